@@ -1,0 +1,41 @@
+/**
+ * What `xl -N create` understood, against what was ordered. Its exit code alone proves nothing: it is 0 for `memory='512Mb'`,
+ * a misspelt `brigde=` or a disk list that is a string, each of which it drops.
+ */
+import type { Dom0Settings } from '../contract/dom0-settings.ts';
+import { devicePath } from './host/lvm.ts';
+import { guestPaths, guestVolumes } from './guest-paths.ts';
+import type { FixCfgInput } from './steps/cfg-fix.ts';
+
+function at(value: unknown, ...path: (string | number)[]): unknown {
+  return path.reduce<unknown>((inner, key) => (typeof inner === 'object' && inner !== null ? (inner as Record<string | number, unknown>)[key] : undefined), value);
+}
+
+function same(found: unknown, wanted: unknown): boolean {
+  return typeof found === 'string' && typeof wanted === 'string' ? found.toLowerCase() === wanted.toLowerCase() : found === wanted;
+}
+
+/** The points in which xl's reading (its JSON) differs from the plan, in words; empty when it is as meant. */
+export function compareWithPlan(config: unknown, { spec, disks }: FixCfgInput, settings: Dom0Settings): string[] {
+  const paths = guestPaths(settings, spec.name);
+  const volumes = guestVolumes(spec.name);
+  const root = disks === 'lvm' ? devicePath(settings.volumeGroup, volumes.root) : paths.diskImage;
+  const swap = disks === 'lvm' ? devicePath(settings.volumeGroup, volumes.swap) : paths.swapImage;
+  const diskList = at(config, 'disks');
+  const diskOf = (vdev: string): unknown => (Array.isArray(diskList) ? diskList.find((disk: unknown) => at(disk, 'vdev') === vdev) : undefined);
+  const wanted: [string, unknown, unknown][] = [
+    ['name', at(config, 'c_info', 'name'), spec.name],
+    ['type', at(config, 'c_info', 'type'), spec.type],
+    ['memory (KiB)', at(config, 'b_info', 'target_memkb'), spec.memoryBytes / 1024],
+    ['vcpus', at(config, 'b_info', 'max_vcpus'), spec.vcpus],
+    ['kernel', at(config, 'b_info', 'kernel'), settings.kernel],
+    ['ramdisk', at(config, 'b_info', 'ramdisk'), settings.initrd],
+    ['disk xvda2', at(diskOf('xvda2'), 'pdev_path'), root],
+    ['disk xvda1', at(diskOf('xvda1'), 'pdev_path'), swap],
+    ['vif mac', at(config, 'nics', 0, 'mac'), spec.network.mac],
+    ['vif bridge', at(config, 'nics', 0, 'bridge'), spec.network.bridge],
+    ['vif ip', at(config, 'nics', 0, 'ip'), spec.network.ip],
+  ];
+  const text = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
+  return wanted.filter(([, found, meant]) => !same(found, meant)).map(([what, found, meant]) => `${what} is ${text(found)}, not ${text(meant)}`);
+}

@@ -1,0 +1,70 @@
+/** The activities of one dom0: the steps, each with its input's schema and its guest's lock. */
+import { z } from 'zod';
+import { guestOrderWireSchema, guestRefSchema, guestSpecSchema, reservationSchema } from '../contract/wire.ts';
+import type { GuestSpec } from '../contract/types.ts';
+import { activityMaker, type Dom0Context } from './step.ts';
+import { disableAutostart, enableAutostart } from './steps/autostart.ts';
+import { bootGuest, destroyGuest, stopGuest } from './steps/boot.ts';
+import { fixCfg } from './steps/cfg-fix.ts';
+import { createImage, ensureGolden } from './steps/create-image.ts';
+import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
+import { dropImage, makeVolumes } from './steps/lvm-migration.ts';
+import { takeBackup } from './steps/nightly-backup.ts';
+import { planGuest } from './steps/plan-guest.ts';
+import { preflight, prepare } from './steps/preflight.ts';
+import { sealGuest } from './steps/seal.ts';
+import { setWallclock } from './steps/sysctl-wallclock.ts';
+import { removeBackups, removeCfg, removeGuestState, removeImage, removeSnapshot, removeVolumes } from './steps/undo.ts';
+
+const nothing = z.undefined();
+const goldenInput = z.object({ dist: guestSpecSchema.shape.dist, mirror: guestSpecSchema.shape.mirror });
+
+/**
+ * Makes the activities of a dom0.
+ *
+ * @returns `short` for the queue of short steps, `bulk` for the one of long copies.
+ */
+// The type is inferred: workflows import it to call activities by name.
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
+export function createDom0Activities(context: Dom0Context) {
+  const activity = activityMaker(context);
+  const byName = (ref: { readonly name: string }): string => ref.name;
+  const ofSpec = (input: { readonly spec: GuestSpec }): string => input.spec.name;
+  const unlocked = (): undefined => undefined;
+  return {
+    short: {
+      preflight: activity(nothing, unlocked, preflight),
+      prepare: activity(nothing, unlocked, prepare),
+      dom0Facts: activity(nothing, unlocked, (env) => dom0Facts(env, context.version)),
+      domains: activity(nothing, unlocked, domains),
+      inspectGuest: activity(z.object({ ref: guestRefSchema, consoleLines: z.number().int().min(0).max(10_000) }), unlocked, inspectGuest),
+      leftoversOf: activity(guestRefSchema, unlocked, leftoversOf),
+      planGuest: activity(z.object({ order: guestOrderWireSchema, lease: reservationSchema }), (input) => input.order.name, planGuest),
+      fixCfg: activity(z.object({ spec: guestSpecSchema, disks: z.enum(['image', 'lvm']), onCrash: z.enum(['destroy', 'restart']) }), ofSpec, fixCfg),
+      bootGuest: activity(guestSpecSchema, byName, bootGuest),
+      stopGuest: activity(guestRefSchema, byName, stopGuest),
+      destroyGuest: activity(guestRefSchema, byName, destroyGuest),
+      setWallclock: activity(guestSpecSchema, byName, setWallclock),
+      enableAutostart: activity(guestRefSchema, byName, enableAutostart),
+      disableAutostart: activity(guestRefSchema, byName, disableAutostart),
+      sealGuest: activity(guestSpecSchema, byName, sealGuest),
+      dropImage: activity(guestSpecSchema, byName, dropImage),
+      removeImage: activity(guestRefSchema, byName, removeImage),
+      removeCfg: activity(guestRefSchema, byName, removeCfg),
+      removeSnapshot: activity(guestRefSchema, byName, removeSnapshot),
+      removeBackups: activity(guestRefSchema, byName, removeBackups),
+      removeGuestState: activity(guestRefSchema, byName, removeGuestState),
+    },
+    bulk: {
+      ensureGolden: activity(goldenInput, (input) => `golden/${input.dist}`, ensureGolden),
+      createImage: activity(z.object({ spec: guestSpecSchema }), ofSpec, createImage),
+      makeVolumes: activity(guestSpecSchema, byName, makeVolumes),
+      takeBackup: activity(guestRefSchema, byName, takeBackup),
+      removeVolumes: activity(guestRefSchema, byName, removeVolumes),
+    },
+  };
+}
+
+export type Dom0Activities = ReturnType<typeof createDom0Activities>;
+export type ShortActivities = Dom0Activities['short'];
+export type BulkActivities = Dom0Activities['bulk'];

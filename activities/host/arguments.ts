@@ -1,0 +1,73 @@
+/**
+ * Checks of what goes into a command line. The process is root and no shell is involved, but a name that starts with a dash is an
+ * option, and a path with `..` leaves the directory that was meant. Each check returns its value or throws `InvalidInput`.
+ */
+import { isIPv4 } from 'node:net';
+import { GuestflowError } from '../../contract/errors.ts';
+import { whyNotGuestName } from '../../contract/guest-name.ts';
+
+const PATH = /^(\/[A-Za-z0-9_.+@:=,-]+)+$/;
+const LVM_NAME = /^[A-Za-z0-9_+.][A-Za-z0-9_+.-]{0,126}$/;
+const LVM_TAG = /^[A-Za-z0-9_+.][A-Za-z0-9_+.\-/=!:#&]{0,1023}$/;
+const INTERFACE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/;
+
+function refuse(what: string, value: string, why: string): never {
+  throw new GuestflowError('InvalidInput', `${what} ${JSON.stringify(value)} cannot be used: ${why}`, { field: what, value });
+}
+
+/** An absolute path of plain characters that goes nowhere but down. */
+export function checkedPath(what: string, path: string): string {
+  if (!PATH.test(path)) refuse(what, path, 'it must be an absolute path of letters, digits and _ . + @ : = , -');
+  if (path.split('/').some((part) => part === '.' || part === '..')) refuse(what, path, 'it must not contain . or .. as a directory');
+  return path;
+}
+
+/** A path that may go through a shell unquoted, as xen-tools does it. */
+export function checkedShellPath(what: string, path: string): string {
+  if (!/^[A-Za-z0-9_.+/-]+$/.test(checkedPath(what, path))) refuse(what, path, 'xen-tools takes only letters, digits and _ . + - in paths');
+  return path;
+}
+
+/** A name of a volume group or logical volume as LVM takes it. */
+export function checkedVolume(what: string, name: string): string {
+  if (!LVM_NAME.test(name) || name === '.' || name === '..') refuse(what, name, 'LVM takes letters, digits and _ + . -, not a dash first');
+  return name;
+}
+
+export function checkedTag(tag: string): string {
+  if (!LVM_TAG.test(tag)) refuse('tag', tag, 'LVM takes letters, digits and _ + . - / = ! : # & in tags');
+  return tag;
+}
+
+export function checkedBytes(what: string, bytes: number): number {
+  if (!Number.isSafeInteger(bytes) || bytes <= 0) refuse(what, String(bytes), 'it must be a whole number of bytes above 0');
+  return bytes;
+}
+
+export function checkedGuestName(name: string): string {
+  const why = whyNotGuestName(name);
+  if (why !== undefined) refuse('name', name, why);
+  return name;
+}
+
+/** A domain's id. Never 0, which is the dom0 itself. */
+export function checkedDomainId(id: number): string {
+  if (!Number.isSafeInteger(id) || id <= 0) refuse('domain id', String(id), 'ids of guests are whole numbers above 0');
+  return String(id);
+}
+
+export function checkedAddress(what: string, address: string): string {
+  if (!isIPv4(address)) refuse(what, address, 'it is no IPv4 address');
+  return address;
+}
+
+export function checkedInterface(what: string, name: string): string {
+  if (!INTERFACE.test(name)) refuse(what, name, 'interfaces have at most 15 letters, digits and . _ -');
+  return name;
+}
+
+/** Matches `value` against a pattern that says what is allowed. */
+export function checkedPattern(what: string, value: string, pattern: RegExp, allowed: string): string {
+  if (!pattern.test(value)) refuse(what, value, allowed);
+  return value;
+}

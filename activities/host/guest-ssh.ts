@@ -1,0 +1,92 @@
+/** Logging in to a guest with its provisioning key, and making that key. */
+import { GuestflowError } from '../../contract/errors.ts';
+import { checkedAddress, checkedPath, checkedPattern } from './arguments.ts';
+import type { Host } from './host.ts';
+import { tail, ToolError, type RunOptions, type RunResult } from './run.ts';
+
+const PUBLIC_KEY = /^(ssh-ed25519) ([A-Za-z0-9+/]{68})(?: [ -~]*)?$/;
+const SSH_FAILED = 255;
+
+/** How one command is run in a guest. */
+export interface GuestCommand extends Pick<RunOptions, 'input' | 'timeoutMs' | 'signal' | 'okCodes'> {
+  readonly ip: string;
+  /** The private key of this guest. */
+  readonly keyPath: string;
+  /** File with the guest's host key, and nothing else: see `knownHostsLine`. */
+  readonly knownHosts: string;
+  /** For the guest's shell: a fixed script. Values go to its standard input, never into it. */
+  readonly command: string;
+}
+
+/** Type and body of a public key line, without its comment. */
+export function keyWithoutComment(line: string): string {
+  const match = PUBLIC_KEY.exec(line.trim());
+  if (match === null) throw new GuestflowError('InvalidInput', 'this is no ed25519 public key line', { value: line.slice(0, 100) });
+  return `${match[1] ?? ''} ${match[2] ?? ''}`;
+}
+
+/** The line of a known_hosts file by which ssh accepts this host key at this address, and no other. */
+export function knownHostsLine(ip: string, hostKey: string): string {
+  return `${checkedAddress('ip', ip)} ${keyWithoutComment(hostKey)}\n`;
+}
+
+/**
+ * Makes an ed25519 key without a passphrase at `path` (0600) and `path.pub`; one that is there already is kept.
+ *
+ * @returns the public key's line.
+ */
+export async function makeKey(host: Host, path: string, comment: string): Promise<string> {
+  const key = checkedPath('key', path);
+  const existing = await host.files.read(`${key}.pub`);
+  if (existing !== undefined && (await host.files.info(key)) !== undefined) return String(existing).trim();
+  // ssh-keygen writes the private half first and asks before it overwrites: half a key is of no use.
+  await host.files.remove(key);
+  await host.files.remove(`${key}.pub`);
+  const label = checkedPattern('comment', comment, /^[A-Za-z0-9][A-Za-z0-9@._-]*$/, 'letters, digits and @ . _ - are allowed');
+  await host.run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', label, '-f', key]);
+  const made = await host.files.read(`${key}.pub`);
+  if (made === undefined) throw new GuestflowError('ToolFailed', `ssh-keygen wrote no ${key}.pub`);
+  return String(made).trim();
+}
+
+function connection({ ip, keyPath, knownHosts }: GuestCommand): string[] {
+  const options = [
+    'BatchMode=yes', 'IdentitiesOnly=yes', 'StrictHostKeyChecking=yes', `UserKnownHostsFile=${checkedPath('known hosts', knownHosts)}`,
+    'GlobalKnownHostsFile=/dev/null', 'ConnectTimeout=5', 'ServerAliveInterval=5', 'ServerAliveCountMax=3', 'LogLevel=ERROR',
+    // Otherwise ssh adds to known_hosts what the guest tells it to.
+    'UpdateHostKeys=no', 'HostKeyAlgorithms=ssh-ed25519', 'IdentityAgent=none',
+  ];
+  return ['-F', '/dev/null', '-i', checkedPath('key', keyPath), ...options.flatMap((option) => ['-o', option]), '-T', `root@${checkedAddress('ip', ip)}`];
+}
+
+/**
+ * Runs a command in a guest as root.
+ *
+ * @throws GuestDidNotAnswer when ssh itself fails; ToolError when the command does.
+ */
+export async function guestRun(host: Host, guest: GuestCommand): Promise<RunResult> {
+  const { input, timeoutMs, signal, okCodes } = guest;
+  const options: RunOptions = {
+    label: `command in the guest at ${guest.ip}`,
+    ...(input === undefined ? {} : { input }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(signal === undefined ? {} : { signal }),
+    ...(okCodes === undefined ? {} : { okCodes }),
+  };
+  try {
+    return await host.run('ssh', [...connection(guest), '--', guest.command], options);
+  } catch (error) {
+    if (!(error instanceof ToolError) || error.cancelled || (error.code !== SSH_FAILED && !error.timedOut)) throw error;
+    const why = /verification failed|IDENTIFICATION HAS CHANGED/i.test(error.stderr)
+      ? 'what answers there has another host key than this guest: another machine may use the address'
+      : tail(error.stderr, 2) || (error.timedOut ? 'no end within the time limit' : 'no answer');
+    throw new GuestflowError('GuestDidNotAnswer', `root@${guest.ip} cannot be reached by ssh: ${why}`);
+  }
+}
+
+/** Whether what listens at the address shows exactly this host key. False when nothing answers. */
+export async function hostKeyAnswers(host: Host, ip: string, expectedPublicKeyLine: string): Promise<boolean> {
+  const expected = keyWithoutComment(expectedPublicKeyLine);
+  const result = await host.run('ssh-keyscan', ['-T', '5', '-t', 'ed25519', checkedAddress('ip', ip)], { okCodes: [0, 1], timeoutMs: 20_000 });
+  return result.stdout.split('\n').some((line) => line.startsWith(`${ip} `) && line.slice(ip.length + 1).trim() === expected);
+}

@@ -1,0 +1,166 @@
+/**
+ * A dom0 as the steps see it: a runner of its tools and its files. The real one is this machine; the fake one is a directory and
+ * simulated tools behind the same interface (`fake/`).
+ */
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, readdir, readFile, readlink, rename, rm, statfs, symlink, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { createRunner, type Runner, type RunObserver } from './run.ts';
+
+/** What is at a path. */
+export interface FileInfo {
+  readonly kind: 'file' | 'directory' | 'symlink' | 'block' | 'other';
+  readonly bytes: number;
+  /** Bytes that it takes on the disk: less than `bytes` for a sparse file. */
+  readonly allocatedBytes: number;
+  readonly modifiedAt: Date;
+  readonly mode: number;
+}
+
+/** A file that grows under a temporary name and becomes real, durably, by `commit`. */
+export interface FileSink {
+  write(chunk: Uint8Array): Promise<void>;
+  /** fsync, rename to the final name, fsync of the directory. */
+  commit(): Promise<void>;
+  /** Removes the temporary file. Safe after a commit. */
+  abort(): Promise<void>;
+}
+
+/** The files of a dom0, by the paths that its own tools know. */
+export interface HostFiles {
+  /** Bytes of a file, or undefined when there is none. */
+  read(path: string): Promise<Buffer | undefined>;
+  /** Writes a whole file under a temporary name, then fsync, rename, fsync of the directory: it is there whole or not at all. */
+  writeAtomic(path: string, data: string | Uint8Array, mode?: number): Promise<void>;
+  sink(path: string, mode?: number): Promise<FileSink>;
+  info(path: string): Promise<FileInfo | undefined>;
+  /** Removes a file or link; nothing there is fine. */
+  remove(path: string): Promise<void>;
+  /** Removes a directory with all that is in it, never following links; nothing there is fine. */
+  removeTree(path: string): Promise<void>;
+  /** Renames, then fsyncs the target's directory. */
+  rename(from: string, to: string): Promise<void>;
+  makeDirectory(path: string, mode?: number): Promise<void>;
+  /** Names in a directory; none when there is no such directory. */
+  list(path: string): Promise<string[]>;
+  symlink(target: string, path: string): Promise<void>;
+  readLink(path: string): Promise<string | undefined>;
+  /** Bytes free for root on the file system that holds the path. */
+  freeBytes(path: string): Promise<number>;
+}
+
+/** A dom0: its tools and its files. */
+export interface Host extends Runner {
+  readonly files: HostFiles;
+}
+
+/** Suffix of files that are not whole yet; what a killed process left of them may be removed at any time. */
+export const PART_SUFFIX = '.guestflow-part';
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+}
+
+async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * The files below `root`.
+ *
+ * @param root '/' for this machine; a directory for a fake dom0. Paths given to the methods are absolute and looked up below it.
+ */
+export function createHostFiles(root = '/'): HostFiles {
+  const at = (path: string): string => {
+    if (!path.startsWith('/') || path.split('/').includes('..')) throw new Error(`not an absolute path: ${path}`);
+    return join(root, path);
+  };
+
+  async function sink(path: string, mode = 0o600): Promise<FileSink> {
+    const final = at(path);
+    const temporary = `${final}.${randomBytes(4).toString('hex')}${PART_SUFFIX}`;
+    const handle = await open(temporary, 'wx', mode);
+    let open_ = true;
+    return {
+      async write(chunk) {
+        await handle.writeFile(chunk);
+      },
+      async commit() {
+        // Without the fsync a power cut after the rename can leave an empty file under the final name.
+        await handle.sync();
+        await handle.close();
+        open_ = false;
+        await rename(temporary, final);
+        await syncDirectory(dirname(final));
+      },
+      async abort() {
+        if (open_) await handle.close();
+        open_ = false;
+        await rm(temporary, { force: true });
+      },
+    };
+  }
+
+  return {
+    read: async (path) => orUndefined(readFile(at(path))),
+    async writeAtomic(path, data, mode = 0o600) {
+      const file = await sink(path, mode);
+      try {
+        await file.write(typeof data === 'string' ? Buffer.from(data) : data);
+        await file.commit();
+      } finally {
+        await file.abort();
+      }
+    },
+    sink,
+    async info(path) {
+      const found = await orUndefined(lstat(at(path)));
+      if (found === undefined) return undefined;
+      const kind = found.isFile() ? 'file' : found.isDirectory() ? 'directory' : found.isSymbolicLink() ? 'symlink' : found.isBlockDevice() ? 'block' : 'other';
+      return { kind, bytes: found.size, allocatedBytes: found.blocks * 512, modifiedAt: found.mtime, mode: found.mode & 0o7777 };
+    },
+    async remove(path) {
+      await orUndefined(unlink(at(path)));
+    },
+    async removeTree(path) {
+      await rm(at(path), { recursive: true, force: true });
+    },
+    async rename(from, to) {
+      await rename(at(from), at(to));
+      await syncDirectory(dirname(at(to)));
+    },
+    async makeDirectory(path, mode = 0o755) {
+      await mkdir(at(path), { recursive: true, mode });
+    },
+    list: async (path) => (await orUndefined(readdir(at(path)))) ?? [],
+    async symlink(target, path) {
+      await symlink(target, at(path));
+      await syncDirectory(dirname(at(path)));
+    },
+    readLink: async (path) => orUndefined(readlink(at(path))),
+    async freeBytes(path) {
+      const found = await statfs(at(path));
+      return found.bavail * found.bsize;
+    },
+  };
+}
+
+/** This machine as a dom0. */
+export function createHost(observe?: RunObserver): Host {
+  return { ...createRunner(observe), files: createHostFiles('/') };
+}

@@ -1,0 +1,188 @@
+/** LVM: volume groups, logical volumes, snapshots. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GuestflowError } from '../../contract/errors.ts';
+import { checkedBytes, checkedPath, checkedTag, checkedVolume } from './arguments.ts';
+import type { Host } from './host.ts';
+import { ToolError } from './run.ts';
+
+export interface VolumeGroup {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly freeBytes: number;
+  /** Sizes of volumes are rounded up to a multiple of this. */
+  readonly extentBytes: number;
+}
+
+export interface Volume {
+  readonly name: string;
+  readonly bytes: number;
+  readonly tags: readonly string[];
+  /** The volume that this one is a snapshot of. */
+  readonly origin?: string;
+  /** How full a snapshot is. At 100 it is invalid. */
+  readonly dataPercent?: number;
+  /** A snapshot that overflowed: what is in it is worthless. */
+  readonly invalid: boolean;
+  /** Somebody has its device open: a guest, a mount, a copy. */
+  readonly open: boolean;
+}
+
+/** What a volume is made of. Bytes are rounded up to whole extents by LVM. */
+export interface NewVolume {
+  readonly vg: string;
+  readonly name: string;
+  readonly bytes: number;
+  readonly tags: readonly string[];
+}
+
+const REMOVE_LIMIT_MS = 10_000;
+const REMOVE_PAUSE_MS = 500;
+const ZERO_STEP_BYTES = 256 * 2 ** 20;
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** The device of a volume. */
+export function devicePath(vg: string, name: string): string {
+  return `/dev/${checkedVolume('volume group', vg)}/${checkedVolume('volume', name)}`;
+}
+
+function reportRows(tool: string, text: string, key: string): Record<string, string>[] {
+  try {
+    const report = JSON.parse(text) as { report: Record<string, Record<string, string>[]>[] };
+    const rows = report.report[0]?.[key];
+    if (rows !== undefined) return rows;
+  } catch { /* said below */ }
+  throw new GuestflowError('ToolFailed', `${tool} printed no JSON report of ${key}s: ${text.slice(0, 200)}`);
+}
+
+/** `vgs --reportformat json`. */
+export function parseVolumeGroup(text: string): VolumeGroup | undefined {
+  const row = reportRows('vgs', text, 'vg')[0];
+  if (row === undefined) return undefined;
+  return {
+    name: row['vg_name'] ?? '',
+    sizeBytes: Number(row['vg_size']),
+    freeBytes: Number(row['vg_free']),
+    extentBytes: Number(row['vg_extent_size']),
+  };
+}
+
+/** `lvs --reportformat json`. `lv_snapshot_invalid` is blank for a good snapshot; the attributes' fifth letter says it, too. */
+export function parseVolumes(text: string): Volume[] {
+  return reportRows('lvs', text, 'lv').map((row) => {
+    const attributes = row['lv_attr'] ?? '';
+    const origin = row['origin'] ?? '';
+    const percent = row['data_percent'] ?? '';
+    return {
+      name: row['lv_name'] ?? '',
+      bytes: Number(row['lv_size']),
+      tags: (row['lv_tags'] ?? '').split(',').filter((tag) => tag !== ''),
+      ...(origin === '' ? {} : { origin }),
+      ...(percent === '' ? {} : { dataPercent: Number(percent) }),
+      invalid: (row['lv_snapshot_invalid'] ?? '') !== '' || 'IS'.includes(attributes.charAt(4) || '-'),
+      open: attributes.charAt(5) === 'o',
+    };
+  });
+}
+
+/** The volume group, or undefined when there is none of that name. */
+export async function volumeGroup(host: Host, vg: string): Promise<VolumeGroup | undefined> {
+  try {
+    const result = await host.run('vgs', [
+      '--reportformat', 'json', '--units', 'b', '--nosuffix', '-o', 'vg_name,vg_size,vg_free,vg_extent_size', checkedVolume('volume group', vg),
+    ]);
+    return parseVolumeGroup(result.stdout);
+  } catch (error) {
+    // Code 5 is any failure of an LVM tool: only its words tell "there is none" from "could not look".
+    if (error instanceof ToolError && error.code === 5 && /not found/i.test(error.stderr)) return undefined;
+    throw error;
+  }
+}
+
+export async function listVolumes(host: Host, vg: string): Promise<Volume[]> {
+  const result = await host.run('lvs', [
+    '--reportformat', 'json', '--units', 'b', '--nosuffix',
+    '-o', 'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr', checkedVolume('volume group', vg),
+  ]);
+  return parseVolumes(result.stdout);
+}
+
+function creation({ name, bytes, tags }: NewVolume): string[] {
+  const size = `${String(checkedBytes('size', bytes))}b`;
+  return ['-L', size, '-n', checkedVolume('volume', name), ...tags.flatMap((tag) => ['--addtag', checkedTag(tag)])];
+}
+
+/** Makes a volume. Old signatures at its start are wiped; the rest of its content is not: see `zeroVolume`. */
+export async function createVolume(host: Host, volume: NewVolume): Promise<void> {
+  await host.run('lvcreate', ['-qq', '-Wy', '--yes', ...creation(volume), checkedVolume('volume group', volume.vg)]);
+}
+
+/** Makes a writable snapshot of `origin`; `bytes` is what may change on either until it overflows. */
+export async function createSnapshot(host: Host, snapshot: NewVolume & { readonly origin: string }): Promise<void> {
+  const source = `${checkedVolume('volume group', snapshot.vg)}/${checkedVolume('origin', snapshot.origin)}`;
+  await host.run('lvcreate', ['-qq', '--yes', '-s', ...creation(snapshot), source]);
+}
+
+export async function renameVolume(host: Host, vg: string, from: string, to: string): Promise<void> {
+  await host.run('lvrename', ['-qq', checkedVolume('volume group', vg), checkedVolume('volume', from), checkedVolume('volume', to)]);
+}
+
+/** Changes a volume's tags in one step. A tag that is there already, or is not, is fine. */
+export async function tagVolume(host: Host, vg: string, name: string, tags: { readonly add?: readonly string[]; readonly remove?: readonly string[] }): Promise<void> {
+  const options = [
+    ...(tags.add ?? []).flatMap((tag) => ['--addtag', checkedTag(tag)]),
+    ...(tags.remove ?? []).flatMap((tag) => ['--deltag', checkedTag(tag)]),
+  ];
+  if (options.length === 0) return;
+  await host.run('lvchange', ['-qq', ...options, `${checkedVolume('volume group', vg)}/${checkedVolume('volume', name)}`]);
+}
+
+/** Grows a volume to `bytes`. LVM refuses a size that is not larger. */
+export async function extendVolume(host: Host, vg: string, name: string, bytes: number): Promise<void> {
+  const size = `${String(checkedBytes('size', bytes))}b`;
+  await host.run('lvextend', ['-qq', '-L', size, `${checkedVolume('volume group', vg)}/${checkedVolume('volume', name)}`]);
+}
+
+/**
+ * Removes a volume; none of that name is fine. Its content is not wiped.
+ *
+ * udev looks at a device for a moment after it was closed, and lvremove then says that it is in use: tried again for ten seconds.
+ */
+export async function removeVolume(host: Host, vg: string, name: string): Promise<void> {
+  const device = devicePath(vg, name);
+  const deadline = performance.now() + REMOVE_LIMIT_MS;
+  for (;;) {
+    await host.run('udevadm', ['settle', '--timeout=10'], { okCodes: [0, 1], timeoutMs: 30_000 });
+    const listed = (await listVolumes(host, vg)).some((volume) => volume.name === name);
+    if (!listed && (await host.files.info(device)) === undefined) return;
+    const late = performance.now() > deadline;
+    if (!listed && late) throw new GuestflowError('ToolFailed', `volume ${vg}/${name} was removed, but its device ${device} is still there`);
+    try {
+      if (listed) await host.run('lvremove', ['-qq', '--yes', `${vg}/${name}`]);
+      if (listed) continue;
+    } catch (error) {
+      if (late || !(error instanceof ToolError) || !/in use|contains a filesystem/i.test(error.stderr)) throw error;
+    }
+    await sleep(REMOVE_PAUSE_MS);
+  }
+}
+
+/**
+ * Writes zeros over a whole device, so that whoever gets its space next reads nothing of it. Refused while the device is in use.
+ *
+ * @param options `bytes`: the device's size, for `onProgress`, which is told the bytes that are done.
+ */
+export async function zeroVolume(
+  host: Host,
+  device: string,
+  options: { readonly bytes: number; readonly signal?: AbortSignal; readonly onProgress?: (doneBytes: number) => void },
+): Promise<void> {
+  // In steps, because one request for the whole device could be neither cancelled nor followed.
+  await host.run('blkdiscard', ['--zeroout', '--verbose', '--step', String(ZERO_STEP_BYTES), checkedPath('device', device)], {
+    timeoutMs: DAY_MS,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    onOutput: (text) => {
+      const last = /Zero-filled (\d+) bytes from the offset (\d+)\s*$/.exec(text);
+      if (last !== null) options.onProgress?.(Math.min(options.bytes, Number(last[1]) + Number(last[2])));
+    },
+  });
+}

@@ -1,0 +1,83 @@
+/**
+ * Starts long-lived servers (the embedded Temporal, QEMU): processes that outlive the call, with their output in a file.
+ * Everything that ends by itself is started by `run.ts`.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A server that was started, or found by its process id. */
+export interface ServerProcess {
+  readonly pid: number;
+  /** Kernel start time of the process (clock ticks since boot): tells it from a later process with the same id. */
+  readonly startTime: string;
+}
+
+/** What to start. Arguments are an array and never pass through a shell. */
+export interface ServerSpec {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Standard output and error are appended to this file (mode 0600). */
+  readonly logFile: string;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Let it live on when this process ends (its own session). Default: false. */
+  readonly detached?: boolean;
+}
+
+/** Kernel start time of a process, or undefined when there is none of that id (a zombie counts as none). */
+export function processStartTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'latin1');
+    // The command name in parentheses may hold spaces; fields are counted from the last parenthesis (proc(5): state is 3, starttime is 22).
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Starts a server and returns as soon as the process exists. Whether it serves is for the caller to find out. */
+export async function startServer(spec: ServerSpec): Promise<ServerProcess> {
+  const log = openSync(spec.logFile, 'a', 0o600);
+  try {
+    const child = spawn(spec.command, [...spec.args], {
+      cwd: spec.cwd,
+      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: process.env['HOME'] ?? '/root', LANG: 'C.UTF-8', ...spec.env },
+      stdio: ['ignore', log, log],
+      detached: spec.detached ?? false,
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    child.unref();
+    const { pid } = child;
+    if (pid === undefined) throw new Error(`${spec.command} did not start`);
+    return { pid, startTime: processStartTime(pid) ?? '' };
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** Whether this very process still runs. */
+export function isServerAlive(server: ServerProcess): boolean {
+  return processStartTime(server.pid) === server.startTime;
+}
+
+/** Ends a server: SIGTERM, and SIGKILL when it is still there after `graceMs` (default 5 000). Returns when it has gone. */
+export async function stopServer(server: ServerProcess, graceMs = 5_000): Promise<void> {
+  const send = (signal: NodeJS.Signals): void => {
+    try {
+      if (isServerAlive(server)) process.kill(server.pid, signal);
+    } catch {
+      // It ended between the look and the signal.
+    }
+  };
+  send('SIGTERM');
+  const deadline = Date.now() + graceMs;
+  while (isServerAlive(server)) {
+    if (Date.now() > deadline) send('SIGKILL');
+    await sleep(50);
+  }
+}

@@ -1,0 +1,182 @@
+/** `xl`, the Xen toolstack. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GuestflowError } from '../../contract/errors.ts';
+import type { DomainRow } from '../../contract/types.ts';
+import { checkedDomainId, checkedPath, checkedPattern } from './arguments.ts';
+import type { Host } from './host.ts';
+import { tail } from './run.ts';
+
+/** What `xl info` says of a dom0. Memory in MiB. */
+export interface XlInfo {
+  readonly host: string;
+  /** The dom0's kernel. */
+  readonly release: string;
+  readonly xenVersion: string;
+  readonly totalMemoryMiB: number;
+  readonly freeMemoryMiB: number;
+  readonly cpus: number;
+}
+
+/** What xl makes of a cfg file. */
+export interface DryRun {
+  /** The configuration as libxl prints it. */
+  readonly config: unknown;
+  /** What xl said on standard error beside the line it always says; each means that a setting was dropped or misread. */
+  readonly warnings: readonly string[];
+}
+
+/** How a running operation is ended early. */
+export interface Limits {
+  /** Milliseconds. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+const CREATE_LIMIT_MS = 180_000;
+const POLL_MS = 500;
+const CONSOLE_DIRECTORY = '/var/log/xen/console';
+const CONSOLE_READ_BYTES = 65_536;
+
+/** Rows of `xl list`. Read from the right: a name may hold spaces. A domain that is being taken apart can be called `(null)`. */
+export function parseDomainList(text: string): DomainRow[] {
+  const rows: DomainRow[] = [];
+  for (const line of text.split('\n').slice(1)) {
+    const match = /^(.*\S)\s+(\d+)\s+(\d+)\s+(\d+)\s+([rbpscd-]{6})\s+(\d+(?:\.\d+)?)\s*$/.exec(line);
+    if (match === null) continue;
+    const [, name = '', id, memory, vcpus, state = '', seconds] = match;
+    rows.push({ name, id: Number(id), memoryMiB: Number(memory), vcpus: Number(vcpus), state: state.replaceAll('-', ''), cpuSeconds: Number(seconds) });
+  }
+  return rows;
+}
+
+/** `xl info`. */
+export function parseXlInfo(text: string): XlInfo {
+  const fields = new Map(text.split('\n').map((line) => {
+    const at = line.indexOf(':');
+    return [line.slice(0, at).trim(), line.slice(at + 1).trim()] as const;
+  }));
+  const field = (name: string): string => {
+    const value = fields.get(name);
+    if (value === undefined || value === '') throw new GuestflowError('ToolFailed', `xl info does not say ${name}; is xl the toolstack of this dom0?`);
+    return value;
+  };
+  return {
+    host: field('host'),
+    release: field('release'),
+    xenVersion: field('xen_version'),
+    totalMemoryMiB: Number(field('total_memory')),
+    freeMemoryMiB: Number(field('free_memory')),
+    cpus: Number(field('nr_cpus')),
+  };
+}
+
+/** All domains, dom0 among them, and those that are dying. */
+export async function listDomains(host: Host): Promise<DomainRow[]> {
+  return parseDomainList((await host.run('xl', ['list'])).stdout);
+}
+
+/** The domain of exactly this name. Never asks xl by name: a name of digits would be taken for an id. */
+export async function findDomain(host: Host, name: string): Promise<DomainRow | undefined> {
+  return (await listDomains(host)).find((row) => row.name === name);
+}
+
+export async function hostInfo(host: Host): Promise<XlInfo> {
+  return parseXlInfo((await host.run('xl', ['info'])).stdout);
+}
+
+/** Lets xl read a cfg file without making a domain. Its exit code proves little: read `warnings`, and compare `config` with what was meant. */
+export async function dryRun(host: Host, cfgPath: string): Promise<DryRun> {
+  const result = await host.run('xl', ['-N', 'create', checkedPath('cfg', cfgPath)], { label: 'xl dry run' });
+  const isWarning = (line: string): boolean => line.trim() !== '' && !line.startsWith('Parsing config from ');
+  const warnings = result.stderr.split('\n').filter(isWarning);
+  const start = result.stdout.indexOf('{');
+  try {
+    return { config: JSON.parse(result.stdout.slice(start)) as unknown, warnings };
+  } catch {
+    const said = tail(result.stderr) || tail(result.stdout) || 'nothing';
+    throw new GuestflowError('ToolFailed', `xl read ${cfgPath} but printed no configuration; it said: ${said}`, { field: 'cfg' }, false);
+  }
+}
+
+const creating = new WeakMap<Host, Promise<unknown>>();
+
+/** xl takes a lock of the whole dom0 while it makes a domain, without a time limit: waiting here keeps the limit of each for itself. */
+async function oneAtATime<T>(host: Host, work: () => Promise<T>): Promise<T> {
+  const mine = (creating.get(host) ?? Promise.resolve()).then(work);
+  creating.set(host, mine.catch(() => undefined));
+  return mine;
+}
+
+/**
+ * Makes and starts a domain, and returns when it exists; it answers later.
+ *
+ * xl stays in the background to watch over the domain. Its own scope lets it live on when the worker's unit is restarted.
+ *
+ * @param limits time limit (default 3 min) and cancellation. A create that was ended may leave a domain behind: look with `findDomain`.
+ */
+export async function createDomain(host: Host, cfgPath: string, limits: Limits = {}): Promise<void> {
+  const path = checkedPath('cfg', cfgPath);
+  await oneAtATime(host, async () => {
+    limits.signal?.throwIfAborted();
+    await host.run(
+      'systemd-run',
+      ['--scope', '--quiet', '--collect', '--slice=guestflow-guests.slice', '--', 'xl', 'create', path],
+      { label: 'xl create', timeoutMs: limits.timeoutMs ?? CREATE_LIMIT_MS, ...(limits.signal === undefined ? {} : { signal: limits.signal }) },
+    );
+  });
+}
+
+/** Asks the guest to shut down, and returns at once. A domain without the right drivers refuses (ToolError). */
+export async function shutdownDomain(host: Host, id: number): Promise<void> {
+  await host.run('xl', ['shutdown', checkedDomainId(id)]);
+}
+
+/** Ends a domain at once, as if its power was cut. */
+export async function destroyDomain(host: Host, id: number): Promise<void> {
+  await host.run('xl', ['destroy', checkedDomainId(id)], { timeoutMs: 120_000 });
+}
+
+export async function pauseDomain(host: Host, id: number): Promise<void> {
+  await host.run('xl', ['pause', checkedDomainId(id)]);
+}
+
+export async function unpauseDomain(host: Host, id: number): Promise<void> {
+  await host.run('xl', ['unpause', checkedDomainId(id)]);
+}
+
+/**
+ * Waits until no domain of this name is left, dying ones included: those still hold memory and disks.
+ *
+ * @param limitMs milliseconds to wait at most.
+ * @param id of the domain, when it is known: a dying domain has often lost its name.
+ * @returns whether it has gone.
+ */
+export async function awaitGone(host: Host, name: string, limitMs: number, signal?: AbortSignal, id?: number): Promise<boolean> {
+  const ids = new Set(id === undefined ? [] : [id]);
+  const deadline = performance.now() + limitMs;
+  for (;;) {
+    signal?.throwIfAborted();
+    const left = (await listDomains(host)).filter((row) => row.name === name || ids.has(row.id));
+    if (left.length === 0) return true;
+    for (const row of left) ids.add(row.id);
+    if (performance.now() + POLL_MS > deadline) return false;
+    await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
+  }
+}
+
+/** Text without terminal sequences and control characters, so that a guest cannot steer the reader's terminal. */
+export function plainText(text: string): string {
+  // eslint-disable-next-line no-control-regex -- removing them is the purpose
+  return text.replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\^_])/g, '').replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '');
+}
+
+/** The last lines of a guest's console, as xenconsoled logged them; empty when there is no log. */
+export async function consoleTail(host: Host, name: string, lines = 40): Promise<string> {
+  const path = `${CONSOLE_DIRECTORY}/guest-${checkedPattern('name', name, /^[A-Za-z0-9][A-Za-z0-9._+-]*$/, 'it is no name of a guest')}.log`;
+  const found = await host.files.info(path);
+  if (found?.kind !== 'file') return '';
+  // A guest can write as much as it likes: a long log is never read whole.
+  const long = found.bytes > CONSOLE_READ_BYTES;
+  const text = long ? (await host.run('tail', ['-c', String(CONSOLE_READ_BYTES), '--', path])).stdout : String((await host.files.read(path)) ?? '');
+  return plainText(tail(text, lines));
+}

@@ -1,0 +1,125 @@
+/** boot: the guest is up when it answers, not when its domain exists (row 9 of the how-to). */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BootResult, GuestRef, GuestSpec } from '../../contract/types.ts';
+import { GuestflowError } from '../../contract/errors.ts';
+import { guestRun, hostKeyAnswers } from '../host/guest-ssh.ts';
+import { ToolError } from '../host/run.ts';
+import { awaitGone, consoleTail, createDomain, destroyDomain, findDomain, shutdownDomain } from '../host/xl.ts';
+import { guestPaths } from '../guest-paths.ts';
+import { cfgOwner, mustOwn } from '../marks.ts';
+import type { StepEnv } from '../step.ts';
+
+/** How long a guest has for its boot. Generous: a dom0 under emulation takes over a minute. */
+const ANSWER_LIMIT_MS = 8 * 60_000;
+/** How long a guest has to shut down when asked, before it is switched off. */
+const SHUTDOWN_LIMIT_MS = 3 * 60_000;
+const GONE_LIMIT_MS = 2 * 60_000;
+const POLL_MS = 500;
+
+/** Asked of a guest over the bridge: answering it is "booted". */
+export const HELLO_SCRIPT = "uname -r; findmnt -n -o SOURCE /; df -B1 --output=size / | tail -n 1";
+
+async function sayHello(env: StepEnv, ref: GuestRef, ip: string): Promise<{ kernel: string; rootDevice: string } | undefined> {
+  const paths = guestPaths(env.settings, ref.name);
+  try {
+    const { stdout } = await guestRun(env.host, { ip, keyPath: paths.provisionKey, knownHosts: paths.knownHosts, command: HELLO_SCRIPT, timeoutMs: 30_000, signal: env.signal });
+    const [kernel = '', rootDevice = ''] = stdout.trim().split('\n');
+    return { kernel, rootDevice };
+  } catch (error) {
+    if (error instanceof ToolError && !error.cancelled && !error.notFound) return undefined;
+    throw error;
+  }
+}
+
+/** A sealed guest has no key of ours any more; that sshd shows the guest's own host key is its answer. */
+async function showsItsKey(env: StepEnv, ref: GuestRef, ip: string): Promise<{ kernel: string; rootDevice: string } | undefined> {
+  const known = (await env.host.files.read(guestPaths(env.settings, ref.name).knownHosts))?.toString('utf8').trim() ?? '';
+  return (await hostKeyAnswers(env.host, ip, known.split(' ').slice(1, 3).join(' '))) ? { kernel: '', rootDevice: '' } : undefined;
+}
+
+async function awaitAnswer(env: StepEnv, ref: GuestRef, ip: string): Promise<{ kernel: string; rootDevice: string }> {
+  const sealed = (await env.host.files.info(guestPaths(env.settings, ref.name).provisionKey)) === undefined;
+  const started = Date.now();
+  for (;;) {
+    const answer = sealed ? await showsItsKey(env, ref, ip) : await sayHello(env, ref, ip);
+    if (answer !== undefined) return answer;
+    const seconds = Math.round((Date.now() - started) / 1000);
+    const domain = await findDomain(env.host, ref.name);
+    if (domain === undefined || domain.state.includes('c')) return notAnswering(env, ref, `stopped ${String(seconds)} s after it was started`);
+    if (Date.now() - started > ANSWER_LIMIT_MS) return notAnswering(env, ref, `did not answer at ${ip} within ${String(seconds)} s`);
+    env.progress(`waiting for ${ref.name} to answer at ${ip} (${String(seconds)} s)`);
+    await sleep(POLL_MS, undefined, { signal: env.signal });
+  }
+}
+
+async function notAnswering(env: StepEnv, ref: GuestRef, what: string): Promise<never> {
+  const console = await consoleTail(env.host, ref.name);
+  // Off with it: the next attempt, or the undo, starts from a dom0 without this domain.
+  const domain = await findDomain(env.host, ref.name);
+  if (domain !== undefined) await destroyDomain(env.host, domain.id);
+  throw new GuestflowError('GuestDidNotAnswer', `guest ${ref.name} ${what}. The end of its console:\n${console === '' ? '(empty)' : console}`, { console });
+}
+
+/** Starts the domain unless it runs, and waits for the guest's answer. */
+export async function bootGuest(env: StepEnv, spec: GuestSpec): Promise<BootResult> {
+  const paths = guestPaths(env.settings, spec.name);
+  const cfg = await env.host.files.read(paths.cfg);
+  if (cfg === undefined) throw new GuestflowError('NotFound', `${paths.cfg} is missing: ${spec.name} cannot be started`);
+  mustOwn(cfgOwner(cfg), spec, paths.cfg);
+  const started = Date.now();
+  // What is on its way out still holds memory and disks, and its name.
+  const there = await findDomain(env.host, spec.name);
+  if (there !== undefined && /[dsc]/.test(there.state)) {
+    if (there.state.includes('c')) await destroyDomain(env.host, there.id);
+    await mustBeGone(env, spec.name);
+  }
+  if ((await findDomain(env.host, spec.name)) === undefined) {
+    env.progress(`xl create ${spec.name}`);
+    await createDomain(env.host, paths.cfg, { timeoutMs: 5 * 60_000, signal: env.signal });
+  }
+  const answer = await awaitAnswer(env, spec, spec.network.ip);
+  const domain = await findDomain(env.host, spec.name);
+  return { domainId: domain?.id ?? -1, seconds: Math.round((Date.now() - started) / 100) / 10, ...answer };
+}
+
+async function mustBeGone(env: StepEnv, name: string): Promise<void> {
+  if (await awaitGone(env.host, name, GONE_LIMIT_MS, env.signal)) return;
+  throw new GuestflowError('ToolFailed', `domain ${name} is still in xl list ${String(GONE_LIMIT_MS / 1000)} s after it was told to end`);
+}
+
+/** Shuts the guest down and waits until it has gone; one that does not listen is switched off. */
+export async function stopGuest(env: StepEnv, ref: GuestRef): Promise<{ how: 'was off' | 'shut down' | 'switched off' }> {
+  const domain = await ownDomain(env, ref);
+  if (domain === undefined) return { how: 'was off' };
+  env.progress(`xl shutdown ${ref.name}`);
+  try {
+    await shutdownDomain(env.host, domain.id);
+  } catch (error) {
+    // A guest without the PV driver refuses; one that ended meanwhile is unknown. Both are settled below.
+    if (!(error instanceof ToolError) || error.cancelled) throw error;
+  }
+  if (await awaitGone(env.host, ref.name, SHUTDOWN_LIMIT_MS, env.signal)) return { how: 'shut down' };
+  await destroyGuest(env, ref);
+  return { how: 'switched off' };
+}
+
+/** Switches the guest off and waits until it has gone, dying included. */
+export async function destroyGuest(env: StepEnv, ref: GuestRef): Promise<void> {
+  const domain = await ownDomain(env, ref);
+  if (domain === undefined) return;
+  try {
+    await destroyDomain(env.host, domain.id);
+  } catch (error) {
+    if (!(error instanceof ToolError) || error.cancelled || (await findDomain(env.host, ref.name)) !== undefined) throw error;
+  }
+  await mustBeGone(env, ref.name);
+}
+
+/** The guest's domain; one of that name without a cfg of ours is somebody else's. */
+async function ownDomain(env: StepEnv, ref: GuestRef): Promise<{ id: number } | undefined> {
+  const domain = await findDomain(env.host, ref.name);
+  if (domain === undefined) return undefined;
+  const cfg = await env.host.files.read(guestPaths(env.settings, ref.name).cfg);
+  mustOwn(cfg === undefined ? undefined : cfgOwner(cfg), ref, `domain ${ref.name}`);
+  return domain;
+}

@@ -1,0 +1,164 @@
+/** create-image: the guest's disk as an image file, by xen-tools, from the golden root tarball (rows 3-5 of the how-to). */
+import type { GoldenResult, GuestRef, GuestSpec, ImageResult } from '../../contract/types.ts';
+import type { Dom0Settings } from '../../contract/dom0-settings.ts';
+import { MiB } from '../../contract/sizes.ts';
+import { PART_SUFFIX } from '../host/host.ts';
+import { makeKey } from '../host/guest-ssh.ts';
+import { clearHalfMade, makeGolden, xenCreateImage } from '../host/xen-tools.ts';
+import { guestPaths, type GuestPaths } from '../guest-paths.ts';
+import { isOwner, MARKER_FILE, markerOwner, markerText, mustOwn } from '../marks.ts';
+import type { StepEnv } from '../step.ts';
+
+/** Record beside a golden tarball. */
+interface GoldenRecord {
+  readonly dist: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly createdAt: string;
+}
+
+function parseGoldenRecord(text: Buffer | undefined): GoldenRecord | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const value = JSON.parse(text.toString('utf8')) as Partial<GoldenRecord>;
+    const { dist, sha256, bytes, createdAt } = value;
+    return typeof dist === 'string' && typeof sha256 === 'string' && typeof bytes === 'number' && typeof createdAt === 'string' ? { dist, sha256, bytes, createdAt } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function goldenPath(settings: Dom0Settings, dist: string): string {
+  return `${settings.goldenDir}/${dist}.tar`;
+}
+
+async function sha256Of(env: StepEnv, path: string): Promise<string> {
+  const { stdout } = await env.host.run('sha256sum', ['--', path], { timeoutMs: 10 * 60_000, signal: env.signal });
+  return stdout.slice(0, 64);
+}
+
+/**
+ * The distribution's root tarball, made once on this dom0. A tarball whose size is not the recorded one is made again; the checksum is
+ * computed when it is made, and compared each time it is used.
+ */
+export async function ensureGolden(env: StepEnv, input: { dist: string; mirror?: string }): Promise<GoldenResult> {
+  const { host, settings } = env;
+  const path = goldenPath(settings, input.dist);
+  const record = parseGoldenRecord(await host.files.read(`${path}.json`));
+  const there = await host.files.info(path);
+  if (record !== undefined && there?.bytes === record.bytes) {
+    env.progress(`checking the golden root tarball of ${input.dist}`);
+    if ((await sha256Of(env, path)) === record.sha256) return { ...record, path, reused: true };
+    env.log.warn({ path }, 'the golden root tarball does not match its checksum: it is made again');
+  }
+  await host.files.makeDirectory(settings.goldenDir, 0o700);
+  const unfinished = `${settings.goldenDir}/${input.dist}${PART_SUFFIX}.tar`;
+  await host.files.remove(unfinished);
+  env.progress(`making the golden root tarball of ${input.dist} (once on this dom0)`);
+  const mirror = input.mirror ?? settings.mirror;
+  await makeGolden(host, { dist: input.dist, path: unfinished, ...(mirror === undefined ? {} : { mirror }), signal: env.signal, onProgress: (line) => { env.progress(`golden root tarball: ${line}`); } });
+  const made = { dist: input.dist, sha256: await sha256Of(env, unfinished), bytes: (await host.files.info(unfinished))?.bytes ?? 0, createdAt: new Date().toISOString() };
+  // The record first: a tarball without a matching record is made again, a record without its tarball too.
+  await host.files.writeAtomic(`${path}.json`, `${JSON.stringify(made)}\n`, 0o600);
+  await host.files.rename(unfinished, path);
+  return { ...made, path, reused: false };
+}
+
+/** The directory of a guest's keys and records, marked. Made before anything else of the guest is. */
+export async function ensureGuestState(env: StepEnv, ref: GuestRef): Promise<GuestPaths> {
+  const { files } = env.host;
+  const paths = guestPaths(env.settings, ref.name);
+  const marker = await files.read(`${paths.state}/${MARKER_FILE}`);
+  if (marker !== undefined) mustOwn(markerOwner(marker), ref, paths.state);
+  await files.makeDirectory(paths.state, 0o700);
+  if (marker === undefined) await files.writeAtomic(`${paths.state}/${MARKER_FILE}`, markerText({ guest: ref.name, order: ref.order }));
+  return paths;
+}
+
+/** What the role puts into the image. Files of mode 0600: a password's hash is in no command line and no environment. */
+async function writeRoleInput(env: StepEnv, spec: GuestSpec, paths: GuestPaths): Promise<void> {
+  const { files } = env.host;
+  if ((await files.info(paths.provisionKey)) === undefined || (await files.info(`${paths.provisionKey}.pub`)) === undefined) {
+    await files.remove(paths.provisionKey);
+    await files.remove(`${paths.provisionKey}.pub`);
+    await makeKey(env.host, paths.provisionKey, provisionKeyComment(spec));
+  }
+  const provision = (await files.read(`${paths.provisionKey}.pub`))?.toString('utf8').trim() ?? '';
+  await files.removeTree(paths.roleInput);
+  await files.makeDirectory(paths.roleInput, 0o700);
+  await files.writeAtomic(`${paths.roleInput}/authorized_keys`, `${[provision, ...spec.sshKeys].join('\n')}\n`);
+  await files.writeAtomic(`${paths.roleInput}/timezone`, `${spec.timezone}\n`);
+  if (spec.passwordHash !== undefined) await files.writeAtomic(`${paths.roleInput}/password-hash`, `${spec.passwordHash}\n`);
+}
+
+/** Comment of the provisioning key: by it, seal finds the line again. */
+export function provisionKeyComment(ref: GuestRef): string {
+  return `guestflow-provision-${ref.name}`;
+}
+
+function broadcastOf(ip: string, netmask: string): string {
+  const number = (text: string): number => text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  const value = ((number(ip) & number(netmask)) | ~number(netmask)) >>> 0;
+  return [24, 16, 8, 0].map((shift) => String((value >>> shift) & 255)).join('.');
+}
+
+/** Makes the image below a directory of its own, and renames that into place when it is whole. */
+export async function createImage(env: StepEnv, input: { spec: GuestSpec }): Promise<ImageResult> {
+  const { host, settings } = env;
+  const { spec } = input;
+  const paths = await ensureGuestState(env, spec);
+  const marker = await host.files.read(`${paths.images}/${MARKER_FILE}`);
+  const disk = await host.files.info(paths.diskImage);
+  if (isOwner(markerOwner(marker), spec) && disk !== undefined) return { directory: paths.images, bytes: disk.allocatedBytes, reused: true };
+  if ((await host.files.info(paths.images)) !== undefined) mustOwn(markerOwner(marker), spec, paths.images);
+
+  await clearHalfMade(host, paths.unfinishedImages);
+  await host.files.removeTree(paths.unfinishedImages);
+  await host.files.makeDirectory(paths.unfinishedImages, 0o700);
+  await writeRoleInput(env, spec, paths);
+  env.progress(`xen-create-image ${spec.name}: installing ${spec.dist}`);
+  const mirror = spec.mirror ?? settings.mirror;
+  await xenCreateImage(host, {
+    name: spec.name,
+    ...spec.network,
+    broadcast: broadcastOf(spec.network.ip, spec.network.netmask),
+    memoryMiB: spec.memoryBytes / MiB,
+    diskMiB: spec.diskBytes / MiB,
+    swapMiB: spec.swapBytes / MiB,
+    vcpus: spec.vcpus,
+    fs: spec.fs,
+    fsOptions: spec.fsOptions,
+    dist: spec.dist,
+    image: spec.image,
+    kernel: settings.kernel,
+    initrd: settings.initrd,
+    serialDevice: spec.serialDevice,
+    directory: paths.unfinishedImages,
+    roleDir: settings.roleDir,
+    roleInput: paths.roleInput,
+    ...(settings.modules === undefined ? {} : { modules: settings.modules }),
+    ...(spec.role === undefined ? {} : { role: spec.role }),
+    ...(mirror === undefined ? {} : { mirror }),
+    ...(spec.installMethod === 'golden' ? { goldenTarball: goldenPath(settings, spec.dist) } : {}),
+  }, { signal: env.signal, onOutput: (line) => { env.progress(`xen-create-image: ${line}`); } });
+
+  await adoptHostKey(env, spec, paths);
+  const made = `${paths.unfinishedImages}/domains/${spec.name}`;
+  await host.files.rename(`${paths.unfinishedImages}/${spec.name}.cfg`, `${made}/${spec.name}.cfg`);
+  await host.files.writeAtomic(`${made}/${MARKER_FILE}`, markerText({ guest: spec.name, order: spec.order }));
+  await host.files.makeDirectory(`${settings.imageDir}/domains`);
+  // The image's blocks must be on the disk before the name says that it is whole.
+  await host.run('sync', ['--file-system', `${made}/disk.img`], { timeoutMs: 10 * 60_000, signal: env.signal });
+  await host.files.rename(made, paths.images);
+  await host.files.removeTree(paths.unfinishedImages);
+  await host.files.removeTree(paths.roleInput);
+  return { directory: paths.images, bytes: (await host.files.info(paths.diskImage))?.allocatedBytes ?? 0, reused: false };
+}
+
+/** The role made the guest's host key on this dom0, so the first login already knows whom it talks to. */
+async function adoptHostKey(env: StepEnv, spec: GuestSpec, paths: GuestPaths): Promise<void> {
+  const key = (await env.host.files.read(`${paths.roleInput}/ssh_host_ed25519_key.pub`))?.toString('utf8').trim();
+  if (key === undefined) throw new Error(`the role "guestflow" left no host key of ${spec.name} in ${paths.roleInput}`);
+  const [type = '', base64 = ''] = key.split(' ');
+  await env.host.files.writeAtomic(paths.knownHosts, `${spec.network.ip} ${type} ${base64}\n`);
+}

@@ -1,0 +1,73 @@
+/** What is on a dom0, as its own tools say. Changes nothing. */
+import type { Dom0Facts, DomainRow, GuestInventory, GuestRef } from '../../contract/types.ts';
+import { MiB } from '../../contract/sizes.ts';
+import { devicePath, listVolumes, volumeGroup } from '../host/lvm.ts';
+import { consoleTail, findDomain, hostInfo, listDomains } from '../host/xl.ts';
+import { guestPaths } from '../guest-paths.ts';
+import { isOwner, volumeOwner } from '../marks.ts';
+import type { StepEnv } from '../step.ts';
+import { listBackups } from './nightly-backup.ts';
+import { usedAddresses } from './plan-guest.ts';
+
+/** What this dom0 has. */
+export async function dom0Facts(env: StepEnv, version: string): Promise<Dom0Facts> {
+  const { host, settings } = env;
+  const info = await hostInfo(host);
+  const group = await volumeGroup(host, settings.volumeGroup);
+  return {
+    host: settings.host,
+    seenAt: new Date().toISOString(),
+    xenVersion: info.xenVersion,
+    memoryBytes: info.totalMemoryMiB * MiB,
+    memoryFreeBytes: info.freeMemoryMiB * MiB,
+    cpus: info.cpus,
+    volumeGroup: settings.volumeGroup,
+    volumeGroupBytes: group?.sizeBytes ?? 0,
+    volumeGroupFreeBytes: group?.freeBytes ?? 0,
+    imageDirFreeBytes: (await host.files.info(settings.imageDir)) === undefined ? 0 : await host.files.freeBytes(settings.imageDir),
+    network: { ...settings.network, bridge: settings.bridge },
+    addresses: (await usedAddresses(env)).flatMap(({ guest, ips }) => ips.map((ip) => ({ guest, ip }))),
+    workerVersion: version,
+    domains: await listDomains(host),
+  };
+}
+
+/** The domains of this dom0, ours or not. */
+export async function domains(env: StepEnv): Promise<DomainRow[]> {
+  return listDomains(env.host);
+}
+
+/** What is on this dom0 of one guest. */
+export async function inspectGuest(env: StepEnv, input: { ref: GuestRef; consoleLines: number }): Promise<GuestInventory> {
+  const { host, settings } = env;
+  const { ref } = input;
+  const paths = guestPaths(settings, ref.name);
+  const domain = await findDomain(host, ref.name);
+  const cfg = await host.files.read(paths.cfg);
+  const volumes = (await listVolumes(host, settings.volumeGroup)).filter((volume) => isOwner(volumeOwner(volume), ref));
+  const console = input.consoleLines === 0 ? undefined : await consoleTail(host, ref.name, input.consoleLines);
+  return {
+    ...(domain === undefined ? {} : { domain }),
+    ...(cfg === undefined ? {} : { cfg: cfg.toString('latin1') }),
+    autostart: (await host.files.info(paths.autostart)) !== undefined,
+    ...((await host.files.info(paths.images)) === undefined ? {} : { imageDirectory: paths.images }),
+    volumes: volumes.map((volume) => ({ name: volume.name, bytes: volume.bytes, device: devicePath(settings.volumeGroup, volume.name) })),
+    backups: await listBackups(env, ref.name),
+    ...(console === undefined ? {} : { console }),
+  };
+}
+
+/** In words, all that is left on this dom0 of one guest: empty when it is as before. */
+export async function leftoversOf(env: StepEnv, ref: GuestRef): Promise<string[]> {
+  const { host, settings } = env;
+  const paths = guestPaths(settings, ref.name);
+  const left: string[] = [];
+  if ((await findDomain(host, ref.name)) !== undefined) left.push(`domain ${ref.name}`);
+  for (const path of [paths.cfg, paths.autostart, paths.images, paths.unfinishedImages, paths.backups, paths.state]) {
+    if ((await host.files.info(path)) !== undefined) left.push(path);
+  }
+  for (const volume of await listVolumes(host, settings.volumeGroup)) {
+    if (isOwner(volumeOwner(volume), ref)) left.push(`volume ${settings.volumeGroup}/${volume.name}`);
+  }
+  return left;
+}

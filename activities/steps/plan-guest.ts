@@ -1,0 +1,111 @@
+/** plan: the order checked against this dom0, and everything decided that it left open. Nothing is made yet. */
+import { createHash } from 'node:crypto';
+import type { GuestOrder, GuestSpec, Reservation } from '../../contract/types.ts';
+import { GuestflowError } from '../../contract/errors.ts';
+import { formatSize, GiB, MiB } from '../../contract/sizes.ts';
+import { parseCfg, showCfg } from '../../xlcfg/index.ts';
+import { freeLoopDevices } from '../host/loop.ts';
+import { listVolumes, volumeGroup } from '../host/lvm.ts';
+import { addressAnswers } from '../host/net.ts';
+import { findDomain, hostInfo } from '../host/xl.ts';
+import { guestPaths, guestVolumes } from '../guest-paths.ts';
+import { cfgOwner, isOwner, MARKER_FILE, markerOwner, mustOwn, volumeOwner } from '../marks.ts';
+import type { StepEnv } from '../step.ts';
+import { preflight } from './preflight.ts';
+
+/** Xen's own part of the MAC space (OUI 00:16:3E); the rest is a hash of dom0 and guest, so that an order twice gives one address. */
+export function macOf(dom0: string, name: string): string {
+  const digest = createHash('sha256').update(`${dom0}/${name}`).digest();
+  // The upper half of the OUI is for local use; xen-tools and libxl pick from all of it.
+  return ['00', '16', '3E', ...[(digest[0] ?? 0) & 0x7f, digest[1] ?? 0, digest[2] ?? 0].map((byte) => byte.toString(16).padStart(2, '0').toUpperCase())].join(':');
+}
+
+/** What another cfg on this dom0 uses. */
+export interface UsedAddress {
+  readonly guest: string;
+  readonly cfg: string;
+  readonly ips: readonly string[];
+  readonly mac: string | undefined;
+}
+
+/** Addresses in all cfg files of this dom0, ours or made by hand. A file that cannot be read as a cfg uses none that we can know. */
+export async function usedAddresses(env: StepEnv): Promise<UsedAddress[]> {
+  const used: UsedAddress[] = [];
+  for (const name of (await env.host.files.list('/etc/xen')).filter((file) => file.endsWith('.cfg')).sort()) {
+    const cfg = `/etc/xen/${name}`;
+    const bytes = await env.host.files.read(cfg);
+    if (bytes === undefined) continue;
+    try {
+      for (const vif of showCfg(parseCfg(bytes)).vifs) used.push({ guest: name.slice(0, -4), cfg, ips: vif.ip ?? [], mac: vif.mac?.toUpperCase() });
+    } catch (error) {
+      env.log.warn({ cfg }, `skipped, it cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return used;
+}
+
+async function mustBeReady(env: StepEnv): Promise<void> {
+  const report = await preflight(env);
+  const row = report.rows.find(({ state }) => state === 'missing');
+  if (row === undefined) return;
+  throw new GuestflowError(row.row === 'loop devices' ? 'NoCapacity' : 'HostNotReady', `dom0 ${report.host} is not ready: ${row.row}: ${row.found}`, { field: row.row, ...(row.mend === undefined ? {} : { mend: row.mend }) }, false);
+}
+
+/** Anything of this name must be this order's own, from an earlier attempt. */
+async function mustBeFree(env: StepEnv, order: GuestOrder): Promise<void> {
+  const { host, settings } = env;
+  const paths = guestPaths(settings, order.name);
+  const cfg = await host.files.read(paths.cfg);
+  if (cfg !== undefined) mustOwn(cfgOwner(cfg), order, paths.cfg);
+  else if ((await findDomain(host, order.name)) !== undefined) mustOwn(undefined, order, `domain ${order.name}`);
+  for (const directory of [paths.images, paths.backups, paths.state]) {
+    if ((await host.files.info(directory)) !== undefined) mustOwn(markerOwner(await host.files.read(`${directory}/${MARKER_FILE}`)), order, directory);
+  }
+  const link = await host.files.info(paths.autostart);
+  if (link !== undefined && cfg === undefined) mustOwn(undefined, order, paths.autostart);
+  const names = Object.values(guestVolumes(order.name));
+  for (const volume of await listVolumes(host, settings.volumeGroup)) {
+    if (names.includes(volume.name)) mustOwn(volumeOwner(volume), order, `volume ${settings.volumeGroup}/${volume.name}`);
+  }
+}
+
+async function mustFit(env: StepEnv, order: GuestOrder): Promise<void> {
+  const { host, settings } = env;
+  // An attempt that came further has taken its part already.
+  if ((await findDomain(host, order.name)) === undefined) {
+    const { freeMemoryMiB } = await hostInfo(host);
+    const shortMiB = order.memoryBytes / MiB - freeMemoryMiB;
+    if (shortMiB > 0) throw new GuestflowError('NoCapacity', `dom0 ${settings.host} has ${String(freeMemoryMiB)} MiB of memory free, ${String(shortMiB)} MiB too little for ${order.name}`, { field: 'memory', value: formatSize(order.memoryBytes) });
+  }
+  const own = (await listVolumes(host, settings.volumeGroup)).filter((volume) => isOwner(volumeOwner(volume), order)).reduce((sum, volume) => sum + volume.bytes, 0);
+  const group = await volumeGroup(host, settings.volumeGroup);
+  const shortBytes = order.diskBytes + order.swapBytes - own - (group?.freeBytes ?? 0);
+  if (shortBytes > 0) throw new GuestflowError('NoCapacity', `volume group ${settings.volumeGroup} on ${settings.host} has ${formatSize(group?.freeBytes ?? 0)} free, ${formatSize(shortBytes)} too little for ${order.name}`, { field: 'disk', value: formatSize(order.diskBytes) });
+  const imageRoom = order.image === 'full' ? order.diskBytes + order.swapBytes : Math.min(order.diskBytes, 2 * GiB);
+  const free = await host.files.freeBytes(settings.imageDir);
+  if (free < imageRoom) throw new GuestflowError('NoCapacity', `${settings.imageDir} on ${settings.host} has ${formatSize(free)} free, an image of ${order.name} needs ${formatSize(imageRoom)}`, { field: 'disk' });
+  if (!(await freeLoopDevices(host)).available) throw new GuestflowError('NoCapacity', `dom0 ${settings.host} has no loop device free: modprobe loop, or detach unused ones`, { field: 'loop devices' });
+}
+
+async function mustBeUnused(env: StepEnv, order: GuestOrder, ip: string, mac: string, bridge: string): Promise<void> {
+  for (const other of (await usedAddresses(env)).filter(({ guest }) => guest !== order.name)) {
+    if (other.ips.includes(ip)) throw new GuestflowError('InvalidInput', `ip ${ip} is taken: ${other.cfg} has it`, { field: 'ip', value: ip });
+    if (other.mac === mac) throw new GuestflowError('InvalidInput', `mac ${mac} is taken: ${other.cfg} has it`, { field: 'mac', value: mac });
+  }
+  const isOwnGuest = (await findDomain(env.host, order.name)) !== undefined;
+  if (!isOwnGuest && (await addressAnswers(env.host, { ip, bridge, signal: env.signal }))) {
+    throw new GuestflowError('InvalidInput', `ip ${ip} is taken: something on ${bridge} answers at it`, { field: 'ip', value: ip });
+  }
+}
+
+/** Checks the order against this dom0 and returns it with everything decided. */
+export async function planGuest(env: StepEnv, input: { order: GuestOrder; lease: Reservation }): Promise<GuestSpec> {
+  const { order: { ip: _ip, netmask: _netmask, gateway: _gateway, bridge: _bridge, mac: orderedMac, ...decided }, lease } = input;
+  if (decided.dom0 !== env.settings.host) throw new GuestflowError('InvalidInput', `the order is for dom0 ${decided.dom0}, this is ${env.settings.host}`, { field: 'dom0', value: decided.dom0 });
+  await mustBeReady(env);
+  await mustBeFree(env, input.order);
+  await mustFit(env, input.order);
+  const mac = orderedMac ?? macOf(decided.dom0, decided.name);
+  await mustBeUnused(env, input.order, lease.ip, mac, lease.bridge);
+  return { ...decided, network: { ...lease, mac } };
+}

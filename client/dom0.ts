@@ -1,0 +1,110 @@
+/** dom0s: their ledgers, and small tasks on them. */
+import { randomBytes } from 'node:crypto';
+import { WithStartWorkflowOperation, type Client, type Connection } from '@temporalio/client';
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { GuestflowError } from '../contract/errors.ts';
+import { DOM0_NAME_PATTERN } from '../contract/guest-name.ts';
+import { CONTROL_QUEUE, DOM0_UPDATES, dom0Queue, dom0WorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
+import type { Dom0Facts, Dom0State, GuestRef } from '../contract/types.ts';
+import { listDom0s } from './listing.ts';
+import type { Session } from './session.ts';
+
+/** Small tasks on a dom0 that change no guest. */
+export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'audit' | 'clean' | 'console';
+
+/** What some tasks need beside the host. */
+export interface Dom0TaskParameters {
+  readonly guest?: GuestRef;
+  /** Lines of console. */
+  readonly lines?: number;
+}
+
+/** Seconds that a task may take; `prepare` installs packages. */
+const TASK_SECONDS: Partial<Record<Dom0TaskName, number>> = { prepare: 900, clean: 300 };
+const USUAL_TASK_SECONDS = 60;
+
+/** A worker asks for work at least once a minute. */
+const POLLER_IS_GONE_MS = 90_000;
+
+type Dom0Workflow = (input: { host: string }) => Promise<unknown>;
+
+/**
+ * Says what a dom0's worker found there. Starts the dom0's ledger if it has none.
+ *
+ * @param client of the worker itself
+ */
+export async function registerDom0(client: Client, facts: Dom0Facts): Promise<void> {
+  await client.workflow.executeUpdateWithStart<Dom0Workflow, undefined, [Dom0Facts]>(DOM0_UPDATES.register, {
+    args: [facts],
+    startWorkflowOperation: new WithStartWorkflowOperation<Dom0Workflow>(WORKFLOWS.dom0, {
+      workflowId: dom0WorkflowId(facts.host),
+      taskQueue: CONTROL_QUEUE,
+      args: [{ host: facts.host }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      typedSearchAttributes: [{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: facts.host }],
+      staticSummary: `dom0 ${facts.host}: its ledger`,
+    }),
+  });
+}
+
+/** A dom0's ledger. */
+export async function readDom0(session: Session, host: string): Promise<Dom0State> {
+  await mustBeKnown(session, host);
+  return session.call(`dom0 ${host}`, () => session.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger));
+}
+
+/** Takes no new guests on a dom0, or takes them again. */
+export async function drainDom0(session: Session, host: string, on: boolean): Promise<void> {
+  await mustBeKnown(session, host);
+  const handle = session.client.workflow.getHandle(dom0WorkflowId(host));
+  await session.call(`dom0 ${host}`, () => handle.executeUpdate<undefined, [boolean]>(DOM0_UPDATES.drain, { args: [on] }));
+}
+
+/**
+ * Runs a task on a dom0 and returns its result.
+ *
+ * @throws GuestflowError Unreachable when no worker serves that dom0
+ */
+export async function runDom0Task<T>(session: Session, host: string, task: Dom0TaskName, parameters: Dom0TaskParameters = {}): Promise<T> {
+  mustBeName(host);
+  if (!(await isServed(session, host))) throw await nobodyServes(session, host);
+  const seconds = TASK_SECONDS[task] ?? USUAL_TASK_SECONDS;
+  const work = (): Promise<unknown> => session.client.workflow.execute(WORKFLOWS.dom0Task, {
+    workflowId: `${dom0WorkflowId(host)}/${task}/${randomBytes(4).toString('hex')}`,
+    taskQueue: CONTROL_QUEUE,
+    args: [{ host, task, ...parameters }],
+    workflowExecutionTimeout: seconds * 1000,
+    staticSummary: `${task} on dom0 ${host}`,
+  });
+  return (await session.call(`${task} on dom0 ${host}`, work, (seconds + 10) * 1000)) as T;
+}
+
+/** Whether a worker has asked for that dom0's steps lately. */
+async function isServed(session: Session, host: string): Promise<boolean> {
+  const { workflowService } = session.client.connection as Connection;
+  const { pollers } = await session.call(`dom0 ${host}`, () =>
+    workflowService.describeTaskQueue({ namespace: session.endpoint.namespace, taskQueue: { name: dom0Queue(host) }, taskQueueType: ACTIVITY_QUEUE }));
+  return (pollers ?? []).some(({ lastAccessTime }) => Date.now() - Number(lastAccessTime?.seconds ?? 0) * 1000 < POLLER_IS_GONE_MS);
+}
+
+/** temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY */
+const ACTIVITY_QUEUE = 2;
+
+async function nobodyServes(session: Session, host: string): Promise<GuestflowError> {
+  const known = await listDom0s(session);
+  const others = known.length === 0 ? 'none has ever registered' : `known are ${known.join(', ')}`;
+  return new GuestflowError('Unreachable', `nobody serves dom0 ${host}: no worker asks for its work (${others})`, {
+    field: 'dom0', value: host, mend: `start its worker: systemctl start guestflow-dom0 on ${host}, or guestflow worker dom0 there`,
+  });
+}
+
+async function mustBeKnown(session: Session, host: string): Promise<void> {
+  mustBeName(host);
+  const known = await listDom0s(session);
+  if (known.includes(host)) return;
+  throw new GuestflowError('NotFound', `there is no dom0 ${host}: ${known.length === 0 ? 'none has registered' : `known are ${known.join(', ')}`}`, { field: 'dom0', value: host });
+}
+
+function mustBeName(host: string): void {
+  if (!DOM0_NAME_PATTERN.test(host)) throw new GuestflowError('InvalidInput', `dom0 "${host}" is no name of a dom0: a host name in lower case`, { field: 'dom0', value: host });
+}

@@ -1,0 +1,145 @@
+/** The client library: what starts and watches work. The command line is thin over it, and scripts can import it. */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GuestflowError, isErrorType } from '../contract/errors.ts';
+import { GUEST_UPDATES, guestWorkflowId } from '../contract/names.ts';
+import type { Dom0State, GuestOrder, GuestStatus, OperationKind, OperationRequest, OperationResult, OrderAnswer } from '../contract/types.ts';
+import { findEndpoint, type EndpointOptions } from './config.ts';
+import { drainDom0, readDom0, runDom0Task, type Dom0TaskName, type Dom0TaskParameters } from './dom0.ts';
+import { listDom0s, listGuests, type GuestRow, type ListFilter } from './listing.ts';
+import { placeOrder } from './orders.ts';
+import { isSettled, readProgress, readStatus, type GuestProgress } from './progress.ts';
+import { openSession, type Session } from './session.ts';
+
+export type { EndpointOptions } from './config.ts';
+export type { Dom0TaskName, Dom0TaskParameters } from './dom0.ts';
+export type { GuestRow, ListFilter } from './listing.ts';
+export type { ActivityNow, GuestProgress } from './progress.ts';
+export { checkOrder, resolveOrder, type OrderDocument } from '../contract/order.ts';
+export { loadPlans } from '../contract/plans.ts';
+export { GuestflowError } from '../contract/errors.ts';
+export { hashPassword } from './password.ts';
+export { isSettled } from './progress.ts';
+
+/** How an operation is asked for. */
+export interface OperateOptions {
+  /** Id of the request: the same id again is the same request, and gets the same answer. Default: a new one. */
+  readonly id?: string;
+  /** `terminate`: without the grace period. Default: false. */
+  readonly now?: boolean;
+}
+
+/** How a guest is watched. */
+export interface WatchOptions {
+  /** Ends the watching; what is watched goes on. */
+  readonly signal?: AbortSignal;
+  /** Default: 1 000. */
+  readonly intervalMs?: number;
+}
+
+/** A connection to guestflow. Every method throws `GuestflowError`. */
+export interface Guestflow {
+  /** The Temporal UI, where it is known. */
+  readonly uiUrl: string | undefined;
+  /** The page of a guest's workflow in the Temporal UI. */
+  guestUrl(name: string): string | undefined;
+  /** Orders a guest; returns when the order is taken, which is long before the guest is there. The same order again gets the same answer. */
+  order(order: GuestOrder): Promise<OrderAnswer>;
+  status(name: string): Promise<GuestStatus>;
+  /** The status, and what the operation that runs is doing. */
+  progress(name: string): Promise<GuestProgress>;
+  /** The progress again and again, until nothing is being done on the guest. */
+  watch(name: string, options?: WatchOptions): AsyncGenerator<GuestProgress, void>;
+  /** Waits until nothing is being done on the guest. `failureOf` tells whether it went well. */
+  waitFor(name: string, options?: WatchOptions & { readonly onProgress?: (progress: GuestProgress) => void }): Promise<GuestStatus>;
+  list(filter?: ListFilter): Promise<GuestRow[]>;
+  /** Runs an operation and returns its result, however long it takes. It waits behind the one that runs. */
+  operate(name: string, kind: OperationKind, options?: OperateOptions): Promise<OperationResult>;
+  /** Cancels the operation that runs; it is undone. Returns its kind, or undefined when none ran. */
+  cancel(name: string): Promise<string | undefined>;
+  /** Takes a termination back within its grace period. */
+  undelete(name: string): Promise<GuestStatus>;
+  dom0s(): Promise<string[]>;
+  dom0State(host: string): Promise<Dom0State>;
+  /** Takes no new guests on a dom0, or takes them again. */
+  drain(host: string, on: boolean): Promise<void>;
+  /** Runs a small task on a dom0; the type of its result is the task's own. */
+  dom0Task<T>(host: string, task: Dom0TaskName, parameters?: Dom0TaskParameters): Promise<T>;
+  close(): Promise<void>;
+}
+
+/**
+ * Connects to Temporal: at `address`, else where its configuration says (`TEMPORAL_ADDRESS`, `temporal.toml`), else at the embedded server
+ * of this state directory.
+ *
+ * @throws GuestflowError Unreachable
+ */
+export async function connect(options: EndpointOptions = {}): Promise<Guestflow> {
+  const session = await openSession(await findEndpoint(options));
+  return {
+    uiUrl: session.endpoint.uiUrl,
+    guestUrl: (name) => urlOf(session, name),
+    order: (order) => placeOrder(session, order),
+    status: (name) => readStatus(session, name),
+    progress: (name) => readProgress(session, name),
+    watch: (name, watching) => watch(session, name, watching),
+    waitFor: (name, watching) => waitFor(session, name, watching),
+    list: (filter) => listGuests(session, filter),
+    operate: (name, kind, operation) => operate(session, name, kind, operation),
+    cancel: async (name) => (await update<{ cancelled?: string }>(session, name, GUEST_UPDATES.cancel)).cancelled,
+    undelete: (name) => update<GuestStatus>(session, name, GUEST_UPDATES.undelete),
+    dom0s: () => listDom0s(session),
+    dom0State: (host) => readDom0(session, host),
+    drain: (host, on) => drainDom0(session, host, on),
+    dom0Task: (host, task, parameters) => runDom0Task(session, host, task, parameters),
+    close: () => session.close(),
+  };
+}
+
+/** The error that a guest's last operation ended with, or undefined when it went well. */
+export function failureOf(status: GuestStatus): GuestflowError | undefined {
+  if (status.phase === 'needs-cleanup') {
+    const why = status.error === undefined ? '' : ` (${status.error.message})`;
+    return new GuestflowError('NeedsCleanup', `guest ${status.name} failed, and its undo could not finish${why}`, {
+      leftovers: status.leftovers, mend: `guestflow cleanup ${status.name}`,
+    });
+  }
+  if (status.error === undefined) return undefined;
+  const { type, message, step } = status.error;
+  return new GuestflowError(isErrorType(type) ? type : 'ToolFailed', step === undefined ? message : `${step}: ${message}`);
+}
+
+async function* watch(session: Session, name: string, { signal, intervalMs = 1_000 }: WatchOptions = {}): AsyncGenerator<GuestProgress, void> {
+  while (signal?.aborted !== true) {
+    const progress = await readProgress(session, name);
+    yield progress;
+    if (isSettled(progress.status)) return;
+    // An abort ends the sleep early: no error, the loop's condition sees it.
+    await sleep(intervalMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+  }
+}
+
+async function waitFor(session: Session, name: string, options: Parameters<Guestflow['waitFor']>[1] = {}): Promise<GuestStatus> {
+  for await (const progress of watch(session, name, options)) {
+    options.onProgress?.(progress);
+    if (isSettled(progress.status)) return progress.status;
+  }
+  throw new GuestflowError('Cancelled', `guest ${name}: the wait was interrupted; the guest is not`);
+}
+
+async function operate(session: Session, name: string, kind: OperationKind, { id, now }: OperateOptions = {}): Promise<OperationResult> {
+  const request: OperationRequest = { kind, id: id ?? `${kind}-${randomBytes(6).toString('hex')}`, ...(now === undefined ? {} : { now }) };
+  const handle = session.client.workflow.getHandle(guestWorkflowId(name));
+  const accepted = await session.call(`guest ${name}`, () =>
+    handle.startUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, { args: [request], updateId: request.id, waitForStage: 'ACCEPTED' }));
+  return session.call(`guest ${name}`, () => accepted.result(), Number.POSITIVE_INFINITY);
+}
+
+function update<T>(session: Session, name: string, what: string): Promise<T> {
+  return session.call(`guest ${name}`, () => session.client.workflow.getHandle(guestWorkflowId(name)).executeUpdate<T, []>(what));
+}
+
+function urlOf(session: Session, name: string): string | undefined {
+  const { uiUrl, namespace } = session.endpoint;
+  return uiUrl === undefined ? undefined : `${uiUrl}/namespaces/${namespace}/workflows/${encodeURIComponent(guestWorkflowId(name))}`;
+}

@@ -1,0 +1,82 @@
+/** Ordering a guest: starting its workflow is the order, and the same order again gets the same answer (promise 1). */
+import { WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
+import { GuestflowError } from '../contract/errors.ts';
+import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
+import { formatSize } from '../contract/sizes.ts';
+import type { GuestOrder, GuestStatus, OrderAnswer } from '../contract/types.ts';
+import type { Session } from './session.ts';
+
+/**
+ * Orders a guest and returns as soon as the order is taken.
+ *
+ * @throws GuestflowError Busy or NotOurs when the name is another order's; Unreachable
+ */
+export async function placeOrder(session: Session, order: GuestOrder): Promise<OrderAnswer> {
+  const { workflow } = session.client;
+  return session.call(`guest ${order.name}`, async () => {
+    try {
+      return await workflow.executeUpdateWithStart<GuestWorkflow, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, {
+        args: [order],
+        updateId: `order-${order.order}`,
+        startWorkflowOperation: startOf(order),
+      });
+    } catch (error) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return answerOfTheFormer(session, order);
+      throw error;
+    }
+  });
+}
+
+type GuestWorkflow = (input: { order: GuestOrder }) => Promise<unknown>;
+
+function startOf(order: GuestOrder): WithStartWorkflowOperation<GuestWorkflow> {
+  return new WithStartWorkflowOperation<GuestWorkflow>(WORKFLOWS.guest, {
+    workflowId: guestWorkflowId(order.name),
+    taskQueue: CONTROL_QUEUE,
+    args: [{ order }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+    typedSearchAttributes: searchAttributesOf(order),
+    // What is in a memo can be read by everyone who sees the UI: no keys, no hashes.
+    memo: { order: order.order, ...(order.ip === undefined ? {} : { ip: order.ip }) },
+    staticSummary: `guest ${order.name}, plan ${order.plan}, dom0 ${order.dom0}`,
+    staticDetails: describeOrder(order),
+  });
+}
+
+function searchAttributesOf(order: GuestOrder): SearchAttributePair[] {
+  const pair = (name: string, value: string): SearchAttributePair => ({ key: defineSearchAttributeKey(name, 'KEYWORD'), value });
+  return [
+    pair(SEARCH_ATTRIBUTES.guest, order.name),
+    pair(SEARCH_ATTRIBUTES.dom0, order.dom0),
+    pair(SEARCH_ATTRIBUTES.plan, order.plan),
+    pair(SEARCH_ATTRIBUTES.order, order.order),
+    pair(SEARCH_ATTRIBUTES.phase, 'ordered'),
+  ];
+}
+
+/** Markdown for the Temporal UI. */
+function describeOrder(order: GuestOrder): string {
+  const rows = [
+    ['order', order.order],
+    ['address', order.ip ?? 'the next free one'],
+    ['memory', formatSize(order.memoryBytes)],
+    ['vcpus', String(order.vcpus)],
+    ['disk', `${formatSize(order.diskBytes)}, swap ${formatSize(order.swapBytes)}`],
+    ['distribution', `${order.dist} (${order.installMethod})`],
+    ['SSH keys', String(order.sshKeys.length)],
+    ['root password', order.passwordHash === undefined ? 'none' : 'set'],
+  ];
+  return rows.map(([key = '', value = '']) => `- **${key}**: ${value}`).join('\n');
+}
+
+/** A guest of that name has lived and gone. If it was this very order, come late again, the answer is the one that it had. */
+async function answerOfTheFormer(session: Session, order: GuestOrder): Promise<OrderAnswer> {
+  const handle = session.client.workflow.getHandle(guestWorkflowId(order.name));
+  const [status, { runId, workflowId }] = await Promise.all([handle.query<GuestStatus>(QUERIES.status), handle.describe()]);
+  if (status.order === order.order) return { workflowId, runId, name: order.name, order: order.order };
+  throw new GuestflowError('Busy', `a guest ${order.name} existed before, by order ${status.order}; it is ${status.phase}, and its name is kept while Temporal keeps its history`, {
+    field: 'name', value: order.name, mend: 'choose another name, or wait until the namespace has forgotten it (retention)',
+  });
+}

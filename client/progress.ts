@@ -1,0 +1,89 @@
+/** How far a guest's operation is: its steps, and what its running activity says of itself. */
+import type { Client } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
+import { guestWorkflowId, QUERIES } from '../contract/names.ts';
+import type { GuestPhase, GuestStatus, OperationProgress } from '../contract/types.ts';
+import type { Session } from './session.ts';
+
+/** An activity that is scheduled or running. */
+export interface ActivityNow {
+  /** Its type: the name of the step's activity. */
+  readonly activity: string;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  /** No worker has taken it yet: after a while, the sign of a dom0 that is down. */
+  readonly waitingForWorker: boolean;
+  readonly startedAt?: string;
+  /** What it said last. */
+  readonly message?: string;
+  /** 0 to 1. */
+  readonly fraction?: number;
+  /** Why the attempt before failed. */
+  readonly lastFailure?: string;
+}
+
+/** A guest, the operation that runs on it, and the activities of that operation. */
+export interface GuestProgress {
+  readonly status: GuestStatus;
+  readonly operation?: OperationProgress;
+  readonly activities: readonly ActivityNow[];
+}
+
+/** Phases in which an order is still being worked on. */
+const UNDER_WAY: ReadonlySet<GuestPhase> = new Set<GuestPhase>(['ordered', 'provisioning']);
+
+/** Whether nothing is being done on the guest just now. */
+export function isSettled(status: GuestStatus): boolean {
+  return status.operation === undefined && status.queued.length === 0 && !UNDER_WAY.has(status.phase);
+}
+
+/** The state of a guest. */
+export function readStatus(session: Session, name: string): Promise<GuestStatus> {
+  return session.call(`guest ${name}`, () => session.client.workflow.getHandle(guestWorkflowId(name)).query<GuestStatus>(QUERIES.status));
+}
+
+/** The state of a guest with the operation that runs. An operation that ends while it is asked is left out. */
+export async function readProgress(session: Session, name: string): Promise<GuestProgress> {
+  const status = await readStatus(session, name);
+  if (status.operation === undefined) return { status, activities: [] };
+  const { workflowId } = status.operation;
+  const [operation, activities] = await Promise.all([
+    session.call(workflowId, () => session.client.workflow.getHandle(workflowId).query<OperationProgress>(QUERIES.progress)).catch(() => undefined),
+    session.call(workflowId, () => pendingActivities(session.client, workflowId)).catch(() => []),
+  ]);
+  return { status, activities, ...(operation === undefined ? {} : { operation }) };
+}
+
+async function pendingActivities(client: Client, workflowId: string): Promise<ActivityNow[]> {
+  const { raw } = await client.workflow.getHandle(workflowId).describe();
+  return (raw.pendingActivities ?? []).map((pending) => ({
+    activity: pending.activityType?.name ?? '?',
+    attempt: pending.attempt ?? 1,
+    waitingForWorker: Number(pending.state) === SCHEDULED,
+    ...timeOf(pending.lastStartedTime?.seconds),
+    ...heartbeatOf(pending.heartbeatDetails?.payloads?.[0]),
+    ...(pending.lastFailure?.message == null ? {} : { lastFailure: pending.lastFailure.message }),
+  }));
+}
+
+/** temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED */
+const SCHEDULED = 1;
+
+function timeOf(seconds: unknown): { startedAt?: string } {
+  return seconds === undefined || seconds === null ? {} : { startedAt: new Date(Number(seconds) * 1000).toISOString() };
+}
+
+/** What a step's heartbeat holds (`activities/step.ts`); anything else is left out. */
+function heartbeatOf(payload: Parameters<typeof defaultPayloadConverter.fromPayload>[0] | undefined): { message?: string; fraction?: number } {
+  if (payload === undefined) return {};
+  try {
+    const beat: unknown = defaultPayloadConverter.fromPayload(payload);
+    if (typeof beat !== 'object' || beat === null) return {};
+    return {
+      ...('message' in beat && typeof beat.message === 'string' ? { message: beat.message } : {}),
+      ...('fraction' in beat && typeof beat.fraction === 'number' ? { fraction: beat.fraction } : {}),
+    };
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,45 @@
+/** One connection to Temporal, with the time limits and the translation of errors that every call of the client library shares. */
+import { Client, Connection } from '@temporalio/client';
+import type { Endpoint } from './config.ts';
+import { temporalDoesNotAnswer, toGuestflowError } from './failures.ts';
+
+/** How long a call may take that a worker answers at once. The server itself gives a query ten seconds. */
+const ANSWER_MS = 20_000;
+const CONNECT_MS = 5_000;
+
+/** A connected client. */
+export interface Session {
+  readonly client: Client;
+  readonly endpoint: Endpoint;
+  /**
+   * Makes a call with a time limit; errors become guestflow's.
+   *
+   * @param subject what is asked about, for errors: `guest guest1`
+   * @param limitMs default: 20 s; `Infinity` for none
+   */
+  call<T>(subject: string, work: () => Promise<T>, limitMs?: number): Promise<T>;
+  close(): Promise<void>;
+}
+
+/**
+ * Connects.
+ *
+ * @throws GuestflowError Unreachable
+ */
+export async function openSession(endpoint: Endpoint): Promise<Session> {
+  const connection = await Connection.connect({ ...endpoint.connection, connectTimeout: CONNECT_MS }).catch((error: unknown) => {
+    throw temporalDoesNotAnswer(endpoint.address, `${error instanceof Error ? error.message : String(error)} (the address comes from ${endpoint.source})`);
+  });
+  return {
+    client: new Client({ connection, namespace: endpoint.namespace }),
+    endpoint,
+    call: async (subject, work, limitMs = ANSWER_MS) => {
+      try {
+        return await (Number.isFinite(limitMs) ? connection.withDeadline(Date.now() + limitMs, work) : work());
+      } catch (error) {
+        throw toGuestflowError(error, subject, endpoint.address);
+      }
+    },
+    close: () => connection.close(),
+  };
+}

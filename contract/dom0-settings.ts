@@ -1,0 +1,41 @@
+/** What an operator settles once for a dom0, in `/etc/guestflow/dom0.yaml`. */
+import { z } from 'zod';
+import { DOM0_NAME_PATTERN } from './guest-name.ts';
+
+const absolutePath = z.string().max(200).regex(/^\/[A-Za-z0-9._/+-]*$/, 'must be an absolute path of letters, digits and . _ + - /')
+  .refine((path) => !path.split('/').includes('..'), 'must not contain ".."');
+const ipv4 = z.ipv4();
+
+/** Schema of `/etc/guestflow/dom0.yaml`. Unknown keys are errors. */
+export const dom0SettingsSchema = z.strictObject({
+  /** Name of this dom0: part of its task queues. */
+  host: z.string().regex(DOM0_NAME_PATTERN, 'must be lower-case letters, digits, dots and hyphens'),
+  /** Volume group of the guests' disks. */
+  volumeGroup: z.string().regex(/^[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,62}$/, 'is no name of a volume group').default('vg01'),
+  /** Directory of disk images while a guest is made (`dir` of xen-tools). */
+  imageDir: absolutePath.default('/home/xen'),
+  /** Bridge that guests are attached to. */
+  bridge: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/, 'is no name of a network interface').default('xenbr0'),
+  /** The guests' network. */
+  network: z.strictObject({ cidr: z.cidrv4(), gateway: ipv4 }),
+  /** Kernel that guests boot. Default: the one dom0 runs. An uncompressed one (`vmlinux`) boots fastest. */
+  kernel: absolutePath,
+  initrd: absolutePath,
+  /** Folder of kernel modules put into guests. Default: what xen-tools finds, `/lib/modules/<release>`. */
+  modules: absolutePath.optional(),
+  /** Words on every guest's kernel command line. `net.ifnames=0` keeps eth0 from becoming enX0 on Debian 12. */
+  guestKernelWords: z.array(z.string().regex(/^[A-Za-z0-9_.,:=/@+-]{1,100}$/, 'has a character that a kernel command line word cannot have')).max(50).default(['net.ifnames=0']),
+  backupDir: absolutePath.default('/var/backups/guestflow'),
+  /** Directory of the golden root tarballs. */
+  goldenDir: absolutePath.default('/var/lib/guestflow/golden'),
+  /** State that is not a guest's disk: provisioning keys, host keys. Mode 0700. */
+  stateDir: absolutePath.default('/var/lib/guestflow'),
+  /** Directory of xen-tools roles that guestflow ships. */
+  roleDir: absolutePath.default('/usr/share/guestflow/role.d'),
+  /** Debian mirror for guests. Default: what dom0's own apt uses. */
+  mirror: z.url({ protocol: /^https?$/ }).optional(),
+  /** Long copies at once on this dom0. */
+  bulkSlots: z.number().int().min(1).max(2).default(1),
+});
+
+export type Dom0Settings = z.output<typeof dom0SettingsSchema>;

@@ -1,0 +1,108 @@
+/**
+ * zod schemas of single fields, shared by orders, plans and specs. Not for workflow code: a workflow that loads zod costs ten times
+ * the memory.
+ */
+import { z } from 'zod';
+import * as check from './field-checks.ts';
+import { DOM0_NAME_PATTERN, ORDER_ID_PATTERN, whyNotGuestName } from './guest-name.ts';
+import { parseSize } from './sizes.ts';
+import { whyNotSshKey } from './ssh-key.ts';
+
+/** Longest text of any field; longer ones are refused before a pattern looks at them. */
+const LONGEST = 4_096;
+
+/** Text that passes a check; numbers get a hint, because YAML reads `order: 17` as one. */
+export function text(whyNot: check.Check): z.ZodType<string> {
+  return z
+    .string({ error: ({ input }) => (input === undefined ? 'is missing' : typeof input === 'number' ? 'must be text: write it in quotes' : 'must be text') })
+    .superRefine((value, context) => {
+      const reason = value.length > LONGEST ? `is longer than ${String(LONGEST)} characters` : whyNot(value);
+      if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });
+    });
+}
+
+function choice<const T extends readonly [string, ...string[]]>(values: T): z.ZodType<T[number]> {
+  return z.enum(values, { error: `must be one of ${values.join(', ')}` });
+}
+
+function whole(least: number, most: number): z.ZodType<number> {
+  const message = `must be a whole number from ${String(least)} to ${String(most)}`;
+  const error = (issue: { input?: unknown }): string => (issue.input === undefined ? 'is missing' : message);
+  return z.int({ error }).min(least, { error: message }).max(most, { error: message });
+}
+
+/** What to say when something else stands where an object belongs. */
+export function notObject(message: string): { error: (issue: { code: string }) => string | undefined } {
+  return { error: ({ code }) => (code === 'invalid_type' ? message : undefined) };
+}
+
+const yesOrNo = z.boolean({ error: 'must be true or false' });
+
+/** A size as people write it; becomes bytes. Numbers are refused: they could be bytes, MiB or GiB. */
+function size(kind: keyof typeof check.SIZE_BOUNDS): z.ZodType<number, unknown> {
+  return z
+    .unknown()
+    .superRefine((value, context) => {
+      const reason = value === undefined ? 'is missing' : typeof value === 'number' || typeof value === 'string' ? check.whyNotSize(kind)(String(value)) : 'must be a size, like 8GiB';
+      if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });
+    })
+    .transform((value) => parseSize(String(value)) ?? z.NEVER);
+}
+
+function bytes(kind: keyof typeof check.SIZE_BOUNDS): z.ZodType<number> {
+  return z.number({ error: 'must be a number of bytes' }).superRefine((value, context) => {
+    const reason = check.whyNotBytes(kind, value);
+    if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });
+  });
+}
+
+function list<T>(item: z.ZodType<T>, most: number, what: string): z.ZodType<T[]> {
+  return z.array(item, { error: `must be a list of ${what}` }).max(most, { error: `has more than ${String(most)} ${what}` });
+}
+
+const kernelWords = list(text(check.whyNotKernelWord), 32, 'kernel words');
+
+/** Why a name is refused, worded to follow the field's name. */
+function whyNotName(name: string): string | undefined {
+  const reason = whyNotGuestName(name);
+  return reason === undefined ? undefined : `cannot be a guest's name: ${reason}`;
+}
+
+export const field = {
+  order: text((id) => (ORDER_ID_PATTERN.test(id) ? undefined : 'is no id of an order: 1-64 letters, digits, dots, hyphens, underscores, starting with a letter or digit')),
+  name: text(whyNotName),
+  planName: text((name) => (/^[a-z0-9][a-z0-9_-]{0,31}$/.test(name) ? undefined : 'is no name of a plan: 1-32 letters a-z, digits, hyphens, underscores')),
+  dom0: text((name) => (DOM0_NAME_PATTERN.test(name) ? undefined : 'is no name of a dom0: a host name in lower case')),
+  type: choice(['pv', 'pvh']),
+  memory: size('memory'),
+  disk: size('disk'),
+  swap: size('swap'),
+  memoryBytes: bytes('memory'),
+  diskBytes: bytes('disk'),
+  swapBytes: bytes('swap'),
+  vcpus: whole(1, check.MOST_VCPUS),
+  dist: text(check.whyNotDist),
+  fs: choice(['ext4', 'ext3']),
+  fsOptions: text(check.whyNotFsOptions),
+  image: choice(['sparse', 'full']),
+  installMethod: choice(['golden', 'debootstrap']),
+  serialDevice: text(check.whyNotSerialDevice),
+  timezone: text(check.whyNotTimezone),
+  retention: z.strictObject({ daily: whole(1, 366) }, notObject('must be {daily: N}')),
+  managed: yesOrNo,
+  debootstrap: yesOrNo,
+  sshKeys: list(text((key) => whyNotSshKey(key)), 20, 'SSH keys'),
+  passwordHash: text(check.whyNotPasswordHash),
+  ip: text(check.whyNotAddress),
+  netmask: text(check.whyNotNetmask),
+  gateway: text(check.whyNotAddress),
+  bridge: text(check.whyNotBridge),
+  mac: text(check.whyNotMac).transform(check.normalMac),
+  mirror: text(check.whyNotMirror),
+  role: text(check.whyNotRole),
+  kernelWords,
+  /** One string is taken apart at its blanks. */
+  extra: z.preprocess((value) => (typeof value === 'string' ? value.split(' ').filter((word) => word !== '') : value), kernelWords),
+  backupAt: text(check.whyNotClock),
+  graceDays: whole(0, 365),
+} as const;

@@ -1,0 +1,92 @@
+/**
+ * Names that cross a process boundary: queues, workflow ids, updates, queries, search attributes.
+ * Free of imports, so that workflow code can use it.
+ */
+
+/** Task queue of all workflows and of the activities that talk to Temporal itself. */
+export const CONTROL_QUEUE = 'control';
+
+/** Task queue for the short steps on one dom0. */
+export function dom0Queue(host: string): string {
+  return `dom0:${host}`;
+}
+
+/** Task queue for long copies on one dom0 (image, migration, backup, wipe), with one or two slots. */
+export function dom0BulkQueue(host: string): string {
+  return `dom0:${host}:bulk`;
+}
+
+/** Workflow id of a guest, for as long as it lives. */
+export function guestWorkflowId(name: string): string {
+  return `guest/${name}`;
+}
+
+/** Workflow id of one operation on a guest; `id` tells operations of one kind apart. */
+export function operationWorkflowId(name: string, kind: string, id: string): string {
+  return `guest/${name}/${kind}/${id}`;
+}
+
+/** Workflow id of a dom0's ledger. */
+export function dom0WorkflowId(host: string): string {
+  return `dom0/${host}`;
+}
+
+/** Schedule id of a guest's nightly backup. */
+export function nightlyScheduleId(name: string): string {
+  return `nightly/${name}`;
+}
+
+/** Search attributes, all of type Keyword. They are never encrypted: nothing private belongs here. */
+export const SEARCH_ATTRIBUTES = {
+  guest: 'GuestflowGuest',
+  dom0: 'GuestflowDom0',
+  plan: 'GuestflowPlan',
+  phase: 'GuestflowPhase',
+  order: 'GuestflowOrder',
+} as const;
+
+/** Workflow types. */
+export const WORKFLOWS = {
+  guest: 'guest',
+  provisionGuest: 'provisionGuest',
+  powerGuest: 'powerGuest',
+  backupGuest: 'backupGuest',
+  terminateGuest: 'terminateGuest',
+  nightlyBackup: 'nightlyBackup',
+  dom0: 'dom0',
+  dom0Task: 'dom0Task',
+} as const;
+
+/** Updates of the `guest` workflow. */
+export const GUEST_UPDATES = {
+  /** Takes the order: `(order: GuestOrder) → OrderAnswer`. The same order again gets the same answer; another one is refused. */
+  order: 'order',
+  /** Runs one operation and returns its result: `(request: OperationRequest) → OperationResult`. */
+  operate: 'operate',
+  /** Cancels the operation that runs: `() → {cancelled: string | undefined}`. */
+  cancel: 'cancel',
+  /** Takes a termination back within its grace period: `() → GuestStatus`. */
+  undelete: 'undelete',
+} as const;
+
+/** Queries of the `guest` workflow and of operations. */
+export const QUERIES = {
+  /** `guest` → `GuestStatus`. */
+  status: 'status',
+  /** operations → `OperationProgress`. */
+  progress: 'progress',
+  /** `dom0` → `Dom0State`. */
+  ledger: 'ledger',
+} as const;
+
+/** Updates of the `dom0` workflow. */
+export const DOM0_UPDATES = {
+  /** The dom0 worker says what it found: `(facts: Dom0Facts) → void`. */
+  register: 'register',
+  /** Promises capacity to a guest: `(request: ReserveRequest) → Reservation`. */
+  reserve: 'reserve',
+  /** Gives it back: `(guest: string) → void`. */
+  release: 'release',
+  /** Takes no new guests, or takes them again: `(on: boolean) → void`. */
+  drain: 'drain',
+} as const;

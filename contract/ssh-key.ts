@@ -1,0 +1,63 @@
+/** Public keys of OpenSSH, one line each, as they go into `authorized_keys`. */
+
+/** How many strings a key's blob has after its type. */
+const KEY_FIELDS: Readonly<Record<string, number>> = {
+  'ssh-ed25519': 1,
+  'ssh-rsa': 2,
+  'ecdsa-sha2-nistp256': 2,
+  'ecdsa-sha2-nistp384': 2,
+  'ecdsa-sha2-nistp521': 2,
+  'sk-ssh-ed25519@openssh.com': 2,
+  'sk-ecdsa-sha2-nistp256@openssh.com': 3,
+};
+
+const LONGEST_LINE = 2_000;
+const FEWEST_RSA_BITS = 2_048;
+
+/**
+ * Why a line is no public key that a guest may get, or undefined when it is one.
+ *
+ * Options in front of the key (`command="…"`, `from="…"`) are refused: the line must be a type, the key and, if any, a comment.
+ */
+export function whyNotSshKey(line: string): string | undefined {
+  if (line.length > LONGEST_LINE) return `is longer than ${String(LONGEST_LINE)} characters`;
+  if (/PRIVATE KEY/.test(line)) return 'is a private key: give the public one (the file that ends in .pub)';
+  if (/[^\x20-\x7e]/.test(line)) return 'must be one line of printable ASCII';
+  const [type = '', base64 = ''] = line.split(' ');
+  if (type === 'ssh-dss') return 'is a DSA key, which sshd refuses as too weak: make an ed25519 key';
+  const fields = KEY_FIELDS[type];
+  if (fields === undefined) return `must start with the key's type (one of ${Object.keys(KEY_FIELDS).join(', ')}), with no options in front`;
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || Buffer.from(base64, 'base64').toString('base64') !== base64) return 'is damaged: the key is not base64';
+  const parts = splitBlob(Buffer.from(base64, 'base64'));
+  if (parts?.[0]?.toString('latin1') !== type) return `is damaged: the key inside is not of type ${type}`;
+  if (parts.length !== fields + 1) return 'is damaged: the key inside is not whole';
+  if (type === 'ssh-ed25519' && parts[1]?.length !== 32) return 'is damaged: the key inside is not whole';
+  if (type === 'ssh-rsa' && rsaBits(parts[2]) < FEWEST_RSA_BITS) return `is too weak: RSA keys need ${String(FEWEST_RSA_BITS)} bits or more`;
+  return undefined;
+}
+
+/** The keys in a file as OpenSSH writes it: empty lines and lines with `#` in front are left out. */
+export function sshKeyLines(text: string): string[] {
+  return text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+/** RFC 4253, section 6.6: a key's blob is a row of strings, each with its length in four bytes in front. */
+function splitBlob(blob: Buffer): Buffer[] | undefined {
+  const parts: Buffer[] = [];
+  let at = 0;
+  while (at < blob.length) {
+    if (at + 4 > blob.length) return undefined;
+    const length = blob.readUInt32BE(at);
+    at += 4;
+    if (length > blob.length - at) return undefined;
+    parts.push(blob.subarray(at, at + length));
+    at += length;
+  }
+  return parts;
+}
+
+/** Bits of an RSA modulus: an mpint, so its first byte is zero when the highest bit is set. */
+function rsaBits(modulus: Buffer | undefined): number {
+  const digits = modulus?.toString('hex').replace(/^0+/, '') ?? '';
+  return digits === '' ? 0 : BigInt(`0x${digits}`).toString(2).length;
+}

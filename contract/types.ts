@@ -1,0 +1,304 @@
+/**
+ * What crosses a process boundary, as plain types: workflow code imports these and nothing of zod.
+ * Sizes are bytes, times are ISO 8601 in UTC, durations are seconds, unless a name says otherwise.
+ */
+
+/** How many backups are kept. */
+export interface Retention {
+  /** Daily backups kept. */
+  readonly daily: number;
+}
+
+/** An order after the plan's defaults: all that is known before a dom0 is asked. */
+export interface GuestOrder {
+  /** Id of the order: the same id again is the same order. */
+  readonly order: string;
+  readonly name: string;
+  readonly plan: string;
+  readonly dom0: string;
+  readonly type: 'pv' | 'pvh';
+  readonly memoryBytes: number;
+  readonly vcpus: number;
+  readonly diskBytes: number;
+  readonly swapBytes: number;
+  readonly dist: string;
+  readonly fs: 'ext4' | 'ext3';
+  /** Mount options of the root file system. */
+  readonly fsOptions: string;
+  readonly image: 'sparse' | 'full';
+  /** `golden`: from the dom0's golden root tarball of the distribution. `debootstrap`: the how-to's own way. */
+  readonly installMethod: 'golden' | 'debootstrap';
+  readonly serialDevice: string;
+  readonly timezone: string;
+  readonly retention: Retention;
+  /** Keep the provisioning key in the guest after the order is done. */
+  readonly managed: boolean;
+  readonly sshKeys: readonly string[];
+  /** crypt(5) hash, made on the client's side. */
+  readonly passwordHash?: string;
+  readonly ip?: string;
+  readonly netmask?: string;
+  readonly gateway?: string;
+  readonly bridge?: string;
+  readonly mac?: string;
+  readonly mirror?: string;
+  readonly role?: string;
+  /** Words added to the guest's kernel command line. */
+  readonly extra: readonly string[];
+  /** Hour and minute (UTC) of the nightly backup. Default: derived from the name, so that guests do not all start at once. */
+  readonly backupAt?: string;
+  /** Days for which a terminated guest's disks are kept. */
+  readonly graceDays: number;
+}
+
+/** Where a guest sits in its network. */
+export interface GuestNetwork {
+  readonly ip: string;
+  readonly netmask: string;
+  readonly gateway: string;
+  readonly bridge: string;
+  /** Upper case, colons. */
+  readonly mac: string;
+}
+
+/** An order with everything decided, as the dom0 planned it. Steps take this. */
+export interface GuestSpec extends Omit<GuestOrder, 'ip' | 'netmask' | 'gateway' | 'bridge' | 'mac'> {
+  readonly network: GuestNetwork;
+}
+
+/** Names a guest on a dom0: what undo steps and small operations need. */
+export interface GuestRef {
+  readonly name: string;
+  readonly order: string;
+  readonly dom0: string;
+}
+
+/** The steps of provisioning, in order. */
+export const PROVISION_STEPS = [
+  'reserve', 'plan', 'golden', 'create-image', 'cfg-fix', 'boot', 'sysctl-wallclock', 'lvm-migration', 'autostart', 'nightly-backup', 'seal',
+] as const;
+
+export type StepState = 'pending' | 'running' | 'done' | 'failed' | 'undone' | 'undo-failed';
+
+/** One step of an operation, as a person sees it. */
+export interface StepProgress {
+  readonly name: string;
+  readonly state: StepState;
+  readonly startedAt?: string;
+  readonly seconds?: number;
+  /** What came of it, in words. */
+  readonly summary?: string;
+}
+
+/** Where an operation stands. */
+export interface OperationProgress {
+  readonly steps: readonly StepProgress[];
+  /** What it waits for, when it waits for something outside (a dom0 that does not answer). */
+  readonly waiting?: string;
+}
+
+export type GuestPhase =
+  | 'ordered' | 'provisioning' | 'running' | 'stopped' | 'suspended' | 'terminating' | 'gone' | 'failed' | 'needs-cleanup';
+
+/** Operations on a guest that exists. */
+export type OperationKind = 'start' | 'stop' | 'destroy' | 'backup' | 'terminate' | 'cleanup';
+
+export interface OperationRequest {
+  readonly kind: OperationKind;
+  /** Id of the request: the same id again is the same request. */
+  readonly id: string;
+  /** `terminate`: without the grace period. */
+  readonly now?: boolean;
+}
+
+export interface OperationResult {
+  readonly kind: OperationKind;
+  readonly phase: GuestPhase;
+  readonly backup?: BackupRecord;
+  readonly graceUntil?: string;
+}
+
+/** The answer to an order. */
+export interface OrderAnswer {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly name: string;
+  readonly order: string;
+}
+
+/** An error as it is kept in a guest's state. */
+export interface ErrorSummary {
+  readonly type: string;
+  readonly message: string;
+  readonly step?: string;
+}
+
+/** All that is known of a guest. */
+export interface GuestStatus {
+  readonly name: string;
+  readonly order: string;
+  readonly dom0: string;
+  readonly plan: string;
+  readonly phase: GuestPhase;
+  readonly orderedAt: string;
+  readonly spec?: GuestSpec;
+  /** The operation that runs. */
+  readonly operation?: { readonly kind: string; readonly workflowId: string; readonly startedAt: string };
+  /** What waits behind it. */
+  readonly queued: readonly string[];
+  readonly warnings: readonly string[];
+  readonly backups: readonly BackupRecord[];
+  readonly scheduleId?: string;
+  readonly steps?: readonly StepProgress[];
+  readonly wallclock?: WallclockResult;
+  readonly error?: ErrorSummary;
+  /** What an undo that could not finish has left on the dom0. */
+  readonly leftovers: readonly string[];
+  readonly graceUntil?: string;
+}
+
+/** One row of what a dom0 needs. */
+export interface PreflightRow {
+  readonly row: string;
+  readonly state: 'ok' | 'missing' | 'warning';
+  readonly found: string;
+  /** The command that mends it. */
+  readonly mend?: string;
+}
+
+export interface PreflightReport {
+  readonly host: string;
+  readonly checkedAt: string;
+  readonly ok: boolean;
+  readonly rows: readonly PreflightRow[];
+}
+
+/** What a dom0 has, as its own tools say. */
+export interface Dom0Facts {
+  readonly host: string;
+  readonly seenAt: string;
+  readonly xenVersion: string;
+  readonly memoryBytes: number;
+  readonly memoryFreeBytes: number;
+  readonly cpus: number;
+  readonly volumeGroup: string;
+  readonly volumeGroupBytes: number;
+  readonly volumeGroupFreeBytes: number;
+  readonly imageDirFreeBytes: number;
+  readonly network: { readonly cidr: string; readonly gateway: string; readonly bridge: string };
+  /** Addresses in the cfg files of this dom0, with the guest's name. */
+  readonly addresses: readonly { readonly ip: string; readonly guest: string }[];
+  readonly workerVersion: string;
+  readonly domains: readonly DomainRow[];
+}
+
+/** A row of `xl list`. */
+export interface DomainRow {
+  readonly name: string;
+  readonly id: number;
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  /** The letters of xl's state column without the dashes: r, b, p, s, c, d. */
+  readonly state: string;
+  readonly cpuSeconds: number;
+}
+
+/** What a guest takes from a dom0. */
+export interface ReserveRequest {
+  readonly guest: string;
+  readonly order: string;
+  readonly memoryBytes: number;
+  readonly vcpus: number;
+  readonly diskBytes: number;
+  readonly ip?: string;
+}
+
+export interface Reservation {
+  readonly ip: string;
+  readonly netmask: string;
+  readonly gateway: string;
+  readonly bridge: string;
+}
+
+/** A dom0's ledger. */
+export interface Dom0State {
+  readonly host: string;
+  readonly facts?: Dom0Facts;
+  readonly drained: boolean;
+  readonly promised: readonly (ReserveRequest & { readonly ip: string; readonly since: string })[];
+}
+
+export interface GoldenResult {
+  readonly dist: string;
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly createdAt: string;
+  /** It was there already. */
+  readonly reused: boolean;
+}
+
+export interface ImageResult {
+  readonly directory: string;
+  readonly bytes: number;
+  readonly reused: boolean;
+}
+
+export interface CfgResult {
+  readonly path: string;
+  readonly changed: readonly string[];
+  /** sha256 of the file. */
+  readonly sha256: string;
+}
+
+export interface BootResult {
+  readonly domainId: number;
+  /** Seconds from `xl create` until the guest answered. */
+  readonly seconds: number;
+  readonly rootDevice: string;
+  readonly kernel: string;
+}
+
+export interface WallclockResult {
+  /** `set`: the key is persistent and live. `not needed`: this kernel has none. */
+  readonly independentWallclock: 'set' | 'not needed';
+  readonly kernel: string;
+  readonly clocksource: string;
+  readonly timeDaemon: string;
+  /** Guest's clock minus dom0's. */
+  readonly skewSeconds: number;
+  /** Lines of console or kernel log that say `Time went backwards`. */
+  readonly wentBackwards: readonly string[];
+}
+
+export interface VolumesResult {
+  readonly root: string;
+  readonly swap: string;
+  readonly copiedBytes: number;
+}
+
+export interface BackupRecord {
+  readonly id: string;
+  readonly guest: string;
+  readonly takenAt: string;
+  readonly path: string;
+  readonly bytes: number;
+  /** Bytes before compression. */
+  readonly dumpedBytes: number;
+  readonly sha256: string;
+  readonly engine: string;
+  readonly seconds: number;
+  /** `taken` until it has been restored from (promise 8). */
+  readonly state: 'taken' | 'verified';
+}
+
+/** What is on the dom0 of one guest. */
+export interface GuestInventory {
+  readonly domain?: DomainRow;
+  readonly cfg?: string;
+  readonly autostart: boolean;
+  readonly imageDirectory?: string;
+  readonly volumes: readonly { readonly name: string; readonly bytes: number; readonly device: string }[];
+  readonly backups: readonly BackupRecord[];
+  readonly console?: string;
+}

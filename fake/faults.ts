@@ -1,0 +1,103 @@
+/** What goes wrong on a fake dom0, and when. */
+
+/** One call that the fake answered: a process, or a change of its files. */
+export interface FakeCall {
+  /** Its number among the calls of its kind, from 0, since the plan was last restarted. */
+  readonly index: number;
+  readonly kind: 'process' | 'file';
+  /** A tool's name, or `file.write`, `file.rename`, …: a method of `HostFiles`. */
+  readonly tool: string;
+  readonly args: readonly string[];
+  seconds: number;
+  outcome: 'running' | 'ok' | 'failed' | 'timeout' | 'cancelled' | 'killed';
+}
+
+/**
+ * - `fail`: once, without effect · `fail-middle`: once, with half its effect · `fail-after`: once, but it was done · `fail-always`: each time
+ * - `hang`: it never ends by itself, and does nothing · `hang-after`: it did all it had to, and never ends
+ * - `kill-before`, `kill-middle`, `kill-after`: the worker process is gone from that moment
+ */
+export type FaultKind = 'fail' | 'fail-middle' | 'fail-after' | 'fail-always' | 'hang' | 'hang-after' | 'kill-before' | 'kill-middle' | 'kill-after';
+
+export interface FaultRule {
+  /** Which call: a function, or the index of a process. */
+  readonly match: number | ((call: FakeCall) => boolean);
+  readonly kind: FaultKind;
+  /** Default: 1. */
+  readonly exitCode?: number;
+  readonly stderr?: string;
+}
+
+/** States of the dom0 in which its tools cannot do their work, until they are switched off. */
+export interface Conditions {
+  /** Nothing more can be written to files (ENOSPC). */
+  diskFull: boolean;
+  /** No extent is free. */
+  vgFull: boolean;
+  /** No memory for another domain. */
+  noMemory: boolean;
+  /** No loop device is free. */
+  noLoop: boolean;
+  /** The file system of the dom0 takes no changes (EROFS). */
+  readOnlyFs: boolean;
+  /** Guests that are started do not come up. */
+  guestsDoNotBoot: boolean;
+  /** Tools that are not installed. */
+  missingTools: Set<string>;
+}
+
+export interface FaultPlan extends Conditions {
+  add(rule: FaultRule): void;
+  /** Forgets rules, conditions and what fired, and counts calls from 0 again. */
+  restart(): void;
+  /** The calls that a rule was applied to. */
+  readonly fired: readonly FakeCall[];
+  /** Calls so far, by kind. */
+  readonly counts: Readonly<Record<FakeCall['kind'], number>>;
+}
+
+/** The plan as the runner uses it. */
+export interface WorkingPlan extends FaultPlan {
+  /** Numbers a call. */
+  count(kind: FakeCall['kind']): number;
+  /** The rule that applies to this call; rules other than `fail-always` apply once. */
+  take(call: FakeCall): FaultRule | undefined;
+}
+
+export function noConditions(): Conditions {
+  return { diskFull: false, vgFull: false, noMemory: false, noLoop: false, readOnlyFs: false, guestsDoNotBoot: false, missingTools: new Set() };
+}
+
+export function createFaultPlan(): WorkingPlan {
+  let rules: FaultRule[] = [];
+  const counts = { process: 0, file: 0 };
+  const fired: FakeCall[] = [];
+  const plan: WorkingPlan = {
+    ...noConditions(),
+    fired,
+    counts,
+    add(rule) {
+      rules.push(rule);
+    },
+    restart() {
+      rules = [];
+      fired.length = 0;
+      counts.process = 0;
+      counts.file = 0;
+      Object.assign(plan, noConditions());
+    },
+    count(kind) {
+      const index = counts[kind];
+      counts[kind] += 1;
+      return index;
+    },
+    take(call) {
+      const rule = rules.find(({ match }) => (typeof match === 'number' ? call.kind === 'process' && call.index === match : match(call)));
+      if (rule === undefined) return undefined;
+      if (rule.kind !== 'fail-always') rules = rules.filter((other) => other !== rule);
+      fired.push(call);
+      return rule;
+    },
+  };
+  return plan;
+}

@@ -1,0 +1,56 @@
+/** What a guest does when a step's script reaches it by ssh: exactly the scripts that the steps send, and nothing else. */
+import { HELLO_SCRIPT } from '../activities/steps/boot.ts';
+import { SEAL_SCRIPT } from '../activities/steps/seal.ts';
+import { WALLCLOCK_SCRIPT } from '../activities/steps/sysctl-wallclock.ts';
+import { fileOf, kernelRelease } from './domains.ts';
+import type { Machine } from './machine.ts';
+import type { FakeDomain, GuestFs } from './model.ts';
+import { failed, type ToolOutput } from './tool.ts';
+
+interface InGuest {
+  readonly machine: Machine;
+  readonly domain: FakeDomain;
+  readonly fs: GuestFs;
+  readonly input: string;
+}
+
+interface GuestScript {
+  /** What ssh is told to run. */
+  readonly command: string;
+  /** The script, when it goes by standard input. Default: any input. */
+  readonly input?: string;
+  readonly run: (guest: InGuest) => ToolOutput;
+}
+
+function hello({ domain, fs }: InGuest): ToolOutput {
+  const vdev = domain.disks.find((disk) => disk.source === domain.rootDisk)?.vdev ?? 'xvda2';
+  return { code: 0, stdout: `${kernelRelease(domain)}\n/dev/${vdev}\n ${String(Math.floor(fs.bytes * 0.97))}\n` };
+}
+
+function wallclock({ machine, domain, fs }: InGuest): ToolOutput {
+  const hasKey = machine.options.kernel === 'xenlinux';
+  if (hasKey) {
+    fs.journal['/etc/sysctl.d/60-guestflow-wallclock.conf'] = 'xen.independent_wallclock = 1\n';
+    domain.liveSysctl['xen.independent_wallclock'] = '1';
+  }
+  const facts = [
+    `wallclock=${hasKey ? 'set' : 'not needed'}`, 'daemon=systemd-timesyncd', `kernel=${kernelRelease(domain)}`,
+    `clocksource=${hasKey ? 'jiffies' : 'tsc'}`, `now=${(machine.now() / 1000).toFixed(9)}`,
+  ];
+  return { code: 0, stdout: `${facts.join('\n')}\n` };
+}
+
+function seal({ fs, input }: InGuest): ToolOutput {
+  const comment = input.split('\n')[0] ?? '';
+  const keys = fileOf(fs, '/root/.ssh/authorized_keys');
+  if (keys === undefined) return failed(1, 'grep: /root/.ssh/authorized_keys: No such file or directory');
+  fs.journal['/root/.ssh/authorized_keys'] = keys.split('\n').filter((line) => !line.endsWith(` ${comment}`)).join('\n');
+  return { code: 0 };
+}
+
+export const GUEST_SCRIPTS: readonly GuestScript[] = [
+  { command: HELLO_SCRIPT, run: hello },
+  { command: 'sh -s', input: WALLCLOCK_SCRIPT, run: wallclock },
+  { command: SEAL_SCRIPT, run: seal },
+  { command: 'true', run: () => ({ code: 0 }) },
+];

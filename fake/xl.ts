@@ -1,0 +1,94 @@
+/** `xl` of the fake dom0. */
+import { configJson, isCfg, readCfg } from './cfg.ts';
+import { createDomain, removeDomain, settleDomains, shutDown } from './domains.ts';
+import { DOM0_MEMORY_MIB, KERNEL_RELEASE, type Machine } from './machine.ts';
+import type { FakeDomain } from './model.ts';
+import { DONE, failed, matchArgs, type Invocation, type ToolOutput, type ToolTable } from './tool.ts';
+
+const STATES = { running: '-b----', paused: '--p---', 'shutting-down': '---s--', dying: '---s-d' } as const;
+
+function listRow(name: string, id: number, memory: number, vcpus: number, state: string, seconds: number): string {
+  return `${name.padEnd(40)} ${String(id).padStart(5)} ${String(memory).padStart(5)} ${String(vcpus).padStart(5)}     ${state}  ${seconds.toFixed(1).padStart(8)}\n`;
+}
+
+function list(machine: Machine): ToolOutput {
+  settleDomains(machine, 1);
+  const rows = machine.state.domains.map((domain) => {
+    const isHalfGone = domain.state === 'dying';
+    const state = domain.state === 'running' && !domain.booted && domain.onCrash === 'preserve' ? '----c-' : STATES[domain.state];
+    return listRow(isHalfGone ? '(null)' : domain.name, domain.id, isHalfGone ? 0 : domain.memoryMiB, domain.vcpus, state, 1);
+  });
+  return { code: 0, stdout: `Name                                        ID   Mem VCPUs\tState\tTime(s)\n${listRow('Domain-0', 0, DOM0_MEMORY_MIB, machine.options.cpus, 'r-----', 63.2)}${rows.join('')}` };
+}
+
+function info(machine: Machine): ToolOutput {
+  const { options } = machine;
+  const rows: [string, string | number][] = [
+    ['host', options.host], ['release', KERNEL_RELEASE], ['version', '#1 SMP PREEMPT_DYNAMIC Debian 6.1.0-49'], ['machine', 'x86_64'], ['nr_cpus', options.cpus],
+    ['max_cpu_id', options.cpus - 1], ['nr_nodes', 1], ['cores_per_socket', 1], ['threads_per_core', 1], ['cpu_mhz', '2500.000'], ['virt_caps', 'pv hvm'],
+    ['total_memory', options.memoryMiB], ['free_memory', machine.freeMemoryMiB()], ['sharing_freed_memory', 0], ['free_cpus', 0], ['xen_major', 4], ['xen_minor', 17],
+    ['xen_extra', '.7'], ['xen_version', '4.17.7'], ['xen_caps', 'xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_64'], ['xen_scheduler', 'credit2'],
+  ];
+  return { code: 0, stdout: rows.map(([name, value]) => `${name.padEnd(23)}: ${String(value)}\n`).join('') };
+}
+
+/** What xl says of an id that no domain has. */
+function noSuchDomain(verb: string, id: number): ToolOutput {
+  const words: Record<string, string[]> = {
+    shutdown: ['shutdown failed (rc=-6)'],
+    destroy: [
+      `libxl: error: libxl_domain.c:1157:libxl__destroy_domid: Domain ${String(id)}:Non-existant domain`,
+      `libxl: error: libxl_domain.c:1111:domain_destroy_callback: Domain ${String(id)}:Unable to destroy guest`,
+      `libxl: error: libxl_domain.c:1038:domain_destroy_cb: Domain ${String(id)}:Destruction of domain failed`,
+    ],
+  };
+  return failed(1, ...(words[verb] ?? [`libxl: error: libxl_domain.c:1:libxl_domain_${verb}: Domain ${String(id)}:${verb} failed: No such process`]));
+}
+
+function act(machine: Machine, verb: string, id: number): ToolOutput {
+  settleDomains(machine, 0);
+  const domain = machine.domainById(id);
+  if (domain === undefined) return noSuchDomain(verb, id);
+  if (verb === 'destroy') destroy(machine, domain);
+  else if (verb === 'shutdown') shutDown(machine, domain);
+  else if (domain.state === 'running' || domain.state === 'paused') domain.state = verb === 'pause' ? 'paused' : 'running';
+  return DONE;
+}
+
+function destroy(machine: Machine, domain: FakeDomain): void {
+  if (machine.options.shutdownPolls === 0) {
+    removeDomain(machine, domain);
+    return;
+  }
+  domain.state = 'dying';
+  domain.looksLeft = 1;
+  domain.startedAt = machine.now();
+}
+
+function xl({ machine, args }: Invocation): ToolOutput | undefined {
+  if (matchArgs(args, 'list') !== undefined) return list(machine);
+  if (matchArgs(args, 'info') !== undefined) return info(machine);
+  const path = matchArgs(args, '-N create <path>')?.['path'];
+  if (path !== undefined) {
+    const cfg = readCfg(machine, path);
+    return isCfg(cfg) ? { code: 0, stdout: configJson(cfg), stderr: [`Parsing config from ${path}`, ...cfg.warnings].map((line) => `${line}\n`).join('') } : cfg;
+  }
+  const verb = args[0] ?? '';
+  const id = ['shutdown', 'destroy', 'pause', 'unpause'].includes(verb) ? matchArgs(args, `${verb} <id>`)?.['id'] : undefined;
+  return id === undefined || !/^[1-9]\d*$/.test(id) ? undefined : act(machine, verb, Number(id));
+}
+
+/** `xl create` in a scope of its own: outside of one, xl's monitor would end with the worker's unit. */
+function systemdRun({ machine, args }: Invocation): ToolOutput | undefined {
+  const path = matchArgs(args, '--scope --quiet --collect --slice=guestflow-guests.slice -- xl create <path>')?.['path'];
+  if (path === undefined) return undefined;
+  const cfg = readCfg(machine, path);
+  if (!isCfg(cfg)) return cfg;
+  settleDomains(machine, 0);
+  return createDomain(machine, path, cfg);
+}
+
+export const XL_TOOLS: ToolTable = {
+  xl: { start: xl },
+  'systemd-run': { seconds: () => 2, start: systemdRun },
+};

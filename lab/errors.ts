@@ -1,0 +1,33 @@
+/** What the lab says when it cannot go on: what was being done, what went wrong, what to do. */
+
+/** Why the lab could not do what was asked. */
+export type LabFailure = 'bad-input' | 'requirements' | 'not-running' | 'disk-full' | 'failed' | 'cancelled';
+
+/** An error for the person at the terminal; its message stands by itself. */
+export class LabError extends Error {
+  readonly failure: LabFailure;
+
+  constructor(failure: LabFailure, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'LabError';
+    this.failure = failure;
+  }
+}
+
+/** The text of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Whether a disk ran out of space, as a tool or the file system says it. */
+export function isDiskFull(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'ENOSPC' || /no space left on device|disk quota exceeded/i.test(messageOf(error));
+}
+
+/** Turns what a stage of the lab threw into a `LabError` that names the stage. */
+export function explain(stage: string, folder: string, error: unknown, signal: AbortSignal | undefined): LabError {
+  if (error instanceof LabError) return error;
+  if (signal?.aborted === true) return new LabError('cancelled', `interrupted while ${stage}; nothing half-made is left`, { cause: error });
+  if (isDiskFull(error)) return new LabError('disk-full', `the disk is full: ${stage} needs room in ${folder}; what was half-made there has been removed. Free some space and try again`, { cause: error });
+  return new LabError('failed', `${stage} failed: ${messageOf(error)}`, { cause: error });
+}

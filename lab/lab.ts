@@ -1,0 +1,84 @@
+/** A running lab, and what can be done with it. */
+import { open, stat } from 'node:fs/promises';
+import type { Runner, RunOptions, RunResult } from '../activities/host/run.ts';
+import { LabError } from './errors.ts';
+import type { Layout } from './layout.ts';
+import type { LabRecord } from './record.ts';
+import { findMachine } from './record.ts';
+import { withQmp } from './qmp.ts';
+import { execInDom0 } from './ssh.ts';
+import { resetMachine } from './start.ts';
+import { baseFolder } from './base.ts';
+
+/** How `labUp` came to a running machine. */
+export type LabOrigin = 'attached' | 'resumed-kept' | 'booted-kept' | 'resumed' | 'booted';
+
+/** A running lab. */
+export interface Lab {
+  readonly name: string;
+  /** Name that its dom0 worker works under. */
+  readonly dom0Name: string;
+  readonly origin: LabOrigin;
+  /** Whether the machine is the one of an earlier `labUp`, guests and all. */
+  readonly isSameMachine: boolean;
+  /** An ssh configuration with `Host dom0`: for `ssh -F`, `Include` and `ProxyJump`. */
+  readonly sshConfigFile: string;
+  readonly sshPort: number;
+  /** Hash of the dom0 worker's package that is installed; undefined when there is none. */
+  readonly packageSha256: string | undefined;
+  /** Runs a command in dom0; its words arrive as they are. Options and errors are those of the runner; a time limit ends ssh, not the command in dom0. */
+  exec(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** Cuts the power and boots again; returns when dom0 answers. */
+  reset(): Promise<void>;
+  /** The last lines of dom0's serial console. */
+  consoleTail(lines?: number): Promise<string>;
+  /** Unplugs dom0's network cable (ssh and Temporal), or plugs it in again. */
+  setLink(up: boolean): Promise<void>;
+  isAlive(): boolean;
+}
+
+const TAIL_BYTES = 256 * 1024;
+
+/** The last `lines` lines of a file that may be large. */
+export async function tailOfFile(file: string, lines: number): Promise<string> {
+  const { size } = await stat(file);
+  const handle = await open(file);
+  try {
+    const length = Math.min(size, TAIL_BYTES);
+    const { buffer } = await handle.read(Buffer.alloc(length), 0, length, size - length);
+    return buffer.toString('utf8').replaceAll('\r', '').split('\n').slice(-lines - 1).join('\n');
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The handle of a lab that runs. */
+export function labHandle(runner: Runner, layout: Layout, record: LabRecord, origin: LabOrigin): Lab {
+  const requireMachine = (): void => {
+    if (findMachine(layout) === undefined) throw new LabError('not-running', 'the lab is not running: start it with `guestflow lab up`');
+  };
+  return {
+    name: layout.name,
+    dom0Name: record.dom0Name,
+    origin,
+    isSameMachine: origin !== 'resumed' && origin !== 'booted',
+    sshConfigFile: layout.sshConfig,
+    sshPort: record.sshPort,
+    packageSha256: record.packageSha256,
+    exec: async (argv, options) => {
+      requireMachine();
+      return await execInDom0(runner, layout, argv, options);
+    },
+    reset: async () => {
+      requireMachine();
+      const context = { runner, layout, baseFolder: baseFolder(layout.cache, record.baseKey), accel: record.accel, sshPort: record.sshPort };
+      await resetMachine(context, () => findMachine(layout) !== undefined);
+    },
+    consoleTail: async (lines = 40) => await tailOfFile(layout.serialLog, lines),
+    setLink: async (up) => {
+      requireMachine();
+      await withQmp(layout.qmpSocket, (qmp) => qmp.execute('set_link', { name: 'nic', up }));
+    },
+    isAlive: () => findMachine(layout) !== undefined,
+  };
+}

@@ -1,0 +1,86 @@
+/** Puts the dom0 worker into the lab: its Debian package and its configuration, handed over on dom0's third disk. */
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Runner } from '../activities/host/run.ts';
+import { unpackDeb } from './deb.ts';
+import type { Layout } from './layout.ts';
+import { TEMPORAL_INSIDE } from './machine.ts';
+import { execInDom0 } from './ssh.ts';
+
+const UNIT = 'guestflow-dom0.service';
+const PACKAGE_INSIDE = 'var/cache/guestflow-dom0.deb';
+/** The worker's start under emulation takes 10 to 25 seconds. */
+const KNOCK_LIMIT_MS = 90_000;
+
+/** Extra words for the kernels of guests: found to shorten their start under emulation. */
+export const GUEST_KERNEL_WORDS: readonly string[] = ['net.ifnames=0', 'mitigations=off', 'ipv6.disable=1', 'audit=0'];
+
+/** `/etc/guestflow/dom0.yaml` of a lab. */
+export function dom0Configuration(dom0Name: string, kernelVersion: string): string {
+  return [
+    `host: ${dom0Name}`,
+    'volumeGroup: vg01',
+    'imageDir: /home/xen',
+    'bridge: xenbr0',
+    'network: {cidr: 192.168.77.0/24, gateway: 192.168.77.1}',
+    `kernel: /boot/vmlinux-${kernelVersion}`,
+    `initrd: /boot/initrd.img-${kernelVersion}`,
+    `modules: /srv/guestflow/modules/${kernelVersion}`,
+    'backupDir: /var/backups/guestflow',
+    'goldenDir: /var/lib/guestflow/golden',
+    `guestKernelWords: [${GUEST_KERNEL_WORDS.join(', ')}]`,
+    '',
+  ].join('\n');
+}
+
+/** Writes a tar archive of `folder` over the beginning of the raw disk file, whose size stays as QEMU knows it. */
+async function fillParcel(runner: Runner, folder: string, parcel: string): Promise<void> {
+  const disk = await open(parcel, 'r+');
+  try {
+    let at = 0;
+    await runner.pipeline([{ tool: 'tar', args: ['-C', folder, '--owner=0', '--group=0', '-cf', '-', '.'] }], {
+      sink: async (chunk) => { at += (await disk.write(chunk, 0, chunk.length, at)).bytesWritten; },
+    });
+  } finally {
+    await disk.close();
+  }
+}
+
+/** Installs (or upgrades) the worker's package with this lab's configuration and starts it. */
+export async function installWorker(runner: Runner, layout: Layout, packageFile: string, dom0Name: string, signal?: AbortSignal): Promise<void> {
+  const options = { timeoutMs: 5 * 60_000, ...(signal === undefined ? {} : { signal }) };
+  const kernel = (await execInDom0(runner, layout, ['uname', '-r'], options)).stdout.trim();
+  const folder = await mkdtemp(path.join(layout.home, 'parcel-'));
+  try {
+    await mkdir(path.join(folder, 'etc/guestflow'), { recursive: true, mode: 0o755 });
+    await mkdir(path.join(folder, path.dirname(PACKAGE_INSIDE)), { recursive: true, mode: 0o755 });
+    await writeFile(path.join(folder, 'etc/guestflow/dom0.yaml'), dom0Configuration(dom0Name, kernel), { mode: 0o644 });
+    await writeFile(path.join(folder, 'etc/guestflow/worker.env'), `TEMPORAL_ADDRESS=${TEMPORAL_INSIDE}\nGUESTFLOW_DOM0=${dom0Name}\n`, { mode: 0o644 });
+    await unpackDeb(runner, packageFile, path.join(folder, PACKAGE_INSIDE));
+    await fillParcel(runner, folder, layout.parcel);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  // dom0 may hold old pages of the disk that was written behind its back.
+  await execInDom0(runner, layout, ['sh', '-ec', [
+    'blockdev --flushbufs /dev/vdc',
+    'tar -xf /dev/vdc -C / --no-overwrite-dir',
+    `DEBIAN_FRONTEND=noninteractive dpkg --install --force-confold --force-unsafe-io /${PACKAGE_INSIDE}`,
+    `rm -f /${PACKAGE_INSIDE}`,
+    `systemctl enable --quiet ${UNIT}`,
+    `systemctl start --no-block ${UNIT}`,
+  ].join('\n')], { ...options, label: "installing the dom0 worker's package" });
+}
+
+/** Waits until the worker asks for Temporal while the gate is shut: from then on it is as ready as it can be. False when it does not in time. */
+export async function awaitKnock(layout: Layout, signal?: AbortSignal): Promise<boolean> {
+  const deadline = Date.now() + KNOCK_LIMIT_MS;
+  while (!existsSync(layout.knocked)) {
+    signal?.throwIfAborted();
+    if (Date.now() > deadline) return false;
+    await sleep(200);
+  }
+  return true;
+}

@@ -1,0 +1,104 @@
+/** The control worker: all workflows, and the activities that talk to Temporal and to billing. */
+import { Client } from '@temporalio/client';
+import { Worker, type WorkerDeploymentOptions, type WorkerOptions } from '@temporalio/worker';
+import { createControlActivities } from '../activities/control.ts';
+import { findEndpoint, type EndpointOptions } from '../client/config.ts';
+import { GuestflowError } from '../contract/errors.ts';
+import { CONTROL_QUEUE } from '../contract/names.ts';
+import { prebuiltBundle, WORKFLOWS_PATH } from './bundle.ts';
+import { connectWithRetry } from './connect.ts';
+import { installRuntime, type Logger } from './logger.ts';
+import { runWorkers } from './run-workers.ts';
+
+/** What a control worker is, wherever it runs. */
+export type ControlOptions = Pick<
+  WorkerOptions,
+  | 'taskQueue'
+  | 'workflowBundle'
+  | 'workflowsPath'
+  | 'maxCachedWorkflows'
+  | 'maxConcurrentWorkflowTaskExecutions'
+  | 'maxConcurrentActivityTaskExecutions'
+  | 'reuseV8Context'
+  | 'stickyQueueScheduleToStartTimeout'
+  | 'shutdownGraceTime'
+  | 'shutdownForceTime'
+> & { readonly taskQueue: string };
+
+/**
+ * The options of a control worker, without its connection, activities and version: the same for a long-lived process and for a
+ * Temporal Serverless Worker. Reads files, changes nothing.
+ */
+export function controlOptions(): ControlOptions {
+  const codePath = prebuiltBundle();
+  return {
+    taskQueue: CONTROL_QUEUE,
+    ...(codePath === undefined ? { workflowsPath: WORKFLOWS_PATH } : { workflowBundle: { codePath } }),
+    reuseV8Context: true,
+    // About 0.1 MB each.
+    maxCachedWorkflows: 500,
+    maxConcurrentWorkflowTaskExecutions: 40,
+    maxConcurrentActivityTaskExecutions: 20,
+    // After a worker was killed, its workflows wait this long for it before another one takes them.
+    stickyQueueScheduleToStartTimeout: '3s',
+    shutdownGraceTime: '10s',
+    shutdownForceTime: '20s',
+  };
+}
+
+/**
+ * The version of a worker deployment, from `GUESTFLOW_DEPLOYMENT` and `GUESTFLOW_BUILD_ID`; undefined when neither is set.
+ *
+ * @throws GuestflowError `InvalidInput` when only one of them is.
+ */
+export function deploymentOptions(env: NodeJS.ProcessEnv = process.env): WorkerDeploymentOptions | undefined {
+  const deploymentName = env['GUESTFLOW_DEPLOYMENT'] ?? '';
+  const buildId = env['GUESTFLOW_BUILD_ID'] ?? '';
+  if (deploymentName === '' && buildId === '') return undefined;
+  if (deploymentName === '' || buildId === '') {
+    const field = deploymentName === '' ? 'GUESTFLOW_DEPLOYMENT' : 'GUESTFLOW_BUILD_ID';
+    throw new GuestflowError('InvalidInput', `${field} is not set: a versioned worker needs both GUESTFLOW_DEPLOYMENT and GUESTFLOW_BUILD_ID.`, { field });
+  }
+  // Each workflow declares its own behaviour; this is what the server wants for one that would not.
+  return { version: { deploymentName, buildId }, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' };
+}
+
+/** How to run a control worker. */
+export interface ControlWorkerOptions extends EndpointOptions {
+  /** Stops it: what runs has ten seconds to end. */
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+  /** Called when it polls. */
+  readonly onReady?: (() => void) | undefined;
+  /** Milliseconds after which it gives up reaching Temporal. Default: never. */
+  readonly giveUpAfterMs?: number | undefined;
+}
+
+/**
+ * Runs a control worker until the signal fires.
+ *
+ * @throws GuestflowError `Unreachable` when Temporal was not reached within `giveUpAfterMs`.
+ */
+export async function runControlWorker(options: ControlWorkerOptions): Promise<void> {
+  const { signal, logger } = options;
+  installRuntime(logger);
+  const endpoint = await findEndpoint(options);
+  const version = deploymentOptions();
+  const connection = await connectWithRetry(endpoint, { signal, logger, giveUpAfterMs: options.giveUpAfterMs });
+  try {
+    const client = new Client({ connection, namespace: endpoint.namespace });
+    const worker = await Worker.create({
+      ...controlOptions(),
+      connection,
+      namespace: endpoint.namespace,
+      activities: createControlActivities(client),
+      ...(version === undefined ? {} : { workerDeploymentOptions: version }),
+    });
+    await runWorkers([worker], signal, () => {
+      logger.info({ taskQueue: CONTROL_QUEUE }, 'control worker polls');
+      options.onReady?.();
+    });
+  } finally {
+    await connection.close();
+  }
+}

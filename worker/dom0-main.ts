@@ -1,0 +1,41 @@
+/** The dom0 worker's process, as the Debian package starts it: settings from /etc/guestflow, log lines to the journal. */
+import { createHost } from '../activities/host/host.ts';
+import { exitCodeOf, GuestflowError } from '../contract/errors.ts';
+import { runDom0Worker } from './dom0.ts';
+import { DOM0_SETTINGS_PATH, loadDom0Settings } from './dom0-settings.ts';
+import { createMetrics, metricsPort, serveHealth } from './health.ts';
+import { createLogger, type Logger } from './logger.ts';
+import { stopSignal } from './stop-signal.ts';
+
+async function main(logger: Logger): Promise<void> {
+  const settings = await loadDom0Settings(process.argv[2] ?? DOM0_SETTINGS_PATH);
+  const signal = stopSignal(logger);
+  const port = metricsPort();
+  // The registry and its collectors cost memory: only when somebody will read them.
+  const metrics = port === undefined ? undefined : createMetrics();
+  let ready = false;
+  const health = port === undefined || metrics === undefined ? undefined : await serveHealth(port, metrics.registry, () => ready);
+  try {
+    await runDom0Worker({
+      settings,
+      signal,
+      logger,
+      host: createHost(metrics?.observe),
+      onReady: () => {
+        ready = true;
+      },
+    });
+    logger.info('stopped');
+  } finally {
+    await health?.close();
+  }
+}
+
+const logger = createLogger('guestflow-dom0');
+try {
+  await main(logger);
+} catch (error) {
+  if (error instanceof GuestflowError) logger.fatal({ type: error.type, ...error.details }, error.message);
+  else logger.fatal({ err: error }, 'the dom0 worker failed');
+  process.exitCode = error instanceof GuestflowError ? exitCodeOf(error.type) : 1;
+}

@@ -1,0 +1,116 @@
+/** The dom0 worker: activities only, on the two queues of one dom0. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from '@temporalio/client';
+import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import { createDom0Activities } from '../activities/dom0.ts';
+import { createHost, type Host } from '../activities/host/host.ts';
+import { findEndpoint, type EndpointOptions } from '../client/config.ts';
+import { GuestflowError } from '../contract/errors.ts';
+import { dom0BulkQueue, dom0Queue } from '../contract/names.ts';
+import { connectWithRetry } from './connect.ts';
+import type { Dom0WorkerSettings } from './dom0-settings.ts';
+import { installRuntime, type Logger } from './logger.ts';
+import { tryMachineLock } from './machine-lock.ts';
+import { runWorkers } from './run-workers.ts';
+import packageJson from '../package.json' with { type: 'json' };
+
+/** How to run a dom0 worker. */
+export interface Dom0WorkerOptions extends EndpointOptions {
+  readonly settings: Dom0WorkerSettings;
+  /** Stops it: a step that runs has `settings.shutdownGraceSeconds` to end. */
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+  /** The dom0. Default: this machine. */
+  readonly host?: Host;
+  /** Run once after connecting, beside the work, and again with growing pauses until it succeeds: the worker's registration. */
+  readonly onConnected?: ((client: Client) => Promise<void>) | undefined;
+  /** Called when it polls. */
+  readonly onReady?: (() => void) | undefined;
+  /** Milliseconds after which it gives up reaching Temporal. Default: never. */
+  readonly giveUpAfterMs?: number | undefined;
+}
+
+/** Short steps at a time. */
+const SHORT_SLOTS = 4;
+/** Between the end of the grace time and the moment when the process gives up on steps that ignore their cancellation. */
+const FORCE_AFTER_GRACE_S = 30;
+
+/** Options that both workers of a dom0 share. */
+function common(settings: Dom0WorkerSettings): Pick<WorkerOptions, 'maxHeartbeatThrottleInterval' | 'shutdownGraceTime' | 'shutdownForceTime'> {
+  return {
+    // Cancellation reaches a step with its next heartbeat that is sent; the SDK's 60 s are too long to wait.
+    maxHeartbeatThrottleInterval: '8s',
+    shutdownGraceTime: settings.shutdownGraceSeconds * 1_000,
+    shutdownForceTime: (settings.shutdownGraceSeconds + FORCE_AFTER_GRACE_S) * 1_000,
+  };
+}
+
+/**
+ * Runs the worker of a dom0 until the signal fires.
+ *
+ * @throws GuestflowError `Busy` when this machine runs a worker for the same dom0 already: two of them would get in each other's way on its
+ * disks; `Unreachable` when Temporal was not reached within `giveUpAfterMs`.
+ */
+export async function runDom0Worker(options: Dom0WorkerOptions): Promise<void> {
+  const { settings, logger } = options;
+  const lock = await tryMachineLock(`dom0/${settings.host}`);
+  if (lock === undefined) {
+    throw new GuestflowError('Busy', `A worker for the dom0 ${settings.host} runs on this machine already.`, {
+      mend: 'Stop it first: systemctl stop guestflow-dom0, or end the guestflow process that runs it.',
+    });
+  }
+  try {
+    installRuntime(logger);
+    await connectAndRun(options);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
+  const { settings, signal, logger } = options;
+  const endpoint = await findEndpoint(options);
+  const connection = await connectWithRetry(endpoint, { signal, logger, giveUpAfterMs: options.giveUpAfterMs });
+  const ended = new AbortController();
+  try {
+    const workers = await createWorkers(connection, endpoint.namespace, options);
+    const registered = register(new Client({ connection, namespace: endpoint.namespace }), options, AbortSignal.any([signal, ended.signal]));
+    await runWorkers(workers, signal, () => {
+      logger.info({ dom0: settings.host, bulkSlots: settings.bulkSlots }, 'dom0 worker polls');
+      options.onReady?.();
+    }).finally(() => {
+      ended.abort();
+    });
+    await registered;
+  } finally {
+    await connection.close();
+  }
+}
+
+async function createWorkers(connection: NativeConnection, namespace: string, { settings, logger, host = createHost() }: Dom0WorkerOptions): Promise<Worker[]> {
+  const activities = createDom0Activities({ host, settings, log: logger, version: packageJson.version });
+  const shared = { connection, namespace, ...common(settings) };
+  const short = { taskQueue: dom0Queue(settings.host), activities: activities.short, maxConcurrentActivityTaskExecutions: SHORT_SLOTS };
+  const bulk = { taskQueue: dom0BulkQueue(settings.host), activities: activities.bulk, maxConcurrentActivityTaskExecutions: settings.bulkSlots };
+  return await Promise.all([short, bulk].map((own) => Worker.create({ ...shared, ...own })));
+}
+
+/** Registers, however long it takes until somebody listens; never fails. */
+async function register(client: Client, { onConnected, logger }: Dom0WorkerOptions, signal: AbortSignal): Promise<void> {
+  if (onConnected === undefined) return;
+  const stopped = new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => {
+      resolve();
+    });
+  });
+  for (let pauseMs = 1_000; !signal.aborted; pauseMs = Math.min(pauseMs * 2, 60_000)) {
+    try {
+      // Registration waits for a control worker, which must not hold up the end of this one.
+      await Promise.race([onConnected(client), stopped]);
+      return;
+    } catch (error) {
+      logger.warn({ err: error, retryInMs: pauseMs }, 'the dom0 could not be registered; trying again');
+      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The embedded Temporal: its development server with a database file, for one machine.
+ *
+ * It listens on the loopback interface only and asks for no credentials: whoever can run programs on this machine can use it. For more
+ * than one person or machine, run a cluster and set `TEMPORAL_ADDRESS`.
+ */
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, readdir, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GuestflowError } from '../contract/errors.ts';
+import { SEARCH_ATTRIBUTES } from '../contract/names.ts';
+import { isServerAlive, processStartTime, startServer, stopServer, type ServerProcess } from '../activities/host/run-server.ts';
+import { defaultCacheDir } from './cache-dir.ts';
+import { machineLock } from './machine-lock.ts';
+import { freePort } from './ports.ts';
+import { awaitHealthy, endOf, whyNotStarted } from './server-health.ts';
+import { readServerRecord, writeServerRecord, type ServerRecord } from './server-record.ts';
+import { findTemporalBinary } from './temporal-binary.ts';
+
+/** How to start it. */
+export interface EmbeddedTemporalOptions {
+  /** Its files go to `temporal/` in here (mode 0700). */
+  readonly stateDir: string;
+  /** Preferred port. Default: the one it had last time, at first 7233; the next free one when that is taken. */
+  readonly port?: number | undefined;
+  /** Preferred port of its web UI. Default: likewise, at first 8233. */
+  readonly uiPort?: number | undefined;
+  /** Where a downloaded server is kept. Default: the user's cache directory. */
+  readonly cacheDir?: string | undefined;
+  /** Told in words what takes time. */
+  readonly onProgress?: ((message: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An embedded Temporal that serves. */
+export interface EmbeddedTemporal {
+  /** `127.0.0.1:<port>` */
+  readonly address: string;
+  readonly uiUrl: string;
+  readonly namespace: string;
+  readonly pid: number;
+  /** Another guestflow process that still runs started it; `stop()` then leaves it alone. */
+  readonly attached: boolean;
+  /** Ends it, unless it is another process's. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+const NAMESPACE = 'default';
+const START_LIMIT_MS = 60_000;
+
+interface Files {
+  readonly directory: string;
+  readonly database: string;
+  readonly log: string;
+  readonly record: string;
+}
+
+/**
+ * Starts the embedded Temporal, or joins the one that runs on the same state directory.
+ *
+ * A server whose starter was killed is taken over: `stop()` then ends it.
+ * @throws GuestflowError `Unreachable` when it does not start, with the reason; `HostNotReady` when there is no binary.
+ */
+export async function startEmbeddedTemporal(options: EmbeddedTemporalOptions): Promise<EmbeddedTemporal> {
+  const files = await prepareFiles(options.stateDir);
+  const name = createHash('sha256').update(await realpath(files.directory)).digest('hex').slice(0, 16);
+  const lock = await machineLock(`temporal/${name}`, START_LIMIT_MS * 2, options.signal);
+  if (lock === undefined) throw new GuestflowError('Unreachable', `Another process has been starting the embedded Temporal in ${options.stateDir} for two minutes.`);
+  try {
+    const last = await readServerRecord(files.record);
+    return (last && (await rejoin(last, files, options))) ?? (await start(last, files, options));
+  } finally {
+    await lock.release();
+  }
+}
+
+async function prepareFiles(stateDir: string): Promise<Files> {
+  const directory = join(stateDir, 'temporal');
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await chmod(directory, 0o700);
+  return { directory, database: join(directory, 'temporal.db'), log: join(directory, 'server.log'), record: join(directory, 'server.json') };
+}
+
+function thisProcess(): ServerProcess {
+  return { pid: process.pid, startTime: processStartTime(process.pid) ?? '' };
+}
+
+/** Joins a server that runs; ends one that runs and does not serve. */
+async function rejoin(last: ServerRecord, files: Files, options: EmbeddedTemporalOptions): Promise<EmbeddedTemporal | undefined> {
+  if (!isServerAlive(last)) return undefined;
+  const healthy = await awaitHealthy(`127.0.0.1:${String(last.port)}`, NAMESPACE, () => isServerAlive(last), START_LIMIT_MS, options.signal);
+  if (!healthy) {
+    options.onProgress?.('an embedded Temporal runs but does not answer: ending it');
+    await stopServer(last, 10_000);
+    return undefined;
+  }
+  const attached = last.owner.pid !== process.pid && isServerAlive(last.owner);
+  if (!attached) await writeServerRecord(files.record, { ...last, owner: thisProcess() });
+  return handle(last, attached);
+}
+
+async function start(last: ServerRecord | undefined, files: Files, options: EmbeddedTemporalOptions): Promise<EmbeddedTemporal> {
+  const binary = await findTemporalBinary({ cacheDir: options.cacheDir ?? defaultCacheDir(), onProgress: options.onProgress, signal: options.signal });
+  options.onProgress?.('starting the embedded Temporal');
+  const port = await freePort(options.port ?? last?.port ?? 7233);
+  const uiPort = await freePort(options.uiPort ?? last?.uiPort ?? 8233, [port]);
+  const logStart = await endOf(files.log);
+  const server = await startServer({
+    command: binary.path,
+    args: serverArguments(files.database, port, uiPort),
+    logFile: files.log,
+    cwd: files.directory,
+    // In a session of its own, Ctrl-C in the terminal reaches us and not it: what runs can then still finish before we end it.
+    detached: true,
+  });
+  try {
+    // Written before it serves: whoever finds it half-started after a crash can end it.
+    await writeServerRecord(files.record, { ...server, port, uiPort, owner: thisProcess() });
+    const address = `127.0.0.1:${String(port)}`;
+    if (!(await awaitHealthy(address, NAMESPACE, () => isServerAlive(server), START_LIMIT_MS, options.signal))) {
+      throw await whyNotStarted(files.log, logStart, files.database);
+    }
+    await protectDatabase(files.directory);
+    return handle({ ...server, port, uiPort, owner: thisProcess() }, false);
+  } catch (error) {
+    await stopServer(server, 2_000);
+    throw error;
+  }
+}
+
+function serverArguments(database: string, port: number, uiPort: number): string[] {
+  return [
+    ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort), '--db-filename', database],
+    ...['--namespace', NAMESPACE, '--ui-disable-news-fetch', '--log-level', 'error'],
+    ...Object.values(SEARCH_ATTRIBUTES).flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
+  ];
+}
+
+/** The directory keeps others out already; the files follow, in case somebody copies them with their modes. */
+async function protectDatabase(directory: string): Promise<void> {
+  const names = (await readdir(directory)).filter((name) => name.startsWith('temporal.db'));
+  await Promise.all(names.map((name) => chmod(join(directory, name), 0o600).catch(() => undefined)));
+}
+
+function handle(record: ServerRecord, attached: boolean): EmbeddedTemporal {
+  return {
+    address: `127.0.0.1:${String(record.port)}`,
+    uiUrl: `http://127.0.0.1:${String(record.uiPort)}`,
+    namespace: NAMESPACE,
+    pid: record.pid,
+    attached,
+    stop: async () => {
+      if (!attached) await stopServer(record, 15_000);
+    },
+  };
+}

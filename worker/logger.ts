@@ -1,0 +1,70 @@
+/** The one logger: JSON lines, to standard output for services (journald reads them), to a file for the embedded run. */
+import pino, { type Logger as PinoLogger } from 'pino';
+import { Runtime, type Logger as SdkLogger, type LogLevel, type LogMetadata } from '@temporalio/worker';
+
+export type Logger = PinoLogger;
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/**
+ * Makes a logger.
+ *
+ * @param name component, in each line.
+ * @param file where lines go (mode 0600, appended). Default: standard output.
+ *
+ * Its level is `GUESTFLOW_LOG_LEVEL` (trace, debug, info, warn, error, fatal, silent); default `info`.
+ */
+export function createLogger(name: string, file?: string): Logger {
+  const wanted = process.env['GUESTFLOW_LOG_LEVEL'] ?? 'info';
+  const known = LEVELS.includes(wanted);
+  const destination = pino.destination({ dest: file ?? 1, sync: true, mkdir: true, append: true, mode: 0o600 });
+  const logger = pino({ name, level: known ? wanted : 'info', timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  if (!known) logger.warn({ wanted, known: LEVELS }, 'GUESTFLOW_LOG_LEVEL is not a level: using info');
+  return logger;
+}
+
+/** The SDK hands metadata with symbols, bigints and Errors in it; pino shows Errors only under `err`. */
+function plain(meta: LogMetadata | undefined): Record<string, unknown> {
+  const { error, ...rest } = meta ?? {};
+  return error === undefined ? rest : { ...rest, err: error };
+}
+
+/** The SDK's own log lines, and those of workflows and activities, through our logger. */
+export function sdkLogger(logger: Logger): SdkLogger {
+  const at = (level: LogLevel, message: string, meta?: LogMetadata): void => {
+    logger[level.toLowerCase() as Lowercase<LogLevel>](plain(meta), message);
+  };
+  return {
+    log: at,
+    trace: (message, meta) => {
+      at('TRACE', message, meta);
+    },
+    debug: (message, meta) => {
+      at('DEBUG', message, meta);
+    },
+    info: (message, meta) => {
+      at('INFO', message, meta);
+    },
+    warn: (message, meta) => {
+      at('WARN', message, meta);
+    },
+    error: (message, meta) => {
+      at('ERROR', message, meta);
+    },
+  };
+}
+
+let installed = false;
+
+/**
+ * Gives the SDK our logger, once a process. It installs no signal handlers: each process of guestflow stops by its own AbortSignal.
+ */
+export function installRuntime(logger: Logger): void {
+  if (installed) return;
+  installed = true;
+  Runtime.install({
+    logger: sdkLogger(logger.child({ component: 'temporal' })),
+    shutdownSignals: [],
+    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
+  });
+}

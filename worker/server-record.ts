@@ -1,0 +1,33 @@
+/** What is remembered of the embedded Temporal between processes. */
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import type { ServerProcess } from '../activities/host/run-server.ts';
+
+/** The server, its ports, and the process that answers for ending it. */
+export interface ServerRecord extends ServerProcess {
+  readonly port: number;
+  readonly uiPort: number;
+  readonly owner: ServerProcess;
+}
+
+function isProcess(value: unknown): value is ServerProcess {
+  return typeof value === 'object' && value !== null && 'pid' in value && typeof value.pid === 'number' && 'startTime' in value && typeof value.startTime === 'string';
+}
+
+/** The record, or undefined when there is none or it is torn: it only saves a start, so a bad one is as good as none. */
+export async function readServerRecord(path: string): Promise<ServerRecord | undefined> {
+  try {
+    const record: unknown = JSON.parse(await readFile(path, 'utf8'));
+    if (!isProcess(record) || !('owner' in record) || !isProcess(record.owner)) return undefined;
+    if (!('port' in record) || typeof record.port !== 'number' || !('uiPort' in record) || typeof record.uiPort !== 'number') return undefined;
+    return { pid: record.pid, startTime: record.startTime, port: record.port, uiPort: record.uiPort, owner: record.owner };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Replaces the record, whole or not at all. */
+export async function writeServerRecord(path: string, record: ServerRecord): Promise<void> {
+  const temporary = `${path}.${String(process.pid)}.part`;
+  await writeFile(temporary, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  await rename(temporary, path);
+}

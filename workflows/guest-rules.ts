@@ -1,0 +1,31 @@
+/** Which operation a guest takes in which phase, and what happens to one that comes while another runs. */
+import type { GuestPhase, OperationKind } from '../contract/types.ts';
+
+const PHASES: Readonly<Record<OperationKind, readonly GuestPhase[]>> = {
+  start: ['running', 'stopped'],
+  stop: ['running', 'stopped'],
+  destroy: ['running', 'stopped'],
+  backup: ['running', 'stopped'],
+  terminate: ['running', 'stopped', 'suspended', 'terminating'],
+  cleanup: ['needs-cleanup', 'terminating'],
+};
+
+/** While another operation runs: these wait for it; the others are refused, since what the person saw when asking no longer holds. */
+const WAITS: ReadonlySet<OperationKind> = new Set(['backup', 'terminate']);
+
+/** Updates in flight are limited to ten by the server. */
+const LONGEST_QUEUE = 5;
+
+/**
+ * Why an operation is refused, or undefined when it may run or wait.
+ *
+ * @param running kind of the operation that runs, if any.
+ * @param queued how many there are already, the running one included.
+ */
+export function mayRun(kind: OperationKind, phase: GuestPhase, running: string | undefined, queued: number): string | undefined {
+  if (queued >= LONGEST_QUEUE) return `${String(queued)} operations wait already`;
+  if (running !== undefined && !WAITS.has(kind)) return `${running} runs; wait for it, or cancel it`;
+  if (running !== undefined && phase !== 'provisioning') return undefined;
+  if (!PHASES[kind].includes(phase)) return `the guest is ${phase}`;
+  return undefined;
+}

@@ -1,0 +1,272 @@
+/** guest: one workflow for each guest, for as long as it lives. Starting it is the order; it runs one operation at a time. */
+import {
+  allHandlersFinished, ApplicationFailure, CancellationScope, condition, continueAsNew, defineQuery, defineUpdate, executeChild, log, setCurrentDetails,
+  setHandler, setWorkflowOptions, upsertSearchAttributes, workflowInfo, type ChildWorkflowOptions,
+} from '@temporalio/workflow';
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { GUEST_UPDATES, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES } from '../contract/names.ts';
+import type { BackupRecord, GuestOrder, GuestPhase, GuestRef, GuestStatus, OperationKind, OperationRequest, OperationResult, OrderAnswer } from '../contract/types.ts';
+import { mayRun } from './guest-rules.ts';
+import { rootFailure } from './operation.ts';
+import { backupGuest, powerGuest, terminateGuest } from './operations.ts';
+import { provisionGuest } from './provision-guest.ts';
+
+/** What a guest carries from run to run. */
+type GuestState = Omit<GuestStatus, 'operation' | 'queued' | 'steps'>;
+
+export interface GuestInput {
+  readonly order: GuestOrder;
+  /** Set when it continues as new. */
+  readonly carried?: GuestState;
+}
+
+interface Ticket {
+  readonly request: OperationRequest;
+  result?: OperationResult;
+  failure?: ApplicationFailure;
+}
+
+/** Backups kept in the state; older ones are on the dom0, and listed there. */
+const BACKUPS_KEPT = 30;
+
+const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, 'KEYWORD');
+
+export const statusQuery = defineQuery<GuestStatus>(QUERIES.status);
+export const orderUpdate = defineUpdate<OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order);
+export const operateUpdate = defineUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate);
+export const cancelUpdate = defineUpdate<{ cancelled?: string }>(GUEST_UPDATES.cancel);
+
+function refuse(type: string, message: string, field?: string): ApplicationFailure {
+  return ApplicationFailure.create({ type, nonRetryable: true, message, details: [field === undefined ? {} : { field }] });
+}
+
+class Guest {
+  private readonly order: GuestOrder;
+  private state: GuestState;
+  private readonly queue: Ticket[] = [];
+  private running: { kind: string; workflowId: string; startedAt: string; scope: CancellationScope } | undefined;
+
+  constructor({ order, carried }: GuestInput) {
+    this.order = order;
+    this.state = carried ?? {
+      name: order.name, order: order.order, dom0: order.dom0, plan: order.plan, phase: 'ordered', orderedAt: new Date().toISOString(),
+      warnings: [], backups: [], leftovers: [],
+    };
+    setHandler(statusQuery, () => this.status());
+    setHandler(orderUpdate, () => this.answer(), { validator: (again) => { this.mustBeSameOrder(again); } });
+    setHandler(operateUpdate, (request) => this.operate(request), { validator: (request) => { this.mustBeAllowed(request); } });
+    setHandler(cancelUpdate, () => this.cancel());
+  }
+
+  get ref(): GuestRef {
+    return { name: this.order.name, order: this.order.order, dom0: this.order.dom0 };
+  }
+
+  private status(): GuestStatus {
+    const { running } = this;
+    return {
+      ...this.state,
+      ...(running === undefined ? {} : { operation: { kind: running.kind, workflowId: running.workflowId, startedAt: running.startedAt } }),
+      queued: this.queue.map(({ request }) => request.kind),
+    };
+  }
+
+  private answer(): OrderAnswer {
+    const { workflowId, runId } = workflowInfo();
+    return { workflowId, runId, name: this.order.name, order: this.order.order };
+  }
+
+  private mustBeSameOrder(again: GuestOrder): void {
+    if (again.order !== this.order.order) {
+      throw refuse('NotOurs', `a guest named ${this.order.name} exists: order ${this.order.order} made it. Choose another name.`, 'name');
+    }
+    if (again.name !== this.order.name || again.dom0 !== this.order.dom0 || again.plan !== this.order.plan || again.memoryBytes !== this.order.memoryBytes || again.diskBytes !== this.order.diskBytes || again.vcpus !== this.order.vcpus || (again.ip ?? this.order.ip) !== this.order.ip) {
+      throw refuse('InvalidInput', `order ${this.order.order} was given before with another content: an order cannot be changed by sending it again`, 'order');
+    }
+  }
+
+  private mustBeAllowed(request: OperationRequest): void {
+    const reason = mayRun(request.kind, this.state.phase, this.running?.kind, this.queue.length);
+    if (reason !== undefined) throw refuse('Busy', `${request.kind} of ${this.order.name} is refused: ${reason}`);
+  }
+
+  private async operate(request: OperationRequest): Promise<OperationResult> {
+    const ticket: Ticket = { request };
+    this.queue.push(ticket);
+    await condition(() => ticket.result !== undefined || ticket.failure !== undefined);
+    if (ticket.result !== undefined) return ticket.result;
+    throw ticket.failure ?? refuse('ToolFailed', 'the operation ended without a result');
+  }
+
+  cancel(): { cancelled?: string } {
+    const { running } = this;
+    if (running === undefined) return {};
+    running.scope.cancel();
+    return { cancelled: running.kind };
+  }
+
+  private setPhase(phase: GuestPhase): void {
+    this.state = { ...this.state, phase };
+    upsertSearchAttributes([{ key: phaseKey, value: phase }]);
+    this.show();
+  }
+
+  private show(): void {
+    const { state, running } = this;
+    const lines = [
+      `**${state.name}** is **${state.phase}** on ${state.dom0} (plan ${state.plan}, order ${state.order})`,
+      ...(state.spec === undefined ? [] : [`- address ${state.spec.network.ip}, ${String(state.spec.vcpus)} vcpus, ${String(state.spec.memoryBytes / 2 ** 20)} MiB`]),
+      ...(running === undefined ? [] : [`- ${running.kind} runs: workflow \`${running.workflowId}\``]),
+      ...state.warnings.map((warning) => `- ⚠ ${warning}`),
+      ...(state.error === undefined ? [] : [`- last error: ${state.error.message}`]),
+      ...state.leftovers.map((left) => `- left on the dom0: ${left}`),
+    ];
+    setCurrentDetails(lines.join('\n'));
+  }
+
+  /** Runs a child workflow in a scope of its own, which `cancel` reaches. */
+  private async runChild<T>(kind: string, id: string, start: (options: Omit<ChildWorkflowOptions, 'args' | 'typeInfo'>) => Promise<T>): Promise<T> {
+    const scope = new CancellationScope({ cancellable: true });
+    const workflowId = operationWorkflowId(this.order.name, kind, id);
+    this.running = { kind, workflowId, startedAt: new Date().toISOString(), scope };
+    this.show();
+    try {
+      return await scope.run(() => start({
+        workflowId,
+        staticSummary: `${kind} ${this.order.name}`,
+        typedSearchAttributes: [
+          { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.guest, 'KEYWORD'), value: this.order.name },
+          { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: this.order.dom0 },
+        ],
+      }));
+    } finally {
+      this.running = undefined;
+      this.show();
+    }
+  }
+
+  /** The order itself. When it fails and is undone, the workflow fails with it, and the name is free. */
+  async provision(): Promise<void> {
+    this.setPhase('provisioning');
+    try {
+      const { spec, wallclock, backup, scheduleId, warnings } = await this.runChild('provision', this.order.order, (options) => executeChild(provisionGuest, { ...options, args: [this.order] }));
+      this.state = { ...this.state, spec, wallclock, scheduleId, warnings, backups: [backup] };
+      this.setPhase('running');
+    } catch (error) {
+      this.fail(error);
+      if (this.state.phase !== 'needs-cleanup') throw this.asFailure(error);
+    }
+  }
+
+  private asFailure(error: unknown): ApplicationFailure {
+    const { type, message, details } = rootFailure(error);
+    return ApplicationFailure.create({ type, message, nonRetryable: true, details: [details] });
+  }
+
+  /** Keeps what failed; with something left on the dom0 the guest needs cleaning up. */
+  private fail(error: unknown): void {
+    const { type, message, details } = rootFailure(error);
+    this.state = { ...this.state, error: { type, message }, leftovers: details.leftovers ?? this.state.leftovers };
+    if (type === 'NeedsCleanup') this.setPhase('needs-cleanup');
+    else if (this.state.phase === 'provisioning') this.setPhase('failed');
+    else this.show();
+  }
+
+  /** Whether there is nothing left to do: the guest is gone. */
+  get isOver(): boolean {
+    return this.state.phase === 'gone' || this.state.phase === 'failed';
+  }
+
+  get hasWork(): boolean {
+    return this.queue.length > 0;
+  }
+
+  /** Runs what is next in the queue. */
+  async next(): Promise<void> {
+    const ticket = this.queue[0];
+    if (ticket === undefined) return;
+    try {
+      ticket.result = await this.perform(ticket.request);
+      const { error: _settled, ...rest } = this.state;
+      this.state = rest;
+      this.show();
+    } catch (error) {
+      this.fail(error);
+      ticket.failure = this.asFailure(error);
+      log.warn('an operation failed', { kind: ticket.request.kind, reason: ticket.failure.message });
+    } finally {
+      this.queue.shift();
+    }
+  }
+
+  private async perform({ kind, id }: OperationRequest): Promise<OperationResult> {
+    // The phase may have changed while the request waited behind another.
+    const reason = mayRun(kind, this.state.phase, undefined, 0);
+    if (reason !== undefined) throw refuse('Busy', `${kind} of ${this.order.name} is refused: ${reason}`);
+    switch (kind) {
+      case 'start':
+      case 'stop':
+      case 'destroy': {
+        const { spec } = this.state;
+        if (spec === undefined) throw refuse('Busy', `${this.order.name} has not been provisioned`);
+        await this.runChild(kind, id, (options) => executeChild(powerGuest, { ...options, args: [{ spec, action: kind }] }));
+        this.setPhase(kind === 'start' ? 'running' : 'stopped');
+        return { kind, phase: this.state.phase };
+      }
+      case 'backup': {
+        const backup = await this.runChild(kind, id, (options) => executeChild(backupGuest, { ...options, args: [this.ref] }));
+        this.addBackup(backup);
+        return { kind, phase: this.state.phase, backup };
+      }
+      case 'terminate':
+      case 'cleanup':
+        return this.remove(kind, id);
+    }
+  }
+
+  private addBackup(backup: BackupRecord): void {
+    this.state = { ...this.state, backups: [...this.state.backups, backup].slice(-BACKUPS_KEPT) };
+  }
+
+  private async remove(kind: OperationKind, id: string): Promise<OperationResult> {
+    const wasOrdered = this.state.spec === undefined;
+    if (!wasOrdered) this.setPhase('terminating');
+    await this.runChild(kind, id, (options) => executeChild(terminateGuest, { ...options, args: [this.ref] }));
+    this.state = { ...this.state, leftovers: [] };
+    this.setPhase(wasOrdered ? 'failed' : 'gone');
+    return { kind, phase: this.state.phase };
+  }
+
+  /** The failure with which an order that was cleaned up ends, so that its name can be ordered again. */
+  get outcome(): ApplicationFailure | undefined {
+    const { error, phase } = this.state;
+    return phase === 'failed' ? ApplicationFailure.create({ type: error?.type ?? 'ToolFailed', nonRetryable: true, message: error?.message ?? 'the order failed and was cleaned up' }) : undefined;
+  }
+
+  carried(): GuestInput {
+    return { order: this.order, carried: this.state };
+  }
+}
+
+export async function guest(input: GuestInput): Promise<void> {
+  const self = new Guest(input);
+  // Cancel in the UI means: stop what you are doing and undo it. A guest at rest is not taken away by it.
+  void CancellationScope.current().cancelRequested.catch(() => self.cancel());
+  await CancellationScope.nonCancellable(async () => {
+    if (input.carried === undefined) await self.provision();
+    while (!self.isOver) {
+      await condition(() => self.hasWork || workflowInfo().continueAsNewSuggested);
+      if (self.hasWork) {
+        await self.next();
+        continue;
+      }
+      await condition(allHandlersFinished);
+      if (!self.hasWork) await continueAsNew<typeof guest>(self.carried());
+    }
+    await condition(allHandlersFinished);
+    if (self.outcome !== undefined) throw self.outcome;
+  });
+}
+
+// A guest lives for years: it must be able to go on with new code; changes to it are patched.
+setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, guest);

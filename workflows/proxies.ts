@@ -1,0 +1,96 @@
+/** Activities by class of effect: four sets of time limits and retries, named once. */
+import { ActivityFailure, ApplicationFailure, proxyActivities, TimeoutFailure, type ActivityOptions } from '@temporalio/workflow';
+import type { BulkActivities, ShortActivities } from '../activities/dom0.ts';
+import type { ControlActivities } from '../activities/control.ts';
+import { CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../contract/names.ts';
+
+type Call = (...args: never[]) => Promise<unknown>;
+
+/** A quick look or a change on a dom0. Its heartbeats come every 4 s, and are passed on at most every 8 s. */
+const HOST_CHANGE: ActivityOptions = {
+  scheduleToStartTimeout: '2 minutes',
+  startToCloseTimeout: '30 minutes',
+  heartbeatTimeout: '40 seconds',
+  retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 4 },
+};
+
+/** A long copy. It may wait for another guest's copy to end: a dom0 that is dead shows at the short steps around it. */
+const LONG_COPY: ActivityOptions = {
+  scheduleToStartTimeout: '12 hours',
+  startToCloseTimeout: '6 hours',
+  heartbeatTimeout: '40 seconds',
+  retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '1 minute', maximumAttempts: 4 },
+};
+
+/** An undo: nobody waits for it, and giving up leaves something on a dom0. It waits for a dom0 that is down for a day. */
+const UNDO: ActivityOptions = {
+  scheduleToCloseTimeout: '24 hours',
+  startToCloseTimeout: '6 hours',
+  heartbeatTimeout: '40 seconds',
+  retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '1 minute', maximumAttempts: 8 },
+};
+
+/** A call to Temporal itself, made by the control worker. */
+const OUTSIDE_CALL: ActivityOptions = {
+  startToCloseTimeout: '1 minute',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 20 },
+};
+
+/** Times that a step is offered to a dom0 that does not take it. An outage of everything uses one up, not all. */
+const OFFERS = 15;
+
+/** Told when a step waits for a dom0, and (with undefined) when it no longer does. */
+export type OnWaiting = (reason: string | undefined) => void;
+
+function notTaken(error: unknown): boolean {
+  return error instanceof ActivityFailure && error.cause instanceof TimeoutFailure && error.cause.timeoutType === 'SCHEDULE_TO_START';
+}
+
+/**
+ * A proxy whose calls carry a summary for the UI and are offered again while no worker of the dom0 takes them: Temporal never retries
+ * that by itself, and it is how a dead dom0 shows.
+ */
+function patient<T extends object>(options: ActivityOptions, host: string, subject: string, onWaiting: OnWaiting): T {
+  const proxy = proxyActivities(options) as unknown as Record<string, { executeWithOptions(options: ActivityOptions, args: never[]): Promise<unknown> }>;
+  const call = (name: string): Call => async (...args) => {
+    for (let offer = 1; ; offer += 1) {
+      try {
+        const result = await proxy[name]?.executeWithOptions({ ...options, summary: `${subject}: ${name}` }, args);
+        onWaiting(undefined);
+        return result;
+      } catch (error) {
+        if (!notTaken(error)) throw error;
+        onWaiting(`the worker of dom0 ${host} does not answer`);
+        if (offer === OFFERS) throw ApplicationFailure.create({ type: 'Unreachable', nonRetryable: true, message: `the worker of dom0 ${host} did not take the step ${name} within ${String(OFFERS * 2)} minutes: is guestflow-dom0.service running there?` });
+      }
+    }
+  };
+  return new Proxy({} as T, { get: (_target, name) => (typeof name === 'string' ? call(name) : undefined) });
+}
+
+export interface Dom0Steps {
+  /** Quick looks and changes. */
+  readonly host: ShortActivities;
+  /** Long copies. */
+  readonly bulk: BulkActivities;
+  readonly undo: ShortActivities;
+  readonly undoBulk: BulkActivities;
+}
+
+/** The steps of one dom0. `subject` is what the UI shows before each activity's name: the guest. */
+export function dom0Steps(host: string, subject: string, onWaiting: OnWaiting = () => undefined): Dom0Steps {
+  return {
+    host: patient({ ...HOST_CHANGE, taskQueue: dom0Queue(host) }, host, subject, onWaiting),
+    bulk: patient({ ...LONG_COPY, taskQueue: dom0BulkQueue(host) }, host, subject, onWaiting),
+    undo: patient({ ...UNDO, taskQueue: dom0Queue(host) }, host, subject, onWaiting),
+    undoBulk: patient({ ...UNDO, taskQueue: dom0BulkQueue(host) }, host, subject, onWaiting),
+  };
+}
+
+/** Calls to Temporal itself. */
+export const control = proxyActivities<ControlActivities>({ ...OUTSIDE_CALL, taskQueue: CONTROL_QUEUE });
+
+/** A backup that is asked for waits as long as the guest's other operations take. */
+export const longControl = proxyActivities<ControlActivities>({
+  ...OUTSIDE_CALL, taskQueue: CONTROL_QUEUE, startToCloseTimeout: '20 hours', heartbeatTimeout: '1 minute',
+});

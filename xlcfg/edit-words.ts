@@ -1,0 +1,133 @@
+/** Words of the kernel command line that xl will really pass: `cmdline` if it is there, since xl then overlooks `root` and `extra`. */
+import { settingsOf, stringOf } from './document.ts';
+import type { Atom, CfgDocument, Setting } from './document.ts';
+import { appendString, preferredQuote } from './edit-set.ts';
+import type { Edited } from './edit-set.ts';
+import { ChangeError } from './errors.ts';
+import { escapeFor, quote } from './quoted.ts';
+import { commit } from './splice.ts';
+import type { Splice } from './splice.ts';
+
+/** The kernel takes all of these together; of any other the last one counts. */
+const ACCUMULATING = new Set(['console=']);
+
+interface WordEdit {
+  start: number;
+  end: number;
+  text: string;
+}
+
+interface Word {
+  text: string;
+  start: number;
+  end: number;
+}
+
+export function editWords(document: CfgDocument, words: readonly string[]): Edited {
+  if (words.length === 0) return { document, changed: [], notes: [] };
+  const settings = settingsOf(document);
+  const isCmdline = stringOf(settings.get('cmdline')) !== undefined;
+  const key = isCmdline ? 'cmdline' : 'extra';
+  const setting = settings.get(key);
+  const missing = isCmdline ? words : words.filter((word) => !isInRoot(word, settings));
+  if (!setting) {
+    if (missing.length === 0) return { document, changed: [], notes: [] };
+    return { document: appendString(document, key, missing.join(' ')), changed: [key], notes: [] };
+  }
+  const line = stringOf(setting);
+  if (line === undefined) throw new ChangeError('extraWords', `${key} is a list, which xl overlooks: set ${key} to a text`);
+  const edits = wordEdits(line, missing);
+  if (edits.length === 0) return { document, changed: [], notes: [] };
+  const result = applyEdits(line, edits);
+  const splices = splicesFor(setting, edits) ?? rewrite(document, setting, result);
+  const notes = isCmdline && (settings.has('root') || settings.has('extra')) ? ['the words went into cmdline: while it is set, xl overlooks root and extra'] : [];
+  return { document: commit(document, splices, new Map([[key, result]])), changed: [key], notes };
+}
+
+/** `root` comes before `extra` on the command line, so a word in it counts unless extra has another of that name. */
+function isInRoot(word: string, settings: Map<string, Setting>): boolean {
+  const root = stringOf(settings.get('root'));
+  if (root === undefined) return false;
+  const inRoot = kernelWords(`root=${root}`).filter(({ text }) => nameOf(text) === nameOf(word));
+  const inExtra = kernelWords(stringOf(settings.get('extra')) ?? '').some(({ text }) => nameOf(text) === nameOf(word));
+  return inRoot.at(-1)?.text === word && !inExtra;
+}
+
+function wordEdits(line: string, words: readonly string[]): WordEdit[] {
+  const present = kernelWords(line);
+  const edits: WordEdit[] = [];
+  const added: string[] = [];
+  for (const word of words) {
+    const same = present.filter(({ text }) => nameOf(text) === nameOf(word));
+    const accumulates = ACCUMULATING.has(nameOf(word));
+    if (accumulates ? same.some(({ text }) => text === word) : same.at(-1)?.text === word) continue;
+    const [first, ...others] = accumulates ? [] : same;
+    if (!first) {
+      added.push(word);
+      continue;
+    }
+    if (first.text !== word) edits.push({ start: first.start, end: first.end, text: word });
+    for (const { start, end } of others) edits.push({ start: start - blanksBefore(line, start), end, text: '' });
+  }
+  if (added.length > 0) edits.push(addition(line, present, added.join(' ')));
+  return edits.sort((one, other) => one.start - other.start || one.end - other.end);
+}
+
+function addition(line: string, present: readonly Word[], words: string): WordEdit {
+  const last = present.at(-1);
+  if (last) return { start: last.end, end: last.end, text: ` ${words}` };
+  return { start: 0, end: 0, text: line.trim() === '' ? words : `${words} ` };
+}
+
+function blanksBefore(line: string, start: number): number {
+  return /[ \t]*$/.exec(line.slice(0, start))?.[0].length ?? 0;
+}
+
+/** Those before a lone `--`, after which all is for init. The kernel lets double quotes hold blanks. */
+function kernelWords(line: string): Word[] {
+  const words: Word[] = [];
+  for (const match of line.matchAll(/(?:"[^"]*"?|[^\s"])+/g)) {
+    if (match[0] === '--') break;
+    words.push({ text: match[0], start: match.index, end: match.index + match[0].length });
+  }
+  return words;
+}
+
+function nameOf(word: string): string {
+  const equals = word.indexOf('=');
+  return equals === -1 ? word : word.slice(0, equals + 1);
+}
+
+function applyEdits(line: string, edits: readonly WordEdit[]): string {
+  return [...edits].reverse().reduce((result, { start, end, text }) => result.slice(0, start) + text + result.slice(end), line);
+}
+
+/** Each edit within the quoted string it falls in; undefined where one falls across two, or in a bare number. */
+function splicesFor({ chain }: Setting, edits: readonly WordEdit[]): Splice[] | undefined {
+  let from = 0;
+  const pieces = chain.map(({ value }) => {
+    const atom = value as Atom;
+    const piece = { atom, from, to: from + atom.value.length };
+    from = piece.to;
+    return piece;
+  });
+  const splices: Splice[] = [];
+  for (const { start, end, text } of edits) {
+    const piece = pieces.find((candidate) => candidate.from <= start && end <= candidate.to);
+    const quoteMark = piece?.atom.quote;
+    if (!piece || quoteMark === undefined) return undefined;
+    splices.push({
+      start: piece.atom.origins[start - piece.from] ?? piece.atom.end,
+      end: piece.atom.origins[end - piece.from] ?? piece.atom.end,
+      text: escapeFor(text, quoteMark),
+    });
+  }
+  return splices;
+}
+
+function rewrite(document: CfgDocument, { last, chain }: Setting, value: string): Splice[] {
+  const mark = (last.value.kind === 'atom' ? last.value.quote : undefined) ?? preferredQuote(document);
+  const splices: Splice[] = [{ start: last.value.start, end: last.value.end, text: quote(value, mark) }];
+  if (last.operator === '+=' && chain.length > 1) splices.push({ start: last.operatorStart, end: last.operatorStart + 2, text: '=' });
+  return splices;
+}

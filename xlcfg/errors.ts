@@ -1,0 +1,33 @@
+/** A cfg that xl would not accept, or that cannot be read: where (line and column from 1) and what to do. */
+export class CfgError extends Error {
+  override readonly name = 'CfgError';
+  readonly line: number;
+  readonly column: number;
+  readonly reason: string;
+
+  constructor(position: Position, reason: string) {
+    super(`line ${position.line}, column ${position.column}: ${reason}`);
+    this.line = position.line;
+    this.column = position.column;
+    this.reason = reason;
+  }
+}
+
+/** A change that cannot be done as written: which part of it (`set.memory`, `disk[0].to`) and why. */
+export class ChangeError extends Error {
+  override readonly name = 'ChangeError';
+  readonly field: string;
+  readonly reason: string;
+
+  constructor(field: string, reason: string) {
+    super(field === '' ? `the change ${reason}` : `${field}: ${reason}`);
+    this.field = field;
+    this.reason = reason;
+  }
+}
+
+/** A place in a cfg, both from 1. The column counts characters where the line is UTF-8, bytes where it is not. */
+export interface Position {
+  line: number;
+  column: number;
+}

@@ -1,0 +1,81 @@
+/**
+ * The keys that xl of Xen 4.17 asks for (`xl_parse.c`), by what it takes them as. Any other key it overlooks without a word.
+ * A value of the wrong kind is dropped with a warning that does not change xl's exit code.
+ */
+
+export type KeyKind =
+  | 'number' | 'boolean' | 'string' | 'list'
+  /** a number, or else one of some names */ | 'number-or-string'
+  /** a string, or a list of them */ | 'string-or-list'
+  /** a list, or else 0 or 1 */ | 'boolean-or-list';
+
+const KEYS: Record<KeyKind, string> = {
+  number: `memory maxmem vcpus maxvcpus cpu_weight cap period slice latency extratime max_grant_frames max_maptrack_frames max_grant_version
+    pci_msitranslate pci_power_mgmt pci_permissive pci_seize shadow_memory rtc_timeoffset vncviewer videoram max_event_channels mmio_hole
+    rdm_mem_boundary vmtrace_buf_kb stubdomain_memory vncdisplay stdvga spiceport spicetls_port spiceusbredirection usbversion`,
+  boolean: `hap oos pvshim e820_host nomigrate localtime driver_domain acpi nestedhvm pae acpi_s3 acpi_s4 acpi_laptop_slate nx hpet vpt_align apic
+    altp2mhvm device_model_stubdomain_override vnc vncunused sdl opengl dm_restrict spice spicedisable_ticketing spiceagent_mouse spicevdagent
+    spice_clipboard_sharing nographic usb vkb_device xen_platform_pci xend_suspend_evtchn_compat msr_relaxed vpmu`,
+  string: `init_seclabel seclabel type builder name uuid pool pvshim_path pvshim_cmdline pvshim_extra vuart on_poweroff on_reboot on_watchdog on_crash
+    on_soft_reset rdm passthrough kernel ramdisk device_tree cmdline root extra bootloader firmware_override bios_path_override bios smbios_firmware
+    acpi_firmware ms_vm_genid firmware device_model device_model_override device_model_version device_model_stubdomain_seclabel device_model_user
+    stubdomain_kernel stubdomain_cmdline stubdomain_ramdisk vnclisten vncpasswd display xauthority keymap vga hdtype spicehost spicepasswd
+    spice_image_compression spice_streaming_video boot soundhw vendor_device gic_version tee`,
+  list: `vnuma pci dtdev mca_caps ioports irqs iomem disk p9 vtpm vdispl pvcalls vsnd channel vif vif2 vfb usbctrl usbdev vkb
+    device_model_args device_model_args_pv device_model_args_hvm`,
+  'number-or-string': 'tsc_mode timer_mode altp2m gfx_passthru',
+  'string-or-list': 'cpus cpus_soft bootloader_args cpuid serial usbdevice',
+  'boolean-or-list': 'viridian',
+};
+
+const KIND_OF = new Map<string, KeyKind>(
+  (Object.keys(KEYS) as KeyKind[]).flatMap((kind) => KEYS[kind].trim().split(/\s+/).map((key): [string, KeyKind] => [key, kind])),
+);
+
+/** undefined: xl does not know the key. */
+export function kindOf(key: string): KeyKind | undefined {
+  return KIND_OF.get(key);
+}
+
+/** Keys of which the smallest number that makes a guest is 1. */
+export const AT_LEAST_ONE: ReadonlySet<string> = new Set(['memory', 'maxmem', 'vcpus', 'maxvcpus']);
+
+const ACTIONS = ['destroy', 'restart', 'rename-restart', 'preserve', 'coredump-destroy', 'coredump-restart', 'soft-reset'];
+
+/** Keys for which xl ends with an error when the value is another. */
+export const ALLOWED_VALUES: ReadonlyMap<string, readonly string[]> = new Map([
+  ...['on_poweroff', 'on_reboot', 'on_watchdog', 'on_crash', 'on_soft_reset'].map((key): [string, string[]] => [key, ACTIONS]),
+  ['device_model_version', ['qemu-xen', 'qemu-xen-traditional']],
+]);
+
+/** The known key that was probably meant, if one is near. */
+export function nearestKey(key: string): string | undefined {
+  return nearestOf(key, KIND_OF.keys());
+}
+
+/** The candidate at most two letters away, or one swap of neighbours. */
+export function nearestOf(word: string, candidates: Iterable<string>): string | undefined {
+  const limit = word.length <= 3 ? 1 : 2;
+  let best: string | undefined;
+  let bestDistance = limit + 1;
+  if (word.length > 40) return undefined;
+  for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) >= bestDistance) continue;
+    const distance = editDistance(word, candidate);
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+function editDistance(from: string, to: string): number {
+  let previous = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= from.length; row += 1) {
+    const current = [row];
+    for (let column = 1; column <= to.length; column += 1) {
+      const swap = from[row - 1] === to[column - 1] ? 0 : 1;
+      current.push(Math.min((previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1, (previous[column - 1] ?? 0) + swap));
+    }
+    previous = current;
+  }
+  return previous[to.length] ?? 0;
+}

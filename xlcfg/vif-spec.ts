@@ -1,0 +1,118 @@
+/** A vif specification as xl reads it (`parse_nic_config`, Xen 4.17): parts between commas, blanks before a part skipped, those after it kept. */
+import { isIPv4, isIPv6 } from 'node:net';
+import { nearestOf } from './known-keys.ts';
+
+/** The fields that xl takes as text. */
+const TEXT_FIELDS = ['bridge', 'gatewaydev', 'netdev', 'script', 'backend', 'vifname', 'model', 'rate', 'mtu', 'devid', 'accel', 'forwarddev'] as const;
+const FIELDS: readonly string[] = ['mac', 'ip', 'type', ...TEXT_FIELDS];
+
+export type VifField = 'mac' | 'ip' | 'type' | (typeof TEXT_FIELDS)[number];
+
+export interface VifSpec {
+  /** As written; xl reads letters of either case. */
+  mac: string | null;
+  bridge: string | null;
+  /** All addresses of `ip=`. */
+  ip: string[];
+  script: string | null;
+  model: string | null;
+  type: 'vif' | 'ioemu' | null;
+  vifname: string | null;
+  gatewaydev: string | null;
+  backend: string | null;
+  rate: string | null;
+  mtu: string | null;
+  /** Of the parts that xl overlooks or misreads: what, and what xl makes of it. */
+  faults: VifFault[];
+}
+
+export interface VifFault {
+  effect: 'refused' | 'dropped' | 'misread' | 'warning';
+  reason: string;
+}
+
+/** One part of a specification, offsets in it. */
+export interface VifPart {
+  key: string;
+  value: string;
+  start: number;
+  valueStart: number;
+  /** Up to the comma or the end, blanks included, as xl takes it. */
+  end: number;
+}
+
+export function vifParts(spec: string): VifPart[] {
+  const parts: VifPart[] = [];
+  let at = 0;
+  for (const piece of spec.split(',')) {
+    const skipped = /^ */.exec(piece)?.[0].length ?? 0;
+    const start = at + skipped;
+    const end = at + piece.length;
+    at = end + 1;
+    if (piece === '') continue;
+    const equals = spec.slice(start, end).indexOf('=');
+    const key = equals === -1 ? spec.slice(start, end) : spec.slice(start, start + equals);
+    const valueStart = equals === -1 ? end : start + equals + 1;
+    parts.push({ key, value: spec.slice(valueStart, end), start, valueStart, end });
+  }
+  return parts;
+}
+
+/** Never throws: what xl would not take is in `faults`. */
+export function parseVifSpec(spec: string): VifSpec {
+  const vif: VifSpec = {
+    mac: null, bridge: null, ip: [], script: null, model: null, type: null, vifname: null, gatewaydev: null, backend: null, rate: null, mtu: null, faults: [],
+  };
+  for (const part of vifParts(spec)) readPart(vif, part, spec);
+  return vif;
+}
+
+function readPart(vif: VifSpec, { key, value, start, end }: VifPart, spec: string): void {
+  const text = spec.slice(start, end);
+  if (key === 'mac' && text.includes('=')) {
+    vif.mac = value.trim();
+    const fault = macFault(value.trim());
+    if (fault) vif.faults.push(fault);
+  } else if (key === 'ip' && text.includes('=')) {
+    vif.ip = value.split(/\s+/).filter((address) => address !== '');
+    for (const address of vif.ip) if (!isAddress(address)) vif.faults.push({ effect: 'warning', reason: `ip=${address} is no address` });
+  } else if (key === 'type' && text.includes('=')) {
+    if (value === 'vif' || value === 'ioemu') vif.type = value;
+    else vif.faults.push({ effect: 'dropped', reason: `type=${value}: xl knows vif and ioemu` });
+  } else if ((TEXT_FIELDS as readonly string[]).includes(key) && text.includes('=')) {
+    setText(vif, key, value);
+  } else if (text !== 'trusted' && text !== 'untrusted' && !key.startsWith('colo_')) {
+    vif.faults.push({ effect: 'dropped', reason: unknownReason(key, text) });
+  }
+}
+
+function setText(vif: VifSpec, key: string, value: string): void {
+  if (key === 'bridge' || key === 'script' || key === 'model' || key === 'vifname' || key === 'gatewaydev' || key === 'backend' || key === 'rate' || key === 'mtu') vif[key] = value;
+  if (key === 'netdev') vif.gatewaydev = value;
+  if (key === 'rate' && !/^[0-9]+[GMK]?[Bb]\/s(?:@[0-9]+[mu]?s?)?$/.test(value)) vif.faults.push({ effect: 'refused', reason: `rate=${value}: xl wants 10Mb/s or 1MB/s@20ms` });
+  if ((key === 'mtu' || key === 'devid') && !/^\s*[0-9]/.test(value)) vif.faults.push({ effect: 'refused', reason: `${key}=${value} is no number` });
+  if (key === 'accel') vif.faults.push({ effect: 'dropped', reason: 'accel= is not supported by xl' });
+  if (value !== value.trimEnd()) vif.faults.push({ effect: 'misread', reason: `the blank after ${key}=${value.trimEnd()} is part of the value to xl: remove it` });
+}
+
+/** xl stops at the first part that is not one byte in hexadecimal, and leaves the rest of the address as it was. */
+export function macFault(mac: string): VifFault | undefined {
+  if (!/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i.test(mac)) {
+    return { effect: 'misread', reason: `mac=${mac} is no MAC address (six bytes, as in 00:16:3e:12:34:56): xl reads as much of it as it can and drops the rest` };
+  }
+  if (Number.parseInt(mac.slice(0, 2), 16) % 2 === 1) return { effect: 'warning', reason: `mac=${mac} is a multicast address: no guest can have it (its first byte is odd)` };
+  return undefined;
+}
+
+export function isAddress(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  if (rest.length > 0 || address.includes('%')) return false;
+  if (prefix !== undefined && (!/^(?:0|[1-9][0-9]{0,2})$/.test(prefix) || Number(prefix) > (isIPv4(address) ? 32 : 128))) return false;
+  return isIPv4(address) || isIPv6(address);
+}
+
+function unknownReason(key: string, text: string): string {
+  const near = FIELDS.includes(key.trim()) ? key.trim() : nearestOf(key.trim(), FIELDS);
+  const hint = near === undefined ? '' : `: was ${near}= meant?`;
+  return `"${text}" is no vif setting, and xl goes on without it${hint}`;
+}
