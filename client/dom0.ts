@@ -9,24 +9,25 @@ import type { Dom0Facts, Dom0State, GuestRef } from '../contract/types.ts';
 import { listDom0s } from './listing.ts';
 import type { Session } from './session.ts';
 
-/** Small tasks on a dom0 that change no guest. */
-export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'audit' | 'clean' | 'console';
+/** Small tasks on a dom0 that are no operation on a guest. */
+export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect';
 
 /** What some tasks need beside the host. */
 export interface Dom0TaskParameters {
+  /** `inspect`: which guest. */
   readonly guest?: GuestRef;
-  /** Lines of console. */
+  /** `inspect`: lines of its console. Default: none. */
   readonly lines?: number;
 }
 
 /** Seconds that a task may take; `prepare` installs packages. */
-const TASK_SECONDS: Partial<Record<Dom0TaskName, number>> = { prepare: 900, clean: 300 };
+const TASK_SECONDS: Partial<Record<Dom0TaskName, number>> = { prepare: 900 };
 const USUAL_TASK_SECONDS = 60;
 
 /** A worker asks for work at least once a minute. */
 const POLLER_IS_GONE_MS = 90_000;
 
-type Dom0Workflow = (input: { host: string }) => Promise<unknown>;
+type Dom0Workflow = (initial: Dom0State) => Promise<unknown>;
 
 /**
  * Says what a dom0's worker found there. Starts the dom0's ledger if it has none.
@@ -39,7 +40,7 @@ export async function registerDom0(client: Client, facts: Dom0Facts): Promise<vo
     startWorkflowOperation: new WithStartWorkflowOperation<Dom0Workflow>(WORKFLOWS.dom0, {
       workflowId: dom0WorkflowId(facts.host),
       taskQueue: CONTROL_QUEUE,
-      args: [{ host: facts.host }],
+      args: [{ host: facts.host, drained: false, promised: [] }],
       workflowIdConflictPolicy: 'USE_EXISTING',
       typedSearchAttributes: [{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: facts.host }],
       staticSummary: `dom0 ${facts.host}: its ledger`,
@@ -49,15 +50,15 @@ export async function registerDom0(client: Client, facts: Dom0Facts): Promise<vo
 
 /** A dom0's ledger. */
 export async function readDom0(session: Session, host: string): Promise<Dom0State> {
-  await mustBeKnown(session, host);
-  return session.call(`dom0 ${host}`, () => session.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger));
+  mustBeName(host);
+  return whenKnown(session, host, () => session.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger));
 }
 
 /** Takes no new guests on a dom0, or takes them again. */
 export async function drainDom0(session: Session, host: string, on: boolean): Promise<void> {
-  await mustBeKnown(session, host);
+  mustBeName(host);
   const handle = session.client.workflow.getHandle(dom0WorkflowId(host));
-  await session.call(`dom0 ${host}`, () => handle.executeUpdate<undefined, [boolean]>(DOM0_UPDATES.drain, { args: [on] }));
+  await whenKnown(session, host, () => handle.executeUpdate<undefined, [boolean]>(DOM0_UPDATES.drain, { args: [on] }));
 }
 
 /**
@@ -66,8 +67,7 @@ export async function drainDom0(session: Session, host: string, on: boolean): Pr
  * @throws GuestflowError Unreachable when no worker serves that dom0
  */
 export async function runDom0Task<T>(session: Session, host: string, task: Dom0TaskName, parameters: Dom0TaskParameters = {}): Promise<T> {
-  mustBeName(host);
-  if (!(await isServed(session, host))) throw await nobodyServes(session, host);
+  await mustBeServed(session, host);
   const seconds = TASK_SECONDS[task] ?? USUAL_TASK_SECONDS;
   const work = (): Promise<unknown> => session.client.workflow.execute(WORKFLOWS.dom0Task, {
     workflowId: `${dom0WorkflowId(host)}/${task}/${randomBytes(4).toString('hex')}`,
@@ -77,6 +77,16 @@ export async function runDom0Task<T>(session: Session, host: string, task: Dom0T
     staticSummary: `${task} on dom0 ${host}`,
   });
   return (await session.call(`${task} on dom0 ${host}`, work, (seconds + 10) * 1000)) as T;
+}
+
+/**
+ * Refuses a dom0 that no worker serves.
+ *
+ * @throws GuestflowError Unreachable
+ */
+export async function mustBeServed(session: Session, host: string): Promise<void> {
+  mustBeName(host);
+  if (!(await isServed(session, host))) throw await nobodyServes(session, host);
 }
 
 /** Whether a worker has asked for that dom0's steps lately. */
@@ -98,11 +108,15 @@ async function nobodyServes(session: Session, host: string): Promise<GuestflowEr
   });
 }
 
-async function mustBeKnown(session: Session, host: string): Promise<void> {
-  mustBeName(host);
-  const known = await listDom0s(session);
-  if (known.includes(host)) return;
-  throw new GuestflowError('NotFound', `there is no dom0 ${host}: ${known.length === 0 ? 'none has registered' : `known are ${known.join(', ')}`}`, { field: 'dom0', value: host });
+/** Makes a call to a dom0's workflow; for one that there is not, the error names those that there are. */
+async function whenKnown<T>(session: Session, host: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await session.call(`dom0 ${host}`, work);
+  } catch (error) {
+    if (!(error instanceof GuestflowError) || error.type !== 'NotFound') throw error;
+    const known = await listDom0s(session);
+    throw new GuestflowError('NotFound', `there is no dom0 ${host}: ${known.length === 0 ? 'none has registered' : `known are ${known.join(', ')}`}`, { field: 'dom0', value: host });
+  }
 }
 
 function mustBeName(host: string): void {

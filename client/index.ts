@@ -5,7 +5,7 @@ import { GuestflowError, isErrorType } from '../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../contract/names.ts';
 import type { Dom0State, GuestOrder, GuestStatus, OperationKind, OperationRequest, OperationResult, OrderAnswer } from '../contract/types.ts';
 import { findEndpoint, type EndpointOptions } from './config.ts';
-import { drainDom0, readDom0, runDom0Task, type Dom0TaskName, type Dom0TaskParameters } from './dom0.ts';
+import { drainDom0, mustBeServed, readDom0, runDom0Task, type Dom0TaskName, type Dom0TaskParameters } from './dom0.ts';
 import { listDom0s, listGuests, type GuestRow, type ListFilter } from './listing.ts';
 import { placeOrder } from './orders.ts';
 import { isSettled, readProgress, readStatus, type GuestProgress } from './progress.ts';
@@ -29,6 +29,9 @@ export interface OperateOptions {
   readonly now?: boolean;
 }
 
+/** A control worker that is being restarted does not end a long wait. */
+const WORKER_MAY_BE_AWAY_MS = 120_000;
+
 /** How a guest is watched. */
 export interface WatchOptions {
   /** Ends the watching; what is watched goes on. */
@@ -46,12 +49,16 @@ export interface Guestflow {
   /** Orders a guest; returns when the order is taken, which is long before the guest is there. The same order again gets the same answer. */
   order(order: GuestOrder): Promise<OrderAnswer>;
   status(name: string): Promise<GuestStatus>;
-  /** The status, and what the operation that runs is doing. */
+  /** The status, and what the operation that runs is doing; when none runs, how the guest was provisioned. */
   progress(name: string): Promise<GuestProgress>;
   /** The progress again and again, until nothing is being done on the guest. */
   watch(name: string, options?: WatchOptions): AsyncGenerator<GuestProgress, void>;
-  /** Waits until nothing is being done on the guest. `failureOf` tells whether it went well. */
+  /** Waits until nothing is being done on the guest. `failureOf` tells whether its order came to something. */
   waitFor(name: string, options?: WatchOptions & { readonly onProgress?: (progress: GuestProgress) => void }): Promise<GuestStatus>;
+  /** Why there is no guest, with what was undone and what is left; undefined when there is one. */
+  failureOf(status: GuestStatus): Promise<GuestflowError | undefined>;
+  /** Whether there is or was a guest of that name. */
+  exists(name: string): Promise<boolean>;
   list(filter?: ListFilter): Promise<GuestRow[]>;
   /** Runs an operation and returns its result, however long it takes. It waits behind the one that runs. */
   operate(name: string, kind: OperationKind, options?: OperateOptions): Promise<OperationResult>;
@@ -60,6 +67,8 @@ export interface Guestflow {
   /** Takes a termination back within its grace period. */
   undelete(name: string): Promise<GuestStatus>;
   dom0s(): Promise<string[]>;
+  /** Throws Unreachable when no worker serves that dom0. */
+  mustBeServed(host: string): Promise<void>;
   dom0State(host: string): Promise<Dom0State>;
   /** Takes no new guests on a dom0, or takes them again. */
   drain(host: string, on: boolean): Promise<void>;
@@ -84,11 +93,14 @@ export async function connect(options: EndpointOptions = {}): Promise<Guestflow>
     progress: (name) => readProgress(session, name),
     watch: (name, watching) => watch(session, name, watching),
     waitFor: (name, watching) => waitFor(session, name, watching),
+    failureOf: (status) => failureOf(session, status),
+    exists: (name) => exists(session, name),
     list: (filter) => listGuests(session, filter),
     operate: (name, kind, operation) => operate(session, name, kind, operation),
     cancel: async (name) => (await update<{ cancelled?: string }>(session, name, GUEST_UPDATES.cancel)).cancelled,
     undelete: (name) => update<GuestStatus>(session, name, GUEST_UPDATES.undelete),
     dom0s: () => listDom0s(session),
+    mustBeServed: (host) => mustBeServed(session, host),
     dom0State: (host) => readDom0(session, host),
     drain: (host, on) => drainDom0(session, host, on),
     dom0Task: (host, task, parameters) => runDom0Task(session, host, task, parameters),
@@ -96,24 +108,31 @@ export async function connect(options: EndpointOptions = {}): Promise<Guestflow>
   };
 }
 
-/** The error that a guest's last operation ended with, or undefined when it went well. */
-export function failureOf(status: GuestStatus): GuestflowError | undefined {
-  if (status.phase === 'needs-cleanup') {
-    const why = status.error === undefined ? '' : ` (${status.error.message})`;
-    return new GuestflowError('NeedsCleanup', `guest ${status.name} failed, and its undo could not finish${why}`, {
-      leftovers: status.leftovers, mend: `guestflow cleanup ${status.name}`,
-    });
-  }
-  if (status.error === undefined) return undefined;
-  const { type, message, step } = status.error;
-  return new GuestflowError(isErrorType(type) ? type : 'ToolFailed', step === undefined ? message : `${step}: ${message}`);
+/** Why an order came to nothing: the failure that its workflow ended with, which knows more than the guest's state. */
+async function failureOf(session: Session, { name, phase, error, leftovers }: GuestStatus): Promise<GuestflowError | undefined> {
+  const type = isErrorType(error?.type) ? error.type : 'ToolFailed';
+  if (phase === 'needs-cleanup') return new GuestflowError('NeedsCleanup', error?.message ?? `guest ${name} needs cleaning up`, { leftovers, mend: `mend the cause, then: guestflow cleanup ${name}` });
+  if (phase === 'gone') return new GuestflowError('Busy', `guest ${name} is gone: it lived and was terminated`, { field: 'name', value: name });
+  if (phase !== 'failed') return undefined;
+  const known = new GuestflowError(type, error?.message ?? `guest ${name} failed`);
+  const outcome = await session.call(`guest ${name}`, () => session.client.workflow.getHandle(guestWorkflowId(name)).result()).catch((failure: unknown) => failure);
+  return outcome instanceof GuestflowError && outcome.type === known.type ? outcome : known;
 }
 
 async function* watch(session: Session, name: string, { signal, intervalMs = 1_000 }: WatchOptions = {}): AsyncGenerator<GuestProgress, void> {
+  let lastOperation: string | undefined;
+  let lastAnswer: number | undefined;
   while (signal?.aborted !== true) {
-    const progress = await readProgress(session, name);
-    yield progress;
-    if (isSettled(progress.status)) return;
+    const progress = await readProgress(session, name, lastOperation).catch((error: unknown) => {
+      if (lastAnswer !== undefined && Date.now() - lastAnswer < WORKER_MAY_BE_AWAY_MS && error instanceof GuestflowError && error.type === 'Unreachable') return undefined;
+      throw error;
+    });
+    if (progress !== undefined) {
+      lastAnswer = Date.now();
+      lastOperation = progress.status.operation?.workflowId ?? lastOperation;
+      yield progress;
+      if (isSettled(progress.status)) return;
+    }
     // An abort ends the sleep early: no error, the loop's condition sees it.
     await sleep(intervalMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   }
@@ -125,6 +144,16 @@ async function waitFor(session: Session, name: string, options: Parameters<Guest
     if (isSettled(progress.status)) return progress.status;
   }
   throw new GuestflowError('Cancelled', `guest ${name}: the wait was interrupted; the guest is not`);
+}
+
+async function exists(session: Session, name: string): Promise<boolean> {
+  try {
+    await session.call(`guest ${name}`, () => session.client.workflow.getHandle(guestWorkflowId(name)).describe());
+    return true;
+  } catch (error) {
+    if (error instanceof GuestflowError && error.type === 'NotFound') return false;
+    throw error;
+  }
 }
 
 async function operate(session: Session, name: string, kind: OperationKind, { id, now }: OperateOptions = {}): Promise<OperationResult> {

@@ -1,7 +1,7 @@
 /** How far a guest's operation is: its steps, and what its running activity says of itself. */
 import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
-import { guestWorkflowId, QUERIES } from '../contract/names.ts';
+import { guestWorkflowId, operationWorkflowId, QUERIES } from '../contract/names.ts';
 import type { GuestPhase, GuestStatus, OperationProgress } from '../contract/types.ts';
 import type { Session } from './session.ts';
 
@@ -42,14 +42,19 @@ export function readStatus(session: Session, name: string): Promise<GuestStatus>
   return session.call(`guest ${name}`, () => session.client.workflow.getHandle(guestWorkflowId(name)).query<GuestStatus>(QUERIES.status));
 }
 
-/** The state of a guest with the operation that runs. An operation that ends while it is asked is left out. */
-export async function readProgress(session: Session, name: string): Promise<GuestProgress> {
+/**
+ * The state of a guest, and what is being done on it.
+ *
+ * @param lastOperation workflow id of the operation to show when none runs: one that has just ended. Default: how the guest was provisioned
+ */
+export async function readProgress(session: Session, name: string, lastOperation?: string): Promise<GuestProgress> {
   const status = await readStatus(session, name);
-  if (status.operation === undefined) return { status, activities: [] };
-  const { workflowId } = status.operation;
+  const running = status.operation?.workflowId;
+  const workflowId = running ?? lastOperation ?? operationWorkflowId(name, 'provision', status.order);
+  // An operation that has ended meanwhile, or not begun, has nothing to say: the guest's own state is the answer then.
   const [operation, activities] = await Promise.all([
     session.call(workflowId, () => session.client.workflow.getHandle(workflowId).query<OperationProgress>(QUERIES.progress)).catch(() => undefined),
-    session.call(workflowId, () => pendingActivities(session.client, workflowId)).catch(() => []),
+    running === undefined ? [] : session.call(running, () => pendingActivities(session.client, running)).catch(() => []),
   ]);
   return { status, activities, ...(operation === undefined ? {} : { operation }) };
 }

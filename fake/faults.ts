@@ -5,8 +5,10 @@ export interface FakeCall {
   /** Its number among the calls of its kind, from 0, since the plan was last restarted. */
   readonly index: number;
   readonly kind: 'process' | 'file';
-  /** A tool's name, or `file.write`, `file.rename`, …: a method of `HostFiles`. */
+  /** What was started, or `file.write`, `file.rename`, …: a change by a method of `HostFiles`. */
   readonly tool: string;
+  /** The tool that does the work: `xen-create-image` when `tool` is the `setpriv` that contains it. */
+  readonly name: string;
   readonly args: readonly string[];
   seconds: number;
   outcome: 'running' | 'ok' | 'failed' | 'timeout' | 'cancelled' | 'killed';
@@ -15,17 +17,21 @@ export interface FakeCall {
 /**
  * - `fail`: once, without effect · `fail-middle`: once, with half its effect · `fail-after`: once, but it was done · `fail-always`: each time
  * - `hang`: it never ends by itself, and does nothing · `hang-after`: it did all it had to, and never ends
+ * - `wait`: it begins when `until` is settled
  * - `kill-before`, `kill-middle`, `kill-after`: the worker process is gone from that moment
  */
-export type FaultKind = 'fail' | 'fail-middle' | 'fail-after' | 'fail-always' | 'hang' | 'hang-after' | 'kill-before' | 'kill-middle' | 'kill-after';
+export type FaultKind = 'fail' | 'fail-middle' | 'fail-after' | 'fail-always' | 'hang' | 'hang-after' | 'wait' | 'kill-before' | 'kill-middle' | 'kill-after';
 
 export interface FaultRule {
   /** Which call: a function, or the index of a process. */
   readonly match: number | ((call: FakeCall) => boolean);
   readonly kind: FaultKind;
-  /** Default: 1. */
+  /** Default: 1, or the first code after it that the caller does not accept. */
   readonly exitCode?: number;
   readonly stderr?: string;
+  /** `hang`: only a cancellation or a kill ends it, not the time limit, which at the speed `instant` passes at once. */
+  readonly forever?: boolean;
+  readonly until?: Promise<unknown>;
 }
 
 /** States of the dom0 in which its tools cannot do their work, until they are switched off. */
@@ -42,6 +48,8 @@ export interface Conditions {
   readOnlyFs: boolean;
   /** Guests that are started do not come up. */
   guestsDoNotBoot: boolean;
+  /** Snapshots fill up while they are dumped. */
+  snapshotsOverflow: boolean;
   /** Tools that are not installed. */
   missingTools: Set<string>;
 }
@@ -56,22 +64,33 @@ export interface FaultPlan extends Conditions {
   readonly counts: Readonly<Record<FakeCall['kind'], number>>;
 }
 
+/** A worker process that is gone can do nothing more: what its code calls after that ends with this. */
+export class WorkerKilled extends Error {
+  constructor() {
+    super('the worker process was killed');
+    this.name = 'WorkerKilled';
+  }
+}
+
 /** The plan as the runner uses it. */
 export interface WorkingPlan extends FaultPlan {
-  /** Numbers a call. */
-  count(kind: FakeCall['kind']): number;
+  /** Numbers a call and keeps it. */
+  record(kind: FakeCall['kind'], tool: string, args: readonly string[], name?: string): FakeCall;
+  /** All calls of all handles. */
+  readonly calls: readonly FakeCall[];
   /** The rule that applies to this call; rules other than `fail-always` apply once. */
   take(call: FakeCall): FaultRule | undefined;
 }
 
 export function noConditions(): Conditions {
-  return { diskFull: false, vgFull: false, noMemory: false, noLoop: false, readOnlyFs: false, guestsDoNotBoot: false, missingTools: new Set() };
+  return { diskFull: false, vgFull: false, noMemory: false, noLoop: false, readOnlyFs: false, guestsDoNotBoot: false, snapshotsOverflow: false, missingTools: new Set() };
 }
 
 export function createFaultPlan(): WorkingPlan {
   let rules: FaultRule[] = [];
   const counts = { process: 0, file: 0 };
   const fired: FakeCall[] = [];
+  const calls: FakeCall[] = [];
   const plan: WorkingPlan = {
     ...noConditions(),
     fired,
@@ -86,10 +105,12 @@ export function createFaultPlan(): WorkingPlan {
       counts.file = 0;
       Object.assign(plan, noConditions());
     },
-    count(kind) {
-      const index = counts[kind];
+    calls,
+    record(kind, tool, args, name = tool) {
+      const call: FakeCall = { index: counts[kind], kind, tool, name, args, seconds: 0, outcome: 'running' };
       counts[kind] += 1;
-      return index;
+      calls.push(call);
+      return call;
     },
     take(call) {
       const rule = rules.find(({ match }) => (typeof match === 'number' ? call.kind === 'process' && call.index === match : match(call)));

@@ -39,7 +39,7 @@ function attributes(machine: Machine, volume: FakeVolume): string {
   const isOrigin = machine.state.volumes.some((other) => other.origin === volume.name);
   const type = volume.origin !== undefined ? (volume.invalid ? 'S' : 's') : isOrigin ? 'o' : '-';
   const state = volume.invalid ? 'I' : 'a';
-  return `${type}wi-${state}-${machine.isOpen(volume) ? 'o' : '-'}${type === '-' ? '-' : 's'}---`.padEnd(10, '-').slice(0, 10);
+  return `${type}wi-${state}${machine.isOpen(volume) ? 'o' : '-'}${type === '-' ? '-' : 's'}---`;
 }
 
 function lvs({ machine, args }: Invocation): ToolOutput | undefined {

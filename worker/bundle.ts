@@ -1,13 +1,14 @@
 /** The workflow bundle: built once for what the sources say, kept by their hash, used by production, the embedded run and the tests. */
 import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import workerPackage from '@temporalio/worker/package.json' with { type: 'json' };
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const SDK = createRequire(import.meta.url)('@temporalio/worker/package.json') as { readonly version: string };
 const SOURCES = ['workflows', 'contract'];
 
 /** Where workflow code starts. */
@@ -24,7 +25,7 @@ export interface Bundle {
 
 /** Hash of all that the bundle is made of: workflow code imports nothing from elsewhere (a lint rule sees to that). */
 export function workflowSourceHash(): string {
-  const hash = createHash('sha256').update(workerPackage.version);
+  const hash = createHash('sha256').update(SDK.version);
   for (const folder of SOURCES) {
     const files = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
     for (const file of files.sort()) hash.update(`\0${folder}/${file}\0`).update(readFileSync(join(ROOT, folder, file)));

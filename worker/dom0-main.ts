@@ -32,10 +32,9 @@ async function main(logger: Logger): Promise<void> {
 }
 
 const logger = createLogger('guestflow-dom0');
-try {
-  await main(logger);
-} catch (error) {
+// The package's bundle is CommonJS, which has no top-level await.
+main(logger).catch((error: unknown) => {
   if (error instanceof GuestflowError) logger.fatal({ type: error.type, ...error.details }, error.message);
   else logger.fatal({ err: error }, 'the dom0 worker failed');
   process.exitCode = error instanceof GuestflowError ? exitCodeOf(error.type) : 1;
-}
+});

@@ -23,6 +23,9 @@ export function createLogger(name: string, file?: string): Logger {
   return logger;
 }
 
+/** What the SDK finds worth a line at every start and stop of every worker, and nobody else does. */
+const EVERYDAY = /^(Worker state changed|No (workflows|Nexus services) registered)/;
+
 /** The SDK hands metadata with symbols, bigints and Errors in it; pino shows Errors only under `err`. */
 function plain(meta: LogMetadata | undefined): Record<string, unknown> {
   const { error, ...rest } = meta ?? {};
@@ -31,7 +34,8 @@ function plain(meta: LogMetadata | undefined): Record<string, unknown> {
 
 /** The SDK's own log lines, and those of workflows and activities, through our logger. */
 export function sdkLogger(logger: Logger): SdkLogger {
-  const at = (level: LogLevel, message: string, meta?: LogMetadata): void => {
+  const at = (given: LogLevel, message: string, meta?: LogMetadata): void => {
+    const level = EVERYDAY.test(message) ? 'DEBUG' : given;
     logger[level.toLowerCase() as Lowercase<LogLevel>](plain(meta), message);
   };
   return {

@@ -1,9 +1,10 @@
 /** The SDK's own download of a server: it can only be had by starting one, which is ended at once. */
 import { access, constants, mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Runtime } from '@temporalio/worker';
-import workerPackage from '@temporalio/worker/package.json' with { type: 'json' };
 
+const SDK = createRequire(import.meta.url)('@temporalio/worker/package.json') as { readonly version: string };
 const A_DAY_MS = 86_400_000;
 
 /**
@@ -14,7 +15,7 @@ const A_DAY_MS = 86_400_000;
 export async function sdkDownload(type: 'dev-server' | 'time-skipping', directory: string, onProgress?: (message: string) => void): Promise<string> {
   await mkdir(directory, { recursive: true });
   onProgress?.("downloading the Temporal server with the SDK's own download");
-  const exe = { type: 'cached-download' as const, downloadDir: directory, version: 'default', ttl: 365 * A_DAY_MS, sdkName: 'sdk-typescript', sdkVersion: workerPackage.version };
+  const exe = { type: 'cached-download' as const, downloadDir: directory, version: 'default', ttl: 365 * A_DAY_MS, sdkName: 'sdk-typescript', sdkVersion: SDK.version };
   const runtime = Runtime.instance();
   const server = await runtime.createEphemeralServer(
     type === 'time-skipping'

@@ -1,10 +1,11 @@
 /** dom0: one workflow for each dom0: its ledger, and what its worker said last. */
-import { allHandlersFinished, ApplicationFailure, condition, continueAsNew, defineQuery, defineUpdate, setCurrentDetails, setHandler, setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, ApplicationFailure, condition, continueAsNew, defineQuery, defineUpdate, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import { DOM0_UPDATES, QUERIES } from '../contract/names.ts';
 import type { Dom0Facts, Dom0State, Reservation, ReserveRequest } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
 import { reserve } from './ledger.ts';
 import { dom0Steps } from './proxies.ts';
+import { declareVersioning } from './versioning.ts';
 
 export const ledgerQuery = defineQuery<Dom0State>(QUERIES.ledger);
 export const registerUpdate = defineUpdate<undefined, [Dom0Facts]>(DOM0_UPDATES.register);
@@ -58,5 +59,5 @@ export async function dom0Task(input: { host: string; task: 'preflight' | 'prepa
   }
 }
 
-setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, dom0);
-setWorkflowOptions({ versioningBehavior: 'PINNED' }, dom0Task);
+declareVersioning('AUTO_UPGRADE', dom0);
+declareVersioning('PINNED', dom0Task);

@@ -1,7 +1,7 @@
 /** guest: one workflow for each guest, for as long as it lives. Starting it is the order; it runs one operation at a time. */
 import {
   allHandlersFinished, ApplicationFailure, CancellationScope, condition, continueAsNew, defineQuery, defineUpdate, executeChild, log, setCurrentDetails,
-  setHandler, setWorkflowOptions, upsertSearchAttributes, workflowInfo, type ChildWorkflowOptions,
+  setHandler, upsertSearchAttributes, workflowInfo, type ChildWorkflowOptions,
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { GUEST_UPDATES, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES } from '../contract/names.ts';
@@ -10,6 +10,7 @@ import { mayRun } from './guest-rules.ts';
 import { rootFailure } from './operation.ts';
 import { backupGuest, powerGuest, terminateGuest } from './operations.ts';
 import { provisionGuest } from './provision-guest.ts';
+import { declareVersioning } from './versioning.ts';
 
 /** What a guest carries from run to run. */
 type GuestState = Omit<GuestStatus, 'operation' | 'queued' | 'steps'>;
@@ -269,4 +270,4 @@ export async function guest(input: GuestInput): Promise<void> {
 }
 
 // A guest lives for years: it must be able to go on with new code; changes to it are patched.
-setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, guest);
+declareVersioning('AUTO_UPGRADE', guest);

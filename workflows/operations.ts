@@ -1,5 +1,5 @@
 /** The other operations on a guest, built the same way; each is a child workflow of the guest's, so that the UI lists its life. */
-import { setWorkflowOptions } from '@temporalio/workflow';
+import { declareVersioning } from './versioning.ts';
 import type { BackupRecord, GuestRef, GuestSpec } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
 import { Operation } from './operation.ts';
@@ -58,7 +58,7 @@ export async function nightlyBackup(ref: GuestRef): Promise<void> {
   await longControl.requestBackup(ref);
 }
 
-setWorkflowOptions({ versioningBehavior: 'PINNED' }, powerGuest);
-setWorkflowOptions({ versioningBehavior: 'PINNED' }, backupGuest);
-setWorkflowOptions({ versioningBehavior: 'PINNED' }, terminateGuest);
-setWorkflowOptions({ versioningBehavior: 'PINNED' }, nightlyBackup);
+declareVersioning('PINNED', powerGuest);
+declareVersioning('PINNED', backupGuest);
+declareVersioning('PINNED', terminateGuest);
+declareVersioning('PINNED', nightlyBackup);

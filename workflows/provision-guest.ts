@@ -1,5 +1,5 @@
 /** provisionGuest: an order becomes a guest, step by step as in the how-to, or nothing of it is left. */
-import { setWorkflowOptions } from '@temporalio/workflow';
+import { declareVersioning } from './versioning.ts';
 import { PROVISION_STEPS, type BackupRecord, type BootResult, type GuestOrder, type GuestRef, type GuestSpec, type WallclockResult } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
 import { Operation } from './operation.ts';
@@ -72,4 +72,4 @@ function warningsOf(wallclock: WallclockResult): string[] {
 }
 
 // A run is over in minutes: it ends with the code it began with.
-setWorkflowOptions({ versioningBehavior: 'PINNED' }, provisionGuest);
+declareVersioning('PINNED', provisionGuest);

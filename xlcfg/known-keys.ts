@@ -40,14 +40,6 @@ export function kindOf(key: string): KeyKind | undefined {
 /** Keys of which the smallest number that makes a guest is 1. */
 export const AT_LEAST_ONE: ReadonlySet<string> = new Set(['memory', 'maxmem', 'vcpus', 'maxvcpus']);
 
-const ACTIONS = ['destroy', 'restart', 'rename-restart', 'preserve', 'coredump-destroy', 'coredump-restart', 'soft-reset'];
-
-/** Keys for which xl ends with an error when the value is another. */
-export const ALLOWED_VALUES: ReadonlyMap<string, readonly string[]> = new Map([
-  ...['on_poweroff', 'on_reboot', 'on_watchdog', 'on_crash', 'on_soft_reset'].map((key): [string, string[]] => [key, ACTIONS]),
-  ['device_model_version', ['qemu-xen', 'qemu-xen-traditional']],
-]);
-
 /** The known key that was probably meant, if one is near. */
 export function nearestKey(key: string): string | undefined {
   return nearestOf(key, KIND_OF.keys());

@@ -8,7 +8,7 @@ import { unquote } from './quoted.ts';
 import type { Quote, Unquoted } from './quoted.ts';
 import { positionAt } from './text.ts';
 
-export type TokenKind = 'identifier' | 'number' | 'string' | 'newline' | ',' | '[' | ']' | '=' | '+=' | ';' | 'end';
+export type TokenKind = 'identifier' | 'number' | 'string' | 'newline' | ',' | '[' | ']' | '=' | '+=' | ';' | 'end' | 'bad';
 
 export interface Token {
   kind: TokenKind;
@@ -17,6 +17,8 @@ export interface Token {
   /** Of a string: what is between its quotes. */
   unquoted?: Unquoted;
   quote?: Quote;
+  /** Of what is no token: why. It is the last one. */
+  error?: CfgError;
 }
 
 const IDENTIFIER = /[a-z][._0-9a-z]*/y;
@@ -31,10 +33,8 @@ export interface Lexed {
   carriageReturn: number | undefined;
 }
 
+/** Ends at the first thing that is no token, so that the parser can say first what is wrong before it. */
 export function lex(text: string): Lexed {
-  if (text.startsWith(BYTE_ORDER_MARK)) {
-    throw new CfgError({ line: 1, column: 1 }, 'a byte order mark, which xl refuses: save the file as UTF-8 without it');
-  }
   const tokens: Token[] = [];
   let carriageReturn: number | undefined;
   let at = 0;
@@ -47,13 +47,23 @@ export function lex(text: string): Lexed {
       tokens.push({ kind: 'newline', start: at, end: at + 2 });
       at += 2;
     } else {
-      const token = tokenAt(text, at, character);
+      const token = tokenOrError(text, at, character);
       tokens.push(token);
+      if (token.error) break;
       at = token.end;
     }
   }
   tokens.push({ kind: 'end', start: text.length, end: text.length });
   return { tokens, carriageReturn };
+}
+
+function tokenOrError(text: string, at: number, character: string): Token {
+  try {
+    return tokenAt(text, at, character);
+  } catch (error) {
+    if (error instanceof CfgError) return { kind: 'bad', start: at, end: text.length, error };
+    throw error;
+  }
 }
 
 function tokenAt(text: string, at: number, character: string): Token {
@@ -68,7 +78,7 @@ function tokenAt(text: string, at: number, character: string): Token {
   if (identifier !== undefined) return { kind: 'identifier', start: at, end: identifier };
   const number = matchAt(NUMBER, text, at);
   if (number !== undefined) return { kind: 'number', start: at, end: number };
-  throw new CfgError(positionAt(text, at), strayReason(character));
+  throw new CfgError(positionAt(text, at), strayReason(text, at));
 }
 
 function matchAt(pattern: RegExp, text: string, at: number): number | undefined {
@@ -96,7 +106,9 @@ function quotedString(text: string, at: number, quote: Quote): Token {
   return { kind: 'string', start: at, end, unquoted, quote };
 }
 
-function strayReason(character: string): string {
+function strayReason(text: string, at: number): string {
+  const character = text.charAt(at);
+  if (at === 0 && text.startsWith(BYTE_ORDER_MARK)) return 'a byte order mark, which xl refuses: save the file as UTF-8 without it';
   if (character === '\r') return 'a carriage return that no newline follows: remove it';
   if (character === '\0') return 'a NUL byte: this is not a text file, or it is damaged';
   if (/[A-Z]/.test(character)) return `"${character}": outside quotes xl knows small letters only: quote the value, or write the key small`;

@@ -79,7 +79,7 @@ class Parser {
     const atom = this.#take('string', 'number');
     if (atom) return this.#atom(atom);
     const open = this.#take('[');
-    if (!open) this.#refuse(this.#peek(), this.#noValueReason());
+    if (!open) this.#refuse(this.#peek(), this.#noValueReason(depth));
     if (depth >= MAX_LIST_DEPTH) this.#refuse(open, `lists within lists, more than ${MAX_LIST_DEPTH} deep`);
     return this.#list(open, depth);
   }
@@ -109,7 +109,9 @@ class Parser {
   }
 
   #peek(): Token {
-    return this.#tokens[this.#at] ?? { kind: 'end', start: this.#text.length, end: this.#text.length };
+    const token = this.#tokens[this.#at];
+    if (token?.error) throw token.error;
+    return token ?? { kind: 'end', start: this.#text.length, end: this.#text.length };
   }
 
   #take(...kinds: TokenKind[]): Token | undefined {
@@ -137,8 +139,10 @@ class Parser {
     return `expected "=" or "+=" after ${name}, found ${this.#describe(this.#peek())}`;
   }
 
-  #noValueReason(): string {
+  #noValueReason(depth: number): string {
     const found = this.#peek();
+    const isStatement = found.kind === 'identifier' && ['=', '+='].includes(this.#tokens[this.#at + 1]?.kind ?? '');
+    if (depth > 0 && isStatement) return `a "]" is missing: the list above is still open where ${this.#source(found)} is set`;
     if (found.kind === 'identifier') return `"${this.#source(found)}" is not in quotes: a value is a number, a quoted string or a [ list ]`;
     return `expected a value (a number, a quoted string or a [ list ]), found ${this.#describe(found)}`;
   }

@@ -1,9 +1,11 @@
 /** What the parser lets pass and xl then refuses, drops or reads as something else: its exit code says nothing of the last two. */
+import { guestType, refusalOf } from './allowed-values.ts';
+import type { GuestType } from './allowed-values.ts';
 import { itemsOf, settingsOf, stringOf } from './document.ts';
 import type { Atom, CfgDocument, Setting, Value } from './document.ts';
 import { parseDiskSpec } from './disk-spec.ts';
 import type { Position } from './errors.ts';
-import { ALLOWED_VALUES, AT_LEAST_ONE, kindOf, nearestKey } from './known-keys.ts';
+import { AT_LEAST_ONE, kindOf, nearestKey } from './known-keys.ts';
 import { looksDecimalButIsOctal, readNumber } from './numbers.ts';
 import { decode, positionsOf } from './text.ts';
 import { parseVifSpec } from './vif-spec.ts';
@@ -28,16 +30,17 @@ export function problemsOf(document: CfgDocument): Problem[] {
   if (document.carriageReturn) {
     problems.push({ ...document.carriageReturn, key: '', effect: 'refused', reason: 'lines end in CRLF, and xl refuses the file: convert it (dos2unix; guestflow cfg fix does it too)' });
   }
+  const type = typeOf(settings);
   for (const setting of settings.values()) {
     const report: Report = ({ start }, effect, reason) => problems.push({ ...position(start), key: setting.key, effect, reason });
-    checkSetting(setting, document, report);
+    checkSetting(setting, document, type, report);
   }
   const reporterFor = (key: string): Report => ({ start }, effect, reason) => problems.push({ ...position(start), key, effect, reason });
   checkTogether(settings, reporterFor);
   return problems.sort((one, other) => one.line - other.line || one.column - other.column);
 }
 
-function checkSetting(setting: Setting, document: CfgDocument, report: Report): void {
+function checkSetting(setting: Setting, document: CfgDocument, type: GuestType | undefined, report: Report): void {
   const { key, last, chain, count } = setting;
   if (count > chain.length) report(last, 'warning', `${key} is set ${count} times: this one counts`);
   const kind = kindOf(key);
@@ -46,21 +49,21 @@ function checkSetting(setting: Setting, document: CfgDocument, report: Report): 
     report(last, 'dropped', `xl knows no ${key}${near === undefined ? '' : `: was ${near} meant?`}`);
   } else if (last.value.kind === 'list') {
     if (kind === 'list' || kind === 'string-or-list' || kind === 'boolean-or-list') checkItems(setting, document, report);
-    else report(last.value, key === 'name' ? 'refused' : 'dropped', `${key} is one value to xl, not a list`);
+    else report(last.value, key === 'name' || mustBeNumber(key) ? 'refused' : 'dropped', `${key} is one value to xl, not a list`);
   } else if (kind === 'list') {
-    const must = key.startsWith('device_model_args') || key === 'mca_caps';
+    const must = key.startsWith('device_model_args') || (key === 'mca_caps' && type === 'hvm');
     report(last.value, must ? 'refused' : 'dropped', `${key} must be a list, even with one entry: ${key} = [ '…' ]`);
   } else {
-    checkAtom(setting, last.value, decode(stringOf(setting) ?? '', document.encoding), report);
+    checkAtom(setting, last.value, decode(stringOf(setting) ?? '', document.encoding), type, report);
   }
 }
 
-function checkAtom({ key, last }: Setting, atom: Atom, value: string, report: Report): void {
+function checkAtom({ key, last }: Setting, atom: Atom, value: string, type: GuestType | undefined, report: Report): void {
   const kind = kindOf(key);
   if (kind === 'number' || kind === 'boolean' || kind === 'boolean-or-list') checkNumber(key, last.operator, atom, value, report);
   if (kind === 'number-or-string' && looksDecimalButIsOctal(value)) report(atom, 'misread', octalReason(key, value));
-  const allowed = ALLOWED_VALUES.get(key);
-  if (allowed && !allowed.includes(value)) report(atom, 'refused', `${key} "${value}": xl knows ${allowed.join(', ')}`);
+  const refusal = refusalOf(key, value, type);
+  if (refusal !== undefined) report(atom, 'refused', refusal);
   if ((key === 'type' || key === 'builder') && !guestType(key, value)) {
     report(atom, 'refused', `${key} "${value}": xl knows ${key === 'type' ? 'pv, pvh and hvm' : 'generic and hvm'}`);
   }
@@ -69,18 +72,18 @@ function checkAtom({ key, last }: Setting, atom: Atom, value: string, report: Re
   if (key === 'name' && value === '') report(atom, 'warning', 'the name is empty');
 }
 
-/** xl compares only as many letters as the value has: `p` is a pv, and so is nothing at all an hvm. */
-function guestType(key: 'type' | 'builder', value: string): string | undefined {
-  return (key === 'type' ? ['hvm', 'pv', 'pvh'] : ['hvm', 'generic']).find((type) => type.startsWith(value));
-}
-
 function checkNumber(key: string, operator: '=' | '+=', atom: Atom, value: string, report: Report): void {
-  const mustBeNumber = key.startsWith('max_grant_') || key === 'max_maptrack_frames';
   const reading = readNumber(value);
   if (operator === '+=') report(atom, 'dropped', `xl does not add to numbers: ${key} += … is dropped, and with it the ${key} set before`);
-  else if ('reason' in reading) report(atom, mustBeNumber ? 'refused' : 'dropped', `${reading.reason}: xl goes on without any ${key}`);
+  else if ('reason' in reading) report(atom, mustBeNumber(key) ? 'refused' : 'dropped', `${reading.reason}: xl goes on without any ${key}`);
   else if (looksDecimalButIsOctal(value)) report(atom, 'misread', octalReason(key, value));
-  else if (reading.value < (AT_LEAST_ONE.has(key) ? 1n : 0n) && key !== 'rtc_timeoffset') report(atom, 'warning', `${key} is ${reading.value}`);
+  else if (reading.value < (AT_LEAST_ONE.has(key) ? 1n : 0n) && key !== 'rtc_timeoffset') {
+    report(atom, reading.value < 0n && (mustBeNumber(key) || key.endsWith('vcpus')) ? 'refused' : 'warning', `${key} is ${reading.value}`);
+  }
+}
+
+function mustBeNumber(key: string): boolean {
+  return key.startsWith('max_grant_') || key === 'max_maptrack_frames';
 }
 
 function octalReason(key: string, value: string): string {
@@ -136,8 +139,7 @@ function checkTogether(settings: Map<string, Setting>, reporterFor: (key: string
 function checkMissing(settings: Map<string, Setting>, reporterFor: (key: string) => Report): void {
   const has = (key: string): boolean => stringOf(settings.get(key)) !== undefined;
   if (!has('name')) reporterFor('name')({ start: 0 }, 'warning', 'no name is set, and xl makes no guest without one');
-  const kind = [guestType('type', stringOf(settings.get('type')) ?? 'pv'), guestType('builder', stringOf(settings.get('builder')) ?? 'generic')];
-  if (!kind.includes('hvm') && !has('kernel') && !has('bootloader') && !has('firmware')) {
+  if (typeOf(settings) !== 'hvm' && !has('kernel') && !has('bootloader') && !has('firmware')) {
     reporterFor('kernel')({ start: 0 }, 'warning', 'neither kernel nor bootloader is set, and xl makes no pv or pvh guest without one');
   }
 }
@@ -150,12 +152,18 @@ function checkCommandLine(settings: Map<string, Setting>, reporterFor: (key: str
   }
 }
 
+function typeOf(settings: Map<string, Setting>): GuestType | undefined {
+  const [type, builder] = [stringOf(settings.get('type')), stringOf(settings.get('builder'))];
+  if (builder !== undefined) return guestType('builder', builder);
+  return type === undefined ? 'pv' : guestType('type', type);
+}
+
 function checkTypes(settings: Map<string, Setting>, reporterFor: (key: string) => Report): void {
   const [type, builder] = [stringOf(settings.get('type')), stringOf(settings.get('builder'))];
   const setting = settings.get('builder');
   if (type === undefined || builder === undefined || !setting) return;
   const [asType, asBuilder] = [guestType('type', type), guestType('builder', builder)];
-  if (asType && asBuilder && asType !== (asBuilder === 'generic' ? 'pv' : asBuilder)) {
+  if (asType && asBuilder && asType !== asBuilder) {
     reporterFor('builder')(setting.last.value, 'refused', `builder "${builder}" contradicts type "${type}"`);
   }
 }

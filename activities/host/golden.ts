@@ -27,8 +27,10 @@ const FINISH = [
   // Empty files keep xen-tools' hook from making RSA and DSA host keys, which takes seconds; the role removes them.
   ': > "$1"/etc/ssh/ssh_host_rsa_key',
   ': > "$1"/etc/ssh/ssh_host_dsa_key',
-  // mmdebstrap keeps its own apt options (the way to the mirror) in the tree.
-  'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap',
+  // xen-tools copies the dom0's time zone over this link: as an absolute link it would lead to the dom0's own zone data.
+  'rm -f "$1"/etc/localtime',
+  // The way to the mirror from here; each guest gets a sources.list of its own.
+  'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/apt/sources.list.d/*',
 ].join(' && ');
 
 const GOLDEN_LIMIT_MS = 60 * 60 * 1000;

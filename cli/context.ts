@@ -1,0 +1,45 @@
+/** What every command is given, and the options that many share. Imports nothing heavy: `--help` must be quick. */
+import type { Command } from 'commander';
+import type { Guestflow } from '../client/index.ts';
+import type { Io } from './io.ts';
+
+/** Of one run of the command line. */
+export interface Context {
+  readonly io: Io;
+  /** Makes an action of a function; what the function returns is the exit code, default 0. */
+  action<A extends unknown[]>(work: (...args: A) => Promise<number | undefined>): (...args: A) => Promise<void>;
+}
+
+/** Options of commands that talk to Temporal. */
+export interface ServerOptions {
+  readonly json?: true;
+  readonly address?: string;
+  readonly namespace?: string;
+  readonly stateDir?: string;
+}
+
+export const JSON_OPTION = ['--json', 'print one JSON document'] as const;
+
+/** Adds the options of commands that talk to Temporal. */
+export function withServer(command: Command): Command {
+  return command
+    .option(...JSON_OPTION)
+    .option('--address HOST:PORT', 'where Temporal is (default: TEMPORAL_ADDRESS, temporal.toml, or the embedded server)')
+    .option('--namespace NAME', 'namespace of Temporal (default: TEMPORAL_NAMESPACE, or "default")')
+    .option('--state-dir DIR', 'state directory of the embedded server (default: GUESTFLOW_STATE, or .guestflow)');
+}
+
+/** Connects, does the work, disconnects. */
+export async function withGuestflow<T>(options: ServerOptions, work: (flow: Guestflow) => Promise<T>): Promise<T> {
+  const { connect } = await import('../client/index.ts');
+  const flow = await connect({
+    ...(options.address === undefined ? {} : { address: options.address }),
+    ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
+    ...(options.stateDir === undefined ? {} : { stateDir: options.stateDir }),
+  });
+  try {
+    return await work(flow);
+  } finally {
+    await flow.close();
+  }
+}

@@ -1,0 +1,79 @@
+/** What `guestflow dom0 …` does. */
+import { GuestflowError, EXIT } from '../contract/errors.ts';
+import { formatSize } from '../contract/sizes.ts';
+import type { Dom0Facts, PreflightReport } from '../contract/types.ts';
+import { withGuestflow, type ServerOptions } from './context.ts';
+import { printFacts, printJson, printLine, printTable, type Io } from './io.ts';
+
+export async function listDom0s(io: Io, options: ServerOptions): Promise<undefined> {
+  return withGuestflow(options, async (flow) => {
+    const hosts = await flow.dom0s();
+    if (options.json) printJson(io, hosts);
+    else printLine(io, hosts.length === 0 ? 'no dom0 has registered' : hosts.join('\n'));
+    return undefined;
+  });
+}
+
+/** Exit code 3 when something is missing: a script may go by it. */
+export async function checkDom0(io: Io, host: string, task: 'preflight' | 'prepare', options: ServerOptions): Promise<number> {
+  return withGuestflow(options, async (flow) => {
+    const report = await flow.dom0Task<PreflightReport>(host, task);
+    if (options.json) printJson(io, report);
+    else {
+      printTable(io, ['', 'ROW', 'FOUND', 'WHAT TO DO'], report.rows.map(({ row, state, found, mend }) => [state, row, found, mend ?? '']));
+      printLine(io, report.ok ? `dom0 ${host} has what guests need` : `dom0 ${host} lacks ${report.rows.filter(({ state }) => state === 'missing').map(({ row }) => row).join(', ')}`);
+    }
+    return report.ok ? EXIT.done : EXIT.refused;
+  });
+}
+
+export async function showFacts(io: Io, host: string, options: ServerOptions): Promise<undefined> {
+  return withGuestflow(options, async (flow) => {
+    const facts = await flow.dom0Task<Dom0Facts>(host, 'facts');
+    if (options.json) printJson(io, facts);
+    else describeFacts(io, facts);
+    return undefined;
+  });
+}
+
+export async function showLedger(io: Io, host: string, options: ServerOptions): Promise<undefined> {
+  return withGuestflow(options, async (flow) => {
+    const state = await flow.dom0State(host);
+    if (options.json) {
+      printJson(io, state);
+      return undefined;
+    }
+    printLine(io, `dom0 ${state.host}${state.drained ? ' is drained: it takes no new guests' : ''}`);
+    if (state.facts === undefined) printLine(io, 'its worker has not said anything yet');
+    else describeFacts(io, state.facts);
+    const rows = state.promised.map(({ guest, order, ip, memoryBytes, vcpus, diskBytes, since }) => [guest, order, ip, formatSize(memoryBytes), String(vcpus), formatSize(diskBytes), since]);
+    if (rows.length > 0) printTable(io, ['GUEST', 'ORDER', 'ADDRESS', 'MEMORY', 'VCPUS', 'DISKS', 'SINCE'], rows);
+    return undefined;
+  });
+}
+
+export async function drainDom0(io: Io, host: string, options: ServerOptions & { readonly off?: true }): Promise<undefined> {
+  return withGuestflow(options, async (flow) => {
+    const drained = options.off === undefined;
+    const { host: known } = await flow.dom0State(host);
+    if (known !== host) throw new GuestflowError('NotFound', `there is no dom0 ${host}`);
+    await flow.drain(host, drained);
+    if (options.json) printJson(io, { host, drained });
+    else printLine(io, drained ? `dom0 ${host} takes no new guests` : `dom0 ${host} takes new guests again`);
+    return undefined;
+  });
+}
+
+function describeFacts(io: Io, facts: Dom0Facts): void {
+  printFacts(io, [
+    ['seen', `${facts.seenAt}, by worker ${facts.workerVersion}`],
+    ['Xen', facts.xenVersion],
+    ['memory', `${formatSize(facts.memoryFreeBytes)} of ${formatSize(facts.memoryBytes)} free`],
+    ['cpus', String(facts.cpus)],
+    ['volumes', `${formatSize(facts.volumeGroupFreeBytes)} of ${formatSize(facts.volumeGroupBytes)} free in ${facts.volumeGroup}`],
+    ['images', `${formatSize(facts.imageDirFreeBytes)} free`],
+    ['network', `${facts.network.cidr}, gateway ${facts.network.gateway}, bridge ${facts.network.bridge}`],
+    ['addresses', facts.addresses.map(({ ip, guest }) => `${ip} ${guest}`).join('\n')],
+    ['domains', facts.domains.map(({ name }) => name).join(', ')],
+  ]);
+}

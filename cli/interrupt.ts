@@ -1,0 +1,46 @@
+/** Ctrl-C while the command line waits for something that goes on without it. */
+import { createInterface } from 'node:readline/promises';
+import { InterruptedError } from './report.ts';
+import type { Io } from './io.ts';
+
+/**
+ * Does work that Ctrl-C or SIGTERM ends.
+ *
+ * @param message what to say then: what goes on without us
+ * @throws InterruptedError
+ */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>, message: string): Promise<T> {
+  const controller = new AbortController();
+  let interrupted = (): void => undefined;
+  const interruption = new Promise<never>((_resolve, reject) => {
+    interrupted = () => {
+      controller.abort();
+      reject(new InterruptedError(message));
+    };
+  });
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  try {
+    return await Promise.race([work(controller.signal), interruption]);
+  } finally {
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+  }
+}
+
+/** What becomes of an order whose giver pressed Ctrl-C: `leave` or `cancel`. Without a terminal, or at a second Ctrl-C: `leave`. */
+export async function askOnInterrupt(io: Io, name: string): Promise<'leave' | 'cancel'> {
+  if (io.stdin.isTTY !== true) return 'leave';
+  const readline = createInterface({ input: io.stdin, output: io.stderr });
+  const second = new Promise<string>((resolve) => {
+    readline.once('SIGINT', () => {
+      resolve('l');
+    }).once('close', () => {
+      resolve('l');
+    });
+  });
+  try {
+    const answer = await Promise.race([readline.question(`\n${name} is being made. (l)eave it running, or (c)ancel and undo it? [l] `), second]);
+    return /^c/i.test(answer.trim()) ? 'cancel' : 'leave';
+  } finally {
+    readline.close();
+  }
+}

@@ -1,0 +1,115 @@
+/** What `guestflow provision` does: check the order, place it, watch it, say what came of it. */
+import { readFile } from 'node:fs/promises';
+import type { Guestflow } from '../client/index.ts';
+import { parseDocument } from '../contract/document.ts';
+import { GuestflowError } from '../contract/errors.ts';
+import { checkAgainstFacts, parseFacts } from '../contract/facts.ts';
+import { checkOrder, resolveOrder, type ResolveOptions, type UnplacedOrder } from '../contract/order.ts';
+import { loadPlans } from '../contract/plans.ts';
+import { formatSize } from '../contract/sizes.ts';
+import type { GuestOrder, GuestStatus } from '../contract/types.ts';
+import type { ProvisionOptions } from './commands/provision.ts';
+import { withGuestflow } from './context.ts';
+import { printFacts, printJson, printLine, type Io } from './io.ts';
+import { askOnInterrupt } from './interrupt.ts';
+import { orderFromFile, orderFromFlags } from './order-input.ts';
+import { createProgress } from './progress.ts';
+import { InterruptedError } from './report.ts';
+import { describeGuest } from './show-guest.ts';
+
+export async function provision(io: Io, name: string | undefined, options: ProvisionOptions): Promise<undefined> {
+  if (options.facts !== undefined && options.check === undefined) throw new GuestflowError('InvalidInput', '--facts is for --check: say both, or neither', { field: 'facts' });
+  const plans = await loadPlans(options.plans ?? io.env['GUESTFLOW_PLANS']);
+  const raw = options.file === undefined ? await orderFromFlags(io, name, options) : await orderFromFile(io, options.file, name, options);
+  const dom0 = io.env['GUESTFLOW_DOM0'];
+  const resolving: ResolveOptions = { plans, ...(dom0 === undefined ? {} : { defaults: { dom0 } }) };
+  // Before anything is connected: a bad order is a bad order whether or not Temporal is up.
+  const order = checkOrder(raw, resolving);
+  if (options.check !== undefined) return check(io, order, options);
+  return withGuestflow(options, async (flow) => {
+    const placed = order.dom0 === undefined ? resolveOrder(raw, { plans, defaults: { dom0: await onlyDom0(flow) } }) : { ...order, dom0: order.dom0 };
+    return place(io, flow, placed, options);
+  });
+}
+
+async function check(io: Io, order: UnplacedOrder, { facts: path, json }: ProvisionOptions): Promise<undefined> {
+  if (path !== undefined) {
+    const bytes = await readFile(path).catch((error: unknown) => {
+      throw new GuestflowError('InvalidInput', `the facts ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { field: 'facts' });
+    });
+    checkAgainstFacts(order, parseFacts(parseDocument(bytes, path), path));
+  }
+  if (json) printJson(io, { ok: true, order });
+  else {
+    printLine(io, `the order can be done${path === undefined ? ', as far as can be told without the dom0' : ''}:`);
+    printFacts(io, [
+      ['name', order.name], ['order', order.order], ['plan', order.plan], ['dom0', order.dom0 ?? 'chosen when it is ordered'], ['address', order.ip ?? 'the next free one of the dom0'],
+      ['memory', formatSize(order.memoryBytes)], ['vcpus', String(order.vcpus)], ['disk', `${formatSize(order.diskBytes)}, swap ${formatSize(order.swapBytes)}`],
+      ['distribution', `${order.dist}, ${order.installMethod}`], ['SSH keys', String(order.sshKeys.length)], ['root password', order.passwordHash === undefined ? 'none' : 'set'],
+    ]);
+  }
+  return undefined;
+}
+
+/** The dom0 of an order that names none. */
+async function onlyDom0(flow: Guestflow): Promise<string> {
+  const hosts = await flow.dom0s();
+  const [only, another] = hosts;
+  if (only !== undefined && another === undefined) return only;
+  const reason = only === undefined ? 'no dom0 has registered: start a worker on one (guestflow worker dom0)' : `there are several, name one with --dom0: ${hosts.join(', ')}`;
+  throw new GuestflowError('InvalidInput', `the order: dom0 is missing; ${reason}`, { field: 'dom0' });
+}
+
+async function place(io: Io, flow: Guestflow, order: GuestOrder, options: ProvisionOptions): Promise<undefined> {
+  // An order that was taken before gets its answer even while its dom0 is down.
+  if (!(await flow.exists(order.name))) await flow.mustBeServed(order.dom0);
+  const answer = await flow.order(order);
+  const url = flow.guestUrl(order.name);
+  if (!options.wait) {
+    if (options.json) printJson(io, { ...answer, dom0: order.dom0, ...(url === undefined ? {} : { url }) });
+    else printLine(io, `order ${answer.order} for guest ${answer.name} on dom0 ${order.dom0} is taken; guestflow show ${answer.name} tells how it goes`);
+    return undefined;
+  }
+  const status = await waitForGuest(io, flow, order.name, options);
+  const failure = await flow.failureOf(status);
+  if (failure !== undefined) throw failure;
+  if (options.json) printJson(io, { ...status, ...(url === undefined ? {} : { url }) });
+  else describeGuest(io, status, url);
+  return undefined;
+}
+
+/** Waits with progress. Ctrl-C ends the wait; what becomes of the guest is asked, or told by --on-interrupt. */
+async function waitForGuest(io: Io, flow: Guestflow, name: string, options: ProvisionOptions): Promise<GuestStatus> {
+  const progress = createProgress({ json: options.json === true, stream: io.stderr });
+  const interrupt = new AbortController();
+  const onSignal = (): void => {
+    interrupt.abort();
+  };
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  let last: GuestStatus | undefined;
+  const wait = (signal?: AbortSignal): Promise<GuestStatus> =>
+    flow.waitFor(name, {
+      ...(signal === undefined ? {} : { signal }),
+      onProgress: ({ status, ...detail }) => {
+        const steps = detail.operation?.steps;
+        last = steps === undefined ? status : { ...status, steps };
+        progress.update(status, detail);
+      },
+    });
+  try {
+    const status = await wait(interrupt.signal).catch((error: unknown) => {
+      if (interrupt.signal.aborted) return undefined;
+      throw error;
+    });
+    if (status !== undefined) return last ?? status;
+    progress.stop();
+    const wish = options.onInterrupt ?? (options.json === true ? 'leave' : await askOnInterrupt(io, name));
+    if (wish === 'leave') throw new InterruptedError(`interrupted; guest ${name} goes on being made: guestflow show ${name} tells how it goes, guestflow cancel ${name} undoes it`);
+    await flow.cancel(name);
+    await wait();
+    throw new InterruptedError(`interrupted; guest ${name} was cancelled, and what was done is undone`);
+  } finally {
+    progress.stop();
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}

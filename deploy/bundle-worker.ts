@@ -1,0 +1,70 @@
+/** Bundles the dom0 worker into one file that needs nothing but Node and the native library beside it. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, type Plugin } from 'esbuild';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** What only bundles and replays workflows: a worker of activities never calls it, and it is most of the SDK's weight. */
+const UNUSED = /^(webpack|unionfs|memfs|@swc\/core|swc-loader|source-map-loader|source-map|supports-color)$/;
+
+/** Anything may be read from the stand-in, nothing may be done with it. */
+const STAND_IN = `
+const refuse = () => { throw new Error('this part of the Temporal SDK is not in the dom0 worker'); };
+module.exports = new Proxy(refuse, { get: (target, key) => key === '__esModule' ? false : key === 'default' || key === 'ufs' || key === 'vol' ? module.exports : target });
+`;
+
+/** core-bridge looks for its library in a folder of five; the package has the one, beside the bundle. */
+const LIBRARY_BESIDE = `exports.getPrebuiltPath = () => require('node:path').join(__dirname, 'core-bridge.node');`;
+
+const withoutWorkflows: Plugin = {
+  name: 'without-workflows',
+  setup(setup) {
+    setup.onResolve({ filter: UNUSED }, ({ path }) => ({ path, namespace: 'stand-in' }));
+    setup.onLoad({ filter: /.*/, namespace: 'stand-in' }, () => ({ contents: STAND_IN, loader: 'js' }));
+    setup.onLoad({ filter: /@temporalio\/core-bridge\/common\.js$/ }, () => ({ contents: LIBRARY_BESIDE, loader: 'js' }));
+    // Paths of files that only workflows need are looked up when the module loads: any string will do.
+    setup.onLoad({ filter: /@temporalio\/worker\/lib\/.*\.js$/ }, async ({ path }) => ({
+      contents: (await readFile(path, 'utf8')).replaceAll(/require\.resolve\(('[^']+')\)/g, '$1'),
+      loader: 'js',
+    }));
+  },
+};
+
+/** What came out. */
+export interface WorkerBundle {
+  /** The program, CommonJS. */
+  readonly code: Uint8Array;
+  /** npm packages that are in it, by their folder below `node_modules`. */
+  readonly packages: readonly string[];
+}
+
+/**
+ * Bundles `entry`.
+ *
+ * @param entry default: the dom0 worker.
+ */
+export async function bundleWorker(entry = join(ROOT, 'worker', 'dom0-main.ts')): Promise<WorkerBundle> {
+  const result = await build({
+    entryPoints: [entry],
+    absWorkingDir: ROOT,
+    bundle: true,
+    write: false,
+    metafile: true,
+    outfile: 'worker.cjs',
+    format: 'cjs',
+    platform: 'node',
+    target: 'node24',
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'none',
+    plugins: [withoutWorkflows],
+    logLevel: 'error',
+  });
+  const [output] = result.outputFiles;
+  if (output === undefined) throw new Error('esbuild made no output');
+  const folders = Object.keys(result.metafile.inputs).map((input) => /(?:^|\/)(node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1]);
+  const packages = [...new Set(folders)].filter((folder) => folder !== undefined);
+  return { code: output.contents, packages: packages.sort() };
+}

@@ -1,0 +1,50 @@
+/** Everything on a fake dom0 as data, for comparing before and after. */
+import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import type { Machine } from './machine.ts';
+import { EXTENT, labelsIn, type DomainState } from './model.ts';
+
+/** Where guestflow and Xen keep things. */
+const KEPT = ['/etc/xen', '/home/xen', '/var/backups/guestflow', '/var/lib/guestflow'];
+const TEXT_LIMIT = 16_384;
+
+function describe(machine: Machine, path: string): string {
+  if (path.endsWith('.img')) {
+    const content = machine.disk(path)?.content;
+    return `image: ${content === undefined ? '' : [...labelsIn(content), content.fs?.damaged === true ? 'damaged' : '', content.swapUuid === undefined ? '' : 'swap'].filter((word) => word !== '').join(' ')}`;
+  }
+  const bytes = lstatSync(machine.at(path)).size;
+  return bytes > TEXT_LIMIT ? `${String(bytes)} bytes` : readFileSync(machine.at(path), 'latin1');
+}
+
+function walk(machine: Machine, directory: string, files: Record<string, string>, directories: string[]): void {
+  if (!existsSync(machine.at(directory))) return;
+  directories.push(directory);
+  for (const name of readdirSync(machine.at(directory)).sort()) {
+    const path = `${directory}/${name}`;
+    const kind = lstatSync(machine.at(path));
+    if (kind.isSymbolicLink()) files[path] = `link: ${readlinkSync(machine.at(path))}`;
+    else if (kind.isDirectory()) walk(machine, path, files, directories);
+    else files[path] = describe(machine, path);
+  }
+}
+
+export function takeSnapshot(machine: Machine): DomainState {
+  const { state } = machine;
+  const files: Record<string, string> = {};
+  const directories: string[] = [];
+  for (const directory of KEPT) walk(machine, directory, files, directories);
+  return {
+    domains: state.domains.map(({ name, id, state: condition, disks }) => ({ name, id, state: condition, disks: disks.map((disk) => disk.source) })),
+    volumes: [...state.volumes].sort((a, b) => (a.name < b.name ? -1 : 1)).map(({ name, extents, tags, origin, content }) => ({
+      name, bytes: extents * EXTENT, tags: [...tags], ...(origin === undefined ? {} : { origin }),
+      holds: content.fs?.type ?? (content.swapUuid === undefined ? 'nothing' : 'swap'), ...(content.fs === undefined ? {} : { label: content.fs.label }),
+      damaged: content.fs?.damaged === true, residue: [...content.residue],
+    })),
+    loops: state.loops.map(({ name, file }) => ({ name, file })),
+    mounts: state.mounts.map((mount) => ({ ...mount })),
+    files,
+    directories,
+    freeBytes: machine.freeExtents() * EXTENT,
+    freeResidue: [...state.freeResidue],
+  };
+}

@@ -1,0 +1,19 @@
+/** Fetches what the tests need beside npm and Debian packages, before they start: a download must not count as a test's time. */
+import { defaultCacheDir } from '../worker/cache-dir.ts';
+import { findTemporalBinary, findTestServerBinary } from '../worker/temporal-binary.ts';
+
+/**
+ * Fetches the Temporal servers into the cache. When one cannot be had, says why; the tests that need it then fail, or say that they are skipped.
+ *
+ * @param say told in words what takes time.
+ */
+export async function prepareTests(say: (message: string) => void): Promise<void> {
+  const options = { cacheDir: defaultCacheDir(), onProgress: say };
+  for (const find of [findTemporalBinary, findTestServerBinary]) {
+    try {
+      await find(options);
+    } catch (error) {
+      say(error instanceof Error ? error.message : String(error));
+    }
+  }
+}

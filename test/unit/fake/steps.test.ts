@@ -1,0 +1,44 @@
+import { afterEach, expect, test } from 'vitest';
+import { enableAutostart } from '../../../activities/steps/autostart.ts';
+import { bootGuest, stopGuest } from '../../../activities/steps/boot.ts';
+import { fixCfg } from '../../../activities/steps/cfg-fix.ts';
+import { createImage, ensureGolden } from '../../../activities/steps/create-image.ts';
+import { dropImage, makeVolumes } from '../../../activities/steps/lvm-migration.ts';
+import { takeBackup } from '../../../activities/steps/nightly-backup.ts';
+import { sealGuest } from '../../../activities/steps/seal.ts';
+import { setWallclock } from '../../../activities/steps/sysctl-wallclock.ts';
+import type { FakeDom0 } from '../../../fake/index.ts';
+import { fakeDom0, spec, stepEnv } from './support.ts';
+
+let dom0: FakeDom0 | undefined;
+afterEach(() => { dom0?.close(); });
+
+test('the steps of provisioning take a guest from nothing to its own volumes', async () => {
+  dom0 = await fakeDom0();
+  const env = stepEnv(dom0.host());
+  const guest = spec();
+  const golden = await ensureGolden(env, { dist: guest.dist });
+  await createImage(env, { spec: guest, golden });
+  const mc='/home/xen/domains/guest1/guest1.cfg'; await env.host.files.writeAtomic(mc, String(await env.host.files.read(mc)).replace(' ,mac', ',mac'));
+  await fixCfg(env, { spec: guest, disks: 'image', onCrash: 'destroy' });
+  const booted = await bootGuest(env, guest);
+  expect(booted.rootDevice).toBe('/dev/xvda2');
+  expect((await setWallclock(env, guest)).independentWallclock).toBe('not needed');
+  await stopGuest(env, guest);
+  await makeVolumes(env, guest);
+  await fixCfg(env, { spec: guest, disks: 'lvm', onCrash: 'restart' });
+  await bootGuest(env, guest);
+  await dropImage(env, guest);
+  await enableAutostart(env, guest);
+  const backup = await takeBackup(env, guest);
+  expect(backup.bytes).toBeGreaterThan(0);
+  expect(await sealGuest(env, guest)).toEqual({ sealed: true });
+
+  const after = dom0.snapshot();
+  expect(after.domains).toMatchObject([{ name: 'guest1', state: 'running', disks: ['/dev/vg01/guest1-root', '/dev/vg01/guest1-swap'] }]);
+  expect(after.volumes).toMatchObject([{ name: 'guest1-root', holds: 'ext4', label: 'guest1', damaged: false }, { name: 'guest1-swap', holds: 'swap' }]);
+  expect(after.loops).toEqual([]);
+  expect(Object.keys(after.files)).toContain('/etc/xen/guest1.cfg');
+  expect(Object.keys(after.files).filter((path) => path.endsWith('.img') || path.includes('guestflow-part'))).toEqual([]);
+  expect(dom0.unknown).toEqual([]);
+});

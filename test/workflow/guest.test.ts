@@ -1,0 +1,206 @@
+/** What the guest workflow promises, whatever its steps do. Steps are scripted; the server and the workers are real. */
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { WithStartWorkflowOperation, WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
+import type { GuestOrder, GuestStatus, OperationResult, OrderAnswer } from '../../contract/types.ts';
+import type { GuestInput } from '../../workflows/guest.ts';
+import { rootFailure } from '../../workflows/operation.ts';
+import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
+
+let environment: TestWorkflowEnvironment;
+beforeAll(async () => { environment = await startServer(); });
+afterAll(async () => { await environment.teardown(); });
+
+let counter = 0;
+
+function order(changes: Partial<GuestOrder> = {}): GuestOrder {
+  counter += 1;
+  const name = `guest${String(counter)}`;
+  return {
+    order: `order-${name}`, name, plan: 'small', dom0: DOM0, type: 'pv', memoryBytes: 256 * 2 ** 20, vcpus: 1, diskBytes: 2 ** 31, swapBytes: 2 ** 27, dist: 'bookworm', fs: 'ext4',
+    fsOptions: 'noatime', image: 'sparse', installMethod: 'golden', serialDevice: 'hvc0', timezone: 'UTC', retention: { daily: 7 }, managed: false, sshKeys: [], extra: [], graceDays: 7, ...changes,
+  };
+}
+
+const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0' };
+
+/** Activities that succeed, and write down that they were called. */
+function scripted(calls: string[], changes: AnyActivities = {}): AnyActivities {
+  const answers: Record<string, unknown> = {
+    reserve: NETWORK, ensureGolden: { dist: 'bookworm', createdAt: '2026-01-01', reused: true }, createImage: { bytes: 1 }, fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' },
+    bootGuest: { domainId: 1, seconds: 1, rootDevice: '/dev/xvda2', kernel: '6.1.0' }, stopGuest: { how: 'shut down' }, makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
+    setWallclock: { independentWallclock: 'not needed', kernel: '6.1.0', clocksource: 'xen', timeDaemon: 'chrony', skewSeconds: 0, wentBackwards: [] },
+    enableAutostart: { link: 'l' }, takeBackup: { id: 'b1', path: '/b', bytes: 10 }, scheduleNightly: 'nightly/x', sealGuest: { sealed: true }, leftoversOf: [],
+  };
+  const names = [...Object.keys(answers), 'planGuest', 'release', 'removeGuestState', 'removeImage', 'removeCfg', 'destroyGuest', 'removeVolumes', 'disableAutostart', 'unscheduleNightly', 'removeSnapshot', 'removeBackups', 'dropImage'];
+  const activities = Object.fromEntries(names.map((name) => [name, (): Promise<unknown> => Promise.resolve(answers[name])]));
+  const all: AnyActivities = { ...activities, planGuest: ((input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } })) as never, ...changes };
+  return Object.fromEntries(Object.entries(all).map(([name, activity]) => [name, async (...args: never[]) => { calls.push(name); return activity(...args); }]));
+}
+
+async function place(document: GuestOrder): Promise<OrderAnswer> {
+  const start = new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
+    workflowId: guestWorkflowId(document.name), taskQueue: CONTROL_QUEUE, args: [{ order: document }], workflowIdConflictPolicy: 'USE_EXISTING', workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+  });
+  return environment.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, { args: [document], startWorkflowOperation: start });
+}
+
+function handleOf(document: GuestOrder): WorkflowHandle {
+  return environment.client.workflow.getHandle(guestWorkflowId(document.name));
+}
+
+async function statusOf(document: GuestOrder): Promise<GuestStatus> {
+  return handleOf(document).query<GuestStatus>(QUERIES.status);
+}
+
+async function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean): Promise<T> {
+  for (;;) {
+    const value = await look();
+    if (isGood(value)) return value;
+    await new Promise((resolve) => { setTimeout(resolve, 50); });
+  }
+}
+
+async function operate(document: GuestOrder, kind: string, id = kind): Promise<OperationResult> {
+  return handleOf(document).executeUpdate<OperationResult, [unknown]>(GUEST_UPDATES.operate, { args: [{ kind, id }], updateId: id });
+}
+
+/** Ends the entity that a test leaves running. */
+async function end(document: GuestOrder): Promise<void> {
+  await handleOf(document).terminate('the test is over');
+}
+
+async function failureOf(work: Promise<unknown>): Promise<{ type: string; message: string; details: object }> {
+  try {
+    await work;
+  } catch (error) {
+    return rootFailure(error instanceof WorkflowFailedError || error instanceof WorkflowUpdateFailedError ? error.cause : error);
+  }
+  throw new Error('it did not fail');
+}
+
+const NO = (type: string) => (): Promise<never> => Promise.reject(ApplicationFailure.create({ type, nonRetryable: true, message: `${type} for the test` }));
+
+describe('guest', () => {
+  it('takes an order through the steps of the how-to, in their order', async () => {
+    const calls: string[] = [];
+    const document = order();
+    await withWorkers(environment, scripted(calls), async () => {
+      await place(document);
+      const status = await until(() => statusOf(document), ({ phase }) => phase === 'running');
+      expect(status.backups).toHaveLength(1);
+      expect(status.spec?.network.ip).toBe(NETWORK.ip);
+      await end(document);
+    });
+    expect(calls).toEqual(['reserve', 'planGuest', 'ensureGolden', 'createImage', 'fixCfg', 'bootGuest', 'setWallclock', 'stopGuest', 'makeVolumes', 'fixCfg', 'bootGuest', 'dropImage', 'fixCfg', 'enableAutostart', 'takeBackup', 'scheduleNightly', 'sealGuest']);
+  });
+
+  it('undoes in reverse what was begun when a step fails, and the caller gets the original error', async () => {
+    const calls: string[] = [];
+    const document = order();
+    await withWorkers(environment, scripted(calls, { makeVolumes: NO('NoCapacity') }), async () => {
+      await place(document);
+      const failure = await failureOf(handleOf(document).result());
+      expect(failure).toMatchObject({ type: 'NoCapacity', message: 'NoCapacity for the test', details: { step: 'lvm-migration' } });
+    });
+    expect(calls.slice(calls.indexOf('makeVolumes') + 1)).toEqual(['destroyGuest', 'removeVolumes', 'destroyGuest', 'removeCfg', 'removeImage', 'removeGuestState', 'release']);
+  });
+
+  it('gives the same answer to the same order, and refuses another order of that name', async () => {
+    const document = order();
+    await withWorkers(environment, scripted([]), async () => {
+      const first = await place(document);
+      const second = await place(document);
+      expect(second).toEqual(first);
+      expect(await failureOf(place({ ...document, order: 'another' }))).toMatchObject({ type: 'NotOurs' });
+      expect(await failureOf(place({ ...document, memoryBytes: 2 ** 40 }))).toMatchObject({ type: 'InvalidInput' });
+      await end(document);
+    });
+  });
+
+  it('frees the name when an order failed and was undone', async () => {
+    const document = order();
+    await withWorkers(environment, scripted([], { createImage: NO('ToolFailed') }), async () => {
+      await place(document);
+      await failureOf(handleOf(document).result());
+    });
+    await withWorkers(environment, scripted([]), async () => {
+      await place({ ...document, order: 'second-try' });
+      const status = await until(() => statusOf(document), ({ phase }) => phase === 'running');
+      expect(status.order).toBe('second-try');
+      await end(document);
+    });
+  });
+
+  it('needs cleanup, with a list of what is left, when an undo cannot finish; cleanup ends it', async () => {
+    const document = order();
+    await withWorkers(environment, scripted([], { bootGuest: NO('GuestDidNotAnswer'), removeImage: NO('ToolFailed'), leftoversOf: () => Promise.resolve(['/home/xen/domains/x']) }), async () => {
+      await place(document);
+      const status = await until(() => statusOf(document), ({ phase }) => phase === 'needs-cleanup');
+      expect(status.leftovers).toEqual(['/home/xen/domains/x']);
+      expect(await failureOf(operate(document, 'backup'))).toMatchObject({ type: 'Busy' });
+      expect(await failureOf(operate(document, 'cleanup', 'first'))).toMatchObject({ type: 'NeedsCleanup' });
+    });
+    await withWorkers(environment, scripted([]), async () => {
+      expect(await operate(document, 'cleanup', 'second')).toMatchObject({ phase: 'failed' });
+      await failureOf(handleOf(document).result());
+    });
+  });
+
+  it.each(['update', 'Cancel in the UI'])('is undone when it is cancelled by %s', async (how) => {
+    const calls: string[] = [];
+    const document = order();
+    let reached = (): void => undefined;
+    const inside = new Promise<void>((resolve) => { reached = resolve; });
+    const createImage = async (): Promise<never> => {
+      reached();
+      const context = Context.current();
+      const timer = setInterval(() => { context.heartbeat(); }, 50);
+      try {
+        return await context.cancelled;
+      } finally {
+        clearInterval(timer);
+      }
+    };
+    await withWorkers(environment, scripted(calls, { createImage }), async () => {
+      await place(document);
+      await inside;
+      if (how === 'update') expect(await handleOf(document).executeUpdate(GUEST_UPDATES.cancel)).toEqual({ cancelled: 'provision' });
+      else await handleOf(document).cancel();
+      expect(await failureOf(handleOf(document).result())).toMatchObject({ type: 'Cancelled' });
+    });
+    expect(calls.slice(-3)).toEqual(['removeImage', 'removeGuestState', 'release']);
+  });
+
+  it('lets a backup wait for the operation that runs, refuses a start meanwhile, and terminates at the end', async () => {
+    const calls: string[] = [];
+    const document = order();
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => { release = resolve; });
+    let backups = 0;
+    const takeBackup = async (): Promise<unknown> => {
+      backups += 1;
+      if (backups === 2) await held;
+      return { id: `b${String(backups)}`, path: '/b', bytes: 10 };
+    };
+    await withWorkers(environment, scripted(calls, { takeBackup }), async () => {
+      await place(document);
+      await until(() => statusOf(document), ({ phase }) => phase === 'running');
+      const first = operate(document, 'backup', 'one');
+      await until(() => Promise.resolve(backups), (begun) => begun === 2);
+      const second = operate(document, 'backup', 'two');
+      expect(await failureOf(operate(document, 'stop'))).toMatchObject({ type: 'Busy' });
+      expect(backups).toBe(2);
+      release();
+      expect((await first).backup?.id).toBe('b2');
+      expect((await second).backup?.id).toBe('b3');
+      expect(await operate(document, 'stop', 'later')).toMatchObject({ phase: 'stopped' });
+      expect(await operate(document, 'terminate')).toMatchObject({ phase: 'gone' });
+      await handleOf(document).result();
+    });
+    expect(calls.slice(-8)).toEqual(['unscheduleNightly', 'destroyGuest', 'removeVolumes', 'removeImage', 'removeCfg', 'removeBackups', 'removeGuestState', 'release']);
+  });
+});
