@@ -12,7 +12,8 @@ function at(value: unknown, ...path: (string | number)[]): unknown {
 }
 
 function same(found: unknown, wanted: unknown): boolean {
-  return typeof found === 'string' && typeof wanted === 'string' ? found.toLowerCase() === wanted.toLowerCase() : found === wanted;
+  // xl keeps the blank that xen-tools writes after an address; to the hotplug scripts it means nothing.
+  return typeof found === 'string' && typeof wanted === 'string' ? found.trim().toLowerCase() === wanted.toLowerCase() : found === wanted;
 }
 
 /** The points in which xl's reading (its JSON) differs from the plan, in words; empty when it is as meant. */

@@ -13,6 +13,7 @@ import { registerGuests } from './commands/guests.ts';
 import { registerOperations } from './commands/operations.ts';
 import { registerProvision } from './commands/provision.ts';
 import { registerTop } from './commands/top.ts';
+import { registerUp } from './commands/up.ts';
 import { registerWorker } from './commands/worker.ts';
 import type { Context } from './context.ts';
 import { processIo, type Io } from './io.ts';
@@ -58,6 +59,7 @@ function createProgram(context: Context): Command {
     })
     .exitOverride()
     .showSuggestionAfterError();
+  registerUp(program, context);
   registerProvision(program, context);
   registerGuests(program, context);
   registerOperations(program, context);

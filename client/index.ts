@@ -9,6 +9,7 @@ import { drainDom0, mustBeServed, readDom0, runDom0Task, type Dom0TaskName, type
 import { listDom0s, listGuests, type GuestRow, type ListFilter } from './listing.ts';
 import { placeOrder } from './orders.ts';
 import { isSettled, readProgress, readStatus, type GuestProgress } from './progress.ts';
+import { nextBackup } from './schedule.ts';
 import { openSession, type Session } from './session.ts';
 
 export type { EndpointOptions } from './config.ts';
@@ -66,6 +67,8 @@ export interface Guestflow {
   cancel(name: string): Promise<string | undefined>;
   /** Takes a termination back within its grace period. */
   undelete(name: string): Promise<GuestStatus>;
+  /** When the next nightly backup begins (ISO 8601); undefined when its Schedule is paused. */
+  nextBackup(name: string): Promise<string | undefined>;
   dom0s(): Promise<string[]>;
   /** Throws Unreachable when no worker serves that dom0. */
   mustBeServed(host: string): Promise<void>;
@@ -99,6 +102,7 @@ export async function connect(options: EndpointOptions = {}): Promise<Guestflow>
     operate: (name, kind, operation) => operate(session, name, kind, operation),
     cancel: async (name) => (await update<{ cancelled?: string }>(session, name, GUEST_UPDATES.cancel)).cancelled,
     undelete: (name) => update<GuestStatus>(session, name, GUEST_UPDATES.undelete),
+    nextBackup: (name) => nextBackup(session, name),
     dom0s: () => listDom0s(session),
     mustBeServed: (host) => mustBeServed(session, host),
     dom0State: (host) => readDom0(session, host),

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { status } from '@grpc/grpc-js';
 import { build, type Plugin } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -18,11 +19,20 @@ module.exports = new Proxy(refuse, { get: (target, key) => key === '__esModule' 
 /** core-bridge looks for its library in a folder of five; the package has the one, beside the bundle. */
 const LIBRARY_BESIDE = `exports.getPrebuiltPath = () => require('node:path').join(__dirname, 'core-bridge.node');`;
 
+/** The JavaScript gRPC client: a worker has the native one. What remains are the names of gRPC's status codes. */
+function statusCodesOnly(): string {
+  return `module.exports = { status: ${JSON.stringify(status)}, makeGenericClientConstructor: () => undefined };`;
+}
+
 const withoutWorkflows: Plugin = {
   name: 'without-workflows',
   setup(setup) {
     setup.onResolve({ filter: UNUSED }, ({ path }) => ({ path, namespace: 'stand-in' }));
     setup.onLoad({ filter: /.*/, namespace: 'stand-in' }, () => ({ contents: STAND_IN, loader: 'js' }));
+    setup.onResolve({ filter: /^@grpc\/grpc-js$/ }, ({ path }) => ({ path, namespace: 'status-codes' }));
+    setup.onLoad({ filter: /.*/, namespace: 'status-codes' }, () => ({ contents: statusCodesOnly(), loader: 'js' }));
+    // Error messages in fifty languages.
+    setup.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({ contents: `export { default as en } from './en.js';`, loader: 'js' }));
     setup.onLoad({ filter: /@temporalio\/core-bridge\/common\.js$/ }, () => ({ contents: LIBRARY_BESIDE, loader: 'js' }));
     // Paths of files that only workflows need are looked up when the module loads: any string will do.
     setup.onLoad({ filter: /@temporalio\/worker\/lib\/.*\.js$/ }, async ({ path }) => ({

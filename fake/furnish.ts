@@ -11,7 +11,7 @@ const PROGRAMS = [
   '/usr/sbin/xl', '/usr/sbin/lvcreate', '/usr/sbin/lvs', '/usr/sbin/vgs', '/usr/sbin/lvremove', '/usr/sbin/lvrename', '/usr/sbin/lvchange', '/usr/sbin/lvextend', '/usr/sbin/e2fsck', '/usr/sbin/resize2fs',
   '/usr/sbin/dumpe2fs', '/usr/sbin/tune2fs', '/usr/sbin/mkswap', '/usr/sbin/blkdiscard', '/usr/sbin/dump', '/usr/sbin/restore', '/usr/sbin/losetup', '/usr/bin/qemu-img', '/usr/bin/zstd', '/usr/bin/mmdebstrap',
   '/usr/bin/xen-create-image', '/usr/bin/ssh', '/usr/bin/ssh-keygen', '/usr/bin/ssh-keyscan', '/usr/bin/arping', '/usr/bin/udevadm', '/usr/bin/systemd-run', '/usr/bin/setpriv', '/usr/bin/unshare', '/usr/bin/cmp',
-  '/usr/share/guestflow/role.d/guestflow',
+  '/usr/share/guestflow/role.d/guestflow', '/etc/init.d/xendomains',
 ];
 
 /** Puts in place what is not there yet. */
@@ -27,6 +27,8 @@ export function furnish(machine: Machine): void {
   put(`/boot/vmlinuz-${KERNEL_RELEASE}`, 'kernel\n');
   put(`/boot/initrd.img-${KERNEL_RELEASE}`, 'initrd\n');
   put('/etc/apt/sources.list', 'deb http://mirror.example/debian bookworm main\ndeb http://mirror.example/debian trixie main\n');
+  put('/etc/xen-tools/distributions.conf', 'bookworm = debian\ntrixie = debian\n');
+  put('/etc/default/xen', 'XENCONSOLED_TRACE=guest\n');
   put('/sys/module/loop/parameters/max_loop', `${String(options.maxLoop)}\n`);
   put('/proc/version', `Linux version ${KERNEL_RELEASE} (debian-kernel@lists.debian.org)\n`);
   put('/proc/sys/kernel/osrelease', `${KERNEL_RELEASE}\n`);

@@ -167,7 +167,7 @@ function lvextend({ machine, args }: Invocation): ToolOutput | undefined {
   const wanted = Math.ceil(Number(found['bytes']) / EXTENT);
   const text = `(${String(volume.extents)} extents)`;
   if (wanted === volume.extents) return failed(5, `  New size ${text} matches existing size ${text}.`);
-  if (wanted < volume.extents) return failed(3, `  New size given (${String(wanted)} extents) not larger than existing size ${text}`);
+  if (wanted < volume.extents) return failed(5, `  New size given (${String(wanted)} extents) not larger than existing size ${text}`);
   if (machine.state.volumes.some((other) => other.origin === name)) return failed(5, '  Snapshot origin volumes can be resized only while inactive: try lvchange -an.');
   const more = wanted - volume.extents;
   if (more > machine.freeExtents()) return failed(5, `  Insufficient free space: ${String(more)} extents needed, but only ${String(machine.freeExtents())} available`);

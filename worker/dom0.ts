@@ -11,6 +11,7 @@ import { connectWithRetry } from './connect.ts';
 import type { Dom0WorkerSettings } from './dom0-settings.ts';
 import { installRuntime, type Logger } from './logger.ts';
 import { tryMachineLock } from './machine-lock.ts';
+import { registerThisDom0 } from './registration.ts';
 import { runWorkers } from './run-workers.ts';
 import packageJson from '../package.json' with { type: 'json' };
 
@@ -22,7 +23,7 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly logger: Logger;
   /** The dom0. Default: this machine. */
   readonly host?: Host;
-  /** Run once after connecting, beside the work, and again with growing pauses until it succeeds: the worker's registration. */
+  /** Run once after connecting, beside the work, and again with growing pauses until it succeeds. Default: registers the dom0. */
   readonly onConnected?: ((client: Client) => Promise<void>) | undefined;
   /** Called when it polls. */
   readonly onReady?: (() => void) | undefined;
@@ -96,8 +97,9 @@ async function createWorkers(connection: NativeConnection, namespace: string, { 
 }
 
 /** Registers, however long it takes until somebody listens; never fails. */
-async function register(client: Client, { onConnected, logger }: Dom0WorkerOptions, signal: AbortSignal): Promise<void> {
-  if (onConnected === undefined) return;
+async function register(client: Client, options: Dom0WorkerOptions, signal: AbortSignal): Promise<void> {
+  const { logger, settings, host = createHost() } = options;
+  const onConnected = options.onConnected ?? ((connected: Client) => registerThisDom0(connected, { host, settings, log: logger, version: packageJson.version }));
   const stopped = new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => {
       resolve();

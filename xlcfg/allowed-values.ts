@@ -25,16 +25,22 @@ const RULES = new Map<string, Rule>([
   ['passthrough', { names: ['default', 'disabled', 'enabled', 'sync_pt', 'share_pt', 'unknown'], anyCase: true }],
   ['tsc_mode', { names: ['default', 'always_emulate', 'native', 'native_paravirt'], anyCase: true, numbersTo: 3 }],
   ['altp2m', { names: ['disabled', 'mixed', 'external', 'limited'], anyCase: true, numbersTo: 3 }],
+  [
+    'timer_mode',
+    { names: ['delay_for_missed_ticks', 'no_delay_for_missed_ticks', 'no_missed_ticks_pending', 'one_missed_tick_pending'], anyCase: true, numbersTo: 3 },
+  ],
   ['gic_version', { names: ['default', 'v2', 'v3'], anyCase: true }],
   ['tee', { names: ['none', 'optee'], anyCase: true }],
   ['bios', { names: ['unknown', 'rombios', 'seabios', 'ovmf'], anyCase: true, only: 'hvm' }],
   ['hdtype', { names: ['ide', 'ahci'], anyCase: true, only: 'hvm' }],
+  ['vendor_device', { names: ['none', 'xenserver'], anyCase: true, only: 'hvm' }],
   ['vga', { names: ['stdvga', 'cirrus', 'none', 'qxl'], only: 'hvm' }],
   ['ms_vm_genid', { names: ['generate', 'none'], only: 'hvm' }],
 ]);
 
 /** Why xl refuses the value, or undefined. */
 export function refusalOf(key: string, value: string, type: GuestType | undefined): string | undefined {
+  if (key === 'timer_mode' && type === 'pv') return 'timer_mode: xl has none for pv guests';
   if (key === 'cpus' || key === 'cpus_soft') return cpuListFault(key, value);
   const rule = RULES.get(key);
   if (!rule || (rule.only !== undefined && rule.only !== type)) return undefined;
@@ -52,7 +58,7 @@ function cpuListFault(key: string, value: string): string | undefined {
 }
 
 function isCpuRange(part: string): boolean {
-  const [, from, to] = /^\^?(?:nodes?:)?(?:\s*\+?([0-9]{1,18})(?:-\s*\+?([0-9]{1,18}))?)$/.exec(part) ?? [];
+  const [, from, to] = /^\^?(?:nodes?:)?(?:\s*[+-]?([0-9]{1,18})(?:-\s*[+-]?([0-9]{1,18}))?)$/.exec(part) ?? [];
   if (from === undefined) return /^(?:nodes?:)?all$/.test(part);
   return to === undefined || Number(to) >= Number(from);
 }

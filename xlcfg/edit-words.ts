@@ -80,7 +80,9 @@ function addition(line: string, present: readonly Word[], words: string): WordEd
 }
 
 function blanksBefore(line: string, start: number): number {
-  return /[ \t]*$/.exec(line.slice(0, start))?.[0].length ?? 0;
+  let from = start;
+  while (from > 0 && /[ \t]/.test(line.charAt(from - 1))) from -= 1;
+  return start - from;
 }
 
 /** Those before a lone `--`, after which all is for init. The kernel lets double quotes hold blanks. */

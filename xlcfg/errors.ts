@@ -6,10 +6,10 @@ export class CfgError extends Error {
   readonly reason: string;
 
   constructor(position: Position, reason: string) {
-    super(`line ${position.line}, column ${position.column}: ${reason}`);
+    super(`line ${position.line}, column ${position.column}: ${printable(reason)}`);
     this.line = position.line;
     this.column = position.column;
-    this.reason = reason;
+    this.reason = printable(reason);
   }
 }
 
@@ -20,9 +20,9 @@ export class ChangeError extends Error {
   readonly reason: string;
 
   constructor(field: string, reason: string) {
-    super(field === '' ? `the change ${reason}` : `${field}: ${reason}`);
-    this.field = field;
-    this.reason = reason;
+    super(printable(field === '' ? `the change ${reason}` : `${field}: ${reason}`));
+    this.field = printable(field);
+    this.reason = printable(reason);
   }
 }
 
@@ -30,4 +30,12 @@ export class ChangeError extends Error {
 export interface Position {
   line: number;
   column: number;
+}
+
+const LONGEST_REASON = 400;
+
+/** Reasons quote what is in files: no control character of theirs reaches a terminal, and no megabyte a log. */
+export function printable(text: string): string {
+  const short = text.length > LONGEST_REASON ? `${text.slice(0, LONGEST_REASON)}…` : text;
+  return short.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

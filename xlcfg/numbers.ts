@@ -2,15 +2,18 @@
 
 export type NumberReading = { value: bigint } | { reason: string };
 
-const LONGEST = 2n ** 63n;
+const LIMIT = 2n ** 63n;
+/** More are above the limit in any base; so many are not worth converting. */
+const MOST_DIGITS = 22;
 
 export function readNumber(text: string): NumberReading {
   const match = /^[ \t\n\v\f\r]*([+-]?)(0x[0-9a-f]+|0[0-7]*|[1-9][0-9]*)$/i.exec(text);
   if (!match) return { reason: numberReason(text) };
   const [, sign, digits = ''] = match;
+  if (digits.replace(/^0x?0*/i, '').length > MOST_DIGITS) return { reason: `${text} is too large a number` };
   const magnitude = BigInt(isOctal(digits) ? `0o${digits.slice(1)}` : digits);
   const value = sign === '-' ? -magnitude : magnitude;
-  if (value >= LONGEST || value < -LONGEST) return { reason: `${text} is too large a number` };
+  if (value >= LIMIT || value < -LIMIT) return { reason: `${text} is too large a number` };
   return { value };
 }
 
@@ -23,14 +26,10 @@ function isOctal(digits: string): boolean {
   return /^0[0-7]+$/.test(digits);
 }
 
-/** True for `0512` and its like, which is not the number it seems to be. */
+/** True for `0512` and its like, which is not the number it seems to be; `00` and `07` are. */
 export function looksDecimalButIsOctal(text: string): boolean {
-  return /^[ \t]*[+-]?0[0-7]*[1-7][0-7]*$/.test(text) && /[0-9]{2}/.test(text) && readDiffers(text);
-}
-
-function readDiffers(text: string): boolean {
-  const reading = readNumber(text);
-  return 'value' in reading && reading.value !== BigInt(text.trim().replace(/^\+/, ''));
+  const digits = /^[ \t]*[+-]?(0[0-7]+)$/.exec(text)?.[1];
+  return digits !== undefined && digits.replace(/^0+/, '').length > 1;
 }
 
 /** A number for JSON: exact, or as text where JSON's numbers are not. */

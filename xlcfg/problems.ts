@@ -4,6 +4,7 @@ import type { GuestType } from './allowed-values.ts';
 import { itemsOf, settingsOf, stringOf } from './document.ts';
 import type { Atom, CfgDocument, Setting, Value } from './document.ts';
 import { parseDiskSpec } from './disk-spec.ts';
+import { printable } from './errors.ts';
 import type { Position } from './errors.ts';
 import { AT_LEAST_ONE, kindOf, nearestKey } from './known-keys.ts';
 import { looksDecimalButIsOctal, readNumber } from './numbers.ts';
@@ -22,30 +23,43 @@ export interface Problem extends Position {
 
 type Report = (where: { start: number }, effect: Problem['effect'], reason: string) => void;
 
-/** In the order of the file. */
+const MOST_PROBLEMS = 500;
+/** With more keys than any real cfg has, no guesses are made at what was meant. */
+const MOST_KEYS_TO_GUESS = 500;
+
+/** In the order of the file, the first 500. */
 export function problemsOf(document: CfgDocument): Problem[] {
   const settings = settingsOf(document);
-  const position = positionsOf(document.text);
-  const problems: Problem[] = [];
-  if (document.carriageReturn) {
-    problems.push({ ...document.carriageReturn, key: '', effect: 'refused', reason: 'lines end in CRLF, and xl refuses the file: convert it (dos2unix; guestflow cfg fix does it too)' });
-  }
+  const found: (Omit<Problem, keyof Position> & { start: number })[] = [];
+  const reporterFor =
+    (key: string): Report =>
+    ({ start }, effect, reason) =>
+      found.push({ start, key, effect, reason: printable(reason) });
   const type = typeOf(settings);
-  for (const setting of settings.values()) {
-    const report: Report = ({ start }, effect, reason) => problems.push({ ...position(start), key: setting.key, effect, reason });
-    checkSetting(setting, document, type, report);
-  }
-  const reporterFor = (key: string): Report => ({ start }, effect, reason) => problems.push({ ...position(start), key, effect, reason });
+  const canGuess = settings.size <= MOST_KEYS_TO_GUESS;
+  for (const setting of settings.values()) checkSetting(setting, document, { type, canGuess }, reporterFor(setting.key));
   checkTogether(settings, reporterFor);
-  return problems.sort((one, other) => one.line - other.line || one.column - other.column);
+  const position = positionsOf(document.text);
+  const problems = found
+    .sort((one, other) => one.start - other.start)
+    .slice(0, MOST_PROBLEMS)
+    .map(({ start, ...problem }): Problem => ({ ...position(start), ...problem }));
+  if (!document.carriageReturn) return problems;
+  const reason = 'lines end in CRLF, and xl refuses the file: convert it (dos2unix; guestflow cfg fix does it too)';
+  return [{ ...document.carriageReturn, key: '', effect: 'refused', reason }, ...problems];
 }
 
-function checkSetting(setting: Setting, document: CfgDocument, type: GuestType | undefined, report: Report): void {
+interface Context {
+  type: GuestType | undefined;
+  canGuess: boolean;
+}
+
+function checkSetting(setting: Setting, document: CfgDocument, { type, canGuess }: Context, report: Report): void {
   const { key, last, chain, count } = setting;
   if (count > chain.length) report(last, 'warning', `${key} is set ${count} times: this one counts`);
   const kind = kindOf(key);
   if (kind === undefined) {
-    const near = nearestKey(key);
+    const near = canGuess ? nearestKey(key) : undefined;
     report(last, 'dropped', `xl knows no ${key}${near === undefined ? '' : `: was ${near} meant?`}`);
   } else if (last.value.kind === 'list') {
     if (kind === 'list' || kind === 'string-or-list' || kind === 'boolean-or-list') checkItems(setting, document, report);

@@ -109,12 +109,18 @@ async function syncFolder(path: string): Promise<void> {
 
 /** To stdout, all of it. A reader that has gone (`… | head`) is no error. */
 export async function writeOut(content: string | Uint8Array): Promise<void> {
+  const isGone = (error: Error): boolean => 'code' in error && error.code === 'EPIPE';
+  const overlook = (error: Error): void => {
+    if (!isGone(error)) throw error;
+  };
+  process.stdout.once('error', overlook);
   await new Promise<void>((resolve, reject) => {
     process.stdout.write(content, (error) => {
-      if (error && !('code' in error && error.code === 'EPIPE')) reject(error);
+      if (error && !isGone(error)) reject(error);
       else resolve();
     });
   });
+  setImmediate(() => process.stdout.off('error', overlook));
 }
 
 function missingIsUndefined(error: unknown): undefined {

@@ -19,6 +19,6 @@ export function registerUp(program: Command, context: Context): void {
     .option(...JSON_OPTION)
     .option('--simulate', 'on a simulated dom0: for looking at workflows without Xen')
     .option('--dom0-here', 'this machine is a dom0, and may be used')
-    .option('--state-dir DIR', 'where Temporal\'s database and the lab\'s state are kept (default: GUESTFLOW_STATE, or .guestflow)')
+    .option('--state-dir <dir>', 'where Temporal\'s database and the lab\'s state are kept (default: GUESTFLOW_STATE, or .guestflow)')
     .action(context.action(async (options: UpOptions) => (await import('../up.ts')).up(options)));
 }

@@ -1,0 +1,36 @@
+/**
+ * What the tool modules promise on any dom0. The same suite runs on the fake and, in the lab, on the real thing: where they differ, the
+ * fake is wrong. It makes only volumes of a few extents and files below `imageDir`, all with names of its own, and starts no guest.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeCfgContract } from './cfg-contract.ts';
+import type { ContractContext, ContractDom0 } from './contract-context.ts';
+import { describeFileContract } from './file-contract.ts';
+import { describeStorageContract } from './storage-contract.ts';
+import { describeVolumeContract } from './volume-contract.ts';
+import { describeXlContract } from './xl-contract.ts';
+
+export type { ContractDom0 } from './contract-context.ts';
+
+export function describeDom0Contract(name: string, makeHost: () => Promise<ContractDom0>): void {
+  describe(`dom0: ${name}`, () => {
+    let made: ContractDom0 | undefined;
+    let names = 0;
+    const context = (): ContractContext => {
+      if (made === undefined) throw new Error('there is no dom0');
+      return { ...made, name: (what) => `gfc${String(process.pid)}-${what}${String((names += 1))}` };
+    };
+    beforeAll(async () => { made = await makeHost(); });
+    afterAll(async () => { await made?.cleanup(); });
+
+    test('the volume group and the image directory of the suite exist', async () => {
+      const { host, imageDir } = context();
+      expect((await host.files.info(imageDir))?.kind).toBe('directory');
+    });
+    describeVolumeContract(context);
+    describeStorageContract(context);
+    describeXlContract(context);
+    describeCfgContract(context);
+    describeFileContract(context);
+  });
+}

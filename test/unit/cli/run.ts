@@ -1,0 +1,28 @@
+/** Runs the command line inside the test's process. */
+import { PassThrough, Readable } from 'node:stream';
+import { main } from '../../../cli/main.ts';
+import type { Io } from '../../../cli/io.ts';
+
+export interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs one command. The environment is the given one, plus what the process needs to find its tools. */
+export async function run(argv: readonly string[], { input = '', env = {} }: { input?: string | Uint8Array; env?: Record<string, string> } = {}): Promise<Run> {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const io: Io = { stdin: Readable.from([Buffer.from(input)]), stdout, stderr, env };
+  const code = await main(argv, io);
+  return { code, stdout: textOf(stdout), stderr: textOf(stderr) };
+}
+
+function textOf(stream: PassThrough): string {
+  const bytes: unknown = stream.read();
+  return Buffer.isBuffer(bytes) ? bytes.toString('utf8') : '';
+}
+
+/** The error that a command with `--json` printed. */
+export function errorOf({ stderr }: Run): { type: string; message: string; field?: string; value?: string } {
+  return (JSON.parse(stderr) as { error: { type: string; message: string } }).error;
+}

@@ -1,0 +1,204 @@
+/** The client library and the command line against a real Temporal, with scripted steps on the dom0. */
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { ApplicationFailure } from '@temporalio/common';
+import { Context } from '@temporalio/activity';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connect, type Guestflow } from '../../client/index.ts';
+import { registerDom0 } from '../../client/dom0.ts';
+import { defaultOrderId } from '../../contract/order.ts';
+import type { Dom0Facts, GuestOrder, GuestStatus } from '../../contract/types.ts';
+import { errorOf, run, type Run } from '../unit/cli/run.ts';
+import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
+
+const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0' };
+const FACTS: Dom0Facts = {
+  host: DOM0, seenAt: '2026-01-01T00:00:00.000Z', xenVersion: '4.17.7', memoryBytes: 2 ** 34, memoryFreeBytes: 2 ** 33, cpus: 8, volumeGroup: 'vg01', volumeGroupBytes: 2 ** 40,
+  volumeGroupFreeBytes: 2 ** 39, imageDirFreeBytes: 2 ** 36, network: { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' }, addresses: [], workerVersion: '0.1.0',
+  domains: [{ name: 'Domain-0', id: 0, memoryMiB: 1024, vcpus: 2, state: 'r', cpuSeconds: 12.5 }],
+};
+const BACKUP = { id: 'b1', guest: 'g', takenAt: '2026-01-01T00:00:00.000Z', path: '/var/backups/guestflow/g/b1.dump.zst', bytes: 2 ** 20, dumpedBytes: 2 ** 21, sha256: '', engine: 'dump', seconds: 1.5, state: 'taken' };
+
+/** Resolves when the step `boot` of the guest called `stuck` runs. */
+let stuckBoots = (): void => undefined;
+const stuckHasBegun = new Promise<void>((resolve) => { stuckBoots = resolve; });
+
+const ANSWERS: Record<string, unknown> = {
+  reserve: NETWORK, ensureGolden: { dist: 'bookworm', createdAt: '2026-01-01', reused: true }, createImage: { bytes: 1 }, fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' },
+  stopGuest: { how: 'shut down' }, makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 }, domains: FACTS.domains, dom0Facts: FACTS,
+  setWallclock: { independentWallclock: 'not needed', kernel: '6.1.0', clocksource: 'xen', timeDaemon: 'chrony', skewSeconds: 0, wentBackwards: [] },
+  enableAutostart: { link: 'l' }, takeBackup: BACKUP, scheduleNightly: 'nightly/x', sealGuest: { sealed: true }, leftoversOf: [],
+  preflight: { host: DOM0, checkedAt: '2026-01-01T00:00:00.000Z', ok: false, rows: [{ row: 'bridge', state: 'missing', found: 'no bridge xenbr0', mend: 'ifup xenbr0' }] },
+  inspectGuest: { autostart: true, volumes: [], backups: [], console: 'Debian GNU/Linux 12\nlogin: ' },
+};
+const UNDOS = ['release', 'removeGuestState', 'removeImage', 'removeCfg', 'destroyGuest', 'removeVolumes', 'disableAutostart', 'unscheduleNightly', 'removeSnapshot', 'removeBackups', 'dropImage'];
+
+async function bootGuest(spec: GuestOrder): Promise<unknown> {
+  if (spec.name === 'broken') {
+    throw ApplicationFailure.create({ type: 'GuestDidNotAnswer', nonRetryable: true, message: 'broken did not answer within 300 s', details: [{ console: 'Kernel panic' }] });
+  }
+  if (spec.name === 'stuck') {
+    const context = Context.current();
+    const timer = setInterval(() => { context.heartbeat({ message: 'waiting for sshd', fraction: 0.5 }); }, 100);
+    stuckBoots();
+    await context.cancelled.finally(() => { clearInterval(timer); });
+  }
+  return { domainId: 1, seconds: 1, rootDevice: '/dev/xvda2', kernel: '6.1.0' };
+}
+
+function activities(): AnyActivities {
+  const plain = Object.fromEntries([...Object.keys(ANSWERS), ...UNDOS].map((name) => [name, (): Promise<unknown> => Promise.resolve(ANSWERS[name])]));
+  return { ...plain, bootGuest, planGuest: (input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } }) } as AnyActivities;
+}
+
+let environment: TestWorkflowEnvironment;
+let flow: Guestflow;
+let finish = (): void => undefined;
+let workers: Promise<void>;
+
+beforeAll(async () => {
+  environment = await startServer();
+  const end = new Promise<void>((resolve) => { finish = resolve; });
+  workers = withWorkers(environment, activities(), () => end);
+  flow = await connect({ address: environment.address });
+  await registerDom0(environment.client, FACTS);
+});
+afterAll(async () => {
+  await flow.close();
+  finish();
+  await workers;
+  await environment.teardown();
+});
+
+/** Visibility may be a moment behind. */
+async function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean): Promise<T> {
+  for (;;) {
+    const value = await look();
+    if (isGood(value)) return value;
+    await new Promise((resolve) => { setTimeout(resolve, 100); });
+  }
+}
+
+function guestflow(...argv: string[]): Promise<Run> {
+  return run([...argv, '--address', environment.address]);
+}
+
+describe('provision', () => {
+  it('waits until the guest is there, and prints one document with its steps', async () => {
+    const { code, stdout, stderr } = await guestflow('provision', 'web1', '--dom0', DOM0, '--json');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const status = JSON.parse(stdout) as GuestStatus;
+    expect(status).toMatchObject({ name: 'web1', phase: 'running', order: 'manual-web1', dom0: DOM0 });
+    expect(status.steps?.every(({ state }) => state === 'done')).toBe(true);
+  });
+
+  it('given again, is the same order with the same answer', async () => {
+    const first = JSON.parse((await guestflow('provision', 'web2', '--dom0', DOM0, '--no-wait', '--json')).stdout) as object;
+    const again = JSON.parse((await guestflow('provision', 'web2', '--dom0', DOM0, '--no-wait', '--json')).stdout) as object;
+    expect(again).toEqual(first);
+  });
+
+  it('refuses a name that another order has', async () => {
+    await guestflow('provision', 'web3', '--dom0', DOM0, '--no-wait');
+    const refused = await guestflow('provision', 'web3', '--dom0', DOM0, '--order', 'another', '--json');
+    expect(refused.code).toBe(3);
+    expect(errorOf(refused)).toMatchObject({ type: 'NotOurs', field: 'name' });
+  });
+
+  it('takes the only dom0 when the order names none', async () => {
+    await until(() => flow.dom0s(), (hosts) => hosts.length === 1);
+    const { stdout } = await guestflow('provision', 'web4', '--no-wait', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ dom0: DOM0 });
+  });
+
+  it('refuses a dom0 that nobody serves', async () => {
+    const refused = await guestflow('provision', 'web5', '--dom0', 'nowhere', '--json');
+    expect(refused.code).toBe(5);
+    expect(errorOf(refused)).toMatchObject({ type: 'Unreachable', field: 'dom0', value: 'nowhere' });
+    expect(await flow.exists('web5')).toBe(false);
+  });
+
+  it('of a guest that does not answer ends with the console and what was undone', async () => {
+    const failed = await guestflow('provision', 'broken', '--dom0', DOM0, '--json');
+    expect(failed.code).toBe(1);
+    expect(errorOf(failed)).toMatchObject({ type: 'GuestDidNotAnswer', console: 'Kernel panic', undone: expect.arrayContaining(['boot', 'create-image']) as unknown });
+  });
+
+  it('interrupted with --on-interrupt cancel, undoes the guest and ends with 130', async () => {
+    const running = guestflow('provision', 'stuck', '--dom0', DOM0, '--on-interrupt', 'cancel');
+    await stuckHasBegun;
+    const seen = await until(() => flow.progress('stuck'), ({ activities: [activity] }) => activity?.message !== undefined);
+    expect(seen.activities[0]).toMatchObject({ activity: 'bootGuest', message: 'waiting for sshd', fraction: 0.5, waitingForWorker: false });
+    process.emit('SIGINT');
+    const { code, stderr } = await running;
+    expect(code).toBe(130);
+    expect(stderr).toContain('guest stuck was cancelled');
+    expect((await flow.status('stuck')).phase).toBe('failed');
+  });
+});
+
+describe('the other commands', () => {
+  const name = 'shop1';
+  beforeAll(async () => { await guestflow('provision', name, '--dom0', DOM0); });
+
+  it('list shows the guest with its phase', async () => {
+    const rows = await until(() => flow.list({ phase: 'running' }), (found) => found.some((row) => row.name === name));
+    expect(rows.find((row) => row.name === name)).toMatchObject({ dom0: DOM0, plan: 'small', order: defaultOrderId(name) });
+    expect((await guestflow('list', '--dom0', DOM0)).stdout).toMatch(/shop1 +running +xen1 +small/);
+  });
+
+  it('show says address, disks and steps in words', async () => {
+    const { stdout } = await guestflow('show', name);
+    expect(stdout).toContain('shop1 is running');
+    expect(stdout).toContain('192.0.2.10');
+    expect(stdout).toMatch(/ {2}boot +done in/);
+  });
+
+  it('console prints the end of the console', async () => {
+    expect((await guestflow('console', name, '--lines', '5')).stdout).toBe('Debian GNU/Linux 12\nlogin: \n');
+  });
+
+  it('stop, start and backup run as operations and say what came of them', async () => {
+    expect((await guestflow('stop', name)).stdout).toContain('it is stopped');
+    expect((await guestflow('start', name)).stdout).toContain('it is running');
+    expect((await guestflow('backup', name)).stdout).toContain(BACKUP.path);
+    expect((await guestflow('backups', name, '--json')).stdout).toContain(BACKUP.path);
+  });
+
+  it('a guest that there is not is refused by name', async () => {
+    for (const command of ['show', 'start', 'backup', 'backups', 'cancel', 'terminate', 'console']) {
+      const refused = await guestflow(command, 'nobody', '--json');
+      expect(refused.code, command).toBe(3);
+      expect(errorOf(refused)).toMatchObject({ type: 'NotFound', message: 'there is no guest nobody' });
+    }
+  });
+
+  it('cancel of a guest at rest says that nothing runs', async () => {
+    expect(await guestflow('cancel', name)).toMatchObject({ code: 0, stdout: 'nothing runs on shop1\n' });
+  });
+
+  it('dom0 check ends with 3 when something is missing, and names what mends it', async () => {
+    const { code, stdout } = await guestflow('dom0', 'check', DOM0);
+    expect(code).toBe(3);
+    expect(stdout).toContain('ifup xenbr0');
+  });
+
+  it('dom0 show, facts and drain know the dom0; top shows its domains', async () => {
+    expect((await guestflow('dom0', 'show', DOM0)).stdout).toContain('4.17.7');
+    expect(JSON.parse((await guestflow('dom0', 'facts', DOM0, '--json')).stdout)).toEqual(FACTS);
+    expect((await guestflow('dom0', 'drain', DOM0)).code).toBe(0);
+    expect((await flow.dom0State(DOM0)).drained).toBe(true);
+    expect((await guestflow('dom0', 'drain', DOM0, '--off')).code).toBe(0);
+    expect((await guestflow('top', '--dom0', DOM0)).stdout).toMatch(/Domain-0 +0 +r +1024 +2 +12\.5/);
+    expect((await guestflow('dom0', 'show', 'nowhere')).code).toBe(3);
+  });
+
+  it('an order that comes again after its guest has gone gets the answer that it had', async () => {
+    const before = JSON.parse((await guestflow('provision', 'gone1', '--dom0', DOM0, '--json')).stdout) as GuestStatus;
+    expect((await guestflow('terminate', 'gone1', '--now')).code).toBe(0);
+    await until(() => flow.status('gone1'), ({ phase }) => phase === 'gone');
+    await environment.client.workflow.result('guest/gone1');
+    const again = await guestflow('provision', 'gone1', '--dom0', DOM0, '--no-wait', '--json');
+    expect(JSON.parse(again.stdout)).toMatchObject({ order: before.order, workflowId: 'guest/gone1' });
+    expect((await guestflow('provision', 'gone1', '--dom0', DOM0, '--order', 'new', '--json')).code).toBe(3);
+  });
+});

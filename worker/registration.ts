@@ -1,0 +1,14 @@
+/** A dom0 worker says what its dom0 has, so that the ledger knows what can be sold there. */
+import type { Client } from '@temporalio/client';
+import type { Host } from '../activities/host/host.ts';
+import type { StepLog } from '../activities/step.ts';
+import { dom0Facts } from '../activities/steps/look.ts';
+import { registerDom0 } from '../client/dom0.ts';
+import type { Dom0Settings } from '../contract/dom0-settings.ts';
+
+/** Looks at the dom0 and registers it. */
+export async function registerThisDom0(client: Client, context: { readonly host: Host; readonly settings: Dom0Settings; readonly log: StepLog; readonly version: string }): Promise<void> {
+  const facts = await dom0Facts({ ...context, signal: new AbortController().signal, attempt: 1, progress: () => undefined }, context.version);
+  await registerDom0(client, facts);
+  context.log.info({ dom0: facts.host, xen: facts.xenVersion }, 'dom0 registered');
+}
