@@ -24,9 +24,9 @@ export const JSON_OPTION = ['--json', 'print one JSON document'] as const;
 export function withServer(command: Command): Command {
   return command
     .option(...JSON_OPTION)
-    .option('--address HOST:PORT', 'where Temporal is (default: TEMPORAL_ADDRESS, temporal.toml, or the embedded server)')
-    .option('--namespace NAME', 'namespace of Temporal (default: TEMPORAL_NAMESPACE, or "default")')
-    .option('--state-dir DIR', 'state directory of the embedded server (default: GUESTFLOW_STATE, or .guestflow)');
+    .option('--address <HOST:PORT>', 'where Temporal is (default: TEMPORAL_ADDRESS, temporal.toml, or the embedded server)')
+    .option('--namespace <NAME>', 'namespace of Temporal (default: TEMPORAL_NAMESPACE, or "default")')
+    .option('--state-dir <DIR>', 'state directory of the embedded server (default: GUESTFLOW_STATE, or .guestflow)');
 }
 
 /** Connects, does the work, disconnects. */

@@ -11,7 +11,7 @@ import { explain } from './errors.ts';
 import { makeRootImage } from './image.ts';
 import { withLock } from './lock.ts';
 import type { Progress } from './progress.ts';
-import { makeDom0Tree, makeGuestTarball, treeRecipe } from './trees.ts';
+import { GUEST_OVERLAY, makeDom0Tree, makeGuestTarball, treeRecipe } from './trees.ts';
 
 /** A base that is whole. */
 export interface Base {
@@ -35,17 +35,18 @@ function digest(parts: readonly string[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 }
 
+/** Names, modes and contents of all files below a folder. */
+async function describeFolder(folder: string): Promise<string[]> {
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
+  const parts = files.sort().map(async (file) => [path.relative(folder, file), String((await stat(file)).mode & 0o100), await readFile(file, 'utf8')]);
+  return (await Promise.all(parts)).flat();
+}
+
 /** Cache keys of the trees and of the base: package lists, apt sources, and the code and files of the recipe. */
 export async function baseKeys(sources: readonly AptSource[]): Promise<{ trees: string; base: string }> {
-  const trees = digest(['trees', treeRecipe(sources)]);
-  const parts = [trees];
-  for (const file of RECIPE_FILES) parts.push(await readFile(fileURLToPath(new URL(file, import.meta.url)), 'utf8'));
-  for (const entry of (await readdir(OVERLAY, { recursive: true, withFileTypes: true })).sort((a, b) => (path.join(a.parentPath, a.name) < path.join(b.parentPath, b.name) ? -1 : 1))) {
-    if (!entry.isFile()) continue;
-    const file = path.join(entry.parentPath, entry.name);
-    parts.push(path.relative(OVERLAY, file), String((await stat(file)).mode & 0o100), await readFile(file, 'utf8'));
-  }
-  return { trees, base: digest(parts) };
+  const trees = digest(['trees', treeRecipe(sources), ...await describeFolder(GUEST_OVERLAY)]);
+  const code = await Promise.all(RECIPE_FILES.map((file) => readFile(fileURLToPath(new URL(file, import.meta.url)), 'utf8')));
+  return { trees, base: digest([trees, ...code, ...await describeFolder(OVERLAY)]) };
 }
 
 /** The folder of the base of that key. */

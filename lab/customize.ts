@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Runner } from '../activities/host/run.ts';
 import { loadOrder, makeInitrd } from './initrd.ts';
 import { extractKernel } from './kernel.ts';
-import { DOM0_MASKED_UNITS } from './packages.ts';
+import { DOM0_MASKED_UNITS, MASKED_GENERATORS } from './packages.ts';
 
 /** Files that are laid over the dom0's tree as they are. */
 export const OVERLAY = fileURLToPath(new URL('./files/dom0', import.meta.url));
@@ -49,6 +49,7 @@ async function layOverlay(tree: string): Promise<void> {
 
 async function setUpUnits(tree: string): Promise<void> {
   for (const unit of DOM0_MASKED_UNITS) await putLink(tree, `etc/systemd/system/${unit}`, '/dev/null');
+  for (const generator of MASKED_GENERATORS) await putLink(tree, `etc/systemd/system-generators/${generator}`, '/dev/null');
   await putLink(tree, 'etc/systemd/system/multi-user.target.wants/guestflow-lab-disks.service', '/etc/systemd/system/guestflow-lab-disks.service');
   await putLink(tree, 'etc/systemd/network/99-default.link', '/dev/null');
 }

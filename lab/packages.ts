@@ -2,7 +2,7 @@
 
 /** Packages of the dom0. It has no network when it runs: all that the dom0 worker's package depends on is here. */
 export const DOM0_PACKAGES: readonly string[] = [
-  'systemd-sysv', 'udev', 'kmod', 'procps', 'less', 'util-linux', 'busybox-static',
+  'usr-is-merged', 'systemd-sysv', 'udev', 'kmod', 'procps', 'less', 'util-linux', 'busybox-static',
   'iproute2', 'iputils-ping', 'iputils-arping', 'ifupdown', 'bridge-utils', 'openssh-server', 'openssh-client',
   'linux-image-amd64', 'tiny-initramfs',
   'xen-hypervisor-4.17-amd64', 'xen-utils-4.17', 'xen-utils-common', 'xenstore-utils', 'qemu-utils',
@@ -12,7 +12,7 @@ export const DOM0_PACKAGES: readonly string[] = [
 
 /** Packages of a guest, beyond the essential ones. */
 export const GUEST_PACKAGES: readonly string[] = [
-  'systemd-sysv', 'systemd-timesyncd', 'udev', 'kmod', 'procps', 'less', 'iproute2', 'iputils-ping', 'ifupdown', 'openssh-server', 'e2fsprogs',
+  'usr-is-merged', 'systemd-sysv', 'systemd-timesyncd', 'udev', 'kmod', 'procps', 'less', 'iproute2', 'iputils-ping', 'ifupdown', 'openssh-server', 'e2fsprogs',
 ];
 
 /** Kernel modules that the lab has no hardware for: folders below `/lib/modules/VERSION/kernel`. */
@@ -32,7 +32,8 @@ export const DOM0_MASKED_UNITS: readonly string[] = [
   'systemd-update-utmp.service', 'systemd-update-utmp-runlevel.service', 'systemd-hwdb-update.service', 'ldconfig.service', 'systemd-journal-flush.service',
   'systemd-machine-id-commit.service', 'modprobe@configfs.service', 'modprobe@drm.service', 'modprobe@efi_pstore.service', 'modprobe@fuse.service',
   'sys-kernel-debug.mount', 'sys-kernel-tracing.mount', 'sys-fs-fuse-connections.mount', 'sys-kernel-config.mount', 'dev-mqueue.mount', 'dev-hugepages.mount',
-  'lvm2-monitor.service', 'xen-watchdog.service', 'kmod-static-nodes.service', 'systemd-udev-settle.service',
+  'lvm2-monitor.service', 'xen-watchdog.service', 'kmod-static-nodes.service', 'systemd-udev-settle.service', 'getty-static.service',
+  'systemd-firstboot.service', 'systemd-repart.service', 'systemd-pcrphase.service', 'systemd-pcrphase-sysinit.service', 'proc-sys-fs-binfmt_misc.automount',
 ];
 
 /** Units that a guest of the lab does without: each costs a second or so under emulation. */
@@ -42,4 +43,18 @@ export const GUEST_MASKED_UNITS: readonly string[] = [
   'sys-kernel-debug.mount', 'sys-kernel-tracing.mount', 'sys-fs-fuse-connections.mount', 'sys-kernel-config.mount', 'dev-mqueue.mount', 'dev-hugepages.mount',
   'kmod-static-nodes.service', 'systemd-update-utmp.service', 'systemd-update-utmp-runlevel.service', 'systemd-pstore.service', 'systemd-journal-flush.service',
   'systemd-hwdb-update.service', 'ldconfig.service', 'systemd-machine-id-commit.service', 'getty@tty1.service', 'systemd-logind.service',
+  'getty-static.service', 'systemd-firstboot.service', 'systemd-repart.service', 'systemd-pcrphase.service', 'systemd-pcrphase-sysinit.service',
+  'proc-sys-fs-binfmt_misc.automount', 'modprobe@loop.service', 'modprobe@dm_mod.service',
+];
+
+/** Generators of systemd that find nothing in the lab, but would be run at each boot and each `daemon-reload`. */
+export const MASKED_GENERATORS: readonly string[] = [
+  'systemd-cryptsetup-generator', 'systemd-debug-generator', 'systemd-gpt-auto-generator', 'systemd-hibernate-resume-generator', 'systemd-integritysetup-generator',
+  'systemd-rc-local-generator', 'systemd-run-generator', 'systemd-system-update-generator', 'systemd-veritysetup-generator',
+];
+
+/** What a guest's tree is without, beside documentation: files that cost time when the tarball is unpacked under emulation. */
+export const GUEST_LEFT_OUT: readonly string[] = [
+  'usr/lib/udev/hwdb.bin', 'usr/lib/udev/hwdb.d', 'usr/share/zoneinfo/right', 'usr/share/zoneinfo/posix', 'usr/share/bash-completion', 'usr/share/lintian',
+  'usr/share/bug', 'usr/share/zsh', 'usr/share/initramfs-tools', 'usr/share/doc', 'usr/share/man', 'usr/share/info', 'usr/share/locale', 'usr/share/polkit-1',
 ];

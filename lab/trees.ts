@@ -1,9 +1,10 @@
 /** The two root trees, made by mmdebstrap from the machine's own Debian mirror: the dom0's as a folder, the guest's as a tarball. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Runner } from '../activities/host/run.ts';
 import { acquireOptions, proxyEnvironment, RELEASE, type AptSource } from './apt.ts';
-import { DOM0_PACKAGES, GUEST_MASKED_UNITS, GUEST_PACKAGES, UNUSED_MODULES } from './packages.ts';
+import { DOM0_PACKAGES, GUEST_LEFT_OUT, GUEST_MASKED_UNITS, GUEST_PACKAGES, MASKED_GENERATORS, UNUSED_MODULES } from './packages.ts';
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const TREE_TIME_LIMIT_MS = 30 * 60_000;
@@ -16,9 +17,9 @@ export interface TreeContext {
   readonly onOutput?: (text: string) => void;
 }
 
-/** Masks units by links to /dev/null, as `systemctl mask` does in a running system. */
-function maskLines(units: readonly string[]): string {
-  return units.map((unit) => `ln -sf /dev/null "$1/etc/systemd/system/${unit}"`).join('\n');
+/** Masks units or generators by links to /dev/null, as `systemctl mask` does in a running system. */
+function maskLines(kind: 'system' | 'system-generators', names: readonly string[]): string {
+  return `mkdir -p "$1/etc/systemd/${kind}"\n${names.map((name) => `ln -sf /dev/null "$1/etc/systemd/${kind}/${name}"`).join('\n')}`;
 }
 
 /** Files that dpkg leaves out: modules without hardware, documentation. Written before the first package is configured. */
@@ -34,14 +35,23 @@ echo 'path-exclude=/usr/share/locale/*'
 } > "$1/etc/dpkg/dpkg.cfg.d/lab"
 `;
 
-/** A guest keeps its documentation out and makes its own host keys; apt in it does not wait for a mirror that a closed network lacks. */
+/** Files laid over a guest's tree as they are. */
+export const GUEST_OVERLAY = fileURLToPath(new URL('./files/guest', import.meta.url));
+
+/**
+ * A guest makes its own keys and machine-id. Its time daemon starts after sshd instead of before everything: its sandbox
+ * takes ten seconds under emulation.
+ */
 const GUEST_CUSTOMIZE_HOOK = `#!/bin/sh
 set -e
-rm -rf "$1"/usr/lib/udev/hwdb.bin "$1"/usr/lib/udev/hwdb.d "$1"/etc/ssh/ssh_host_* "$1"/var/cache/apt/*.bin
-for folder in doc man info locale; do rm -rf "$1"/usr/share/$folder/*; done
-${maskLines(GUEST_MASKED_UNITS)}
-echo 'Acquire::Retries "0";' > "$1/etc/apt/apt.conf.d/99lab"
-printf 'UseDNS no\\n' > "$1/etc/ssh/sshd_config.d/lab.conf"
+cp -r --no-preserve=ownership "${GUEST_OVERLAY}/." "$1/"
+rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/cache/apt/*.bin
+for left_out in ${GUEST_LEFT_OUT.join(' ')}; do rm -rf "$1/$left_out"; done
+${maskLines('system', GUEST_MASKED_UNITS)}
+${maskLines('system-generators', [...MASKED_GENERATORS, 'systemd-sysv-generator'])}
+sed -e '/^\\(Private\\|Protect\\|Restrict[A-Z]\\|SystemCall\\|LockPersonality\\|MemoryDeny\\|NoNewPrivileges\\)/d' \\
+  -e 's/^Before=.*/Before=shutdown.target/' -e 's/^After=.*/After=systemd-sysusers.service ssh.service/' \\
+  "$1/lib/systemd/system/systemd-timesyncd.service" > "$1/etc/systemd/system/systemd-timesyncd.service"
 : > "$1/etc/machine-id"
 : > "$1/etc/apt/sources.list"
 `;
@@ -58,7 +68,7 @@ async function mmdebstrap(context: TreeContext, target: string, packages: readon
       '--mount', '--pid', '--fork', '--kill-child', '--propagation', 'private',
       'mmdebstrap', '--mode=root', '--variant=minbase', `--include=${packages.join(',')}`,
       ...options.map((option) => `--aptopt=${option.replace(/;$/, '')}`),
-      '--dpkgopt=force-unsafe-io', '--dpkgopt=force-confold', `--${hook.kind}-hook="${hookFile}" "$1"`,
+      '--dpkgopt=force-unsafe-io', '--dpkgopt=force-confold', '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr', `--${hook.kind}-hook="${hookFile}" "$1"`,
       RELEASE, target,
       ...context.sources.map((source) => `deb [signed-by=${KEYRING}] ${source.uri} ${source.suite} main`),
     ], {
@@ -83,5 +93,7 @@ export async function makeGuestTarball(context: TreeContext, target: string): Pr
 
 /** What decides the content of the trees, for their cache key. */
 export function treeRecipe(sources: readonly AptSource[]): string {
-  return JSON.stringify([DOM0_PACKAGES, GUEST_PACKAGES, DOM0_ESSENTIAL_HOOK, GUEST_CUSTOMIZE_HOOK, sources]);
+  // The overlay's path in the hook is the checkout's own: it is not part of the recipe.
+  const hook = GUEST_CUSTOMIZE_HOOK.replaceAll(GUEST_OVERLAY, '');
+  return JSON.stringify([DOM0_PACKAGES, GUEST_PACKAGES, DOM0_ESSENTIAL_HOOK, hook, sources]);
 }

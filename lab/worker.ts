@@ -1,6 +1,6 @@
 /** Puts the dom0 worker into the lab: its Debian package and its configuration, handed over on dom0's third disk. */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Runner } from '../activities/host/run.ts';
@@ -10,7 +10,6 @@ import { TEMPORAL_INSIDE } from './machine.ts';
 import { execInDom0 } from './ssh.ts';
 
 const UNIT = 'guestflow-dom0.service';
-const PACKAGE_INSIDE = 'var/cache/guestflow-dom0.deb';
 /** The worker's start under emulation takes 10 to 25 seconds. */
 const KNOCK_LIMIT_MS = 90_000;
 
@@ -35,17 +34,9 @@ export function dom0Configuration(dom0Name: string, kernelVersion: string): stri
   ].join('\n');
 }
 
-/** Writes a tar archive of `folder` over the beginning of the raw disk file, whose size stays as QEMU knows it. */
+/** Makes the parcel a file system with the folder's files; its size stays as QEMU knows it. */
 async function fillParcel(runner: Runner, folder: string, parcel: string): Promise<void> {
-  const disk = await open(parcel, 'r+');
-  try {
-    let at = 0;
-    await runner.pipeline([{ tool: 'tar', args: ['-C', folder, '--owner=0', '--group=0', '-cf', '-', '.'] }], {
-      sink: async (chunk) => { at += (await disk.write(chunk, 0, chunk.length, at)).bytesWritten; },
-    });
-  } finally {
-    await disk.close();
-  }
+  await runner.run('mke2fs', ['-q', '-F', '-t', 'ext2', '-m', '0', '-N', '256', '-E', 'root_owner=0:0', '-d', folder, parcel]);
 }
 
 /** Installs (or upgrades) the worker's package with this lab's configuration and starts it. */
@@ -54,24 +45,23 @@ export async function installWorker(runner: Runner, layout: Layout, packageFile:
   const kernel = (await execInDom0(runner, layout, ['uname', '-r'], options)).stdout.trim();
   const folder = await mkdtemp(path.join(layout.home, 'parcel-'));
   try {
-    await mkdir(path.join(folder, 'etc/guestflow'), { recursive: true, mode: 0o755 });
-    await mkdir(path.join(folder, path.dirname(PACKAGE_INSIDE)), { recursive: true, mode: 0o755 });
-    await writeFile(path.join(folder, 'etc/guestflow/dom0.yaml'), dom0Configuration(dom0Name, kernel), { mode: 0o644 });
-    await writeFile(path.join(folder, 'etc/guestflow/worker.env'), `TEMPORAL_ADDRESS=${TEMPORAL_INSIDE}\nGUESTFLOW_DOM0=${dom0Name}\n`, { mode: 0o644 });
-    await unpackDeb(runner, packageFile, path.join(folder, PACKAGE_INSIDE));
+    await writeFile(path.join(folder, 'dom0.yaml'), dom0Configuration(dom0Name, kernel), { mode: 0o644 });
+    await writeFile(path.join(folder, 'worker.env'), `TEMPORAL_ADDRESS=${TEMPORAL_INSIDE}\nGUESTFLOW_DOM0=${dom0Name}\n`, { mode: 0o644 });
+    await unpackDeb(runner, packageFile, path.join(folder, 'worker.deb'));
     await fillParcel(runner, folder, layout.parcel);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
   // dom0 may hold old pages of the disk that was written behind its back.
-  await execInDom0(runner, layout, ['sh', '-ec', [
-    'blockdev --flushbufs /dev/vdc',
-    'tar -xf /dev/vdc -C / --no-overwrite-dir',
-    `DEBIAN_FRONTEND=noninteractive dpkg --install --force-confold --force-unsafe-io /${PACKAGE_INSIDE}`,
-    `rm -f /${PACKAGE_INSIDE}`,
-    `systemctl enable --quiet ${UNIT}`,
-    `systemctl start --no-block ${UNIT}`,
-  ].join('\n')], { ...options, label: "installing the dom0 worker's package" });
+  const script = `blockdev --flushbufs /dev/vdc
+mount -t ext4 -o ro /dev/vdc /mnt
+trap 'umount /mnt' EXIT
+mkdir -p /etc/guestflow
+cp /mnt/dom0.yaml /mnt/worker.env /etc/guestflow/
+DEBIAN_FRONTEND=noninteractive dpkg --install --force-confold --force-unsafe-io /mnt/worker.deb
+systemctl is-enabled --quiet ${UNIT} || systemctl enable --quiet ${UNIT}
+systemctl start --no-block ${UNIT}`;
+  await execInDom0(runner, layout, ['sh', '-ec', script], { ...options, label: "installing the dom0 worker's package" });
 }
 
 /** Waits until the worker asks for Temporal while the gate is shut: from then on it is as ready as it can be. False when it does not in time. */

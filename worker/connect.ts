@@ -16,21 +16,23 @@ export interface ConnectOptions {
   readonly giveUpAfterMs?: number | undefined;
 }
 
+/** The native library shows its error as nested structures; the innermost message is the one that says something. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error && !error.message.includes(error.cause.message) ? `${error.message}: ${error.cause.message}` : error.message;
+  const text = error instanceof Error ? error.message : String(error);
+  return /message: "([^"]+)"/.exec(text)?.[1] ?? text;
 }
 
 /**
  * Connects, trying again with growing pauses (0.5 s to 15 s) and one line of log each time.
  *
- * @throws GuestflowError `Unreachable` after `giveUpAfterMs`; `Cancelled` when the signal fires.
+ * @returns undefined when the signal fired first.
+ * @throws GuestflowError `Unreachable` after `giveUpAfterMs`.
  */
-export async function connectWithRetry(endpoint: Endpoint, options: ConnectOptions): Promise<NativeConnection> {
+export async function connectWithRetry(endpoint: Endpoint, options: ConnectOptions): Promise<NativeConnection | undefined> {
   const { signal, logger } = options;
   const deadline = Date.now() + (options.giveUpAfterMs ?? Number.POSITIVE_INFINITY);
   for (let attempt = 1, pauseMs = FIRST_PAUSE_MS; ; attempt += 1, pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
-    if (signal.aborted) throw new GuestflowError('Cancelled', `Stopped before Temporal at ${endpoint.address} was reached.`);
+    if (signal.aborted) return undefined;
     try {
       const connection = await NativeConnection.connect(endpoint.connection as NativeConnectionOptions);
       logger.info({ address: endpoint.address, namespace: endpoint.namespace, attempt }, 'connected to Temporal');

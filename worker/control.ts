@@ -85,6 +85,7 @@ export async function runControlWorker(options: ControlWorkerOptions): Promise<v
   const endpoint = await findEndpoint(options);
   const version = deploymentOptions();
   const connection = await connectWithRetry(endpoint, { signal, logger, giveUpAfterMs: options.giveUpAfterMs });
+  if (connection === undefined) return;
   try {
     const client = new Client({ connection, namespace: endpoint.namespace });
     const worker = await Worker.create({

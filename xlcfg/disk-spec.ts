@@ -1,5 +1,5 @@
 /** A disk specification as libxlutil reads it: old (`phy:/dev/x,xvda2,w`), positional (`/dev/x,raw,xvda2,rw`), `key=value`, and mixed. */
-import { RULES } from './disk-rules.ts';
+import { fail, RULES } from './disk-rules.ts';
 import type { DiskState, Rule } from './disk-rules.ts';
 
 
@@ -44,6 +44,9 @@ export interface ParsedDisk {
   spans: DiskSpans;
 }
 
+/** No path is longer, and no specification has more than a few words beside it. */
+const MOST_CHARACTERS = 8192;
+
 /** Never throws: what xl refuses is in `disk.error`. Spans are offsets in `spec`. */
 export function parseDiskSpec(spec: string): ParsedDisk {
   const state: DiskState = {
@@ -56,6 +59,7 @@ export function parseDiskSpec(spec: string): ParsedDisk {
     hasPrefix: false,
     prefixStart: undefined,
   };
+  if (spec.length > MOST_CHARACTERS) fail(state, `longer than ${MOST_CHARACTERS} characters`);
   for (let at = 0; at < spec.length && state.disk.error === null; ) {
     const { rule, length } = longestMatch(spec, at);
     if (!rule) return finished(state);

@@ -2,11 +2,10 @@ import type { DiskChange } from './change.ts';
 import type { Atom, CfgDocument } from './document.ts';
 import { parseDiskSpec } from './disk-spec.ts';
 import type { DiskSpec, ParsedDisk } from './disk-spec.ts';
-import { applyEdits, entriesOf, listWith, splicesOf } from './edit-entries.ts';
-import type { PartEdit } from './edit-entries.ts';
+import { entriesOf, listWith, splicesOf } from './edit-entries.ts';
 import type { Edited } from './edit-set.ts';
 import { ChangeError } from './errors.ts';
-import { commit } from './splice.ts';
+import { applySplices, commit } from './splice.ts';
 import type { Splice } from './splice.ts';
 import { encode } from './text.ts';
 
@@ -31,7 +30,7 @@ export function editDisks(document: CfgDocument, changes: readonly DiskChange[])
     const edits = editsFor(entry.value, parsed, destinationOf(change.to, field, document), field);
     if (edits.length === 0) continue;
     splices.push(...splicesOf(entry, edits));
-    replaced.set(entry, applyEdits(entry.value, edits));
+    replaced.set(entry, applySplices(entry.value, edits));
     changed.push(`disk ${change.vdev}`);
     if (parsed.disk.script !== null && parsed.disk.prefix === null) notes.push(`disk ${change.vdev} keeps script=${parsed.disk.script}: see that it suits the new target`);
   }
@@ -62,13 +61,13 @@ function destinationOf(to: string, field: string, { encoding }: CfgDocument): De
   return { prefix: disk.prefix, path: disk.target, format: disk.format };
 }
 
-function editsFor(spec: string, parsed: ParsedDisk, wanted: Destination, field: string): PartEdit[] {
+function editsFor(spec: string, parsed: ParsedDisk, wanted: Destination, field: string): Splice[] {
   const { disk } = parsed;
   const hasPrefix = disk.prefix !== null && !parsed.spans.targetIsKeyed;
   const edits = [...targetEdits(spec, parsed, wanted, hasPrefix), ...formatEdits(parsed, wanted, hasPrefix), ...backendEdits(parsed, wanted)].filter(
     ({ start, end, text }) => spec.slice(start, end) !== text,
   );
-  const { disk: result } = parseDiskSpec(applyEdits(spec, edits));
+  const { disk: result } = parseDiskSpec(applySplices(spec, edits));
   const untouched = result.vdev === disk.vdev && result.access === disk.access && result.devtype === disk.devtype && result.backend === disk.backend;
   const script = hasPrefix && disk.script?.startsWith('block-') ? null : disk.script;
   if (result.error !== null || !untouched || result.target !== wanted.path || result.format !== wanted.format || (result.script !== script && result.script !== disk.script)) {
@@ -77,7 +76,7 @@ function editsFor(spec: string, parsed: ParsedDisk, wanted: Destination, field: 
   return edits;
 }
 
-function targetEdits(spec: string, { disk, spans }: ParsedDisk, { prefix, path }: Destination, hasPrefix: boolean): PartEdit[] {
+function targetEdits(spec: string, { disk, spans }: ParsedDisk, { prefix, path }: Destination, hasPrefix: boolean): Splice[] {
   if (!spans.target) return [{ start: spec.length, end: spec.length, text: `${/(?:^|,)\s*$/.test(spec) ? '' : ','}target=${path}` }];
   const oldForm = hasPrefix || (disk.target === '' && disk.format === 'empty' && !spans.format);
   const text = oldForm ? `${prefix ?? (path.startsWith('/dev/') ? 'phy' : 'file')}:${path}` : path;
@@ -86,7 +85,7 @@ function targetEdits(spec: string, { disk, spans }: ParsedDisk, { prefix, path }
 }
 
 /** An old prefix (`qcow2:`) names the format itself. */
-function formatEdits({ disk, spans }: ParsedDisk, { format }: Destination, hasPrefix: boolean): PartEdit[] {
+function formatEdits({ disk, spans }: ParsedDisk, { format }: Destination, hasPrefix: boolean): Splice[] {
   if (spans.format) return (disk.format === format ? [] : [{ ...spans.format, text: format }]);
   if (hasPrefix || format === 'raw' || !spans.target || (disk.target === '' && disk.format === 'empty')) return [];
   const at = spans.targetIsKeyed ? spans.target.start - 'target='.length : spans.target.end;
@@ -94,7 +93,7 @@ function formatEdits({ disk, spans }: ParsedDisk, { format }: Destination, hasPr
 }
 
 /** A backend type that cannot serve the new target gives way: phy is for devices. */
-function backendEdits({ disk, spans }: ParsedDisk, { prefix }: Destination): PartEdit[] {
+function backendEdits({ disk, spans }: ParsedDisk, { prefix }: Destination): Splice[] {
   if (!spans.backendtype || prefix === null) return [];
   if (prefix === 'phy' && disk.backendtype !== 'phy') return [{ ...spans.backendtype, text: 'phy' }];
   if (prefix !== 'phy' && disk.backendtype === 'phy') return [{ ...spans.backendtype, text: 'qdisk' }];

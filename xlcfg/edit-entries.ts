@@ -3,15 +3,8 @@ import { itemsOf, settingsOf } from './document.ts';
 import type { Atom, CfgDocument } from './document.ts';
 import { ChangeError } from './errors.ts';
 import { escapeFor, quote } from './quoted.ts';
-import { plainOf } from './splice.ts';
+import { applySplices, plainOf } from './splice.ts';
 import type { Plain, Splice } from './splice.ts';
-
-/** A part of a specification replaced; offsets in its value. */
-export interface PartEdit {
-  start: number;
-  end: number;
-  text: string;
-}
 
 /** The strings of `disk` or `vif`, as far as xl reads them. */
 export function entriesOf(document: CfgDocument, key: 'disk' | 'vif'): Atom[] {
@@ -25,25 +18,15 @@ export function entriesOf(document: CfgDocument, key: 'disk' | 'vif'): Atom[] {
   return entries;
 }
 
-export function applyEdits(value: string, edits: readonly PartEdit[]): string {
-  return inOrder(edits)
-    .reverse()
-    .reduce((result, { start, end, text }) => result.slice(0, start) + text + result.slice(end), value);
-}
-
-/** The same edits in the text of the file; a bare number gets quotes. */
-export function splicesOf(entry: Atom, edits: readonly PartEdit[]): Splice[] {
+/** Edits of a specification (offsets in its value) as edits of the file; a bare number gets quotes. */
+export function splicesOf(entry: Atom, edits: readonly Splice[]): Splice[] {
   const mark = entry.quote;
-  if (mark === undefined) return [{ start: entry.start, end: entry.end, text: quote(applyEdits(entry.value, edits), "'") }];
-  return inOrder(edits).map(({ start, end, text }) => ({ start: entry.origins[start] ?? entry.end, end: entry.origins[end] ?? entry.end, text: escapeFor(text, mark) }));
+  if (mark === undefined) return [{ start: entry.start, end: entry.end, text: quote(applySplices(entry.value, edits), "'") }];
+  return edits.map(({ start, end, text }) => ({ start: entry.origins[start] ?? entry.end, end: entry.origins[end] ?? entry.end, text: escapeFor(text, mark) }));
 }
 
 /** All of the list, with some entries replaced: what must be read back. */
 export function listWith(document: CfgDocument, key: 'disk' | 'vif', replaced: ReadonlyMap<Atom, string>): Plain {
   const items = itemsOf(settingsOf(document).get(key)) ?? [];
   return items.map((item) => (item.kind === 'atom' ? (replaced.get(item) ?? item.value) : plainOf(item)));
-}
-
-function inOrder(edits: readonly PartEdit[]): PartEdit[] {
-  return [...edits].sort((one, other) => one.start - other.start || one.end - other.end);
 }

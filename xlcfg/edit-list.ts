@@ -24,7 +24,7 @@ export function spliceList(text: string, list: List, wanted: readonly Plain[], p
     const added = wanted.slice(prefix + kept, prefix + newMiddle).map((value) => writePlain(value, quoteOf(list, items.length - 1, preferred)));
     splices.push(...insertion(text, list, prefix + kept, added));
   }
-  return joined(splices);
+  return splices;
 }
 
 export function writeList(values: readonly Plain[], preferred: Quote): string {
@@ -71,9 +71,4 @@ function insertion(text: string, list: List, before: number, added: readonly str
   const hasComma = restOfLine[1] !== undefined;
   const lines = added.map((entry, index) => `${indent}${entry}${hasComma || index < added.length - 1 ? ',' : ''}\n`).join('');
   return [...(hasComma ? [] : [{ start: previous.end, end: previous.end, text: ',' }]), { start: lineEnd, end: lineEnd, text: lines }];
-}
-
-/** Two splices at one place (an entry replaced, another put after it) become one order. */
-function joined(splices: readonly Splice[]): Splice[] {
-  return [...splices].sort((one, other) => one.start - other.start || one.end - other.end);
 }

@@ -28,7 +28,7 @@ interface Wanted {
 /** Sets keys in place, the statement that counts; adds new ones as lines at the end; takes out those set to null. */
 export function editSet(document: CfgDocument, set: Readonly<Record<string, SetValue>>): Edited {
   const settings = settingsOf(document);
-  const splices: Splice[] = [];
+  const splices: Splice[][] = [];
   const expected = new Map<string, Plain | undefined>();
   const lines: string[] = [];
   const notes: string[] = [];
@@ -37,12 +37,12 @@ export function editSet(document: CfgDocument, set: Readonly<Record<string, SetV
     const wanted = value === null ? undefined : wantedOf(key, value, document, notes);
     if (wanted === undefined ? !setting : setting && isAlready(setting, wanted)) continue;
     expected.set(key, wanted?.plain);
-    if (wanted === undefined) splices.push(...removals(document, key));
-    else if (setting) splices.push(...inPlace(document, setting, wanted));
+    if (wanted === undefined) splices.push(removals(document, key));
+    else if (setting) splices.push(inPlace(document, setting, wanted));
     else lines.push(`${key}${separator(document)}${write(wanted, preferredQuote(document))}\n`);
   }
-  if (lines.length > 0) splices.push(appended(document, lines.join('')));
-  return { document: commit(document, splices, expected), changed: [...expected.keys()], notes };
+  if (lines.length > 0) splices.push([appended(document, lines.join(''))]);
+  return { document: commit(document, splices.flat(), expected), changed: [...expected.keys()], notes };
 }
 
 /** A new line `key = value` at the end of the file. */
@@ -132,8 +132,9 @@ function removals({ text, statements }: CfgDocument, key: string): Splice[] {
 }
 
 function removal(text: string, { start, end }: Statement): Splice {
-  const lineStart = text.lastIndexOf('\n', start - 1) + 1;
-  const isFirst = /^[ \t]*$/.test(text.slice(lineStart, start));
+  let lineStart = start;
+  while (lineStart > 0 && /[ \t]/.test(text.charAt(lineStart - 1))) lineStart -= 1;
+  const isFirst = lineStart === 0 || text.charAt(lineStart - 1) === '\n';
   const [toLineEnd] = /^[ \t]*;?[ \t]*(?:\n|$)/.exec(text.slice(end)) ?? [];
   if (isFirst && toLineEnd !== undefined) return { start: lineStart, end: end + toLineEnd.length, text: '' };
   const separatorLength = /^[ \t]*;[ \t]*/.exec(text.slice(end))?.[0].length ?? (isFirst ? (/^[ \t]*/.exec(text.slice(end))?.[0].length ?? 0) : 0);

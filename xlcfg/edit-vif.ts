@@ -1,10 +1,9 @@
 import type { VifChange, VifFieldChange } from './change.ts';
 import type { Atom, CfgDocument } from './document.ts';
-import { applyEdits, entriesOf, listWith, splicesOf } from './edit-entries.ts';
-import type { PartEdit } from './edit-entries.ts';
+import { entriesOf, listWith, splicesOf } from './edit-entries.ts';
 import type { Edited } from './edit-set.ts';
 import { ChangeError } from './errors.ts';
-import { commit } from './splice.ts';
+import { applySplices, commit } from './splice.ts';
 import type { Splice } from './splice.ts';
 import { macFault, vifParts } from './vif-spec.ts';
 
@@ -22,7 +21,7 @@ export function editVifs(document: CfgDocument, changes: readonly VifChange[]): 
     const { edits, names } = editsFor(entry.value, fields);
     if (edits.length > 0) {
       splices.push(...splicesOf(entry, edits));
-      replaced.set(entry, applyEdits(entry.value, edits));
+      replaced.set(entry, applySplices(entry.value, edits));
     }
     changed.push(...names.map((name) => `vif ${index} ${name}`));
     const fault = fields.mac === undefined ? undefined : macFault(fields.mac);
@@ -36,9 +35,9 @@ function countOf(count: number): string {
   return count === 1 ? 'the cfg has one, number 0' : `the cfg has ${count}, numbers 0 to ${count - 1}`;
 }
 
-function editsFor(spec: string, fields: Omit<VifChange, 'index'>): { edits: PartEdit[]; names: string[] } {
+function editsFor(spec: string, fields: Omit<VifChange, 'index'>): { edits: Splice[]; names: string[] } {
   const parts = vifParts(spec);
-  const edits: PartEdit[] = [];
+  const edits: Splice[] = [];
   const names: string[] = [];
   const added: string[] = [];
   for (const [name, value] of Object.entries(fields) as [VifFieldChange, string][]) {

@@ -5,17 +5,11 @@ import { appendString, preferredQuote } from './edit-set.ts';
 import type { Edited } from './edit-set.ts';
 import { ChangeError } from './errors.ts';
 import { escapeFor, quote } from './quoted.ts';
-import { commit } from './splice.ts';
+import { applySplices, commit, inOrder } from './splice.ts';
 import type { Splice } from './splice.ts';
 
 /** The kernel takes all of these together; of any other the last one counts. */
 const ACCUMULATING = new Set(['console=']);
-
-interface WordEdit {
-  start: number;
-  end: number;
-  text: string;
-}
 
 interface Word {
   text: string;
@@ -38,7 +32,7 @@ export function editWords(document: CfgDocument, words: readonly string[]): Edit
   if (line === undefined) throw new ChangeError('extraWords', `${key} is a list, which xl overlooks: set ${key} to a text`);
   const edits = wordEdits(line, missing);
   if (edits.length === 0) return { document, changed: [], notes: [] };
-  const result = applyEdits(line, edits);
+  const result = applySplices(line, edits);
   const splices = splicesFor(setting, edits) ?? rewrite(document, setting, result);
   const notes = isCmdline && (settings.has('root') || settings.has('extra')) ? ['the words went into cmdline: while it is set, xl overlooks root and extra'] : [];
   return { document: commit(document, splices, new Map([[key, result]])), changed: [key], notes };
@@ -53,9 +47,9 @@ function isInRoot(word: string, settings: Map<string, Setting>): boolean {
   return inRoot.at(-1)?.text === word && !inExtra;
 }
 
-function wordEdits(line: string, words: readonly string[]): WordEdit[] {
+function wordEdits(line: string, words: readonly string[]): Splice[] {
   const present = kernelWords(line);
-  const edits: WordEdit[] = [];
+  const edits: Splice[] = [];
   const added: string[] = [];
   for (const word of words) {
     const same = present.filter(({ text }) => nameOf(text) === nameOf(word));
@@ -70,10 +64,10 @@ function wordEdits(line: string, words: readonly string[]): WordEdit[] {
     for (const { start, end } of others) edits.push({ start: start - blanksBefore(line, start), end, text: '' });
   }
   if (added.length > 0) edits.push(addition(line, present, added.join(' ')));
-  return edits.sort((one, other) => one.start - other.start || one.end - other.end);
+  return inOrder(edits);
 }
 
-function addition(line: string, present: readonly Word[], words: string): WordEdit {
+function addition(line: string, present: readonly Word[], words: string): Splice {
   const last = present.at(-1);
   if (last) return { start: last.end, end: last.end, text: ` ${words}` };
   return { start: 0, end: 0, text: line.trim() === '' ? words : `${words} ` };
@@ -100,29 +94,20 @@ function nameOf(word: string): string {
   return equals === -1 ? word : word.slice(0, equals + 1);
 }
 
-function applyEdits(line: string, edits: readonly WordEdit[]): string {
-  return [...edits].reverse().reduce((result, { start, end, text }) => result.slice(0, start) + text + result.slice(end), line);
-}
-
 /** Each edit within the quoted string it falls in; undefined where one falls across two, or in a bare number. */
-function splicesFor({ chain }: Setting, edits: readonly WordEdit[]): Splice[] | undefined {
-  let from = 0;
-  const pieces = chain.map(({ value }) => {
-    const atom = value as Atom;
-    const piece = { atom, from, to: from + atom.value.length };
-    from = piece.to;
-    return piece;
-  });
+function splicesFor({ chain }: Setting, edits: readonly Splice[]): Splice[] | undefined {
+  const atoms = chain.map(({ value }) => value as Atom);
   const splices: Splice[] = [];
+  let [index, from] = [0, 0];
   for (const { start, end, text } of edits) {
-    const piece = pieces.find((candidate) => candidate.from <= start && end <= candidate.to);
-    const quoteMark = piece?.atom.quote;
-    if (!piece || quoteMark === undefined) return undefined;
-    splices.push({
-      start: piece.atom.origins[start - piece.from] ?? piece.atom.end,
-      end: piece.atom.origins[end - piece.from] ?? piece.atom.end,
-      text: escapeFor(text, quoteMark),
-    });
+    let atom = atoms[index];
+    while (atom && start > from + atom.value.length) {
+      from += atom.value.length;
+      index += 1;
+      atom = atoms[index];
+    }
+    if (atom?.quote === undefined || end > from + atom.value.length) return undefined;
+    splices.push({ start: atom.origins[start - from] ?? atom.end, end: atom.origins[end - from] ?? atom.end, text: escapeFor(text, atom.quote) });
   }
   return splices;
 }

@@ -43,13 +43,18 @@ export function commit(document: CfgDocument, splices: readonly Splice[], expect
   return result;
 }
 
-function applySplices(text: string, splices: readonly Splice[]): string {
+/** In any order; of two at one place the first goes first. */
+export function applySplices(text: string, splices: readonly Splice[]): string {
   let result = '';
   let at = 0;
-  for (const { start, end, text: replacement } of [...splices].sort((one, other) => one.start - other.start)) {
+  for (const { start, end, text: replacement } of inOrder(splices)) {
     if (start < at) throw new Error('internal error: two edits of the cfg overlap; nothing was changed');
     result += text.slice(at, start) + replacement;
     at = end;
   }
   return result + text.slice(at);
+}
+
+export function inOrder(splices: readonly Splice[]): Splice[] {
+  return [...splices].sort((one, other) => one.start - other.start || one.end - other.end);
 }

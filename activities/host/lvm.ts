@@ -66,7 +66,7 @@ export function parseVolumeGroup(text: string): VolumeGroup | undefined {
   };
 }
 
-/** `lvs --reportformat json`. `lv_snapshot_invalid` is blank for a good snapshot; the attributes' fifth letter says it, too. */
+/** `lvs --reportformat json`. `lv_snapshot_invalid` is blank for a good snapshot and `unknown` for what is none; the attributes' fifth letter says it, too. */
 export function parseVolumes(text: string): Volume[] {
   return reportRows('lvs', text, 'lv').map((row) => {
     const attributes = row['lv_attr'] ?? '';
@@ -78,7 +78,7 @@ export function parseVolumes(text: string): Volume[] {
       tags: (row['lv_tags'] ?? '').split(',').filter((tag) => tag !== ''),
       ...(origin === '' ? {} : { origin }),
       ...(percent === '' ? {} : { dataPercent: Number(percent) }),
-      invalid: (row['lv_snapshot_invalid'] ?? '') !== '' || 'IS'.includes(attributes.charAt(4) || '-'),
+      invalid: row['lv_snapshot_invalid'] === 'snapshot invalid' || 'IS'.includes(attributes.charAt(4) || '-'),
       open: attributes.charAt(5) === 'o',
     };
   });

@@ -26,7 +26,7 @@ async function sayHello(env: StepEnv, ref: GuestRef, ip: string): Promise<{ kern
     const [kernel = '', rootDevice = ''] = stdout.trim().split('\n');
     return { kernel, rootDevice };
   } catch (error) {
-    if (error instanceof ToolError && !error.cancelled && !error.notFound) return undefined;
+    if (error instanceof GuestflowError && error.type === 'GuestDidNotAnswer') return undefined;
     throw error;
   }
 }

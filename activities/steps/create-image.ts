@@ -1,9 +1,11 @@
 /** create-image: the guest's disk as an image file, by xen-tools, from the golden root tarball (rows 3-5 of the how-to). */
-import type { GoldenResult, GuestRef, GuestSpec, ImageResult } from '../../contract/types.ts';
+import { formatIpv4, lastOf, networkOf, parseIpv4, prefixOfNetmask } from '../../contract/ipv4.ts';
+import type { GoldenResult, GuestNetwork, GuestRef, GuestSpec, ImageResult } from '../../contract/types.ts';
 import type { Dom0Settings } from '../../contract/dom0-settings.ts';
 import { MiB } from '../../contract/sizes.ts';
 import { PART_SUFFIX } from '../host/host.ts';
-import { makeKey } from '../host/guest-ssh.ts';
+import { knownHostsLine, makeKey } from '../host/guest-ssh.ts';
+import { readHostKey, writeRoleInput } from '../host/role-input.ts';
 import { clearHalfMade, makeGolden, xenCreateImage } from '../host/xen-tools.ts';
 import { guestPaths, type GuestPaths } from '../guest-paths.ts';
 import { isOwner, MARKER_FILE, markerOwner, markerText, mustOwn } from '../marks.ts';
@@ -75,20 +77,14 @@ export async function ensureGuestState(env: StepEnv, ref: GuestRef): Promise<Gue
   return paths;
 }
 
-/** What the role puts into the image. Files of mode 0600: a password's hash is in no command line and no environment. */
-async function writeRoleInput(env: StepEnv, spec: GuestSpec, paths: GuestPaths): Promise<void> {
-  const { files } = env.host;
-  if ((await files.info(paths.provisionKey)) === undefined || (await files.info(`${paths.provisionKey}.pub`)) === undefined) {
-    await files.remove(paths.provisionKey);
-    await files.remove(`${paths.provisionKey}.pub`);
-    await makeKey(env.host, paths.provisionKey, provisionKeyComment(spec));
-  }
-  const provision = (await files.read(`${paths.provisionKey}.pub`))?.toString('utf8').trim() ?? '';
-  await files.removeTree(paths.roleInput);
-  await files.makeDirectory(paths.roleInput, 0o700);
-  await files.writeAtomic(`${paths.roleInput}/authorized_keys`, `${[provision, ...spec.sshKeys].join('\n')}\n`);
-  await files.writeAtomic(`${paths.roleInput}/timezone`, `${spec.timezone}\n`);
-  if (spec.passwordHash !== undefined) await files.writeAtomic(`${paths.roleInput}/password-hash`, `${spec.passwordHash}\n`);
+/** What the role puts into the image: the customer's keys, and the provisioning key of this one guest, which never leaves this dom0. */
+async function prepareRole(env: StepEnv, spec: GuestSpec, paths: GuestPaths): Promise<void> {
+  const provision = await makeKey(env.host, paths.provisionKey, provisionKeyComment(spec));
+  await writeRoleInput(env.host, paths.roleInput, {
+    authorizedKeys: [provision, ...spec.sshKeys],
+    timezone: spec.timezone,
+    ...(spec.passwordHash === undefined ? {} : { passwordHash: spec.passwordHash }),
+  });
 }
 
 /** Comment of the provisioning key: by it, seal finds the line again. */
@@ -96,10 +92,8 @@ export function provisionKeyComment(ref: GuestRef): string {
   return `guestflow-provision-${ref.name}`;
 }
 
-function broadcastOf(ip: string, netmask: string): string {
-  const number = (text: string): number => text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-  const value = ((number(ip) & number(netmask)) | ~number(netmask)) >>> 0;
-  return [24, 16, 8, 0].map((shift) => String((value >>> shift) & 255)).join('.');
+function broadcastOf({ ip, netmask }: GuestNetwork): string {
+  return formatIpv4(lastOf(networkOf(parseIpv4(ip) ?? 0, prefixOfNetmask(netmask) ?? 32)));
 }
 
 /** Makes the image below a directory of its own, and renames that into place when it is whole. */
@@ -115,13 +109,13 @@ export async function createImage(env: StepEnv, input: { spec: GuestSpec }): Pro
   await clearHalfMade(host, paths.unfinishedImages);
   await host.files.removeTree(paths.unfinishedImages);
   await host.files.makeDirectory(paths.unfinishedImages, 0o700);
-  await writeRoleInput(env, spec, paths);
+  await prepareRole(env, spec, paths);
   env.progress(`xen-create-image ${spec.name}: installing ${spec.dist}`);
   const mirror = spec.mirror ?? settings.mirror;
   await xenCreateImage(host, {
     name: spec.name,
     ...spec.network,
-    broadcast: broadcastOf(spec.network.ip, spec.network.netmask),
+    broadcast: broadcastOf(spec.network),
     memoryMiB: spec.memoryBytes / MiB,
     diskMiB: spec.diskBytes / MiB,
     swapMiB: spec.swapBytes / MiB,
@@ -142,7 +136,8 @@ export async function createImage(env: StepEnv, input: { spec: GuestSpec }): Pro
     ...(spec.installMethod === 'golden' ? { goldenTarball: goldenPath(settings, spec.dist) } : {}),
   }, { signal: env.signal, onOutput: (line) => { env.progress(`xen-create-image: ${line}`); } });
 
-  await adoptHostKey(env, spec, paths);
+  // The role made the guest's host key on this dom0, so the first login already knows whom it talks to.
+  await host.files.writeAtomic(paths.knownHosts, knownHostsLine(spec.network.ip, await readHostKey(host, paths.roleInput)));
   const made = `${paths.unfinishedImages}/domains/${spec.name}`;
   await host.files.rename(`${paths.unfinishedImages}/${spec.name}.cfg`, `${made}/${spec.name}.cfg`);
   await host.files.writeAtomic(`${made}/${MARKER_FILE}`, markerText({ guest: spec.name, order: spec.order }));
@@ -153,12 +148,4 @@ export async function createImage(env: StepEnv, input: { spec: GuestSpec }): Pro
   await host.files.removeTree(paths.unfinishedImages);
   await host.files.removeTree(paths.roleInput);
   return { directory: paths.images, bytes: (await host.files.info(paths.diskImage))?.allocatedBytes ?? 0, reused: false };
-}
-
-/** The role made the guest's host key on this dom0, so the first login already knows whom it talks to. */
-async function adoptHostKey(env: StepEnv, spec: GuestSpec, paths: GuestPaths): Promise<void> {
-  const key = (await env.host.files.read(`${paths.roleInput}/ssh_host_ed25519_key.pub`))?.toString('utf8').trim();
-  if (key === undefined) throw new Error(`the role "guestflow" left no host key of ${spec.name} in ${paths.roleInput}`);
-  const [type = '', base64 = ''] = key.split(' ');
-  await env.host.files.writeAtomic(paths.knownHosts, `${spec.network.ip} ${type} ${base64}\n`);
 }

@@ -16,7 +16,7 @@ interface ConsoleOptions extends ServerOptions {
 export function registerGuests(program: Command, context: Context): void {
   const { io } = context;
   withServer(program.command('list').summary('list the guests').description('Lists the guests, from Temporal\'s search attributes: a change may take a second to show.')
-    .option('--phase PHASE', 'only those in this phase').option('--dom0 HOST', 'only those on this dom0').option('--all', 'those that are gone, too'))
+    .option('--phase <PHASE>', 'only those in this phase').option('--dom0 HOST', 'only those on this dom0').option('--all', 'those that are gone, too'))
     .action(context.action(async (options: ListOptions) => {
       const { printJson, printLine, printTable } = await import('../io.ts');
       const rows = await withGuestflow(options, (flow) => flow.list(options));
@@ -38,7 +38,7 @@ export function registerGuests(program: Command, context: Context): void {
     });
   }));
 
-  withServer(program.command('console').summary('the end of a guest\'s console').argument('<NAME>').option('--lines N', 'how many lines', '100'))
+  withServer(program.command('console').summary('the end of a guest\'s console').argument('<NAME>').option('--lines <N>', 'how many lines', '100'))
     .action(context.action(async (name: string, options: ConsoleOptions) => {
       const { printJson } = await import('../io.ts');
       const lines = await wholeNumber('lines', options.lines, 10_000);

@@ -1,0 +1,26 @@
+/** What decides the content of the dom0 worker's package. */
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Folders whose sources end up in the package, or make it. */
+const FOLDERS = ['activities', 'client', 'contract', 'deploy', 'worker', 'xlcfg'];
+
+/** Files beside them. The lockfile stands for everything in node_modules. */
+const FILES = ['package.json', 'package-lock.json'];
+
+/** Hash of the content of all inputs. */
+export async function inputsHash(root: string, epoch: number): Promise<string> {
+  const hash = createHash('sha256').update(`epoch ${String(epoch)}\0`);
+  const inFolders = await Promise.all(FOLDERS.map((folder) => filesBelow(root, folder)));
+  for (const file of [...FILES, ...inFolders.flat()].sort()) {
+    const { mode } = await stat(join(root, file));
+    hash.update(`${file}\0${(mode & 0o111).toString(8)}\0`).update(await readFile(join(root, file)));
+  }
+  return hash.digest('hex');
+}
+
+async function filesBelow(root: string, folder: string): Promise<string[]> {
+  const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(join(root, '/').length));
+}
