@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, WithStartWorkflowOperation, WorkflowUpdateFailedError, ScheduleNotFoundError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { CONTROL_QUEUE, DOM0_UPDATES, dom0WorkflowId, GUEST_UPDATES, guestWorkflowId, nightlyScheduleId, operationWorkflowId, WORKFLOWS } from '../contract/names.ts';
-import type { Dom0State, GuestOrder, GuestRef, OperationResult, Reservation, ReserveRequest } from '../contract/types.ts';
+import type { Dom0State, GuestOrder, GuestRef, GuestSpec, OperationResult, Reservation, ReserveRequest } from '../contract/types.ts';
 
 /** Nights start here (UTC hour), so that guests do not all start at once within the four hours after. */
 const NIGHT_STARTS = 1;
@@ -57,6 +57,14 @@ export function createControlActivities(client: Client) {
       };
       const lease = await toDom0<Reservation>(order.dom0, DOM0_UPDATES.reserve, undefined, request);
       return { ...lease, ...(order.netmask === undefined ? {} : { netmask: order.netmask }), ...(order.gateway === undefined ? {} : { gateway: order.gateway }), ...(order.bridge === undefined ? {} : { bridge: order.bridge }) };
+    },
+
+    /** Promises a guest that is there another part of its dom0; its address stays. */
+    async promise(spec: GuestSpec): Promise<void> {
+      const request: ReserveRequest = {
+        guest: spec.name, order: spec.order, memoryBytes: spec.memoryBytes, vcpus: spec.vcpus, diskBytes: spec.diskBytes + spec.swapBytes, ip: spec.network.ip,
+      };
+      await toDom0(spec.dom0, DOM0_UPDATES.reserve, undefined, request);
     },
 
     async release(ref: GuestRef): Promise<void> {

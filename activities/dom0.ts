@@ -12,11 +12,14 @@ import { dropImage, makeVolumes } from './steps/lvm-migration.ts';
 import { takeBackup } from './steps/nightly-backup.ts';
 import { planGuest } from './steps/plan-guest.ts';
 import { preflight, prepare } from './steps/preflight.ts';
+import { growDisk, shrinkDisk } from './steps/resize-disk.ts';
+import { retireVolumes, reviveVolumes } from './steps/retire.ts';
 import { sealGuest } from './steps/seal.ts';
 import { setWallclock } from './steps/sysctl-wallclock.ts';
 import { removeBackups, removeCfg, removeGuestState, removeImage, removeSnapshot, removeVolumes } from './steps/undo.ts';
 
 const nothing = z.undefined();
+const resizeInput = z.object({ ref: guestRefSchema, bytes: guestSpecSchema.shape.diskBytes });
 const goldenInput = z.object({ dist: guestSpecSchema.shape.dist, mirror: guestSpecSchema.shape.mirror });
 
 /**
@@ -30,6 +33,7 @@ export function createDom0Activities(context: Dom0Context) {
   const activity = activityMaker(context);
   const byName = (ref: { readonly name: string }): string => ref.name;
   const ofSpec = (input: { readonly spec: GuestSpec }): string => input.spec.name;
+  const ofRef = (input: { readonly ref: { readonly name: string } }): string => input.ref.name;
   const unlocked = (): undefined => undefined;
   return {
     short: {
@@ -54,6 +58,8 @@ export function createDom0Activities(context: Dom0Context) {
       removeSnapshot: activity(guestRefSchema, byName, removeSnapshot),
       removeBackups: activity(guestRefSchema, byName, removeBackups),
       removeGuestState: activity(guestRefSchema, byName, removeGuestState),
+      retireVolumes: activity(guestRefSchema, byName, retireVolumes),
+      reviveVolumes: activity(guestRefSchema, byName, reviveVolumes),
     },
     bulk: {
       ensureGolden: activity(goldenInput, (input) => `golden/${input.dist}`, ensureGolden),
@@ -61,6 +67,8 @@ export function createDom0Activities(context: Dom0Context) {
       makeVolumes: activity(guestSpecSchema, byName, makeVolumes),
       takeBackup: activity(guestRefSchema, byName, takeBackup),
       removeVolumes: activity(guestRefSchema, byName, removeVolumes),
+      growDisk: activity(resizeInput, ofRef, growDisk),
+      shrinkDisk: activity(resizeInput, ofRef, shrinkDisk),
     },
   };
 }

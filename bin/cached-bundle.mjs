@@ -5,7 +5,21 @@ import { pathToFileURL } from 'node:url';
 import { createHash, randomBytes } from 'node:crypto';
 
 /** Folders that the command line is made of. */
-const FOLDERS = ['cli', 'client', 'contract', 'activities', 'worker', 'workflows', 'xlcfg', 'fake', 'lab', 'deploy', 'gateway', 'bin', 'scripts'];
+const FOLDERS = [
+  'cli',
+  'client',
+  'contract',
+  'activities',
+  'worker',
+  'workflows',
+  'xlcfg',
+  'fake',
+  'lab',
+  'deploy',
+  'gateway',
+  'bin',
+  'scripts',
+];
 
 /** Tells one state of the sources from another by names, sizes and times: reading them all would cost more than the rest of a start. */
 function stateOf(root) {

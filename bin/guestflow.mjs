@@ -10,7 +10,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 if (!existsSync(join(ROOT, 'node_modules', 'commander'))) {
-  process.stderr.write('guestflow: the npm packages are not installed. Run `npm ci --ignore-scripts`, or `npm start`, which does it for you.\n');
+  process.stderr.write(
+    'guestflow: the npm packages are not installed. Run `npm ci --ignore-scripts`, or `npm start`, which does it for you.\n',
+  );
   process.exitCode = 3;
 } else {
   const { cachedBundle } = await import('./cached-bundle.mjs');

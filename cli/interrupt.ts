@@ -9,20 +9,19 @@ import type { Io } from './io.ts';
  * @param message what to say then: what goes on without us
  * @throws InterruptedError
  */
-export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>, message: string): Promise<T> {
+export async function interruptible<T>(io: Io, work: (signal: AbortSignal) => Promise<T>, message: string): Promise<T> {
   const controller = new AbortController();
-  let interrupted = (): void => undefined;
+  let takeBack = (): void => undefined;
   const interruption = new Promise<never>((_resolve, reject) => {
-    interrupted = () => {
+    takeBack = io.onInterrupt(() => {
       controller.abort();
       reject(new InterruptedError(message));
-    };
+    });
   });
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
     return await Promise.race([work(controller.signal), interruption]);
   } finally {
-    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+    takeBack();
   }
 }
 

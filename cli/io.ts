@@ -6,6 +6,8 @@ export interface Io {
   readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly env: NodeJS.ProcessEnv;
+  /** Calls the listener at Ctrl-C or SIGTERM, which then do not end the process. Returns a function that takes it back. */
+  onInterrupt(listener: () => void): () => void;
 }
 
 /** This process's own. A reader that has gone (`guestflow list | head -1`) ends it quietly. */
@@ -16,7 +18,14 @@ export function processIo(): Io {
       throw error;
     });
   }
-  return { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, env: process.env };
+  return { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, env: process.env, onInterrupt };
+}
+
+function onInterrupt(listener: () => void): () => void {
+  process.on('SIGINT', listener).on('SIGTERM', listener);
+  return () => {
+    process.off('SIGINT', listener).off('SIGTERM', listener);
+  };
 }
 
 /** One JSON document on standard output. */

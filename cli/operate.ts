@@ -10,6 +10,7 @@ import { createProgress } from './progress.ts';
 export async function operate(io: Io, name: string, kind: OperationKind, options: ServerOptions & { readonly now?: true }): Promise<undefined> {
   return withGuestflow(options, async (flow) => {
     const result = await interruptible(
+      io,
       (signal) => withProgress(io, flow, name, options, signal, () => flow.operate(name, kind, options.now === undefined ? {} : { now: true })),
       `interrupted; ${kind} of ${name} goes on: guestflow show ${name} tells how it goes`,
     );
@@ -24,7 +25,7 @@ export async function cancel(io: Io, name: string, options: ServerOptions): Prom
   return withGuestflow(options, async (flow) => {
     const kind = await flow.cancel(name);
     if (kind !== undefined) {
-      await interruptible((signal) => withProgress(io, flow, name, options, signal, () => flow.waitFor(name, { signal })), `interrupted; ${kind} of ${name} goes on being undone`);
+      await interruptible(io, (signal) => withProgress(io, flow, name, options, signal, () => flow.waitFor(name, { signal })), `interrupted; ${kind} of ${name} goes on being undone`);
     }
     if (options.json) printJson(io, { guest: name, ...(kind === undefined ? {} : { cancelled: kind }) });
     else printLine(io, kind === undefined ? `nothing runs on ${name}` : `${kind} of ${name} is cancelled, and what it had done is undone`);

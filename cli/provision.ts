@@ -82,10 +82,9 @@ async function place(io: Io, flow: Guestflow, order: GuestOrder, options: Provis
 async function waitForGuest(io: Io, flow: Guestflow, name: string, options: ProvisionOptions): Promise<GuestStatus> {
   const progress = createProgress({ json: options.json === true, stream: io.stderr });
   const interrupt = new AbortController();
-  const onSignal = (): void => {
+  const takeBack = io.onInterrupt(() => {
     interrupt.abort();
-  };
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  });
   let last: GuestStatus | undefined;
   const wait = (signal?: AbortSignal): Promise<GuestStatus> =>
     flow.waitFor(name, {
@@ -110,6 +109,6 @@ async function waitForGuest(io: Io, flow: Guestflow, name: string, options: Prov
     throw new InterruptedError(`interrupted; guest ${name} was cancelled, and what was done is undone`);
   } finally {
     progress.stop();
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    takeBack();
   }
 }

@@ -24,7 +24,7 @@ export async function top(io: Io, options: TopOptions): Promise<undefined> {
     const first = await sample(flow, hosts);
     if (options.json) printJson(io, first.map(({ host, domains }) => ({ host, domains })));
     else draw(io, first, []);
-    if (options.watch !== undefined) await interruptible((signal) => again(io, flow, hosts, first, signal), 'interrupted');
+    if (options.watch !== undefined) await interruptible(io, (signal) => again(io, flow, hosts, first, signal), 'interrupted');
     return undefined;
   });
 }

@@ -65,8 +65,6 @@ export interface Guestflow {
   operate(name: string, kind: OperationKind, options?: OperateOptions): Promise<OperationResult>;
   /** Cancels the operation that runs; it is undone. Returns its kind, or undefined when none ran. */
   cancel(name: string): Promise<string | undefined>;
-  /** Takes a termination back within its grace period. */
-  undelete(name: string): Promise<GuestStatus>;
   /** When the next nightly backup begins (ISO 8601); undefined when its Schedule is paused. */
   nextBackup(name: string): Promise<string | undefined>;
   dom0s(): Promise<string[]>;
@@ -100,8 +98,7 @@ export async function connect(options: EndpointOptions = {}): Promise<Guestflow>
     exists: (name) => exists(session, name),
     list: (filter) => listGuests(session, filter),
     operate: (name, kind, operation) => operate(session, name, kind, operation),
-    cancel: async (name) => (await update<{ cancelled?: string }>(session, name, GUEST_UPDATES.cancel)).cancelled,
-    undelete: (name) => update<GuestStatus>(session, name, GUEST_UPDATES.undelete),
+    cancel: (name) => cancel(session, name),
     nextBackup: (name) => nextBackup(session, name),
     dom0s: () => listDom0s(session),
     mustBeServed: (host) => mustBeServed(session, host),
@@ -168,8 +165,9 @@ async function operate(session: Session, name: string, kind: OperationKind, { id
   return session.call(`guest ${name}`, () => accepted.result(), Number.POSITIVE_INFINITY);
 }
 
-function update<T>(session: Session, name: string, what: string): Promise<T> {
-  return session.call(`guest ${name}`, () => session.client.workflow.getHandle(guestWorkflowId(name)).executeUpdate<T, []>(what));
+async function cancel(session: Session, name: string): Promise<string | undefined> {
+  const handle = session.client.workflow.getHandle(guestWorkflowId(name));
+  return (await session.call(`guest ${name}`, () => handle.executeUpdate<{ cancelled?: string }, []>(GUEST_UPDATES.cancel))).cancelled;
 }
 
 function urlOf(session: Session, name: string): string | undefined {

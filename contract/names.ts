@@ -31,6 +31,16 @@ export function dom0WorkflowId(host: string): string {
   return `dom0/${host}`;
 }
 
+/** Workflow id of what billing wants of one order. */
+export function billingWorkflowId(order: string): string {
+  return `order/${order}`;
+}
+
+/** Workflow id of an address range's leases. */
+export function networkWorkflowId(cidr: string): string {
+  return `network/${cidr}`;
+}
+
 /** Schedule id of a guest's nightly backup. */
 export function nightlyScheduleId(name: string): string {
   return `nightly/${name}`;
@@ -53,6 +63,14 @@ export const WORKFLOWS = {
   backupGuest: 'backupGuest',
   terminateGuest: 'terminateGuest',
   nightlyBackup: 'nightlyBackup',
+  suspendGuest: 'suspendGuest',
+  resumeGuest: 'resumeGuest',
+  changePlan: 'changePlan',
+  retireGuest: 'retireGuest',
+  reviveGuest: 'reviveGuest',
+  billingOrder: 'billingOrder',
+  network: 'network',
+  notify: 'notify',
   dom0: 'dom0',
   dom0Task: 'dom0Task',
 } as const;
@@ -65,8 +83,6 @@ export const GUEST_UPDATES = {
   operate: 'operate',
   /** Cancels the operation that runs: `() → {cancelled: string | undefined}`. */
   cancel: 'cancel',
-  /** Takes a termination back within its grace period: `() → GuestStatus`. */
-  undelete: 'undelete',
 } as const;
 
 /** Queries of the `guest` workflow and of operations. */

@@ -14,6 +14,10 @@ export interface GuestOrder {
   /** Id of the order: the same id again is the same order. */
   readonly order: string;
   readonly name: string;
+  /** Host name in the guest. Default: the name. A guest ordered by billing is named after its order; its host name is the customer's. */
+  readonly hostname?: string;
+  /** Id of the customer in the provider's billing: for keeping a customer's guests on different dom0s. */
+  readonly customer?: string;
   readonly plan: string;
   readonly dom0: string;
   readonly type: 'pv' | 'pvh';
@@ -101,7 +105,17 @@ export type GuestPhase =
   | 'ordered' | 'provisioning' | 'running' | 'stopped' | 'suspended' | 'terminating' | 'gone' | 'failed' | 'needs-cleanup';
 
 /** Operations on a guest that exists. */
-export type OperationKind = 'start' | 'stop' | 'destroy' | 'backup' | 'terminate' | 'cleanup';
+export type OperationKind = 'start' | 'stop' | 'destroy' | 'backup' | 'suspend' | 'resume' | 'changePlan' | 'terminate' | 'undelete' | 'cleanup';
+
+/** What another plan means for a guest. A disk only grows. */
+export interface PlanChange {
+  readonly plan: string;
+  readonly memoryBytes: number;
+  readonly vcpus: number;
+  readonly diskBytes: number;
+  /** Whether the guest may be restarted for what Xen cannot change while it runs. */
+  readonly mayRestart: boolean;
+}
 
 export interface OperationRequest {
   readonly kind: OperationKind;
@@ -109,6 +123,8 @@ export interface OperationRequest {
   readonly id: string;
   /** `terminate`: without the grace period. */
   readonly now?: boolean;
+  /** `changePlan`. */
+  readonly change?: PlanChange;
 }
 
 export interface OperationResult {

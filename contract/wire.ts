@@ -26,6 +26,8 @@ const passwordHash = z.string().max(300).regex(/^\$(5|6|y|7|gy|2[aby])\$[A-Za-z0
 const decided = {
   order,
   name,
+  hostname: z.string().max(253).regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/, 'is no host name').exactOptional(),
+  customer: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'is no customer id').exactOptional(),
   plan: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'is no name of a plan'),
   dom0,
   type: z.enum(['pv', 'pvh']),

@@ -32,7 +32,10 @@ const withoutWorkflows: Plugin = {
     setup.onResolve({ filter: /^@grpc\/grpc-js$/ }, ({ path }) => ({ path, namespace: 'status-codes' }));
     setup.onLoad({ filter: /.*/, namespace: 'status-codes' }, () => ({ contents: statusCodesOnly(), loader: 'js' }));
     // Error messages in fifty languages.
-    setup.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({ contents: `export { default as en } from './en.js';`, loader: 'js' }));
+    setup.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({
+      contents: `export { default as en } from './en.js';`,
+      loader: 'js',
+    }));
     setup.onLoad({ filter: /@temporalio\/core-bridge\/common\.js$/ }, () => ({ contents: LIBRARY_BESIDE, loader: 'js' }));
     // Paths of files that only workflows need are looked up when the module loads: any string will do.
     setup.onLoad({ filter: /@temporalio\/worker\/lib\/.*\.js$/ }, async ({ path }) => ({
@@ -74,7 +77,9 @@ export async function bundleWorker(entry = join(ROOT, 'worker', 'dom0-main.ts'))
   });
   const [output] = result.outputFiles;
   if (output === undefined) throw new Error('esbuild made no output');
-  const folders = Object.keys(result.metafile.inputs).map((input) => /(?:^|\/)(node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1]);
+  const folders = Object.keys(result.metafile.inputs).map(
+    (input) => /(?:^|\/)(node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1],
+  );
   const packages = [...new Set(folders)].filter((folder) => folder !== undefined);
   return { code: output.contents, packages: packages.sort() };
 }

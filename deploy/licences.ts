@@ -19,7 +19,11 @@ export async function licences(root: string, packages: readonly string[]): Promi
 }
 
 async function licenceOf(root: string, folder: string): Promise<{ name: string; text: string }> {
-  const { name, version, license } = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8')) as { name: string; version: string; license?: string };
+  const { name, version, license } = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8')) as {
+    name: string;
+    version: string;
+    license?: string;
+  };
   const file = (await readdir(join(root, folder))).find((entry) => /^(licen[cs]e|copying)(\.|$)/i.test(entry));
   const text = file === undefined ? `Licence: ${license ?? 'not stated'}` : await readFile(join(root, folder, file), 'utf8');
   return { name: `${name} ${version}`, text };

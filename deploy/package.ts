@@ -63,7 +63,10 @@ async function reusable(file: string, record: string, key: string): Promise<Dom0
   if (!existsSync(file) || !existsSync(record)) return undefined;
   const { key: its, sha256, bytes } = JSON.parse(await readFile(record, 'utf8')) as { key?: string; sha256?: string; bytes?: number };
   if (its !== key || sha256 === undefined || bytes !== (await stat(file)).size) return undefined;
-  const whole = createHash('sha256').update(await readFile(file)).digest('hex') === sha256;
+  const whole =
+    createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex') === sha256;
   return whole ? { file, sha256, bytes, reused: true } : undefined;
 }
 
@@ -88,7 +91,9 @@ async function build(work: string, signal: AbortSignal | undefined): Promise<str
 /** Fills in the control file and makes the maintainer scripts executable. */
 async function writeControl(tree: string): Promise<void> {
   const control = join(tree, 'DEBIAN', 'control');
-  const text = (await readFile(control, 'utf8')).replace('@VERSION@', packageJson.version).replace('@INSTALLED_SIZE@', String(await installedKiB(tree)));
+  const text = (await readFile(control, 'utf8'))
+    .replace('@VERSION@', packageJson.version)
+    .replace('@INSTALLED_SIZE@', String(await installedKiB(tree)));
   await writeFile(control, text);
   for (const script of ['postinst', 'prerm', 'postrm']) await chmod(join(tree, 'DEBIAN', script), 0o755);
 }

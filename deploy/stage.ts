@@ -50,13 +50,18 @@ async function setDirectoryModes(path: string): Promise<void> {
 
 /** Gives everything in `tree` the same time, seconds since 1970. */
 export async function setTimes(tree: string, epoch: number): Promise<void> {
-  for (const entry of await readdir(tree, { recursive: true, withFileTypes: true })) await utimes(join(entry.parentPath, entry.name), epoch, epoch);
+  for (const entry of await readdir(tree, { recursive: true, withFileTypes: true }))
+    await utimes(join(entry.parentPath, entry.name), epoch, epoch);
   await utimes(tree, epoch, epoch);
 }
 
 /** Size of the tree once installed, as Debian counts it: KiB, each file rounded up. */
 export async function installedKiB(tree: string): Promise<number> {
-  const entries = (await readdir(tree, { recursive: true, withFileTypes: true })).filter((entry) => !entry.parentPath.startsWith(join(tree, 'DEBIAN')));
-  const sizes = await Promise.all(entries.map(async (entry) => (entry.isFile() ? Math.ceil((await stat(join(entry.parentPath, entry.name))).size / 1024) : 1)));
+  const entries = (await readdir(tree, { recursive: true, withFileTypes: true })).filter(
+    (entry) => !entry.parentPath.startsWith(join(tree, 'DEBIAN')),
+  );
+  const sizes = await Promise.all(
+    entries.map(async (entry) => (entry.isFile() ? Math.ceil((await stat(join(entry.parentPath, entry.name))).size / 1024) : 1)),
+  );
   return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -25,22 +25,42 @@ export interface FakeCfg {
 
 /** What xl prints for what it drops; of unknown keys it says nothing. */
 function warningsOf(path: string, shown: ShownCfg): string[] {
-  return shown.problems.filter(({ effect }) => effect === 'dropped').flatMap(({ key, line, reason }) => {
-    if (/^"(.*)" is no vif setting/.test(reason)) return [`unrecognized argument \`${/^"(.*)" is no vif/.exec(reason)?.[1] ?? ''}'`];
-    if (/must be a list/.test(reason)) return [`${path}:${String(line)}: warning: parameter \`${key}' is a single value but should be a list`];
-    if (/not a list$/.test(reason)) return [`${path}:${String(line)}: warning: parameter \`${key}' is a list but should be a single value`];
-    return /xl goes on without any/.test(reason) ? [`${path}:${String(line)}: warning: parameter \`${key}' is not a valid number`] : [];
-  });
+  return shown.problems
+    .filter(({ effect }) => effect === 'dropped')
+    .flatMap(({ key, line, reason }) => {
+      if (/^"(.*)" is no vif setting/.test(reason)) return [`unrecognized argument \`${/^"(.*)" is no vif/.exec(reason)?.[1] ?? ''}'`];
+      if (/must be a list/.test(reason))
+        return [`${path}:${String(line)}: warning: parameter \`${key}' is a single value but should be a list`];
+      if (/not a list$/.test(reason))
+        return [`${path}:${String(line)}: warning: parameter \`${key}' is a list but should be a single value`];
+      return /xl goes on without any/.test(reason) ? [`${path}:${String(line)}: warning: parameter \`${key}' is not a valid number`] : [];
+    });
 }
 
 function read(path: string, shown: ShownCfg, bridge: string): FakeCfg {
-  const text = (key: string, otherwise: string): string => (typeof shown.keys[key] === 'string' || typeof shown.keys[key] === 'number' ? String(shown.keys[key]) : otherwise);
+  const text = (key: string, otherwise: string): string =>
+    typeof shown.keys[key] === 'string' || typeof shown.keys[key] === 'number' ? String(shown.keys[key]) : otherwise;
   const number = (key: string): number | undefined => (typeof shown.keys[key] === 'number' ? shown.keys[key] : undefined);
   return {
-    name: text('name', ''), type: text('type', 'pv'), memory: number('memory'), memoryMiB: number('memory') ?? 32, maxMemMiB: number('maxmem'),
-    vcpus: number('vcpus') ?? 1, kernel: text('kernel', ''), ramdisk: text('ramdisk', ''), root: text('root', ''), extra: text('extra', ''), onCrash: text('on_crash', 'destroy'),
-    disks: shown.disks.flatMap(({ target, vdev, access }) => (target === null || vdev === null ? [] : [{ vdev, source: target, writable: access === 'rw' }])),
-    vifs: shown.vifs.map((vif) => ({ mac: (vif.mac ?? '00:16:3e:00:00:01').toLowerCase(), bridge: vif.bridge ?? bridge, ip: /(?:^|,) *ip=([^,]*)/.exec(vif.raw)?.[1] })),
+    name: text('name', ''),
+    type: text('type', 'pv'),
+    memory: number('memory'),
+    memoryMiB: number('memory') ?? 32,
+    maxMemMiB: number('maxmem'),
+    vcpus: number('vcpus') ?? 1,
+    kernel: text('kernel', ''),
+    ramdisk: text('ramdisk', ''),
+    root: text('root', ''),
+    extra: text('extra', ''),
+    onCrash: text('on_crash', 'destroy'),
+    disks: shown.disks.flatMap(({ target, vdev, access }) =>
+      target === null || vdev === null ? [] : [{ vdev, source: target, writable: access === 'rw' }],
+    ),
+    vifs: shown.vifs.map((vif) => ({
+      mac: (vif.mac ?? '00:16:3e:00:00:01').toLowerCase(),
+      bridge: vif.bridge ?? bridge,
+      ip: /(?:^|,) *ip=([^,]*)/.exec(vif.raw)?.[1],
+    })),
     warnings: warningsOf(path, shown),
   };
 }
@@ -59,7 +79,12 @@ export function readCfg(machine: Machine, path: string): FakeCfg | ToolOutput {
     return cfg.kernel === '' ? failed(1, parsing, 'Neither kernel nor bootloader specified') : cfg;
   } catch (error) {
     if (!(error instanceof CfgError)) throw error;
-    return failed(1, parsing, `${path}:${String(error.line)}: config parsing error near line ${String(error.line)}: syntax error`, 'Failed to parse config: Invalid argument');
+    return failed(
+      1,
+      parsing,
+      `${path}:${String(error.line)}: config parsing error near line ${String(error.line)}: syntax error`,
+      'Failed to parse config: Invalid argument',
+    );
   }
 }
 
@@ -70,15 +95,24 @@ export function isCfg(cfg: FakeCfg | ToolOutput): cfg is FakeCfg {
 /** What `xl -N create` prints: the configuration as libxl has it. */
 export function configJson(cfg: FakeCfg): string {
   const cmdline = [cfg.root === '' ? '' : `root=${cfg.root}`, cfg.extra].filter((words) => words !== '').join(' ');
-  return `${JSON.stringify({
-    c_info: { type: cfg.type, name: cfg.name, uuid: '00000000-0000-0000-0000-000000000000', run_hotplug_scripts: 'True' },
-    b_info: {
-      max_vcpus: cfg.vcpus, avail_vcpus: Array.from({ length: cfg.vcpus }, (_, index) => index),
-      ...(cfg.memory === undefined ? {} : { max_memkb: (cfg.maxMemMiB ?? cfg.memory) * 1024, target_memkb: cfg.memory * 1024 }),
-      kernel: cfg.kernel, ...(cmdline === '' ? {} : { cmdline }), ...(cfg.ramdisk === '' ? {} : { ramdisk: cfg.ramdisk }), [`type.${cfg.type}`]: {},
+  return `${JSON.stringify(
+    {
+      c_info: { type: cfg.type, name: cfg.name, uuid: '00000000-0000-0000-0000-000000000000', run_hotplug_scripts: 'True' },
+      b_info: {
+        max_vcpus: cfg.vcpus,
+        avail_vcpus: Array.from({ length: cfg.vcpus }, (_, index) => index),
+        ...(cfg.memory === undefined ? {} : { max_memkb: (cfg.maxMemMiB ?? cfg.memory) * 1024, target_memkb: cfg.memory * 1024 }),
+        kernel: cfg.kernel,
+        ...(cmdline === '' ? {} : { cmdline }),
+        ...(cfg.ramdisk === '' ? {} : { ramdisk: cfg.ramdisk }),
+        [`type.${cfg.type}`]: {},
+      },
+      disks: cfg.disks.map(({ source, vdev, writable }) => ({ pdev_path: source, vdev, format: 'raw', readwrite: writable ? 1 : 0 })),
+      nics: cfg.vifs.map(({ mac, bridge, ip }, devid) => ({ devid, mac, bridge, ...(ip === undefined ? {} : { ip }) })),
+      on_reboot: 'restart',
+      on_crash: cfg.onCrash,
     },
-    disks: cfg.disks.map(({ source, vdev, writable }) => ({ pdev_path: source, vdev, format: 'raw', readwrite: writable ? 1 : 0 })),
-    nics: cfg.vifs.map(({ mac, bridge, ip }, devid) => ({ devid, mac, bridge, ...(ip === undefined ? {} : { ip }) })),
-    on_reboot: 'restart', on_crash: cfg.onCrash,
-  }, undefined, 4)}\n`;
+    undefined,
+    4,
+  )}\n`;
 }

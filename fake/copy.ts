@@ -12,7 +12,9 @@ function convertArgs(args: readonly string[]): { source: string; device: string;
   const plain = matchArgs(args, `${how} <source> <device>`);
   const zero = matchArgs(args, `${how} --target-is-zero <source> <device>`);
   const found = plain ?? zero;
-  return found === undefined ? undefined : { source: found['source'] ?? '', device: found['device'] ?? '', targetIsZero: plain === undefined };
+  return found === undefined
+    ? undefined
+    : { source: found['source'] ?? '', device: found['device'] ?? '', targetIsZero: plain === undefined };
 }
 
 function qemuImg({ machine, args }: Invocation): Simulation | ToolOutput | undefined {
@@ -23,13 +25,22 @@ function qemuImg({ machine, args }: Invocation): Simulation | ToolOutput | undef
   const from = machine.disk(source);
   const to = machine.disk(device);
   const missing = from === undefined ? source : to === undefined ? device : undefined;
-  if (missing !== undefined) return { code: 1, stdout: start, stderr: `qemu-img: Could not open '${missing}': Could not open '${missing}': No such file or directory\n` };
+  if (missing !== undefined)
+    return {
+      code: 1,
+      stdout: start,
+      stderr: `qemu-img: Could not open '${missing}': Could not open '${missing}': No such file or directory\n`,
+    };
   if (from === undefined || to === undefined) return undefined;
   if (to.bytes < from.bytes) return { code: 1, stdout: start, stderr: 'qemu-img: output file is smaller than input file\n' };
   return copyContent(from.content, to, { targetIsZero, wholeDevice: to.bytes === from.bytes });
 }
 
-function* copyContent(source: Content, target: { content: Content; save: () => void }, how: { targetIsZero: boolean; wholeDevice: boolean }): Simulation {
+function* copyContent(
+  source: Content,
+  target: { content: Content; save: () => void },
+  how: { targetIsZero: boolean; wholeDevice: boolean },
+): Simulation {
   const before = labelsIn(target.content);
   for (let part = 0; part < PARTS; part += 1) {
     if (source.fs !== undefined) target.content.fs = { ...structuredClone(source.fs), damaged: true };
@@ -52,7 +63,9 @@ function blkdiscard({ machine, args }: Invocation): Simulation | ToolOutput | un
   if (device === undefined) return undefined;
   const volume = machine.volumeOfDevice(device);
   if (volume === undefined) {
-    return existsSync(machine.at(device)) ? failed(1, `blkdiscard: ${device}: not a block device`) : failed(1, `blkdiscard: cannot open ${device}: No such file or directory`);
+    return existsSync(machine.at(device))
+      ? failed(1, `blkdiscard: ${device}: not a block device`)
+      : failed(1, `blkdiscard: cannot open ${device}: No such file or directory`);
   }
   if (machine.isOpen(volume)) return failed(1, `blkdiscard: cannot open ${device}: Device or resource busy`);
   return zeroOut(volume.content, device, volume.extents * EXTENT);
@@ -66,10 +79,16 @@ function* zeroOut(content: Content, device: string, bytes: number): Simulation {
   content.residue = left;
   const steps = Math.max(1, Math.ceil(bytes / STEP));
   for (let step = 1; step <= steps; step += 1) {
-    yield { done: (step - 0.5) / steps, ...(step > 1 ? { stdout: `${device}: Zero-filled ${String(STEP)} bytes from the offset ${String((step - 2) * STEP)}\n` } : {}) };
+    yield {
+      done: (step - 0.5) / steps,
+      ...(step > 1 ? { stdout: `${device}: Zero-filled ${String(STEP)} bytes from the offset ${String((step - 2) * STEP)}\n` } : {}),
+    };
   }
   Object.assign(content, emptyContent());
-  return { code: 0, stdout: `${device}: Zero-filled ${String(bytes - (steps - 1) * STEP)} bytes from the offset ${String((steps - 1) * STEP)}\n` };
+  return {
+    code: 0,
+    stdout: `${device}: Zero-filled ${String(bytes - (steps - 1) * STEP)} bytes from the offset ${String((steps - 1) * STEP)}\n`,
+  };
 }
 
 /** `cmp` of a part of a device with /dev/zero. */
@@ -86,11 +105,19 @@ function sha256sum({ machine, args }: Invocation): ToolOutput | undefined {
   const path = matchArgs(args, '-- <path>')?.['path'];
   if (path === undefined) return undefined;
   if (!existsSync(machine.at(path))) return failed(1, `sha256sum: ${path}: No such file or directory`);
-  return { code: 0, stdout: `${createHash('sha256').update(readFileSync(machine.at(path))).digest('hex')}  ${path}\n` };
+  return {
+    code: 0,
+    stdout: `${createHash('sha256')
+      .update(readFileSync(machine.at(path)))
+      .digest('hex')}  ${path}\n`,
+  };
 }
 
 function sync({ machine, args }: Invocation): ToolOutput | undefined {
-  const path = matchArgs(args, '--file-system <path>')?.['path'] ?? matchArgs(args, '--file-system -- <path>')?.['path'] ?? matchArgs(args, '-- <path>')?.['path'];
+  const path =
+    matchArgs(args, '--file-system <path>')?.['path'] ??
+    matchArgs(args, '--file-system -- <path>')?.['path'] ??
+    matchArgs(args, '-- <path>')?.['path'];
   if (path === undefined) return undefined;
   return existsSync(machine.at(path)) ? DONE : failed(1, `sync: error opening '${path}': No such file or directory`);
 }

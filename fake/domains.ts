@@ -17,15 +17,25 @@ function refusal(machine: Machine, cfg: FakeCfg): ToolOutput | undefined {
   const { state, conditions } = machine;
   const taken = state.domains.find((domain) => domain.name === cfg.name && domain.state !== 'dying');
   if (taken !== undefined) {
-    return failed(1, `libxl: error: libxl_domain.c:${'1204'}:libxl__domain_rename: Domain ${String(state.nextDomainId)}:Domain with name "${cfg.name}" already exists.`,
-      `libxl: error: libxl_create.c:707:libxl__domain_make: Domain ${String(state.nextDomainId)}:cannot make domain: -6`);
+    return failed(
+      1,
+      `libxl: error: libxl_domain.c:1204:libxl__domain_rename: Domain ${String(state.nextDomainId)}:Domain with name "${cfg.name}" already exists.`,
+      `libxl: error: libxl_create.c:707:libxl__domain_make: Domain ${String(state.nextDomainId)}:cannot make domain: -6`,
+    );
   }
-  if (conditions.readOnlyFs) return failed(1, `libxl: error: libxl_dom.c:1:libxl__userdata_store: Domain ${String(state.nextDomainId)}:cannot write /var/lib/xen/userdata-d: Read-only file system`);
+  if (conditions.readOnlyFs)
+    return failed(
+      1,
+      `libxl: error: libxl_dom.c:1:libxl__userdata_store: Domain ${String(state.nextDomainId)}:cannot write /var/lib/xen/userdata-d: Read-only file system`,
+    );
   if (conditions.noMemory || machine.freeMemoryMiB() < cfg.memoryMiB) return failed(1, 'failed to free memory for the domain');
   for (const path of [cfg.kernel, cfg.ramdisk]) {
     if (path !== '' && machine.readText(path) === undefined) {
-      return failed(1, `xc: error: panic: xc_dom_core.c:425: xc_dom_malloc_filemap: failed to open file '${path}': No such file or directory: Internal error`,
-        `libxl: error: libxl_dom.c:1:libxl__build_dom: xc_dom_{kernel_file/ramdisk_file} failed: No such file or directory`);
+      return failed(
+        1,
+        `xc: error: panic: xc_dom_core.c:425: xc_dom_malloc_filemap: failed to open file '${path}': No such file or directory: Internal error`,
+        `libxl: error: libxl_dom.c:1:libxl__build_dom: xc_dom_{kernel_file/ramdisk_file} failed: No such file or directory`,
+      );
     }
   }
   return diskRefusal(machine, cfg);
@@ -36,22 +46,38 @@ function diskRefusal(machine: Machine, cfg: FakeCfg): ToolOutput | undefined {
   let loops = 0;
   for (const disk of cfg.disks) {
     const failedToAdd = `libxl: error: libxl_create.c:1:domcreate_launch_dm: Domain ${id}:unable to add disk devices`;
-    if (machine.disk(disk.source) === undefined) return failed(1, `libxl: error: libxl_device.c:276:libxl__device_disk_set_backend: Disk vdev=${disk.vdev} failed to stat: ${disk.source}: No such file or directory`);
+    if (machine.disk(disk.source) === undefined)
+      return failed(
+        1,
+        `libxl: error: libxl_device.c:276:libxl__device_disk_set_backend: Disk vdev=${disk.vdev} failed to stat: ${disk.source}: No such file or directory`,
+      );
     if (machine.usersOf(disk.source).length > 0) {
       const script = `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/block add [4711] exited with error status 1`;
-      return failed(1, script, `libxl: error: libxl_device.c:1:device_hotplug_child_death_cb: script: Device ${disk.source} is mounted in a guest domain,`, failedToAdd);
+      return failed(
+        1,
+        script,
+        `libxl: error: libxl_device.c:1:device_hotplug_child_death_cb: script: Device ${disk.source} is mounted in a guest domain,`,
+        failedToAdd,
+      );
     }
     if (machine.volumeOfDevice(disk.source) === undefined) loops += 1;
     const free = machine.options.maxLoop === 0 ? Infinity : machine.options.maxLoop - machine.state.loops.length;
     if (machine.volumeOfDevice(disk.source) === undefined && (machine.conditions.noLoop || loops > free)) {
-      return failed(1, `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/block add [4711] exited with error status 1`,
-        'libxl: error: libxl_device.c:1:device_hotplug_child_death_cb: script: Failed to find an unused loop device', failedToAdd);
+      return failed(
+        1,
+        `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/block add [4711] exited with error status 1`,
+        'libxl: error: libxl_device.c:1:device_hotplug_child_death_cb: script: Failed to find an unused loop device',
+        failedToAdd,
+      );
     }
   }
   const badBridge = cfg.vifs.find((vif) => vif.bridge !== machine.options.network.bridge);
   if (badBridge !== undefined) {
-    return failed(1, `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/vif-bridge online [4711] exited with error status 1`,
-      `libxl: error: libxl_device.c:1:device_hotplug_child_death_cb: script: Could not find bridge device ${badBridge.bridge}`);
+    return failed(
+      1,
+      `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/vif-bridge online [4711] exited with error status 1`,
+      `libxl: error: libxl_device.c:1:device_hotplug_child_death_cb: script: Could not find bridge device ${badBridge.bridge}`,
+    );
   }
   return undefined;
 }
@@ -64,9 +90,21 @@ export function createDomain(machine: Machine, cfgPath: string, cfg: FakeCfg): T
   const rootVdev = /(?:^|\s)\/dev\/(\S+)/.exec(cfg.root)?.[1];
   const rootDisk = cfg.disks.find((disk) => disk.vdev === rootVdev)?.source;
   const domain: FakeDomain = {
-    id: state.nextDomainId, name: cfg.name, cfgPath, memoryMiB: cfg.memoryMiB, vcpus: cfg.vcpus, disks: cfg.disks, kernel: cfg.kernel,
-    bridges: cfg.vifs.map((vif) => vif.bridge), onCrash: cfg.onCrash, state: 'running', startedAt: machine.now(), looksLeft: options.bootPolls,
-    booted: false, liveSysctl: {}, ...(rootDisk === undefined ? {} : { rootDisk }),
+    id: state.nextDomainId,
+    name: cfg.name,
+    cfgPath,
+    memoryMiB: cfg.memoryMiB,
+    vcpus: cfg.vcpus,
+    disks: cfg.disks,
+    kernel: cfg.kernel,
+    bridges: cfg.vifs.map((vif) => vif.bridge),
+    onCrash: cfg.onCrash,
+    state: 'running',
+    startedAt: machine.now(),
+    looksLeft: options.bootPolls,
+    booted: false,
+    liveSysctl: {},
+    ...(rootDisk === undefined ? {} : { rootDisk }),
   };
   state.nextDomainId += 1;
   state.domains.push(domain);
@@ -80,7 +118,10 @@ export function createDomain(machine: Machine, cfgPath: string, cfg: FakeCfg): T
 
 function boot(machine: Machine, domain: FakeDomain): void {
   const log = `/var/log/xen/console/guest-${domain.name}.log`;
-  machine.appendText(log, `[    0.000000] Linux version ${kernelRelease(domain)} (debian-kernel@lists.debian.org)\n[    0.000000] Booting paravirtualized kernel on Xen\n`);
+  machine.appendText(
+    log,
+    `[    0.000000] Linux version ${kernelRelease(domain)} (debian-kernel@lists.debian.org)\n[    0.000000] Booting paravirtualized kernel on Xen\n`,
+  );
   if (machine.conditions.guestsDoNotBoot) {
     machine.appendText(log, 'A start job is running for dev-xvda2.device (no limit)\n');
     return;
@@ -88,7 +129,10 @@ function boot(machine: Machine, domain: FakeDomain): void {
   const root = domain.rootDisk === undefined ? undefined : machine.disk(domain.rootDisk);
   const fs = root?.content.fs;
   if (root === undefined || fs === undefined || fs.damaged) {
-    machine.appendText(log, '[    3.141593] VFS: Unable to mount root fs on unknown-block(202,2)\n[    3.141600] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(202,2)\n');
+    machine.appendText(
+      log,
+      '[    3.141593] VFS: Unable to mount root fs on unknown-block(202,2)\n[    3.141600] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(202,2)\n',
+    );
     if (DESTROYING.has(domain.onCrash)) removeDomain(machine, domain);
     return;
   }

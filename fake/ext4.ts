@@ -10,7 +10,10 @@ const NO_SUPERBLOCK = [
   'filesystem.  If the device is valid and it really contains an ext2/ext3/ext4',
   'filesystem (and not swap or ufs or something else), then the superblock',
   'is corrupt, and you might try running e2fsck with an alternate superblock:',
-  '    e2fsck -b 8193 <device>', ' or', '    e2fsck -b 32768 <device>', '',
+  '    e2fsck -b 8193 <device>',
+  ' or',
+  '    e2fsck -b 32768 <device>',
+  '',
 ].join('\n');
 
 interface Found {
@@ -27,9 +30,15 @@ function isFound(found: Found | ToolOutput): found is Found {
 /** The file system on a device, or the tool's words when there is none. */
 function openFs({ machine, tool }: Invocation, device: string, codes: { missing: number; bad: number }): Found | ToolOutput {
   const disk = machine.disk(device);
-  if (disk === undefined) return { code: codes.missing, stderr: `${tool}: No such file or directory while trying to open ${device}\n`, stdout: 'Possibly non-existent device?\n' };
+  if (disk === undefined)
+    return {
+      code: codes.missing,
+      stderr: `${tool}: No such file or directory while trying to open ${device}\n`,
+      stdout: 'Possibly non-existent device?\n',
+    };
   const { fs } = disk.content;
-  if (fs === undefined) return { code: codes.bad, stderr: `${tool}: Bad magic number in super-block while trying to open ${device}\n`, stdout: NO_SUPERBLOCK };
+  if (fs === undefined)
+    return { code: codes.bad, stderr: `${tool}: Bad magic number in super-block while trying to open ${device}\n`, stdout: NO_SUPERBLOCK };
   return { ...disk, fs };
 }
 
@@ -42,7 +51,9 @@ export function replay(fs: GuestFs): void {
 
 function e2fsck(call: Invocation): ToolOutput | undefined {
   const { machine, args } = call;
-  const device = (matchArgs(args, '-f -p <device>') ?? matchArgs(args, '-p <device>') ?? matchArgs(args, '-E journal_only -p <device>'))?.['device'];
+  const device = (matchArgs(args, '-f -p <device>') ?? matchArgs(args, '-p <device>') ?? matchArgs(args, '-E journal_only -p <device>'))?.[
+    'device'
+  ];
   if (device === undefined) return undefined;
   const found = openFs(call, device, { missing: 8, bad: 8 });
   if (!isFound(found)) return found;
@@ -52,14 +63,21 @@ function e2fsck(call: Invocation): ToolOutput | undefined {
   if (users.length > 0) return failed(8, `${device} is in use.`, 'e2fsck: Cannot continue, aborting.', '', '');
   if (!fs.needsRecovery && !fs.damaged && (journalOnly || args[0] !== '-f')) return DONE;
   const wasDirty = fs.needsRecovery;
-  if (wasDirty && machine.conditions.readOnlyFs && machine.volumeOfDevice(device) === undefined) return failed(8, `e2fsck: Read-only file system while trying to open ${device}`);
+  if (wasDirty && machine.conditions.readOnlyFs && machine.volumeOfDevice(device) === undefined)
+    return failed(8, `e2fsck: Read-only file system while trying to open ${device}`);
   replay(fs);
   save();
   if (fs.damaged && !journalOnly) {
-    return { code: 4, stdout: `${device}: Block bitmap differences: UNEXPECTED INCONSISTENCY; RUN fsck MANUALLY.\n\t(i.e., without -a or -p options)\n` };
+    return {
+      code: 4,
+      stdout: `${device}: Block bitmap differences: UNEXPECTED INCONSISTENCY; RUN fsck MANUALLY.\n\t(i.e., without -a or -p options)\n`,
+    };
   }
   const used = Math.ceil(fs.usedBytes / BLOCK);
-  const summary = args[0] === '-f' ? `${device}: ${String(9_000 + Object.keys(fs.files).length)}/131072 files (0.1% non-contiguous), ${String(used)}/${String(Math.floor(fs.bytes / BLOCK))} blocks\n` : '';
+  const summary =
+    args[0] === '-f'
+      ? `${device}: ${String(9_000 + Object.keys(fs.files).length)}/131072 files (0.1% non-contiguous), ${String(used)}/${String(Math.floor(fs.bytes / BLOCK))} blocks\n`
+      : '';
   return { code: wasDirty && journalOnly ? 0 : wasDirty ? 1 : 0, stdout: `${wasDirty ? `${device}: recovering journal\n` : ''}${summary}` };
 }
 
@@ -70,31 +88,58 @@ function resize2fs(call: Invocation): ToolOutput | undefined {
   const disk = call.machine.disk(device);
   if (disk === undefined) return { code: 1, stderr: `${banner}open: No such file or directory while opening ${device}\n` };
   const { fs } = disk.content;
-  if (fs === undefined) return { code: 1, stderr: `${banner}resize2fs: Bad magic number in super-block while trying to open ${device}\n`, stdout: "Couldn't find valid filesystem superblock.\n" };
+  if (fs === undefined)
+    return {
+      code: 1,
+      stderr: `${banner}resize2fs: Bad magic number in super-block while trying to open ${device}\n`,
+      stdout: "Couldn't find valid filesystem superblock.\n",
+    };
   if (fs.needsRecovery || fs.damaged) return { code: 1, stderr: banner, stdout: `Please run 'e2fsck -f ${device}' first.\n\n` };
   const blocks = String(Math.floor(disk.bytes / BLOCK));
-  if (fs.bytes === disk.bytes) return { code: 0, stderr: `${banner}The filesystem is already ${blocks} (4k) blocks long.  Nothing to do!\n\n` };
+  if (fs.bytes === disk.bytes)
+    return { code: 0, stderr: `${banner}The filesystem is already ${blocks} (4k) blocks long.  Nothing to do!\n\n` };
   if (fs.bytes > disk.bytes) return { code: 1, stderr: `${banner}resize2fs: New size smaller than minimum (${blocks})\n` };
   fs.bytes = disk.bytes;
   disk.save();
-  return { code: 0, stderr: banner, stdout: `Resizing the filesystem on ${device} to ${blocks} (4k) blocks.\nThe filesystem on ${device} is now ${blocks} (4k) blocks long.\n\n` };
+  return {
+    code: 0,
+    stderr: banner,
+    stdout: `Resizing the filesystem on ${device} to ${blocks} (4k) blocks.\nThe filesystem on ${device} is now ${blocks} (4k) blocks long.\n\n`,
+  };
 }
 
 function dumpe2fs(call: Invocation): ToolOutput | undefined {
   const device = matchArgs(call.args, '-h <device>')?.['device'];
   if (device === undefined) return undefined;
   const found = openFs(call, device, { missing: 2, bad: 19 });
-  if (!isFound(found)) return { ...found, stdout: "Couldn't find valid filesystem superblock.\n", stderr: `dumpe2fs ${E2FSPROGS}\n${found.stderr ?? ''}` };
+  if (!isFound(found))
+    return { ...found, stdout: "Couldn't find valid filesystem superblock.\n", stderr: `dumpe2fs ${E2FSPROGS}\n${found.stderr ?? ''}` };
   const { fs } = found;
   const features = [...fs.features, ...(fs.needsRecovery ? ['needs_recovery'] : [])].join(' ');
   const rows: [string, string | number][] = [
-    ['Filesystem volume name', '<none>'], ['Last mounted on', '/'], ['Filesystem UUID', fs.uuid], ['Filesystem magic number', '0xEF53'],
-    ['Filesystem revision #', '1 (dynamic)'], ['Filesystem features', features], ['Filesystem state', fs.damaged ? 'not clean' : 'clean'],
-    ['Errors behavior', 'Continue'], ['Filesystem OS type', 'Linux'], ['Inode count', 131_072], ['Block count', Math.floor(fs.bytes / BLOCK)],
-    ['Reserved block count', Math.floor(fs.bytes / BLOCK / 20)], ['Free blocks', Math.floor((fs.bytes - fs.usedBytes) / BLOCK)], ['Free inodes', 122_072],
-    ['First block', 0], ['Block size', BLOCK], ['Fragment size', BLOCK],
+    ['Filesystem volume name', '<none>'],
+    ['Last mounted on', '/'],
+    ['Filesystem UUID', fs.uuid],
+    ['Filesystem magic number', '0xEF53'],
+    ['Filesystem revision #', '1 (dynamic)'],
+    ['Filesystem features', features],
+    ['Filesystem state', fs.damaged ? 'not clean' : 'clean'],
+    ['Errors behavior', 'Continue'],
+    ['Filesystem OS type', 'Linux'],
+    ['Inode count', 131_072],
+    ['Block count', Math.floor(fs.bytes / BLOCK)],
+    ['Reserved block count', Math.floor(fs.bytes / BLOCK / 20)],
+    ['Free blocks', Math.floor((fs.bytes - fs.usedBytes) / BLOCK)],
+    ['Free inodes', 122_072],
+    ['First block', 0],
+    ['Block size', BLOCK],
+    ['Fragment size', BLOCK],
   ];
-  return { code: 0, stderr: `dumpe2fs ${E2FSPROGS}\n`, stdout: `${rows.map(([name, value]) => `${`${name}:`.padEnd(26)}${String(value)}`).join('\n')}\n\n` };
+  return {
+    code: 0,
+    stderr: `dumpe2fs ${E2FSPROGS}\n`,
+    stdout: `${rows.map(([name, value]) => `${`${name}:`.padEnd(26)}${String(value)}`).join('\n')}\n\n`,
+  };
 }
 
 function tune2fs(call: Invocation): ToolOutput | undefined {

@@ -20,7 +20,8 @@ export interface FakeCall {
  * - `wait`: it begins when `until` is settled
  * - `kill-before`, `kill-middle`, `kill-after`: the worker process is gone from that moment
  */
-export type FaultKind = 'fail' | 'fail-middle' | 'fail-after' | 'fail-always' | 'hang' | 'hang-after' | 'wait' | 'kill-before' | 'kill-middle' | 'kill-after';
+export type FaultKind =
+  'fail' | 'fail-middle' | 'fail-after' | 'fail-always' | 'hang' | 'hang-after' | 'wait' | 'kill-before' | 'kill-middle' | 'kill-after';
 
 export interface FaultRule {
   /** Which call: a function, or the index of a process. */
@@ -83,7 +84,16 @@ export interface WorkingPlan extends FaultPlan {
 }
 
 export function noConditions(): Conditions {
-  return { diskFull: false, vgFull: false, noMemory: false, noLoop: false, readOnlyFs: false, guestsDoNotBoot: false, snapshotsOverflow: false, missingTools: new Set() };
+  return {
+    diskFull: false,
+    vgFull: false,
+    noMemory: false,
+    noLoop: false,
+    readOnlyFs: false,
+    guestsDoNotBoot: false,
+    snapshotsOverflow: false,
+    missingTools: new Set(),
+  };
 }
 
 export function createFaultPlan(): WorkingPlan {

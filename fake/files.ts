@@ -1,6 +1,18 @@
 /** The fake dom0's files: in a directory of the machine that plays it, without the fsyncs, and with everything that can go wrong. */
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { PART_SUFFIX, type FileInfo, type FileSink, type HostFiles } from '../activities/host/host.ts';
 import type { WorkingPlan } from './faults.ts';
@@ -69,16 +81,36 @@ export function createFakeFiles(machine: Machine, plan: WorkingPlan, life: Worke
 
   async function sink(path: string, mode = 0o600): Promise<FileSink> {
     const temporary = `${at(path)}.${randomBytes(4).toString('hex')}${PART_SUFFIX}`;
-    await change('sink', path, [path], { grows: true, whole: () => { writeFileSync(temporary, '', { mode, flag: 'wx' }); } });
+    await change('sink', path, [path], {
+      grows: true,
+      whole: () => {
+        writeFileSync(temporary, '', { mode, flag: 'wx' });
+      },
+    });
     return {
-      write: (chunk) => change('sink.write', path, [path], {
-        grows: true,
-        half: () => { appendFileSync(temporary, chunk.subarray(0, chunk.length / 2)); },
-        whole: () => { appendFileSync(temporary, chunk); },
-      }),
-      commit: () => change('sink.commit', path, [path], { whole: () => { renameSync(temporary, at(path)); } }),
+      write: (chunk) =>
+        change('sink.write', path, [path], {
+          grows: true,
+          half: () => {
+            appendFileSync(temporary, chunk.subarray(0, chunk.length / 2));
+          },
+          whole: () => {
+            appendFileSync(temporary, chunk);
+          },
+        }),
+      commit: () =>
+        change('sink.commit', path, [path], {
+          whole: () => {
+            renameSync(temporary, at(path));
+          },
+        }),
       async abort() {
-        if (existsSync(temporary)) await change('sink.abort', path, [path], { whole: () => { rmSync(temporary, { force: true }); } });
+        if (existsSync(temporary))
+          await change('sink.abort', path, [path], {
+            whole: () => {
+              rmSync(temporary, { force: true });
+            },
+          });
         else await life.mustLive();
       },
     };
@@ -89,7 +121,9 @@ export function createFakeFiles(machine: Machine, plan: WorkingPlan, life: Worke
     const bytes = Buffer.from(data);
     return change('write', path, [path], {
       grows: true,
-      half: () => { writeFileSync(temporary, bytes.subarray(0, bytes.length / 2), { mode }); },
+      half: () => {
+        writeFileSync(temporary, bytes.subarray(0, bytes.length / 2), { mode });
+      },
       whole: () => {
         writeFileSync(temporary, bytes, { mode });
         renameSync(temporary, at(path));
@@ -107,17 +141,51 @@ export function createFakeFiles(machine: Machine, plan: WorkingPlan, life: Worke
     writeAtomic,
     sink,
     info: (path) => look(() => infoOf(machine, path) ?? orUndefined(() => fileInfo(machine, path, at(path)))),
-    remove: (path) => change('remove', path, [path], { whole: () => { orUndefined(() => { if (lstatSync(at(path)).isDirectory()) throw systemError('EISDIR', 'illegal operation on a directory', 'unlink', path); rmSync(at(path)); }); } }),
-    removeTree: (path) => change('removeTree', path, [path], { half: () => { removeHalf(at(path)); }, whole: () => { rmSync(at(path), { recursive: true, force: true }); } }),
-    rename: (from, to) => change('rename', from, [from, to], { whole: () => { renameSync(at(from), at(to)); } }),
-    makeDirectory: (path, mode = 0o755) => change('makeDirectory', path, [path], { grows: !existsSync(at(path)), whole: () => { mkdirSync(at(path), { recursive: true, mode }); } }),
+    remove: (path) =>
+      change('remove', path, [path], {
+        whole: () => {
+          orUndefined(() => {
+            if (lstatSync(at(path)).isDirectory()) throw systemError('EISDIR', 'illegal operation on a directory', 'unlink', path);
+            rmSync(at(path));
+          });
+        },
+      }),
+    removeTree: (path) =>
+      change('removeTree', path, [path], {
+        half: () => {
+          removeHalf(at(path));
+        },
+        whole: () => {
+          rmSync(at(path), { recursive: true, force: true });
+        },
+      }),
+    rename: (from, to) =>
+      change('rename', from, [from, to], {
+        whole: () => {
+          renameSync(at(from), at(to));
+        },
+      }),
+    makeDirectory: (path, mode = 0o755) =>
+      change('makeDirectory', path, [path], {
+        grows: !existsSync(at(path)),
+        whole: () => {
+          mkdirSync(at(path), { recursive: true, mode });
+        },
+      }),
     list: (path) => look(() => listOf(machine, path) ?? orUndefined(() => readdirSync(at(path))) ?? []),
-    symlink: (target, path) => change('symlink', path, [target, path], { grows: true, whole: () => { symlinkSync(target, at(path)); } }),
+    symlink: (target, path) =>
+      change('symlink', path, [target, path], {
+        grows: true,
+        whole: () => {
+          symlinkSync(target, at(path));
+        },
+      }),
     readLink: (path) => look(() => linkOf(machine, path) ?? orUndefined(() => readlinkSync(at(path)))),
-    freeBytes: (path) => look(() => {
-      if (!existsSync(at(path))) throw systemError('ENOENT', 'no such file or directory', 'statfs', path);
-      return machine.conditions.diskFull ? 0 : FREE_BYTES;
-    }),
+    freeBytes: (path) =>
+      look(() => {
+        if (!existsSync(at(path))) throw systemError('ENOENT', 'no such file or directory', 'statfs', path);
+        return machine.conditions.diskFull ? 0 : FREE_BYTES;
+      }),
   };
 }
 

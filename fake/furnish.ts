@@ -3,21 +3,62 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { KERNEL_RELEASE, type Machine } from './machine.ts';
 
 const DIRECTORIES = [
-  '/etc/xen/auto', '/etc/xen-tools/role.d', '/etc/apt/sources.list.d', '/etc/guestflow', '/home/xen/domains', '/var/backups', '/var/lib', '/var/log/xen/console', '/var/log/xen-tools', '/tmp', '/dev', '/boot',
-  '/var/lib/guestflow', '/var/backups/guestflow',
+  '/etc/xen/auto',
+  '/etc/xen-tools/role.d',
+  '/etc/apt/sources.list.d',
+  '/etc/guestflow',
+  '/home/xen/domains',
+  '/var/backups',
+  '/var/lib',
+  '/var/log/xen/console',
+  '/var/log/xen-tools',
+  '/tmp',
+  '/dev',
+  '/boot',
+  '/var/lib/guestflow',
+  '/var/backups/guestflow',
 ];
 
 const PROGRAMS = [
-  '/usr/sbin/xl', '/usr/sbin/lvcreate', '/usr/sbin/lvs', '/usr/sbin/vgs', '/usr/sbin/lvremove', '/usr/sbin/lvrename', '/usr/sbin/lvchange', '/usr/sbin/lvextend', '/usr/sbin/e2fsck', '/usr/sbin/resize2fs',
-  '/usr/sbin/dumpe2fs', '/usr/sbin/tune2fs', '/usr/sbin/mkswap', '/usr/sbin/blkdiscard', '/usr/sbin/dump', '/usr/sbin/restore', '/usr/sbin/losetup', '/usr/bin/qemu-img', '/usr/bin/zstd', '/usr/bin/mmdebstrap',
-  '/usr/bin/xen-create-image', '/usr/bin/ssh', '/usr/bin/ssh-keygen', '/usr/bin/ssh-keyscan', '/usr/bin/arping', '/usr/bin/udevadm', '/usr/bin/systemd-run', '/usr/bin/setpriv', '/usr/bin/unshare', '/usr/bin/cmp',
-  '/usr/share/guestflow/role.d/guestflow', '/etc/init.d/xendomains',
+  '/usr/sbin/xl',
+  '/usr/sbin/lvcreate',
+  '/usr/sbin/lvs',
+  '/usr/sbin/vgs',
+  '/usr/sbin/lvremove',
+  '/usr/sbin/lvrename',
+  '/usr/sbin/lvchange',
+  '/usr/sbin/lvextend',
+  '/usr/sbin/e2fsck',
+  '/usr/sbin/resize2fs',
+  '/usr/sbin/dumpe2fs',
+  '/usr/sbin/tune2fs',
+  '/usr/sbin/mkswap',
+  '/usr/sbin/blkdiscard',
+  '/usr/sbin/dump',
+  '/usr/sbin/restore',
+  '/usr/sbin/losetup',
+  '/usr/bin/qemu-img',
+  '/usr/bin/zstd',
+  '/usr/bin/mmdebstrap',
+  '/usr/bin/xen-create-image',
+  '/usr/bin/ssh',
+  '/usr/bin/ssh-keygen',
+  '/usr/bin/ssh-keyscan',
+  '/usr/bin/arping',
+  '/usr/bin/udevadm',
+  '/usr/bin/systemd-run',
+  '/usr/bin/setpriv',
+  '/usr/bin/unshare',
+  '/usr/bin/cmp',
+  '/usr/share/guestflow/role.d/guestflow',
+  '/etc/init.d/xendomains',
 ];
 
 /** Puts in place what is not there yet. */
 export function furnish(machine: Machine): void {
   const { options } = machine;
-  for (const directory of [...DIRECTORIES, `/sys/class/net/${options.network.bridge}/bridge`, `/lib/modules/${KERNEL_RELEASE}`]) mkdirSync(machine.at(directory), { recursive: true });
+  for (const directory of [...DIRECTORIES, `/sys/class/net/${options.network.bridge}/bridge`, `/lib/modules/${KERNEL_RELEASE}`])
+    mkdirSync(machine.at(directory), { recursive: true });
   const put = (path: string, text: string, mode = 0o644): void => {
     if (machine.readText(path) !== undefined) return;
     machine.writeText(path, text, mode);

@@ -34,8 +34,11 @@ function wallclock({ machine, domain, fs }: InGuest): ToolOutput {
     domain.liveSysctl['xen.independent_wallclock'] = '1';
   }
   const facts = [
-    `wallclock=${hasKey ? 'set' : 'not needed'}`, 'daemon=systemd-timesyncd', `kernel=${kernelRelease(domain)}`,
-    `clocksource=${hasKey ? 'jiffies' : 'tsc'}`, `now=${(machine.now() / 1000).toFixed(9)}`,
+    `wallclock=${hasKey ? 'set' : 'not needed'}`,
+    'daemon=systemd-timesyncd',
+    `kernel=${kernelRelease(domain)}`,
+    `clocksource=${hasKey ? 'jiffies' : 'tsc'}`,
+    `now=${(machine.now() / 1000).toFixed(9)}`,
   ];
   return { code: 0, stdout: `${facts.join('\n')}\n` };
 }
@@ -44,7 +47,10 @@ function seal({ fs, input }: InGuest): ToolOutput {
   const comment = input.split('\n')[0] ?? '';
   const keys = fileOf(fs, '/root/.ssh/authorized_keys');
   if (keys === undefined) return failed(1, 'grep: /root/.ssh/authorized_keys: No such file or directory');
-  fs.journal['/root/.ssh/authorized_keys'] = keys.split('\n').filter((line) => !line.endsWith(` ${comment}`)).join('\n');
+  fs.journal['/root/.ssh/authorized_keys'] = keys
+    .split('\n')
+    .filter((line) => !line.endsWith(` ${comment}`))
+    .join('\n');
   return { code: 0 };
 }
 

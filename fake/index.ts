@@ -53,7 +53,17 @@ export interface FakeDom0 {
 }
 
 const DEFAULTS = {
-  host: 'dom0', volumeGroup: 'vg01', volumeGroupBytes: 64 * 2 ** 30, memoryMiB: 16_384, cpus: 8, maxLoop: 0, speed: 'instant', kernel: 'mainline', bootPolls: 0, shutdownPolls: 0, seed: 1,
+  host: 'dom0',
+  volumeGroup: 'vg01',
+  volumeGroupBytes: 64 * 2 ** 30,
+  memoryMiB: 16_384,
+  cpus: 8,
+  maxLoop: 0,
+  speed: 'instant',
+  kernel: 'mainline',
+  bootPolls: 0,
+  shutdownPolls: 0,
+  seed: 1,
 } as const;
 
 /** Makes a fake dom0. Its files are below `directory`; default: a fresh one below the temporary directory. */
@@ -66,8 +76,12 @@ export function createFakeDom0({ persist, directory, ...options }: FakeDom0Optio
   const lives = new Set<WorkerLife>();
   const unknown: string[] = [];
   const isKept = persist ?? machine.options.speed === 'watchable';
-  const keep = (): void => { if (isKept) machine.save(); };
-  const killAll = (): void => { for (const life of [...lives]) life.kill(); };
+  const keep = (): void => {
+    if (isKept) machine.save();
+  };
+  const killAll = (): void => {
+    for (const life of [...lives]) life.kill();
+  };
 
   return Promise.resolve({
     host(afterKill = 'throw') {
@@ -76,7 +90,9 @@ export function createFakeDom0({ persist, directory, ...options }: FakeDom0Optio
       return {
         ...createFakeRunner({ machine, plan, life, unknown, afterEach: keep }),
         files: createFakeFiles(machine, plan, life),
-        kill: () => { life.kill(); },
+        kill: () => {
+          life.kill();
+        },
         get isDead() {
           return life.isDead;
         },

@@ -26,7 +26,11 @@ function losetup({ machine, args }: Invocation): ToolOutput | undefined {
   const list = '--json --list --output NAME,BACK-FILE,AUTOCLEAR';
   if (matchArgs(args, list) !== undefined) return table(loops, false);
   const file = matchArgs(args, `${list} --associated <file>`)?.['file'];
-  if (file !== undefined) return table(loops.filter((loop) => loop.file === file), true);
+  if (file !== undefined)
+    return table(
+      loops.filter((loop) => loop.file === file),
+      true,
+    );
   if (matchArgs(args, '--find') !== undefined) {
     const free = freeLoop(machine);
     return free === undefined ? failed(1, 'losetup: cannot find an unused loop device') : { code: 0, stdout: `${free}\n` };
@@ -47,7 +51,8 @@ function umount({ machine, args }: Invocation): ToolOutput | undefined {
   if (target === undefined) return undefined;
   const { mounts } = machine.state;
   const index = mounts.findLastIndex((mount) => mount.target === target);
-  if (index < 0) return failed(32, `umount: ${target}: ${machine.readText(target) === undefined ? 'no mount point specified' : 'not mounted'}.`);
+  if (index < 0)
+    return failed(32, `umount: ${target}: ${machine.readText(target) === undefined ? 'no mount point specified' : 'not mounted'}.`);
   mounts.splice(index, 1);
   dropUnusedLoops(machine);
   return DONE;
@@ -56,7 +61,9 @@ function umount({ machine, args }: Invocation): ToolOutput | undefined {
 /** What the kernel does with loop devices of the autoclear kind when their last user has gone. */
 export function dropUnusedLoops(machine: Machine): void {
   const { state } = machine;
-  state.loops = state.loops.filter((loop) => !loop.autoclear || machine.usersOf(loop.file).length > 0 || state.mounts.some((mount) => mount.source === loop.name));
+  state.loops = state.loops.filter(
+    (loop) => !loop.autoclear || machine.usersOf(loop.file).length > 0 || state.mounts.some((mount) => mount.source === loop.name),
+  );
 }
 
 export const LOOP_TOOLS: ToolTable = {

@@ -1,27 +1,32 @@
 /** LVM of the fake dom0: sizes in extents, tags, snapshots that follow their origin, and the bytes that stay on extents given back. */
 import { EXTENT, emptyContent, labelsIn, unique, type FakeVolume } from './model.ts';
+import { groupNotFound, lvs, vgs } from './lvm-reports.ts';
 import type { Machine } from './machine.ts';
 import { DONE, failed, matchArgs, type Invocation, type ToolOutput, type ToolTable } from './tool.ts';
 
-const LVS_COLUMNS = 'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr';
 const RESERVED_STARTS = ['pvmove', 'snapshot'];
-const RESERVED_PARTS = ['_cdata', '_cmeta', '_corig', '_cpool', '_cvol', '_imeta', '_iorig', '_mimage', '_mlog', '_pmspare', '_rimage', '_rmeta', '_tdata', '_tmeta', '_vdata', '_vorigin', '_wcorig'];
-
-function groupNotFound(group: string): ToolOutput {
-  return failed(5, `  Volume group "${group}" not found`, `  Cannot process volume group ${group}`);
-}
+const RESERVED_PARTS = [
+  '_cdata',
+  '_cmeta',
+  '_corig',
+  '_cpool',
+  '_cvol',
+  '_imeta',
+  '_iorig',
+  '_mimage',
+  '_mlog',
+  '_pmspare',
+  '_rimage',
+  '_rmeta',
+  '_tdata',
+  '_tmeta',
+  '_vdata',
+  '_vorigin',
+  '_wcorig',
+];
 
 function volumeNotFound(machine: Machine, name: string): ToolOutput {
   return failed(5, `  Failed to find logical volume "${machine.state.volumeGroup}/${name}"`);
-}
-
-/** As LVM prints a report: every value is a string. */
-function report(kind: string, rows: readonly Record<string, string>[]): ToolOutput {
-  const lines = rows.map((row) => `                  {${Object.entries(row).map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(', ')}}`);
-  return {
-    code: 0,
-    stdout: `  {\n      "report": [\n          {\n              "${kind}": [\n${lines.join(',\n')}${lines.length > 0 ? '\n' : ''}              ]\n          }\n      ]\n  }\n`,
-  };
 }
 
 /** Why a volume cannot be called this; with lvm's words and exit code. */
@@ -31,41 +36,9 @@ function refusedName(name: string, tool: string): ToolOutput | undefined {
   if (start !== undefined) return failed(3, `  Names starting "${start}" are reserved. Please choose a different LV name.`, help);
   const part = RESERVED_PARTS.find((reserved) => name.includes(reserved));
   if (part !== undefined) return failed(3, `  Names including "${part}" are reserved. Please choose a different LV name.`, help);
-  if (!/^[a-zA-Z0-9_+.][a-zA-Z0-9_+.-]*$/.test(name) || name.length > 127) return failed(3, `  Logical volume name "${name}" is invalid.`, help);
+  if (!/^[a-zA-Z0-9_+.][a-zA-Z0-9_+.-]*$/.test(name) || name.length > 127)
+    return failed(3, `  Logical volume name "${name}" is invalid.`, help);
   return undefined;
-}
-
-function attributes(machine: Machine, volume: FakeVolume): string {
-  const isOrigin = machine.state.volumes.some((other) => other.origin === volume.name);
-  const type = volume.origin !== undefined ? (volume.invalid ? 'S' : 's') : isOrigin ? 'o' : '-';
-  const state = volume.invalid ? 'I' : 'a';
-  return `${type}wi-${state}${machine.isOpen(volume) ? 'o' : '-'}${type === '-' ? '-' : 's'}---`;
-}
-
-function lvs({ machine, args }: Invocation): ToolOutput | undefined {
-  const found = matchArgs(args, `--reportformat json --units b --nosuffix -o ${LVS_COLUMNS} <group>`);
-  if (found === undefined) return undefined;
-  if (found['group'] !== machine.state.volumeGroup) return groupNotFound(found['group'] ?? '');
-  const sorted = [...machine.state.volumes].sort((a, b) => (a.name < b.name ? -1 : 1));
-  return report('lv', sorted.map((volume) => ({
-    lv_name: volume.name,
-    lv_size: String(volume.extents * EXTENT),
-    lv_tags: volume.tags.join(','),
-    origin: volume.origin ?? '',
-    data_percent: volume.origin === undefined ? '' : volume.invalid ? '100.00' : volume.dataPercent.toFixed(2),
-    lv_snapshot_invalid: volume.invalid ? 'snapshot invalid' : '',
-    lv_attr: attributes(machine, volume),
-  })));
-}
-
-function vgs({ machine, args }: Invocation): ToolOutput | undefined {
-  const found = matchArgs(args, '--reportformat json --units b --nosuffix -o vg_name,vg_size,vg_free,vg_extent_size <group>');
-  if (found === undefined) return undefined;
-  const { volumeGroup, totalExtents } = machine.state;
-  if (found['group'] !== volumeGroup) return groupNotFound(found['group'] ?? '');
-  return report('vg', [{
-    vg_name: volumeGroup, vg_size: String(totalExtents * EXTENT), vg_free: String(machine.freeExtents() * EXTENT), vg_extent_size: String(EXTENT),
-  }]);
 }
 
 /** Takes `--addtag T`s out of a command line. */
@@ -83,7 +56,14 @@ function withoutTags(args: readonly string[], option: string): { tags: string[];
 
 function refusedTag(tags: readonly string[], option: string, tool: string): ToolOutput | undefined {
   const bad = tags.find((tag) => !/^[a-zA-Z0-9._+/=!:&#-]{1,1024}$/.test(tag) || tag.startsWith('-'));
-  return bad === undefined ? undefined : failed(3, `  Invalid argument for ${option}: ${bad}`, `  Error during parsing of command line.`, `  Run \`${tool} --help' for more information.`);
+  return bad === undefined
+    ? undefined
+    : failed(
+        3,
+        `  Invalid argument for ${option}: ${bad}`,
+        `  Error during parsing of command line.`,
+        `  Run \`${tool} --help' for more information.`,
+      );
 }
 
 /** The largest useful size of a snapshot: all of its origin in chunks of 4 KiB, and 16 bytes of table for each. */
@@ -105,18 +85,25 @@ function lvcreate({ machine, args }: Invocation): ToolOutput | undefined {
   if (group !== machine.state.volumeGroup) return groupNotFound(group);
   if (machine.volume(name) !== undefined) return failed(5, `  Logical Volume "${name}" already exists in volume group "${group}"`);
   const origin = snapshot === undefined ? undefined : machine.volume(originName);
-  if (snapshot !== undefined && origin === undefined) return failed(5, `  Snapshot origin LV ${originName} not found in Volume group ${group}.`);
+  if (snapshot !== undefined && origin === undefined)
+    return failed(5, `  Snapshot origin LV ${originName} not found in Volume group ${group}.`);
   if (origin?.origin !== undefined) return failed(5, '  Snapshots of snapshots are not supported.');
   const wanted = Math.max(1, Math.ceil(Number(bytes) / EXTENT));
   const extents = origin === undefined ? wanted : Math.min(wanted, largestSnapshot(origin));
   const free = machine.freeExtents();
-  if (extents > free) return failed(5, `  Volume group "${group}" has insufficient free space (${String(free)} extents): ${String(extents)} required.`);
+  if (extents > free)
+    return failed(5, `  Volume group "${group}" has insufficient free space (${String(free)} extents): ${String(extents)} required.`);
   machine.state.volumes.push({
-    name, extents, tags: unique(tags),
+    name,
+    extents,
+    tags: unique(tags),
     ...(origin === undefined ? {} : { origin: origin.name }),
     // Only the first 4 KiB are zeroed, and signatures wiped: whatever lay on these extents can be read behind them.
     content: origin === undefined ? emptyContent(machine.state.freeResidue) : structuredClone(origin.content),
-    hidden: origin === undefined ? [] : labelsIn(origin.content), dataPercent: 0, invalid: false, minor: machine.state.nextMinor,
+    hidden: origin === undefined ? [] : labelsIn(origin.content),
+    dataPercent: 0,
+    invalid: false,
+    minor: machine.state.nextMinor,
   });
   machine.state.nextMinor += 1;
   return DONE;
@@ -153,7 +140,10 @@ function lvchange({ machine, args }: Invocation): ToolOutput | undefined {
   if (group !== machine.state.volumeGroup) return groupNotFound(group);
   const volume = machine.volume(name);
   if (volume === undefined) return volumeNotFound(machine, name);
-  volume.tags = unique([...volume.tags.filter((tag) => !removed.tags.includes(tag)), ...added.tags.filter((tag) => !removed.tags.includes(tag))]);
+  volume.tags = unique([
+    ...volume.tags.filter((tag) => !removed.tags.includes(tag)),
+    ...added.tags.filter((tag) => !removed.tags.includes(tag)),
+  ]);
   return DONE;
 }
 
@@ -168,9 +158,11 @@ function lvextend({ machine, args }: Invocation): ToolOutput | undefined {
   const text = `(${String(volume.extents)} extents)`;
   if (wanted === volume.extents) return failed(5, `  New size ${text} matches existing size ${text}.`);
   if (wanted < volume.extents) return failed(5, `  New size given (${String(wanted)} extents) not larger than existing size ${text}`);
-  if (machine.state.volumes.some((other) => other.origin === name)) return failed(5, '  Snapshot origin volumes can be resized only while inactive: try lvchange -an.');
+  if (machine.state.volumes.some((other) => other.origin === name))
+    return failed(5, '  Snapshot origin volumes can be resized only while inactive: try lvchange -an.');
   const more = wanted - volume.extents;
-  if (more > machine.freeExtents()) return failed(5, `  Insufficient free space: ${String(more)} extents needed, but only ${String(machine.freeExtents())} available`);
+  if (more > machine.freeExtents())
+    return failed(5, `  Insufficient free space: ${String(more)} extents needed, but only ${String(machine.freeExtents())} available`);
   volume.extents = wanted;
   volume.content.residue = unique([...volume.content.residue, ...machine.state.freeResidue]);
   return DONE;

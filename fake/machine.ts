@@ -1,5 +1,18 @@
 /** The fake dom0's one state, shared by all its handles: volumes, domains, loop devices in memory, files in a directory. */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, renameSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EXTENT, emptyContent, type Content, type FakeDomain, type FakeState, type FakeVolume } from './model.ts';
 import type { Conditions } from './faults.ts';
@@ -42,7 +55,14 @@ export class Machine {
       volumeGroup: options.volumeGroup,
       // LVM keeps the first MiB of a physical volume for its metadata.
       totalExtents: Math.floor((options.volumeGroupBytes - 2 ** 20) / EXTENT),
-      volumes: [], freeResidue: [], domains: [], loops: [], mounts: [], nextDomainId: 1, nextMinor: 0, random: options.seed,
+      volumes: [],
+      freeResidue: [],
+      domains: [],
+      loops: [],
+      mounts: [],
+      nextDomainId: 1,
+      nextMinor: 0,
+      random: options.seed,
     };
   }
 
@@ -115,7 +135,13 @@ export class Machine {
     if (!existsSync(file) || !statSync(file).isFile()) return undefined;
     const bytes = statSync(file).size;
     const content = readImage(file);
-    return { content, bytes, save: () => { writeImage(file, content, bytes); } };
+    return {
+      content,
+      bytes,
+      save: () => {
+        writeImage(file, content, bytes);
+      },
+    };
   }
 
   makeImage(path: string, bytes: number, content: Content): void {

@@ -103,7 +103,16 @@ export interface FakeState {
 /** Everything on a fake dom0, as data for comparing. Files are those that guestflow and Xen keep. */
 export interface DomainState {
   domains: { name: string; id: number; state: string; disks: string[] }[];
-  volumes: { name: string; bytes: number; tags: string[]; origin?: string; holds: 'nothing' | 'ext4' | 'ext3' | 'swap'; label?: string; damaged: boolean; residue: string[] }[];
+  volumes: {
+    name: string;
+    bytes: number;
+    tags: string[];
+    origin?: string;
+    holds: 'nothing' | 'ext4' | 'ext3' | 'swap';
+    label?: string;
+    damaged: boolean;
+    residue: string[];
+  }[];
   loops: { name: string; file: string }[];
   mounts: { source: string; target: string }[];
   /** Path → text of small files, `link: TARGET`, or `image: LABEL` and the like for big ones. */

@@ -30,7 +30,17 @@ const PRIVATE_KEY = /^-----BEGIN OPENSSH PRIVATE KEY-----\nfake (\S+)\n-----END 
 
 function sshKeygen({ machine, args }: Invocation): ToolOutput | undefined {
   const [quiet, t, type, n, passphrase, c, comment = '', f, path = ''] = args;
-  if (args.length !== 9 || quiet !== '-q' || t !== '-t' || type !== 'ed25519' || n !== '-N' || passphrase !== '' || c !== '-C' || f !== '-f') return undefined;
+  if (
+    args.length !== 9 ||
+    quiet !== '-q' ||
+    t !== '-t' ||
+    type !== 'ed25519' ||
+    n !== '-N' ||
+    passphrase !== '' ||
+    c !== '-C' ||
+    f !== '-f'
+  )
+    return undefined;
   if (machine.readText(path) !== undefined) return { code: 1, stdout: `${path} already exists.\nOverwrite (y/n)? ` };
   const problem = machine.writeProblem();
   if (problem !== undefined) return failed(1, `Saving key "${path}" failed: ${problem}`);
@@ -40,8 +50,9 @@ function sshKeygen({ machine, args }: Invocation): ToolOutput | undefined {
   return DONE;
 }
 
-const SSH = '-F /dev/null -i <key> -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=<known> -o GlobalKnownHostsFile=/dev/null '
-  + '-o ConnectTimeout=5 -o ServerAliveInterval=5 -o ServerAliveCountMax=3 -o LogLevel=ERROR -o UpdateHostKeys=no -o HostKeyAlgorithms=ssh-ed25519 -o IdentityAgent=none -T root@<ip> -- <command>';
+const SSH =
+  '-F /dev/null -i <key> -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=<known> -o GlobalKnownHostsFile=/dev/null ' +
+  '-o ConnectTimeout=5 -o ServerAliveInterval=5 -o ServerAliveCountMax=3 -o LogLevel=ERROR -o UpdateHostKeys=no -o HostKeyAlgorithms=ssh-ed25519 -o IdentityAgent=none -T root@<ip> -- <command>';
 
 function ssh({ machine, args, input }: Invocation): ToolOutput | undefined {
   const found = matchArgs(args, SSH);
@@ -52,7 +63,8 @@ function ssh({ machine, args, input }: Invocation): ToolOutput | undefined {
   const guest = answeringGuest(machine, ip);
   if (guest === undefined) return failed(255, `ssh: connect to host ${ip} port 22: No route to host`);
   const hostKey = hostKeyOf(fileOf(guest.fs, '/etc/ssh/ssh_host_ed25519_key.pub'));
-  if (!(machine.readText(known) ?? '').split('\n').some((line) => line === `${ip} ${hostKey}`)) return failed(255, 'Host key verification failed.');
+  if (!(machine.readText(known) ?? '').split('\n').some((line) => line === `${ip} ${hostKey}`))
+    return failed(255, 'Host key verification failed.');
   const body = PRIVATE_KEY.exec(machine.readText(key) ?? '')?.[1];
   const authorized = (fileOf(guest.fs, '/root/.ssh/authorized_keys') ?? '').split('\n').map((line) => line.split(' ')[1]);
   if (body === undefined || !authorized.includes(body)) return failed(255, `root@${ip}: Permission denied (publickey).`);
@@ -72,11 +84,17 @@ function sshKeyscan({ machine, args }: Invocation): ToolOutput | undefined {
   const guest = answeringGuest(machine, ip);
   // A guest that is not there is no failure of ssh-keyscan's before OpenSSH 9.8: it prints nothing and says 1.
   if (guest === undefined) return { code: 1 };
-  return { code: 0, stdout: `${ip} ${hostKeyOf(fileOf(guest.fs, '/etc/ssh/ssh_host_ed25519_key.pub'))}\n`, stderr: `# ${ip}:22 SSH-2.0-OpenSSH_9.2p1 Debian-2\n` };
+  return {
+    code: 0,
+    stdout: `${ip} ${hostKeyOf(fileOf(guest.fs, '/etc/ssh/ssh_host_ed25519_key.pub'))}\n`,
+    stderr: `# ${ip}:22 SSH-2.0-OpenSSH_9.2p1 Debian-2\n`,
+  };
 }
 
 function aptConfig({ args }: Invocation): ToolOutput | undefined {
-  return matchArgs(args, 'dump') === undefined ? undefined : { code: 0, stdout: 'APT "";\nAPT::Architecture "amd64";\nAcquire::Retries "3";\n' };
+  return matchArgs(args, 'dump') === undefined
+    ? undefined
+    : { code: 0, stdout: 'APT "";\nAPT::Architecture "amd64";\nAcquire::Retries "3";\n' };
 }
 
 export const NET_TOOLS: ToolTable = {

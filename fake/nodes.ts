@@ -3,7 +3,13 @@ import type { FileInfo } from '../activities/host/host.ts';
 import type { Machine } from './machine.ts';
 
 function nodeInfo(kind: FileInfo['kind']): FileInfo {
-  return { kind, bytes: 0, allocatedBytes: 0, modifiedAt: new Date(0), mode: kind === 'block' ? 0o660 : kind === 'directory' ? 0o755 : 0o777 };
+  return {
+    kind,
+    bytes: 0,
+    allocatedBytes: 0,
+    modifiedAt: new Date(0),
+    mode: kind === 'block' ? 0o660 : kind === 'directory' ? 0o755 : 0o777,
+  };
 }
 
 /** As on a real dom0, a volume's device is a link to its /dev/dm-N. */
@@ -27,7 +33,10 @@ export function listOf(machine: Machine, path: string): string[] | undefined {
 
 export function textOf(machine: Machine, path: string): Buffer | undefined {
   if (path !== '/proc/self/mountinfo') return undefined;
-  const escaped = (text: string): string => text.replaceAll(/[ \t\n\\]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);
-  const rows = machine.state.mounts.map(({ source, target }, index) => `${String(40 + index)} 27 7:${String(index)} / ${escaped(target)} rw,relatime - ext4 ${source} rw\n`);
+  const escaped = (text: string): string =>
+    text.replaceAll(/[ \t\n\\]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  const rows = machine.state.mounts.map(
+    ({ source, target }, index) => `${String(40 + index)} 27 7:${String(index)} / ${escaped(target)} rw,relatime - ext4 ${source} rw\n`,
+  );
   return Buffer.from(`27 1 254:1 / / rw,relatime - ext4 /dev/vda rw\n22 27 0:21 / /proc rw,relatime - proc proc rw\n${rows.join('')}`);
 }

@@ -20,7 +20,10 @@ export function createFakePipeline(parts: RunnerParts): Runner['pipeline'] {
 
   function choose(stages: readonly PipelineStage[], calls: readonly FakeCall[], options: PipelineOptions): Chosen {
     const rules = calls.map((call) => plan.take(call));
-    const index = Math.max(0, rules.findIndex((rule) => rule !== undefined));
+    const index = Math.max(
+      0,
+      rules.findIndex((rule) => rule !== undefined),
+    );
     const [call, stage] = [calls[index], stages[index]];
     if (call === undefined || stage === undefined) throw new Error('fake dom0: a pipeline without stages');
     call.seconds = SECONDS;
@@ -36,16 +39,30 @@ export function createFakePipeline(parts: RunnerParts): Runner['pipeline'] {
   }
 
   /** The stages' outputs, or how the chosen one ended otherwise. */
-  async function work(stages: readonly PipelineStage[], { rule, call, invoked }: Chosen, options: PipelineOptions): Promise<readonly ToolOutput[] | Ending['how'] | ToolOutput> {
+  async function work(
+    stages: readonly PipelineStage[],
+    { rule, call, invoked }: Chosen,
+    options: PipelineOptions,
+  ): Promise<readonly ToolOutput[] | Ending['how'] | ToolOutput> {
     const started = startPipeline(machine, stages);
     if (started === undefined) {
       const line = stages.map(({ tool, args }) => [tool, ...args].join(' ')).join(' | ');
       parts.unknown.push(line);
       throw new Error(`fake dom0: unknown command line: ${line}`);
     }
-    const driven = await drive(parts, started, { call, rule, signal: options.signal, onStep: async ({ chunk }) => { if (chunk !== undefined) await options.sink(chunk); } });
+    const driven = await drive(parts, started, {
+      call,
+      rule,
+      signal: options.signal,
+      onStep: async ({ chunk }) => {
+        if (chunk !== undefined) await options.sink(chunk);
+      },
+    });
     if (driven.how === 'cancelled') return 'cancelled';
-    if (driven.how === 'ended') driven.end.forEach(({ stderr }, stage) => { if (stderr !== undefined) options.onStderr?.(stderr, stage); });
+    if (driven.how === 'ended')
+      driven.end.forEach(({ stderr }, stage) => {
+        if (stderr !== undefined) options.onStderr?.(stderr, stage);
+      });
     if (rule?.kind === 'kill-middle' || rule?.kind === 'kill-after') return life.dieIn(call);
     if (rule?.kind === 'hang-after') return hang(parts, invoked, rule);
     if (driven.how === 'half' || rule?.kind === 'fail-after') return failure(rule ?? { match: 0, kind: 'fail' }, invoked.okCodes);
@@ -55,7 +72,9 @@ export function createFakePipeline(parts: RunnerParts): Runner['pipeline'] {
   return async (stages, options): Promise<PipelineResult> => {
     await life.mustLive();
     const calls = stages.map(({ tool, args }) => plan.record('process', tool, args, unwrap(tool, args)?.tool));
-    const finish = (outcome: FakeCall['outcome']): void => { for (const call of calls) if (call.outcome === 'running') call.outcome = outcome; };
+    const finish = (outcome: FakeCall['outcome']): void => {
+      for (const call of calls) if (call.outcome === 'running') call.outcome = outcome;
+    };
     const chosen = choose(stages, calls, options);
     const throwEnding = (invoked: Invoked, ending: Ending): never => {
       finish(ending.how === 'timeout' || ending.how === 'cancelled' ? ending.how : 'failed');
@@ -63,7 +82,14 @@ export function createFakePipeline(parts: RunnerParts): Runner['pipeline'] {
     };
     const missing = stages.find(({ tool, args }) => machine.conditions.missingTools.has(unwrap(tool, args)?.tool ?? tool));
     if (missing !== undefined) return throwEnding(invocationOf(missing, options), { how: 'not-found', output: { code: 0 } });
-    const result = (await life.guard(beforeStart(chosen))) ?? (await life.guard(work(stages, chosen, options).catch((error: unknown) => { finish('failed'); throw error; })));
+    const result =
+      (await life.guard(beforeStart(chosen))) ??
+      (await life.guard(
+        work(stages, chosen, options).catch((error: unknown) => {
+          finish('failed');
+          throw error;
+        }),
+      ));
     parts.afterEach();
     if (typeof result === 'string') return throwEnding(chosen.invoked, { how: result, output: { code: 0 } });
     if ('code' in result) return throwEnding(chosen.invoked, { how: 'ended', output: result });

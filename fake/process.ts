@@ -37,8 +37,19 @@ export interface Ending {
 /** What a drive comes to. `half`: a rule has stopped it there. */
 export type Driven<End> = { readonly how: 'ended'; readonly end: End } | { readonly how: 'half' } | { readonly how: 'cancelled' };
 
-export function invocation(tool: string, args: readonly string[], options: Pick<RunOptions, 'label' | 'okCodes' | 'timeoutMs' | 'signal'>): Invoked {
-  return { tool, args, label: options.label ?? tool, okCodes: options.okCodes ?? [0], timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS, signal: options.signal };
+export function invocation(
+  tool: string,
+  args: readonly string[],
+  options: Pick<RunOptions, 'label' | 'okCodes' | 'timeoutMs' | 'signal'>,
+): Invoked {
+  return {
+    tool,
+    args,
+    label: options.label ?? tool,
+    okCodes: options.okCodes ?? [0],
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    signal: options.signal,
+  };
 }
 
 /** The error that the real runner makes of such an end. */
@@ -52,8 +63,15 @@ export function toolError({ tool, args, label, timeoutMs }: Invoked, { how, outp
   }[how];
   const lastWords = tail(stderr) || tail(stdout);
   return new ToolError({
-    tool, args, stdout, stderr, message: lastWords === '' || how === 'not-found' ? what : `${what}: ${lastWords}`,
-    code: how === 'ended' ? output.code : undefined, timedOut: how === 'timeout', cancelled: how === 'cancelled', notFound: how === 'not-found',
+    tool,
+    args,
+    stdout,
+    stderr,
+    message: lastWords === '' || how === 'not-found' ? what : `${what}: ${lastWords}`,
+    code: how === 'ended' ? output.code : undefined,
+    timedOut: how === 'timeout',
+    cancelled: how === 'cancelled',
+    notFound: how === 'not-found',
   });
 }
 
@@ -68,7 +86,11 @@ function endsOf(life: WorkerLife, signal: AbortSignal | undefined): AbortSignal 
 }
 
 /** Waits as a process that never ends does: for its time limit, its cancellation, or its worker's end. */
-export async function hang({ machine, life }: RunnerParts, { signal, timeoutMs }: Invoked, rule: FaultRule): Promise<'timeout' | 'cancelled'> {
+export async function hang(
+  { machine, life }: RunnerParts,
+  { signal, timeoutMs }: Invoked,
+  rule: FaultRule,
+): Promise<'timeout' | 'cancelled'> {
   const limit = rule.forever === true ? 2 ** 31 - 1 : machine.options.speed === 'instant' ? 0 : timeoutMs;
   await sleep(limit, undefined, { signal: endsOf(life, signal) }).catch(() => undefined);
   return signal?.aborted === true ? 'cancelled' : 'timeout';
@@ -83,7 +105,12 @@ export async function pause({ machine, life }: RunnerParts, seconds: number, sig
 export async function drive<Step extends Progress, End>(
   parts: RunnerParts,
   work: Generator<Step, End, void>,
-  { call, rule, signal, onStep }: { call: FakeCall; rule: FaultRule | undefined; signal: AbortSignal | undefined; onStep: (step: Step) => Promise<void> | void },
+  {
+    call,
+    rule,
+    signal,
+    onStep,
+  }: { call: FakeCall; rule: FaultRule | undefined; signal: AbortSignal | undefined; onStep: (step: Step) => Promise<void> | void },
 ): Promise<Driven<End>> {
   const stopsHalfway = rule?.kind === 'kill-middle' || rule?.kind === 'fail-middle';
   let done = 0;

@@ -34,12 +34,24 @@ export function takeSnapshot(machine: Machine): DomainState {
   const directories: string[] = [];
   for (const directory of KEPT) walk(machine, directory, files, directories);
   return {
-    domains: state.domains.map(({ name, id, state: condition, disks }) => ({ name, id, state: condition, disks: disks.map((disk) => disk.source) })),
-    volumes: [...state.volumes].sort((a, b) => (a.name < b.name ? -1 : 1)).map(({ name, extents, tags, origin, content }) => ({
-      name, bytes: extents * EXTENT, tags: [...tags], ...(origin === undefined ? {} : { origin }),
-      holds: content.fs?.type ?? (content.swapUuid === undefined ? 'nothing' : 'swap'), ...(content.fs === undefined ? {} : { label: content.fs.label }),
-      damaged: content.fs?.damaged === true, residue: [...content.residue],
+    domains: state.domains.map(({ name, id, state: condition, disks }) => ({
+      name,
+      id,
+      state: condition,
+      disks: disks.map((disk) => disk.source),
     })),
+    volumes: [...state.volumes]
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map(({ name, extents, tags, origin, content }) => ({
+        name,
+        bytes: extents * EXTENT,
+        tags: [...tags],
+        ...(origin === undefined ? {} : { origin }),
+        holds: content.fs?.type ?? (content.swapUuid === undefined ? 'nothing' : 'swap'),
+        ...(content.fs === undefined ? {} : { label: content.fs.label }),
+        damaged: content.fs?.damaged === true,
+        residue: [...content.residue],
+      })),
     loops: state.loops.map(({ name, file }) => ({ name, file })),
     mounts: state.mounts.map((mount) => ({ ...mount })),
     files,

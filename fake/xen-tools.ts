@@ -1,18 +1,49 @@
 /** xen-create-image and mmdebstrap of the fake dom0, as guestflow starts them: contained, so that a kill takes all of their processes. */
 import { existsSync } from 'node:fs';
+import { GOLDEN_END, mmdebstrap } from './golden.ts';
 import { newKeyBody } from './net.ts';
 import { emptyContent, type Content } from './model.ts';
 import { failed, matchArgs, type Invocation, type Simulation, type ToolOutput, type ToolTable } from './tool.ts';
+import { megabytes, xenCfg, type Options } from './xen-tools-cfg.ts';
 
 const MiB = 2 ** 20;
-const FLAGS = ['--nohosts', '--noaccounts', '--noboot', '--noforce', '--keep', '--genpass=0', '--nopasswd', '--extension=.cfg', '--disk_device=xvda', '--roledir=/etc/xen-tools/role.d'];
-const NEEDED = ['hostname', 'dir', 'output', 'config', 'dist', 'install-method', 'size', 'image', 'fs', 'memory', 'vcpus', 'kernel', 'initrd', 'serial_device', 'ip', 'netmask', 'gateway', 'broadcast', 'bridge', 'mac', 'role', 'role-args'];
+const FLAGS = [
+  '--nohosts',
+  '--noaccounts',
+  '--noboot',
+  '--noforce',
+  '--keep',
+  '--genpass=0',
+  '--nopasswd',
+  '--extension=.cfg',
+  '--disk_device=xvda',
+  '--roledir=/etc/xen-tools/role.d',
+];
+const NEEDED = [
+  'hostname',
+  'dir',
+  'output',
+  'config',
+  'dist',
+  'install-method',
+  'size',
+  'image',
+  'fs',
+  'memory',
+  'vcpus',
+  'kernel',
+  'initrd',
+  'serial_device',
+  'ip',
+  'netmask',
+  'gateway',
+  'broadcast',
+  'bridge',
+  'mac',
+  'role',
+  'role-args',
+];
 const POSSIBLE = ['install-source', 'mirror', 'swap', 'modules', 'nameserver'];
-
-const GOLDEN_MAGIC = 'guestflow-fake-golden';
-const GOLDEN_END = 'end of tarball\n';
-
-type Options = Record<string, string>;
 
 /** The options of xen-create-image, or undefined when one is unknown or missing. */
 function optionsOf(args: readonly string[]): Options | undefined {
@@ -23,12 +54,11 @@ function optionsOf(args: readonly string[]): Options | undefined {
     if (match?.[1] === undefined || match[2] === undefined || ![...NEEDED, ...POSSIBLE].includes(match[1])) return undefined;
     options[match[1]] = match[2];
   }
-  const isWhole = NEEDED.every((name) => name in options) && FLAGS.every((flag) => args.includes(flag)) && args.includes('--noswap') !== ('swap' in options);
+  const isWhole =
+    NEEDED.every((name) => name in options) &&
+    FLAGS.every((flag) => args.includes(flag)) &&
+    args.includes('--noswap') !== 'swap' in options;
   return isWhole ? options : undefined;
-}
-
-function megabytes(text: string | undefined): number {
-  return Number((text ?? '0M').replace(/M$/, ''));
 }
 
 function xenCreateImage(call: Invocation): Simulation | ToolOutput | undefined {
@@ -38,34 +68,63 @@ function xenCreateImage(call: Invocation): Simulation | ToolOutput | undefined {
 
 function* makeImage({ machine }: Invocation, options: Options): Simulation {
   const { hostname = '', dir = '', output = '', fs: type = 'ext4', dist = '' } = options;
-  const log = (text: string): void => { machine.appendText(`/var/log/xen-tools/${hostname}.log`, text); };
+  const log = (text: string): void => {
+    machine.appendText(`/var/log/xen-tools/${hostname}.log`, text);
+  };
   const fail = (why: string): ToolOutput => {
     if (machine.writeProblem() === undefined) log(`${why}\n`);
     return { code: 127, stdout: `${why}\n` };
   };
   const disk = `${dir}/domains/${hostname}/disk.img`;
   const swap = `${dir}/domains/${hostname}/swap.img`;
-  yield { done: 0, stdout: `\nGeneral Information\n--------------------\nHostname       :  ${hostname}\nDistribution   :  ${dist}\nMirror         :  ${options['mirror'] ?? ''}\n` };
+  yield {
+    done: 0,
+    stdout: `\nGeneral Information\n--------------------\nHostname       :  ${hostname}\nDistribution   :  ${dist}\nMirror         :  ${options['mirror'] ?? ''}\n`,
+  };
   if (existsSync(machine.at(disk)) || existsSync(machine.at(swap))) return fail('The partition image already exists.  Aborting.');
-  if (!existsSync(machine.at(options['config'] ?? ''))) return fail(`The specified configuration file does not exist: '${options['config'] ?? ''}'`);
+  if (!existsSync(machine.at(options['config'] ?? '')))
+    return fail(`The specified configuration file does not exist: '${options['config'] ?? ''}'`);
   const full = machine.writeProblem();
   if (full !== undefined) return fail(`The partition image creation failed to create ${disk}.\naborting`);
   const label = hostname;
-  if (options['swap'] !== undefined) machine.makeImage(swap, megabytes(options['swap']) * MiB, { ...emptyContent(), swapUuid: machine.uuid() });
+  if (options['swap'] !== undefined)
+    machine.makeImage(swap, megabytes(options['swap']) * MiB, { ...emptyContent(), swapUuid: machine.uuid() });
   yield { done: 0.2, stdout: `\nCreating partition image: ${swap}\nDone\n\nCreating swap on ${swap}\nDone\n` };
   const content: Content = {
     residue: [],
     fs: {
-      uuid: machine.uuid(), type: type === 'ext3' ? 'ext3' : 'ext4', bytes: megabytes(options['size']) * MiB, usedBytes: 400 * MiB,
-      features: ['has_journal', 'ext_attr', 'resize_inode', 'dir_index', 'filetype', ...(type === 'ext3' ? [] : ['extent', '64bit', 'flex_bg']), 'sparse_super', 'large_file', 'huge_file', 'dir_nlink', 'extra_isize', 'metadata_csum'],
-      label, files: {}, journal: {}, needsRecovery: false, damaged: true,
+      uuid: machine.uuid(),
+      type: type === 'ext3' ? 'ext3' : 'ext4',
+      bytes: megabytes(options['size']) * MiB,
+      usedBytes: 400 * MiB,
+      features: [
+        'has_journal',
+        'ext_attr',
+        'resize_inode',
+        'dir_index',
+        'filetype',
+        ...(type === 'ext3' ? [] : ['extent', '64bit', 'flex_bg']),
+        'sparse_super',
+        'large_file',
+        'huge_file',
+        'dir_nlink',
+        'extra_isize',
+        'metadata_csum',
+      ],
+      label,
+      files: {},
+      journal: {},
+      needsRecovery: false,
+      damaged: true,
     },
   };
   machine.makeImage(disk, megabytes(options['size']) * MiB, content);
   yield { done: 0.4, stdout: `\nCreating partition image: ${disk}\nDone\n\nCreating ${type} filesystem on ${disk}\nDone\n` };
-  if (machine.conditions.noLoop) return fail(`mount: ${dir}/tmp: failed to setup loop device for ${disk}.\nRunning command 'mount' failed with exit code 256.`);
+  if (machine.conditions.noLoop)
+    return fail(`mount: ${dir}/tmp: failed to setup loop device for ${disk}.\nRunning command 'mount' failed with exit code 256.`);
   const golden = options['install-source'];
-  if (options['install-method'] === 'tar' && !machine.readText(golden ?? '')?.endsWith(GOLDEN_END)) return fail(`tar: ${golden ?? ''}: Cannot open, or unexpected end of file\nSystem installation failed: /bin/ls missing.  Aborting.`);
+  if (options['install-method'] === 'tar' && !machine.readText(golden ?? '')?.endsWith(GOLDEN_END))
+    return fail(`tar: ${golden ?? ''}: Cannot open, or unexpected end of file\nSystem installation failed: /bin/ls missing.  Aborting.`);
   yield { done: 0.7, stdout: `Installation method: ${options['install-method'] ?? ''}\nDone\n\nRunning hooks\n` };
   if (content.fs !== undefined) content.fs.files = installedFiles({ machine, options });
   runRole({ machine, options, content });
@@ -75,13 +134,19 @@ function* makeImage({ machine }: Invocation, options: Options): Simulation {
   machine.makeImage(disk, megabytes(options['size']) * MiB, content);
   machine.writeText(`${output}/${hostname}.cfg`, xenCfg(options), 0o644);
   log('All done\n');
-  return { code: 0, stdout: `No role scripts were specified.  Skipping\nAll done\n\nInstallation Summary\n---------------------\nHostname        :  ${hostname}\nDistribution    :  ${dist}\nMAC Address     :  ${options['mac'] ?? ''}\nIP Address(es)  :  ${options['ip'] ?? ''} \nRoot Password   :  N/A\n\n` };
+  return {
+    code: 0,
+    stdout: `No role scripts were specified.  Skipping\nAll done\n\nInstallation Summary\n---------------------\nHostname        :  ${hostname}\nDistribution    :  ${dist}\nMAC Address     :  ${options['mac'] ?? ''}\nIP Address(es)  :  ${options['ip'] ?? ''} \nRoot Password   :  N/A\n\n`,
+  };
 }
 
 function installedFiles({ machine, options }: { machine: Invocation['machine']; options: Options }): Record<string, string> {
   const { hostname = '', ip = '', netmask = '', gateway = '', broadcast = '' } = options;
   return {
-    '/etc/hostname': `${hostname}\n`, '/etc/passwd': 'root:x:0:0:root:/root:/bin/bash\n', '/etc/machine-id': `${machine.hex(32)}\n`, '/bin/ls': '',
+    '/etc/hostname': `${hostname}\n`,
+    '/etc/passwd': 'root:x:0:0:root:/root:/bin/bash\n',
+    '/etc/machine-id': `${machine.hex(32)}\n`,
+    '/bin/ls': '',
     '/etc/network/interfaces': `auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet static\n address ${ip}\n gateway ${gateway}\n netmask ${netmask}\n broadcast ${broadcast}\n`,
     '/etc/fstab': `/dev/xvda1 none swap sw 0 0\n/dev/xvda2 / ${options['fs'] ?? ''} ${/_options = (\S+)/.exec(machine.readText(options['config'] ?? '') ?? '')?.[1] ?? 'defaults'} 0 1\n`,
   };
@@ -99,85 +164,6 @@ function runRole({ machine, options, content }: { machine: Invocation['machine']
     '/etc/ssh/ssh_host_ed25519_key.pub': hostKey,
   });
   machine.writeText(`${input}/ssh_host_ed25519_key.pub`, hostKey, 0o600);
-}
-
-/** As xen-tools 4.9 writes it from xm.tmpl: the blank after the address is its own. */
-function xenCfg(options: Options): string {
-  const { hostname = '', dir = '' } = options;
-  const swap = options['swap'] === undefined ? '' : `                  'file:${dir}/domains/${hostname}/swap.img,xvda1,w',\n`;
-  return `#
-# Configuration file for the Xen instance ${hostname}, created
-# by xen-tools 4.9.2 on Mon Nov 23 18:02:18 2026.
-#
-
-#
-#  Kernel + memory size
-#
-kernel      = '${options['kernel'] ?? ''}'
-extra       = 'elevator=noop'
-ramdisk     = '${options['initrd'] ?? ''}'
-
-vcpus       = '${options['vcpus'] ?? ''}'
-memory      = '${String(megabytes(options['memory']))}'
-
-
-#
-#  Disk device(s).
-#
-root        = '/dev/xvda2 ro'
-disk        = [
-                  'file:${dir}/domains/${hostname}/disk.img,xvda2,w',
-${swap}              ]
-
-
-#
-#  Physical volumes
-#
-
-
-#
-#  Hostname
-#
-name        = '${hostname}'
-
-#
-#  Networking
-#
-vif         = [ 'ip=${options['ip'] ?? ''} ,mac=${options['mac'] ?? ''},bridge=${options['bridge'] ?? ''}' ]
-
-#
-#  Behaviour
-#
-on_poweroff = 'destroy'
-on_reboot   = 'restart'
-on_crash    = 'restart'
-
-
-`;
-}
-
-function mmdebstrap(call: Invocation): Simulation | ToolOutput | undefined {
-  const how = '--mode=root --variant=minbase --format=tar --aptopt=<apt> --dpkgopt=force-unsafe-io';
-  // The hook holds blanks: it is taken out before the rest is compared.
-  const hook = call.args.find((arg) => arg.startsWith('--customize-hook='));
-  const found = matchArgs(call.args.filter((arg) => arg !== hook), `${how} --include=<packages> <dist> <path> <sources>`);
-  return hook === undefined || found === undefined ? undefined : makeTarball(call, found);
-}
-
-function* makeTarball({ machine }: Invocation, found: Record<string, string>): Simulation {
-  const { dist = '', path = '', sources = '', packages = '' } = found;
-  const progress = (text: string): string => `I: ${text}\n`;
-  if (!(machine.readText(sources) ?? '').includes(` ${dist} `)) return failed(25, `E: apt-get update failed: no source has ${dist}`);
-  yield { done: 0, stderr: progress('automatically chosen format: tar') };
-  if (machine.writeProblem() !== undefined) return failed(28, `E: cannot write ${path}: ${machine.writeProblem() ?? ''}`);
-  yield { done: 0.3, stderr: progress('downloading packages with apt...') };
-  machine.writeText(path, `${GOLDEN_MAGIC} ${dist}\n`, 0o600);
-  yield { done: 0.6, stderr: progress('installing packages...') };
-  machine.writeText(path, `${GOLDEN_MAGIC} ${dist}\n${packages}\n`, 0o600);
-  yield { done: 0.9, stderr: progress('creating tarball...') };
-  if (machine.writeProblem() !== undefined) return failed(28, `E: cannot write ${path}: ${machine.writeProblem() ?? ''}`);
-  machine.writeText(path, `${GOLDEN_MAGIC} ${dist}\n${packages}\n${GOLDEN_END}`, 0o600);
-  return { code: 0, stderr: progress('success in 45.1 seconds') };
 }
 
 export const XEN_TOOLS: ToolTable = {

@@ -18,16 +18,36 @@ function list(machine: Machine): ToolOutput {
     const state = domain.state === 'running' && !domain.booted && domain.onCrash === 'preserve' ? '----c-' : STATES[domain.state];
     return listRow(isHalfGone ? '(null)' : domain.name, domain.id, isHalfGone ? 0 : domain.memoryMiB, domain.vcpus, state, 1);
   });
-  return { code: 0, stdout: `Name                                        ID   Mem VCPUs\tState\tTime(s)\n${listRow('Domain-0', 0, DOM0_MEMORY_MIB, machine.options.cpus, 'r-----', 63.2)}${rows.join('')}` };
+  return {
+    code: 0,
+    stdout: `Name                                        ID   Mem VCPUs\tState\tTime(s)\n${listRow('Domain-0', 0, DOM0_MEMORY_MIB, machine.options.cpus, 'r-----', 63.2)}${rows.join('')}`,
+  };
 }
 
 function info(machine: Machine): ToolOutput {
   const { options } = machine;
   const rows: [string, string | number][] = [
-    ['host', options.host], ['release', KERNEL_RELEASE], ['version', '#1 SMP PREEMPT_DYNAMIC Debian 6.1.0-49'], ['machine', 'x86_64'], ['nr_cpus', options.cpus],
-    ['max_cpu_id', options.cpus - 1], ['nr_nodes', 1], ['cores_per_socket', 1], ['threads_per_core', 1], ['cpu_mhz', '2500.000'], ['virt_caps', 'pv hvm'],
-    ['total_memory', options.memoryMiB], ['free_memory', machine.freeMemoryMiB()], ['sharing_freed_memory', 0], ['free_cpus', 0], ['xen_major', 4], ['xen_minor', 17],
-    ['xen_extra', '.7'], ['xen_version', '4.17.7'], ['xen_caps', 'xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_64'], ['xen_scheduler', 'credit2'],
+    ['host', options.host],
+    ['release', KERNEL_RELEASE],
+    ['version', '#1 SMP PREEMPT_DYNAMIC Debian 6.1.0-49'],
+    ['machine', 'x86_64'],
+    ['nr_cpus', options.cpus],
+    ['max_cpu_id', options.cpus - 1],
+    ['nr_nodes', 1],
+    ['cores_per_socket', 1],
+    ['threads_per_core', 1],
+    ['cpu_mhz', '2500.000'],
+    ['virt_caps', 'pv hvm'],
+    ['total_memory', options.memoryMiB],
+    ['free_memory', machine.freeMemoryMiB()],
+    ['sharing_freed_memory', 0],
+    ['free_cpus', 0],
+    ['xen_major', 4],
+    ['xen_minor', 17],
+    ['xen_extra', '.7'],
+    ['xen_version', '4.17.7'],
+    ['xen_caps', 'xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_64'],
+    ['xen_scheduler', 'credit2'],
   ];
   return { code: 0, stdout: rows.map(([name, value]) => `${name.padEnd(23)}: ${String(value)}\n`).join('') };
 }
@@ -42,7 +62,10 @@ function noSuchDomain(verb: string, id: number): ToolOutput {
       `libxl: error: libxl_domain.c:1038:domain_destroy_cb: Domain ${String(id)}:Destruction of domain failed`,
     ],
   };
-  return failed(1, ...(words[verb] ?? [`libxl: error: libxl_domain.c:1:libxl_domain_${verb}: Domain ${String(id)}:${verb} failed: No such process`]));
+  return failed(
+    1,
+    ...(words[verb] ?? [`libxl: error: libxl_domain.c:1:libxl_domain_${verb}: Domain ${String(id)}:${verb} failed: No such process`]),
+  );
 }
 
 function act(machine: Machine, verb: string, id: number): ToolOutput {
@@ -71,7 +94,9 @@ function xl({ machine, args }: Invocation): ToolOutput | undefined {
   const path = matchArgs(args, '-N create <path>')?.['path'];
   if (path !== undefined) {
     const cfg = readCfg(machine, path);
-    return isCfg(cfg) ? { code: 0, stdout: configJson(cfg), stderr: [`Parsing config from ${path}`, ...cfg.warnings].map((line) => `${line}\n`).join('') } : cfg;
+    return isCfg(cfg)
+      ? { code: 0, stdout: configJson(cfg), stderr: [`Parsing config from ${path}`, ...cfg.warnings].map((line) => `${line}\n`).join('') }
+      : cfg;
   }
   const verb = args[0] ?? '';
   const id = ['shutdown', 'destroy', 'pause', 'unpause'].includes(verb) ? matchArgs(args, `${verb} <id>`)?.['id'] : undefined;

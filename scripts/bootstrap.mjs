@@ -41,7 +41,9 @@ function run(command, args, env = {}) {
     const forward = (signal) => child.kill(signal);
     process.on('SIGINT', forward);
     process.on('SIGTERM', forward);
-    child.once('error', (error) => resolve({ code: undefined, reason: error.code === 'ENOENT' ? `${command} is not installed` : error.message }));
+    child.once('error', (error) =>
+      resolve({ code: undefined, reason: error.code === 'ENOENT' ? `${command} is not installed` : error.message }),
+    );
     child.once('close', (code, signal) => {
       process.off('SIGINT', forward);
       process.off('SIGTERM', forward);
@@ -68,7 +70,9 @@ function installedByHand() {
   const installed = readJson(join(MODULES, '.package-lock.json'))?.packages;
   const wanted = readJson(LOCKFILE)?.packages;
   if (installed === undefined || wanted === undefined) return false;
-  return Object.entries(wanted).every(([path, entry]) => path === '' || entry.optional === true || installed[path]?.version === entry.version);
+  return Object.entries(wanted).every(
+    ([path, entry]) => path === '' || entry.optional === true || installed[path]?.version === entry.version,
+  );
 }
 
 /** Why the packages must be installed, or undefined when they are there. */
@@ -100,7 +104,9 @@ async function installPackages() {
 
 /** Names of the packages that are not installed. */
 async function missingPackages(names) {
-  const states = await Promise.all(names.map(async (name) => ({ name, ...(await runQuietly('dpkg-query', ['--show', '--showformat=${db:Status-Status}', name])) })));
+  const states = await Promise.all(
+    names.map(async (name) => ({ name, ...(await runQuietly('dpkg-query', ['--show', '--showformat=${db:Status-Status}', name])) })),
+  );
   return states.filter(({ output }) => output !== 'installed').map(({ name }) => name);
 }
 
@@ -119,7 +125,8 @@ async function installTestTools() {
   const missing = await missingPackages(TEST_PACKAGES);
   if (missing.length === 0) return;
   const command = ['install', '--yes', '--no-install-recommends', '-qq', ...missing];
-  if (process.getuid?.() !== 0) return say(`Host tests that need ${missing.join(', ')} will be skipped. As root: apt-get ${command.join(' ')}`);
+  if (process.getuid?.() !== 0)
+    return say(`Host tests that need ${missing.join(', ')} will be skipped. As root: apt-get ${command.join(' ')}`);
   say(`Installing Debian packages that the host tests drive: ${missing.join(', ')} …`);
   const quiet = { DEBIAN_FRONTEND: 'noninteractive' };
   await run('apt-get', ['update', '-qq'], quiet);
@@ -132,7 +139,9 @@ async function handOverToTests(args) {
   const { tsImport } = await import('tsx/esm/api');
   const { prepareTests } = await tsImport(pathToFileURL(join(ROOT, 'scripts', 'prepare-tests.ts')).href, import.meta.url);
   await prepareTests(say);
-  const projects = args.some((arg) => arg.startsWith('--project')) ? [] : ['--project', 'unit', '--project', 'workflow', '--project', 'host'];
+  const projects = args.some((arg) => arg.startsWith('--project'))
+    ? []
+    : ['--project', 'unit', '--project', 'workflow', '--project', 'host'];
   const vitest = join(MODULES, 'vitest', 'vitest.mjs');
   process.argv = [process.execPath, vitest, 'run', ...projects, ...args];
   await import(pathToFileURL(vitest).href);

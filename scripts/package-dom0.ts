@@ -2,4 +2,6 @@
 import { buildDom0Package } from '../deploy/package.ts';
 
 const { file, sha256, bytes, reused } = await buildDom0Package();
-process.stdout.write(`${file}\n${(bytes / 1e6).toFixed(1)} MB, sha256 ${sha256}${reused ? ' (built before, from the same sources)' : ''}\n`);
+process.stdout.write(
+  `${file}\n${(bytes / 1e6).toFixed(1)} MB, sha256 ${sha256}${reused ? ' (built before, from the same sources)' : ''}\n`,
+);

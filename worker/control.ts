@@ -57,7 +57,11 @@ export function deploymentOptions(env: NodeJS.ProcessEnv = process.env): WorkerD
   if (deploymentName === '' && buildId === '') return undefined;
   if (deploymentName === '' || buildId === '') {
     const field = deploymentName === '' ? 'GUESTFLOW_DEPLOYMENT' : 'GUESTFLOW_BUILD_ID';
-    throw new GuestflowError('InvalidInput', `${field} is not set: a versioned worker needs both GUESTFLOW_DEPLOYMENT and GUESTFLOW_BUILD_ID.`, { field });
+    throw new GuestflowError(
+      'InvalidInput',
+      `${field} is not set: a versioned worker needs both GUESTFLOW_DEPLOYMENT and GUESTFLOW_BUILD_ID.`,
+      { field },
+    );
   }
   // Each workflow declares its own behaviour; this is what the server wants for one that would not.
   return { version: { deploymentName, buildId }, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' };

@@ -37,7 +37,9 @@ const SHORT_SLOTS = 4;
 const FORCE_AFTER_GRACE_S = 30;
 
 /** Options that both workers of a dom0 share. */
-function common(settings: Dom0WorkerSettings): Pick<WorkerOptions, 'maxHeartbeatThrottleInterval' | 'shutdownGraceTime' | 'shutdownForceTime'> {
+function common(
+  settings: Dom0WorkerSettings,
+): Pick<WorkerOptions, 'maxHeartbeatThrottleInterval' | 'shutdownGraceTime' | 'shutdownForceTime'> {
   return {
     // Cancellation reaches a step with its next heartbeat that is sent; the SDK's 60 s are too long to wait.
     maxHeartbeatThrottleInterval: '8s',
@@ -76,7 +78,11 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
   const ended = new AbortController();
   try {
     const workers = await createWorkers(connection, endpoint.namespace, options);
-    const registered = register(new Client({ connection, namespace: endpoint.namespace }), options, AbortSignal.any([signal, ended.signal]));
+    const registered = register(
+      new Client({ connection, namespace: endpoint.namespace }),
+      options,
+      AbortSignal.any([signal, ended.signal]),
+    );
     await runWorkers(workers, signal, () => {
       logger.info({ dom0: settings.host, bulkSlots: settings.bulkSlots }, 'dom0 worker polls');
       options.onReady?.();
@@ -89,18 +95,28 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
   }
 }
 
-async function createWorkers(connection: NativeConnection, namespace: string, { settings, logger, host = createHost() }: Dom0WorkerOptions): Promise<Worker[]> {
+async function createWorkers(
+  connection: NativeConnection,
+  namespace: string,
+  { settings, logger, host = createHost() }: Dom0WorkerOptions,
+): Promise<Worker[]> {
   const activities = createDom0Activities({ host, settings, log: logger, version: packageJson.version });
   const shared = { connection, namespace, ...common(settings) };
   const short = { taskQueue: dom0Queue(settings.host), activities: activities.short, maxConcurrentActivityTaskExecutions: SHORT_SLOTS };
-  const bulk = { taskQueue: dom0BulkQueue(settings.host), activities: activities.bulk, maxConcurrentActivityTaskExecutions: settings.bulkSlots };
+  const bulk = {
+    taskQueue: dom0BulkQueue(settings.host),
+    activities: activities.bulk,
+    maxConcurrentActivityTaskExecutions: settings.bulkSlots,
+  };
   return await Promise.all([short, bulk].map((own) => Worker.create({ ...shared, ...own })));
 }
 
 /** Registers, however long it takes until somebody listens; never fails. */
 async function register(client: Client, options: Dom0WorkerOptions, signal: AbortSignal): Promise<void> {
   const { logger, settings, host = createHost() } = options;
-  const onConnected = options.onConnected ?? ((connected: Client) => registerThisDom0(connected, { host, settings, log: logger, version: packageJson.version }));
+  const onConnected =
+    options.onConnected ??
+    ((connected: Client) => registerThisDom0(connected, { host, settings, log: logger, version: packageJson.version }));
   const stopped = new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => {
       resolve();
@@ -112,7 +128,10 @@ async function register(client: Client, options: Dom0WorkerOptions, signal: Abor
       await Promise.race([onConnected(client), stopped]);
       return;
     } catch (error) {
-      logger.warn({ reason: error instanceof Error ? error.message : String(error), retryInMs: pauseMs }, 'the dom0 could not be registered; trying again');
+      logger.warn(
+        { reason: error instanceof Error ? error.message : String(error), retryInMs: pauseMs },
+        'the dom0 could not be registered; trying again',
+      );
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
     }
   }

@@ -63,9 +63,16 @@ interface Files {
  */
 export async function startEmbeddedTemporal(options: EmbeddedTemporalOptions): Promise<EmbeddedTemporal> {
   const files = await prepareFiles(options.stateDir);
-  const name = createHash('sha256').update(await realpath(files.directory)).digest('hex').slice(0, 16);
+  const name = createHash('sha256')
+    .update(await realpath(files.directory))
+    .digest('hex')
+    .slice(0, 16);
   const lock = await machineLock(`temporal/${name}`, START_LIMIT_MS * 2, options.signal);
-  if (lock === undefined) throw new GuestflowError('Unreachable', `Another process has been starting the embedded Temporal in ${options.stateDir} for two minutes.`);
+  if (lock === undefined)
+    throw new GuestflowError(
+      'Unreachable',
+      `Another process has been starting the embedded Temporal in ${options.stateDir} for two minutes.`,
+    );
   try {
     const last = await readServerRecord(files.record);
     return (last && (await rejoin(last, files, options))) ?? (await start(last, files, options));
@@ -78,7 +85,12 @@ async function prepareFiles(stateDir: string): Promise<Files> {
   const directory = join(stateDir, 'temporal');
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await chmod(directory, 0o700);
-  return { directory, database: join(directory, 'temporal.db'), log: join(directory, 'server.log'), record: join(directory, 'server.json') };
+  return {
+    directory,
+    database: join(directory, 'temporal.db'),
+    log: join(directory, 'server.log'),
+    record: join(directory, 'server.json'),
+  };
 }
 
 function thisProcess(): ServerProcess {
@@ -88,7 +100,13 @@ function thisProcess(): ServerProcess {
 /** Joins a server that runs; ends one that runs and does not serve. */
 async function rejoin(last: ServerRecord, files: Files, options: EmbeddedTemporalOptions): Promise<EmbeddedTemporal | undefined> {
   if (!isServerAlive(last)) return undefined;
-  const healthy = await awaitHealthy(`127.0.0.1:${String(last.port)}`, NAMESPACE, () => isServerAlive(last), START_LIMIT_MS, options.signal);
+  const healthy = await awaitHealthy(
+    `127.0.0.1:${String(last.port)}`,
+    NAMESPACE,
+    () => isServerAlive(last),
+    START_LIMIT_MS,
+    options.signal,
+  );
   if (!healthy) {
     options.onProgress?.('an embedded Temporal runs but does not answer: ending it');
     await stopServer(last, 10_000);
@@ -100,7 +118,11 @@ async function rejoin(last: ServerRecord, files: Files, options: EmbeddedTempora
 }
 
 async function start(last: ServerRecord | undefined, files: Files, options: EmbeddedTemporalOptions): Promise<EmbeddedTemporal> {
-  const binary = await findTemporalBinary({ cacheDir: options.cacheDir ?? defaultCacheDir(), onProgress: options.onProgress, signal: options.signal });
+  const binary = await findTemporalBinary({
+    cacheDir: options.cacheDir ?? defaultCacheDir(),
+    onProgress: options.onProgress,
+    signal: options.signal,
+  });
   options.onProgress?.('starting the embedded Temporal');
   const port = await freePort(options.port ?? last?.port ?? 7233);
   const uiPort = await freePort(options.uiPort ?? last?.uiPort ?? 8233, [port]);

@@ -16,7 +16,12 @@ export interface Metrics {
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'guestflow_' });
-  const runs = new Counter({ name: 'guestflow_tool_runs_total', help: 'Runs of a tool on this dom0', labelNames: ['tool', 'outcome'], registers: [registry] });
+  const runs = new Counter({
+    name: 'guestflow_tool_runs_total',
+    help: 'Runs of a tool on this dom0',
+    labelNames: ['tool', 'outcome'],
+    registers: [registry],
+  });
   const seconds = new Histogram({
     name: 'guestflow_tool_run_seconds',
     help: 'How long runs of a tool took',
@@ -68,7 +73,14 @@ export async function serveHealth(port: number, registry: Registry, isReady: () 
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const taken = error.code === 'EADDRINUSE';
-      reject(taken ? new GuestflowError('InvalidInput', `GUESTFLOW_METRICS_PORT: port ${String(port)} is taken.`, { field: 'GUESTFLOW_METRICS_PORT', value: String(port) }) : error);
+      reject(
+        taken
+          ? new GuestflowError('InvalidInput', `GUESTFLOW_METRICS_PORT: port ${String(port)} is taken.`, {
+              field: 'GUESTFLOW_METRICS_PORT',
+              value: String(port),
+            })
+          : error,
+      );
     });
     server.listen(port, '127.0.0.1', resolve);
   });
@@ -95,7 +107,10 @@ export function metricsPort(env: NodeJS.ProcessEnv = process.env): number | unde
   if (text === '') return undefined;
   const port = Number(text);
   if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65_535) {
-    throw new GuestflowError('InvalidInput', `GUESTFLOW_METRICS_PORT: "${text}" is no port.`, { field: 'GUESTFLOW_METRICS_PORT', value: text });
+    throw new GuestflowError('InvalidInput', `GUESTFLOW_METRICS_PORT: "${text}" is no port.`, {
+      field: 'GUESTFLOW_METRICS_PORT',
+      value: text,
+    });
   }
   return port;
 }

@@ -12,15 +12,37 @@ const A_DAY_MS = 86_400_000;
  *
  * @returns the path of the binary.
  */
-export async function sdkDownload(type: 'dev-server' | 'time-skipping', directory: string, onProgress?: (message: string) => void): Promise<string> {
+export async function sdkDownload(
+  type: 'dev-server' | 'time-skipping',
+  directory: string,
+  onProgress?: (message: string) => void,
+): Promise<string> {
   await mkdir(directory, { recursive: true });
   onProgress?.("downloading the Temporal server with the SDK's own download");
-  const exe = { type: 'cached-download' as const, downloadDir: directory, version: 'default', ttl: 365 * A_DAY_MS, sdkName: 'sdk-typescript', sdkVersion: SDK.version };
+  const exe = {
+    type: 'cached-download' as const,
+    downloadDir: directory,
+    version: 'default',
+    ttl: 365 * A_DAY_MS,
+    sdkName: 'sdk-typescript',
+    sdkVersion: SDK.version,
+  };
   const runtime = Runtime.instance();
   const server = await runtime.createEphemeralServer(
     type === 'time-skipping'
       ? { type, exe, port: null, extraArgs: [] }
-      : { type, exe, namespace: 'default', ip: '127.0.0.1', port: null, uiPort: null, dbFilename: null, ui: false, log: { format: 'pretty', level: 'error' }, extraArgs: [] },
+      : {
+          type,
+          exe,
+          namespace: 'default',
+          ip: '127.0.0.1',
+          port: null,
+          uiPort: null,
+          dbFilename: null,
+          ui: false,
+          log: { format: 'pretty', level: 'error' },
+          extraArgs: [],
+        },
   );
   await runtime.shutdownEphemeralServer(server);
   // The name is core's: crates/sdk-core/src/ephemeral_server/mod.rs, `get_or_download`.

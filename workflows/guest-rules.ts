@@ -1,17 +1,22 @@
 /** Which operation a guest takes in which phase, and what happens to one that comes while another runs. */
-import type { GuestPhase, OperationKind } from '../contract/types.ts';
+import type { GuestPhase, GuestSpec, OperationKind, PlanChange } from '../contract/types.ts';
+import { formatSize } from '../contract/sizes.ts';
 
 const PHASES: Readonly<Record<OperationKind, readonly GuestPhase[]>> = {
   start: ['running', 'stopped'],
   stop: ['running', 'stopped'],
   destroy: ['running', 'stopped'],
   backup: ['running', 'stopped'],
+  suspend: ['running', 'stopped', 'suspended'],
+  resume: ['suspended', 'running'],
+  changePlan: ['running', 'stopped'],
   terminate: ['running', 'stopped', 'suspended', 'terminating'],
+  undelete: ['terminating', 'running'],
   cleanup: ['needs-cleanup', 'terminating'],
 };
 
 /** While another operation runs: these wait for it; the others are refused, since what the person saw when asking no longer holds. */
-const WAITS: ReadonlySet<OperationKind> = new Set(['backup', 'terminate']);
+const WAITS: ReadonlySet<OperationKind> = new Set(['backup', 'suspend', 'resume', 'changePlan', 'terminate', 'undelete']);
 
 /** Updates in flight are limited to ten by the server. */
 const LONGEST_QUEUE = 5;
@@ -27,5 +32,12 @@ export function mayRun(kind: OperationKind, phase: GuestPhase, running: string |
   if (running !== undefined && !WAITS.has(kind)) return `${running} runs; wait for it, or cancel it`;
   if (running !== undefined && phase !== 'provisioning') return undefined;
   if (!PHASES[kind].includes(phase)) return `the guest is ${phase}`;
+  return undefined;
+}
+
+/** Why a guest cannot be given this plan, or undefined when it can. A file system that is made smaller loses data sooner or later: refused. */
+export function whyNotChange(from: GuestSpec, to: PlanChange, isRunning: boolean): string | undefined {
+  if (to.diskBytes < from.diskBytes) return `plan ${to.plan} has a disk of ${formatSize(to.diskBytes)}, ${formatSize(from.diskBytes - to.diskBytes)} less than ${from.name} has now: a disk cannot become smaller`;
+  if (isRunning && !to.mayRestart) return `${from.name} runs, and a change of plan needs a restart, which the request does not allow`;
   return undefined;
 }

@@ -5,10 +5,10 @@ import {
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { GUEST_UPDATES, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES } from '../contract/names.ts';
-import type { BackupRecord, GuestOrder, GuestPhase, GuestRef, GuestStatus, OperationKind, OperationRequest, OperationResult, OrderAnswer } from '../contract/types.ts';
-import { mayRun } from './guest-rules.ts';
+import type { BackupRecord, GuestOrder, GuestPhase, GuestRef, GuestSpec, GuestStatus, OperationKind, OperationRequest, OperationResult, OrderAnswer } from '../contract/types.ts';
+import { mayRun, whyNotChange } from './guest-rules.ts';
 import { rootFailure } from './operation.ts';
-import { backupGuest, powerGuest, terminateGuest } from './operations.ts';
+import { backupGuest, changePlan, powerGuest, resumeGuest, retireGuest, reviveGuest, suspendGuest, terminateGuest } from './operations.ts';
 import { provisionGuest } from './provision-guest.ts';
 import { declareVersioning } from './versioning.ts';
 
@@ -29,6 +29,7 @@ interface Ticket {
 
 /** Backups kept in the state; older ones are on the dom0, and listed there. */
 const BACKUPS_KEPT = 30;
+const DAY_MS = 86_400_000;
 
 const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, 'KEYWORD');
 
@@ -200,28 +201,88 @@ class Guest {
     }
   }
 
-  private async perform({ kind, id }: OperationRequest): Promise<OperationResult> {
+  private async perform(request: OperationRequest): Promise<OperationResult> {
+    const { kind, id } = request;
     // The phase may have changed while the request waited behind another.
     const reason = mayRun(kind, this.state.phase, undefined, 0);
     if (reason !== undefined) throw refuse('Busy', `${kind} of ${this.order.name} is refused: ${reason}`);
     switch (kind) {
       case 'start':
       case 'stop':
-      case 'destroy': {
-        const { spec } = this.state;
-        if (spec === undefined) throw refuse('Busy', `${this.order.name} has not been provisioned`);
-        await this.runChild(kind, id, (options) => executeChild(powerGuest, { ...options, args: [{ spec, action: kind }] }));
-        this.setPhase(kind === 'start' ? 'running' : 'stopped');
-        return { kind, phase: this.state.phase };
-      }
+      case 'destroy':
+        await this.runChild(kind, id, (options) => executeChild(powerGuest, { ...options, args: [{ spec: this.spec, action: kind }] }));
+        return this.becomes(kind, kind === 'start' ? 'running' : 'stopped');
+      case 'suspend':
+        if (this.state.phase !== 'suspended') await this.runChild(kind, id, (options) => executeChild(suspendGuest, { ...options, args: [this.spec] }));
+        return this.becomes(kind, 'suspended');
+      case 'resume':
+        if (this.state.phase === 'suspended') await this.runChild(kind, id, (options) => executeChild(resumeGuest, { ...options, args: [this.spec] }));
+        return this.becomes(kind, 'running');
+      case 'changePlan':
+        return this.changePlan(request);
       case 'backup': {
         const backup = await this.runChild(kind, id, (options) => executeChild(backupGuest, { ...options, args: [this.ref] }));
         this.addBackup(backup);
         return { kind, phase: this.state.phase, backup };
       }
       case 'terminate':
+        return request.now === true || this.order.graceDays === 0 ? this.remove(kind, id) : this.retire(id);
+      case 'undelete':
+        if (this.state.phase === 'terminating') await this.runChild(kind, id, (options) => executeChild(reviveGuest, { ...options, args: [this.spec] }));
+        return this.becomes(kind, 'running');
       case 'cleanup':
         return this.remove(kind, id);
+    }
+  }
+
+  private get spec(): GuestSpec {
+    const { spec } = this.state;
+    if (spec === undefined) throw refuse('Busy', `${this.order.name} has not been provisioned`);
+    return spec;
+  }
+
+  private becomes(kind: OperationKind, phase: GuestPhase): OperationResult {
+    const { graceUntil: _over, ...rest } = this.state;
+    this.state = rest;
+    this.setPhase(phase);
+    return { kind, phase };
+  }
+
+  private async changePlan({ kind, id, change }: OperationRequest): Promise<OperationResult> {
+    const from = this.spec;
+    if (change === undefined) throw refuse('InvalidInput', 'changePlan needs the plan to change to', 'change');
+    const reason = whyNotChange(from, change, this.state.phase === 'running');
+    if (reason !== undefined) throw refuse('InvalidInput', reason, 'plan');
+    const to: GuestSpec = { ...from, plan: change.plan, memoryBytes: change.memoryBytes, vcpus: change.vcpus, diskBytes: change.diskBytes };
+    await this.runChild(kind, id, (options) => executeChild(changePlan, { ...options, args: [{ from, to, isRunning: this.state.phase === 'running' }] }));
+    this.state = { ...this.state, spec: to, plan: to.plan };
+    upsertSearchAttributes([{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.plan, 'KEYWORD'), value: to.plan }]);
+    return this.becomes(kind, this.state.phase);
+  }
+
+  /** The guest stops at once; its data stays until the grace period is over. */
+  private async retire(id: string): Promise<OperationResult> {
+    if (this.state.phase !== 'terminating') {
+      await this.runChild('terminate', id, (options) => executeChild(retireGuest, { ...options, args: [this.spec] }));
+      this.state = { ...this.state, graceUntil: new Date(Date.now() + this.order.graceDays * DAY_MS).toISOString() };
+      this.setPhase('terminating');
+    }
+    const { graceUntil } = this.state;
+    return { kind: 'terminate', phase: this.state.phase, ...(graceUntil === undefined ? {} : { graceUntil }) };
+  }
+
+  /** Milliseconds until a terminated guest's data may go; undefined when nothing is to go by itself. */
+  get graceMs(): number | undefined {
+    const { phase, graceUntil } = this.state;
+    return phase === 'terminating' && graceUntil !== undefined ? Math.max(0, Date.parse(graceUntil) - Date.now()) : undefined;
+  }
+
+  /** The grace period is over: all of the guest goes. Its failure leaves it in needs-cleanup. */
+  async purge(): Promise<void> {
+    try {
+      await this.remove('terminate', `grace-${this.state.graceUntil ?? ''}`);
+    } catch (error) {
+      this.fail(error);
     }
   }
 
@@ -233,7 +294,8 @@ class Guest {
     const wasOrdered = this.state.spec === undefined;
     if (!wasOrdered) this.setPhase('terminating');
     await this.runChild(kind, id, (options) => executeChild(terminateGuest, { ...options, args: [this.ref] }));
-    this.state = { ...this.state, leftovers: [] };
+    const { graceUntil: _over, ...rest } = this.state;
+    this.state = { ...rest, leftovers: [] };
     this.setPhase(wasOrdered ? 'failed' : 'gone');
     return { kind, phase: this.state.phase };
   }
@@ -256,13 +318,15 @@ export async function guest(input: GuestInput): Promise<void> {
   await CancellationScope.nonCancellable(async () => {
     if (input.carried === undefined) await self.provision();
     while (!self.isOver) {
-      await condition(() => self.hasWork || workflowInfo().continueAsNewSuggested);
-      if (self.hasWork) {
-        await self.next();
-        continue;
+      const isWoken = (): boolean => self.hasWork || workflowInfo().continueAsNewSuggested;
+      const { graceMs } = self;
+      const woken = graceMs === undefined ? await condition(isWoken).then(() => true) : await condition(isWoken, graceMs);
+      if (self.hasWork) await self.next();
+      else if (!woken) await self.purge();
+      else {
+        await condition(allHandlersFinished);
+        if (!self.hasWork) await continueAsNew<typeof guest>(self.carried());
       }
-      await condition(allHandlersFinished);
-      if (!self.hasWork) await continueAsNew<typeof guest>(self.carried());
     }
     await condition(allHandlersFinished);
     if (self.outcome !== undefined) throw self.outcome;

@@ -18,13 +18,21 @@ export function reserve(state: Dom0State, request: ReserveRequest, now: string):
   if (facts === undefined) return { type: 'HostNotReady', message: `dom0 ${state.host} has not said yet what it has: is its worker running?`, field: 'dom0' };
   const own = state.promised.find((promise) => promise.guest === request.guest);
   if (own !== undefined && own.order !== request.order) return { type: 'NotOurs', message: `the name ${request.guest} is promised to order ${own.order}`, field: 'name' };
-  if (own !== undefined) return { promise: own, reservation: reservationOf(facts, own.ip) };
+  if (own !== undefined) return changed(state, facts, own, request);
   if (state.drained) return { type: 'NoCapacity', message: `dom0 ${state.host} is drained: it takes no new guests`, field: 'dom0' };
   const short = shortage(state, facts, request);
   if (short !== undefined) return short;
   const ip = request.ip === undefined ? freeAddress(state, facts) : checkAddress(state, facts, request.ip);
   if (typeof ip !== 'string') return ip;
   return { promise: { ...request, ip, since: now }, reservation: reservationOf(facts, ip) };
+}
+
+/** A guest that is promised something else keeps its address, and what it had if that cannot be. */
+function changed(state: Dom0State, facts: Dom0Facts, own: Promised, request: ReserveRequest): { promise: Promised; reservation: Reservation } | Refusal {
+  const others = { ...state, promised: state.promised.filter((promise) => promise !== own) };
+  const isMore = request.memoryBytes > own.memoryBytes || request.diskBytes > own.diskBytes || request.vcpus > own.vcpus;
+  const short = isMore ? shortage(others, facts, request) : undefined;
+  return short ?? { promise: { ...own, memoryBytes: request.memoryBytes, vcpus: request.vcpus, diskBytes: request.diskBytes }, reservation: reservationOf(facts, own.ip) };
 }
 
 function reservationOf(facts: Dom0Facts, ip: string): Reservation {

@@ -3,6 +3,7 @@ import { declareVersioning } from './versioning.ts';
 import { PROVISION_STEPS, type BackupRecord, type BootResult, type GuestOrder, type GuestRef, type GuestSpec, type WallclockResult } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
 import { Operation } from './operation.ts';
+import { nightlyOf } from './operations.ts';
 import { control, dom0Steps } from './proxies.ts';
 
 export interface ProvisionResult {
@@ -46,7 +47,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
     }, () => undo.disableAutostart(ref), ({ link }) => link);
     const nightly = await operation.step('nightly-backup', async () => {
       const backup = await bulk.takeBackup(ref);
-      return { backup, scheduleId: await control.scheduleNightly({ ref, ...(spec.backupAt === undefined ? {} : { at: spec.backupAt }) }) };
+      return { backup, scheduleId: await control.scheduleNightly(nightlyOf(spec)) };
     }, async () => {
       await control.unscheduleNightly(ref);
       await undo.removeSnapshot(ref);

@@ -38,16 +38,17 @@ export function editDisks(document: CfgDocument, changes: readonly DiskChange[])
 }
 
 function entryOf(entries: readonly Atom[], vdev: string, field: string): Atom {
-  const found = entries.filter(({ value }) => parseDiskSpec(value).disk.vdev === vdev);
-  const [entry] = found;
-  if (found.length > 1) throw new ChangeError(`${field}.vdev`, `${found.length} disks are ${vdev}: which one is meant?`);
-  if (!entry) {
-    const there = entries.map(({ value }) => parseDiskSpec(value).disk.vdev).filter((name) => name !== null);
-    throw new ChangeError(`${field}.vdev`, `no disk is ${vdev}: ${there.length === 0 ? 'there are no disks' : `there are ${there.join(', ')}`}`);
+  const disks = entries.map((entry) => ({ entry, disk: parseDiskSpec(entry.value).disk }));
+  const found = disks.filter(({ disk }) => disk.vdev === vdev);
+  const refused = (found.length === 0 ? disks : found).find(({ disk }) => disk.error !== null);
+  if (refused) throw new ChangeError(field, `xl refuses the disk "${refused.entry.value}": ${refused.disk.error ?? ''}`);
+  const [first, second] = found;
+  if (second) throw new ChangeError(`${field}.vdev`, `${found.length} disks are ${vdev}: which one is meant?`);
+  if (!first) {
+    const there = disks.map(({ disk }) => disk.vdev).join(', ');
+    throw new ChangeError(`${field}.vdev`, `no disk is ${vdev}: ${there === '' ? 'there are no disks' : `there are ${there}`}`);
   }
-  const { error } = parseDiskSpec(entry.value).disk;
-  if (error !== null) throw new ChangeError(field, `xl refuses the disk "${entry.value}": ${error}`);
-  return entry;
+  return first.entry;
 }
 
 function destinationOf(to: string, field: string, { encoding }: CfgDocument): Destination {

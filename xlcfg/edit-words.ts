@@ -30,6 +30,9 @@ export function editWords(document: CfgDocument, words: readonly string[]): Edit
   }
   const line = stringOf(setting);
   if (line === undefined) throw new ChangeError('extraWords', `${key} is a list, which xl overlooks: set ${key} to a text`);
+  if (missing.length > 0 && (line.split('"').length - 1) % 2 === 1) {
+    throw new ChangeError('extraWords', `${key} has a double quote that is not closed: to the kernel all after it is one word`);
+  }
   const edits = wordEdits(line, missing);
   if (edits.length === 0) return { document, changed: [], notes: [] };
   const result = applySplices(line, edits);

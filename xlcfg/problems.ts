@@ -122,7 +122,7 @@ function checkItems(setting: Setting, document: CfgDocument, report: Report): vo
 
 function checkDisk(spec: string, item: Value, vdevs: Set<string>, report: Report): void {
   const { disk } = parseDiskSpec(spec);
-  if (disk.error !== null) report(item, 'refused', `disk "${spec}": ${disk.error}`);
+  if (disk.error !== null) report(item, 'refused', `${disk.error}: disk "${spec}"`);
   if (disk.vdev === null) return;
   if (vdevs.has(disk.vdev)) report(item, 'warning', `a second disk is ${disk.vdev}: the guest cannot be made with both`);
   vdevs.add(disk.vdev);

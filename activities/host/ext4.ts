@@ -35,6 +35,11 @@ export async function growFs(host: Host, device: string, limits: Limits = {}): P
   await host.run('resize2fs', [checkedPath('device', device)], limited(limits));
 }
 
+/** Shrinks a file system to `bytes`, a multiple of 1 KiB, moving what is behind. It must have been checked; refused when its content does not fit. */
+export async function shrinkFs(host: Host, device: string, bytes: number, limits: Limits = {}): Promise<void> {
+  await host.run('resize2fs', [checkedPath('device', device), `${String(Math.floor(bytes / 1024))}K`], limited(limits));
+}
+
 /**
  * Brings a snapshot of a running guest's file system to what the guest had fsynced.
  *

@@ -142,6 +142,12 @@ export async function extendVolume(host: Host, vg: string, name: string, bytes: 
   await host.run('lvextend', ['-qq', '-L', size, `${checkedVolume('volume group', vg)}/${checkedVolume('volume', name)}`]);
 }
 
+/** Takes space off a volume's end. Whatever is there must have been moved and wiped before. */
+export async function reduceVolume(host: Host, vg: string, name: string, bytes: number): Promise<void> {
+  const size = `${String(checkedBytes('size', bytes))}b`;
+  await host.run('lvreduce', ['-qq', '--yes', '-L', size, `${checkedVolume('volume group', vg)}/${checkedVolume('volume', name)}`]);
+}
+
 /**
  * Removes a volume; none of that name is fine. Its content is not wiped.
  *
@@ -169,15 +175,16 @@ export async function removeVolume(host: Host, vg: string, name: string): Promis
 /**
  * Writes zeros over a whole device, so that whoever gets its space next reads nothing of it. Refused while the device is in use.
  *
- * @param options `bytes`: the device's size, for `onProgress`, which is told the bytes that are done.
+ * @param options `bytes`: the device's size, for `onProgress`, which is told the bytes that are done; `offset`: only from there on.
  */
 export async function zeroVolume(
   host: Host,
   device: string,
-  options: { readonly bytes: number; readonly signal?: AbortSignal; readonly onProgress?: (doneBytes: number) => void },
+  options: { readonly bytes: number; readonly offset?: number; readonly signal?: AbortSignal; readonly onProgress?: (doneBytes: number) => void },
 ): Promise<void> {
+  const from = options.offset === undefined ? [] : ['--offset', String(options.offset)];
   // In steps, because one request for the whole device could be neither cancelled nor followed.
-  await host.run('blkdiscard', ['--zeroout', '--verbose', '--step', String(ZERO_STEP_BYTES), checkedPath('device', device)], {
+  await host.run('blkdiscard', ['--zeroout', '--verbose', '--step', String(ZERO_STEP_BYTES), ...from, checkedPath('device', device)], {
     timeoutMs: DAY_MS,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     onOutput: (text) => {

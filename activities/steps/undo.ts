@@ -14,10 +14,10 @@ import { cfgOwner, isOwner, MARKER_FILE, markerOwner, volumeOwner } from '../mar
 import type { StepEnv } from '../step.ts';
 
 /** Prefix of volumes on their way out: the guest's name is free at once, the capacity when they are wiped. */
-const RELEASED_PREFIX = 'del-';
+export const RELEASED_PREFIX = 'del-';
 
 /** A disk is never taken from under a domain, dying ones included. */
-async function mustBeOff(env: StepEnv, ref: GuestRef): Promise<void> {
+export async function mustBeOff(env: StepEnv, ref: GuestRef): Promise<void> {
   if ((await findDomain(env.host, ref.name)) !== undefined) throw new GuestflowError('ToolFailed', `domain ${ref.name} is still in xl list: its disks stay until it has gone`);
 }
 

@@ -16,7 +16,7 @@ interface ConsoleOptions extends ServerOptions {
 export function registerGuests(program: Command, context: Context): void {
   const { io } = context;
   withServer(program.command('list').summary('list the guests').description('Lists the guests, from Temporal\'s search attributes: a change may take a second to show.')
-    .option('--phase <PHASE>', 'only those in this phase').option('--dom0 HOST', 'only those on this dom0').option('--all', 'those that are gone, too'))
+    .option('--phase <PHASE>', 'only those in this phase').option('--dom0 <HOST>', 'only those on this dom0').option('--all', 'those that are gone, too'))
     .action(context.action(async (options: ListOptions) => {
       const { printJson, printLine, printTable } = await import('../io.ts');
       const rows = await withGuestflow(options, (flow) => flow.list(options));

@@ -4,14 +4,24 @@ import { createDomain, dryRun, findDomain, hostInfo } from '../../activities/hos
 import { toolErrorOf, type ContractContext } from './contract-context.ts';
 
 const GOOD = {
-  name: "'guest1'", type: "'pv'", kernel: "'/boot/vmlinuz'", ramdisk: "'/boot/initrd.img'", root: "'/dev/xvda2 ro'", memory: '256', vcpus: '1',
-  disk: "['phy:/dev/vg01/g-root,xvda2,w', 'file:/home/xen/swap.img,xvda1,w']", vif: "['ip=10.0.0.5,mac=00:16:3E:A3:69:9C,bridge=xenbr0']", on_crash: "'destroy'",
+  name: "'guest1'",
+  type: "'pv'",
+  kernel: "'/boot/vmlinuz'",
+  ramdisk: "'/boot/initrd.img'",
+  root: "'/dev/xvda2 ro'",
+  memory: '256',
+  vcpus: '1',
+  disk: "['phy:/dev/vg01/g-root,xvda2,w', 'file:/home/xen/swap.img,xvda1,w']",
+  vif: "['ip=10.0.0.5,mac=00:16:3E:A3:69:9C,bridge=xenbr0']",
+  on_crash: "'destroy'",
 };
 
 type Json = Record<string, unknown>;
 
 function cfgText(changes: Record<string, string>): string {
-  return Object.entries({ ...GOOD, ...changes }).map(([key, value]) => `${key} = ${value}\n`).join('');
+  return Object.entries({ ...GOOD, ...changes })
+    .map(([key, value]) => `${key} = ${value}\n`)
+    .join('');
 }
 
 export function describeCfgContract(context: () => ContractContext): void {
@@ -24,7 +34,9 @@ export function describeCfgContract(context: () => ContractContext): void {
       await host.files.writeAtomic(path, text);
       return path;
     };
-    afterAll(async () => { for (const path of made) await context().host.files.remove(path); });
+    afterAll(async () => {
+      for (const path of made) await context().host.files.remove(path);
+    });
     const read = async (changes: Record<string, string> = {}): Promise<{ config: Json; built: Json; warnings: string }> => {
       const { config, warnings } = await dryRun(context().host, await write(cfgText(changes)));
       return { config: config as Json, built: (config as { b_info: Json }).b_info, warnings: warnings.join('\n') };
@@ -35,7 +47,10 @@ export function describeCfgContract(context: () => ContractContext): void {
       expect(warnings).toBe('');
       expect(config).toMatchObject({
         c_info: { name: 'guest1', type: 'pv' },
-        disks: [{ pdev_path: '/dev/vg01/g-root', vdev: 'xvda2' }, { pdev_path: '/home/xen/swap.img', vdev: 'xvda1' }],
+        disks: [
+          { pdev_path: '/dev/vg01/g-root', vdev: 'xvda2' },
+          { pdev_path: '/home/xen/swap.img', vdev: 'xvda1' },
+        ],
         nics: [{ mac: '00:16:3e:a3:69:9c', bridge: 'xenbr0', ip: '10.0.0.5' }],
       });
       expect(built).toMatchObject({ max_vcpus: 1, target_memkb: 256 * 1024, kernel: '/boot/vmlinuz', ramdisk: '/boot/initrd.img' });
@@ -73,8 +88,14 @@ export function describeCfgContract(context: () => ContractContext): void {
 
     test('what xl cannot parse, or is not there, ends with code 1', async () => {
       const { host, imageDir } = context();
-      expect(await toolErrorOf(dryRun(host, await write("name = 'guest1\n")))).toMatchObject({ code: 1, stderr: expect.stringMatching(/config parsing error/) as string });
-      expect(await toolErrorOf(dryRun(host, `${imageDir}/no-such.cfg`))).toMatchObject({ code: 1, stderr: expect.stringMatching(/Failed to read config file/) as string });
+      expect(await toolErrorOf(dryRun(host, await write("name = 'guest1\n")))).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/config parsing error/) as string,
+      });
+      expect(await toolErrorOf(dryRun(host, `${imageDir}/no-such.cfg`))).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/Failed to read config file/) as string,
+      });
       expect((await toolErrorOf(dryRun(host, await write(cfgText({ vcpus: '4', maxvcpus: '2' }))))).code).toBe(1);
     });
 
@@ -82,9 +103,16 @@ export function describeCfgContract(context: () => ContractContext): void {
       const { host, imageDir, name } = context();
       const guest = name('guest');
       const { release } = await hostInfo(host);
-      const path = await write(cfgText({
-        name: `'${guest}'`, kernel: `'/boot/vmlinuz-${release}'`, ramdisk: `'/boot/initrd.img-${release}'`, disk: `['file:${imageDir}/no-such-image.img,xvda2,w']`, vif: '[]', memory: '64',
-      }));
+      const path = await write(
+        cfgText({
+          name: `'${guest}'`,
+          kernel: `'/boot/vmlinuz-${release}'`,
+          ramdisk: `'/boot/initrd.img-${release}'`,
+          disk: `['file:${imageDir}/no-such-image.img,xvda2,w']`,
+          vif: '[]',
+          memory: '64',
+        }),
+      );
       const error = await toolErrorOf(createDomain(host, path));
       expect(error.code).toBe(1);
       expect(error.stderr).toMatch(/failed to stat|No such file/);

@@ -20,8 +20,12 @@ export function describeDom0Contract(name: string, makeHost: () => Promise<Contr
       if (made === undefined) throw new Error('there is no dom0');
       return { ...made, name: (what) => `gfc${String(process.pid)}-${what}${String((names += 1))}` };
     };
-    beforeAll(async () => { made = await makeHost(); });
-    afterAll(async () => { await made?.cleanup(); });
+    beforeAll(async () => {
+      made = await makeHost();
+    });
+    afterAll(async () => {
+      await made?.cleanup();
+    });
 
     test('the volume group and the image directory of the suite exist', async () => {
       const { host, imageDir } = context();

@@ -14,72 +14,78 @@ export function describeFileContract(context: () => ContractContext): void {
   };
 
   describe('files', () => {
-    test('a file is written whole, with its mode, and nothing else is left beside it', () => within(async (directory) => {
-      const { files } = context().host;
-      await files.writeAtomic(`${directory}/a`, 'one');
-      await files.writeAtomic(`${directory}/a`, Buffer.from('two'));
-      expect(String(await files.read(`${directory}/a`))).toBe('two');
-      expect(await files.info(`${directory}/a`)).toMatchObject({ kind: 'file', bytes: 3, mode: 0o600 });
-      expect(await files.list(directory)).toEqual(['a']);
-    }));
+    test('a file is written whole, with its mode, and nothing else is left beside it', () =>
+      within(async (directory) => {
+        const { files } = context().host;
+        await files.writeAtomic(`${directory}/a`, 'one');
+        await files.writeAtomic(`${directory}/a`, Buffer.from('two'));
+        expect(String(await files.read(`${directory}/a`))).toBe('two');
+        expect(await files.info(`${directory}/a`)).toMatchObject({ kind: 'file', bytes: 3, mode: 0o600 });
+        expect(await files.list(directory)).toEqual(['a']);
+      }));
 
-    test('a sink appears under its name at its commit, and never when it is aborted', () => within(async (directory) => {
-      const { files } = context().host;
-      const kept = await files.sink(`${directory}/kept`);
-      await kept.write(Buffer.from('ab'));
-      expect(await files.info(`${directory}/kept`)).toBeUndefined();
-      await kept.write(Buffer.from('cd'));
-      await kept.commit();
-      await kept.abort();
-      const dropped = await files.sink(`${directory}/dropped`);
-      await dropped.write(Buffer.from('x'));
-      await dropped.abort();
-      expect(await files.list(directory)).toEqual(['kept']);
-      expect(String(await files.read(`${directory}/kept`))).toBe('abcd');
-    }));
+    test('a sink appears under its name at its commit, and never when it is aborted', () =>
+      within(async (directory) => {
+        const { files } = context().host;
+        const kept = await files.sink(`${directory}/kept`);
+        await kept.write(Buffer.from('ab'));
+        expect(await files.info(`${directory}/kept`)).toBeUndefined();
+        await kept.write(Buffer.from('cd'));
+        await kept.commit();
+        await kept.abort();
+        const dropped = await files.sink(`${directory}/dropped`);
+        await dropped.write(Buffer.from('x'));
+        await dropped.abort();
+        expect(await files.list(directory)).toEqual(['kept']);
+        expect(String(await files.read(`${directory}/kept`))).toBe('abcd');
+      }));
 
-    test('what is not there is undefined or empty, and removing it is fine', () => within(async (directory) => {
-      const { files } = context().host;
-      const nothing = `${directory}/nothing`;
-      expect(await files.read(nothing)).toBeUndefined();
-      expect(await files.info(nothing)).toBeUndefined();
-      expect(await files.readLink(nothing)).toBeUndefined();
-      expect(await files.list(nothing)).toEqual([]);
-      await files.remove(nothing);
-      await files.removeTree(nothing);
-      await expect(files.rename(nothing, `${directory}/x`)).rejects.toMatchObject({ code: 'ENOENT' });
-      await expect(files.writeAtomic(`${nothing}/x`, 'x')).rejects.toMatchObject({ code: 'ENOENT' });
-    }));
+    test('what is not there is undefined or empty, and removing it is fine', () =>
+      within(async (directory) => {
+        const { files } = context().host;
+        const nothing = `${directory}/nothing`;
+        expect(await files.read(nothing)).toBeUndefined();
+        expect(await files.info(nothing)).toBeUndefined();
+        expect(await files.readLink(nothing)).toBeUndefined();
+        expect(await files.list(nothing)).toEqual([]);
+        await files.remove(nothing);
+        await files.removeTree(nothing);
+        await expect(files.rename(nothing, `${directory}/x`)).rejects.toMatchObject({ code: 'ENOENT' });
+        await expect(files.writeAtomic(`${nothing}/x`, 'x')).rejects.toMatchObject({ code: 'ENOENT' });
+      }));
 
-    test('links are seen as links, are not made twice, and a tree is removed without following them', () => within(async (directory) => {
-      const { files } = context().host;
-      await files.makeDirectory(`${directory}/kept/deep`);
-      await files.writeAtomic(`${directory}/kept/file`, 'x');
-      await files.makeDirectory(`${directory}/tree`);
-      await files.symlink(`${directory}/kept`, `${directory}/tree/link`);
-      expect(await files.readLink(`${directory}/tree/link`)).toBe(`${directory}/kept`);
-      expect((await files.info(`${directory}/tree/link`))?.kind).toBe('symlink');
-      await expect(files.symlink('x', `${directory}/tree/link`)).rejects.toMatchObject({ code: 'EEXIST' });
-      await files.removeTree(`${directory}/tree`);
-      expect(await files.list(`${directory}/kept`)).toEqual(expect.arrayContaining(['deep', 'file']));
-    }));
+    test('links are seen as links, are not made twice, and a tree is removed without following them', () =>
+      within(async (directory) => {
+        const { files } = context().host;
+        await files.makeDirectory(`${directory}/kept/deep`);
+        await files.writeAtomic(`${directory}/kept/file`, 'x');
+        await files.makeDirectory(`${directory}/tree`);
+        await files.symlink(`${directory}/kept`, `${directory}/tree/link`);
+        expect(await files.readLink(`${directory}/tree/link`)).toBe(`${directory}/kept`);
+        expect((await files.info(`${directory}/tree/link`))?.kind).toBe('symlink');
+        await expect(files.symlink('x', `${directory}/tree/link`)).rejects.toMatchObject({ code: 'EEXIST' });
+        await files.removeTree(`${directory}/tree`);
+        expect(await files.list(`${directory}/kept`)).toEqual(expect.arrayContaining(['deep', 'file']));
+      }));
 
-    test('a directory that holds an image is renamed with it', () => within(async (directory) => {
-      const { files } = context().host;
-      await files.makeDirectory(`${directory}/made`);
-      await files.writeAtomic(`${directory}/made/disk.img`, 'image');
-      await files.rename(`${directory}/made`, `${directory}/domain`);
-      expect(String(await files.read(`${directory}/domain/disk.img`))).toBe('image');
-      expect(await files.info(`${directory}/made`)).toBeUndefined();
-    }));
+    test('a directory that holds an image is renamed with it', () =>
+      within(async (directory) => {
+        const { files } = context().host;
+        await files.makeDirectory(`${directory}/made`);
+        await files.writeAtomic(`${directory}/made/disk.img`, 'image');
+        await files.rename(`${directory}/made`, `${directory}/domain`);
+        expect(String(await files.read(`${directory}/domain/disk.img`))).toBe('image');
+        expect(await files.info(`${directory}/made`)).toBeUndefined();
+      }));
 
-    test('there is room, and a key made twice is one key', () => within(async (directory) => {
-      const { host } = context();
-      expect(await host.files.freeBytes(directory)).toBeGreaterThan(0);
-      const key = await makeKey(host, `${directory}/key`, 'guestflow-provision-x');
-      expect(key).toMatch(/^ssh-ed25519 \S{68} guestflow-provision-x$/);
-      expect((await host.files.info(`${directory}/key`))?.mode).toBe(0o600);
-      expect(await makeKey(host, `${directory}/key`, 'guestflow-provision-x')).toBe(key);
-    }));
+    test('there is room, and a key made twice is one key', () =>
+      within(async (directory) => {
+        const { host } = context();
+        expect(await host.files.freeBytes(directory)).toBeGreaterThan(0);
+        const key = await makeKey(host, `${directory}/key`, 'guestflow-provision-x');
+        expect(key).toMatch(/^ssh-ed25519 \S{68} guestflow-provision-x$/);
+        expect((await host.files.info(`${directory}/key`))?.mode).toBe(0o600);
+        expect(await makeKey(host, `${directory}/key`, 'guestflow-provision-x')).toBe(key);
+      }));
   });
 }

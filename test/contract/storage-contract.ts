@@ -32,7 +32,11 @@ export function describeStorageContract(context: () => ContractContext): void {
       for (const path of files) await context().host.files.remove(path);
     });
     const isZero = async (device: string): Promise<boolean> => {
-      const { code } = await context().host.run('cmp', ['--silent', `--bytes=${String(MiB)}`, '--ignore-initial=0:0', device, '/dev/zero'], { okCodes: [0, 1] });
+      const { code } = await context().host.run(
+        'cmp',
+        ['--silent', `--bytes=${String(MiB)}`, '--ignore-initial=0:0', device, '/dev/zero'],
+        { okCodes: [0, 1] },
+      );
       return code === 0;
     };
 
@@ -49,7 +53,10 @@ export function describeStorageContract(context: () => ContractContext): void {
 
     test('wiping a device that is not there fails with code 1', async () => {
       const { host, vg } = context();
-      expect(await toolErrorOf(zeroVolume(host, devicePath(vg, 'no-such-volume'), { bytes: BYTES }))).toMatchObject({ code: 1, stderr: expect.stringMatching(/No such file/) as string });
+      expect(await toolErrorOf(zeroVolume(host, devicePath(vg, 'no-such-volume'), { bytes: BYTES }))).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/No such file/) as string,
+      });
     });
 
     test('the tools of a file system refuse a disk that has none, each with its code', async () => {
@@ -85,15 +92,24 @@ export function describeStorageContract(context: () => ContractContext): void {
       const { host, imageDir } = context();
       const device = await newDevice('small');
       const source = await newFile('large', 'x'.repeat(BYTES + 512));
-      expect(await toolErrorOf(copyImage(host, { source, device, bytes: BYTES + 512, targetIsZero: false }))).toMatchObject({ code: 1, stderr: expect.stringMatching(/output file is smaller than input file/) as string });
-      expect(await toolErrorOf(copyImage(host, { source: `${imageDir}/no-such-image`, device, bytes: BYTES, targetIsZero: false }))).toMatchObject({ code: 1, stderr: expect.stringMatching(/Could not open/) as string });
+      expect(await toolErrorOf(copyImage(host, { source, device, bytes: BYTES + 512, targetIsZero: false }))).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/output file is smaller than input file/) as string,
+      });
+      expect(
+        await toolErrorOf(copyImage(host, { source: `${imageDir}/no-such-image`, device, bytes: BYTES, targetIsZero: false })),
+      ).toMatchObject({ code: 1, stderr: expect.stringMatching(/Could not open/) as string });
     });
 
     test('a dump of a disk without a file system fails with the error of dump, and leaves no file', async () => {
       const { host, imageDir, name } = context();
       const device = await newDevice('dump');
       const path = `${imageDir}/${name('dump')}.dump.zst`;
-      expect(await toolErrorOf(dumpToFile(host, { device, path }))).toMatchObject({ tool: 'dump', code: 1, stderr: expect.stringMatching(/The ENTIRE dump is aborted/) as string });
+      expect(await toolErrorOf(dumpToFile(host, { device, path }))).toMatchObject({
+        tool: 'dump',
+        code: 1,
+        stderr: expect.stringMatching(/The ENTIRE dump is aborted/) as string,
+      });
       expect((await host.files.list(imageDir)).filter((file) => `${imageDir}/${file}`.startsWith(path))).toEqual([]);
     });
 

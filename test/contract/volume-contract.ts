@@ -1,7 +1,16 @@
 /** LVM as the tool module uses it. */
 import { afterAll, describe, expect, test } from 'vitest';
 import {
-  createSnapshot, createVolume, devicePath, extendVolume, listVolumes, removeVolume, renameVolume, tagVolume, volumeGroup, type Volume,
+  createSnapshot,
+  createVolume,
+  devicePath,
+  extendVolume,
+  listVolumes,
+  removeVolume,
+  renameVolume,
+  tagVolume,
+  volumeGroup,
+  type Volume,
 } from '../../activities/host/lvm.ts';
 import { MiB, toolErrorOf, type ContractContext } from './contract-context.ts';
 
@@ -13,7 +22,8 @@ export function describeVolumeContract(context: () => ContractContext): void {
       made.push(name);
       return name;
     };
-    const find = async (name: string): Promise<Volume | undefined> => (await listVolumes(context().host, context().vg)).find((volume) => volume.name === name);
+    const find = async (name: string): Promise<Volume | undefined> =>
+      (await listVolumes(context().host, context().vg)).find((volume) => volume.name === name);
     const make = async (what: string, bytes = 8 * MiB, tags: string[] = []): Promise<string> => {
       const name = newName(what);
       await createVolume(context().host, { vg: context().vg, name, bytes, tags });
@@ -35,7 +45,10 @@ export function describeVolumeContract(context: () => ContractContext): void {
     test('a volume group that does not exist is undefined, and listing its volumes fails with code 5', async () => {
       const { host } = context();
       expect(await volumeGroup(host, 'no-such-group')).toBeUndefined();
-      expect(await toolErrorOf(listVolumes(host, 'no-such-group'))).toMatchObject({ code: 5, stderr: expect.stringMatching(/Volume group "no-such-group" not found/) as string });
+      expect(await toolErrorOf(listVolumes(host, 'no-such-group'))).toMatchObject({
+        code: 5,
+        stderr: expect.stringMatching(/Volume group "no-such-group" not found/) as string,
+      });
     });
 
     test('a new volume is rounded up to whole extents, carries its tags, has a device, and takes its room from the group', async () => {
@@ -51,20 +64,27 @@ export function describeVolumeContract(context: () => ContractContext): void {
       const name = await make('twice');
       const { host, vg } = context();
       expect(await toolErrorOf(createVolume(host, { vg, name, bytes: 8 * MiB, tags: [] }))).toMatchObject({
-        code: 5, stderr: expect.stringContaining(`"${name}" already exists in volume group "${vg}"`) as string,
+        code: 5,
+        stderr: expect.stringContaining(`"${name}" already exists in volume group "${vg}"`) as string,
       });
     });
 
     test('a name that LVM reserves is refused with code 3', async () => {
       const { host, vg } = context();
-      expect(await toolErrorOf(createVolume(host, { vg, name: 'snapshot-db', bytes: 8 * MiB, tags: [] }))).toMatchObject({ code: 3, stderr: expect.stringMatching(/reserved/) as string });
+      expect(await toolErrorOf(createVolume(host, { vg, name: 'snapshot-db', bytes: 8 * MiB, tags: [] }))).toMatchObject({
+        code: 3,
+        stderr: expect.stringMatching(/reserved/) as string,
+      });
     });
 
     test('a volume that is larger than the room left is refused with code 5 and makes nothing', async () => {
       const { host, vg } = context();
       const name = newName('huge');
       const bytes = ((await volumeGroup(host, vg))?.freeBytes ?? 0) + 4 * MiB;
-      expect(await toolErrorOf(createVolume(host, { vg, name, bytes, tags: [] }))).toMatchObject({ code: 5, stderr: expect.stringMatching(/insufficient free space \(\d+ extents\): \d+ required/) as string });
+      expect(await toolErrorOf(createVolume(host, { vg, name, bytes, tags: [] }))).toMatchObject({
+        code: 5,
+        stderr: expect.stringMatching(/insufficient free space \(\d+ extents\): \d+ required/) as string,
+      });
       expect(await find(name)).toBeUndefined();
     });
 
@@ -81,8 +101,14 @@ export function describeVolumeContract(context: () => ContractContext): void {
     test('renaming what is not there, or onto what is, fails with code 5', async () => {
       const { host, vg } = context();
       const [one, two] = [await make('one'), await make('two')];
-      expect(await toolErrorOf(renameVolume(host, vg, 'no-such-volume', newName('x')))).toMatchObject({ code: 5, stderr: expect.stringMatching(/"no-such-volume" not found in volume group/) as string });
-      expect(await toolErrorOf(renameVolume(host, vg, one, two))).toMatchObject({ code: 5, stderr: expect.stringMatching(/already exists in volume group/) as string });
+      expect(await toolErrorOf(renameVolume(host, vg, 'no-such-volume', newName('x')))).toMatchObject({
+        code: 5,
+        stderr: expect.stringMatching(/"no-such-volume" not found in volume group/) as string,
+      });
+      expect(await toolErrorOf(renameVolume(host, vg, one, two))).toMatchObject({
+        code: 5,
+        stderr: expect.stringMatching(/already exists in volume group/) as string,
+      });
     });
 
     test('tags are added and taken away in one call, and saying it again changes nothing', async () => {
@@ -92,7 +118,10 @@ export function describeVolumeContract(context: () => ContractContext): void {
         await tagVolume(host, vg, name, { add: ['new'], remove: ['go'] });
         expect([...((await find(name))?.tags ?? [])].sort()).toEqual(['keep', 'new']);
       }
-      expect(await toolErrorOf(tagVolume(host, vg, 'no-such-volume', { add: ['new'] }))).toMatchObject({ code: 5, stderr: expect.stringMatching(/Failed to find logical volume/) as string });
+      expect(await toolErrorOf(tagVolume(host, vg, 'no-such-volume', { add: ['new'] }))).toMatchObject({
+        code: 5,
+        stderr: expect.stringMatching(/Failed to find logical volume/) as string,
+      });
     });
 
     test('a volume grows, and a size that is not larger is refused with code 5', async () => {
@@ -100,7 +129,10 @@ export function describeVolumeContract(context: () => ContractContext): void {
       const name = await make('grow', 4 * MiB);
       await extendVolume(host, vg, name, 12 * MiB);
       expect((await find(name))?.bytes).toBe(12 * MiB);
-      expect(await toolErrorOf(extendVolume(host, vg, name, 12 * MiB))).toMatchObject({ code: 5, stderr: expect.stringMatching(/matches existing size/) as string });
+      expect(await toolErrorOf(extendVolume(host, vg, name, 12 * MiB))).toMatchObject({
+        code: 5,
+        stderr: expect.stringMatching(/matches existing size/) as string,
+      });
       expect((await toolErrorOf(extendVolume(host, vg, name, 8 * MiB))).code).toBe(5);
     });
 
@@ -119,7 +151,9 @@ export function describeVolumeContract(context: () => ContractContext): void {
 
     test('a snapshot of nothing fails with code 5', async () => {
       const { host, vg } = context();
-      expect((await toolErrorOf(createSnapshot(host, { vg, origin: 'no-such-volume', name: newName('snap'), bytes: 8 * MiB, tags: [] }))).code).toBe(5);
+      expect(
+        (await toolErrorOf(createSnapshot(host, { vg, origin: 'no-such-volume', name: newName('snap'), bytes: 8 * MiB, tags: [] }))).code,
+      ).toBe(5);
     });
 
     test('a removed volume gives its room back, its device is gone, and removing it again is fine', async () => {

@@ -1,7 +1,16 @@
 /** xl without a guest: lists, facts, and what it says of domains that are not there. */
 import { describe, expect, test } from 'vitest';
 import { addressAnswers, hasBridge } from '../../activities/host/net.ts';
-import { awaitGone, consoleTail, destroyDomain, findDomain, hostInfo, listDomains, pauseDomain, shutdownDomain } from '../../activities/host/xl.ts';
+import {
+  awaitGone,
+  consoleTail,
+  destroyDomain,
+  findDomain,
+  hostInfo,
+  listDomains,
+  pauseDomain,
+  shutdownDomain,
+} from '../../activities/host/xl.ts';
 import { toolErrorOf, type ContractContext } from './contract-context.ts';
 
 /** Ids count up from 1: no dom0 of a test gets there. */
@@ -26,8 +35,14 @@ export function describeXlContract(context: () => ContractContext): void {
 
     test('what xl says of a domain that is not there: code 1, and why', async () => {
       const { host } = context();
-      expect(await toolErrorOf(destroyDomain(host, NOBODY))).toMatchObject({ code: 1, stderr: expect.stringMatching(/Non-existant domain/) as string });
-      expect(await toolErrorOf(shutdownDomain(host, NOBODY))).toMatchObject({ code: 1, stderr: expect.stringMatching(/failed/i) as string });
+      expect(await toolErrorOf(destroyDomain(host, NOBODY))).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/Non-existant domain/) as string,
+      });
+      expect(await toolErrorOf(shutdownDomain(host, NOBODY))).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/failed/i) as string,
+      });
       expect((await toolErrorOf(pauseDomain(host, NOBODY))).code).toBe(1);
     });
 

@@ -92,15 +92,15 @@ describe.skipIf(missing !== undefined)(`the real libxlutil agrees${missing === u
   }, 120_000);
 
   test('on edited files: what was set is what xl reads, and all else is as before', () => {
-    const change: CfgChange = { set: { memory: 777, name: `o'brien "x" \\`, disk: ['phy:/dev/a,xvda,w', 'b#;'] }, extraWords: ['clocksource=jiffies'] };
+    const change: CfgChange = { set: { memory: 777, name: `o'brien "x" \\`, disk: ['phy:/dev/a,xvda,w'], vif: [] }, extraWords: ['clocksource=jiffies'] };
     const texts = fc.sample(goodCfg, FILES).filter((text) => read(text).keys !== undefined);
     const edited: { before: string; after: string }[] = [];
     for (const before of texts) {
       try {
-        const { bytes } = applyChange(parseCfg(bytesOf(before)), { set: { ...change.set, disk: ['phy:/dev/a,xvda,w'], vif: [] }, extraWords: change.extraWords ?? [] });
+        const { bytes } = applyChange(parseCfg(bytesOf(before)), change);
         edited.push({ before, after: Buffer.from(bytes).toString('latin1') });
       } catch (error) {
-        expect(String(error), JSON.stringify(before)).toContain('extraWords: extra is a list');
+        expect(String(error), JSON.stringify(before)).toMatch(/extraWords: extra (is a list|has a double quote)/);
       }
     }
     expect(edited.length).toBeGreaterThan(FILES / 20);

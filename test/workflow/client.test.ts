@@ -124,11 +124,12 @@ describe('provision', () => {
   });
 
   it('interrupted with --on-interrupt cancel, undoes the guest and ends with 130', async () => {
-    const running = guestflow('provision', 'stuck', '--dom0', DOM0, '--on-interrupt', 'cancel');
+    const interrupt = new AbortController();
+    const running = run(['provision', 'stuck', '--dom0', DOM0, '--on-interrupt', 'cancel', '--address', environment.address], { interrupt: interrupt.signal });
     await stuckHasBegun;
     const seen = await until(() => flow.progress('stuck'), ({ activities: [activity] }) => activity?.message !== undefined);
     expect(seen.activities[0]).toMatchObject({ activity: 'bootGuest', message: 'waiting for sshd', fraction: 0.5, waitingForWorker: false });
-    process.emit('SIGINT');
+    interrupt.abort();
     const { code, stderr } = await running;
     expect(code).toBe(130);
     expect(stderr).toContain('guest stuck was cancelled');

@@ -5,7 +5,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { WithStartWorkflowOperation, WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
-import type { GuestOrder, GuestStatus, OperationResult, OrderAnswer } from '../../contract/types.ts';
+import type { GuestOrder, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from '../../contract/types.ts';
 import type { GuestInput } from '../../workflows/guest.ts';
 import { rootFailure } from '../../workflows/operation.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
@@ -35,7 +35,7 @@ function scripted(calls: string[], changes: AnyActivities = {}): AnyActivities {
     setWallclock: { independentWallclock: 'not needed', kernel: '6.1.0', clocksource: 'xen', timeDaemon: 'chrony', skewSeconds: 0, wentBackwards: [] },
     enableAutostart: { link: 'l' }, takeBackup: { id: 'b1', path: '/b', bytes: 10 }, scheduleNightly: 'nightly/x', sealGuest: { sealed: true }, leftoversOf: [],
   };
-  const names = [...Object.keys(answers), 'planGuest', 'release', 'removeGuestState', 'removeImage', 'removeCfg', 'destroyGuest', 'removeVolumes', 'disableAutostart', 'unscheduleNightly', 'removeSnapshot', 'removeBackups', 'dropImage'];
+  const names = [...Object.keys(answers), 'planGuest', 'release', 'removeGuestState', 'removeImage', 'removeCfg', 'destroyGuest', 'removeVolumes', 'disableAutostart', 'unscheduleNightly', 'removeSnapshot', 'removeBackups', 'dropImage', 'growDisk', 'shrinkDisk', 'retireVolumes', 'reviveVolumes', 'promise'];
   const activities = Object.fromEntries(names.map((name) => [name, (): Promise<unknown> => Promise.resolve(answers[name])]));
   const all: AnyActivities = { ...activities, planGuest: ((input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } })) as never, ...changes };
   return Object.fromEntries(Object.entries(all).map(([name, activity]) => [name, async (...args: never[]) => { calls.push(name); return activity(...args); }]));
@@ -64,8 +64,8 @@ async function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean): 
   }
 }
 
-async function operate(document: GuestOrder, kind: string, id = kind): Promise<OperationResult> {
-  return handleOf(document).executeUpdate<OperationResult, [unknown]>(GUEST_UPDATES.operate, { args: [{ kind, id }], updateId: id });
+async function operate(document: GuestOrder, kind: string, id = kind, more: Partial<OperationRequest> = {}): Promise<OperationResult> {
+  return handleOf(document).executeUpdate<OperationResult, [unknown]>(GUEST_UPDATES.operate, { args: [{ kind, id, ...more }], updateId: id });
 }
 
 /** Ends the entity that a test leaves running. */
@@ -198,9 +198,66 @@ describe('guest', () => {
       expect((await first).backup?.id).toBe('b2');
       expect((await second).backup?.id).toBe('b3');
       expect(await operate(document, 'stop', 'later')).toMatchObject({ phase: 'stopped' });
-      expect(await operate(document, 'terminate')).toMatchObject({ phase: 'gone' });
+      expect(await operate(document, 'terminate', 'end', { now: true })).toMatchObject({ phase: 'gone' });
       await handleOf(document).result();
     });
     expect(calls.slice(-8)).toEqual(['unscheduleNightly', 'destroyGuest', 'removeVolumes', 'removeImage', 'removeCfg', 'removeBackups', 'removeGuestState', 'release']);
+  });
+
+  it('is suspended without its autostart link, resumed with it, and keeps its address', async () => {
+    const calls: string[] = [];
+    const document = order();
+    await withWorkers(environment, scripted(calls), async () => {
+      await place(document);
+      await until(() => statusOf(document), ({ phase }) => phase === 'running');
+      calls.length = 0;
+      expect(await operate(document, 'suspend')).toMatchObject({ phase: 'suspended' });
+      expect(calls).toEqual(['disableAutostart', 'stopGuest']);
+      expect(await failureOf(operate(document, 'start'))).toMatchObject({ type: 'Busy' });
+      expect((await statusOf(document)).spec?.network.ip).toBe(NETWORK.ip);
+      expect(await operate(document, 'resume')).toMatchObject({ phase: 'running' });
+      expect(calls.slice(2)).toEqual(['bootGuest', 'enableAutostart']);
+      await end(document);
+    });
+  });
+
+  it('changes its plan, or is as before when a part fails; a smaller disk is refused with numbers', async () => {
+    const calls: string[] = [];
+    const document = order();
+    const change = { plan: 'large', memoryBytes: 2 ** 30, vcpus: 2, diskBytes: 2 ** 33, mayRestart: true };
+    let grows = 0;
+    const growDisk = (): Promise<unknown> => {
+      grows += 1;
+      return grows === 1 ? NO('ToolFailed')() : Promise.resolve(undefined);
+    };
+    await withWorkers(environment, scripted(calls, { growDisk }), async () => {
+      await place(document);
+      await until(() => statusOf(document), ({ phase }) => phase === 'running');
+      calls.length = 0;
+      expect(await failureOf(operate(document, 'changePlan', 'one', { change }))).toMatchObject({ type: 'ToolFailed' });
+      expect(calls).toEqual(['promise', 'stopGuest', 'growDisk', 'shrinkDisk', 'bootGuest', 'promise']);
+      expect(await statusOf(document)).toMatchObject({ phase: 'running', plan: 'small' });
+      expect(await operate(document, 'changePlan', 'two', { change })).toMatchObject({ phase: 'running' });
+      expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { memoryBytes: 2 ** 30, diskBytes: 2 ** 33 } });
+      expect(await failureOf(operate(document, 'changePlan', 'three', { change: { ...change, plan: 'tiny', diskBytes: 2 ** 30 } }))).toMatchObject({ type: 'InvalidInput', message: expect.stringContaining('7 GiB less') as string });
+      await end(document);
+    });
+  });
+
+  it('keeps what was terminated until its grace period is over: undelete brings it back, and time takes it away', async () => {
+    const calls: string[] = [];
+    const document = order({ graceDays: 3 / 86_400 });
+    await withWorkers(environment, scripted(calls), async () => {
+      await place(document);
+      await until(() => statusOf(document), ({ phase }) => phase === 'running');
+      calls.length = 0;
+      expect(await operate(document, 'terminate', 'one')).toMatchObject({ phase: 'terminating', graceUntil: expect.any(String) as string });
+      expect(calls).toEqual(['unscheduleNightly', 'disableAutostart', 'stopGuest', 'retireVolumes']);
+      expect(await operate(document, 'undelete')).toMatchObject({ phase: 'running' });
+      calls.length = 0;
+      await operate(document, 'terminate', 'two');
+      await handleOf(document).result();
+    });
+    expect(calls.slice(4)).toEqual(['unscheduleNightly', 'destroyGuest', 'removeVolumes', 'removeImage', 'removeCfg', 'removeBackups', 'removeGuestState', 'release']);
   });
 });

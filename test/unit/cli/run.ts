@@ -9,10 +9,21 @@ export interface Run {
   readonly stderr: string;
 }
 
-/** Runs one command. The environment is the given one, plus what the process needs to find its tools. */
-export async function run(argv: readonly string[], { input = '', env = {} }: { input?: string | Uint8Array; env?: Record<string, string> } = {}): Promise<Run> {
+export interface RunOptions {
+  readonly input?: string | Uint8Array;
+  readonly env?: Record<string, string>;
+  /** Aborting it is Ctrl-C. */
+  readonly interrupt?: AbortSignal;
+}
+
+/** Runs one command. */
+export async function run(argv: readonly string[], { input = '', env = {}, interrupt }: RunOptions = {}): Promise<Run> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const io: Io = { stdin: Readable.from([Buffer.from(input)]), stdout, stderr, env };
+  const onInterrupt = (listener: () => void): (() => void) => {
+    interrupt?.addEventListener('abort', listener);
+    return () => interrupt?.removeEventListener('abort', listener);
+  };
+  const io: Io = { stdin: Readable.from([Buffer.from(input)]), stdout, stderr, env, onInterrupt };
   const code = await main(argv, io);
   return { code, stdout: textOf(stdout), stderr: textOf(stderr) };
 }

@@ -3,5 +3,13 @@ import { fakeDom0 } from './support.ts';
 
 describeDom0Contract('the fake', async () => {
   const dom0 = await fakeDom0();
-  return { host: dom0.host(), vg: 'vg01', imageDir: '/home/xen', cleanup: () => { dom0.close(); return Promise.resolve(); } };
+  return {
+    host: dom0.host(),
+    vg: 'vg01',
+    imageDir: '/home/xen',
+    cleanup: () => {
+      dom0.close();
+      return Promise.resolve();
+    },
+  };
 });

@@ -15,14 +15,36 @@ export function fakeDom0(options: Partial<FakeDom0Options> = {}): Promise<FakeDo
 
 export function settings(): Dom0Settings {
   return dom0SettingsSchema.parse({
-    host: 'dom0', network: { cidr: NETWORK.cidr, gateway: NETWORK.gateway }, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64',
+    host: 'dom0',
+    network: { cidr: NETWORK.cidr, gateway: NETWORK.gateway },
+    kernel: '/boot/vmlinuz-6.1.0-49-amd64',
+    initrd: '/boot/initrd.img-6.1.0-49-amd64',
   });
 }
 
 export function spec(name = 'guest1', ip = '10.0.0.5'): GuestSpec {
   return {
-    order: `order-${name}`, name, plan: 'small', dom0: 'dom0', type: 'pv', memoryBytes: 512 * MiB, vcpus: 1, diskBytes: 2048 * MiB, swapBytes: 256 * MiB, dist: 'bookworm', fs: 'ext4',
-    fsOptions: 'noatime,errors=remount-ro', image: 'sparse', installMethod: 'golden', serialDevice: 'hvc0', timezone: 'UTC', retention: { daily: 7 }, managed: false, sshKeys: [], extra: [], graceDays: 7,
+    order: `order-${name}`,
+    name,
+    plan: 'small',
+    dom0: 'dom0',
+    type: 'pv',
+    memoryBytes: 512 * MiB,
+    vcpus: 1,
+    diskBytes: 2048 * MiB,
+    swapBytes: 256 * MiB,
+    dist: 'bookworm',
+    fs: 'ext4',
+    fsOptions: 'noatime,errors=remount-ro',
+    image: 'sparse',
+    installMethod: 'golden',
+    serialDevice: 'hvc0',
+    timezone: 'UTC',
+    retention: { daily: 7 },
+    managed: false,
+    sshKeys: [],
+    extra: [],
+    graceDays: 7,
     network: { ip, netmask: '255.255.255.0', gateway: '10.0.0.1', bridge: 'xenbr0', mac: '00:16:3E:A3:69:9C' },
   };
 }

@@ -1,0 +1,132 @@
+import tseslint from 'typescript-eslint';
+
+/** Who starts processes, and nobody else. */
+const PROCESSES = {
+  regex: '^(node:)?child_process$|^execa$',
+  message: 'Processes are started by activities/host/run.ts, long-lived servers by activities/host/run-server.ts.',
+};
+
+/** Imports go one way (docs/design): a folder's code may not import what is listed for it. Paths are relative to a file of that folder. */
+const folder = (names) => `^(?:\\.\\./)+(?:${names.join('|')})/`;
+const BUT_HOST = '^(?:\\.\\./)+activities/(?!host/)';
+const TEMPORAL = '^@temporalio/';
+
+const BOUNDARIES = [
+  {
+    files: ['xlcfg/**/*.ts'],
+    forbidden: [
+      { regex: '^\\.\\./(?:\\.\\./)*[a-z]+/|^(?!node:|\\.)', message: 'xlcfg stands alone: an editor of xl cfg files and nothing else.' },
+    ],
+  },
+  {
+    files: ['contract/**/*.ts'],
+    forbidden: [
+      { regex: '^\\.\\./', message: 'contract is what everybody shares: it imports nobody.' },
+      { regex: TEMPORAL, message: 'contract is free of Temporal.' },
+    ],
+  },
+  {
+    files: ['workflows/**/*.ts'],
+    forbidden: [
+      {
+        regex: '^node:|^zod',
+        message: 'Workflow code is deterministic, and zod costs a megabyte a workflow: import types and pure functions only.',
+      },
+      { regex: folder(['activities']), allowTypeImports: true, message: 'Workflows see activities as types only.' },
+      { regex: folder(['cli', 'client', 'worker', 'lab', 'fake', 'xlcfg', 'deploy']), message: 'Workflows import contract only.' },
+    ],
+  },
+  {
+    files: ['client/**/*.ts'],
+    forbidden: [
+      { regex: '^(?:\\.\\./)+activities/(?!host/run\\.ts$)', message: 'Clients know the contract; a step is asked for, not called.' },
+      { regex: folder(['cli', 'workflows', 'worker', 'lab', 'fake', 'xlcfg', 'deploy']), message: 'Clients import contract only.' },
+    ],
+  },
+  {
+    files: ['activities/**/*.ts'],
+    ignores: ['activities/host/**'],
+    forbidden: [
+      {
+        regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'fake', 'deploy']),
+        message: 'Activities import contract, xlcfg and activities/host.',
+      },
+    ],
+  },
+  {
+    files: ['activities/host/**/*.ts'],
+    forbidden: [
+      { regex: TEMPORAL, message: 'activities/host knows tools, not Temporal.' },
+      {
+        regex: `^\\.\\./(?!\\.\\./)|${folder(['cli', 'client', 'workflows', 'worker', 'lab', 'fake', 'deploy', 'xlcfg'])}`,
+        message: 'activities/host imports contract only.',
+      },
+    ],
+  },
+  {
+    files: ['fake/**/*.ts'],
+    forbidden: [
+      // It answers the scripts that steps run in a guest, and knows them by their text.
+      { regex: '^(?:\\.\\./)+activities/(?!host/|steps/)', message: 'The fake stands behind activities/host.' },
+      {
+        regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'deploy']),
+        message: 'The fake imports activities/host, contract and xlcfg.',
+      },
+      { regex: TEMPORAL, message: 'The fake is a dom0, not Temporal.' },
+    ],
+  },
+  {
+    files: ['lab/**/*.ts'],
+    forbidden: [
+      { regex: BUT_HOST, message: 'The lab is a machine: it does not know the steps.' },
+      {
+        regex: folder(['cli', 'client', 'workflows', 'worker', 'fake', 'xlcfg', 'deploy']),
+        message: 'The lab imports activities/host and contract.',
+      },
+      { regex: TEMPORAL, message: 'The lab is a machine, not Temporal.' },
+    ],
+  },
+];
+
+const restrict = (patterns) => ({ '@typescript-eslint/no-restricted-imports': ['error', { patterns }] });
+
+export default tseslint.config(
+  { ignores: ['node_modules/', 'dist/', '.guestflow/', 'coverage/', 'test/fixtures/'] },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/explicit-module-boundary-types': 'error',
+      // `() => { resolve(); }` says no more than `() => resolve()`.
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      'no-console': 'error',
+      eqeqeq: 'error',
+      ...restrict([PROCESSES]),
+    },
+  },
+  ...BOUNDARIES.map(({ files, ignores, forbidden }) => ({
+    files,
+    ...(ignores ? { ignores } : {}),
+    rules: restrict([PROCESSES, ...forbidden]),
+  })),
+  // The two that start processes, held to the other rules of their folder.
+  {
+    files: ['activities/host/run.ts', 'activities/host/run-server.ts'],
+    rules: restrict(BOUNDARIES.find(({ files }) => files[0] === 'activities/host/**/*.ts').forbidden),
+  },
+  // Tests play every part, a hostile one among them, and their helpers' types are seen by nobody else.
+  {
+    files: ['test/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/explicit-module-boundary-types': 'off',
+    },
+  },
+);

@@ -1,0 +1,65 @@
+/** What `lvs` and `vgs` print on the fake dom0. */
+import type { Machine } from './machine.ts';
+import { EXTENT, type FakeVolume } from './model.ts';
+import { failed, matchArgs, type Invocation, type ToolOutput } from './tool.ts';
+
+const LVS_COLUMNS = 'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr';
+
+export function groupNotFound(group: string): ToolOutput {
+  return failed(5, `  Volume group "${group}" not found`, `  Cannot process volume group ${group}`);
+}
+
+/** As LVM prints a report: every value is a string. */
+function report(kind: string, rows: readonly Record<string, string>[]): ToolOutput {
+  const lines = rows.map(
+    (row) =>
+      `                  {${Object.entries(row)
+        .map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`)
+        .join(', ')}}`,
+  );
+  return {
+    code: 0,
+    stdout: `  {\n      "report": [\n          {\n              "${kind}": [\n${lines.join(',\n')}${lines.length > 0 ? '\n' : ''}              ]\n          }\n      ]\n  }\n`,
+  };
+}
+
+function attributes(machine: Machine, volume: FakeVolume): string {
+  const isOrigin = machine.state.volumes.some((other) => other.origin === volume.name);
+  const type = volume.origin !== undefined ? (volume.invalid ? 'S' : 's') : isOrigin ? 'o' : '-';
+  const state = volume.invalid ? 'I' : 'a';
+  return `${type}wi-${state}${machine.isOpen(volume) ? 'o' : '-'}${type === '-' ? '-' : 's'}---`;
+}
+
+export function lvs({ machine, args }: Invocation): ToolOutput | undefined {
+  const found = matchArgs(args, `--reportformat json --units b --nosuffix -o ${LVS_COLUMNS} <group>`);
+  if (found === undefined) return undefined;
+  if (found['group'] !== machine.state.volumeGroup) return groupNotFound(found['group'] ?? '');
+  const sorted = [...machine.state.volumes].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return report(
+    'lv',
+    sorted.map((volume) => ({
+      lv_name: volume.name,
+      lv_size: String(volume.extents * EXTENT),
+      lv_tags: volume.tags.join(','),
+      origin: volume.origin ?? '',
+      data_percent: volume.origin === undefined ? '' : volume.invalid ? '100.00' : volume.dataPercent.toFixed(2),
+      lv_snapshot_invalid: volume.invalid ? 'snapshot invalid' : '',
+      lv_attr: attributes(machine, volume),
+    })),
+  );
+}
+
+export function vgs({ machine, args }: Invocation): ToolOutput | undefined {
+  const found = matchArgs(args, '--reportformat json --units b --nosuffix -o vg_name,vg_size,vg_free,vg_extent_size <group>');
+  if (found === undefined) return undefined;
+  const { volumeGroup, totalExtents } = machine.state;
+  if (found['group'] !== volumeGroup) return groupNotFound(found['group'] ?? '');
+  return report('vg', [
+    {
+      vg_name: volumeGroup,
+      vg_size: String(totalExtents * EXTENT),
+      vg_free: String(machine.freeExtents() * EXTENT),
+      vg_extent_size: String(EXTENT),
+    },
+  ]);
+}

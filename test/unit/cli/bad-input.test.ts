@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { errorOf, run } from './run.ts';
+
+let folder: string;
+const file = (name: string, content: string | Uint8Array): string => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+};
+
+beforeAll(() => { folder = mkdtempSync(join(tmpdir(), 'guestflow-cli-')); });
+afterAll(() => { rmSync(folder, { recursive: true }); });
+
+/** Nothing serves here: port 1 of this machine. */
+const NOWHERE = ['--address', '127.0.0.1:1'];
+
+describe('what the command line cannot understand ends with 2 and one message', () => {
+  it.each([
+    [['provsion'], /did you mean provision/], [['provision', '--fo'], /unknown option '--fo'/], [['list', '--jso'], /did you mean --json/], [['provision', 'a', 'b'], /too many arguments/], [['show'], /missing required argument 'NAME'/],
+    [['provision', 'a', '--ip'], /argument missing/], [['provision', 'a', '--on-interrupt', 'perhaps'], /leave, cancel/], [['dom0', 'chek', 'xen1'], /did you mean check/], [['worker', 'other'], /unknown command/],
+    [['console', 'a', '--lines', 'many', ...NOWHERE], /whole number/], [['top', '--watch', '--json', ...NOWHERE], /give one of them/],
+  ])('%j', async (argv, reason) => {
+    const { code, stdout, stderr } = await run(argv);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(reason);
+    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(stderr.split('\n').filter((line) => line.startsWith('guestflow:'))).toHaveLength(1);
+  });
+
+  it('as JSON, when JSON was asked for', async () => {
+    const unknown = await run(['show', 'a', '--colour', '--json']);
+    expect(unknown.code).toBe(2);
+    expect(errorOf(unknown)).toMatchObject({ type: 'InvalidInput', message: expect.stringContaining('--colour') as unknown });
+  });
+
+  it('but --json behind -- is an argument', async () => {
+    expect((await run(['show', '--', '--json', 'b'])).stderr).toMatch(/^guestflow: too many arguments/);
+  });
+});
+
+describe('an order that cannot be done ends with 2 before anything is connected', () => {
+  it.each([
+    [['../x'], 'name'], [['a', '--plan', 'huge'], 'plan'], [['a', '--ip', '10.0.0.256'], 'ip'], [['a', '--memory', '512'], 'memory'], [['a', '--vcpus', 'two'], 'vcpus'], [['a', '--vcpus', '0'], 'vcpus'], [['a', '--dist', 'lenny'], 'dist'],
+    [['a', '--extra', 'a"b'], 'extra[0]'], [['a', '--ip', '10.0.0.0', '--netmask', '255.255.255.0'], 'ip'], [['a', '--timezone', 'Mars/Phobos'], 'timezone'], [['a', '--order', '../x'], 'order'], [['a', '--dom0', 'XEN'], 'dom0'],
+    [[], 'name'], [['a', '--ssh-key', '/nonexistent'], 'sshKeys'], [['a', '--file', 'x.yaml'], 'file'], [['a', '--facts', 'x.json'], 'facts'], [['a', '--plans', '/nonexistent'], 'plans'],
+  ])('provision %j', async (argv, field) => {
+    const refused = await run(['provision', ...argv, '--json', ...NOWHERE]);
+    expect(refused.code).toBe(2);
+    expect(errorOf(refused)).toMatchObject({ type: 'InvalidInput', field });
+  });
+
+  it.each([
+    ['name: a\nname: b\n', /line 2, column 1/], ['name: [a\n', /line 2, column 1/], ['name: a\nfoo: 1\n', /foo is no key/], ['', /empty/], ['!!js/undefined ""', /tag/],
+  ])('provision --file with %j', async (text, reason) => {
+    const refused = await run(['provision', '--file', file('order.yaml', text), ...NOWHERE]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(reason);
+    expect((await run(['provision', '--file', '-', ...NOWHERE], { input: text })).stderr).toMatch(reason);
+  });
+
+  it('provision --file of what is no file, too long, or mixed with flags', async () => {
+    expect((await run(['provision', '--file', folder])).stderr).toMatch(/is a directory/);
+    expect((await run(['provision', '--file', join(folder, 'none')])).stderr).toMatch(/cannot be read/);
+    expect((await run(['provision', '--file', file('long.yaml', 'x'.repeat(300_000))])).stderr).toMatch(/256 KiB/);
+    const mixed = await run(['provision', '--file', file('good.yaml', 'name: a'), '--ip', '10.0.0.1', '--json']);
+    expect(errorOf(mixed)).toMatchObject({ field: 'ip', message: expect.stringMatching(/not both/) as unknown });
+  });
+
+  it('a private key given as --ssh-key is refused, and none of it shown', async () => {
+    const refused = await run(['provision', 'a', '--ssh-key', file('id', '-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n'), '--check']);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/private key/);
+    expect(refused.stderr).not.toContain('c2VjcmV0');
+  });
+
+  it.each([['', /empty/], ['x'.repeat(300), /longer/], ['a\u0007b\n', /control/]])('a password that is none (%j)', async (input, reason) => {
+    const refused = await run(['provision', 'a', '--password-stdin', '--check'], { input });
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(reason);
+  });
+});
+
+describe('what cannot be reached ends with 5 and says what to do', () => {
+  it.each([['list'], ['show', 'a'], ['provision', 'a', '--dom0', 'xen1'], ['start', 'a'], ['dom0', 'check', 'xen1'], ['top'], ['backup', 'a'], ['cancel', 'a']])('guestflow %s', async (...argv) => {
+    const refused = await run([...argv, ...NOWHERE, '--json']);
+    expect(refused.code).toBe(5);
+    expect(errorOf(refused)).toMatchObject({ type: 'Unreachable', message: expect.stringContaining('127.0.0.1:1') as unknown, mend: expect.stringContaining('guestflow up') as unknown });
+  });
+
+  it('no Temporal is known: the state directory that was looked into is named', async () => {
+    const refused = await run(['list', '--state-dir', folder]);
+    expect(refused.code).toBe(5);
+    expect(refused.stderr).toContain(folder);
+  });
+});

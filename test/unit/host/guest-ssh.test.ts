@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { guestRun, hostKeyAnswers, knownHostsLine, makeKey } from '../../../activities/host/guest-ssh.ts';
+import { addressAnswers, hasBridge } from '../../../activities/host/net.ts';
+import { recorded, scriptedHost } from './scripted-host.ts';
+
+const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW48xUy4Rs1jNFAQrwme';
+const guest = { ip: '192.168.77.11', keyPath: '/state/provision_key', knownHosts: '/state/known_hosts', command: 'uname -r' };
+
+describe('a command in a guest', () => {
+  it('goes to root with this guest\'s key, and to no other machine at the address', async () => {
+    const host = scriptedHost(() => ({ stdout: '6.1.0\n' }));
+    expect((await guestRun(host, guest)).stdout).toBe('6.1.0\n');
+    expect(host.calls[0]).toMatch(/^ssh -F \/dev\/null -i \/state\/provision_key .*StrictHostKeyChecking=yes -o UserKnownHostsFile=\/state\/known_hosts .* root@192\.168\.77\.11 -- uname -r$/);
+  });
+
+  it('that does not get there is a guest that did not answer', async () => {
+    const host = scriptedHost(() => ({ code: 255, stderr: 'ssh: connect to host 192.168.77.11 port 22: No route to host\n' }));
+    await expect(guestRun(host, guest)).rejects.toMatchObject({ type: 'GuestDidNotAnswer', message: expect.stringContaining('No route to host') as string });
+  });
+
+  it('that meets another host key says so', async () => {
+    const host = scriptedHost(() => ({ code: 255, stderr: 'No ED25519 host key is known for 192.168.77.11 and you have requested strict checking.\nHost key verification failed.\n' }));
+    await expect(guestRun(host, guest)).rejects.toThrow(/another host key/);
+  });
+
+  it('that fails in the guest is the tool\'s error, or its code when that is accepted', async () => {
+    const host = scriptedHost(() => ({ code: 3 }));
+    await expect(guestRun(host, guest)).rejects.toMatchObject({ name: 'ToolError', code: 3 });
+    expect((await guestRun(host, { ...guest, okCodes: [0, 3] })).code).toBe(3);
+  });
+
+  it('is never sent to what is no address', async () => {
+    await expect(guestRun(scriptedHost(() => ({})), { ...guest, ip: '-oProxyCommand=id' })).rejects.toThrow(/ip/);
+  });
+});
+
+describe('keys', () => {
+  it('make a known_hosts line for exactly one address', () => {
+    expect(knownHostsLine('192.168.77.11', `${HOST_KEY} root@web1\n`)).toBe(`192.168.77.11 ${HOST_KEY}\n`);
+    expect(() => knownHostsLine('192.168.77.11', 'ssh-rsa AAAA')).toThrow(/ed25519/);
+  });
+
+  it('are recognised in what answers', async () => {
+    const host = scriptedHost(() => ({ stdout: recorded('ssh-keyscan') }));
+    expect(await hostKeyAnswers(host, '127.0.0.1', `${HOST_KEY} x`)).toBe(true);
+    expect(await hostKeyAnswers(host, '127.0.0.1', HOST_KEY.replace('Qrwme', 'Qrwmf'))).toBe(false);
+    expect(await hostKeyAnswers(scriptedHost(() => ({ code: 1 })), '127.0.0.1', HOST_KEY)).toBe(false);
+  });
+
+  it('that are half there are made again, whole ones are kept', async () => {
+    const host = scriptedHost(() => ({}));
+    await host.files.makeDirectory('/state');
+    await host.files.writeAtomic('/state/key', 'half');
+    await expect(makeKey(host, '/state/key', 'guestflow-provision-web1')).rejects.toThrow(/wrote no/);
+    expect(host.calls).toEqual(['ssh-keygen -q -t ed25519 -N  -C guestflow-provision-web1 -f /state/key']);
+    expect(await host.files.info('/state/key')).toBeUndefined();
+    await host.files.writeAtomic('/state/key', 'private');
+    await host.files.writeAtomic('/state/key.pub', `${HOST_KEY} c\n`);
+    expect(await makeKey(host, '/state/key', 'guestflow-provision-web1')).toBe(`${HOST_KEY} c`);
+    expect(host.calls).toHaveLength(1);
+  });
+});
+
+describe('the network', () => {
+  it('has an address in use when somebody answers for it', async () => {
+    const host = scriptedHost((command) => ({ code: command.endsWith('.11') ? 0 : 1 }));
+    expect(await addressAnswers(host, { ip: '192.168.77.11', bridge: 'xenbr0' })).toBe(true);
+    expect(await addressAnswers(host, { ip: '192.168.77.12', bridge: 'xenbr0' })).toBe(false);
+    expect(host.calls[0]).toBe('arping -q -c 2 -w 3 -I xenbr0 192.168.77.11');
+  });
+
+  it('is not said to be free when arping could not look', async () => {
+    await expect(addressAnswers(scriptedHost(() => ({ code: 2, stderr: 'arping: Device xenbr9 not available.' })), { ip: '192.168.77.11', bridge: 'xenbr9' })).rejects.toThrow(/exit code 2/);
+  });
+
+  it('has a bridge when the kernel says that it is one', async () => {
+    const host = scriptedHost(() => ({}));
+    await host.files.makeDirectory('/sys/class/net/xenbr0/bridge');
+    await host.files.makeDirectory('/sys/class/net/eth0');
+    expect([await hasBridge(host, 'xenbr0'), await hasBridge(host, 'eth0')]).toEqual([true, false]);
+  });
+});

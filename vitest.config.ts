@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config';
+
+/** Processes of their own: the native Temporal library and the tools that tests drive do not live in worker threads. */
+const shared = { pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } as const;
+
+export default defineConfig({
+  test: {
+    ...shared,
+    projects: [
+      { test: { ...shared, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      // The workflow bundle is built once, before the first test.
+      { test: { ...shared, name: 'workflow', include: ['test/workflow/**/*.test.ts'], globalSetup: ['test/global-setup.ts'] } },
+      // Loop devices and mounts are the machine's: one file at a time.
+      { test: { ...shared, name: 'host', include: ['test/host/**/*.test.ts'], fileParallelism: false } },
+      // A life of a guest under emulation, in one lab.
+      {
+        test: {
+          ...shared,
+          name: 'lab',
+          include: ['test/lab/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 1_200_000,
+          hookTimeout: 1_200_000,
+          bail: 1,
+        },
+      },
+    ],
+  },
+});
