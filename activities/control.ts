@@ -1,9 +1,9 @@
 /** Activities of the control worker: calls to Temporal itself. */
 import { Context } from '@temporalio/activity';
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, WithStartWorkflowOperation, WorkflowUpdateFailedError, ScheduleNotFoundError, type Client } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
-import { CONTROL_QUEUE, DOM0_UPDATES, dom0WorkflowId, GUEST_UPDATES, guestWorkflowId, nightlyScheduleId, operationWorkflowId, WORKFLOWS } from '../contract/names.ts';
-import type { Dom0State, GuestOrder, GuestRef, GuestSpec, OperationResult, Reservation, ReserveRequest } from '../contract/types.ts';
+import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
+import { CONTROL_QUEUE, DOM0_UPDATES, dom0WorkflowId, GUEST_UPDATES, guestWorkflowId, nightlyScheduleId, operationWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
+import type { Dom0State, GuestOrder, GuestRef, GuestSpec, GuestStatus, OperationResult, Reservation, ReserveRequest } from '../contract/types.ts';
 
 /** Nights start here (UTC hour), so that guests do not all start at once within the four hours after. */
 const NIGHT_STARTS = 1;
@@ -69,6 +69,22 @@ export function createControlActivities(client: Client) {
 
     async release(ref: GuestRef): Promise<void> {
       await toDom0(ref.dom0, DOM0_UPDATES.release, undefined, { guest: ref.name, order: ref.order });
+    },
+
+    /** Which of these guests a workflow claims, and why the others are orphans. */
+    async claims(owners: readonly { guest: string; order: string }[]): Promise<{ claimed: boolean; reason: string }[]> {
+      return Promise.all(owners.map(async ({ guest, order }) => {
+        const handle = client.workflow.getHandle(guestWorkflowId(guest));
+        try {
+          const { status } = await handle.describe();
+          if (status.name !== 'RUNNING') return { claimed: false, reason: `its workflow is over (${status.name.toLowerCase()})` };
+          const state = await handle.query<GuestStatus>(QUERIES.status);
+          return state.order === order ? { claimed: true, reason: state.phase } : { claimed: false, reason: `the guest of that name is of another order, ${state.order}` };
+        } catch (error) {
+          if (error instanceof WorkflowNotFoundError) return { claimed: false, reason: 'there is no workflow of that name' };
+          throw error;
+        }
+      }));
     },
 
     /** Makes the Schedule of a guest's nightly backup, or finds it made. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { guestOrderWireSchema, guestRefSchema, guestSpecSchema, reservationSchema } from '../contract/wire.ts';
 import type { GuestSpec } from '../contract/types.ts';
 import { activityMaker, type Dom0Context } from './step.ts';
+import { audit } from './steps/audit.ts';
 import { disableAutostart, enableAutostart } from './steps/autostart.ts';
 import { bootGuest, destroyGuest, stopGuest } from './steps/boot.ts';
 import { fixCfg } from './steps/cfg-fix.ts';
@@ -41,6 +42,7 @@ export function createDom0Activities(context: Dom0Context) {
       prepare: activity(nothing, unlocked, prepare),
       dom0Facts: activity(nothing, unlocked, (env) => dom0Facts(env, context.version)),
       domains: activity(nothing, unlocked, domains),
+      audit: activity(nothing, unlocked, audit),
       inspectGuest: activity(z.object({ ref: guestRefSchema, consoleLines: z.number().int().min(0).max(10_000) }), unlocked, inspectGuest),
       leftoversOf: activity(guestRefSchema, unlocked, leftoversOf),
       planGuest: activity(z.object({ order: guestOrderWireSchema, lease: reservationSchema }), (input) => input.order.name, planGuest),

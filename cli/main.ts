@@ -10,6 +10,7 @@ import { registerBackup } from './commands/backup.ts';
 import { registerCfg } from './commands/cfg-commands.ts';
 import { registerDom0 } from './commands/dom0.ts';
 import { registerGuests } from './commands/guests.ts';
+import { registerLab } from './commands/lab.ts';
 import { registerOperations } from './commands/operations.ts';
 import { registerProvision } from './commands/provision.ts';
 import { registerTop } from './commands/top.ts';
@@ -68,6 +69,7 @@ function createProgram(context: Context): Command {
   registerCfg(program, context);
   registerDom0(program, context);
   registerWorker(program, context);
+  registerLab(program, context);
   return program;
 }
 

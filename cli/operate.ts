@@ -1,23 +1,57 @@
 /** Runs an operation on a guest and shows it as it goes. */
-import type { Guestflow } from '../client/index.ts';
+import { createInterface } from 'node:readline/promises';
+import type { Guestflow, OperateOptions } from '../client/index.ts';
+import { GuestflowError } from '../contract/errors.ts';
+import { loadPlans } from '../contract/plans.ts';
 import { formatSize } from '../contract/sizes.ts';
 import type { OperationKind, OperationResult } from '../contract/types.ts';
+import type { ChangePlanOptions, TerminateOptions } from './commands/operations.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';
 import { interruptible } from './interrupt.ts';
 import { printJson, printLine, type Io } from './io.ts';
 import { createProgress } from './progress.ts';
 
-export async function operate(io: Io, name: string, kind: OperationKind, options: ServerOptions & { readonly now?: true }): Promise<undefined> {
+/** How an operation is asked for, beside its kind. */
+type Wish = Omit<OperateOptions, 'id'>;
+
+export async function operate(io: Io, name: string, kind: OperationKind, options: ServerOptions, wish: Wish = {}): Promise<undefined> {
   return withGuestflow(options, async (flow) => {
     const result = await interruptible(
       io,
-      (signal) => withProgress(io, flow, name, options, signal, () => flow.operate(name, kind, options.now === undefined ? {} : { now: true })),
+      (signal) => withProgress(io, flow, name, options, signal, () => flow.operate(name, kind, wish)),
       `interrupted; ${kind} of ${name} goes on: guestflow show ${name} tells how it goes`,
     );
     if (options.json) printJson(io, { guest: name, ...result });
     else printLine(io, describe(name, result));
     return undefined;
   });
+}
+
+/** Without the grace period there is no way back: the guest's name is typed, or --yes said. */
+export async function terminate(io: Io, name: string, options: TerminateOptions): Promise<undefined> {
+  if (options.now === true && options.yes !== true) await mustTypeName(io, name, options);
+  return operate(io, name, 'terminate', options, options.now === undefined ? {} : { now: true });
+}
+
+async function mustTypeName(io: Io, name: string, { json }: TerminateOptions): Promise<void> {
+  const mend = 'say --yes to do it without being asked, or leave --now out: its data then stays for the grace period';
+  if (io.stdin.isTTY !== true || json === true) throw new GuestflowError('InvalidInput', `--now takes all data of ${name} away, and nobody is there to ask`, { field: 'now', mend });
+  const readline = createInterface({ input: io.stdin, output: io.stderr });
+  try {
+    const typed = await readline.question(`All data of ${name}, backups included, will be gone. Type its name to go on: `);
+    if (typed.trim() !== name) throw new GuestflowError('Cancelled', `that is not ${name}: nothing was done`);
+  } finally {
+    readline.close();
+  }
+}
+
+/** Gives a guest the sizes of a plan. */
+export async function changePlan(io: Io, name: string, planName: string, options: ChangePlanOptions): Promise<undefined> {
+  const plans = await loadPlans(options.plans ?? io.env['GUESTFLOW_PLANS']);
+  const plan = plans.get(planName);
+  if (plan === undefined) throw new GuestflowError('InvalidInput', `there is no plan ${planName}: known are ${[...plans.keys()].join(', ')}`, { field: 'plan', value: planName });
+  const change = { plan: planName, memoryBytes: plan.memory, vcpus: plan.vcpus, diskBytes: plan.disk, mayRestart: options.restart === true };
+  return operate(io, name, 'changePlan', options, { change });
 }
 
 /** Cancels what runs, and waits for its undo. */

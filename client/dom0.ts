@@ -10,7 +10,7 @@ import { listDom0s } from './listing.ts';
 import type { Session } from './session.ts';
 
 /** Small tasks on a dom0 that are no operation on a guest. */
-export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect';
+export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'audit' | 'clean';
 
 /** What some tasks need beside the host. */
 export interface Dom0TaskParameters {
@@ -18,10 +18,12 @@ export interface Dom0TaskParameters {
   readonly guest?: GuestRef;
   /** `inspect`: lines of its console. Default: none. */
   readonly lines?: number;
+  /** `clean`: orphans that an audit showed. */
+  readonly orphans?: readonly { readonly guest: string; readonly order: string }[];
 }
 
 /** Seconds that a task may take; `prepare` installs packages. */
-const TASK_SECONDS: Partial<Record<Dom0TaskName, number>> = { prepare: 900 };
+const TASK_SECONDS: Partial<Record<Dom0TaskName, number>> = { prepare: 900, clean: 86_400 };
 const USUAL_TASK_SECONDS = 60;
 
 /** A worker asks for work at least once a minute. */

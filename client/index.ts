@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestflowError, isErrorType } from '../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../contract/names.ts';
-import type { Dom0State, GuestOrder, GuestStatus, OperationKind, OperationRequest, OperationResult, OrderAnswer } from '../contract/types.ts';
+import type { Dom0State, GuestOrder, GuestStatus, OperationKind, OperationRequest, OperationResult, OrderAnswer, PlanChange } from '../contract/types.ts';
 import { findEndpoint, type EndpointOptions } from './config.ts';
 import { drainDom0, mustBeServed, readDom0, runDom0Task, type Dom0TaskName, type Dom0TaskParameters } from './dom0.ts';
 import { listDom0s, listGuests, type GuestRow, type ListFilter } from './listing.ts';
@@ -28,6 +28,8 @@ export interface OperateOptions {
   readonly id?: string;
   /** `terminate`: without the grace period. Default: false. */
   readonly now?: boolean;
+  /** `changePlan`: what to. */
+  readonly change?: PlanChange;
 }
 
 /** A control worker that is being restarted does not end a long wait. */
@@ -157,8 +159,8 @@ async function exists(session: Session, name: string): Promise<boolean> {
   }
 }
 
-async function operate(session: Session, name: string, kind: OperationKind, { id, now }: OperateOptions = {}): Promise<OperationResult> {
-  const request: OperationRequest = { kind, id: id ?? `${kind}-${randomBytes(6).toString('hex')}`, ...(now === undefined ? {} : { now }) };
+async function operate(session: Session, name: string, kind: OperationKind, { id, ...wish }: OperateOptions = {}): Promise<OperationResult> {
+  const request: OperationRequest = { kind, id: id ?? `${kind}-${randomBytes(6).toString('hex')}`, ...wish };
   const handle = session.client.workflow.getHandle(guestWorkflowId(name));
   const accepted = await session.call(`guest ${name}`, () =>
     handle.startUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, { args: [request], updateId: request.id, waitForStage: 'ACCEPTED' }));

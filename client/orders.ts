@@ -14,7 +14,8 @@ import type { Session } from './session.ts';
  */
 export async function placeOrder(session: Session, order: GuestOrder): Promise<OrderAnswer> {
   const { workflow } = session.client;
-  return session.call(`guest ${order.name}`, async () => {
+  const handle = workflow.getHandle(guestWorkflowId(order.name));
+  const place = async (): Promise<OrderAnswer> => {
     try {
       return await workflow.executeUpdateWithStart<GuestWorkflow, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, {
         args: [order],
@@ -25,6 +26,11 @@ export async function placeOrder(session: Session, order: GuestOrder): Promise<O
       if (error instanceof WorkflowExecutionAlreadyStartedError) return answerOfTheFormer(session, order);
       throw error;
     }
+  };
+  return session.call(`guest ${order.name}`, place).catch(async (error: unknown) => {
+    const isKept = error instanceof GuestflowError && error.type === 'Unreachable' && (await handle.describe().then(() => true, () => false));
+    if (!isKept) throw error;
+    throw new GuestflowError('Unreachable', `guest ${order.name}: the order is with Temporal, but no control worker answers; it is done as soon as one runs`, error.details);
   });
 }
 

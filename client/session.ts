@@ -1,4 +1,5 @@
 /** One connection to Temporal, with the time limits and the translation of errors that every call of the client library shares. */
+import { connect as connectSocket } from 'node:net';
 import { Client, Connection } from '@temporalio/client';
 import type { Endpoint } from './config.ts';
 import { temporalDoesNotAnswer, toGuestflowError } from './failures.ts';
@@ -27,8 +28,10 @@ export interface Session {
  * @throws GuestflowError Unreachable
  */
 export async function openSession(endpoint: Endpoint): Promise<Session> {
+  const unreachable = (reason: string): Error => temporalDoesNotAnswer(endpoint.address, `${reason} (the address comes from ${endpoint.source})`);
+  if (await isRefusedHere(endpoint.address)) throw unreachable('nothing listens there');
   const connection = await Connection.connect({ ...endpoint.connection, connectTimeout: CONNECT_MS }).catch((error: unknown) => {
-    throw temporalDoesNotAnswer(endpoint.address, `${error instanceof Error ? error.message : String(error)} (the address comes from ${endpoint.source})`);
+    throw unreachable(error instanceof Error ? error.message : String(error));
   });
   return {
     client: new Client({ connection, namespace: endpoint.namespace }),
@@ -42,4 +45,20 @@ export async function openSession(endpoint: Endpoint): Promise<Session> {
     },
     close: () => connection.close(),
   };
+}
+
+/** gRPC tries a refused connection again until its time is up; on this machine, refused means that nothing is there. */
+async function isRefusedHere(address: string): Promise<boolean> {
+  const [, host, port] = /^(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})$/.exec(address) ?? [];
+  if (host === undefined || Number(port) > 65_535) return false;
+  return new Promise((resolve) => {
+    const socket = connectSocket({ host: host.replace(/[[\]]/g, ''), port: Number(port) });
+    socket.once('connect', () => {
+      resolve(false);
+      socket.destroy();
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      resolve(error.code === 'ECONNREFUSED');
+    });
+  });
 }

@@ -308,6 +308,25 @@ export interface BackupRecord {
   readonly state: 'taken' | 'verified';
 }
 
+/** Something on a dom0 that carries guestflow's mark. */
+export interface MarkedThing {
+  /** `volume vg01/guest1-root`, `/etc/xen/guest1.cfg`, `domain guest1`, … */
+  readonly what: string;
+  readonly guest: string;
+  readonly order: string;
+}
+
+/** What an audit of a dom0 found of one guest. */
+export interface AuditRow {
+  readonly guest: string;
+  readonly order: string;
+  readonly things: readonly string[];
+  /** A workflow of that name claims it. Without one it is an orphan. */
+  readonly claimed: boolean;
+  /** Why it is an orphan, or which phase the guest is in. */
+  readonly reason: string;
+}
+
 /** What is on the dom0 of one guest. */
 export interface GuestInventory {
   readonly domain?: DomainRow;

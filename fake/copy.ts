@@ -1,7 +1,7 @@
 /** Copying onto and wiping of the fake's disks: qemu-img, blkdiscard, cmp, and the small tools around them. */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { EXTENT, emptyContent, labelsIn, unique, type Content } from './model.ts';
+import { EXTENT, labelsIn, unique, type Content } from './model.ts';
 import { DONE, failed, matchArgs, type Invocation, type Simulation, type ToolOutput, type ToolTable } from './tool.ts';
 
 /** Parts in which a copy makes progress. */
@@ -59,8 +59,10 @@ function* copyContent(
 const STEP = 256 * 2 ** 20;
 
 function blkdiscard({ machine, args }: Invocation): Simulation | ToolOutput | undefined {
-  const device = matchArgs(args, `--zeroout --verbose --step ${String(STEP)} <device>`)?.['device'];
-  if (device === undefined) return undefined;
+  const how = `--zeroout --verbose --step ${String(STEP)}`;
+  const found = matchArgs(args, `${how} --offset <offset> <device>`) ?? matchArgs(args, `${how} <device>`);
+  if (found === undefined) return undefined;
+  const { device = '', offset = '0' } = found;
   const volume = machine.volumeOfDevice(device);
   if (volume === undefined) {
     return existsSync(machine.at(device))
@@ -68,27 +70,30 @@ function blkdiscard({ machine, args }: Invocation): Simulation | ToolOutput | un
       : failed(1, `blkdiscard: cannot open ${device}: No such file or directory`);
   }
   if (machine.isOpen(volume)) return failed(1, `blkdiscard: cannot open ${device}: Device or resource busy`);
-  return zeroOut(volume.content, device, volume.extents * EXTENT);
+  const bytes = volume.extents * EXTENT;
+  const from = Number(offset);
+  if (from % 512 !== 0) return failed(1, `blkdiscard: ${device}: offset ${offset} is not aligned to sector size 512`);
+  if (from > bytes) return failed(1, `blkdiscard: ${device}: offset is greater than device size`);
+  return zeroOut(volume.content, device, from, bytes);
 }
 
-function* zeroOut(content: Content, device: string, bytes: number): Simulation {
-  const left = labelsIn(content);
-  delete content.fs;
-  delete content.swapUuid;
+function* zeroOut(content: Content, device: string, from: number, bytes: number): Simulation {
   // Until the last step is done, the end of the device still holds what was there.
-  content.residue = left;
-  const steps = Math.max(1, Math.ceil(bytes / STEP));
-  for (let step = 1; step <= steps; step += 1) {
-    yield {
-      done: (step - 0.5) / steps,
-      ...(step > 1 ? { stdout: `${device}: Zero-filled ${String(STEP)} bytes from the offset ${String((step - 2) * STEP)}\n` } : {}),
-    };
-  }
-  Object.assign(content, emptyContent());
-  return {
-    code: 0,
-    stdout: `${device}: Zero-filled ${String(bytes - (steps - 1) * STEP)} bytes from the offset ${String((steps - 1) * STEP)}\n`,
+  content.residue = labelsIn(content);
+  if (from === 0) {
+    delete content.fs;
+    delete content.swapUuid;
+  } else if (content.fs !== undefined && content.fs.bytes > from) content.fs.damaged = true;
+  const isWhole = from === 0 || content.fs !== undefined;
+  const steps = Math.max(1, Math.ceil((bytes - from) / STEP));
+  const told = (step: number): string => {
+    const at = from + (step - 1) * STEP;
+    return `${device}: Zero-filled ${String(Math.min(STEP, bytes - at))} bytes from the offset ${String(at)}\n`;
   };
+  for (let step = 1; step <= steps; step += 1) yield { done: (step - 0.5) / steps, ...(step > 1 ? { stdout: told(step - 1) } : {}) };
+  // A part that is wiped behind a file system leaves nothing outside of that; behind other bytes, those stay.
+  if (isWhole) content.residue = [];
+  return { code: 0, stdout: told(steps) };
 }
 
 /** `cmp` of a part of a device with /dev/zero. */

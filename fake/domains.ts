@@ -9,6 +9,8 @@ import { failed, type ToolOutput } from './tool.ts';
 /** Milliseconds at the speed `watchable`. */
 const BOOT_MS = 6_000;
 const SHUTDOWN_MS = 3_000;
+/** The part of it in which the domain has lost its name. */
+const DYING_MS = 600;
 
 const DESTROYING = new Set(['destroy', 'coredump-destroy', 'rename-restart']);
 
@@ -183,8 +185,8 @@ export function settleDomains(machine: Machine, looks: 0 | 1): void {
     if (domain.looksLeft <= 0 && elapsed(domain) >= SHUTDOWN_MS) removeDomain(machine, domain);
     else if (looks === 1) {
       domain.looksLeft -= 1;
-      // A domain that is taken apart holds its memory and disks, but has lost its name.
-      if (domain.looksLeft <= 0) domain.state = 'dying';
+      // At the end of its way out a domain is taken apart: it still holds its disks, but has lost its name.
+      if (domain.looksLeft <= 0 && elapsed(domain) >= SHUTDOWN_MS - DYING_MS) domain.state = 'dying';
     }
   }
 }

@@ -82,24 +82,30 @@ function e2fsck(call: Invocation): ToolOutput | undefined {
 }
 
 function resize2fs(call: Invocation): ToolOutput | undefined {
-  const device = matchArgs(call.args, '<device>')?.['device'];
-  if (device === undefined) return undefined;
+  const args = matchArgs(call.args, '<device> <size>K') ?? matchArgs(call.args, '<device>');
+  if (args === undefined) return undefined;
+  const { device = '', size } = args;
   const banner = `resize2fs ${E2FSPROGS}\n`;
   const disk = call.machine.disk(device);
   if (disk === undefined) return { code: 1, stderr: `${banner}open: No such file or directory while opening ${device}\n` };
   const { fs } = disk.content;
-  if (fs === undefined)
-    return {
-      code: 1,
-      stderr: `${banner}resize2fs: Bad magic number in super-block while trying to open ${device}\n`,
-      stdout: "Couldn't find valid filesystem superblock.\n",
-    };
+  if (fs === undefined) {
+    const stderr = `${banner}resize2fs: Bad magic number in super-block while trying to open ${device}\n`;
+    return { code: 1, stderr, stdout: "Couldn't find valid filesystem superblock.\n" };
+  }
   if (fs.needsRecovery || fs.damaged) return { code: 1, stderr: banner, stdout: `Please run 'e2fsck -f ${device}' first.\n\n` };
-  const blocks = String(Math.floor(disk.bytes / BLOCK));
-  if (fs.bytes === disk.bytes)
-    return { code: 0, stderr: `${banner}The filesystem is already ${blocks} (4k) blocks long.  Nothing to do!\n\n` };
-  if (fs.bytes > disk.bytes) return { code: 1, stderr: `${banner}resize2fs: New size smaller than minimum (${blocks})\n` };
-  fs.bytes = disk.bytes;
+  const bytes = size === undefined ? disk.bytes : Number(size) * 1024;
+  const blocks = String(Math.floor(bytes / BLOCK));
+  if (bytes > disk.bytes) {
+    const has = `The containing partition (or device) is only ${String(Math.floor(disk.bytes / BLOCK))} (4k) blocks.\nYou requested a new size of ${blocks} blocks.\n\n`;
+    return { code: 1, stderr: `${banner}${has}` };
+  }
+  if (fs.bytes === bytes) return { code: 0, stderr: `${banner}The filesystem is already ${blocks} (4k) blocks long.  Nothing to do!\n\n` };
+  if (bytes < fs.usedBytes)
+    return { code: 1, stderr: `${banner}resize2fs: New size smaller than minimum (${String(Math.ceil(fs.usedBytes / BLOCK))})\n\n` };
+  // What lay behind the new end is still on the disk.
+  if (bytes < fs.bytes) disk.content.residue = unique([...disk.content.residue, fs.label]);
+  fs.bytes = bytes;
   disk.save();
   return {
     code: 0,

@@ -168,6 +168,28 @@ function lvextend({ machine, args }: Invocation): ToolOutput | undefined {
   return DONE;
 }
 
+function lvreduce({ machine, args }: Invocation): ToolOutput | undefined {
+  const found = matchArgs(args, '-qq --yes -L <bytes>b <volume>');
+  if (found === undefined) return undefined;
+  const [group = '', name = ''] = (found['volume'] ?? '').split('/');
+  if (group !== machine.state.volumeGroup) return groupNotFound(group);
+  const volume = machine.volume(name);
+  if (volume === undefined) return volumeNotFound(machine, name);
+  const wanted = Math.max(1, Math.ceil(Number(found['bytes']) / EXTENT));
+  const text = `(${String(volume.extents)} extents)`;
+  if (wanted === volume.extents) return failed(5, `  New size ${text} matches existing size ${text}.`);
+  if (wanted > volume.extents) return failed(5, `  New size given (${String(wanted)} extents) not less than existing size ${text}`);
+  if (machine.state.volumes.some((other) => other.origin === name)) {
+    return failed(5, '  Snapshot origin volumes can be resized only while inactive: try lvchange -an.');
+  }
+  const { content } = volume;
+  const isCut = content.fs !== undefined && content.fs.bytes > wanted * EXTENT;
+  machine.state.freeResidue = unique([...machine.state.freeResidue, ...(isCut ? labelsIn(content) : content.residue)]);
+  if (content.fs !== undefined && isCut) content.fs.damaged = true;
+  volume.extents = wanted;
+  return DONE;
+}
+
 function lvremove({ machine, args }: Invocation): ToolOutput | undefined {
   const found = matchArgs(args, '-qq --yes <volume>');
   if (found === undefined) return undefined;
@@ -198,5 +220,6 @@ export const LVM_TOOLS: ToolTable = {
   lvrename: { seconds: () => 0.2, start: lvrename },
   lvchange: { seconds: () => 0.2, start: lvchange },
   lvextend: { seconds: () => 0.2, start: lvextend },
+  lvreduce: { seconds: () => 0.2, start: lvreduce },
   lvremove: { seconds: () => 0.4, start: lvremove },
 };

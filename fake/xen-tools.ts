@@ -1,9 +1,9 @@
-/** xen-create-image and mmdebstrap of the fake dom0, as guestflow starts them: contained, so that a kill takes all of their processes. */
+/** xen-create-image of the fake dom0, as guestflow starts them: contained, so that a kill takes all of their processes. */
 import { existsSync } from 'node:fs';
 import { GOLDEN_END, mmdebstrap } from './golden.ts';
 import { newKeyBody } from './net.ts';
 import { emptyContent, type Content } from './model.ts';
-import { failed, matchArgs, type Invocation, type Simulation, type ToolOutput, type ToolTable } from './tool.ts';
+import type { Invocation, Simulation, ToolOutput, ToolTable } from './tool.ts';
 import { megabytes, xenCfg, type Options } from './xen-tools-cfg.ts';
 
 const MiB = 2 ** 20;

@@ -29,6 +29,9 @@ export interface BuildContext {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A kept machine needs the base it was made on: the last few stay. */
+const KEPT_BASES = 3;
+
 const RECIPE_FILES = ['customize.ts', 'initrd.ts', 'kernel.ts', 'image.ts', 'packages.ts'];
 
 function digest(parts: readonly string[]): string {
@@ -104,6 +107,20 @@ async function buildImage(context: BuildContext, trees: string, folder: string):
   }
 }
 
+/** Notes that the base is in use, so that it is not the first to go. */
+export async function touchBase(base: Base): Promise<void> {
+  const now = new Date();
+  await utimes(base.folder, now, now);
+}
+
+/** Removes trees of other recipes, and the bases that were used longest ago. */
+async function pruneCache(runner: Runner, cache: string, currentTrees: string): Promise<void> {
+  const names = await readdir(cache);
+  for (const name of names) if (name.startsWith('trees-') && name !== currentTrees) await removeTree(runner, path.join(cache, name));
+  const bases = await Promise.all(names.filter((name) => name.startsWith('base-')).map(async (name) => ({ name, used: (await stat(path.join(cache, name))).mtimeMs })));
+  for (const { name } of bases.sort((a, b) => b.used - a.used).slice(KEPT_BASES)) await removeTree(runner, path.join(cache, name));
+}
+
 /** The base of this checkout on this machine: from the cache, or built. One build at a time in a cache. */
 export async function ensureBase(context: BuildContext): Promise<Base> {
   const { runner, cache, progress, signal } = context;
@@ -115,8 +132,7 @@ export async function ensureBase(context: BuildContext): Promise<Base> {
     return await withLock(`build ${cache}`, async () => {
       const found = await findBase(cache, keys.base, true);
       if (found !== undefined) {
-        const now = new Date();
-        await utimes(found.folder, now, now);
+        await touchBase(found);
         return found;
       }
       await sweepTemporaries(runner, cache);
@@ -124,6 +140,7 @@ export async function ensureBase(context: BuildContext): Promise<Base> {
       await buildTrees(context, sources, trees);
       const folder = baseFolder(cache, keys.base);
       const manifest = await buildImage(context, trees, folder);
+      await pruneCache(runner, cache, path.basename(trees));
       return { key: keys.base, folder, manifest };
     }, { signal, onWait });
   } catch (error) {

@@ -76,7 +76,7 @@ async function setUpXenTools(tree: string): Promise<void> {
   const distributions = await readFile(path.join(tree, 'etc/xen-tools/distributions.conf'), 'utf8');
   await put(tree, 'etc/xen-tools/distributions.conf', distributions.replace(/^bookworm\s*=.*$/m, 'bookworm     = debian'));
   for (const kind of ['rsa', 'dsa']) await put(tree, `etc/xen-tools/skel/etc/ssh/ssh_host_${kind}_key`, '', 0o600);
-  await mkdir(path.join(tree, 'home/xen/domains'), { recursive: true });
+  for (const folder of ['home/xen/domains', 'var/log/xen/console', 'var/backups/guestflow']) await mkdir(path.join(tree, folder), { recursive: true });
 }
 
 /** The few modules that a guest needs: xen-tools would otherwise copy dom0's whole tree. */

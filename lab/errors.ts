@@ -1,16 +1,22 @@
 /** What the lab says when it cannot go on: what was being done, what went wrong, what to do. */
 
+import { GuestflowError, type ErrorType } from '../contract/errors.ts';
+
 /** Why the lab could not do what was asked. */
 export type LabFailure = 'bad-input' | 'requirements' | 'not-running' | 'disk-full' | 'failed' | 'cancelled';
 
+const TYPES: Readonly<Record<LabFailure, ErrorType>> = {
+  'bad-input': 'InvalidInput', requirements: 'HostNotReady', 'not-running': 'Unreachable', 'disk-full': 'ToolFailed', failed: 'ToolFailed', cancelled: 'Cancelled',
+};
+
 /** An error for the person at the terminal; its message stands by itself. */
-export class LabError extends Error {
+export class LabError extends GuestflowError {
   readonly failure: LabFailure;
 
-  constructor(failure: LabFailure, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'LabError';
+  constructor(failure: LabFailure, message: string, options: { readonly cause?: unknown } = {}) {
+    super(TYPES[failure], message, {}, false);
     this.failure = failure;
+    if (options.cause !== undefined) this.cause = options.cause;
   }
 }
 

@@ -1,12 +1,13 @@
 /** A running lab, and what can be done with it. */
 import { open, stat } from 'node:fs/promises';
-import type { Runner, RunOptions, RunResult } from '../activities/host/run.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PipelineOptions, Runner, RunOptions, RunResult } from '../activities/host/run.ts';
 import { LabError } from './errors.ts';
 import type { Layout } from './layout.ts';
 import type { LabRecord } from './record.ts';
 import { findMachine } from './record.ts';
 import { withQmp } from './qmp.ts';
-import { execInDom0 } from './ssh.ts';
+import { execInDom0, sshArguments } from './ssh.ts';
 import { resetMachine } from './start.ts';
 import { baseFolder } from './base.ts';
 
@@ -28,16 +29,21 @@ export interface Lab {
   readonly packageSha256: string | undefined;
   /** Runs a command in dom0; its words arrive as they are. Options and errors are those of the runner; a time limit ends ssh, not the command in dom0. */
   exec(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** Runs a command in dom0 and hands its output over byte by byte as it comes; no standard input. */
+  stream(argv: readonly string[], options: PipelineOptions): Promise<void>;
   /** Cuts the power and boots again; returns when dom0 answers. */
   reset(): Promise<void>;
   /** The last lines of dom0's serial console. */
   consoleTail(lines?: number): Promise<string>;
+  /** Hands over what the console prints from now on, until the signal or the machine's end. */
+  followConsole(write: (text: string) => void, signal: AbortSignal): Promise<void>;
   /** Unplugs dom0's network cable (ssh and Temporal), or plugs it in again. */
   setLink(up: boolean): Promise<void>;
   isAlive(): boolean;
 }
 
 const TAIL_BYTES = 256 * 1024;
+const FOLLOW_MS = 300;
 
 /** The last `lines` lines of a file that may be large. */
 export async function tailOfFile(file: string, lines: number): Promise<string> {
@@ -69,12 +75,30 @@ export function labHandle(runner: Runner, layout: Layout, record: LabRecord, ori
       requireMachine();
       return await execInDom0(runner, layout, argv, options);
     },
+    stream: async (argv, options) => {
+      requireMachine();
+      await runner.pipeline([{ tool: 'ssh', args: sshArguments(layout, argv) }], options);
+    },
     reset: async () => {
       requireMachine();
       const context = { runner, layout, baseFolder: baseFolder(layout.cache, record.baseKey), accel: record.accel, sshPort: record.sshPort };
       await resetMachine(context, () => findMachine(layout) !== undefined);
     },
     consoleTail: async (lines = 40) => await tailOfFile(layout.serialLog, lines),
+    followConsole: async (write, signal) => {
+      let { size: at } = await stat(layout.serialLog);
+      while (!signal.aborted && findMachine(layout) !== undefined) {
+        const { size } = await stat(layout.serialLog);
+        if (size > at) {
+          const file = await open(layout.serialLog);
+          const { buffer, bytesRead } = await file.read(Buffer.alloc(size - at), 0, size - at, at);
+          await file.close();
+          write(buffer.toString('utf8', 0, bytesRead).replaceAll('\r', ''));
+        }
+        at = size;
+        await sleep(FOLLOW_MS, undefined, { signal }).catch(() => undefined);
+      }
+    },
     setLink: async (up) => {
       requireMachine();
       await withQmp(layout.qmpSocket, (qmp) => qmp.execute('set_link', { name: 'nic', up }));

@@ -39,9 +39,14 @@ export async function writeSshConfig(layout: Layout, baseFolder: string, sshPort
   await writeFile(layout.sshConfig, `${lines.join('\n')}\n`, { mode: 0o600 });
 }
 
+/** Arguments for ssh that run a command in dom0. */
+export function sshArguments(layout: Layout, argv: readonly string[]): string[] {
+  return ['-F', layout.sshConfig, '--', 'dom0', argv.map(shellQuote).join(' ')];
+}
+
 /** Runs a command in dom0. The words of `argv` reach it as they are. */
 export async function execInDom0(runner: Runner, layout: Layout, argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  return await runner.run('ssh', ['-F', layout.sshConfig, '--', 'dom0', argv.map(shellQuote).join(' ')], { label: argv[0] ?? 'ssh', ...options });
+  return await runner.run('ssh', sshArguments(layout, argv), { label: argv[0] ?? 'ssh', ...options });
 }
 
 /** Ends the shared login, which would otherwise hang on a machine that has been reset or stopped. */

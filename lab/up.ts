@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Runner } from '../activities/host/run.ts';
 import { stopServer } from '../activities/host/run-server.ts';
 import { sha256File } from './artifact.ts';
-import { ensureBase, findBase, type Base } from './base.ts';
+import { ensureBase, findBase, touchBase, type Base } from './base.ts';
 import { LabError, messageOf } from './errors.ts';
 import { labHandle, type Lab, type LabOrigin } from './lab.ts';
 import type { Layout } from './layout.ts';
@@ -81,7 +81,10 @@ async function attach(context: UpContext, record: LabRecord): Promise<Lab> {
 
 async function keptBase(context: UpContext, record: LabRecord): Promise<Base> {
   const base = await findBase(context.layout.cache, record.baseKey, true);
-  if (base?.manifest.buildId === record.buildId) return base;
+  if (base?.manifest.buildId === record.buildId) {
+    await touchBase(base);
+    return base;
+  }
   throw new LabError('failed', `the kept machine of lab "${context.layout.name}" needs a base that is no longer in ${context.layout.cache}: throw the machine away with \`guestflow lab clean\` and start again`);
 }
 

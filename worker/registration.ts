@@ -7,8 +7,14 @@ import { registerDom0 } from '../client/dom0.ts';
 import type { Dom0Settings } from '../contract/dom0-settings.ts';
 
 /** Looks at the dom0 and registers it. */
-export async function registerThisDom0(client: Client, context: { readonly host: Host; readonly settings: Dom0Settings; readonly log: StepLog; readonly version: string }): Promise<void> {
-  const facts = await dom0Facts({ ...context, signal: new AbortController().signal, attempt: 1, progress: () => undefined }, context.version);
+export async function registerThisDom0(
+  client: Client,
+  context: { readonly host: Host; readonly settings: Dom0Settings; readonly log: StepLog; readonly version: string },
+): Promise<void> {
+  const facts = await dom0Facts(
+    { ...context, signal: new AbortController().signal, attempt: 1, progress: () => undefined },
+    context.version,
+  );
   await registerDom0(client, facts);
   context.log.info({ dom0: facts.host, xen: facts.xenVersion }, 'dom0 registered');
 }

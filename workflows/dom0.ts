@@ -4,7 +4,6 @@ import { DOM0_UPDATES, QUERIES } from '../contract/names.ts';
 import type { Dom0Facts, Dom0State, Reservation, ReserveRequest } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
 import { reserve } from './ledger.ts';
-import { dom0Steps } from './proxies.ts';
 import { declareVersioning } from './versioning.ts';
 
 export const ledgerQuery = defineQuery<Dom0State>(QUERIES.ledger);
@@ -41,23 +40,4 @@ export async function dom0(initial: Dom0State): Promise<void> {
   await continueAsNew<typeof dom0>(state);
 }
 
-/** One look at a dom0, or one task on it that is no operation on a guest. */
-export async function dom0Task(input: { host: string; task: 'preflight' | 'prepare' | 'facts' | 'domains' | 'inspect'; guest?: { name: string; order: string; dom0: string }; lines?: number }): Promise<unknown> {
-  const { host } = dom0Steps(input.host, input.host);
-  switch (input.task) {
-    case 'preflight':
-      return host.preflight(undefined);
-    case 'prepare':
-      return host.prepare(undefined);
-    case 'facts':
-      return host.dom0Facts(undefined);
-    case 'domains':
-      return host.domains(undefined);
-    case 'inspect':
-      if (input.guest === undefined) throw ApplicationFailure.create({ type: 'InvalidInput', nonRetryable: true, message: 'inspect needs a guest' });
-      return host.inspectGuest({ ref: input.guest, consoleLines: input.lines ?? 0 });
-  }
-}
-
 declareVersioning('AUTO_UPGRADE', dom0);
-declareVersioning('PINNED', dom0Task);

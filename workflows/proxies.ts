@@ -1,43 +1,11 @@
-/** Activities by class of effect: four sets of time limits and retries, named once. */
+/** Activities by class of effect, offered to the queues that serve them. */
 import { ActivityFailure, ApplicationFailure, proxyActivities, TimeoutFailure, type ActivityOptions } from '@temporalio/workflow';
 import type { BulkActivities, ShortActivities } from '../activities/dom0.ts';
 import type { ControlActivities } from '../activities/control.ts';
 import { CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../contract/names.ts';
+import { HOST_CHANGE, LONG_COPY, OFFERS, OUTSIDE_CALL, UNDO } from './time-limits.ts';
 
 type Call = (...args: never[]) => Promise<unknown>;
-
-/** A quick look or a change on a dom0. Its heartbeats come every 4 s, and are passed on at most every 8 s. */
-const HOST_CHANGE: ActivityOptions = {
-  scheduleToStartTimeout: '2 minutes',
-  startToCloseTimeout: '30 minutes',
-  heartbeatTimeout: '40 seconds',
-  retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 4 },
-};
-
-/** A long copy. It may wait for another guest's copy to end: a dom0 that is dead shows at the short steps around it. */
-const LONG_COPY: ActivityOptions = {
-  scheduleToStartTimeout: '12 hours',
-  startToCloseTimeout: '6 hours',
-  heartbeatTimeout: '40 seconds',
-  retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '1 minute', maximumAttempts: 4 },
-};
-
-/** An undo: nobody waits for it, and giving up leaves something on a dom0. It waits for a dom0 that is down for a day. */
-const UNDO: ActivityOptions = {
-  scheduleToCloseTimeout: '24 hours',
-  startToCloseTimeout: '6 hours',
-  heartbeatTimeout: '40 seconds',
-  retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '1 minute', maximumAttempts: 8 },
-};
-
-/** A call to Temporal itself, made by the control worker. */
-const OUTSIDE_CALL: ActivityOptions = {
-  startToCloseTimeout: '1 minute',
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 20 },
-};
-
-/** Times that a step is offered to a dom0 that does not take it. An outage of everything uses one up, not all. */
-const OFFERS = 15;
 
 /** Told when a step waits for a dom0, and (with undefined) when it no longer does. */
 export type OnWaiting = (reason: string | undefined) => void;

@@ -27,7 +27,11 @@ const RULES = new Map<string, Rule>([
   ['altp2m', { names: ['disabled', 'mixed', 'external', 'limited'], anyCase: true, numbersTo: 3 }],
   [
     'timer_mode',
-    { names: ['delay_for_missed_ticks', 'no_delay_for_missed_ticks', 'no_missed_ticks_pending', 'one_missed_tick_pending'], anyCase: true, numbersTo: 3 },
+    {
+      names: ['delay_for_missed_ticks', 'no_delay_for_missed_ticks', 'no_missed_ticks_pending', 'one_missed_tick_pending'],
+      anyCase: true,
+      numbersTo: 3,
+    },
   ],
   ['gic_version', { names: ['default', 'v2', 'v3'], anyCase: true }],
   ['tee', { names: ['none', 'optee'], anyCase: true }],
@@ -65,6 +69,16 @@ function isCpuRange(part: string): boolean {
 
 /** xl compares only as many letters as the value has: `p` is a pv, and nothing at all an hvm. */
 export function guestType(key: 'type' | 'builder', value: string): GuestType | undefined {
-  const names: readonly [string, GuestType][] = key === 'type' ? [['hvm', 'hvm'], ['pv', 'pv'], ['pvh', 'pvh']] : [['hvm', 'hvm'], ['generic', 'pv']];
+  const names: readonly [string, GuestType][] =
+    key === 'type'
+      ? [
+          ['hvm', 'hvm'],
+          ['pv', 'pv'],
+          ['pvh', 'pvh'],
+        ]
+      : [
+          ['hvm', 'hvm'],
+          ['generic', 'pv'],
+        ];
   return names.find(([name]) => name.startsWith(value))?.[1];
 }

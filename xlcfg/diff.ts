@@ -52,7 +52,10 @@ function compareMiddle(before: readonly string[], after: readonly string[]): Lin
       lines.push({ mark: ' ', text: old });
       row += 1;
       column += 1;
-    } else if (old !== undefined && (fresh === undefined || (longest[(row + 1) * width + column] ?? 0) >= (longest[row * width + column + 1] ?? 0))) {
+    } else if (
+      old !== undefined &&
+      (fresh === undefined || (longest[(row + 1) * width + column] ?? 0) >= (longest[row * width + column + 1] ?? 0))
+    ) {
       lines.push({ mark: '-', text: old });
       row += 1;
     } else {
@@ -76,7 +79,9 @@ function hunks(lines: readonly Line[]): string[] {
     const hunk = lines.slice(start, end);
     const oldCount = hunk.filter(({ mark }) => mark !== '+').length;
     const newCount = hunk.filter(({ mark }) => mark !== '-').length;
-    result.push(`@@ -${oldCount === 0 ? oldLine - 1 : oldLine},${oldCount} +${newCount === 0 ? newLine - 1 : newLine},${newCount} @@\n${hunk.map(written).join('')}`);
+    result.push(
+      `@@ -${oldCount === 0 ? oldLine - 1 : oldLine},${oldCount} +${newCount === 0 ? newLine - 1 : newLine},${newCount} @@\n${hunk.map(written).join('')}`,
+    );
     oldLine += oldCount;
     newLine += newCount;
     at = end;

@@ -2,7 +2,6 @@
 import { fail, RULES } from './disk-rules.ts';
 import type { DiskState, Rule } from './disk-rules.ts';
 
-
 export type DiskFormat = 'raw' | 'qcow' | 'qcow2' | 'vhd' | 'qed' | 'empty';
 
 export interface DiskSpec {
@@ -51,7 +50,16 @@ const MOST_CHARACTERS = 8192;
 export function parseDiskSpec(spec: string): ParsedDisk {
   const state: DiskState = {
     disk: {
-      target: null, format: 'raw', vdev: null, access: 'rw', backendtype: null, devtype: 'disk', script: null, backend: null, prefix: null, error: null,
+      target: null,
+      format: 'raw',
+      vdev: null,
+      access: 'rw',
+      backendtype: null,
+      devtype: 'disk',
+      script: null,
+      backend: null,
+      prefix: null,
+      error: null,
     },
     spans: { target: undefined, targetIsKeyed: false, format: undefined, backendtype: undefined },
     formatIsSet: false,
@@ -60,7 +68,7 @@ export function parseDiskSpec(spec: string): ParsedDisk {
     prefixStart: undefined,
   };
   if (spec.length > MOST_CHARACTERS) fail(state, `longer than ${MOST_CHARACTERS} characters`);
-  for (let at = 0; at < spec.length && state.disk.error === null; ) {
+  for (let at = 0; at < spec.length && state.disk.error === null;) {
     const { rule, length } = longestMatch(spec, at);
     if (!rule) return finished(state);
     rule.apply(state, spec.slice(at, at + length), at);

@@ -32,7 +32,8 @@ export function editDisks(document: CfgDocument, changes: readonly DiskChange[])
     splices.push(...splicesOf(entry, edits));
     replaced.set(entry, applySplices(entry.value, edits));
     changed.push(`disk ${change.vdev}`);
-    if (parsed.disk.script !== null && parsed.disk.prefix === null) notes.push(`disk ${change.vdev} keeps script=${parsed.disk.script}: see that it suits the new target`);
+    if (parsed.disk.script !== null && parsed.disk.prefix === null)
+      notes.push(`disk ${change.vdev} keeps script=${parsed.disk.script}: see that it suits the new target`);
   }
   return { document: commit(document, splices, new Map([['disk', listWith(document, 'disk', replaced)]])), changed, notes };
 }
@@ -65,13 +66,22 @@ function destinationOf(to: string, field: string, { encoding }: CfgDocument): De
 function editsFor(spec: string, parsed: ParsedDisk, wanted: Destination, field: string): Splice[] {
   const { disk } = parsed;
   const hasPrefix = disk.prefix !== null && !parsed.spans.targetIsKeyed;
-  const edits = [...targetEdits(spec, parsed, wanted, hasPrefix), ...formatEdits(parsed, wanted, hasPrefix), ...backendEdits(parsed, wanted)].filter(
-    ({ start, end, text }) => spec.slice(start, end) !== text,
-  );
+  const edits = [
+    ...targetEdits(spec, parsed, wanted, hasPrefix),
+    ...formatEdits(parsed, wanted, hasPrefix),
+    ...backendEdits(parsed, wanted),
+  ].filter(({ start, end, text }) => spec.slice(start, end) !== text);
   const { disk: result } = parseDiskSpec(applySplices(spec, edits));
-  const untouched = result.vdev === disk.vdev && result.access === disk.access && result.devtype === disk.devtype && result.backend === disk.backend;
+  const untouched =
+    result.vdev === disk.vdev && result.access === disk.access && result.devtype === disk.devtype && result.backend === disk.backend;
   const script = hasPrefix && disk.script?.startsWith('block-') ? null : disk.script;
-  if (result.error !== null || !untouched || result.target !== wanted.path || result.format !== wanted.format || (result.script !== script && result.script !== disk.script)) {
+  if (
+    result.error !== null ||
+    !untouched ||
+    result.target !== wanted.path ||
+    result.format !== wanted.format ||
+    (result.script !== script && result.script !== disk.script)
+  ) {
     throw new ChangeError(field, `the disk "${spec}" cannot be changed where it stands: set the whole disk list`);
   }
   return edits;
@@ -87,7 +97,7 @@ function targetEdits(spec: string, { disk, spans }: ParsedDisk, { prefix, path }
 
 /** An old prefix (`qcow2:`) names the format itself. */
 function formatEdits({ disk, spans }: ParsedDisk, { format }: Destination, hasPrefix: boolean): Splice[] {
-  if (spans.format) return (disk.format === format ? [] : [{ ...spans.format, text: format }]);
+  if (spans.format) return disk.format === format ? [] : [{ ...spans.format, text: format }];
   if (hasPrefix || format === 'raw' || !spans.target || (disk.target === '' && disk.format === 'empty')) return [];
   const at = spans.targetIsKeyed ? spans.target.start - 'target='.length : spans.target.end;
   return [{ start: at, end: at, text: spans.targetIsKeyed ? `format=${format},` : `,format=${format}` }];

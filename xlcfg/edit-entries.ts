@@ -9,7 +9,8 @@ import type { Plain, Splice } from './splice.ts';
 /** The strings of `disk` or `vif`, as far as xl reads them. */
 export function entriesOf(document: CfgDocument, key: 'disk' | 'vif'): Atom[] {
   const setting = settingsOf(document).get(key);
-  if (setting && setting.last.value.kind !== 'list') throw new ChangeError(key, `${key} is a string in this cfg, and xl drops it: it must be a list, ${key} = [ '…' ]`);
+  if (setting && setting.last.value.kind !== 'list')
+    throw new ChangeError(key, `${key} is a string in this cfg, and xl drops it: it must be a list, ${key} = [ '…' ]`);
   const entries: Atom[] = [];
   for (const item of itemsOf(setting) ?? []) {
     if (item.kind !== 'atom') break;
@@ -22,7 +23,11 @@ export function entriesOf(document: CfgDocument, key: 'disk' | 'vif'): Atom[] {
 export function splicesOf(entry: Atom, edits: readonly Splice[]): Splice[] {
   const mark = entry.quote;
   if (mark === undefined) return [{ start: entry.start, end: entry.end, text: quote(applySplices(entry.value, edits), "'") }];
-  return edits.map(({ start, end, text }) => ({ start: entry.origins[start] ?? entry.end, end: entry.origins[end] ?? entry.end, text: escapeFor(text, mark) }));
+  return edits.map(({ start, end, text }) => ({
+    start: entry.origins[start] ?? entry.end,
+    end: entry.origins[end] ?? entry.end,
+    text: escapeFor(text, mark),
+  }));
 }
 
 /** All of the list, with some entries replaced: what must be read back. */

@@ -21,7 +21,9 @@ export function spliceList(text: string, list: List, wanted: readonly Plain[], p
   }
   for (let index = prefix + kept; index < prefix + oldMiddle; index += 1) splices.push(removal(text, list, index));
   if (newMiddle > kept) {
-    const added = wanted.slice(prefix + kept, prefix + newMiddle).map((value) => writePlain(value, quoteOf(list, items.length - 1, preferred)));
+    const added = wanted
+      .slice(prefix + kept, prefix + newMiddle)
+      .map((value) => writePlain(value, quoteOf(list, items.length - 1, preferred)));
     splices.push(...insertion(text, list, prefix + kept, added));
   }
   return splices;
@@ -66,7 +68,8 @@ function insertion(text: string, list: List, before: number, added: readonly str
   }
   const indent = /(?:^|\n)([ \t]*)$/.exec(text.slice(0, previous.start))?.[1];
   const restOfLine = /^([ \t]*,)?[ \t]*(?:#[^\n]*)?\n/.exec(text.slice(previous.end));
-  if (indent === undefined || !restOfLine) return [{ start: previous.end, end: previous.end, text: added.map((entry) => `, ${entry}`).join('') }];
+  if (indent === undefined || !restOfLine)
+    return [{ start: previous.end, end: previous.end, text: added.map((entry) => `, ${entry}`).join('') }];
   const lineEnd = previous.end + restOfLine[0].length;
   const hasComma = restOfLine[1] !== undefined;
   const lines = added.map((entry, index) => `${indent}${entry}${hasComma || index < added.length - 1 ? ',' : ''}\n`).join('');

@@ -95,7 +95,10 @@ function plainItem(item: SetItem, field: string, document: CfgDocument): Plain {
 function encoded(value: string, field: string, { encoding }: CfgDocument): string {
   const bytes = encode(value, encoding);
   if (bytes !== undefined) return bytes;
-  throw new ChangeError(field, encoding === 'latin1' ? 'has a character that the file, which is in Latin-1, cannot hold' : 'is no valid Unicode text');
+  throw new ChangeError(
+    field,
+    encoding === 'latin1' ? 'has a character that the file, which is in Latin-1, cannot hold' : 'is no valid Unicode text',
+  );
 }
 
 function isAlready(setting: Setting, { plain, bare }: Wanted): boolean {
@@ -112,9 +115,11 @@ function isNumeric(key: string): boolean {
 function inPlace(document: CfgDocument, setting: Setting, wanted: Wanted): Splice[] {
   const { last, chain } = setting;
   const splices: Splice[] = [];
-  if (last.operator === '+=' && (chain.length > 1 || isNumeric(setting.key))) splices.push({ start: last.operatorStart, end: last.operatorStart + 2, text: '=' });
+  if (last.operator === '+=' && (chain.length > 1 || isNumeric(setting.key)))
+    splices.push({ start: last.operatorStart, end: last.operatorStart + 2, text: '=' });
   const preferred = preferredQuote(document);
-  if (last.value.kind === 'list' && Array.isArray(wanted.plain)) return [...splices, ...spliceList(document.text, last.value, wanted.plain, preferred)];
+  if (last.value.kind === 'list' && Array.isArray(wanted.plain))
+    return [...splices, ...spliceList(document.text, last.value, wanted.plain, preferred)];
   const isBare = last.value.kind === 'atom' && last.value.quote === undefined;
   const quoteToKeep = last.value.kind === 'atom' ? last.value.quote : undefined;
   const text = write({ ...wanted, bare: wanted.bare && (isBare || last.value.kind === 'list') }, quoteToKeep ?? preferred);
@@ -137,7 +142,8 @@ function removal(text: string, { start, end }: Statement): Splice {
   const isFirst = lineStart === 0 || text.charAt(lineStart - 1) === '\n';
   const [toLineEnd] = /^[ \t]*;?[ \t]*(?:\n|$)/.exec(text.slice(end)) ?? [];
   if (isFirst && toLineEnd !== undefined) return { start: lineStart, end: end + toLineEnd.length, text: '' };
-  const separatorLength = /^[ \t]*;[ \t]*/.exec(text.slice(end))?.[0].length ?? (isFirst ? (/^[ \t]*/.exec(text.slice(end))?.[0].length ?? 0) : 0);
+  const separatorLength =
+    /^[ \t]*;[ \t]*/.exec(text.slice(end))?.[0].length ?? (isFirst ? (/^[ \t]*/.exec(text.slice(end))?.[0].length ?? 0) : 0);
   return { start, end: end + separatorLength, text: '' };
 }
 

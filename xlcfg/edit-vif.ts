@@ -53,7 +53,8 @@ function editsFor(spec: string, fields: Omit<VifChange, 'index'>): { edits: Spli
     }
     names.push(name);
   }
-  if (added.length > 0) edits.push({ start: spec.length, end: spec.length, text: `${/(?:^|,) *$/.test(spec) ? '' : ','}${added.join(',')}` });
+  if (added.length > 0)
+    edits.push({ start: spec.length, end: spec.length, text: `${/(?:^|,) *$/.test(spec) ? '' : ','}${added.join(',')}` });
   return { edits, names };
 }
 

@@ -37,7 +37,10 @@ export function editWords(document: CfgDocument, words: readonly string[]): Edit
   if (edits.length === 0) return { document, changed: [], notes: [] };
   const result = applySplices(line, edits);
   const splices = splicesFor(setting, edits) ?? rewrite(document, setting, result);
-  const notes = isCmdline && (settings.has('root') || settings.has('extra')) ? ['the words went into cmdline: while it is set, xl overlooks root and extra'] : [];
+  const notes =
+    isCmdline && (settings.has('root') || settings.has('extra'))
+      ? ['the words went into cmdline: while it is set, xl overlooks root and extra']
+      : [];
   return { document: commit(document, splices, new Map([[key, result]])), changed: [key], notes };
 }
 
@@ -110,7 +113,11 @@ function splicesFor({ chain }: Setting, edits: readonly Splice[]): Splice[] | un
       atom = atoms[index];
     }
     if (atom?.quote === undefined || end > from + atom.value.length) return undefined;
-    splices.push({ start: atom.origins[start - from] ?? atom.end, end: atom.origins[end - from] ?? atom.end, text: escapeFor(text, atom.quote) });
+    splices.push({
+      start: atom.origins[start - from] ?? atom.end,
+      end: atom.origins[end - from] ?? atom.end,
+      text: escapeFor(text, atom.quote),
+    });
   }
   return splices;
 }

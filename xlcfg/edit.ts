@@ -64,7 +64,8 @@ function judge(before: CfgDocument, after: CfgDocument): string[] {
     const isOverlooked = isCmdline && (problem.key === 'root' || problem.key === 'extra');
     const isNew = !known.has(identity(problem));
     const isUnknownKey = problem.key !== '' && kindOf(problem.key) === undefined;
-    if (isNew && problem.effect !== 'warning' && !isOverlooked && !isUnknownKey) throw new ChangeError(`set.${problem.key}`, problem.reason);
+    if (isNew && problem.effect !== 'warning' && !isOverlooked && !isUnknownKey)
+      throw new ChangeError(`set.${problem.key}`, problem.reason);
     if (problem.effect === 'refused') throw new CfgError(problem, problem.reason);
     if (isNew && !isUnknownKey) notes.push(`line ${problem.line}: ${problem.reason}`);
   }

@@ -4,10 +4,16 @@
  */
 
 export type KeyKind =
-  | 'number' | 'boolean' | 'string' | 'list'
-  /** a number, or else one of some names */ | 'number-or-string'
-  /** a string, or a list of them */ | 'string-or-list'
-  /** a list, or else 0 or 1 */ | 'boolean-or-list';
+  | 'number'
+  | 'boolean'
+  | 'string'
+  | 'list'
+  /** a number, or else one of some names */
+  | 'number-or-string'
+  /** a string, or a list of them */
+  | 'string-or-list'
+  /** a list, or else 0 or 1 */
+  | 'boolean-or-list';
 
 const KEYS: Record<KeyKind, string> = {
   number: `memory maxmem vcpus maxvcpus cpu_weight cap period slice latency extratime max_grant_frames max_maptrack_frames max_grant_version
@@ -29,7 +35,12 @@ const KEYS: Record<KeyKind, string> = {
 };
 
 const KIND_OF = new Map<string, KeyKind>(
-  (Object.keys(KEYS) as KeyKind[]).flatMap((kind) => KEYS[kind].trim().split(/\s+/).map((key): [string, KeyKind] => [key, kind])),
+  (Object.keys(KEYS) as KeyKind[]).flatMap((kind) =>
+    KEYS[kind]
+      .trim()
+      .split(/\s+/)
+      .map((key): [string, KeyKind] => [key, kind]),
+  ),
 );
 
 /** undefined: xl does not know the key. */

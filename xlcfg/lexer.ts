@@ -115,6 +115,7 @@ function strayReason(text: string, at: number): string {
   if (character === '-') return '"-" outside quotes: put a negative number, or a text with "-", in quotes';
   if (/[+.():]/.test(character)) return `"${character}" outside quotes: xl reads no Python and no such text: put the value in quotes`;
   if (character === '%') return '"%" outside quotes: xl does no Python formatting: write the text out';
-  if (character < ' ' || character > '~') return `a byte 0x${character.charCodeAt(0).toString(16).padStart(2, '0')} outside quotes and comments`;
+  if (character < ' ' || character > '~')
+    return `a byte 0x${character.charCodeAt(0).toString(16).padStart(2, '0')} outside quotes and comments`;
   return `"${character}" has no meaning here: put the value in quotes`;
 }

@@ -11,7 +11,8 @@ export const MAX_CFG_BYTES = 1024 * 1024;
 
 /** @throws CfgError where xl would refuse the file, save for CRLF line ends: those are read, and `carriageReturn` tells. */
 export function parseCfg(bytes: Uint8Array): CfgDocument {
-  if (bytes.byteLength > MAX_CFG_BYTES) throw new CfgError({ line: 1, column: 1 }, `${bytes.byteLength} bytes: a cfg has at most ${MAX_CFG_BYTES}`);
+  if (bytes.byteLength > MAX_CFG_BYTES)
+    throw new CfgError({ line: 1, column: 1 }, `${bytes.byteLength} bytes: a cfg has at most ${MAX_CFG_BYTES}`);
   return parseText(byteString(bytes));
 }
 
@@ -105,7 +106,14 @@ class Parser {
   #atom(token: Token): Atom {
     if (token.unquoted) return { kind: 'atom', start: token.start, end: token.end, quote: token.quote, ...token.unquoted };
     const value = this.#source(token);
-    return { kind: 'atom', start: token.start, end: token.end, value, quote: undefined, origins: Array.from({ length: value.length + 1 }, (_, index) => token.start + index) };
+    return {
+      kind: 'atom',
+      start: token.start,
+      end: token.end,
+      value,
+      quote: undefined,
+      origins: Array.from({ length: value.length + 1 }, (_, index) => token.start + index),
+    };
   }
 
   #peek(): Token {
@@ -135,7 +143,8 @@ class Parser {
   }
 
   #noOperatorReason(name: string): string {
-    if (['import', 'def', 'if', 'for', 'from', 'print'].includes(name)) return `"${name} …" is Python, which xl does not read: write the settings out`;
+    if (['import', 'def', 'if', 'for', 'from', 'print'].includes(name))
+      return `"${name} …" is Python, which xl does not read: write the settings out`;
     return `expected "=" or "+=" after ${name}, found ${this.#describe(this.#peek())}`;
   }
 
@@ -150,7 +159,8 @@ class Parser {
   #afterValueReason(): string {
     const found = this.#peek();
     const previous = this.#tokens[this.#at - 1];
-    if (previous?.kind === 'number' && previous.end === found.start) return `"${this.#source(previous)}${this.#source(found)}" is no number: write the number alone, or quote the value`;
+    if (previous?.kind === 'number' && previous.end === found.start)
+      return `"${this.#source(previous)}${this.#source(found)}" is no number: write the number alone, or quote the value`;
     return `expected a new line or ";" after the value, found ${this.#describe(found)}`;
   }
 

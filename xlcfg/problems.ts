@@ -81,8 +81,10 @@ function checkAtom({ key, last }: Setting, atom: Atom, value: string, type: Gues
   if ((key === 'type' || key === 'builder') && !guestType(key, value)) {
     report(atom, 'refused', `${key} "${value}": xl knows ${key === 'type' ? 'pv, pvh and hvm' : 'generic and hvm'}`);
   }
-  if (key === 'uuid' && !/^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(value)) report(atom, 'refused', `uuid "${value}" is no UUID`);
-  if (key === 'name' && /^[0-9]+$/.test(value)) report(atom, 'warning', `a name of digits only: xl takes "${value}" for the number of a guest, and would act on another`);
+  if (key === 'uuid' && !/^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(value))
+    report(atom, 'refused', `uuid "${value}" is no UUID`);
+  if (key === 'name' && /^[0-9]+$/.test(value))
+    report(atom, 'warning', `a name of digits only: xl takes "${value}" for the number of a guest, and would act on another`);
   if (key === 'name' && value === '') report(atom, 'warning', 'the name is empty');
 }
 

@@ -37,9 +37,11 @@ export function commit(document: CfgDocument, splices: readonly Splice[], expect
   const found = settingsOf(result);
   for (const [key, value] of wanted) {
     const setting = found.get(key);
-    if (!samePlain(value, setting && plainOfSetting(setting))) throw new Error(`internal error: the edit of the cfg would have left ${key} other than meant; nothing was changed`);
+    if (!samePlain(value, setting && plainOfSetting(setting)))
+      throw new Error(`internal error: the edit of the cfg would have left ${key} other than meant; nothing was changed`);
   }
-  for (const key of found.keys()) if (!wanted.has(key)) throw new Error(`internal error: the edit of the cfg would have added ${key}; nothing was changed`);
+  for (const key of found.keys())
+    if (!wanted.has(key)) throw new Error(`internal error: the edit of the cfg would have added ${key}; nothing was changed`);
   return result;
 }
 

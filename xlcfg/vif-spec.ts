@@ -3,7 +3,20 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { nearestOf } from './known-keys.ts';
 
 /** The fields that xl takes as text. */
-const TEXT_FIELDS = ['bridge', 'gatewaydev', 'netdev', 'script', 'backend', 'vifname', 'model', 'rate', 'mtu', 'devid', 'accel', 'forwarddev'] as const;
+const TEXT_FIELDS = [
+  'bridge',
+  'gatewaydev',
+  'netdev',
+  'script',
+  'backend',
+  'vifname',
+  'model',
+  'rate',
+  'mtu',
+  'devid',
+  'accel',
+  'forwarddev',
+] as const;
 const FIELDS: readonly string[] = ['mac', 'ip', 'type', ...TEXT_FIELDS];
 
 export type VifField = 'mac' | 'ip' | 'type' | (typeof TEXT_FIELDS)[number];
@@ -61,7 +74,18 @@ export function vifParts(spec: string): VifPart[] {
 /** Never throws: what xl would not take is in `faults`. */
 export function parseVifSpec(spec: string): VifSpec {
   const vif: VifSpec = {
-    mac: null, bridge: null, ip: [], script: null, model: null, type: null, vifname: null, gatewaydev: null, backend: null, rate: null, mtu: null, faults: [],
+    mac: null,
+    bridge: null,
+    ip: [],
+    script: null,
+    model: null,
+    type: null,
+    vifname: null,
+    gatewaydev: null,
+    backend: null,
+    rate: null,
+    mtu: null,
+    faults: [],
   };
   for (const part of vifParts(spec)) readPart(vif, part, spec);
   return vif;
@@ -87,20 +111,37 @@ function readPart(vif: VifSpec, { key, value, start, end }: VifPart, spec: strin
 }
 
 function setText(vif: VifSpec, key: string, value: string): void {
-  if (key === 'bridge' || key === 'script' || key === 'model' || key === 'vifname' || key === 'gatewaydev' || key === 'backend' || key === 'rate' || key === 'mtu') vif[key] = value;
+  if (
+    key === 'bridge' ||
+    key === 'script' ||
+    key === 'model' ||
+    key === 'vifname' ||
+    key === 'gatewaydev' ||
+    key === 'backend' ||
+    key === 'rate' ||
+    key === 'mtu'
+  )
+    vif[key] = value;
   if (key === 'netdev') vif.gatewaydev = value;
-  if (key === 'rate' && !/^[0-9]+[GMK]?[Bb]\/s(?:@[0-9]+[mu]?s?)?$/.test(value)) vif.faults.push({ effect: 'refused', reason: `rate=${value}: xl wants 10Mb/s or 1MB/s@20ms` });
-  if ((key === 'mtu' || key === 'devid') && !/^\s*[0-9]/.test(value)) vif.faults.push({ effect: 'refused', reason: `${key}=${value} is no number` });
+  if (key === 'rate' && !/^[0-9]+[GMK]?[Bb]\/s(?:@[0-9]+[mu]?s?)?$/.test(value))
+    vif.faults.push({ effect: 'refused', reason: `rate=${value}: xl wants 10Mb/s or 1MB/s@20ms` });
+  if ((key === 'mtu' || key === 'devid') && !/^\s*[0-9]/.test(value))
+    vif.faults.push({ effect: 'refused', reason: `${key}=${value} is no number` });
   if (key === 'accel') vif.faults.push({ effect: 'dropped', reason: 'accel= is not supported by xl' });
-  if (value !== value.trimEnd()) vif.faults.push({ effect: 'misread', reason: `the blank after ${key}=${value.trimEnd()} is part of the value to xl: remove it` });
+  if (value !== value.trimEnd())
+    vif.faults.push({ effect: 'misread', reason: `the blank after ${key}=${value.trimEnd()} is part of the value to xl: remove it` });
 }
 
 /** xl stops at the first part that is not one byte in hexadecimal, and leaves the rest of the address as it was. */
 export function macFault(mac: string): VifFault | undefined {
   if (!/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i.test(mac)) {
-    return { effect: 'misread', reason: `mac=${mac} is no MAC address (six bytes, as in 00:16:3e:12:34:56): xl reads as much of it as it can and drops the rest` };
+    return {
+      effect: 'misread',
+      reason: `mac=${mac} is no MAC address (six bytes, as in 00:16:3e:12:34:56): xl reads as much of it as it can and drops the rest`,
+    };
   }
-  if (Number.parseInt(mac.slice(0, 2), 16) % 2 === 1) return { effect: 'warning', reason: `mac=${mac} is a multicast address: no guest can have it (its first byte is odd)` };
+  if (Number.parseInt(mac.slice(0, 2), 16) % 2 === 1)
+    return { effect: 'warning', reason: `mac=${mac} is a multicast address: no guest can have it (its first byte is odd)` };
   return undefined;
 }
 

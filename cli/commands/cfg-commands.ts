@@ -5,9 +5,16 @@ import type { FixOptions, ShowOptions } from './cfg.ts';
 
 export function registerCfg(program: Command, context: Context): void {
   const cfg = program.command('cfg').summary('read or edit an xl cfg file').helpCommand(false);
-  cfg.command('show').summary('a cfg as JSON, as xl understands it').argument('<FILE>').option('--json', 'errors as JSON, too')
+  cfg
+    .command('show')
+    .summary('a cfg as JSON, as xl understands it')
+    .argument('<FILE>')
+    .option('--json', 'errors as JSON, too')
     .action(context.action(async (file: string, options: ShowOptions) => (await import('./cfg.ts')).showCommand(file, options)));
-  cfg.command('fix').summary('edit a cfg, keeping what is not changed byte for byte').argument('<FILE>')
+  cfg
+    .command('fix')
+    .summary('edit a cfg, keeping what is not changed byte for byte')
+    .argument('<FILE>')
     .option('--change <FILE>', 'the change as JSON; - is standard input')
     .option('--set <KEY=VALUE>', 'set a key; may be repeated', (value: string, before: string[] | undefined) => [...(before ?? []), value])
     .option('--out <FILE>', 'write the result there (default: standard output)')

@@ -75,7 +75,8 @@ export async function replaceFile(path: string, bytes: Uint8Array): Promise<void
   let isMade = false;
   try {
     const old = await lstat(path).catch(missingIsUndefined);
-    if (old && !old.isFile()) throw new FileProblem(`${path}: is ${old.isSymbolicLink() ? 'a symbolic link: name the file itself' : 'no regular file'}`, true);
+    if (old && !old.isFile())
+      throw new FileProblem(`${path}: is ${old.isSymbolicLink() ? 'a symbolic link: name the file itself' : 'no regular file'}`, true);
     handle = await open(temporary, 'wx', 0o600);
     isMade = true;
     await handle.writeFile(bytes);

@@ -1,5 +1,17 @@
 /** `guestflow cfg show FILE` and `guestflow cfg fix FILE`: reads and edits an xl cfg by itself, without Temporal or a dom0. */
-import { applyChange, byteString, bytesOf, CfgError, ChangeError, checkChange, MAX_CFG_BYTES, parseCfg, parseChange, showCfg, unifiedDiff } from '../../xlcfg/index.ts';
+import {
+  applyChange,
+  byteString,
+  bytesOf,
+  CfgError,
+  ChangeError,
+  checkChange,
+  MAX_CFG_BYTES,
+  parseCfg,
+  parseChange,
+  showCfg,
+  unifiedDiff,
+} from '../../xlcfg/index.ts';
 import type { AppliedChange, CfgChange, SetValue } from '../../xlcfg/index.ts';
 import { FileProblem, readBounded, readStandardInput, replaceFile, writeOut } from './cfg-files.ts';
 
@@ -34,7 +46,10 @@ export async function fixCommand(file: string, options: FixOptions): Promise<num
   return reporting(file, options.json === true, async () => {
     const bytes = await readBounded(file, MAX_CFG_BYTES, 'a cfg');
     const applied = applyChange(parseCfg(bytes), await changeFrom(options));
-    const diff = options.diff === true || options.json === true ? unifiedDiff(byteString(bytes), byteString(applied.bytes), file, options.out ?? file) : '';
+    const diff =
+      options.diff === true || options.json === true
+        ? unifiedDiff(byteString(bytes), byteString(applied.bytes), file, options.out ?? file)
+        : '';
     if (options.out !== undefined) await replaceFile(options.out, applied.bytes);
     await printResult(applied, diff, options);
   });
@@ -52,7 +67,12 @@ async function printResult({ bytes, changed, notes }: AppliedChange, diff: strin
 }
 
 async function changeFrom({ change: source, set: assignments = [] }: FixOptions): Promise<CfgChange> {
-  const change = source === undefined ? {} : parseChange(byteText(source === '-' ? await readStandardInput(MAX_CFG_BYTES) : await readBounded(source, MAX_CFG_BYTES, 'a change')));
+  const change =
+    source === undefined
+      ? {}
+      : parseChange(
+          byteText(source === '-' ? await readStandardInput(MAX_CFG_BYTES) : await readBounded(source, MAX_CFG_BYTES, 'a change')),
+        );
   const set = new Map<string, SetValue>(Object.entries(change.set ?? {}));
   for (const assignment of assignments) {
     const [, key, value] = /^([^=]*)=(.*)$/s.exec(assignment) ?? [];
@@ -92,10 +112,19 @@ async function reporting(file: string, json: boolean, work: () => Promise<void>)
 
 function failureOf(file: string, error: unknown): Failure {
   if (error instanceof CfgError) {
-    return { type: 'InvalidInput', message: `${file}: line ${error.line}, column ${error.column}: ${error.reason}`, line: error.line, column: error.column };
+    return {
+      type: 'InvalidInput',
+      message: `${file}: line ${error.line}, column ${error.column}: ${error.reason}`,
+      line: error.line,
+      column: error.column,
+    };
   }
   if (error instanceof ChangeError) {
-    return { type: 'InvalidInput', message: `${file}: cannot be changed: ${error.message}`, ...(error.field === '' ? {} : { field: error.field }) };
+    return {
+      type: 'InvalidInput',
+      message: `${file}: cannot be changed: ${error.message}`,
+      ...(error.field === '' ? {} : { field: error.field }),
+    };
   }
   if (error instanceof FileProblem) return { type: error.isInput ? 'InvalidInput' : 'ToolFailed', message: error.message };
   return { type: 'ToolFailed', message: `${file}: ${error instanceof Error ? error.message : String(error)}` };

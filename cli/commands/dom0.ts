@@ -1,5 +1,6 @@
 /** `guestflow dom0 …`. */
 import type { Command } from 'commander';
+import type { AuditOptions } from '../audit.ts';
 import { withServer, type Context, type ServerOptions } from '../context.ts';
 
 const DRAIN = 'Takes no new guests on a dom0; those that it has stay.';
@@ -18,6 +19,9 @@ export function registerDom0(program: Command, context: Context): void {
     .action(context.action(async (host: string, options: ServerOptions) => (await import('../dom0.ts')).showFacts(io, host, options)));
   verb('show', 'a dom0\'s ledger', 'What a dom0 has promised to whom, and what its worker said last.')
     .action(context.action(async (host: string, options: ServerOptions) => (await import('../dom0.ts')).showLedger(io, host, options)));
+  verb('audit', 'what carries our mark, and whose it is', 'Lists everything on a dom0 that carries guestflow\'s mark, by guest and order, and what nobody claims (orphans). Exit code 4 when there are orphans.')
+    .option('--clean', 'remove the orphans, after showing them').option('--yes', 'with --clean: do not ask')
+    .action(context.action(async (host: string, options: AuditOptions) => (await import('../audit.ts')).auditDom0(io, host, options)));
   verb('drain', 'take no new guests', DRAIN).option('--off', 'take them again')
     .action(context.action(async (host: string, options: ServerOptions & { readonly off?: true }) => (await import('../dom0.ts')).drainDom0(io, host, options)));
 }

@@ -44,7 +44,9 @@ describe('guestflow cfg show', () => {
   test('a file that xl refuses: exit 2, one line with file, line, column and reason', async () => {
     writeFileSync(file, 'name = guest1\n');
     expect(await showCommand(file, {})).toBe(2);
-    expect(written.stderr).toEqual([`guestflow: ${file}: line 1, column 8: "guest1" is not in quotes: a value is a number, a quoted string or a [ list ]\n`]);
+    expect(written.stderr).toEqual([
+      `guestflow: ${file}: line 1, column 8: "guest1" is not in quotes: a value is a number, a quoted string or a [ list ]\n`,
+    ]);
     expect(stdout()).toBe('');
   });
 
@@ -159,6 +161,10 @@ describe('guestflow cfg fix', () => {
     expect(written.stderr.join('')).toMatch(/^note: lines ended in CRLF/);
     written.stdout.length = 0;
     expect(await fix({ json: true })).toBe(0);
-    expect(JSON.parse(stdout())).toMatchObject({ changed: ['line ends'], notes: [expect.stringContaining('CRLF')], cfg: "name='a'\nkernel='/k'\n" });
+    expect(JSON.parse(stdout())).toMatchObject({
+      changed: ['line ends'],
+      notes: [expect.stringContaining('CRLF')],
+      cfg: "name='a'\nkernel='/k'\n",
+    });
   });
 });

@@ -30,12 +30,22 @@ describe('set edits the value where it stands', () => {
     ['a negative number is quoted', 'rtc_timeoffset=0\n', { rtc_timeoffset: -3600 }, "rtc_timeoffset='-3600'\n"],
     ['one of several on a line', 'memory=512;vcpus=2\n', { vcpus: 4 }, 'memory=512;vcpus=4\n'],
     ['the last of duplicates', 'memory=1\nmemory=2\n', { memory: 3 }, 'memory=1\nmemory=3\n'],
-    ['a key in a comment or in a string is none', "# memory = 1\nextra = 'memory=2'\n", { memory: 3 }, "# memory = 1\nextra = 'memory=2'\nmemory = 3\n"],
+    [
+      'a key in a comment or in a string is none',
+      "# memory = 1\nextra = 'memory=2'\n",
+      { memory: 3 },
+      "# memory = 1\nextra = 'memory=2'\nmemory = 3\n",
+    ],
     ['added text gives way', "extra = 'a'\nextra += ' b' # more\n", { extra: 'c' }, "extra = 'a'\nextra = 'c' # more\n"],
     ['a number that xl would not add', 'memory += 512\n', { memory: 512 }, 'memory = 512\n'],
     ['octal is not what it seems', 'memory = 0512\n', { memory: 512 }, 'memory = 512\n'],
     ['hexadecimal of the same value stays', 'memory = 0x200\n', { memory: 512 }, 'memory = 0x200\n'],
-    ['a list in place of a string that xl drops', "disk = 'phy:/dev/a,xvda,w'\n", { disk: ['phy:/dev/b,xvda,w'] }, "disk = [ 'phy:/dev/b,xvda,w' ]\n"],
+    [
+      'a list in place of a string that xl drops',
+      "disk = 'phy:/dev/a,xvda,w'\n",
+      { disk: ['phy:/dev/b,xvda,w'] },
+      "disk = [ 'phy:/dev/b,xvda,w' ]\n",
+    ],
     ['a key like a property of objects', 'constructor=1\n', { constructor: 2 }, 'constructor=2\n'],
     ['a new key on a line of its own, after a last line without end', "name = 'a'", { memory: 5 }, "name = 'a'\nmemory = 5\n"],
     ['a new key as the file writes them', "name='a';\n", { memory: 5, pool: 'p' }, "name='a';\nmemory=5\npool='p'\n"],
@@ -67,10 +77,22 @@ describe('set edits lists entry by entry', () => {
     ['an entry changed', ['phy:/a,xvda,w', 'phy:/x,xvdb,w', 'phy:/c,xvdc,w'], before.replace('/b', '/x')],
     ['the first gone', ['phy:/b,xvdb,w', 'phy:/c,xvdc,w'], before.replace("'phy:/a,xvda,w', # one", '# one')],
     ['the last gone', ['phy:/a,xvda,w', 'phy:/b,xvdb,w'], before.replace("'phy:/c,xvdc,w'", '')],
-    ['one added at the end', ['phy:/a,xvda,w', 'phy:/b,xvdb,w', 'phy:/c,xvdc,w', 'phy:/d,xvdd,w'], before.replace("'  # three\n", "',  # three\n  'phy:/d,xvdd,w'\n")],
-    ['one added between', ['phy:/a,xvda,w', 'phy:/d,xvdd,w', 'phy:/b,xvdb,w', 'phy:/c,xvdc,w'], before.replace('# one\n', "# one\n  'phy:/d,xvdd,w',\n")],
-    ['one added in front', ['phy:/d,xvdd,w', 'phy:/a,xvda,w', 'phy:/b,xvdb,w', 'phy:/c,xvdc,w'], before.replace("'phy:/a", "'phy:/d,xvdd,w', 'phy:/a")],
-    ['all gone', [], "disk = [ # all\n  # one\n  # two\n    # three\n]\n"],
+    [
+      'one added at the end',
+      ['phy:/a,xvda,w', 'phy:/b,xvdb,w', 'phy:/c,xvdc,w', 'phy:/d,xvdd,w'],
+      before.replace("'  # three\n", "',  # three\n  'phy:/d,xvdd,w'\n"),
+    ],
+    [
+      'one added between',
+      ['phy:/a,xvda,w', 'phy:/d,xvdd,w', 'phy:/b,xvdb,w', 'phy:/c,xvdc,w'],
+      before.replace('# one\n', "# one\n  'phy:/d,xvdd,w',\n"),
+    ],
+    [
+      'one added in front',
+      ['phy:/d,xvdd,w', 'phy:/a,xvda,w', 'phy:/b,xvdb,w', 'phy:/c,xvdc,w'],
+      before.replace("'phy:/a", "'phy:/d,xvdd,w', 'phy:/a"),
+    ],
+    ['all gone', [], 'disk = [ # all\n  # one\n  # two\n    # three\n]\n'],
   ])('%s', (_promise, disk, after) => {
     expect(set(before, { disk })).toBe(after);
     expect(set(after, { disk })).toBe(after);
@@ -90,14 +112,29 @@ describe('extraWords', () => {
     ['a word is added', "extra = 'quiet'\n", ['clocksource=jiffies'], "extra = 'quiet clocksource=jiffies'\n"],
     ['one of the same name gives way', 'extra="clocksource=tsc quiet"\n', ['clocksource=jiffies'], 'extra="clocksource=jiffies quiet"\n'],
     ['several of the same name become one', "extra='clocksource=a x clocksource=b'\n", ['clocksource=c'], "extra='clocksource=c x'\n"],
-    ['no part of another word counts', "extra='xclocksource=tsc'\n", ['clocksource=jiffies'], "extra='xclocksource=tsc clocksource=jiffies'\n"],
+    [
+      'no part of another word counts',
+      "extra='xclocksource=tsc'\n",
+      ['clocksource=jiffies'],
+      "extra='xclocksource=tsc clocksource=jiffies'\n",
+    ],
     ['consoles are added, not replaced', "extra='console=tty0'\n", ['console=hvc0'], "extra='console=tty0 console=hvc0'\n"],
     ['words for init stay last', "extra='ro -- single'\n", ['quiet'], "extra='ro quiet -- single'\n"],
-    ['blanks within double quotes are no ends of words', `extra='a="b clocksource=x" c'\n`, ['clocksource=y'], `extra='a="b clocksource=x" c clocksource=y'\n`],
+    [
+      'blanks within double quotes are no ends of words',
+      `extra='a="b clocksource=x" c'\n`,
+      ['clocksource=y'],
+      `extra='a="b clocksource=x" c clocksource=y'\n`,
+    ],
     ['a new key, if there is none', "name='a'\n", ['quiet', 'clocksource=tsc'], "name='a'\nextra='quiet clocksource=tsc'\n"],
     ['an empty text', "extra=''\n", ['quiet'], "extra='quiet'\n"],
     ['a bare number gets quotes', 'extra = 4\n', ['quiet'], "extra = '4 quiet'\n"],
-    ['cmdline, as xl overlooks extra then', "extra='a'\ncmdline='root=/dev/xvda'\n", ['quiet'], "extra='a'\ncmdline='root=/dev/xvda quiet'\n"],
+    [
+      'cmdline, as xl overlooks extra then',
+      "extra='a'\ncmdline='root=/dev/xvda'\n",
+      ['quiet'],
+      "extra='a'\ncmdline='root=/dev/xvda quiet'\n",
+    ],
     ['in the addition where the word is', "extra='a b=1'\nextra+=' c=2'\n", ['b=3', 'c=4'], "extra='a b=3'\nextra+=' c=4'\n"],
     ['a word across two additions', "extra='clock'\nextra+='source=tsc'\n", ['clocksource=x'], "extra='clock'\nextra='clocksource=x'\n"],
     ['a word that root has already', "root='/dev/xvda2 ro'\n", ['ro'], "root='/dev/xvda2 ro'\n"],
@@ -126,7 +163,11 @@ describe('disk finds an entry by its vdev and changes the target only', () => {
     ['/srv/a.qcow2,qcow2,xvda2', 'phy:/dev/vg01/a', '/dev/vg01/a,raw,xvda2'],
     ['/srv/a.img, raw , xvda2', 'phy:/dev/vg01/a', ''],
     ['vdev=xvda2, target=/srv/a.img', 'phy:/dev/vg01/a', 'vdev=xvda2, target=/dev/vg01/a'],
-    ['vdev=xvda2,format=qcow2,backendtype=qdisk,target=/srv/a.qcow2', 'phy:/dev/vg01/a', 'vdev=xvda2,format=raw,backendtype=phy,target=/dev/vg01/a'],
+    [
+      'vdev=xvda2,format=qcow2,backendtype=qdisk,target=/srv/a.qcow2',
+      'phy:/dev/vg01/a',
+      'vdev=xvda2,format=raw,backendtype=phy,target=/dev/vg01/a',
+    ],
     ['/srv/a.img,vdev=xvda2', 'qcow2:/srv/b.qcow2', '/srv/b.qcow2,format=qcow2,vdev=xvda2'],
     ['vdev=xvda2,target=/srv/a.img', 'qcow2:/srv/b.qcow2', 'vdev=xvda2,format=qcow2,target=/srv/b.qcow2'],
     ['drbd:mirror,xvda2,w', 'phy:/dev/vg01/a', 'phy:/dev/vg01/a,xvda2,w'],
@@ -148,12 +189,17 @@ describe('disk finds an entry by its vdev and changes the target only', () => {
   });
 
   test('an unknown vdev is refused with those that there are', () => {
-    expect(refusal(fixture('how-to-2009'), { disk: [{ vdev: 'xvda1', to: 'phy:/dev/x' }] }).message).toBe('disk[0].vdev: no disk is xvda1: there are sda1, sda2');
+    expect(refusal(fixture('how-to-2009'), { disk: [{ vdev: 'xvda1', to: 'phy:/dev/x' }] }).message).toBe(
+      'disk[0].vdev: no disk is xvda1: there are sda1, sda2',
+    );
   });
 
-  test.each(['phy:/dev/x,xvdb,w', "phy:/dev/x'", 'phy:/dev/x\n', 'relative', 'phy:', 'drbd:/x', 'foo:/dev/x', '/x=1', '/x ', ''])('to %j is refused', (to) => {
-    expect(refusal(fixture('how-to-2009'), { disk: [{ vdev: 'sda1', to }] })).toBeInstanceOf(ChangeError);
-  });
+  test.each(['phy:/dev/x,xvdb,w', "phy:/dev/x'", 'phy:/dev/x\n', 'relative', 'phy:', 'drbd:/x', 'foo:/dev/x', '/x=1', '/x ', ''])(
+    'to %j is refused',
+    (to) => {
+      expect(refusal(fixture('how-to-2009'), { disk: [{ vdev: 'sda1', to }] })).toBeInstanceOf(ChangeError);
+    },
+  );
 });
 
 describe('vif changes fields in their places', () => {
@@ -274,7 +320,9 @@ describe('CRLF', () => {
 
 test('nothing to change gives the same bytes', () => {
   const before = fixture('xen-tools-4.9');
-  const change = parseChange('{"set":{"memory":512,"name":"guest1"},"extraWords":["elevator=noop"],"disk":[{"vdev":"xvda1","to":"file:/home/xen/domains/guest1/swap.img"}],"vif":[{"index":0,"mac":"00:16:3e:a3:69:9c"}]}');
+  const change = parseChange(
+    '{"set":{"memory":512,"name":"guest1"},"extraWords":["elevator=noop"],"disk":[{"vdev":"xvda1","to":"file:/home/xen/domains/guest1/swap.img"}],"vif":[{"index":0,"mac":"00:16:3e:a3:69:9c"}]}',
+  );
   const { bytes, changed } = applyChange(parseCfg(bytesOf(before)), change);
   expect(byteString(bytes)).toBe(before);
   expect(changed).toEqual([]);

@@ -78,8 +78,17 @@ describe('cfg show', () => {
     const { keys, disks, vifs, problems } = show('xen-tools-4.9');
     expect(keys).toMatchObject({ memory: 512, vcpus: 1, name: 'guest1', on_crash: 'restart' });
     expect(disks[0]).toEqual({
-      target: '/home/xen/domains/guest1/disk.img', format: 'raw', vdev: 'xvda2', access: 'rw', backendtype: null, devtype: 'disk', script: null,
-      backend: null, prefix: 'file', error: null, raw: 'file:/home/xen/domains/guest1/disk.img,xvda2,w',
+      target: '/home/xen/domains/guest1/disk.img',
+      format: 'raw',
+      vdev: 'xvda2',
+      access: 'rw',
+      backendtype: null,
+      devtype: 'disk',
+      script: null,
+      backend: null,
+      prefix: 'file',
+      error: null,
+      raw: 'file:/home/xen/domains/guest1/disk.img,xvda2,w',
     });
     expect(vifs[0]).toMatchObject({ ip: ['192.168.77.11'], mac: '00:16:3E:A3:69:9C', bridge: 'xenbr0' });
     expect(problems).toEqual([]);
@@ -98,8 +107,19 @@ describe('cfg show', () => {
     expect(disks).toEqual([]);
     const found = problems.map(({ key, line, effect }) => `${line} ${key} ${effect}`);
     expect(found).toEqual([
-      '1 name warning', '4 vcpus dropped', '5 vcpu dropped', '7 cpu_weight dropped', '8 disk dropped', '9 vif misread', '9 vif dropped', '9 vif dropped',
-      '9 vif misread', '10 localtime dropped', '11 memory warning', '11 memory misread', '11 memory warning',
+      '1 name warning',
+      '4 vcpus dropped',
+      '5 vcpu dropped',
+      '7 cpu_weight dropped',
+      '8 disk dropped',
+      '9 vif misread',
+      '9 vif dropped',
+      '9 vif dropped',
+      '9 vif misread',
+      '10 localtime dropped',
+      '11 memory warning',
+      '11 memory misread',
+      '11 memory warning',
     ]);
     expect(problems.find(({ reason }) => reason.includes('brigde'))?.reason).toContain('was bridge= meant?');
     expect(problems.find(({ key }) => key === 'vcpu')?.reason).toContain('was vcpus meant?');
@@ -110,7 +130,10 @@ describe('cfg show', () => {
   });
 
   test('cmdline makes xl overlook root and extra', () => {
-    expect(show('pvh-cmdline').problems.map(({ key, effect }) => [key, effect])).toEqual([['root', 'dropped'], ['extra', 'dropped']]);
+    expect(show('pvh-cmdline').problems.map(({ key, effect }) => [key, effect])).toEqual([
+      ['root', 'dropped'],
+      ['extra', 'dropped'],
+    ]);
   });
 
   test('CRLF is read, with one problem that says that xl refuses it', () => {

@@ -6,7 +6,13 @@ import { applyChange, bytesOf, byteString, CfgError, ChangeError, parseCfg, show
 import type { CfgChange, CfgDocument } from '../../../xlcfg/index.ts';
 import { plainOfSetting } from '../../../xlcfg/splice.ts';
 
-const anything = fc.oneof(fc.string({ unit: 'binary', maxLength: 20 }), fc.string({ unit: fc.constantFrom('a', "'", '"', '\\', '\n', ',', '#', ';', '=', '[', ']', ' ', '\0', '\r', 'é', ':', '/', '1'), maxLength: 12 }));
+const anything = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 20 }),
+  fc.string({
+    unit: fc.constantFrom('a', "'", '"', '\\', '\n', ',', '#', ';', '=', '[', ']', ' ', '\0', '\r', 'é', ':', '/', '1'),
+    maxLength: 12,
+  }),
+);
 
 function tryApply(text: string, change: unknown): string | undefined {
   try {
@@ -31,10 +37,15 @@ function isReadable(text: string): boolean {
 }
 
 const readable = goodCfg.filter(isReadable);
-const base = "name = 'guest1' # who\nkernel = '/k'\ndisk = [ 'phy:/dev/a,xvda,w', # root\n 'phy:/dev/b,xvdb,w' ]\nvif = [ 'mac=00:16:3e:00:00:01,bridge=xenbr0', 'bridge=b' ]\nextra = 'a=1 quiet'\nmemory = 512\n";
+const base =
+  "name = 'guest1' # who\nkernel = '/k'\ndisk = [ 'phy:/dev/a,xvda,w', # root\n 'phy:/dev/b,xvdb,w' ]\nvif = [ 'mac=00:16:3e:00:00:01,bridge=xenbr0', 'bridge=b' ]\nextra = 'a=1 quiet'\nmemory = 512\n";
 const change = fc.record(
   {
-    set: fc.dictionary(fc.constantFrom('memory', 'name', 'a', 'extra', 'pool'), fc.oneof(fc.integer({ min: 1, max: 9999 }), fc.constantFrom("it's", '"', '\\', '#;', 'é'), fc.constant(null)), { maxKeys: 3 }),
+    set: fc.dictionary(
+      fc.constantFrom('memory', 'name', 'a', 'extra', 'pool'),
+      fc.oneof(fc.integer({ min: 1, max: 9999 }), fc.constantFrom("it's", '"', '\\', '#;', 'é'), fc.constant(null)),
+      { maxKeys: 3 },
+    ),
     extraWords: fc.uniqueArray(fc.constantFrom('quiet', 'clocksource=tsc', 'a=1', '7='), { maxLength: 3 }),
   },
   { requiredKeys: [] },
@@ -115,7 +126,8 @@ describe('no value breaks out of its place: it is refused, or read back as given
     fc.assert(
       fc.property(anything, (key) => {
         const after = tryApply(base, { set: { [key]: 1 } });
-        if (after !== undefined) expect(Object.keys(values(parseCfg(bytesOf(after)))).filter((name) => !(name in before))).toEqual(key in before ? [] : [key]);
+        if (after !== undefined)
+          expect(Object.keys(values(parseCfg(bytesOf(after)))).filter((name) => !(name in before))).toEqual(key in before ? [] : [key]);
       }),
       { numRuns: 1000 },
     );
@@ -137,7 +149,10 @@ describe('no value breaks out of its place: it is refused, or read back as given
         const after = tryApply(base, { disk: [{ vdev: 'xvda', to: `phy:/${path}` }] });
         if (after === undefined) return;
         const { disks } = showCfg(parseCfg(bytesOf(after)));
-        expect(disks.map(({ target, vdev, access, error }) => [target, vdev, access, error])).toEqual([[`/${path}`, 'xvda', 'rw', null], ['/dev/b', 'xvdb', 'rw', null]]);
+        expect(disks.map(({ target, vdev, access, error }) => [target, vdev, access, error])).toEqual([
+          [`/${path}`, 'xvda', 'rw', null],
+          ['/dev/b', 'xvdb', 'rw', null],
+        ]);
       }),
       { numRuns: 2000 },
     );
@@ -150,7 +165,11 @@ describe('no value breaks out of its place: it is refused, or read back as given
         if (after === undefined) return;
         const [first, second] = showCfg(parseCfg(bytesOf(after))).vifs;
         expect(first?.raw).toBe('mac=00:16:3e:00:00:01,bridge=xenbr0');
-        expect({ ...second, raw: '', ...(field === 'ip' ? { ip: second?.ip.join(' ') } : {}) }).toMatchObject({ bridge: 'b', [field]: value, faults: [] });
+        expect({ ...second, raw: '', ...(field === 'ip' ? { ip: second?.ip.join(' ') } : {}) }).toMatchObject({
+          bridge: 'b',
+          [field]: value,
+          faults: [],
+        });
       }),
       { numRuns: 500 },
     );

@@ -1,0 +1,51 @@
+/** What `guestflow dom0 audit` does: all that carries guestflow's mark on a dom0, whose it is, and what nobody claims. */
+import { createInterface } from 'node:readline/promises';
+import { EXIT, GuestflowError } from '../contract/errors.ts';
+import type { AuditRow } from '../contract/types.ts';
+import { withGuestflow, type ServerOptions } from './context.ts';
+import { printJson, printLine, type Io } from './io.ts';
+
+export interface AuditOptions extends ServerOptions {
+  readonly clean?: true;
+  readonly yes?: true;
+}
+
+/** Exit code 4 when orphans are there and stay: a script may go by it. */
+export async function auditDom0(io: Io, host: string, options: AuditOptions): Promise<number> {
+  return withGuestflow(options, async (flow) => {
+    const rows = await flow.dom0Task<AuditRow[]>(host, 'audit');
+    const orphans = rows.filter(({ claimed }) => !claimed);
+    if (!options.json) describe(io, host, rows);
+    if (options.clean !== true || orphans.length === 0) {
+      if (options.json) printJson(io, { host, rows });
+      return orphans.length === 0 ? EXIT.done : EXIT.needsCleanup;
+    }
+    await mustAgree(io, options, orphans.length);
+    const cleaned = await flow.dom0Task<{ guest: string; order: string; outcome: string }[]>(host, 'clean', { orphans: orphans.map(({ guest, order }) => ({ guest, order })) });
+    if (options.json) printJson(io, { host, rows, cleaned });
+    else for (const { guest, order, outcome } of cleaned) printLine(io, `${guest} (order ${order}): ${outcome}`);
+    return cleaned.every(({ outcome }) => outcome === 'removed') ? EXIT.done : EXIT.needsCleanup;
+  });
+}
+
+function describe(io: Io, host: string, rows: readonly AuditRow[]): void {
+  if (rows.length === 0) printLine(io, `nothing on dom0 ${host} carries guestflow's mark`);
+  for (const { guest, order, claimed, reason, things } of rows) {
+    printLine(io, `${claimed ? 'claimed' : 'ORPHAN '}  ${guest} (order ${order}): ${reason}`);
+    for (const thing of things) printLine(io, `           ${thing}`);
+  }
+}
+
+/** What is removed was shown before; a person says yes to that, a script says --yes. */
+async function mustAgree(io: Io, options: AuditOptions, count: number): Promise<void> {
+  if (options.yes === true) return;
+  const mend = 'say --yes to remove the orphans without being asked';
+  if (io.stdin.isTTY !== true || options.json === true) throw new GuestflowError('InvalidInput', `--clean removes ${String(count)} orphan(s), and nobody is there to ask`, { field: 'yes', mend });
+  const readline = createInterface({ input: io.stdin, output: io.stderr });
+  try {
+    const answer = await readline.question(`Remove everything of the ${String(count)} orphan(s) above? Their data is gone then. [y/N] `);
+    if (!/^y(es)?$/i.test(answer.trim())) throw new GuestflowError('Cancelled', 'nothing was removed');
+  } finally {
+    readline.close();
+  }
+}

@@ -1,0 +1,195 @@
+/** One Temporal server for many cases: each guest's activities are led to its own world by the guest's name. */
+import { Context } from '@temporalio/activity';
+import { WithStartWorkflowOperation, WorkflowFailedError, WorkflowUpdateFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker, type NativeConnection } from '@temporalio/worker';
+import { createControlActivities } from '../../activities/control.ts';
+import { CONTROL_QUEUE, dom0BulkQueue, dom0Queue, dom0WorkflowId, GUEST_UPDATES, guestWorkflowId, nightlyScheduleId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
+import type { Dom0Facts, Dom0State, GuestOrder, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from '../../contract/types.ts';
+import { registerDom0 } from '../../client/dom0.ts';
+import type { GuestInput } from '../../workflows/guest.ts';
+import { rootFailure } from '../../workflows/operation.ts';
+import { shortBundle } from './bundle.ts';
+import { activityNames, NETWORK } from './world.ts';
+
+/** One activity of a guest, about to be attempted. */
+export interface Call {
+  readonly guest: string;
+  readonly activity: string;
+  readonly input: unknown;
+  /** Of the workflow that called it: `guest/<name>/provision/<order>`. */
+  readonly workflowId: string;
+  readonly activityId: string;
+  readonly attempt: number;
+  readonly isControl: boolean;
+}
+
+/** What answers the calls of one guest. `work` does what the activity does. */
+export type Actor = (call: Call, work: () => Promise<unknown>) => Promise<unknown>;
+
+type Activities = Record<string, (input: unknown) => Promise<unknown>>;
+
+const GiB = 2 ** 30;
+const SLOTS = 200;
+
+function hugeFacts(host: string): Dom0Facts {
+  return {
+    host, seenAt: '2026-01-01T00:00:00Z', xenVersion: '4.17.7', memoryBytes: 2 ** 50, memoryFreeBytes: 2 ** 50, cpus: 8, volumeGroup: 'vg01', volumeGroupBytes: 2 ** 50, volumeGroupFreeBytes: 2 ** 50,
+    imageDirFreeBytes: 64 * GiB, network: { ...NETWORK }, addresses: [], workerVersion: 'test', domains: [],
+  };
+}
+
+/** A worker that polls, and how to stop it. */
+interface Running {
+  stop(): Promise<void>;
+}
+
+async function start(worker: Worker): Promise<Running> {
+  const over = worker.run();
+  // A worker that ends by itself shows as cases that never end; its reason is worth more than a hanging test.
+  over.catch((error: unknown) => { console.error('a worker of the fault tests ended:', error); });
+  return {
+    async stop() {
+      worker.shutdown();
+      await over;
+    },
+  };
+}
+
+export class Server {
+  readonly client: Client;
+  private readonly connection: NativeConnection;
+  private readonly bundlePath: string;
+  private readonly actors = new Map<string, Actor>();
+  private readonly hosts = new Map<string, Running[]>();
+  private control: Promise<Running>;
+  private restarting: Promise<void> | undefined;
+  /** How often the control worker was restarted. */
+  restarts = 0;
+
+  private constructor(client: Client, connection: NativeConnection, bundlePath: string) {
+    this.client = client;
+    this.connection = connection;
+    this.bundlePath = bundlePath;
+    this.control = this.startControl();
+  }
+
+  static async start({ client, nativeConnection }: Pick<TestWorkflowEnvironment, 'client' | 'nativeConnection'>): Promise<Server> {
+    const server = new Server(client, nativeConnection, await shortBundle());
+    await server.control;
+    return server;
+  }
+
+  private async startControl(): Promise<Running> {
+    const real = createControlActivities(this.client) as unknown as Activities;
+    const activities = Object.fromEntries(Object.keys(real).map((name) => [name, this.led(name, true, async (input) => real[name]?.(input))]));
+    return start(await Worker.create({ connection: this.connection, taskQueue: CONTROL_QUEUE, workflowBundle: { codePath: this.bundlePath }, activities, maxConcurrentActivityTaskExecutions: SLOTS }));
+  }
+
+  /** An activity that asks its guest's actor. */
+  private led(activity: string, isControl: boolean, work: (input: unknown) => Promise<unknown>): (input: unknown) => Promise<unknown> {
+    return async (input) => {
+      const { info } = Context.current();
+      const workflowId = info.workflowExecution?.workflowId ?? '';
+      const guest = workflowId.split('/')[1] ?? '';
+      const call: Call = { guest, activity, input, workflowId, activityId: `${workflowId}#${info.workflowExecution?.runId ?? ''}#${info.activityId}`, attempt: info.attempt, isControl };
+      const actor = this.actors.get(guest);
+      if (actor === undefined && !isControl) throw new Error(`no case has a guest ${guest}`);
+      return actor === undefined ? work(input) : actor(call, () => work(input));
+    };
+  }
+
+  /** Serves a dom0's queues. */
+  async serve(host: string): Promise<void> {
+    await registerDom0(this.client, hugeFacts(host));
+    await this.startWorkers(host);
+  }
+
+  /** The workers of a dom0 come (back). */
+  async startWorkers(host: string): Promise<void> {
+    const activities = Object.fromEntries(activityNames().map((name) => [name, this.led(name, false, async () => { throw new Error(`${name} has no world`); })]));
+    const workers = await Promise.all([dom0Queue(host), dom0BulkQueue(host)].map((taskQueue) => Worker.create({ connection: this.connection, taskQueue, activities, maxHeartbeatThrottleInterval: '100ms', maxConcurrentActivityTaskExecutions: SLOTS })));
+    this.hosts.set(host, await Promise.all(workers.map(start)));
+  }
+
+  /** The workers of a dom0 go, once the activities that they run have ended. */
+  async stopWorkers(host: string): Promise<void> {
+    const running = this.hosts.get(host) ?? [];
+    this.hosts.delete(host);
+    await Promise.all(running.map((worker) => worker.stop()));
+  }
+
+  /** The control worker ends, and another one takes over. Cases that ask at the same time share a restart. */
+  async restartControl(): Promise<void> {
+    this.restarting ??= (async () => {
+      const old = await this.control;
+      const successor = old.stop().then(() => this.startControl());
+      this.control = successor;
+      await successor;
+      this.restarts += 1;
+      this.restarting = undefined;
+    })();
+    await this.restarting;
+  }
+
+  /** Whom the activities of this guest ask. */
+  lead(guest: string, actor: Actor): void {
+    this.actors.set(guest, actor);
+  }
+
+  forget(guest: string): void {
+    this.actors.delete(guest);
+  }
+
+  async place(order: GuestOrder): Promise<OrderAnswer> {
+    const startWorkflowOperation = new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
+      workflowId: guestWorkflowId(order.name), taskQueue: CONTROL_QUEUE, args: [{ order }], workflowIdConflictPolicy: 'USE_EXISTING', workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+    });
+    return this.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, { args: [order], startWorkflowOperation });
+  }
+
+  handle(guest: string): WorkflowHandle {
+    return this.client.workflow.getHandle(guestWorkflowId(guest));
+  }
+
+  async operate(guest: string, request: OperationRequest): Promise<OperationResult> {
+    return this.handle(guest).executeUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, { args: [request], updateId: request.id });
+  }
+
+  async status(guest: string): Promise<GuestStatus> {
+    return this.handle(guest).query<GuestStatus>(QUERIES.status);
+  }
+
+  /** Waits until an order has come to its end: the guest runs, needs cleanup, or its workflow has failed. */
+  async settled(guest: string): Promise<GuestStatus> {
+    for (;;) {
+      const status = await this.status(guest);
+      if (status.operation === undefined && status.queued.length === 0 && !['ordered', 'provisioning'].includes(status.phase)) return status;
+      await new Promise((resolve) => { setTimeout(resolve, 100); });
+    }
+  }
+
+  /** Whether the ledger has promised something to the guest. */
+  async hasLease(host: string, guest: string): Promise<boolean> {
+    const ledger = await this.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger);
+    return ledger.promised.some((promise) => promise.guest === guest);
+  }
+
+  async hasSchedule(guest: string): Promise<boolean> {
+    return this.client.schedule.getHandle(nightlyScheduleId(guest)).describe().then(() => true, () => false);
+  }
+
+  async isOpen(guest: string): Promise<boolean> {
+    return this.handle(guest).describe().then(({ status }) => status.name === 'RUNNING', () => false);
+  }
+
+  async stop(): Promise<void> {
+    for (const host of [...this.hosts.keys()]) await this.stopWorkers(host);
+    await (await this.control).stop();
+  }
+}
+
+/** The failure of an update or a workflow, as guestflow words it. */
+export function failureOf(error: unknown): ReturnType<typeof rootFailure> {
+  return rootFailure(error instanceof WorkflowFailedError || error instanceof WorkflowUpdateFailedError ? error.cause : error);
+}

@@ -1,0 +1,113 @@
+/** Every process and every change of a file of every activity × every fault: then the order goes on to its end, or is undone. */
+import type { FakeCall, FaultKind } from '../../fake/index.ts';
+import type { Case, Verdict } from './case.ts';
+import { asBefore, asOrdered, comparable, type Complaints } from './invariants.ts';
+import { perform, undo } from './perform.ts';
+import type { Rehearsal, Stage, Stages } from './stage.ts';
+import type { Entry, Tape } from './tape.ts';
+import { FORMER_TENANT, orderOf, refOf, settingsOf, type World } from './world.ts';
+import { GUEST } from './tape.ts';
+
+export interface Matrix {
+  readonly host: string;
+  readonly tape: Tape;
+  readonly stages: Stages;
+  /** The dom0 before the order. */
+  readonly start: Stage;
+  readonly rehearsals: readonly Rehearsal[];
+}
+
+/** Processes that change nothing: for them, a fault in the middle or after is the same as one before. */
+const LOOKS = [/^xl (list|info|-N )/, /^(lvs|vgs|cmp|sha256sum|dumpe2fs|arping|ssh-keyscan|apt-config|tail|udevadm) /, /^losetup --(json|find)/];
+const LOOK_FAULTS: readonly FaultKind[] = ['fail', 'fail-always', 'hang', 'kill-before'];
+const CHANGE_FAULTS: readonly FaultKind[] = ['fail', 'fail-middle', 'fail-after', 'fail-always', 'hang', 'hang-after', 'kill-before', 'kill-middle', 'kill-after'];
+const FILE_FAULTS: readonly FaultKind[] = ['fail', 'fail-always', 'kill-before', 'kill-middle', 'kill-after'];
+
+function lineOf({ tool, args }: FakeCall): string {
+  return [tool, ...args].join(' ');
+}
+
+export function isLook(call: FakeCall): boolean {
+  return call.kind === 'process' && LOOKS.some((look) => look.test(`${lineOf(call)} `));
+}
+
+export function faultsOf(call: FakeCall): readonly FaultKind[] {
+  return call.kind === 'file' ? FILE_FAULTS : isLook(call) ? LOOK_FAULTS : CHANGE_FAULTS;
+}
+
+/** Which call it is, in a form that a person can tell it by. */
+export function nameOf(call: FakeCall): string {
+  const [first = ''] = call.args.filter((arg) => !arg.startsWith('-'));
+  return `${call.kind} ${String(call.index)} ${call.name === call.tool ? call.tool : `${call.tool}:${call.name}`} ${call.name === call.tool ? first.slice(-40) : ''}`.trim();
+}
+
+/** Lets a fault happen at a call; `fail-always`: at each one like it from there on. */
+export function strike(world: World, at: FakeCall, kind: FaultKind): void {
+  const isSame = (call: FakeCall): boolean => call.kind === at.kind && call.index === at.index;
+  const isLike = (call: FakeCall): boolean => call.kind === at.kind && call.index >= at.index && lineOf(call) === lineOf(at);
+  world.dom0.faults.add({ kind, match: kind === 'fail-always' ? isLike : isSame });
+}
+
+export function beforeOf(matrix: Matrix): Stage['snapshot'] {
+  return matrix.start.snapshot;
+}
+
+/** The entries from `index` on, to the end of the order. */
+async function finish(matrix: Matrix, world: World, index: number): Promise<Complaints> {
+  for (const entry of matrix.tape.forward.slice(index)) {
+    const outcome = await perform(world, entry);
+    if (!outcome.isOk) return [`afterwards ${entry.activity} failed: ${outcome.error.message}`];
+  }
+  return asOrdered(beforeOf(matrix), world.snapshot(), refOf(orderOf(GUEST, matrix.host)), settingsOf(matrix.host));
+}
+
+/** Whether a dom0 is exactly where it would be without a fault: then the rest of the order is the rehearsal's. */
+function isWhereItShouldBe(matrix: Matrix, world: World, stage: Stage): boolean {
+  const settings = settingsOf(matrix.host);
+  return JSON.stringify(comparable(world.snapshot(), settings)) === JSON.stringify(comparable(stage.snapshot, settings));
+}
+
+/** The order goes on, or is undone; either must be whole. */
+export async function conclude(matrix: Matrix, world: World, index: number, isOk: boolean): Promise<Verdict> {
+  world.dom0.faults.restart();
+  world.startWorker();
+  const rehearsal = matrix.rehearsals[index];
+  if (isOk && rehearsal !== undefined) {
+    return { end: 'as ordered', complaints: isWhereItShouldBe(matrix, world, rehearsal.after) ? [] : await finish(matrix, world, index + 1) };
+  }
+  const failed = await undo(world, matrix.tape.undo[index] ?? []);
+  return { end: 'as before', complaints: [...failed, ...asBefore(beforeOf(matrix), world.snapshot(), settingsOf(matrix.host)), ...strangersBytes(world)] };
+}
+
+/** Free extents hold what the former tenant left; a guest's own bytes only come there with its snapshots. */
+function strangersBytes(world: World): Complaints {
+  return world.snapshot().freeResidue.filter((label) => label !== FORMER_TENANT && label !== GUEST).map((label) => `free extents hold bytes of ${label}`);
+}
+
+async function runFault(matrix: Matrix, index: number, call: FakeCall, kind: FaultKind): Promise<Verdict> {
+  const rehearsal = matrix.rehearsals[index];
+  if (rehearsal === undefined) throw new Error('no such rehearsal');
+  return matrix.stages.on(rehearsal.from, matrix.host, async (world) => {
+    strike(world, call, kind);
+    const outcome = await perform(world, rehearsal.entry);
+    const hasFired = world.dom0.faults.fired.length > 0;
+    const verdict = await conclude(matrix, world, index, outcome.isOk);
+    const notFired = hasFired ? [] : ['the fault did not happen: the activity is not the same twice'];
+    // Nothing was wrong with the dom0: who comes back after a kill must be able to go on.
+    const gaveUp = kind.startsWith('kill') && !outcome.isOk ? [`it could not go on after the kill: ${outcome.error.message}`] : [];
+    return { ...verdict, complaints: [...notFired, ...gaveUp, ...verdict.complaints, ...world.dom0.unknown.map((line) => `unknown to the fake: ${line}`)] };
+  });
+}
+
+/** The name of the entry at `index`: activities that are called twice are told apart. */
+export function entryName(entries: readonly Entry[], index: number): string {
+  return `${String(index).padStart(2, '0')} ${entries[index]?.activity ?? ''}`;
+}
+
+export function stepFaultCases(matrix: Matrix): Case[] {
+  return matrix.rehearsals.flatMap(({ calls }, index) =>
+    calls.flatMap((call) => faultsOf(call).map((kind): Case => ({
+      name: `step/${entryName(matrix.tape.forward, index)}/${nameOf(call)}/${kind}`,
+      run: () => runFault(matrix, index, call, kind),
+    }))));
+}

