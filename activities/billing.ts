@@ -2,7 +2,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { GuestflowError } from '../contract/errors.ts';
 import type { BillingOperation, GuestView, Notification, OperationOutcome } from '../contract/billing-types.ts';
-import type { GuestOrder, OperationRequest, OrderAnswer } from '../contract/types.ts';
+import type { GuestOrder, OperationRequest } from '../contract/types.ts';
 
 /** An order whose dom0 is chosen when it is placed. */
 export type OrderToPlace = Omit<GuestOrder, 'dom0'>;
@@ -11,8 +11,8 @@ export type OrderToPlace = Omit<GuestOrder, 'dom0'>;
 export interface GuestDesk {
   /** Undefined when there is none of that name. */
   look(guest: string): Promise<GuestView | undefined>;
-  /** Chooses a dom0 and orders; the same order again gets the same answer. */
-  place(order: OrderToPlace): Promise<OrderAnswer>;
+  /** Chooses a dom0 and orders. The same order again is no second one. */
+  place(order: OrderToPlace): Promise<void>;
   /** Asks for an operation, and waits for a few seconds. The same request again is the same request. */
   operate(guest: string, request: OperationRequest): Promise<OperationOutcome>;
   /** The order that holds a host name. */
@@ -48,8 +48,8 @@ export function createBillingActivities({ desk, messenger }: BillingDependencies
       return { ...(view === undefined ? {} : { guest: view }), tells: messenger !== undefined };
     },
 
-    async placeGuest(order: OrderToPlace): Promise<OrderAnswer> {
-      return typed(() => desk.place(order));
+    async placeGuest(order: OrderToPlace): Promise<void> {
+      await typed(() => desk.place(order));
     },
 
     async operateGuest(input: { guest: string; request: OperationRequest & { readonly kind: BillingOperation } }): Promise<OperationOutcome> {

@@ -2,12 +2,12 @@
 import { z } from 'zod';
 import { guestOrderWireSchema, guestRefSchema, guestSpecSchema, reservationSchema } from '../contract/wire.ts';
 import type { GuestSpec } from '../contract/types.ts';
-import { activityMaker, type Dom0Context } from './step.ts';
+import { activityMaker, type Dom0Context, type Lock } from './step.ts';
 import { audit } from './steps/audit.ts';
 import { disableAutostart, enableAutostart } from './steps/autostart.ts';
 import { bootGuest, destroyGuest, stopGuest } from './steps/boot.ts';
 import { fixCfg } from './steps/cfg-fix.ts';
-import { createImage, ensureGolden } from './steps/create-image.ts';
+import { createImage, discardHalfGolden, ensureGolden } from './steps/create-image.ts';
 import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
 import { dropImage, makeVolumes } from './steps/lvm-migration.ts';
 import { takeBackup } from './steps/nightly-backup.ts';
@@ -35,6 +35,7 @@ export function createDom0Activities(context: Dom0Context) {
   const byName = (ref: { readonly name: string }): string => ref.name;
   const ofSpec = (input: { readonly spec: GuestSpec }): string => input.spec.name;
   const ofRef = (input: { readonly ref: { readonly name: string } }): string => input.ref.name;
+  const ofDist = (input: { readonly dist: string }): Lock => ({ shared: `golden/${input.dist}` });
   const unlocked = (): undefined => undefined;
   return {
     short: {
@@ -64,7 +65,8 @@ export function createDom0Activities(context: Dom0Context) {
       reviveVolumes: activity(guestRefSchema, byName, reviveVolumes),
     },
     bulk: {
-      ensureGolden: activity(goldenInput, (input) => `golden/${input.dist}`, ensureGolden),
+      ensureGolden: activity(goldenInput, ofDist, ensureGolden),
+      discardHalfGolden: activity(goldenInput, ofDist, discardHalfGolden),
       createImage: activity(z.object({ spec: guestSpecSchema }), ofSpec, createImage),
       makeVolumes: activity(guestSpecSchema, byName, makeVolumes),
       takeBackup: activity(guestRefSchema, byName, takeBackup),

@@ -46,22 +46,39 @@ export interface Dom0Context {
 /** Heartbeats are sent this often whether or not there is news: cancellation arrives with their answers. */
 const HEARTBEAT_MS = 4_000;
 
+/** What a step has to itself: its guest, by name; or something that several guests share, for which they wait in turn. */
+export type Lock = string | { readonly shared: string };
+
+interface Holder {
+  /** Whose step it is. */
+  readonly of: string;
+  readonly abort: AbortController;
+  readonly done: Promise<void>;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => { signal.addEventListener('abort', () => { resolve(); }, { once: true }); });
+}
+
 /**
  * Steps on one guest never overlap on a dom0, not even with an earlier attempt that Temporal has given up on (a heartbeat that was late)
- * while its processes still run: the newcomer ends the other one and waits for it.
+ * while its processes still run: the newcomer ends the other one and waits for it. Another guest's step is only waited for.
  */
 export class GuestLocks {
-  private readonly holders = new Map<string, { abort: AbortController; done: Promise<void> }>();
+  private readonly holders = new Map<string, Holder>();
 
-  async hold<T>(key: string, outer: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /** @param of whose step it is: an earlier one of the same is ended. */
+  async hold<T>(key: string, of: string, outer: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     for (let holder = this.holders.get(key); holder !== undefined; holder = this.holders.get(key)) {
-      holder.abort.abort(new Error('a later attempt has begun'));
-      await holder.done;
+      if (holder.of === of) holder.abort.abort(new Error('a later attempt has begun'));
+      await Promise.race([holder.done, aborted(outer)]);
+      if (outer.aborted) throw new CancelledFailure('the step was cancelled while it waited for another');
     }
     const abort = new AbortController();
     const working = work(AbortSignal.any([outer, abort.signal]));
     const done = working.then(() => undefined, () => undefined);
-    this.holders.set(key, { abort, done });
+    this.holders.set(key, { of, abort, done });
     try {
       return await working;
     } finally {
@@ -96,9 +113,9 @@ export function activityMaker(context: Dom0Context) {
   const locks = new GuestLocks();
   /**
    * @param schema what the step takes; the dom0 worker checks it again, whoever sent it.
-   * @param lockOf what the step has to itself on this dom0, if anything: its guest.
+   * @param lockOf what the step has to itself on this dom0, if anything.
    */
-  return <I, R>(schema: z.ZodType<NoInfer<I>>, lockOf: (input: NoInfer<I>) => string | undefined, step: (env: StepEnv, input: I) => Promise<R>) => async (raw: I): Promise<R> => {
+  return <I, R>(schema: z.ZodType<NoInfer<I>>, lockOf: (input: NoInfer<I>) => Lock | undefined, step: (env: StepEnv, input: I) => Promise<R>) => async (raw: I): Promise<R> => {
     const parsed = schema.safeParse(raw);
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
@@ -128,9 +145,11 @@ export function activityMaker(context: Dom0Context) {
       }
     };
     try {
-      const key = lockOf(parsed.data);
+      const lock = lockOf(parsed.data);
       const outer = activity.cancellationSignal;
-      return key === undefined ? await run(outer) : await locks.hold(key, outer, run);
+      if (lock === undefined) return await run(outer);
+      const isShared = typeof lock !== 'string';
+      return await locks.hold(isShared ? lock.shared : lock, isShared ? (activity.info.workflowExecution?.workflowId ?? '') : lock, outer, run);
     } finally {
       clearInterval(timer);
     }

@@ -59,7 +59,9 @@ function createProgram(context: Context): Command {
       outputError: () => undefined,
     })
     .exitOverride()
-    .showSuggestionAfterError();
+    .showSuggestionAfterError()
+    // What follows the command of `lab exec` is that command's, flags and all.
+    .enablePositionalOptions();
   registerUp(program, context);
   registerProvision(program, context);
   registerGuests(program, context);

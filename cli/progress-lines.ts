@@ -49,7 +49,7 @@ function timeOf(step: StepProgress, now: number): string {
 }
 
 /** What the running activity says of itself. */
-function activityText({ activities = [] }: ProgressDetail): string {
+export function activityText({ activities = [] }: ProgressDetail): string {
   const [activity] = activities;
   if (activity === undefined) return '';
   const percent = activity.fraction === undefined ? '' : `${String(Math.round(activity.fraction * 100))} % `;

@@ -2,12 +2,19 @@
 import { formatSize } from '../contract/sizes.ts';
 import type { BackupRecord, GuestStatus } from '../contract/types.ts';
 import { printFacts, printLine, type Io } from './io.ts';
+import { activityText, type ProgressDetail } from './progress-lines.ts';
 
-/** Prints all that is known of a guest. */
-export function describeGuest(io: Io, status: GuestStatus, url?: string): void {
+/**
+ * Prints all that is known of a guest.
+ *
+ * @param detail what its operation is doing just now
+ */
+export function describeGuest(io: Io, status: GuestStatus, url?: string, detail: ProgressDetail = {}): void {
   const { spec, wallclock } = status;
   printFacts(io, [
     ['guest', `${status.name} is ${status.phase}${status.operation === undefined ? '' : `; ${status.operation.kind} runs since ${status.operation.startedAt}`}`],
+    ['doing', status.operation === undefined ? undefined : activityText(detail)],
+    ['waiting for', status.operation === undefined ? undefined : detail.operation?.waiting],
     ['order', `${status.order}, plan ${status.plan}, taken ${status.orderedAt}`],
     ['dom0', status.dom0],
     ['address', spec === undefined ? undefined : `${spec.network.ip} netmask ${spec.network.netmask} gateway ${spec.network.gateway}, ${spec.network.mac} on ${spec.network.bridge}`],
@@ -16,7 +23,7 @@ export function describeGuest(io: Io, status: GuestStatus, url?: string): void {
     ['disks', spec === undefined ? undefined : `root ${formatSize(spec.diskBytes)}, swap ${formatSize(spec.swapBytes)}`],
     ['system', spec === undefined ? undefined : `${spec.dist}, ${spec.type}, time zone ${spec.timezone}`],
     ['clock', wallclock === undefined ? undefined : `clocksource ${wallclock.clocksource}, ${wallclock.timeDaemon}, ${wallclock.skewSeconds.toFixed(3)} s off dom0, independent_wallclock ${wallclock.independentWallclock}`],
-    ['waiting', status.queued.length === 0 ? undefined : status.queued.join(', ')],
+    ['queued', status.queued.length === 0 ? undefined : status.queued.join(', ')],
     ['schedule', status.scheduleId],
     ['backups', status.backups.length === 0 ? undefined : `${String(status.backups.length)}, the last: ${describeBackup(status.backups.at(-1))}`],
     ['gone on', status.graceUntil],

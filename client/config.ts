@@ -44,7 +44,7 @@ export async function findEndpoint(options: EndpointOptions = {}): Promise<Endpo
   const namespace = options.namespace ?? configured ?? 'default';
   const ui = process.env['GUESTFLOW_TEMPORAL_UI'];
   const known = (address: string, source: string): Endpoint => ({
-    address, namespace, source, connection: { ...connectionOptions, address } as Endpoint['connection'], ...(ui === undefined ? {} : { uiUrl: ui }),
+    address, namespace, source, connection: { ...connectionOptions, address }, ...(ui === undefined ? {} : { uiUrl: ui }),
   });
   if (options.address !== undefined) return known(options.address, '--address');
   const { address } = connectionOptions;

@@ -1,6 +1,6 @@
 /** dom0s: their ledgers, and small tasks on them. */
 import { randomBytes } from 'node:crypto';
-import { WithStartWorkflowOperation, type Client, type Connection } from '@temporalio/client';
+import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { GuestflowError } from '../contract/errors.ts';
 import { DOM0_NAME_PATTERN } from '../contract/guest-name.ts';
@@ -93,10 +93,11 @@ export async function mustBeServed(session: Session, host: string): Promise<void
 
 /** Whether a worker has asked for that dom0's steps lately. */
 async function isServed(session: Session, host: string): Promise<boolean> {
-  const { workflowService } = session.client.connection as Connection;
+  const { workflowService } = session.connection;
   const { pollers } = await session.call(`dom0 ${host}`, () =>
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum lives in @temporalio/proto, which is no dependency of ours
     workflowService.describeTaskQueue({ namespace: session.endpoint.namespace, taskQueue: { name: dom0Queue(host) }, taskQueueType: ACTIVITY_QUEUE }));
-  return (pollers ?? []).some(({ lastAccessTime }) => Date.now() - Number(lastAccessTime?.seconds ?? 0) * 1000 < POLLER_IS_GONE_MS);
+  return pollers.some(({ lastAccessTime }) => Date.now() - Number(lastAccessTime?.seconds ?? 0) * 1000 < POLLER_IS_GONE_MS);
 }
 
 /** temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY */

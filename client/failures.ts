@@ -4,7 +4,7 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
-import { GuestflowError, isErrorType, type ErrorDetails } from '../contract/errors.ts';
+import { GuestflowError, isErrorType } from '../contract/errors.ts';
 
 /** Codes of gRPC (https://grpc.io/docs/guides/status-codes/) that say something of their own. */
 const GRPC = { permissionDenied: 7, failedPrecondition: 9, unavailable: 14, unauthenticated: 16 } as const;
@@ -35,7 +35,7 @@ function* chain(error: unknown): Generator {
 function fromFailure(link: unknown, subject: string): GuestflowError | undefined {
   if (link instanceof ApplicationFailure && isErrorType(link.type)) {
     const [details] = link.details ?? [];
-    return new GuestflowError(link.type, link.message, typeof details === 'object' && details !== null ? (details as ErrorDetails) : {});
+    return new GuestflowError(link.type, link.message, typeof details === 'object' && details !== null ? (details) : {});
   }
   if (link instanceof CancelledFailure) return new GuestflowError('Cancelled', `${subject}: it was cancelled`);
   if (link instanceof TimeoutFailure) {
@@ -54,7 +54,8 @@ function fromClient(link: unknown, subject: string, address: string): GuestflowE
   if (link instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(link)) return noControlWorker(subject);
   if (isGrpcCancelledError(link)) return new GuestflowError('Cancelled', `${subject}: the wait was interrupted`);
   if (!isGrpcServiceError(link)) return undefined;
-  switch (Number(link.code)) {
+  const code: number = link.code;
+  switch (code) {
     case GRPC.unavailable:
       return temporalDoesNotAnswer(address, link.details);
     case GRPC.permissionDenied:

@@ -118,7 +118,7 @@ async function failureOf(session: Session, { name, phase, error, leftovers }: Gu
   if (phase === 'gone') return new GuestflowError('Busy', `guest ${name} is gone: it lived and was terminated`, { field: 'name', value: name });
   if (phase !== 'failed') return undefined;
   const known = new GuestflowError(type, error?.message ?? `guest ${name} failed`);
-  const outcome = await session.call(`guest ${name}`, () => session.client.workflow.getHandle(guestWorkflowId(name)).result()).catch((failure: unknown) => failure);
+  const outcome: unknown = await session.call(`guest ${name}`, () => session.client.workflow.getHandle(guestWorkflowId(name)).result()).catch((failure: unknown) => failure);
   return outcome instanceof GuestflowError && outcome.type === known.type ? outcome : known;
 }
 

@@ -14,7 +14,7 @@ export async function hashPassword(plain: string): Promise<string> {
   const refuse = (reason: string): GuestflowError => new GuestflowError('InvalidInput', `the password ${reason}`, { field: 'password' });
   if (plain === '') throw refuse('is empty');
   if (Buffer.byteLength(plain) > LONGEST) throw refuse(`is longer than ${String(LONGEST)} bytes`);
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+   
   if (/[\u0000-\u001f\u007f]/.test(plain)) throw refuse('has control characters');
   try {
     const { stdout } = await createRunner().run('openssl', ['passwd', '-6', '-stdin'], { input: `${plain}\n`, timeoutMs: 10_000 });

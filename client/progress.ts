@@ -67,12 +67,16 @@ async function pendingActivities(client: Client, workflowId: string): Promise<Ac
     waitingForWorker: Number(pending.state) === SCHEDULED,
     ...timeOf(pending.lastStartedTime?.seconds),
     ...heartbeatOf(pending.heartbeatDetails?.payloads?.[0]),
-    ...(pending.lastFailure?.message == null ? {} : { lastFailure: pending.lastFailure.message }),
+    ...failureOf(pending.lastFailure?.message),
   }));
 }
 
 /** temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED */
 const SCHEDULED = 1;
+
+function failureOf(message: string | null | undefined): { lastFailure?: string } {
+  return message === undefined || message === null ? {} : { lastFailure: message };
+}
 
 function timeOf(seconds: unknown): { startedAt?: string } {
   return seconds === undefined || seconds === null ? {} : { startedAt: new Date(Number(seconds) * 1000).toISOString() };

@@ -11,6 +11,7 @@ const CONNECT_MS = 5_000;
 /** A connected client. */
 export interface Session {
   readonly client: Client;
+  readonly connection: Connection;
   readonly endpoint: Endpoint;
   /**
    * Makes a call with a time limit; errors become guestflow's.
@@ -35,6 +36,7 @@ export async function openSession(endpoint: Endpoint): Promise<Session> {
   });
   return {
     client: new Client({ connection, namespace: endpoint.namespace }),
+    connection,
     endpoint,
     call: async (subject, work, limitMs = ANSWER_MS) => {
       try {

@@ -39,7 +39,7 @@ export function notObject(message: string): { error: (issue: { code: string }) =
 const yesOrNo = z.boolean({ error: 'must be true or false' });
 
 /** A size as people write it; becomes bytes. Numbers are refused: they could be bytes, MiB or GiB. */
-function size(kind: keyof typeof check.SIZE_BOUNDS): z.ZodType<number, unknown> {
+function size(kind: keyof typeof check.SIZE_BOUNDS): z.ZodType<number> {
   return z
     .unknown()
     .superRefine((value, context) => {

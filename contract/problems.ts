@@ -1,4 +1,5 @@
 /** What is wrong with a document that a person wrote: every problem with its field, its value and the reason, as one error. */
+import { inspect } from 'node:util';
 import type { z } from 'zod';
 import { GuestflowError, type ErrorType } from './errors.ts';
 
@@ -70,7 +71,7 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function showValue(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value) ?? typeof value;
+  const text = typeof value === 'string' ? value : inspect(value, { depth: 2, breakLength: Infinity });
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
 }
 

@@ -1,4 +1,15 @@
-/** A dom0 that is none: simulated tools over one state, behind the same seam as the real one. What it may be trusted for: `docs/testing.md`. */
+/**
+ * A dom0 that is none: simulated tools over one state, behind the same seam as the real one. It answers exactly the command lines that
+ * guestflow uses and throws at any other. `test/contract` is the suite that it shares with the real dom0.
+ *
+ * Where it knowingly differs:
+ * - Disks hold a model (whose file system, whose bytes besides), not bytes; every extent of a new volume is taken for a used one.
+ * - One look at the start, the middle or the end of a disk sees whatever is left anywhere on it (stricter).
+ * - e2fsck refuses the image of a running guest; the real one checks that only of devices (stricter).
+ * - LVM tools, ssh-keygen and xl are atomic: killed in the middle is killed after the effect.
+ * - No fsync, no page cache: what was written survives a power cut.
+ * - The golden tarball, dumps and private keys are small texts of its own. A guest runs only the scripts that the steps send.
+ */
 import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

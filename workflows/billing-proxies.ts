@@ -1,6 +1,6 @@
 /** Activities of billing, and the small workflows that an order starts beside itself. */
-import { getExternalWorkflowHandle, ParentClosePolicy, proxyActivities, startChild, WorkflowExecutionAlreadyStartedError } from '@temporalio/workflow';
-import { defineSearchAttributeKey } from '@temporalio/common';
+import { getExternalWorkflowHandle, ParentClosePolicy, proxyActivities, startChild } from '@temporalio/workflow';
+import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { BillingActivities } from '../activities/billing.ts';
 import { HOLD_HOSTNAME, hostnameWorkflowId, type Notification } from '../contract/billing-types.ts';
 import { CONTROL_QUEUE, SEARCH_ATTRIBUTES } from '../contract/names.ts';

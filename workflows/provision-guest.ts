@@ -23,7 +23,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
   return operation.run(async () => {
     const lease = await operation.step('reserve', () => control.reserve(order), () => control.release(ref), ({ ip }) => ip);
     const spec = await operation.step('plan', () => host.planGuest({ order, lease }), () => undo.removeGuestState(ref), ({ network }) => `${network.ip}, ${network.mac} on ${network.bridge}`);
-    await operation.step('golden', async () => (spec.installMethod === 'golden' ? bulk.ensureGolden({ dist: spec.dist, ...(spec.mirror === undefined ? {} : { mirror: spec.mirror }) }) : undefined), undefined,
+    await operation.step('golden', async () => (spec.installMethod === 'golden' ? bulk.ensureGolden({ dist: spec.dist, ...(spec.mirror === undefined ? {} : { mirror: spec.mirror }) }) : undefined), async () => (spec.installMethod === 'golden' ? undoBulk.discardHalfGolden({ dist: spec.dist }) : undefined),
       (golden) => (golden === undefined ? 'not used: debootstrap' : `${golden.dist} of ${golden.createdAt}, ${golden.reused ? 'reused' : 'made'}`));
     await operation.step('create-image', () => bulk.createImage({ spec }), () => undo.removeImage(ref), ({ bytes }) => `${formatSize(spec.diskBytes)}, ${formatSize(bytes)} used`);
     await operation.step('cfg-fix', () => host.fixCfg({ spec, disks: 'image', onCrash: 'destroy' }), () => undo.removeCfg(ref), ({ path }) => `${path}, read by xl as ordered`);

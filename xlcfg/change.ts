@@ -136,7 +136,6 @@ function checkAtom(value: unknown, field: string, wanted: string): void {
 
 function checkText(value: string, field: string): void {
   if (value.length > MAX_LENGTH) throw new ChangeError(field, `longer than ${MAX_LENGTH} characters`);
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value))
     throw new ChangeError(field, 'has a line break or another control character: a value is one line of text');
 }

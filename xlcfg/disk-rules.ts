@@ -83,7 +83,7 @@ export const RULES: readonly Rule[] = [
   keyed('(?:active|hidden)-disk', nothing),
   {
     pattern: /target=[^\n]*/y,
-    apply: (state, matched, start) => {
+    apply: (state: DiskState, matched: string, start: number): void => {
       const value = withoutComma(matched).slice('target='.length);
       setOnce(state, 'target', value);
       state.spans.target = { start: start + 'target='.length, end: start + 'target='.length + value.length };

@@ -28,7 +28,7 @@ export function decode(value: string, encoding: Encoding): string {
 export function encode(value: string, encoding: Encoding): string | undefined {
   if (/\p{Surrogate}/u.test(value)) return undefined;
   if (encoding === 'utf8') return Buffer.from(value, 'utf8').toString('latin1');
-  return [...value].every((character) => (character.codePointAt(0) ?? 0) <= 0xff) ? value : undefined;
+  return Array.from(value).every((character) => (character.codePointAt(0) ?? 0) <= 0xff) ? value : undefined;
 }
 
 export function positionAt(text: string, offset: number): Position {
@@ -36,7 +36,7 @@ export function positionAt(text: string, offset: number): Position {
   let line = 1;
   for (let at = text.indexOf('\n'); at !== -1 && at < offset; at = text.indexOf('\n', at + 1)) line += 1;
   const before = text.slice(lineStart, offset);
-  return { line, column: [...decode(before, encodingOf(before))].length + 1 };
+  return { line, column: Array.from(decode(before, encodingOf(before))).length + 1 };
 }
 
 /** Answers many positions of one text without counting its lines again each time. */
@@ -52,6 +52,6 @@ export function positionsOf(text: string): (offset: number) => Position {
       else high = middle - 1;
     }
     const before = text.slice(starts[low], offset);
-    return { line: low + 1, column: [...decode(before, encodingOf(before))].length + 1 };
+    return { line: low + 1, column: Array.from(decode(before, encodingOf(before))).length + 1 };
   };
 }

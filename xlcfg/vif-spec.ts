@@ -134,13 +134,13 @@ function setText(vif: VifSpec, key: string, value: string): void {
 
 /** xl stops at the first part that is not one byte in hexadecimal, and leaves the rest of the address as it was. */
 export function macFault(mac: string): VifFault | undefined {
-  if (!/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i.test(mac)) {
+  if (!/^[0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5}$/i.test(mac)) {
     return {
       effect: 'misread',
       reason: `mac=${mac} is no MAC address (six bytes, as in 00:16:3e:12:34:56): xl reads as much of it as it can and drops the rest`,
     };
   }
-  if (Number.parseInt(mac.slice(0, 2), 16) % 2 === 1)
+  if (Number.parseInt(mac, 16) % 2 === 1)
     return { effect: 'warning', reason: `mac=${mac} is a multicast address: no guest can have it (its first byte is odd)` };
   return undefined;
 }

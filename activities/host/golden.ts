@@ -40,6 +40,11 @@ export function acquireOptions(dump: string): string[] {
   return dump.split('\n').filter((line) => /^Acquire::(?:https?|ForceIPv[46]|Retries|Check-Valid-Until)\b.*\s".+";$/i.test(line) && !line.includes('Auto-Detect'));
 }
 
+/** Where the tree of the tarball at `path` is made. */
+export function goldenWork(path: string): string {
+  return `${path}.work`;
+}
+
 /**
  * Makes the tarball at `path`. Needs a mirror and about a minute; time limit one hour. After a failure it may be there half-made: give
  * a temporary name, and rename it when this has returned.
@@ -58,7 +63,7 @@ export async function makeGolden(
       ? await ownAptSources(host, dist)
       : [`deb ${checkedPattern('mirror', options.mirror, /^https?:\/\/[A-Za-z0-9._:/~%+-]+$/, 'an http or https address is needed')} ${dist} main`];
   const acquire = acquireOptions((await host.run('apt-config', ['dump'])).stdout);
-  const work = `${path}.work`;
+  const work = goldenWork(path);
   await host.files.removeTree(work);
   // apt unpacks as a user of its own, who must get through.
   await host.files.makeDirectory(`${work}/tmp`, 0o755);

@@ -14,11 +14,14 @@ export interface RoleInput {
   readonly passwordHash?: string;
   /** `Europe/Berlin`. */
   readonly timezone: string;
+  /** Host name in the guest. Default: its name. */
+  readonly hostname?: string;
 }
 
 /** A key line as OpenSSH takes it, without options: those could name a command to run. */
 const KEY_LINE = /^(?:ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp(?:256|384|521)|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) [A-Za-z0-9+/=]{40,3000}(?: [ -~]*)?$/;
 const CRYPT_HASH = /^\$(?:1|2[aby]|5|6|7|y|gy)\$[A-Za-z0-9./=$,]{8,500}$/;
+const HOST_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 const TIMEZONE = /^[A-Za-z0-9_+-]+(?:\/[A-Za-z0-9_+-]+){0,3}$/;
 
 /** Writes the role's input into `directory` (0700, made here; what an earlier run left in it goes). */
@@ -33,6 +36,7 @@ export async function writeRoleInput(host: Host, directory: string, input: RoleI
   await host.files.makeDirectory(at, 0o700);
   await host.files.writeAtomic(`${at}/authorized_keys`, keys.map((key) => `${key}\n`).join(''));
   await host.files.writeAtomic(`${at}/timezone`, `${timezone}\n`);
+  if (input.hostname !== undefined) await host.files.writeAtomic(`${at}/hostname`, `${checkedPattern('hostname', input.hostname, HOST_NAME, 'it must be a host name in lower case')}\n`);
   if (input.passwordHash !== undefined) await host.files.writeAtomic(`${at}/password-hash`, `${input.passwordHash}\n`);
 }
 

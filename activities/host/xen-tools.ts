@@ -118,11 +118,14 @@ function configFile({ fs, fsOptions }: ImageSettings): string {
   return `${fs}_options = ${options}\npassword = 0\n`;
 }
 
-/** The reason in xen-tools' own words: its output says little, its log has the end of what failed. */
+/** What xen-tools adds to every failure: commands of its own, and that it gives up. */
+const NOISE = /^(?:Aborting|See \/var\/log\/|Running command .* failed with exit code)/;
+
+/** The reason in the words of what failed. They are in xen-tools' log only; its output says little. */
 async function explained(host: Host, name: string, error: ToolError): Promise<GuestflowError> {
-  const log = tail(String((await host.files.read(`/var/log/xen-tools/${name}.log`)) ?? ''), 8);
-  const text = log === '' ? tail(error.stdout, 8) : log;
-  return new GuestflowError('ToolFailed', `xen-create-image of ${name} failed: ${text || error.message}`);
+  const log = String((await host.files.read(`/var/log/xen-tools/${name}.log`)) ?? '') || error.stdout;
+  const reason = tail(log.split('\n').filter((line) => !NOISE.test(line)).join('\n'));
+  return new GuestflowError('ToolFailed', `xen-create-image of ${name} failed: ${reason || error.message}`);
 }
 
 async function requireRole(host: Host, path: string, mend: string): Promise<void> {

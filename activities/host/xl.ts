@@ -166,7 +166,6 @@ export async function awaitGone(host: Host, name: string, limitMs: number, signa
 
 /** Text without terminal sequences and control characters, so that a guest cannot steer the reader's terminal. */
 export function plainText(text: string): string {
-  // eslint-disable-next-line no-control-regex -- removing them is the purpose
   return text.replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\^_])/g, '').replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '');
 }
 

@@ -11,8 +11,9 @@ import type { StepEnv } from '../step.ts';
 
 /** How long a guest has for its boot. Generous: a dom0 under emulation takes over a minute. */
 const ANSWER_LIMIT_MS = 8 * 60_000;
-/** How long a guest has to shut down when asked, before it is switched off. */
-const SHUTDOWN_LIMIT_MS = 3 * 60_000;
+/** A guest is asked so often to shut down, with this long after each, before it is switched off. */
+const SHUTDOWN_ASKS = 3;
+const SHUTDOWN_AGAIN_MS = 60_000;
 const GONE_LIMIT_MS = 2 * 60_000;
 const POLL_MS = 500;
 
@@ -71,7 +72,7 @@ export async function bootGuest(env: StepEnv, spec: GuestSpec): Promise<BootResu
   const there = await findDomain(env.host, spec.name);
   if (there !== undefined && /[dsc]/.test(there.state)) {
     if (there.state.includes('c')) await destroyDomain(env.host, there.id);
-    await mustBeGone(env, spec.name);
+    await mustBeGone(env, spec.name, there.id);
   }
   if ((await findDomain(env.host, spec.name)) === undefined) {
     env.progress(`xl create ${spec.name}`);
@@ -82,8 +83,9 @@ export async function bootGuest(env: StepEnv, spec: GuestSpec): Promise<BootResu
   return { domainId: domain?.id ?? -1, seconds: Math.round((Date.now() - started) / 100) / 10, ...answer };
 }
 
-async function mustBeGone(env: StepEnv, name: string): Promise<void> {
-  if (await awaitGone(env.host, name, GONE_LIMIT_MS, env.signal)) return;
+/** `id`: a dying domain has often lost its name. */
+async function mustBeGone(env: StepEnv, name: string, id: number): Promise<void> {
+  if (await awaitGone(env.host, name, GONE_LIMIT_MS, env.signal, id)) return;
   throw new GuestflowError('ToolFailed', `domain ${name} is still in xl list ${String(GONE_LIMIT_MS / 1000)} s after it was told to end`);
 }
 
@@ -92,15 +94,24 @@ export async function stopGuest(env: StepEnv, ref: GuestRef): Promise<{ how: 'wa
   const domain = await ownDomain(env, ref);
   if (domain === undefined) return { how: 'was off' };
   env.progress(`xl shutdown ${ref.name}`);
-  try {
-    await shutdownDomain(env.host, domain.id);
-  } catch (error) {
-    // A guest without the PV driver refuses; one that ended meanwhile is unknown. Both are settled below.
-    if (!(error instanceof ToolError) || error.cancelled) throw error;
+  for (let asked = 1; asked <= SHUTDOWN_ASKS; asked += 1) {
+    // Asked again: a guest early in its boot does not hear the first time, and xl itself may fail once.
+    const patienceMs = (await askToShutDown(env, domain.id)) ? SHUTDOWN_AGAIN_MS : POLL_MS;
+    if (await awaitGone(env.host, ref.name, patienceMs, env.signal, domain.id)) return { how: 'shut down' };
   }
-  if (await awaitGone(env.host, ref.name, SHUTDOWN_LIMIT_MS, env.signal)) return { how: 'shut down' };
   await destroyGuest(env, ref);
   return { how: 'switched off' };
+}
+
+/** Whether the domain was asked. One without the PV driver cannot be; one that ended meanwhile is unknown. */
+async function askToShutDown(env: StepEnv, id: number): Promise<boolean> {
+  try {
+    await shutdownDomain(env.host, id);
+    return true;
+  } catch (error) {
+    if (!(error instanceof ToolError) || error.cancelled) throw error;
+    return false;
+  }
 }
 
 /** Switches the guest off and waits until it has gone, dying included. */
@@ -112,7 +123,7 @@ export async function destroyGuest(env: StepEnv, ref: GuestRef): Promise<void> {
   } catch (error) {
     if (!(error instanceof ToolError) || error.cancelled || (await findDomain(env.host, ref.name)) !== undefined) throw error;
   }
-  await mustBeGone(env, ref.name);
+  await mustBeGone(env, ref.name, domain.id);
 }
 
 /** The guest's domain; one of that name without a cfg of ours is somebody else's. */

@@ -8,6 +8,7 @@ import { devicePath } from '../host/lvm.ts';
 import { dryRun } from '../host/xl.ts';
 import { compareWithPlan } from '../cfg-gate.ts';
 import { guestPaths, guestVolumes, type GuestPaths } from '../guest-paths.ts';
+import { removeParts } from '../half-made.ts';
 import { cfgHeader, cfgOwner, mustOwn } from '../marks.ts';
 import type { StepEnv } from '../step.ts';
 
@@ -73,6 +74,7 @@ export async function fixCfg(env: StepEnv, input: FixCfgInput): Promise<CfgResul
 
   const edited = applyChange(parseCfg(base), changeFor(env, input, paths));
   const bytes = existing === undefined ? Buffer.concat([Buffer.from(`${cfgHeader({ guest: spec.name, order: spec.order })}\n`), edited.bytes]) : Buffer.from(edited.bytes);
+  for (const path of [paths.candidateCfg, paths.cfg]) await removeParts(host.files, path);
   await host.files.writeAtomic(paths.candidateCfg, bytes);
   const { config, warnings } = await dryRun(host, paths.candidateCfg);
   const disagreements = [...warnings, ...compareWithPlan(config, input, env.settings)];

@@ -6,8 +6,10 @@ import { MiB } from '../../contract/sizes.ts';
 import { PART_SUFFIX } from '../host/host.ts';
 import { knownHostsLine, makeKey } from '../host/guest-ssh.ts';
 import { readHostKey, writeRoleInput } from '../host/role-input.ts';
+import { goldenWork } from '../host/golden.ts';
 import { clearHalfMade, makeGolden, xenCreateImage } from '../host/xen-tools.ts';
 import { guestPaths, type GuestPaths } from '../guest-paths.ts';
+import { makeMarkedDirectory, removeParts } from '../half-made.ts';
 import { isOwner, MARKER_FILE, markerOwner, markerText, mustOwn } from '../marks.ts';
 import type { StepEnv } from '../step.ts';
 
@@ -34,6 +36,10 @@ function goldenPath(settings: Dom0Settings, dist: string): string {
   return `${settings.goldenDir}/${dist}.tar`;
 }
 
+function unfinishedGolden(settings: Dom0Settings, dist: string): string {
+  return `${settings.goldenDir}/${dist}${PART_SUFFIX}.tar`;
+}
+
 async function sha256Of(env: StepEnv, path: string): Promise<string> {
   const { stdout } = await env.host.run('sha256sum', ['--', path], { timeoutMs: 10 * 60_000, signal: env.signal });
   return stdout.slice(0, 64);
@@ -54,8 +60,8 @@ export async function ensureGolden(env: StepEnv, input: { dist: string; mirror?:
     env.log.warn({ path }, 'the golden root tarball does not match its checksum: it is made again');
   }
   await host.files.makeDirectory(settings.goldenDir, 0o700);
-  const unfinished = `${settings.goldenDir}/${input.dist}${PART_SUFFIX}.tar`;
-  await host.files.remove(unfinished);
+  await discardHalfGolden(env, input);
+  const unfinished = unfinishedGolden(settings, input.dist);
   env.progress(`making the golden root tarball of ${input.dist} (once on this dom0)`);
   const mirror = input.mirror ?? settings.mirror;
   await makeGolden(host, { dist: input.dist, path: unfinished, ...(mirror === undefined ? {} : { mirror }), signal: env.signal, onProgress: (line) => { env.progress(`golden root tarball: ${line}`); } });
@@ -66,14 +72,18 @@ export async function ensureGolden(env: StepEnv, input: { dist: string; mirror?:
   return { ...made, path, reused: false };
 }
 
+/** Undo of `ensureGolden`: what a making that was cut short has left. A whole tarball stays: the next guest is made from it. */
+export async function discardHalfGolden(env: StepEnv, input: { dist: string }): Promise<void> {
+  const unfinished = unfinishedGolden(env.settings, input.dist);
+  await removeParts(env.host.files, `${goldenPath(env.settings, input.dist)}.json`);
+  await env.host.files.remove(unfinished);
+  await env.host.files.removeTree(goldenWork(unfinished));
+}
+
 /** The directory of a guest's keys and records, marked. Made before anything else of the guest is. */
 export async function ensureGuestState(env: StepEnv, ref: GuestRef): Promise<GuestPaths> {
-  const { files } = env.host;
   const paths = guestPaths(env.settings, ref.name);
-  const marker = await files.read(`${paths.state}/${MARKER_FILE}`);
-  if (marker !== undefined) mustOwn(markerOwner(marker), ref, paths.state);
-  await files.makeDirectory(paths.state, 0o700);
-  if (marker === undefined) await files.writeAtomic(`${paths.state}/${MARKER_FILE}`, markerText({ guest: ref.name, order: ref.order }));
+  await makeMarkedDirectory(env.host.files, paths.state, ref);
   return paths;
 }
 
@@ -83,6 +93,7 @@ async function prepareRole(env: StepEnv, spec: GuestSpec, paths: GuestPaths): Pr
   await writeRoleInput(env.host, paths.roleInput, {
     authorizedKeys: [provision, ...spec.sshKeys],
     timezone: spec.timezone,
+    ...(spec.hostname === undefined ? {} : { hostname: spec.hostname }),
     ...(spec.passwordHash === undefined ? {} : { passwordHash: spec.passwordHash }),
   });
 }
@@ -137,6 +148,7 @@ export async function createImage(env: StepEnv, input: { spec: GuestSpec }): Pro
   }, { signal: env.signal, onOutput: (line) => { env.progress(`xen-create-image: ${line}`); } });
 
   // The role made the guest's host key on this dom0, so the first login already knows whom it talks to.
+  await removeParts(host.files, paths.knownHosts);
   await host.files.writeAtomic(paths.knownHosts, knownHostsLine(spec.network.ip, await readHostKey(host, paths.roleInput)));
   const made = `${paths.unfinishedImages}/domains/${spec.name}`;
   await host.files.rename(`${paths.unfinishedImages}/${spec.name}.cfg`, `${made}/${spec.name}.cfg`);

@@ -4,6 +4,7 @@ import { MiB } from '../../contract/sizes.ts';
 import { devicePath, listVolumes, volumeGroup } from '../host/lvm.ts';
 import { consoleTail, findDomain, hostInfo, listDomains } from '../host/xl.ts';
 import { guestPaths } from '../guest-paths.ts';
+import { limboOf, partsOf } from '../half-made.ts';
 import { isOwner, volumeOwner } from '../marks.ts';
 import type { StepEnv } from '../step.ts';
 import { listBackups } from './nightly-backup.ts';
@@ -63,7 +64,8 @@ export async function leftoversOf(env: StepEnv, ref: GuestRef): Promise<string[]
   const paths = guestPaths(settings, ref.name);
   const left: string[] = [];
   if ((await findDomain(host, ref.name)) !== undefined) left.push(`domain ${ref.name}`);
-  for (const path of [paths.cfg, paths.autostart, paths.images, paths.unfinishedImages, paths.backups, paths.state]) {
+  const halfMade = [...(await partsOf(host.files, paths.cfg)), paths.unfinishedImages, limboOf(paths.backups), limboOf(paths.state)];
+  for (const path of [paths.cfg, paths.autostart, paths.images, paths.backups, paths.state, ...halfMade]) {
     if ((await host.files.info(path)) !== undefined) left.push(path);
   }
   for (const volume of await listVolumes(host, settings.volumeGroup)) {

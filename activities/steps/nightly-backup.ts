@@ -7,7 +7,8 @@ import { fsInfo, replayJournal } from '../host/ext4.ts';
 import { createSnapshot, devicePath, listVolumes, volumeGroup, type Volume } from '../host/lvm.ts';
 import { PART_SUFFIX } from '../host/host.ts';
 import { guestPaths, guestVolumes } from '../guest-paths.ts';
-import { MARKER_FILE, markerOwner, markerText, mustOwn, volumeOwner, volumeTags } from '../marks.ts';
+import { makeMarkedDirectory } from '../half-made.ts';
+import { mustOwn, volumeOwner, volumeTags } from '../marks.ts';
 import type { StepEnv } from '../step.ts';
 import { removeSnapshot } from './undo.ts';
 
@@ -84,11 +85,7 @@ export async function takeBackup(env: StepEnv, ref: GuestRef): Promise<BackupRec
 async function ensureBackupDirectory(env: StepEnv, ref: GuestRef): Promise<string> {
   const { files } = env.host;
   const directory = guestPaths(env.settings, ref.name).backups;
-  if ((await files.info(directory)) !== undefined) mustOwn(markerOwner(await files.read(`${directory}/${MARKER_FILE}`)), ref, directory);
-  else {
-    await files.makeDirectory(directory, 0o700);
-    await files.writeAtomic(`${directory}/${MARKER_FILE}`, markerText({ guest: ref.name, order: ref.order }));
-  }
+  await makeMarkedDirectory(files, directory, ref);
   const names = await files.list(directory);
   for (const name of names) {
     const isUnrecorded = name.endsWith('.dump.zst') && !names.includes(`${name.slice(0, -'.dump.zst'.length)}.json`);

@@ -29,7 +29,8 @@ export async function sealGuest(env: StepEnv, spec: GuestSpec): Promise<{ sealed
   const again = await guestRun(host, { ...target, command: 'true', timeoutMs: 60_000, okCodes: [0, 255] });
   if (again.code === 0) throw new GuestflowError('ToolFailed', `${spec.name} still takes the provisioning key after it was removed`);
   if (!/permission denied/i.test(again.stderr)) throw new GuestflowError('ToolFailed', `whether ${spec.name} refuses the provisioning key is unknown: ${again.stderr.trim()}`);
-  await host.files.remove(paths.provisionKey);
+  // The private half last: as long as it is there, the guest counts as not sealed.
   await host.files.remove(`${paths.provisionKey}.pub`);
+  await host.files.remove(paths.provisionKey);
   return { sealed: true };
 }

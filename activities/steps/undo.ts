@@ -2,6 +2,7 @@
  * The undo of each step. Each is safe when its step never ran, when it ran half, and when the undo itself already ran.
  * Each removes only what carries this guest's and this order's mark.
  */
+import { dirname } from 'node:path';
 import type { GuestRef } from '../../contract/types.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { formatSize } from '../../contract/sizes.ts';
@@ -10,6 +11,7 @@ import { detachLoop, loopDevicesOf } from '../host/loop.ts';
 import { clearHalfMade } from '../host/xen-tools.ts';
 import { findDomain } from '../host/xl.ts';
 import { guestPaths, guestVolumes } from '../guest-paths.ts';
+import { removeMarkedDirectory, removeParts } from '../half-made.ts';
 import { cfgOwner, isOwner, MARKER_FILE, markerOwner, volumeOwner } from '../marks.ts';
 import type { StepEnv } from '../step.ts';
 
@@ -33,15 +35,17 @@ export async function removeImage(env: StepEnv, ref: GuestRef): Promise<void> {
   for (const image of [paths.diskImage, paths.swapImage]) {
     for (const device of await loopDevicesOf(host, image)) await detachLoop(host, device);
   }
-  // The marker goes last but one, so that a removal that was cut short still knows whose the rest is.
-  for (const name of await host.files.list(paths.images)) if (name !== MARKER_FILE) await host.files.removeTree(`${paths.images}/${name}`);
-  await host.files.removeTree(paths.images);
+  // By another name first, under which a removal that was cut short is found again.
+  await host.files.makeDirectory(dirname(paths.unfinishedImages));
+  await host.files.rename(paths.images, paths.unfinishedImages);
+  await host.files.removeTree(paths.unfinishedImages);
 }
 
 /** Undo of cfg-fix and autostart: the cfg and the link to it. */
 export async function removeCfg(env: StepEnv, ref: GuestRef): Promise<void> {
   const { files } = env.host;
   const paths = guestPaths(env.settings, ref.name);
+  await removeParts(files, paths.cfg);
   const cfg = await files.read(paths.cfg);
   if (cfg === undefined || !isOwner(cfgOwner(cfg), ref)) return;
   if ((await files.readLink(paths.autostart)) === paths.cfg) await files.remove(paths.autostart);
@@ -92,14 +96,12 @@ async function mustReadZeros(env: StepEnv, device: string, bytes: number): Promi
 
 /** Undo of the first backup: what was taken of this order. */
 export async function removeBackups(env: StepEnv, ref: GuestRef): Promise<void> {
-  const { files } = env.host;
-  const directory = guestPaths(env.settings, ref.name).backups;
-  if (isOwner(markerOwner(await files.read(`${directory}/${MARKER_FILE}`)), ref)) await files.removeTree(directory);
+  await removeMarkedDirectory(env.host.files, guestPaths(env.settings, ref.name).backups, ref);
 }
 
 /** The last of all: keys and records of the guest on this dom0. */
 export async function removeGuestState(env: StepEnv, ref: GuestRef): Promise<void> {
-  if (isOwner(await stateOwner(env, ref), ref)) await env.host.files.removeTree(guestPaths(env.settings, ref.name).state);
+  await removeMarkedDirectory(env.host.files, guestPaths(env.settings, ref.name).state, ref);
 }
 
 async function stateOwner(env: StepEnv, ref: GuestRef): Promise<ReturnType<typeof markerOwner>> {

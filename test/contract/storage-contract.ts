@@ -51,6 +51,17 @@ export function describeStorageContract(context: () => ContractContext): void {
       expect(progress.at(-1)).toBe(BYTES);
     });
 
+    test('a wipe of the end leaves the beginning', async () => {
+      const { host } = context();
+      const device = await newDevice('end');
+      await zeroVolume(host, device, { bytes: BYTES });
+      await makeSwap(host, device);
+      const progress: number[] = [];
+      await zeroVolume(host, device, { bytes: BYTES, offset: BYTES / 2, onProgress: (bytes) => progress.push(bytes) });
+      expect(await isZero(device)).toBe(false);
+      expect(progress.at(-1)).toBe(BYTES);
+    });
+
     test('wiping a device that is not there fails with code 1', async () => {
       const { host, vg } = context();
       expect(await toolErrorOf(zeroVolume(host, devicePath(vg, 'no-such-volume'), { bytes: BYTES }))).toMatchObject({

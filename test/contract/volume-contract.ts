@@ -6,6 +6,7 @@ import {
   devicePath,
   extendVolume,
   listVolumes,
+  reduceVolume,
   removeVolume,
   renameVolume,
   tagVolume,
@@ -134,6 +135,15 @@ export function describeVolumeContract(context: () => ContractContext): void {
         stderr: expect.stringMatching(/matches existing size/) as string,
       });
       expect((await toolErrorOf(extendVolume(host, vg, name, 8 * MiB))).code).toBe(5);
+    });
+
+    test('a volume shrinks, and a size that is not smaller is refused with code 5', async () => {
+      const { host, vg } = context();
+      const name = await make('shrink', 12 * MiB);
+      await reduceVolume(host, vg, name, 4 * MiB);
+      expect((await find(name))?.bytes).toBe(4 * MiB);
+      expect((await toolErrorOf(reduceVolume(host, vg, name, 4 * MiB))).code).toBe(5);
+      expect((await toolErrorOf(reduceVolume(host, vg, name, 8 * MiB))).code).toBe(5);
     });
 
     test('a snapshot names its origin, says how full it is, and goes with its origin', async () => {

@@ -1,5 +1,6 @@
 /** What a dom0 may look like when an operation has ended: as ordered, as before, or with an exact list of what is left. Nothing else. */
 import { guestPaths, guestVolumes } from '../../activities/guest-paths.ts';
+import { limboOf } from '../../activities/half-made.ts';
 import { cfgOwner, markerOwner, UNFINISHED_TAG } from '../../activities/marks.ts';
 import type { Dom0Settings } from '../../contract/dom0-settings.ts';
 import type { GuestRef } from '../../contract/types.ts';
@@ -13,7 +14,7 @@ export type Volume = DomainState['volumes'][number];
 
 /** Directories of guestflow itself, not of one guest: they appear with the first guest, and stay. */
 function ownDirectories({ imageDir, stateDir, backupDir, goldenDir }: Dom0Settings): string[] {
-  return [`${imageDir}/.guestflow`, `${imageDir}/domains`, `${stateDir}/guests`, backupDir, goldenDir, '/etc/xen/auto'];
+  return [`${imageDir}/.guestflow`, `${imageDir}/domains`, `${stateDir}/guests`, `${stateDir}/guests/.guestflow`, backupDir, `${backupDir}/.guestflow`, goldenDir, '/etc/xen/auto'];
 }
 
 /** The tarballs that all guests are made from are kept, when they are whole: nobody's order made them. */
@@ -134,7 +135,8 @@ export function asOrdered(before: DomainState, after: DomainState, ref: GuestRef
 /** What is left of a guest, in the words of `leftoversOf`, found independently of it; `unlisted`: what no such list could name. */
 export function leftOn(before: DomainState, after: DomainState, ref: GuestRef, settings: Dom0Settings): { left: string[]; unlisted: Complaints } {
   const paths = guestPaths(settings, ref.name);
-  const roots = [paths.cfg, paths.autostart, paths.images, paths.unfinishedImages, paths.backups, paths.state];
+  const parts = Object.keys(after.files).filter((path) => path.startsWith(`${paths.cfg}.`));
+  const roots = [paths.cfg, paths.autostart, paths.images, paths.unfinishedImages, paths.backups, limboOf(paths.backups), paths.state, limboOf(paths.state), ...parts];
   const below = (path: string): string | undefined => roots.find((root) => path === root || path.startsWith(`${root}/`));
   const isNew = (path: string): boolean => !(path in before.files) && !before.directories.includes(path);
   const found = [...Object.keys(after.files), ...after.directories].filter(isNew).map(below).filter((root) => root !== undefined);

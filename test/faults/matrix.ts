@@ -5,6 +5,9 @@ import { perform } from './perform.ts';
 import { Server } from './server.ts';
 import { Stages } from './stage.ts';
 import { stepFaultCases, type Matrix } from './step-faults.ts';
+import { halfDoneCases, undoFaultCases } from './undo-faults.ts';
+import { interruptionCases } from './interruptions.ts';
+import { lastingCases } from './conditions.ts';
 import { recordTape, type Tape } from './tape.ts';
 import { startServer } from '../workflow/temporal.ts';
 import { World } from './world.ts';
@@ -67,7 +70,7 @@ export async function runFaults(options: FaultRun): Promise<{ cases: number; fai
     const tape = await recordTape(server, HOST);
     say(`recorded after ${seconds()} s: ${tape.forward.map(({ activity }) => activity).join(', ')}`);
     const matrix = await makeMatrix(tape, stages);
-    const all = stepFaultCases(matrix);
+    const all = [...stepFaultCases(matrix), ...(await undoFaultCases(matrix)), ...halfDoneCases(matrix), ...interruptionCases(matrix), ...lastingCases(matrix)];
     const cases = options.only === undefined ? all : all.filter(({ name }) => name.includes(options.only ?? ''));
     if (options.isListing === true) {
       for (const { name } of cases) say(name);

@@ -1,9 +1,13 @@
 /** Runs an activity as Temporal would: attempt after attempt, in a new worker process when the one before was killed. */
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { DefaultLogger } from '@temporalio/worker';
 import { HOST_CHANGE, UNDO } from '../../workflows/time-limits.ts';
 import type { Entry } from './tape.ts';
 import type { World } from './world.ts';
+
+/** What fails here is meant to. */
+const QUIET = new DefaultLogger('ERROR', () => undefined);
 
 export type Outcome = { readonly isOk: true; readonly value: unknown } | { readonly isOk: false; readonly error: Error };
 
@@ -28,7 +32,7 @@ export async function perform(world: World, { activity, input, isControl }: Entr
   if (isControl) return { isOk: true, value: undefined };
   for (let attempt = 1; ; attempt += 1) {
     world.startWorker();
-    const environment = new MockActivityEnvironment({ attempt, activityType: activity });
+    const environment = new MockActivityEnvironment({ attempt, activityType: activity }, { logger: QUIET });
     onAttempt?.(environment);
     try {
       return { isOk: true, value: await environment.run(() => world.attempt(activity, input)) };

@@ -4,9 +4,8 @@ import type { Case, Verdict } from './case.ts';
 import { asBefore, asOrdered, comparable, type Complaints } from './invariants.ts';
 import { perform, undo } from './perform.ts';
 import type { Rehearsal, Stage, Stages } from './stage.ts';
-import type { Entry, Tape } from './tape.ts';
+import { GUEST, type Entry, type Tape } from './tape.ts';
 import { FORMER_TENANT, orderOf, refOf, settingsOf, type World } from './world.ts';
-import { GUEST } from './tape.ts';
 
 export interface Matrix {
   readonly host: string;
@@ -23,8 +22,9 @@ const LOOK_FAULTS: readonly FaultKind[] = ['fail', 'fail-always', 'hang', 'kill-
 const CHANGE_FAULTS: readonly FaultKind[] = ['fail', 'fail-middle', 'fail-after', 'fail-always', 'hang', 'hang-after', 'kill-before', 'kill-middle', 'kill-after'];
 const FILE_FAULTS: readonly FaultKind[] = ['fail', 'fail-always', 'kill-before', 'kill-middle', 'kill-after'];
 
+/** The command line, without the time that a backup's name is made of. */
 function lineOf({ tool, args }: FakeCall): string {
-  return [tool, ...args].join(' ');
+  return [tool, ...args].join(' ').replaceAll(/\d{8}T\d{6}Z/g, 'TIME');
 }
 
 export function isLook(call: FakeCall): boolean {
@@ -35,10 +35,14 @@ export function faultsOf(call: FakeCall): readonly FaultKind[] {
   return call.kind === 'file' ? FILE_FAULTS : isLook(call) ? LOOK_FAULTS : CHANGE_FAULTS;
 }
 
+function lastWords(path: string): string {
+  return path.replaceAll(/\d{8}T\d{6}Z/g, 'TIME').slice(-40);
+}
+
 /** Which call it is, in a form that a person can tell it by. */
 export function nameOf(call: FakeCall): string {
   const [first = ''] = call.args.filter((arg) => !arg.startsWith('-'));
-  return `${call.kind} ${String(call.index)} ${call.name === call.tool ? call.tool : `${call.tool}:${call.name}`} ${call.name === call.tool ? first.slice(-40) : ''}`.trim();
+  return `${call.kind} ${String(call.index)} ${call.name === call.tool ? call.tool : `${call.tool}:${call.name}`} ${call.name === call.tool ? lastWords(first) : ''}`.trim();
 }
 
 /** Lets a fault happen at a call; `fail-always`: at each one like it from there on. */
@@ -75,7 +79,12 @@ export async function conclude(matrix: Matrix, world: World, index: number, isOk
   if (isOk && rehearsal !== undefined) {
     return { end: 'as ordered', complaints: isWhereItShouldBe(matrix, world, rehearsal.after) ? [] : await finish(matrix, world, index + 1) };
   }
-  const failed = await undo(world, matrix.tape.undo[index] ?? []);
+  return undone(matrix, world, matrix.tape.undo[index] ?? []);
+}
+
+/** Undoes; the dom0 must be as it was. */
+export async function undone(matrix: Matrix, world: World, entries: readonly Entry[]): Promise<Verdict> {
+  const failed = await undo(world, entries);
   return { end: 'as before', complaints: [...failed, ...asBefore(beforeOf(matrix), world.snapshot(), settingsOf(matrix.host)), ...strangersBytes(world)] };
 }
 

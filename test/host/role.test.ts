@@ -8,6 +8,7 @@ import { makeTree } from './guest-tree.ts';
 import { host, scratch, titled, whyNotHere } from './machine.ts';
 
 const ROLE = fileURLToPath(new URL('../../deploy/dom0/role.d/guestflow', import.meta.url));
+const HOOK = fileURLToPath(new URL('../../deploy/dom0/hooks.d/60-copy-host-files', import.meta.url));
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW48xUy4Rs1jNFAQrwme customer@example';
 const HASH = '$6$saltsalt$abcdefghijklmnopqrstuvwxyz./ABCDEFGHIJKLMNOP';
 const why = whyNotHere('ssh-keygen', 'awk', 'stat', 'mktemp');
@@ -145,5 +146,17 @@ describe.skipIf(why !== undefined)(titled('the role', why), () => {
     const guest = await newGuest();
     await host.run('chmod', ['755', guest.input]);
     await expect(guest.run()).rejects.toThrow(/mode 0700/);
+  });
+});
+
+describe.skipIf(why !== undefined)(titled('the hook in place of xen-tools\' own', why), () => {
+  it('gives the image the dom0\'s time zone, and not the dom0 another one', async () => {
+    const root = makeTree(scratch());
+    const ofTheDom0 = join(scratch(), 'UTC');
+    writeFileSync(ofTheDom0, 'untouched');
+    symlinkSync(ofTheDom0, join(root, 'etc/localtime'));
+    await host.run(HOOK, [root]);
+    expect(readFileSync(ofTheDom0, 'utf8')).toBe('untouched');
+    expect(readFileSync(join(root, 'etc/localtime')).equals(readFileSync('/etc/localtime'))).toBe(true);
   });
 });

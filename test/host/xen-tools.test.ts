@@ -117,10 +117,19 @@ describe.skipIf(why !== undefined)(titled('xen-create-image', why), () => {
     await host.files.makeDirectory('/etc/xen');
     writeFileSync(cfg, 'somebody else\'s\n');
     onTestFinished(() => { rmSync(cfg, { force: true }); });
-    writeFileSync(join(directory, 'tree.tar'), 'this is no tarball');
-    await expect(xenCreateImage(preparedHost(before), settings)).rejects.toMatchObject({ type: 'ToolFailed', message: expect.stringMatching(/tar/) as string });
+    const roleDir = scratch();
+    writeFileSync(join(roleDir, 'guestflow'), '#!/bin/sh\necho the reason >&2\nexit 1\n', { mode: 0o755 });
+    await expect(xenCreateImage(preparedHost(before), { ...settings, roleDir })).rejects.toMatchObject({ type: 'ToolFailed', message: expect.stringMatching(/the reason$/) as string });
     await nothingLeftOf(directory);
     expect(readFileSync(cfg, 'utf8')).toBe('somebody else\'s\n');
+  });
+
+  it('that cannot unpack its tarball says so, and leaves nothing mounted', async () => {
+    // Here xen-tools itself dies before it cleans up.
+    const { settings, directory, before } = await newGuest();
+    writeFileSync(join(directory, 'tree.tar'), 'this is no tarball');
+    await expect(xenCreateImage(preparedHost(before), settings)).rejects.toThrow(/does not look like a tar archive/);
+    await nothingLeftOf(directory);
   });
 
   it('that is cancelled leaves nothing mounted, attached or running', async () => {

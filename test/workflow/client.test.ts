@@ -30,7 +30,7 @@ const ANSWERS: Record<string, unknown> = {
   preflight: { host: DOM0, checkedAt: '2026-01-01T00:00:00.000Z', ok: false, rows: [{ row: 'bridge', state: 'missing', found: 'no bridge xenbr0', mend: 'ifup xenbr0' }] },
   inspectGuest: { autostart: true, volumes: [], backups: [], console: 'Debian GNU/Linux 12\nlogin: ' },
 };
-const UNDOS = ['release', 'removeGuestState', 'removeImage', 'removeCfg', 'destroyGuest', 'removeVolumes', 'disableAutostart', 'unscheduleNightly', 'removeSnapshot', 'removeBackups', 'dropImage'];
+const UNDOS = ['release', 'removeGuestState', 'removeImage', 'removeCfg', 'destroyGuest', 'removeVolumes', 'disableAutostart', 'unscheduleNightly', 'removeSnapshot', 'removeBackups', 'dropImage', 'discardHalfGolden'];
 
 async function bootGuest(spec: GuestOrder): Promise<unknown> {
   if (spec.name === 'broken') {
@@ -47,7 +47,7 @@ async function bootGuest(spec: GuestOrder): Promise<unknown> {
 
 function activities(): AnyActivities {
   const plain = Object.fromEntries([...Object.keys(ANSWERS), ...UNDOS].map((name) => [name, (): Promise<unknown> => Promise.resolve(ANSWERS[name])]));
-  return { ...plain, bootGuest, planGuest: (input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } }) } as AnyActivities;
+  return { ...plain, bootGuest, planGuest: (input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } }) };
 }
 
 let environment: TestWorkflowEnvironment;
@@ -195,7 +195,7 @@ describe('the other commands', () => {
 
   it('an order that comes again after its guest has gone gets the answer that it had', async () => {
     const before = JSON.parse((await guestflow('provision', 'gone1', '--dom0', DOM0, '--json')).stdout) as GuestStatus;
-    expect((await guestflow('terminate', 'gone1', '--now')).code).toBe(0);
+    expect((await guestflow('terminate', 'gone1', '--now', '--yes')).code).toBe(0);
     await until(() => flow.status('gone1'), ({ phase }) => phase === 'gone');
     await environment.client.workflow.result('guest/gone1');
     const again = await guestflow('provision', 'gone1', '--dom0', DOM0, '--no-wait', '--json');

@@ -35,7 +35,7 @@ function scripted(calls: string[], changes: AnyActivities = {}): AnyActivities {
     setWallclock: { independentWallclock: 'not needed', kernel: '6.1.0', clocksource: 'xen', timeDaemon: 'chrony', skewSeconds: 0, wentBackwards: [] },
     enableAutostart: { link: 'l' }, takeBackup: { id: 'b1', path: '/b', bytes: 10 }, scheduleNightly: 'nightly/x', sealGuest: { sealed: true }, leftoversOf: [],
   };
-  const names = [...Object.keys(answers), 'planGuest', 'release', 'removeGuestState', 'removeImage', 'removeCfg', 'destroyGuest', 'removeVolumes', 'disableAutostart', 'unscheduleNightly', 'removeSnapshot', 'removeBackups', 'dropImage', 'growDisk', 'shrinkDisk', 'retireVolumes', 'reviveVolumes', 'promise'];
+  const names = [...Object.keys(answers), 'planGuest', 'release', 'removeGuestState', 'removeImage', 'removeCfg', 'destroyGuest', 'removeVolumes', 'disableAutostart', 'unscheduleNightly', 'removeSnapshot', 'removeBackups', 'dropImage', 'discardHalfGolden', 'growDisk', 'shrinkDisk', 'retireVolumes', 'reviveVolumes', 'promise'];
   const activities = Object.fromEntries(names.map((name) => [name, (): Promise<unknown> => Promise.resolve(answers[name])]));
   const all: AnyActivities = { ...activities, planGuest: ((input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } })) as never, ...changes };
   return Object.fromEntries(Object.entries(all).map(([name, activity]) => [name, async (...args: never[]) => { calls.push(name); return activity(...args); }]));
@@ -106,7 +106,7 @@ describe('guest', () => {
       const failure = await failureOf(handleOf(document).result());
       expect(failure).toMatchObject({ type: 'NoCapacity', message: 'NoCapacity for the test', details: { step: 'lvm-migration' } });
     });
-    expect(calls.slice(calls.indexOf('makeVolumes') + 1)).toEqual(['destroyGuest', 'removeVolumes', 'destroyGuest', 'removeCfg', 'removeImage', 'removeGuestState', 'release']);
+    expect(calls.slice(calls.indexOf('makeVolumes') + 1)).toEqual(['destroyGuest', 'removeVolumes', 'destroyGuest', 'removeCfg', 'removeImage', 'discardHalfGolden', 'removeGuestState', 'release']);
   });
 
   it('gives the same answer to the same order, and refuses another order of that name', async () => {
@@ -172,7 +172,7 @@ describe('guest', () => {
       else await handleOf(document).cancel();
       expect(await failureOf(handleOf(document).result())).toMatchObject({ type: 'Cancelled' });
     });
-    expect(calls.slice(-3)).toEqual(['removeImage', 'removeGuestState', 'release']);
+    expect(calls.slice(-4)).toEqual(['removeImage', 'discardHalfGolden', 'removeGuestState', 'release']);
   });
 
   it('lets a backup wait for the operation that runs, refuses a start meanwhile, and terminates at the end', async () => {

@@ -11,7 +11,11 @@ const file = (name: string, content: string | Uint8Array): string => {
   return path;
 };
 
-beforeAll(() => { folder = mkdtempSync(join(tmpdir(), 'guestflow-cli-')); });
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'guestflow-cli-'));
+  // Whoever runs the tests may have a Temporal of their own.
+  delete process.env['TEMPORAL_ADDRESS'];
+});
 afterAll(() => { rmSync(folder, { recursive: true }); });
 
 /** Nothing serves here: port 1 of this machine. */

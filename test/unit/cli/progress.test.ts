@@ -36,7 +36,7 @@ describe('progress', () => {
   it('on a terminal is redrawn in place, and no line is wider than the terminal', () => {
     const text = shown(true, false, false, [[DONE, RUNNING], [{ ...DONE, summary: 'x'.repeat(200) }, RUNNING]]);
     expect(text).toContain('\u001B[2A\u001B[0J');
-    // eslint-disable-next-line no-control-regex -- the escape is what is cut out
+     
     for (const line of text.replace(/\u001B\[\d+[AJ]/g, '').split('\n')) expect(line.length).toBeLessThan(60);
   });
 

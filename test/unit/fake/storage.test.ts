@@ -1,8 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { copyImage } from '../../../activities/host/copy.ts';
 import { dumpToFile, listDump } from '../../../activities/host/dump.ts';
-import { checkFs, fsInfo, growFs, makeSwap, newUuid, replayJournal } from '../../../activities/host/ext4.ts';
-import { createSnapshot, createVolume, listVolumes, removeVolume, renameVolume, zeroVolume } from '../../../activities/host/lvm.ts';
+import { checkFs, fsInfo, growFs, makeSwap, newUuid, replayJournal, shrinkFs } from '../../../activities/host/ext4.ts';
+import {
+  createSnapshot,
+  createVolume,
+  listVolumes,
+  removeVolume,
+  renameVolume,
+  zeroVolume,
+  extendVolume,
+  reduceVolume,
+} from '../../../activities/host/lvm.ts';
 import type { FakeDom0, FakeHost } from '../../../fake/index.ts';
 import type { Content } from '../../../fake/model.ts';
 import { fakeDom0 } from './support.ts';
@@ -169,6 +178,43 @@ describe('file systems', () => {
     dom0.faults.snapshotsOverflow = true;
     await (await dumpToFile(host, { device: '/dev/vg01/a-backup', path: '/var/backups/a.dump.zst' })).abort();
     expect((await listVolumes(host, 'vg01')).find(({ name }) => name === 'a-backup')).toMatchObject({ invalid: true, dataPercent: 100 });
+  });
+});
+
+describe('a volume that changes its size', () => {
+  beforeEach(async () => {
+    await volume('a-root');
+    Object.assign(contentOf('a-root'), tenant('a', 2 * GiB));
+  });
+
+  test('reads a former tenant in its new part until that is wiped, and keeps its file system', async () => {
+    dom0.state.freeResidue.push('former');
+    await extendVolume(host, 'vg01', 'a-root', 3 * GiB);
+    expect(contentOf('a-root').residue).toEqual(['former']);
+    await zeroVolume(host, '/dev/vg01/a-root', { bytes: 3 * GiB, offset: 2 * GiB });
+    expect(contentOf('a-root')).toMatchObject({ fs: { label: 'a', damaged: false }, residue: [] });
+  });
+
+  test('loses its end when it shrinks, and leaves what was not wiped to the next one', async () => {
+    await shrinkFs(host, '/dev/vg01/a-root', GiB);
+    await reduceVolume(host, 'vg01', 'a-root', GiB);
+    expect(dom0.snapshot()).toMatchObject({ freeResidue: ['a'], volumes: [{ bytes: GiB, damaged: false }] });
+  });
+
+  test('is damaged when it is made smaller than its file system, or wiped within it', async () => {
+    await reduceVolume(host, 'vg01', 'a-root', GiB);
+    await expect(checkFs(host, '/dev/vg01/a-root')).rejects.toMatchObject({ code: 4 });
+    await volume('b-root');
+    Object.assign(contentOf('b-root'), tenant('b', 2 * GiB));
+    await zeroVolume(host, '/dev/vg01/b-root', { bytes: 2 * GiB, offset: GiB });
+    expect(contentOf('b-root').fs?.damaged).toBe(true);
+  });
+
+  test('keeps a file system that does not fit into the smaller size', async () => {
+    await expect(shrinkFs(host, '/dev/vg01/a-root', 100 * MiB)).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/smaller than minimum/) as string,
+    });
   });
 });
 

@@ -34,8 +34,9 @@ describe('the arguments of xen-create-image', () => {
   });
 
   it('use debootstrap when there is no tarball, and no swap when there is none', () => {
-    const { goldenTarball: _, ...rest } = settings;
-    const args = imageArguments({ ...rest, swapMiB: 0 });
+    const rest: Record<string, unknown> = { ...settings, swapMiB: 0 };
+    delete rest['goldenTarball'];
+    const args = imageArguments(rest as unknown as ImageSettings);
     expect(args).toEqual(expect.arrayContaining(['--install-method=debootstrap', '--noswap']));
     expect(args.some((arg) => arg.startsWith('--install-source') || arg.startsWith('--swap'))).toBe(false);
   });

@@ -55,12 +55,9 @@ describe('settings of a dom0', () => {
     const shown = parse(text) as Record<string, unknown>;
     const settings = parseDom0Settings(shown, 'dom0.yaml');
     expect(Object.keys(shown).sort()).toEqual(Object.keys(settings).sort());
-    const defaults: Record<string, unknown> = { ...parseDom0Settings({ network: NETWORK }, 'dom0.yaml') };
     // These are the machine's own, or have no default.
-    for (const key of ['host', 'network', 'kernel', 'initrd', 'modules', 'mirror']) {
-      delete shown[key];
-      Reflect.deleteProperty(defaults, key);
-    }
-    expect(shown).toEqual(defaults);
+    const own = ['host', 'network', 'kernel', 'initrd', 'modules', 'mirror'];
+    const rest = (value: object): object => Object.fromEntries(Object.entries(value).filter(([key]) => !own.includes(key)));
+    expect(rest(shown)).toEqual(rest(parseDom0Settings({ network: NETWORK }, 'dom0.yaml')));
   });
 });

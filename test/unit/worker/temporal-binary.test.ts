@@ -99,7 +99,7 @@ describe('a program from a wheel', () => {
   const wheel: Wheel = { distribution: 'demo', version: '1.0', member: 'demo-1.0.data/scripts/demo', sha256: ['00'] };
 
   it('appears whole, executable and alone', async () => {
-    program(join(directory, 'bin', 'pip3'), `grep -q '^demo==1.0 --hash=sha256:00$' requirements.txt && : > demo-1.0.whl`);
+    program(join(directory, 'bin', 'pip3'), `/bin/grep -q '^demo==1.0 --hash=sha256:00$' requirements.txt && : > demo-1.0.whl`);
     program(join(directory, 'bin', 'python3'), `/bin/mkdir -p demo-1.0.data/scripts && echo '#!/bin/sh' > demo-1.0.data/scripts/demo`);
     const target = join(directory, 'out', 'demo');
     await fetchFromWheel(wheel, { runner, target });

@@ -80,7 +80,6 @@ describe('guestflow cfg show', () => {
   test('no control character of a file reaches the terminal', async () => {
     writeFileSync(file, "name = 'a'\non_crash = '\u001b]0;x\u0007' '\n");
     expect(await showCommand(file, {})).toBe(2);
-    // eslint-disable-next-line no-control-regex -- control characters are what is looked for
     expect(written.stderr.join('')).not.toMatch(/[\x00-\x09\x0b-\x1f]/);
   });
 });

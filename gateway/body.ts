@@ -1,0 +1,72 @@
+/** Reads the body of a request that nobody vouches for: bounded in bytes and in time, plain, and text. */
+import { Refusal } from './problem.ts';
+
+export interface BodyLimits {
+  /** Most bytes of a body. */
+  readonly bytes: number;
+  /** Milliseconds for all of it. */
+  readonly ms: number;
+}
+
+/**
+ * The text of a JSON body, as it came.
+ *
+ * @throws Refusal 415 for another media type or a compressed body, 413, 408, 400 when it is no UTF-8
+ */
+export async function readJsonText(request: Request, limits: BodyLimits): Promise<string> {
+  mustBePlainJson(request.headers);
+  const announced = request.headers.get('content-length');
+  if (announced !== null && Number(announced) > limits.bytes) throw tooLarge(limits);
+  return decode(await readBounded(request.body, limits));
+}
+
+function mustBePlainJson(headers: Headers): void {
+  const type = headers.get('content-type') ?? '';
+  if (!/^application\/json(\s*;\s*charset="?utf-8"?)?\s*$/i.test(type)) throw new Refusal(415, 'media-type', 'the body must be application/json in UTF-8', {}, { accept: 'application/json' });
+  // What is small on the wire may be large in memory.
+  const coding = headers.get('content-encoding') ?? 'identity';
+  if (coding.trim().toLowerCase() !== 'identity') throw new Refusal(415, 'content-encoding', 'a compressed body is not taken', {}, { 'accept-encoding': 'identity' });
+}
+
+async function readBounded(body: ReadableStream<Uint8Array> | null, limits: BodyLimits): Promise<Buffer> {
+  if (body === null) return Buffer.alloc(0);
+  const reader = body.getReader();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Refusal(408, 'slow', `the body did not come within ${limits.ms / 1_000} s`, {}, { connection: 'close' })), limits.ms);
+  });
+  try {
+    return await Promise.race([collect(reader, limits), late]);
+  } catch (error) {
+    // Ends the transfer. The sender may be gone already.
+    void reader.cancel().catch(() => undefined);
+    throw error instanceof Refusal ? error : new Refusal(400, 'incomplete', 'the body ended too early');
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function collect(reader: ReadableStreamDefaultReader<Uint8Array>, limits: BodyLimits): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return Buffer.concat(chunks);
+    length += value.byteLength;
+    if (length > limits.bytes) throw tooLarge(limits);
+    chunks.push(value);
+  }
+}
+
+function tooLarge({ bytes }: BodyLimits): Refusal {
+  return new Refusal(413, 'too-large', `the body is longer than ${bytes} bytes`, {}, { connection: 'close' });
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    // A byte order mark stays: it is part of what was signed, and no JSON.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new Refusal(400, 'not-utf-8', 'the body is no UTF-8');
+  }
+}

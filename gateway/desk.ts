@@ -1,0 +1,99 @@
+/** Guests, as the activities of billing reach them: over the client library. */
+import type { GuestDesk, OrderToPlace } from '../activities/billing.ts';
+import { readDom0 } from '../client/dom0.ts';
+import { listDom0s } from '../client/listing.ts';
+import { placeOrder } from '../client/orders.ts';
+import { readStatus } from '../client/progress.ts';
+import type { Session } from '../client/session.ts';
+import { hostnameWorkflowId, type GuestView, type OperationOutcome } from '../contract/billing-types.ts';
+import { GuestflowError } from '../contract/errors.ts';
+import { GUEST_UPDATES, guestWorkflowId } from '../contract/names.ts';
+import { formatSize } from '../contract/sizes.ts';
+import type { GuestOrder, GuestStatus, OperationRequest, OperationResult } from '../contract/types.ts';
+
+/** Chooses the dom0 of an order. */
+export type ChooseDom0 = (session: Session, order: OrderToPlace) => Promise<string>;
+
+/** How long an operation is waited for before the workflow is told to ask again. */
+const WAIT_MS = 3_000;
+
+/** The desk over one connection. */
+export function createDesk(session: Session, chooseDom0: ChooseDom0 = firstThatFits): GuestDesk {
+  return {
+    look: (guest) => look(session, guest),
+    place: (order) => place(session, order, chooseDom0),
+    operate: (guest, request) => operate(session, guest, request),
+    holderOfHostname: (hostname) => holderOf(session, hostname),
+  };
+}
+
+async function statusOf(session: Session, guest: string): Promise<GuestStatus | undefined> {
+  try {
+    return await readStatus(session, guest);
+  } catch (error) {
+    if (error instanceof GuestflowError && error.type === 'NotFound') return undefined;
+    throw error;
+  }
+}
+
+async function look(session: Session, guest: string): Promise<GuestView | undefined> {
+  const status = await statusOf(session, guest);
+  if (status === undefined) return undefined;
+  const { order, phase, plan, spec, graceUntil, error } = status;
+  return {
+    order, phase, plan, isBusy: status.operation !== undefined || status.queued.length > 0,
+    ...(spec === undefined ? {} : { ip: spec.network.ip }),
+    ...(graceUntil === undefined ? {} : { graceUntil }),
+    ...(error === undefined ? {} : { error: { type: error.type, message: error.message } }),
+  };
+}
+
+async function place(session: Session, order: OrderToPlace, chooseDom0: ChooseDom0): Promise<void> {
+  // An order that was placed before keeps its dom0: choosing again might choose another.
+  const former = await statusOf(session, order.name);
+  if (former !== undefined && former.phase !== 'failed' && former.order === order.order) return;
+  await placeOrder(session, { ...order, dom0: await chooseDom0(session, order) });
+}
+
+/** The first dom0 that is not drained and has memory, disk and cpus free for the order. */
+async function firstThatFits(session: Session, order: OrderToPlace): Promise<string> {
+  const reasons: string[] = [];
+  for (const host of await listDom0s(session)) {
+    const reason = whyNot(await readDom0(session, host), order);
+    if (reason === undefined) return host;
+    reasons.push(`${host}: ${reason}`);
+  }
+  throw new GuestflowError('NoCapacity', `no dom0 takes guest ${order.name}: ${reasons.length === 0 ? 'none has registered' : reasons.join('; ')}`);
+}
+
+function whyNot({ drained, facts }: Awaited<ReturnType<typeof readDom0>>, order: Pick<GuestOrder, 'memoryBytes' | 'diskBytes' | 'swapBytes' | 'vcpus'>): string | undefined {
+  if (drained) return 'drained';
+  if (facts === undefined) return 'its worker has not registered yet';
+  const { memoryBytes, vcpus } = order;
+  const diskBytes = order.diskBytes + order.swapBytes;
+  if (memoryBytes > facts.memoryFreeBytes) return `${formatSize(memoryBytes)} of memory asked for, ${formatSize(facts.memoryFreeBytes)} free`;
+  if (diskBytes > facts.volumeGroupFreeBytes) return `${formatSize(diskBytes)} of disk asked for, ${formatSize(facts.volumeGroupFreeBytes)} free`;
+  return vcpus > facts.cpus ? `${String(vcpus)} vcpus asked for, it has ${String(facts.cpus)}` : undefined;
+}
+
+async function operate(session: Session, guest: string, request: OperationRequest): Promise<OperationOutcome> {
+  const handle = session.client.workflow.getHandle(guestWorkflowId(guest));
+  try {
+    const taken = await session.call(`guest ${guest}`, () =>
+      handle.startUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, { args: [request], updateId: request.id, waitForStage: 'ACCEPTED' }));
+    const result = await session.call(`guest ${guest}`, () => taken.result(), WAIT_MS).catch((error: unknown) => {
+      if (error instanceof GuestflowError && error.type === 'Unreachable') return undefined;
+      throw error;
+    });
+    return result === undefined ? { state: 'pending' } : { state: 'done', result };
+  } catch (error) {
+    if (!(error instanceof GuestflowError) || error.type === 'Unreachable') throw error;
+    const { type, message } = error;
+    return { state: type === 'Busy' || type === 'NotFound' ? 'refused' : 'failed', type, message };
+  }
+}
+
+async function holderOf(session: Session, hostname: string): Promise<string | undefined> {
+  const { memo } = await session.call(`host name ${hostname}`, () => session.client.workflow.getHandle(hostnameWorkflowId(hostname)).describe());
+  return typeof memo?.['order'] === 'string' ? memo['order'] : undefined;
+}

@@ -1,0 +1,76 @@
+/** `POST /webhooks/signup`: Standard Webhooks of any billing system. */
+import { Webhook, WebhookVerificationError } from 'standardwebhooks';
+import type { BillingEvent, BillingStatements, OrderWishes, PlanTemplate } from '../contract/billing-types.ts';
+import { SIGNUP_TYPES, signupEventSchema, type SignupEvent } from '../contract/billing.ts';
+import type { Catalogue } from './catalogue.ts';
+import { check, invalid } from './check.ts';
+import { toBillingEvent } from './event.ts';
+import { parseJson } from './json.ts';
+import { Refusal } from './problem.ts';
+
+/**
+ * Checks the signature with each secret.
+ *
+ * @throws Refusal 401, or 400 when the signature is too old or from the future
+ */
+export function verifySignup(text: string, headers: Headers, secrets: readonly string[]): void {
+  const signed = { 'webhook-id': headers.get('webhook-id') ?? '', 'webhook-timestamp': headers.get('webhook-timestamp') ?? '', 'webhook-signature': headers.get('webhook-signature') ?? '' };
+  let reason = '';
+  for (const secret of secrets) {
+    try {
+      new Webhook(secret).verify(text, signed, { jsonParse: false });
+      return;
+    } catch (error) {
+      if (!(error instanceof WebhookVerificationError)) throw error;
+      reason = error.message;
+    }
+  }
+  if (reason.includes('too old')) throw new Refusal(400, 'stale', 'the signature is older than five minutes: sign it anew for each attempt');
+  if (reason.includes('too new')) throw new Refusal(400, 'from-the-future', "the signature's time is in the future: look at the clock of the sender");
+  throw new Refusal(401, 'bad-signature', 'the signature is missing, or none of ours');
+}
+
+/**
+ * The event of a body whose signature was checked; for one that is not for guestflow, why it is ignored.
+ *
+ * @throws Refusal 400 or 422
+ */
+export function readSignup(text: string, id: string, catalogue: Catalogue, now: number): BillingEvent | string {
+  const raw = parseJson(text);
+  const type: unknown = typeof raw === 'object' && raw !== null && 'type' in raw ? raw.type : undefined;
+  if (typeof type !== 'string') throw invalid([{ field: 'type', reason: 'is missing, or no text' }]);
+  if (!SIGNUP_TYPES.some((known) => known === type)) return 'events of this type mean nothing here';
+  const event = check(signupEventSchema, raw);
+  return toBillingEvent({ source: 'signup', id, type, order: event.data.order, happenedAt: Date.parse(event.timestamp), body: text, says: statementsOf(event, catalogue) }, now);
+}
+
+function statementsOf(event: SignupEvent, catalogue: Catalogue): BillingStatements {
+  switch (event.type) {
+    case 'order.paid':
+      return { life: 'active', plan: planOf(event.data, catalogue), wishes: wishesOf(event.data) };
+    case 'order.upgraded':
+      return { plan: planOf(event.data, catalogue) };
+    case 'order.suspended':
+      return { life: 'suspended' };
+    case 'order.unsuspended':
+      return { life: 'active' };
+    case 'order.terminated':
+      return { life: 'terminated' };
+  }
+}
+
+function planOf({ plan, price }: { plan?: string | undefined; price?: string | undefined }, catalogue: Catalogue): PlanTemplate {
+  const found = plan === undefined ? catalogue.price(price ?? '') : catalogue.plan(plan);
+  if (found !== undefined) return found;
+  throw invalid([plan === undefined ? { field: 'data.price', reason: 'is none that stands for a plan' } : { field: 'data.plan', reason: `is no plan: there are ${[...catalogue.plans.keys()].join(', ')}` }]);
+}
+
+function wishesOf({ hostname, customer, sshKeys, passwordHash, dist, timezone }: Extract<SignupEvent, { type: 'order.paid' }>['data']): OrderWishes {
+  return {
+    hostname, sshKeys: sshKeys ?? [],
+    ...(customer?.id === undefined ? {} : { customer: customer.id }),
+    ...(passwordHash === undefined ? {} : { passwordHash }),
+    ...(dist === undefined ? {} : { dist }),
+    ...(timezone === undefined ? {} : { timezone }),
+  };
+}

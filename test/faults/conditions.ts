@@ -1,0 +1,76 @@
+/** A dom0 in a bad state, and tools that are broken for good: through a step, and through its undo as well. */
+import type { FakeCall, FaultPlan } from '../../fake/index.ts';
+import type { Case, Verdict } from './case.ts';
+import { asBefore, leftOn } from './invariants.ts';
+import { perform, undo } from './perform.ts';
+import type { Rehearsal } from './stage.ts';
+import { beforeOf, conclude, entryName, nameOf, strike, type Matrix } from './step-faults.ts';
+import { GUEST } from './tape.ts';
+import { orderOf, refOf, settingsOf, type World } from './world.ts';
+
+type Break = (world: World) => void;
+
+const CONDITIONS = ['diskFull', 'vgFull', 'noMemory', 'noLoop', 'readOnlyFs', 'guestsDoNotBoot', 'snapshotsOverflow'] as const satisfies readonly (keyof FaultPlan)[];
+
+async function runPassing(matrix: Matrix, index: number, rehearsal: Rehearsal, breakIt: Break): Promise<Verdict> {
+  return matrix.stages.on(rehearsal.from, matrix.host, async (world) => {
+    breakIt(world);
+    const outcome = await perform(world, rehearsal.entry);
+    return conclude(matrix, world, index, outcome.isOk);
+  });
+}
+
+/** It is still broken when the step is undone. What is left must be known, and go when all is well again. */
+async function runLasting(matrix: Matrix, index: number, rehearsal: Rehearsal, breakIt: Break): Promise<Verdict> {
+  return matrix.stages.on(rehearsal.from, matrix.host, async (world) => {
+    breakIt(world);
+    const outcome = await perform(world, rehearsal.entry);
+    if (outcome.isOk) return conclude(matrix, world, index, true);
+    const failed = await undo(world, matrix.tape.undo[index] ?? []);
+    const ref = refOf(orderOf(GUEST, matrix.host));
+    const settings = settingsOf(matrix.host);
+    const { left, unlisted } = leftOn(beforeOf(matrix), world.snapshot(), ref, settings);
+    if (failed.length === 0) return { end: 'as before', complaints: asBefore(beforeOf(matrix), world.snapshot(), settings) };
+    const listed = await perform(world, { activity: 'leftoversOf', input: ref, isControl: false });
+    const list = listed.isOk ? [...(listed.value as string[])].sort() : left;
+    const inexact = JSON.stringify(list) === JSON.stringify(left) ? [] : [`the list says ${list.join(', ')}; left is ${left.join(', ')}`];
+    world.dom0.faults.restart();
+    const stuck = await undo(world, matrix.tape.cleanup);
+    return { end: 'needs cleanup, then as before', complaints: [...inexact, ...unlisted, ...stuck, ...asBefore(beforeOf(matrix), world.snapshot(), settings)] };
+  });
+}
+
+function both(matrix: Matrix, index: number, rehearsal: Rehearsal, name: string, breakIt: Break): Case[] {
+  const place = entryName(matrix.tape.forward, index);
+  return [
+    { name: `condition/${place}/${name}/passing`, run: () => runPassing(matrix, index, rehearsal, breakIt) },
+    { name: `condition/${place}/${name}/lasting`, run: () => runLasting(matrix, index, rehearsal, breakIt) },
+  ];
+}
+
+function conditionCases(matrix: Matrix, index: number, rehearsal: Rehearsal): Case[] {
+  return CONDITIONS.flatMap((condition) => both(matrix, index, rehearsal, condition, (world) => { world.dom0.faults[condition] = true; }));
+}
+
+function missingToolCases(matrix: Matrix, index: number, rehearsal: Rehearsal): Case[] {
+  const tools = [...new Set(rehearsal.calls.filter(({ kind }) => kind === 'process').map(({ name }) => name))];
+  return tools.flatMap((tool) => both(matrix, index, rehearsal, `${tool} is not installed`, (world) => { world.dom0.faults.missingTools.add(tool); }));
+}
+
+/** Every tool that does a call's kind of work fails from that call on, for the undo as well. */
+function brokenToolCases(matrix: Matrix, index: number, rehearsal: Rehearsal): Case[] {
+  const verb = ({ tool, name, args }: FakeCall): string => [tool, name, ...(['xl', 'losetup'].includes(name) ? args.slice(0, 2) : [])].join(' ');
+  return rehearsal.calls.map((call) => ({
+    name: `broken/${entryName(matrix.tape.forward, index)}/${nameOf(call)}`,
+    run: () => runLasting(matrix, index, rehearsal, (world) => {
+      strike(world, call, 'fail-always');
+      world.dom0.faults.add({ kind: 'fail-always', match: (each) => each.kind === call.kind && each.index >= call.index && verb(each) === verb(call) });
+    }),
+  }));
+}
+
+export function lastingCases(matrix: Matrix): Case[] {
+  return matrix.rehearsals.flatMap((rehearsal, index) => [
+    ...conditionCases(matrix, index, rehearsal), ...missingToolCases(matrix, index, rehearsal), ...brokenToolCases(matrix, index, rehearsal),
+  ]);
+}
