@@ -45,7 +45,7 @@ export function createDom0Activities(context: Dom0Context) {
       domains: activity(nothing, unlocked, domains),
       audit: activity(nothing, unlocked, audit),
       inspectGuest: activity(z.object({ ref: guestRefSchema, consoleLines: z.number().int().min(0).max(10_000) }), unlocked, inspectGuest),
-      leftoversOf: activity(guestRefSchema, unlocked, leftoversOf),
+      leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.dist.exactOptional() }), unlocked, leftoversOf),
       planGuest: activity(z.object({ order: guestOrderWireSchema, lease: reservationSchema }), (input) => input.order.name, planGuest),
       fixCfg: activity(z.object({ spec: guestSpecSchema, disks: z.enum(['image', 'lvm']), onCrash: z.enum(['destroy', 'restart']) }), ofSpec, fixCfg),
       bootGuest: activity(guestSpecSchema, byName, bootGuest),

@@ -77,6 +77,11 @@ export interface GuestRef {
   readonly dom0: string;
 }
 
+/** Names an order that did not become a guest: what it began to make for all guests of its distribution counts as its own. */
+export interface OrderRef extends GuestRef {
+  readonly dist?: string;
+}
+
 /** The steps of provisioning, in order. */
 export const PROVISION_STEPS = [
   'reserve', 'plan', 'golden', 'create-image', 'cfg-fix', 'boot', 'sysctl-wallclock', 'lvm-migration', 'autostart', 'nightly-backup', 'seal',

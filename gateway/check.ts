@@ -8,12 +8,13 @@ const MOST = 20;
 /**
  * The checked value.
  *
+ * @param where path of the value in the body. Default: it is the body
  * @throws Refusal 422 with field and reason. Values are not repeated: they may be secrets.
  */
-export function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+export function check<S extends z.ZodType>(schema: S, value: unknown, where = ''): z.output<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.slice(0, MOST).map(({ path, message }) => ({ field: fieldOf(path), reason: message }));
+  const errors = parsed.error.issues.slice(0, MOST).map(({ path, message }) => ({ field: fieldOf(where === '' ? path : [where, ...path]), reason: message }));
   throw invalid(errors);
 }
 

@@ -1,6 +1,6 @@
 /** The other operations on a guest, built the same way; each is a child workflow of the guest's, so that the UI lists its life. */
 import { declareVersioning } from './versioning.ts';
-import type { BackupRecord, GuestRef, GuestSpec } from '../contract/types.ts';
+import type { BackupRecord, GuestRef, GuestSpec, OrderRef } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
 import { Operation } from './operation.ts';
 import { control, dom0Steps, longControl } from './proxies.ts';
@@ -106,7 +106,8 @@ export async function backupGuest(ref: GuestRef): Promise<BackupRecord> {
  * Everything of a guest goes: the undo of every step of its provisioning, whatever of it there is.
  * It serves the end of a guest and the cleaning up after an undo that could not finish; it may be repeated.
  */
-export async function terminateGuest(ref: GuestRef): Promise<void> {
+export async function terminateGuest(input: OrderRef): Promise<void> {
+  const { dist, ...ref } = input;
   const { undo, undoBulk } = dom0Steps(ref.dom0, ref.name);
   // In this order: a domain is gone before its disks go, and the cfg, by which the domain is known as ours, goes after it.
   const removals = [
@@ -114,13 +115,14 @@ export async function terminateGuest(ref: GuestRef): Promise<void> {
     ['domain', () => undo.destroyGuest(ref)],
     ['volumes', () => undoBulk.removeVolumes(ref)],
     ['image', () => undo.removeImage(ref)],
+    ...(dist === undefined ? [] : [['golden', () => undoBulk.discardHalfGolden({ dist })] as const]),
     ['cfg', () => undo.removeCfg(ref)],
     ['backups', () => undo.removeBackups(ref)],
     ['state', () => undo.removeGuestState(ref)],
     ['lease', () => control.release(ref)],
   ] as const;
   const operation = new Operation(`Removing **${ref.name}** from ${ref.dom0}`, removals.map(([name]) => name));
-  await operation.removeAll(removals, () => undo.leftoversOf(ref));
+  await operation.removeAll(removals, () => undo.leftoversOf(input));
 }
 
 /** What a Schedule starts: it asks the guest for a backup, so that it never meets another operation. */

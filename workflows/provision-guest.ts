@@ -55,7 +55,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
     }, ({ backup }) => `${backup.path}, ${formatSize(backup.bytes)}`);
     await operation.step('seal', () => host.sealGuest(spec), undefined, ({ sealed }) => (sealed ? 'the provisioning key is gone' : 'managed: the provisioning key stays'));
     return { spec, boot, wallclock, ...nightly, warnings: warningsOf(wallclock) };
-  }, () => undo.leftoversOf(ref));
+  }, () => undo.leftoversOf({ ...ref, dist: order.dist }));
 }
 
 function describeWallclock(wallclock: WallclockResult): string {

@@ -9,7 +9,7 @@ import { readHostKey, writeRoleInput } from '../host/role-input.ts';
 import { goldenWork } from '../host/golden.ts';
 import { clearHalfMade, makeGolden, xenCreateImage } from '../host/xen-tools.ts';
 import { guestPaths, type GuestPaths } from '../guest-paths.ts';
-import { makeMarkedDirectory, removeParts } from '../half-made.ts';
+import { makeMarkedDirectory, partsOf, removeParts } from '../half-made.ts';
 import { isOwner, MARKER_FILE, markerOwner, markerText, mustOwn } from '../marks.ts';
 import type { StepEnv } from '../step.ts';
 
@@ -72,12 +72,18 @@ export async function ensureGolden(env: StepEnv, input: { dist: string; mirror?:
   return { ...made, path, reused: false };
 }
 
+/** What can be left of a making, and what of it there is. */
+export async function halfGolden(env: StepEnv, dist: string): Promise<string[]> {
+  const { files } = env.host;
+  const unfinished = unfinishedGolden(env.settings, dist);
+  const there: string[] = [];
+  for (const path of [unfinished, goldenWork(unfinished)]) if ((await files.info(path)) !== undefined) there.push(path);
+  return [...there, ...(await partsOf(files, `${goldenPath(env.settings, dist)}.json`))];
+}
+
 /** Undo of `ensureGolden`: what a making that was cut short has left. A whole tarball stays: the next guest is made from it. */
 export async function discardHalfGolden(env: StepEnv, input: { dist: string }): Promise<void> {
-  const unfinished = unfinishedGolden(env.settings, input.dist);
-  await removeParts(env.host.files, `${goldenPath(env.settings, input.dist)}.json`);
-  await env.host.files.remove(unfinished);
-  await env.host.files.removeTree(goldenWork(unfinished));
+  for (const path of await halfGolden(env, input.dist)) await env.host.files.removeTree(path);
 }
 
 /** The directory of a guest's keys and records, marked. Made before anything else of the guest is. */

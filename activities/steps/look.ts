@@ -1,5 +1,5 @@
 /** What is on a dom0, as its own tools say. Changes nothing. */
-import type { Dom0Facts, DomainRow, GuestInventory, GuestRef } from '../../contract/types.ts';
+import type { Dom0Facts, DomainRow, GuestInventory, GuestRef, OrderRef } from '../../contract/types.ts';
 import { MiB } from '../../contract/sizes.ts';
 import { devicePath, listVolumes, volumeGroup } from '../host/lvm.ts';
 import { consoleTail, findDomain, hostInfo, listDomains } from '../host/xl.ts';
@@ -7,6 +7,7 @@ import { guestPaths } from '../guest-paths.ts';
 import { limboOf, partsOf } from '../half-made.ts';
 import { isOwner, volumeOwner } from '../marks.ts';
 import type { StepEnv } from '../step.ts';
+import { halfGolden } from './create-image.ts';
 import { listBackups } from './nightly-backup.ts';
 import { usedAddresses } from './plan-guest.ts';
 
@@ -59,12 +60,13 @@ export async function inspectGuest(env: StepEnv, input: { ref: GuestRef; console
 }
 
 /** In words, all that is left on this dom0 of one guest: empty when it is as before. */
-export async function leftoversOf(env: StepEnv, ref: GuestRef): Promise<string[]> {
+export async function leftoversOf(env: StepEnv, ref: OrderRef): Promise<string[]> {
   const { host, settings } = env;
   const paths = guestPaths(settings, ref.name);
   const left: string[] = [];
   if ((await findDomain(host, ref.name)) !== undefined) left.push(`domain ${ref.name}`);
-  const halfMade = [...(await partsOf(host.files, paths.cfg)), paths.unfinishedImages, limboOf(paths.backups), limboOf(paths.state)];
+  const golden = ref.dist === undefined ? [] : await halfGolden(env, ref.dist);
+  const halfMade = [...golden, ...(await partsOf(host.files, paths.cfg)), paths.unfinishedImages, limboOf(paths.backups), limboOf(paths.state)];
   for (const path of [paths.cfg, paths.autostart, paths.images, paths.backups, paths.state, ...halfMade]) {
     if ((await host.files.info(path)) !== undefined) left.push(path);
   }

@@ -9,7 +9,7 @@ import { findDomain } from '../host/xl.ts';
 import { guestPaths, guestVolumes } from '../guest-paths.ts';
 import { isOwner, mustOwn, UNFINISHED_TAG, volumeOwner, volumeTags } from '../marks.ts';
 import type { StepEnv } from '../step.ts';
-import { removeImage } from './undo.ts';
+import { discardImage } from './undo.ts';
 
 interface VolumePlan {
   readonly name: string;
@@ -91,6 +91,6 @@ export async function dropImage(env: StepEnv, spec: GuestSpec): Promise<void> {
   const volumes = await listVolumes(env.host, env.settings.volumeGroup);
   const root = volumes.find((volume) => volume.name === guestVolumes(spec.name).root);
   if (root?.open !== true) throw new GuestflowError('ToolFailed', `${spec.name} does not use its volume: its image stays`, {}, false);
-  await removeImage(env, spec);
+  await discardImage(env, spec);
   env.log.info({ guest: spec.name, path: paths.images }, 'image removed: the guest runs from its volumes');
 }

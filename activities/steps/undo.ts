@@ -18,20 +18,30 @@ import type { StepEnv } from '../step.ts';
 /** Prefix of volumes on their way out: the guest's name is free at once, the capacity when they are wiped. */
 export const RELEASED_PREFIX = 'del-';
 
-/** A disk is never taken from under a domain, dying ones included. */
+/** Nothing is ever taken from under a domain, dying ones included. */
 export async function mustBeOff(env: StepEnv, ref: GuestRef): Promise<void> {
-  if ((await findDomain(env.host, ref.name)) !== undefined) throw new GuestflowError('ToolFailed', `domain ${ref.name} is still in xl list: its disks stay until it has gone`);
+  if ((await findDomain(env.host, ref.name)) !== undefined) throw new GuestflowError('ToolFailed', `domain ${ref.name} is still in xl list: its disks and its cfg stay until it has gone`);
 }
 
-/** Undo of create-image: the image, whole or half made. */
+/** Undo of create-image: the image, whole or half made. The guest is off. */
 export async function removeImage(env: StepEnv, ref: GuestRef): Promise<void> {
+  if (await hasImage(env, ref)) await mustBeOff(env, ref);
+  await discardImage(env, ref);
+}
+
+async function hasImage(env: StepEnv, ref: GuestRef): Promise<boolean> {
+  const { images } = guestPaths(env.settings, ref.name);
+  return isOwner(markerOwner(await env.host.files.read(`${images}/${MARKER_FILE}`)), ref);
+}
+
+/** Removes the image of a guest that does not use it. */
+export async function discardImage(env: StepEnv, ref: GuestRef): Promise<void> {
   const { host } = env;
   const paths = guestPaths(env.settings, ref.name);
-  if (isOwner(await stateOwner(env, ref), ref)) {
-    await clearHalfMade(host, paths.unfinishedImages);
-    await host.files.removeTree(paths.unfinishedImages);
-  }
-  if (!isOwner(markerOwner(await host.files.read(`${paths.images}/${MARKER_FILE}`)), ref)) return;
+  // Ours by its place, in a directory that only guestflow makes: the mark comes into it last.
+  await clearHalfMade(host, paths.unfinishedImages);
+  await host.files.removeTree(paths.unfinishedImages);
+  if (!(await hasImage(env, ref))) return;
   for (const image of [paths.diskImage, paths.swapImage]) {
     for (const device of await loopDevicesOf(host, image)) await detachLoop(host, device);
   }
@@ -48,6 +58,8 @@ export async function removeCfg(env: StepEnv, ref: GuestRef): Promise<void> {
   await removeParts(files, paths.cfg);
   const cfg = await files.read(paths.cfg);
   if (cfg === undefined || !isOwner(cfgOwner(cfg), ref)) return;
+  // By its cfg a domain is known as ours: without it, nobody could ever end it.
+  await mustBeOff(env, ref);
   if ((await files.readLink(paths.autostart)) === paths.cfg) await files.remove(paths.autostart);
   await files.remove(paths.cfg);
 }
@@ -102,8 +114,4 @@ export async function removeBackups(env: StepEnv, ref: GuestRef): Promise<void> 
 /** The last of all: keys and records of the guest on this dom0. */
 export async function removeGuestState(env: StepEnv, ref: GuestRef): Promise<void> {
   await removeMarkedDirectory(env.host.files, guestPaths(env.settings, ref.name).state, ref);
-}
-
-async function stateOwner(env: StepEnv, ref: GuestRef): Promise<ReturnType<typeof markerOwner>> {
-  return markerOwner(await env.host.files.read(`${guestPaths(env.settings, ref.name).state}/${MARKER_FILE}`));
 }

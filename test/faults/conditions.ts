@@ -30,8 +30,11 @@ async function runLasting(matrix: Matrix, index: number, rehearsal: Rehearsal, b
     const ref = refOf(orderOf(GUEST, matrix.host));
     const settings = settingsOf(matrix.host);
     const { left, unlisted } = leftOn(beforeOf(matrix), world.snapshot(), ref, settings);
-    if (failed.length === 0) return { end: 'as before', complaints: asBefore(beforeOf(matrix), world.snapshot(), settings) };
-    const listed = await perform(world, { activity: 'leftoversOf', input: ref, isControl: false });
+    if (failed.length === 0) {
+      world.dom0.faults.restart();
+      return { end: 'as before', complaints: asBefore(beforeOf(matrix), world.snapshot(), settings) };
+    }
+    const listed = await perform(world, { activity: 'leftoversOf', input: { ...ref, dist: 'bookworm' }, isControl: false });
     const list = listed.isOk ? [...(listed.value as string[])].sort() : left;
     const inexact = JSON.stringify(list) === JSON.stringify(left) ? [] : [`the list says ${list.join(', ')}; left is ${left.join(', ')}`];
     world.dom0.faults.restart();

@@ -137,6 +137,8 @@ export function leftOn(before: DomainState, after: DomainState, ref: GuestRef, s
   const paths = guestPaths(settings, ref.name);
   const parts = Object.keys(after.files).filter((path) => path.startsWith(`${paths.cfg}.`));
   const roots = [paths.cfg, paths.autostart, paths.images, paths.unfinishedImages, paths.backups, limboOf(paths.backups), paths.state, limboOf(paths.state), ...parts];
+  const golden = Object.keys(after.files).concat(after.directories).filter((path) => path.startsWith(`${settings.goldenDir}/`) && path.includes('guestflow-part'));
+  roots.push(...golden.map((path) => path.split('/').slice(0, settings.goldenDir.split('/').length + 1).join('/')));
   const below = (path: string): string | undefined => roots.find((root) => path === root || path.startsWith(`${root}/`));
   const isNew = (path: string): boolean => !(path in before.files) && !before.directories.includes(path);
   const found = [...Object.keys(after.files), ...after.directories].filter(isNew).map(below).filter((root) => root !== undefined);

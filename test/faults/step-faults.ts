@@ -56,13 +56,13 @@ export function beforeOf(matrix: Matrix): Stage['snapshot'] {
   return matrix.start.snapshot;
 }
 
-/** The entries from `index` on, to the end of the order. */
-async function finish(matrix: Matrix, world: World, index: number): Promise<Complaints> {
-  for (const entry of matrix.tape.forward.slice(index)) {
-    const outcome = await perform(world, entry);
-    if (!outcome.isOk) return [`afterwards ${entry.activity} failed: ${outcome.error.message}`];
+/** The entries from `index` on, to the end of the order, or of its undo. */
+async function finish(matrix: Matrix, world: World, index: number): Promise<Verdict> {
+  for (const [at, entry] of matrix.tape.forward.entries()) {
+    if (at < index || (await perform(world, entry)).isOk) continue;
+    return undone(matrix, world, matrix.tape.undo[at] ?? []);
   }
-  return asOrdered(beforeOf(matrix), world.snapshot(), refOf(orderOf(GUEST, matrix.host)), settingsOf(matrix.host));
+  return { end: 'as ordered', complaints: asOrdered(beforeOf(matrix), world.snapshot(), refOf(orderOf(GUEST, matrix.host)), settingsOf(matrix.host)) };
 }
 
 /** Whether a dom0 is exactly where it would be without a fault: then the rest of the order is the rehearsal's. */
@@ -77,7 +77,7 @@ export async function conclude(matrix: Matrix, world: World, index: number, isOk
   world.startWorker();
   const rehearsal = matrix.rehearsals[index];
   if (isOk && rehearsal !== undefined) {
-    return { end: 'as ordered', complaints: isWhereItShouldBe(matrix, world, rehearsal.after) ? [] : await finish(matrix, world, index + 1) };
+    return isWhereItShouldBe(matrix, world, rehearsal.after) ? { end: 'as ordered', complaints: [] } : await finish(matrix, world, index + 1);
   }
   return undone(matrix, world, matrix.tape.undo[index] ?? []);
 }
@@ -103,7 +103,7 @@ async function runFault(matrix: Matrix, index: number, call: FakeCall, kind: Fau
     const verdict = await conclude(matrix, world, index, outcome.isOk);
     const notFired = hasFired ? [] : ['the fault did not happen: the activity is not the same twice'];
     // Nothing was wrong with the dom0: who comes back after a kill must be able to go on.
-    const gaveUp = kind.startsWith('kill') && !outcome.isOk ? [`it could not go on after the kill: ${outcome.error.message}`] : [];
+    const gaveUp = kind.startsWith('kill') && verdict.end !== 'as ordered' ? [`it could not go on after the kill${outcome.isOk ? '' : `: ${outcome.error.message}`}`] : [];
     return { ...verdict, complaints: [...notFired, ...gaveUp, ...verdict.complaints, ...world.dom0.unknown.map((line) => `unknown to the fake: ${line}`)] };
   });
 }

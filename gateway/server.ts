@@ -1,0 +1,74 @@
+/** Serves a `fetch` handler by `node:http`, with bounds on what a connection may take. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { GuestflowError } from '../contract/errors.ts';
+import type { Gateway } from './gateway.ts';
+
+export interface ServeOptions {
+  /** Default: 127.0.0.1. What listens elsewhere belongs behind a proxy that speaks TLS. */
+  readonly host?: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  /** Most connections at once; more are closed. Default: 512. */
+  readonly connections?: number;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  readonly url: string;
+  /** Takes no new requests, and returns when those that run are answered. */
+  close(): Promise<void>;
+}
+
+/** Bounds for senders that are slow on purpose. */
+const LIMITS = { headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 5_000, maxHeaderSize: 16_384, connectionsCheckingInterval: 1_000 };
+
+/**
+ * Serves.
+ *
+ * @throws GuestflowError InvalidInput when the address cannot be had
+ */
+export async function serve(gateway: Gateway, { host = '127.0.0.1', port, connections = 512 }: ServeOptions): Promise<HttpServer> {
+  const server = createServer(LIMITS, (incoming, outgoing) => {
+    respond(gateway, incoming, outgoing).catch(() => outgoing.destroy());
+  });
+  server.maxConnections = connections;
+  server.maxHeadersCount = 100;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(new GuestflowError('InvalidInput', `the gateway cannot listen on ${host}, port ${port}: ${error.code ?? error.message}`, { field: 'listen' })));
+    server.listen(port, host, resolve);
+  });
+  const { port: actual } = server.address() as AddressInfo;
+  return {
+    port: actual,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
+    close: () => new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeIdleConnections();
+    }),
+  };
+}
+
+async function respond(gateway: Gateway, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const response = await gateway(toRequest(incoming));
+  const isRead = incoming.complete;
+  // The rest of a body that nobody wants is not waited for: the connection ends with the answer.
+  if (!isRead) outgoing.setHeader('connection', 'close');
+  outgoing.writeHead(response.status, Object.fromEntries(response.headers));
+  outgoing.end(incoming.method === 'HEAD' ? undefined : Buffer.from(await response.arrayBuffer()));
+  if (!isRead) outgoing.once('finish', () => incoming.destroy());
+}
+
+function toRequest(incoming: IncomingMessage): Request {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(incoming.headers)) {
+    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+  }
+  const method = incoming.method ?? 'GET';
+  // Only the path counts: the Host header is the sender's word.
+  const path = incoming.url?.startsWith('/') === true ? incoming.url : '/';
+  const url = new URL(`http://gateway${path}`);
+  if (method === 'GET' || method === 'HEAD') return new Request(url, { method, headers });
+  return new Request(url, { method, headers, body: Readable.toWeb(incoming) as ReadableStream<Uint8Array>, duplex: 'half' });
+}
