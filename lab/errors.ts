@@ -1,5 +1,6 @@
 /** What the lab says when it cannot go on: what was being done, what went wrong, what to do. */
 
+import { ToolError } from '../activities/host/run.ts';
 import { GuestflowError, type ErrorType } from '../contract/errors.ts';
 
 /** Why the lab could not do what was asked. */
@@ -27,7 +28,15 @@ export function messageOf(error: unknown): string {
 
 /** Whether a disk ran out of space, as a tool or the file system says it. */
 export function isDiskFull(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException | undefined)?.code === 'ENOSPC' || /no space left on device|disk quota exceeded/i.test(messageOf(error));
+  const said = error instanceof ToolError ? error.stderr + error.stdout : messageOf(error);
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'ENOSPC' || /no space left on device|disk quota exceeded|enough free space/i.test(said);
+}
+
+/** What a tool complained about, without the command lines that it repeats. */
+function complaint(error: unknown): string {
+  if (!(error instanceof ToolError)) return messageOf(error);
+  const lines = error.stderr.split('\n').filter((line) => /^(E|W|Err|error):?\s/i.test(line) && line.length < 300);
+  return lines.length === 0 ? error.message.slice(0, 1000) : `${error.tool}: ${lines.slice(0, 4).join('; ')}`;
 }
 
 /** Turns what a stage of the lab threw into a `LabError` that names the stage. */
@@ -35,5 +44,5 @@ export function explain(stage: string, folder: string, error: unknown, signal: A
   if (error instanceof LabError) return error;
   if (signal?.aborted === true) return new LabError('cancelled', `interrupted while ${stage}; nothing half-made is left`, { cause: error });
   if (isDiskFull(error)) return new LabError('disk-full', `the disk is full: ${stage} needs room in ${folder}; what was half-made there has been removed. Free some space and try again`, { cause: error });
-  return new LabError('failed', `${stage} failed: ${messageOf(error)}`, { cause: error });
+  return new LabError('failed', `${stage} failed: ${complaint(error)}`, { cause: error });
 }

@@ -74,7 +74,7 @@ async function withWorker(context: UpContext, record: LabRecord, afterKnock: (re
 
 async function attach(context: UpContext, record: LabRecord): Promise<Lab> {
   await setTemporalGate(context.layout, context.temporalPort);
-  const current = await withWorker(context, { ...record, keep: record.keep || context.keep, temporalPort: context.temporalPort }, async () => undefined);
+  const current = await withWorker(context, { ...record, keep: record.keep || context.keep, temporalPort: context.temporalPort }, () => Promise.resolve());
   await writeRecord(context.layout, current);
   return labHandle(context.runner, context.layout, current, 'attached');
 }
@@ -121,7 +121,7 @@ async function startKept(context: UpContext, old: LabRecord): Promise<Lab> {
     await bootCold(start);
     stop();
   }
-  const current = await withWorker(context, record, async () => undefined);
+  const current = await withWorker(context, record, () => Promise.resolve());
   await writeRecord(layout, current);
   return labHandle(runner, layout, current, origin);
 }

@@ -46,6 +46,8 @@ class Guest {
   private readonly order: GuestOrder;
   private state: GuestState;
   private readonly queue: Ticket[] = [];
+  /** All of it is going, or was going when that failed. */
+  private isRemoving = false;
   private running: { kind: string; workflowId: string; startedAt: string; scope: CancellationScope } | undefined;
 
   constructor({ order, carried }: GuestInput) {
@@ -165,11 +167,14 @@ class Guest {
     return ApplicationFailure.create({ type, message, nonRetryable: true, details: [details] });
   }
 
-  /** Keeps what failed; with something left on the dom0 the guest needs cleaning up. */
+  /**
+   * Keeps what failed. A guest that was being made or removed, with something left on the dom0, needs cleaning up. One that is there keeps
+   * its phase: cleaning up would take its data; the operation can be asked for again.
+   */
   private fail(error: unknown): void {
     const { type, message, details } = rootFailure(error);
     this.state = { ...this.state, error: { type, message }, leftovers: details.leftovers ?? this.state.leftovers };
-    if (type === 'NeedsCleanup') this.setPhase('needs-cleanup');
+    if (type === 'NeedsCleanup' && (this.state.spec === undefined || this.isRemoving)) this.setPhase('needs-cleanup');
     else if (this.state.phase === 'provisioning') this.setPhase('failed');
     else this.show();
   }
@@ -190,7 +195,7 @@ class Guest {
     try {
       ticket.result = await this.perform(ticket.request);
       const { error: _settled, ...rest } = this.state;
-      this.state = rest;
+      this.state = { ...rest, leftovers: [] };
       this.show();
     } catch (error) {
       this.fail(error);
@@ -231,6 +236,7 @@ class Guest {
         if (this.state.phase === 'terminating') await this.runChild(kind, id, (options) => executeChild(reviveGuest, { ...options, args: [this.spec] }));
         return this.becomes(kind, 'running');
       case 'cleanup':
+        if ((this.graceMs ?? 0) > 0) throw refuse('Busy', `cleanup of ${this.order.name} is refused: its data stays until ${this.state.graceUntil ?? ''}; "terminate --now" ends that`);
         return this.remove(kind, id);
     }
   }
@@ -293,7 +299,8 @@ class Guest {
   private async remove(kind: OperationKind, id: string): Promise<OperationResult> {
     const wasOrdered = this.state.spec === undefined;
     if (!wasOrdered) this.setPhase('terminating');
-    await this.runChild(kind, id, (options) => executeChild(terminateGuest, { ...options, args: [this.ref] }));
+    this.isRemoving = true;
+    await this.runChild(kind, id, (options) => executeChild(terminateGuest, { ...options, args: [wasOrdered ? { ...this.ref, dist: this.order.dist } : this.ref] }));
     const { graceUntil: _over, ...rest } = this.state;
     this.state = { ...rest, leftovers: [] };
     this.setPhase(wasOrdered ? 'failed' : 'gone');

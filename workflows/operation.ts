@@ -36,6 +36,7 @@ export function rootFailure(error: unknown): { type: string; message: string; de
 export class Operation {
   private readonly records: StepRecord[];
   private readonly undos: { step: string; undo: Undo }[] = [];
+  private first: string | undefined;
   private readonly title: string;
   private waiting: string | undefined;
 
@@ -55,6 +56,15 @@ export class Operation {
     this.waiting = reason;
     this.show();
   };
+
+  /**
+   * Runs the step that all others stand on: capacity and address. It is undone only when nothing of the others is left, or somebody else
+   * would be given what is still in use.
+   */
+  async firstStep<T>(name: string, run: () => Promise<T>, undo: Undo, say?: (result: T) => string): Promise<T> {
+    this.first = name;
+    return this.step(name, run, undo, say);
+  }
 
   /**
    * Runs a step. Its undo is registered first: a step that failed half-way, or whose answer was lost, is undone too.
@@ -83,10 +93,10 @@ export class Operation {
   /**
    * Runs the whole operation; on failure undoes what was done.
    *
-   * @param leftovers asks the dom0 what is left, for an undo that could not finish.
+   * @param leftovers asks the dom0 what is left, for an undo that could not finish. Default: which undos those were.
    * @throws ApplicationFailure of the original type, with what was undone; or of type `NeedsCleanup`, with what is left.
    */
-  async run<T>(work: () => Promise<T>, leftovers: () => Promise<string[]>): Promise<T> {
+  async run<T>(work: () => Promise<T>, leftovers?: () => Promise<string[]>): Promise<T> {
     try {
       return await work();
     } catch (error) {
@@ -94,12 +104,13 @@ export class Operation {
     }
   }
 
-  private async undoAll(original: unknown, leftovers: () => Promise<string[]>): Promise<never> {
+  private async undoAll(original: unknown, leftovers: (() => Promise<string[]>) | undefined): Promise<never> {
     const cause = rootFailure(original);
     const undone: string[] = [];
     const failed: string[] = [];
     for (const { step, undo } of this.undos.reverse()) {
       const record = this.recordOf(step);
+      if (step === this.first && failed.length > 0) continue;
       try {
         await undo();
         undone.push(step);
@@ -115,7 +126,7 @@ export class Operation {
     if (failed.length === 0) {
       throw ApplicationFailure.create({ type: cause.type, nonRetryable: true, message: cause.message, details: [{ ...cause.details, undone, step: failedStep }] });
     }
-    const left = await leftovers().catch(() => failed);
+    const left = (await leftovers?.().catch(() => failed)) ?? failed;
     throw ApplicationFailure.create({
       type: 'NeedsCleanup', nonRetryable: true,
       message: `${cause.message} - and the undo could not finish (${failed.join('; ')}). Run guestflow cleanup when the cause is mended.`,
@@ -124,14 +135,15 @@ export class Operation {
   }
 
   /**
-   * Runs removals one after the other, each tried on its own, out of reach of cancellation.
+   * Runs removals one after the other, each tried on its own, out of reach of cancellation; the last one only when all others succeeded.
    *
    * @throws ApplicationFailure of type `NeedsCleanup` with what is left, when one of them could not finish.
    */
-  async removeAll(removals: readonly (readonly [step: string, remove: Undo])[], leftovers: () => Promise<string[]>): Promise<void> {
+  async removeAll(removals: readonly (readonly [step: string, remove: Undo])[], last: readonly [step: string, remove: Undo], leftovers: () => Promise<string[]>): Promise<void> {
     await CancellationScope.nonCancellable(async () => {
       const failed: string[] = [];
-      for (const [name, remove] of removals) {
+      for (const [name, remove] of [...removals, last]) {
+        if (name === last[0] && failed.length > 0) break;
         try {
           await this.step(name, remove);
         } catch (error) {

@@ -24,7 +24,7 @@ export async function powerGuest(input: { spec: GuestSpec; action: 'start' | 'st
     if (action === 'start') await operation.step('start', () => host.bootGuest(spec), () => undo.destroyGuest(ref), ({ seconds }) => `answered after ${String(seconds)} s`);
     else if (action === 'stop') await operation.step('stop', () => host.stopGuest(ref), undefined, ({ how }) => how);
     else await operation.step('destroy', () => host.destroyGuest(ref));
-  }, () => undo.leftoversOf(ref));
+  });
 }
 
 /** suspend: off, and not started with its dom0; its address and disks stay. */
@@ -36,7 +36,7 @@ export async function suspendGuest(spec: GuestSpec): Promise<void> {
     // The link first: xendomains would bring it back after a reboot of the dom0 in between.
     await operation.step('autostart', () => host.disableAutostart(ref), () => undo.enableAutostart(ref));
     await operation.step('stop', () => host.stopGuest(ref), () => undo.bootGuest(spec), ({ how }) => how);
-  }, () => undo.leftoversOf(ref));
+  });
 }
 
 /** resume: undo of suspend. */
@@ -47,7 +47,7 @@ export async function resumeGuest(spec: GuestSpec): Promise<void> {
   await operation.run(async () => {
     await operation.step('start', () => host.bootGuest(spec), () => undo.destroyGuest(ref), ({ seconds }) => `answered after ${String(seconds)} s`);
     await operation.step('autostart', () => host.enableAutostart(ref), () => undo.disableAutostart(ref));
-  }, () => undo.leftoversOf(ref));
+  });
 }
 
 /** changePlan: promised first, then made true at a restart; undone whole if a part fails. */
@@ -57,13 +57,13 @@ export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunn
   const operation = new Operation(`Plan of **${from.name}** on ${from.dom0}: ${from.plan} → ${to.plan}`, ['reserve', 'stop', 'disk', 'cfg', 'start']);
   const { host, bulk, undo, undoBulk } = dom0Steps(from.dom0, from.name, operation.onWaiting);
   await operation.run(async () => {
-    await operation.step('reserve', () => control.promise(to), () => control.promise(from));
+    await operation.firstStep('reserve', () => control.promise(to), () => control.promise(from));
     await operation.step('stop', () => host.stopGuest(ref), async () => (isRunning ? undo.bootGuest(from) : undefined), ({ how }) => how);
     await operation.step('disk', async () => (to.diskBytes > from.diskBytes ? bulk.growDisk({ ref, bytes: to.diskBytes }) : undefined),
       async () => (to.diskBytes > from.diskBytes ? undoBulk.shrinkDisk({ ref, bytes: from.diskBytes }) : undefined), () => formatSize(to.diskBytes));
     await operation.step('cfg', () => host.fixCfg({ spec: to, disks: 'lvm', onCrash: 'restart' }), () => undo.fixCfg({ spec: from, disks: 'lvm', onCrash: 'restart' }));
     await operation.step('start', async () => (isRunning ? host.bootGuest(to) : undefined), () => undo.destroyGuest(ref));
-  }, () => undo.leftoversOf(ref));
+  });
 }
 
 /** The begin of a termination: off, not started again, no more backups; its disks renamed, its address kept, until the grace is over. */
@@ -76,7 +76,7 @@ export async function retireGuest(spec: GuestSpec): Promise<void> {
     await operation.step('autostart', () => host.disableAutostart(ref), () => undo.enableAutostart(ref));
     await operation.step('stop', () => host.stopGuest(ref), () => undo.bootGuest(spec), ({ how }) => how);
     await operation.step('volumes', () => host.retireVolumes(ref), () => undo.reviveVolumes(ref));
-  }, () => undo.leftoversOf(ref));
+  });
 }
 
 /** undelete: undo of the begin of a termination. */
@@ -89,17 +89,14 @@ export async function reviveGuest(spec: GuestSpec): Promise<void> {
     await operation.step('start', () => host.bootGuest(spec), () => undo.destroyGuest(ref), ({ seconds }) => `answered after ${String(seconds)} s`);
     await operation.step('autostart', () => host.enableAutostart(ref), () => undo.disableAutostart(ref));
     await operation.step('schedule', () => control.scheduleNightly(nightlyOf(spec)), () => control.unscheduleNightly(ref));
-  }, () => undo.leftoversOf(ref));
+  });
 }
 
 /** One backup, without stopping the guest; its snapshot goes whatever happens. */
 export async function backupGuest(ref: GuestRef): Promise<BackupRecord> {
   const operation = new Operation(`Backup of **${ref.name}** on ${ref.dom0}`, ['backup']);
   const { bulk, undo } = dom0Steps(ref.dom0, ref.name, operation.onWaiting);
-  return operation.run(
-    () => operation.step('backup', () => bulk.takeBackup(ref), () => undo.removeSnapshot(ref), (backup) => `${backup.path}, ${formatSize(backup.bytes)}`),
-    () => undo.leftoversOf(ref),
-  );
+  return operation.run(() => operation.step('backup', () => bulk.takeBackup(ref), () => undo.removeSnapshot(ref), (backup) => `${backup.path}, ${formatSize(backup.bytes)}`));
 }
 
 /**
@@ -119,10 +116,9 @@ export async function terminateGuest(input: OrderRef): Promise<void> {
     ['cfg', () => undo.removeCfg(ref)],
     ['backups', () => undo.removeBackups(ref)],
     ['state', () => undo.removeGuestState(ref)],
-    ['lease', () => control.release(ref)],
   ] as const;
-  const operation = new Operation(`Removing **${ref.name}** from ${ref.dom0}`, removals.map(([name]) => name));
-  await operation.removeAll(removals, () => undo.leftoversOf(input));
+  const operation = new Operation(`Removing **${ref.name}** from ${ref.dom0}`, [...removals.map(([name]) => name), 'lease']);
+  await operation.removeAll(removals, ['lease', () => control.release(ref)], () => undo.leftoversOf(input));
 }
 
 /** What a Schedule starts: it asks the guest for a backup, so that it never meets another operation. */

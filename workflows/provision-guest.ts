@@ -21,7 +21,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
   const { host, bulk, undo, undoBulk } = dom0Steps(order.dom0, order.name, operation.onWaiting);
 
   return operation.run(async () => {
-    const lease = await operation.step('reserve', () => control.reserve(order), () => control.release(ref), ({ ip }) => ip);
+    const lease = await operation.firstStep('reserve', () => control.reserve(order), () => control.release(ref), ({ ip }) => ip);
     const spec = await operation.step('plan', () => host.planGuest({ order, lease }), () => undo.removeGuestState(ref), ({ network }) => `${network.ip}, ${network.mac} on ${network.bridge}`);
     await operation.step('golden', async () => (spec.installMethod === 'golden' ? bulk.ensureGolden({ dist: spec.dist, ...(spec.mirror === undefined ? {} : { mirror: spec.mirror }) }) : undefined), async () => (spec.installMethod === 'golden' ? undoBulk.discardHalfGolden({ dist: spec.dist }) : undefined),
       (golden) => (golden === undefined ? 'not used: debootstrap' : `${golden.dist} of ${golden.createdAt}, ${golden.reused ? 'reused' : 'made'}`));

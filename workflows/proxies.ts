@@ -3,12 +3,19 @@ import { ActivityFailure, ApplicationFailure, proxyActivities, TimeoutFailure, t
 import type { BulkActivities, ShortActivities } from '../activities/dom0.ts';
 import type { ControlActivities } from '../activities/control.ts';
 import { CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../contract/names.ts';
-import { HOST_CHANGE, LONG_COPY, OFFERS, OUTSIDE_CALL, UNDO } from './time-limits.ts';
+import { HOST_CHANGE, HOST_CHANGE_OFFERS, LONG_COPY, LONG_COPY_OFFERS, OUTSIDE_CALL, UNDO, UNDO_PATIENCE, type Offers } from './time-limits.ts';
 
 type Call = (...args: never[]) => Promise<unknown>;
 
 /** Told when a step waits for a dom0, and (with undefined) when it no longer does. */
 export type OnWaiting = (reason: string | undefined) => void;
+
+/** Whom steps are for, and who is told that they wait. */
+interface Subject {
+  readonly host: string;
+  readonly subject: string;
+  readonly onWaiting: OnWaiting;
+}
 
 function notTaken(error: unknown): boolean {
   return error instanceof ActivityFailure && error.cause instanceof TimeoutFailure && error.cause.timeoutType === 'SCHEDULE_TO_START';
@@ -18,22 +25,32 @@ function notTaken(error: unknown): boolean {
  * A proxy whose calls carry a summary for the UI and are offered again while no worker of the dom0 takes them: Temporal never retries
  * that by itself, and it is how a dead dom0 shows.
  */
-function patient<T extends object>(options: ActivityOptions, host: string, subject: string, onWaiting: OnWaiting): T {
+function patient<T extends object>(options: ActivityOptions, offersOf: () => Offers, { host, subject, onWaiting }: Subject): T {
   const proxy = proxyActivities(options) as unknown as Record<string, { executeWithOptions(options: ActivityOptions, args: never[]): Promise<unknown> }>;
   const call = (name: string): Call => async (...args) => {
+    const { count, eachMs } = offersOf();
     for (let offer = 1; ; offer += 1) {
       try {
-        const result = await proxy[name]?.executeWithOptions({ ...options, summary: `${subject}: ${name}` }, args);
+        const result = await proxy[name]?.executeWithOptions({ ...options, scheduleToStartTimeout: eachMs, summary: `${subject}: ${name}` }, args);
         onWaiting(undefined);
         return result;
       } catch (error) {
         if (!notTaken(error)) throw error;
         onWaiting(`the worker of dom0 ${host} does not answer`);
-        if (offer === OFFERS) throw ApplicationFailure.create({ type: 'Unreachable', nonRetryable: true, message: `the worker of dom0 ${host} did not take the step ${name} within ${String(OFFERS * 2)} minutes: is guestflow-dom0.service running there?` });
+        if (offer === count) throw ApplicationFailure.create({ type: 'Unreachable', nonRetryable: true, message: `the worker of dom0 ${host} did not take the step ${name} within ${String(Math.ceil((count * eachMs) / 60_000))} minutes: is guestflow-dom0.service running there?` });
       }
     }
   };
   return new Proxy({} as T, { get: (_target, name) => (typeof name === 'string' ? call(name) : undefined) });
+}
+
+/** What is left of the time that all undos of an operation have, from the first of them on: a dead dom0 is not waited for once for each. */
+function sharedPatience(): () => Offers {
+  let endsAt: number | undefined;
+  return () => {
+    endsAt ??= Date.now() + UNDO_PATIENCE.allMs;
+    return { count: 1, eachMs: Math.max(UNDO_PATIENCE.leastMs, endsAt - Date.now()) };
+  };
 }
 
 export interface Dom0Steps {
@@ -47,11 +64,13 @@ export interface Dom0Steps {
 
 /** The steps of one dom0. `subject` is what the UI shows before each activity's name: the guest. */
 export function dom0Steps(host: string, subject: string, onWaiting: OnWaiting = () => undefined): Dom0Steps {
+  const whom = { host, subject, onWaiting };
+  const patience = sharedPatience();
   return {
-    host: patient({ ...HOST_CHANGE, taskQueue: dom0Queue(host) }, host, subject, onWaiting),
-    bulk: patient({ ...LONG_COPY, taskQueue: dom0BulkQueue(host) }, host, subject, onWaiting),
-    undo: patient({ ...UNDO, taskQueue: dom0Queue(host) }, host, subject, onWaiting),
-    undoBulk: patient({ ...UNDO, taskQueue: dom0BulkQueue(host) }, host, subject, onWaiting),
+    host: patient({ ...HOST_CHANGE, taskQueue: dom0Queue(host) }, () => HOST_CHANGE_OFFERS, whom),
+    bulk: patient({ ...LONG_COPY, taskQueue: dom0BulkQueue(host) }, () => LONG_COPY_OFFERS, whom),
+    undo: patient({ ...UNDO, taskQueue: dom0Queue(host) }, patience, whom),
+    undoBulk: patient({ ...UNDO, taskQueue: dom0BulkQueue(host) }, patience, whom),
   };
 }
 

@@ -221,9 +221,12 @@ export function createRunner(observe: RunObserver = () => undefined): Runner {
       }
       const next = children[index + 1];
       if (next?.stdin && child.stdout) {
-        // A stage that ends early closes its input; the writer then gets EPIPE, which its own exit code reports.
-        next.stdin.on('error', () => undefined);
-        child.stdout.pipe(next.stdin);
+        // A stage may end before its input does (restore that only lists): the rest is read and dropped, or its writer would wait for
+        // ever. Whether that end was a good one, its exit code says.
+        const output = child.stdout;
+        const drop = (): void => { output.unpipe(); output.resume(); };
+        next.stdin.on('error', drop).on('close', drop);
+        output.pipe(next.stdin);
       }
     });
     const last = children.at(-1);

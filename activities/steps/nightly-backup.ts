@@ -28,7 +28,7 @@ async function snapshotBytes(env: StepEnv, origin: Volume): Promise<number> {
     throw new GuestflowError('NoCapacity', `volume group ${env.settings.volumeGroup} has ${formatSize(free)} free, ${formatSize(least - free)} too little for a snapshot of ${origin.name}`, { field: 'volumeGroup' }, true);
   }
   // LVM adds nothing to a snapshot that is larger than its origin plus its tables (about 1 %).
-  return Math.min(free, Math.ceil(origin.bytes * 1.01));
+  return Math.floor(Math.min(free, origin.bytes * 1.01) / MiB) * MiB;
 }
 
 async function mustBeValid(env: StepEnv, name: string): Promise<void> {

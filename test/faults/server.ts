@@ -4,7 +4,7 @@ import { WithStartWorkflowOperation, WorkflowFailedError, WorkflowUpdateFailedEr
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import { createControlActivities } from '../../activities/control.ts';
-import { CONTROL_QUEUE, dom0BulkQueue, dom0Queue, dom0WorkflowId, GUEST_UPDATES, guestWorkflowId, nightlyScheduleId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
+import { CONTROL_QUEUE, DOM0_UPDATES, dom0BulkQueue, dom0Queue, dom0WorkflowId, GUEST_UPDATES, guestWorkflowId, nightlyScheduleId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import type { Dom0Facts, Dom0State, GuestOrder, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from '../../contract/types.ts';
 import { registerDom0 } from '../../client/dom0.ts';
 import type { GuestInput } from '../../workflows/guest.ts';
@@ -173,6 +173,11 @@ export class Server {
   async hasLease(host: string, guest: string): Promise<boolean> {
     const ledger = await this.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger);
     return ledger.promised.some((promise) => promise.guest === guest);
+  }
+
+  /** Takes what a case has left in the ledger. */
+  async giveBack(host: string, guest: string): Promise<void> {
+    await this.client.workflow.getHandle(dom0WorkflowId(host)).executeUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release, { args: [{ guest, order: `order-${guest}` }] });
   }
 
   async hasSchedule(guest: string): Promise<boolean> {

@@ -3,15 +3,17 @@ import type { ActivityOptions } from '@temporalio/workflow';
 import * as real from '../../workflows/time-limits.ts';
 
 /** Retries follow each other at once; how many there are stays. */
-function quick(options: ActivityOptions, limits: ActivityOptions): ActivityOptions {
-  return { ...options, ...limits, retry: { ...options.retry, initialInterval: '20 milliseconds', maximumInterval: '100 milliseconds' } };
+function quick(options: ActivityOptions): ActivityOptions {
+  return { ...options, retry: { ...options.retry, initialInterval: '20 milliseconds', maximumInterval: '100 milliseconds' } };
 }
 
-/** Longer than any step waits for its turn while many cases run at once. */
-const TAKEN = '6 seconds';
+/** Longer than a step waits for its turn while many cases run at once. */
+export const TAKEN_MS = 6_001;
 
-export const HOST_CHANGE = quick(real.HOST_CHANGE, { scheduleToStartTimeout: TAKEN });
-export const LONG_COPY = quick(real.LONG_COPY, { scheduleToStartTimeout: TAKEN });
-export const UNDO = quick(real.UNDO, { scheduleToCloseTimeout: '25 seconds' });
-export const OUTSIDE_CALL = quick(real.OUTSIDE_CALL, {});
-export const OFFERS = 2;
+export const HOST_CHANGE = quick(real.HOST_CHANGE);
+export const HOST_CHANGE_OFFERS: real.Offers = { count: 2, eachMs: TAKEN_MS };
+export const LONG_COPY = quick(real.LONG_COPY);
+export const LONG_COPY_OFFERS: real.Offers = { count: real.LONG_COPY_OFFERS.count, eachMs: 2 * TAKEN_MS };
+export const UNDO = quick(real.UNDO);
+export const UNDO_PATIENCE = { allMs: 2 * TAKEN_MS, leastMs: 1_500 } as const;
+export const OUTSIDE_CALL = quick(real.OUTSIDE_CALL);

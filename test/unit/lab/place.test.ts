@@ -4,7 +4,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { createRunner } from '../../../activities/host/run.ts';
+import { createRunner, ToolError } from '../../../activities/host/run.ts';
 import { unpackDeb } from '../../../lab/deb.ts';
 import { explain, LabError } from '../../../lab/errors.ts';
 import { labAttach, labDown, labStatus, labUp } from '../../../lab/index.ts';
@@ -117,6 +117,18 @@ describe('what went wrong', () => {
     const error = explain('building the lab', '/cache', new Error('mke2fs: No space left on device'), undefined);
     expect(error).toMatchObject({ failure: 'disk-full' });
     expect(error.message).toContain('/cache');
+  });
+
+  test('a full disk is found in all that a tool said, not only in its last words', () => {
+    const stderr = `dpkg: cannot copy: No space left on device\n${'later\n'.repeat(20)}`;
+    const error = new ToolError({ tool: 'mmdebstrap', args: [], message: 'mmdebstrap ended with exit code 25', code: 25, stdout: '', stderr, timedOut: false, cancelled: false, notFound: false });
+    expect(explain('building the lab', '/cache', error, undefined)).toMatchObject({ failure: 'disk-full' });
+  });
+
+  test("a tool's complaints are told without the long command lines among them", () => {
+    const stderr = `I: working\nE: Unable to locate package nonesuch\nE: setup failed: ${'x'.repeat(400)}\n`;
+    const error = new ToolError({ tool: 'mmdebstrap', args: [], message: stderr, code: 25, stdout: '', stderr, timedOut: false, cancelled: false, notFound: false });
+    expect(explain('building the lab', '/cache', error, undefined).message).toBe('building the lab failed: mmdebstrap: E: Unable to locate package nonesuch');
   });
 
   test('an interruption is not a failure', () => {

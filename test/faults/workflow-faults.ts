@@ -1,0 +1,177 @@
+/** The rows of the matrix that only the real workflows can show, at each call of an order and of its undo. */
+import { ApplicationFailure } from '@temporalio/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Case, Verdict } from './case.ts';
+import { hearsOfCancel, Scenario, type Disturbance, type Moment } from './scenario.ts';
+import type { Server } from './server.ts';
+import { TAKEN_MS } from './short-limits.ts';
+import { isLook, strike, type Matrix } from './step-faults.ts';
+import type { Entry } from './tape.ts';
+import type { World } from './world.ts';
+
+export interface WorkflowMatrix extends Matrix {
+  readonly server: Server;
+  /** Dom0s whose workers are there all the time. */
+  readonly hosts: readonly string[];
+}
+
+/** A call of an order (`undo: false`) or of the undo after its last step failed. */
+interface Place {
+  readonly key: string;
+  readonly entry: Entry;
+  readonly isUndo: boolean;
+}
+
+function placesIn(entries: readonly Entry[], isUndo: boolean): Place[] {
+  const counts = new Map<string, number>();
+  return entries.map((entry) => {
+    const count = (counts.get(entry.activity) ?? 0) + 1;
+    counts.set(entry.activity, count);
+    return { key: `${entry.activity}#${String(count)}`, entry, isUndo };
+  });
+}
+
+let serial = 0;
+
+/** A case on a fresh dom0. `disturb` makes what happens; `mend` puts right what stays broken. */
+function scenarioCase(matrix: WorkflowMatrix, name: string, disturb: (place: { isLastStep: (moment: Moment) => boolean }) => Disturbance, options: { host?: string; mend?: (scenario: Scenario) => Promise<void> | void; end?: Verdict['end'] } = {}): Case {
+  return {
+    name,
+    async run() {
+      serial += 1;
+      const host = options.host ?? matrix.hosts[serial % matrix.hosts.length] ?? '';
+      const last = placesIn(matrix.tape.forward, false).at(-1)?.key;
+      const scenario = await Scenario.create(matrix.server, `case${String(serial)}`, host, disturb({ isLastStep: ({ key }) => key === last }));
+      try {
+        const verdict = await scenario.play(() => options.mend?.(scenario));
+        const wrongEnd = options.end === undefined || options.end === verdict.end ? [] : [`it ended ${verdict.end}, not ${options.end}`];
+        return { ...verdict, complaints: [...wrongEnd, ...verdict.complaints] };
+      } finally {
+        await scenario.end();
+      }
+    },
+  };
+}
+
+function failForGood(message: string): never {
+  throw ApplicationFailure.create({ type: 'ToolFailed', nonRetryable: true, message });
+}
+
+/** Lets something happen at a place, once; for places of the undo, the order's last step fails. */
+function at({ key, isUndo }: Place, isLastStep: (moment: Moment) => boolean, disturbance: Disturbance): Disturbance {
+  let isUsed = false;
+  return {
+    async before(moment) {
+      if (isUndo && isLastStep(moment)) failForGood('the last step fails, for the undo');
+      if (moment.key !== key || isUsed) return;
+      isUsed = disturbance.after === undefined;
+      await disturbance.before?.(moment);
+    },
+    async after(moment) {
+      if (moment.key !== key || isUsed) return;
+      isUsed = true;
+      await disturbance.after?.(moment);
+    },
+  };
+}
+
+/** Each time that it is attempted. */
+function always({ key, isUndo }: Place, isLastStep: (moment: Moment) => boolean, act: (moment: Moment) => void): Disturbance {
+  return {
+    before(moment) {
+      if (isUndo && isLastStep(moment)) failForGood('the last step fails, for the undo');
+      if (moment.key === key) act(moment);
+    },
+  };
+}
+
+function named(group: string, { key, isUndo }: Place, what: string): string {
+  return `${group}/${isUndo ? 'undo ' : ''}${key}/${what}`;
+}
+
+/** The process or file change of an entry that does most: where a kill in the middle hurts. */
+function heart(matrix: Matrix, index: number): { strikeAt: (world: World, kind: 'kill-before' | 'kill-middle' | 'kill-after') => void } | undefined {
+  const calls = matrix.rehearsals[index]?.calls ?? [];
+  const call = calls.find((each) => each.kind === 'process' && !isLook(each)) ?? calls.find((each) => !isLook(each));
+  return call === undefined ? undefined : { strikeAt: (world, kind) => { world.dom0.faults.restart(); strike(world, call, kind); } };
+}
+
+function workerCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
+  return places.flatMap((place, index) => {
+    const found = place.isUndo ? undefined : heart(matrix, index);
+    if (found === undefined) return [];
+    return (['kill-before', 'kill-middle', 'kill-after'] as const).map((kind) =>
+      scenarioCase(matrix, named('worker', place, kind), ({ isLastStep }) => at(place, isLastStep, { before: ({ scenario }) => { found.strikeAt(scenario.world, kind); } }), { end: 'as ordered' }));
+  });
+}
+
+/** Fails in each attempt, or for good at once. */
+function failureCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
+  const again = (): never => { throw ApplicationFailure.create({ type: 'ToolFailed', message: 'it fails each time' }); };
+  return places.flatMap((place) => [
+    ...(place.entry.isControl && !place.isUndo ? [] : [scenarioCase(matrix, named('fails', place, 'each time'), ({ isLastStep }) => (place.isUndo && place.entry.isControl ? {} : always(place, isLastStep, again)))]),
+    scenarioCase(matrix, named('fails', place, 'once'), ({ isLastStep }) => at(place, isLastStep, { before: again }), place.isUndo ? { end: 'as before' } : { end: 'as ordered' }),
+    scenarioCase(matrix, named('fails', place, 'its answer is lost'), ({ isLastStep }) => at(place, isLastStep, { after: again }), place.isUndo ? { end: 'as before' } : {}),
+  ]);
+}
+
+function cancelCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
+  return places.flatMap((place) => {
+    const late = scenarioCase(matrix, named('cancel', place, 'unheard'), ({ isLastStep }) => at(place, isLastStep, { before: ({ scenario }) => scenario.cancel() }), { end: 'as before' });
+    const inTheUi = scenarioCase(matrix, named('cancel', place, 'of the workflow'), ({ isLastStep }) => at(place, isLastStep, { before: async ({ scenario }) => { await scenario.server.handle(scenario.name).cancel(); } }), { end: 'as before' });
+    const heard = scenarioCase(matrix, named('cancel', place, 'heard'), ({ isLastStep }) => at(place, isLastStep, { before: async ({ scenario }) => { await scenario.cancel(); await hearsOfCancel(); } }), { end: 'as before' });
+    return place.entry.isControl || place.isUndo ? [late, inTheUi] : [late, inTheUi, heard];
+  });
+}
+
+function controlCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
+  return places.flatMap((place) => {
+    const end = place.isUndo ? 'as before' : 'as ordered';
+    // The worker that runs the workflow goes while the step runs; an activity of its own would hold it up, so nobody waits for it there.
+    const restart = ({ scenario, call }: Moment): Promise<void> | void => (call.isControl ? void scenario.server.restartControl() : scenario.server.restartControl());
+    return [scenarioCase(matrix, named('control worker', place, 'goes and comes back'), ({ isLastStep }) => at(place, isLastStep, { before: restart }), { end })];
+  });
+}
+
+const CONDITIONS = ['diskFull', 'vgFull', 'noMemory', 'noLoop', 'readOnlyFs'] as const;
+
+function conditionCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
+  return places.filter(({ entry, isUndo }) => !entry.isControl && !isUndo).flatMap((place, index) => {
+    const writes = (matrix.rehearsals.find(({ entry }) => entry === place.entry)?.calls ?? []).some((call) => !isLook(call));
+    return (writes ? CONDITIONS : []).slice(0, index < 0 ? 0 : undefined).map((condition) =>
+      scenarioCase(matrix, named('condition', place, condition), ({ isLastStep }) => at(place, isLastStep, { before: ({ scenario }) => { scenario.world.dom0.faults[condition] = true; } })));
+  });
+}
+
+/** The dom0's worker goes after a call, for a while or for longer than anybody waits. */
+function awayCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
+  return places.filter(({ entry }) => !entry.isControl).flatMap((place) => (['for a while', 'for too long'] as const).map((how): Case => {
+    const host = `away-${named('', place, how).toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-|-$/g, '')}`;
+    const leave = ({ scenario }: Moment): void => {
+      void (async () => {
+        await scenario.server.stopWorkers(host);
+        if (how === 'for too long') return;
+        await sleep(TAKEN_MS * 0.5);
+        await scenario.server.startWorkers(host);
+      })();
+    };
+    const inner = scenarioCase(matrix, named('away', place, how), ({ isLastStep }) => at(place, isLastStep, { before: leave }), {
+      host, ...(how === 'for a while' ? { end: place.isUndo ? 'as before' as const : 'as ordered' as const } : {}), mend: async ({ server }) => server.startWorkers(host),
+    });
+    return {
+      name: inner.name,
+      async run() {
+        await matrix.server.serve(host);
+        return inner.run().finally(() => matrix.server.stopWorkers(host));
+      },
+    };
+  }));
+}
+
+/** All of them. Those that wait long come first. */
+export function workflowCases(matrix: WorkflowMatrix): Case[] {
+  const places = [...placesIn(matrix.tape.forward, false), ...placesIn(matrix.tape.undo.at(-1) ?? [], true)];
+  return [
+    ...awayCases(matrix, places), ...controlCases(matrix, places), ...cancelCases(matrix, places), ...failureCases(matrix, places), ...workerCases(matrix, places), ...conditionCases(matrix, places),
+  ];
+}

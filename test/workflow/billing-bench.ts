@@ -1,0 +1,115 @@
+/** A gateway over a real Temporal, real workflows of orders and guests, and scripted steps on the dom0. */
+import { fileURLToPath } from 'node:url';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
+import { createBillingActivities, type Messenger } from '../../activities/billing.ts';
+import { connect, type Guestflow } from '../../client/index.ts';
+import { findEndpoint } from '../../client/config.ts';
+import { registerDom0 } from '../../client/dom0.ts';
+import { openSession, type Session } from '../../client/session.ts';
+import { BILLING, type Notification, type OrderStatus } from '../../contract/billing-types.ts';
+import { guestNameOfOrder } from '../../contract/billing.ts';
+import { billingWorkflowId, CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../../contract/names.ts';
+import { loadPlans } from '../../contract/plans.ts';
+import type { Dom0Facts, GuestOrder, GuestStatus } from '../../contract/types.ts';
+import { createEventSink } from '../../gateway/backend.ts';
+import { createCatalogue } from '../../gateway/catalogue.ts';
+import { createDesk } from '../../gateway/desk.ts';
+import { createGateway, type Gateway } from '../../gateway/gateway.ts';
+import { SIGNUP_SECRET, STRIPE_SECRET } from '../unit/gateway/bench.ts';
+import { DOM0, startServer, type AnyActivities } from './temporal.ts';
+
+const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0' };
+
+export const FACTS: Dom0Facts = {
+  host: DOM0, seenAt: '2026-01-01T00:00:00.000Z', xenVersion: '4.17.7', memoryBytes: 2 ** 36, memoryFreeBytes: 2 ** 35, cpus: 8, volumeGroup: 'vg01', volumeGroupBytes: 2 ** 42,
+  volumeGroupFreeBytes: 2 ** 41, imageDirFreeBytes: 2 ** 36, network: { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' }, addresses: [], workerVersion: '0.1.0', domains: [],
+};
+
+const ANSWERS: Record<string, unknown> = {
+  reserve: NETWORK, ensureGolden: { dist: 'bookworm', createdAt: '2026-01-01', reused: true }, createImage: { bytes: 1 }, fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' },
+  bootGuest: { domainId: 1, seconds: 1, rootDevice: '/dev/xvda2', kernel: '6.1.0' }, stopGuest: { how: 'shut down' }, makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
+  setWallclock: { independentWallclock: 'not needed', kernel: '6.1.0', clocksource: 'xen', timeDaemon: 'chrony', skewSeconds: 0, wentBackwards: [] },
+  enableAutostart: { link: 'l' }, takeBackup: { id: 'b1', path: '/b', bytes: 10 }, scheduleNightly: 'nightly/x', sealGuest: { sealed: true }, leftoversOf: [],
+};
+
+/** Any step of a dom0 or of the ledger succeeds, unless `changes` says otherwise; `calls` has what was called. */
+export function scriptedSteps(calls: string[], changes: AnyActivities = {}): AnyActivities {
+  const plan = (input: { order: GuestOrder }): Promise<unknown> => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } });
+  const all: AnyActivities = { planGuest: plan as never, ...changes };
+  return new Proxy({}, {
+    ownKeys: () => STEP_NAMES,
+    getOwnPropertyDescriptor: (_target, name) => ({ enumerable: true, configurable: true, value: name }),
+    has: () => true,
+    get: (_target, name) => {
+      if (typeof name !== 'string' || !STEP_NAMES.includes(name)) return undefined;
+      return async (...args: never[]) => {
+        calls.push(name);
+        return (await all[name]?.(...args)) ?? ANSWERS[name];
+      };
+    },
+  }) as AnyActivities;
+}
+
+const STEP_NAMES = [
+  ...Object.keys(ANSWERS), 'planGuest', 'release', 'removeGuestState', 'removeImage', 'removeCfg', 'destroyGuest', 'removeVolumes', 'disableAutostart', 'unscheduleNightly', 'removeSnapshot',
+  'removeBackups', 'dropImage', 'growDisk', 'shrinkDisk', 'retireVolumes', 'reviveVolumes', 'promise', 'pauseNightly', 'resumeNightly', 'startGuest', 'pauseSchedule', 'unpauseSchedule',
+];
+
+export interface BillingBench {
+  readonly environment: TestWorkflowEnvironment;
+  readonly gateway: Gateway;
+  readonly flow: Guestflow;
+  readonly session: Session;
+  readonly calls: string[];
+  readonly told: Notification[];
+  order(id: string): Promise<OrderStatus>;
+  guest(order: string): Promise<GuestStatus>;
+  close(): Promise<void>;
+}
+
+export async function startBilling(changes: AnyActivities = {}, messenger?: Messenger): Promise<BillingBench> {
+  const environment = await startServer();
+  const flow = await connect({ address: environment.address });
+  const session = await openSession(await findEndpoint({ address: environment.address }));
+  const calls: string[] = [];
+  const told: Notification[] = [];
+  const tell: Messenger = messenger ?? ((notification) => {
+    told.push(notification);
+    return Promise.resolve('200');
+  });
+  const steps = scriptedSteps(calls, changes);
+  const { nativeConnection: connection } = environment;
+  const { code } = await bundleWorkflowCode({ workflowsPath: fileURLToPath(new URL('./billing-workflows.ts', import.meta.url)), logger: new DefaultLogger('ERROR') });
+  const activities = { ...steps, ...createBillingActivities({ desk: createDesk(session), messenger: tell }) };
+  const workers = await Promise.all([
+    Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowBundle: { code }, activities }),
+    ...[dom0Queue(DOM0), dom0BulkQueue(DOM0)].map((taskQueue) => Worker.create({ connection, taskQueue, activities: steps, maxHeartbeatThrottleInterval: '100ms' })),
+  ]);
+  const runs = workers.map((worker) => worker.run());
+  await registerDom0(environment.client, FACTS);
+  while ((await flow.dom0s()).length === 0) await new Promise((resolve) => { setTimeout(resolve, 50); });
+  const gateway = createGateway({
+    events: createEventSink(session, 10_000), catalogue: createCatalogue(await loadPlans(), new Map([['price_small', 'small'], ['price_large', 'large']])),
+    stripeSecrets: [STRIPE_SECRET], signupSecrets: [SIGNUP_SECRET], log: { info: () => undefined, warn: () => undefined, error: console.error },
+  });
+  return {
+    environment, gateway, flow, session, calls, told,
+    order: (id) => session.client.workflow.getHandle(billingWorkflowId(id)).query<OrderStatus>(BILLING.status),
+    guest: (order) => flow.status(guestNameOfOrder(order)),
+    close: async () => {
+      for (const worker of workers) worker.shutdown();
+      await Promise.all(runs);
+      await Promise.all([session.close(), flow.close()]);
+      await environment.teardown();
+    },
+  };
+}
+
+export async function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean): Promise<T> {
+  for (;;) {
+    const value = await look().catch(() => undefined);
+    if (value !== undefined && isGood(value)) return value;
+    await new Promise((resolve) => { setTimeout(resolve, 100); });
+  }
+}
