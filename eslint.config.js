@@ -33,14 +33,30 @@ const BOUNDARIES = [
         message: 'Workflow code is deterministic, and zod costs a megabyte a workflow: import types and pure functions only.',
       },
       { regex: folder(['activities']), allowTypeImports: true, message: 'Workflows see activities as types only.' },
-      { regex: folder(['cli', 'client', 'worker', 'lab', 'fake', 'xlcfg', 'deploy']), message: 'Workflows import contract only.' },
+      {
+        regex: folder(['cli', 'client', 'worker', 'lab', 'fake', 'xlcfg', 'deploy', 'gateway']),
+        message: 'Workflows import contract only.',
+      },
     ],
   },
   {
     files: ['client/**/*.ts'],
     forbidden: [
       { regex: '^(?:\\.\\./)+activities/(?!host/run\\.ts$)', message: 'Clients know the contract; a step is asked for, not called.' },
-      { regex: folder(['cli', 'workflows', 'worker', 'lab', 'fake', 'xlcfg', 'deploy']), message: 'Clients import contract only.' },
+      {
+        regex: folder(['cli', 'workflows', 'worker', 'lab', 'fake', 'xlcfg', 'deploy', 'gateway']),
+        message: 'Clients import contract only.',
+      },
+    ],
+  },
+  {
+    files: ['gateway/**/*.ts'],
+    forbidden: [
+      { regex: folder(['activities']), allowTypeImports: true, message: 'The gateway starts work; it does none.' },
+      {
+        regex: folder(['cli', 'workflows', 'worker', 'lab', 'fake', 'xlcfg', 'deploy']),
+        message: 'The gateway imports client and contract: it runs without a worker.',
+      },
     ],
   },
   {
@@ -48,7 +64,7 @@ const BOUNDARIES = [
     ignores: ['activities/host/**'],
     forbidden: [
       {
-        regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'fake', 'deploy']),
+        regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'fake', 'deploy', 'gateway']),
         message: 'Activities import contract, xlcfg and activities/host.',
       },
     ],
@@ -58,7 +74,7 @@ const BOUNDARIES = [
     forbidden: [
       { regex: TEMPORAL, message: 'activities/host knows tools, not Temporal.' },
       {
-        regex: `^\\.\\./(?!\\.\\./)|${folder(['cli', 'client', 'workflows', 'worker', 'lab', 'fake', 'deploy', 'xlcfg'])}`,
+        regex: `^\\.\\./(?!\\.\\./)|${folder(['cli', 'client', 'workflows', 'worker', 'lab', 'fake', 'deploy', 'xlcfg', 'gateway'])}`,
         message: 'activities/host imports contract only.',
       },
     ],
@@ -69,7 +85,7 @@ const BOUNDARIES = [
       // It answers the scripts that steps run in a guest, and knows them by their text.
       { regex: '^(?:\\.\\./)+activities/(?!host/|steps/)', message: 'The fake stands behind activities/host.' },
       {
-        regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'deploy']),
+        regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'deploy', 'gateway']),
         message: 'The fake imports activities/host, contract and xlcfg.',
       },
       { regex: TEMPORAL, message: 'The fake is a dom0, not Temporal.' },
@@ -80,7 +96,7 @@ const BOUNDARIES = [
     forbidden: [
       { regex: BUT_HOST, message: 'The lab is a machine: it does not know the steps.' },
       {
-        regex: folder(['cli', 'client', 'workflows', 'worker', 'fake', 'xlcfg', 'deploy']),
+        regex: folder(['cli', 'client', 'workflows', 'worker', 'fake', 'xlcfg', 'deploy', 'gateway']),
         message: 'The lab imports activities/host and contract.',
       },
       { regex: TEMPORAL, message: 'The lab is a machine, not Temporal.' },

@@ -1,9 +1,12 @@
 /** Activities of the control worker: calls to Temporal itself. */
 import { Context } from '@temporalio/activity';
-import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, WithStartWorkflowOperation, WorkflowUpdateFailedError, ScheduleNotFoundError, type Client } from '@temporalio/client';
-import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
+import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, WithStartWorkflowOperation, ScheduleNotFoundError, type Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Amounts, NetworkAccess } from '../contract/capacity-types.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, dom0WorkflowId, GUEST_UPDATES, guestWorkflowId, nightlyScheduleId, operationWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
-import type { Dom0State, GuestOrder, GuestRef, GuestSpec, GuestStatus, OperationResult, Reservation, ReserveRequest } from '../contract/types.ts';
+import type { Dom0Facts, Dom0State, GuestOrder, GuestRef, GuestSpec, GuestStatus, OperationResult, PromiseAnswer, Reservation, ReserveRequest } from '../contract/types.ts';
+import { createLeases } from './leases.ts';
+import { isMissing, unwrapped } from './refusals.ts';
 
 /** Nights start here (UTC hour), so that guests do not all start at once within the four hours after. */
 const NIGHT_STARTS = 1;
@@ -18,21 +21,46 @@ export function nightlyTime(name: string, at?: string): { hour: number; minute: 
   return { hour: NIGHT_STARTS + Math.floor(sum / 60), minute: sum % 60 };
 }
 
-/** A refusal of an update keeps its type and message, and is not asked for again. */
-function unwrapped(error: unknown): unknown {
-  return error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure ? error.cause : error;
+/** Whether a workflow stands behind what was promised to a guest, and what it takes. */
+export interface Claim {
+  readonly claimed: boolean;
+  /** Its phase, or why nobody claims it. */
+  readonly reason: string;
+  readonly dom0?: string;
+  readonly takes?: Amounts & { readonly plan: string; readonly customer?: string };
+}
+
+function takenBy({ memoryBytes, vcpus, diskBytes, swapBytes, plan, customer }: Pick<GuestOrder, 'memoryBytes' | 'vcpus' | 'diskBytes' | 'swapBytes' | 'plan' | 'customer'>): NonNullable<Claim['takes']> {
+  return { memoryBytes, vcpus, diskBytes: diskBytes + swapBytes, plan, ...(customer === undefined ? {} : { customer }) };
 }
 
 // The type is inferred: workflows import it to call activities by name.
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
 export function createControlActivities(client: Client) {
-  async function toDom0<R>(host: string, update: string, updateId: string | undefined, argument: unknown): Promise<R> {
+  const leases = createLeases(client);
+
+  async function toDom0<R>(host: string, update: string, argument: unknown): Promise<R> {
     const initial: Dom0State = { host, drained: false, promised: [] };
     const start = new WithStartWorkflowOperation<(state: Dom0State) => Promise<void>>(WORKFLOWS.dom0, { workflowId: dom0WorkflowId(host), taskQueue: CONTROL_QUEUE, args: [initial], workflowIdConflictPolicy: 'USE_EXISTING' });
     try {
-      return await client.workflow.executeUpdateWithStart<(state: Dom0State) => Promise<void>, R, [unknown]>(update, { args: [argument], startWorkflowOperation: start, ...(updateId === undefined ? {} : { updateId }) });
+      return await client.workflow.executeUpdateWithStart<(state: Dom0State) => Promise<void>, R, [unknown]>(update, { args: [argument], startWorkflowOperation: start });
     } catch (error) {
       throw unwrapped(error);
+    }
+  }
+
+  async function promise(host: string, request: ReserveRequest): Promise<PromiseAnswer> {
+    return toDom0<PromiseAnswer>(host, DOM0_UPDATES.reserve, request);
+  }
+
+  /** The networks that a dom0 reaches; none when it was never heard of. */
+  async function networksOf(host: string): Promise<readonly NetworkAccess[]> {
+    try {
+      const { facts, networks = [] } = await client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger);
+      return facts === undefined ? networks : [facts.network, ...networks];
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
     }
   }
 
@@ -49,39 +77,49 @@ export function createControlActivities(client: Client) {
   }
 
   return {
-    /** Promises the order its part of its dom0, and its address. */
+    /** Promises the order its part of its dom0, and leases its address. What a failure leaves is given back by `release`. */
     async reserve(order: GuestOrder): Promise<Reservation> {
-      const request: ReserveRequest = {
-        guest: order.name, order: order.order, memoryBytes: order.memoryBytes, vcpus: order.vcpus, diskBytes: order.diskBytes + order.swapBytes,
-        ...(order.ip === undefined ? {} : { ip: order.ip }),
-      };
-      const lease = await toDom0<Reservation>(order.dom0, DOM0_UPDATES.reserve, undefined, request);
-      return { ...lease, ...(order.netmask === undefined ? {} : { netmask: order.netmask }), ...(order.gateway === undefined ? {} : { gateway: order.gateway }), ...(order.bridge === undefined ? {} : { bridge: order.bridge }) };
+      const { networks } = await promise(order.dom0, { guest: order.name, order: order.order, ...takenBy(order) });
+      return leases.lease(order, networks);
+    },
+
+    /** Something answered at an address that the ledger chose: marks it, and leases the next one. */
+    async nextAddress({ order, ip }: { order: GuestOrder; ip: string }): Promise<Reservation> {
+      return leases.replace(order, await networksOf(order.dom0), ip);
     },
 
     /** Promises a guest that is there another part of its dom0; its address stays. */
     async promise(spec: GuestSpec): Promise<void> {
-      const request: ReserveRequest = {
-        guest: spec.name, order: spec.order, memoryBytes: spec.memoryBytes, vcpus: spec.vcpus, diskBytes: spec.diskBytes + spec.swapBytes, ip: spec.network.ip,
-      };
-      await toDom0(spec.dom0, DOM0_UPDATES.reserve, undefined, request);
+      await promise(spec.dom0, { guest: spec.name, order: spec.order, ...takenBy(spec) });
     },
 
+    /** Undo of `reserve`: the address first, then its part of the dom0. */
     async release(ref: GuestRef): Promise<void> {
-      await toDom0(ref.dom0, DOM0_UPDATES.release, undefined, { guest: ref.name, order: ref.order });
+      await leases.release(ref, await networksOf(ref.dom0));
+      try {
+        await client.workflow.getHandle(dom0WorkflowId(ref.dom0)).executeUpdate(DOM0_UPDATES.release, { args: [{ guest: ref.name, order: ref.order }] });
+      } catch (error) {
+        if (!isMissing(error)) throw unwrapped(error);
+      }
+    },
+
+    /** Tells a dom0's network which addresses are in use there. */
+    async observe(facts: Dom0Facts): Promise<void> {
+      await leases.observe(facts);
     },
 
     /** Which of these guests a workflow claims, and why the others are orphans. */
-    async claims(owners: readonly { guest: string; order: string }[]): Promise<{ claimed: boolean; reason: string }[]> {
-      return Promise.all(owners.map(async ({ guest, order }) => {
+    async claims(owners: readonly { guest: string; order: string }[]): Promise<Claim[]> {
+      return Promise.all(owners.map(async ({ guest, order }): Promise<Claim> => {
         const handle = client.workflow.getHandle(guestWorkflowId(guest));
         try {
           const { status } = await handle.describe();
           if (status.name !== 'RUNNING') return { claimed: false, reason: `its workflow is over (${status.name.toLowerCase()})` };
           const state = await handle.query<GuestStatus>(QUERIES.status);
-          return state.order === order ? { claimed: true, reason: state.phase } : { claimed: false, reason: `the guest of that name is of another order, ${state.order}` };
+          if (state.order !== order) return { claimed: false, reason: `the guest of that name is of another order, ${state.order}` };
+          return { claimed: true, reason: state.phase, dom0: state.dom0, ...(state.spec === undefined ? {} : { takes: takenBy(state.spec) }) };
         } catch (error) {
-          if (error instanceof WorkflowNotFoundError) return { claimed: false, reason: 'there is no workflow of that name' };
+          if (isMissing(error)) return { claimed: false, reason: 'there is no workflow of that name' };
           throw error;
         }
       }));

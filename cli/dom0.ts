@@ -1,4 +1,5 @@
 /** What `guestflow dom0 …` does. */
+import type { Guestflow } from '../client/index.ts';
 import { GuestflowError, EXIT } from '../contract/errors.ts';
 import { formatSize } from '../contract/sizes.ts';
 import type { Dom0Facts, PreflightReport } from '../contract/types.ts';
@@ -46,10 +47,16 @@ export async function showLedger(io: Io, host: string, options: ServerOptions): 
     printLine(io, `dom0 ${state.host}${state.drained ? ' is drained: it takes no new guests' : ''}`);
     if (state.facts === undefined) printLine(io, 'its worker has not said anything yet');
     else describeFacts(io, state.facts);
-    const rows = state.promised.map(({ guest, order, ip, memoryBytes, vcpus, diskBytes, since }) => [guest, order, ip, formatSize(memoryBytes), String(vcpus), formatSize(diskBytes), since]);
+    const leases = await leasesOf(flow);
+    const rows = state.promised.map(({ guest, order, memoryBytes, vcpus, diskBytes, since }) => [guest, order, leases.get(`${guest} ${order}`) ?? '', formatSize(memoryBytes), String(vcpus), formatSize(diskBytes), since]);
     if (rows.length > 0) printTable(io, ['GUEST', 'ORDER', 'ADDRESS', 'MEMORY', 'VCPUS', 'DISKS', 'SINCE'], rows);
     return undefined;
   });
+}
+
+/** Addresses by guest and order. */
+async function leasesOf(flow: Guestflow): Promise<Map<string, string>> {
+  return new Map((await flow.networks()).flatMap(({ leases }) => leases.map(({ guest, order, ip }) => [`${guest} ${order}`, ip] as const)));
 }
 
 export async function drainDom0(io: Io, host: string, options: ServerOptions & { readonly off?: true }): Promise<undefined> {

@@ -2,11 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
+import type { Capacity, LedgerAudit } from '../contract/capacity-types.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { DOM0_NAME_PATTERN } from '../contract/guest-name.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, dom0Queue, dom0WorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
 import type { Dom0Facts, Dom0State, GuestRef } from '../contract/types.ts';
 import { listDom0s } from './listing.ts';
+import { joinNetwork } from './networks.ts';
 import type { Session } from './session.ts';
 
 /** Small tasks on a dom0 that are no operation on a guest. */
@@ -26,13 +28,16 @@ export interface Dom0TaskParameters {
 const TASK_SECONDS: Partial<Record<Dom0TaskName, number>> = { prepare: 900, clean: 86_400 };
 const USUAL_TASK_SECONDS = 60;
 
+/** A dom0 that does not answer is given up after three minutes. */
+const AUDIT_MS = 400_000;
+
 /** A worker asks for work at least once a minute. */
 const POLLER_IS_GONE_MS = 90_000;
 
 type Dom0Workflow = (initial: Dom0State) => Promise<unknown>;
 
 /**
- * Says what a dom0's worker found there. Starts the dom0's ledger if it has none.
+ * Says what a dom0's worker found there. Starts the dom0's ledger, and the one of its network, if there is none.
  *
  * @param client of the worker itself
  */
@@ -48,12 +53,26 @@ export async function registerDom0(client: Client, facts: Dom0Facts): Promise<vo
       staticSummary: `dom0 ${facts.host}: its ledger`,
     }),
   });
+  const { network: { cidr, gateway, bridge, exclude = [] }, addresses } = facts;
+  await joinNetwork(client, cidr, { gateway, members: [{ dom0: facts.host, bridge, exclude, addresses }] });
 }
 
 /** A dom0's ledger. */
 export async function readDom0(session: Session, host: string): Promise<Dom0State> {
   mustBeName(host);
   return whenKnown(session, host, () => session.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger));
+}
+
+/** What a dom0 has to sell, and the order that it has promised something for this guest. */
+export async function readCapacity(session: Session, host: string, guest = ''): Promise<{ capacity: Capacity; order?: string }> {
+  return whenKnown(session, host, () => session.client.workflow.getHandle(dom0WorkflowId(host)).query<{ capacity: Capacity; order?: string }, [string]>(QUERIES.capacity, guest));
+}
+
+/** Has a dom0's ledger compared with what is there, now. */
+export async function auditLedger(session: Session, host: string): Promise<LedgerAudit> {
+  mustBeName(host);
+  const handle = session.client.workflow.getHandle(dom0WorkflowId(host));
+  return whenKnown(session, host, () => handle.executeUpdate<LedgerAudit, []>(DOM0_UPDATES.audit), AUDIT_MS);
 }
 
 /** Takes no new guests on a dom0, or takes them again. */
@@ -112,9 +131,9 @@ async function nobodyServes(session: Session, host: string): Promise<GuestflowEr
 }
 
 /** Makes a call to a dom0's workflow; for one that there is not, the error names those that there are. */
-async function whenKnown<T>(session: Session, host: string, work: () => Promise<T>): Promise<T> {
+async function whenKnown<T>(session: Session, host: string, work: () => Promise<T>, limitMs?: number): Promise<T> {
   try {
-    return await session.call(`dom0 ${host}`, work);
+    return await session.call(`dom0 ${host}`, work, limitMs);
   } catch (error) {
     if (!(error instanceof GuestflowError) || error.type !== 'NotFound') throw error;
     const known = await listDom0s(session);

@@ -1,13 +1,16 @@
 /** The client library: what starts and watches work. The command line is thin over it, and scripts can import it. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Capacity, LedgerAudit, NetworkState } from '../contract/capacity-types.ts';
 import { GuestflowError, isErrorType } from '../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../contract/names.ts';
 import type { Dom0State, GuestOrder, GuestStatus, OperationKind, OperationRequest, OperationResult, OrderAnswer, PlanChange } from '../contract/types.ts';
 import { findEndpoint, type EndpointOptions } from './config.ts';
-import { drainDom0, mustBeServed, readDom0, runDom0Task, type Dom0TaskName, type Dom0TaskParameters } from './dom0.ts';
+import { auditLedger, drainDom0, mustBeServed, readCapacity, readDom0, runDom0Task, type Dom0TaskName, type Dom0TaskParameters } from './dom0.ts';
 import { listDom0s, listGuests, type GuestRow, type ListFilter } from './listing.ts';
+import { addNetwork, listNetworks, readNetwork, type NetworkOrder } from './networks.ts';
 import { placeOrder } from './orders.ts';
+import { placeAndReserve, type OrderToReserve, type PlaceOptions } from './placement.ts';
 import { isSettled, readProgress, readStatus, type GuestProgress } from './progress.ts';
 import { nextBackup } from './schedule.ts';
 import { openSession, type Session } from './session.ts';
@@ -15,6 +18,8 @@ import { openSession, type Session } from './session.ts';
 export type { EndpointOptions } from './config.ts';
 export type { Dom0TaskName, Dom0TaskParameters } from './dom0.ts';
 export type { GuestRow, ListFilter } from './listing.ts';
+export type { NetworkOrder } from './networks.ts';
+export type { OrderToReserve, PlaceOptions } from './placement.ts';
 export type { ActivityNow, GuestProgress } from './progress.ts';
 export { checkOrder, resolveOrder, type OrderDocument } from '../contract/order.ts';
 export { loadPlans } from '../contract/plans.ts';
@@ -70,6 +75,16 @@ export interface Guestflow {
   /** When the next nightly backup begins (ISO 8601); undefined when its Schedule is paused. */
   nextBackup(name: string): Promise<string | undefined>;
   dom0s(): Promise<string[]>;
+  /** Chooses a dom0 for an order that names none, and reserves its part there. Give the order with that dom0 next. */
+  place(order: OrderToReserve, options?: PlaceOptions): Promise<string>;
+  /** What a dom0 has to sell, has sold, and what is left. */
+  capacity(host: string): Promise<Capacity>;
+  /** Has a dom0's ledger compared with what is there, now. */
+  auditLedger(host: string): Promise<LedgerAudit>;
+  networks(): Promise<NetworkState[]>;
+  network(cidr: string): Promise<NetworkState>;
+  /** Adds a network beside those of the dom0s' settings, or changes one. */
+  addNetwork(network: NetworkOrder): Promise<void>;
   /** Throws Unreachable when no worker serves that dom0. */
   mustBeServed(host: string): Promise<void>;
   dom0State(host: string): Promise<Dom0State>;
@@ -103,6 +118,12 @@ export async function connect(options: EndpointOptions = {}): Promise<Guestflow>
     cancel: (name) => cancel(session, name),
     nextBackup: (name) => nextBackup(session, name),
     dom0s: () => listDom0s(session),
+    place: (order, placing) => placeAndReserve(session, order, placing),
+    capacity: async (host) => (await readCapacity(session, host)).capacity,
+    auditLedger: (host) => auditLedger(session, host),
+    networks: () => listNetworks(session),
+    network: (cidr) => readNetwork(session, cidr),
+    addNetwork: (network) => addNetwork(session, network),
     mustBeServed: (host) => mustBeServed(session, host),
     dom0State: (host) => readDom0(session, host),
     drain: (host, on) => drainDom0(session, host, on),

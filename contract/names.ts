@@ -93,16 +93,42 @@ export const QUERIES = {
   progress: 'progress',
   /** `dom0` → `Dom0State`. */
   ledger: 'ledger',
+  /** `dom0`: `(guest: string) → {capacity: Capacity, order?: string}`, the order being that of a promise to this guest. */
+  capacity: 'capacity',
+  /** `network` → `NetworkState`. */
+  leases: 'leases',
 } as const;
 
 /** Updates of the `dom0` workflow. */
 export const DOM0_UPDATES = {
   /** The dom0 worker says what it found: `(facts: Dom0Facts) → void`. */
   register: 'register',
-  /** Promises capacity to a guest: `(request: ReserveRequest) → Reservation`. */
+  /** Promises capacity to a guest: `(request: ReserveRequest) → PromiseAnswer`. */
   reserve: 'reserve',
-  /** Gives it back: `(guest: string) → void`. */
+  /** Gives it back: `({guest, order}) → void`. */
   release: 'release',
   /** Takes no new guests, or takes them again: `(on: boolean) → void`. */
   drain: 'drain',
+  /** Reaches another network: `(access: NetworkAccess) → void`. */
+  attach: 'attach',
+  /** Compares the ledger with what is there, now: `() → LedgerAudit`. */
+  audit: 'audit',
+} as const;
+
+/** Updates of the `network` workflow. */
+export const NETWORK_UPDATES = {
+  /** A dom0 or an operator says what the network is: `(join: NetworkJoin) → void`. */
+  join: 'join',
+  /** Leases an address: `(request: LeaseRequest) → Lease`. The same order again gets the same lease. */
+  lease: 'lease',
+  /** Gives it back: `({guest, order}) → void`. */
+  release: 'release',
+  /** Something else answers at a guest's address: marks it, and leases the next one: `({guest, order, ip, dom0}) → Lease`. */
+  replace: 'replace',
+} as const;
+
+/** Signals of the `guest` workflow. */
+export const GUEST_SIGNALS = {
+  /** Its domain is not there, and nobody asked for that: `({order: string})`. */
+  domainGone: 'domainGone',
 } as const;

@@ -3,6 +3,8 @@
  * Sizes are bytes, times are ISO 8601 in UTC, durations are seconds, unless a name says otherwise.
  */
 
+import type { Amounts, Dom0Policy, Holding, LedgerAudit, NetworkAccess } from './capacity-types.ts';
+
 /** How many backups are kept. */
 export interface Retention {
   /** Daily backups kept. */
@@ -206,11 +208,15 @@ export interface Dom0Facts {
   readonly volumeGroupBytes: number;
   readonly volumeGroupFreeBytes: number;
   readonly imageDirFreeBytes: number;
-  readonly network: { readonly cidr: string; readonly gateway: string; readonly bridge: string };
+  readonly network: NetworkAccess & { readonly exclude?: readonly string[] };
   /** Addresses in the cfg files of this dom0, with the guest's name. */
   readonly addresses: readonly { readonly ip: string; readonly guest: string }[];
   readonly workerVersion: string;
   readonly domains: readonly DomainRow[];
+  /** Default: `DEFAULT_POLICY`. */
+  readonly policy?: Dom0Policy;
+  /** What takes memory, vcpus and disk there, ours and not. dom0 itself is not among it. */
+  readonly holdings?: readonly Holding[];
 }
 
 /** A row of `xl list`. */
@@ -225,13 +231,18 @@ export interface DomainRow {
 }
 
 /** What a guest takes from a dom0. */
-export interface ReserveRequest {
+export interface ReserveRequest extends Amounts {
   readonly guest: string;
   readonly order: string;
-  readonly memoryBytes: number;
-  readonly vcpus: number;
-  readonly diskBytes: number;
-  readonly ip?: string;
+  readonly plan?: string;
+  readonly customer?: string;
+  /** Not where another guest of this customer is. */
+  readonly apart?: boolean;
+}
+
+/** A promise of capacity: the networks that the dom0 reaches, its own first. */
+export interface PromiseAnswer {
+  readonly networks: readonly NetworkAccess[];
 }
 
 export interface Reservation {
@@ -239,6 +250,8 @@ export interface Reservation {
   readonly netmask: string;
   readonly gateway: string;
   readonly bridge: string;
+  /** Default: made from the name. */
+  readonly mac?: string;
 }
 
 /** A dom0's ledger. */
@@ -246,7 +259,11 @@ export interface Dom0State {
   readonly host: string;
   readonly facts?: Dom0Facts;
   readonly drained: boolean;
-  readonly promised: readonly (ReserveRequest & { readonly ip: string; readonly since: string })[];
+  readonly promised: readonly (ReserveRequest & { readonly since: string })[];
+  /** Networks that an operator has added, beside the one of its settings. */
+  readonly networks?: readonly NetworkAccess[];
+  /** What the last audit came to. */
+  readonly audit?: LedgerAudit;
 }
 
 export interface GoldenResult {

@@ -70,4 +70,4 @@ export const guestSpecSchema = z.object({
 }) satisfies z.ZodType<GuestSpec>;
 
 /** A lease of the ledger. */
-export const reservationSchema = z.object({ ip: z.ipv4(), netmask: z.ipv4(), gateway: z.ipv4(), bridge });
+export const reservationSchema = z.object({ ip: z.ipv4(), netmask: z.ipv4(), gateway: z.ipv4(), bridge, mac: mac.exactOptional() });

@@ -19,9 +19,13 @@ module.exports = new Proxy(refuse, { get: (target, key) => key === '__esModule' 
 /** core-bridge looks for its library in a folder of five; the package has the one, beside the bundle. */
 const LIBRARY_BESIDE = `exports.getPrebuiltPath = () => require('node:path').join(__dirname, 'core-bridge.node');`;
 
-/** The JavaScript gRPC client: a worker has the native one. What remains are the names of gRPC's status codes. */
-function statusCodesOnly(): string {
-  return `module.exports = { status: ${JSON.stringify(status)}, makeGenericClientConstructor: () => undefined };`;
+/** The JavaScript gRPC client: a worker has the native one. What remains are the names of gRPC's status codes, and the headers of a call. */
+function withoutGrpcClient(): string {
+  return `module.exports = {
+  status: ${JSON.stringify(status)},
+  Metadata: require('./node_modules/@grpc/grpc-js/build/src/metadata.js').Metadata,
+  makeGenericClientConstructor: () => undefined,
+};`;
 }
 
 const withoutWorkflows: Plugin = {
@@ -29,8 +33,8 @@ const withoutWorkflows: Plugin = {
   setup(setup) {
     setup.onResolve({ filter: UNUSED }, ({ path }) => ({ path, namespace: 'stand-in' }));
     setup.onLoad({ filter: /.*/, namespace: 'stand-in' }, () => ({ contents: STAND_IN, loader: 'js' }));
-    setup.onResolve({ filter: /^@grpc\/grpc-js$/ }, ({ path }) => ({ path, namespace: 'status-codes' }));
-    setup.onLoad({ filter: /.*/, namespace: 'status-codes' }, () => ({ contents: statusCodesOnly(), loader: 'js' }));
+    setup.onResolve({ filter: /^@grpc\/grpc-js$/ }, ({ path }) => ({ path, namespace: 'grpc' }));
+    setup.onLoad({ filter: /.*/, namespace: 'grpc' }, () => ({ contents: withoutGrpcClient(), loader: 'js', resolveDir: ROOT }));
     // Error messages in fifty languages.
     setup.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({
       contents: `export { default as en } from './en.js';`,
@@ -51,6 +55,8 @@ export interface WorkerBundle {
   readonly code: Uint8Array;
   /** npm packages that are in it, by their folder below `node_modules`. */
   readonly packages: readonly string[];
+  /** guestflow's own files that are in it, relative to the checkout. */
+  readonly sources: readonly string[];
 }
 
 /**
@@ -77,9 +83,15 @@ export async function bundleWorker(entry = join(ROOT, 'worker', 'dom0-main.ts'))
   });
   const [output] = result.outputFiles;
   if (output === undefined) throw new Error('esbuild made no output');
-  const folders = Object.keys(result.metafile.inputs).map(
-    (input) => /(?:^|\/)(node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1],
-  );
-  const packages = [...new Set(folders)].filter((folder) => folder !== undefined);
-  return { code: output.contents, packages: packages.sort() };
+  const inputs = Object.keys(result.metafile.inputs);
+  return {
+    code: output.contents,
+    packages: packagesOf(inputs),
+    sources: inputs.filter((input) => !input.includes('node_modules/') && !input.includes(':')).sort(),
+  };
+}
+
+function packagesOf(inputs: readonly string[]): string[] {
+  const folders = inputs.map((input) => /(?:^|\/)(node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1]);
+  return [...new Set(folders.filter((folder) => folder !== undefined))].sort();
 }

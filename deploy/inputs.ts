@@ -4,7 +4,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Folders whose sources end up in the package, or make it. */
-const FOLDERS = ['activities', 'client', 'contract', 'deploy', 'worker', 'xlcfg'];
+export const INPUT_FOLDERS = ['activities', 'client', 'contract', 'deploy', 'worker', 'xlcfg'];
 
 /** Files beside them. The lockfile stands for everything in node_modules. */
 const FILES = ['package.json', 'package-lock.json'];
@@ -12,7 +12,7 @@ const FILES = ['package.json', 'package-lock.json'];
 /** Hash of the content of all inputs. */
 export async function inputsHash(root: string, epoch: number): Promise<string> {
   const hash = createHash('sha256').update(`epoch ${String(epoch)}\0`);
-  const inFolders = await Promise.all(FOLDERS.map((folder) => filesBelow(root, folder)));
+  const inFolders = await Promise.all(INPUT_FOLDERS.map((folder) => filesBelow(root, folder)));
   for (const file of [...FILES, ...inFolders.flat()].sort()) {
     const { mode } = await stat(join(root, file));
     hash.update(`${file}\0${(mode & 0o111).toString(8)}\0`).update(await readFile(join(root, file)));

@@ -1,9 +1,10 @@
 /** What the gateway needs of Temporal, behind one seam; and how it is done over the client library. */
 import { WithStartWorkflowOperation } from '@temporalio/client';
-import { defineSearchAttributeKey } from '@temporalio/common';
+import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
 import type { Session } from '../client/session.ts';
 import { BILLING, type BillingEvent, type EventAnswer } from '../contract/billing-types.ts';
 import { guestNameOfOrder } from '../contract/billing.ts';
+import { within } from './lazy-session.ts';
 import { billingWorkflowId, CONTROL_QUEUE, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
 
 /** Where events go. */
@@ -23,23 +24,29 @@ type BillingOrderWorkflow = (input: { order: string; guest: string }) => Promise
  *
  * @param limitMs how long Temporal and a worker have to take an event
  */
-export function createEventSink(session: Session, limitMs: number): EventSink {
+export function createEventSink(session: () => Promise<Session>, limitMs: number): EventSink {
   return {
-    deliver: (event) => {
-      const start = new WithStartWorkflowOperation<BillingOrderWorkflow>(WORKFLOWS.billingOrder, {
-        workflowId: billingWorkflowId(event.order),
-        taskQueue: CONTROL_QUEUE,
-        args: [{ order: event.order, guest: guestNameOfOrder(event.order) }],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-        typedSearchAttributes: [
-          { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.order, 'KEYWORD'), value: event.order },
-          { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.guest, 'KEYWORD'), value: guestNameOfOrder(event.order) },
-        ],
-        staticSummary: `order ${event.order} of billing`,
-      });
-      // The digest is part of the id: the server answers an update of a known id with the former answer, whatever it holds.
-      const updateId = `${event.id}#${event.digest.slice(0, 16)}`;
-      return session.call(`order ${event.order}`, () => session.client.workflow.executeUpdateWithStart<BillingOrderWorkflow, EventAnswer, [BillingEvent]>(BILLING.event, { args: [event], updateId, startWorkflowOperation: start }), limitMs);
-    },
+    deliver: (event) => within(limitMs, async () => {
+      const connected = await session();
+      return connected.call(`order ${event.order}`, () => send(connected, event), limitMs);
+    }),
   };
+}
+
+function send({ client }: Session, event: BillingEvent): Promise<EventAnswer> {
+  const guest = guestNameOfOrder(event.order);
+  const attribute = (name: string, value: string): SearchAttributePair => ({ key: defineSearchAttributeKey(name, 'KEYWORD'), value });
+  return client.workflow.executeUpdateWithStart<BillingOrderWorkflow, EventAnswer, [BillingEvent]>(BILLING.event, {
+    args: [event],
+    // The digest is part of the id: the server answers an update of a known id with the former answer, whatever it holds.
+    updateId: `${event.id}#${event.digest.slice(0, 16)}`,
+    startWorkflowOperation: new WithStartWorkflowOperation<BillingOrderWorkflow>(WORKFLOWS.billingOrder, {
+      workflowId: billingWorkflowId(event.order),
+      taskQueue: CONTROL_QUEUE,
+      args: [{ order: event.order, guest }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      typedSearchAttributes: [attribute(SEARCH_ATTRIBUTES.order, event.order), attribute(SEARCH_ATTRIBUTES.guest, guest), attribute(SEARCH_ATTRIBUTES.phase, 'waiting')],
+      staticSummary: `order ${event.order} of billing`,
+    }),
+  });
 }

@@ -56,7 +56,7 @@ async function place(session: Session, order: OrderToPlace, chooseDom0: ChooseDo
 }
 
 /** The first dom0 that is not drained and has memory, disk and cpus free for the order. */
-async function firstThatFits(session: Session, order: OrderToPlace): Promise<string> {
+export async function firstThatFits(session: Session, order: OrderToPlace): Promise<string> {
   const reasons: string[] = [];
   for (const host of await listDom0s(session)) {
     const reason = whyNot(await readDom0(session, host), order);
@@ -76,12 +76,17 @@ function whyNot({ drained, facts }: Awaited<ReturnType<typeof readDom0>>, order:
   return vcpus > facts.cpus ? `${String(vcpus)} vcpus asked for, it has ${String(facts.cpus)}` : undefined;
 }
 
-async function operate(session: Session, guest: string, request: OperationRequest): Promise<OperationOutcome> {
+/**
+ * Asks for an operation.
+ *
+ * @param waitMs how long its end is waited for
+ */
+export async function operate(session: Session, guest: string, request: OperationRequest, waitMs = WAIT_MS): Promise<OperationOutcome> {
   const handle = session.client.workflow.getHandle(guestWorkflowId(guest));
   try {
     const taken = await session.call(`guest ${guest}`, () =>
       handle.startUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, { args: [request], updateId: request.id, waitForStage: 'ACCEPTED' }));
-    const result = await session.call(`guest ${guest}`, () => taken.result(), WAIT_MS).catch((error: unknown) => {
+    const result = await session.call(`guest ${guest}`, () => taken.result(), waitMs).catch((error: unknown) => {
       if (error instanceof GuestflowError && error.type === 'Unreachable') return undefined;
       throw error;
     });

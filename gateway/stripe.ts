@@ -14,6 +14,9 @@ export type { StripePolicy } from './stripe-meaning.ts';
 /** The library then leaves the time to us: it knows of signatures that are too old, not of those from the future. */
 const ANY_TIME = 0;
 
+/** `t=1700000000,v1=…,v1=…`: the library throws errors of Node's own on some that are not so. */
+const SIGNATURE = /^[a-z]\w{0,15}=\w{1,200}(,[a-z]\w{0,15}=\w{1,200}){0,15}$/;
+
 /**
  * Checks the signature with each secret: while one is rolled, Stripe signs with both.
  *
@@ -22,7 +25,7 @@ const ANY_TIME = 0;
  */
 export function verifyStripe(text: string, headers: Headers, secrets: readonly string[], now: number): void {
   const header = headers.get('stripe-signature') ?? '';
-  if (!secrets.some((secret) => isSignedWith(secret, text, header))) throw new Refusal(401, 'bad-signature', 'the signature is missing, or none of ours');
+  if (!SIGNATURE.test(header) || !secrets.some((secret) => isSignedWith(secret, text, header))) throw new Refusal(401, 'bad-signature', 'the signature is missing, or none of ours');
   const age = now / 1_000 - signedAt(header);
   if (!Number.isFinite(age)) throw new Refusal(401, 'bad-signature', 'the signature has no time');
   if (age > TOLERANCE_SECONDS) throw new Refusal(400, 'stale', 'the signature is older than five minutes');

@@ -7,7 +7,7 @@ import type { Layout } from './layout.ts';
 import type { LabRecord } from './record.ts';
 import { findMachine } from './record.ts';
 import { withQmp } from './qmp.ts';
-import { execInDom0, sshArguments } from './ssh.ts';
+import { dropLogin, execInDom0, sshArguments } from './ssh.ts';
 import { resetMachine } from './start.ts';
 import { baseFolder } from './base.ts';
 
@@ -102,6 +102,8 @@ export function labHandle(runner: Runner, layout: Layout, record: LabRecord, ori
     setLink: async (up) => {
       requireMachine();
       await withQmp(layout.qmpSocket, (qmp) => qmp.execute('set_link', { name: 'nic', up }));
+      // A login that was cut would hang for two minutes after the cable is back.
+      await dropLogin(runner, layout);
     },
     isAlive: () => findMachine(layout) !== undefined,
   };

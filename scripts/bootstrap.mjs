@@ -34,20 +34,28 @@ function fail(message, code) {
   process.exit(code);
 }
 
-/** Runs a program, its output on our standard error; Ctrl-C reaches it as it reaches us. */
-function run(command, args, env = {}) {
+/**
+ * Runs a program, its output on our standard error. SIGINT and SIGTERM end it, and then us.
+ *
+ * @param ending the signal that ends it. npm takes half a minute to heed others; what it leaves half-done is noticed and done anew.
+ */
+function run(command, args, { env = {}, ending = 'SIGTERM' } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 2, 2], env: { ...process.env, ...env } });
-    const forward = (signal) => child.kill(signal);
-    process.on('SIGINT', forward);
-    process.on('SIGTERM', forward);
+    let stopped;
+    const stop = (signal) => {
+      stopped = signal;
+      child.kill(ending);
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
     child.once('error', (error) =>
       resolve({ code: undefined, reason: error.code === 'ENOENT' ? `${command} is not installed` : error.message }),
     );
     child.once('close', (code, signal) => {
-      process.off('SIGINT', forward);
-      process.off('SIGTERM', forward);
-      if (signal === 'SIGINT' || signal === 'SIGTERM') process.exit(128 + constants.signals[signal]);
+      process.off('SIGINT', stop);
+      process.off('SIGTERM', stop);
+      if (stopped !== undefined) process.exit(128 + constants.signals[stopped]);
       resolve({ code, reason: signal === null ? `exit code ${code}` : `ended by ${signal}` });
     });
   });
@@ -93,7 +101,9 @@ async function installPackages() {
     const started = Date.now();
     const npm = process.env.npm_execpath;
     const [command, before] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
-    const { code, reason } = await run(command, [...before, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+    const { code, reason } = await run(command, [...before, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
+      ending: 'SIGKILL',
+    });
     if (code !== 0) fail(`npm ci failed (${reason}); see above. Once its cause is mended, run the same command again.`, 3);
     writeFileSync(STAMP, lockHash());
     say(`Installed in ${((Date.now() - started) / 1000).toFixed(0)} s.`);
@@ -128,7 +138,7 @@ async function installTestTools() {
   if (process.getuid?.() !== 0)
     return say(`Host tests that need ${missing.join(', ')} will be skipped. As root: apt-get ${command.join(' ')}`);
   say(`Installing Debian packages that the host tests drive: ${missing.join(', ')} …`);
-  const quiet = { DEBIAN_FRONTEND: 'noninteractive' };
+  const quiet = { env: { DEBIAN_FRONTEND: 'noninteractive' } };
   await run('apt-get', ['update', '-qq'], quiet);
   const { code, reason } = await run('apt-get', command, quiet);
   if (code !== 0) say(`apt-get failed (${reason}): host tests that need these packages will be skipped.`);

@@ -52,7 +52,10 @@ async function auditRows(things: readonly MarkedThing[]): Promise<AuditRow[]> {
   }
   const all = [...owners.values()];
   const claims = await control.claims(all.map(({ guest, order }) => ({ guest, order })));
-  return all.map((owner, index) => ({ ...owner, ...(claims[index] ?? { claimed: true, reason: 'unknown' }) }));
+  return all.map((owner, index) => {
+    const { claimed, reason } = claims[index] ?? { claimed: true, reason: 'unknown' };
+    return { ...owner, claimed, reason };
+  });
 }
 
 /** Removes what carries the marks of these orders, each on its own; nothing else can be reached this way. */

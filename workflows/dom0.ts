@@ -1,43 +1,101 @@
-/** dom0: one workflow for each dom0: its ledger, and what its worker said last. */
+/** dom0: one workflow for each dom0: its ledger, what its worker said last, and an audit of both every quarter of an hour. */
 import { allHandlersFinished, ApplicationFailure, condition, continueAsNew, defineQuery, defineUpdate, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import type { Capacity, LedgerAudit, NetworkAccess } from '../contract/capacity-types.ts';
 import { DOM0_UPDATES, QUERIES } from '../contract/names.ts';
-import type { Dom0Facts, Dom0State, Reservation, ReserveRequest } from '../contract/types.ts';
+import type { Dom0Facts, Dom0State, PromiseAnswer, ReserveRequest } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
-import { reserve } from './ledger.ts';
+import { afterAudit, lookAt, releaseLeases } from './dom0-audit.ts';
+import { capacityOf, released, reserve } from './ledger.ts';
 import { declareVersioning } from './versioning.ts';
 
 export const ledgerQuery = defineQuery<Dom0State>(QUERIES.ledger);
+export const capacityQuery = defineQuery<{ capacity: Capacity; order?: string }, [string]>(QUERIES.capacity);
 export const registerUpdate = defineUpdate<undefined, [Dom0Facts]>(DOM0_UPDATES.register);
-export const reserveUpdate = defineUpdate<Reservation, [ReserveRequest]>(DOM0_UPDATES.reserve);
+export const reserveUpdate = defineUpdate<PromiseAnswer, [ReserveRequest]>(DOM0_UPDATES.reserve);
 export const releaseUpdate = defineUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release);
 export const drainUpdate = defineUpdate<undefined, [boolean]>(DOM0_UPDATES.drain);
+export const attachUpdate = defineUpdate<undefined, [NetworkAccess]>(DOM0_UPDATES.attach);
+export const auditUpdate = defineUpdate<LedgerAudit>(DOM0_UPDATES.audit);
 
-function describe({ host, facts, drained, promised }: Dom0State): string {
-  const has = facts === undefined ? 'its worker has not registered yet' : `Xen ${facts.xenVersion}, ${formatSize(facts.memoryFreeBytes)} of memory and ${formatSize(facts.volumeGroupFreeBytes)} of ${facts.volumeGroup} free at ${facts.seenAt}`;
-  return [`dom0 **${host}**${drained ? ' (drained)' : ''}: ${has}`, ...promised.map(({ guest, ip, memoryBytes }) => `- ${guest}: ${ip}, ${formatSize(memoryBytes)}`)].join('\n');
+const AUDIT_EVERY_MS = 15 * 60_000;
+
+function describe(state: Dom0State): string {
+  const { host, facts, drained, promised, audit } = state;
+  const { free, guests } = capacityOf(state);
+  const has = facts === undefined || free === undefined
+    ? 'its worker has not registered yet'
+    : `Xen ${facts.xenVersion}; ${formatSize(Math.max(0, free.memoryBytes))} of memory, ${String(free.vcpus)} vcpus and ${formatSize(Math.max(0, free.diskBytes))} of ${facts.volumeGroup} to sell; ${String(guests)} guests`;
+  return [
+    `dom0 **${host}**${drained ? ' (drained)' : ''}: ${has}`,
+    ...(audit === undefined ? [] : [`- audit of ${audit.at}: ${audit.problem ?? 'done'}`]),
+    ...(audit?.byHand ?? []).map((what) => `- made by hand: ${what}`),
+    ...(audit?.orphans ?? []).map(({ guest, order, reason }) => `- ⚠ orphan ${guest} of order ${order}: ${reason}`),
+    ...promised.map(({ guest, memoryBytes, vcpus, diskBytes }) => `- ${guest}: ${formatSize(memoryBytes)}, ${String(vcpus)} vcpus, ${formatSize(diskBytes)}`),
+  ].join('\n');
+}
+
+class Dom0 {
+  private state: Dom0State;
+  private auditing: Promise<LedgerAudit> | undefined;
+
+  constructor(initial: Dom0State) {
+    this.state = initial;
+    setHandler(ledgerQuery, () => this.state);
+    setHandler(capacityQuery, (guest) => {
+      const order = this.state.promised.find((promise) => promise.guest === guest)?.order;
+      return { capacity: capacityOf(this.state), ...(order === undefined ? {} : { order }) };
+    });
+    setHandler(registerUpdate, (facts) => this.change({ facts }));
+    setHandler(drainUpdate, (drained) => this.change({ drained }));
+    setHandler(attachUpdate, (access) => this.change({ networks: [...(this.state.networks ?? []).filter(({ cidr }) => cidr !== access.cidr), access] }));
+    setHandler(reserveUpdate, (request) => this.reserve(request));
+    setHandler(releaseUpdate, (owner) => this.change({ promised: released(this.state.promised, owner) }));
+    setHandler(auditUpdate, () => this.audit());
+    this.change({});
+  }
+
+  private change(next: Partial<Dom0State>): undefined {
+    this.state = { ...this.state, ...next };
+    setCurrentDetails(describe(this.state));
+    return undefined;
+  }
+
+  private reserve(request: ReserveRequest): PromiseAnswer {
+    const answer = reserve(this.state, request, new Date().toISOString());
+    if ('type' in answer) throw ApplicationFailure.create({ type: answer.type, message: answer.message, nonRetryable: true, details: [{ field: answer.field }] });
+    const { promised, facts, networks = [] } = this.state;
+    this.change({ promised: [...promised.filter(({ guest }) => guest !== request.guest), answer.promise] });
+    return { networks: facts === undefined ? networks : [{ cidr: facts.network.cidr, gateway: facts.network.gateway, bridge: facts.network.bridge }, ...networks] };
+  }
+
+  /** One at a time: whoever asks meanwhile gets the answer of the one that runs. */
+  async audit(): Promise<LedgerAudit> {
+    this.auditing ??= (async () => {
+      try {
+        const look = await lookAt(this.state);
+        const { state, audit, free } = afterAudit(this.state, look, new Date().toISOString());
+        this.change(state);
+        await releaseLeases(state.host, free);
+        return audit;
+      } finally {
+        this.auditing = undefined;
+      }
+    })();
+    return this.auditing;
+  }
+
+  async run(): Promise<void> {
+    while (!workflowInfo().continueAsNewSuggested) {
+      const isOver = await condition(() => workflowInfo().continueAsNewSuggested, AUDIT_EVERY_MS);
+      if (!isOver) await this.audit();
+    }
+    await condition(allHandlersFinished);
+    await continueAsNew<typeof dom0>(this.state);
+  }
 }
 
 export async function dom0(initial: Dom0State): Promise<void> {
-  let state = initial;
-  const change = (next: Partial<Dom0State>): undefined => {
-    state = { ...state, ...next };
-    setCurrentDetails(describe(state));
-    return undefined;
-  };
-  setHandler(ledgerQuery, () => state);
-  setHandler(registerUpdate, (facts) => change({ facts }));
-  setHandler(drainUpdate, (drained) => change({ drained }));
-  setHandler(reserveUpdate, (request) => {
-    const answer = reserve(state, request, new Date().toISOString());
-    if ('type' in answer) throw ApplicationFailure.create({ type: answer.type, message: answer.message, nonRetryable: true, details: [{ field: answer.field }] });
-    change({ promised: [...state.promised.filter(({ guest }) => guest !== request.guest), answer.promise] });
-    return answer.reservation;
-  });
-  setHandler(releaseUpdate, ({ guest, order }) => change({ promised: state.promised.filter((promise) => promise.guest !== guest || promise.order !== order) }));
-  change({});
-  await condition(() => workflowInfo().continueAsNewSuggested);
-  await condition(allHandlersFinished);
-  await continueAsNew<typeof dom0>(state);
+  await new Dom0(initial).run();
 }
 
 declareVersioning('AUTO_UPGRADE', dom0);

@@ -1,7 +1,8 @@
-/** What of a dom0 is promised to whom: pure, so that it can be tested as a table. */
-import type { Dom0Facts, Dom0State, Reservation, ReserveRequest } from '../contract/types.ts';
-import { formatIpv4, lastOf, netmaskOfPrefix, parseCidr, parseIpv4, whyNotHostIn } from '../contract/ipv4.ts';
-import { formatSize } from '../contract/sizes.ts';
+/** What of a dom0 may be sold, and what is promised to whom: pure, so that it can be tested as a table. */
+import { DEFAULT_POLICY, type Amounts, type Capacity, type Holding } from '../contract/capacity-types.ts';
+import type { Dom0Facts, Dom0State, ReserveRequest } from '../contract/types.ts';
+import { shortageOf } from '../contract/shortage.ts';
+import { MiB } from '../contract/sizes.ts';
 
 /** A refusal: type, message and field, for an ApplicationFailure. */
 export interface Refusal {
@@ -10,68 +11,91 @@ export interface Refusal {
   readonly field: string;
 }
 
-type Promised = Dom0State['promised'][number];
+export type Promised = Dom0State['promised'][number];
 
-/** Promises an order its address and its part of the dom0, or says why not. The same order again gets what it has. */
-export function reserve(state: Dom0State, request: ReserveRequest, now: string): { promise: Promised; reservation: Reservation } | Refusal {
-  const { facts } = state;
-  if (facts === undefined) return { type: 'HostNotReady', message: `dom0 ${state.host} has not said yet what it has: is its worker running?`, field: 'dom0' };
+/** Promises an order its part of the dom0, or says why not. The same order again gets what it has. */
+export function reserve(state: Dom0State, request: ReserveRequest, now: string): { readonly promise: Promised } | Refusal {
+  if (state.facts === undefined) return { type: 'HostNotReady', message: `dom0 ${state.host} has not said yet what it has: is its worker running?`, field: 'dom0' };
   const own = state.promised.find((promise) => promise.guest === request.guest);
   if (own !== undefined && own.order !== request.order) return { type: 'NotOurs', message: `the name ${request.guest} is promised to order ${own.order}`, field: 'name' };
-  if (own !== undefined) return changed(state, facts, own, request);
+  if (own !== undefined) return changed(state, own, request);
   if (state.drained) return { type: 'NoCapacity', message: `dom0 ${state.host} is drained: it takes no new guests`, field: 'dom0' };
-  const short = shortage(state, facts, request);
-  if (short !== undefined) return short;
-  const ip = request.ip === undefined ? freeAddress(state, facts) : checkAddress(state, facts, request.ip);
-  if (typeof ip !== 'string') return ip;
-  return { promise: { ...request, ip, since: now }, reservation: reservationOf(facts, ip) };
+  const refusal = planRefusal(state, request) ?? customerRefusal(state, request) ?? shortage(state, request);
+  if (refusal !== undefined) return refusal;
+  const { apart: _asked, ...taken } = request;
+  return { promise: { ...taken, since: now } };
 }
 
-/** A guest that is promised something else keeps its address, and what it had if that cannot be. */
-function changed(state: Dom0State, facts: Dom0Facts, own: Promised, request: ReserveRequest): { promise: Promised; reservation: Reservation } | Refusal {
+/** A guest that is promised something else keeps what it had if that cannot be. */
+function changed(state: Dom0State, own: Promised, request: ReserveRequest): { readonly promise: Promised } | Refusal {
   const others = { ...state, promised: state.promised.filter((promise) => promise !== own) };
   const isMore = request.memoryBytes > own.memoryBytes || request.diskBytes > own.diskBytes || request.vcpus > own.vcpus;
-  const short = isMore ? shortage(others, facts, request) : undefined;
-  return short ?? { promise: { ...own, memoryBytes: request.memoryBytes, vcpus: request.vcpus, diskBytes: request.diskBytes }, reservation: reservationOf(facts, own.ip) };
+  const refusal = (request.plan === own.plan ? undefined : planRefusal(state, request)) ?? (isMore ? shortage(others, request) : undefined);
+  const { memoryBytes, vcpus, diskBytes, plan } = request;
+  return refusal ?? { promise: { ...own, memoryBytes, vcpus, diskBytes, ...(plan === undefined ? {} : { plan }) } };
 }
 
-function reservationOf(facts: Dom0Facts, ip: string): Reservation {
-  const prefix = parseCidr(facts.network.cidr)?.prefix ?? 24;
-  return { ip, netmask: netmaskOfPrefix(prefix), gateway: facts.network.gateway, bridge: facts.network.bridge };
+/** The promises without this order's. */
+export function released(promised: Dom0State['promised'], { guest, order }: { guest: string; order: string }): Dom0State['promised'] {
+  return promised.filter((promise) => promise.guest !== guest || promise.order !== order);
 }
 
-/** Xen does not page: memory that is promised twice is not there. Against the whole of dom0's memory; the dom0 itself looks at what is free. */
-function shortage(state: Dom0State, facts: Dom0Facts, request: ReserveRequest): Refusal | undefined {
-  const sum = (of: (promise: Promised) => number): number => state.promised.reduce((total, promise) => total + of(promise), 0);
-  const shortMemory = sum((promise) => promise.memoryBytes) + request.memoryBytes - facts.memoryBytes;
-  if (shortMemory > 0) return { type: 'NoCapacity', message: `dom0 ${state.host} is ${formatSize(shortMemory)} of memory short for ${request.guest}`, field: 'memory' };
-  const shortDisk = sum((promise) => promise.diskBytes) + request.diskBytes - facts.volumeGroupBytes;
-  if (shortDisk > 0) return { type: 'NoCapacity', message: `volume group ${facts.volumeGroup} of dom0 ${state.host} is ${formatSize(shortDisk)} short for ${request.guest}`, field: 'disk' };
-  return undefined;
+function planRefusal({ host, facts }: Dom0State, { guest, plan }: ReserveRequest): Refusal | undefined {
+  const plans = facts?.policy?.plans;
+  if (plans === undefined || plan === undefined || plans.includes(plan)) return undefined;
+  return { type: 'NoCapacity', message: `dom0 ${host} takes no guests of plan ${plan}, which ${guest} is: only of ${plans.join(', ')}`, field: 'plan' };
 }
 
-function takenAddresses(state: Dom0State, facts: Dom0Facts): Map<string, string> {
-  return new Map([...facts.addresses.map(({ ip, guest }) => [ip, guest] as const), ...state.promised.map(({ ip, guest }) => [ip, guest] as const), [facts.network.gateway, 'the gateway'] as const]);
+function customerRefusal({ host, promised }: Dom0State, { guest, customer, apart }: ReserveRequest): Refusal | undefined {
+  const other = apart === true && customer !== undefined ? promised.find((promise) => promise.customer === customer) : undefined;
+  return other === undefined ? undefined : { type: 'NoCapacity', message: `dom0 ${host} has ${other.guest} of the same customer, and ${guest} was asked to be elsewhere`, field: 'customer' };
 }
 
-function checkAddress(state: Dom0State, facts: Dom0Facts, ip: string): string | Refusal {
-  const network = parseCidr(facts.network.cidr);
-  const address = parseIpv4(ip);
-  if (network === undefined || address === undefined) return { type: 'InvalidInput', message: `ip ${ip} is no address`, field: 'ip' };
-  const reason = whyNotHostIn(address, network);
-  if (reason !== undefined) return { type: 'InvalidInput', message: `ip ${ip} cannot be used on dom0 ${state.host}: ${reason}`, field: 'ip' };
-  const holder = takenAddresses(state, facts).get(ip);
-  return holder === undefined ? ip : { type: 'InvalidInput', message: `ip ${ip} is taken: ${holder} has it`, field: 'ip' };
+/** What the policy lets be sold in all: what dom0 and Xen take themselves is no part of it. */
+export function sellableOf(facts: Dom0Facts): Amounts {
+  const { oversell, reserve: kept } = facts.policy ?? DEFAULT_POLICY;
+  const domains = facts.domains.reduce((sum, { memoryMiB }) => sum + memoryMiB * MiB, 0);
+  const dom0 = facts.domains.filter(({ id }) => id === 0).reduce((sum, { memoryMiB }) => sum + memoryMiB * MiB, 0);
+  const xen = Math.max(0, facts.memoryBytes - facts.memoryFreeBytes - domains);
+  const times = (ratio: number, amount: number): number => Math.floor(ratio * Math.max(0, amount));
+  return {
+    memoryBytes: times(oversell.memory, facts.memoryBytes - dom0 - xen - kept.memoryBytes),
+    vcpus: times(oversell.vcpus, facts.cpus),
+    diskBytes: times(oversell.disk, facts.volumeGroupBytes - kept.diskBytes),
+  };
 }
 
-function freeAddress(state: Dom0State, facts: Dom0Facts): string | Refusal {
-  const network = parseCidr(facts.network.cidr);
-  const taken = takenAddresses(state, facts);
-  if (network !== undefined) {
-    for (let address = network.first + 1; address < lastOf(network); address += 1) {
-      const ip = formatIpv4(address);
-      if (!taken.has(ip)) return ip;
-    }
-  }
-  return { type: 'NoCapacity', message: `network ${facts.network.cidr} of dom0 ${state.host} has no address free`, field: 'ip' };
+function sumOf(all: readonly Amounts[]): Amounts {
+  const sum = (of: (amounts: Amounts) => number): number => all.reduce((total, amounts) => total + of(amounts), 0);
+  return { memoryBytes: sum(({ memoryBytes }) => memoryBytes), vcpus: sum(({ vcpus }) => vcpus), diskBytes: sum(({ diskBytes }) => diskBytes) };
+}
+
+/** What is on the dom0 without a promise: made by hand, or an orphan. */
+export function unpromised({ facts, promised }: Pick<Dom0State, 'facts' | 'promised'>): readonly Holding[] {
+  return (facts?.holdings ?? []).filter(({ guest, order }) => !promised.some((promise) => promise.guest === guest && promise.order === order));
+}
+
+/** What the dom0 has to sell, has sold, and what is left. */
+export function capacityOf(state: Dom0State): Capacity {
+  const { host, drained, facts } = state;
+  const promised = sumOf(state.promised);
+  const byHand = sumOf(unpromised(state));
+  const plans = facts?.policy?.plans;
+  const known = { host, drained, promised, byHand, guests: state.promised.length, ...(plans === undefined ? {} : { plans }) };
+  if (facts === undefined) return known;
+  const sellable = sellableOf(facts);
+  const free = {
+    memoryBytes: sellable.memoryBytes - promised.memoryBytes - byHand.memoryBytes,
+    vcpus: sellable.vcpus - promised.vcpus - byHand.vcpus,
+    diskBytes: sellable.diskBytes - promised.diskBytes - byHand.diskBytes,
+  };
+  return { ...known, sellable, free };
+}
+
+/** What is short, and by how much; everything that is, in one message. What an order has there already, from before the ledger knew it, is its own. */
+function shortage(state: Dom0State, request: ReserveRequest): Refusal | undefined {
+  const holdings = (state.facts?.holdings ?? []).filter(({ guest, order }) => guest !== request.guest || order !== request.order);
+  const others = state.facts === undefined ? state : { ...state, facts: { ...state.facts, holdings } };
+  const short = shortageOf(capacityOf(others), request);
+  return short === undefined ? undefined : { type: 'NoCapacity', ...short };
 }

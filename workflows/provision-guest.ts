@@ -4,6 +4,7 @@ import { PROVISION_STEPS, type BackupRecord, type BootResult, type GuestOrder, t
 import { formatSize } from '../contract/sizes.ts';
 import { Operation } from './operation.ts';
 import { nightlyOf } from './operations.ts';
+import { planWithFreeAddress } from './plan-address.ts';
 import { control, dom0Steps } from './proxies.ts';
 
 export interface ProvisionResult {
@@ -22,7 +23,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
 
   return operation.run(async () => {
     const lease = await operation.firstStep('reserve', () => control.reserve(order), () => control.release(ref), ({ ip }) => ip);
-    const spec = await operation.step('plan', () => host.planGuest({ order, lease }), () => undo.removeGuestState(ref), ({ network }) => `${network.ip}, ${network.mac} on ${network.bridge}`);
+    const spec = await operation.step('plan', () => planWithFreeAddress(host, order, lease), () => undo.removeGuestState(ref), ({ network }) => `${network.ip}, ${network.mac} on ${network.bridge}`);
     await operation.step('golden', async () => (spec.installMethod === 'golden' ? bulk.ensureGolden({ dist: spec.dist, ...(spec.mirror === undefined ? {} : { mirror: spec.mirror }) }) : undefined), async () => (spec.installMethod === 'golden' ? undoBulk.discardHalfGolden({ dist: spec.dist }) : undefined),
       (golden) => (golden === undefined ? 'not used: debootstrap' : `${golden.dist} of ${golden.createdAt}, ${golden.reused ? 'reused' : 'made'}`));
     await operation.step('create-image', () => bulk.createImage({ spec }), () => undo.removeImage(ref), ({ bytes }) => `${formatSize(spec.diskBytes)}, ${formatSize(bytes)} used`);

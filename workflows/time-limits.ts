@@ -4,6 +4,12 @@ import type { ActivityOptions } from '@temporalio/workflow';
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
+/**
+ * Who cancels waits until the step has ended: its undo must not run beside it. The SDK's own default is not to wait, whatever its documentation
+ * says (1.24).
+ */
+const CANCELLED_WHEN_ENDED = { cancellationType: 'WAIT_CANCELLATION_COMPLETED' } as const;
+
 /** How long a step waits for a worker of its dom0 to take it: offered again and again, so that an outage of everything uses one offer up, not all. */
 export interface Offers {
   readonly count: number;
@@ -12,6 +18,7 @@ export interface Offers {
 
 /** A quick look or a change on a dom0. Its heartbeats come every 4 s, and are passed on at most every 8 s. */
 export const HOST_CHANGE: ActivityOptions = {
+  ...CANCELLED_WHEN_ENDED,
   startToCloseTimeout: '30 minutes',
   heartbeatTimeout: '40 seconds',
   retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 4 },
@@ -20,6 +27,7 @@ export const HOST_CHANGE_OFFERS: Offers = { count: 15, eachMs: 2 * MINUTE_MS };
 
 /** A long copy. It may wait for another guest's copy to end: a dom0 that is dead shows at the short steps around it. */
 export const LONG_COPY: ActivityOptions = {
+  ...CANCELLED_WHEN_ENDED,
   startToCloseTimeout: '6 hours',
   heartbeatTimeout: '40 seconds',
   retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '1 minute', maximumAttempts: 4 },
@@ -28,6 +36,7 @@ export const LONG_COPY_OFFERS: Offers = { count: 1, eachMs: 12 * HOUR_MS };
 
 /** An undo: nobody waits for it, and giving up leaves something on a dom0. */
 export const UNDO: ActivityOptions = {
+  ...CANCELLED_WHEN_ENDED,
   startToCloseTimeout: '6 hours',
   heartbeatTimeout: '40 seconds',
   retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '1 minute', maximumAttempts: 8 },
@@ -37,6 +46,7 @@ export const UNDO_PATIENCE = { allMs: 24 * HOUR_MS, leastMs: 2 * MINUTE_MS } as 
 
 /** A call to Temporal itself, made by the control worker. */
 export const OUTSIDE_CALL: ActivityOptions = {
+  ...CANCELLED_WHEN_ENDED,
   startToCloseTimeout: '1 minute',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 20 },
 };

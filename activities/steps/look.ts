@@ -8,6 +8,7 @@ import { limboOf, partsOf } from '../half-made.ts';
 import { isOwner, volumeOwner } from '../marks.ts';
 import type { StepEnv } from '../step.ts';
 import { halfGolden } from './create-image.ts';
+import { holdings } from './holdings.ts';
 import { listBackups } from './nightly-backup.ts';
 import { usedAddresses } from './plan-guest.ts';
 
@@ -16,6 +17,7 @@ export async function dom0Facts(env: StepEnv, version: string): Promise<Dom0Fact
   const { host, settings } = env;
   const info = await hostInfo(host);
   const group = await volumeGroup(host, settings.volumeGroup);
+  const domains = await listDomains(host);
   return {
     host: settings.host,
     seenAt: new Date().toISOString(),
@@ -30,7 +32,9 @@ export async function dom0Facts(env: StepEnv, version: string): Promise<Dom0Fact
     network: { ...settings.network, bridge: settings.bridge },
     addresses: (await usedAddresses(env)).flatMap(({ guest, ips }) => ips.map((ip) => ({ guest, ip }))),
     workerVersion: version,
-    domains: await listDomains(host),
+    domains,
+    policy: settings.policy,
+    holdings: group === undefined ? [] : await holdings(env, domains),
   };
 }
 

@@ -100,12 +100,12 @@ async function mustBeUnused(env: StepEnv, order: GuestOrder, ip: string, mac: st
 
 /** Checks the order against this dom0 and returns it with everything decided. */
 export async function planGuest(env: StepEnv, input: { order: GuestOrder; lease: Reservation }): Promise<GuestSpec> {
-  const { order: { ip: _ip, netmask: _netmask, gateway: _gateway, bridge: _bridge, mac: orderedMac, ...decided }, lease } = input;
+  const { order: { ip: _ip, netmask: _netmask, gateway: _gateway, bridge: _bridge, mac: orderedMac, ...decided }, lease: { mac: leasedMac, ...lease } } = input;
   if (decided.dom0 !== env.settings.host) throw new GuestflowError('InvalidInput', `the order is for dom0 ${decided.dom0}, this is ${env.settings.host}`, { field: 'dom0', value: decided.dom0 });
   await mustBeReady(env);
   await mustBeFree(env, input.order);
   await mustFit(env, input.order);
-  const mac = orderedMac ?? macOf(decided.dom0, decided.name);
+  const mac = orderedMac ?? leasedMac ?? macOf(decided.dom0, decided.name);
   await mustBeUnused(env, input.order, lease.ip, mac, lease.bridge);
   return { ...decided, network: { ...lease, mac } };
 }

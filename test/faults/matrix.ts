@@ -1,16 +1,19 @@
 /** Builds the cases and runs them, many at once. */
 import type { Case, End } from './case.ts';
 import { installClocks } from './clock.ts';
+import { commandCases } from './commands.ts';
+import { lastingCases } from './conditions.ts';
+import { interruptionCases } from './interruptions.ts';
+import { lookAlikeCases } from './lookalikes.ts';
 import { perform } from './perform.ts';
+import { restartCases } from './restart-faults.ts';
 import { Server } from './server.ts';
 import { Stages } from './stage.ts';
 import { stepFaultCases, type Matrix } from './step-faults.ts';
-import { halfDoneCases, undoFaultCases } from './undo-faults.ts';
-import { interruptionCases } from './interruptions.ts';
-import { lastingCases } from './conditions.ts';
-import { workflowCases } from './workflow-faults.ts';
 import { recordTape, type Tape } from './tape.ts';
-import { startServer } from '../workflow/temporal.ts';
+import { startOwnTemporal, type OwnTemporal } from './temporal.ts';
+import { halfDoneCases, undoFaultCases } from './undo-faults.ts';
+import { workflowCases } from './workflow-faults.ts';
 import { World } from './world.ts';
 
 export interface FaultRun {
@@ -21,6 +24,7 @@ export interface FaultRun {
   readonly only?: string;
   /** Say the names, run nothing. */
   readonly isListing?: boolean;
+  /** Cases through Temporal at a time. */
   readonly jobs?: number;
   readonly walks?: number;
 }
@@ -28,6 +32,7 @@ export interface FaultRun {
 const HOST = 'faults';
 /** Dom0s of the cases that run through Temporal: several, because one ledger takes ten updates at a time. */
 const HOSTS = ['faults1', 'faults2', 'faults3', 'faults4'];
+const JOBS = 24;
 
 async function makeMatrix(tape: Tape, stages: Stages): Promise<Matrix> {
   const world = await World.create(HOST);
@@ -40,62 +45,87 @@ async function makeMatrix(tape: Tape, stages: Stages): Promise<Matrix> {
   }
 }
 
-async function runAll(cases: readonly Case[], jobs: number, say: (line: string) => void): Promise<{ failed: string[]; ends: Map<End, number> }> {
-  const failed: string[] = [];
-  const ends = new Map<End, number>();
-  let next = 0;
-  const work = async (): Promise<void> => {
-    for (let current = cases[next++]; current !== undefined; current = cases[next++]) {
-      const { name } = current;
-      const verdict = await current.run().catch((error: unknown) => ({ end: 'as before' as const, complaints: [error instanceof Error ? (error.stack ?? error.message) : String(error)] }));
-      ends.set(verdict.end, (ends.get(verdict.end) ?? 0) + 1);
-      if (verdict.complaints.length === 0) continue;
-      failed.push(name);
-      say(`FAILED ${name} (${verdict.end})`);
-      for (const complaint of verdict.complaints.slice(0, 8)) say(`    ${complaint}`);
-    }
+/** Runs cases and counts how they ended. */
+class Tally {
+  readonly failed: string[] = [];
+  count = 0;
+  private readonly ends = new Map<End, number>();
+  private readonly say: (line: string) => void;
+
+  constructor(say: (line: string) => void) {
+    this.say = say;
+  }
+
+  private async runOne({ name, run }: Case): Promise<void> {
+    const verdict = await run().catch((error: unknown) => ({ end: 'as before' as const, complaints: [error instanceof Error ? (error.stack ?? error.message) : String(error)] }));
+    this.count += 1;
+    this.ends.set(verdict.end, (this.ends.get(verdict.end) ?? 0) + 1);
+    if (verdict.complaints.length === 0) return;
+    this.failed.push(name);
+    this.say(`FAILED ${name} (${verdict.end})`);
+    for (const complaint of verdict.complaints.slice(0, 8)) this.say(`    ${complaint}`);
+  }
+
+  async run(cases: readonly Case[], jobs: number): Promise<void> {
+    let next = 0;
+    const work = async (): Promise<void> => {
+      for (let current = cases[next++]; current !== undefined; current = cases[next++]) await this.runOne(current);
+    };
+    await Promise.all(Array.from({ length: jobs }, work));
+  }
+
+  summary(): string {
+    return [...this.ends].map(([end, count]) => `${String(count)} ${end}`).join(' · ');
+  }
+}
+
+interface Groups {
+  /** Through Temporal: they wait more than they work. */
+  readonly slow: readonly Case[];
+  readonly quick: readonly Case[];
+  /** With a server of their own, all at once. */
+  readonly together: readonly Case[];
+}
+
+async function groupsOf(matrix: Matrix, server: Server, temporal: OwnTemporal, isWanted: (name: string) => boolean): Promise<Groups> {
+  const through = { ...matrix, server, temporal, hosts: HOSTS };
+  const alike = lookAlikeCases(through);
+  const wanted = (cases: readonly Case[]): Case[] => cases.filter(({ name }) => isWanted(name));
+  return {
+    slow: wanted([...workflowCases(through), ...alike.slow]),
+    quick: wanted([...stepFaultCases(matrix), ...(await undoFaultCases(matrix)), ...halfDoneCases(matrix), ...interruptionCases(matrix), ...lastingCases(matrix), ...alike.quick]),
+    together: restartCases(through, isWanted),
   };
-  await Promise.all(Array.from({ length: jobs }, work));
-  return { failed, ends };
 }
 
 /** Runs the matrix. */
-export async function runFaults(options: FaultRun): Promise<{ cases: number; failed: number }> {
+export async function runFaults({ say, only = '', isListing = false, jobs = JOBS }: FaultRun): Promise<{ cases: number; failed: number }> {
   installClocks();
-  const { say } = options;
   const started = performance.now();
-  const seconds = (): string => ((performance.now() - started) / 1000).toFixed(1);
-  const environment = await startServer();
-  const server = await Server.start(environment);
+  const seconds = (): string => `${((performance.now() - started) / 1000).toFixed(1)} s`;
+  const temporal = await startOwnTemporal();
+  const server = await Server.start(temporal);
   const stages = new Stages();
   try {
     for (const host of [HOST, ...HOSTS]) await server.serve(host);
     const tape = await recordTape(server, HOST);
-    say(`recorded after ${seconds()} s: ${tape.forward.map(({ activity }) => activity).join(', ')}`);
-    const matrix = await makeMatrix(tape, stages);
-    const slow = workflowCases({ ...matrix, server, hosts: HOSTS });
-    const slowNames = new Set(slow.map(({ name }) => name));
-    const isSlow = (name: string): boolean => slowNames.has(name);
-    const all = [...slow, ...stepFaultCases(matrix), ...(await undoFaultCases(matrix)), ...halfDoneCases(matrix), ...interruptionCases(matrix), ...lastingCases(matrix)];
-    const cases = options.only === undefined ? all : all.filter(({ name }) => name.includes(options.only ?? ''));
-    if (options.isListing === true) {
-      for (const { name } of cases) say(name);
-      return { cases: cases.length, failed: 0 };
+    say(`${seconds()}: recorded ${tape.forward.map(({ activity }) => activity).join(', ')}`);
+    const { slow, quick, together } = await groupsOf(await makeMatrix(tape, stages), server, temporal, (name) => name.includes(only));
+    if (isListing) {
+      for (const { name } of [...slow, ...quick, ...together]) say(name);
+      return { cases: slow.length + quick.length + together.length, failed: 0 };
     }
-    const runs = await Promise.all([
-      runAll(cases.filter(({ name }) => isSlow(name)), options.jobs ?? 32, say),
-      runAll(cases.filter(({ name }) => !isSlow(name)), 4, say),
-    ]);
-    const failed = runs.flatMap((run) => run.failed);
-    const ends = new Map<End, number>();
-    for (const run of runs) for (const [end, count] of run.ends) ends.set(end, (ends.get(end) ?? 0) + count);
-    for (const [end, count] of ends) say(`${String(count)} ${end}`);
-    say(`${seconds()} s`);
-    say(`${String(cases.length)} cases, ${String(failed.length)} failed`);
-    return { cases: cases.length, failed: failed.length };
+    const tally = new Tally(say);
+    await Promise.all([tally.run(slow, jobs).then(() => { say(`${seconds()}: ${String(slow.length)} cases through Temporal done`); }), tally.run(quick, 4).then(() => { say(`${seconds()}: ${String(quick.length)} cases of single steps done`); })]);
+    await tally.run(together, together.length);
+    await tally.run(commandCases().filter(({ name }) => name.includes(only)), 1);
+    say(`${seconds()}: ${tally.summary()}`);
+    for (const name of tally.failed) say(`again: npm run test:faults -- --only '${name}'`);
+    say(`${String(tally.count)} cases, ${String(tally.failed.length)} failed`);
+    return { cases: tally.count, failed: tally.failed.length };
   } finally {
     stages.close();
     await server.stop();
-    await environment.teardown();
+    await temporal.stop();
   }
 }

@@ -1,10 +1,10 @@
 /** One Temporal server for many cases: each guest's activities are led to its own world by the guest's name. */
 import { Context } from '@temporalio/activity';
-import { WithStartWorkflowOperation, WorkflowFailedError, WorkflowUpdateFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import { WithStartWorkflowOperation, WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import { createControlActivities } from '../../activities/control.ts';
-import { CONTROL_QUEUE, DOM0_UPDATES, dom0BulkQueue, dom0Queue, dom0WorkflowId, GUEST_UPDATES, guestWorkflowId, nightlyScheduleId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
+import { CONTROL_QUEUE, DOM0_UPDATES, dom0BulkQueue, dom0Queue, dom0WorkflowId, GUEST_UPDATES, guestWorkflowId, nightlyScheduleId, operationWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import type { Dom0Facts, Dom0State, GuestOrder, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from '../../contract/types.ts';
 import { registerDom0 } from '../../client/dom0.ts';
 import type { GuestInput } from '../../workflows/guest.ts';
@@ -34,7 +34,7 @@ const SLOTS = 200;
 
 function hugeFacts(host: string): Dom0Facts {
   return {
-    host, seenAt: '2026-01-01T00:00:00Z', xenVersion: '4.17.7', memoryBytes: 2 ** 50, memoryFreeBytes: 2 ** 50, cpus: 8, volumeGroup: 'vg01', volumeGroupBytes: 2 ** 50, volumeGroupFreeBytes: 2 ** 50,
+    host, seenAt: '2026-01-01T00:00:00Z', xenVersion: '4.17.7', memoryBytes: 2 ** 50, memoryFreeBytes: 2 ** 50, cpus: 4096, volumeGroup: 'vg01', volumeGroupBytes: 2 ** 50, volumeGroupFreeBytes: 2 ** 50,
     imageDirFreeBytes: 64 * GiB, network: { ...NETWORK }, addresses: [], workerVersion: 'test', domains: [],
   };
 }
@@ -160,8 +160,19 @@ export class Server {
     return this.handle(guest).query<GuestStatus>(QUERIES.status);
   }
 
+  /** Waits for the end of a workflow, whichever it is; for its beginning, too. */
+  private async ended(workflowId: string): Promise<void> {
+    for (let look = 0; look < 100; look += 1) {
+      const isKnown = await this.client.workflow.getHandle(workflowId).result().then(() => true, (error: unknown) => !(error instanceof WorkflowNotFoundError));
+      if (isKnown) return;
+      await new Promise((resolve) => { setTimeout(resolve, 100); });
+    }
+  }
+
   /** Waits until an order has come to its end: the guest runs, needs cleanup, or its workflow has failed. */
-  async settled(guest: string): Promise<GuestStatus> {
+  async settled(guest: string, order = `order-${guest}`): Promise<GuestStatus> {
+    // Each look at a status costs the worker a task: none are wasted while the order is under way.
+    await this.ended(operationWorkflowId(guest, 'provision', order));
     for (;;) {
       const status = await this.status(guest);
       if (status.operation === undefined && status.queued.length === 0 && !['ordered', 'provisioning'].includes(status.phase)) return status;

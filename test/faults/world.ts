@@ -4,6 +4,7 @@ import { dom0SettingsSchema, type Dom0Settings } from '../../contract/dom0-setti
 import type { GuestOrder, GuestRef } from '../../contract/types.ts';
 import { createFakeDom0, type DomainState, type FakeDom0, type FakeDom0Options, type FakeHost } from '../../fake/index.ts';
 import { withClock, type Clock } from './clock.ts';
+import { collect } from './commands.ts';
 
 /** Every guest's network: a pool that no run empties. */
 export const NETWORK = { cidr: '10.20.0.0/16', gateway: '10.20.0.1', bridge: 'xenbr0' } as const;
@@ -94,6 +95,7 @@ export class World {
   }
 
   close(): void {
+    collect(this.dom0);
     this.dom0.close();
   }
 }

@@ -90,7 +90,7 @@ export async function startBilling(changes: AnyActivities = {}, messenger?: Mess
   await registerDom0(environment.client, FACTS);
   while ((await flow.dom0s()).length === 0) await new Promise((resolve) => { setTimeout(resolve, 50); });
   const gateway = createGateway({
-    events: createEventSink(session, 10_000), catalogue: createCatalogue(await loadPlans(), new Map([['price_small', 'small'], ['price_large', 'large']])),
+    events: createEventSink(() => Promise.resolve(session), 10_000), catalogue: createCatalogue(await loadPlans(), new Map([['price_small', 'small'], ['price_large', 'large']])),
     stripeSecrets: [STRIPE_SECRET], signupSecrets: [SIGNUP_SECRET], log: { info: () => undefined, warn: () => undefined, error: console.error },
   });
   return {

@@ -58,6 +58,6 @@ describe('settings of a dom0', () => {
     // These are the machine's own, or have no default.
     const own = ['host', 'network', 'kernel', 'initrd', 'modules', 'mirror'];
     const rest = (value: object): object => Object.fromEntries(Object.entries(value).filter(([key]) => !own.includes(key)));
-    expect(rest(shown)).toEqual(rest(parseDom0Settings({ network: NETWORK }, 'dom0.yaml')));
+    expect(rest(settings)).toEqual(rest(parseDom0Settings({ network: NETWORK }, 'dom0.yaml')));
   });
 });

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRunner, ToolError } from '../../../activities/host/run.ts';
 import { bundleWorker } from '../../../deploy/bundle-worker.ts';
-import { inputsHash } from '../../../deploy/inputs.ts';
+import { INPUT_FOLDERS, inputsHash } from '../../../deploy/inputs.ts';
 import { licences } from '../../../deploy/licences.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -88,5 +88,12 @@ describe('what decides the package’s content', () => {
     const hash = await inputsHash(ROOT, 1);
     expect(await inputsHash(ROOT, 1)).toBe(hash);
     expect(await inputsHash(ROOT, 2)).not.toBe(hash);
+  });
+
+  it('counts every source that is bundled: a change in any of them makes a new package', async () => {
+    const { sources } = await bundleWorker();
+    expect(sources).toContain('worker/dom0-main.ts');
+    const folders = new Set(sources.map((source) => source.split('/')[0]));
+    for (const folder of folders) expect([...INPUT_FOLDERS, 'package.json']).toContain(folder);
   });
 });

@@ -1,0 +1,63 @@
+/** Networks: what they are, and who has which address. */
+import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
+import type { NetworkAccess, NetworkJoin, NetworkSettings, NetworkState } from '../contract/capacity-types.ts';
+import { GuestflowError } from '../contract/errors.ts';
+import { formatCidr, parseCidr } from '../contract/ipv4.ts';
+import { CONTROL_QUEUE, DOM0_UPDATES, dom0WorkflowId, NETWORK_UPDATES, networkWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
+import type { Session } from './session.ts';
+
+type NetworkWorkflow = (input: { cidr: string; gateway: string }) => Promise<unknown>;
+
+/** An operator's network, and who reaches it. */
+export interface NetworkOrder extends NetworkSettings {
+  readonly cidr: string;
+  readonly dom0s: readonly { readonly host: string; readonly bridge: string }[];
+}
+
+/** A network by its one name, whatever bits behind the prefix are set. */
+function nameOf(cidr: string): string {
+  const network = parseCidr(cidr);
+  if (network === undefined) throw new GuestflowError('InvalidInput', `network "${cidr}" is no IPv4 network, like 192.0.2.0/24`, { field: 'cidr', value: cidr });
+  return formatCidr(network);
+}
+
+/**
+ * Says what a network is, and who reaches it. The first one who does makes its ledger.
+ *
+ * @param client of a dom0's worker, or a session's
+ */
+export async function joinNetwork(client: Client, cidr: string, join: NetworkJoin): Promise<void> {
+  const id = nameOf(cidr);
+  await client.workflow.executeUpdateWithStart<NetworkWorkflow, undefined, [NetworkJoin]>(NETWORK_UPDATES.join, {
+    args: [join],
+    startWorkflowOperation: new WithStartWorkflowOperation<NetworkWorkflow>(WORKFLOWS.network, {
+      workflowId: networkWorkflowId(id), taskQueue: CONTROL_QUEUE, args: [{ cidr: id, gateway: join.gateway }], workflowIdConflictPolicy: 'USE_EXISTING', staticSummary: `network ${id}: its leases`,
+    }),
+  });
+}
+
+/** Adds a network beside those of the dom0s' settings, or changes one; the dom0s that are named reach it from now on. */
+export async function addNetwork(session: Session, { cidr, dom0s, ...settings }: NetworkOrder): Promise<void> {
+  const id = nameOf(cidr);
+  const members = dom0s.map(({ host, bridge }) => ({ dom0: host, bridge, exclude: [], addresses: [] }));
+  await session.call(`network ${id}`, () => joinNetwork(session.client, id, { gateway: settings.gateway, members, settings }));
+  for (const { host, bridge } of dom0s) {
+    const access: NetworkAccess = { cidr: id, gateway: settings.gateway, bridge };
+    await session.call(`dom0 ${host}`, () => session.client.workflow.getHandle(dom0WorkflowId(host)).executeUpdate<undefined, [NetworkAccess]>(DOM0_UPDATES.attach, { args: [access] }));
+  }
+}
+
+/** A network with its leases. */
+export async function readNetwork(session: Session, cidr: string): Promise<NetworkState> {
+  const id = nameOf(cidr);
+  return session.call(`network ${id}`, () => session.client.workflow.getHandle(networkWorkflowId(id)).query<NetworkState>(QUERIES.leases));
+}
+
+/** All networks. */
+export async function listNetworks(session: Session): Promise<NetworkState[]> {
+  const ids: string[] = [];
+  await session.call('the list of networks', async () => {
+    for await (const { workflowId } of session.client.workflow.list({ query: `WorkflowType = '${WORKFLOWS.network}' AND ExecutionStatus = 'Running'` })) ids.push(workflowId.slice('network/'.length));
+  });
+  return Promise.all(ids.sort().map((id) => readNetwork(session, id)));
+}

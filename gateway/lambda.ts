@@ -1,0 +1,70 @@
+/**
+ * The gateway as an AWS Lambda function, behind a function URL or an HTTP API (payload format 2.0 of both).
+ *
+ * Its files are named by the function's environment: `GUESTFLOW_STRIPE_SECRET_FILE`, `GUESTFLOW_SIGNUP_SECRET_FILE`, `GUESTFLOW_TOKEN_FILE`,
+ * `GUESTFLOW_PLANS`, `GUESTFLOW_PRICES`; Temporal by `TEMPORAL_ADDRESS` and what else its clients read.
+ */
+import pino from 'pino';
+import { findEndpoint } from '../client/config.ts';
+import { assembleGateway } from './assemble.ts';
+import { loadConfiguration } from './configuration.ts';
+import type { Gateway } from './gateway.ts';
+import { createLazySession } from './lazy-session.ts';
+
+/** What is read of a request event, payload format 2.0. */
+export interface LambdaRequest {
+  readonly rawPath: string;
+  readonly rawQueryString?: string;
+  readonly headers?: Readonly<Record<string, string | undefined>>;
+  readonly body?: string | null;
+  readonly isBase64Encoded?: boolean;
+  readonly requestContext: { readonly stage?: string; readonly http: { readonly method: string } };
+}
+
+export interface LambdaResponse {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly isBase64Encoded: boolean;
+}
+
+export type LambdaHandler = (event: LambdaRequest) => Promise<LambdaResponse>;
+
+/** A handler for a gateway that was put together elsewhere: with secrets from a secrets manager, say. */
+export function createLambdaHandler(gateway: () => Promise<Gateway>): LambdaHandler {
+  return async (event) => {
+    const response = await (await gateway())(toRequest(event));
+    return { statusCode: response.status, headers: Object.fromEntries(response.headers), body: await response.text(), isBase64Encoded: false };
+  };
+}
+
+function toRequest({ rawPath, rawQueryString = '', headers = {}, body, isBase64Encoded, requestContext }: LambdaRequest): Request {
+  const { stage = '$default', http: { method } } = requestContext;
+  // A stage with a name stands in front of the path.
+  const path = stage !== '$default' && rawPath.startsWith(`/${stage}/`) ? rawPath.slice(stage.length + 1) : rawPath;
+  const url = new URL(`http://gateway${path}`);
+  url.search = rawQueryString;
+  const sent = new Headers(Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  if (method === 'GET' || method === 'HEAD' || body === undefined || body === null) return new Request(url, { method, headers: sent });
+  // Signatures are over the bytes that were sent.
+  return new Request(url, { method, headers: sent, body: Buffer.from(body, isBase64Encoded === true ? 'base64' : 'utf8') });
+}
+
+let assembled: Promise<Gateway> | undefined;
+
+/** The entry: `gateway/lambda.handler`. The first request makes the gateway; a failure to do so is not kept. */
+export const handler: LambdaHandler = createLambdaHandler(() => {
+  assembled ??= assembleFromEnvironment(process.env).catch((error: unknown) => {
+    assembled = undefined;
+    throw error;
+  });
+  return assembled;
+});
+
+async function assembleFromEnvironment(env: NodeJS.ProcessEnv): Promise<Gateway> {
+  const configuration = await loadConfiguration({
+    stripeSecretFile: env['GUESTFLOW_STRIPE_SECRET_FILE'], signupSecretFile: env['GUESTFLOW_SIGNUP_SECRET_FILE'], tokenFile: env['GUESTFLOW_TOKEN_FILE'], prices: env['GUESTFLOW_PRICES'],
+  }, env);
+  const session = createLazySession(() => findEndpoint());
+  return assembleGateway({ configuration, session: () => session.get(), log: pino({ name: 'gateway' }) });
+}

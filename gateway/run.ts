@@ -1,0 +1,59 @@
+/** The gateway as a process: it listens until it is told to stop, and reads its files anew at SIGHUP. */
+import pino from 'pino';
+import { findEndpoint, type EndpointOptions } from '../client/config.ts';
+import { GuestflowError } from '../contract/errors.ts';
+import { assembleGateway } from './assemble.ts';
+import { loadConfiguration, type GatewayFiles } from './configuration.ts';
+import type { Gateway, GatewayLog } from './gateway.ts';
+import { createLazySession } from './lazy-session.ts';
+import { serve } from './server.ts';
+
+export interface RunOptions {
+  readonly files: GatewayFiles;
+  readonly endpoint: EndpointOptions;
+  /** `HOST:PORT`, or `PORT` on 127.0.0.1. */
+  readonly listen: string;
+  readonly answerMs?: number | undefined;
+  readonly signal: AbortSignal;
+  readonly log?: GatewayLog;
+}
+
+/** JSON lines on standard output: journald reads them. */
+function createLog(): GatewayLog {
+  return pino({ name: 'gateway', timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 1, sync: false }));
+}
+
+/** Runs the gateway until the signal fires. Throws GuestflowError InvalidInput. */
+export async function runGateway({ files, endpoint, listen, answerMs, signal, log = createLog() }: RunOptions): Promise<void> {
+  const session = createLazySession(() => findEndpoint(endpoint));
+  const assemble = async (): Promise<Gateway> => assembleGateway({ configuration: await loadConfiguration(files), session: () => session.get(), log, answerMs });
+  let gateway = await assemble();
+  const server = await serve((request) => gateway(request), parseListen(listen));
+  // Connected before the first event comes, if it can be: then that one is not the slow one.
+  session.get().then(() => log.info({}, 'connected to Temporal'), (error: unknown) => log.warn({ reason: reasonOf(error) }, 'Temporal cannot be reached yet; events are answered with 503'));
+  const reload = (): void => {
+    assemble().then((fresh) => {
+      gateway = fresh;
+      log.info({}, 'files read anew');
+    }, (error: unknown) => log.error({ reason: reasonOf(error) }, 'the files are not good; the former ones stay in force'));
+  };
+  process.on('SIGHUP', reload);
+  log.info({ url: server.url }, 'gateway listens');
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  process.off('SIGHUP', reload);
+  await server.close();
+  await session.close();
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof GuestflowError ? error.message : error instanceof Error ? error.name : 'unknown';
+}
+
+function parseListen(listen: string): { host: string; port: number } {
+  const [, bracketed, plain, port] = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(listen) ?? [];
+  if (port === undefined || Number(port) > 65_535) throw new GuestflowError('InvalidInput', `--listen "${listen}" is no HOST:PORT`, { field: 'listen', value: listen });
+  return { host: bracketed ?? plain ?? '127.0.0.1', port: Number(port) };
+}

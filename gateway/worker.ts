@@ -1,0 +1,24 @@
+/** The activities of billing, as a control worker has them. */
+import { createBillingActivities, type BillingActivities } from '../activities/billing.ts';
+import type { Endpoint } from '../client/config.ts';
+import { openSession } from '../client/session.ts';
+import { createDesk } from './desk.ts';
+import { createMessenger } from './outgoing.ts';
+import { loadReceiver } from './receiver.ts';
+
+export interface BillingDesk {
+  readonly activities: BillingActivities;
+  close(): Promise<void>;
+}
+
+/**
+ * Makes the activities. Who is told of guests stands in the file that `GUESTFLOW_NOTIFY` names; without one, nobody is.
+ *
+ * @throws GuestflowError Unreachable; InvalidInput when that file is not good
+ */
+export async function openBilling(endpoint: Endpoint, env: NodeJS.ProcessEnv = process.env): Promise<BillingDesk> {
+  const file = env['GUESTFLOW_NOTIFY'] ?? '';
+  const messenger = file === '' ? undefined : createMessenger(await loadReceiver(file, env));
+  const session = await openSession(endpoint);
+  return { activities: createBillingActivities({ desk: createDesk(session), messenger }), close: () => session.close() };
+}

@@ -1,0 +1,163 @@
+/** Things of a guest's name that somebody made by hand: an order is refused, and they stay as they are, byte for byte. */
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { guestPaths, guestVolumes } from '../../activities/guest-paths.ts';
+import { cfgHeader, markerText, volumeTags } from '../../activities/marks.ts';
+import { CONTROL_QUEUE, nightlyScheduleId } from '../../contract/names.ts';
+import type { Case, Verdict } from './case.ts';
+import { asBefore } from './invariants.ts';
+import { undo } from './perform.ts';
+import { Scenario } from './scenario.ts';
+import { failureOf, type Server } from './server.ts';
+import { beforeOf } from './step-faults.ts';
+import { GUEST } from './tape.ts';
+import { orderOf, settingsOf, World } from './world.ts';
+import type { WorkflowMatrix } from './workflow-faults.ts';
+
+/** Puts something of this guest's name there. `owner`: it carries a mark, but another order's. */
+type Make = (world: World, name: string, owner?: { guest: string; order: string }) => void;
+
+function directory(kind: 'images' | 'backups' | 'state'): Make {
+  return (world, name, owner) => {
+    const path = guestPaths(world.settings, name)[kind];
+    mkdirSync(world.dom0.machine.at(path), { recursive: true });
+    world.dom0.machine.writeText(`${path}/notes.txt`, 'made by hand\n');
+    if (owner !== undefined) world.dom0.machine.writeText(`${path}/guestflow.json`, markerText(owner));
+  };
+}
+
+function volume(kind: 'root' | 'swap' | 'snapshot'): Make {
+  return (world, name, owner) => {
+    const { state } = world.dom0;
+    state.volumes.push({
+      name: guestVolumes(name)[kind], extents: 25, tags: owner === undefined ? ['by-hand'] : volumeTags(owner), content: { residue: ['somebody'] }, hidden: [], dataPercent: 0, invalid: false, minor: state.nextMinor,
+    });
+    state.nextMinor += 1;
+  };
+}
+
+function runDomain(world: World, name: string): void {
+  const { state } = world.dom0;
+  state.domains.push({
+    id: state.nextDomainId, name, cfgPath: '/root/by-hand.cfg', memoryMiB: 256, vcpus: 1, disks: [], kernel: '/boot/vmlinuz-6.1.0-49-amd64', bridges: [], onCrash: 'destroy', state: 'running', startedAt: 0, looksLeft: 0,
+    booted: true, liveSysctl: {},
+  });
+  state.nextDomainId += 1;
+}
+
+const THINGS: Readonly<Record<string, Make>> = {
+  cfg: (world, name, owner) => { world.dom0.machine.writeText(guestPaths(world.settings, name).cfg, `${owner === undefined ? '# by hand' : cfgHeader(owner)}\nname = '${name}'\nmemory = 64\n`); },
+  'root volume': volume('root'),
+  'swap volume': volume('swap'),
+  'volume of the snapshot’s name': volume('snapshot'),
+  'image directory': directory('images'),
+  'backup directory': directory('backups'),
+  'state directory': directory('state'),
+  'running domain': runDomain,
+  'autostart link': (world, name) => { symlinkSync('/root/by-hand.cfg', world.dom0.machine.at(guestPaths(world.settings, name).autostart)); },
+  'autostart file': (world, name) => { world.dom0.machine.writeText(guestPaths(world.settings, name).autostart, 'by hand\n'); },
+};
+
+/** Things that can be marked as another order's. */
+const MARKABLE = ['cfg', 'root volume', 'swap volume', 'volume of the snapshot’s name', 'image directory', 'backup directory', 'state directory'];
+
+async function refused(server: Server, name: string): Promise<string[]> {
+  const failure = await server.handle(name).result().then(() => undefined, (error: unknown) => failureOf(error));
+  return failure?.type === 'NotOurs' ? [] : [`the order was not refused as NotOurs: ${failure === undefined ? 'it succeeded' : `${failure.type}: ${failure.message}`}`];
+}
+
+/** A dom0 with nothing but what `make` makes. */
+async function aloneOn(host: string, make: (world: World) => void): Promise<ReturnType<World['snapshot']>> {
+  const world = await World.create(host);
+  make(world);
+  const snapshot = world.snapshot();
+  world.close();
+  return snapshot;
+}
+
+let serial = 0;
+
+/** An order that finds the thing there, or has it made before the call `key`. */
+function orderCase(matrix: WorkflowMatrix, thing: string, owner: 'nobody' | 'another order', key?: string): Case {
+  return {
+    name: `look-alike/${thing}/${owner === 'nobody' ? 'without a mark' : 'marked by another order'}${key === undefined ? '' : `/made before ${key}`}`,
+    async run(): Promise<Verdict> {
+      serial += 1;
+      const name = `alike${String(serial)}`;
+      const mark = owner === 'nobody' ? undefined : { guest: name, order: 'another' };
+      const make = (world: World): void => { THINGS[thing]?.(world, name, mark); };
+      const host = matrix.hosts[serial % matrix.hosts.length] ?? '';
+      const scenario = await Scenario.create(matrix.server, name, host, { before: ({ key: at, call }) => { if (at === key && call.attempt === 1) make(scenario.world); } });
+      try {
+        if (key === undefined) make(scenario.world);
+        const before = key === undefined ? scenario.world.snapshot() : await aloneOn(host, make);
+        await matrix.server.place(orderOf(name, host));
+        const answer = await refused(matrix.server, name);
+        const left = asBefore(before, scenario.world.snapshot(), scenario.world.settings);
+        const lease = await matrix.server.hasLease(host, name);
+        return { end: 'refused', complaints: [...answer, ...left, ...(lease ? ['its lease is still there'] : [])] };
+      } finally {
+        await scenario.end();
+      }
+    },
+  };
+}
+
+/** Things that appear while the order is under way, before the call that would make its own. */
+const MADE_MEANWHILE: readonly (readonly [thing: string, key: string])[] = [
+  ['image directory', 'createImage#1'], ['state directory', 'createImage#1'], ['cfg', 'fixCfg#1'], ['root volume', 'makeVolumes#1'], ['swap volume', 'makeVolumes#1'], ['backup directory', 'takeBackup#1'],
+  ['volume of the snapshot’s name', 'takeBackup#1'], ['autostart link', 'enableAutostart#1'], ['autostart file', 'enableAutostart#1'],
+];
+
+function scheduleCase(matrix: WorkflowMatrix): Case {
+  return {
+    name: 'look-alike/schedule/without a mark',
+    async run(): Promise<Verdict> {
+      const name = 'alike-schedule';
+      const host = matrix.hosts[0] ?? '';
+      const { schedule } = matrix.server.client;
+      const handle = await schedule.create({
+        scheduleId: nightlyScheduleId(name), spec: { calendars: [{ hour: 12 }] }, state: { paused: true, note: 'by hand' }, action: { type: 'startWorkflow', workflowType: 'somebodys', taskQueue: CONTROL_QUEUE, workflowId: 'by-hand' },
+      });
+      const look = async (): Promise<string> => { const { spec, state, memo, action } = await handle.describe(); return JSON.stringify({ spec, note: state.note, paused: state.paused, memo, action }); };
+      const before = await look();
+      const scenario = await Scenario.create(matrix.server, name, host, {});
+      try {
+        const snapshot = scenario.world.snapshot();
+        await matrix.server.place(orderOf(name, host));
+        const answer = await refused(matrix.server, name);
+        const after = await look().catch(() => 'gone');
+        return { end: 'refused', complaints: [...answer, ...(after === before ? [] : [`the schedule has changed: ${after}`]), ...asBefore(snapshot, scenario.world.snapshot(), scenario.world.settings)] };
+      } finally {
+        await handle.delete();
+        await scenario.end();
+      }
+    },
+  };
+}
+
+/** Every undo and the whole cleanup, on a dom0 where somebody has all of these: nothing changes. */
+function handsOffCases(matrix: WorkflowMatrix): Case[] {
+  const isOfGuest = (make: string): boolean => make !== 'autostart file';
+  const entries = [...new Map([...matrix.tape.undo.flat(), ...matrix.tape.cleanup].map((entry) => [entry.activity, entry])).values()].filter(({ isControl }) => !isControl);
+  return (['nobody', 'another order'] as const).flatMap((owner) => entries.map((entry): Case => ({
+    name: `look-alike/all of them/${owner === 'nobody' ? 'without a mark' : 'marked by another order'}/${entry.activity}`,
+    run: () => matrix.stages.on(matrix.start, matrix.host, async (world) => {
+      const mark = owner === 'nobody' ? undefined : { guest: GUEST, order: 'another' };
+      for (const [thing, make] of Object.entries(THINGS)) if (isOfGuest(thing)) make(world, GUEST, MARKABLE.includes(thing) ? mark : undefined);
+      const before = world.snapshot();
+      await undo(world, [entry]);
+      return { end: 'refused', complaints: asBefore({ ...before, loops: beforeOf(matrix).loops }, world.snapshot(), settingsOf(matrix.host)) };
+    }),
+  })));
+}
+
+/** All look-alikes; those that go through Temporal, and those that do not. */
+export function lookAlikeCases(matrix: WorkflowMatrix): { slow: Case[]; quick: Case[] } {
+  return {
+    slow: [
+      ...Object.keys(THINGS).map((thing) => orderCase(matrix, thing, 'nobody')), ...MARKABLE.map((thing) => orderCase(matrix, thing, 'another order')),
+      ...MADE_MEANWHILE.map(([thing, key]) => orderCase(matrix, thing, 'nobody', key)), scheduleCase(matrix),
+    ],
+    quick: handsOffCases(matrix),
+  };
+}

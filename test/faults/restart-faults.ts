@@ -1,0 +1,66 @@
+/** The Temporal server is killed and comes back, while one order stands at each call of the tape, and one at each call of its undo. */
+import type { Case, Verdict } from './case.ts';
+import { Scenario, type Disturbance } from './scenario.ts';
+import type { Server } from './server.ts';
+import type { OwnTemporal } from './temporal.ts';
+import type { Matrix } from './step-faults.ts';
+import { failForGood, placesIn, type Place } from './workflow-faults.ts';
+
+export interface RestartMatrix extends Matrix {
+  readonly server: Server;
+  readonly temporal: OwnTemporal;
+  readonly hosts: readonly string[];
+}
+
+/** Lets a crowd through together, once all have come or ended. */
+class Gathering {
+  private awaited: number;
+  private readonly act: () => Promise<void>;
+  private open: () => void = () => undefined;
+  readonly isOver = new Promise<void>((resolve) => { this.open = resolve; });
+
+  constructor(size: number, act: () => Promise<void>) {
+    this.awaited = size;
+    this.act = act;
+  }
+
+  arrive(): void {
+    this.awaited -= 1;
+    if (this.awaited === 0) void this.act().finally(() => { this.open(); });
+  }
+}
+
+function stopAt(place: Place, last: string | undefined, gathering: Gathering): Disturbance {
+  let isUsed = false;
+  return {
+    async before({ key }) {
+      if (place.isUndo && key === last) failForGood('the last step fails, for the undo');
+      if (key !== place.key || isUsed) return;
+      isUsed = true;
+      gathering.arrive();
+      await gathering.isOver;
+    },
+  };
+}
+
+/** All of them run at once, or not at all: the server is killed once for all. */
+export function restartCases(matrix: RestartMatrix, isWanted: (name: string) => boolean): Case[] {
+  const places = [...placesIn(matrix.tape.forward, false), ...placesIn(matrix.tape.undo.at(-1) ?? [], true)];
+  const last = placesIn(matrix.tape.forward, false).at(-1)?.key;
+  const nameOf = ({ key, isUndo }: Place): string => `server/${isUndo ? 'undo ' : ''}${key}/killed and back`;
+  const wanted = places.filter((place) => isWanted(nameOf(place)));
+  const gathering = new Gathering(wanted.length, () => matrix.temporal.crashAndRestart());
+  return wanted.map((place, index): Case => ({
+    name: nameOf(place),
+    async run(): Promise<Verdict> {
+      const scenario = await Scenario.create(matrix.server, `restart${String(index)}`, matrix.hosts[index % matrix.hosts.length] ?? '', stopAt(place, last, gathering));
+      try {
+        const verdict = await scenario.play();
+        const end = place.isUndo ? 'as before' : 'as ordered';
+        return { ...verdict, complaints: [...(verdict.end === end ? [] : [`it ended ${verdict.end}, not ${end}`]), ...verdict.complaints] };
+      } finally {
+        await scenario.end();
+      }
+    },
+  }));
+}

@@ -1,0 +1,11 @@
+/** The suite that the fake dom0 passes, on the real one. */
+import { inject } from 'vitest';
+import { describeDom0Contract } from '../contract/dom0-contract.ts';
+import { labHost } from './lab-host.ts';
+
+describeDom0Contract('the lab', async () => {
+  const host = labHost(inject('lab').sshConfigFile);
+  const imageDir = '/home/xen/contract';
+  await host.files.makeDirectory(imageDir);
+  return { host, vg: 'vg01', imageDir, cleanup: () => host.files.removeTree(imageDir) };
+});

@@ -1,0 +1,76 @@
+/** What breaks in the lab, for the tests and for the soak: the dom0 worker, the dom0's power, Temporal and the control worker, the network. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { GuestOrder } from '../../contract/types.ts';
+import { complaintsAbout, leftOf, onDom0, untilStep } from './guests.ts';
+import type { Inventory } from './inventory.ts';
+import { killTemporalAndControl, startControlWorker, startTemporal } from './processes.ts';
+import type { Rig } from './rig.ts';
+
+/** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
+export function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+export function pick<T>(random: () => number, from: readonly T[]): T {
+  const found = from[Math.floor(random() * from.length)];
+  if (found === undefined) throw new Error('there is nothing to pick from');
+  return found;
+}
+
+export const FAULTS = {
+  /** SIGKILL to the worker's process; systemd ends what it had started, and starts it again. */
+  'worker killed': async (rig: Rig): Promise<void> => {
+    await onDom0(rig, 'pid=$(systemctl show --property=MainPID --value guestflow-dom0.service); [ "$pid" = 0 ] || kill -KILL "$pid"');
+  },
+  /** The machine is reset: what was in its memory is gone. Returns when dom0 answers again. */
+  'power cut': async (rig: Rig): Promise<void> => {
+    await rig.lab.reset();
+  },
+  /** Both are killed, and start again. */
+  'Temporal and control worker killed': async (rig: Rig): Promise<void> => {
+    await killTemporalAndControl(rig.stateDir);
+    await startTemporal(rig.stateDir, rig.temporalPort);
+    await startControlWorker(rig.stateDir, `127.0.0.1:${String(rig.temporalPort)}`);
+  },
+  /** dom0 and Temporal do not reach each other for half a minute. */
+  'link cut': async (rig: Rig): Promise<void> => {
+    await rig.lab.setLink(false);
+    await sleep(30_000);
+    await rig.lab.setLink(true);
+  },
+} as const satisfies Record<string, (rig: Rig) => Promise<void>>;
+
+export type FaultName = keyof typeof FAULTS;
+
+/** A fault, so many milliseconds after a step of an order has begun. */
+export interface Moment {
+  readonly fault: FaultName;
+  readonly step: string;
+  readonly afterMs: number;
+}
+
+/** Lets the faults happen to the order, one after the other; ends early when the order is over. */
+export async function strike(rig: Rig, name: string, moments: readonly Moment[], say: (message: string) => void = () => undefined): Promise<void> {
+  for (const { fault, step, afterMs } of moments) {
+    await untilStep(rig, name, step);
+    await sleep(afterMs);
+    say(`${fault}, ${(afterMs / 1000).toFixed(1)} s after ${name}'s ${step} began`);
+    await FAULTS[fault](rig);
+  }
+}
+
+/** What came of an order, and in words what is wrong with that; empty when it was finished or undone as promised. */
+export async function outcomeOf(rig: Rig, order: GuestOrder, before: Inventory, others: readonly string[] = []): Promise<{ phase: string; reason: string; wrong: string[] }> {
+  const status = await rig.flow.waitFor(order.name);
+  const failure = await rig.flow.failureOf(status);
+  const reason = failure === undefined ? '' : `${failure.type}: ${failure.message}`;
+  if (status.phase === 'running') return { phase: status.phase, reason, wrong: await complaintsAbout(rig, order, before, others) };
+  if (status.phase === 'failed') return { phase: status.phase, reason, wrong: await leftOf(rig, order, before, others) };
+  return { phase: status.phase, reason, wrong: [`${order.name} is ${status.phase}: ${reason}`] };
+}

@@ -1,0 +1,156 @@
+/** The life of a guest on a real Xen, from its order to the last of its bytes; each test takes up where the one before it ended. */
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import type { GuestOrder, GuestStatus, PlanChange } from '../../contract/types.ts';
+import { GiB, MiB } from '../../contract/sizes.ts';
+import { complaintsAbout, domainOf, inGuest, leftOf, onDom0, orderAndWait, volumesOf } from './guests.ts';
+import { inventoryOf, type Inventory } from './inventory.ts';
+import { openRig, type Rig } from './rig.ts';
+import { extentsOf, plantPattern, searchPattern } from './tenants.ts';
+
+const NAME = 'alpha';
+const IP = '192.168.77.21';
+const LARGER: PlanChange = { plan: 'medium', memoryBytes: 320 * MiB, vcpus: 2, diskBytes: 2 * GiB, mayRestart: true };
+
+let rig: Rig;
+let before: Inventory;
+let order: GuestOrder;
+let status: GuestStatus;
+
+beforeAll(async () => {
+  rig = await openRig(inject('lab'));
+  before = await inventoryOf(rig.lab);
+  order = await rig.order({ name: NAME, order: 'life-1', ip: IP, disk: '1GiB', backupAt: '03:17' });
+});
+
+afterAll(async () => {
+  await rig.close();
+});
+
+const expectOff = async (): Promise<void> => { expect(await domainOf(rig, NAME)).toBeUndefined(); };
+const login = (script: string): Promise<string> => inGuest(rig, order, IP, script);
+
+describe('an order', () => {
+  test('becomes a guest that answers from its own volumes, is started with its dom0, is sealed, and has a backup', async () => {
+    status = await orderAndWait(rig, order);
+    expect(await rig.flow.failureOf(status)).toBeUndefined();
+    const { operation } = await rig.flow.progress(NAME);
+    expect(operation?.steps.filter(({ state }) => state !== 'done')).toEqual([]);
+    expect(await complaintsAbout(rig, order, before)).toEqual([]);
+  });
+
+  test('has the memory, processors and disks that were ordered, and its own identity', async () => {
+    expect(await domainOf(rig, NAME)).toMatchObject({ memoryMiB: order.memoryBytes / MiB, vcpus: order.vcpus });
+    const seen = await login(`blockdev --getsize64 /dev/xvda2 /dev/xvda1; swapon --noheadings --show=NAME; hostname; ip -o -4 addr show dev eth0 | awk '{print $4}'; systemctl is-active systemd-timesyncd; wc -c < /etc/machine-id; blkid -o value -s UUID /dev/xvda2`);
+    const [root, swap, swapDevice, hostname, address, timeDaemon, machineId, uuid] = seen.trim().split('\n');
+    expect([root, swap, swapDevice, hostname, address, timeDaemon, machineId]).toEqual([String(order.diskBytes), String(order.swapBytes), '/dev/xvda1', NAME, `${IP}/24`, 'active', '33']);
+    expect(uuid).toMatch(/^[0-9a-f-]{36}$/);
+    expect(Number(await login('df -B1 --output=size / | tail -n 1'))).toBeGreaterThan(0.9 * order.diskBytes);
+  });
+
+  test("keeps the customer's key in the guest, and no key of guestflow's", async () => {
+    expect((await login('cat /root/.ssh/authorized_keys')).trim()).toBe(rig.publicKey);
+    expect(await onDom0(rig, `ls /var/lib/guestflow/guests/${NAME}`)).not.toContain('provision_key');
+  });
+
+  test('has a backup that restore lists, whose checksum is the one recorded', async () => {
+    const [backup] = status.backups;
+    expect(backup?.state).toBe('taken');
+    expect(await onDom0(rig, `sha256sum ${backup?.path ?? ''}`)).toContain(backup?.sha256);
+    expect(await onDom0(rig, `zstd -dc ${backup?.path ?? ''} | restore -t -f - | grep -o '\\./etc/hostname$'`)).toBe('./etc/hostname\n');
+  });
+
+  test('is backed up every night at the time ordered, never twice at once, and a missed night is made up for once', async () => {
+    const { spec, policies, state } = await rig.temporal.schedule.getHandle(`nightly/${NAME}`).describe();
+    expect(spec.calendars).toMatchObject([{ hour: [{ start: 3 }], minute: [{ start: 17 }], second: [{ start: 0 }] }]);
+    expect(spec.calendars?.[0]?.dayOfWeek).toMatchObject([{ start: 'SUNDAY', end: 'SATURDAY' }]);
+    expect(policies).toMatchObject({ overlap: 'SKIP', catchupWindow: 6 * 3_600_000 });
+    expect(state.paused).toBe(false);
+    expect(await rig.flow.nextBackup(NAME)).toMatch(/T03:17:00/);
+  });
+
+  test('given again gets the same answer', async () => {
+    const again = await rig.flow.order(order);
+    expect(again).toEqual(await rig.flow.order(order));
+    expect((await rig.flow.status(NAME)).orderedAt).toBe(status.orderedAt);
+  });
+
+  test('of a name that another order has is refused', async () => {
+    await expect(rig.flow.order({ ...order, order: 'life-2' })).rejects.toMatchObject({ type: 'NotOurs', details: { field: 'name' } });
+  });
+
+  test('of an address that a guest has is refused, and nothing of it is left', async () => {
+    const taken = await rig.order({ name: 'taken', order: 'life-3', ip: IP });
+    const now = await inventoryOf(rig.lab);
+    const refused = await orderAndWait(rig, taken);
+    expect(await rig.flow.failureOf(refused)).toMatchObject({ type: 'InvalidInput', details: { field: 'ip' } });
+    expect(await leftOf(rig, taken, now)).toEqual([]);
+  });
+});
+
+describe('a guest', () => {
+  test('is backed up while it runs, and its snapshot goes', async () => {
+    const { backup } = await rig.flow.operate(NAME, 'backup');
+    expect(await onDom0(rig, `sha256sum ${backup?.path ?? ''}`)).toContain(backup?.sha256);
+    expect((await rig.flow.status(NAME)).backups).toHaveLength(2);
+    expect((await volumesOf(rig, NAME)).map(({ name }) => name).sort()).toEqual([`${NAME}-root`, `${NAME}-swap`]);
+  });
+
+  test('stops, is given a larger plan, and starts with it; what it had written is there', async () => {
+    await login('echo kept > /root/kept; sync');
+    expect((await rig.flow.operate(NAME, 'stop')).phase).toBe('stopped');
+    await expectOff();
+    await rig.flow.operate(NAME, 'changePlan', { change: LARGER });
+    expect((await rig.flow.operate(NAME, 'start')).phase).toBe('running');
+    expect(await domainOf(rig, NAME)).toMatchObject({ memoryMiB: 320, vcpus: 2 });
+    const [kept, size, processors] = (await login('cat /root/kept; df -B1 --output=size / | tail -n 1; nproc')).trim().split('\n');
+    expect([kept, processors]).toEqual(['kept', '2']);
+    expect(Number(size)).toBeGreaterThan(0.9 * LARGER.diskBytes);
+  });
+
+  test('is suspended: off, and not started with its dom0; and resumed', async () => {
+    expect((await rig.flow.operate(NAME, 'suspend')).phase).toBe('suspended');
+    await expectOff();
+    expect(await onDom0(rig, 'ls -A /etc/xen/auto')).toBe('');
+    await expect(rig.flow.operate(NAME, 'start')).rejects.toMatchObject({ type: 'Busy' });
+    expect((await rig.flow.operate(NAME, 'resume')).phase).toBe('running');
+    expect(await onDom0(rig, `readlink /etc/xen/auto/${NAME}.cfg`)).toBe(`/etc/xen/${NAME}.cfg\n`);
+  });
+
+  test('is terminated with a grace period in which its disks are kept out of reach, and is brought back with its address and its data', async () => {
+    const { phase, graceUntil } = await rig.flow.operate(NAME, 'terminate');
+    expect(phase).toBe('terminating');
+    expect(Date.parse(graceUntil ?? '') - Date.now()).toBeGreaterThan((order.graceDays - 0.1) * 86_400_000);
+    await expectOff();
+    expect((await volumesOf(rig, NAME)).map(({ name }) => name).sort()).toEqual([`del-${NAME}-root`, `del-${NAME}-swap`]);
+    await expect(rig.flow.nextBackup(NAME)).rejects.toMatchObject({ type: 'NotFound' });
+    expect((await rig.flow.operate(NAME, 'undelete')).phase).toBe('running');
+    expect(await login('cat /root/kept')).toBe('kept\n');
+    expect(await rig.flow.nextBackup(NAME)).toMatch(/T03:17:00/);
+    expect(await complaintsAbout(rig, { ...order, diskBytes: LARGER.diskBytes }, before)).toEqual([]);
+  });
+});
+
+describe('a guest that is terminated at once', () => {
+  let extents: ReadonlySet<number>;
+
+  test('goes with all that is its own: dom0, ledger and Temporal are as before its order', async () => {
+    await rig.flow.operate(NAME, 'destroy');
+    extents = await extentsOf(rig, NAME);
+    for (const volume of ['root', 'swap']) await plantPattern(rig, `/dev/vg01/${NAME}-${volume}`);
+    expect((await rig.flow.operate(NAME, 'terminate', { now: true })).phase).toBe('gone');
+    expect(await leftOf(rig, order, before)).toEqual([]);
+    expect(await rig.flow.dom0Task('lab', 'audit')).toEqual([]);
+  });
+
+  test('leaves none of its bytes to the next guest, whose disks stand on the same extents; that order is cancelled, and undone whole', async () => {
+    const next = await rig.order({ name: 'beta', order: 'life-4', disk: '1GiB' });
+    await rig.flow.order(next);
+    await expect.poll(async () => (await volumesOf(rig, 'beta')).filter(({ tags }) => !tags.includes('guestflow.unfinished')).length, { timeout: 900_000, interval: 1_000 }).toBe(2);
+    const same = [...(await extentsOf(rig, 'beta'))].filter((extent) => extents.has(extent));
+    expect(same.length).toBeGreaterThanOrEqual((next.diskBytes + next.swapBytes) / (4 * MiB));
+    for (const volume of ['root', 'swap']) expect(await searchPattern(rig, `/dev/vg01/beta-${volume}`)).toBe(0);
+    expect(await rig.flow.cancel('beta')).toBe('provision');
+    expect(await rig.flow.failureOf(await rig.flow.waitFor('beta'))).toMatchObject({ type: 'Cancelled' });
+    expect(await leftOf(rig, next, before)).toEqual([]);
+  });
+});

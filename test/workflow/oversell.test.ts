@@ -1,0 +1,120 @@
+/** Nothing is sold that is not there: many orders at once against the ledgers of a few dom0s. Server, workers and client are real. */
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createControlActivities } from '../../activities/control.ts';
+import { registerDom0 } from '../../client/dom0.ts';
+import { openSession, type Session } from '../../client/session.ts';
+import { findEndpoint } from '../../client/config.ts';
+import { placeAndReserve } from '../../client/placement.ts';
+import { readNetwork } from '../../client/networks.ts';
+import { DEFAULT_POLICY } from '../../contract/capacity-types.ts';
+import { DOM0_UPDATES, dom0WorkflowId, QUERIES } from '../../contract/names.ts';
+import type { Dom0Facts, Dom0State, GuestOrder, Reservation } from '../../contract/types.ts';
+import { startServer, withWorkers, type AnyActivities } from './temporal.ts';
+
+const GiB = 2 ** 30;
+const CIDR = '198.51.100.0/24';
+
+/** A dom0 with room for so many guests of one GiB. */
+function facts(host: string, guests: number): Dom0Facts {
+  return {
+    host, seenAt: '2026-01-01T00:00:00.000Z', xenVersion: '4.17.7', memoryBytes: guests * GiB, memoryFreeBytes: guests * GiB, cpus: 512, volumeGroup: 'vg01', volumeGroupBytes: 2 ** 50, volumeGroupFreeBytes: 2 ** 50,
+    imageDirFreeBytes: GiB, network: { cidr: CIDR, gateway: '198.51.100.1', bridge: 'xenbr0' }, addresses: [], workerVersion: '0.1.0', domains: [], policy: DEFAULT_POLICY,
+  };
+}
+
+function order(name: string, changes: Partial<GuestOrder> = {}): GuestOrder {
+  return {
+    order: `order-${name}`, name, plan: 'small', dom0: '', type: 'pv', memoryBytes: GiB, vcpus: 1, diskBytes: GiB, swapBytes: 2 ** 27, dist: 'bookworm', fs: 'ext4', fsOptions: 'noatime', image: 'sparse',
+    installMethod: 'golden', serialDevice: 'hvc0', timezone: 'UTC', retention: { daily: 7 }, managed: false, sshKeys: [], extra: [], graceDays: 7, ...changes,
+  };
+}
+
+let environment: TestWorkflowEnvironment;
+let session: Session;
+let activities: ReturnType<typeof createControlActivities>;
+let finish = (): void => undefined;
+let workers: Promise<void>;
+
+beforeAll(async () => {
+  environment = await startServer();
+  const end = new Promise<void>((resolve) => { finish = resolve; });
+  activities = createControlActivities(environment.client);
+  workers = withWorkers(environment, activities as unknown as AnyActivities, () => end);
+  session = await openSession(await findEndpoint({ address: environment.address }));
+  for (const [host, guests] of [['dom0-a', 20], ['dom0-b', 50], ['dom0-c', 30]] as const) await registerDom0(environment.client, facts(host, guests));
+  for (;;) {
+    const { count } = await environment.client.workflow.count(`WorkflowType = 'dom0' AND ExecutionStatus = 'Running'`);
+    if (count === 3) break;
+    await new Promise((resolve) => { setTimeout(resolve, 100); });
+  }
+});
+afterAll(async () => {
+  await session.close();
+  finish();
+  await workers;
+  await environment.teardown();
+});
+
+async function ledger(host: string): Promise<Dom0State> {
+  return environment.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger);
+}
+
+describe('200 orders at once for 100 places', () => {
+  const names = Array.from({ length: 200 }, (_value, index) => `shop${String(index)}`);
+  let hosts: (string | Error)[] = [];
+
+  it('sell exactly 100; the others are told what is short and by how much, before any work', async () => {
+    hosts = await Promise.all(names.map((name) => placeAndReserve(session, order(name)).catch((error: unknown) => error as Error)));
+    const sold = hosts.filter((host) => typeof host === 'string');
+    const refused = hosts.filter((host) => typeof host !== 'string');
+    expect(refused.map((error) => error.message).filter((message) => !/no dom0 can take guest shop\d+: .*memory is 1 GiB short \(1 GiB asked for, nothing free of \d+ GiB\)/.test(message))).toEqual([]);
+    expect(sold).toHaveLength(100);
+    const ledgers = await Promise.all(['dom0-a', 'dom0-b', 'dom0-c'].map(ledger));
+    expect(ledgers.map(({ promised }) => promised.length)).toEqual([20, 50, 30]);
+  });
+
+  it('each asked again gets the dom0 that it had', async () => {
+    const index = hosts.findIndex((host) => typeof host === 'string');
+    expect(await placeAndReserve(session, order(names[index] ?? ''))).toBe(hosts[index]);
+  });
+
+  it('lease 100 addresses, none of them twice, however often each is asked for; released, the ledgers are as before', async () => {
+    const sold = names.map((name, index) => ({ name, dom0: hosts[index] })).filter((one): one is { name: string; dom0: string } => typeof one.dom0 === 'string');
+    const leases = await Promise.all(sold.flatMap(({ name, dom0 }) => [activities.reserve(order(name, { dom0 })), activities.reserve(order(name, { dom0 }))]));
+    const byGuest = new Map<string, Set<string>>();
+    leases.forEach(({ ip, mac }: Reservation, index) => {
+      const { name } = sold[Math.floor(index / 2)] ?? { name: '' };
+      byGuest.set(name, (byGuest.get(name) ?? new Set()).add(`${ip} ${mac ?? ''}`));
+    });
+    expect([...byGuest.values()].every((held) => held.size === 1)).toBe(true);
+    expect(new Set(leases.map(({ ip }) => ip)).size).toBe(100);
+    expect(new Set(leases.map(({ mac }) => mac)).size).toBe(100);
+    await Promise.all(sold.map(({ name, dom0 }) => activities.release({ name, order: `order-${name}`, dom0 })));
+    expect((await ledger('dom0-b')).promised).toEqual([]);
+    expect(await readNetwork(session, CIDR)).toMatchObject({ leases: [], quarantined: { length: 100 } });
+  });
+});
+
+describe('an order', () => {
+  it('goes to the fullest dom0 that it fits on, or to the emptiest, as asked; and where no other of the customer’s is', async () => {
+    expect(await placeAndReserve(session, order('fit', { customer: 'c1' }))).toBe('dom0-a');
+    expect(await placeAndReserve(session, order('spread'), { strategy: 'spread' })).toBe('dom0-b');
+    expect(await placeAndReserve(session, order('apart', { customer: 'c1' }), { apart: true })).toBe('dom0-c');
+    expect(await placeAndReserve(session, order('large', { memoryBytes: 40 * GiB }))).toBe('dom0-b');
+  });
+
+  it('whose address answers before use gets another one, and the first is marked', async () => {
+    const document = order('probed', { dom0: 'dom0-a' });
+    const first = await activities.reserve(document);
+    const second = await activities.nextAddress({ order: document, ip: first.ip });
+    expect(second.ip).not.toBe(first.ip);
+    expect(await activities.nextAddress({ order: document, ip: first.ip })).toEqual(second);
+    expect((await readNetwork(session, CIDR)).taken).toMatchObject([{ ip: first.ip, dom0: 'dom0-a' }]);
+  });
+
+  it('is not placed on a dom0 that is drained, and says so when all are', async () => {
+    for (const host of ['dom0-a', 'dom0-b', 'dom0-c']) await environment.client.workflow.getHandle(dom0WorkflowId(host)).executeUpdate(DOM0_UPDATES.drain, { args: [true] });
+    await expect(placeAndReserve(session, order('late'))).rejects.toMatchObject({ type: 'NoCapacity', message: expect.stringContaining('dom0-b is drained') as string });
+  });
+});

@@ -1,0 +1,24 @@
+/** MAC and IPv6 addresses that follow from a guest's name and its IPv4 address: pure. */
+
+/** A MAC in the lower half of Xen's range 00:16:3E, from a name: the same name gives the same one. 2²³ of them: the network sees that none is given twice. */
+export function macFrom(name: string): string {
+  // FNV-1a, mixed once more: workflow code has no crypto, and this needs to be spread, not secret.
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < name.length; index += 1) hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  const octets = [(hash >>> 16) & 0x7f, (hash >>> 8) & 0xff, hash & 0xff];
+  return ['00', '16', '3E', ...octets.map((octet) => octet.toString(16).padStart(2, '0').toUpperCase())].join(':');
+}
+
+/** The address of a /64 that belongs to an IPv4 address: its four numbers, as they are read. `2001:db8::/64`, `192.0.2.10` → `2001:db8:0:0:192:0:2:10`. */
+export function ip6Of(prefix: string, ip: string): string | undefined {
+  const text = /^([0-9a-f:]+)\/64$/i.exec(prefix)?.[1];
+  if (text === undefined || (text.match(/::/g) ?? []).length > 1) return undefined;
+  const [front = '', back] = text.split('::');
+  const words = (part: string): string[] => part.split(':').filter((word) => word !== '');
+  const [before, after] = [words(front), words(back ?? '')];
+  const zeros = back === undefined ? 0 : 8 - before.length - after.length;
+  const all = [...before, ...Array.from({ length: Math.max(0, zeros) }, () => '0'), ...after];
+  if (all.length !== 8 || all.some((word) => !/^[0-9a-f]{1,4}$/i.test(word)) || all.slice(4).some((word) => Number.parseInt(word, 16) !== 0)) return undefined;
+  return [...all.slice(0, 4), ...ip.split('.')].join(':');
+}
