@@ -5,6 +5,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Amounts, NetworkAccess } from '../contract/capacity-types.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, dom0WorkflowId, GUEST_UPDATES, guestWorkflowId, nightlyScheduleId, operationWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
 import type { Dom0Facts, Dom0State, GuestOrder, GuestRef, GuestSpec, GuestStatus, OperationResult, PromiseAnswer, Reservation, ReserveRequest } from '../contract/types.ts';
+import { Turns, UPDATES_AT_ONCE } from '../contract/turns.ts';
 import { createLeases } from './leases.ts';
 import { isMissing, unwrapped } from './refusals.ts';
 
@@ -38,12 +39,13 @@ function takenBy({ memoryBytes, vcpus, diskBytes, swapBytes, plan, customer }: P
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
 export function createControlActivities(client: Client) {
   const leases = createLeases(client);
+  const turns = new Turns(UPDATES_AT_ONCE);
 
   async function toDom0<R>(host: string, update: string, argument: unknown): Promise<R> {
     const initial: Dom0State = { host, drained: false, promised: [] };
     const start = new WithStartWorkflowOperation<(state: Dom0State) => Promise<void>>(WORKFLOWS.dom0, { workflowId: dom0WorkflowId(host), taskQueue: CONTROL_QUEUE, args: [initial], workflowIdConflictPolicy: 'USE_EXISTING' });
     try {
-      return await client.workflow.executeUpdateWithStart<(state: Dom0State) => Promise<void>, R, [unknown]>(update, { args: [argument], startWorkflowOperation: start });
+      return await turns.take(host, () => client.workflow.executeUpdateWithStart<(state: Dom0State) => Promise<void>, R, [unknown]>(update, { args: [argument], startWorkflowOperation: start }));
     } catch (error) {
       throw unwrapped(error);
     }
@@ -56,7 +58,7 @@ export function createControlActivities(client: Client) {
   /** The networks that a dom0 reaches; none when it was never heard of. */
   async function networksOf(host: string): Promise<readonly NetworkAccess[]> {
     try {
-      const { facts, networks = [] } = await client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger);
+      const { facts, networks = [] } = await turns.take(host, () => client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger));
       return facts === undefined ? networks : [facts.network, ...networks];
     } catch (error) {
       if (isMissing(error)) return [];
@@ -97,7 +99,7 @@ export function createControlActivities(client: Client) {
     async release(ref: GuestRef): Promise<void> {
       await leases.release(ref, await networksOf(ref.dom0));
       try {
-        await client.workflow.getHandle(dom0WorkflowId(ref.dom0)).executeUpdate(DOM0_UPDATES.release, { args: [{ guest: ref.name, order: ref.order }] });
+        await turns.take(ref.dom0, () => client.workflow.getHandle(dom0WorkflowId(ref.dom0)).executeUpdate(DOM0_UPDATES.release, { args: [{ guest: ref.name, order: ref.order }] }));
       } catch (error) {
         if (!isMissing(error)) throw unwrapped(error);
       }

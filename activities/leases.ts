@@ -4,6 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Lease, LeaseRequest, NetworkAccess, NetworkJoin, NetworkState } from '../contract/capacity-types.ts';
 import { formatCidr, inNetwork, netmaskOfPrefix, parseCidr, parseIpv4 } from '../contract/ipv4.ts';
 import { CONTROL_QUEUE, NETWORK_UPDATES, networkWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
+import { Turns, UPDATES_AT_ONCE } from '../contract/turns.ts';
 import type { Dom0Facts, GuestOrder, GuestRef, Reservation } from '../contract/types.ts';
 import { isMissing, unwrapped } from './refusals.ts';
 
@@ -38,13 +39,15 @@ export interface Leases {
 }
 
 export function createLeases(client: Client): Leases {
+  const turns = new Turns(UPDATES_AT_ONCE);
+
   async function update<R>({ cidr, gateway }: Pick<NetworkAccess, 'cidr' | 'gateway'>, name: string, argument: unknown): Promise<R> {
     const id = nameOf(cidr);
     const start = new WithStartWorkflowOperation<NetworkWorkflow>(WORKFLOWS.network, {
       workflowId: networkWorkflowId(id), taskQueue: CONTROL_QUEUE, args: [{ cidr: id, gateway }], workflowIdConflictPolicy: 'USE_EXISTING', staticSummary: `network ${id}: its leases`,
     });
     try {
-      return await client.workflow.executeUpdateWithStart<NetworkWorkflow, R, [unknown]>(name, { args: [argument], startWorkflowOperation: start });
+      return await turns.take(id, () => client.workflow.executeUpdateWithStart<NetworkWorkflow, R, [unknown]>(name, { args: [argument], startWorkflowOperation: start }));
     } catch (error) {
       throw unwrapped(error);
     }
@@ -97,7 +100,8 @@ export function createLeases(client: Client): Leases {
     async release({ name, order }, networks) {
       for (const { cidr } of networks) {
         try {
-          await client.workflow.getHandle(networkWorkflowId(nameOf(cidr))).executeUpdate(NETWORK_UPDATES.release, { args: [{ guest: name, order }] });
+          const id = nameOf(cidr);
+          await turns.take(id, () => client.workflow.getHandle(networkWorkflowId(id)).executeUpdate(NETWORK_UPDATES.release, { args: [{ guest: name, order }] }));
         } catch (error) {
           if (!isMissing(error)) throw unwrapped(error);
         }

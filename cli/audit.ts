@@ -1,5 +1,6 @@
 /** What `guestflow dom0 audit` does: all that carries guestflow's mark on a dom0, whose it is, and what nobody claims. */
 import { createInterface } from 'node:readline/promises';
+import type { LedgerAudit } from '../contract/capacity-types.ts';
 import { EXIT, GuestflowError } from '../contract/errors.ts';
 import type { AuditRow } from '../contract/types.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';
@@ -15,14 +16,18 @@ export async function auditDom0(io: Io, host: string, options: AuditOptions): Pr
   return withGuestflow(options, async (flow) => {
     const rows = await flow.dom0Task<AuditRow[]>(host, 'audit');
     const orphans = rows.filter(({ claimed }) => !claimed);
-    if (!options.json) describe(io, host, rows);
+    const ledger = await flow.auditLedger(host);
+    if (!options.json) {
+      describe(io, host, rows);
+      describeLedger(io, ledger);
+    }
     if (options.clean !== true || orphans.length === 0) {
-      if (options.json) printJson(io, { host, rows });
+      if (options.json) printJson(io, { host, rows, ledger });
       return orphans.length === 0 ? EXIT.done : EXIT.needsCleanup;
     }
     await mustAgree(io, options, orphans.length);
     const cleaned = await flow.dom0Task<{ guest: string; order: string; outcome: string }[]>(host, 'clean', { orphans: orphans.map(({ guest, order }) => ({ guest, order })) });
-    if (options.json) printJson(io, { host, rows, cleaned });
+    if (options.json) printJson(io, { host, rows, ledger, cleaned });
     else for (const { guest, order, outcome } of cleaned) printLine(io, `${guest} (order ${order}): ${outcome}`);
     return cleaned.every(({ outcome }) => outcome === 'removed') ? EXIT.done : EXIT.needsCleanup;
   });
@@ -34,6 +39,14 @@ function describe(io: Io, host: string, rows: readonly AuditRow[]): void {
     printLine(io, `${claimed ? 'claimed' : 'ORPHAN '}  ${guest} (order ${order}): ${reason}`);
     for (const thing of things) printLine(io, `           ${thing}`);
   }
+}
+
+/** What became of the ledger, when there is something to say. */
+function describeLedger(io: Io, { problem, freed, adopted, byHand }: LedgerAudit): void {
+  if (problem !== undefined) printLine(io, `the ledger is as before: ${problem}`);
+  for (const guest of freed) printLine(io, `freed    the promise to ${guest}: nobody came for it`);
+  for (const guest of adopted) printLine(io, `adopted  ${guest}: it is there, and was not in the ledger`);
+  for (const what of byHand) printLine(io, `by hand  ${what}: counts as used, and is left alone`);
 }
 
 /** What is removed was shown before; a person says yes to that, a script says --yes. */

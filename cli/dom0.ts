@@ -1,5 +1,6 @@
 /** What `guestflow dom0 …` does. */
 import type { Guestflow } from '../client/index.ts';
+import type { Capacity } from '../contract/capacity-types.ts';
 import { GuestflowError, EXIT } from '../contract/errors.ts';
 import { formatSize } from '../contract/sizes.ts';
 import type { Dom0Facts, PreflightReport } from '../contract/types.ts';
@@ -8,11 +9,22 @@ import { printFacts, printJson, printLine, printTable, type Io } from './io.ts';
 
 export async function listDom0s(io: Io, options: ServerOptions): Promise<undefined> {
   return withGuestflow(options, async (flow) => {
-    const hosts = await flow.dom0s();
-    if (options.json) printJson(io, hosts);
-    else printLine(io, hosts.length === 0 ? 'no dom0 has registered' : hosts.join('\n'));
+    const rows = await Promise.all((await flow.dom0s()).map((host) => flow.capacity(host)));
+    if (options.json) printJson(io, rows);
+    else if (rows.length === 0) printLine(io, 'no dom0 has registered');
+    else printTable(io, ['DOM0', 'GUESTS', 'MEMORY FREE', 'VCPUS FREE', 'DISK FREE', 'BY HAND', 'STATE'], rows.map(capacityRow));
     return undefined;
   });
+}
+
+/** Free of what is sold, and what guests made by hand take of it. */
+function capacityRow({ host, guests, free, sellable, byHand, drained }: Capacity): string[] {
+  const size = (bytes: number): string => (bytes === 0 ? '0' : bytes < 0 ? `-${formatSize(-bytes)}` : formatSize(bytes));
+  const cells = free === undefined || sellable === undefined
+    ? ['', '', '']
+    : [`${size(free.memoryBytes)} of ${size(sellable.memoryBytes)}`, `${String(free.vcpus)} of ${String(sellable.vcpus)}`, `${size(free.diskBytes)} of ${size(sellable.diskBytes)}`];
+  const hand = byHand.memoryBytes + byHand.diskBytes === 0 ? '' : `${size(byHand.memoryBytes)}, ${size(byHand.diskBytes)}`;
+  return [host, String(guests), ...cells, hand, free === undefined ? 'not registered' : drained ? 'drained' : 'open'];
 }
 
 /** Exit code 3 when something is missing: a script may go by it. */

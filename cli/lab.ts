@@ -80,8 +80,18 @@ function hasInput(): boolean {
   }
 }
 
+/** The running lab. One that is kept, as `npm start -- --once` leaves it, is resumed for this command and saved again after it. */
+async function attachOrResume(io: Io, options: LabPlaceOptions): Promise<{ lab: Lab; release: () => Promise<void> }> {
+  const place = placeOf(options);
+  const { state, temporalPort } = await labStatus(place);
+  if (state !== 'kept') return { lab: await labAttach(place), release: () => Promise.resolve() };
+  io.stderr.write('the lab is kept, not running: it is resumed for this command, and saved again after it\n');
+  const lab = await labUp({ ...place, temporalPort: temporalPort ?? DEFAULT_TEMPORAL_PORT, keep: true });
+  return { lab, release: () => labDown(place, { save: true }) };
+}
+
 export async function exec(io: Io, argv: readonly string[], options: LabPlaceOptions): Promise<number> {
-  const lab = await labAttach(placeOf(options));
+  const { lab, release } = await attachOrResume(io, options);
   const interrupt = new AbortController();
   const takeBack = io.onInterrupt(() => { interrupt.abort(); });
   const write = (text: string | Uint8Array, stream: 'stdout' | 'stderr'): void => { io[stream].write(text); };
@@ -97,6 +107,7 @@ export async function exec(io: Io, argv: readonly string[], options: LabPlaceOpt
   } finally {
     takeBack();
     io.stdin.destroy();
+    await release();
   }
 }
 

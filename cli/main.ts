@@ -11,6 +11,7 @@ import { registerCfg } from './commands/cfg-commands.ts';
 import { registerDom0 } from './commands/dom0.ts';
 import { registerGuests } from './commands/guests.ts';
 import { registerLab } from './commands/lab.ts';
+import { registerNetwork } from './commands/network.ts';
 import { registerOperations } from './commands/operations.ts';
 import { registerProvision } from './commands/provision.ts';
 import { registerTop } from './commands/top.ts';
@@ -70,6 +71,7 @@ function createProgram(context: Context): Command {
   registerBackup(program, context);
   registerCfg(program, context);
   registerDom0(program, context);
+  registerNetwork(program, context);
   registerWorker(program, context);
   registerLab(program, context);
   return program;

@@ -27,7 +27,7 @@ export async function provision(io: Io, name: string | undefined, options: Provi
   const order = checkOrder(raw, resolving);
   if (options.check !== undefined) return check(io, order, options);
   return withGuestflow(options, async (flow) => {
-    const placed = order.dom0 === undefined ? resolveOrder(raw, { plans, defaults: { dom0: await onlyDom0(flow) } }) : { ...order, dom0: order.dom0 };
+    const placed = order.dom0 === undefined ? resolveOrder(raw, { plans, defaults: { dom0: await flow.place(order) } }) : { ...order, dom0: order.dom0 };
     return place(io, flow, placed, options);
   });
 }
@@ -49,15 +49,6 @@ async function check(io: Io, order: UnplacedOrder, { facts: path, json }: Provis
     ]);
   }
   return undefined;
-}
-
-/** The dom0 of an order that names none. */
-async function onlyDom0(flow: Guestflow): Promise<string> {
-  const hosts = await flow.dom0s();
-  const [only, another] = hosts;
-  if (only !== undefined && another === undefined) return only;
-  const reason = only === undefined ? 'no dom0 has registered: start a worker on one (guestflow worker dom0)' : `there are several, name one with --dom0: ${hosts.join(', ')}`;
-  throw new GuestflowError('InvalidInput', `the order: dom0 is missing; ${reason}`, { field: 'dom0' });
 }
 
 async function place(io: Io, flow: Guestflow, order: GuestOrder, options: ProvisionOptions): Promise<undefined> {

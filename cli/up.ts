@@ -106,7 +106,8 @@ async function startAll(kind: Kind, context: Omit<Dom0Options, 'say'>, stages: S
     let made: UpDom0 | undefined;
     await stages.run(kind === 'lab' ? 'lab' : 'dom0', async (say) => {
       made = await starters[kind]({ ...context, say });
-      started.add(made.stop);
+      const dom0 = made;
+      started.add(() => dom0.stop());
       return made.host;
     });
     if (made === undefined) throw new Error('no dom0 was started');

@@ -7,6 +7,7 @@ import { GuestflowError } from '../contract/errors.ts';
 import { DOM0_NAME_PATTERN } from '../contract/guest-name.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, dom0Queue, dom0WorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
 import type { Dom0Facts, Dom0State, GuestRef } from '../contract/types.ts';
+import { readLedger } from './ledgers.ts';
 import { listDom0s } from './listing.ts';
 import { joinNetwork } from './networks.ts';
 import type { Session } from './session.ts';
@@ -63,9 +64,10 @@ export async function readDom0(session: Session, host: string): Promise<Dom0Stat
   return whenKnown(session, host, () => session.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger));
 }
 
-/** What a dom0 has to sell, and the order that it has promised something for this guest. */
-export async function readCapacity(session: Session, host: string, guest = ''): Promise<{ capacity: Capacity; order?: string }> {
-  return whenKnown(session, host, () => session.client.workflow.getHandle(dom0WorkflowId(host)).query<{ capacity: Capacity; order?: string }, [string]>(QUERIES.capacity, guest));
+/** What a dom0 has to sell, has sold, and what is left. */
+export async function readCapacity(session: Session, host: string): Promise<Capacity> {
+  mustBeName(host);
+  return (await readLedger(session, host)).capacity;
 }
 
 /** Has a dom0's ledger compared with what is there, now. */

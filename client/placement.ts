@@ -1,9 +1,7 @@
 /** Placement: chooses the dom0 of an order that names none, and reserves there; no global lock, each dom0's ledger decides for itself. */
 import { GuestflowError } from '../contract/errors.ts';
-import { DOM0_UPDATES, dom0WorkflowId } from '../contract/names.ts';
-import type { GuestOrder, PromiseAnswer, ReserveRequest } from '../contract/types.ts';
-import { readCapacity } from './dom0.ts';
-import { listDom0s } from './listing.ts';
+import type { GuestOrder, ReserveRequest } from '../contract/types.ts';
+import { readLedgers, reserveOn } from './ledgers.ts';
 import { readStatus } from './progress.ts';
 import { rank, STRATEGIES, type Strategy } from './rank.ts';
 import type { Session } from './session.ts';
@@ -30,8 +28,9 @@ export async function placeAndReserve(session: Session, order: OrderToReserve, o
   const { name, memoryBytes, vcpus, plan } = order;
   const known = await hostOfGuest(session, name);
   if (known !== undefined) return known;
-  const seen = await Promise.all((await listDom0s(session)).map((host) => readCapacity(session, host, name)));
-  const own = seen.find((one) => one.order === order.order);
+  const seen = await readLedgers(session);
+  if (seen.length === 0) throw new GuestflowError('NoCapacity', `no dom0 can take guest ${name}: none has registered`, { field: 'dom0', mend: 'start a worker on one: systemctl start guestflow-dom0, or guestflow worker dom0' });
+  const own = seen.find(({ owners }) => owners.some((owner) => owner.guest === name && owner.order === order.order));
   if (own !== undefined) return own.capacity.host;
   const { hosts, refused } = rank(seen.map(({ capacity }) => capacity), { guest: name, plan, memoryBytes, vcpus, diskBytes: order.diskBytes + order.swapBytes }, options.strategy ?? configuredStrategy());
   const reasons = [...refused];
@@ -40,8 +39,7 @@ export async function placeAndReserve(session: Session, order: OrderToReserve, o
     if (refusal === undefined) return host;
     reasons.push(refusal);
   }
-  const [first] = reasons;
-  throw new GuestflowError('NoCapacity', `no dom0 can take guest ${name}: ${first === undefined ? 'none has registered' : reasons.map(({ message }) => message).join('; ')}`, { field: first?.field ?? 'dom0' });
+  throw new GuestflowError('NoCapacity', `no dom0 can take guest ${name}: ${reasons.map(({ message }) => message).join('; ')}`, { field: reasons[0]?.field ?? 'dom0' });
 }
 
 /** A guest that is there has its dom0; one that failed is placed anew. */
@@ -59,16 +57,13 @@ async function hostOfGuest(session: Session, name: string): Promise<string | und
 async function tryReserve(session: Session, host: string, { name, order, plan, customer, memoryBytes, vcpus, diskBytes, swapBytes }: OrderToReserve, apart: boolean): Promise<{ field: string; message: string } | undefined> {
   const request: ReserveRequest = { guest: name, order, plan, memoryBytes, vcpus, diskBytes: diskBytes + swapBytes, ...(customer === undefined ? {} : { customer }), ...(apart ? { apart } : {}) };
   try {
-    await session.call(`dom0 ${host}`, () => session.client.workflow.getHandle(dom0WorkflowId(host)).executeUpdate<PromiseAnswer, [ReserveRequest]>(DOM0_UPDATES.reserve, { args: [request] }), RESERVE_MS);
+    await reserveOn(session, host, request);
     return undefined;
   } catch (error) {
     if (!(error instanceof GuestflowError) || (error.type !== 'NoCapacity' && error.type !== 'HostNotReady' && error.type !== 'NotFound')) throw error;
     return { field: error.details.field ?? 'dom0', message: error.message };
   }
 }
-
-/** A ledger takes ten requests at a time; in a rush the others wait their turn. */
-const RESERVE_MS = 60_000;
 
 function configuredStrategy(): Strategy {
   const name = process.env['GUESTFLOW_PLACEMENT'] ?? 'best-fit';

@@ -93,7 +93,7 @@ export const QUERIES = {
   progress: 'progress',
   /** `dom0` → `Dom0State`. */
   ledger: 'ledger',
-  /** `dom0`: `(guest: string) → {capacity: Capacity, order?: string}`, the order being that of a promise to this guest. */
+  /** `dom0` → `{capacity: Capacity, owners: {guest, order}[]}`. */
   capacity: 'capacity',
   /** `network` → `NetworkState`. */
   leases: 'leases',

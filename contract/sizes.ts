@@ -20,7 +20,7 @@ export function parseSize(text: string): number | undefined {
 
 /** A size for people: the largest binary unit that gives a short number. `8 GiB`, `512 MiB`, `1.5 GiB`. */
 export function formatSize(bytes: number): string {
-  const [unit, scale] = bytes >= 2 ** 40 ? ['TiB', 2 ** 40] : bytes >= GiB ? ['GiB', GiB] : bytes >= MiB ? ['MiB', MiB] : ['KiB', 2 ** 10];
-  const value = bytes / (scale as number);
-  return `${Number.isInteger(value) ? String(value) : value.toFixed(1)} ${unit as string}`;
+  const index = bytes >= 2 ** 40 ? 3 : bytes >= GiB ? 2 : bytes >= MiB ? 1 : 0;
+  const value = bytes / 1024 ** (index + 1);
+  return `${Number.isInteger(value) ? String(value) : value.toFixed(1)} ${['KiB', 'MiB', 'GiB', 'TiB'][index] ?? ''}`;
 }

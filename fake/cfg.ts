@@ -68,7 +68,7 @@ function read(path: string, shown: ShownCfg, bridge: string): FakeCfg {
 /** Reads a cfg file of the dom0, or says in xl's words why it cannot be used. */
 export function readCfg(machine: Machine, path: string): FakeCfg | ToolOutput {
   const text = machine.readText(path);
-  if (text === undefined) return failed(1, `Failed to read config file: ${path}: No such file or directory`);
+  if (text === undefined) return failed(XL_FAILED, `Failed to read config file: ${path}: No such file or directory`);
   const parsing = `Parsing config from ${path}`;
   try {
     const shown = showCfg(parseCfg(Buffer.from(text, 'latin1')));

@@ -20,21 +20,21 @@ function refusal(machine: Machine, cfg: FakeCfg): ToolOutput | undefined {
   const taken = state.domains.find((domain) => domain.name === cfg.name && domain.state !== 'dying');
   if (taken !== undefined) {
     return failed(
-      1,
+      XL_FAILED,
       `libxl: error: libxl_domain.c:1204:libxl__domain_rename: Domain ${String(state.nextDomainId)}:Domain with name "${cfg.name}" already exists.`,
       `libxl: error: libxl_create.c:707:libxl__domain_make: Domain ${String(state.nextDomainId)}:cannot make domain: -6`,
     );
   }
   if (conditions.readOnlyFs)
     return failed(
-      1,
+      XL_FAILED,
       `libxl: error: libxl_dom.c:1:libxl__userdata_store: Domain ${String(state.nextDomainId)}:cannot write /var/lib/xen/userdata-d: Read-only file system`,
     );
-  if (conditions.noMemory || machine.freeMemoryMiB() < cfg.memoryMiB) return failed(1, 'failed to free memory for the domain');
+  if (conditions.noMemory || machine.freeMemoryMiB() < cfg.memoryMiB) return failed(XL_FAILED, 'failed to free memory for the domain');
   for (const path of [cfg.kernel, cfg.ramdisk]) {
     if (path !== '' && machine.readText(path) === undefined) {
       return failed(
-        1,
+        XL_FAILED,
         `xc: error: panic: xc_dom_core.c:425: xc_dom_malloc_filemap: failed to open file '${path}': No such file or directory: Internal error`,
         `libxl: error: libxl_dom.c:1:libxl__build_dom: xc_dom_{kernel_file/ramdisk_file} failed: No such file or directory`,
       );
@@ -50,13 +50,13 @@ function diskRefusal(machine: Machine, cfg: FakeCfg): ToolOutput | undefined {
     const failedToAdd = `libxl: error: libxl_create.c:1:domcreate_launch_dm: Domain ${id}:unable to add disk devices`;
     if (machine.disk(disk.source) === undefined)
       return failed(
-        1,
+        XL_FAILED,
         `libxl: error: libxl_device.c:276:libxl__device_disk_set_backend: Disk vdev=${disk.vdev} failed to stat: ${disk.source}: No such file or directory`,
       );
     if (machine.usersOf(disk.source).length > 0) {
       const script = `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/block add [4711] exited with error status 1`;
       return failed(
-        1,
+        XL_FAILED,
         script,
         `libxl: error: libxl_device.c:1:device_hotplug_child_death_cb: script: Device ${disk.source} is mounted in a guest domain,`,
         failedToAdd,
@@ -66,7 +66,7 @@ function diskRefusal(machine: Machine, cfg: FakeCfg): ToolOutput | undefined {
     const free = machine.options.maxLoop === 0 ? Infinity : machine.options.maxLoop - machine.state.loops.length;
     if (machine.volumeOfDevice(disk.source) === undefined && (machine.conditions.noLoop || loops > free)) {
       return failed(
-        1,
+        XL_FAILED,
         `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/block add [4711] exited with error status 1`,
         'libxl: error: libxl_device.c:1:device_hotplug_child_death_cb: script: Failed to find an unused loop device',
         failedToAdd,
@@ -76,7 +76,7 @@ function diskRefusal(machine: Machine, cfg: FakeCfg): ToolOutput | undefined {
   const badBridge = cfg.vifs.find((vif) => vif.bridge !== machine.options.network.bridge);
   if (badBridge !== undefined) {
     return failed(
-      1,
+      XL_FAILED,
       `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/vif-bridge online [4711] exited with error status 1`,
       `libxl: error: libxl_device.c:1:device_hotplug_child_death_cb: script: Could not find bridge device ${badBridge.bridge}`,
     );

@@ -1,15 +1,13 @@
 /** Guests, as the activities of billing reach them: over the client library. */
 import type { GuestDesk, OrderToPlace } from '../activities/billing.ts';
-import { readDom0 } from '../client/dom0.ts';
-import { listDom0s } from '../client/listing.ts';
 import { placeOrder } from '../client/orders.ts';
+import { placeAndReserve } from '../client/placement.ts';
 import { readStatus } from '../client/progress.ts';
 import type { Session } from '../client/session.ts';
 import { hostnameWorkflowId, type GuestView, type OperationOutcome } from '../contract/billing-types.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../contract/names.ts';
-import { formatSize } from '../contract/sizes.ts';
-import type { GuestOrder, GuestStatus, OperationRequest, OperationResult } from '../contract/types.ts';
+import type { GuestStatus, OperationRequest, OperationResult } from '../contract/types.ts';
 
 /** Chooses the dom0 of an order. */
 export type ChooseDom0 = (session: Session, order: OrderToPlace) => Promise<string>;
@@ -18,7 +16,7 @@ export type ChooseDom0 = (session: Session, order: OrderToPlace) => Promise<stri
 const WAIT_MS = 3_000;
 
 /** The desk over one connection. */
-export function createDesk(session: Session, chooseDom0: ChooseDom0 = firstThatFits): GuestDesk {
+export function createDesk(session: Session, chooseDom0: ChooseDom0 = placeAndReserve): GuestDesk {
   return {
     look: (guest) => look(session, guest),
     place: (order) => place(session, order, chooseDom0),
@@ -53,27 +51,6 @@ async function place(session: Session, order: OrderToPlace, chooseDom0: ChooseDo
   const former = await statusOf(session, order.name);
   if (former !== undefined && former.phase !== 'failed' && former.order === order.order) return;
   await placeOrder(session, { ...order, dom0: await chooseDom0(session, order) });
-}
-
-/** The first dom0 that is not drained and has memory, disk and cpus free for the order. */
-export async function firstThatFits(session: Session, order: OrderToPlace): Promise<string> {
-  const reasons: string[] = [];
-  for (const host of await listDom0s(session)) {
-    const reason = whyNot(await readDom0(session, host), order);
-    if (reason === undefined) return host;
-    reasons.push(`${host}: ${reason}`);
-  }
-  throw new GuestflowError('NoCapacity', `no dom0 takes guest ${order.name}: ${reasons.length === 0 ? 'none has registered' : reasons.join('; ')}`);
-}
-
-function whyNot({ drained, facts }: Awaited<ReturnType<typeof readDom0>>, order: Pick<GuestOrder, 'memoryBytes' | 'diskBytes' | 'swapBytes' | 'vcpus'>): string | undefined {
-  if (drained) return 'drained';
-  if (facts === undefined) return 'its worker has not registered yet';
-  const { memoryBytes, vcpus } = order;
-  const diskBytes = order.diskBytes + order.swapBytes;
-  if (memoryBytes > facts.memoryFreeBytes) return `${formatSize(memoryBytes)} of memory asked for, ${formatSize(facts.memoryFreeBytes)} free`;
-  if (diskBytes > facts.volumeGroupFreeBytes) return `${formatSize(diskBytes)} of disk asked for, ${formatSize(facts.volumeGroupFreeBytes)} free`;
-  return vcpus > facts.cpus ? `${String(vcpus)} vcpus asked for, it has ${String(facts.cpus)}` : undefined;
 }
 
 /**

@@ -2,33 +2,38 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import { listDom0s } from '../client/listing.ts';
 import { placeOrder } from '../client/orders.ts';
+import { placeAndReserve } from '../client/placement.ts';
 import { readStatus } from '../client/progress.ts';
 import type { Session } from '../client/session.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { guestWorkflowId, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
 import type { UnplacedOrder } from '../contract/order.ts';
-import { firstThatFits, operate, type ChooseDom0 } from './desk.ts';
+import { operate, type ChooseDom0 } from './desk.ts';
 import type { GuestApi, ListRequest } from './guest-api.ts';
+import { within } from './lazy-session.ts';
 import { listOperations, readOperation } from './temporal-operations.ts';
 import type { GuestRowDocument } from './v1-schemas.ts';
 
 /** How long the end of an operation is waited for: most take longer, and are asked for later. */
 const WAIT_MS = 500;
 
+/** What takes longer is answered with 503. */
+const ANSWER_MS = 5_000;
+
 /** Over one connection. */
-export function createGuestApi(session: () => Promise<Session>, chooseDom0: ChooseDom0 = firstThatFits): GuestApi {
+export function createGuestApi(session: () => Promise<Session>, chooseDom0: ChooseDom0 = placeAndReserve): GuestApi {
+  const ask = <T>(work: (connected: Session) => Promise<T>): Promise<T> => within(ANSWER_MS, async () => work(await session()));
   return {
-    order: async (order) => placed(await session(), order, chooseDom0),
-    status: async (name) => readStatus(await session(), name),
-    list: async (request) => page(await session(), request),
-    operate: async (name, request) => operate(await session(), name, request, WAIT_MS),
-    operations: async (name) => {
-      const connected = await session();
+    order: (order) => ask((connected) => placed(connected, order, chooseDom0)),
+    status: (name) => ask((connected) => readStatus(connected, name)),
+    list: (request) => ask((connected) => page(connected, request)),
+    operate: (name, request) => ask((connected) => operate(connected, name, request, WAIT_MS)),
+    operations: (name) => ask(async (connected) => {
       // A guest that there is not has no operations, which is another answer than none.
       await readStatus(connected, name);
       return listOperations(connected, name);
-    },
-    operation: async (name, kind, id) => readOperation(await session(), name, kind, id),
+    }),
+    operation: (name, kind, id) => ask((connected) => readOperation(connected, name, kind, id)),
   };
 }
 

@@ -4,12 +4,13 @@ import type { Capacity, LedgerAudit, NetworkAccess } from '../contract/capacity-
 import { DOM0_UPDATES, QUERIES } from '../contract/names.ts';
 import type { Dom0Facts, Dom0State, PromiseAnswer, ReserveRequest } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
-import { afterAudit, lookAt, releaseLeases } from './dom0-audit.ts';
+import { afterAudit } from './audit-ledger.ts';
+import { lookAt, releaseLeases } from './dom0-audit.ts';
 import { capacityOf, released, reserve } from './ledger.ts';
 import { declareVersioning } from './versioning.ts';
 
 export const ledgerQuery = defineQuery<Dom0State>(QUERIES.ledger);
-export const capacityQuery = defineQuery<{ capacity: Capacity; order?: string }, [string]>(QUERIES.capacity);
+export const capacityQuery = defineQuery<{ capacity: Capacity; owners: { guest: string; order: string }[] }>(QUERIES.capacity);
 export const registerUpdate = defineUpdate<undefined, [Dom0Facts]>(DOM0_UPDATES.register);
 export const reserveUpdate = defineUpdate<PromiseAnswer, [ReserveRequest]>(DOM0_UPDATES.reserve);
 export const releaseUpdate = defineUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release);
@@ -41,10 +42,7 @@ class Dom0 {
   constructor(initial: Dom0State) {
     this.state = initial;
     setHandler(ledgerQuery, () => this.state);
-    setHandler(capacityQuery, (guest) => {
-      const order = this.state.promised.find((promise) => promise.guest === guest)?.order;
-      return { capacity: capacityOf(this.state), ...(order === undefined ? {} : { order }) };
-    });
+    setHandler(capacityQuery, () => ({ capacity: capacityOf(this.state), owners: this.state.promised.map(({ guest, order }) => ({ guest, order })) }));
     setHandler(registerUpdate, (facts) => this.change({ facts }));
     setHandler(drainUpdate, (drained) => this.change({ drained }));
     setHandler(attachUpdate, (access) => this.change({ networks: [...(this.state.networks ?? []).filter(({ cidr }) => cidr !== access.cidr), access] }));

@@ -57,8 +57,8 @@ class Guest {
       warnings: [], backups: [], leftovers: [],
     };
     setHandler(statusQuery, () => this.status());
-    setHandler(orderUpdate, () => this.answer(), { validator: (again) => { this.mustBeSameOrder(again); } });
-    setHandler(operateUpdate, (request) => this.operate(request), { validator: (request) => { this.mustBeAllowed(request); } });
+    setHandler(orderUpdate, () => this.answer(), { validator: (again: GuestOrder) => { this.mustBeSameOrder(again); } });
+    setHandler(operateUpdate, (request) => this.operate(request), { validator: (request: OperationRequest) => { this.mustBeAllowed(request); } });
     setHandler(cancelUpdate, () => this.cancel());
   }
 
@@ -184,7 +184,7 @@ class Guest {
     return this.state.phase === 'gone' || this.state.phase === 'failed';
   }
 
-  get hasWork(): boolean {
+  hasWork(): boolean {
     return this.queue.length > 0;
   }
 
@@ -325,14 +325,14 @@ export async function guest(input: GuestInput): Promise<void> {
   await CancellationScope.nonCancellable(async () => {
     if (input.carried === undefined) await self.provision();
     while (!self.isOver) {
-      const isWoken = (): boolean => self.hasWork || workflowInfo().continueAsNewSuggested;
+      const isWoken = (): boolean => self.hasWork() || workflowInfo().continueAsNewSuggested;
       const { graceMs } = self;
       const woken = graceMs === undefined ? await condition(isWoken).then(() => true) : await condition(isWoken, graceMs);
-      if (self.hasWork) await self.next();
+      if (self.hasWork()) await self.next();
       else if (!woken) await self.purge();
       else {
         await condition(allHandlersFinished);
-        if (!self.hasWork) await continueAsNew<typeof guest>(self.carried());
+        if (!self.hasWork()) await continueAsNew<typeof guest>(self.carried());
       }
     }
     await condition(allHandlersFinished);

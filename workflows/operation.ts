@@ -27,7 +27,7 @@ export function rootFailure(error: unknown): { type: string; message: string; de
   let cause: unknown = error;
   while (cause instanceof TemporalFailure && !(cause instanceof ApplicationFailure) && cause.cause !== undefined) cause = cause.cause;
   if (cause instanceof ApplicationFailure) {
-    return { type: cause.type ?? 'ToolFailed', message: cause.message, details: (cause.details?.[0] ?? {}) as ErrorDetails };
+    return { type: cause.type ?? 'ToolFailed', message: cause.message, details: (cause.details?.[0] as ErrorDetails | undefined) ?? {} };
   }
   return { type: 'ToolFailed', message: cause instanceof Error ? cause.message : String(cause), details: {} };
 }

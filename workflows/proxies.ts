@@ -25,6 +25,8 @@ function notTaken(error: unknown): boolean {
  * A proxy whose calls carry a summary for the UI and are offered again while no worker of the dom0 takes them: Temporal never retries
  * that by itself, and it is how a dead dom0 shows.
  */
+// The caller says which activities it asks for: nothing at run time knows.
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
 function patient<T extends object>(options: ActivityOptions, offersOf: () => Offers, { host, subject, onWaiting }: Subject): T {
   const proxy = proxyActivities(options) as unknown as Record<string, { executeWithOptions(options: ActivityOptions, args: never[]): Promise<unknown> }>;
   const call = (name: string): Call => async (...args) => {

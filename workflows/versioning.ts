@@ -9,7 +9,7 @@ import { setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
  *
  * @param behavior `PINNED`: ends with the code it began with, for short runs. `AUTO_UPGRADE`: goes on with the new code; changes are patched.
  */
-export function declareVersioning<A extends unknown[], R>(behavior: 'PINNED' | 'AUTO_UPGRADE', workflow: (...args: A) => Promise<R>): void {
+export function declareVersioning(behavior: 'PINNED' | 'AUTO_UPGRADE', workflow: (...args: never[]) => Promise<unknown>): void {
   setWorkflowOptions(() => {
     const deployment = workflowInfo().currentDeploymentVersion?.deploymentName ?? '';
     return deployment === '' ? {} : { versioningBehavior: behavior };

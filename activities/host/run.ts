@@ -4,7 +4,7 @@
  * Arguments are arrays and never pass through a shell. Time limits, cancellation, accepted exit codes, secrets on standard
  * input, the log line and the metric all live here, so that no tool's module has to think of them.
  */
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { execa, ExecaError, type Options } from 'execa';
 
 /** How one process is run. */
@@ -115,12 +115,15 @@ function environment(extra: Readonly<Record<string, string>> | undefined): Recor
   return { PATH: `${path}:/usr/local/sbin:/usr/sbin:/sbin`, LANG: 'C', LC_ALL: 'C', HOME: process.env['HOME'] ?? '/root', ...extra };
 }
 
+/** What is used of an ExecaError, whatever options it was made with. */
+type Failure = Pick<ExecaError, 'code' | 'exitCode' | 'signal' | 'isCanceled' | 'timedOut'> & { readonly stdout?: unknown; readonly stderr?: unknown };
+
 /** execa types its output by options that TypeScript cannot follow through a spread. */
 function asText(output: unknown): string {
   return typeof output === 'string' ? output : '';
 }
 
-function toToolError(tool: string, args: readonly string[], error: ExecaError, label: string, limitMs: number): ToolError {
+function toToolError(tool: string, args: readonly string[], error: Failure, label: string, limitMs: number): ToolError {
   const notFound = error.code === 'ENOENT';
   const stderr = asText(error.stderr);
   const stdout = asText(error.stdout);
@@ -181,8 +184,8 @@ export function createRunner(observe: RunObserver = () => undefined): Runner {
       });
       if (options.onOutput !== undefined) {
         const { onOutput } = options;
-        child.stdout?.on('data', (chunk: Buffer | string) => { onOutput(chunk.toString(), 'stdout'); });
-        child.stderr?.on('data', (chunk: Buffer | string) => { onOutput(chunk.toString(), 'stderr'); });
+        child.stdout.on('data', (chunk: Buffer | string) => { onOutput(chunk.toString(), 'stdout'); });
+        child.stderr.on('data', (chunk: Buffer | string) => { onOutput(chunk.toString(), 'stderr'); });
       }
       const result = await child;
       observe({ tool, args, seconds: seconds(), code: 0, outcome: 'ok' });
@@ -217,10 +220,10 @@ export function createRunner(observe: RunObserver = () => undefined): Runner {
     children.forEach((child, index) => {
       if (options.onStderr !== undefined) {
         const { onStderr } = options;
-        child.stderr?.on('data', (chunk: Buffer | string) => { onStderr(chunk.toString(), index); });
+        child.stderr.on('data', (chunk: Buffer | string) => { onStderr(chunk.toString(), index); });
       }
       const next = children[index + 1];
-      if (next?.stdin && child.stdout) {
+      if (next?.stdin) {
         // A stage may end before its input does (restore that only lists): the rest is read and dropped, or its writer would wait for
         // ever. Whether that end was a good one, its exit code says.
         const output = child.stdout;
@@ -253,7 +256,7 @@ export function createRunner(observe: RunObserver = () => undefined): Runner {
       failures.push({ error: toToolError(stage.tool, stage.args, outcome.reason, stage.tool, limitMs), index });
       return { code: code ?? -1, stderr: '' };
     });
-    if (sinkError !== undefined) throw sinkError instanceof Error ? sinkError : new Error(String(sinkError));
+    if (sinkError !== undefined) throw sinkError instanceof Error ? sinkError : new Error('the sink of a pipeline failed', { cause: sinkError });
     // A later stage that died makes earlier ones die of EPIPE: the last failure is the cause, unless something was cancelled.
     const cause = failures.find((failure) => failure.error.cancelled) ?? failures.at(-1);
     stages.forEach((stage, index) => {

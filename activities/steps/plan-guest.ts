@@ -36,7 +36,7 @@ export async function usedAddresses(env: StepEnv): Promise<UsedAddress[]> {
     const bytes = await env.host.files.read(cfg);
     if (bytes === undefined) continue;
     try {
-      for (const vif of showCfg(parseCfg(bytes)).vifs) used.push({ guest: name.slice(0, -4), cfg, ips: vif.ip ?? [], mac: vif.mac?.toUpperCase() });
+      for (const vif of showCfg(parseCfg(bytes)).vifs) used.push({ guest: name.slice(0, -4), cfg, ips: vif.ip, mac: vif.mac?.toUpperCase() });
     } catch (error) {
       env.log.warn({ cfg }, `skipped, it cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     }

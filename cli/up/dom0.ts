@@ -83,7 +83,7 @@ export async function simulatedDom0(options: Dom0Options): Promise<UpDom0> {
     sshOptions: [],
     stop: async () => {
       await stopWorker();
-      await fake.close();
+      fake.close();
     },
   };
 }

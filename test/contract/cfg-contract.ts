@@ -86,14 +86,14 @@ export function describeCfgContract(context: () => ContractContext): void {
       expect((config['nics'] as Json[])[0]?.['ip']).toBe('10.0.0.5 ');
     });
 
-    test('what xl cannot parse, or is not there, ends with code 1', async () => {
+    test('what xl cannot parse ends with code 1, and what is not there with 3', async () => {
       const { host, imageDir } = context();
       expect(await toolErrorOf(dryRun(host, await write("name = 'guest1\n")))).toMatchObject({
         code: 1,
         stderr: expect.stringMatching(/config parsing error/) as string,
       });
       expect(await toolErrorOf(dryRun(host, `${imageDir}/no-such.cfg`))).toMatchObject({
-        code: 1,
+        code: 3,
         stderr: expect.stringMatching(/Failed to read config file/) as string,
       });
       expect((await toolErrorOf(dryRun(host, await write(cfgText({ vcpus: '4', maxvcpus: '2' }))))).code).toBe(1);
@@ -114,7 +114,7 @@ export function describeCfgContract(context: () => ContractContext): void {
         }),
       );
       const error = await toolErrorOf(createDomain(host, path));
-      expect(error.code).toBe(1);
+      expect(error.code).toBe(3);
       expect(error.stderr).toMatch(/failed to stat|No such file/);
       expect(await findDomain(host, guest)).toBeUndefined();
     });

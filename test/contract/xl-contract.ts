@@ -43,7 +43,10 @@ export function describeXlContract(context: () => ContractContext): void {
         code: 1,
         stderr: expect.stringMatching(/failed/i) as string,
       });
-      expect((await toolErrorOf(pauseDomain(host, NOBODY))).code).toBe(1);
+    });
+
+    test('pausing a domain that is not there succeeds, as xl has it', async () => {
+      await pauseDomain(context().host, NOBODY);
     });
 
     test('the facts of the dom0 make sense', async () => {

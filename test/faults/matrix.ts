@@ -1,4 +1,5 @@
 /** Builds the cases and runs them, many at once. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Case, End } from './case.ts';
 import { installClocks } from './clock.ts';
 import { commandCases } from './commands.ts';
@@ -45,6 +46,14 @@ async function makeMatrix(tape: Tape, stages: Stages): Promise<Matrix> {
   }
 }
 
+/** A case that does not end would hold up all others without a word. */
+const CASE_LIMIT_MS = 90_000;
+
+async function tooLong(): Promise<never> {
+  await sleep(CASE_LIMIT_MS, undefined, { ref: false });
+  throw new Error(`it has not ended after ${String(CASE_LIMIT_MS / 1000)} s`);
+}
+
 /** Runs cases and counts how they ended. */
 class Tally {
   readonly failed: string[] = [];
@@ -57,7 +66,7 @@ class Tally {
   }
 
   private async runOne({ name, run }: Case): Promise<void> {
-    const verdict = await run().catch((error: unknown) => ({ end: 'as before' as const, complaints: [error instanceof Error ? (error.stack ?? error.message) : String(error)] }));
+    const verdict = await Promise.race([run(), tooLong()]).catch((error: unknown) => ({ end: 'as before' as const, complaints: [error instanceof Error ? (error.stack ?? error.message) : String(error)] }));
     this.count += 1;
     this.ends.set(verdict.end, (this.ends.get(verdict.end) ?? 0) + 1);
     if (verdict.complaints.length === 0) return;

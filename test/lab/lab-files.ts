@@ -7,7 +7,7 @@ import { ToolError, type Runner } from '../../activities/host/run.ts';
 
 /** What the C library says, and the code that Node has for it. */
 const CODES: readonly (readonly [RegExp, string])[] = [
-  [/No such file or directory/, 'ENOENT'],
+  [/No such file or directory|Directory nonexistent/, 'ENOENT'],
   [/Not a directory/, 'ENOTDIR'],
   [/File exists/, 'EEXIST'],
   [/Directory not empty/, 'ENOTEMPTY'],

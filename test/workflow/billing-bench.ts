@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
-import { createBillingActivities, type Messenger } from '../../activities/billing.ts';
+import { createBillingActivities, type GuestDesk, type Messenger } from '../../activities/billing.ts';
 import { connect, type Guestflow } from '../../client/index.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { registerDom0 } from '../../client/dom0.ts';
@@ -10,7 +10,8 @@ import { openSession, type Session } from '../../client/session.ts';
 import { BILLING, type Notification, type OrderStatus } from '../../contract/billing-types.ts';
 import { guestNameOfOrder } from '../../contract/billing.ts';
 import { billingWorkflowId, CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../../contract/names.ts';
-import { loadPlans } from '../../contract/plans.ts';
+import { GuestflowError } from '../../contract/errors.ts';
+import { loadPlans, parsePlans } from '../../contract/plans.ts';
 import type { Dom0Facts, GuestOrder, GuestStatus } from '../../contract/types.ts';
 import { createEventSink } from '../../gateway/backend.ts';
 import { createCatalogue } from '../../gateway/catalogue.ts';
@@ -18,6 +19,9 @@ import { createDesk } from '../../gateway/desk.ts';
 import { createGateway, type Gateway } from '../../gateway/gateway.ts';
 import { SIGNUP_SECRET, STRIPE_SECRET } from '../unit/gateway/bench.ts';
 import { DOM0, startServer, type AnyActivities } from './temporal.ts';
+
+/** A plan whose guests go at once. */
+const GRACE0 = 'grace0: {memory: 256MiB, vcpus: 1, disk: 2GiB, swap: 128MiB, graceDays: 0}';
 
 const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0' };
 
@@ -63,25 +67,42 @@ export interface BillingBench {
   readonly session: Session;
   readonly calls: string[];
   readonly told: Notification[];
+  /** The image of this order's guest is not made until the returned function is called. */
+  hold(order: string): () => void;
+  /** Ordering the guest of this order fails so; undefined: no longer. */
+  fail(order: string, type: string | undefined): void;
+  /** Webhooks about this order find nobody. */
+  deafen(order: string): void;
   order(id: string): Promise<OrderStatus>;
   guest(order: string): Promise<GuestStatus>;
   close(): Promise<void>;
 }
 
-export async function startBilling(changes: AnyActivities = {}, messenger?: Messenger): Promise<BillingBench> {
+export async function startBilling(): Promise<BillingBench> {
   const environment = await startServer();
   const flow = await connect({ address: environment.address });
   const session = await openSession(await findEndpoint({ address: environment.address }));
   const calls: string[] = [];
   const told: Notification[] = [];
-  const tell: Messenger = messenger ?? ((notification) => {
+  const [held, failing, deaf] = [new Map<string, Promise<void>>(), new Map<string, string>(), new Set<string>()];
+  const tell: Messenger = (notification) => {
+    if (deaf.has(notification.data.order)) return Promise.reject(new Error('nobody is there'));
     told.push(notification);
     return Promise.resolve('200');
-  });
-  const steps = scriptedSteps(calls, changes);
+  };
+  const createImage = async (spec: GuestOrder): Promise<unknown> => held.get(spec.order);
+  const desk = createDesk(session);
+  const scriptedDesk: GuestDesk = {
+    ...desk,
+    place: (order) => {
+      const type = failing.get(order.order);
+      return type === undefined ? desk.place(order) : Promise.reject(new GuestflowError(type as 'NoCapacity', `${type} for the test`));
+    },
+  };
+  const steps = scriptedSteps(calls, { createImage: createImage as never });
   const { nativeConnection: connection } = environment;
   const { code } = await bundleWorkflowCode({ workflowsPath: fileURLToPath(new URL('./billing-workflows.ts', import.meta.url)), logger: new DefaultLogger('ERROR') });
-  const activities = { ...steps, ...createBillingActivities({ desk: createDesk(session), messenger: tell }) };
+  const activities = { ...steps, ...createBillingActivities({ desk: scriptedDesk, messenger: tell }) };
   const workers = await Promise.all([
     Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowBundle: { code }, activities }),
     ...[dom0Queue(DOM0), dom0BulkQueue(DOM0)].map((taskQueue) => Worker.create({ connection, taskQueue, activities: steps, maxHeartbeatThrottleInterval: '100ms' })),
@@ -90,11 +111,18 @@ export async function startBilling(changes: AnyActivities = {}, messenger?: Mess
   await registerDom0(environment.client, FACTS);
   while ((await flow.dom0s()).length === 0) await new Promise((resolve) => { setTimeout(resolve, 50); });
   const gateway = createGateway({
-    events: createEventSink(() => Promise.resolve(session), 10_000), catalogue: createCatalogue(await loadPlans(), new Map([['price_small', 'small'], ['price_large', 'large']])),
+    events: createEventSink(() => Promise.resolve(session), 10_000), catalogue: createCatalogue(new Map([...(await loadPlans()), ...parsePlans(Buffer.from(GRACE0), 'test plans')]), new Map([['price_small', 'small'], ['price_large', 'large']])),
     stripeSecrets: [STRIPE_SECRET], signupSecrets: [SIGNUP_SECRET], log: { info: () => undefined, warn: () => undefined, error: console.error },
   });
   return {
     environment, gateway, flow, session, calls, told,
+    hold: (order) => {
+      let release = (): void => undefined;
+      held.set(order, new Promise((resolve) => { release = resolve; }));
+      return release;
+    },
+    fail: (order, type) => { if (type === undefined) failing.delete(order); else failing.set(order, type); },
+    deafen: (order) => deaf.add(order),
     order: (id) => session.client.workflow.getHandle(billingWorkflowId(id)).query<OrderStatus>(BILLING.status),
     guest: (order) => flow.status(guestNameOfOrder(order)),
     close: async () => {

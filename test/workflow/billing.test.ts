@@ -1,7 +1,9 @@
 /** From a signed event to a guest and back, on a real Temporal. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { EventAnswer } from '../../contract/billing-types.ts';
-import { NOW, paid, signup } from '../unit/gateway/bench.ts';
+import { hostnameWorkflowId, type EventAnswer } from '../../contract/billing-types.ts';
+import { acknowledge, listOrders } from '../../gateway/orders.ts';
+import { NOW, paid, signup, stripe } from '../unit/gateway/bench.ts';
+import { invoice, metadata, session as stripeSession, stripeEvent, subscription, type StripeEventInput } from '../unit/gateway/stripe-events.ts';
 import { startBilling, until, type BillingBench } from './billing-bench.ts';
 
 let bench: BillingBench;
@@ -46,5 +48,135 @@ describe('an order of billing', () => {
     await settled(order, 'running');
     await until(() => Promise.resolve(bench.told.filter(({ data }) => data.order === order)), (told) => told.length === 5);
     expect(bench.told.filter(({ data }) => data.order === order).map(({ type }) => type).sort()).toEqual(['guest.resumed', 'guest.resumed', 'guest.running', 'guest.suspended', 'guest.terminated']);
+  });
+});
+
+describe('events', () => {
+  it('that are of the same order get there in any order, and the newest wins', async () => {
+    const order = 'late-1';
+    await send(event('order.terminated', order, 9));
+    await send({ ...event('order.paid', order, 1), data: (paid(order) as { data: object }).data });
+    await send(event('order.suspended', order, 5));
+    const status = await until(() => bench.order(order), ({ events, phase }) => events.length === 3 && phase === 'over');
+    expect(status.wish).toBe('terminated');
+    await expect(bench.guest(order)).rejects.toMatchObject({ type: 'NotFound' });
+  });
+
+  it('sent a hundred times at once make one guest, and all get the same answer', async () => {
+    const order = 'often-1';
+    const body = paid(order);
+    const answers = await Promise.all(Array.from({ length: 100 }, () => send(body, 'msg_often')));
+    expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+    await settled(order, 'running');
+    expect((await bench.order(order)).events).toHaveLength(1);
+    expect(bench.calls.filter((call) => call === 'createImage').length).toBeGreaterThan(0);
+  });
+
+  it('that come again with another body are refused by 409, change nothing, and are shown until acknowledged', async () => {
+    const order = 'conflict-1';
+    await send(paid(order), 'msg_conflict');
+    await settled(order, 'running');
+    const refused = await bench.gateway(signup(paid(order, { plan: 'large' }), { id: 'msg_conflict' }));
+    expect(refused.status).toBe(409);
+    expect((await bench.gateway(signup(paid(order, { plan: 'large' }), { id: 'msg_conflict' }))).status).toBe(409);
+    const { phase, refused: problems } = await bench.order(order);
+    expect(phase).toBe('problem');
+    expect(problems).toMatchObject([{ type: 'EventConflict', event: 'signup/msg_conflict' }]);
+    const listed = await until(() => listOrders(bench.session, true), (orders) => orders.some((each) => each.order === order));
+    expect(listed.every((each) => each.phase === 'problem')).toBe(true);
+    expect((await bench.guest(order)).plan).toBe('small');
+    expect((await acknowledge(bench.session, order)).refused).toEqual([]);
+    await settled(order, 'running');
+  });
+
+  it('are answered while the guest is being made', async () => {
+    const order = 'slow-1';
+    const release = bench.hold(order);
+    await send({ ...event('order.paid', order, 0), data: (paid(order) as { data: object }).data });
+    await until(() => bench.guest(order), ({ phase }) => phase === 'provisioning');
+    await send(event('order.suspended', order, 5));
+    release();
+    await settled(order, 'suspended');
+  });
+});
+
+describe('a host name', () => {
+  it('is one order\'s: the second is shown, and gets it when the first has gone', async () => {
+    const [first, second] = ['name-1', 'name-2'];
+    await send({ ...event('order.paid', first, 0), data: { ...(paid(first, { hostname: 'same.example.org', plan: 'grace0' }) as { data: object }).data } });
+    await settled(first, 'running');
+    await send(paid(second, { hostname: 'same.example.org' }));
+    const shown = await until(() => bench.order(second), ({ trouble }) => trouble !== undefined);
+    expect(shown).toMatchObject({ phase: 'problem', trouble: { type: 'HostnameTaken', message: expect.stringContaining(first) as unknown } });
+    await expect(bench.guest(second)).rejects.toMatchObject({ type: 'NotFound' });
+    await until(() => Promise.resolve(bench.told), (told) => told.some(({ type, data }) => type === 'guest.failed' && data.order === second));
+    await send(event('order.terminated', first, 1));
+    await until(() => bench.order(first), ({ phase }) => phase === 'over');
+    await acknowledge(bench.session, second);
+    await settled(second, 'running');
+  });
+
+  it('is given back by an order that takes another one before it has a guest', async () => {
+    const order = 'rename-1';
+    bench.fail(order, 'NoCapacity');
+    await send({ ...event('order.paid', order, 0), data: (paid(order, { hostname: 'before.example.org' }) as { data: object }).data });
+    expect(await until(() => bench.order(order), ({ trouble }) => trouble !== undefined)).toMatchObject({ trouble: { type: 'NoCapacity' } });
+    bench.fail(order, undefined);
+    await send({ ...event('order.paid', order, 1), data: (paid(order, { hostname: 'after.example.org' }) as { data: object }).data });
+    await settled(order, 'running');
+    expect((await bench.guest(order)).spec?.hostname).toBe('after.example.org');
+    const held = bench.session.client.workflow.getHandle(hostnameWorkflowId('before.example.org'));
+    await until(() => held.describe(), ({ status }) => status.name === 'COMPLETED');
+  });
+});
+
+describe('an order that cannot be had', () => {
+  it('tells why, once, and becomes a guest as soon as it can be', async () => {
+    const order = 'full-1';
+    bench.fail(order, 'NoCapacity');
+    await send(paid(order));
+    await until(() => bench.order(order), ({ trouble }) => trouble?.type === 'NoCapacity');
+    await acknowledge(bench.session, order);
+    await until(() => bench.order(order), ({ trouble }) => trouble?.type === 'NoCapacity');
+    bench.fail(order, undefined);
+    await acknowledge(bench.session, order);
+    await settled(order, 'running');
+    const told = await until(() => Promise.resolve(bench.told.filter(({ data }) => data.order === order)), (all) => all.some(({ type }) => type === 'guest.running'));
+    expect(told.map(({ type }) => type)).toEqual(['guest.failed', 'guest.running']);
+    expect(told[0]?.data.error).toMatchObject({ type: 'NoCapacity' });
+  });
+});
+
+describe('Stripe', () => {
+  it('an unpaid checkout orders nothing until its invoice is paid; its subscription then rules the guest', async () => {
+    const order = 'stripe-1';
+    const own = { metadata: metadata(order) };
+    const post = async (input: StripeEventInput): Promise<void> => { expect((await bench.gateway(stripe(stripeEvent(input)))).status).toBe(200); };
+    await post({ type: 'checkout.session.completed', object: stripeSession({ payment_status: 'unpaid', ...own }), after: -90 });
+    await post({ type: 'customer.subscription.created', object: subscription('incomplete', own), after: -90 });
+    expect(await bench.order(order)).toMatchObject({ wish: 'nothing', phase: 'waiting' });
+    await post({ type: 'invoice.paid', object: invoice({ parent: { subscription_details: own } }), after: -80 });
+    await settled(order, 'running');
+    await post({ type: 'customer.subscription.updated', object: subscription('past_due', own), after: -70 });
+    await post({ type: 'customer.subscription.updated', object: subscription('unpaid', own), after: -60 });
+    await settled(order, 'suspended');
+    await post({ type: 'customer.subscription.updated', object: subscription('active', { ...own, items: { data: [{ price: { id: 'price_large' } }] } }), after: -50 });
+    await until(() => bench.guest(order), ({ phase, plan }) => phase === 'running' && plan === 'large');
+    await post({ type: 'customer.subscription.deleted', object: subscription('canceled', own), after: -40 });
+    await settled(order, 'terminating');
+    await post({ type: 'invoice.paid', object: invoice({ parent: { subscription_details: own } }), after: -30 });
+    await settled(order, 'terminating');
+  });
+});
+
+describe('the webhooks that go out', () => {
+  it('do not hold the order up when the receiver is down', async () => {
+    const order = 'deaf-1';
+    bench.deafen(order);
+    await send(paid(order));
+    await settled(order, 'running');
+    const notification = bench.session.client.workflow.getHandle(`notify/${order}.0`);
+    expect((await until(() => notification.describe(), () => true)).status.name).toBe('RUNNING');
+    await notification.terminate('the test is over');
   });
 });

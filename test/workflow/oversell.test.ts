@@ -2,15 +2,15 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createControlActivities } from '../../activities/control.ts';
-import { registerDom0 } from '../../client/dom0.ts';
+import { auditLedger, registerDom0 } from '../../client/dom0.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { placeAndReserve } from '../../client/placement.ts';
 import { readNetwork } from '../../client/networks.ts';
 import { DEFAULT_POLICY } from '../../contract/capacity-types.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES } from '../../contract/names.ts';
-import type { Dom0Facts, Dom0State, GuestOrder, Reservation } from '../../contract/types.ts';
-import { startServer, withWorkers, type AnyActivities } from './temporal.ts';
+import type { Dom0Facts, Dom0State, GuestOrder, MarkedThing, Reservation } from '../../contract/types.ts';
+import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
 
 const GiB = 2 ** 30;
 const CIDR = '198.51.100.0/24';
@@ -40,7 +40,8 @@ beforeAll(async () => {
   environment = await startServer();
   const end = new Promise<void>((resolve) => { finish = resolve; });
   activities = createControlActivities(environment.client);
-  workers = withWorkers(environment, activities as unknown as AnyActivities, () => end);
+  const looks: AnyActivities = { dom0Facts: () => Promise.resolve(seen), audit: () => Promise.resolve(things) };
+  workers = withWorkers(environment, { ...(activities as unknown as AnyActivities), ...looks }, () => end);
   session = await openSession(await findEndpoint({ address: environment.address }));
   for (const [host, guests] of [['dom0-a', 20], ['dom0-b', 50], ['dom0-c', 30]] as const) await registerDom0(environment.client, facts(host, guests));
   for (;;) {
@@ -55,6 +56,10 @@ afterAll(async () => {
   await workers;
   await environment.teardown();
 });
+
+/** What the steps of the dom0 that is served find there. */
+let seen = facts(DOM0, 10);
+let things: MarkedThing[] = [];
 
 async function ledger(host: string): Promise<Dom0State> {
   return environment.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger);
@@ -116,5 +121,26 @@ describe('an order', () => {
   it('is not placed on a dom0 that is drained, and says so when all are', async () => {
     for (const host of ['dom0-a', 'dom0-b', 'dom0-c']) await environment.client.workflow.getHandle(dom0WorkflowId(host)).executeUpdate(DOM0_UPDATES.drain, { args: [true] });
     await expect(placeAndReserve(session, order('late'))).rejects.toMatchObject({ type: 'NoCapacity', message: expect.stringContaining('dom0-b is drained') as string });
+  });
+});
+
+describe('an audit', () => {
+  it('counts what was made by hand, names orphans, and keeps a promise that is young', async () => {
+    await registerDom0(environment.client, seen);
+    await activities.reserve(order('young', { dom0: DOM0 }));
+    seen = { ...seen, addresses: [{ ip: '198.51.100.200', guest: 'byhand' }], holdings: [{ what: 'domain byhand', memoryBytes: 4 * GiB, vcpus: 1, diskBytes: 0 }, { what: 'guest lost', guest: 'lost', order: 'x', memoryBytes: 0, vcpus: 0, diskBytes: GiB }] };
+    things = [{ what: 'volume vg01/lost-root', guest: 'lost', order: 'x' }];
+    expect(await auditLedger(session, DOM0)).toMatchObject({ freed: [], adopted: [], byHand: ['domain byhand'], orphans: [{ guest: 'lost', order: 'x', reason: 'there is no workflow of that name' }] });
+    await expect(activities.reserve(order('large', { dom0: DOM0, memoryBytes: 6 * GiB }))).rejects.toMatchObject({ type: 'NoCapacity', message: expect.stringContaining('memory is 1 GiB short') as string });
+    await expect(activities.reserve(order('named', { dom0: DOM0, ip: '198.51.100.200' }))).rejects.toMatchObject({ type: 'InvalidInput', message: expect.stringContaining('byhand on dom0 xen1 has it') as string });
+  });
+
+  it('that cannot look says so, and changes nothing', async () => {
+    await expect(auditLedger(session, 'nowhere')).rejects.toMatchObject({ type: 'NotFound' });
+    const before = await ledger(DOM0);
+    seen = undefined as never;
+    const { problem } = await auditLedger(session, DOM0);
+    expect(problem).toContain('it could not look');
+    expect((await ledger(DOM0)).promised).toEqual(before.promised);
   });
 });

@@ -172,7 +172,7 @@ describe('xl create refuses', () => {
     const path = await cfg('g', `file:${await guestImage('g', '10.0.0.9')}`);
     await createDomain(host, path);
     await expect(createDomain(host, path)).rejects.toMatchObject({
-      code: 1,
+      code: 3,
       stderr: expect.stringMatching(/Domain with name "g" already exists/) as string,
     });
   });
@@ -181,7 +181,7 @@ describe('xl create refuses', () => {
     const image = await guestImage('g', '10.0.0.9');
     await createDomain(host, await cfg('g', `file:${image}`));
     await expect(createDomain(host, await cfg('h', `file:${image}`))).rejects.toMatchObject({
-      code: 1,
+      code: 3,
       stderr: expect.stringMatching(/block add/) as string,
     });
   });
@@ -189,7 +189,7 @@ describe('xl create refuses', () => {
   test.each(['noMemory', 'noLoop', 'readOnlyFs'] as const)('any domain under the condition %s, and leaves none', async (condition) => {
     const path = await cfg('g', `file:${await guestImage('g', '10.0.0.9')}`);
     dom0.faults[condition] = true;
-    await expect(createDomain(host, path)).rejects.toMatchObject({ code: 1 });
+    await expect(createDomain(host, path)).rejects.toMatchObject({ code: 3 });
     expect(dom0.snapshot()).toMatchObject({ domains: [], loops: [] });
   });
 

@@ -1,0 +1,49 @@
+/** What `guestflow events` does. */
+import { GuestflowError } from '../contract/errors.ts';
+import type { OrderStatus } from '../contract/billing-types.ts';
+import { ORDER_ID_PATTERN } from '../contract/guest-name.ts';
+import { findEndpoint } from '../client/config.ts';
+import { openSession, type Session } from '../client/session.ts';
+import { acknowledge, listOrders, readOrder } from '../gateway/orders.ts';
+import type { EventsOptions } from './commands/gateway.ts';
+import { printFacts, printJson, printLine, printTable, type Io } from './io.ts';
+
+export async function showEvents(io: Io, order: string | undefined, options: EventsOptions): Promise<undefined> {
+  if (order === undefined && options.acknowledge !== undefined) throw new GuestflowError('InvalidInput', '--acknowledge needs an order', { field: 'order' });
+  if (order !== undefined && !ORDER_ID_PATTERN.test(order)) throw new GuestflowError('InvalidInput', `"${order}" is no id of an order`, { field: 'order', value: order });
+  const { address, namespace, stateDir } = options;
+  const session = await openSession(await findEndpoint({ ...(address === undefined ? {} : { address }), ...(namespace === undefined ? {} : { namespace }), ...(stateDir === undefined ? {} : { stateDir }) }));
+  try {
+    if (order === undefined) await list(io, session, options);
+    else show(io, options.acknowledge ? await acknowledge(session, order) : await readOrder(session, order), options);
+  } finally {
+    await session.close();
+  }
+  return undefined;
+}
+
+async function list(io: Io, session: Session, { problems, json }: EventsOptions): Promise<void> {
+  const orders = await listOrders(session, problems === true);
+  if (json) printJson(io, orders);
+  else if (orders.length === 0) printLine(io, problems ? 'no problems' : 'no orders of billing');
+  else if (problems) for (const order of orders) describeProblems(io, order);
+  else printTable(io, ['ORDER', 'PHASE', 'WISH', 'PLAN', 'HOST NAME', 'GUEST', 'DOING'], orders.map((order) => [order.order, order.phase, order.wish, order.plan ?? '', order.hostname ?? '', order.guest, order.doing]));
+}
+
+function describeProblems(io: Io, { order, guest, trouble, refused }: OrderStatus): void {
+  printLine(io, `order ${order} (guest ${guest})`);
+  if (trouble !== undefined) printLine(io, `  ${trouble.at}  ${trouble.type}: ${trouble.message}`);
+  for (const { at, message } of refused) printLine(io, `  ${at}  refused: ${message}`);
+}
+
+function show(io: Io, order: OrderStatus, { json }: EventsOptions): void {
+  if (json) {
+    printJson(io, order);
+    return;
+  }
+  printFacts(io, [
+    ['order', order.order], ['guest', order.guest], ['phase', order.phase], ['wish', order.wish], ['plan', order.plan], ['host name', order.hostname], ['customer', order.customer], ['doing', order.doing],
+    ['trouble', order.trouble === undefined ? undefined : `${order.trouble.type}: ${order.trouble.message}`], ['refused', order.refused.map(({ message }) => message).join('\n')],
+  ]);
+  if (order.events.length > 0) printTable(io, ['HAPPENED', 'RECEIVED', 'TYPE', 'EVENT'], order.events.map(({ at, receivedAt, type, id }) => [at, receivedAt, type, id]));
+}
