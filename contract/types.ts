@@ -178,6 +178,12 @@ export interface GuestStatus {
   /** What an undo that could not finish has left on the dom0. */
   readonly leftovers: readonly string[];
   readonly graceUntil?: string;
+  /** The phase it was terminated in, to which `undelete` brings it back. */
+  readonly retiredFrom?: GuestPhase;
+  /** When it was started again because its domain was gone: those of the last hour. */
+  readonly restarts?: readonly string[];
+  /** When it will be. */
+  readonly restartAt?: string;
 }
 
 /** One row of what a dom0 needs. */

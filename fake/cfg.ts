@@ -4,6 +4,9 @@ import type { Machine } from './machine.ts';
 import type { FakeDisk } from './model.ts';
 import { failed, type ToolOutput } from './tool.ts';
 
+/** What `xl create` ends with when it could read its arguments and libxl could not do it; what cannot be parsed ends with 1. */
+export const XL_FAILED = 3;
+
 export interface FakeCfg {
   readonly name: string;
   readonly type: string;

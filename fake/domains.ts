@@ -1,5 +1,5 @@
 /** Domains of the fake dom0: how they come up from the disks in their cfg, answer, shut down, and die. */
-import type { FakeCfg } from './cfg.ts';
+import { XL_FAILED, type FakeCfg } from './cfg.ts';
 import { replay } from './ext4.ts';
 import { dropUnusedLoops, freeLoop } from './loop.ts';
 import { KERNEL_RELEASE, type Machine } from './machine.ts';

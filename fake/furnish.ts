@@ -69,7 +69,7 @@ export function furnish(machine: Machine): void {
   put(`/boot/initrd.img-${KERNEL_RELEASE}`, 'initrd\n');
   put('/etc/apt/sources.list', 'deb http://mirror.example/debian bookworm main\ndeb http://mirror.example/debian trixie main\n');
   put('/etc/xen-tools/distributions.conf', 'bookworm = debian\ntrixie = debian\n');
-  put('/etc/default/xen', 'XENCONSOLED_TRACE=guest\n');
+  put('/etc/default/xen', 'XENCONSOLED_ARGS="--log=guest --log-dir=/var/log/xen/console"\n');
   put('/sys/module/loop/parameters/max_loop', `${String(options.maxLoop)}\n`);
   put('/proc/version', `Linux version ${KERNEL_RELEASE} (debian-kernel@lists.debian.org)\n`);
   put('/proc/sys/kernel/osrelease', `${KERNEL_RELEASE}\n`);

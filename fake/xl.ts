@@ -64,7 +64,11 @@ function noSuchDomain(verb: string, id: number): ToolOutput {
   };
   const said = words[verb];
   // xl does not look whether pausing or going on has worked.
-  if (said === undefined) return { code: 0, stderr: `libxl: error: libxl_domain.c:1:libxl_domain_${verb}: Domain ${String(id)}:${verb} failed: No such process\n` };
+  if (said === undefined)
+    return {
+      code: 0,
+      stderr: `libxl: error: libxl_domain.c:1:libxl_domain_${verb}: Domain ${String(id)}:${verb} failed: No such process\n`,
+    };
   return failed(1, ...said);
 }
 

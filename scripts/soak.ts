@@ -45,7 +45,9 @@ class Soak {
     const begun = performance.now();
     const isOrder = this.guests.size === 0 || (this.guests.size < MOST_GUESTS && this.random() < 0.5);
     const kind = isOrder ? 'order' : pick(this.random, LIFE);
-    const order = isOrder ? await this.rig.order({ name: `soak${String((this.ordered += 1))}`, disk: '1GiB' }) : pick(this.random, [...this.guests.values()]);
+    const order = isOrder
+      ? await this.rig.order({ name: `soak${String((this.ordered += 1))}`, disk: '1GiB' })
+      : pick(this.random, [...this.guests.values()]);
     const over = new AbortController();
     const faults: string[] = [];
     const breaking = this.breakThings(faults, over.signal);
@@ -57,7 +59,10 @@ class Soak {
   }
 
   private async breakThings(told: string[], signal: AbortSignal): Promise<void> {
-    const plan = Array.from({ length: 1 + Math.floor(this.random() * 2) }, () => ({ fault: pick(this.random, Object.keys(FAULTS) as FaultName[]), afterMs: Math.round(this.random() * LATEST_FAULT_MS) }));
+    const plan = Array.from({ length: 1 + Math.floor(this.random() * 2) }, () => ({
+      fault: pick(this.random, Object.keys(FAULTS) as FaultName[]),
+      afterMs: Math.round(this.random() * LATEST_FAULT_MS),
+    }));
     for (const { fault, afterMs } of plan) {
       await sleep(afterMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
@@ -79,7 +84,10 @@ class Soak {
 
   private async live(order: GuestOrder, kind: string): Promise<{ came: string; wrong: readonly string[] }> {
     const operate = async (name: 'backup' | 'stop' | 'start' | 'suspend' | 'resume' | 'terminate'): Promise<string> =>
-      this.rig.flow.operate(order.name, name, name === 'terminate' ? { now: true } : {}).then(({ phase }) => phase, (error: unknown) => (error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)));
+      this.rig.flow.operate(order.name, name, name === 'terminate' ? { now: true } : {}).then(
+        ({ phase }) => phase,
+        (error: unknown) => (error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)),
+      );
     const [first, second] = kind.split(' and ') as ['backup' | 'terminate' | 'stop' | 'suspend', ('start' | 'resume')?];
     const said = [await operate(first)];
     await this.rig.flow.waitFor(order.name);
@@ -93,7 +101,10 @@ class Soak {
     if (phase !== 'running') said.push(await operate(phase === 'suspended' ? 'resume' : 'start'));
     else said.push(await operate('start'));
     ({ phase } = await this.rig.flow.waitFor(order.name));
-    return { came: said.join(', '), wrong: phase === 'running' ? await complaintsAbout(this.rig, order, this.before, this.others(order)) : [`${order.name} is ${phase}`] };
+    return {
+      came: said.join(', '),
+      wrong: phase === 'running' ? await complaintsAbout(this.rig, order, this.before, this.others(order)) : [`${order.name} is ${phase}`],
+    };
   }
 
   /** The guests that are left go; then the dom0 must be as it was. */
@@ -117,18 +128,32 @@ function wholeNumber(name: string, value: string): number {
 
 function report(rounds: readonly Round[], atTheEnd: readonly string[], minutes: number, seed: number): string {
   const lines = rounds.map(({ what, faults, came, wrong, seconds }, index) =>
-    [`${String(index + 1).padStart(3)}  ${what}: ${came} (${String(seconds)} s)${faults.length === 0 ? '' : `; ${faults.join('; ')}`}`, ...wrong.map((text) => `     WRONG: ${text}`)].join('\n'));
+    [
+      `${String(index + 1).padStart(3)}  ${what}: ${came} (${String(seconds)} s)${faults.length === 0 ? '' : `; ${faults.join('; ')}`}`,
+      ...wrong.map((text) => `     WRONG: ${text}`),
+    ].join('\n'),
+  );
   const bad = rounds.filter(({ wrong }) => wrong.length > 0).length;
   const faults = rounds.reduce((sum, round) => sum + round.faults.length, 0);
-  return [...lines, ...atTheEnd.map((text) => `at the end: WRONG: ${text}`), `${String(minutes)} minutes, seed ${String(seed)}: ${String(rounds.length)} rounds, ${String(faults)} faults, ${String(bad + (atTheEnd.length > 0 ? 1 : 0))} wrong`].join('\n');
+  return [
+    ...lines,
+    ...atTheEnd.map((text) => `at the end: WRONG: ${text}`),
+    `${String(minutes)} minutes, seed ${String(seed)}: ${String(rounds.length)} rounds, ${String(faults)} faults, ${String(bad + (atTheEnd.length > 0 ? 1 : 0))} wrong`,
+  ].join('\n');
 }
 
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { minutes: { type: 'string', default: '30' }, seed: { type: 'string', default: '1' } } });
   const [minutes, seed] = [wholeNumber('minutes', values.minutes), wholeNumber('seed', values.seed)];
-  const say = (message: string): void => { process.stderr.write(`soak: ${message}\n`); };
+  const say = (message: string): void => {
+    process.stderr.write(`soak: ${message}\n`);
+  };
   const stop = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => { stop.abort(); say('ending after this round'); });
+  for (const name of ['SIGINT', 'SIGTERM'] as const)
+    process.once(name, () => {
+      stop.abort();
+      say('ending after this round');
+    });
   const running = await startRig(say);
   try {
     const rig = await openRig(running.facts);

@@ -1,6 +1,6 @@
 /** The control worker: all workflows, and the activities that talk to Temporal and to billing. */
 import { Client } from '@temporalio/client';
-import { Worker, type WorkerDeploymentOptions, type WorkerOptions } from '@temporalio/worker';
+import { Worker, type ActivityInterceptorsFactory, type WorkerDeploymentOptions, type WorkerOptions } from '@temporalio/worker';
 import { createControlActivities } from '../activities/control.ts';
 import { findEndpoint, type EndpointOptions } from '../client/config.ts';
 import { GuestflowError } from '../contract/errors.ts';
@@ -67,6 +67,14 @@ export function deploymentOptions(env: NodeJS.ProcessEnv = process.env): WorkerD
   return { version: { deploymentName, buildId }, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' };
 }
 
+/**
+ * Ends an activity's calls to Temporal when it is cancelled. A worker that is stopped would otherwise wait for an answer that the workflows
+ * it no longer runs have to give, until it is forced to end and the call's time limit is over; so the activity is tried again at once.
+ */
+export function endsCallsWithItsWorker(client: Client): ActivityInterceptorsFactory {
+  return (context) => ({ inbound: { execute: async (input, next) => client.withAbortSignal(context.cancellationSignal, async () => next(input)) } });
+}
+
 /** How to run a control worker. */
 export interface ControlWorkerOptions extends EndpointOptions {
   /** Stops it: what runs has ten seconds to end. */
@@ -97,6 +105,7 @@ export async function runControlWorker(options: ControlWorkerOptions): Promise<v
       connection,
       namespace: endpoint.namespace,
       activities: createControlActivities(client),
+      interceptors: { activity: [endsCallsWithItsWorker(client)] },
       ...(version === undefined ? {} : { workerDeploymentOptions: version }),
     });
     await runWorkers([worker], signal, () => {

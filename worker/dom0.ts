@@ -13,6 +13,7 @@ import { installRuntime, type Logger } from './logger.ts';
 import { tryMachineLock } from './machine-lock.ts';
 import { registerThisDom0 } from './registration.ts';
 import { runWorkers } from './run-workers.ts';
+import { watchDomains } from './watch.ts';
 import packageJson from '../package.json' with { type: 'json' };
 
 /** How to run a dom0 worker. */
@@ -25,6 +26,8 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly host?: Host;
   /** Run once after connecting, beside the work, and again with growing pauses until it succeeds. Default: registers the dom0. */
   readonly onConnected?: ((client: Client) => Promise<void>) | undefined;
+  /** Whether it tells guests when their domains are gone. Default: true. */
+  readonly watchesDomains?: boolean;
   /** Called when it polls. */
   readonly onReady?: (() => void) | undefined;
   /** Milliseconds after which it gives up reaching Temporal. Default: never. */
@@ -78,11 +81,11 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
   const ended = new AbortController();
   try {
     const workers = await createWorkers(connection, endpoint.namespace, options);
-    const registered = register(
-      new Client({ connection, namespace: endpoint.namespace }),
-      options,
-      AbortSignal.any([signal, ended.signal]),
-    );
+    const client = new Client({ connection, namespace: endpoint.namespace });
+    const over = AbortSignal.any([signal, ended.signal]);
+    const { host = createHost() } = options;
+    const registered = register(client, options, over);
+    const watched = options.watchesDomains === false ? undefined : watchDomains({ client, host, log: logger, signal: over });
     await runWorkers(workers, signal, () => {
       logger.info({ dom0: settings.host, bulkSlots: settings.bulkSlots }, 'dom0 worker polls');
       options.onReady?.();
@@ -90,6 +93,7 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
       ended.abort();
     });
     await registered;
+    await watched;
   } finally {
     await connection.close();
   }

@@ -10,21 +10,22 @@ import { tell, tellFailure, trouble, type Save } from './billing-tell.ts';
 export async function place(state: OrderState, work: Work, save: Save): Promise<Work> {
   const { plan, wishes } = targetOf(state.heard.facts);
   if (plan === undefined || wishes === undefined) throw trouble('InvalidInput', 'the order is not complete');
+  let latest = work;
   try {
-    const named = await withHostname(state.order, work, wishes.hostname);
-    save(named);
+    latest = await withHostname(state.order, work, wishes.hostname, (free) => { latest = free; });
     await billing.placeGuest(orderOf(state, plan, wishes));
     // Another plan that is named meanwhile is a change of this one.
-    return { ...named, placing: true, polls: 0, done: { ...named.done, plan: plan.plan } };
+    return { ...latest, placing: true, polls: 0, done: { ...latest.done, plan: plan.plan } };
   } catch (error) {
-    save(await tellFailure(state, work, error));
+    save(await tellFailure(state, latest, error));
     throw error;
   }
 }
 
-async function withHostname(order: string, { hostname: held, ...work }: Work, wanted: string): Promise<Work> {
+async function withHostname(order: string, { hostname: held, ...work }: Work, wanted: string, onReleased: Save): Promise<Work> {
   if (held === wanted) return { ...work, hostname: held };
   if (held !== undefined) await releaseHostname(held);
+  onReleased(work);
   const holder = await takeHostname(wanted, order);
   if (holder !== undefined) throw trouble('HostnameTaken', `host name ${wanted} is held by order ${holder}`);
   return { ...work, hostname: wanted };

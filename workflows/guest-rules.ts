@@ -6,7 +6,7 @@ const PHASES: Readonly<Record<OperationKind, readonly GuestPhase[]>> = {
   start: ['running', 'stopped'],
   stop: ['running', 'stopped'],
   destroy: ['running', 'stopped'],
-  backup: ['running', 'stopped'],
+  backup: ['running', 'stopped', 'suspended'],
   suspend: ['running', 'stopped', 'suspended'],
   resume: ['suspended', 'running'],
   changePlan: ['running', 'stopped'],
@@ -40,4 +40,9 @@ export function whyNotChange(from: GuestSpec, to: PlanChange, isRunning: boolean
   if (to.diskBytes < from.diskBytes) return `plan ${to.plan} has a disk of ${formatSize(to.diskBytes)}, ${formatSize(from.diskBytes - to.diskBytes)} less than ${from.name} has now: a disk cannot become smaller`;
   if (isRunning && !to.mayRestart) return `${from.name} runs, and a change of plan needs a restart, which the request does not allow`;
   return undefined;
+}
+
+/** How a guest in this phase is on its dom0: only one that runs starts with it. */
+export function beforeOf(phase: GuestPhase): { isRunning: boolean; isAutostarted: boolean } {
+  return { isRunning: phase === 'running', isAutostarted: phase === 'running' };
 }

@@ -1,15 +1,16 @@
 /** guest: one workflow for each guest, for as long as it lives. Starting it is the order; it runs one operation at a time. */
 import {
-  allHandlersFinished, ApplicationFailure, CancellationScope, condition, continueAsNew, defineQuery, defineUpdate, executeChild, log, setCurrentDetails,
+  allHandlersFinished, ApplicationFailure, CancellationScope, condition, continueAsNew, defineQuery, defineSignal, defineUpdate, executeChild, log, setCurrentDetails,
   setHandler, upsertSearchAttributes, workflowInfo, type ChildWorkflowOptions,
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
-import { GUEST_UPDATES, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES } from '../contract/names.ts';
+import { GUEST_SIGNALS, GUEST_UPDATES, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import type { BackupRecord, GuestOrder, GuestPhase, GuestRef, GuestSpec, GuestStatus, OperationKind, OperationRequest, OperationResult, OrderAnswer } from '../contract/types.ts';
-import { mayRun, whyNotChange } from './guest-rules.ts';
+import { beforeOf, mayRun, whyNotChange } from './guest-rules.ts';
 import { rootFailure } from './operation.ts';
-import { backupGuest, changePlan, powerGuest, resumeGuest, retireGuest, reviveGuest, suspendGuest, terminateGuest } from './operations.ts';
+import { backupGuest, changePlan, powerGuest, resumeGuest, retireGuest, reviveGuest, suspendGuest, terminateGuest, type Before } from './operations.ts';
 import { provisionGuest } from './provision-guest.ts';
+import { nextRestart, recentRestarts, RESTART_ID, restartWarning } from './restarts.ts';
 import { declareVersioning } from './versioning.ts';
 
 /** What a guest carries from run to run. */
@@ -36,6 +37,7 @@ const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, 'KEYWORD');
 export const statusQuery = defineQuery<GuestStatus>(QUERIES.status);
 export const orderUpdate = defineUpdate<OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order);
 export const operateUpdate = defineUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate);
+export const domainGoneSignal = defineSignal<[{ order: string }]>(GUEST_SIGNALS.domainGone);
 export const cancelUpdate = defineUpdate<{ cancelled?: string }>(GUEST_UPDATES.cancel);
 
 function refuse(type: string, message: string, field?: string): ApplicationFailure {
@@ -60,6 +62,10 @@ class Guest {
     setHandler(orderUpdate, () => this.answer(), { validator: (again: GuestOrder) => { this.mustBeSameOrder(again); } });
     setHandler(operateUpdate, (request) => this.operate(request), { validator: (request: OperationRequest) => { this.mustBeAllowed(request); } });
     setHandler(cancelUpdate, () => this.cancel());
+    setHandler(domainGoneSignal, ({ order: of }) => {
+      // What an operation does to the domain is meant; a backup does nothing to it.
+      if (of === order.order && (this.running === undefined || this.running.kind === 'backup')) this.domainGone();
+    });
   }
 
   get ref(): GuestRef {
@@ -215,13 +221,13 @@ class Guest {
       case 'start':
       case 'stop':
       case 'destroy':
-        await this.runChild(kind, id, (options) => executeChild(powerGuest, { ...options, args: [{ spec: this.spec, action: kind }] }));
+        await this.runChild(kind, id, (options) => executeChild(powerGuest, { ...options, args: [{ spec: this.spec, action: kind, before: this.before }] }));
         return this.becomes(kind, kind === 'start' ? 'running' : 'stopped');
       case 'suspend':
-        if (this.state.phase !== 'suspended') await this.runChild(kind, id, (options) => executeChild(suspendGuest, { ...options, args: [this.spec] }));
+        if (this.state.phase !== 'suspended') await this.runChild(kind, id, (options) => executeChild(suspendGuest, { ...options, args: [{ spec: this.spec, before: this.before }] }));
         return this.becomes(kind, 'suspended');
       case 'resume':
-        if (this.state.phase === 'suspended') await this.runChild(kind, id, (options) => executeChild(resumeGuest, { ...options, args: [this.spec] }));
+        if (this.state.phase === 'suspended') await this.runChild(kind, id, (options) => executeChild(resumeGuest, { ...options, args: [{ spec: this.spec, before: this.before }] }));
         return this.becomes(kind, 'running');
       case 'changePlan':
         return this.changePlan(request);
@@ -233,8 +239,7 @@ class Guest {
       case 'terminate':
         return request.now === true || this.order.graceDays === 0 ? this.remove(kind, id) : this.retire(id);
       case 'undelete':
-        if (this.state.phase === 'terminating') await this.runChild(kind, id, (options) => executeChild(reviveGuest, { ...options, args: [this.spec] }));
-        return this.becomes(kind, 'running');
+        return this.undelete(id);
       case 'cleanup':
         if ((this.graceMs ?? 0) > 0) throw refuse('Busy', `cleanup of ${this.order.name} is refused: its data stays until ${this.state.graceUntil ?? ''}; "terminate --now" ends that`);
         return this.remove(kind, id);
@@ -247,8 +252,21 @@ class Guest {
     return spec;
   }
 
+  /** Back to what it was before it was terminated. */
+  private async undelete(id: string): Promise<OperationResult> {
+    const { phase, retiredFrom = 'running' } = this.state;
+    if (phase !== 'terminating') return { kind: 'undelete', phase };
+    const before = beforeOf(retiredFrom);
+    await this.runChild('undelete', id, (options) => executeChild(reviveGuest, { ...options, args: [{ spec: this.spec, before }] }));
+    return this.becomes('undelete', retiredFrom);
+  }
+
+  private get before(): Before {
+    return beforeOf(this.state.phase);
+  }
+
   private becomes(kind: OperationKind, phase: GuestPhase): OperationResult {
-    const { graceUntil: _over, ...rest } = this.state;
+    const { graceUntil: _over, restartAt: _done, ...rest } = this.state;
     this.state = rest;
     this.setPhase(phase);
     return { kind, phase };
@@ -269,8 +287,8 @@ class Guest {
   /** The guest stops at once; its data stays until the grace period is over. */
   private async retire(id: string): Promise<OperationResult> {
     if (this.state.phase !== 'terminating') {
-      await this.runChild('terminate', id, (options) => executeChild(retireGuest, { ...options, args: [this.spec] }));
-      this.state = { ...this.state, graceUntil: new Date(Date.now() + this.order.graceDays * DAY_MS).toISOString() };
+      await this.runChild('terminate', id, (options) => executeChild(retireGuest, { ...options, args: [{ spec: this.spec, before: this.before }] }));
+      this.state = { ...this.state, retiredFrom: this.state.phase, graceUntil: new Date(Date.now() + this.order.graceDays * DAY_MS).toISOString() };
       this.setPhase('terminating');
     }
     const { graceUntil } = this.state;
@@ -281,6 +299,41 @@ class Guest {
   get graceMs(): number | undefined {
     const { phase, graceUntil } = this.state;
     return phase === 'terminating' && graceUntil !== undefined ? Math.max(0, Date.parse(graceUntil) - Date.now()) : undefined;
+  }
+
+  /** Its domain is not there, though it should be: it is started again after a pause, or left stopped when that has not helped. */
+  private domainGone(): void {
+    if (this.state.phase !== 'running' || this.state.restartAt !== undefined) return;
+    const restarts = recentRestarts(this.state.restarts ?? [], Date.now());
+    const restartAt = nextRestart(restarts, Date.now());
+    if (restartAt !== undefined) {
+      this.state = { ...this.state, restarts, restartAt };
+      return;
+    }
+    this.state = { ...this.state, warnings: [...this.state.warnings, restartWarning(Date.now())] };
+    this.setPhase('stopped');
+  }
+
+  /** Milliseconds until something is due that nobody asks for: the end of a grace period, or a start after the domain was gone. */
+  get timerMs(): number | undefined {
+    const { phase, restartAt } = this.state;
+    return phase === 'running' && restartAt !== undefined ? Math.max(0, Date.parse(restartAt) - Date.now()) : this.graceMs;
+  }
+
+  get restartAt(): string | undefined {
+    return this.state.restartAt;
+  }
+
+  /** What was due is done. A start is an operation like any other. */
+  async timeIsUp(): Promise<void> {
+    const { restartAt: at, phase, restarts = [] } = this.state;
+    if (phase !== 'running' || at === undefined) return this.purge();
+    const { restartAt: _due, ...rest } = this.state;
+    this.state = { ...rest, restarts: [...restarts, at] };
+    const ticket: Ticket = { request: { kind: 'start', id: `${RESTART_ID}${at}` } };
+    this.queue.push(ticket);
+    await this.next();
+    if (ticket.failure !== undefined) this.domainGone();
   }
 
   /** The grace period is over: all of the guest goes. Its failure leaves it in needs-cleanup. */
@@ -325,12 +378,12 @@ export async function guest(input: GuestInput): Promise<void> {
   await CancellationScope.nonCancellable(async () => {
     if (input.carried === undefined) await self.provision();
     while (!self.isOver) {
-      const isWoken = (): boolean => self.hasWork() || workflowInfo().continueAsNewSuggested;
-      const { graceMs } = self;
-      const woken = graceMs === undefined ? await condition(isWoken).then(() => true) : await condition(isWoken, graceMs);
+      const { timerMs, restartAt } = self;
+      const isWoken = (): boolean => self.hasWork() || self.restartAt !== restartAt || workflowInfo().continueAsNewSuggested;
+      const woken = timerMs === undefined ? await condition(isWoken).then(() => true) : await condition(isWoken, timerMs);
       if (self.hasWork()) await self.next();
-      else if (!woken) await self.purge();
-      else {
+      else if (!woken) await self.timeIsUp();
+      else if (workflowInfo().continueAsNewSuggested) {
         await condition(allHandlersFinished);
         if (!self.hasWork()) await continueAsNew<typeof guest>(self.carried());
       }

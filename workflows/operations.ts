@@ -14,40 +14,60 @@ export function nightlyOf(spec: GuestSpec): { ref: GuestRef; at?: string } {
   return { ref: refOf(spec), ...(spec.backupAt === undefined ? {} : { at: spec.backupAt }) };
 }
 
-/** start, stop and destroy: the state of the domain, nothing else. */
-export async function powerGuest(input: { spec: GuestSpec; action: 'start' | 'stop' | 'destroy' }): Promise<void> {
-  const { spec, action } = input;
-  const ref = refOf(spec);
-  const operation = new Operation(`${action} **${spec.name}** on ${spec.dom0}`, [action]);
-  const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
-  await operation.run(async () => {
-    if (action === 'start') await operation.step('start', () => host.bootGuest(spec), () => undo.destroyGuest(ref), ({ seconds }) => `answered after ${String(seconds)} s`);
-    else if (action === 'stop') await operation.step('stop', () => host.stopGuest(ref), undefined, ({ how }) => how);
-    else await operation.step('destroy', () => host.destroyGuest(ref));
-  });
+/** How a guest was before an operation: what its undo brings back. */
+export interface Before {
+  readonly isRunning: boolean;
+  /** It starts with its dom0. */
+  readonly isAutostarted: boolean;
+}
+
+/** start, stop and destroy. A guest that somebody stopped does not come back with its dom0: the link goes with it. */
+export async function powerGuest(input: { spec: GuestSpec; action: 'start' | 'stop' | 'destroy'; before: Before }): Promise<void> {
+  const { spec, action, before } = input;
+  if (action === 'start') return startGuest(spec, before);
+  const operation = new Operation(`${action} **${spec.name}** on ${spec.dom0}`, ['autostart', action]);
+  return switchOff(operation, spec, before, action);
 }
 
 /** suspend: off, and not started with its dom0; its address and disks stay. */
-export async function suspendGuest(spec: GuestSpec): Promise<void> {
+export async function suspendGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
+  const { spec, before } = input;
+  return switchOff(new Operation(`Suspending **${spec.name}** on ${spec.dom0}`, ['autostart', 'stop']), spec, before, 'stop');
+}
+
+async function switchOff(operation: Operation, spec: GuestSpec, before: Before, how: 'stop' | 'destroy'): Promise<void> {
   const ref = refOf(spec);
-  const operation = new Operation(`Suspending **${spec.name}** on ${spec.dom0}`, ['autostart', 'stop']);
+  const { undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
+  await operation.run(() => switchOffSteps(operation, spec, before, how), () => undo.leftoversOf(ref));
+}
+
+/** The link first: xendomains would bring the guest back after a reboot of the dom0 in between. */
+async function switchOffSteps(operation: Operation, spec: GuestSpec, before: Before, how: 'stop' | 'destroy'): Promise<void> {
+  const ref = refOf(spec);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
-  await operation.run(async () => {
-    // The link first: xendomains would bring it back after a reboot of the dom0 in between.
-    await operation.step('autostart', () => host.disableAutostart(ref), () => undo.enableAutostart(ref));
-    await operation.step('stop', () => host.stopGuest(ref), () => undo.bootGuest(spec), ({ how }) => how);
-  });
+  await operation.step('autostart', () => host.disableAutostart(ref), async () => (before.isAutostarted ? undo.enableAutostart(ref) : undefined));
+  const bringBack = async (): Promise<unknown> => (before.isRunning ? undo.bootGuest(spec) : undefined);
+  if (how === 'stop') await operation.step('stop', () => host.stopGuest(ref), bringBack, ({ how: done }) => done);
+  else await operation.step('destroy', () => host.destroyGuest(ref), bringBack);
 }
 
 /** resume: undo of suspend. */
-export async function resumeGuest(spec: GuestSpec): Promise<void> {
+export async function resumeGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
+  return startGuest(input.spec, input.before);
+}
+
+async function startGuest(spec: GuestSpec, before: Before): Promise<void> {
   const ref = refOf(spec);
-  const operation = new Operation(`Resuming **${spec.name}** on ${spec.dom0}`, ['start', 'autostart']);
+  const operation = new Operation(`Starting **${spec.name}** on ${spec.dom0}`, ['start', 'autostart']);
+  const { undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
+  await operation.run(() => startSteps(operation, spec, before), () => undo.leftoversOf(ref));
+}
+
+async function startSteps(operation: Operation, spec: GuestSpec, before: Before): Promise<void> {
+  const ref = refOf(spec);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
-  await operation.run(async () => {
-    await operation.step('start', () => host.bootGuest(spec), () => undo.destroyGuest(ref), ({ seconds }) => `answered after ${String(seconds)} s`);
-    await operation.step('autostart', () => host.enableAutostart(ref), () => undo.disableAutostart(ref));
-  });
+  await operation.step('start', () => host.bootGuest(spec), async () => (before.isRunning ? undefined : undo.destroyGuest(ref)), ({ seconds }) => `answered after ${String(seconds)} s`);
+  await operation.step('autostart', () => host.enableAutostart(ref), async () => (before.isAutostarted ? undefined : undo.disableAutostart(ref)));
 }
 
 /** changePlan: promised first, then made true at a restart; undone whole if a part fails. */
@@ -67,29 +87,29 @@ export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunn
 }
 
 /** The begin of a termination: off, not started again, no more backups; its disks renamed, its address kept, until the grace is over. */
-export async function retireGuest(spec: GuestSpec): Promise<void> {
+export async function retireGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
+  const { spec, before } = input;
   const ref = refOf(spec);
   const operation = new Operation(`Terminating **${spec.name}** on ${spec.dom0}`, ['schedule', 'autostart', 'stop', 'volumes']);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   await operation.run(async () => {
     await operation.step('schedule', () => control.unscheduleNightly(ref), () => control.scheduleNightly(nightlyOf(spec)));
-    await operation.step('autostart', () => host.disableAutostart(ref), () => undo.enableAutostart(ref));
-    await operation.step('stop', () => host.stopGuest(ref), () => undo.bootGuest(spec), ({ how }) => how);
+    await switchOffSteps(operation, spec, before, 'stop');
     await operation.step('volumes', () => host.retireVolumes(ref), () => undo.reviveVolumes(ref));
-  });
+  }, () => undo.leftoversOf(ref));
 }
 
-/** undelete: undo of the begin of a termination. */
-export async function reviveGuest(spec: GuestSpec): Promise<void> {
+/** undelete: undo of the begin of a termination; the guest is as it was before it. */
+export async function reviveGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
+  const { spec, before } = input;
   const ref = refOf(spec);
-  const operation = new Operation(`Taking the termination of **${spec.name}** on ${spec.dom0} back`, ['volumes', 'start', 'autostart', 'schedule']);
+  const operation = new Operation(`Taking the termination of **${spec.name}** on ${spec.dom0} back`, ['volumes', ...(before.isRunning ? ['start', 'autostart'] : []), 'schedule']);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   await operation.run(async () => {
     await operation.step('volumes', () => host.reviveVolumes(ref), () => undo.retireVolumes(ref));
-    await operation.step('start', () => host.bootGuest(spec), () => undo.destroyGuest(ref), ({ seconds }) => `answered after ${String(seconds)} s`);
-    await operation.step('autostart', () => host.enableAutostart(ref), () => undo.disableAutostart(ref));
+    if (before.isRunning) await startSteps(operation, spec, { isRunning: false, isAutostarted: false });
     await operation.step('schedule', () => control.scheduleNightly(nightlyOf(spec)), () => control.unscheduleNightly(ref));
-  });
+  }, () => undo.leftoversOf(ref));
 }
 
 /** One backup, without stopping the guest; its snapshot goes whatever happens. */

@@ -87,9 +87,13 @@ const pygrub: Look = async (env) => {
   return forced === undefined ? ok('xen-tools', 'no distribution is forced to pygrub') : { row: 'xen-tools', state: 'warning', found: `/etc/xen-tools/distributions.conf forces pygrub for ${forced} and others`, mend: "sed -i 's/ pygrub//' /etc/xen-tools/distributions.conf" };
 };
 
+/** Debian's init script hands these on to xenconsoled; it ignores the XENCONSOLED_TRACE that Xen's own documentation names. */
+const CONSOLE_LINE = 'XENCONSOLED_ARGS="--log=guest --log-dir=/var/log/xen/console"';
+const CONSOLE_LOGGED = /^XENCONSOLED_ARGS=.*--log=(guest|all)/m;
+
 const consoleLog: Look = async (env) => {
   const text = (await env.host.files.read('/etc/default/xen'))?.toString('utf8') ?? '';
-  return /^XENCONSOLED_TRACE=(guest|all)/m.test(text) ? ok('console log', '/var/log/xen/console') : { row: 'console log', state: 'warning', found: 'guests’ consoles are not logged: an error at boot has no console to show', mend: 'set XENCONSOLED_TRACE=guest in /etc/default/xen, then systemctl restart xen' };
+  return CONSOLE_LOGGED.test(text) ? ok('console log', '/var/log/xen/console') : { row: 'console log', state: 'warning', found: 'guests’ consoles are not logged: an error at boot has no console to show', mend: `add ${CONSOLE_LINE} to /etc/default/xen, then reboot dom0 (xenconsoled reads it when it starts)` };
 };
 
 const autostart: Look = async (env) => {
@@ -118,6 +122,6 @@ export async function prepare(env: StepEnv): Promise<PreflightReport> {
   const text = (await files.read(path))?.toString('utf8');
   if (text !== undefined && /\bpygrub\b/.test(text)) await files.writeAtomic(path, text.replaceAll(/^(\S+\s*=.*?)[ \t]+pygrub\b/gm, '$1'), 0o644);
   const defaults = (await files.read('/etc/default/xen'))?.toString('utf8');
-  if (defaults !== undefined && !/^XENCONSOLED_TRACE=/m.test(defaults)) await files.writeAtomic('/etc/default/xen', `${defaults.trimEnd()}\nXENCONSOLED_TRACE=guest\n`, 0o644);
+  if (defaults !== undefined && !/^XENCONSOLED_ARGS=/m.test(defaults)) await files.writeAtomic('/etc/default/xen', `${defaults.trimEnd()}\n${CONSOLE_LINE}\n`, 0o644);
   return preflight(env);
 }

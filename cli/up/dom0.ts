@@ -75,7 +75,8 @@ export async function simulatedDom0(options: Dom0Options): Promise<UpDom0> {
   const fake = await createFakeDom0({ speed: 'watchable', network: { ...network, bridge: 'xenbr0' } });
   const host = fake.host();
   const settings = parseDom0Settings({ host: 'simulated', network, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64' }, 'the simulated dom0');
-  const stopWorker = startWorker(options, settings, host);
+  // Nothing on it happens by itself.
+  const stopWorker = startWorker(options, settings, host, false);
   return {
     host: settings.host,
     kind: 'simulated',
@@ -88,7 +89,7 @@ export async function simulatedDom0(options: Dom0Options): Promise<UpDom0> {
   };
 }
 
-function startWorker(options: Dom0Options, settings: Dom0WorkerSettings, host: Host): () => Promise<void> {
+function startWorker(options: Dom0Options, settings: Dom0WorkerSettings, host: Host, watchesDomains = true): () => Promise<void> {
   const stop = new AbortController();
   const running = runDom0Worker({
     settings: { ...settings, shutdownGraceSeconds: 5 },
@@ -96,6 +97,7 @@ function startWorker(options: Dom0Options, settings: Dom0WorkerSettings, host: H
     signal: stop.signal,
     logger: options.logger,
     host,
+    watchesDomains,
   }).catch((error: unknown) => { options.logger.error({ err: error }, 'the dom0 worker ended'); });
   return async () => {
     stop.abort();

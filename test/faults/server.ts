@@ -9,6 +9,7 @@ import type { Dom0Facts, Dom0State, GuestOrder, GuestStatus, OperationRequest, O
 import { registerDom0 } from '../../client/dom0.ts';
 import type { GuestInput } from '../../workflows/guest.ts';
 import { rootFailure } from '../../workflows/operation.ts';
+import { endsCallsWithItsWorker } from '../../worker/control.ts';
 import { shortBundle } from './bundle.ts';
 import { activityNames, NETWORK } from './world.ts';
 
@@ -56,6 +57,8 @@ async function start(worker: Worker): Promise<Running> {
   };
 }
 
+const DBG = new Map<number, string>();
+setInterval(() => { if (process.env.DBGC) console.log('control running', [...DBG.values()].join(' | ')); }, 4000).unref();
 export class Server {
   readonly client: Client;
   private readonly connection: NativeConnection;
@@ -83,7 +86,8 @@ export class Server {
   private async startControl(): Promise<Running> {
     const real = createControlActivities(this.client) as unknown as Activities;
     const activities = Object.fromEntries(Object.keys(real).map((name) => [name, this.led(name, true, async (input) => real[name]?.(input))]));
-    return start(await Worker.create({ connection: this.connection, taskQueue: CONTROL_QUEUE, workflowBundle: { codePath: this.bundlePath }, activities, maxConcurrentActivityTaskExecutions: SLOTS }));
+    return start(await Worker.create({ connection: this.connection, taskQueue: CONTROL_QUEUE, workflowBundle: { codePath: this.bundlePath }, activities, maxConcurrentActivityTaskExecutions: SLOTS,
+      shutdownGraceTime: '100ms', shutdownForceTime: '20s', interceptors: { activity: [endsCallsWithItsWorker(this.client)] } }));
   }
 
   /** An activity that asks its guest's actor. */
@@ -95,7 +99,8 @@ export class Server {
       const call: Call = { guest, activity, input, workflowId, activityId: `${workflowId}#${info.workflowExecution?.runId ?? ''}#${info.activityId}`, attempt: info.attempt, isControl };
       const actor = this.actors.get(guest);
       if (actor === undefined && !isControl) throw new Error(`no case has a guest ${guest}`);
-      return actor === undefined ? work(input) : actor(call, () => work(input));
+      const id = Math.random(); if (isControl) DBG.set(id, `${activity} ${workflowId} ${info.attempt}`);
+      try { return await (actor === undefined ? work(input) : actor(call, () => work(input))); } finally { DBG.delete(id); }
     };
   }
 

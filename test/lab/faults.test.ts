@@ -50,7 +50,11 @@ describe(`seed ${String(SEED)}`, () => {
   test('an order is finished or undone when its dom0 worker is killed at random moments', async () => {
     const order = await orderGuest('delta');
     const steps = ['create-image', 'boot', 'lvm-migration', 'nightly-backup'];
-    await strike(rig, order.name, [pick(random, steps.slice(0, 2)), 'lvm-migration', 'nightly-backup'].map((step) => moment('worker killed', step, 15_000)));
+    await strike(
+      rig,
+      order.name,
+      [pick(random, steps.slice(0, 2)), 'lvm-migration', 'nightly-backup'].map((step) => moment('worker killed', step, 15_000)),
+    );
     expect(await outcomeOf(rig, order, before, othersThan(order))).toMatchObject({ wrong: [] });
   });
 
@@ -65,7 +69,9 @@ describe(`seed ${String(SEED)}`, () => {
 
   test('after all of that, the guests are terminated, and dom0, ledger and Temporal are as before', async () => {
     const running = (await rig.flow.list()).filter(({ phase }) => phase === 'running').map(({ name }) => name);
-    await Promise.all(orders.filter(({ name }) => running.includes(name)).map(({ name }) => rig.flow.operate(name, 'terminate', { now: true })));
+    await Promise.all(
+      orders.filter(({ name }) => running.includes(name)).map(({ name }) => rig.flow.operate(name, 'terminate', { now: true })),
+    );
     for (const order of orders) expect(await leftOf(rig, order, before)).toEqual([]);
   });
 });

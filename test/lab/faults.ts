@@ -56,7 +56,12 @@ export interface Moment {
 }
 
 /** Lets the faults happen to the order, one after the other; ends early when the order is over. */
-export async function strike(rig: Rig, name: string, moments: readonly Moment[], say: (message: string) => void = () => undefined): Promise<void> {
+export async function strike(
+  rig: Rig,
+  name: string,
+  moments: readonly Moment[],
+  say: (message: string) => void = () => undefined,
+): Promise<void> {
   for (const { fault, step, afterMs } of moments) {
     await untilStep(rig, name, step);
     await sleep(afterMs);
@@ -66,7 +71,12 @@ export async function strike(rig: Rig, name: string, moments: readonly Moment[],
 }
 
 /** What came of an order, and in words what is wrong with that; empty when it was finished or undone as promised. */
-export async function outcomeOf(rig: Rig, order: GuestOrder, before: Inventory, others: readonly string[] = []): Promise<{ phase: string; reason: string; wrong: string[] }> {
+export async function outcomeOf(
+  rig: Rig,
+  order: GuestOrder,
+  before: Inventory,
+  others: readonly string[] = [],
+): Promise<{ phase: string; reason: string; wrong: string[] }> {
   const status = await rig.flow.waitFor(order.name);
   const failure = await rig.flow.failureOf(status);
   const reason = failure === undefined ? '' : `${failure.type}: ${failure.message}`;

@@ -13,10 +13,20 @@ export async function inGuest(rig: Rig, { name }: Pick<GuestOrder, 'name'>, ip: 
   const knownHosts = join(rig.stateDir, `known_hosts.${name}`);
   await writeFile(knownHosts, await onDom0(rig, `cat /var/lib/guestflow/guests/${name}/known_hosts`));
   const options = [
-    `ProxyCommand=ssh -F ${rig.sshConfigFile} -W %h:%p dom0`, `UserKnownHostsFile=${knownHosts}`, 'StrictHostKeyChecking=yes', 'HostKeyAlgorithms=ssh-ed25519',
-    'BatchMode=yes', 'IdentitiesOnly=yes', 'ConnectTimeout=60', 'LogLevel=ERROR',
+    `ProxyCommand=ssh -F ${rig.sshConfigFile} -W %h:%p dom0`,
+    `UserKnownHostsFile=${knownHosts}`,
+    'StrictHostKeyChecking=yes',
+    'HostKeyAlgorithms=ssh-ed25519',
+    'BatchMode=yes',
+    'IdentitiesOnly=yes',
+    'ConnectTimeout=60',
+    'LogLevel=ERROR',
   ];
-  const { stdout } = await createRunner().run('ssh', ['-F', '/dev/null', '-i', rig.keyFile, ...options.flatMap((option) => ['-o', option]), `root@${ip}`, '--', script], { timeoutMs: 120_000, label: `login to ${name}` });
+  const { stdout } = await createRunner().run(
+    'ssh',
+    ['-F', '/dev/null', '-i', rig.keyFile, ...options.flatMap((option) => ['-o', option]), `root@${ip}`, '--', script],
+    { timeoutMs: 120_000, label: `login to ${name}` },
+  );
   return stdout;
 }
 
@@ -31,13 +41,24 @@ export async function domainOf(rig: Rig, name: string): Promise<DomainRow | unde
 
 /** The volumes whose names end with the guest's. */
 export async function volumesOf(rig: Rig, name: string): Promise<Volume[]> {
-  const text = await onDom0(rig, 'lvs --reportformat json --units b --nosuffix -o lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr vg01');
+  const text = await onDom0(
+    rig,
+    'lvs --reportformat json --units b --nosuffix -o lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr vg01',
+  );
   return parseVolumes(text).filter((volume) => volume.name.replace(/^del-/, '').startsWith(`${name}-`));
 }
 
 /** The devices that the domain's disks stand on, as the hypervisor's own store has them. */
 export async function disksOf(rig: Rig, id: number): Promise<string[]> {
-  return (await onDom0(rig, `for disk in $(xenstore-list /local/domain/0/backend/vbd/${String(id)}); do xenstore-read /local/domain/0/backend/vbd/${String(id)}/$disk/params; done`)).trim().split('\n').sort();
+  return (
+    await onDom0(
+      rig,
+      `for disk in $(xenstore-list /local/domain/0/backend/vbd/${String(id)}); do xenstore-read /local/domain/0/backend/vbd/${String(id)}/$disk/params; done`,
+    )
+  )
+    .trim()
+    .split('\n')
+    .sort();
 }
 
 /** Orders a guest and waits until the order is done or undone. */
@@ -68,12 +89,27 @@ export async function complaintsAbout(rig: Rig, order: GuestOrder, before: Inven
   const seen = {
     phase: status.phase,
     disks,
-    volumes: volumes.map((volume) => `${volume.name} ${String(volume.bytes)} ${volume.tags.includes('guestflow.unfinished') ? 'unfinished' : 'whole'}`).sort(),
-    cfg: (await onDom0(rig, `head -n 1 /etc/xen/${name}.cfg; grep '^on_crash' /etc/xen/${name}.cfg`)).replaceAll('"', "'").trim().split('\n').map((line) => line.replace(/ - .*/, '').replace(/\s+/g, ' ')),
+    volumes: volumes
+      .map((volume) => `${volume.name} ${String(volume.bytes)} ${volume.tags.includes('guestflow.unfinished') ? 'unfinished' : 'whole'}`)
+      .sort(),
+    cfg: (await onDom0(rig, `head -n 1 /etc/xen/${name}.cfg; grep '^on_crash' /etc/xen/${name}.cfg`))
+      .replaceAll('"', "'")
+      .trim()
+      .split('\n')
+      .map((line) => line.replace(/ - .*/, '').replace(/\s+/g, ' ')),
     autostart: (await onDom0(rig, `readlink /etc/xen/auto/${name}.cfg || true`)).trim(),
     image: (await onDom0(rig, `ls -d /home/xen/domains/${name} /home/xen/.guestflow/${name} 2>/dev/null || true`)).trim(),
     state: (await onDom0(rig, `ls -A /var/lib/guestflow/guests/${name}`)).trim(),
-    backups: [...new Set((await onDom0(rig, `ls -A /var/backups/guestflow/${name}`)).trim().split('\n').map((file) => file.replace(/^\d{8}T\d{6}Z/, 'TIME')))].sort().join(' '),
+    backups: [
+      ...new Set(
+        (await onDom0(rig, `ls -A /var/backups/guestflow/${name}`))
+          .trim()
+          .split('\n')
+          .map((file) => file.replace(/^\d{8}T\d{6}Z/, 'TIME')),
+      ),
+    ]
+      .sort()
+      .join(' '),
     root: (await inGuest(rig, order, status.spec?.network.ip ?? '', 'findmnt -n -o SOURCE /')).trim(),
   };
   const wanted: typeof seen = {
@@ -89,7 +125,11 @@ export async function complaintsAbout(rig: Rig, order: GuestOrder, before: Inven
   };
   const keys = Object.keys(wanted) as (keyof typeof wanted)[];
   return [
-    ...keys.flatMap((key) => (JSON.stringify(seen[key]) === JSON.stringify(wanted[key]) ? [] : [`${key}: ${JSON.stringify(seen[key])} instead of ${JSON.stringify(wanted[key])}`])),
+    ...keys.flatMap((key) =>
+      JSON.stringify(seen[key]) === JSON.stringify(wanted[key])
+        ? []
+        : [`${key}: ${JSON.stringify(seen[key])} instead of ${JSON.stringify(wanted[key])}`],
+    ),
     ...differences(withoutGuests(before, [name, ...others]), withoutGuests(await inventoryOf(rig.lab), [name, ...others])),
   ];
 }
@@ -101,7 +141,10 @@ export async function complaintsAbout(rig: Rig, order: GuestOrder, before: Inven
  */
 export async function leftOf(rig: Rig, order: GuestOrder, before: Inventory, others: readonly string[] = []): Promise<string[]> {
   const { promised } = await rig.flow.dom0State(order.dom0);
-  const schedule = await rig.temporal.schedule.getHandle(`nightly/${order.name}`).describe().catch(() => undefined);
+  const schedule = await rig.temporal.schedule
+    .getHandle(`nightly/${order.name}`)
+    .describe()
+    .catch(() => undefined);
   return [
     ...differences(withoutGuests(before, others), withoutGuests(await inventoryOf(rig.lab), others)),
     ...(promised.some(({ guest }) => guest === order.name) ? ['the ledger still promises it its part'] : []),

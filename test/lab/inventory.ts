@@ -19,17 +19,31 @@ find /var/lib/guestflow/golden -printf 'path %p\\n'
 `;
 
 /** Directories of guestflow itself: they appear with the first guest, and stay. */
-const OWN = new Set(['/home/xen/.guestflow', '/home/xen/domains', '/var/lib/guestflow/guests', '/var/lib/guestflow/guests/.guestflow', '/var/backups/guestflow/.guestflow'].map((path) => `path ${path}`));
+const OWN = new Set(
+  [
+    '/home/xen/.guestflow',
+    '/home/xen/domains',
+    '/var/lib/guestflow/guests',
+    '/var/lib/guestflow/guests/.guestflow',
+    '/var/backups/guestflow/.guestflow',
+  ].map((path) => `path ${path}`),
+);
 
 /** What is on the dom0 now. */
 export async function inventoryOf(lab: Lab): Promise<Inventory> {
   const { stdout } = await lab.exec(['sh', '-c', LOOK]);
-  return stdout.split('\n').filter((line) => line !== '' && line !== 'device No' && !OWN.has(line)).sort();
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '' && line !== 'device No' && !OWN.has(line))
+    .sort();
 }
 
 /** In words, how two inventories differ; empty when they do not. */
 export function differences(before: Inventory, after: Inventory): string[] {
-  return [...after.filter((line) => !before.includes(line)).map((line) => `is new: ${line}`), ...before.filter((line) => !after.includes(line)).map((line) => `has gone: ${line}`)];
+  return [
+    ...after.filter((line) => !before.includes(line)).map((line) => `is new: ${line}`),
+    ...before.filter((line) => !after.includes(line)).map((line) => `has gone: ${line}`),
+  ];
 }
 
 /** The lines that are no guest's of these names. What is free in the volume group depends on them, and is left out, too, when there are any. */

@@ -27,7 +27,12 @@ function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }
 
-const KINDS: Readonly<Record<number, FileInfo['kind']>> = { 0o100000: 'file', 0o040000: 'directory', 0o120000: 'symlink', 0o060000: 'block' };
+const KINDS: Readonly<Record<number, FileInfo['kind']>> = {
+  0o100000: 'file',
+  0o040000: 'directory',
+  0o120000: 'symlink',
+  0o060000: 'block',
+};
 
 /** A line of `stat -c '%f %s %b %B %Y'`. */
 function parseInfo(line: string): FileInfo {

@@ -1,6 +1,13 @@
 /** The lab's dom0 as the tool modules see one: each process is started inside it, over the login that all commands of the lab share. */
 import type { Host } from '../../activities/host/host.ts';
-import { createRunner, ToolError, type PipelineOptions, type PipelineStage, type Runner, type RunOptions } from '../../activities/host/run.ts';
+import {
+  createRunner,
+  ToolError,
+  type PipelineOptions,
+  type PipelineStage,
+  type Runner,
+  type RunOptions,
+} from '../../activities/host/run.ts';
 import { shellQuote } from '../../lab/ssh.ts';
 import { createLabFiles } from './lab-files.ts';
 
@@ -25,7 +32,13 @@ function asToolError(error: unknown, { tool, args }: Pick<PipelineStage, 'tool' 
 
 /** A runner whose tools run in dom0. A time limit or a cancellation ends ssh; what it started in dom0 may run on. */
 export function createLabRunner(sshConfigFile: string, local: Runner = createRunner()): Runner {
-  const overSsh = (tool: string, args: readonly string[], options: Pick<RunOptions, 'env' | 'cwd'>): string[] => ['-F', sshConfigFile, '--', 'dom0', remoteCommand(tool, args, options)];
+  const overSsh = (tool: string, args: readonly string[], options: Pick<RunOptions, 'env' | 'cwd'>): string[] => [
+    '-F',
+    sshConfigFile,
+    '--',
+    'dom0',
+    remoteCommand(tool, args, options),
+  ];
 
   async function pipeline(stages: readonly PipelineStage[], options: PipelineOptions): ReturnType<Runner['pipeline']> {
     const { env: _env, cwd: _cwd, ...rest } = options;

@@ -26,7 +26,9 @@ afterAll(async () => {
   await rig.close();
 });
 
-const expectOff = async (): Promise<void> => { expect(await domainOf(rig, NAME)).toBeUndefined(); };
+const expectOff = async (): Promise<void> => {
+  expect(await domainOf(rig, NAME)).toBeUndefined();
+};
 const login = (script: string): Promise<string> => inGuest(rig, order, IP, script);
 
 describe('an order', () => {
@@ -40,9 +42,19 @@ describe('an order', () => {
 
   test('has the memory, processors and disks that were ordered, and its own identity', async () => {
     expect(await domainOf(rig, NAME)).toMatchObject({ memoryMiB: order.memoryBytes / MiB, vcpus: order.vcpus });
-    const seen = await login(`blockdev --getsize64 /dev/xvda2 /dev/xvda1; swapon --noheadings --show=NAME; hostname; ip -o -4 addr show dev eth0 | awk '{print $4}'; systemctl is-active systemd-timesyncd; wc -c < /etc/machine-id; blkid -o value -s UUID /dev/xvda2`);
+    const seen = await login(
+      `blockdev --getsize64 /dev/xvda2 /dev/xvda1; swapon --noheadings --show=NAME; hostname; ip -o -4 addr show dev eth0 | awk '{print $4}'; systemctl is-active systemd-timesyncd; wc -c < /etc/machine-id; blkid -o value -s UUID /dev/xvda2`,
+    );
     const [root, swap, swapDevice, hostname, address, timeDaemon, machineId, uuid] = seen.trim().split('\n');
-    expect([root, swap, swapDevice, hostname, address, timeDaemon, machineId]).toEqual([String(order.diskBytes), String(order.swapBytes), '/dev/xvda1', NAME, `${IP}/24`, 'active', '33']);
+    expect([root, swap, swapDevice, hostname, address, timeDaemon, machineId]).toEqual([
+      String(order.diskBytes),
+      String(order.swapBytes),
+      '/dev/xvda1',
+      NAME,
+      `${IP}/24`,
+      'active',
+      '33',
+    ]);
     expect(uuid).toMatch(/^[0-9a-f-]{36}$/);
     expect(Number(await login('df -B1 --output=size / | tail -n 1'))).toBeGreaterThan(0.9 * order.diskBytes);
   });
@@ -145,7 +157,12 @@ describe('a guest that is terminated at once', () => {
   test('leaves none of its bytes to the next guest, whose disks stand on the same extents; that order is cancelled, and undone whole', async () => {
     const next = await rig.order({ name: 'beta', order: 'life-4', disk: '1GiB' });
     await rig.flow.order(next);
-    await expect.poll(async () => (await volumesOf(rig, 'beta')).filter(({ tags }) => !tags.includes('guestflow.unfinished')).length, { timeout: 900_000, interval: 1_000 }).toBe(2);
+    await expect
+      .poll(async () => (await volumesOf(rig, 'beta')).filter(({ tags }) => !tags.includes('guestflow.unfinished')).length, {
+        timeout: 900_000,
+        interval: 1_000,
+      })
+      .toBe(2);
     const same = [...(await extentsOf(rig, 'beta'))].filter((extent) => extents.has(extent));
     expect(same.length).toBeGreaterThanOrEqual((next.diskBytes + next.swapBytes) / (4 * MiB));
     for (const volume of ['root', 'swap']) expect(await searchPattern(rig, `/dev/vg01/beta-${volume}`)).toBe(0);

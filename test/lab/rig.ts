@@ -76,7 +76,8 @@ async function awaitRegistration(port: number): Promise<void> {
   const deadline = Date.now() + REGISTERED_LIMIT_MS;
   try {
     while ((await flow.dom0State(DOM0).catch(() => undefined))?.facts === undefined) {
-      if (Date.now() > deadline) throw new Error(`the worker of the lab's dom0 has not registered within ${String(REGISTERED_LIMIT_MS / 1000)} s`);
+      if (Date.now() > deadline)
+        throw new Error(`the worker of the lab's dom0 has not registered within ${String(REGISTERED_LIMIT_MS / 1000)} s`);
       await sleep(300);
     }
   } finally {
@@ -111,13 +112,21 @@ export async function startRig(say: (message: string) => void): Promise<{ facts:
     const key = await loginKey(stateDir);
     const servers = startTemporal(stateDir, temporalPort).then(() => startControlWorker(stateDir, `127.0.0.1:${String(temporalPort)}`));
     const lab = labUp({
-      name: LAB, stateDir, temporalPort, dom0Name: DOM0,
+      name: LAB,
+      stateDir,
+      temporalPort,
+      dom0Name: DOM0,
       packageFile: async () => (await buildDom0Package({})).file,
-      onProgress: ({ message, seconds }) => { say(seconds === undefined ? message : `${message} (${seconds.toFixed(1)} s)`); },
+      onProgress: ({ message, seconds }) => {
+        say(seconds === undefined ? message : `${message} (${seconds.toFixed(1)} s)`);
+      },
     });
     await Promise.all([servers, lab]);
     await awaitRegistration(temporalPort);
-    return { facts: { stateDir, temporalPort, sshConfigFile: (await lab).sshConfigFile, keyFile: key.file, publicKey: key.publicKey }, stop };
+    return {
+      facts: { stateDir, temporalPort, sshConfigFile: (await lab).sshConfigFile, keyFile: key.file, publicKey: key.publicKey },
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

@@ -17,12 +17,16 @@ export async function extentsOf(rig: Rig, name: string): Promise<ReadonlySet<num
 
 /** Fills the device, which nobody uses, with the pattern, and looks that it is there from the first block to the last. */
 export async function plantPattern(rig: Rig, device: string): Promise<void> {
-  await onDom0(rig, `
+  await onDom0(
+    rig,
+    `
     size=$(blockdev --getsize64 ${device})
     yes '${PATTERN}' | dd of=${device} bs=1M iflag=fullblock count=$((size / 1048576)) conv=fsync status=none
     for block in 0 $((size / 2097152)) $((size / 1048576 - 1)); do
       dd if=${device} bs=1M skip=$block count=1 status=none | grep -aqF '${PATTERN}'
-    done`, LIMIT_MS);
+    done`,
+    LIMIT_MS,
+  );
 }
 
 /** How often the pattern is anywhere on the device. */
