@@ -67,14 +67,17 @@ async function setStaleDatabaseAside(kind: Kind, stateDir: string, stages: Stage
 }
 
 async function startTemporal(stateDir: string, port: number, stages: Stages, started: Started, signal: AbortSignal): Promise<string> {
-  return stages.run('temporal', async (say) => {
+  let uiUrl = '';
+  await stages.run('temporal', async (say) => {
     const temporal = await startEmbeddedTemporal({ stateDir, port, onProgress: say, signal });
     started.add(() => temporal.stop());
     if (temporal.address !== `127.0.0.1:${String(port)}`) {
       throw new GuestflowError('Unreachable', `Temporal serves at ${temporal.address}, where dom0 cannot reach it`, { mend: `end what uses port ${String(port)}, then start again` });
     }
+    uiUrl = temporal.uiUrl;
     return `${temporal.address}, UI ${temporal.uiUrl}`;
   });
+  return uiUrl;
 }
 
 async function startControlWorker(address: string, stages: Stages, started: Started, logger: Logger): Promise<void> {
@@ -95,11 +98,12 @@ async function startControlWorker(address: string, stages: Stages, started: Star
 }
 
 /** Temporal and the control worker beside the dom0: neither waits for the other. */
-async function startAll(kind: Kind, context: Omit<Dom0Options, 'say'>, stages: Stages, started: Started): Promise<UpDom0> {
+async function startAll(kind: Kind, context: Omit<Dom0Options, 'say'>, stages: Stages, started: Started): Promise<{ dom0: UpDom0; uiUrl: string }> {
   const { stateDir, temporalPort, signal, logger } = context;
-  const temporal = async (): Promise<void> => {
-    await startTemporal(stateDir, temporalPort, stages, started, signal);
+  const temporal = async (): Promise<string> => {
+    const uiUrl = await startTemporal(stateDir, temporalPort, stages, started, signal);
     await startControlWorker(`127.0.0.1:${String(temporalPort)}`, stages, started, logger);
+    return uiUrl;
   };
   const starters = { lab: labDom0, here: thisDom0, simulated: simulatedDom0 };
   const dom0 = async (): Promise<UpDom0> => {
@@ -115,11 +119,11 @@ async function startAll(kind: Kind, context: Omit<Dom0Options, 'say'>, stages: S
   };
   // A worker in this process needs Temporal first; the lab is built beside it.
   if (kind !== 'lab') {
-    await temporal();
-    return dom0();
+    const uiUrl = await temporal();
+    return { dom0: await dom0(), uiUrl };
   }
-  const [, made] = await Promise.all([temporal(), dom0()]);
-  return made;
+  const [uiUrl, made] = await Promise.all([temporal(), dom0()]);
+  return { dom0: made, uiUrl };
 }
 
 /** Until the dom0's worker has said what it has. */
@@ -177,7 +181,7 @@ export async function up(options: UpOptions, io: Io = processIo()): Promise<unde
     const temporalPort = await freePort(7233);
     const key = await loginKey(stateDir);
     const work = async (): Promise<void> => {
-      const dom0 = await startAll(kind, { stateDir, temporalPort, signal: stop.signal, logger }, stages, started);
+      const { dom0, uiUrl } = await startAll(kind, { stateDir, temporalPort, signal: stop.signal, logger }, stages, started);
       const flow = await connect({ address: `127.0.0.1:${String(temporalPort)}`, stateDir });
       started.add(() => flow.close());
       await stages.run('dom0 worker', async (say) => {
@@ -186,7 +190,7 @@ export async function up(options: UpOptions, io: Io = processIo()): Promise<unde
         return `${dom0.host} registered`;
       });
       const { status, found } = await orderGuest(flow, dom0.host, key.publicKey, io, options, stop.signal);
-      const summary = await summarise(flow, dom0, key, join(stateDir, 'ssh', 'known_hosts'), { name: status.name, found, stages: stages.all(), seconds: (performance.now() - begun) / 1000 });
+      const summary = await summarise(flow, dom0, key, join(stateDir, 'ssh', 'known_hosts'), { name: status.name, found, uiUrl, stages: stages.all(), seconds: (performance.now() - begun) / 1000 });
       if (options.json) printJson(io, summary);
       else printSummary(io, summary);
     };

@@ -30,7 +30,10 @@ export class Turns {
     const [next, ...others] = this.waiting.get(key) ?? [];
     if (others.length > 0) this.waiting.set(key, others);
     else this.waiting.delete(key);
-    if (next !== undefined) return next();
+    if (next !== undefined) {
+      next();
+      return;
+    }
     const left = (this.inside.get(key) ?? 1) - 1;
     if (left > 0) this.inside.set(key, left);
     else this.inside.delete(key);

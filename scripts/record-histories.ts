@@ -20,7 +20,7 @@ async function record(environment: TestWorkflowEnvironment, workflowId: string, 
   const file = `${FOLDER}${name}.json`;
   if (existsSync(file) && !again) return;
   const history = await environment.client.workflow.getHandle(workflowId).fetchHistory();
-  writeFileSync(file, `${JSON.stringify(historyToJSON(history))}\n`);
+  writeFileSync(file, `${historyToJSON(history)}\n`);
   console.log(name);
 }
 

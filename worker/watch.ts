@@ -47,8 +47,9 @@ export async function watchDomains(options: WatchOptions): Promise<void> {
   const told = new Map<string, number>();
   let canWatch = true;
   const rest = (ms: number): Promise<unknown> => sleep(ms, undefined, { signal }).catch(() => undefined);
+  const isOver = (): boolean => signal.aborted;
   await rest(settleMs);
-  while (!signal.aborted) {
+  while (!isOver()) {
     try {
       await tellMissing(options, told);
     } catch (error) {
@@ -59,7 +60,7 @@ export async function watchDomains(options: WatchOptions): Promise<void> {
       canWatch = true;
       await rest(settleMs);
     } catch (error) {
-      if (canWatch && !signal.aborted) log.warn({ reason: messageOf(error) }, 'xenstore cannot be watched: looking every minute');
+      if (canWatch && !isOver()) log.warn({ reason: messageOf(error) }, 'xenstore cannot be watched: looking every minute');
       canWatch = false;
       await rest(WITHOUT_WATCH_MS);
     }

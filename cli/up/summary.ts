@@ -1,7 +1,7 @@
 /** What `guestflow up` ends with: all that a person wants to know of the guest. */
 import { existsSync } from 'node:fs';
 import type { Guestflow } from '../../client/index.ts';
-import { nightlyScheduleId } from '../../contract/names.ts';
+import { guestWorkflowId, nightlyScheduleId } from '../../contract/names.ts';
 import { formatSize } from '../../contract/sizes.ts';
 import type { GuestInventory, GuestStatus, OperationProgress } from '../../contract/types.ts';
 import { printLine, type Io } from '../io.ts';
@@ -42,7 +42,7 @@ export function loginCommand(dom0: UpDom0, key: LoginKey, knownHosts: string, ip
 }
 
 /** Asks the dom0 and Temporal how things are now. */
-export async function summarise(flow: Guestflow, dom0: UpDom0, key: LoginKey, knownHosts: string, run: Pick<Summary, 'found' | 'stages' | 'seconds'> & { name: string }): Promise<Summary> {
+export async function summarise(flow: Guestflow, dom0: UpDom0, key: LoginKey, knownHosts: string, run: Pick<Summary, 'found' | 'stages' | 'seconds'> & { readonly name: string; readonly uiUrl: string }): Promise<Summary> {
   const { status, operation } = await flow.progress(run.name);
   const ref = { name: status.name, order: status.order, dom0: status.dom0 };
   const [inventory, xlList, lvs, next] = await Promise.all([
@@ -55,7 +55,7 @@ export async function summarise(flow: Guestflow, dom0: UpDom0, key: LoginKey, kn
   return {
     simulated: dom0.kind === 'simulated', dom0: { host: dom0.host, kind: dom0.kind }, guest: status, found: run.found, stages: run.stages, steps: operation?.steps ?? [], inventory,
     login: dom0.kind === 'simulated' ? 'there is nothing to log in to: the guest is simulated' : loginCommand(dom0, key, knownHosts, ip),
-    xlList, lvs, schedule: { id: nightlyScheduleId(run.name), next: next ?? 'paused' }, urls: { guest: flow.guestUrl(run.name) ?? '', ui: flow.uiUrl ?? '' }, seconds: run.seconds,
+    xlList, lvs, schedule: { id: nightlyScheduleId(run.name), next: next ?? 'paused' }, urls: { guest: `${run.uiUrl}/namespaces/default/workflows/${encodeURIComponent(guestWorkflowId(run.name))}`, ui: run.uiUrl }, seconds: run.seconds,
   };
 }
 

@@ -1,7 +1,6 @@
 /** A gateway over a real Temporal, real workflows of orders and guests, and scripted steps on the dom0. */
-import { fileURLToPath } from 'node:url';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import { createBillingActivities, type GuestDesk, type Messenger } from '../../activities/billing.ts';
 import { connect, type Guestflow } from '../../client/index.ts';
 import { findEndpoint } from '../../client/config.ts';
@@ -18,6 +17,7 @@ import { createCatalogue } from '../../gateway/catalogue.ts';
 import { createDesk } from '../../gateway/desk.ts';
 import { createGateway, type Gateway } from '../../gateway/gateway.ts';
 import { SIGNUP_SECRET, STRIPE_SECRET } from '../unit/gateway/bench.ts';
+import { billingBundle } from './billing-bundle.ts';
 import { DOM0, startServer, type AnyActivities } from './temporal.ts';
 
 /** A plan whose guests go at once. */
@@ -26,8 +26,8 @@ const GRACE0 = 'grace0: {memory: 256MiB, vcpus: 1, disk: 2GiB, swap: 128MiB, gra
 const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0' };
 
 export const FACTS: Dom0Facts = {
-  host: DOM0, seenAt: '2026-01-01T00:00:00.000Z', xenVersion: '4.17.7', memoryBytes: 2 ** 36, memoryFreeBytes: 2 ** 35, cpus: 8, volumeGroup: 'vg01', volumeGroupBytes: 2 ** 42,
-  volumeGroupFreeBytes: 2 ** 41, imageDirFreeBytes: 2 ** 36, network: { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' }, addresses: [], workerVersion: '0.1.0', domains: [],
+  host: DOM0, seenAt: '2026-01-01T00:00:00.000Z', xenVersion: '4.17.7', memoryBytes: 2 ** 44, memoryFreeBytes: 2 ** 44, cpus: 4096, volumeGroup: 'vg01', volumeGroupBytes: 2 ** 46,
+  volumeGroupFreeBytes: 2 ** 46, imageDirFreeBytes: 2 ** 36, network: { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' }, addresses: [], workerVersion: '0.1.0', domains: [],
 };
 
 const ANSWERS: Record<string, unknown> = {
@@ -101,10 +101,9 @@ export async function startBilling(): Promise<BillingBench> {
   };
   const steps = scriptedSteps(calls, { createImage: createImage as never });
   const { nativeConnection: connection } = environment;
-  const { code } = await bundleWorkflowCode({ workflowsPath: fileURLToPath(new URL('./billing-workflows.ts', import.meta.url)), logger: new DefaultLogger('ERROR') });
   const activities = { ...steps, ...createBillingActivities({ desk: scriptedDesk, messenger: tell }) };
   const workers = await Promise.all([
-    Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowBundle: { code }, activities }),
+    Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowBundle: await billingBundle(), activities }),
     ...[dom0Queue(DOM0), dom0BulkQueue(DOM0)].map((taskQueue) => Worker.create({ connection, taskQueue, activities: steps, maxHeartbeatThrottleInterval: '100ms' })),
   ]);
   const runs = workers.map((worker) => worker.run());
