@@ -72,7 +72,12 @@ export function deploymentOptions(env: NodeJS.ProcessEnv = process.env): WorkerD
  * it no longer runs have to give, until it is forced to end and the call's time limit is over; so the activity is tried again at once.
  */
 export function endsCallsWithItsWorker(client: Client): ActivityInterceptorsFactory {
-  return (context) => ({ inbound: { execute: async (input, next) => client.withAbortSignal(context.cancellationSignal, async () => next(input)) } });
+  return (context) => ({
+    inbound: {
+      // A call that begins after the signal fired does not notice it (SDK 1.24): hence the race.
+      execute: async (input, next) => Promise.race([client.withAbortSignal(context.cancellationSignal, async () => next(input)), context.cancelled]),
+    },
+  });
 }
 
 /** How to run a control worker. */

@@ -47,7 +47,7 @@ class Dom0 {
     setHandler(drainUpdate, (drained) => this.change({ drained }));
     setHandler(attachUpdate, (access) => this.change({ networks: [...(this.state.networks ?? []).filter(({ cidr }) => cidr !== access.cidr), access] }));
     setHandler(reserveUpdate, (request) => this.reserve(request));
-    setHandler(releaseUpdate, (owner) => this.change({ promised: released(this.state.promised, owner) }));
+    setHandler(releaseUpdate, (owner) => this.change(released(this.state, owner)));
     setHandler(auditUpdate, () => this.audit());
     this.change({});
   }

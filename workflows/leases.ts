@@ -76,7 +76,9 @@ export function returned(before: NetworkState, { guest, order }: { guest: string
   const own = state.leases.find((entry) => entry.guest === guest && entry.order === order);
   if (own === undefined) return state;
   const until = new Date(Date.parse(now) + state.settings.quarantineSeconds * 1000).toISOString();
-  return { ...state, leases: state.leases.filter((entry) => entry !== own), quarantined: [...state.quarantined, { ...own, until }] };
+  // Its cfg went before its lease does.
+  const members = state.members.map((member) => ({ ...member, addresses: member.addresses.filter((used) => used.guest !== guest || used.ip !== own.ip) }));
+  return { ...state, members, leases: state.leases.filter((entry) => entry !== own), quarantined: [...state.quarantined, { ...own, until }] };
 }
 
 /** Something answers at the address that this order was leased: it is marked, and the order gets another one. Asked again, that one. */

@@ -35,9 +35,12 @@ function changed(state: Dom0State, own: Promised, request: ReserveRequest): { re
   return refusal ?? { promise: { ...own, memoryBytes, vcpus, diskBytes, ...(plan === undefined ? {} : { plan }) } };
 }
 
-/** The promises without this order's. */
-export function released(promised: Dom0State['promised'], { guest, order }: { guest: string; order: string }): Dom0State['promised'] {
-  return promised.filter((promise) => promise.guest !== guest || promise.order !== order);
+/** The ledger without this order's promise. What it had on the dom0 has gone before: that is not counted until the next audit sees it. */
+export function released(state: Dom0State, { guest, order }: { guest: string; order: string }): Dom0State {
+  const isOthers = (one: { readonly guest?: string; readonly order?: string }): boolean => one.guest !== guest || one.order !== order;
+  const { facts } = state;
+  const known = facts?.holdings === undefined ? {} : { facts: { ...facts, holdings: facts.holdings.filter(isOthers) } };
+  return { ...state, ...known, promised: state.promised.filter(isOthers) };
 }
 
 function planRefusal({ host, facts }: Dom0State, { guest, plan }: ReserveRequest): Refusal | undefined {

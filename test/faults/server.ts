@@ -57,8 +57,6 @@ async function start(worker: Worker): Promise<Running> {
   };
 }
 
-const DBG = new Map<number, string>();
-setInterval(() => { if (process.env.DBGC) console.log('control running', [...DBG.values()].join(' | ')); }, 4000).unref();
 export class Server {
   readonly client: Client;
   private readonly connection: NativeConnection;
@@ -99,8 +97,7 @@ export class Server {
       const call: Call = { guest, activity, input, workflowId, activityId: `${workflowId}#${info.workflowExecution?.runId ?? ''}#${info.activityId}`, attempt: info.attempt, isControl };
       const actor = this.actors.get(guest);
       if (actor === undefined && !isControl) throw new Error(`no case has a guest ${guest}`);
-      const id = Math.random(); if (isControl) DBG.set(id, `${activity} ${workflowId} ${info.attempt}`);
-      try { return await (actor === undefined ? work(input) : actor(call, () => work(input))); } finally { DBG.delete(id); }
+      return actor === undefined ? work(input) : actor(call, () => work(input));
     };
   }
 

@@ -51,6 +51,13 @@ describe('an address', () => {
     expect(take(back, 'b', {}, 900).ip).toBe(first.ip);
   });
 
+  it('that came back is not held any longer by the cfg that the guest had', () => {
+    const { state, ip } = take(network(), 'a');
+    const seen = joined(state, { gateway: '192.0.2.1', members: [{ dom0: 'xen1', bridge: 'xenbr0', exclude: [], addresses: [{ ip, guest: 'a' }] }] });
+    if ('type' in seen) throw new Error(seen.message);
+    expect(take(returned(seen, of('a'), at(0)), 'b', {}, 900).ip).toBe(ip);
+  });
+
   it('that is ordered again under the same name is taken out of quarantine', () => {
     const back = returned(take(network(), 'a', { ip: '192.0.2.5' }).state, of('a'), at(0));
     expect(lease(back, { guest: 'a', order: 'next', ip: '192.0.2.5' }, at(1))).toMatchObject({ lease: { ip: '192.0.2.5' }, state: { quarantined: [] } });

@@ -97,10 +97,12 @@ describe('an order', () => {
     expect(reserve(state({ promised }), request('web1', { memoryBytes: 6 * GiB }), NOW)).toMatchObject({ type: 'NoCapacity', message: expect.stringContaining('1 GiB short') as string });
   });
 
-  it('is released by its own id only', () => {
-    const promised = [{ ...request('web1'), since: NOW }];
-    expect(released(promised, { guest: 'web1', order: 'other' })).toEqual(promised);
-    expect(released(promised, { guest: 'web1', order: 'order-web1' })).toEqual([]);
+  it('is released by its own id only, and then all that it took can be sold again', () => {
+    const own: Holding = { ...hand('guest web1', { memoryBytes: GiB, diskBytes: 10 * GiB, vcpus: 1 }), guest: 'web1', order: 'order-web1' };
+    const before = state({ facts: facts({ holdings: [own, hand('domain old', { memoryBytes: GiB })] }), promised: [{ ...request('web1'), since: NOW }] });
+    expect(released(before, { guest: 'web1', order: 'other' })).toEqual(before);
+    const after = released(before, { guest: 'web1', order: 'order-web1' });
+    expect(capacityOf(after)).toMatchObject({ guests: 0, byHand: { memoryBytes: GiB }, free: { memoryBytes: 14 * GiB, vcpus: 16, diskBytes: 100 * GiB } });
   });
 });
 
@@ -116,7 +118,7 @@ describe('whatever comes in whatever order', () => {
       let now = state({ facts: facts({ policy: policy({ oversell: { vcpus: ratio, memory: 1, disk: ratio } }), holdings: [hand('domain x', { memoryBytes: byHand })] }) });
       for (const one of steps) {
         const name = `g${String(one.guest)}`;
-        if (one.do === 'release') now = { ...now, promised: released(now.promised, { guest: name, order: `order-${name}` }) };
+        if (one.do === 'release') now = released(now, { guest: name, order: `order-${name}` });
         else {
           const { memoryBytes, vcpus, diskBytes } = one;
           const answer = reserve(now, request(name, { memoryBytes, vcpus, diskBytes }), NOW);
