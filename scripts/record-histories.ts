@@ -21,7 +21,7 @@ async function record(environment: TestWorkflowEnvironment, workflowId: string, 
   if (existsSync(file) && !again) return;
   const history = await environment.client.workflow.getHandle(workflowId).fetchHistory();
   writeFileSync(file, `${historyToJSON(history)}\n`);
-  console.log(name);
+  process.stdout.write(`${name}\n`);
 }
 
 async function place(environment: TestWorkflowEnvironment, document: GuestOrder): Promise<WorkflowHandle> {

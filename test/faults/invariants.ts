@@ -100,6 +100,20 @@ function cfgComplaints(after: DomainState, path: string, ref: GuestRef, disks: r
   ];
 }
 
+/** Everything on a dom0 but what belongs to a guest that runs from its volumes. */
+export function withoutGuest(state: DomainState, ref: GuestRef, settings: Dom0Settings): DomainState {
+  const paths = guestPaths(settings, ref.name);
+  const files = new Set([paths.cfg, paths.autostart]);
+  const isMine = (path: string): boolean => files.has(path) || [paths.state, paths.backups].some((directory) => path === directory || path.startsWith(`${directory}/`));
+  return {
+    ...state,
+    domains: state.domains.filter(({ name }) => name !== ref.name),
+    volumes: state.volumes.filter(({ name }) => name !== guestVolumes(ref.name).root && name !== guestVolumes(ref.name).swap),
+    files: Object.fromEntries(Object.entries(state.files).filter(([path]) => !isMine(path))),
+    directories: state.directories.filter((path) => !isMine(path)),
+  };
+}
+
 /** Whether the guest is there as it was ordered, and everything beside it as before. */
 export function asOrdered(before: DomainState, after: DomainState, ref: GuestRef, settings: Dom0Settings): Complaints {
   const paths = guestPaths(settings, ref.name);
@@ -108,16 +122,7 @@ export function asOrdered(before: DomainState, after: DomainState, ref: GuestRef
   const domain = after.domains.find(({ name }) => name === ref.name);
   const root = after.volumes.find(({ name }) => name === names.root);
   const swap = after.volumes.find(({ name }) => name === names.swap);
-  const mine = new Set([paths.cfg, paths.autostart]);
-  const isMine = (path: string): boolean => mine.has(path) || [paths.state, paths.backups].some((directory) => path === directory || path.startsWith(`${directory}/`));
-  const others: DomainState = {
-    ...after,
-    domains: after.domains.filter(({ name }) => name !== ref.name),
-    volumes: after.volumes.filter((volume) => volume !== root && volume !== swap),
-    files: Object.fromEntries(Object.entries(after.files).filter(([path]) => !isMine(path))),
-    directories: after.directories.filter((path) => !isMine(path)),
-    freeBytes: before.freeBytes,
-  };
+  const others = { ...withoutGuest(after, ref, settings), freeBytes: before.freeBytes };
   return [
     ...(domain?.state === 'running' && JSON.stringify([...domain.disks].sort()) === JSON.stringify([...devices].sort()) ? [] : [`the domain is ${JSON.stringify(domain)}`]),
     ...(root?.holds === 'ext4' && root.label === ref.name && !root.damaged ? [] : [`the root volume is ${JSON.stringify(root)}`]),

@@ -15,11 +15,12 @@ import { recordTape, type Tape } from './tape.ts';
 import { startOwnTemporal, type OwnTemporal } from './temporal.ts';
 import { halfDoneCases, undoFaultCases } from './undo-faults.ts';
 import { workflowCases } from './workflow-faults.ts';
+import { walkCases } from './walk.ts';
 import { World } from './world.ts';
 
 export interface FaultRun {
   readonly say: (line: string) => void;
-  /** Decides what the random walks do. Default: the day. */
+  /** The first of the random walks' seeds; only walks are run then. Default: 1. */
   readonly seed?: number;
   /** Only cases whose name contains this. */
   readonly only?: string;
@@ -27,6 +28,7 @@ export interface FaultRun {
   readonly isListing?: boolean;
   /** Cases through Temporal at a time. */
   readonly jobs?: number;
+  /** How many walks. Default: 40, or one with a seed. */
   readonly walks?: number;
 }
 
@@ -34,6 +36,7 @@ const HOST = 'faults';
 /** Dom0s of the cases that run through Temporal: several, because one ledger takes ten updates at a time. */
 const HOSTS = ['faults1', 'faults2', 'faults3', 'faults4'];
 const JOBS = 24;
+const WALKS = 40;
 
 async function makeMatrix(tape: Tape, stages: Stages): Promise<Matrix> {
   const world = await World.create(HOST);
@@ -92,23 +95,23 @@ interface Groups {
   /** Through Temporal: they wait more than they work. */
   readonly slow: readonly Case[];
   readonly quick: readonly Case[];
-  /** With a server of their own, all at once. */
-  readonly together: readonly Case[];
+  /** Those of each group at once, when nothing else runs. */
+  readonly together: readonly (readonly Case[])[];
 }
 
-async function groupsOf(matrix: Matrix, server: Server, temporal: OwnTemporal, isWanted: (name: string) => boolean): Promise<Groups> {
+async function groupsOf(matrix: Matrix, server: Server, temporal: OwnTemporal, isWanted: (name: string) => boolean, walks: { first: number; count: number }): Promise<Groups> {
   const through = { ...matrix, server, temporal, hosts: HOSTS };
   const alike = lookAlikeCases(through);
   const wanted = (cases: readonly Case[]): Case[] => cases.filter(({ name }) => isWanted(name));
   return {
     slow: wanted([...workflowCases(through), ...alike.slow]),
-    quick: wanted([...stepFaultCases(matrix), ...(await undoFaultCases(matrix)), ...halfDoneCases(matrix), ...interruptionCases(matrix), ...lastingCases(matrix), ...alike.quick]),
+    quick: wanted([...stepFaultCases(matrix), ...(await undoFaultCases(matrix)), ...halfDoneCases(matrix), ...interruptionCases(matrix), ...lastingCases(matrix), ...alike.quick, ...walkCases(matrix, walks.first, walks.count)]),
     together: restartCases(through, isWanted),
   };
 }
 
 /** Runs the matrix. */
-export async function runFaults({ say, only = '', isListing = false, jobs = JOBS }: FaultRun): Promise<{ cases: number; failed: number }> {
+export async function runFaults({ say, only = '', isListing = false, jobs = JOBS, seed, walks }: FaultRun): Promise<{ cases: number; failed: number }> {
   installClocks();
   const started = performance.now();
   const seconds = (): string => `${((performance.now() - started) / 1000).toFixed(1)} s`;
@@ -119,17 +122,19 @@ export async function runFaults({ say, only = '', isListing = false, jobs = JOBS
     for (const host of [HOST, ...HOSTS]) await server.serve(host);
     const tape = await recordTape(server, HOST);
     say(`${seconds()}: recorded ${tape.forward.map(({ activity }) => activity).join(', ')}`);
-    const { slow, quick, together } = await groupsOf(await makeMatrix(tape, stages), server, temporal, (name) => name.includes(only));
+    const { slow, quick, together } = await groupsOf(await makeMatrix(tape, stages), server, temporal, (name) => name.includes(seed === undefined ? only : 'walk/'), { first: seed ?? 1, count: walks ?? (seed === undefined ? WALKS : 1) });
+    const all = [...slow, ...quick, ...together.flat()];
     if (isListing) {
-      for (const { name } of [...slow, ...quick, ...together]) say(name);
-      return { cases: slow.length + quick.length + together.length, failed: 0 };
+      for (const { name } of all) say(name);
+      return { cases: all.length, failed: 0 };
     }
     const tally = new Tally(say);
     await Promise.all([tally.run(slow, jobs).then(() => { say(`${seconds()}: ${String(slow.length)} cases through Temporal done`); }), tally.run(quick, 4).then(() => { say(`${seconds()}: ${String(quick.length)} cases of single steps done`); })]);
-    await tally.run(together, together.length);
+    for (const group of together) await tally.run(group, group.length);
+    say(`${seconds()}: ${String(together.flat().length)} cases of restarts done`);
     await tally.run(commandCases().filter(({ name }) => name.includes(only)), 1);
     say(`${seconds()}: ${tally.summary()}`);
-    for (const name of tally.failed) say(`again: npm run test:faults -- --only '${name}'`);
+    for (const name of tally.failed) say(`again: npm run test:faults -- ${name.startsWith('walk/seed ') ? `--seed ${name.slice('walk/seed '.length)}` : `--only '${name}'`}`);
     say(`${String(tally.count)} cases, ${String(tally.failed.length)} failed`);
     return { cases: tally.count, failed: tally.failed.length };
   } finally {

@@ -19,6 +19,8 @@ export const UNDO_ATTEMPTS = UNDO.retry?.maximumAttempts ?? 1;
 export interface PerformOptions {
   /** Default: those of a step. */
   readonly attempts?: number;
+  /** Of the workflow that calls it. */
+  readonly workflowId?: string;
   /** Told of each attempt's environment, by which it can be cancelled. */
   readonly onAttempt?: (environment: MockActivityEnvironment) => void;
 }
@@ -28,11 +30,11 @@ function isFinal(error: unknown): boolean {
 }
 
 /** Calls to Temporal are not played here: they count as done. */
-export async function perform(world: World, { activity, input, isControl }: Entry, { attempts = STEP_ATTEMPTS, onAttempt }: PerformOptions = {}): Promise<Outcome> {
+export async function perform(world: World, { activity, input, isControl }: Entry, { attempts = STEP_ATTEMPTS, workflowId = 'guest/one/walk', onAttempt }: PerformOptions = {}): Promise<Outcome> {
   if (isControl) return { isOk: true, value: undefined };
   for (let attempt = 1; ; attempt += 1) {
     world.startWorker();
-    const environment = new MockActivityEnvironment({ attempt, activityType: activity }, { logger: QUIET });
+    const environment = new MockActivityEnvironment({ attempt, activityType: activity, workflowExecution: { workflowId, runId: 'run' } }, { logger: QUIET });
     onAttempt?.(environment);
     try {
       return { isOk: true, value: await environment.run(() => world.attempt(activity, input)) };
@@ -44,10 +46,10 @@ export async function perform(world: World, { activity, input, isControl }: Entr
 }
 
 /** Runs undos as an operation does: each on its own, whatever became of the others. In words, which did not end well. */
-export async function undo(world: World, entries: readonly Entry[]): Promise<string[]> {
+export async function undo(world: World, entries: readonly Entry[], whose: Pick<PerformOptions, 'workflowId'> = {}): Promise<string[]> {
   const failed: string[] = [];
   for (const entry of entries) {
-    const outcome = await perform(world, entry, { attempts: UNDO_ATTEMPTS });
+    const outcome = await perform(world, entry, { ...whose, attempts: UNDO_ATTEMPTS });
     if (!outcome.isOk) failed.push(`undo ${entry.activity} failed: ${outcome.error.message}`);
   }
   return failed;

@@ -1,4 +1,4 @@
-/** The Temporal server is killed and comes back, while one order stands at each call of the tape, and one at each call of its undo. */
+/** The control worker, or the Temporal server, goes and comes back, while one order stands at each call of the tape, and one at each of its undo. */
 import type { Case, Verdict } from './case.ts';
 import { Scenario, type Disturbance } from './scenario.ts';
 import type { Server } from './server.ts';
@@ -43,17 +43,27 @@ function stopAt(place: Place, last: string | undefined, gathering: Gathering): D
   };
 }
 
-/** All of them run at once, or not at all: the server is killed once for all. */
-export function restartCases(matrix: RestartMatrix, isWanted: (name: string) => boolean): Case[] {
+/** What goes and comes back. */
+const WHO: Readonly<Record<string, (matrix: RestartMatrix) => Promise<void>>> = {
+  'control worker': ({ server }) => server.restartControl(),
+  'Temporal server': ({ temporal }) => temporal.crashAndRestart(),
+};
+
+/** Groups of cases, each of which runs at once, or not at all: what goes, goes once for all of them. */
+export function restartCases(matrix: RestartMatrix, isWanted: (name: string) => boolean): Case[][] {
+  return Object.entries(WHO).map(([who, act]) => casesOf(matrix, who, act, isWanted));
+}
+
+function casesOf(matrix: RestartMatrix, who: string, act: (matrix: RestartMatrix) => Promise<void>, isWanted: (name: string) => boolean): Case[] {
   const places = [...placesIn(matrix.tape.forward, false), ...placesIn(matrix.tape.undo.at(-1) ?? [], true)];
   const last = placesIn(matrix.tape.forward, false).at(-1)?.key;
-  const nameOf = ({ key, isUndo }: Place): string => `server/${isUndo ? 'undo ' : ''}${key}/killed and back`;
+  const nameOf = ({ key, isUndo }: Place): string => `${who}/${isUndo ? 'undo ' : ''}${key}/goes and comes back`;
   const wanted = places.filter((place) => isWanted(nameOf(place)));
-  const gathering = new Gathering(wanted.length, () => matrix.temporal.crashAndRestart());
+  const gathering = new Gathering(wanted.length, () => act(matrix));
   return wanted.map((place, index): Case => ({
     name: nameOf(place),
     async run(): Promise<Verdict> {
-      const scenario = await Scenario.create(matrix.server, `restart${String(index)}`, matrix.hosts[index % matrix.hosts.length] ?? '', stopAt(place, last, gathering));
+      const scenario = await Scenario.create(matrix.server, `${who.slice(0, 1).toLowerCase()}restart${String(index)}`, matrix.hosts[index % matrix.hosts.length] ?? '', stopAt(place, last, gathering));
       try {
         const verdict = await scenario.play();
         const end = place.isUndo ? 'as before' : 'as ordered';

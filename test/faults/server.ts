@@ -40,6 +40,18 @@ function hugeFacts(host: string): Dom0Facts {
   };
 }
 
+/** Asks again when nobody was there to answer: the worker or the server is being restarted. */
+async function stubborn<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (attempt === 10) throw error;
+      await new Promise((resolve) => { setTimeout(resolve, 500); });
+    }
+  }
+}
+
 /** A worker that polls, and how to stop it. */
 interface Running {
   stop(): Promise<void>;
@@ -85,7 +97,7 @@ export class Server {
     const real = createControlActivities(this.client) as unknown as Activities;
     const activities = Object.fromEntries(Object.keys(real).map((name) => [name, this.led(name, true, async (input) => real[name]?.(input))]));
     return start(await Worker.create({ connection: this.connection, taskQueue: CONTROL_QUEUE, workflowBundle: { codePath: this.bundlePath }, activities, maxConcurrentActivityTaskExecutions: SLOTS,
-      shutdownGraceTime: '100ms', shutdownForceTime: '20s', interceptors: { activity: [endsCallsWithItsWorker(this.client)] } }));
+      stickyQueueScheduleToStartTimeout: '1s', shutdownGraceTime: '100ms', shutdownForceTime: '20s', interceptors: { activity: [endsCallsWithItsWorker(this.client)] } }));
   }
 
   /** An activity that asks its guest's actor. */
@@ -159,7 +171,7 @@ export class Server {
   }
 
   async status(guest: string): Promise<GuestStatus> {
-    return this.handle(guest).query<GuestStatus>(QUERIES.status);
+    return stubborn(() => this.handle(guest).query<GuestStatus>(QUERIES.status));
   }
 
   /** Waits for the end of a workflow, whichever it is; for its beginning, too. */
@@ -184,7 +196,7 @@ export class Server {
 
   /** Whether the ledger has promised something to the guest. */
   async hasLease(host: string, guest: string): Promise<boolean> {
-    const ledger = await this.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger);
+    const ledger = await stubborn(() => this.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger));
     return ledger.promised.some((promise) => promise.guest === guest);
   }
 

@@ -35,7 +35,7 @@ function renamed<T>(value: T, from: { name: string; ip: string }, ip: string): T
   return text === undefined ? value : (JSON.parse(text) as T);
 }
 
-const IP = '10.20.0.77';
+export const TAPE_IP = '10.20.0.77';
 
 /** Calls of an order whose activity number `failing` fails for good; undefined: of one that succeeds and is then removed. */
 async function record(server: Server, host: string, failing: number | undefined): Promise<{ forward: Entry[]; undo: Entry[] }> {
@@ -62,7 +62,7 @@ async function record(server: Server, host: string, failing: number | undefined)
   await server.client.workflow.getHandle(guestWorkflowId(name)).result().catch(() => undefined);
   server.forget(name);
   world.close();
-  return renamed({ forward, undo }, { name, ip }, IP);
+  return renamed({ forward, undo }, { name, ip }, TAPE_IP);
 }
 
 /** Records an order and each of its failures. */

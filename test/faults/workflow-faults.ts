@@ -127,15 +127,6 @@ function cancelCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
   });
 }
 
-function controlCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
-  return places.flatMap((place) => {
-    const end = place.isUndo ? 'as before' : 'as ordered';
-    // The worker that runs the workflow goes while the step runs; an activity of its own would hold it up, so nobody waits for it there.
-    const restart = ({ scenario, call }: Moment): Promise<void> | void => (call.isControl ? void scenario.server.restartControl() : scenario.server.restartControl());
-    return [scenarioCase(matrix, named('control worker', place, 'goes and comes back'), ({ isLastStep }) => at(place, isLastStep, { before: restart }), { end })];
-  });
-}
-
 const CONDITIONS = ['diskFull', 'vgFull', 'noMemory', 'noLoop', 'readOnlyFs'] as const;
 
 function conditionCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
@@ -175,6 +166,6 @@ function awayCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
 export function workflowCases(matrix: WorkflowMatrix): Case[] {
   const places = [...placesIn(matrix.tape.forward, false), ...placesIn(matrix.tape.undo.at(-1) ?? [], true)];
   return [
-    ...awayCases(matrix, places), ...controlCases(matrix, places), ...cancelCases(matrix, places), ...failureCases(matrix, places), ...workerCases(matrix, places), ...conditionCases(matrix, places),
+    ...awayCases(matrix, places), ...cancelCases(matrix, places), ...failureCases(matrix, places), ...workerCases(matrix, places), ...conditionCases(matrix, places),
   ];
 }

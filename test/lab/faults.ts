@@ -34,7 +34,7 @@ export const FAULTS = {
   },
   /** Both are killed, and start again. */
   'Temporal and control worker killed': async (rig: Rig): Promise<void> => {
-    await killTemporalAndControl(rig.stateDir);
+    killTemporalAndControl(rig.stateDir);
     await startTemporal(rig.stateDir, rig.temporalPort);
     await startControlWorker(rig.stateDir, `127.0.0.1:${String(rig.temporalPort)}`);
   },

@@ -1,34 +1,32 @@
 /** The control worker and the embedded Temporal of the lab's tests: processes of their own, so that they can be killed. */
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isServerAlive, startServer, stopServer, type ServerProcess } from '../../activities/host/run-server.ts';
 import { bundleWorkflows } from '../../worker/bundle.ts';
 import { startEmbeddedTemporal } from '../../worker/embedded-temporal.ts';
-import { readServerRecord, type ServerRecord } from '../../worker/server-record.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-function controlRecord(stateDir: string): string {
-  return join(stateDir, 'control.json');
-}
+const controlRecord = (stateDir: string): string => join(stateDir, 'control.json');
+const temporalRecord = (stateDir: string): string => join(stateDir, 'temporal', 'server.json');
 
-function temporalRecord(stateDir: string): Promise<ServerRecord | undefined> {
-  return readServerRecord(join(stateDir, 'temporal', 'server.json'));
-}
-
-async function findControl(stateDir: string): Promise<ServerProcess | undefined> {
-  const text = await readFile(controlRecord(stateDir), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as ServerProcess);
-}
-
-function killNow(server: ServerProcess | undefined): void {
-  if (server !== undefined && isServerAlive(server)) process.kill(server.pid, 'SIGKILL');
+/** Both, as far as they run. */
+function running(stateDir: string): ServerProcess[] {
+  return [controlRecord(stateDir), temporalRecord(stateDir)].flatMap((file) => {
+    try {
+      const server = JSON.parse(readFileSync(file, 'utf8')) as ServerProcess;
+      return isServerAlive(server) ? [server] : [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** Starts Temporal; the same files and, after a first start, the same port again. */
-export async function startTemporal(stateDir: string, port: number, signal?: AbortSignal): Promise<void> {
-  await startEmbeddedTemporal({ stateDir, port, uiPort: port + 1000, signal });
+export async function startTemporal(stateDir: string, port: number): Promise<void> {
+  await startEmbeddedTemporal({ stateDir, port, uiPort: port + 1000 });
 }
 
 export async function startControlWorker(stateDir: string, address: string): Promise<void> {
@@ -43,16 +41,13 @@ export async function startControlWorker(stateDir: string, address: string): Pro
   await writeFile(controlRecord(stateDir), JSON.stringify(server));
 }
 
-/** As a crash of the machine that both run on. */
-export async function killTemporalAndControl(stateDir: string): Promise<void> {
-  killNow(await findControl(stateDir));
-  killNow(await temporalRecord(stateDir));
+/** As a crash of the machine that both run on. Does not wait for anything, so that it serves at the very end of a process, too. */
+export function killTemporalAndControl(stateDir: string): void {
+  for (const { pid } of running(stateDir)) process.kill(pid, 'SIGKILL');
 }
 
 /** Ends both, whoever started them. */
 export async function stopTemporalAndControl(stateDir: string): Promise<void> {
-  for (const server of [await findControl(stateDir), await temporalRecord(stateDir)]) {
-    if (server !== undefined) await stopServer(server);
-  }
+  for (const server of running(stateDir)) await stopServer(server);
   await rm(controlRecord(stateDir), { force: true });
 }

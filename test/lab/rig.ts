@@ -8,10 +8,10 @@ import { loginKey } from '../../cli/up/key.ts';
 import { connect, loadPlans, resolveOrder, type Guestflow, type OrderDocument } from '../../client/index.ts';
 import type { GuestOrder } from '../../contract/types.ts';
 import { buildDom0Package } from '../../deploy/package.ts';
-import { labAttach, labClean, labUp, type Lab } from '../../lab/index.ts';
+import { labAttach, labClean, labStatus, labUp, type Lab } from '../../lab/index.ts';
 import { tryMachineLock } from '../../worker/machine-lock.ts';
 import { freePort } from '../../worker/ports.ts';
-import { startControlWorker, startTemporal, stopTemporalAndControl } from './processes.ts';
+import { killTemporalAndControl, startControlWorker, startTemporal, stopTemporalAndControl } from './processes.ts';
 
 /** What one process tells another of a rig. */
 export interface RigFacts {
@@ -101,10 +101,18 @@ export async function startRig(say: (message: string) => void): Promise<{ facts:
   const stateDir = rigFolder();
   const lock = await tryMachineLock('lab-tests');
   if (lock === undefined) throw new Error('lab tests run on this machine already: two of them would take each other for left-overs');
+  let machine: number | undefined;
+  // Ctrl-C ends vitest without a word to its set-up.
+  const killAll = (): void => {
+    killTemporalAndControl(stateDir);
+    if (machine !== undefined) process.kill(machine, 'SIGKILL');
+  };
   const stop = async (): Promise<void> => {
+    process.off('exit', killAll);
     if (process.env['GUESTFLOW_LAB_KEEP'] !== '1') await clear(stateDir);
     await lock.release();
   };
+  process.on('exit', killAll);
   try {
     await clear(stateDir);
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
@@ -122,6 +130,7 @@ export async function startRig(say: (message: string) => void): Promise<{ facts:
       },
     });
     await Promise.all([servers, lab]);
+    machine = (await labStatus({ name: LAB, stateDir })).pid;
     await awaitRegistration(temporalPort);
     return {
       facts: { stateDir, temporalPort, sshConfigFile: (await lab).sshConfigFile, keyFile: key.file, publicKey: key.publicKey },

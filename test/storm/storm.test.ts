@@ -19,7 +19,7 @@ const DELIVERIES = Number(process.env['STORM_DELIVERIES'] ?? ORDERS * 20);
 const SEED = Number(process.env['STORM_SEED'] ?? 20_260_101);
 const KILLS = 3;
 const AT_ONCE = 50;
-const PATIENCE_MS = 3_600_000;
+const PATIENCE_MS = Number(process.env['STORM_PATIENCE_MS'] ?? 3_600_000);
 
 let world: World;
 beforeAll(async () => { world = await createWorld(ORDERS); }, 120_000);

@@ -12,7 +12,7 @@ const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.
 const ANSWERS: Record<string, unknown> = {
   reserve: NETWORK, ensureGolden: { dist: 'bookworm', createdAt: '2026-01-01', reused: true }, createImage: { bytes: 1 }, fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' }, stopGuest: { how: 'shut down' },
   makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 }, setWallclock: { independentWallclock: 'not needed', kernel: '6.1.0', clocksource: 'xen', timeDaemon: 'chrony', skewSeconds: 0, wentBackwards: [] },
-  enableAutostart: { link: 'l' }, takeBackup: { id: 'b1', path: '/b', bytes: 10 }, scheduleNightly: 'nightly/x', sealGuest: { sealed: true }, leftoversOf: [], dropImage: undefined, destroyGuest: undefined,
+  enableAutostart: { link: 'l' }, takeBackup: { id: 'b1', path: '/b', bytes: 10 }, scheduleNightly: 'nightly/x', sealGuest: { sealed: true }, leftoversOf: [], dropImage: undefined, destroyGuest: undefined, disableAutostart: undefined,
 };
 
 function order(name: string): GuestOrder {
