@@ -9,7 +9,7 @@ export default defineConfig({
     projects: [
       { test: { ...shared, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       // The workflow bundle is built once, before the first test.
-      { test: { ...shared, name: 'workflow', include: ['test/workflow/**/*.test.ts'], globalSetup: ['test/global-setup.ts'] } },
+      { test: { ...shared, name: 'workflow', include: ['test/workflow/**/*.test.ts'], retry: 1, globalSetup: ['test/global-setup.ts'] } },
       // Loop devices and mounts are the machine's: one file at a time.
       { test: { ...shared, name: 'host', include: ['test/host/**/*.test.ts'], fileParallelism: false } },
       // A life of a guest under emulation, in one lab.
@@ -18,6 +18,7 @@ export default defineConfig({
           ...shared,
           name: 'lab',
           include: ['test/lab/**/*.test.ts'],
+          globalSetup: ['test/lab/setup.ts'],
           fileParallelism: false,
           testTimeout: 1_200_000,
           hookTimeout: 1_200_000,

@@ -36,7 +36,7 @@ export async function shortBundle(): Promise<string> {
     workflowsPath: WORKFLOWS_PATH, logger: new DefaultLogger('WARN'),
     webpackConfigHook: (config) => ({ ...config, plugins: [...(config.plugins ?? []), inTheirPlace as never] }),
   });
-  if (!/6_?001/.test(code)) throw new Error('the short time limits have not come into the bundle: has workflows/time-limits.ts another name now?');
+  if (!/10_?001/.test(code)) throw new Error('the short time limits have not come into the bundle: has workflows/time-limits.ts another name now?');
   await mkdir(DIST, { recursive: true });
   const temporary = `${path}.${String(process.pid)}.part`;
   await writeFile(temporary, code);

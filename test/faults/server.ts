@@ -121,6 +121,8 @@ export class Server {
 
   /** The workers of a dom0 come (back). */
   async startWorkers(host: string): Promise<void> {
+    if (this.hosts.has(host)) return;
+    this.hosts.set(host, []);
     const activities = Object.fromEntries(activityNames().map((name) => [name, this.led(name, false, async () => { throw new Error(`${name} has no world`); })]));
     const workers = await Promise.all([dom0Queue(host), dom0BulkQueue(host)].map((taskQueue) => Worker.create({ connection: this.connection, taskQueue, activities, maxHeartbeatThrottleInterval: '100ms', maxConcurrentActivityTaskExecutions: SLOTS })));
     this.hosts.set(host, await Promise.all(workers.map(start)));

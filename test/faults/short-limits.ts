@@ -8,7 +8,7 @@ function quick(options: ActivityOptions): ActivityOptions {
 }
 
 /** Longer than a step waits for its turn while many cases run at once. */
-export const TAKEN_MS = 6_001;
+export const TAKEN_MS = 10_001;
 
 export const HOST_CHANGE = quick(real.HOST_CHANGE);
 export const HOST_CHANGE_OFFERS: real.Offers = { count: 2, eachMs: TAKEN_MS };

@@ -29,7 +29,7 @@ function quietRuntime(): void {
 export async function startOwnTemporal(): Promise<OwnTemporal> {
   quietRuntime();
   const stateDir = mkdtempSync(join(tmpdir(), 'guestflow-faults-temporal-'));
-  const start = async (): Promise<EmbeddedTemporal> => startEmbeddedTemporal({ stateDir, port: FIRST_PORT, uiPort: FIRST_PORT + 1000 });
+  const start = async (): Promise<EmbeddedTemporal> => startEmbeddedTemporal({ stateDir, port: FIRST_PORT, uiPort: FIRST_PORT + 1_000 });
   let server = await start();
   const { address } = server;
   const connection = await Connection.connect({ address });

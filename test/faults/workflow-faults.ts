@@ -141,8 +141,9 @@ function conditionCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[
 function awayCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
   return places.filter(({ entry }) => !entry.isControl).flatMap((place) => (['for a while', 'for too long'] as const).map((how): Case => {
     const host = `away-${named('', place, how).toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-|-$/g, '')}`;
+    let isBack = Promise.resolve();
     const leave = ({ scenario }: Moment): void => {
-      void (async () => {
+      isBack = (async () => {
         await scenario.server.stopWorkers(host);
         if (how === 'for too long') return;
         await sleep(TAKEN_MS * 0.5);
@@ -156,7 +157,7 @@ function awayCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
       name: inner.name,
       async run() {
         await matrix.server.serve(host);
-        return inner.run().finally(() => matrix.server.stopWorkers(host));
+        return inner.run().finally(() => isBack.then(() => matrix.server.stopWorkers(host)));
       },
     };
   }));
