@@ -34,7 +34,12 @@ async function typed<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (!(error instanceof GuestflowError)) throw error;
-    throw ApplicationFailure.create({ type: error.type, message: error.message, nonRetryable: error.type !== 'Unreachable', details: [error.details] });
+    throw ApplicationFailure.create({
+      type: error.type,
+      message: error.message,
+      nonRetryable: error.type !== 'Unreachable',
+      details: [error.details],
+    });
   }
 }
 
@@ -52,7 +57,10 @@ export function createBillingActivities({ desk, messenger }: BillingDependencies
       await typed(() => desk.place(order));
     },
 
-    async operateGuest(input: { guest: string; request: OperationRequest & { readonly kind: BillingOperation } }): Promise<OperationOutcome> {
+    async operateGuest(input: {
+      guest: string;
+      request: OperationRequest & { readonly kind: BillingOperation };
+    }): Promise<OperationOutcome> {
       return typed(() => desk.operate(input.guest, input.request));
     },
 

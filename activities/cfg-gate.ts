@@ -8,7 +8,10 @@ import { guestPaths, guestVolumes } from './guest-paths.ts';
 import type { FixCfgInput } from './steps/cfg-fix.ts';
 
 function at(value: unknown, ...path: (string | number)[]): unknown {
-  return path.reduce<unknown>((inner, key) => (typeof inner === 'object' && inner !== null ? (inner as Record<string | number, unknown>)[key] : undefined), value);
+  return path.reduce<unknown>(
+    (inner, key) => (typeof inner === 'object' && inner !== null ? (inner as Record<string | number, unknown>)[key] : undefined),
+    value,
+  );
 }
 
 function same(found: unknown, wanted: unknown): boolean {
@@ -23,7 +26,8 @@ export function compareWithPlan(config: unknown, { spec, disks }: FixCfgInput, s
   const root = disks === 'lvm' ? devicePath(settings.volumeGroup, volumes.root) : paths.diskImage;
   const swap = disks === 'lvm' ? devicePath(settings.volumeGroup, volumes.swap) : paths.swapImage;
   const diskList = at(config, 'disks');
-  const diskOf = (vdev: string): unknown => (Array.isArray(diskList) ? diskList.find((disk: unknown) => at(disk, 'vdev') === vdev) : undefined);
+  const diskOf = (vdev: string): unknown =>
+    Array.isArray(diskList) ? diskList.find((disk: unknown) => at(disk, 'vdev') === vdev) : undefined;
   const wanted: [string, unknown, unknown][] = [
     ['name', at(config, 'c_info', 'name'), spec.name],
     ['type', at(config, 'c_info', 'type'), spec.type],
@@ -38,5 +42,7 @@ export function compareWithPlan(config: unknown, { spec, disks }: FixCfgInput, s
     ['vif ip', at(config, 'nics', 0, 'ip'), spec.network.ip],
   ];
   const text = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
-  return wanted.filter(([, found, meant]) => !same(found, meant)).map(([what, found, meant]) => `${what} is ${text(found)}, not ${text(meant)}`);
+  return wanted
+    .filter(([, found, meant]) => !same(found, meant))
+    .map(([what, found, meant]) => `${what} is ${text(found)}, not ${text(meant)}`);
 }

@@ -1,10 +1,37 @@
 /** Activities of the control worker: calls to Temporal itself. */
 import { Context } from '@temporalio/activity';
-import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, WithStartWorkflowOperation, ScheduleNotFoundError, type Client } from '@temporalio/client';
+import {
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+  WithStartWorkflowOperation,
+  ScheduleNotFoundError,
+  type Client,
+} from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Amounts, NetworkAccess } from '../contract/capacity-types.ts';
-import { CONTROL_QUEUE, DOM0_UPDATES, dom0WorkflowId, GUEST_UPDATES, guestWorkflowId, nightlyScheduleId, operationWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
-import type { Dom0Facts, Dom0State, GuestOrder, GuestRef, GuestSpec, GuestStatus, OperationResult, PromiseAnswer, Reservation, ReserveRequest } from '../contract/types.ts';
+import {
+  CONTROL_QUEUE,
+  DOM0_UPDATES,
+  dom0WorkflowId,
+  GUEST_UPDATES,
+  guestWorkflowId,
+  nightlyScheduleId,
+  operationWorkflowId,
+  QUERIES,
+  WORKFLOWS,
+} from '../contract/names.ts';
+import type {
+  Dom0Facts,
+  Dom0State,
+  GuestOrder,
+  GuestRef,
+  GuestSpec,
+  GuestStatus,
+  OperationResult,
+  PromiseAnswer,
+  Reservation,
+  ReserveRequest,
+} from '../contract/types.ts';
 import { Turns, UPDATES_AT_ONCE } from '../contract/turns.ts';
 import { createLeases } from './leases.ts';
 import { isMissing, unwrapped } from './refusals.ts';
@@ -31,7 +58,14 @@ export interface Claim {
   readonly takes?: Amounts & { readonly plan: string; readonly customer?: string };
 }
 
-function takenBy({ memoryBytes, vcpus, diskBytes, swapBytes, plan, customer }: Pick<GuestOrder, 'memoryBytes' | 'vcpus' | 'diskBytes' | 'swapBytes' | 'plan' | 'customer'>): NonNullable<Claim['takes']> {
+function takenBy({
+  memoryBytes,
+  vcpus,
+  diskBytes,
+  swapBytes,
+  plan,
+  customer,
+}: Pick<GuestOrder, 'memoryBytes' | 'vcpus' | 'diskBytes' | 'swapBytes' | 'plan' | 'customer'>): NonNullable<Claim['takes']> {
   return { memoryBytes, vcpus, diskBytes: diskBytes + swapBytes, plan, ...(customer === undefined ? {} : { customer }) };
 }
 
@@ -43,9 +77,19 @@ export function createControlActivities(client: Client) {
 
   async function toDom0<R>(host: string, update: string, argument: unknown): Promise<R> {
     const initial: Dom0State = { host, drained: false, promised: [] };
-    const start = new WithStartWorkflowOperation<(state: Dom0State) => Promise<void>>(WORKFLOWS.dom0, { workflowId: dom0WorkflowId(host), taskQueue: CONTROL_QUEUE, args: [initial], workflowIdConflictPolicy: 'USE_EXISTING' });
+    const start = new WithStartWorkflowOperation<(state: Dom0State) => Promise<void>>(WORKFLOWS.dom0, {
+      workflowId: dom0WorkflowId(host),
+      taskQueue: CONTROL_QUEUE,
+      args: [initial],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    });
     try {
-      return await turns.take(host, () => client.workflow.executeUpdateWithStart<(state: Dom0State) => Promise<void>, R, [unknown]>(update, { args: [argument], startWorkflowOperation: start }));
+      return await turns.take(host, () =>
+        client.workflow.executeUpdateWithStart<(state: Dom0State) => Promise<void>, R, [unknown]>(update, {
+          args: [argument],
+          startWorkflowOperation: start,
+        }),
+      );
     } catch (error) {
       throw unwrapped(error);
     }
@@ -58,7 +102,9 @@ export function createControlActivities(client: Client) {
   /** The networks that a dom0 reaches; none when it was never heard of. */
   async function networksOf(host: string): Promise<readonly NetworkAccess[]> {
     try {
-      const { facts, networks = [] } = await turns.take(host, () => client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger));
+      const { facts, networks = [] } = await turns.take(host, () =>
+        client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger),
+      );
       return facts === undefined ? networks : [facts.network, ...networks];
     } catch (error) {
       if (isMissing(error)) return [];
@@ -70,7 +116,13 @@ export function createControlActivities(client: Client) {
     await client.schedule.create({
       scheduleId,
       spec: { calendars: [{ ...nightlyTime(ref.name, at), comment: 'every night, UTC' }] },
-      action: { type: 'startWorkflow', workflowType: WORKFLOWS.nightlyBackup, workflowId: operationWorkflowId(ref.name, 'nightly', 'run'), taskQueue: CONTROL_QUEUE, args: [ref] },
+      action: {
+        type: 'startWorkflow',
+        workflowType: WORKFLOWS.nightlyBackup,
+        workflowId: operationWorkflowId(ref.name, 'nightly', 'run'),
+        taskQueue: CONTROL_QUEUE,
+        args: [ref],
+      },
       // A night that was missed because everything was down is made up for once, not for every night of the last year (the default).
       policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '6 hours' },
       state: { note: `nightly backup of guest ${ref.name} on dom0 ${ref.dom0}, order ${ref.order}` },
@@ -99,7 +151,11 @@ export function createControlActivities(client: Client) {
     async release(ref: GuestRef): Promise<void> {
       await leases.release(ref, await networksOf(ref.dom0));
       try {
-        await turns.take(ref.dom0, () => client.workflow.getHandle(dom0WorkflowId(ref.dom0)).executeUpdate(DOM0_UPDATES.release, { args: [{ guest: ref.name, order: ref.order }] }));
+        await turns.take(ref.dom0, () =>
+          client.workflow
+            .getHandle(dom0WorkflowId(ref.dom0))
+            .executeUpdate(DOM0_UPDATES.release, { args: [{ guest: ref.name, order: ref.order }] }),
+        );
       } catch (error) {
         if (!isMissing(error)) throw unwrapped(error);
       }
@@ -112,19 +168,26 @@ export function createControlActivities(client: Client) {
 
     /** Which of these guests a workflow claims, and why the others are orphans. */
     async claims(owners: readonly { guest: string; order: string }[]): Promise<Claim[]> {
-      return Promise.all(owners.map(async ({ guest, order }): Promise<Claim> => {
-        const handle = client.workflow.getHandle(guestWorkflowId(guest));
-        try {
-          const { status } = await handle.describe();
-          if (status.name !== 'RUNNING') return { claimed: false, reason: `its workflow is over (${status.name.toLowerCase()})` };
-          const state = await handle.query<GuestStatus>(QUERIES.status);
-          if (state.order !== order) return { claimed: false, reason: `the guest of that name is of another order, ${state.order}` };
-          return { claimed: true, reason: state.phase, dom0: state.dom0, ...(state.spec === undefined ? {} : { takes: takenBy(state.spec) }) };
-        } catch (error) {
-          if (isMissing(error)) return { claimed: false, reason: 'there is no workflow of that name' };
-          throw error;
-        }
-      }));
+      return Promise.all(
+        owners.map(async ({ guest, order }): Promise<Claim> => {
+          const handle = client.workflow.getHandle(guestWorkflowId(guest));
+          try {
+            const { status } = await handle.describe();
+            if (status.name !== 'RUNNING') return { claimed: false, reason: `its workflow is over (${status.name.toLowerCase()})` };
+            const state = await handle.query<GuestStatus>(QUERIES.status);
+            if (state.order !== order) return { claimed: false, reason: `the guest of that name is of another order, ${state.order}` };
+            return {
+              claimed: true,
+              reason: state.phase,
+              dom0: state.dom0,
+              ...(state.spec === undefined ? {} : { takes: takenBy(state.spec) }),
+            };
+          } catch (error) {
+            if (isMissing(error)) return { claimed: false, reason: 'there is no workflow of that name' };
+            throw error;
+          }
+        }),
+      );
     },
 
     /** Makes the Schedule of a guest's nightly backup, or finds it made. */
@@ -137,7 +200,12 @@ export function createControlActivities(client: Client) {
         if (!(error instanceof ScheduleAlreadyRunning)) throw error;
         const existing = await client.schedule.getHandle(scheduleId).describe();
         if (existing.memo?.['order'] !== ref.order) {
-          throw ApplicationFailure.create({ type: 'NotOurs', nonRetryable: true, message: `schedule ${scheduleId} exists and is not this order's: it is left alone`, details: [{ field: 'name' }] });
+          throw ApplicationFailure.create({
+            type: 'NotOurs',
+            nonRetryable: true,
+            message: `schedule ${scheduleId} exists and is not this order's: it is left alone`,
+            details: [{ field: 'name' }],
+          });
         }
       }
       return scheduleId;
@@ -156,10 +224,14 @@ export function createControlActivities(client: Client) {
     /** Asks the guest for a backup and waits for it. The same night asked twice is one backup. */
     async requestBackup(ref: GuestRef): Promise<OperationResult> {
       const context = Context.current();
-      const timer = setInterval(() => { context.heartbeat(); }, HEARTBEAT_MS);
+      const timer = setInterval(() => {
+        context.heartbeat();
+      }, HEARTBEAT_MS);
       const id = `nightly-${context.info.workflowExecution?.runId ?? ''}`;
       try {
-        return await client.workflow.getHandle(guestWorkflowId(ref.name)).executeUpdate<OperationResult, [unknown]>(GUEST_UPDATES.operate, { args: [{ kind: 'backup', id }], updateId: id });
+        return await client.workflow
+          .getHandle(guestWorkflowId(ref.name))
+          .executeUpdate<OperationResult, [unknown]>(GUEST_UPDATES.operate, { args: [{ kind: 'backup', id }], updateId: id });
       } catch (error) {
         throw unwrapped(error);
       } finally {

@@ -47,7 +47,11 @@ export function createDom0Activities(context: Dom0Context) {
       inspectGuest: activity(z.object({ ref: guestRefSchema, consoleLines: z.number().int().min(0).max(10_000) }), unlocked, inspectGuest),
       leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.dist.exactOptional() }), unlocked, leftoversOf),
       planGuest: activity(z.object({ order: guestOrderWireSchema, lease: reservationSchema }), (input) => input.order.name, planGuest),
-      fixCfg: activity(z.object({ spec: guestSpecSchema, disks: z.enum(['image', 'lvm']), onCrash: z.enum(['destroy', 'restart']) }), ofSpec, fixCfg),
+      fixCfg: activity(
+        z.object({ spec: guestSpecSchema, disks: z.enum(['image', 'lvm']), onCrash: z.enum(['destroy', 'restart']) }),
+        ofSpec,
+        fixCfg,
+      ),
       bootGuest: activity(guestSpecSchema, byName, bootGuest),
       stopGuest: activity(guestRefSchema, byName, stopGuest),
       destroyGuest: activity(guestRefSchema, byName, destroyGuest),

@@ -47,7 +47,8 @@ export async function removeMarkedDirectory(files: HostFiles, directory: string,
 /** What killed attempts to write this file have left beside it. */
 export async function partsOf(files: HostFiles, path: string): Promise<string[]> {
   const start = `${basename(path)}.`;
-  const isPart = (name: string): boolean => name.startsWith(start) && name.endsWith(PART_SUFFIX) && /^[0-9a-f]{8}$/.test(name.slice(start.length, -PART_SUFFIX.length));
+  const isPart = (name: string): boolean =>
+    name.startsWith(start) && name.endsWith(PART_SUFFIX) && /^[0-9a-f]{8}$/.test(name.slice(start.length, -PART_SUFFIX.length));
   return (await files.list(dirname(path))).filter(isPart).map((name) => `${dirname(path)}/${name}`);
 }
 

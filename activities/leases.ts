@@ -24,7 +24,13 @@ function isIn(ip: string, { cidr }: NetworkAccess): boolean {
 
 function asReservation({ ip, mac }: Lease, access: NetworkAccess, order: GuestOrder): Reservation {
   const prefix = parseCidr(access.cidr)?.prefix ?? 24;
-  return { ip, mac, netmask: order.netmask ?? netmaskOfPrefix(prefix), gateway: order.gateway ?? access.gateway, bridge: order.bridge ?? access.bridge };
+  return {
+    ip,
+    mac,
+    netmask: order.netmask ?? netmaskOfPrefix(prefix),
+    gateway: order.gateway ?? access.gateway,
+    bridge: order.bridge ?? access.bridge,
+  };
 }
 
 /** What the control worker asks networks. */
@@ -44,10 +50,16 @@ export function createLeases(client: Client): Leases {
   async function update<R>({ cidr, gateway }: Pick<NetworkAccess, 'cidr' | 'gateway'>, name: string, argument: unknown): Promise<R> {
     const id = nameOf(cidr);
     const start = new WithStartWorkflowOperation<NetworkWorkflow>(WORKFLOWS.network, {
-      workflowId: networkWorkflowId(id), taskQueue: CONTROL_QUEUE, args: [{ cidr: id, gateway }], workflowIdConflictPolicy: 'USE_EXISTING', staticSummary: `network ${id}: its leases`,
+      workflowId: networkWorkflowId(id),
+      taskQueue: CONTROL_QUEUE,
+      args: [{ cidr: id, gateway }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      staticSummary: `network ${id}: its leases`,
     });
     try {
-      return await turns.take(id, () => client.workflow.executeUpdateWithStart<NetworkWorkflow, R, [unknown]>(name, { args: [argument], startWorkflowOperation: start }));
+      return await turns.take(id, () =>
+        client.workflow.executeUpdateWithStart<NetworkWorkflow, R, [unknown]>(name, { args: [argument], startWorkflowOperation: start }),
+      );
     } catch (error) {
       throw unwrapped(error);
     }
@@ -75,7 +87,12 @@ export function createLeases(client: Client): Leases {
 
   return {
     async lease(order, networks) {
-      const request: LeaseRequest = { guest: order.name, order: order.order, ...(order.ip === undefined ? {} : { ip: order.ip }), ...(order.mac === undefined ? {} : { mac: order.mac }) };
+      const request: LeaseRequest = {
+        guest: order.name,
+        order: order.order,
+        ...(order.ip === undefined ? {} : { ip: order.ip }),
+        ...(order.mac === undefined ? {} : { mac: order.mac }),
+      };
       let refusal: unknown;
       for (const network of await candidates(order, networks)) {
         try {
@@ -88,27 +105,47 @@ export function createLeases(client: Client): Leases {
       if (refusal instanceof Error) throw refusal;
       const reached = networks.map(({ cidr }) => cidr).join(', ');
       throw ApplicationFailure.create({
-        type: 'InvalidInput', nonRetryable: true, details: [{ field: 'ip' }],
-        message: order.ip === undefined ? `dom0 ${order.dom0} reaches no network` : `ip ${order.ip} cannot be used on dom0 ${order.dom0}: it is not in the network ${reached}`,
+        type: 'InvalidInput',
+        nonRetryable: true,
+        details: [{ field: 'ip' }],
+        message:
+          order.ip === undefined
+            ? `dom0 ${order.dom0} reaches no network`
+            : `ip ${order.ip} cannot be used on dom0 ${order.dom0}: it is not in the network ${reached}`,
       });
     },
     async replace(order, networks, ip) {
       const network = networks.find((candidate) => isIn(ip, candidate));
-      if (network === undefined) throw ApplicationFailure.create({ type: 'InvalidInput', nonRetryable: true, message: `ip ${ip} is in no network of dom0 ${order.dom0}`, details: [{ field: 'ip' }] });
-      return asReservation(await update<Lease>(network, NETWORK_UPDATES.replace, { guest: order.name, order: order.order, ip, dom0: order.dom0 }), network, order);
+      if (network === undefined)
+        throw ApplicationFailure.create({
+          type: 'InvalidInput',
+          nonRetryable: true,
+          message: `ip ${ip} is in no network of dom0 ${order.dom0}`,
+          details: [{ field: 'ip' }],
+        });
+      return asReservation(
+        await update<Lease>(network, NETWORK_UPDATES.replace, { guest: order.name, order: order.order, ip, dom0: order.dom0 }),
+        network,
+        order,
+      );
     },
     async release({ name, order }, networks) {
       for (const { cidr } of networks) {
         try {
           const id = nameOf(cidr);
-          await turns.take(id, () => client.workflow.getHandle(networkWorkflowId(id)).executeUpdate(NETWORK_UPDATES.release, { args: [{ guest: name, order }] }));
+          await turns.take(id, () =>
+            client.workflow.getHandle(networkWorkflowId(id)).executeUpdate(NETWORK_UPDATES.release, { args: [{ guest: name, order }] }),
+          );
         } catch (error) {
           if (!isMissing(error)) throw unwrapped(error);
         }
       }
     },
     async observe({ host, network, addresses }) {
-      const join: NetworkJoin = { gateway: network.gateway, members: [{ dom0: host, bridge: network.bridge, exclude: network.exclude ?? [], addresses }] };
+      const join: NetworkJoin = {
+        gateway: network.gateway,
+        members: [{ dom0: host, bridge: network.bridge, exclude: network.exclude ?? [], addresses }],
+      };
       await update(network, NETWORK_UPDATES.join, join);
     },
   };

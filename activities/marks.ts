@@ -50,7 +50,14 @@ export function markerOwner(text: Uint8Array | undefined): Owner | undefined {
   if (text === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(Buffer.from(text).toString('utf8'));
-    if (typeof value === 'object' && value !== null && 'guest' in value && 'order' in value && typeof value.guest === 'string' && typeof value.order === 'string') {
+    if (
+      typeof value === 'object' &&
+      value !== null &&
+      'guest' in value &&
+      'order' in value &&
+      typeof value.guest === 'string' &&
+      typeof value.order === 'string'
+    ) {
       return { guest: value.guest, order: value.order };
     }
   } catch {
@@ -67,7 +74,12 @@ export function isOwner(owner: Owner | undefined, ref: GuestRef): boolean {
 export function mustOwn(owner: Owner | undefined, ref: GuestRef, what: string): void {
   if (isOwner(owner, ref)) return;
   const whose = owner === undefined ? 'it carries no mark of guestflow' : `it belongs to guest ${owner.guest} of order ${owner.order}`;
-  throw new GuestflowError('NotOurs', `${what} exists and is not this order's: ${whose}. guestflow leaves it alone; move it away or choose another name.`, {
-    field: 'name', value: ref.name,
-  });
+  throw new GuestflowError(
+    'NotOurs',
+    `${what} exists and is not this order's: ${whose}. guestflow leaves it alone; move it away or choose another name.`,
+    {
+      field: 'name',
+      value: ref.name,
+    },
+  );
 }

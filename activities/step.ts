@@ -58,7 +58,15 @@ interface Holder {
 
 async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
-  await new Promise<void>((resolve) => { signal.addEventListener('abort', () => { resolve(); }, { once: true }); });
+  await new Promise<void>((resolve) => {
+    signal.addEventListener(
+      'abort',
+      () => {
+        resolve();
+      },
+      { once: true },
+    );
+  });
 }
 
 /**
@@ -77,7 +85,10 @@ export class GuestLocks {
     }
     const abort = new AbortController();
     const working = work(AbortSignal.any([outer, abort.signal]));
-    const done = working.then(() => undefined, () => undefined);
+    const done = working.then(
+      () => undefined,
+      () => undefined,
+    );
     this.holders.set(key, { of, abort, done });
     try {
       return await working;
@@ -91,17 +102,31 @@ export class GuestLocks {
 export function toFailure(error: unknown, signal: AbortSignal): Error {
   if (signal.aborted || (error instanceof ToolError && error.cancelled)) return new CancelledFailure('the step was cancelled');
   if (error instanceof GuestflowError) {
-    return ApplicationFailure.create({ type: error.type, message: error.message, nonRetryable: !error.retryable, details: [error.details] });
+    return ApplicationFailure.create({
+      type: error.type,
+      message: error.message,
+      nonRetryable: !error.retryable,
+      details: [error.details],
+    });
   }
   if (error instanceof ToolError) {
     return error.notFound
-      ? ApplicationFailure.create({ type: 'HostNotReady', message: error.message, nonRetryable: true, details: [{ mend: 'guestflow dom0 check' }] })
+      ? ApplicationFailure.create({
+          type: 'HostNotReady',
+          message: error.message,
+          nonRetryable: true,
+          details: [{ mend: 'guestflow dom0 check' }],
+        })
       : ApplicationFailure.create({ type: 'ToolFailed', message: error.message, details: [{}] });
   }
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
   // Errors of the file system (no space, read-only) are the dom0's state: they may pass.
-  return ApplicationFailure.create({ type: 'ToolFailed', message: code === undefined ? message : `file system: ${message}`, details: [{}] });
+  return ApplicationFailure.create({
+    type: 'ToolFailed',
+    message: code === undefined ? message : `file system: ${message}`,
+    details: [{}],
+  });
 }
 
 /**
@@ -115,43 +140,66 @@ export function activityMaker(context: Dom0Context) {
    * @param schema what the step takes; the dom0 worker checks it again, whoever sent it.
    * @param lockOf what the step has to itself on this dom0, if anything.
    */
-  return <I, R>(schema: z.ZodType<NoInfer<I>>, lockOf: (input: NoInfer<I>) => Lock | undefined, step: (env: StepEnv, input: I) => Promise<R>) => async (raw: I): Promise<R> => {
-    const parsed = schema.safeParse(raw);
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0];
-      const field = issue?.path.join('.') ?? '';
-      throw ApplicationFailure.create({ type: 'InvalidInput', nonRetryable: true, message: `${field}: ${issue?.message ?? 'is not valid'}`, details: [{ field }] });
-    }
-    const activity = Context.current();
-    let last: StepHeartbeat = { message: 'started' };
-    const timer = setInterval(() => { activity.heartbeat(last); }, HEARTBEAT_MS);
-    const run = async (signal: AbortSignal): Promise<R> => {
+  return <I, R>(
+      schema: z.ZodType<NoInfer<I>>,
+      lockOf: (input: NoInfer<I>) => Lock | undefined,
+      step: (env: StepEnv, input: I) => Promise<R>,
+    ) =>
+    async (raw: I): Promise<R> => {
+      const parsed = schema.safeParse(raw);
+      if (!parsed.success) {
+        const issue = parsed.error.issues[0];
+        const field = issue?.path.join('.') ?? '';
+        throw ApplicationFailure.create({
+          type: 'InvalidInput',
+          nonRetryable: true,
+          message: `${field}: ${issue?.message ?? 'is not valid'}`,
+          details: [{ field }],
+        });
+      }
+      const activity = Context.current();
+      let last: StepHeartbeat = { message: 'started' };
+      const timer = setInterval(() => {
+        activity.heartbeat(last);
+      }, HEARTBEAT_MS);
+      const run = async (signal: AbortSignal): Promise<R> => {
+        try {
+          return await step(
+            {
+              host: context.host,
+              settings: context.settings,
+              signal,
+              attempt: activity.info.attempt,
+              progress: (message, fraction) => {
+                last = fraction === undefined ? { message } : { message, fraction };
+                activity.heartbeat(last);
+              },
+              log: context.log,
+            },
+            parsed.data,
+          );
+        } catch (error) {
+          const failure = toFailure(error, signal);
+          context.log.warn(
+            { step: activity.info.activityType, workflow: activity.info.workflowExecution?.workflowId, attempt: activity.info.attempt },
+            failure.message,
+          );
+          throw failure;
+        }
+      };
       try {
-        return await step({
-          host: context.host,
-          settings: context.settings,
-          signal,
-          attempt: activity.info.attempt,
-          progress: (message, fraction) => {
-            last = fraction === undefined ? { message } : { message, fraction };
-            activity.heartbeat(last);
-          },
-          log: context.log,
-        }, parsed.data);
-      } catch (error) {
-        const failure = toFailure(error, signal);
-        context.log.warn({ step: activity.info.activityType, workflow: activity.info.workflowExecution?.workflowId, attempt: activity.info.attempt }, failure.message);
-        throw failure;
+        const lock = lockOf(parsed.data);
+        const outer = activity.cancellationSignal;
+        if (lock === undefined) return await run(outer);
+        const isShared = typeof lock !== 'string';
+        return await locks.hold(
+          isShared ? lock.shared : lock,
+          isShared ? (activity.info.workflowExecution?.workflowId ?? '') : lock,
+          outer,
+          run,
+        );
+      } finally {
+        clearInterval(timer);
       }
     };
-    try {
-      const lock = lockOf(parsed.data);
-      const outer = activity.cancellationSignal;
-      if (lock === undefined) return await run(outer);
-      const isShared = typeof lock !== 'string';
-      return await locks.hold(isShared ? lock.shared : lock, isShared ? (activity.info.workflowExecution?.workflowId ?? '') : lock, outer, run);
-    } finally {
-      clearInterval(timer);
-    }
-  };
 }

@@ -26,7 +26,9 @@ export async function auditDom0(io: Io, host: string, options: AuditOptions): Pr
       return orphans.length === 0 ? EXIT.done : EXIT.needsCleanup;
     }
     await mustAgree(io, options, orphans.length);
-    const cleaned = await flow.dom0Task<{ guest: string; order: string; outcome: string }[]>(host, 'clean', { orphans: orphans.map(({ guest, order }) => ({ guest, order })) });
+    const cleaned = await flow.dom0Task<{ guest: string; order: string; outcome: string }[]>(host, 'clean', {
+      orphans: orphans.map(({ guest, order }) => ({ guest, order })),
+    });
     if (options.json) printJson(io, { host, rows, ledger, cleaned });
     else for (const { guest, order, outcome } of cleaned) printLine(io, `${guest} (order ${order}): ${outcome}`);
     return cleaned.every(({ outcome }) => outcome === 'removed') ? EXIT.done : EXIT.needsCleanup;
@@ -53,7 +55,11 @@ function describeLedger(io: Io, { problem, freed, adopted, byHand }: LedgerAudit
 async function mustAgree(io: Io, options: AuditOptions, count: number): Promise<void> {
   if (options.yes === true) return;
   const mend = 'say --yes to remove the orphans without being asked';
-  if (io.stdin.isTTY !== true || options.json === true) throw new GuestflowError('InvalidInput', `--clean removes ${String(count)} orphan(s), and nobody is there to ask`, { field: 'yes', mend });
+  if (io.stdin.isTTY !== true || options.json === true)
+    throw new GuestflowError('InvalidInput', `--clean removes ${String(count)} orphan(s), and nobody is there to ask`, {
+      field: 'yes',
+      mend,
+    });
   const readline = createInterface({ input: io.stdin, output: io.stderr });
   try {
     const answer = await readline.question(`Remove everything of the ${String(count)} orphan(s) above? Their data is gone then. [y/N] `);

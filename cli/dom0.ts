@@ -20,9 +20,14 @@ export async function listDom0s(io: Io, options: ServerOptions): Promise<undefin
 /** Free of what is sold, and what guests made by hand take of it. */
 function capacityRow({ host, guests, free, sellable, byHand, drained }: Capacity): string[] {
   const size = (bytes: number): string => (bytes === 0 ? '0' : bytes < 0 ? `-${formatSize(-bytes)}` : formatSize(bytes));
-  const cells = free === undefined || sellable === undefined
-    ? ['', '', '']
-    : [`${size(free.memoryBytes)} of ${size(sellable.memoryBytes)}`, `${String(free.vcpus)} of ${String(sellable.vcpus)}`, `${size(free.diskBytes)} of ${size(sellable.diskBytes)}`];
+  const cells =
+    free === undefined || sellable === undefined
+      ? ['', '', '']
+      : [
+          `${size(free.memoryBytes)} of ${size(sellable.memoryBytes)}`,
+          `${String(free.vcpus)} of ${String(sellable.vcpus)}`,
+          `${size(free.diskBytes)} of ${size(sellable.diskBytes)}`,
+        ];
   const hand = byHand.memoryBytes + byHand.diskBytes === 0 ? '' : `${size(byHand.memoryBytes)}, ${size(byHand.diskBytes)}`;
   return [host, String(guests), ...cells, hand, free === undefined ? 'not registered' : drained ? 'drained' : 'open'];
 }
@@ -33,8 +38,20 @@ export async function checkDom0(io: Io, host: string, task: 'preflight' | 'prepa
     const report = await flow.dom0Task<PreflightReport>(host, task);
     if (options.json) printJson(io, report);
     else {
-      printTable(io, ['', 'ROW', 'FOUND', 'WHAT TO DO'], report.rows.map(({ row, state, found, mend }) => [state, row, found, mend ?? '']));
-      printLine(io, report.ok ? `dom0 ${host} has what guests need` : `dom0 ${host} lacks ${report.rows.filter(({ state }) => state === 'missing').map(({ row }) => row).join(', ')}`);
+      printTable(
+        io,
+        ['', 'ROW', 'FOUND', 'WHAT TO DO'],
+        report.rows.map(({ row, state, found, mend }) => [state, row, found, mend ?? '']),
+      );
+      printLine(
+        io,
+        report.ok
+          ? `dom0 ${host} has what guests need`
+          : `dom0 ${host} lacks ${report.rows
+              .filter(({ state }) => state === 'missing')
+              .map(({ row }) => row)
+              .join(', ')}`,
+      );
     }
     return report.ok ? EXIT.done : EXIT.refused;
   });
@@ -60,7 +77,15 @@ export async function showLedger(io: Io, host: string, options: ServerOptions): 
     if (state.facts === undefined) printLine(io, 'its worker has not said anything yet');
     else describeFacts(io, state.facts);
     const leases = await leasesOf(flow);
-    const rows = state.promised.map(({ guest, order, memoryBytes, vcpus, diskBytes, since }) => [guest, order, leases.get(`${guest} ${order}`) ?? '', formatSize(memoryBytes), String(vcpus), formatSize(diskBytes), since]);
+    const rows = state.promised.map(({ guest, order, memoryBytes, vcpus, diskBytes, since }) => [
+      guest,
+      order,
+      leases.get(`${guest} ${order}`) ?? '',
+      formatSize(memoryBytes),
+      String(vcpus),
+      formatSize(diskBytes),
+      since,
+    ]);
     if (rows.length > 0) printTable(io, ['GUEST', 'ORDER', 'ADDRESS', 'MEMORY', 'VCPUS', 'DISKS', 'SINCE'], rows);
     return undefined;
   });

@@ -9,10 +9,18 @@ import type { EventsOptions } from './commands/gateway.ts';
 import { printFacts, printJson, printLine, printTable, type Io } from './io.ts';
 
 export async function showEvents(io: Io, order: string | undefined, options: EventsOptions): Promise<undefined> {
-  if (order === undefined && options.acknowledge !== undefined) throw new GuestflowError('InvalidInput', '--acknowledge needs an order', { field: 'order' });
-  if (order !== undefined && !ORDER_ID_PATTERN.test(order)) throw new GuestflowError('InvalidInput', `"${order}" is no id of an order`, { field: 'order', value: order });
+  if (order === undefined && options.acknowledge !== undefined)
+    throw new GuestflowError('InvalidInput', '--acknowledge needs an order', { field: 'order' });
+  if (order !== undefined && !ORDER_ID_PATTERN.test(order))
+    throw new GuestflowError('InvalidInput', `"${order}" is no id of an order`, { field: 'order', value: order });
   const { address, namespace, stateDir } = options;
-  const session = await openSession(await findEndpoint({ ...(address === undefined ? {} : { address }), ...(namespace === undefined ? {} : { namespace }), ...(stateDir === undefined ? {} : { stateDir }) }));
+  const session = await openSession(
+    await findEndpoint({
+      ...(address === undefined ? {} : { address }),
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(stateDir === undefined ? {} : { stateDir }),
+    }),
+  );
   try {
     if (order === undefined) await list(io, session, options);
     else show(io, options.acknowledge ? await acknowledge(session, order) : await readOrder(session, order), options);
@@ -27,7 +35,12 @@ async function list(io: Io, session: Session, { problems, json }: EventsOptions)
   if (json) printJson(io, orders);
   else if (orders.length === 0) printLine(io, problems ? 'no problems' : 'no orders of billing');
   else if (problems) for (const order of orders) describeProblems(io, order);
-  else printTable(io, ['ORDER', 'PHASE', 'WISH', 'PLAN', 'HOST NAME', 'GUEST', 'DOING'], orders.map((order) => [order.order, order.phase, order.wish, order.plan ?? '', order.hostname ?? '', order.guest, order.doing]));
+  else
+    printTable(
+      io,
+      ['ORDER', 'PHASE', 'WISH', 'PLAN', 'HOST NAME', 'GUEST', 'DOING'],
+      orders.map((order) => [order.order, order.phase, order.wish, order.plan ?? '', order.hostname ?? '', order.guest, order.doing]),
+    );
 }
 
 function describeProblems(io: Io, { order, guest, trouble, refused }: OrderStatus): void {
@@ -42,8 +55,21 @@ function show(io: Io, order: OrderStatus, { json }: EventsOptions): void {
     return;
   }
   printFacts(io, [
-    ['order', order.order], ['guest', order.guest], ['phase', order.phase], ['wish', order.wish], ['plan', order.plan], ['host name', order.hostname], ['customer', order.customer], ['doing', order.doing],
-    ['trouble', order.trouble === undefined ? undefined : `${order.trouble.type}: ${order.trouble.message}`], ['refused', order.refused.map(({ message }) => message).join('\n')],
+    ['order', order.order],
+    ['guest', order.guest],
+    ['phase', order.phase],
+    ['wish', order.wish],
+    ['plan', order.plan],
+    ['host name', order.hostname],
+    ['customer', order.customer],
+    ['doing', order.doing],
+    ['trouble', order.trouble === undefined ? undefined : `${order.trouble.type}: ${order.trouble.message}`],
+    ['refused', order.refused.map(({ message }) => message).join('\n')],
   ]);
-  if (order.events.length > 0) printTable(io, ['HAPPENED', 'RECEIVED', 'TYPE', 'EVENT'], order.events.map(({ at, receivedAt, type, id }) => [at, receivedAt, type, id]));
+  if (order.events.length > 0)
+    printTable(
+      io,
+      ['HAPPENED', 'RECEIVED', 'TYPE', 'EVENT'],
+      order.events.map(({ at, receivedAt, type, id }) => [at, receivedAt, type, id]),
+    );
 }

@@ -14,8 +14,15 @@ export async function runGatewayCommand(io: Io, options: GatewayCommandOptions):
   const takeBack = io.onInterrupt(() => stop.abort());
   try {
     await runGateway({
-      files, listen, answerMs: answerWithin === undefined ? undefined : milliseconds(answerWithin), signal: stop.signal,
-      endpoint: { ...(address === undefined ? {} : { address }), ...(namespace === undefined ? {} : { namespace }), ...(stateDir === undefined ? {} : { stateDir }) },
+      files,
+      listen,
+      answerMs: answerWithin === undefined ? undefined : milliseconds(answerWithin),
+      signal: stop.signal,
+      endpoint: {
+        ...(address === undefined ? {} : { address }),
+        ...(namespace === undefined ? {} : { namespace }),
+        ...(stateDir === undefined ? {} : { stateDir }),
+      },
     });
   } finally {
     takeBack();
@@ -25,24 +32,35 @@ export async function runGatewayCommand(io: Io, options: GatewayCommandOptions):
 
 function milliseconds(text: string): number {
   if (/^\d{2,5}$/.test(text)) return Number(text);
-  throw new GuestflowError('InvalidInput', `--answer-within "${text}" must be a number of milliseconds, 10 to 99999`, { field: 'answerWithin', value: text });
+  throw new GuestflowError('InvalidInput', `--answer-within "${text}" must be a number of milliseconds, 10 to 99999`, {
+    field: 'answerWithin',
+    value: text,
+  });
 }
 
 /** Makes a token. It is shown here and never again. */
 export async function makeTokenCommand(io: Io, name: string, { scope, file, json }: TokenOptions): Promise<undefined> {
   const known = await readTokens(file);
-  if (known.some(({ id }) => id === name)) throw new GuestflowError('InvalidInput', `${file} has a token called ${name} already: remove it there first`, { field: 'name', value: name });
+  if (known.some(({ id }) => id === name))
+    throw new GuestflowError('InvalidInput', `${file} has a token called ${name} already: remove it there first`, {
+      field: 'name',
+      value: name,
+    });
   const { token, record } = makeToken(name, scope, new Date());
-  await writeWhole(file, `# Tokens of /v1: hashes, not the tokens. A token is taken back by removing it here, and systemctl reload guestflow-gateway.\n${stringify({ tokens: [...known, record] })}`);
+  await writeWhole(
+    file,
+    `# Tokens of /v1: hashes, not the tokens. A token is taken back by removing it here, and systemctl reload guestflow-gateway.\n${stringify({ tokens: [...known, record] })}`,
+  );
   if (json) printJson(io, { name, scopes: record.scopes, token });
   else printLine(io, token);
   return undefined;
 }
 
 async function readTokens(path: string): Promise<readonly TokenRecord[]> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw new GuestflowError('InvalidInput', `${path} cannot be read: ${error.code ?? error.message}`, { field: 'file' });
+  const bytes = await readFile(path).catch((error: unknown) => {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
+    if (code === 'ENOENT') return undefined;
+    throw new GuestflowError('InvalidInput', `${path} cannot be read: ${code}`, { field: 'file' });
   });
   return bytes === undefined ? [] : parseTokens(bytes, path);
 }

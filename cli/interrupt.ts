@@ -30,14 +30,19 @@ export async function askOnInterrupt(io: Io, name: string): Promise<'leave' | 'c
   if (io.stdin.isTTY !== true) return 'leave';
   const readline = createInterface({ input: io.stdin, output: io.stderr });
   const second = new Promise<string>((resolve) => {
-    readline.once('SIGINT', () => {
-      resolve('l');
-    }).once('close', () => {
-      resolve('l');
-    });
+    readline
+      .once('SIGINT', () => {
+        resolve('l');
+      })
+      .once('close', () => {
+        resolve('l');
+      });
   });
   try {
-    const answer = await Promise.race([readline.question(`\n${name} is being made. (l)eave it running, or (c)ancel and undo it? [l] `), second]);
+    const answer = await Promise.race([
+      readline.question(`\n${name} is being made. (l)eave it running, or (c)ancel and undo it? [l] `),
+      second,
+    ]);
     return /^c/i.test(answer.trim()) ? 'cancel' : 'leave';
   } finally {
     readline.close();

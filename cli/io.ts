@@ -45,7 +45,14 @@ export function printLine(io: Io, text = ''): void {
 /** Rows under headings, columns as wide as their widest cell. */
 export function printTable(io: Io, headings: readonly string[], rows: readonly (readonly string[])[]): void {
   const widths = headings.map((heading, column) => Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  for (const row of [headings, ...rows]) printLine(io, row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd());
+  for (const row of [headings, ...rows])
+    printLine(
+      io,
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
 }
 
 /** `key  value` lines; those without a value are left out. */

@@ -15,7 +15,9 @@ function placeOf(options: LabPlaceOptions): { stateDir: string; name?: string } 
 
 /** Progress goes to standard error: standard output is the command's result. */
 function tell(io: Io): (event: LabProgress) => void {
-  return ({ message, seconds }) => { io.stderr.write(seconds === undefined ? `${message}\n` : `${message}: ${seconds.toFixed(1)} s\n`); };
+  return ({ message, seconds }) => {
+    io.stderr.write(seconds === undefined ? `${message}\n` : `${message}: ${seconds.toFixed(1)} s\n`);
+  };
 }
 
 async function workerPackage(): Promise<string> {
@@ -26,7 +28,9 @@ async function workerPackage(): Promise<string> {
 export async function up(io: Io, options: LabUpOptions): Promise<undefined> {
   const started = performance.now();
   const interrupt = new AbortController();
-  const takeBack = io.onInterrupt(() => { interrupt.abort(); });
+  const takeBack = io.onInterrupt(() => {
+    interrupt.abort();
+  });
   let lab: Lab;
   try {
     lab = await labUp({
@@ -46,7 +50,13 @@ export async function up(io: Io, options: LabUpOptions): Promise<undefined> {
   const seconds = Math.round((performance.now() - started) / 100) / 10;
   const { name, dom0Name, origin, sshConfigFile, sshPort } = lab;
   if (options.json === true) printJson(io, { name, dom0: dom0Name, origin, seconds, sshConfigFile, sshPort });
-  else printFacts(io, [['lab', `${name}, ${origin} in ${String(seconds)} s`], ['dom0', dom0Name], ['log in', `ssh -F ${sshConfigFile} dom0`], ['or', 'guestflow lab exec -- xl list']]);
+  else
+    printFacts(io, [
+      ['lab', `${name}, ${origin} in ${String(seconds)} s`],
+      ['dom0', dom0Name],
+      ['log in', `ssh -F ${sshConfigFile} dom0`],
+      ['or', 'guestflow lab exec -- xl list'],
+    ]);
   return undefined;
 }
 
@@ -58,7 +68,11 @@ export async function status(io: Io, options: LabPlaceOptions): Promise<undefine
 }
 
 function statusFacts(found: LabStatus): [string, string | undefined][] {
-  const states = { running: 'running', kept: found.saved === true ? 'kept, with its memory: resumes in seconds' : 'kept: boots from its disks', absent: 'not there' } as const;
+  const states = {
+    running: 'running',
+    kept: found.saved === true ? 'kept, with its memory: resumes in seconds' : 'kept: boots from its disks',
+    absent: 'not there',
+  } as const;
   return [
     ['lab', found.name],
     ['state', states[found.state]],
@@ -93,11 +107,25 @@ async function attachOrResume(io: Io, options: LabPlaceOptions): Promise<{ lab: 
 export async function exec(io: Io, argv: readonly string[], options: LabPlaceOptions): Promise<number> {
   const { lab, release } = await attachOrResume(io, options);
   const interrupt = new AbortController();
-  const takeBack = io.onInterrupt(() => { interrupt.abort(); });
-  const write = (text: string | Uint8Array, stream: 'stdout' | 'stderr'): void => { io[stream].write(text); };
+  const takeBack = io.onInterrupt(() => {
+    interrupt.abort();
+  });
+  const write = (text: string | Uint8Array, stream: 'stdout' | 'stderr'): void => {
+    io[stream].write(text);
+  };
   try {
     if (hasInput()) await lab.exec(argv, { input: io.stdin, timeoutMs: 0, signal: interrupt.signal, onOutput: write });
-    else await lab.stream(argv, { timeoutMs: 0, signal: interrupt.signal, sink: (chunk) => { write(chunk, 'stdout'); }, onStderr: (text) => { write(text, 'stderr'); } });
+    else
+      await lab.stream(argv, {
+        timeoutMs: 0,
+        signal: interrupt.signal,
+        sink: (chunk) => {
+          write(chunk, 'stdout');
+        },
+        onStderr: (text) => {
+          write(text, 'stderr');
+        },
+      });
     return 0;
   } catch (error) {
     if (interrupt.signal.aborted) throw new InterruptedError('interrupted');
@@ -111,14 +139,21 @@ export async function exec(io: Io, argv: readonly string[], options: LabPlaceOpt
   }
 }
 
-export async function showConsole(io: Io, options: LabPlaceOptions & { readonly lines?: number; readonly follow?: true }): Promise<undefined> {
+export async function showConsole(
+  io: Io,
+  options: LabPlaceOptions & { readonly lines?: number; readonly follow?: true },
+): Promise<undefined> {
   const lab = await labAttach(placeOf(options));
   printLine(io, (await lab.consoleTail(options.lines ?? 40)).trimEnd());
   if (options.follow !== true) return undefined;
   const interrupt = new AbortController();
-  const takeBack = io.onInterrupt(() => { interrupt.abort(); });
+  const takeBack = io.onInterrupt(() => {
+    interrupt.abort();
+  });
   try {
-    await lab.followConsole((text) => { io.stdout.write(text); }, interrupt.signal);
+    await lab.followConsole((text) => {
+      io.stdout.write(text);
+    }, interrupt.signal);
   } finally {
     takeBack();
   }

@@ -32,9 +32,11 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   let exitCode: number = EXIT.done;
   const context: Context = {
     io,
-    action: (work) => async (...args) => {
-      exitCode = (await work(...args)) ?? EXIT.done;
-    },
+    action:
+      (work) =>
+      async (...args) => {
+        exitCode = (await work(...args)) ?? EXIT.done;
+      },
   };
   try {
     await createProgram(context).parseAsync(argv, { from: 'user' });

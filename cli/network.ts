@@ -20,9 +20,18 @@ export async function listNetworks(io: Io, options: ServerOptions): Promise<unde
     if (options.json) printJson(io, networks);
     else if (networks.length === 0) printLine(io, 'no networks: the first dom0 that registers brings its own');
     else {
-      printTable(io, ['NETWORK', 'GATEWAY', 'LEASED', 'QUARANTINE', 'TAKEN', 'DOM0S'], networks.map(({ cidr, settings, leases, quarantined, taken, members }) => [
-        cidr, settings.gateway, String(leases.length), String(stillIn(quarantined).length), String(taken.length), members.map(({ dom0 }) => dom0).join(', '),
-      ]));
+      printTable(
+        io,
+        ['NETWORK', 'GATEWAY', 'LEASED', 'QUARANTINE', 'TAKEN', 'DOM0S'],
+        networks.map(({ cidr, settings, leases, quarantined, taken, members }) => [
+          cidr,
+          settings.gateway,
+          String(leases.length),
+          String(stillIn(quarantined).length),
+          String(taken.length),
+          members.map(({ dom0 }) => dom0).join(', '),
+        ]),
+      );
     }
     return undefined;
   });
@@ -39,11 +48,21 @@ export async function showNetwork(io: Io, cidr: string, options: ServerOptions):
 
 export async function addNetwork(io: Io, cidr: string, options: AddOptions): Promise<undefined> {
   const minutes = Number(options.quarantine);
-  if (!Number.isInteger(minutes) || minutes < 0 || minutes > 10_080) throw new GuestflowError('InvalidInput', `--quarantine "${options.quarantine}" must be whole minutes, from 0 to 10080`, { field: 'quarantine', value: options.quarantine });
+  if (!Number.isInteger(minutes) || minutes < 0 || minutes > 10_080)
+    throw new GuestflowError('InvalidInput', `--quarantine "${options.quarantine}" must be whole minutes, from 0 to 10080`, {
+      field: 'quarantine',
+      value: options.quarantine,
+    });
   const dom0s = options.dom0.map(memberOf);
   return withGuestflow(options, async (flow) => {
     await flow.addNetwork({
-      cidr, gateway: options.gateway, dom0s, ranges: options.range, exclude: options.exclude, quarantineSeconds: minutes * 60, ...(options.ipv6 === undefined ? {} : { ipv6: options.ipv6 }),
+      cidr,
+      gateway: options.gateway,
+      dom0s,
+      ranges: options.range,
+      exclude: options.exclude,
+      quarantineSeconds: minutes * 60,
+      ...(options.ipv6 === undefined ? {} : { ipv6: options.ipv6 }),
     });
     const state = await flow.network(cidr);
     if (options.json) printJson(io, state);
@@ -55,7 +74,8 @@ export async function addNetwork(io: Io, cidr: string, options: AddOptions): Pro
 function memberOf(text: string): { host: string; bridge: string } {
   const [host = '', bridge = '', ...rest] = text.split(':');
   const isGood = rest.length === 0 && DOM0_NAME_PATTERN.test(host) && /^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/.test(bridge);
-  if (!isGood) throw new GuestflowError('InvalidInput', `--dom0 "${text}" must be HOST:BRIDGE, like xen1:xenbr1`, { field: 'dom0', value: text });
+  if (!isGood)
+    throw new GuestflowError('InvalidInput', `--dom0 "${text}" must be HOST:BRIDGE, like xen1:xenbr1`, { field: 'dom0', value: text });
   return { host, bridge };
 }
 
@@ -66,10 +86,17 @@ function stillIn(quarantined: NetworkState['quarantined']): NetworkState['quaran
 
 function describe(io: Io, { cidr, settings, members, leases, quarantined, taken }: NetworkState): void {
   printFacts(io, [
-    ['network', cidr], ['gateway', settings.gateway], ['leased from', settings.ranges.join(', ') || 'all of it'], ['never', [...settings.exclude, ...members.flatMap(({ exclude }) => exclude)].join(', ')],
-    ['quarantine', `${String(settings.quarantineSeconds / 60)} min`], ['IPv6', settings.ipv6], ['reached by', members.map(({ dom0, bridge }) => `${dom0} (${bridge})`).join(', ')],
+    ['network', cidr],
+    ['gateway', settings.gateway],
+    ['leased from', settings.ranges.join(', ') || 'all of it'],
+    ['never', [...settings.exclude, ...members.flatMap(({ exclude }) => exclude)].join(', ')],
+    ['quarantine', `${String(settings.quarantineSeconds / 60)} min`],
+    ['IPv6', settings.ipv6],
+    ['reached by', members.map(({ dom0, bridge }) => `${dom0} (${bridge})`).join(', ')],
   ]);
-  const used = members.flatMap(({ dom0, addresses }) => addresses.filter(({ ip }) => !leases.some((lease) => lease.ip === ip)).map(({ ip, guest }) => [ip, guest, '', `in a cfg on ${dom0}`]));
+  const used = members.flatMap(({ dom0, addresses }) =>
+    addresses.filter(({ ip }) => !leases.some((lease) => lease.ip === ip)).map(({ ip, guest }) => [ip, guest, '', `in a cfg on ${dom0}`]),
+  );
   const rows = [
     ...leases.map(({ ip, guest, mac, since, ip6 }) => [ip, guest, mac, `since ${since}${ip6 === undefined ? '' : `, ${ip6}`}`]),
     ...stillIn(quarantined).map(({ ip, guest, mac, until }) => [ip, guest, mac, `in quarantine until ${until}`]),

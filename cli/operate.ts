@@ -35,7 +35,8 @@ export async function terminate(io: Io, name: string, options: TerminateOptions)
 
 async function mustTypeName(io: Io, name: string, { json }: TerminateOptions): Promise<void> {
   const mend = 'say --yes to do it without being asked, or leave --now out: its data then stays for the grace period';
-  if (io.stdin.isTTY !== true || json === true) throw new GuestflowError('InvalidInput', `--now takes all data of ${name} away, and nobody is there to ask`, { field: 'now', mend });
+  if (io.stdin.isTTY !== true || json === true)
+    throw new GuestflowError('InvalidInput', `--now takes all data of ${name} away, and nobody is there to ask`, { field: 'now', mend });
   const readline = createInterface({ input: io.stdin, output: io.stderr });
   try {
     const typed = await readline.question(`All data of ${name}, backups included, will be gone. Type its name to go on: `);
@@ -49,8 +50,18 @@ async function mustTypeName(io: Io, name: string, { json }: TerminateOptions): P
 export async function changePlan(io: Io, name: string, planName: string, options: ChangePlanOptions): Promise<undefined> {
   const plans = await loadPlans(options.plans ?? io.env['GUESTFLOW_PLANS']);
   const plan = plans.get(planName);
-  if (plan === undefined) throw new GuestflowError('InvalidInput', `there is no plan ${planName}: known are ${[...plans.keys()].join(', ')}`, { field: 'plan', value: planName });
-  const change = { plan: planName, memoryBytes: plan.memory, vcpus: plan.vcpus, diskBytes: plan.disk, mayRestart: options.restart === true };
+  if (plan === undefined)
+    throw new GuestflowError('InvalidInput', `there is no plan ${planName}: known are ${[...plans.keys()].join(', ')}`, {
+      field: 'plan',
+      value: planName,
+    });
+  const change = {
+    plan: planName,
+    memoryBytes: plan.memory,
+    vcpus: plan.vcpus,
+    diskBytes: plan.disk,
+    mayRestart: options.restart === true,
+  };
   return operate(io, name, 'changePlan', options, { change });
 }
 
@@ -59,7 +70,11 @@ export async function cancel(io: Io, name: string, options: ServerOptions): Prom
   return withGuestflow(options, async (flow) => {
     const kind = await flow.cancel(name);
     if (kind !== undefined) {
-      await interruptible(io, (signal) => withProgress(io, flow, name, options, signal, () => flow.waitFor(name, { signal })), `interrupted; ${kind} of ${name} goes on being undone`);
+      await interruptible(
+        io,
+        (signal) => withProgress(io, flow, name, options, signal, () => flow.waitFor(name, { signal })),
+        `interrupted; ${kind} of ${name} goes on being undone`,
+      );
     }
     if (options.json) printJson(io, { guest: name, ...(kind === undefined ? {} : { cancelled: kind }) });
     else printLine(io, kind === undefined ? `nothing runs on ${name}` : `${kind} of ${name} is cancelled, and what it had done is undone`);
@@ -68,10 +83,18 @@ export async function cancel(io: Io, name: string, options: ServerOptions): Prom
 }
 
 /** Shows the operation's steps while the work goes on. What cannot be shown is no reason for the work to fail. */
-async function withProgress<T>(io: Io, flow: Guestflow, name: string, { json }: ServerOptions, outer: AbortSignal, work: () => Promise<T>): Promise<T> {
+async function withProgress<T>(
+  io: Io,
+  flow: Guestflow,
+  name: string,
+  { json }: ServerOptions,
+  outer: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
   const progress = createProgress({ json: json === true, stream: io.stderr });
   const done = new AbortController();
-  const showing = json === true ? Promise.resolve() : show(flow, name, progress, AbortSignal.any([done.signal, outer])).catch(() => undefined);
+  const showing =
+    json === true ? Promise.resolve() : show(flow, name, progress, AbortSignal.any([done.signal, outer])).catch(() => undefined);
   try {
     return await work();
   } finally {
@@ -89,6 +112,7 @@ async function show(flow: Guestflow, name: string, progress: ReturnType<typeof c
 }
 
 function describe(name: string, { kind, phase, backup, graceUntil }: OperationResult): string {
-  if (backup !== undefined) return `${name} is backed up: ${backup.path}, ${formatSize(backup.bytes)} in ${backup.seconds.toFixed(1)} s, ${backup.state}`;
+  if (backup !== undefined)
+    return `${name} is backed up: ${backup.path}, ${formatSize(backup.bytes)} in ${backup.seconds.toFixed(1)} s, ${backup.state}`;
   return `${kind} of ${name} is done: it is ${phase}${graceUntil === undefined ? '' : `; its disks are kept until ${graceUntil}`}`;
 }

@@ -37,7 +37,25 @@ export interface OrderFlags {
 
 /** Flags that are passed on as they are: the schema of orders judges them. */
 const AS_TEXT = [
-  'order', 'plan', 'dom0', 'type', 'ip', 'netmask', 'gateway', 'bridge', 'mac', 'memory', 'disk', 'swap', 'dist', 'mirror', 'role', 'timezone', 'backupAt', 'managed', 'debootstrap',
+  'order',
+  'plan',
+  'dom0',
+  'type',
+  'ip',
+  'netmask',
+  'gateway',
+  'bridge',
+  'mac',
+  'memory',
+  'disk',
+  'swap',
+  'dist',
+  'mirror',
+  'role',
+  'timezone',
+  'backupAt',
+  'managed',
+  'debootstrap',
 ] as const;
 const FLAGS = [...AS_TEXT, 'vcpus', 'extra', 'sshKey', 'passwordStdin'] as const;
 

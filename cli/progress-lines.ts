@@ -16,7 +16,13 @@ export interface Moment {
   readonly frame: number;
 }
 
-const SIGNS: Readonly<Record<Exclude<StepState, 'running'>, string>> = { pending: '·', done: '✔', failed: '✘', undone: '↩', 'undo-failed': '✘' };
+const SIGNS: Readonly<Record<Exclude<StepState, 'running'>, string>> = {
+  pending: '·',
+  done: '✔',
+  failed: '✘',
+  undone: '↩',
+  'undo-failed': '✘',
+};
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 /** The steps that there are to show, from the operation or, when it has ended, from the guest. */
@@ -29,8 +35,8 @@ export function drawing(status: GuestStatus, detail: ProgressDetail, moment: Mom
   const steps = stepsOf(status, detail);
   const width = Math.max(0, ...steps.map(({ name }) => name.length));
   const lines = steps.map((step) => {
-    const sign = step.state === 'running' ? SPINNER[moment.frame % SPINNER.length] ?? '' : SIGNS[step.state];
-    return `  ${sign} ${step.name.padEnd(width)}  ${timeOf(step, moment.now).padStart(8)}  ${step.state === 'running' ? activityText(detail) : step.summary ?? ''}`.trimEnd();
+    const sign = step.state === 'running' ? (SPINNER[moment.frame % SPINNER.length] ?? '') : SIGNS[step.state];
+    return `  ${sign} ${step.name.padEnd(width)}  ${timeOf(step, moment.now).padStart(8)}  ${step.state === 'running' ? activityText(detail) : (step.summary ?? '')}`.trimEnd();
   });
   return [...lines, ...waitingLines(detail)];
 }
@@ -53,7 +59,10 @@ export function activityText({ activities = [] }: ProgressDetail): string {
   const [activity] = activities;
   if (activity === undefined) return '';
   const percent = activity.fraction === undefined ? '' : `${String(Math.round(activity.fraction * 100))} % `;
-  const attempt = activity.attempt > 1 ? ` (attempt ${String(activity.attempt)}${activity.lastFailure === undefined ? '' : `, before: ${firstLine(activity.lastFailure)}`})` : '';
+  const attempt =
+    activity.attempt > 1
+      ? ` (attempt ${String(activity.attempt)}${activity.lastFailure === undefined ? '' : `, before: ${firstLine(activity.lastFailure)}`})`
+      : '';
   if (activity.waitingForWorker) return `waits for a worker of the dom0${attempt}`;
   return `${percent}${activity.message ?? ''}${attempt}`.trim();
 }

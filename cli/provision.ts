@@ -18,7 +18,8 @@ import { InterruptedError } from './report.ts';
 import { describeGuest } from './show-guest.ts';
 
 export async function provision(io: Io, name: string | undefined, options: ProvisionOptions): Promise<undefined> {
-  if (options.facts !== undefined && options.check === undefined) throw new GuestflowError('InvalidInput', '--facts is for --check: say both, or neither', { field: 'facts' });
+  if (options.facts !== undefined && options.check === undefined)
+    throw new GuestflowError('InvalidInput', '--facts is for --check: say both, or neither', { field: 'facts' });
   const plans = await loadPlans(options.plans ?? io.env['GUESTFLOW_PLANS']);
   const raw = options.file === undefined ? await orderFromFlags(io, name, options) : await orderFromFile(io, options.file, name, options);
   const dom0 = io.env['GUESTFLOW_DOM0'];
@@ -27,7 +28,8 @@ export async function provision(io: Io, name: string | undefined, options: Provi
   const order = checkOrder(raw, resolving);
   if (options.check !== undefined) return check(io, order, options);
   return withGuestflow(options, async (flow) => {
-    const placed = order.dom0 === undefined ? resolveOrder(raw, { plans, defaults: { dom0: await flow.place(order) } }) : { ...order, dom0: order.dom0 };
+    const placed =
+      order.dom0 === undefined ? resolveOrder(raw, { plans, defaults: { dom0: await flow.place(order) } }) : { ...order, dom0: order.dom0 };
     return place(io, flow, placed, options);
   });
 }
@@ -35,7 +37,11 @@ export async function provision(io: Io, name: string | undefined, options: Provi
 async function check(io: Io, order: UnplacedOrder, { facts: path, json }: ProvisionOptions): Promise<undefined> {
   if (path !== undefined) {
     const bytes = await readFile(path).catch((error: unknown) => {
-      throw new GuestflowError('InvalidInput', `the facts ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { field: 'facts' });
+      throw new GuestflowError(
+        'InvalidInput',
+        `the facts ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+        { field: 'facts' },
+      );
     });
     checkAgainstFacts(order, parseFacts(parseDocument(bytes, path), path));
   }
@@ -43,9 +49,17 @@ async function check(io: Io, order: UnplacedOrder, { facts: path, json }: Provis
   else {
     printLine(io, `the order can be done${path === undefined ? ', as far as can be told without the dom0' : ''}:`);
     printFacts(io, [
-      ['name', order.name], ['order', order.order], ['plan', order.plan], ['dom0', order.dom0 ?? 'chosen when it is ordered'], ['address', order.ip ?? 'the next free one of the dom0'],
-      ['memory', formatSize(order.memoryBytes)], ['vcpus', String(order.vcpus)], ['disk', `${formatSize(order.diskBytes)}, swap ${formatSize(order.swapBytes)}`],
-      ['distribution', `${order.dist}, ${order.installMethod}`], ['SSH keys', String(order.sshKeys.length)], ['root password', order.passwordHash === undefined ? 'none' : 'set'],
+      ['name', order.name],
+      ['order', order.order],
+      ['plan', order.plan],
+      ['dom0', order.dom0 ?? 'chosen when it is ordered'],
+      ['address', order.ip ?? 'the next free one of the dom0'],
+      ['memory', formatSize(order.memoryBytes)],
+      ['vcpus', String(order.vcpus)],
+      ['disk', `${formatSize(order.diskBytes)}, swap ${formatSize(order.swapBytes)}`],
+      ['distribution', `${order.dist}, ${order.installMethod}`],
+      ['SSH keys', String(order.sshKeys.length)],
+      ['root password', order.passwordHash === undefined ? 'none' : 'set'],
     ]);
   }
   return undefined;
@@ -58,7 +72,11 @@ async function place(io: Io, flow: Guestflow, order: GuestOrder, options: Provis
   const url = flow.guestUrl(order.name);
   if (!options.wait) {
     if (options.json) printJson(io, { ...answer, dom0: order.dom0, ...(url === undefined ? {} : { url }) });
-    else printLine(io, `order ${answer.order} for guest ${answer.name} on dom0 ${order.dom0} is taken; guestflow show ${answer.name} tells how it goes`);
+    else
+      printLine(
+        io,
+        `order ${answer.order} for guest ${answer.name} on dom0 ${order.dom0} is taken; guestflow show ${answer.name} tells how it goes`,
+      );
     return undefined;
   }
   const status = await waitForGuest(io, flow, order.name, options);
@@ -94,7 +112,10 @@ async function waitForGuest(io: Io, flow: Guestflow, name: string, options: Prov
     if (status !== undefined) return last ?? status;
     progress.stop();
     const wish = options.onInterrupt ?? (options.json === true ? 'leave' : await askOnInterrupt(io, name));
-    if (wish === 'leave') throw new InterruptedError(`interrupted; guest ${name} goes on being made: guestflow show ${name} tells how it goes, guestflow cancel ${name} undoes it`);
+    if (wish === 'leave')
+      throw new InterruptedError(
+        `interrupted; guest ${name} goes on being made: guestflow show ${name} tells how it goes, guestflow cancel ${name} undoes it`,
+      );
     await flow.cancel(name);
     await wait();
     throw new InterruptedError(`interrupted; guest ${name} was cancelled, and what was done is undone`);

@@ -12,20 +12,36 @@ import { activityText, type ProgressDetail } from './progress-lines.ts';
 export function describeGuest(io: Io, status: GuestStatus, url?: string, detail: ProgressDetail = {}): void {
   const { spec, wallclock } = status;
   printFacts(io, [
-    ['guest', `${status.name} is ${status.phase}${status.operation === undefined ? '' : `; ${status.operation.kind} runs since ${status.operation.startedAt}`}`],
+    [
+      'guest',
+      `${status.name} is ${status.phase}${status.operation === undefined ? '' : `; ${status.operation.kind} runs since ${status.operation.startedAt}`}`,
+    ],
     ['doing', status.operation === undefined ? undefined : activityText(detail)],
     ['waiting for', status.operation === undefined ? undefined : detail.operation?.waiting],
     ['order', `${status.order}, plan ${status.plan}, taken ${status.orderedAt}`],
     ['dom0', status.dom0],
-    ['address', spec === undefined ? undefined : `${spec.network.ip} netmask ${spec.network.netmask} gateway ${spec.network.gateway}, ${spec.network.mac} on ${spec.network.bridge}`],
+    [
+      'address',
+      spec === undefined
+        ? undefined
+        : `${spec.network.ip} netmask ${spec.network.netmask} gateway ${spec.network.gateway}, ${spec.network.mac} on ${spec.network.bridge}`,
+    ],
     ['log in', spec === undefined || status.phase !== 'running' || spec.sshKeys.length === 0 ? undefined : `ssh root@${spec.network.ip}`],
     ['size', spec === undefined ? undefined : `${formatSize(spec.memoryBytes)} of memory, ${String(spec.vcpus)} vcpus`],
     ['disks', spec === undefined ? undefined : `root ${formatSize(spec.diskBytes)}, swap ${formatSize(spec.swapBytes)}`],
     ['system', spec === undefined ? undefined : `${spec.dist}, ${spec.type}, time zone ${spec.timezone}`],
-    ['clock', wallclock === undefined ? undefined : `clocksource ${wallclock.clocksource}, ${wallclock.timeDaemon}, ${wallclock.skewSeconds.toFixed(3)} s off dom0, independent_wallclock ${wallclock.independentWallclock}`],
+    [
+      'clock',
+      wallclock === undefined
+        ? undefined
+        : `clocksource ${wallclock.clocksource}, ${wallclock.timeDaemon}, ${wallclock.skewSeconds.toFixed(3)} s off dom0, independent_wallclock ${wallclock.independentWallclock}`,
+    ],
     ['queued', status.queued.length === 0 ? undefined : status.queued.join(', ')],
     ['schedule', status.scheduleId],
-    ['backups', status.backups.length === 0 ? undefined : `${String(status.backups.length)}, the last: ${describeBackup(status.backups.at(-1))}`],
+    [
+      'backups',
+      status.backups.length === 0 ? undefined : `${String(status.backups.length)}, the last: ${describeBackup(status.backups.at(-1))}`,
+    ],
     ['gone on', status.graceUntil],
     ['warnings', status.warnings.length === 0 ? undefined : status.warnings.join('\n')],
     ['last error', status.error === undefined ? undefined : status.error.message],
@@ -34,7 +50,13 @@ export function describeGuest(io: Io, status: GuestStatus, url?: string, detail:
   ]);
   if (status.steps !== undefined && status.steps.length > 0) {
     printLine(io, 'steps');
-    printFacts(io, status.steps.map((step) => [`  ${step.name}`, `${step.state}${step.seconds === undefined ? '' : ` in ${step.seconds.toFixed(1)} s`}${step.summary === undefined ? '' : `: ${step.summary}`}`]));
+    printFacts(
+      io,
+      status.steps.map((step) => [
+        `  ${step.name}`,
+        `${step.state}${step.seconds === undefined ? '' : ` in ${step.seconds.toFixed(1)} s`}${step.summary === undefined ? '' : `: ${step.summary}`}`,
+      ]),
+    );
   }
 }
 

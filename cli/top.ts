@@ -19,12 +19,20 @@ interface Sample {
 }
 
 export async function top(io: Io, options: TopOptions): Promise<undefined> {
-  if (options.watch !== undefined && options.json !== undefined) throw new GuestflowError('InvalidInput', '--watch prints again and again, --json prints one document: give one of them', { field: 'watch' });
+  if (options.watch !== undefined && options.json !== undefined)
+    throw new GuestflowError('InvalidInput', '--watch prints again and again, --json prints one document: give one of them', {
+      field: 'watch',
+    });
   return withGuestflow(options, async (flow) => {
     const hosts = options.dom0 === undefined ? await flow.dom0s() : [options.dom0];
-    if (hosts.length === 0) throw new GuestflowError('NotFound', 'no dom0 has registered', { mend: 'start a worker on one: guestflow worker dom0' });
+    if (hosts.length === 0)
+      throw new GuestflowError('NotFound', 'no dom0 has registered', { mend: 'start a worker on one: guestflow worker dom0' });
     const first = await sample(flow, hosts);
-    if (options.json) printJson(io, first.map(({ host, domains, error }) => ({ host, domains, ...(error === undefined ? {} : { error }) })));
+    if (options.json)
+      printJson(
+        io,
+        first.map(({ host, domains, error }) => ({ host, domains, ...(error === undefined ? {} : { error }) })),
+      );
     else draw(io, first, []);
     if (options.watch !== undefined) await interruptible(io, (signal) => again(io, flow, hosts, first, signal), 'interrupted');
     return undefined;
@@ -33,18 +41,20 @@ export async function top(io: Io, options: TopOptions): Promise<undefined> {
 
 /** Of several dom0s, one that is down does not hide the others. */
 function sample(flow: Guestflow, hosts: readonly string[]): Promise<Sample[]> {
-  return Promise.all(hosts.map(async (host): Promise<Sample> => {
-    try {
-      return { host, domains: await flow.dom0Task<DomainRow[]>(host, 'domains'), at: Date.now() };
-    } catch (error) {
-      if (hosts.length === 1 || !(error instanceof GuestflowError)) throw error;
-      return { host, domains: [], at: Date.now(), error: error.message };
-    }
-  }));
+  return Promise.all(
+    hosts.map(async (host): Promise<Sample> => {
+      try {
+        return { host, domains: await flow.dom0Task<DomainRow[]>(host, 'domains'), at: Date.now() };
+      } catch (error) {
+        if (hosts.length === 1 || !(error instanceof GuestflowError)) throw error;
+        return { host, domains: [], at: Date.now(), error: error.message };
+      }
+    }),
+  );
 }
 
 async function again(io: Io, flow: Guestflow, hosts: readonly string[], first: readonly Sample[], signal: AbortSignal): Promise<void> {
-  for (let before = first; ; ) {
+  for (let before = first; ;) {
     await sleep(INTERVAL_MS, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
     const now = await sample(flow, hosts);
@@ -59,9 +69,19 @@ function draw(io: Io, samples: readonly Sample[], before: readonly Sample[]): vo
     const last = before.find(({ host }) => host === current.host);
     printLine(io, `dom0 ${current.host}: ${current.error ?? `${String(current.domains.length)} domains`}`);
     if (current.error !== undefined) continue;
-    printTable(io, ['NAME', 'ID', 'STATE', 'MEM MiB', 'VCPUS', 'CPU s', 'CPU %'], current.domains.map((domain) => [
-      domain.name, String(domain.id), domain.state === '' ? '-' : domain.state, String(domain.memoryMiB), String(domain.vcpus), domain.cpuSeconds.toFixed(1), cpuShare(domain, current, last),
-    ]));
+    printTable(
+      io,
+      ['NAME', 'ID', 'STATE', 'MEM MiB', 'VCPUS', 'CPU s', 'CPU %'],
+      current.domains.map((domain) => [
+        domain.name,
+        String(domain.id),
+        domain.state === '' ? '-' : domain.state,
+        String(domain.memoryMiB),
+        String(domain.vcpus),
+        domain.cpuSeconds.toFixed(1),
+        cpuShare(domain, current, last),
+      ]),
+    );
   }
 }
 

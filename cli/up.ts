@@ -35,7 +35,10 @@ class Started {
   }
 
   async stopAll(logger: Logger): Promise<void> {
-    for (const stop of this.stops.reverse()) await stop().catch((error: unknown) => { logger.error({ err: error }, 'something would not stop'); });
+    for (const stop of this.stops.reverse())
+      await stop().catch((error: unknown) => {
+        logger.error({ err: error }, 'something would not stop');
+      });
     this.stops.length = 0;
   }
 }
@@ -45,13 +48,22 @@ async function chooseDom0(options: UpOptions, stateDir: string): Promise<Kind> {
   if (options.simulate) return 'simulated';
   if (isXenDom0()) {
     if (options.dom0Here) return 'here';
-    throw new GuestflowError('HostNotReady', 'this machine is a Xen dom0: guestflow makes guests on it only with your leave', { mend: 'say --dom0-here, or --simulate to look at workflows without Xen' });
+    throw new GuestflowError('HostNotReady', 'this machine is a Xen dom0: guestflow makes guests on it only with your leave', {
+      mend: 'say --dom0-here, or --simulate to look at workflows without Xen',
+    });
   }
-  if (options.dom0Here) throw new GuestflowError('HostNotReady', '--dom0-here was said, but this machine is no Xen dom0 (no /proc/xen/capabilities, or no xl)', { mend: 'leave it out: the lab is used then' });
+  if (options.dom0Here)
+    throw new GuestflowError(
+      'HostNotReady',
+      '--dom0-here was said, but this machine is no Xen dom0 (no /proc/xen/capabilities, or no xl)',
+      { mend: 'leave it out: the lab is used then' },
+    );
   const { problems } = await labRequirements({ stateDir });
   if (problems.length === 0) return 'lab';
   const rows = problems.map(({ what, why, mend }) => `\n- ${what}: ${why}; ${mend}`).join('');
-  throw new GuestflowError('HostNotReady', `the lab cannot run here; nothing was changed:${rows}`, { mend: 'mend these, or say --simulate to look at workflows without Xen' });
+  throw new GuestflowError('HostNotReady', `the lab cannot run here; nothing was changed:${rows}`, {
+    mend: 'mend these, or say --simulate to look at workflows without Xen',
+  });
 }
 
 /** A database that speaks of guests on a machine that is no more would mislead: it is set aside. */
@@ -72,7 +84,9 @@ async function startTemporal(stateDir: string, port: number, stages: Stages, sta
     const temporal = await startEmbeddedTemporal({ stateDir, port, onProgress: say, signal });
     started.add(() => temporal.stop());
     if (temporal.address !== `127.0.0.1:${String(port)}`) {
-      throw new GuestflowError('Unreachable', `Temporal serves at ${temporal.address}, where dom0 cannot reach it`, { mend: `end what uses port ${String(port)}, then start again` });
+      throw new GuestflowError('Unreachable', `Temporal serves at ${temporal.address}, where dom0 cannot reach it`, {
+        mend: `end what uses port ${String(port)}, then start again`,
+      });
     }
     uiUrl = temporal.uiUrl;
     return `${temporal.address}, UI ${temporal.uiUrl}`;
@@ -86,7 +100,9 @@ async function startControlWorker(address: string, stages: Stages, started: Star
     await bundleWorkflows();
     const stop = new AbortController();
     let ready = (): void => undefined;
-    const polls = new Promise<void>((resolve) => { ready = resolve; });
+    const polls = new Promise<void>((resolve) => {
+      ready = resolve;
+    });
     const running = runControlWorker({ address, signal: stop.signal, logger, onReady: ready });
     started.add(async () => {
       stop.abort();
@@ -98,7 +114,12 @@ async function startControlWorker(address: string, stages: Stages, started: Star
 }
 
 /** Temporal and the control worker beside the dom0: neither waits for the other. */
-async function startAll(kind: Kind, context: Omit<Dom0Options, 'say'>, stages: Stages, started: Started): Promise<{ dom0: UpDom0; uiUrl: string }> {
+async function startAll(
+  kind: Kind,
+  context: Omit<Dom0Options, 'say'>,
+  stages: Stages,
+  started: Started,
+): Promise<{ dom0: UpDom0; uiUrl: string }> {
   const { stateDir, temporalPort, signal, logger } = context;
   const temporal = async (): Promise<string> => {
     const uiUrl = await startTemporal(stateDir, temporalPort, stages, started, signal);
@@ -129,22 +150,39 @@ async function startAll(kind: Kind, context: Omit<Dom0Options, 'say'>, stages: S
 /** Until the dom0's worker has said what it has. */
 async function awaitRegistration(flow: Guestflow, host: string, signal: AbortSignal): Promise<void> {
   for (;;) {
-    const facts = await flow.dom0State(host).then((state) => state.facts, () => undefined);
+    const facts = await flow.dom0State(host).then(
+      (state) => state.facts,
+      () => undefined,
+    );
     if (facts !== undefined) return;
     signal.throwIfAborted();
-    await new Promise((resolve) => { setTimeout(resolve, 300); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 300);
+    });
   }
 }
 
 /** Orders guest1, or finds it; waits until it is settled. */
-async function orderGuest(flow: Guestflow, host: string, publicKey: string, io: Io, options: UpOptions, signal: AbortSignal): Promise<{ status: GuestStatus; found: boolean }> {
+async function orderGuest(
+  flow: Guestflow,
+  host: string,
+  publicKey: string,
+  io: Io,
+  options: UpOptions,
+  signal: AbortSignal,
+): Promise<{ status: GuestStatus; found: boolean }> {
   const before = await flow.status(GUEST).catch(() => undefined);
   const found = before !== undefined && before.phase !== 'failed';
   const order = resolveOrder({ name: GUEST, plan: PLAN, sshKeys: [publicKey] }, { plans: await loadPlans(), defaults: { dom0: host } });
   if (!found || before.phase === 'provisioning') await flow.order(order);
   const progress = createProgress({ json: options.json === true, stream: io.stderr, simulated: options.simulate === true });
   try {
-    const status = await flow.waitFor(GUEST, { signal, onProgress: ({ status: now, ...detail }) => { if (!found || now.phase !== 'running') progress.update(now, detail); } });
+    const status = await flow.waitFor(GUEST, {
+      signal,
+      onProgress: ({ status: now, ...detail }) => {
+        if (!found || now.phase !== 'running') progress.update(now, detail);
+      },
+    });
     return { status: await mustRun(flow, status), found };
   } finally {
     progress.stop();
@@ -172,9 +210,15 @@ export async function up(options: UpOptions, io: Io = processIo()): Promise<unde
   const stages = createStages(io, options);
   const started = new Started();
   const stop = new AbortController();
-  const onSignal = (): void => { stop.abort(new InterruptedError('interrupted; what was started is stopped, and goes on from there with the next start')); };
+  const onSignal = (): void => {
+    stop.abort(new InterruptedError('interrupted; what was started is stopped, and goes on from there with the next start'));
+  };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  const stopped = new Promise<never>((_resolve, reject) => { stop.signal.addEventListener('abort', () => { reject(stop.signal.reason as Error); }); });
+  const stopped = new Promise<never>((_resolve, reject) => {
+    stop.signal.addEventListener('abort', () => {
+      reject(stop.signal.reason as Error);
+    });
+  });
   stopped.catch(() => undefined);
   try {
     await setStaleDatabaseAside(kind, stateDir, stages);
@@ -190,7 +234,13 @@ export async function up(options: UpOptions, io: Io = processIo()): Promise<unde
         return `${dom0.host} registered`;
       });
       const { status, found } = await orderGuest(flow, dom0.host, key.publicKey, io, options, stop.signal);
-      const summary = await summarise(flow, dom0, key, join(stateDir, 'ssh', 'known_hosts'), { name: status.name, found, uiUrl, stages: stages.all(), seconds: (performance.now() - begun) / 1000 });
+      const summary = await summarise(flow, dom0, key, join(stateDir, 'ssh', 'known_hosts'), {
+        name: status.name,
+        found,
+        uiUrl,
+        stages: stages.all(),
+        seconds: (performance.now() - begun) / 1000,
+      });
       if (options.json) printJson(io, summary);
       else printSummary(io, summary);
     };

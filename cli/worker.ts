@@ -2,12 +2,20 @@
 import type { WorkerOptions } from './commands/worker.ts';
 
 function endpointOf({ address, namespace, stateDir }: WorkerOptions): { address?: string; namespace?: string; stateDir?: string } {
-  return { ...(address === undefined ? {} : { address }), ...(namespace === undefined ? {} : { namespace }), ...(stateDir === undefined ? {} : { stateDir }) };
+  return {
+    ...(address === undefined ? {} : { address }),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(stateDir === undefined ? {} : { stateDir }),
+  };
 }
 
 /** Runs the control worker until SIGTERM or SIGINT. */
 export async function control(options: WorkerOptions): Promise<undefined> {
-  const [{ runControlWorker }, { createLogger }, { stopSignal }] = await Promise.all([import('../worker/control.ts'), import('../worker/logger.ts'), import('../worker/stop-signal.ts')]);
+  const [{ runControlWorker }, { createLogger }, { stopSignal }] = await Promise.all([
+    import('../worker/control.ts'),
+    import('../worker/logger.ts'),
+    import('../worker/stop-signal.ts'),
+  ]);
   const logger = createLogger('control');
   await runControlWorker({ ...endpointOf(options), logger, signal: stopSignal(logger) });
   return undefined;
@@ -16,7 +24,10 @@ export async function control(options: WorkerOptions): Promise<undefined> {
 /** Runs the worker of this dom0 until SIGTERM or SIGINT. */
 export async function dom0(options: WorkerOptions): Promise<undefined> {
   const [{ runDom0Worker }, { loadDom0Settings }, { createLogger }, { stopSignal }] = await Promise.all([
-    import('../worker/dom0.ts'), import('../worker/dom0-settings.ts'), import('../worker/logger.ts'), import('../worker/stop-signal.ts'),
+    import('../worker/dom0.ts'),
+    import('../worker/dom0-settings.ts'),
+    import('../worker/logger.ts'),
+    import('../worker/stop-signal.ts'),
   ]);
   const settings = await loadDom0Settings(options.settings);
   const logger = createLogger('dom0');

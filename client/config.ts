@@ -44,7 +44,11 @@ export async function findEndpoint(options: EndpointOptions = {}): Promise<Endpo
   const namespace = options.namespace ?? configured ?? 'default';
   const ui = process.env['GUESTFLOW_TEMPORAL_UI'];
   const known = (address: string, source: string): Endpoint => ({
-    address, namespace, source, connection: { ...connectionOptions, address }, ...(ui === undefined ? {} : { uiUrl: ui }),
+    address,
+    namespace,
+    source,
+    connection: { ...connectionOptions, address },
+    ...(ui === undefined ? {} : { uiUrl: ui }),
   });
   if (options.address !== undefined) return known(options.address, '--address');
   const { address } = connectionOptions;
@@ -52,20 +56,34 @@ export async function findEndpoint(options: EndpointOptions = {}): Promise<Endpo
   const stateDir = options.stateDir ?? defaultStateDir();
   const embedded = await readRecord(join(stateDir, 'temporal', 'server.json'));
   if (embedded === undefined) {
-    throw new GuestflowError('Unreachable', `no Temporal is known: TEMPORAL_ADDRESS is not set and no embedded server was started in ${stateDir}`, {
-      mend: 'start one with `guestflow up`, or name yours in TEMPORAL_ADDRESS or --address',
-    });
+    throw new GuestflowError(
+      'Unreachable',
+      `no Temporal is known: TEMPORAL_ADDRESS is not set and no embedded server was started in ${stateDir}`,
+      {
+        mend: 'start one with `guestflow up`, or name yours in TEMPORAL_ADDRESS or --address',
+      },
+    );
   }
-  return { address: embedded.address, namespace, source: `the embedded server of ${stateDir}`, connection: { address: embedded.address }, uiUrl: ui ?? embedded.uiUrl };
+  return {
+    address: embedded.address,
+    namespace,
+    source: `the embedded server of ${stateDir}`,
+    connection: { address: embedded.address },
+    uiUrl: ui ?? embedded.uiUrl,
+  };
 }
 
 function readConfiguration(): ReturnType<typeof loadClientConnectConfig> {
   try {
     return loadClientConnectConfig();
   } catch (error) {
-    throw new GuestflowError('InvalidInput', `the configuration of the Temporal client cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
-      mend: 'look at the TEMPORAL_… variables of the environment and at the file that TEMPORAL_CONFIG_FILE names',
-    });
+    throw new GuestflowError(
+      'InvalidInput',
+      `the configuration of the Temporal client cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        mend: 'look at the TEMPORAL_… variables of the environment and at the file that TEMPORAL_CONFIG_FILE names',
+      },
+    );
   }
 }
 

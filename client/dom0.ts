@@ -54,7 +54,10 @@ export async function registerDom0(client: Client, facts: Dom0Facts): Promise<vo
       staticSummary: `dom0 ${facts.host}: its ledger`,
     }),
   });
-  const { network: { cidr, gateway, bridge, exclude = [] }, addresses } = facts;
+  const {
+    network: { cidr, gateway, bridge, exclude = [] },
+    addresses,
+  } = facts;
   await joinNetwork(client, cidr, { gateway, members: [{ dom0: facts.host, bridge, exclude, addresses }] });
 }
 
@@ -92,13 +95,14 @@ export async function drainDom0(session: Session, host: string, on: boolean): Pr
 export async function runDom0Task<T>(session: Session, host: string, task: Dom0TaskName, parameters: Dom0TaskParameters = {}): Promise<T> {
   await mustBeServed(session, host);
   const seconds = TASK_SECONDS[task] ?? USUAL_TASK_SECONDS;
-  const work = (): Promise<unknown> => session.client.workflow.execute(WORKFLOWS.dom0Task, {
-    workflowId: `${dom0WorkflowId(host)}/${task}/${randomBytes(4).toString('hex')}`,
-    taskQueue: CONTROL_QUEUE,
-    args: [{ host, task, ...parameters }],
-    workflowExecutionTimeout: seconds * 1000,
-    staticSummary: `${task} on dom0 ${host}`,
-  });
+  const work = (): Promise<unknown> =>
+    session.client.workflow.execute(WORKFLOWS.dom0Task, {
+      workflowId: `${dom0WorkflowId(host)}/${task}/${randomBytes(4).toString('hex')}`,
+      taskQueue: CONTROL_QUEUE,
+      args: [{ host, task, ...parameters }],
+      workflowExecutionTimeout: seconds * 1000,
+      staticSummary: `${task} on dom0 ${host}`,
+    });
   return (await session.call(`${task} on dom0 ${host}`, work, (seconds + 10) * 1000)) as T;
 }
 
@@ -117,7 +121,12 @@ async function isServed(session: Session, host: string): Promise<boolean> {
   const { workflowService } = session.connection;
   const { pollers } = await session.call(`dom0 ${host}`, () =>
     // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum lives in @temporalio/proto, which is no dependency of ours
-    workflowService.describeTaskQueue({ namespace: session.endpoint.namespace, taskQueue: { name: dom0Queue(host) }, taskQueueType: ACTIVITY_QUEUE }));
+    workflowService.describeTaskQueue({
+      namespace: session.endpoint.namespace,
+      taskQueue: { name: dom0Queue(host) },
+      taskQueueType: ACTIVITY_QUEUE,
+    }),
+  );
   return pollers.some(({ lastAccessTime }) => Date.now() - Number(lastAccessTime?.seconds ?? 0) * 1000 < POLLER_IS_GONE_MS);
 }
 
@@ -128,7 +137,9 @@ async function nobodyServes(session: Session, host: string): Promise<GuestflowEr
   const known = await listDom0s(session);
   const others = known.length === 0 ? 'none has ever registered' : `known are ${known.join(', ')}`;
   return new GuestflowError('Unreachable', `nobody serves dom0 ${host}: no worker asks for its work (${others})`, {
-    field: 'dom0', value: host, mend: `start its worker: systemctl start guestflow-dom0 on ${host}, or guestflow worker dom0 there`,
+    field: 'dom0',
+    value: host,
+    mend: `start its worker: systemctl start guestflow-dom0 on ${host}, or guestflow worker dom0 there`,
   });
 }
 
@@ -139,10 +150,18 @@ async function whenKnown<T>(session: Session, host: string, work: () => Promise<
   } catch (error) {
     if (!(error instanceof GuestflowError) || error.type !== 'NotFound') throw error;
     const known = await listDom0s(session);
-    throw new GuestflowError('NotFound', `there is no dom0 ${host}: ${known.length === 0 ? 'none has registered' : `known are ${known.join(', ')}`}`, { field: 'dom0', value: host });
+    throw new GuestflowError(
+      'NotFound',
+      `there is no dom0 ${host}: ${known.length === 0 ? 'none has registered' : `known are ${known.join(', ')}`}`,
+      { field: 'dom0', value: host },
+    );
   }
 }
 
 function mustBeName(host: string): void {
-  if (!DOM0_NAME_PATTERN.test(host)) throw new GuestflowError('InvalidInput', `dom0 "${host}" is no name of a dom0: a host name in lower case`, { field: 'dom0', value: host });
+  if (!DOM0_NAME_PATTERN.test(host))
+    throw new GuestflowError('InvalidInput', `dom0 "${host}" is no name of a dom0: a host name in lower case`, {
+      field: 'dom0',
+      value: host,
+    });
 }

@@ -1,6 +1,11 @@
 /** What went wrong, from what Temporal's client throws: one error of guestflow's for the person who must act. */
 import {
-  isGrpcCancelledError, isGrpcDeadlineError, isGrpcServiceError, QueryNotRegisteredError, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError,
+  isGrpcCancelledError,
+  isGrpcDeadlineError,
+  isGrpcServiceError,
+  QueryNotRegisteredError,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
@@ -17,7 +22,7 @@ const GRPC = { permissionDenied: 7, failedPrecondition: 9, unavailable: 14, unau
  */
 export function toGuestflowError(error: unknown, subject: string, address: string): GuestflowError {
   for (const link of chain(error)) {
-    const known = link instanceof GuestflowError ? link : fromFailure(link, subject) ?? fromClient(link, subject, address);
+    const known = link instanceof GuestflowError ? link : (fromFailure(link, subject) ?? fromClient(link, subject, address));
     if (known !== undefined) return known;
   }
   return new GuestflowError('ToolFailed', `${subject}: Temporal answered with an error: ${messageOf(error)}`);
@@ -35,7 +40,7 @@ function* chain(error: unknown): Generator {
 function fromFailure(link: unknown, subject: string): GuestflowError | undefined {
   if (link instanceof ApplicationFailure && isErrorType(link.type)) {
     const [details] = link.details ?? [];
-    return new GuestflowError(link.type, link.message, typeof details === 'object' && details !== null ? (details) : {});
+    return new GuestflowError(link.type, link.message, typeof details === 'object' && details !== null ? details : {});
   }
   if (link instanceof CancelledFailure) return new GuestflowError('Cancelled', `${subject}: it was cancelled`);
   if (link instanceof TimeoutFailure) {
@@ -48,9 +53,11 @@ function fromFailure(link: unknown, subject: string): GuestflowError | undefined
 
 /** A failure of the call itself. */
 function fromClient(link: unknown, subject: string, address: string): GuestflowError | undefined {
-  if (link instanceof WorkflowNotFoundError) return new GuestflowError('NotFound', `there is no ${subject}`, { mend: 'guestflow list shows what there is' });
+  if (link instanceof WorkflowNotFoundError)
+    return new GuestflowError('NotFound', `there is no ${subject}`, { mend: 'guestflow list shows what there is' });
   if (link instanceof WorkflowExecutionAlreadyStartedError) return new GuestflowError('Busy', `${subject} exists already`);
-  if (link instanceof QueryNotRegisteredError) return new GuestflowError('Unreachable', `${subject}: the control worker is of another version: ${link.message}`);
+  if (link instanceof QueryNotRegisteredError)
+    return new GuestflowError('Unreachable', `${subject}: the control worker is of another version: ${link.message}`);
   if (link instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(link)) return noControlWorker(subject);
   if (isGrpcCancelledError(link)) return new GuestflowError('Cancelled', `${subject}: the wait was interrupted`);
   if (!isGrpcServiceError(link)) return undefined;
@@ -60,7 +67,9 @@ function fromClient(link: unknown, subject: string, address: string): GuestflowE
       return temporalDoesNotAnswer(address, link.details);
     case GRPC.permissionDenied:
     case GRPC.unauthenticated:
-      return new GuestflowError('Unreachable', `Temporal at ${address} refuses this client: ${link.details}`, { mend: 'look at TEMPORAL_API_KEY, TEMPORAL_TLS… and the namespace' });
+      return new GuestflowError('Unreachable', `Temporal at ${address} refuses this client: ${link.details}`, {
+        mend: 'look at TEMPORAL_API_KEY, TEMPORAL_TLS… and the namespace',
+      });
     case GRPC.failedPrecondition:
       return /no poller|worker may be down/i.test(link.details) ? noControlWorker(subject) : undefined;
     default:
@@ -76,9 +85,14 @@ export function temporalDoesNotAnswer(address: string, reason: string): Guestflo
 }
 
 function noControlWorker(subject: string): GuestflowError {
-  return new GuestflowError('Unreachable', `${subject}: Temporal is there, but no control worker answers`, { mend: 'start one with `guestflow worker control`, or `guestflow up`' });
+  return new GuestflowError('Unreachable', `${subject}: Temporal is there, but no control worker answers`, {
+    mend: 'start one with `guestflow worker control`, or `guestflow up`',
+  });
 }
 
 function messageOf(error: unknown): string {
-  return [...chain(error)].map((link) => (link instanceof Error ? link.message : String(link))).filter((text, index, all) => text !== '' && all.indexOf(text) === index).join(': ');
+  return [...chain(error)]
+    .map((link) => (link instanceof Error ? link.message : String(link)))
+    .filter((text, index, all) => text !== '' && all.indexOf(text) === index)
+    .join(': ');
 }

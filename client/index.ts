@@ -4,9 +4,27 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Capacity, LedgerAudit, NetworkState } from '../contract/capacity-types.ts';
 import { GuestflowError, isErrorType } from '../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../contract/names.ts';
-import type { Dom0State, GuestOrder, GuestStatus, OperationKind, OperationRequest, OperationResult, OrderAnswer, PlanChange } from '../contract/types.ts';
+import type {
+  Dom0State,
+  GuestOrder,
+  GuestStatus,
+  OperationKind,
+  OperationRequest,
+  OperationResult,
+  OrderAnswer,
+  PlanChange,
+} from '../contract/types.ts';
 import { findEndpoint, type EndpointOptions } from './config.ts';
-import { auditLedger, drainDom0, mustBeServed, readCapacity, readDom0, runDom0Task, type Dom0TaskName, type Dom0TaskParameters } from './dom0.ts';
+import {
+  auditLedger,
+  drainDom0,
+  mustBeServed,
+  readCapacity,
+  readDom0,
+  runDom0Task,
+  type Dom0TaskName,
+  type Dom0TaskParameters,
+} from './dom0.ts';
 import { listDom0s, listGuests, type GuestRow, type ListFilter } from './listing.ts';
 import { addNetwork, listNetworks, readNetwork, type NetworkOrder } from './networks.ts';
 import { placeOrder } from './orders.ts';
@@ -135,20 +153,37 @@ export async function connect(options: EndpointOptions = {}): Promise<Guestflow>
 /** Why an order came to nothing: the failure that its workflow ended with, which knows more than the guest's state. */
 async function failureOf(session: Session, { name, phase, error, leftovers }: GuestStatus): Promise<GuestflowError | undefined> {
   const type = isErrorType(error?.type) ? error.type : 'ToolFailed';
-  if (phase === 'needs-cleanup') return new GuestflowError('NeedsCleanup', error?.message ?? `guest ${name} needs cleaning up`, { leftovers, mend: `mend the cause, then: guestflow cleanup ${name}` });
-  if (phase === 'gone') return new GuestflowError('Busy', `guest ${name} is gone: it lived and was terminated`, { field: 'name', value: name });
+  if (phase === 'needs-cleanup')
+    return new GuestflowError('NeedsCleanup', error?.message ?? `guest ${name} needs cleaning up`, {
+      leftovers,
+      mend: `mend the cause, then: guestflow cleanup ${name}`,
+    });
+  if (phase === 'gone')
+    return new GuestflowError('Busy', `guest ${name} is gone: it lived and was terminated`, { field: 'name', value: name });
   if (phase !== 'failed') return undefined;
   const known = new GuestflowError(type, error?.message ?? `guest ${name} failed`);
-  const outcome: unknown = await session.call(`guest ${name}`, () => session.client.workflow.getHandle(guestWorkflowId(name)).result()).catch((failure: unknown) => failure);
+  const outcome: unknown = await session
+    .call(`guest ${name}`, () => session.client.workflow.getHandle(guestWorkflowId(name)).result())
+    .catch((failure: unknown) => failure);
   return outcome instanceof GuestflowError && outcome.type === known.type ? outcome : known;
 }
 
-async function* watch(session: Session, name: string, { signal, intervalMs = 1_000 }: WatchOptions = {}): AsyncGenerator<GuestProgress, void> {
+async function* watch(
+  session: Session,
+  name: string,
+  { signal, intervalMs = 1_000 }: WatchOptions = {},
+): AsyncGenerator<GuestProgress, void> {
   let lastOperation: string | undefined;
   let lastAnswer: number | undefined;
   while (signal?.aborted !== true) {
     const progress = await readProgress(session, name, lastOperation).catch((error: unknown) => {
-      if (lastAnswer !== undefined && Date.now() - lastAnswer < WORKER_MAY_BE_AWAY_MS && error instanceof GuestflowError && error.type === 'Unreachable') return undefined;
+      if (
+        lastAnswer !== undefined &&
+        Date.now() - lastAnswer < WORKER_MAY_BE_AWAY_MS &&
+        error instanceof GuestflowError &&
+        error.type === 'Unreachable'
+      )
+        return undefined;
       throw error;
     });
     if (progress !== undefined) {
@@ -180,11 +215,21 @@ async function exists(session: Session, name: string): Promise<boolean> {
   }
 }
 
-async function operate(session: Session, name: string, kind: OperationKind, { id, ...wish }: OperateOptions = {}): Promise<OperationResult> {
+async function operate(
+  session: Session,
+  name: string,
+  kind: OperationKind,
+  { id, ...wish }: OperateOptions = {},
+): Promise<OperationResult> {
   const request: OperationRequest = { kind, id: id ?? `${kind}-${randomBytes(6).toString('hex')}`, ...wish };
   const handle = session.client.workflow.getHandle(guestWorkflowId(name));
   const accepted = await session.call(`guest ${name}`, () =>
-    handle.startUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, { args: [request], updateId: request.id, waitForStage: 'ACCEPTED' }));
+    handle.startUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, {
+      args: [request],
+      updateId: request.id,
+      waitForStage: 'ACCEPTED',
+    }),
+  );
   return session.call(`guest ${name}`, () => accepted.result(), Number.POSITIVE_INFINITY);
 }
 

@@ -48,7 +48,9 @@ export async function readLedgers(session: Session): Promise<Ledger[]> {
 
 /** A dom0's ledger as it is now. */
 export async function readLedger(session: Session, host: string): Promise<Ledger> {
-  return session.call(`dom0 ${host}`, () => patiently(() => session.client.workflow.getHandle(dom0WorkflowId(host)).query<Ledger>(QUERIES.capacity)));
+  return session.call(`dom0 ${host}`, () =>
+    patiently(() => session.client.workflow.getHandle(dom0WorkflowId(host)).query<Ledger>(QUERIES.capacity)),
+  );
 }
 
 async function sharedLook(session: Session, host: string): Promise<Ledger> {
@@ -70,7 +72,10 @@ async function sharedLook(session: Session, host: string): Promise<Ledger> {
  */
 export async function reserveOn(session: Session, host: string, request: ReserveRequest): Promise<void> {
   const { turns, ledgers } = looksOf(session);
-  const reserve = (): Promise<PromiseAnswer> => session.client.workflow.getHandle(dom0WorkflowId(host)).executeUpdate<PromiseAnswer, [ReserveRequest]>(DOM0_UPDATES.reserve, { args: [request] });
+  const reserve = (): Promise<PromiseAnswer> =>
+    session.client.workflow
+      .getHandle(dom0WorkflowId(host))
+      .executeUpdate<PromiseAnswer, [ReserveRequest]>(DOM0_UPDATES.reserve, { args: [request] });
   try {
     await session.call(`dom0 ${host}`, () => turns.take(host, () => patiently(reserve)), RESERVE_MS);
   } catch (error) {

@@ -48,7 +48,9 @@ export async function listGuests(session: Session, filter: ListFilter = {}): Pro
 export async function listDom0s(session: Session): Promise<string[]> {
   const hosts: string[] = [];
   await session.call('the list of dom0s', async () => {
-    for await (const { workflowId } of session.client.workflow.list({ query: `WorkflowType = '${WORKFLOWS.dom0}' AND ExecutionStatus = 'Running'` })) {
+    for await (const { workflowId } of session.client.workflow.list({
+      query: `WorkflowType = '${WORKFLOWS.dom0}' AND ExecutionStatus = 'Running'`,
+    })) {
       hosts.push(workflowId.slice('dom0/'.length));
     }
   });
@@ -73,5 +75,8 @@ function toRow(info: WorkflowExecutionInfo): GuestRow {
 /** Filters go into a query's text: nothing but a plain word may. */
 function safe(field: string, value: string): string {
   if (DOM0_NAME_PATTERN.test(value)) return value;
-  throw new GuestflowError('InvalidInput', `${field} "${value}" is no ${field === 'phase' ? 'phase of a guest' : 'name of a dom0'}`, { field, value });
+  throw new GuestflowError('InvalidInput', `${field} "${value}" is no ${field === 'phase' ? 'phase of a guest' : 'name of a dom0'}`, {
+    field,
+    value,
+  });
 }

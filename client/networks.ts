@@ -17,7 +17,8 @@ export interface NetworkOrder extends NetworkSettings {
 /** A network by its one name, whatever bits behind the prefix are set. */
 function nameOf(cidr: string): string {
   const network = parseCidr(cidr);
-  if (network === undefined) throw new GuestflowError('InvalidInput', `network "${cidr}" is no IPv4 network, like 192.0.2.0/24`, { field: 'cidr', value: cidr });
+  if (network === undefined)
+    throw new GuestflowError('InvalidInput', `network "${cidr}" is no IPv4 network, like 192.0.2.0/24`, { field: 'cidr', value: cidr });
   return formatCidr(network);
 }
 
@@ -31,7 +32,11 @@ export async function joinNetwork(client: Client, cidr: string, join: NetworkJoi
   await client.workflow.executeUpdateWithStart<NetworkWorkflow, undefined, [NetworkJoin]>(NETWORK_UPDATES.join, {
     args: [join],
     startWorkflowOperation: new WithStartWorkflowOperation<NetworkWorkflow>(WORKFLOWS.network, {
-      workflowId: networkWorkflowId(id), taskQueue: CONTROL_QUEUE, args: [{ cidr: id, gateway: join.gateway }], workflowIdConflictPolicy: 'USE_EXISTING', staticSummary: `network ${id}: its leases`,
+      workflowId: networkWorkflowId(id),
+      taskQueue: CONTROL_QUEUE,
+      args: [{ cidr: id, gateway: join.gateway }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      staticSummary: `network ${id}: its leases`,
     }),
   });
 }
@@ -43,7 +48,11 @@ export async function addNetwork(session: Session, { cidr, dom0s, ...settings }:
   await session.call(`network ${id}`, () => joinNetwork(session.client, id, { gateway: settings.gateway, members, settings }));
   for (const { host, bridge } of dom0s) {
     const access: NetworkAccess = { cidr: id, gateway: settings.gateway, bridge };
-    await session.call(`dom0 ${host}`, () => session.client.workflow.getHandle(dom0WorkflowId(host)).executeUpdate<undefined, [NetworkAccess]>(DOM0_UPDATES.attach, { args: [access] }));
+    await session.call(`dom0 ${host}`, () =>
+      session.client.workflow
+        .getHandle(dom0WorkflowId(host))
+        .executeUpdate<undefined, [NetworkAccess]>(DOM0_UPDATES.attach, { args: [access] }),
+    );
   }
 }
 
@@ -57,7 +66,10 @@ export async function readNetwork(session: Session, cidr: string): Promise<Netwo
 export async function listNetworks(session: Session): Promise<NetworkState[]> {
   const ids: string[] = [];
   await session.call('the list of networks', async () => {
-    for await (const { workflowId } of session.client.workflow.list({ query: `WorkflowType = '${WORKFLOWS.network}' AND ExecutionStatus = 'Running'` })) ids.push(workflowId.slice('network/'.length));
+    for await (const { workflowId } of session.client.workflow.list({
+      query: `WorkflowType = '${WORKFLOWS.network}' AND ExecutionStatus = 'Running'`,
+    }))
+      ids.push(workflowId.slice('network/'.length));
   });
   return Promise.all(ids.sort().map((id) => readNetwork(session, id)));
 }

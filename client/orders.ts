@@ -28,9 +28,19 @@ export async function placeOrder(session: Session, order: GuestOrder): Promise<O
     }
   };
   return session.call(`guest ${order.name}`, place).catch(async (error: unknown) => {
-    const isKept = error instanceof GuestflowError && error.type === 'Unreachable' && (await handle.describe().then(() => true, () => false));
+    const isKept =
+      error instanceof GuestflowError &&
+      error.type === 'Unreachable' &&
+      (await handle.describe().then(
+        () => true,
+        () => false,
+      ));
     if (!isKept) throw error;
-    throw new GuestflowError('Unreachable', `guest ${order.name}: the order is with Temporal, but no control worker answers; it is done as soon as one runs`, error.details);
+    throw new GuestflowError(
+      'Unreachable',
+      `guest ${order.name}: the order is with Temporal, but no control worker answers; it is done as soon as one runs`,
+      error.details,
+    );
   });
 }
 
@@ -82,7 +92,13 @@ async function answerOfTheFormer(session: Session, order: GuestOrder): Promise<O
   const handle = session.client.workflow.getHandle(guestWorkflowId(order.name));
   const [status, { runId, workflowId }] = await Promise.all([handle.query<GuestStatus>(QUERIES.status), handle.describe()]);
   if (status.order === order.order) return { workflowId, runId, name: order.name, order: order.order };
-  throw new GuestflowError('Busy', `a guest ${order.name} existed before, by order ${status.order}; it is ${status.phase}, and its name is kept while Temporal keeps its history`, {
-    field: 'name', value: order.name, mend: 'choose another name, or wait until the namespace has forgotten it (retention)',
-  });
+  throw new GuestflowError(
+    'Busy',
+    `a guest ${order.name} existed before, by order ${status.order}; it is ${status.phase}, and its name is kept while Temporal keeps its history`,
+    {
+      field: 'name',
+      value: order.name,
+      mend: 'choose another name, or wait until the namespace has forgotten it (retention)',
+    },
+  );
 }

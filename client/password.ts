@@ -14,14 +14,16 @@ export async function hashPassword(plain: string): Promise<string> {
   const refuse = (reason: string): GuestflowError => new GuestflowError('InvalidInput', `the password ${reason}`, { field: 'password' });
   if (plain === '') throw refuse('is empty');
   if (Buffer.byteLength(plain) > LONGEST) throw refuse(`is longer than ${String(LONGEST)} bytes`);
-   
+
   if (/[\u0000-\u001f\u007f]/.test(plain)) throw refuse('has control characters');
   try {
     const { stdout } = await createRunner().run('openssl', ['passwd', '-6', '-stdin'], { input: `${plain}\n`, timeoutMs: 10_000 });
     return stdout.trim();
   } catch (error) {
     const reason = error instanceof ToolError && error.notFound ? 'openssl is not installed' : 'openssl failed';
-    throw new GuestflowError('ToolFailed', `the password cannot be hashed: ${reason}`, { mend: 'install openssl, or give the hash itself in an order (passwordHash)' });
+    throw new GuestflowError('ToolFailed', `the password cannot be hashed: ${reason}`, {
+      mend: 'install openssl, or give the hash itself in an order (passwordHash)',
+    });
   }
 }
 
@@ -38,7 +40,8 @@ export async function readPassword(stream: Readable): Promise<string> {
     chunks.push(bytes);
     length += bytes.length;
     if (bytes.includes(10)) break;
-    if (length > LONGEST + 2) throw new GuestflowError('InvalidInput', `the password is longer than ${String(LONGEST)} bytes`, { field: 'password' });
+    if (length > LONGEST + 2)
+      throw new GuestflowError('InvalidInput', `the password is longer than ${String(LONGEST)} bytes`, { field: 'password' });
   }
   return (Buffer.concat(chunks).toString('utf8').split('\n', 1)[0] ?? '').replace(/\r$/, '');
 }

@@ -29,17 +29,27 @@ export async function placeAndReserve(session: Session, order: OrderToReserve, o
   const known = await hostOfGuest(session, name);
   if (known !== undefined) return known;
   const seen = await readLedgers(session);
-  if (seen.length === 0) throw new GuestflowError('NoCapacity', `no dom0 can take guest ${name}: none has registered`, { field: 'dom0', mend: 'start a worker on one: systemctl start guestflow-dom0, or guestflow worker dom0' });
+  if (seen.length === 0)
+    throw new GuestflowError('NoCapacity', `no dom0 can take guest ${name}: none has registered`, {
+      field: 'dom0',
+      mend: 'start a worker on one: systemctl start guestflow-dom0, or guestflow worker dom0',
+    });
   const own = seen.find(({ owners }) => owners.some((owner) => owner.guest === name && owner.order === order.order));
   if (own !== undefined) return own.capacity.host;
-  const { hosts, refused } = rank(seen.map(({ capacity }) => capacity), { guest: name, plan, memoryBytes, vcpus, diskBytes: order.diskBytes + order.swapBytes }, options.strategy ?? configuredStrategy());
+  const { hosts, refused } = rank(
+    seen.map(({ capacity }) => capacity),
+    { guest: name, plan, memoryBytes, vcpus, diskBytes: order.diskBytes + order.swapBytes },
+    options.strategy ?? configuredStrategy(),
+  );
   const reasons = [...refused];
   for (const host of hosts) {
     const refusal = await tryReserve(session, host, order, options.apart === true);
     if (refusal === undefined) return host;
     reasons.push(refusal);
   }
-  throw new GuestflowError('NoCapacity', `no dom0 can take guest ${name}: ${reasons.map(({ message }) => message).join('; ')}`, { field: reasons[0]?.field ?? 'dom0' });
+  throw new GuestflowError('NoCapacity', `no dom0 can take guest ${name}: ${reasons.map(({ message }) => message).join('; ')}`, {
+    field: reasons[0]?.field ?? 'dom0',
+  });
 }
 
 /** A guest that is there has its dom0; one that failed is placed anew. */
@@ -54,13 +64,28 @@ async function hostOfGuest(session: Session, name: string): Promise<string | und
 }
 
 /** Undefined when it is reserved; else why not. */
-async function tryReserve(session: Session, host: string, { name, order, plan, customer, memoryBytes, vcpus, diskBytes, swapBytes }: OrderToReserve, apart: boolean): Promise<{ field: string; message: string } | undefined> {
-  const request: ReserveRequest = { guest: name, order, plan, memoryBytes, vcpus, diskBytes: diskBytes + swapBytes, ...(customer === undefined ? {} : { customer }), ...(apart ? { apart } : {}) };
+async function tryReserve(
+  session: Session,
+  host: string,
+  { name, order, plan, customer, memoryBytes, vcpus, diskBytes, swapBytes }: OrderToReserve,
+  apart: boolean,
+): Promise<{ field: string; message: string } | undefined> {
+  const request: ReserveRequest = {
+    guest: name,
+    order,
+    plan,
+    memoryBytes,
+    vcpus,
+    diskBytes: diskBytes + swapBytes,
+    ...(customer === undefined ? {} : { customer }),
+    ...(apart ? { apart } : {}),
+  };
   try {
     await reserveOn(session, host, request);
     return undefined;
   } catch (error) {
-    if (!(error instanceof GuestflowError) || (error.type !== 'NoCapacity' && error.type !== 'HostNotReady' && error.type !== 'NotFound')) throw error;
+    if (!(error instanceof GuestflowError) || (error.type !== 'NoCapacity' && error.type !== 'HostNotReady' && error.type !== 'NotFound'))
+      throw error;
     return { field: error.details.field ?? 'dom0', message: error.message };
   }
 }
@@ -68,6 +93,10 @@ async function tryReserve(session: Session, host: string, { name, order, plan, c
 function configuredStrategy(): Strategy {
   const name = process.env['GUESTFLOW_PLACEMENT'] ?? 'best-fit';
   const strategy = STRATEGIES.find((known) => known === name);
-  if (strategy === undefined) throw new GuestflowError('InvalidInput', `GUESTFLOW_PLACEMENT is "${name}": it must be ${STRATEGIES.join(' or ')}`, { field: 'GUESTFLOW_PLACEMENT', value: name });
+  if (strategy === undefined)
+    throw new GuestflowError('InvalidInput', `GUESTFLOW_PLACEMENT is "${name}": it must be ${STRATEGIES.join(' or ')}`, {
+      field: 'GUESTFLOW_PLACEMENT',
+      value: name,
+    });
   return strategy;
 }

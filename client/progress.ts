@@ -53,7 +53,9 @@ export async function readProgress(session: Session, name: string, lastOperation
   const workflowId = running ?? lastOperation ?? operationWorkflowId(name, 'provision', status.order);
   // An operation that has ended meanwhile, or not begun, has nothing to say: the guest's own state is the answer then.
   const [operation, activities] = await Promise.all([
-    session.call(workflowId, () => session.client.workflow.getHandle(workflowId).query<OperationProgress>(QUERIES.progress)).catch(() => undefined),
+    session
+      .call(workflowId, () => session.client.workflow.getHandle(workflowId).query<OperationProgress>(QUERIES.progress))
+      .catch(() => undefined),
     running === undefined ? [] : session.call(running, () => pendingActivities(session.client, running)).catch(() => []),
   ]);
   return { status, activities, ...(operation === undefined ? {} : { operation }) };
@@ -83,7 +85,10 @@ function timeOf(seconds: unknown): { startedAt?: string } {
 }
 
 /** What a step's heartbeat holds (`activities/step.ts`); anything else is left out. */
-function heartbeatOf(payload: Parameters<typeof defaultPayloadConverter.fromPayload>[0] | undefined): { message?: string; fraction?: number } {
+function heartbeatOf(payload: Parameters<typeof defaultPayloadConverter.fromPayload>[0] | undefined): {
+  message?: string;
+  fraction?: number;
+} {
   if (payload === undefined) return {};
   try {
     const beat: unknown = defaultPayloadConverter.fromPayload(payload);

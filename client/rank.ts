@@ -14,15 +14,24 @@ export interface Ranking {
 }
 
 /** Orders the dom0s that fit. Of two that are alike, the one whose name comes first. */
-export function rank(capacities: readonly Capacity[], asked: Amounts & { readonly guest: string; readonly plan: string }, strategy: Strategy): Ranking {
+export function rank(
+  capacities: readonly Capacity[],
+  asked: Amounts & { readonly guest: string; readonly plan: string },
+  strategy: Strategy,
+): Ranking {
   const judged = capacities.map((capacity) => ({ capacity, refusal: whyNot(capacity, asked) }));
   const direction = strategy === 'best-fit' ? 1 : -1;
-  const fitting = judged.filter(({ refusal }) => refusal === undefined).map(({ capacity }) => ({ host: capacity.host, left: leftOver(capacity, asked) }));
+  const fitting = judged
+    .filter(({ refusal }) => refusal === undefined)
+    .map(({ capacity }) => ({ host: capacity.host, left: leftOver(capacity, asked) }));
   fitting.sort((a, b) => direction * (a.left - b.left) || (a.host < b.host ? -1 : 1));
   return { hosts: fitting.map(({ host }) => host), refused: judged.flatMap(({ refusal }) => (refusal === undefined ? [] : [refusal])) };
 }
 
-function whyNot(capacity: Capacity, asked: Amounts & { readonly guest: string; readonly plan: string }): { field: string; message: string } | undefined {
+function whyNot(
+  capacity: Capacity,
+  asked: Amounts & { readonly guest: string; readonly plan: string },
+): { field: string; message: string } | undefined {
   const { host, drained, plans, sellable } = capacity;
   if (drained) return { field: 'dom0', message: `dom0 ${host} is drained: it takes no new guests` };
   if (sellable === undefined) return { field: 'dom0', message: `dom0 ${host} has not said yet what it has` };
@@ -32,6 +41,7 @@ function whyNot(capacity: Capacity, asked: Amounts & { readonly guest: string; r
 
 /** How empty it would still be: the sum of what is left of memory, vcpus and disk, each as a part of all that it sells. */
 function leftOver({ free, sellable }: Capacity, asked: Amounts): number {
-  const part = (of: (amounts: Amounts) => number): number => (free === undefined || sellable === undefined ? 0 : (of(free) - of(asked)) / Math.max(1, of(sellable)));
+  const part = (of: (amounts: Amounts) => number): number =>
+    free === undefined || sellable === undefined ? 0 : (of(free) - of(asked)) / Math.max(1, of(sellable));
   return part(({ memoryBytes }) => memoryBytes) + part(({ vcpus }) => vcpus) + part(({ diskBytes }) => diskBytes);
 }

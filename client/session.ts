@@ -29,7 +29,8 @@ export interface Session {
  * @throws GuestflowError Unreachable
  */
 export async function openSession(endpoint: Endpoint): Promise<Session> {
-  const unreachable = (reason: string): Error => temporalDoesNotAnswer(endpoint.address, `${reason} (the address comes from ${endpoint.source})`);
+  const unreachable = (reason: string): Error =>
+    temporalDoesNotAnswer(endpoint.address, `${reason} (the address comes from ${endpoint.source})`);
   if (await isRefusedHere(endpoint.address)) throw unreachable('nothing listens there');
   const connection = await Connection.connect({ ...endpoint.connection, connectTimeout: CONNECT_MS }).catch((error: unknown) => {
     throw unreachable(error instanceof Error ? error.message : String(error));

@@ -9,7 +9,10 @@ import type { GuestOrder, GuestPhase, OperationKind, OperationResult } from './t
 export type LifeStatement = 'active' | 'paid' | 'suspended' | 'terminated';
 
 /** What a plan decides of an order: all of it that is neither the order's own nor the customer's. */
-export type PlanTemplate = Omit<GuestOrder, 'order' | 'name' | 'hostname' | 'customer' | 'dom0' | 'sshKeys' | 'passwordHash' | 'ip' | 'netmask' | 'gateway' | 'mac' | 'backupAt'> & {
+export type PlanTemplate = Omit<
+  GuestOrder,
+  'order' | 'name' | 'hostname' | 'customer' | 'dom0' | 'sshKeys' | 'passwordHash' | 'ip' | 'netmask' | 'gateway' | 'mac' | 'backupAt'
+> & {
   /** Whether a guest may be restarted when it changes to this plan. */
   readonly mayRestart: boolean;
 };

@@ -15,7 +15,14 @@ export function parseDocument(bytes: Uint8Array, what: string): unknown {
   if (bytes.length > LONGEST_DOCUMENT) throw refuse(`${what} is longer than ${String(LONGEST_DOCUMENT / 1024)} KiB`);
   const text = decode(bytes, what);
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, version: '1.2', schema: 'core', merge: false, prettyErrors: false });
+  const documents = parseAllDocuments(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    version: '1.2',
+    schema: 'core',
+    merge: false,
+    prettyErrors: false,
+  });
   if (!Array.isArray(documents) || documents.length === 0) throw refuse(`${what} is empty`);
   const at = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
@@ -23,17 +30,19 @@ export function parseDocument(bytes: Uint8Array, what: string): unknown {
   };
   const [document, second] = documents;
   const error = document?.errors[0] ?? document?.warnings[0];
-  if (document === undefined || error !== undefined) throw refuse(`${at(error?.pos[0] ?? 0)}: ${oneLine(error?.message ?? 'cannot be read')}`);
+  if (document === undefined || error !== undefined)
+    throw refuse(`${at(error?.pos[0] ?? 0)}: ${oneLine(error?.message ?? 'cannot be read')}`);
   if (second !== undefined) throw refuse(`${at(second.range[0])}: a second document begins; give one at a time`);
   visit(document, {
     Node(_key, node) {
       const offset = node.range?.[0] ?? 0;
-      if (isAlias(node) || node.anchor !== undefined) throw refuse(`${at(offset)}: anchors and aliases (& and *) are not taken; write the value itself`);
+      if (isAlias(node) || node.anchor !== undefined)
+        throw refuse(`${at(offset)}: anchors and aliases (& and *) are not taken; write the value itself`);
       if (node.tag !== undefined && !isPlainTag(node.tag)) throw refuse(`${at(offset)}: tags (${node.tag}) are not taken`);
     },
     Pair(_key, pair) {
       if (!isScalar(pair.key) || typeof pair.key.value !== 'string') {
-        throw refuse(`${at(isNode(pair.key) ? pair.key.range?.[0] ?? 0 : 0)}: keys must be plain words`);
+        throw refuse(`${at(isNode(pair.key) ? (pair.key.range?.[0] ?? 0) : 0)}: keys must be plain words`);
       }
     },
   });

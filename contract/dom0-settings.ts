@@ -4,37 +4,62 @@ import { DEFAULT_POLICY, type Dom0Policy } from './capacity-types.ts';
 import { DOM0_NAME_PATTERN } from './guest-name.ts';
 import { parseSize } from './sizes.ts';
 
-const absolutePath = z.string().max(200).regex(/^\/[A-Za-z0-9._/+-]*$/, 'must be an absolute path of letters, digits and . _ + - /')
+const absolutePath = z
+  .string()
+  .max(200)
+  .regex(/^\/[A-Za-z0-9._/+-]*$/, 'must be an absolute path of letters, digits and . _ + - /')
   .refine((path) => !path.split('/').includes('..'), 'must not contain ".."');
 const ipv4 = z.ipv4();
-const addresses = z.string().max(40).regex(/^[0-9.]+([-/][0-9.]+)?$/, 'must be an address, a range (192.0.2.1-192.0.2.9) or a network');
+const addresses = z
+  .string()
+  .max(40)
+  .regex(/^[0-9.]+([-/][0-9.]+)?$/, 'must be an address, a range (192.0.2.1-192.0.2.9) or a network');
 const ratio = z.number().min(1, 'must be 1 or more').max(64, 'must be 64 or less');
 
 /** A size as people write it, or 0; becomes bytes. */
-const amount = z.union([z.literal(0), z.string().refine((text) => parseSize(text) !== undefined, 'must be a size, like 8GiB, or 0')])
-  .transform((size) => (size === 0 ? 0 : parseSize(size) ?? 0));
+const amount = z
+  .union([z.literal(0), z.string().refine((text) => parseSize(text) !== undefined, 'must be a size, like 8GiB, or 0')])
+  .transform((size) => (size === 0 ? 0 : (parseSize(size) ?? 0)));
 
 /** What may be sold of this dom0. */
-const policySchema = z.strictObject({
-  plans: z.array(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'is no name of a plan')).min(1).max(100).exactOptional(),
-  /** How many times each is sold. Xen does not page: memory only with ballooning set up, disk only on thin volumes. */
-  oversell: z.strictObject({
-    vcpus: ratio.default(DEFAULT_POLICY.oversell.vcpus), memory: ratio.default(DEFAULT_POLICY.oversell.memory), disk: ratio.default(DEFAULT_POLICY.oversell.disk),
-  }).prefault({}),
-  /** Never sold. dom0's and Xen's own memory are left out anyway. */
-  reserve: z.strictObject({ memory: amount.default(DEFAULT_POLICY.reserve.memoryBytes), disk: amount.default(DEFAULT_POLICY.reserve.diskBytes) }).prefault({}),
-}).transform(({ reserve: { memory, disk }, ...rest }): Dom0Policy => ({ ...rest, reserve: { memoryBytes: memory, diskBytes: disk } }));
+const policySchema = z
+  .strictObject({
+    plans: z
+      .array(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'is no name of a plan'))
+      .min(1)
+      .max(100)
+      .exactOptional(),
+    /** How many times each is sold. Xen does not page: memory only with ballooning set up, disk only on thin volumes. */
+    oversell: z
+      .strictObject({
+        vcpus: ratio.default(DEFAULT_POLICY.oversell.vcpus),
+        memory: ratio.default(DEFAULT_POLICY.oversell.memory),
+        disk: ratio.default(DEFAULT_POLICY.oversell.disk),
+      })
+      .prefault({}),
+    /** Never sold. dom0's and Xen's own memory are left out anyway. */
+    reserve: z
+      .strictObject({ memory: amount.default(DEFAULT_POLICY.reserve.memoryBytes), disk: amount.default(DEFAULT_POLICY.reserve.diskBytes) })
+      .prefault({}),
+  })
+  .transform(({ reserve: { memory, disk }, ...rest }): Dom0Policy => ({ ...rest, reserve: { memoryBytes: memory, diskBytes: disk } }));
 
 /** Schema of `/etc/guestflow/dom0.yaml`. Unknown keys are errors. */
 export const dom0SettingsSchema = z.strictObject({
   /** Name of this dom0: part of its task queues. */
   host: z.string().regex(DOM0_NAME_PATTERN, 'must be lower-case letters, digits, dots and hyphens'),
   /** Volume group of the guests' disks. */
-  volumeGroup: z.string().regex(/^[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,62}$/, 'is no name of a volume group').default('vg01'),
+  volumeGroup: z
+    .string()
+    .regex(/^[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,62}$/, 'is no name of a volume group')
+    .default('vg01'),
   /** Directory of disk images while a guest is made (`dir` of xen-tools). */
   imageDir: absolutePath.default('/home/xen'),
   /** Bridge that guests are attached to. */
-  bridge: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/, 'is no name of a network interface').default('xenbr0'),
+  bridge: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/, 'is no name of a network interface')
+    .default('xenbr0'),
   /** The guests' network. */
   network: z.strictObject({
     cidr: z.cidrv4(),
@@ -48,7 +73,10 @@ export const dom0SettingsSchema = z.strictObject({
   /** Folder of kernel modules put into guests. Default: what xen-tools finds, `/lib/modules/<release>`. */
   modules: absolutePath.optional(),
   /** Words on every guest's kernel command line. `net.ifnames=0` keeps eth0 from becoming enX0 on Debian 12. */
-  guestKernelWords: z.array(z.string().regex(/^[A-Za-z0-9_.,:=/@+-]{1,100}$/, 'has a character that a kernel command line word cannot have')).max(50).default(['net.ifnames=0']),
+  guestKernelWords: z
+    .array(z.string().regex(/^[A-Za-z0-9_.,:=/@+-]{1,100}$/, 'has a character that a kernel command line word cannot have'))
+    .max(50)
+    .default(['net.ifnames=0']),
   backupDir: absolutePath.default('/var/backups/guestflow'),
   /** Directory of the golden root tarballs. */
   goldenDir: absolutePath.default('/var/lib/guestflow/golden'),

@@ -22,7 +22,10 @@ const factsSchema = z.object({
 });
 
 /** The facts that an order is checked against. */
-export type CheckedFacts = Pick<Dom0Facts, 'host' | 'memoryFreeBytes' | 'cpus' | 'volumeGroup' | 'volumeGroupFreeBytes' | 'imageDirFreeBytes' | 'network' | 'addresses'> & {
+export type CheckedFacts = Pick<
+  Dom0Facts,
+  'host' | 'memoryFreeBytes' | 'cpus' | 'volumeGroup' | 'volumeGroupFreeBytes' | 'imageDirFreeBytes' | 'network' | 'addresses'
+> & {
   readonly domains: readonly { readonly name: string }[];
 };
 
@@ -47,7 +50,9 @@ export function checkAgainstFacts(order: UnplacedOrder, facts: CheckedFacts): vo
 }
 
 function placeProblems(order: UnplacedOrder, facts: CheckedFacts): Problem[] {
-  return order.dom0 === undefined || order.dom0 === facts.host ? [] : [{ field: 'dom0', value: order.dom0, reason: `is not the dom0 of these facts, ${facts.host}` }];
+  return order.dom0 === undefined || order.dom0 === facts.host
+    ? []
+    : [{ field: 'dom0', value: order.dom0, reason: `is not the dom0 of these facts, ${facts.host}` }];
 }
 
 function capacityProblems(order: UnplacedOrder, facts: CheckedFacts): Problem[] {
@@ -55,12 +60,22 @@ function capacityProblems(order: UnplacedOrder, facts: CheckedFacts): Problem[] 
   if (facts.domains.some(({ name }) => name === order.name)) return [];
   const problems: Problem[] = [];
   const short = (field: string, wanted: number, free: number, where: string): void => {
-    if (wanted > free) problems.push({ field, value: formatSize(wanted), reason: `does not fit: ${where} has ${formatSize(free)} free, ${formatSize(wanted - free)} too little` });
+    if (wanted > free)
+      problems.push({
+        field,
+        value: formatSize(wanted),
+        reason: `does not fit: ${where} has ${formatSize(free)} free, ${formatSize(wanted - free)} too little`,
+      });
   };
   short('memory', order.memoryBytes, facts.memoryFreeBytes, `dom0 ${facts.host}`);
   short('disk', order.diskBytes + order.swapBytes, facts.volumeGroupFreeBytes, `volume group ${facts.volumeGroup}`);
   if (order.image === 'full') short('disk', order.diskBytes + order.swapBytes, facts.imageDirFreeBytes, 'the directory of images');
-  if (order.vcpus > facts.cpus) problems.push({ field: 'vcpus', value: String(order.vcpus), reason: `is more than the ${String(facts.cpus)} cpus of dom0 ${facts.host}` });
+  if (order.vcpus > facts.cpus)
+    problems.push({
+      field: 'vcpus',
+      value: String(order.vcpus),
+      reason: `is more than the ${String(facts.cpus)} cpus of dom0 ${facts.host}`,
+    });
   return problems;
 }
 

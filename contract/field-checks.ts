@@ -50,7 +50,9 @@ export function whyNotSize(kind: keyof typeof SIZE_BOUNDS): Check {
 /** An address that a machine can have. */
 export const whyNotAddress: Check = (text) => {
   const address = parseIpv4(text);
-  return address === undefined ? 'is no IPv4 address (four numbers 0-255 without leading zeros, like 192.168.77.11)' : whyNotUnicast(address);
+  return address === undefined
+    ? 'is no IPv4 address (four numbers 0-255 without leading zeros, like 192.168.77.11)'
+    : whyNotUnicast(address);
 };
 
 export const whyNotNetmask: Check = (text) => {
@@ -62,7 +64,9 @@ export const whyNotNetmask: Check = (text) => {
 
 /** The name of a network interface in Linux: 15 characters. */
 export const whyNotBridge: Check = (text) =>
-  /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/.test(text) ? undefined : 'is no name of a bridge: 1-15 letters, digits, dots, hyphens, underscores, like xenbr0';
+  /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/.test(text)
+    ? undefined
+    : 'is no name of a bridge: 1-15 letters, digits, dots, hyphens, underscores, like xenbr0';
 
 /** A MAC as it is kept: upper case with colons. */
 export function normalMac(text: string): string {
@@ -74,7 +78,8 @@ export const whyNotMac: Check = (text) => {
   if (!/^([0-9A-F]{2}:){5}[0-9A-F]{2}$/.test(mac)) return 'is no MAC address (six pairs of hexadecimal digits, like 00:16:3E:12:34:56)';
   const first = Number.parseInt(mac.slice(0, 2), 16);
   if ((first & 1) === 1) return 'is a multicast address, no network card can have it';
-  if ((first & 2) === 0 && !mac.startsWith('00:16:3E:')) return 'belongs to a manufacturer: take one that starts with 00:16:3E (Xen), or a locally administered one (02:…)';
+  if ((first & 2) === 0 && !mac.startsWith('00:16:3E:'))
+    return 'belongs to a manufacturer: take one that starts with 00:16:3E (Xen), or a locally administered one (02:…)';
   return undefined;
 };
 
@@ -82,18 +87,22 @@ export const whyNotDist: Check = (text) =>
   DISTRIBUTIONS.some((dist) => dist === text) ? undefined : `is no distribution that guestflow knows: ${DISTRIBUTIONS.join(', ')}`;
 
 export const whyNotMirror: Check = (text) => {
-  if (!/^https?:\/\/[A-Za-z0-9._~:/@%+-]{1,240}$/.test(text)) return 'is no address of a mirror: http:// or https://, without blanks, quotes, query or fragment';
+  if (!/^https?:\/\/[A-Za-z0-9._~:/@%+-]{1,240}$/.test(text))
+    return 'is no address of a mirror: http:// or https://, without blanks, quotes, query or fragment';
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || url.hostname === '') return 'is no address of a mirror';
   return text.includes('@') ? 'must hold no user name or password: addresses of mirrors end up in files of the guest' : undefined;
 };
 
 export const whyNotRole: Check = (text) =>
-  /^[a-z0-9][a-z0-9_-]{0,31}$/.test(text) ? undefined : 'is no name of a role of xen-tools: 1-32 letters a-z, digits, hyphens, underscores, like udev';
+  /^[a-z0-9][a-z0-9_-]{0,31}$/.test(text)
+    ? undefined
+    : 'is no name of a role of xen-tools: 1-32 letters a-z, digits, hyphens, underscores, like udev';
 
 /** A word of the kernel's command line. */
 export const whyNotKernelWord: Check = (word) => {
-  if (!/^[A-Za-z0-9_][A-Za-z0-9_.,:=/@+-]{0,99}$/.test(word)) return 'is no word for a kernel command line: 1-100 letters, digits and _ . , : = / @ + -, no blanks or quotes';
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.,:=/@+-]{0,99}$/.test(word))
+    return 'is no word for a kernel command line: 1-100 letters, digits and _ . , : = / @ + -, no blanks or quotes';
   return word.startsWith('root=') ? 'is set by guestflow itself, from the disks' : undefined;
 };
 
@@ -123,8 +132,11 @@ export const whyNotTimezone: Check = (text) => {
 
 /** A hash as crypt(5) writes it: SHA-512, SHA-256 or yescrypt. */
 export const whyNotPasswordHash: Check = (text) => {
-  const salted = /^\$(?:6\$(?:rounds=\d{4,9}\$)?[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{86}|5\$(?:rounds=\d{4,9}\$)?[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{43}|y\$[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{1,86}\$[./0-9A-Za-z]{43})$/;
-  return salted.test(text) ? undefined : 'is no hash of crypt(5) ($6$…, $5$… or $y$…); passwords themselves are not taken: use --password-stdin, or openssl passwd -6';
+  const salted =
+    /^\$(?:6\$(?:rounds=\d{4,9}\$)?[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{86}|5\$(?:rounds=\d{4,9}\$)?[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{43}|y\$[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{1,86}\$[./0-9A-Za-z]{43})$/;
+  return salted.test(text)
+    ? undefined
+    : 'is no hash of crypt(5) ($6$…, $5$… or $y$…); passwords themselves are not taken: use --password-stdin, or openssl passwd -6';
 };
 
 export const whyNotClock: Check = (text) =>

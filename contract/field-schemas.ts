@@ -14,7 +14,10 @@ const LONGEST = 4_096;
 /** Text that passes a check; numbers get a hint, because YAML reads `order: 17` as one. */
 export function text(whyNot: check.Check): z.ZodType<string> {
   return z
-    .string({ error: ({ input }) => (input === undefined ? 'is missing' : typeof input === 'number' ? 'must be text: write it in quotes' : 'must be text') })
+    .string({
+      error: ({ input }) =>
+        input === undefined ? 'is missing' : typeof input === 'number' ? 'must be text: write it in quotes' : 'must be text',
+    })
     .superRefine((value, context) => {
       const reason = value.length > LONGEST ? `is longer than ${String(LONGEST)} characters` : whyNot(value);
       if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });
@@ -43,7 +46,12 @@ function size(kind: keyof typeof check.SIZE_BOUNDS): z.ZodType<number> {
   return z
     .unknown()
     .superRefine((value, context) => {
-      const reason = value === undefined ? 'is missing' : typeof value === 'number' || typeof value === 'string' ? check.whyNotSize(kind)(String(value)) : 'must be a size, like 8GiB';
+      const reason =
+        value === undefined
+          ? 'is missing'
+          : typeof value === 'number' || typeof value === 'string'
+            ? check.whyNotSize(kind)(String(value))
+            : 'must be a size, like 8GiB';
       if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });
     })
     .transform((value) => parseSize(String(value)) ?? z.NEVER);
@@ -69,9 +77,15 @@ function whyNotName(name: string): string | undefined {
 }
 
 export const field = {
-  order: text((id) => (ORDER_ID_PATTERN.test(id) ? undefined : 'is no id of an order: 1-64 letters, digits, dots, hyphens, underscores, starting with a letter or digit')),
+  order: text((id) =>
+    ORDER_ID_PATTERN.test(id)
+      ? undefined
+      : 'is no id of an order: 1-64 letters, digits, dots, hyphens, underscores, starting with a letter or digit',
+  ),
   name: text(whyNotName),
-  planName: text((name) => (/^[a-z0-9][a-z0-9_-]{0,31}$/.test(name) ? undefined : 'is no name of a plan: 1-32 letters a-z, digits, hyphens, underscores')),
+  planName: text((name) =>
+    /^[a-z0-9][a-z0-9_-]{0,31}$/.test(name) ? undefined : 'is no name of a plan: 1-32 letters a-z, digits, hyphens, underscores',
+  ),
   dom0: text((name) => (DOM0_NAME_PATTERN.test(name) ? undefined : 'is no name of a dom0: a host name in lower case')),
   type: choice(['pv', 'pvh']),
   memory: size('memory'),
@@ -91,7 +105,11 @@ export const field = {
   retention: z.strictObject({ daily: whole(1, 366) }, notObject('must be {daily: N}')),
   managed: yesOrNo,
   debootstrap: yesOrNo,
-  sshKeys: list(text((key) => whyNotSshKey(key)), 20, 'SSH keys'),
+  sshKeys: list(
+    text((key) => whyNotSshKey(key)),
+    20,
+    'SSH keys',
+  ),
   passwordHash: text(check.whyNotPasswordHash),
   ip: text(check.whyNotAddress),
   netmask: text(check.whyNotNetmask),

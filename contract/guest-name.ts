@@ -24,8 +24,10 @@ const LONGEST = 63;
 export function whyNotGuestName(name: string): string | undefined {
   if (name.length === 0) return 'it is empty';
   if (name.length > LONGEST) return `it has ${String(name.length)} characters, more than ${String(LONGEST)}`;
-  if (/[A-Z]/.test(name) && PATTERN.test(name.toLowerCase())) return `it has capitals; host names do not tell them apart: use "${name.toLowerCase()}"`;
-  if (!PATTERN.test(name)) return 'it must be a host name: letters a-z, digits and hyphens, labels joined by dots, no hyphen at the start or end of a label';
+  if (/[A-Z]/.test(name) && PATTERN.test(name.toLowerCase()))
+    return `it has capitals; host names do not tell them apart: use "${name.toLowerCase()}"`;
+  if (!PATTERN.test(name))
+    return 'it must be a host name: letters a-z, digits and hyphens, labels joined by dots, no hyphen at the start or end of a label';
   if (/^[0-9]+$/.test(name)) return 'xl takes a name of digits alone for a domain id';
   if (/^[0-9.]+$/.test(name)) return 'it looks like an address';
   const prefix = LVM_RESERVED_PREFIXES.find((reserved) => name.startsWith(reserved));

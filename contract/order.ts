@@ -15,70 +15,73 @@ import type { GuestOrder } from './types.ts';
  * An order as a person writes it. Every key but `name` has a default, from the plan, the dom0 or the network; unknown keys are errors.
  * Sizes are text with a unit: `512Mb`, `8Gb` (as xen-tools, powers of 1024) or `8GiB`.
  */
-export const orderSchema = z.strictObject({
-  /** Host name, domain name and part of the volumes' names. */
-  name: field.name,
-  /** Id of the order: the same id again is the same order. Default: `manual-<name>`. */
-  order: field.order.optional(),
-  /** Default: the first plan of the file. */
-  plan: field.planName.optional(),
-  /** Which dom0. Default: `GUESTFLOW_DOM0`, or the only one that there is. */
-  dom0: field.dom0.optional(),
-  /** `pv` or `pvh`. Default: the plan's. */
-  type: field.type.optional(),
-  /** IPv4 address. Default: the next free one of the dom0's network. */
-  ip: field.ip.optional(),
-  /** Only with `ip`. Default: the dom0's. */
-  netmask: field.netmask.optional(),
-  /** Only with `ip`. Default: the dom0's. */
-  gateway: field.gateway.optional(),
-  /** Default: the plan's, else the dom0's. */
-  bridge: field.bridge.optional(),
-  /** Default: made from name and address, in Xen's range 00:16:3E. */
-  mac: field.mac.optional(),
-  /** 64 MiB … 1 TiB. Default: the plan's. */
-  memory: field.memory.optional(),
-  /** 1 … 64. Default: the plan's. */
-  vcpus: field.vcpus.optional(),
-  /** Root volume, 1 GiB … 16 TiB, a multiple of 4 MiB. Default: the plan's. */
-  disk: field.disk.optional(),
-  /** Swap volume, 16 MiB … 256 GiB, a multiple of 4 MiB. Default: the plan's. */
-  swap: field.swap.optional(),
-  /** Default: the plan's. */
-  dist: field.dist.optional(),
-  /** Default: the plan's, else the dom0's. */
-  mirror: field.mirror.optional(),
-  /** A role of xen-tools. Default: the plan's, else none. */
-  role: field.role.optional(),
-  /** Words for the guest's kernel, as one string or a list; at most 32. Default: the plan's. */
-  extra: field.extra.optional(),
-  /** Public keys for root, OpenSSH lines without options; at most 20. Default: none. */
-  sshKeys: field.sshKeys.optional(),
-  /** Hash of root's password as crypt(5) writes it. Default: no password, it cannot be used to log in. */
-  passwordHash: field.passwordHash.optional(),
-  /** IANA name. Default: the plan's. */
-  timezone: field.timezone.optional(),
-  /** Daily backups kept, 1 … 366. Default: the plan's. */
-  retention: field.retention.optional(),
-  /** Keep the provisioning key in the guest. Default: the plan's. */
-  managed: field.managed.optional(),
-  /** Default: the plan's. */
-  serialDevice: field.serialDevice.optional(),
-  /** `ext4` or `ext3`. Default: the plan's. */
-  fs: field.fs.optional(),
-  /** Mount options of the root file system. Default: the plan's. */
-  fsOptions: field.fsOptions.optional(),
-  /** `sparse` or `full`. Default: the plan's. */
-  image: field.image.optional(),
-  /** `golden` or `debootstrap`. Default: the plan's. */
-  installMethod: field.installMethod.optional(),
-  /** `true` is short for `installMethod: debootstrap`. */
-  debootstrap: field.debootstrap.optional(),
-  /** Hour and minute of the nightly backup, UTC. Default: made from the name. */
-  backupAt: field.backupAt.optional(),
-  /** Days for which a terminated guest's disks are kept, 0 … 365. Default: the plan's. */
-  graceDays: field.graceDays.optional(),
-}, notObject('must be a document of keys and values, like {"name": "guest1", "plan": "small"}'));
+export const orderSchema = z.strictObject(
+  {
+    /** Host name, domain name and part of the volumes' names. */
+    name: field.name,
+    /** Id of the order: the same id again is the same order. Default: `manual-<name>`. */
+    order: field.order.optional(),
+    /** Default: the first plan of the file. */
+    plan: field.planName.optional(),
+    /** Which dom0. Default: `GUESTFLOW_DOM0`, or the only one that there is. */
+    dom0: field.dom0.optional(),
+    /** `pv` or `pvh`. Default: the plan's. */
+    type: field.type.optional(),
+    /** IPv4 address. Default: the next free one of the dom0's network. */
+    ip: field.ip.optional(),
+    /** Only with `ip`. Default: the dom0's. */
+    netmask: field.netmask.optional(),
+    /** Only with `ip`. Default: the dom0's. */
+    gateway: field.gateway.optional(),
+    /** Default: the plan's, else the dom0's. */
+    bridge: field.bridge.optional(),
+    /** Default: made from name and address, in Xen's range 00:16:3E. */
+    mac: field.mac.optional(),
+    /** 64 MiB … 1 TiB. Default: the plan's. */
+    memory: field.memory.optional(),
+    /** 1 … 64. Default: the plan's. */
+    vcpus: field.vcpus.optional(),
+    /** Root volume, 1 GiB … 16 TiB, a multiple of 4 MiB. Default: the plan's. */
+    disk: field.disk.optional(),
+    /** Swap volume, 16 MiB … 256 GiB, a multiple of 4 MiB. Default: the plan's. */
+    swap: field.swap.optional(),
+    /** Default: the plan's. */
+    dist: field.dist.optional(),
+    /** Default: the plan's, else the dom0's. */
+    mirror: field.mirror.optional(),
+    /** A role of xen-tools. Default: the plan's, else none. */
+    role: field.role.optional(),
+    /** Words for the guest's kernel, as one string or a list; at most 32. Default: the plan's. */
+    extra: field.extra.optional(),
+    /** Public keys for root, OpenSSH lines without options; at most 20. Default: none. */
+    sshKeys: field.sshKeys.optional(),
+    /** Hash of root's password as crypt(5) writes it. Default: no password, it cannot be used to log in. */
+    passwordHash: field.passwordHash.optional(),
+    /** IANA name. Default: the plan's. */
+    timezone: field.timezone.optional(),
+    /** Daily backups kept, 1 … 366. Default: the plan's. */
+    retention: field.retention.optional(),
+    /** Keep the provisioning key in the guest. Default: the plan's. */
+    managed: field.managed.optional(),
+    /** Default: the plan's. */
+    serialDevice: field.serialDevice.optional(),
+    /** `ext4` or `ext3`. Default: the plan's. */
+    fs: field.fs.optional(),
+    /** Mount options of the root file system. Default: the plan's. */
+    fsOptions: field.fsOptions.optional(),
+    /** `sparse` or `full`. Default: the plan's. */
+    image: field.image.optional(),
+    /** `golden` or `debootstrap`. Default: the plan's. */
+    installMethod: field.installMethod.optional(),
+    /** `true` is short for `installMethod: debootstrap`. */
+    debootstrap: field.debootstrap.optional(),
+    /** Hour and minute of the nightly backup, UTC. Default: made from the name. */
+    backupAt: field.backupAt.optional(),
+    /** Days for which a terminated guest's disks are kept, 0 … 365. Default: the plan's. */
+    graceDays: field.graceDays.optional(),
+  },
+  notObject('must be a document of keys and values, like {"name": "guest1", "plan": "small"}'),
+);
 
 /** An order as a person writes it. */
 export type OrderDocument = z.input<typeof orderSchema>;
@@ -116,7 +119,11 @@ export function checkOrder(raw: unknown, { plans, defaults = {} }: ResolveOption
 export function resolveOrder(raw: unknown, options: ResolveOptions): GuestOrder {
   const order = checkOrder(raw, options);
   if (order.dom0 === undefined) {
-    throw new GuestflowError('InvalidInput', 'the order: dom0 is missing, and there is no default: name it with --dom0, in the order, or in GUESTFLOW_DOM0', { field: 'dom0' });
+    throw new GuestflowError(
+      'InvalidInput',
+      'the order: dom0 is missing, and there is no default: name it with --dom0, in the order, or in GUESTFLOW_DOM0',
+      { field: 'dom0' },
+    );
   }
   return { ...order, dom0: order.dom0 };
 }
@@ -134,10 +141,15 @@ function planNameOf(raw: unknown): string | undefined {
 
 function contradictions(order: ParsedOrder): Problem[] {
   const problems: Problem[] = [];
-  if (order.debootstrap === true && order.installMethod === 'golden') problems.push({ field: 'debootstrap', value: 'true', reason: 'contradicts installMethod golden: give one of them' });
+  if (order.debootstrap === true && order.installMethod === 'golden')
+    problems.push({ field: 'debootstrap', value: 'true', reason: 'contradicts installMethod golden: give one of them' });
   for (const key of ['netmask', 'gateway'] as const) {
     if (order.ip === undefined && order[key] !== undefined) {
-      problems.push({ field: key, value: order[key], reason: 'without ip: the dom0 chooses address, netmask and gateway together; give ip too, or neither' });
+      problems.push({
+        field: key,
+        value: order[key],
+        reason: 'without ip: the dom0 chooses address, netmask and gateway together; give ip too, or neither',
+      });
     }
   }
   problems.push(...misplacedAddresses(order));
@@ -156,7 +168,9 @@ function misplacedAddresses({ ip, netmask, gateway }: ParsedOrder): Problem[] {
   const gatewayReason = gateway === undefined ? undefined : whyNotHostIn(parseIpv4(gateway) ?? 0, network);
   return [
     ...(reason === undefined ? [] : [{ field: 'ip', value: ip, reason: `cannot be a guest's address: ${reason}` }]),
-    ...(gatewayReason === undefined || gateway === undefined ? [] : [{ field: 'gateway', value: gateway, reason: `cannot be this guest's gateway: ${gatewayReason}` }]),
+    ...(gatewayReason === undefined || gateway === undefined
+      ? []
+      : [{ field: 'gateway', value: gateway, reason: `cannot be this guest's gateway: ${gatewayReason}` }]),
   ];
 }
 
@@ -172,14 +186,16 @@ function withPlan(order: ParsedOrder, planName: string, plan: Plan, defaultDom0:
     memoryBytes: memory ?? planMemory,
     diskBytes: disk ?? planDisk,
     swapBytes: swap ?? planSwap,
-    installMethod: debootstrap === true ? 'debootstrap' : order.installMethod ?? plan.installMethod,
+    installMethod: debootstrap === true ? 'debootstrap' : (order.installMethod ?? plan.installMethod),
     sshKeys: order.sshKeys ?? [],
     extra: extra ?? plan.extra,
   };
 }
 
 /** A key that holds undefined would hide the plan's value in a spread. */
-type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & { [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined> };
+type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
 
 function withoutUndefined<T extends object>(value: T): Defined<T> {
   return Object.fromEntries(Object.entries(value).filter(([, held]) => held !== undefined)) as Defined<T>;

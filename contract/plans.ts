@@ -12,44 +12,47 @@ import { problemsError, problemsOf } from './problems.ts';
  * Keys of xen-tools.conf and their names here: `memory`, `size` → `disk`, `swap`, `fs`, `ext3_options` → `fsOptions`, `dist`, `image`,
  * `mirror`, `serial_device` → `serialDevice`, `install-method` → `installMethod`. `dir`, `kernel` and `initrd` belong to the dom0.
  */
-export const planSchema = z.strictObject({
-  /** Guest type. Default: `pv`. */
-  type: field.type.default('pv'),
-  memory: field.memory,
-  vcpus: field.vcpus,
-  /** Size of the root volume. */
-  disk: field.disk,
-  /** Size of the swap volume. */
-  swap: field.swap,
-  /** Default: `bookworm`. */
-  dist: field.dist.default('bookworm'),
-  /** File system of the root volume. Default: `ext4`. */
-  fs: field.fs.default('ext4'),
-  /** Mount options of the root file system. Default: those of the how-to. */
-  fsOptions: field.fsOptions.default('noatime,nodiratime,errors=remount-ro'),
-  /** Whether the image file may have holes while the guest is made. Default: `sparse`. */
-  image: field.image.default('sparse'),
-  /** Default: `golden`. */
-  installMethod: field.installMethod.default('golden'),
-  /** Default: `hvc0`. */
-  serialDevice: field.serialDevice.default('hvc0'),
-  /** Default: `Etc/UTC`. */
-  timezone: field.timezone.default('Etc/UTC'),
-  /** Default: seven daily backups. */
-  retention: field.retention.default({ daily: 7 }),
-  /** Keep the provisioning key in the guest. Default: false. */
-  managed: field.managed.default(false),
-  /** Words for the guest's kernel. Default: none. */
-  extra: field.extra.default([]),
-  /** Days for which a terminated guest's disks are kept. Default: 7. */
-  graceDays: field.graceDays.default(7),
-  /** Default: the dom0's own. */
-  mirror: field.mirror.optional(),
-  /** A role of xen-tools, run after guestflow's own. Default: none. */
-  role: field.role.optional(),
-  /** Default: the dom0's own bridge. */
-  bridge: field.bridge.optional(),
-}, notObject('must be a plan: keys and values'));
+export const planSchema = z.strictObject(
+  {
+    /** Guest type. Default: `pv`. */
+    type: field.type.default('pv'),
+    memory: field.memory,
+    vcpus: field.vcpus,
+    /** Size of the root volume. */
+    disk: field.disk,
+    /** Size of the swap volume. */
+    swap: field.swap,
+    /** Default: `bookworm`. */
+    dist: field.dist.default('bookworm'),
+    /** File system of the root volume. Default: `ext4`. */
+    fs: field.fs.default('ext4'),
+    /** Mount options of the root file system. Default: those of the how-to. */
+    fsOptions: field.fsOptions.default('noatime,nodiratime,errors=remount-ro'),
+    /** Whether the image file may have holes while the guest is made. Default: `sparse`. */
+    image: field.image.default('sparse'),
+    /** Default: `golden`. */
+    installMethod: field.installMethod.default('golden'),
+    /** Default: `hvc0`. */
+    serialDevice: field.serialDevice.default('hvc0'),
+    /** Default: `Etc/UTC`. */
+    timezone: field.timezone.default('Etc/UTC'),
+    /** Default: seven daily backups. */
+    retention: field.retention.default({ daily: 7 }),
+    /** Keep the provisioning key in the guest. Default: false. */
+    managed: field.managed.default(false),
+    /** Words for the guest's kernel. Default: none. */
+    extra: field.extra.default([]),
+    /** Days for which a terminated guest's disks are kept. Default: 7. */
+    graceDays: field.graceDays.default(7),
+    /** Default: the dom0's own. */
+    mirror: field.mirror.optional(),
+    /** A role of xen-tools, run after guestflow's own. Default: none. */
+    role: field.role.optional(),
+    /** Default: the dom0's own bridge. */
+    bridge: field.bridge.optional(),
+  },
+  notObject('must be a plan: keys and values'),
+);
 
 export type Plan = z.output<typeof planSchema>;
 
@@ -66,7 +69,9 @@ export async function loadPlans(path?: string): Promise<Plans> {
   const shipped = new URL('../plans.yaml', import.meta.url);
   const what = path === undefined ? 'plans.yaml' : `the file of plans ${path}`;
   const bytes = await readFile(path ?? shipped).catch((error: unknown) => {
-    throw new GuestflowError('InvalidInput', `${what} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { field: 'plans' });
+    throw new GuestflowError('InvalidInput', `${what} cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
+      field: 'plans',
+    });
   });
   return parsePlans(bytes, what);
 }

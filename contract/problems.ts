@@ -18,9 +18,24 @@ const LONGEST_VALUE = 80;
 
 /** What people write for a key that has another name here. */
 const OTHER_WORDS: Readonly<Record<string, string>> = {
-  hostname: 'name', host: 'name', address: 'ip', size: 'disk', ram: 'memory', cpus: 'vcpus', maxmem: 'memory', distribution: 'dist', ssh_keys: 'sshKeys',
-  sshKey: 'sshKeys', install_method: 'installMethod', serial_device: 'serialDevice', ext3_options: 'fsOptions', ext4_options: 'fsOptions',
-  password: 'passwordHash', passwd: 'passwordHash', cmdline: 'extra', vif: 'bridge',
+  hostname: 'name',
+  host: 'name',
+  address: 'ip',
+  size: 'disk',
+  ram: 'memory',
+  cpus: 'vcpus',
+  maxmem: 'memory',
+  distribution: 'dist',
+  ssh_keys: 'sshKeys',
+  sshKey: 'sshKeys',
+  install_method: 'installMethod',
+  serial_device: 'serialDevice',
+  ext3_options: 'fsOptions',
+  ext4_options: 'fsOptions',
+  password: 'passwordHash',
+  passwd: 'passwordHash',
+  cmdline: 'extra',
+  vif: 'bridge',
 };
 
 /** Problems that zod found in `raw`, in its order. */
@@ -28,7 +43,10 @@ export function problemsOf(error: z.ZodError, raw: unknown, knownKeys: readonly 
   return error.issues.flatMap((issue): Problem[] => {
     if (issue.code === 'unrecognized_keys') {
       const at = fieldOf(issue.path);
-      return issue.keys.map((key) => ({ field: at === '' ? key : `${at}.${key}`, reason: `is no key of this document${at === '' ? suggestion(key, knownKeys) : ''}` }));
+      return issue.keys.map((key) => ({
+        field: at === '' ? key : `${at}.${key}`,
+        reason: `is no key of this document${at === '' ? suggestion(key, knownKeys) : ''}`,
+      }));
     }
     const field = fieldOf(issue.path);
     const value = SECRET_FIELDS.test(field) ? undefined : valueAt(raw, issue.path);
@@ -39,7 +57,10 @@ export function problemsOf(error: z.ZodError, raw: unknown, knownKeys: readonly 
 /** One error for all problems: details are those of the first, the message has every one. */
 export function problemsError(what: string, problems: readonly Problem[], type: ErrorType = 'InvalidInput'): GuestflowError {
   const lines = problems.map(describeProblem);
-  const message = lines.length === 1 ? `${what}: ${lines[0] ?? ''}` : `${what} has ${String(lines.length)} problems:\n${lines.map((line) => `  - ${line}`).join('\n')}`;
+  const message =
+    lines.length === 1
+      ? `${what}: ${lines[0] ?? ''}`
+      : `${what} has ${String(lines.length)} problems:\n${lines.map((line) => `  - ${line}`).join('\n')}`;
   const [first] = problems;
   return new GuestflowError(type, message, {
     ...(first === undefined || first.field === '' ? {} : { field: first.field }),
@@ -59,7 +80,9 @@ export function suggestion(word: string, known: readonly string[]): string {
   const nearest = known
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance)[0];
-  return nearest !== undefined && nearest.distance <= Math.min(2, Math.floor(word.length / 2)) ? `: did you mean ${nearest.candidate}?` : `; known are ${known.join(', ')}`;
+  return nearest !== undefined && nearest.distance <= Math.min(2, Math.floor(word.length / 2))
+    ? `: did you mean ${nearest.candidate}?`
+    : `; known are ${known.join(', ')}`;
 }
 
 function fieldOf(path: readonly PropertyKey[]): string {
@@ -67,7 +90,11 @@ function fieldOf(path: readonly PropertyKey[]): string {
 }
 
 function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((value, key) => (typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<PropertyKey, unknown>)[key] : undefined), raw);
+  return path.reduce<unknown>(
+    (value, key) =>
+      typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<PropertyKey, unknown>)[key] : undefined,
+    raw,
+  );
 }
 
 function showValue(value: unknown): string {

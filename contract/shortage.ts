@@ -3,7 +3,10 @@ import type { Amounts, Capacity } from './capacity-types.ts';
 import { formatSize } from './sizes.ts';
 
 /** What is short, all of it in one message; undefined when it fits. A dom0 that has not registered has no capacity to tell of. */
-export function shortageOf({ host, free, sellable }: Pick<Capacity, 'host' | 'free' | 'sellable'>, asked: Amounts & { readonly guest: string }): { readonly field: string; readonly message: string } | undefined {
+export function shortageOf(
+  { host, free, sellable }: Pick<Capacity, 'host' | 'free' | 'sellable'>,
+  asked: Amounts & { readonly guest: string },
+): { readonly field: string; readonly message: string } | undefined {
   if (sellable === undefined || free === undefined) return undefined;
   const size = (bytes: number): string => (bytes <= 0 ? 'nothing' : formatSize(bytes));
   const rows = [
@@ -14,6 +17,9 @@ export function shortageOf({ host, free, sellable }: Pick<Capacity, 'host' | 'fr
   const short = rows.filter((row) => row.asked > row.free);
   const [first] = short;
   if (first === undefined) return undefined;
-  const words = short.map((row) => `${row.field} is ${row.say(row.asked - Math.max(0, row.free))} short (${row.say(row.asked)} asked for, ${row.say(row.free)} free of ${row.say(row.all)})`);
+  const words = short.map(
+    (row) =>
+      `${row.field} is ${row.say(row.asked - Math.max(0, row.free))} short (${row.say(row.asked)} asked for, ${row.say(row.free)} free of ${row.say(row.all)})`,
+  );
   return { field: first.field, message: `dom0 ${host} cannot take ${asked.guest}: ${words.join('; ')}` };
 }

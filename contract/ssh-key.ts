@@ -26,19 +26,25 @@ export function whyNotSshKey(line: string): string | undefined {
   const [type = '', base64 = ''] = line.split(' ');
   if (type === 'ssh-dss') return 'is a DSA key, which sshd refuses as too weak: make an ed25519 key';
   const fields = KEY_FIELDS[type];
-  if (fields === undefined) return `must start with the key's type (one of ${Object.keys(KEY_FIELDS).join(', ')}), with no options in front`;
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || Buffer.from(base64, 'base64').toString('base64') !== base64) return 'is damaged: the key is not base64';
+  if (fields === undefined)
+    return `must start with the key's type (one of ${Object.keys(KEY_FIELDS).join(', ')}), with no options in front`;
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || Buffer.from(base64, 'base64').toString('base64') !== base64)
+    return 'is damaged: the key is not base64';
   const parts = splitBlob(Buffer.from(base64, 'base64'));
   if (parts?.[0]?.toString('latin1') !== type) return `is damaged: the key inside is not of type ${type}`;
   if (parts.length !== fields + 1) return 'is damaged: the key inside is not whole';
   if (type === 'ssh-ed25519' && parts[1]?.length !== 32) return 'is damaged: the key inside is not whole';
-  if (type === 'ssh-rsa' && rsaBits(parts[2]) < FEWEST_RSA_BITS) return `is too weak: RSA keys need ${String(FEWEST_RSA_BITS)} bits or more`;
+  if (type === 'ssh-rsa' && rsaBits(parts[2]) < FEWEST_RSA_BITS)
+    return `is too weak: RSA keys need ${String(FEWEST_RSA_BITS)} bits or more`;
   return undefined;
 }
 
 /** The keys in a file as OpenSSH writes it: empty lines and lines with `#` in front are left out. */
 export function sshKeyLines(text: string): string[] {
-  return text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
 }
 
 /** RFC 4253, section 6.6: a key's blob is a row of strings, each with its length in four bytes in front. */

@@ -16,7 +16,10 @@ export class Turns {
   }
 
   async take<T>(key: string, work: () => Promise<T>): Promise<T> {
-    if ((this.inside.get(key) ?? 0) >= this.most) await new Promise<void>((resolve) => { this.waiting.set(key, [...(this.waiting.get(key) ?? []), resolve]); });
+    if ((this.inside.get(key) ?? 0) >= this.most)
+      await new Promise<void>((resolve) => {
+        this.waiting.set(key, [...(this.waiting.get(key) ?? []), resolve]);
+      });
     else this.inside.set(key, (this.inside.get(key) ?? 0) + 1);
     try {
       return await work();

@@ -86,7 +86,17 @@ export interface OrderRef extends GuestRef {
 
 /** The steps of provisioning, in order. */
 export const PROVISION_STEPS = [
-  'reserve', 'plan', 'golden', 'create-image', 'cfg-fix', 'boot', 'sysctl-wallclock', 'lvm-migration', 'autostart', 'nightly-backup', 'seal',
+  'reserve',
+  'plan',
+  'golden',
+  'create-image',
+  'cfg-fix',
+  'boot',
+  'sysctl-wallclock',
+  'lvm-migration',
+  'autostart',
+  'nightly-backup',
+  'seal',
 ] as const;
 
 export type StepState = 'pending' | 'running' | 'done' | 'failed' | 'undone' | 'undo-failed';
@@ -109,10 +119,11 @@ export interface OperationProgress {
 }
 
 export type GuestPhase =
-  | 'ordered' | 'provisioning' | 'running' | 'stopped' | 'suspended' | 'terminating' | 'gone' | 'failed' | 'needs-cleanup';
+  'ordered' | 'provisioning' | 'running' | 'stopped' | 'suspended' | 'terminating' | 'gone' | 'failed' | 'needs-cleanup';
 
 /** Operations on a guest that exists. */
-export type OperationKind = 'start' | 'stop' | 'destroy' | 'backup' | 'suspend' | 'resume' | 'changePlan' | 'terminate' | 'undelete' | 'cleanup';
+export type OperationKind =
+  'start' | 'stop' | 'destroy' | 'backup' | 'suspend' | 'resume' | 'changePlan' | 'terminate' | 'undelete' | 'cleanup';
 
 /** What another plan means for a guest. A disk only grows. */
 export interface PlanChange {

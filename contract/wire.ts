@@ -20,14 +20,30 @@ const roleName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'is no name of a
 const mirror = z.url({ protocol: /^https?$/ }).max(300);
 const timezone = z.string().regex(/^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+){0,2}$/, 'is no time zone');
 /** One line, no control characters: it becomes a line of `authorized_keys`. */
-const sshKey = z.string().max(2_000).regex(/^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]+={0,3}( [\x20-\x7e]*)?$/, 'is no OpenSSH public key');
-const passwordHash = z.string().max(300).regex(/^\$(5|6|y|7|gy|2[aby])\$[A-Za-z0-9./$=,]+$/, 'is no crypt(5) hash');
+const sshKey = z
+  .string()
+  .max(2_000)
+  .regex(
+    /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]+={0,3}( [\x20-\x7e]*)?$/,
+    'is no OpenSSH public key',
+  );
+const passwordHash = z
+  .string()
+  .max(300)
+  .regex(/^\$(5|6|y|7|gy|2[aby])\$[A-Za-z0-9./$=,]+$/, 'is no crypt(5) hash');
 
 const decided = {
   order,
   name,
-  hostname: z.string().max(253).regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/, 'is no host name').exactOptional(),
-  customer: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'is no customer id').exactOptional(),
+  hostname: z
+    .string()
+    .max(253)
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/, 'is no host name')
+    .exactOptional(),
+  customer: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'is no customer id')
+    .exactOptional(),
   plan: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'is no name of a plan'),
   dom0,
   type: z.enum(['pv', 'pvh']),
@@ -49,7 +65,10 @@ const decided = {
   mirror: mirror.exactOptional(),
   role: roleName.exactOptional(),
   extra: z.array(word).max(50),
-  backupAt: z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/, 'is no time of day, HH:MM').exactOptional(),
+  backupAt: z
+    .string()
+    .regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/, 'is no time of day, HH:MM')
+    .exactOptional(),
   graceDays: z.number().min(0).max(365),
 };
 

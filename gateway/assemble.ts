@@ -20,7 +20,9 @@ export interface AssembleOptions {
 export function assembleGateway({ configuration, session, log, answerMs = ANSWER_MS }: AssembleOptions): Gateway {
   const { tokens, catalogue, ...webhooks } = configuration;
   return createGateway({
-    ...webhooks, catalogue, log,
+    ...webhooks,
+    catalogue,
+    log,
     events: createEventSink(session, answerMs),
     routes: v1Routes({ guests: createGuestApi(session), plans: catalogue.plans, tokens: () => tokens, body: BODY_LIMITS }),
   });

@@ -26,10 +26,11 @@ type BillingOrderWorkflow = (input: { order: string; guest: string }) => Promise
  */
 export function createEventSink(session: () => Promise<Session>, limitMs: number): EventSink {
   return {
-    deliver: (event) => within(limitMs, async () => {
-      const connected = await session();
-      return connected.call(`order ${event.order}`, () => send(connected, event), limitMs);
-    }),
+    deliver: (event) =>
+      within(limitMs, async () => {
+        const connected = await session();
+        return connected.call(`order ${event.order}`, () => send(connected, event), limitMs);
+      }),
   };
 }
 
@@ -45,7 +46,11 @@ function send({ client }: Session, event: BillingEvent): Promise<EventAnswer> {
       taskQueue: CONTROL_QUEUE,
       args: [{ order: event.order, guest }],
       workflowIdConflictPolicy: 'USE_EXISTING',
-      typedSearchAttributes: [attribute(SEARCH_ATTRIBUTES.order, event.order), attribute(SEARCH_ATTRIBUTES.guest, guest), attribute(SEARCH_ATTRIBUTES.phase, 'waiting')],
+      typedSearchAttributes: [
+        attribute(SEARCH_ATTRIBUTES.order, event.order),
+        attribute(SEARCH_ATTRIBUTES.guest, guest),
+        attribute(SEARCH_ATTRIBUTES.phase, 'waiting'),
+      ],
       staticSummary: `order ${event.order} of billing`,
     }),
   });

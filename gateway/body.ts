@@ -22,10 +22,12 @@ export async function readJsonText(request: Request, limits: BodyLimits): Promis
 
 function mustBePlainJson(headers: Headers): void {
   const type = headers.get('content-type') ?? '';
-  if (!/^application\/json(\s*;\s*charset="?utf-8"?)?\s*$/i.test(type)) throw new Refusal(415, 'media-type', 'the body must be application/json in UTF-8', {}, { accept: 'application/json' });
+  if (!/^application\/json(\s*;\s*charset="?utf-8"?)?\s*$/i.test(type))
+    throw new Refusal(415, 'media-type', 'the body must be application/json in UTF-8', {}, { accept: 'application/json' });
   // What is small on the wire may be large in memory.
   const coding = headers.get('content-encoding') ?? 'identity';
-  if (coding.trim().toLowerCase() !== 'identity') throw new Refusal(415, 'content-encoding', 'a compressed body is not taken', {}, { 'accept-encoding': 'identity' });
+  if (coding.trim().toLowerCase() !== 'identity')
+    throw new Refusal(415, 'content-encoding', 'a compressed body is not taken', {}, { 'accept-encoding': 'identity' });
 }
 
 async function readBounded(body: ReadableStream<Uint8Array> | null, limits: BodyLimits): Promise<Buffer> {
@@ -33,7 +35,10 @@ async function readBounded(body: ReadableStream<Uint8Array> | null, limits: Body
   const reader = body.getReader();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Refusal(408, 'slow', `the body did not come within ${limits.ms / 1_000} s`, {}, { connection: 'close' })), limits.ms);
+    timer = setTimeout(
+      () => reject(new Refusal(408, 'slow', `the body did not come within ${limits.ms / 1_000} s`, {}, { connection: 'close' })),
+      limits.ms,
+    );
   });
   try {
     return await Promise.race([collect(reader, limits), late]);

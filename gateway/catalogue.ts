@@ -28,7 +28,12 @@ export interface Catalogue {
 export function createCatalogue(plans: Plans, prices: ReadonlyMap<string, string>, mayRestart = true): Catalogue {
   const templates = new Map([...plans.keys()].map((name) => [name, templateOf(plans, name, mayRestart)]));
   for (const [price, plan] of prices) {
-    if (!templates.has(plan)) throw new GuestflowError('InvalidInput', `the file of prices: price ${price} stands for plan ${plan}, which is no plan${suggestion(plan, [...plans.keys()])}`, { field: price });
+    if (!templates.has(plan))
+      throw new GuestflowError(
+        'InvalidInput',
+        `the file of prices: price ${price} stands for plan ${plan}, which is no plan${suggestion(plan, [...plans.keys()])}`,
+        { field: price },
+      );
   }
   return { plan: (name) => templates.get(name), price: (id) => templates.get(prices.get(id) ?? ''), hasPrices: prices.size > 0, plans };
 }
@@ -38,7 +43,10 @@ function templateOf(plans: Plans, plan: string, mayRestart: boolean): PlanTempla
   return { ...template, mayRestart };
 }
 
-const pricesSchema = z.strictObject({ prices: z.record(z.string().min(1).max(128), field.planName, { error: 'must be a list of plans by price' }) }, { error: 'must be a document with the key prices' });
+const pricesSchema = z.strictObject(
+  { prices: z.record(z.string().min(1).max(128), field.planName, { error: 'must be a list of plans by price' }) },
+  { error: 'must be a document with the key prices' },
+);
 
 /**
  * Reads a file of prices: `prices: {price_1abc: small}`.
@@ -47,7 +55,11 @@ const pricesSchema = z.strictObject({ prices: z.record(z.string().min(1).max(128
  */
 export async function loadPrices(path: string): Promise<ReadonlyMap<string, string>> {
   const bytes = await readFile(path).catch((error: unknown) => {
-    throw new GuestflowError('InvalidInput', `the file of prices ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { field: 'prices' });
+    throw new GuestflowError(
+      'InvalidInput',
+      `the file of prices ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      { field: 'prices' },
+    );
   });
   const raw = parseDocument(bytes, path);
   const parsed = pricesSchema.safeParse(raw);

@@ -14,7 +14,9 @@ const MOST = 20;
 export function check<S extends z.ZodType>(schema: S, value: unknown, where = ''): z.output<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.slice(0, MOST).map(({ path, message }) => ({ field: fieldOf(where === '' ? path : [where, ...path]), reason: message }));
+  const errors = parsed.error.issues
+    .slice(0, MOST)
+    .map(({ path, message }) => ({ field: fieldOf(where === '' ? path : [where, ...path]), reason: message }));
   throw invalid(errors);
 }
 

@@ -51,7 +51,10 @@ export async function loadConfiguration(files: GatewayFiles, env: NodeJS.Process
       mend: 'give --stripe-secret-file, --signup-secret-file or --token-file, or systemd credentials stripe-secret, signup-secret, tokens',
     });
   }
-  const [plans, prices] = await Promise.all([loadPlans(files.plans ?? env['GUESTFLOW_PLANS']), files.prices === undefined ? new Map<string, string>() : loadPrices(files.prices)]);
+  const [plans, prices] = await Promise.all([
+    loadPlans(files.plans ?? env['GUESTFLOW_PLANS']),
+    files.prices === undefined ? new Map<string, string>() : loadPrices(files.prices),
+  ]);
   return {
     stripeSecrets: stripeFile === undefined ? [] : await readSecrets(stripeFile, 'stripeSecretFile'),
     signupSecrets: signupFile === undefined ? [] : await readWebhookSecrets(signupFile, 'signupSecretFile'),

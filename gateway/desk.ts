@@ -39,7 +39,10 @@ async function look(session: Session, guest: string): Promise<GuestView | undefi
   if (status === undefined) return undefined;
   const { order, phase, plan, spec, graceUntil, error } = status;
   return {
-    order, phase, plan, isBusy: status.operation !== undefined || status.queued.length > 0,
+    order,
+    phase,
+    plan,
+    isBusy: status.operation !== undefined || status.queued.length > 0,
     ...(spec === undefined ? {} : { ip: spec.network.ip }),
     ...(graceUntil === undefined ? {} : { graceUntil }),
     ...(error === undefined ? {} : { error: { type: error.type, message: error.message } }),
@@ -62,11 +65,18 @@ export async function operate(session: Session, guest: string, request: Operatio
   const handle = session.client.workflow.getHandle(guestWorkflowId(guest));
   try {
     const taken = await session.call(`guest ${guest}`, () =>
-      handle.startUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, { args: [request], updateId: request.id, waitForStage: 'ACCEPTED' }));
-    const result = await session.call(`guest ${guest}`, () => taken.result(), waitMs).catch((error: unknown) => {
-      if (error instanceof GuestflowError && error.type === 'Unreachable') return undefined;
-      throw error;
-    });
+      handle.startUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, {
+        args: [request],
+        updateId: request.id,
+        waitForStage: 'ACCEPTED',
+      }),
+    );
+    const result = await session
+      .call(`guest ${guest}`, () => taken.result(), waitMs)
+      .catch((error: unknown) => {
+        if (error instanceof GuestflowError && error.type === 'Unreachable') return undefined;
+        throw error;
+      });
     return result === undefined ? { state: 'pending' } : { state: 'done', result };
   } catch (error) {
     if (!(error instanceof GuestflowError) || error.type === 'Unreachable') throw error;
@@ -76,6 +86,8 @@ export async function operate(session: Session, guest: string, request: Operatio
 }
 
 async function holderOf(session: Session, hostname: string): Promise<string | undefined> {
-  const { memo } = await session.call(`host name ${hostname}`, () => session.client.workflow.getHandle(hostnameWorkflowId(hostname)).describe());
+  const { memo } = await session.call(`host name ${hostname}`, () =>
+    session.client.workflow.getHandle(hostnameWorkflowId(hostname)).describe(),
+  );
   return typeof memo?.['order'] === 'string' ? memo['order'] : undefined;
 }

@@ -30,10 +30,18 @@ export interface RawEvent {
  * @throws Refusal when its id cannot be one, or it is from the future: it would win over all that comes until then
  */
 export function toBillingEvent({ source, id, type, order, happenedAt, body, variant, says }: RawEvent, now: number): BillingEvent {
-  if (!EVENT_ID.test(id)) throw new Refusal(422, 'invalid', 'the id of the event must be 1-200 printable characters without blanks', { field: 'id' });
-  if (happenedAt > now + TOLERANCE_SECONDS * 1_000) throw new Refusal(400, 'from-the-future', 'the event says that it happens in the future', { field: 'timestamp' });
+  if (!EVENT_ID.test(id))
+    throw new Refusal(422, 'invalid', 'the id of the event must be 1-200 printable characters without blanks', { field: 'id' });
+  if (happenedAt > now + TOLERANCE_SECONDS * 1_000)
+    throw new Refusal(400, 'from-the-future', 'the event says that it happens in the future', { field: 'timestamp' });
   return {
-    id: `${source}/${id}`, type, order, at: new Date(happenedAt).toISOString(), digest: sha256(body), meaning: sha256(canonical({ type, order, happenedAt, says })), says,
+    id: `${source}/${id}`,
+    type,
+    order,
+    at: new Date(happenedAt).toISOString(),
+    digest: sha256(body),
+    meaning: sha256(canonical({ type, order, happenedAt, says })),
+    says,
     ...(variant === undefined ? {} : { variant }),
   };
 }

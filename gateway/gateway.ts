@@ -11,7 +11,8 @@ export interface GatewayLog {
   error(fields: object, message: string): void;
 }
 
-export interface GatewayOptions extends Omit<WebhookOptions, 'body' | 'now' | 'stripePolicy'>, Partial<Pick<WebhookOptions, 'body' | 'now' | 'stripePolicy'>> {
+export interface GatewayOptions
+  extends Omit<WebhookOptions, 'body' | 'now' | 'stripePolicy'>, Partial<Pick<WebhookOptions, 'body' | 'now' | 'stripePolicy'>> {
   readonly log: GatewayLog;
   /** More routes: those of `/v1`. */
   readonly routes?: readonly Route[];
@@ -23,7 +24,14 @@ export type Gateway = (request: Request) => Promise<Response>;
 export const BODY_LIMITS = { bytes: 256 * 1024, ms: 5_000 } as const;
 
 /** Makes the handler. */
-export function createGateway({ log, routes: more = [], body = BODY_LIMITS, now = Date.now, stripePolicy = { pastDue: 'run' }, ...options }: GatewayOptions): Gateway {
+export function createGateway({
+  log,
+  routes: more = [],
+  body = BODY_LIMITS,
+  now = Date.now,
+  stripePolicy = { pastDue: 'run' },
+  ...options
+}: GatewayOptions): Gateway {
   const health: Route = { method: 'GET', path: '/healthz', handle: () => jsonResponse(200, { ok: true }) };
   const routes = [health, ...webhookRoutes({ ...options, body, now, stripePolicy }), ...more];
   return async (request) => {
@@ -31,7 +39,10 @@ export function createGateway({ log, routes: more = [], body = BODY_LIMITS, now 
     const notes: Record<string, unknown> = {};
     const response = await answer(request, routes, notes).catch((error: unknown) => toResponse(error, log, notes));
     // The path is the route's, not the request's: what a sender writes there is nobody's to read.
-    log[response.status >= 500 ? 'warn' : 'info']({ method: request.method, ...notes, status: response.status, ms: Math.round(performance.now() - began) }, 'request');
+    log[response.status >= 500 ? 'warn' : 'info'](
+      { method: request.method, ...notes, status: response.status, ms: Math.round(performance.now() - began) },
+      'request',
+    );
     return response;
   };
 }
@@ -55,6 +66,11 @@ function toResponse(error: unknown, log: GatewayLog, notes: Record<string, unkno
 }
 
 function placeOf(error: unknown): string {
-  const stack = error instanceof Error ? error.stack ?? '' : '';
-  return stack.split('\n').filter((line) => /^\s+at /.test(line)).slice(0, 3).map((line) => line.trim()).join(' < ');
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  return stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, 3)
+    .map((line) => line.trim())
+    .join(' < ');
 }

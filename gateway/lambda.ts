@@ -34,12 +34,20 @@ export type LambdaHandler = (event: LambdaRequest) => Promise<LambdaResponse>;
 export function createLambdaHandler(gateway: () => Promise<Gateway>): LambdaHandler {
   return async (event) => {
     const response = await (await gateway())(toRequest(event));
-    return { statusCode: response.status, headers: Object.fromEntries(response.headers), body: await response.text(), isBase64Encoded: false };
+    return {
+      statusCode: response.status,
+      headers: Object.fromEntries(response.headers),
+      body: await response.text(),
+      isBase64Encoded: false,
+    };
   };
 }
 
 function toRequest({ rawPath, rawQueryString = '', headers = {}, body, isBase64Encoded, requestContext }: LambdaRequest): Request {
-  const { stage = '$default', http: { method } } = requestContext;
+  const {
+    stage = '$default',
+    http: { method },
+  } = requestContext;
   // A stage with a name stands in front of the path.
   const path = stage !== '$default' && rawPath.startsWith(`/${stage}/`) ? rawPath.slice(stage.length + 1) : rawPath;
   const url = new URL(`http://gateway${path}`);
@@ -62,9 +70,15 @@ export const handler: LambdaHandler = createLambdaHandler(() => {
 });
 
 async function assembleFromEnvironment(env: NodeJS.ProcessEnv): Promise<Gateway> {
-  const configuration = await loadConfiguration({
-    stripeSecretFile: env['GUESTFLOW_STRIPE_SECRET_FILE'], signupSecretFile: env['GUESTFLOW_SIGNUP_SECRET_FILE'], tokenFile: env['GUESTFLOW_TOKEN_FILE'], prices: env['GUESTFLOW_PRICES'],
-  }, env);
+  const configuration = await loadConfiguration(
+    {
+      stripeSecretFile: env['GUESTFLOW_STRIPE_SECRET_FILE'],
+      signupSecretFile: env['GUESTFLOW_SIGNUP_SECRET_FILE'],
+      tokenFile: env['GUESTFLOW_TOKEN_FILE'],
+      prices: env['GUESTFLOW_PRICES'],
+    },
+    env,
+  );
   const session = createLazySession(() => findEndpoint());
   return assembleGateway({ configuration, session: () => session.get(), log: pino({ name: 'gateway' }) });
 }

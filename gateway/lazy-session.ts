@@ -9,13 +9,18 @@ export interface LazySession {
 }
 
 /** Over an endpoint. Who asks while it is being connected shares the attempt. */
-export function createLazySession(endpoint: () => Promise<Endpoint>, open: (endpoint: Endpoint) => Promise<Session> = openSession): LazySession {
+export function createLazySession(
+  endpoint: () => Promise<Endpoint>,
+  open: (endpoint: Endpoint) => Promise<Session> = openSession,
+): LazySession {
   let opening: Promise<Session> | undefined;
   const get = (): Promise<Session> => {
-    opening ??= endpoint().then(open).catch((error: unknown) => {
-      opening = undefined;
-      throw error;
-    });
+    opening ??= endpoint()
+      .then(open)
+      .catch((error: unknown) => {
+        opening = undefined;
+        throw error;
+      });
     return opening;
   };
   return {

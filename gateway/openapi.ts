@@ -3,12 +3,28 @@ import { z } from 'zod';
 import packageJson from '../package.json' with { type: 'json' };
 import { SCOPES, type Scope } from './tokens.ts';
 import {
-  emptyRequestSchema, guestListSchema, guestSchema, listQuerySchema, operationListSchema, operationSchema, orderRequestSchema, problemSchema, takenOrderSchema, terminateRequestSchema,
+  emptyRequestSchema,
+  guestListSchema,
+  guestSchema,
+  listQuerySchema,
+  operationListSchema,
+  operationSchema,
+  orderRequestSchema,
+  problemSchema,
+  takenOrderSchema,
+  terminateRequestSchema,
 } from './v1-schemas.ts';
 
 const COMPONENTS = {
-  Order: orderRequestSchema, Guest: guestSchema, GuestList: guestListSchema, TakenOrder: takenOrderSchema, Operation: operationSchema, OperationList: operationListSchema,
-  Terminate: terminateRequestSchema, Empty: emptyRequestSchema, Problem: problemSchema,
+  Order: orderRequestSchema,
+  Guest: guestSchema,
+  GuestList: guestListSchema,
+  TakenOrder: takenOrderSchema,
+  Operation: operationSchema,
+  OperationList: operationListSchema,
+  Terminate: terminateRequestSchema,
+  Empty: emptyRequestSchema,
+  Problem: problemSchema,
 } as const;
 
 type Component = keyof typeof COMPONENTS;
@@ -25,24 +41,79 @@ interface Operation {
 
 const name = { name: 'name', in: 'path', required: true, schema: { type: 'string' }, description: 'Name of the guest.' };
 const operationId = { name: 'id', in: 'path', required: true, schema: { type: 'string' }, description: 'Id of the operation.' };
-const idempotencyKey = { name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string', maxLength: 200 }, description: 'The same key again is the same request, and gets the same answer.' };
+const idempotencyKey = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  schema: { type: 'string', maxLength: 200 },
+  description: 'The same key again is the same request, and gets the same answer.',
+};
 
 function operating(kind: string, summary: string, scope: Scope, takes: Component): Operation {
-  return { operationId: `${kind}Guest`, summary, scope, parameters: [name, idempotencyKey], takes, isBodyOptional: true, gives: { 200: ['Operation', 'It is done, or it failed.'], 202: ['Operation', 'It goes on.'] } };
+  return {
+    operationId: `${kind}Guest`,
+    summary,
+    scope,
+    parameters: [name, idempotencyKey],
+    takes,
+    isBodyOptional: true,
+    gives: { 200: ['Operation', 'It is done, or it failed.'], 202: ['Operation', 'It goes on.'] },
+  };
 }
 
 const PATHS: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
   '/v1/guests': {
-    post: { operationId: 'orderGuest', summary: 'Order a guest', scope: 'guests:order', parameters: [idempotencyKey], takes: 'Order', gives: { 202: ['TakenOrder', 'The order is taken; the guest is being made.'] } },
-    get: { operationId: 'listGuests', summary: 'List the guests', scope: 'guests:read', parameters: queryParameters(), gives: { 200: ['GuestList', 'Guests, newest first. A change may take a second to show.'] } },
+    post: {
+      operationId: 'orderGuest',
+      summary: 'Order a guest',
+      scope: 'guests:order',
+      parameters: [idempotencyKey],
+      takes: 'Order',
+      gives: { 202: ['TakenOrder', 'The order is taken; the guest is being made.'] },
+    },
+    get: {
+      operationId: 'listGuests',
+      summary: 'List the guests',
+      scope: 'guests:read',
+      parameters: queryParameters(),
+      gives: { 200: ['GuestList', 'Guests, newest first. A change may take a second to show.'] },
+    },
   },
-  '/v1/guests/{name}': { get: { operationId: 'getGuest', summary: 'See a guest', scope: 'guests:read', parameters: [name], gives: { 200: ['Guest', 'The guest.'] } } },
+  '/v1/guests/{name}': {
+    get: {
+      operationId: 'getGuest',
+      summary: 'See a guest',
+      scope: 'guests:read',
+      parameters: [name],
+      gives: { 200: ['Guest', 'The guest.'] },
+    },
+  },
   '/v1/guests/{name}/suspend': { post: operating('suspend', 'Shut a guest down, and keep it so', 'guests:operate', 'Empty') },
   '/v1/guests/{name}/resume': { post: operating('resume', 'Let a suspended guest run again', 'guests:operate', 'Empty') },
-  '/v1/guests/{name}/terminate': { post: operating('terminate', "End a guest, after its plan's grace period", 'guests:terminate', 'Terminate') },
-  '/v1/guests/{name}/undelete': { post: operating('undelete', 'Take a termination back within its grace period', 'guests:operate', 'Empty') },
-  '/v1/guests/{name}/operations': { get: { operationId: 'listOperations', summary: 'What was done with a guest', scope: 'guests:read', parameters: [name], gives: { 200: ['OperationList', 'Its operations, newest first.'] } } },
-  '/v1/guests/{name}/operations/{id}': { get: { operationId: 'getOperation', summary: 'See an operation and its steps', scope: 'guests:read', parameters: [name, operationId], gives: { 200: ['Operation', 'The operation.'] } } },
+  '/v1/guests/{name}/terminate': {
+    post: operating('terminate', "End a guest, after its plan's grace period", 'guests:terminate', 'Terminate'),
+  },
+  '/v1/guests/{name}/undelete': {
+    post: operating('undelete', 'Take a termination back within its grace period', 'guests:operate', 'Empty'),
+  },
+  '/v1/guests/{name}/operations': {
+    get: {
+      operationId: 'listOperations',
+      summary: 'What was done with a guest',
+      scope: 'guests:read',
+      parameters: [name],
+      gives: { 200: ['OperationList', 'Its operations, newest first.'] },
+    },
+  },
+  '/v1/guests/{name}/operations/{id}': {
+    get: {
+      operationId: 'getOperation',
+      summary: 'See an operation and its steps',
+      scope: 'guests:read',
+      parameters: [name, operationId],
+      gives: { 200: ['Operation', 'The operation.'] },
+    },
+  },
 };
 
 /** The document. */
@@ -50,24 +121,55 @@ export function openApi(): object {
   const schemas = Object.fromEntries(Object.entries(COMPONENTS).map(([component, schema]) => [component, toJsonSchema(schema)]));
   return {
     openapi: '3.1.1',
-    info: { title: 'guestflow', version: packageJson.version, description: 'Guests of a Xen hosting provider: order, see, suspend, resume, terminate.', license: { name: 'MIT', identifier: 'MIT' } },
+    info: {
+      title: 'guestflow',
+      version: packageJson.version,
+      description: 'Guests of a Xen hosting provider: order, see, suspend, resume, terminate.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
     jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
-    paths: Object.fromEntries(Object.entries(PATHS).map(([path, methods]) => [path, Object.fromEntries(Object.entries(methods).map(([method, operation]) => [method, describe(operation)]))])),
+    paths: Object.fromEntries(
+      Object.entries(PATHS).map(([path, methods]) => [
+        path,
+        Object.fromEntries(Object.entries(methods).map(([method, operation]) => [method, describe(operation)])),
+      ]),
+    ),
     components: {
       schemas,
-      responses: { Problem: { description: 'It was refused: what is wrong, as RFC 9457 says it.', content: { 'application/problem+json': { schema: ref('Problem') } } } },
-      securitySchemes: { token: { type: 'http', scheme: 'bearer', description: `Made by \`guestflow gateway token\`. Scopes: ${Object.entries(SCOPES).map(([scope, what]) => `${scope} (${what})`).join(', ')}.` } },
+      responses: {
+        Problem: {
+          description: 'It was refused: what is wrong, as RFC 9457 says it.',
+          content: { 'application/problem+json': { schema: ref('Problem') } },
+        },
+      },
+      securitySchemes: {
+        token: {
+          type: 'http',
+          scheme: 'bearer',
+          description: `Made by \`guestflow gateway token\`. Scopes: ${Object.entries(SCOPES)
+            .map(([scope, what]) => `${scope} (${what})`)
+            .join(', ')}.`,
+        },
+      },
     },
   };
 }
 
 function describe({ scope, takes, isBodyOptional, gives, parameters = [], ...said }: Operation): object {
   return {
-    ...said, parameters,
+    ...said,
+    parameters,
     security: [{ token: [scope] }],
-    ...(takes === undefined ? {} : { requestBody: { required: isBodyOptional !== true, content: { 'application/json': { schema: ref(takes) } } } }),
+    ...(takes === undefined
+      ? {}
+      : { requestBody: { required: isBodyOptional !== true, content: { 'application/json': { schema: ref(takes) } } } }),
     responses: {
-      ...Object.fromEntries(Object.entries(gives).map(([status, [component, description]]) => [status, { description, content: { 'application/json': { schema: ref(component) } } }])),
+      ...Object.fromEntries(
+        Object.entries(gives).map(([status, [component, description]]) => [
+          status,
+          { description, content: { 'application/json': { schema: ref(component) } } },
+        ]),
+      ),
       default: { $ref: '#/components/responses/Problem' },
     },
   };
@@ -75,7 +177,13 @@ function describe({ scope, takes, isBodyOptional, gives, parameters = [], ...sai
 
 function queryParameters(): object[] {
   const { properties = {} } = toJsonSchema(listQuerySchema) as { properties?: Record<string, { description?: string }> };
-  return Object.entries(properties).map(([key, { description, ...schema }]) => ({ name: key, in: 'query', required: false, ...(description === undefined ? {} : { description }), schema }));
+  return Object.entries(properties).map(([key, { description, ...schema }]) => ({
+    name: key,
+    in: 'query',
+    required: false,
+    ...(description === undefined ? {} : { description }),
+    schema,
+  }));
 }
 
 function toJsonSchema(schema: z.ZodType): object {

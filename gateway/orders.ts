@@ -7,20 +7,29 @@ const PREFIX = billingWorkflowId('');
 
 /** What is known of an order. Throws GuestflowError NotFound. */
 export function readOrder(session: Session, order: string): Promise<OrderStatus> {
-  return session.call(`order ${order} of billing`, () => session.client.workflow.getHandle(billingWorkflowId(order)).query<OrderStatus>(BILLING.status));
+  return session.call(`order ${order} of billing`, () =>
+    session.client.workflow.getHandle(billingWorkflowId(order)).query<OrderStatus>(BILLING.status),
+  );
 }
 
 /** What was refused has been seen, and what failed is tried again at once. */
 export function acknowledge(session: Session, order: string): Promise<OrderStatus> {
-  return session.call(`order ${order} of billing`, () => session.client.workflow.getHandle(billingWorkflowId(order)).executeUpdate<OrderStatus, []>(BILLING.acknowledge));
+  return session.call(`order ${order} of billing`, () =>
+    session.client.workflow.getHandle(billingWorkflowId(order)).executeUpdate<OrderStatus, []>(BILLING.acknowledge),
+  );
 }
 
 /** Orders, by their ids. A change may take a second to show. */
 export async function listOrders(session: Session, onlyProblems: boolean): Promise<OrderStatus[]> {
   const query = `WorkflowType = '${WORKFLOWS.billingOrder}' AND ExecutionStatus = 'Running'${onlyProblems ? ` AND ${SEARCH_ATTRIBUTES.phase} = 'problem'` : ''}`;
   const orders: OrderStatus[] = [];
-  await session.call('the list of orders', async () => {
-    for await (const { workflowId } of session.client.workflow.list({ query })) orders.push(await readOrder(session, workflowId.slice(PREFIX.length)));
-  }, Number.POSITIVE_INFINITY);
+  await session.call(
+    'the list of orders',
+    async () => {
+      for await (const { workflowId } of session.client.workflow.list({ query }))
+        orders.push(await readOrder(session, workflowId.slice(PREFIX.length)));
+    },
+    Number.POSITIVE_INFINITY,
+  );
   return orders.sort((a, b) => a.order.localeCompare(b.order));
 }

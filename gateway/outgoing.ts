@@ -32,17 +32,27 @@ export function createMessenger(receiver: Receiver): Messenger {
     });
     const status = await post(receiver.url, address, ...signed(notification, receiver.secrets));
     if (status >= 200 && status < 300) return `the receiver answered ${status}`;
-    throw ApplicationFailure.create({ type: 'Unreachable', message: `the receiver answered ${status} to ${notification.type}`, nonRetryable: status === GONE });
+    throw ApplicationFailure.create({
+      type: 'Unreachable',
+      message: `the receiver answered ${status} to ${notification.type}`,
+      nonRetryable: status === GONE,
+    });
   };
 }
 
 function signed({ id, type, timestamp, data }: Notification, secrets: readonly string[]): [body: string, headers: Record<string, string>] {
   const body = JSON.stringify({ type, timestamp, data });
   const now = new Date();
-  return [body, {
-    'content-type': 'application/json', 'user-agent': 'guestflow',
-    'webhook-id': id, 'webhook-timestamp': String(Math.floor(now.getTime() / 1_000)), 'webhook-signature': secrets.map((secret) => new Webhook(secret).sign(id, now, body)).join(' '),
-  }];
+  return [
+    body,
+    {
+      'content-type': 'application/json',
+      'user-agent': 'guestflow',
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(now.getTime() / 1_000)),
+      'webhook-signature': secrets.map((secret) => new Webhook(secret).sign(id, now, body)).join(' '),
+    },
+  ];
 }
 
 /** The status of the answer. Redirections are not followed: they may lead to where the address was not checked. */
@@ -53,9 +63,24 @@ async function post(url: URL, { address, family }: Address, body: string, header
     else callback(null, address, family);
   };
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const outgoing = send(url, { method: 'POST', headers: { ...headers, 'content-length': Buffer.byteLength(body) }, lookup, agent: false, signal: AbortSignal.timeout(ANSWER_MS) }, resolve);
+    const outgoing = send(
+      url,
+      {
+        method: 'POST',
+        headers: { ...headers, 'content-length': Buffer.byteLength(body) },
+        lookup,
+        agent: false,
+        signal: AbortSignal.timeout(ANSWER_MS),
+      },
+      resolve,
+    );
     outgoing.once('error', (error: NodeJS.ErrnoException) => {
-      reject(ApplicationFailure.create({ type: 'Unreachable', message: `the receiver ${url.hostname} did not answer: ${error.code ?? error.name}` }));
+      reject(
+        ApplicationFailure.create({
+          type: 'Unreachable',
+          message: `the receiver ${url.hostname} did not answer: ${error.code ?? error.name}`,
+        }),
+      );
     });
     outgoing.end(body);
   });

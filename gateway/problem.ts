@@ -12,7 +12,13 @@ export class Refusal extends Error {
    * @param code what kind of problem it is, for programs
    * @param detail for the person who reads it. Nothing of the request's body, signature or token belongs here.
    */
-  constructor(status: number, code: string, detail: string, extra: Readonly<Record<string, unknown>> = {}, headers: Readonly<Record<string, string>> = {}) {
+  constructor(
+    status: number,
+    code: string,
+    detail: string,
+    extra: Readonly<Record<string, unknown>> = {},
+    headers: Readonly<Record<string, string>> = {},
+  ) {
     super(detail);
     this.name = 'Refusal';
     this.status = status;
@@ -23,8 +29,19 @@ export class Refusal extends Error {
 }
 
 const TITLES: Readonly<Record<number, string>> = {
-  400: 'Bad request', 401: 'Not authenticated', 403: 'Not allowed', 404: 'Not found', 405: 'Method not allowed', 408: 'Too slow', 409: 'Conflict', 413: 'Too large',
-  415: 'Unsupported media type', 422: 'Cannot be processed', 429: 'Too many requests', 500: 'Defect', 503: 'Try again later',
+  400: 'Bad request',
+  401: 'Not authenticated',
+  403: 'Not allowed',
+  404: 'Not found',
+  405: 'Method not allowed',
+  408: 'Too slow',
+  409: 'Conflict',
+  413: 'Too large',
+  415: 'Unsupported media type',
+  422: 'Cannot be processed',
+  429: 'Too many requests',
+  500: 'Defect',
+  503: 'Try again later',
 };
 
 /** Seconds after which a sender may try again when Temporal is down. */
@@ -33,22 +50,39 @@ const RETRY_AFTER = '5';
 /** The answer to a request that was refused. */
 export function problemResponse({ status, code, message, extra, headers }: Refusal): Response {
   const body = { type: `urn:guestflow:problem:${code}`, title: TITLES[status] ?? 'Problem', status, detail: message, ...extra };
-  return new Response(`${JSON.stringify(body)}\n`, { status, headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...headers } });
+  return new Response(`${JSON.stringify(body)}\n`, {
+    status,
+    headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...headers },
+  });
 }
 
 export function jsonResponse(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(`${JSON.stringify(body)}\n`, { status, headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers } });
+  return new Response(`${JSON.stringify(body)}\n`, {
+    status,
+    headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
+  });
 }
 
 const STATUS: Readonly<Record<GuestflowError['type'], number>> = {
-  InvalidInput: 422, NotOurs: 409, NoCapacity: 409, HostNotReady: 409, ToolFailed: 500, GuestDidNotAnswer: 500, BackupUnusable: 500, Busy: 409, NotFound: 404, NeedsCleanup: 409,
-  Unreachable: 503, Cancelled: 409,
+  InvalidInput: 422,
+  NotOurs: 409,
+  NoCapacity: 409,
+  HostNotReady: 409,
+  ToolFailed: 500,
+  GuestDidNotAnswer: 500,
+  BackupUnusable: 500,
+  Busy: 409,
+  NotFound: 404,
+  NeedsCleanup: 409,
+  Unreachable: 503,
+  Cancelled: 409,
 };
 
 /** What an error of guestflow's is over HTTP. */
 export function refusalOf(error: GuestflowError): Refusal {
   const status = STATUS[error.type];
-  if (status === 503) return new Refusal(503, 'unreachable', 'Temporal, or a worker, cannot be reached now', {}, { 'retry-after': RETRY_AFTER });
+  if (status === 503)
+    return new Refusal(503, 'unreachable', 'Temporal, or a worker, cannot be reached now', {}, { 'retry-after': RETRY_AFTER });
   const { field } = error.details;
   return new Refusal(status, kebab(error.type), error.message, field === undefined ? {} : { field });
 }

@@ -23,13 +23,24 @@ export function isPublic(text: string): boolean {
  *
  * @throws GuestflowError InvalidInput when none is allowed; Unreachable when there is none
  */
-export async function addressOf(host: string, allowPrivate: boolean, resolve: Resolve = (name) => lookup(name, { all: true, verbatim: true })): Promise<Address> {
+export async function addressOf(
+  host: string,
+  allowPrivate: boolean,
+  resolve: Resolve = (name) => lookup(name, { all: true, verbatim: true }),
+): Promise<Address> {
   const bare = host.replace(/^\[|\]$/g, '');
   const found = await resolve(bare).catch((error: unknown) => {
-    throw new GuestflowError('Unreachable', `the receiver ${bare} has no address: ${error instanceof Error && 'code' in error ? String(error.code) : 'the look-up failed'}`);
+    throw new GuestflowError(
+      'Unreachable',
+      `the receiver ${bare} has no address: ${error instanceof Error && 'code' in error ? String(error.code) : 'the look-up failed'}`,
+    );
   });
   const allowed = found.find(({ address }) => allowPrivate || isPublic(address));
   if (allowed !== undefined) return { address: allowed.address, family: allowed.family === 6 ? 6 : 4 };
   if (found.length === 0) throw new GuestflowError('Unreachable', `the receiver ${bare} has no address`);
-  throw new GuestflowError('InvalidInput', `the receiver ${bare} has no public address: webhooks go to private ones only with allowPrivate: true`, { field: 'url' });
+  throw new GuestflowError(
+    'InvalidInput',
+    `the receiver ${bare} has no public address: webhooks go to private ones only with allowPrivate: true`,
+    { field: 'url' },
+  );
 }

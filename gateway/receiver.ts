@@ -24,16 +24,26 @@ const receiverSchema = z.strictObject({
  */
 export async function loadReceiver(path: string, env: NodeJS.ProcessEnv = process.env): Promise<Receiver> {
   const bytes = await readFile(path).catch((error: unknown) => {
-    throw new GuestflowError('InvalidInput', `${path} cannot be read: ${error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'}`, { field: 'notify' });
+    throw new GuestflowError(
+      'InvalidInput',
+      `${path} cannot be read: ${error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'}`,
+      { field: 'notify' },
+    );
   });
   const raw = parseDocument(bytes, path);
   const parsed = receiverSchema.safeParse(raw);
   if (!parsed.success) throw problemsError(path, problemsOf(parsed.error, raw, Object.keys(receiverSchema.shape)));
   const { allowPrivate } = parsed.data;
   const url = new URL(parsed.data.url);
-  if (url.username !== '' || url.password !== '') throw new GuestflowError('InvalidInput', `${path}: url must hold no user name or password`, { field: 'url' });
-  if (url.protocol !== 'https:' && !allowPrivate) throw new GuestflowError('InvalidInput', `${path}: url must be https: what is told is nobody else's to read`, { field: 'url' });
+  if (url.username !== '' || url.password !== '')
+    throw new GuestflowError('InvalidInput', `${path}: url must hold no user name or password`, { field: 'url' });
+  if (url.protocol !== 'https:' && !allowPrivate)
+    throw new GuestflowError('InvalidInput', `${path}: url must be https: what is told is nobody else's to read`, { field: 'url' });
   const literal = url.hostname.replace(/^\[|\]$/g, '');
-  if (/^[\d.]+$|:/.test(literal) && !allowPrivate && !isPublic(literal)) throw new GuestflowError('InvalidInput', `${path}: ${literal} is no public address`, { field: 'url', mend: 'allowPrivate: true, if that is meant' });
+  if (/^[\d.]+$|:/.test(literal) && !allowPrivate && !isPublic(literal))
+    throw new GuestflowError('InvalidInput', `${path}: ${literal} is no public address`, {
+      field: 'url',
+      mend: 'allowPrivate: true, if that is meant',
+    });
   return { url, allowPrivate, secrets: await readWebhookSecrets(credentialPath(parsed.data.secretFile, env), 'secretFile') };
 }

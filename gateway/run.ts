@@ -26,16 +26,23 @@ function createLog(): GatewayLog {
 /** Runs the gateway until the signal fires. Throws GuestflowError InvalidInput. */
 export async function runGateway({ files, endpoint, listen, answerMs, signal, log = createLog() }: RunOptions): Promise<void> {
   const session = createLazySession(() => findEndpoint(endpoint));
-  const assemble = async (): Promise<Gateway> => assembleGateway({ configuration: await loadConfiguration(files), session: () => session.get(), log, answerMs });
+  const assemble = async (): Promise<Gateway> =>
+    assembleGateway({ configuration: await loadConfiguration(files), session: () => session.get(), log, answerMs });
   let gateway = await assemble();
   const server = await serve((request) => gateway(request), parseListen(listen));
   // Connected before the first event comes, if it can be: then that one is not the slow one.
-  session.get().then(() => log.info({}, 'connected to Temporal'), (error: unknown) => log.warn({ reason: reasonOf(error) }, 'Temporal cannot be reached yet; events are answered with 503'));
+  session.get().then(
+    () => log.info({}, 'connected to Temporal'),
+    (error: unknown) => log.warn({ reason: reasonOf(error) }, 'Temporal cannot be reached yet; events are answered with 503'),
+  );
   const reload = (): void => {
-    assemble().then((fresh) => {
-      gateway = fresh;
-      log.info({}, 'files read anew');
-    }, (error: unknown) => log.error({ reason: reasonOf(error) }, 'the files are not good; the former ones stay in force'));
+    assemble().then(
+      (fresh) => {
+        gateway = fresh;
+        log.info({}, 'files read anew');
+      },
+      (error: unknown) => log.error({ reason: reasonOf(error) }, 'the files are not good; the former ones stay in force'),
+    );
   };
   process.on('SIGHUP', reload);
   log.info({ url: server.url }, 'gateway listens');
@@ -54,6 +61,7 @@ function reasonOf(error: unknown): string {
 
 function parseListen(listen: string): { host: string; port: number } {
   const [, bracketed, plain, port] = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(listen) ?? [];
-  if (port === undefined || Number(port) > 65_535) throw new GuestflowError('InvalidInput', `--listen "${listen}" is no HOST:PORT`, { field: 'listen', value: listen });
+  if (port === undefined || Number(port) > 65_535)
+    throw new GuestflowError('InvalidInput', `--listen "${listen}" is no HOST:PORT`, { field: 'listen', value: listen });
   return { host: bracketed ?? plain ?? '127.0.0.1', port: Number(port) };
 }

@@ -19,21 +19,35 @@ export function credentialPath(name: string, env: NodeJS.ProcessEnv): string {
 export async function readSecretFile(path: string, field: string): Promise<Buffer> {
   try {
     const { mode, size } = await stat(path);
-    if ((mode & 0o007) !== 0) throw new GuestflowError('InvalidInput', `${path} holds secrets, and everybody on this machine can read it`, { field, mend: `chmod 600 ${path}` });
-    if (size > LONGEST_FILE) throw new GuestflowError('InvalidInput', `${path} is longer than ${LONGEST_FILE} bytes: it is no file of secrets`, { field });
+    if ((mode & 0o007) !== 0)
+      throw new GuestflowError('InvalidInput', `${path} holds secrets, and everybody on this machine can read it`, {
+        field,
+        mend: `chmod 600 ${path}`,
+      });
+    if (size > LONGEST_FILE)
+      throw new GuestflowError('InvalidInput', `${path} is longer than ${LONGEST_FILE} bytes: it is no file of secrets`, { field });
     return await readFile(path);
   } catch (error) {
     if (error instanceof GuestflowError) throw error;
-    throw new GuestflowError('InvalidInput', `${path} cannot be read: ${error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'}`, { field });
+    throw new GuestflowError(
+      'InvalidInput',
+      `${path} cannot be read: ${error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'}`,
+      { field },
+    );
   }
 }
 
 /** The secrets in a file: one a line; empty lines and lines that start with # are left out. */
 export async function readSecrets(path: string, field: string): Promise<readonly string[]> {
-  const lines = (await readSecretFile(path, field)).toString('utf8').split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
+  const lines = (await readSecretFile(path, field))
+    .toString('utf8')
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
   if (lines.length === 0) throw new GuestflowError('InvalidInput', `${path} holds no secret`, { field });
   const short = lines.findIndex((line) => line.length < 16 || /\s/.test(line));
-  if (short !== -1) throw new GuestflowError('InvalidInput', `${path}: secret ${short + 1} is shorter than 16 characters, or has blanks in it`, { field });
+  if (short !== -1)
+    throw new GuestflowError('InvalidInput', `${path}: secret ${short + 1} is shorter than 16 characters, or has blanks in it`, { field });
   return lines;
 }
 
@@ -44,7 +58,10 @@ export async function readWebhookSecrets(path: string, field: string): Promise<r
     try {
       new Webhook(secret);
     } catch {
-      throw new GuestflowError('InvalidInput', `${path}: secret ${index + 1} is none of Standard Webhooks: whsec_ and base64`, { field, mend: 'make one: echo "whsec_$(openssl rand -base64 32)"' });
+      throw new GuestflowError('InvalidInput', `${path}: secret ${index + 1} is none of Standard Webhooks: whsec_ and base64`, {
+        field,
+        mend: 'make one: echo "whsec_$(openssl rand -base64 32)"',
+      });
     }
   }
   return secrets;

@@ -21,7 +21,13 @@ export interface HttpServer {
 }
 
 /** Bounds for senders that are slow on purpose. */
-const LIMITS = { headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 5_000, maxHeaderSize: 16_384, connectionsCheckingInterval: 1_000 };
+const LIMITS = {
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 5_000,
+  maxHeaderSize: 16_384,
+  connectionsCheckingInterval: 1_000,
+};
 
 const LINGER_MS = 1_000;
 
@@ -37,17 +43,24 @@ export async function serve(gateway: Gateway, { host = '127.0.0.1', port, connec
   server.maxConnections = connections;
   server.maxHeadersCount = 100;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(new GuestflowError('InvalidInput', `the gateway cannot listen on ${host}, port ${port}: ${error.code ?? error.message}`, { field: 'listen' })));
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        new GuestflowError('InvalidInput', `the gateway cannot listen on ${host}, port ${port}: ${error.code ?? error.message}`, {
+          field: 'listen',
+        }),
+      ),
+    );
     server.listen(port, host, resolve);
   });
   const { port: actual } = server.address() as AddressInfo;
   return {
     port: actual,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeIdleConnections();
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
   };
 }
 

@@ -14,7 +14,11 @@ import { Refusal } from './problem.ts';
  * @throws Refusal 401, or 400 when the signature is too old or from the future
  */
 export function verifySignup(text: string, headers: Headers, secrets: readonly string[]): void {
-  const signed = { 'webhook-id': headers.get('webhook-id') ?? '', 'webhook-timestamp': headers.get('webhook-timestamp') ?? '', 'webhook-signature': headers.get('webhook-signature') ?? '' };
+  const signed = {
+    'webhook-id': headers.get('webhook-id') ?? '',
+    'webhook-timestamp': headers.get('webhook-timestamp') ?? '',
+    'webhook-signature': headers.get('webhook-signature') ?? '',
+  };
   let reason = '';
   for (const secret of secrets) {
     try {
@@ -25,8 +29,10 @@ export function verifySignup(text: string, headers: Headers, secrets: readonly s
       reason = error.message;
     }
   }
-  if (reason.includes('too old')) throw new Refusal(400, 'stale', 'the signature is older than five minutes: sign it anew for each attempt');
-  if (reason.includes('too new')) throw new Refusal(400, 'from-the-future', "the signature's time is in the future: look at the clock of the sender");
+  if (reason.includes('too old'))
+    throw new Refusal(400, 'stale', 'the signature is older than five minutes: sign it anew for each attempt');
+  if (reason.includes('too new'))
+    throw new Refusal(400, 'from-the-future', "the signature's time is in the future: look at the clock of the sender");
   throw new Refusal(401, 'bad-signature', 'the signature is missing, or none of ours');
 }
 
@@ -41,7 +47,18 @@ export function readSignup(text: string, id: string, catalogue: Catalogue, now: 
   if (typeof type !== 'string') throw invalid([{ field: 'type', reason: 'is missing, or no text' }]);
   if (!SIGNUP_TYPES.some((known) => known === type)) return 'events of this type mean nothing here';
   const event = check(signupEventSchema, raw);
-  return toBillingEvent({ source: 'signup', id, type, order: event.data.order, happenedAt: Date.parse(event.timestamp), body: text, says: statementsOf(event, catalogue) }, now);
+  return toBillingEvent(
+    {
+      source: 'signup',
+      id,
+      type,
+      order: event.data.order,
+      happenedAt: Date.parse(event.timestamp),
+      body: text,
+      says: statementsOf(event, catalogue),
+    },
+    now,
+  );
 }
 
 function statementsOf(event: SignupEvent, catalogue: Catalogue): BillingStatements {
@@ -62,12 +79,24 @@ function statementsOf(event: SignupEvent, catalogue: Catalogue): BillingStatemen
 function planOf({ plan, price }: { plan?: string | undefined; price?: string | undefined }, catalogue: Catalogue): PlanTemplate {
   const found = plan === undefined ? catalogue.price(price ?? '') : catalogue.plan(plan);
   if (found !== undefined) return found;
-  throw invalid([plan === undefined ? { field: 'data.price', reason: 'is none that stands for a plan' } : { field: 'data.plan', reason: `is no plan: there are ${[...catalogue.plans.keys()].join(', ')}` }]);
+  throw invalid([
+    plan === undefined
+      ? { field: 'data.price', reason: 'is none that stands for a plan' }
+      : { field: 'data.plan', reason: `is no plan: there are ${[...catalogue.plans.keys()].join(', ')}` },
+  ]);
 }
 
-function wishesOf({ hostname, customer, sshKeys, passwordHash, dist, timezone }: Extract<SignupEvent, { type: 'order.paid' }>['data']): OrderWishes {
+function wishesOf({
+  hostname,
+  customer,
+  sshKeys,
+  passwordHash,
+  dist,
+  timezone,
+}: Extract<SignupEvent, { type: 'order.paid' }>['data']): OrderWishes {
   return {
-    hostname, sshKeys: sshKeys ?? [],
+    hostname,
+    sshKeys: sshKeys ?? [],
     ...(customer?.id === undefined ? {} : { customer: customer.id }),
     ...(passwordHash === undefined ? {} : { passwordHash }),
     ...(dist === undefined ? {} : { dist }),

@@ -4,7 +4,15 @@ import type { BillingStatements, LifeStatement, OrderWishes, PlanTemplate } from
 import type { Catalogue } from './catalogue.ts';
 import { check, invalid } from './check.ts';
 import {
-  invoiceSchema, metadataOfInvoice, metadataSchema, pricesOfInvoice, pricesOfSubscription, sessionSchema, subscriptionSchema, type stripeEventSchema, type StripeMetadata,
+  invoiceSchema,
+  metadataOfInvoice,
+  metadataSchema,
+  pricesOfInvoice,
+  pricesOfSubscription,
+  sessionSchema,
+  subscriptionSchema,
+  type stripeEventSchema,
+  type StripeMetadata,
 } from './stripe-shape.ts';
 
 /** What the provider decides. */
@@ -27,18 +35,20 @@ const NOT_OURS = 'it has no order in its metadata';
 const NOTHING = 'it changes nothing';
 
 /** A map: a type called `constructor` must find nothing. */
-const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>(Object.entries({
-  'checkout.session.completed': readSession,
-  'checkout.session.async_payment_succeeded': readSession,
-  'checkout.session.async_payment_failed': () => NOTHING,
-  'checkout.session.expired': () => NOTHING,
-  'invoice.paid': readInvoice,
-  'customer.subscription.created': readSubscription,
-  'customer.subscription.updated': readSubscription,
-  'customer.subscription.paused': readSubscription,
-  'customer.subscription.resumed': readSubscription,
-  'customer.subscription.deleted': (object, catalogue, policy) => readSubscription({ ...object, status: 'canceled' }, catalogue, policy),
-} satisfies Record<string, Reader>));
+const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>(
+  Object.entries({
+    'checkout.session.completed': readSession,
+    'checkout.session.async_payment_succeeded': readSession,
+    'checkout.session.async_payment_failed': () => NOTHING,
+    'checkout.session.expired': () => NOTHING,
+    'invoice.paid': readInvoice,
+    'customer.subscription.created': readSubscription,
+    'customer.subscription.updated': readSubscription,
+    'customer.subscription.paused': readSubscription,
+    'customer.subscription.resumed': readSubscription,
+    'customer.subscription.deleted': (object, catalogue, policy) => readSubscription({ ...object, status: 'canceled' }, catalogue, policy),
+  } satisfies Record<string, Reader>),
+);
 
 /** What an event means; or, for one that is not for guestflow, why it is ignored. */
 export function meaningOf(type: string, object: StripeObject, catalogue: Catalogue, policy: StripePolicy): StripeMeaning | string {
@@ -51,7 +61,10 @@ function readSession(object: StripeObject, catalogue: Catalogue): StripeMeaning 
   const metadata = ours(session.metadata);
   if (metadata === undefined) return NOT_OURS;
   const isPaid = session.payment_status === 'paid' || session.payment_status === 'no_payment_required';
-  return { order: metadata.order, says: { ...(isPaid ? { life: 'paid' as const } : {}), ...wishesOf(metadata, session.customer), ...namedPlan(metadata, catalogue) } };
+  return {
+    order: metadata.order,
+    says: { ...(isPaid ? { life: 'paid' as const } : {}), ...wishesOf(metadata, session.customer), ...namedPlan(metadata, catalogue) },
+  };
 }
 
 function readInvoice(object: StripeObject, catalogue: Catalogue): StripeMeaning | string {
@@ -76,7 +89,13 @@ function readSubscription(object: StripeObject, catalogue: Catalogue, policy: St
   if (!catalogue.hasPrices) return { order: metadata.order, says: { ...says, ...namedPlan(metadata, catalogue) } };
   const [plan, another] = plansOf(pricesOfSubscription(subscription), catalogue);
   if (plan === undefined) return NOT_A_GUEST;
-  if (another !== undefined) throw invalid([{ field: `${OBJECT}.items`, reason: `has prices of several plans, ${plan.plan} and ${another.plan}: a subscription is for one guest` }]);
+  if (another !== undefined)
+    throw invalid([
+      {
+        field: `${OBJECT}.items`,
+        reason: `has prices of several plans, ${plan.plan} and ${another.plan}: a subscription is for one guest`,
+      },
+    ]);
   return { order: metadata.order, says: { ...says, plan } };
 }
 
@@ -113,12 +132,24 @@ function plansOf(prices: readonly string[], catalogue: Catalogue): PlanTemplate[
 function namedPlan({ plan }: StripeMetadata, catalogue: Catalogue): { namedPlan?: PlanTemplate } {
   if (plan === undefined) return {};
   const found = catalogue.plan(plan);
-  if (found === undefined) throw invalid([{ field: `${OBJECT}.metadata.plan`, reason: `is no plan: there are ${[...catalogue.plans.keys()].join(', ')}` }]);
+  if (found === undefined)
+    throw invalid([{ field: `${OBJECT}.metadata.plan`, reason: `is no plan: there are ${[...catalogue.plans.keys()].join(', ')}` }]);
   return { namedPlan: found };
 }
 
-function wishesOf({ hostname, sshKeys, dist, timezone, customer: named }: StripeMetadata, stripeCustomer: string | null | undefined): { wishes?: OrderWishes } {
+function wishesOf(
+  { hostname, sshKeys, dist, timezone, customer: named }: StripeMetadata,
+  stripeCustomer: string | null | undefined,
+): { wishes?: OrderWishes } {
   if (hostname === undefined) return {};
   const customer = named ?? stripeCustomer ?? undefined;
-  return { wishes: { hostname, sshKeys: sshKeys ?? [], ...(customer === undefined ? {} : { customer }), ...(dist === undefined ? {} : { dist }), ...(timezone === undefined ? {} : { timezone }) } };
+  return {
+    wishes: {
+      hostname,
+      sshKeys: sshKeys ?? [],
+      ...(customer === undefined ? {} : { customer }),
+      ...(dist === undefined ? {} : { dist }),
+      ...(timezone === undefined ? {} : { timezone }),
+    },
+  };
 }

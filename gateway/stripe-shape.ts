@@ -73,11 +73,18 @@ export function pricesOfSubscription({ items, plan }: z.output<typeof subscripti
 
 /** Prices of an invoice. */
 export function pricesOfInvoice({ lines }: z.output<typeof invoiceSchema>): string[] {
-  return (lines?.data ?? []).map(({ pricing, price, plan }) => pricing?.price_details?.price ?? price ?? plan).filter((price) => typeof price === 'string');
+  return (lines?.data ?? [])
+    .map(({ pricing, price, plan }) => pricing?.price_details?.price ?? price ?? plan)
+    .filter((price) => typeof price === 'string');
 }
 
 /** The metadata of the subscription that an invoice is for. The oldest shape has it at the lines. */
-export function metadataOfInvoice({ parent, subscription_details: older, lines, metadata: own }: z.output<typeof invoiceSchema>): Readonly<Record<string, string>> {
+export function metadataOfInvoice({
+  parent,
+  subscription_details: older,
+  lines,
+  metadata: own,
+}: z.output<typeof invoiceSchema>): Readonly<Record<string, string>> {
   const places = [parent?.subscription_details?.metadata, older?.metadata, ...(lines?.data ?? []).map((line) => line.metadata), own];
   return places.find((place) => place?.['order'] !== undefined) ?? {};
 }

@@ -25,11 +25,13 @@ const SIGNATURE = /^[a-z]\w{0,15}=\w{1,200}(,[a-z]\w{0,15}=\w{1,200}){0,15}$/;
  */
 export function verifyStripe(text: string, headers: Headers, secrets: readonly string[], now: number): void {
   const header = headers.get('stripe-signature') ?? '';
-  if (!SIGNATURE.test(header) || !secrets.some((secret) => isSignedWith(secret, text, header))) throw new Refusal(401, 'bad-signature', 'the signature is missing, or none of ours');
+  if (!SIGNATURE.test(header) || !secrets.some((secret) => isSignedWith(secret, text, header)))
+    throw new Refusal(401, 'bad-signature', 'the signature is missing, or none of ours');
   const age = now / 1_000 - signedAt(header);
   if (!Number.isFinite(age)) throw new Refusal(401, 'bad-signature', 'the signature has no time');
   if (age > TOLERANCE_SECONDS) throw new Refusal(400, 'stale', 'the signature is older than five minutes');
-  if (age < -TOLERANCE_SECONDS) throw new Refusal(400, 'from-the-future', "the signature's time is in the future: look at the clock of this machine");
+  if (age < -TOLERANCE_SECONDS)
+    throw new Refusal(400, 'from-the-future', "the signature's time is in the future: look at the clock of this machine");
 }
 
 function isSignedWith(secret: string, text: string, header: string): boolean {
@@ -43,7 +45,14 @@ function isSignedWith(secret: string, text: string, header: string): boolean {
 
 /** The time that the library has found in the header: of several the last. */
 function signedAt(header: string): number {
-  return Number.parseInt(header.split(',').map((item) => item.split('=')).filter(([key]) => key === 't').at(-1)?.[1] ?? '', 10);
+  return Number.parseInt(
+    header
+      .split(',')
+      .map((item) => item.split('='))
+      .filter(([key]) => key === 't')
+      .at(-1)?.[1] ?? '',
+    10,
+  );
 }
 
 /**
@@ -60,5 +69,16 @@ export function readStripe(text: string, catalogue: Catalogue, policy: StripePol
   if (typeof meaning === 'string') return meaning;
   // How many endpoints have yet to get the event differs from delivery to delivery.
   const { pending_webhooks: _count, ...same } = event;
-  return toBillingEvent({ source: 'stripe', id: event.id, type: event.type, happenedAt: event.created * 1_000, body: canonical(same), variant: event.api_version ?? undefined, ...meaning }, now);
+  return toBillingEvent(
+    {
+      source: 'stripe',
+      id: event.id,
+      type: event.type,
+      happenedAt: event.created * 1_000,
+      body: canonical(same),
+      variant: event.api_version ?? undefined,
+      ...meaning,
+    },
+    now,
+  );
 }

@@ -28,18 +28,24 @@ export function createGuestApi(session: () => Promise<Session>, chooseDom0: Choo
     status: (name) => ask((connected) => readStatus(connected, name)),
     list: (request) => ask((connected) => page(connected, request)),
     operate: (name, request) => ask((connected) => operate(connected, name, request, WAIT_MS)),
-    operations: (name) => ask(async (connected) => {
-      // A guest that there is not has no operations, which is another answer than none.
-      await readStatus(connected, name);
-      return listOperations(connected, name);
-    }),
+    operations: (name) =>
+      ask(async (connected) => {
+        // A guest that there is not has no operations, which is another answer than none.
+        await readStatus(connected, name);
+        return listOperations(connected, name);
+      }),
     operation: (name, kind, id) => ask((connected) => readOperation(connected, name, kind, id)),
   };
 }
 
-async function placed(session: Session, order: UnplacedOrder, chooseDom0: ChooseDom0): Promise<{ guest: string; order: string; dom0: string }> {
+async function placed(
+  session: Session,
+  order: UnplacedOrder,
+  chooseDom0: ChooseDom0,
+): Promise<{ guest: string; order: string; dom0: string }> {
   const dom0 = (await dom0OfFormer(session, order)) ?? order.dom0 ?? (await chooseDom0(session, order));
-  if (order.dom0 !== undefined && !(await listDom0s(session)).includes(order.dom0)) throw new GuestflowError('InvalidInput', `dom0 ${order.dom0} is not known`, { field: 'dom0' });
+  if (order.dom0 !== undefined && !(await listDom0s(session)).includes(order.dom0))
+    throw new GuestflowError('InvalidInput', `dom0 ${order.dom0} is not known`, { field: 'dom0' });
   const answer = await placeOrder(session, { ...order, dom0 });
   return { guest: answer.name, order: answer.order, dom0 };
 }
@@ -62,27 +68,40 @@ async function page(session: Session, { limit, cursor, phase, dom0 }: ListReques
   if (phase !== undefined) terms.push(`${SEARCH_ATTRIBUTES.phase} = '${phase}'`);
   if (dom0 !== undefined) terms.push(`${SEARCH_ATTRIBUTES.dom0} = '${dom0}'`);
   const { workflowService } = session.connection;
-  const { executions, nextPageToken } = await session.call('the list of guests', () => workflowService.listWorkflowExecutions({
-    namespace: session.endpoint.namespace, query: terms.join(' AND '), pageSize: limit, nextPageToken: Buffer.from(cursor ?? '', 'base64url'),
-  })).catch((error: unknown) => {
-    if (cursor !== undefined && error instanceof GuestflowError && error.type !== 'Unreachable') throw new GuestflowError('InvalidInput', 'cursor is none of ours, or too old', { field: 'cursor' });
-    throw error;
-  });
-  const next = Buffer.from(nextPageToken ?? []).toString('base64url');
-  return { guests: (executions ?? []).map(toRow), ...(next === '' ? {} : { next }) };
+  const { executions, nextPageToken } = await session
+    .call('the list of guests', () =>
+      workflowService.listWorkflowExecutions({
+        namespace: session.endpoint.namespace,
+        query: terms.join(' AND '),
+        pageSize: limit,
+        nextPageToken: Buffer.from(cursor ?? '', 'base64url'),
+      }),
+    )
+    .catch((error: unknown) => {
+      if (cursor !== undefined && error instanceof GuestflowError && error.type !== 'Unreachable')
+        throw new GuestflowError('InvalidInput', 'cursor is none of ours, or too old', { field: 'cursor' });
+      throw error;
+    });
+  const next = Buffer.from(nextPageToken).toString('base64url');
+  return { guests: executions.map(toRow), ...(next === '' ? {} : { next }) };
 }
 
-type RawExecution = NonNullable<Awaited<ReturnType<Session['connection']['workflowService']['listWorkflowExecutions']>>['executions']>[number];
+type RawExecution = NonNullable<
+  Awaited<ReturnType<Session['connection']['workflowService']['listWorkflowExecutions']>>['executions']
+>[number];
 
 function toRow({ execution, startTime, searchAttributes }: RawExecution): GuestRowDocument {
   const attribute = (name: string): string => {
     const payload = searchAttributes?.indexedFields?.[name];
-    const value: unknown = payload == null ? '' : defaultPayloadConverter.fromPayload(payload);
+    const value: unknown = payload === undefined ? '' : defaultPayloadConverter.fromPayload(payload);
     return typeof value === 'string' ? value : '';
   };
   return {
     name: (execution?.workflowId ?? '').slice(guestWorkflowId('').length),
-    order: attribute(SEARCH_ATTRIBUTES.order), plan: attribute(SEARCH_ATTRIBUTES.plan), dom0: attribute(SEARCH_ATTRIBUTES.dom0), phase: attribute(SEARCH_ATTRIBUTES.phase),
+    order: attribute(SEARCH_ATTRIBUTES.order),
+    plan: attribute(SEARCH_ATTRIBUTES.plan),
+    dom0: attribute(SEARCH_ATTRIBUTES.dom0),
+    phase: attribute(SEARCH_ATTRIBUTES.phase),
     orderedAt: new Date(Number(startTime?.seconds ?? 0) * 1_000).toISOString(),
   };
 }

@@ -6,7 +6,17 @@ import { guestWorkflowId, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKF
 import type { OperationProgress } from '../contract/types.ts';
 import type { OperationDocument } from './v1-schemas.ts';
 
-const TYPES = [WORKFLOWS.provisionGuest, WORKFLOWS.powerGuest, WORKFLOWS.backupGuest, WORKFLOWS.suspendGuest, WORKFLOWS.resumeGuest, WORKFLOWS.changePlan, WORKFLOWS.retireGuest, WORKFLOWS.reviveGuest, WORKFLOWS.terminateGuest];
+const TYPES = [
+  WORKFLOWS.provisionGuest,
+  WORKFLOWS.powerGuest,
+  WORKFLOWS.backupGuest,
+  WORKFLOWS.suspendGuest,
+  WORKFLOWS.resumeGuest,
+  WORKFLOWS.changePlan,
+  WORKFLOWS.retireGuest,
+  WORKFLOWS.reviveGuest,
+  WORKFLOWS.terminateGuest,
+];
 const MOST = 100;
 
 type Status = WorkflowExecutionDescription['status']['name'];
@@ -21,7 +31,7 @@ export async function listOperations(session: Session, guest: string): Promise<O
       if (kind !== undefined && id !== undefined) found.push(toDocument(guest, kind, id, { status: status.name, startTime, closeTime }));
       if (found.length === MOST) break;
     }
-    return found.sort((a, b) => (a.startedAt ?? '') < (b.startedAt ?? '') ? 1 : -1);
+    return found.sort((a, b) => ((a.startedAt ?? '') < (b.startedAt ?? '') ? 1 : -1));
   });
 }
 
@@ -36,15 +46,25 @@ export async function readOperation(session: Session, guest: string, kind: strin
   const description = await session.call(what, () => handle.describe());
   // Its steps are known to its own code; a worker that is away is no reason not to answer.
   const progress = await session.call(what, () => handle.query<OperationProgress>(QUERIES.progress), 500).catch(() => undefined);
-  const document = toDocument(guest, kind, id, { status: description.status.name, startTime: description.startTime, closeTime: description.closeTime });
+  const document = toDocument(guest, kind, id, {
+    status: description.status.name,
+    startTime: description.startTime,
+    closeTime: description.closeTime,
+  });
   return {
     ...document,
-    ...(progress === undefined ? {} : { steps: progress.steps.map(({ name, state, summary }) => ({ name, state, ...(summary === undefined ? {} : { summary }) })) }),
+    ...(progress === undefined
+      ? {}
+      : { steps: progress.steps.map(({ name, state, summary }) => ({ name, state, ...(summary === undefined ? {} : { summary }) })) }),
     ...(document.state === 'failed' ? await failureOf(session, what, handle) : {}),
   };
 }
 
-async function failureOf(session: Session, what: string, handle: { result(): Promise<unknown> }): Promise<Pick<OperationDocument, 'error'>> {
+async function failureOf(
+  session: Session,
+  what: string,
+  handle: { result(): Promise<unknown> },
+): Promise<Pick<OperationDocument, 'error'>> {
   try {
     await session.call(what, () => handle.result());
     return {};
@@ -58,7 +78,19 @@ function partsOf(guest: string, workflowId: string): readonly string[] {
   return workflowId.startsWith(prefix) ? workflowId.slice(prefix.length).split('/') : [];
 }
 
-function toDocument(guest: string, kind: string, id: string, { status, startTime, closeTime }: { status: Status; startTime: Date; closeTime: Date | undefined }): OperationDocument {
+function toDocument(
+  guest: string,
+  kind: string,
+  id: string,
+  { status, startTime, closeTime }: { status: Status; startTime: Date; closeTime: Date | undefined },
+): OperationDocument {
   const state = status === 'RUNNING' ? 'pending' : status === 'COMPLETED' ? 'done' : 'failed';
-  return { id: `${kind}.${id}`, guest, kind, state, startedAt: startTime.toISOString(), ...(closeTime === undefined ? {} : { endedAt: closeTime.toISOString() }) };
+  return {
+    id: `${kind}.${id}`,
+    guest,
+    kind,
+    state,
+    startedAt: startTime.toISOString(),
+    ...(closeTime === undefined ? {} : { endedAt: closeTime.toISOString() }),
+  };
 }

@@ -59,9 +59,22 @@ export function authorize(request: Request, tokens: readonly TokenRecord[], scop
   const record = tokens.find((known) => known.id === id);
   // Unknown ids take as long as known ones.
   const isRight = timingSafeEqual(Buffer.from(hashOf(token), 'hex'), Buffer.from(record?.sha256 ?? '0'.repeat(64), 'hex'));
-  if (record === undefined || !isRight) throw new Refusal(401, 'bad-token', 'a bearer token is needed; this is none of ours', {}, { 'www-authenticate': 'Bearer realm="guestflow"' });
+  if (record === undefined || !isRight)
+    throw new Refusal(
+      401,
+      'bad-token',
+      'a bearer token is needed; this is none of ours',
+      {},
+      { 'www-authenticate': 'Bearer realm="guestflow"' },
+    );
   if (!record.scopes.includes(scope)) {
-    throw new Refusal(403, 'scope', `this token is not for ${scope}`, { scope }, { 'www-authenticate': `Bearer realm="guestflow", error="insufficient_scope", scope="${scope}"` });
+    throw new Refusal(
+      403,
+      'scope',
+      `this token is not for ${scope}`,
+      { scope },
+      { 'www-authenticate': `Bearer realm="guestflow", error="insufficient_scope", scope="${scope}"` },
+    );
   }
   return record;
 }

@@ -8,7 +8,9 @@ const { name: guestName } = orderSchema.shape;
 
 const billingPart = {
   name: guestName.optional().meta({ description: "Name of the guest. Default: made from the order's id." }),
-  order: orderId.optional().meta({ description: 'Id of the order: the same id again is the same order. Default: made from Idempotency-Key.' }),
+  order: orderId
+    .optional()
+    .meta({ description: 'Id of the order: the same id again is the same order. Default: made from Idempotency-Key.' }),
   hostname: hostname.optional().meta({ description: 'Host name in the guest. Default: its name.' }),
   customer: customerId.optional(),
 };
@@ -17,29 +19,61 @@ const billingPart = {
 export const billingPartSchema = z.looseObject(billingPart, notObject('must be a document of keys and values'));
 
 /** `POST /v1/guests`. */
-export const orderRequestSchema = orderSchema.extend(billingPart).meta({ description: 'Everything that is left out comes from the plan, the dom0 or the network. Sizes are text with a unit: 512MiB, 8GiB.' });
+export const orderRequestSchema = orderSchema
+  .extend(billingPart)
+  .meta({
+    description: 'Everything that is left out comes from the plan, the dom0 or the network. Sizes are text with a unit: 512MiB, 8GiB.',
+  });
 
 export const listQuerySchema = z.object({
-  limit: z.coerce.number({ error: 'must be a number' }).int('must be a whole number').min(1, 'must be 1 or more').max(200, 'must be 200 or less').default(50).meta({ description: 'Guests in one answer.' }),
-  cursor: z.string().max(2_000).regex(/^[A-Za-z0-9_-]+$/, 'is no cursor').optional().meta({ description: '`next` of the answer before.' }),
-  phase: z.enum(['ordered', 'provisioning', 'running', 'stopped', 'suspended', 'terminating', 'gone', 'failed', 'needs-cleanup'], { error: 'is no phase of a guest' }).optional(),
+  limit: z.coerce
+    .number({ error: 'must be a number' })
+    .int('must be a whole number')
+    .min(1, 'must be 1 or more')
+    .max(200, 'must be 200 or less')
+    .default(50)
+    .meta({ description: 'Guests in one answer.' }),
+  cursor: z
+    .string()
+    .max(2_000)
+    .regex(/^[A-Za-z0-9_-]+$/, 'is no cursor')
+    .optional()
+    .meta({ description: '`next` of the answer before.' }),
+  phase: z
+    .enum(['ordered', 'provisioning', 'running', 'stopped', 'suspended', 'terminating', 'gone', 'failed', 'needs-cleanup'], {
+      error: 'is no phase of a guest',
+    })
+    .optional(),
   dom0: field.dom0.optional(),
 });
 
-export const terminateRequestSchema = z.strictObject({
-  now: z.boolean().default(false).meta({ description: 'Without the grace period: all data is gone at once.' }),
-  confirm: z.string().optional().meta({ description: "With now: the guest's name, once more." }),
-}).superRefine(({ now, confirm }, context) => {
-  if (now && confirm === undefined) context.addIssue({ code: 'custom', path: ['confirm'], message: "is missing: with now, it must be the guest's name" });
-});
+export const terminateRequestSchema = z
+  .strictObject({
+    now: z.boolean().default(false).meta({ description: 'Without the grace period: all data is gone at once.' }),
+    confirm: z.string().optional().meta({ description: "With now: the guest's name, once more." }),
+  })
+  .superRefine(({ now, confirm }, context) => {
+    if (now && confirm === undefined)
+      context.addIssue({ code: 'custom', path: ['confirm'], message: "is missing: with now, it must be the guest's name" });
+  });
 
 export const emptyRequestSchema = z.strictObject({});
 
 const time = z.string().meta({ format: 'date-time' });
 
 export const guestSchema = z.object({
-  name: z.string(), order: z.string(), plan: z.string(), dom0: z.string(), phase: z.string(), orderedAt: time,
-  hostname: z.string().optional(), customer: z.string().optional(), ip: z.string().optional(), memoryBytes: z.number().optional(), vcpus: z.number().optional(), diskBytes: z.number().optional(),
+  name: z.string(),
+  order: z.string(),
+  plan: z.string(),
+  dom0: z.string(),
+  phase: z.string(),
+  orderedAt: time,
+  hostname: z.string().optional(),
+  customer: z.string().optional(),
+  ip: z.string().optional(),
+  memoryBytes: z.number().optional(),
+  vcpus: z.number().optional(),
+  diskBytes: z.number().optional(),
   graceUntil: time.optional().meta({ description: 'Until when a termination can be taken back.' }),
   operation: z.object({ kind: z.string(), startedAt: time }).optional().meta({ description: 'What runs on it.' }),
   waiting: z.array(z.string()).meta({ description: 'What waits behind it.' }),
@@ -48,16 +82,22 @@ export const guestSchema = z.object({
 });
 
 export const guestRowSchema = guestSchema.pick({ name: true, order: true, plan: true, dom0: true, phase: true, orderedAt: true });
-export const guestListSchema = z.object({ guests: z.array(guestRowSchema), next: z.string().optional().meta({ description: 'Cursor of the guests that follow; none when these are the last.' }) });
+export const guestListSchema = z.object({
+  guests: z.array(guestRowSchema),
+  next: z.string().optional().meta({ description: 'Cursor of the guests that follow; none when these are the last.' }),
+});
 
 export const takenOrderSchema = z.object({ guest: z.string(), order: z.string(), dom0: z.string() });
 
 export const operationSchema = z.object({
-  id: z.string(), guest: z.string(), kind: z.string(),
+  id: z.string(),
+  guest: z.string(),
+  kind: z.string(),
   state: z.enum(['pending', 'done', 'failed']),
   phase: z.string().optional().meta({ description: 'Phase of the guest after it.' }),
   graceUntil: time.optional(),
-  startedAt: time.optional(), endedAt: time.optional(),
+  startedAt: time.optional(),
+  endedAt: time.optional(),
   steps: z.array(z.object({ name: z.string(), state: z.string(), summary: z.string().optional() })).optional(),
   error: z.object({ type: z.string(), message: z.string() }).optional(),
 });
@@ -65,7 +105,12 @@ export const operationListSchema = z.object({ operations: z.array(operationSchem
 
 /** RFC 9457. */
 export const problemSchema = z.object({
-  type: z.string(), title: z.string(), status: z.number(), detail: z.string(), field: z.string().optional(), reason: z.string().optional(),
+  type: z.string(),
+  title: z.string(),
+  status: z.number(),
+  detail: z.string(),
+  field: z.string().optional(),
+  reason: z.string().optional(),
   errors: z.array(z.object({ field: z.string(), reason: z.string() })).optional(),
 });
 

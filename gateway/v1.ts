@@ -13,7 +13,14 @@ import { openApi } from './openapi.ts';
 import { jsonResponse, Refusal } from './problem.ts';
 import type { Call, Route } from './router.ts';
 import { authorize, type Scope, type TokenRecord } from './tokens.ts';
-import { billingPartSchema, emptyRequestSchema, listQuerySchema, terminateRequestSchema, type GuestDocument, type OperationDocument } from './v1-schemas.ts';
+import {
+  billingPartSchema,
+  emptyRequestSchema,
+  listQuerySchema,
+  terminateRequestSchema,
+  type GuestDocument,
+  type OperationDocument,
+} from './v1-schemas.ts';
 
 export interface V1Options {
   readonly guests: GuestApi;
@@ -27,8 +34,14 @@ const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
 
 /** The routes. */
 export function v1Routes(options: V1Options): Route[] {
-  const guarded = (method: Route['method'], path: string, scope: Scope, handle: (call: Call, token: TokenRecord, options: V1Options) => Promise<Response>): Route => ({
-    method, path,
+  const guarded = (
+    method: Route['method'],
+    path: string,
+    scope: Scope,
+    handle: (call: Call, token: TokenRecord, options: V1Options) => Promise<Response>,
+  ): Route => ({
+    method,
+    path,
     handle: (call) => {
       const token = authorize(call.request, options.tokens(), scope);
       call.note({ token: token.id });
@@ -40,8 +53,12 @@ export function v1Routes(options: V1Options): Route[] {
     { method: 'GET', path: '/v1/openapi.json', handle: () => jsonResponse(200, document, { 'cache-control': 'max-age=300' }) },
     guarded('POST', '/v1/guests', 'guests:order', order),
     guarded('GET', '/v1/guests', 'guests:read', list),
-    guarded('GET', '/v1/guests/:name', 'guests:read', async (call, _token, { guests }) => jsonResponse(200, toDocument(await guests.status(nameOf(call))))),
-    guarded('GET', '/v1/guests/:name/operations', 'guests:read', async (call, _token, { guests }) => jsonResponse(200, { operations: await guests.operations(nameOf(call)) })),
+    guarded('GET', '/v1/guests/:name', 'guests:read', async (call, _token, { guests }) =>
+      jsonResponse(200, toDocument(await guests.status(nameOf(call)))),
+    ),
+    guarded('GET', '/v1/guests/:name/operations', 'guests:read', async (call, _token, { guests }) =>
+      jsonResponse(200, { operations: await guests.operations(nameOf(call)) }),
+    ),
     guarded('GET', '/v1/guests/:name/operations/:id', 'guests:read', operation),
     guarded('POST', '/v1/guests/:name/suspend', 'guests:operate', operating('suspend')),
     guarded('POST', '/v1/guests/:name/resume', 'guests:operate', operating('resume')),
@@ -55,10 +72,17 @@ async function order(call: Call, token: TokenRecord, { guests, plans, body }: V1
   const { order: given, name, hostname, customer } = check(billingPartSchema, raw);
   const key = idempotencyKey(call);
   const id = given ?? (key === undefined ? undefined : `api-${hash(token.id, key)}`);
-  if (id === undefined) throw invalid([{ field: 'order', reason: 'is missing, and so is Idempotency-Key: without either a request that is sent twice would be two orders' }]);
+  if (id === undefined)
+    throw invalid([
+      { field: 'order', reason: 'is missing, and so is Idempotency-Key: without either a request that is sent twice would be two orders' },
+    ]);
   const { hostname: _hostname, customer: _customer, ...document } = raw as Record<string, unknown>;
   const unplaced = checkOrder({ ...document, order: id, name: name ?? guestNameOfOrder(id) }, { plans });
-  const taken = await guests.order({ ...unplaced, ...(hostname === undefined ? {} : { hostname }), ...(customer === undefined ? {} : { customer }) });
+  const taken = await guests.order({
+    ...unplaced,
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(customer === undefined ? {} : { customer }),
+  });
   call.note({ guest: taken.guest, order: taken.order });
   return jsonResponse(202, taken, { location: `/v1/guests/${encodeURIComponent(taken.guest)}` });
 }
@@ -90,18 +114,30 @@ async function terminate(call: Call, token: TokenRecord, options: V1Options): Pr
 async function operate(call: Call, token: TokenRecord, { guests }: V1Options, wanted: Omit<OperationRequest, 'id'>): Promise<Response> {
   const name = nameOf(call);
   const key = idempotencyKey(call);
-  const request: OperationRequest = { ...wanted, id: `api-${key === undefined ? randomBytes(10).toString('hex') : hash(token.id, name, key)}` };
+  const request: OperationRequest = {
+    ...wanted,
+    id: `api-${key === undefined ? randomBytes(10).toString('hex') : hash(token.id, name, key)}`,
+  };
   call.note({ guest: name, operation: request.kind });
   const outcome = await guests.operate(name, request);
-  if (outcome.state === 'refused') throw new Refusal(outcome.type === 'NotFound' ? 404 : 409, outcome.type === 'NotFound' ? 'not-found' : 'busy', outcome.message);
-  if (outcome.state === 'done' && outcome.result.kind !== request.kind) throw new Refusal(409, 'key-reused', `this Idempotency-Key was used for ${outcome.result.kind} of ${name}`);
+  if (outcome.state === 'refused')
+    throw new Refusal(outcome.type === 'NotFound' ? 404 : 409, outcome.type === 'NotFound' ? 'not-found' : 'busy', outcome.message);
+  if (outcome.state === 'done' && outcome.result.kind !== request.kind)
+    throw new Refusal(409, 'key-reused', `this Idempotency-Key was used for ${outcome.result.kind} of ${name}`);
   const id = `${request.kind}.${request.id}`;
   const document: OperationDocument = {
-    id, guest: name, kind: request.kind, state: outcome.state,
-    ...(outcome.state === 'done' ? { phase: outcome.result.phase, ...(outcome.result.graceUntil === undefined ? {} : { graceUntil: outcome.result.graceUntil }) } : {}),
+    id,
+    guest: name,
+    kind: request.kind,
+    state: outcome.state,
+    ...(outcome.state === 'done'
+      ? { phase: outcome.result.phase, ...(outcome.result.graceUntil === undefined ? {} : { graceUntil: outcome.result.graceUntil }) }
+      : {}),
     ...(outcome.state === 'failed' ? { error: { type: outcome.type, message: outcome.message } } : {}),
   };
-  return jsonResponse(outcome.state === 'pending' ? 202 : 200, document, { location: `/v1/guests/${encodeURIComponent(name)}/operations/${encodeURIComponent(id)}` });
+  return jsonResponse(outcome.state === 'pending' ? 202 : 200, document, {
+    location: `/v1/guests/${encodeURIComponent(name)}/operations/${encodeURIComponent(id)}`,
+  });
 }
 
 async function readBody({ request }: Call, limits: BodyLimits): Promise<string> {
@@ -122,7 +158,8 @@ function nameOf({ path }: Call): string {
 
 function idempotencyKey({ request }: Call): string | undefined {
   const key = request.headers.get('idempotency-key') ?? undefined;
-  if (key !== undefined && !IDEMPOTENCY_KEY.test(key)) throw invalid([{ field: 'Idempotency-Key', reason: 'must be 1-200 printable characters without blanks' }]);
+  if (key !== undefined && !IDEMPOTENCY_KEY.test(key))
+    throw invalid([{ field: 'Idempotency-Key', reason: 'must be 1-200 printable characters without blanks' }]);
   return key;
 }
 
@@ -132,9 +169,29 @@ function hash(...parts: readonly string[]): string {
 }
 
 /** What is shown of a guest. Keys and hashes of passwords are not. */
-function toDocument({ name, order: id, plan, dom0, phase, orderedAt, spec, graceUntil, operation: running, queued, warnings, error }: GuestStatus): GuestDocument {
+function toDocument({
+  name,
+  order: id,
+  plan,
+  dom0,
+  phase,
+  orderedAt,
+  spec,
+  graceUntil,
+  operation: running,
+  queued,
+  warnings,
+  error,
+}: GuestStatus): GuestDocument {
   return {
-    name, order: id, plan, dom0, phase, orderedAt, warnings: [...warnings], waiting: [...queued],
+    name,
+    order: id,
+    plan,
+    dom0,
+    phase,
+    orderedAt,
+    warnings: [...warnings],
+    waiting: [...queued],
     ...(spec === undefined ? {} : { ip: spec.network.ip, memoryBytes: spec.memoryBytes, vcpus: spec.vcpus, diskBytes: spec.diskBytes }),
     ...(spec?.hostname === undefined ? {} : { hostname: spec.hostname }),
     ...(spec?.customer === undefined ? {} : { customer: spec.customer }),

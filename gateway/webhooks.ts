@@ -22,9 +22,17 @@ export interface WebhookOptions {
 /** The routes of webhooks for which there are secrets, and what is published of them. */
 export function webhookRoutes(options: WebhookOptions): Route[] {
   const schema = signupJsonSchema();
-  const routes: Route[] = [{ method: 'GET', path: '/schemas/signup.json', handle: () => jsonResponse(200, schema, { 'content-type': 'application/schema+json', 'cache-control': 'max-age=300' }) }];
-  if (options.stripeSecrets.length > 0) routes.push({ method: 'POST', path: '/webhooks/stripe', handle: (call) => takeStripe(call, options) });
-  if (options.signupSecrets.length > 0) routes.push({ method: 'POST', path: '/webhooks/signup', handle: (call) => takeSignup(call, options) });
+  const routes: Route[] = [
+    {
+      method: 'GET',
+      path: '/schemas/signup.json',
+      handle: () => jsonResponse(200, schema, { 'content-type': 'application/schema+json', 'cache-control': 'max-age=300' }),
+    },
+  ];
+  if (options.stripeSecrets.length > 0)
+    routes.push({ method: 'POST', path: '/webhooks/stripe', handle: (call) => takeStripe(call, options) });
+  if (options.signupSecrets.length > 0)
+    routes.push({ method: 'POST', path: '/webhooks/signup', handle: (call) => takeSignup(call, options) });
   return routes;
 }
 
@@ -48,6 +56,10 @@ async function answer(call: Call, event: BillingEvent | string, events: EventSin
   }
   call.note({ event: event.id, type: event.type, order: event.order });
   const { verdict, ...taken } = await events.deliver(event);
-  if (verdict === 'conflict') throw new Refusal(409, 'event-conflict', 'an event of this id was taken before with another body; this one changed nothing', { event: event.id, order: event.order });
+  if (verdict === 'conflict')
+    throw new Refusal(409, 'event-conflict', 'an event of this id was taken before with another body; this one changed nothing', {
+      event: event.id,
+      order: event.order,
+    });
   return jsonResponse(200, taken);
 }

@@ -1,18 +1,17 @@
-/** The activities of billing, as a control worker has them. */
-import { createBillingActivities, type BillingActivities } from '../activities/billing.ts';
+/** What a control worker needs for the activities of billing. */
+import type { BillingDependencies } from '../activities/billing.ts';
 import type { Endpoint } from '../client/config.ts';
 import { openSession } from '../client/session.ts';
 import { createDesk } from './desk.ts';
 import { createMessenger } from './outgoing.ts';
 import { loadReceiver } from './receiver.ts';
 
-export interface BillingDesk {
-  readonly activities: BillingActivities;
+export interface BillingDesk extends BillingDependencies {
   close(): Promise<void>;
 }
 
 /**
- * Makes the activities. Who is told of guests stands in the file that `GUESTFLOW_NOTIFY` names; without one, nobody is.
+ * Opens a desk. Who is told of guests stands in the file that `GUESTFLOW_NOTIFY` names; without one, nobody is.
  *
  * @throws GuestflowError Unreachable; InvalidInput when that file is not good
  */
@@ -20,5 +19,5 @@ export async function openBilling(endpoint: Endpoint, env: NodeJS.ProcessEnv = p
   const file = env['GUESTFLOW_NOTIFY'] ?? '';
   const messenger = file === '' ? undefined : createMessenger(await loadReceiver(file, env));
   const session = await openSession(endpoint);
-  return { activities: createBillingActivities({ desk: createDesk(session), messenger }), close: () => session.close() };
+  return { desk: createDesk(session), messenger, close: () => session.close() };
 }

@@ -29,7 +29,10 @@ export function parseOneLine(text: string): AptSource[] {
 /** Sources of deb822 style (paragraphs of fields) that serve the release's main component. */
 export function parseDeb822(text: string): AptSource[] {
   const found: AptSource[] = [];
-  const withoutComments = text.split(/\r?\n/).filter((line) => !line.startsWith('#')).join('\n');
+  const withoutComments = text
+    .split(/\r?\n/)
+    .filter((line) => !line.startsWith('#'))
+    .join('\n');
   for (const paragraph of withoutComments.split(/\n\s*\n/)) {
     const fields = new Map<string, string>();
     let name = '';
@@ -77,8 +80,10 @@ export function acquireOptions(dump: string): string[] {
 /** Proxy settings that tools take from the environment. */
 export function proxyEnvironment(): Record<string, string> {
   const names = ['http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
-  return Object.fromEntries(names.flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value]];
-  }));
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 }

@@ -81,6 +81,7 @@ export async function makeArtifact(runner: Runner, folder: string, make: (tempor
 export async function sweepTemporaries(runner: Runner, parent: string): Promise<void> {
   for (const name of await readdir(parent).catch(() => [])) {
     const pid = TEMPORARY.exec(name)?.[1];
-    if (pid !== undefined && Number(pid) !== process.pid && processStartTime(Number(pid)) === undefined) await removeTree(runner, path.join(parent, name));
+    if (pid !== undefined && Number(pid) !== process.pid && processStartTime(Number(pid)) === undefined)
+      await removeTree(runner, path.join(parent, name));
   }
 }

@@ -40,16 +40,20 @@ function digest(parts: readonly string[]): string {
 
 /** Names, modes and contents of all files below a folder. */
 async function describeFolder(folder: string): Promise<string[]> {
-  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
-  const parts = files.sort().map(async (file) => [path.relative(folder, file), String((await stat(file)).mode & 0o100), await readFile(file, 'utf8')]);
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name));
+  const parts = files
+    .sort()
+    .map(async (file) => [path.relative(folder, file), String((await stat(file)).mode & 0o100), await readFile(file, 'utf8')]);
   return (await Promise.all(parts)).flat();
 }
 
 /** Cache keys of the trees and of the base: package lists, apt sources, and the code and files of the recipe. */
 export async function baseKeys(sources: readonly AptSource[]): Promise<{ trees: string; base: string }> {
-  const trees = digest(['trees', treeRecipe(sources), ...await describeFolder(GUEST_OVERLAY)]);
+  const trees = digest(['trees', treeRecipe(sources), ...(await describeFolder(GUEST_OVERLAY))]);
   const code = await Promise.all(RECIPE_FILES.map((file) => readFile(fileURLToPath(new URL(file, import.meta.url)), 'utf8')));
-  return { trees, base: digest([trees, ...code, ...await describeFolder(OVERLAY)]) };
+  return { trees, base: digest([trees, ...code, ...(await describeFolder(OVERLAY))]) };
 }
 
 /** The folder of the base of that key. */
@@ -78,7 +82,8 @@ async function buildTrees(context: BuildContext, sources: readonly AptSource[], 
           const first = !either.signal.aborted;
           either.abort();
           throw first ? error : new Error('the other tree failed');
-        })),
+        }),
+      ),
     );
     const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
     const cause = failures.find((failure) => failure.message !== 'the other tree failed');
@@ -117,7 +122,9 @@ export async function touchBase(base: Base): Promise<void> {
 async function pruneCache(runner: Runner, cache: string, currentTrees: string): Promise<void> {
   const names = await readdir(cache);
   for (const name of names) if (name.startsWith('trees-') && name !== currentTrees) await removeTree(runner, path.join(cache, name));
-  const bases = await Promise.all(names.filter((name) => name.startsWith('base-')).map(async (name) => ({ name, used: (await stat(path.join(cache, name))).mtimeMs })));
+  const bases = await Promise.all(
+    names.filter((name) => name.startsWith('base-')).map(async (name) => ({ name, used: (await stat(path.join(cache, name))).mtimeMs })),
+  );
   for (const { name } of bases.sort((a, b) => b.used - a.used).slice(KEPT_BASES)) await removeTree(runner, path.join(cache, name));
 }
 
@@ -128,21 +135,27 @@ export async function ensureBase(context: BuildContext): Promise<Base> {
     const sources = await machineSources();
     const keys = await baseKeys(sources);
     await mkdir(cache, { recursive: true, mode: 0o700 });
-    const onWait = (): void => { progress.say('build', 'another process is building the lab: waiting for it'); };
-    return await withLock(`build ${cache}`, async () => {
-      const found = await findBase(cache, keys.base, true);
-      if (found !== undefined) {
-        await touchBase(found);
-        return found;
-      }
-      await sweepTemporaries(runner, cache);
-      const trees = path.join(cache, `trees-${keys.trees}`);
-      await buildTrees(context, sources, trees);
-      const folder = baseFolder(cache, keys.base);
-      const manifest = await buildImage(context, trees, folder);
-      await pruneCache(runner, cache, path.basename(trees));
-      return { key: keys.base, folder, manifest };
-    }, { signal, onWait });
+    const onWait = (): void => {
+      progress.say('build', 'another process is building the lab: waiting for it');
+    };
+    return await withLock(
+      `build ${cache}`,
+      async () => {
+        const found = await findBase(cache, keys.base, true);
+        if (found !== undefined) {
+          await touchBase(found);
+          return found;
+        }
+        await sweepTemporaries(runner, cache);
+        const trees = path.join(cache, `trees-${keys.trees}`);
+        await buildTrees(context, sources, trees);
+        const folder = baseFolder(cache, keys.base);
+        const manifest = await buildImage(context, trees, folder);
+        await pruneCache(runner, cache, path.basename(trees));
+        return { key: keys.base, folder, manifest };
+      },
+      { signal, onWait },
+    );
   } catch (error) {
     throw explain('building the lab', cache, error, signal);
   }

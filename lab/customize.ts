@@ -50,13 +50,20 @@ async function layOverlay(tree: string): Promise<void> {
 async function setUpUnits(tree: string): Promise<void> {
   for (const unit of DOM0_MASKED_UNITS) await putLink(tree, `etc/systemd/system/${unit}`, '/dev/null');
   for (const generator of MASKED_GENERATORS) await putLink(tree, `etc/systemd/system-generators/${generator}`, '/dev/null');
-  await putLink(tree, 'etc/systemd/system/multi-user.target.wants/guestflow-lab-disks.service', '/etc/systemd/system/guestflow-lab-disks.service');
+  await putLink(
+    tree,
+    'etc/systemd/system/multi-user.target.wants/guestflow-lab-disks.service',
+    '/etc/systemd/system/guestflow-lab-disks.service',
+  );
   await putLink(tree, 'etc/systemd/network/99-default.link', '/dev/null');
 }
 
 /** The lab's own keys: one to log in with, and the dom0's host key, known from the start. */
 async function setUpKeys({ runner, tree, output }: CustomizeInput): Promise<void> {
-  for (const [file, comment] of [['id_ed25519', 'guestflow-lab'], ['host_ed25519', 'dom0']] as const) {
+  for (const [file, comment] of [
+    ['id_ed25519', 'guestflow-lab'],
+    ['host_ed25519', 'dom0'],
+  ] as const) {
     await runner.run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', path.join(output, file)]);
   }
   const hostKey = await readFile(path.join(output, 'host_ed25519.pub'), 'utf8');
@@ -76,7 +83,8 @@ async function setUpXenTools(tree: string): Promise<void> {
   const distributions = await readFile(path.join(tree, 'etc/xen-tools/distributions.conf'), 'utf8');
   await put(tree, 'etc/xen-tools/distributions.conf', distributions.replace(/^bookworm\s*=.*$/m, 'bookworm     = debian'));
   for (const kind of ['rsa', 'dsa']) await put(tree, `etc/xen-tools/skel/etc/ssh/ssh_host_${kind}_key`, '', 0o600);
-  for (const folder of ['home/xen/domains', 'var/log/xen/console', 'var/backups/guestflow']) await mkdir(path.join(tree, folder), { recursive: true });
+  for (const folder of ['home/xen/domains', 'var/log/xen/console', 'var/backups/guestflow'])
+    await mkdir(path.join(tree, folder), { recursive: true });
 }
 
 /** The few modules that a guest needs: xen-tools would otherwise copy dom0's whole tree. */
@@ -110,7 +118,9 @@ export async function customizeDom0(input: CustomizeInput): Promise<string> {
   await makeInitrd(tree, version, DOM0_MODULES, path.join(output, 'initrd'));
   await rm(path.join(tree, 'boot', `initrd.img-${version}`), { force: true });
   await makeInitrd(tree, version, GUEST_MODULES, path.join(tree, 'boot', `initrd.img-${version}`));
-  await runner.pipeline([{ tool: 'zcat', args: [path.join(tree, 'boot/xen-4.17-amd64.gz')] }], { sink: collectTo(path.join(output, 'xen')) });
+  await runner.pipeline([{ tool: 'zcat', args: [path.join(tree, 'boot/xen-4.17-amd64.gz')] }], {
+    sink: collectTo(path.join(output, 'xen')),
+  });
   return version;
 }
 

@@ -23,12 +23,19 @@ export async function unpackDeb(runner: Runner, source: string, target: string):
   const file = await open(target, 'w', 0o600);
   try {
     await file.write('!<arch>\n');
-    await appendMember(file, 'debian-binary', async () => { await file.write('2.0\n', (await file.stat()).size); });
-    for (const [name, verb] of [['control.tar', '--ctrl-tarfile'], ['data.tar', '--fsys-tarfile']] as const) {
+    await appendMember(file, 'debian-binary', async () => {
+      await file.write('2.0\n', (await file.stat()).size);
+    });
+    for (const [name, verb] of [
+      ['control.tar', '--ctrl-tarfile'],
+      ['data.tar', '--fsys-tarfile'],
+    ] as const) {
       await appendMember(file, name, async () => {
         let at = (await file.stat()).size;
         await runner.pipeline([{ tool: 'dpkg-deb', args: [verb, path.resolve(source)] }], {
-          sink: async (chunk) => { at += (await file.write(chunk, 0, chunk.length, at)).bytesWritten; },
+          sink: async (chunk) => {
+            at += (await file.write(chunk, 0, chunk.length, at)).bytesWritten;
+          },
         });
       });
     }

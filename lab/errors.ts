@@ -7,7 +7,12 @@ import { GuestflowError, type ErrorType } from '../contract/errors.ts';
 export type LabFailure = 'bad-input' | 'requirements' | 'not-running' | 'disk-full' | 'failed' | 'cancelled';
 
 const TYPES: Readonly<Record<LabFailure, ErrorType>> = {
-  'bad-input': 'InvalidInput', requirements: 'HostNotReady', 'not-running': 'Unreachable', 'disk-full': 'ToolFailed', failed: 'ToolFailed', cancelled: 'Cancelled',
+  'bad-input': 'InvalidInput',
+  requirements: 'HostNotReady',
+  'not-running': 'Unreachable',
+  'disk-full': 'ToolFailed',
+  failed: 'ToolFailed',
+  cancelled: 'Cancelled',
 };
 
 /** An error for the person at the terminal; its message stands by itself. */
@@ -29,7 +34,10 @@ export function messageOf(error: unknown): string {
 /** Whether a disk ran out of space, as a tool or the file system says it. */
 export function isDiskFull(error: unknown): boolean {
   const said = error instanceof ToolError ? error.stderr + error.stdout : messageOf(error);
-  return (error as NodeJS.ErrnoException | undefined)?.code === 'ENOSPC' || /no space left on device|disk quota exceeded|enough free space/i.test(said);
+  return (
+    (error as NodeJS.ErrnoException | undefined)?.code === 'ENOSPC' ||
+    /no space left on device|disk quota exceeded|enough free space/i.test(said)
+  );
 }
 
 /** What a tool complained about, without the command lines that it repeats. */
@@ -43,6 +51,11 @@ function complaint(error: unknown): string {
 export function explain(stage: string, folder: string, error: unknown, signal: AbortSignal | undefined): LabError {
   if (error instanceof LabError) return error;
   if (signal?.aborted === true) return new LabError('cancelled', `interrupted while ${stage}; nothing half-made is left`, { cause: error });
-  if (isDiskFull(error)) return new LabError('disk-full', `the disk is full: ${stage} needs room in ${folder}; what was half-made there has been removed. Free some space and try again`, { cause: error });
+  if (isDiskFull(error))
+    return new LabError(
+      'disk-full',
+      `the disk is full: ${stage} needs room in ${folder}; what was half-made there has been removed. Free some space and try again`,
+      { cause: error },
+    );
   return new LabError('failed', `${stage} failed: ${complaint(error)}`, { cause: error });
 }

@@ -10,7 +10,12 @@ export async function makeRootImage(runner: Runner, tree: string, target: string
   const file = await open(target, 'wx', 0o600);
   await file.truncate(ROOT_DISK_BYTES);
   await file.close();
-  await runner.run('mke2fs', ['-q', '-F', '-t', 'ext4', '-m', '1', '-E', 'lazy_itable_init=0,lazy_journal_init=0', '-L', 'dom0root', '-d', tree, target], {
-    timeoutMs: 10 * 60_000, ...(signal === undefined ? {} : { signal }),
-  });
+  await runner.run(
+    'mke2fs',
+    ['-q', '-F', '-t', 'ext4', '-m', '1', '-E', 'lazy_itable_init=0,lazy_journal_init=0', '-L', 'dom0root', '-d', tree, target],
+    {
+      timeoutMs: 10 * 60_000,
+      ...(signal === undefined ? {} : { signal }),
+    },
+  );
 }

@@ -59,8 +59,15 @@ export interface LabStatus {
 
 const NOT_RUNNING = 'the lab is not running: start it with `guestflow lab up`';
 
-async function locked<T>(layout: Layout, work: () => Promise<T>, signal?: AbortSignal, onProgress?: (event: LabProgress) => void): Promise<T> {
-  const onWait = (): void => { onProgress?.({ stage: 'build', message: `another command is at work on lab "${layout.name}": waiting for it` }); };
+async function locked<T>(
+  layout: Layout,
+  work: () => Promise<T>,
+  signal?: AbortSignal,
+  onProgress?: (event: LabProgress) => void,
+): Promise<T> {
+  const onWait = (): void => {
+    onProgress?.({ stage: 'build', message: `another command is at work on lab "${layout.name}": waiting for it` });
+  };
   return await withLock(`lab ${layout.home}`, work, { signal, onWait });
 }
 
@@ -77,19 +84,35 @@ export async function labUp(options: LabOptions): Promise<Lab> {
   const progress = createProgress(options.onProgress);
   const runner = createRunner();
   try {
-    return await locked(layout, async () => {
-      const running = findMachine(layout) !== undefined;
-      if (!running) {
-        const { problems } = await labRequirements(options);
-        if (problems.length > 0) throw new LabError('requirements', `the lab cannot run here:\n${problems.map(({ what, why, mend }) => `- ${what}: ${why}. ${mend}`).join('\n')}`);
-        await installTools(runner, progress, signal);
-      }
-      signal?.throwIfAborted();
-      return await bringUp({
-        runner, layout, progress, dom0Name, signal,
-        accel: options.accel ?? 'tcg', temporalPort: options.temporalPort, keep: options.keep ?? false, workerPackage: beginPackage(options.packageFile),
-      });
-    }, signal, options.onProgress);
+    return await locked(
+      layout,
+      async () => {
+        const running = findMachine(layout) !== undefined;
+        if (!running) {
+          const { problems } = await labRequirements(options);
+          if (problems.length > 0)
+            throw new LabError(
+              'requirements',
+              `the lab cannot run here:\n${problems.map(({ what, why, mend }) => `- ${what}: ${why}. ${mend}`).join('\n')}`,
+            );
+          await installTools(runner, progress, signal);
+        }
+        signal?.throwIfAborted();
+        return await bringUp({
+          runner,
+          layout,
+          progress,
+          dom0Name,
+          signal,
+          accel: options.accel ?? 'tcg',
+          temporalPort: options.temporalPort,
+          keep: options.keep ?? false,
+          workerPackage: beginPackage(options.packageFile),
+        });
+      },
+      signal,
+      options.onProgress,
+    );
   } catch (error) {
     throw explain('starting the lab', layout.home, error, signal);
   }
@@ -110,9 +133,20 @@ export async function labStatus(place: LabPlace): Promise<LabStatus> {
   const machine = findMachine(layout);
   if (record === undefined) return { name: layout.name, state: 'absent' };
   const { sshPort, dom0Name, temporalPort, keep, packageSha256, startedAt } = record;
-  const facts = { name: layout.name, sshPort, sshConfigFile: layout.sshConfig, dom0Name, temporalPort, keep, startedAt, ...(packageSha256 === undefined ? {} : { packageSha256 }) };
+  const facts = {
+    name: layout.name,
+    sshPort,
+    sshConfigFile: layout.sshConfig,
+    dom0Name,
+    temporalPort,
+    keep,
+    startedAt,
+    ...(packageSha256 === undefined ? {} : { packageSha256 }),
+  };
   if (machine !== undefined) return { ...facts, state: 'running', pid: machine.pid };
-  return existsSync(layout.rootDisk) ? { ...facts, state: 'kept', saved: existsSync(layout.memory) } : { name: layout.name, state: 'absent' };
+  return existsSync(layout.rootDisk)
+    ? { ...facts, state: 'kept', saved: existsSync(layout.memory) }
+    : { name: layout.name, state: 'absent' };
 }
 
 async function takeDown(layout: Layout, save: boolean): Promise<void> {

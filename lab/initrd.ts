@@ -69,7 +69,13 @@ export function loadOrder(dep: string, wanted: readonly string[]): string[] {
   for (const line of dep.split('\n')) {
     const [file, others] = line.split(':');
     if (file === undefined || others === undefined) continue;
-    needs.set(file, others.trim().split(/\s+/).filter((word) => word !== ''));
+    needs.set(
+      file,
+      others
+        .trim()
+        .split(/\s+/)
+        .filter((word) => word !== ''),
+    );
     byName.set(path.basename(file, '.ko').replaceAll('-', '_'), file);
   }
   const order: string[] = [];
@@ -89,7 +95,13 @@ export function loadOrder(dep: string, wanted: readonly string[]): string[] {
 export async function makeInitrd(tree: string, version: string, wanted: readonly string[], target: string): Promise<void> {
   const modulesFolder = path.join(tree, 'lib/modules', version);
   const order = loadOrder(await readFile(path.join(modulesFolder, 'modules.dep'), 'utf8'), wanted);
-  const modules = await Promise.all(order.map(async (file) => ({ name: `modules/${path.basename(file)}`, mode: PLAIN, data: await readFile(path.join(modulesFolder, file)) })));
+  const modules = await Promise.all(
+    order.map(async (file) => ({
+      name: `modules/${path.basename(file)}`,
+      mode: PLAIN,
+      data: await readFile(path.join(modulesFolder, file)),
+    })),
+  );
   const folders = ['bin', 'dev', 'proc', 'root', 'modules'].map((name) => ({ name, mode: FOLDER }));
   const archive = encodeCpio([
     ...folders,

@@ -22,7 +22,8 @@ export function findPayload(image: Buffer): { payload: Buffer; tool: string } {
   const start = setup * SECTOR + image.readUInt32LE(PAYLOAD_OFFSET);
   const whole = image.subarray(start, start + image.readUInt32LE(PAYLOAD_LENGTH));
   const unpacker = UNPACKERS.find(({ magic }) => whole.subarray(0, magic.length).equals(magic));
-  if (unpacker === undefined) throw new Error(`the kernel is compressed in a way that is not known (it begins with ${whole.subarray(0, 6).toString('hex')})`);
+  if (unpacker === undefined)
+    throw new Error(`the kernel is compressed in a way that is not known (it begins with ${whole.subarray(0, 6).toString('hex')})`);
   return { payload: whole.subarray(0, -SIZE_SUFFIX), tool: unpacker.tool };
 }
 
@@ -34,7 +35,13 @@ export async function unpackTo(runner: Runner, tool: string, file: string, targe
     out.once('error', reject);
   });
   await runner.pipeline([{ tool, args: ['-dc', '--', file] }], {
-    sink: (chunk) => new Promise((resolve, reject) => { out.write(chunk, (error) => { if (error) reject(error); else resolve(); }); }),
+    sink: (chunk) =>
+      new Promise((resolve, reject) => {
+        out.write(chunk, (error) => {
+          if (error) reject(error);
+          else resolve();
+        });
+      }),
   });
   out.end();
   await written;

@@ -52,7 +52,12 @@ export async function tailOfFile(file: string, lines: number): Promise<string> {
   try {
     const length = Math.min(size, TAIL_BYTES);
     const { buffer } = await handle.read(Buffer.alloc(length), 0, length, size - length);
-    return buffer.toString('utf8').replaceAll('\r', '').split('\n').slice(-lines - 1).join('\n');
+    return buffer
+      .toString('utf8')
+      .replaceAll('\r', '')
+      .split('\n')
+      .slice(-lines - 1)
+      .join('\n');
   } finally {
     await handle.close();
   }
@@ -81,7 +86,13 @@ export function labHandle(runner: Runner, layout: Layout, record: LabRecord, ori
     },
     reset: async () => {
       requireMachine();
-      const context = { runner, layout, baseFolder: baseFolder(layout.cache, record.baseKey), accel: record.accel, sshPort: record.sshPort };
+      const context = {
+        runner,
+        layout,
+        baseFolder: baseFolder(layout.cache, record.baseKey),
+        accel: record.accel,
+        sshPort: record.sshPort,
+      };
       await resetMachine(context, () => findMachine(layout) !== undefined);
     },
     consoleTail: async (lines = 40) => await tailOfFile(layout.serialLog, lines),

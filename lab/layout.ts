@@ -43,7 +43,6 @@ export interface Layout {
 const NAME = /^[a-z0-9][a-z0-9-]{0,19}$/;
 const RUN_FOLDER = '/run/guestflow-lab';
 
-
 /** The cache's folder when none is given. */
 export function defaultCacheDir(): string {
   const own = process.env['GUESTFLOW_CACHE'];
@@ -55,11 +54,17 @@ export function defaultCacheDir(): string {
 /** The paths of a lab. Throws `LabError` when its name is no name. */
 export function layoutOf(place: LabPlace): Layout {
   const name = place.name ?? 'lab';
-  if (!NAME.test(name)) throw new LabError('bad-input', `"${name}" is no name for a lab: use 1 to 20 lower-case letters, digits and hyphens, with no hyphen first`);
+  if (!NAME.test(name))
+    throw new LabError(
+      'bad-input',
+      `"${name}" is no name for a lab: use 1 to 20 lower-case letters, digits and hyphens, with no hyphen first`,
+    );
   const home = path.resolve(place.stateDir, 'lab', name);
   const run = path.join(RUN_FOLDER, createHash('sha256').update(home).digest('hex').slice(0, 12));
   return {
-    name, home, run,
+    name,
+    home,
+    run,
     cache: path.join(path.resolve(place.cacheDir ?? defaultCacheDir()), 'lab'),
     record: path.join(home, 'lab.json'),
     rootDisk: path.join(home, 'root.qcow2'),

@@ -7,12 +7,16 @@ const RETRY_MS = 250;
 
 function tryListen(name: string): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
-    const server = createServer((socket) => { socket.destroy(); });
+    const server = createServer((socket) => {
+      socket.destroy();
+    });
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') resolve(undefined);
       else reject(error);
     });
-    server.listen(`\0${name}`, () => { resolve(server); });
+    server.listen(`\0${name}`, () => {
+      resolve(server);
+    });
   });
 }
 
@@ -21,7 +25,11 @@ function tryListen(name: string): Promise<Server | undefined> {
  *
  * @param onWait called once when another process holds it.
  */
-export async function withLock<T>(name: string, work: () => Promise<T>, options: { signal?: AbortSignal | undefined; onWait?: () => void } = {}): Promise<T> {
+export async function withLock<T>(
+  name: string,
+  work: () => Promise<T>,
+  options: { signal?: AbortSignal | undefined; onWait?: () => void } = {},
+): Promise<T> {
   const address = `guestflow-lab-${createHash('sha256').update(name).digest('hex').slice(0, 32)}`;
   let server = await tryListen(address);
   if (server === undefined) options.onWait?.();
@@ -34,6 +42,10 @@ export async function withLock<T>(name: string, work: () => Promise<T>, options:
   try {
     return await work();
   } finally {
-    await new Promise<void>((resolve) => { holder.close(() => { resolve(); }); });
+    await new Promise<void>((resolve) => {
+      holder.close(() => {
+        resolve();
+      });
+    });
   }
 }

@@ -30,9 +30,13 @@ export function createProgress(listener: (event: LabProgress) => void = () => un
       const started = performance.now();
       current = stage;
       listener({ stage, message });
-      return () => { listener({ stage, message, done: true, seconds: (performance.now() - started) / 1000 }); };
+      return () => {
+        listener({ stage, message, done: true, seconds: (performance.now() - started) / 1000 });
+      };
     },
-    say(stage, message) { listener({ stage, message }); },
+    say(stage, message) {
+      listener({ stage, message });
+    },
     detail(text) {
       const line = tail(text, 1).trim();
       if (/^I: \S/.test(line)) listener({ stage: current, message: line.slice(3) });

@@ -45,9 +45,15 @@ export async function connectQmp(socketPath: string, timeoutMs = 10_000): Promis
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
   };
-  socket.on('error', (error) => { gone(error.message); });
-  socket.on('close', () => { gone('closed'); });
-  const timer = setTimeout(() => { socket.destroy(new Error(`no greeting within ${String(timeoutMs / 1000)} s`)); }, timeoutMs);
+  socket.on('error', (error) => {
+    gone(error.message);
+  });
+  socket.on('close', () => {
+    gone('closed');
+  });
+  const timer = setTimeout(() => {
+    socket.destroy(new Error(`no greeting within ${String(timeoutMs / 1000)} s`));
+  }, timeoutMs);
   const lines = createInterface({ input: socket });
   // readline passes the socket's errors on; they are handled above.
   lines.on('error', () => undefined);
@@ -61,12 +67,13 @@ export async function connectQmp(socketPath: string, timeoutMs = 10_000): Promis
     else request.reject(new QmpError(request.command, answer.error.desc ?? 'no reason given'));
   });
   let lastId = 0;
-  const execute: Qmp['execute'] = (command, args) => new Promise((resolve, reject) => {
-    lastId += 1;
-    waiting.set(lastId, { command, resolve, reject });
-    socket.write(`${JSON.stringify({ execute: command, id: lastId, ...(args === undefined ? {} : { arguments: args }) })}\n`);
-    if (socket.destroyed) gone('closed');
-  });
+  const execute: Qmp['execute'] = (command, args) =>
+    new Promise((resolve, reject) => {
+      lastId += 1;
+      waiting.set(lastId, { command, resolve, reject });
+      socket.write(`${JSON.stringify({ execute: command, id: lastId, ...(args === undefined ? {} : { arguments: args }) })}\n`);
+      if (socket.destroyed) gone('closed');
+    });
   try {
     await greeted;
     await execute('qmp_capabilities');
@@ -76,7 +83,12 @@ export async function connectQmp(socketPath: string, timeoutMs = 10_000): Promis
   } finally {
     clearTimeout(timer);
   }
-  return { execute, close: () => { socket.destroy(); } };
+  return {
+    execute,
+    close: () => {
+      socket.destroy();
+    },
+  };
 }
 
 /** Connects, hands the connection to `use`, and closes it. */
@@ -119,8 +131,10 @@ export async function migrateTo(qmp: Qmp, file: string, timeoutMs = 120_000): Pr
   for (;;) {
     const answer = (await qmp.execute('query-migrate')) as { status?: string; 'error-desc'?: string };
     if (answer.status === 'completed' && existsSync(mark)) break;
-    if (answer.status === 'failed' || answer.status === 'cancelled') throw new Error(`the machine's memory could not be saved: ${answer['error-desc'] ?? answer.status}`);
-    if (Date.now() > deadline) throw new Error(`the machine's memory was not saved within ${String(timeoutMs / 1000)} s: is ${path.dirname(file)} full?`);
+    if (answer.status === 'failed' || answer.status === 'cancelled')
+      throw new Error(`the machine's memory could not be saved: ${answer['error-desc'] ?? answer.status}`);
+    if (Date.now() > deadline)
+      throw new Error(`the machine's memory was not saved within ${String(timeoutMs / 1000)} s: is ${path.dirname(file)} full?`);
     await sleep(50);
   }
   await rm(mark);

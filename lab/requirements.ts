@@ -41,34 +41,61 @@ const inGib = (bytes: number): string => `${(bytes / GIB).toFixed(1)} GiB`;
 async function diskProblems(cache: string, home: string, isBuilt: boolean): Promise<Problem[]> {
   const needed = isBuilt ? DISK_TO_RUN : DISK_TO_BUILD;
   const [ofCache, ofHome] = await Promise.all([freeSpace(cache), freeSpace(home)]);
-  const wanted = ofCache.device === ofHome.device
-    ? [{ folder: cache, free: ofCache.free, needed }]
-    : [{ folder: cache, free: ofCache.free, needed: needed / 2 }, { folder: home, free: ofHome.free, needed: needed / 2 }];
-  return wanted.filter((place) => place.free < place.needed).map((place) => ({
-    what: `${inGib(place.free)} of disk are free for ${place.folder}`,
-    why: `the lab needs ${inGib(place.needed)} there for its dom0, its guests and its saved states`,
-    mend: 'free some space, or name another folder in GUESTFLOW_CACHE',
-  }));
+  const wanted =
+    ofCache.device === ofHome.device
+      ? [{ folder: cache, free: ofCache.free, needed }]
+      : [
+          { folder: cache, free: ofCache.free, needed: needed / 2 },
+          { folder: home, free: ofHome.free, needed: needed / 2 },
+        ];
+  return wanted
+    .filter((place) => place.free < place.needed)
+    .map((place) => ({
+      what: `${inGib(place.free)} of disk are free for ${place.folder}`,
+      why: `the lab needs ${inGib(place.needed)} there for its dom0, its guests and its saved states`,
+      mend: 'free some space, or name another folder in GUESTFLOW_CACHE',
+    }));
 }
 
 /** What keeps this machine from running the lab. Changes nothing. */
 export async function labRequirements(place: LabPlace): Promise<{ ok: boolean; problems: Problem[] }> {
   const layout = layoutOf(place);
   const problems: Problem[] = [];
-  if (process.getuid?.() !== 0) problems.push({ what: 'this is not root', why: "the lab installs tools and makes a dom0's root tree", mend: 'run it as root (sudo)' });
+  if (process.getuid?.() !== 0)
+    problems.push({ what: 'this is not root', why: "the lab installs tools and makes a dom0's root tree", mend: 'run it as root (sudo)' });
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    problems.push({ what: `this machine is ${process.platform} on ${process.arch}`, why: "the lab's Xen is built for Linux on amd64", mend: 'use a Debian 12 machine on amd64' });
+    problems.push({
+      what: `this machine is ${process.platform} on ${process.arch}`,
+      why: "the lab's Xen is built for Linux on amd64",
+      mend: 'use a Debian 12 machine on amd64',
+    });
   }
-  const base = await machineSources().then(async (sources) => await findBase(layout.cache, (await baseKeys(sources)).base), (error: unknown) => {
-    problems.push({ what: messageOf(error), why: 'dom0 and guest are made from Debian packages', mend: 'add a Debian bookworm source to /etc/apt/sources.list.d' });
-    return undefined;
-  });
+  const base = await machineSources().then(
+    async (sources) => await findBase(layout.cache, (await baseKeys(sources)).base),
+    (error: unknown) => {
+      problems.push({
+        what: messageOf(error),
+        why: 'dom0 and guest are made from Debian packages',
+        mend: 'add a Debian bookworm source to /etc/apt/sources.list.d',
+      });
+      return undefined;
+    },
+  );
   const missing = await missingTools();
   if (missing.length > 0 && !(await hasApt())) {
-    problems.push({ what: `${missing.map(({ probe }) => probe).join(', ')} not installed, and no apt-get to install it with`, why: 'the lab is built and run with them', mend: 'use a Debian 12 machine' });
+    problems.push({
+      what: `${missing.map(({ probe }) => probe).join(', ')} not installed, and no apt-get to install it with`,
+      why: 'the lab is built and run with them',
+      mend: 'use a Debian 12 machine',
+    });
   }
   const memory = await memoryOfMachine();
-  if (memory < MEMORY_BYTES) problems.push({ what: `the machine has ${inGib(memory)} of memory`, why: 'the lab needs 8 GiB: dom0 and its guests have 4, building needs the rest', mend: 'use a machine with more memory' });
-  problems.push(...await diskProblems(layout.cache, layout.home, base !== undefined));
+  if (memory < MEMORY_BYTES)
+    problems.push({
+      what: `the machine has ${inGib(memory)} of memory`,
+      why: 'the lab needs 8 GiB: dom0 and its guests have 4, building needs the rest',
+      mend: 'use a machine with more memory',
+    });
+  problems.push(...(await diskProblems(layout.cache, layout.home, base !== undefined)));
   return { ok: problems.length === 0, problems };
 }

@@ -62,15 +62,26 @@ function hearsSsh(port: number, timeoutMs: number): Promise<boolean> {
       socket.destroy();
       resolve(heard);
     };
-    const timer = setTimeout(() => { finish(false); }, timeoutMs);
-    socket.once('data', (data) => { finish(data.toString('latin1').startsWith('SSH-')); });
-    socket.once('error', () => { finish(false); });
-    socket.once('close', () => { finish(false); });
+    const timer = setTimeout(() => {
+      finish(false);
+    }, timeoutMs);
+    socket.once('data', (data) => {
+      finish(data.toString('latin1').startsWith('SSH-'));
+    });
+    socket.once('error', () => {
+      finish(false);
+    });
+    socket.once('close', () => {
+      finish(false);
+    });
   });
 }
 
 /** Waits until dom0's sshd greets. `isAlive` ends the wait when the machine has gone. */
-export async function awaitSsh(port: number, options: { timeoutMs: number; signal?: AbortSignal | undefined; isAlive: () => boolean }): Promise<void> {
+export async function awaitSsh(
+  port: number,
+  options: { timeoutMs: number; signal?: AbortSignal | undefined; isAlive: () => boolean },
+): Promise<void> {
   const deadline = Date.now() + options.timeoutMs;
   while (!(await hearsSsh(port, 2_000))) {
     options.signal?.throwIfAborted();

@@ -29,14 +29,19 @@ export interface StartContext {
 
 /** A free port of the loopback; `wanted` when that one is free. */
 export async function freePort(wanted?: number): Promise<number> {
-  const attempt = (port: number): Promise<number | undefined> => new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => { resolve(undefined); });
-    server.listen(port, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => { resolve(typeof address === 'object' && address !== null ? address.port : undefined); });
+  const attempt = (port: number): Promise<number | undefined> =>
+    new Promise((resolve) => {
+      const server = createServer();
+      server.once('error', () => {
+        resolve(undefined);
+      });
+      server.listen(port, '127.0.0.1', () => {
+        const address = server.address();
+        server.close(() => {
+          resolve(typeof address === 'object' && address !== null ? address.port : undefined);
+        });
+      });
     });
-  });
   const port = (wanted === undefined ? undefined : await attempt(wanted)) ?? (await attempt(0));
   if (port === undefined) throw new LabError('failed', 'no free port on the loopback');
   return port;
@@ -61,7 +66,8 @@ async function prepareFolders(layout: Layout): Promise<void> {
   await mkdir(layout.home, { recursive: true, mode: 0o700 });
   await mkdir(layout.run, { recursive: true, mode: 0o700 });
   await chmod(layout.run, 0o700);
-  for (const stale of [layout.qmpSocket, layout.serialSocket, layout.sshControl, layout.pidFile, layout.qemuLog]) await rm(stale, { force: true });
+  for (const stale of [layout.qmpSocket, layout.serialSocket, layout.sshControl, layout.pidFile, layout.qemuLog])
+    await rm(stale, { force: true });
   const parcel = await open(layout.parcel, 'a', 0o600);
   await parcel.truncate(PARCEL_BYTES);
   await parcel.close();
@@ -73,7 +79,8 @@ async function connectWhenUp(layout: Layout, machine: ServerProcess): Promise<Qm
     try {
       return await connectQmp(layout.qmpSocket);
     } catch (error) {
-      if (!isServerAlive(machine)) throw new LabError('failed', `QEMU did not start: ${tail(await readFile(layout.qemuLog, 'utf8').catch(() => ''), 3)}`);
+      if (!isServerAlive(machine))
+        throw new LabError('failed', `QEMU did not start: ${tail(await readFile(layout.qemuLog, 'utf8').catch(() => ''), 3)}`);
       if (Date.now() > deadline) throw error;
       await sleep(50);
     }
@@ -120,7 +127,11 @@ export async function bootCold(context: StartContext): Promise<void> {
  *
  * @param beforeRun called when the memory is loaded and the machine does not run yet.
  */
-export async function resumeFrom(context: StartContext, memoryFile: string, beforeRun: () => Promise<void> = () => Promise.resolve()): Promise<void> {
+export async function resumeFrom(
+  context: StartContext,
+  memoryFile: string,
+  beforeRun: () => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
   const { layout } = context;
   const machine = await launch(context, true);
   await endOnFailure(machine, async () => {

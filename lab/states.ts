@@ -50,15 +50,17 @@ async function copyDisk(runner: Runner, from: string, to: string): Promise<void>
 
 /** Saves the running machine into the cache; it stands still for a second or two, and goes on. */
 export async function saveState(runner: Runner, layout: Layout, identity: StateIdentity): Promise<void> {
-  await withQmp(layout.qmpSocket, (qmp) => stopThen(qmp, async () => {
-    await makeArtifact(runner, folderOf(layout.cache, identity), async (temporary) => {
-      await migrateTo(qmp, path.join(temporary, 'memory.zst'));
-      await copyDisk(runner, layout.rootDisk, path.join(temporary, 'root.qcow2'));
-      await copyDisk(runner, layout.volumeDisk, path.join(temporary, 'volumes.qcow2'));
-      const facts: StateFacts = { buildId: identity.base.manifest.buildId };
-      await writeFile(path.join(temporary, 'facts.json'), JSON.stringify(facts));
-    });
-  }));
+  await withQmp(layout.qmpSocket, (qmp) =>
+    stopThen(qmp, async () => {
+      await makeArtifact(runner, folderOf(layout.cache, identity), async (temporary) => {
+        await migrateTo(qmp, path.join(temporary, 'memory.zst'));
+        await copyDisk(runner, layout.rootDisk, path.join(temporary, 'root.qcow2'));
+        await copyDisk(runner, layout.volumeDisk, path.join(temporary, 'volumes.qcow2'));
+        const facts: StateFacts = { buildId: identity.base.manifest.buildId };
+        await writeFile(path.join(temporary, 'facts.json'), JSON.stringify(facts));
+      });
+    }),
+  );
   await pruneStates(runner, layout.cache, identity.base.manifest.buildId);
 }
 
@@ -79,10 +81,16 @@ async function pruneStates(runner: Runner, cache: string, buildId: string): Prom
   const states: { folder: string; used: number; fits: boolean }[] = [];
   for (const name of (await readdir(cache)).filter((entry) => entry.startsWith('state-'))) {
     const folder = path.join(cache, name);
-    const facts = await readFile(path.join(folder, 'facts.json'), 'utf8').then((text) => JSON.parse(text) as StateFacts, () => undefined);
+    const facts = await readFile(path.join(folder, 'facts.json'), 'utf8').then(
+      (text) => JSON.parse(text) as StateFacts,
+      () => undefined,
+    );
     states.push({ folder, used: (await stat(folder)).mtimeMs, fits: facts?.buildId === buildId });
   }
-  const kept = states.filter(({ fits }) => fits).sort((a, b) => b.used - a.used).slice(0, KEPT_STATES);
+  const kept = states
+    .filter(({ fits }) => fits)
+    .sort((a, b) => b.used - a.used)
+    .slice(0, KEPT_STATES);
   for (const { folder } of states.filter((state) => !kept.includes(state))) await removeTree(runner, folder);
 }
 

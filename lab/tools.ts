@@ -26,9 +26,17 @@ const TOOLS: readonly Tool[] = [
 ];
 
 async function isThere(probe: string): Promise<boolean> {
-  const folders = probe.startsWith('/') ? [''] : [...(process.env['PATH'] ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
+  const folders = probe.startsWith('/')
+    ? ['']
+    : [...(process.env['PATH'] ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
   for (const folder of folders) {
-    const found = await access(path.join(folder === '' ? '/' : folder, probe), probe.startsWith('/') ? constants.R_OK : constants.X_OK).then(() => true, () => false);
+    const found = await access(
+      path.join(folder === '' ? '/' : folder, probe),
+      probe.startsWith('/') ? constants.R_OK : constants.X_OK,
+    ).then(
+      () => true,
+      () => false,
+    );
     if (found) return true;
   }
   return false;
@@ -50,7 +58,11 @@ export async function installTools(runner: Runner, progress: Progress, signal?: 
   const missing = await missingTools();
   if (missing.length === 0) return;
   const stop = progress.begin('tools', `installing ${missing.map(({ debian, use }) => `${debian} (${use})`).join(', ')}`);
-  const options = { timeoutMs: 15 * 60_000, env: { ...proxyEnvironment(), DEBIAN_FRONTEND: 'noninteractive' }, ...(signal === undefined ? {} : { signal }) };
+  const options = {
+    timeoutMs: 15 * 60_000,
+    env: { ...proxyEnvironment(), DEBIAN_FRONTEND: 'noninteractive' },
+    ...(signal === undefined ? {} : { signal }),
+  };
   const install = ['install', '--yes', '--no-install-recommends', '--', ...missing.map(({ debian }) => debian)];
   try {
     // Lists may be absent or old: they are fetched when the first attempt fails.
@@ -61,7 +73,9 @@ export async function installTools(runner: Runner, progress: Progress, signal?: 
     });
   } catch (error) {
     if (signal?.aborted === true) throw error;
-    throw new LabError('failed', `installing ${missing.map(({ debian }) => debian).join(' ')} with apt-get failed: ${messageOf(error)}`, { cause: error });
+    throw new LabError('failed', `installing ${missing.map(({ debian }) => debian).join(' ')} with apt-get failed: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   stop();
 }

@@ -56,7 +56,12 @@ sed -e '/^\\(Private\\|Protect\\|Restrict[A-Z]\\|SystemCall\\|LockPersonality\\|
 : > "$1/etc/apt/sources.list"
 `;
 
-async function mmdebstrap(context: TreeContext, target: string, packages: readonly string[], hook: { kind: 'essential' | 'customize'; script: string }): Promise<void> {
+async function mmdebstrap(
+  context: TreeContext,
+  target: string,
+  packages: readonly string[],
+  hook: { kind: 'essential' | 'customize'; script: string },
+): Promise<void> {
   const hookFile = `${target}.hook`;
   await mkdir(path.dirname(target), { recursive: true });
   await writeFile(hookFile, hook.script, { mode: 0o755 });
@@ -64,18 +69,36 @@ async function mmdebstrap(context: TreeContext, target: string, packages: readon
   const options = [...acquireOptions(aptConfiguration), 'APT::Install-Recommends "false";', 'Acquire::Languages "none";'];
   try {
     // Its own process and mount namespace: when it is cancelled, every process and every mount in the tree goes with it.
-    await context.runner.run('unshare', [
-      '--mount', '--pid', '--fork', '--kill-child', '--propagation', 'private',
-      'mmdebstrap', '--mode=root', '--variant=minbase', `--include=${packages.join(',')}`,
-      ...options.map((option) => `--aptopt=${option.replace(/;$/, '')}`),
-      '--dpkgopt=force-unsafe-io', '--dpkgopt=force-confold', '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr', `--${hook.kind}-hook="${hookFile}" "$1"`,
-      RELEASE, target,
-      ...context.sources.map((source) => `deb [signed-by=${KEYRING}] ${source.uri} ${source.suite} main`),
-    ], {
-      timeoutMs: TREE_TIME_LIMIT_MS, env: { ...proxyEnvironment(), DEBIAN_FRONTEND: 'noninteractive' }, label: 'mmdebstrap',
-      ...(context.signal === undefined ? {} : { signal: context.signal }),
-      onOutput: (text) => context.onOutput?.(text),
-    });
+    await context.runner.run(
+      'unshare',
+      [
+        '--mount',
+        '--pid',
+        '--fork',
+        '--kill-child',
+        '--propagation',
+        'private',
+        'mmdebstrap',
+        '--mode=root',
+        '--variant=minbase',
+        `--include=${packages.join(',')}`,
+        ...options.map((option) => `--aptopt=${option.replace(/;$/, '')}`),
+        '--dpkgopt=force-unsafe-io',
+        '--dpkgopt=force-confold',
+        '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
+        `--${hook.kind}-hook="${hookFile}" "$1"`,
+        RELEASE,
+        target,
+        ...context.sources.map((source) => `deb [signed-by=${KEYRING}] ${source.uri} ${source.suite} main`),
+      ],
+      {
+        timeoutMs: TREE_TIME_LIMIT_MS,
+        env: { ...proxyEnvironment(), DEBIAN_FRONTEND: 'noninteractive' },
+        label: 'mmdebstrap',
+        ...(context.signal === undefined ? {} : { signal: context.signal }),
+        onOutput: (text) => context.onOutput?.(text),
+      },
+    );
   } finally {
     await rm(hookFile, { force: true });
   }

@@ -74,7 +74,9 @@ async function withWorker(context: UpContext, record: LabRecord, afterKnock: (re
 
 async function attach(context: UpContext, record: LabRecord): Promise<Lab> {
   await setTemporalGate(context.layout, context.temporalPort);
-  const current = await withWorker(context, { ...record, keep: record.keep || context.keep, temporalPort: context.temporalPort }, () => Promise.resolve());
+  const current = await withWorker(context, { ...record, keep: record.keep || context.keep, temporalPort: context.temporalPort }, () =>
+    Promise.resolve(),
+  );
   await writeRecord(context.layout, current);
   return labHandle(context.runner, context.layout, current, 'attached');
 }
@@ -85,7 +87,10 @@ async function keptBase(context: UpContext, record: LabRecord): Promise<Base> {
     await touchBase(base);
     return base;
   }
-  throw new LabError('failed', `the kept machine of lab "${context.layout.name}" needs a base that is no longer in ${context.layout.cache}: throw the machine away with \`guestflow lab clean\` and start again`);
+  throw new LabError(
+    'failed',
+    `the kept machine of lab "${context.layout.name}" needs a base that is no longer in ${context.layout.cache}: throw the machine away with \`guestflow lab clean\` and start again`,
+  );
 }
 
 /** Starts the machine whose disks were kept: from its saved memory, or by a cold boot when there is none or it does not load. */
@@ -94,7 +99,14 @@ async function startKept(context: UpContext, old: LabRecord): Promise<Lab> {
   const base = await keptBase(context, old);
   const sshPort = await freePort(old.sshPort);
   const fits = old.signature === machineSignature(old.accel, await qemuVersion(runner));
-  const record: LabRecord = { ...old, sshPort, temporalPort: context.temporalPort, saved: false, keep: true, startedAt: new Date().toISOString() };
+  const record: LabRecord = {
+    ...old,
+    sshPort,
+    temporalPort: context.temporalPort,
+    saved: false,
+    keep: true,
+    startedAt: new Date().toISOString(),
+  };
   const start = startContext(context, base.folder, old.accel, sshPort);
   await mkdir(layout.run, { recursive: true, mode: 0o700 });
   await setTemporalGate(layout, context.temporalPort);
@@ -154,7 +166,10 @@ async function bootFresh(context: UpContext, start: StartContext, base: Base, id
   const boot = progress.begin('boot', 'booting dom0');
   await makeFreshDisks(runner, layout, base.folder);
   await bootCold(start);
-  await runner.run('ssh', ['-F', layout.sshConfig, '--', 'dom0', 'systemctl is-system-running --wait'], { okCodes: [0, 1], timeoutMs: 120_000 });
+  await runner.run('ssh', ['-F', layout.sshConfig, '--', 'dom0', 'systemctl is-system-running --wait'], {
+    okCodes: [0, 1],
+    timeoutMs: 120_000,
+  });
   boot();
   const save = progress.begin('save', 'saving the booted dom0 for the next start');
   await saveState(runner, layout, identity);
@@ -176,11 +191,20 @@ async function startFresh(context: UpContext): Promise<Lab> {
   const early = await Promise.race([context.workerPackage, sleep(PACKAGE_PATIENCE_MS, undefined, { ref: false })]);
   const identityWith = (sha256: string): StateIdentity => ({ ...bare, worker: { sha256, dom0Name: context.dom0Name } });
   let record: LabRecord = {
-    accel: context.accel, sshPort, temporalPort: context.temporalPort, baseKey: base.key, buildId: base.manifest.buildId, dom0Name: context.dom0Name,
-    keep: context.keep, saved: false, signature, startedAt: new Date().toISOString(),
+    accel: context.accel,
+    sshPort,
+    temporalPort: context.temporalPort,
+    baseKey: base.key,
+    buildId: base.manifest.buildId,
+    dom0Name: context.dom0Name,
+    keep: context.keep,
+    saved: false,
+    signature,
+    startedAt: new Date().toISOString(),
   };
   let origin: LabOrigin = 'resumed';
-  if (early !== undefined && await tryState(context, start, identityWith(early.sha256), base)) record = { ...record, packageSha256: early.sha256 };
+  if (early !== undefined && (await tryState(context, start, identityWith(early.sha256), base)))
+    record = { ...record, packageSha256: early.sha256 };
   else if (!(await tryState(context, start, bare, base))) {
     await bootFresh(context, start, base, bare);
     origin = 'booted';

@@ -40,7 +40,13 @@ async function fillParcel(runner: Runner, folder: string, parcel: string): Promi
 }
 
 /** Installs (or upgrades) the worker's package with this lab's configuration and starts it. */
-export async function installWorker(runner: Runner, layout: Layout, packageFile: string, dom0Name: string, signal?: AbortSignal): Promise<void> {
+export async function installWorker(
+  runner: Runner,
+  layout: Layout,
+  packageFile: string,
+  dom0Name: string,
+  signal?: AbortSignal,
+): Promise<void> {
   const options = { timeoutMs: 5 * 60_000, ...(signal === undefined ? {} : { signal }) };
   const kernel = (await execInDom0(runner, layout, ['uname', '-r'], options)).stdout.trim();
   const folder = await mkdtemp(path.join(layout.home, 'parcel-'));

@@ -21,12 +21,17 @@ async function run(stateDir: string): Promise<Map<string, number>> {
     },
   });
   const { stages, steps, seconds } = JSON.parse(stdout) as Summary;
-  return new Map([...stages.map(({ name, seconds: taken }) => [name, taken] as const), ...steps.map((step) => [step.name, step.seconds ?? 0] as const), ['all', seconds]]);
+  return new Map([
+    ...stages.map(({ name, seconds: taken }) => [name, taken] as const),
+    ...steps.map((step) => [step.name, step.seconds ?? 0] as const),
+    ['all', seconds],
+  ]);
 }
 
 const stateDir = await mkdtemp(join(tmpdir(), 'guestflow-bench-'));
 const cold = process.argv.includes('--cold') ? ['--cache'] : [];
-const clean = (more: readonly string[]): Promise<unknown> => createRunner().run(process.execPath, [GUESTFLOW, 'lab', 'clean', ...more, '--state-dir', stateDir], { timeoutMs: LIMIT_MS });
+const clean = (more: readonly string[]): Promise<unknown> =>
+  createRunner().run(process.execPath, [GUESTFLOW, 'lab', 'clean', ...more, '--state-dir', stateDir], { timeoutMs: LIMIT_MS });
 try {
   if (cold.length > 0) await clean(cold);
   const first = await run(stateDir);
@@ -35,7 +40,9 @@ try {
   for (const [name, seconds] of first) {
     // A guest that was found has the steps of the run that made it.
     const isStage = name === 'all' || ['temporal', 'control worker', 'lab', 'dom0 worker'].includes(name);
-    process.stdout.write(`${name.padEnd(20)}${seconds.toFixed(1).padStart(8)} s${isStage ? `${(second.get(name) ?? 0).toFixed(1).padStart(8)} s` : ''}\n`);
+    process.stdout.write(
+      `${name.padEnd(20)}${seconds.toFixed(1).padStart(8)} s${isStage ? `${(second.get(name) ?? 0).toFixed(1).padStart(8)} s` : ''}\n`,
+    );
   }
 } finally {
   await clean([]);

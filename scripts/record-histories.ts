@@ -26,10 +26,18 @@ async function record(environment: TestWorkflowEnvironment, workflowId: string, 
 
 async function place(environment: TestWorkflowEnvironment, document: GuestOrder): Promise<WorkflowHandle> {
   const workflowId = guestWorkflowId(document.name);
-  await environment.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, unknown, [GuestOrder]>(GUEST_UPDATES.order, {
-    args: [document],
-    startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, { workflowId, taskQueue: CONTROL_QUEUE, args: [{ order: document }], workflowIdConflictPolicy: 'USE_EXISTING' }),
-  });
+  await environment.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, unknown, [GuestOrder]>(
+    GUEST_UPDATES.order,
+    {
+      args: [document],
+      startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
+        workflowId,
+        taskQueue: CONTROL_QUEUE,
+        args: [{ order: document }],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    },
+  );
   return environment.client.workflow.getHandle(workflowId);
 }
 
@@ -37,7 +45,9 @@ async function settled(handle: WorkflowHandle): Promise<GuestStatus> {
   for (;;) {
     const status = await handle.query<GuestStatus>(QUERIES.status);
     if (status.operation === undefined && !['ordered', 'provisioning'].includes(status.phase)) return status;
-    await new Promise((resolve) => { setTimeout(resolve, 100); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100);
+    });
   }
 }
 
@@ -48,13 +58,24 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
     const handle = await place(environment, document);
     await settled(handle);
     const requests: Omit<OperationRequest, 'id'>[] = [
-      { kind: 'stop' }, { kind: 'start' }, { kind: 'backup' }, { kind: 'suspend' }, { kind: 'resume' }, { kind: 'terminate' }, { kind: 'undelete' },
-      { kind: 'changePlan', change: { plan: 'large', memoryBytes: 2 ** 30, vcpus: 2, diskBytes: 2 ** 33, mayRestart: true } }, { kind: 'terminate', now: true },
+      { kind: 'stop' },
+      { kind: 'start' },
+      { kind: 'backup' },
+      { kind: 'suspend' },
+      { kind: 'resume' },
+      { kind: 'terminate' },
+      { kind: 'undelete' },
+      { kind: 'changePlan', change: { plan: 'large', memoryBytes: 2 ** 30, vcpus: 2, diskBytes: 2 ** 33, mayRestart: true } },
+      { kind: 'terminate', now: true },
     ];
     for (const [index, request] of requests.entries()) {
       const id = `${request.kind}-${String(index)}`;
       await handle.executeUpdate(GUEST_UPDATES.operate, { args: [{ ...request, id }], updateId: id });
-      await record(environment, operationWorkflowId(document.name, request.kind, id), `${request.kind}${request.now === true ? '-now' : ''}`);
+      await record(
+        environment,
+        operationWorkflowId(document.name, request.kind, id),
+        `${request.kind}${request.now === true ? '-now' : ''}`,
+      );
     }
     await handle.result();
     await record(environment, guestWorkflowId(document.name), 'guest-life');
@@ -62,7 +83,12 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
   });
 }
 
-async function failing(environment: TestWorkflowEnvironment, name: string, changes: AnyActivities, during: (handle: WorkflowHandle) => Promise<unknown>): Promise<void> {
+async function failing(
+  environment: TestWorkflowEnvironment,
+  name: string,
+  changes: AnyActivities,
+  during: (handle: WorkflowHandle) => Promise<unknown>,
+): Promise<void> {
   const document = order();
   await withWorkers(environment, scripted([], changes), async () => {
     const handle = await place(environment, document);
@@ -78,7 +104,9 @@ function untilCancelled(reached: () => void): () => Promise<never> {
   return async () => {
     reached();
     const context = Context.current();
-    const timer = setInterval(() => { context.heartbeat(); }, 50);
+    const timer = setInterval(() => {
+      context.heartbeat();
+    }, 50);
     try {
       return await context.cancelled;
     } finally {
@@ -92,21 +120,49 @@ const environment = await startServer();
 try {
   await life(environment);
   await failing(environment, 'undone', { makeVolumes: NO('NoCapacity') }, (handle) => handle.result().catch(() => undefined));
-  await failing(environment, 'needs-cleanup', { bootGuest: NO('GuestDidNotAnswer'), removeImage: NO('ToolFailed'), leftoversOf: () => Promise.resolve(['/home/xen/domains/x']) }, settled);
+  await failing(
+    environment,
+    'needs-cleanup',
+    { bootGuest: NO('GuestDidNotAnswer'), removeImage: NO('ToolFailed'), leftoversOf: () => Promise.resolve(['/home/xen/domains/x']) },
+    settled,
+  );
   let reached = (): void => undefined;
-  const inside = new Promise<void>((resolve) => { reached = resolve; });
-  await failing(environment, 'cancelled', { createImage: untilCancelled(() => { reached(); }) }, async (handle) => {
-    await inside;
-    await handle.executeUpdate(GUEST_UPDATES.cancel);
-    await handle.result().catch(() => undefined);
+  const inside = new Promise<void>((resolve) => {
+    reached = resolve;
   });
-  await withWorkers(environment, { ...scripted([]), preflight: () => Promise.resolve({ rows: [] }), requestBackup: () => Promise.resolve({}) }, async () => {
-    const { client } = environment;
-    await client.workflow.execute(WORKFLOWS.dom0Task, { workflowId: 'task', taskQueue: CONTROL_QUEUE, args: [{ host: DOM0, task: 'preflight' }] });
-    await record(environment, 'task', 'dom0-task');
-    await client.workflow.execute(WORKFLOWS.nightlyBackup, { workflowId: 'nightly', taskQueue: CONTROL_QUEUE, args: [{ name: 'guest1', order: 'order-guest1', dom0: DOM0 }] });
-    await record(environment, 'nightly', 'nightly-backup');
-  });
+  await failing(
+    environment,
+    'cancelled',
+    {
+      createImage: untilCancelled(() => {
+        reached();
+      }),
+    },
+    async (handle) => {
+      await inside;
+      await handle.executeUpdate(GUEST_UPDATES.cancel);
+      await handle.result().catch(() => undefined);
+    },
+  );
+  await withWorkers(
+    environment,
+    { ...scripted([]), preflight: () => Promise.resolve({ rows: [] }), requestBackup: () => Promise.resolve({}) },
+    async () => {
+      const { client } = environment;
+      await client.workflow.execute(WORKFLOWS.dom0Task, {
+        workflowId: 'task',
+        taskQueue: CONTROL_QUEUE,
+        args: [{ host: DOM0, task: 'preflight' }],
+      });
+      await record(environment, 'task', 'dom0-task');
+      await client.workflow.execute(WORKFLOWS.nightlyBackup, {
+        workflowId: 'nightly',
+        taskQueue: CONTROL_QUEUE,
+        args: [{ name: 'guest1', order: 'order-guest1', dom0: DOM0 }],
+      });
+      await record(environment, 'nightly', 'nightly-backup');
+    },
+  );
 } finally {
   await environment.teardown();
 }

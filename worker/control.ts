@@ -75,7 +75,8 @@ export function endsCallsWithItsWorker(client: Client): ActivityInterceptorsFact
   return (context) => ({
     inbound: {
       // A call that begins after the signal fired does not notice it (SDK 1.24): hence the race.
-      execute: async (input, next) => Promise.race([client.withAbortSignal(context.cancellationSignal, async () => next(input)), context.cancelled]),
+      execute: async (input, next) =>
+        Promise.race([client.withAbortSignal(context.cancellationSignal, async () => next(input)), context.cancelled]),
     },
   });
 }

@@ -74,9 +74,12 @@ async function tellMissing({ client, host, log }: WatchOptions, told: Map<string
     if (Date.now() - (told.get(guest) ?? 0) < TELL_AGAIN_MS) continue;
     told.set(guest, Date.now());
     log.info({ guest }, 'its domain is gone');
-    await client.workflow.getHandle(guestWorkflowId(guest)).signal(GUEST_SIGNALS.domainGone, { order }).catch((error: unknown) => {
-      log.warn({ guest, reason: messageOf(error) }, 'the guest could not be told that its domain is gone');
-    });
+    await client.workflow
+      .getHandle(guestWorkflowId(guest))
+      .signal(GUEST_SIGNALS.domainGone, { order })
+      .catch((error: unknown) => {
+        log.warn({ guest, reason: messageOf(error) }, 'the guest could not be told that its domain is gone');
+      });
   }
 }
 

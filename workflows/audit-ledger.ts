@@ -22,9 +22,20 @@ export function keyOf({ guest, order }: Owner): string {
 }
 
 /** The ledger after a look; `free` are the owners of promises that were freed and that no workflow has anywhere: their addresses go back, too. */
-export function afterAudit(state: Dom0State, look: Look, now: string): { readonly state: Dom0State; readonly audit: LedgerAudit; readonly free: readonly Owner[] } {
+export function afterAudit(
+  state: Dom0State,
+  look: Look,
+  now: string,
+): { readonly state: Dom0State; readonly audit: LedgerAudit; readonly free: readonly Owner[] } {
   if ('problem' in look) {
-    const audit: LedgerAudit = { at: now, problem: look.problem, freed: [], adopted: [], byHand: state.audit?.byHand ?? [], orphans: state.audit?.orphans ?? [] };
+    const audit: LedgerAudit = {
+      at: now,
+      problem: look.problem,
+      freed: [],
+      adopted: [],
+      byHand: state.audit?.byHand ?? [],
+      orphans: state.audit?.orphans ?? [],
+    };
     return { state: { ...state, audit }, audit, free: [] };
   }
   const { facts, found, claims } = look;
@@ -34,7 +45,8 @@ export function afterAudit(state: Dom0State, look: Look, now: string): { readonl
     // One that came after the look is nobody's to judge.
     return claim === undefined || (claim.claimed && (claim.dom0 ?? state.host) === state.host);
   };
-  const isForgotten = (promise: Promised): boolean => Date.parse(now) - Date.parse(promise.since) > FORGOTTEN_AFTER_MS && !isClaimed(promise) && !isHere(promise);
+  const isForgotten = (promise: Promised): boolean =>
+    Date.parse(now) - Date.parse(promise.since) > FORGOTTEN_AFTER_MS && !isClaimed(promise) && !isHere(promise);
   const free = state.promised.filter(isForgotten);
   const kept = state.promised.filter((promise) => !free.includes(promise));
   const adopted = found.flatMap((owner): Promised[] => {
@@ -45,13 +57,15 @@ export function afterAudit(state: Dom0State, look: Look, now: string): { readonl
   const promised = [...kept, ...adopted];
   const whyOrphan = (owner: Owner): string => {
     const claim = claims.get(keyOf(owner));
-    return claim?.claimed === true ? `its guest is on dom0 ${claim.dom0 ?? 'unknown'}` : claim?.reason ?? 'nobody knows it';
+    return claim?.claimed === true ? `its guest is on dom0 ${claim.dom0 ?? 'unknown'}` : (claim?.reason ?? 'nobody knows it');
   };
   const audit: LedgerAudit = {
     at: now,
     freed: free.map(({ guest, order }) => `${guest} of order ${order}`),
     adopted: adopted.map(({ guest, order }) => `${guest} of order ${order}`),
-    byHand: unpromised({ facts, promised }).filter(({ guest }) => guest === undefined).map(({ what }) => what),
+    byHand: unpromised({ facts, promised })
+      .filter(({ guest }) => guest === undefined)
+      .map(({ what }) => what),
     orphans: found.filter((owner) => !isClaimed(owner)).map((owner) => ({ ...owner, reason: whyOrphan(owner) })),
   };
   // A guest that lives on another dom0 keeps its address.

@@ -27,7 +27,11 @@ export function verdictOn(known: readonly KnownEvent[], event: BillingEvent): Ve
 }
 
 /** The memory with a new event in it. */
-export function remember(known: readonly KnownEvent[], { id, type, at, digest, variant, meaning }: BillingEvent, receivedAt: string): readonly KnownEvent[] {
+export function remember(
+  known: readonly KnownEvent[],
+  { id, type, at, digest, variant, meaning }: BillingEvent,
+  receivedAt: string,
+): readonly KnownEvent[] {
   return [...known, { id, type, at, receivedAt, digest, meaning, ...(variant === undefined ? {} : { variant }) }].slice(-REMEMBERED);
 }
 

@@ -3,14 +3,36 @@
  * guest what billing wants, one thing at a time, and tries again what cannot be done yet.
  */
 import {
-  allHandlersFinished, condition, continueAsNew, defineQuery, defineSignal, defineUpdate, log, setCurrentDetails, setHandler, upsertSearchAttributes, workflowInfo,
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+  log,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+  workflowInfo,
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { BILLING, type BillingEvent, type EventAnswer, type OrderPhase, type OrderStatus } from '../contract/billing-types.ts';
 import { SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import { remember, verdictOn, withProblem } from './billing-inbox.ts';
 import { afterEvent } from './billing-rules.ts';
-import { afresh, describeState, firstState, hasWork, isOver, phaseOf, restMs, statusOf, type Heard, type OrderState, type Work } from './billing-state.ts';
+import {
+  afresh,
+  describeState,
+  firstState,
+  hasWork,
+  isOver,
+  phaseOf,
+  restMs,
+  statusOf,
+  type Heard,
+  type OrderState,
+  type Work,
+} from './billing-state.ts';
 import { performStep } from './billing-steps.ts';
 import { problemOf } from './billing-tell.ts';
 import { declareVersioning } from './versioning.ts';

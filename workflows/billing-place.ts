@@ -12,7 +12,9 @@ export async function place(state: OrderState, work: Work, save: Save): Promise<
   if (plan === undefined || wishes === undefined) throw trouble('InvalidInput', 'the order is not complete');
   let latest = work;
   try {
-    latest = await withHostname(state.order, work, wishes.hostname, (free) => { latest = free; });
+    latest = await withHostname(state.order, work, wishes.hostname, (free) => {
+      latest = free;
+    });
     await billing.placeGuest(orderOf(state, plan, wishes));
     // Another plan that is named meanwhile is a change of this one.
     return { ...latest, placing: true, polls: 0, done: { ...latest.done, plan: plan.plan } };
@@ -31,7 +33,11 @@ async function withHostname(order: string, { hostname: held, ...work }: Work, wa
   return { ...work, hostname: wanted };
 }
 
-function orderOf({ order, guest }: OrderState, { mayRestart: _policy, ...template }: PlanTemplate, { dist, timezone, ...wishes }: OrderWishes): OrderToPlace {
+function orderOf(
+  { order, guest }: OrderState,
+  { mayRestart: _policy, ...template }: PlanTemplate,
+  { dist, timezone, ...wishes }: OrderWishes,
+): OrderToPlace {
   return { ...template, ...wishes, dist: dist ?? template.dist, timezone: timezone ?? template.timezone, order, name: guest };
 }
 
@@ -42,7 +48,12 @@ function orderOf({ order, guest }: OrderState, { mayRestart: _policy, ...templat
  */
 export async function arrival(state: OrderState, work: Work, view: GuestView | undefined, save: Save): Promise<Work> {
   if (view !== undefined && view.phase !== 'failed' && view.phase !== 'needs-cleanup') {
-    const told = await tell(state, { ...work, failureTold: false, tries: 0 }, 'guest.running', view.ip === undefined ? {} : { ip: view.ip });
+    const told = await tell(
+      state,
+      { ...work, failureTold: false, tries: 0 },
+      'guest.running',
+      view.ip === undefined ? {} : { ip: view.ip },
+    );
     save(told);
     return told;
   }

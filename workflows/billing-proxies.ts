@@ -35,13 +35,15 @@ export async function takeHostname(hostname: string, order: string): Promise<str
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     const holder = await billing.holderOfHostname(hostname);
-    return holder === order ? undefined : holder ?? 'another order';
+    return holder === order ? undefined : (holder ?? 'another order');
   }
 }
 
 /** Gives a host name back. One that nobody holds is free already. */
 export async function releaseHostname(hostname: string): Promise<void> {
-  await getExternalWorkflowHandle(hostnameWorkflowId(hostname)).signal(HOLD_HOSTNAME.release).catch(() => undefined);
+  await getExternalWorkflowHandle(hostnameWorkflowId(hostname))
+    .signal(HOLD_HOSTNAME.release)
+    .catch(() => undefined);
 }
 
 /** Has a webhook sent, and goes on. */

@@ -50,7 +50,7 @@ export function afterEvent(facts: Facts, { id, at, says }: Pick<BillingEvent, 'i
     namedPlan: newest(facts.namedPlan, says.namedPlan, stamp),
     wishes: newest(facts.wishes, says.wishes, stamp),
   };
-  return Object.fromEntries(Object.entries(next).filter(([, stated]) => stated !== undefined)) as Facts;
+  return Object.fromEntries(Object.entries(next).filter(([, stated]) => stated !== undefined));
 }
 
 /** What should be. */

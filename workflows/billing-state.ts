@@ -51,9 +51,21 @@ export interface OrderState {
 /** An order of which nothing is known yet. */
 export function firstState(order: string, guest: string, now: string): OrderState {
   return {
-    order, guest,
+    order,
+    guest,
     heard: { facts: {}, inbox: [], refused: [], lastEventAt: now },
-    work: { done: { wish: 'nothing' }, placing: false, sequence: 0, polls: 0, tries: 0, tells: false, failureTold: false, look: false, lookedAt: now, doing: '' },
+    work: {
+      done: { wish: 'nothing' },
+      placing: false,
+      sequence: 0,
+      polls: 0,
+      tries: 0,
+      tells: false,
+      failureTold: false,
+      look: false,
+      lookedAt: now,
+      doing: '',
+    },
   };
 }
 
@@ -78,7 +90,8 @@ const FINAL: ReadonlySet<string> = new Set(['InvalidInput', 'NotOurs']);
 export function isOver(state: OrderState, now: number): boolean {
   const { heard, work } = state;
   const { wish } = targetOf(heard.facts);
-  const isDone = (wish === 'nothing' || wish === 'terminated') && !hasWork(state) && work.graceUntil === undefined && work.trouble === undefined;
+  const isDone =
+    (wish === 'nothing' || wish === 'terminated') && !hasWork(state) && work.graceUntil === undefined && work.trouble === undefined;
   return isDone && now >= Date.parse(heard.lastEventAt) + KEPT_MS;
 }
 
@@ -90,7 +103,8 @@ export function restMs(state: OrderState, now: number): number | undefined {
 
 function restsUntil({ heard, work }: OrderState): number | undefined {
   const { trouble, tries, graceUntil, lookedAt } = work;
-  if (trouble !== undefined) return FINAL.has(trouble.type) ? undefined : Date.parse(trouble.at) + Math.min(FIRST_RETRY_MS * 2 ** (tries - 1), LONGEST_RETRY_MS);
+  if (trouble !== undefined)
+    return FINAL.has(trouble.type) ? undefined : Date.parse(trouble.at) + Math.min(FIRST_RETRY_MS * 2 ** (tries - 1), LONGEST_RETRY_MS);
   if (graceUntil !== undefined) return Math.max(Date.parse(graceUntil) + AFTER_GRACE_MS, Date.parse(lookedAt) + LOOK_AGAIN_MS);
   const { wish } = targetOf(heard.facts);
   return wish === 'nothing' || wish === 'terminated' ? Date.parse(heard.lastEventAt) + KEPT_MS : undefined;
@@ -116,7 +130,11 @@ export function statusOf(state: OrderState): OrderStatus {
   const { heard, work } = state;
   const { wish, plan, wishes } = targetOf(heard.facts);
   return {
-    order: state.order, guest: state.guest, phase: phaseOf(state), wish, doing: work.lack ?? work.doing,
+    order: state.order,
+    guest: state.guest,
+    phase: phaseOf(state),
+    wish,
+    doing: work.lack ?? work.doing,
     ...(plan === undefined ? {} : { plan: plan.plan }),
     ...(wishes === undefined ? {} : { hostname: wishes.hostname }),
     ...(wishes?.customer === undefined ? {} : { customer: wishes.customer }),

@@ -39,7 +39,13 @@ export async function performStep(state: OrderState, now: string, save: Save): P
   return act(state, work, target, nextAction(target, work.done, view), { view, save });
 }
 
-async function act(state: OrderState, work: Work, target: Target, action: Action, { view, save }: { view: GuestView | undefined; save: Save }): Promise<Step> {
+async function act(
+  state: OrderState,
+  work: Work,
+  target: Target,
+  action: Action,
+  { view, save }: { view: GuestView | undefined; save: Save },
+): Promise<Step> {
   switch (action.do) {
     case 'nothing':
       return settle(work, target, view);
@@ -81,12 +87,19 @@ async function settle({ hostname, graceUntil: _former, ...work }: Work, target: 
       done: { wish: target.wish, ...(plan === undefined ? {} : { plan }) },
       ...(isOver || hostname === undefined ? {} : { hostname }),
       ...(view?.phase === 'terminating' && view.graceUntil !== undefined ? { graceUntil: view.graceUntil } : {}),
-      polls: 0, tries: 0, doing: '',
+      polls: 0,
+      tries: 0,
+      doing: '',
     },
   };
 }
 
-const TOLD: Readonly<Partial<Record<BillingOperation, NotificationType>>> = { suspend: 'guest.suspended', resume: 'guest.resumed', undelete: 'guest.resumed', terminate: 'guest.terminated' };
+const TOLD: Readonly<Partial<Record<BillingOperation, NotificationType>>> = {
+  suspend: 'guest.suspended',
+  resume: 'guest.resumed',
+  undelete: 'guest.resumed',
+  terminate: 'guest.terminated',
+};
 
 /** Asks for the operation that was decided on, until its outcome is known. */
 async function followUp(state: OrderState, request: NonNullable<Work['pending']>, save: Save): Promise<Step> {
@@ -106,7 +119,10 @@ async function followUp(state: OrderState, request: NonNullable<Work['pending']>
       const done = request.change === undefined ? work.done : { ...work.done, plan: request.change.plan };
       const next: Work = { ...work, done, polls: 0, tries: 0 };
       save(next);
-      return { work: type === undefined ? next : await tell(state, next, type, graceUntil === undefined ? {} : { graceUntil }), pauseMs: 0 };
+      return {
+        work: type === undefined ? next : await tell(state, next, type, graceUntil === undefined ? {} : { graceUntil }),
+        pauseMs: 0,
+      };
     }
   }
 }

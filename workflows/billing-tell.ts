@@ -21,7 +21,12 @@ export function problemOf(error: unknown, now: string): OrderProblem {
 }
 
 /** Has the provider told, if it wants to be; returns the work with the notification counted. */
-export async function tell(state: OrderState, work: Work, type: NotificationType, view: Pick<GuestView, 'ip' | 'graceUntil' | 'error'> = {}): Promise<Work> {
+export async function tell(
+  state: OrderState,
+  work: Work,
+  type: NotificationType,
+  view: Pick<GuestView, 'ip' | 'graceUntil' | 'error'> = {},
+): Promise<Work> {
   if (!work.tells) return work;
   const { order, guest } = state;
   const { plan, wishes } = targetOf(state.heard.facts);
@@ -31,7 +36,8 @@ export async function tell(state: OrderState, work: Work, type: NotificationType
     type,
     timestamp: new Date().toISOString(),
     data: {
-      order, guest,
+      order,
+      guest,
       ...(wishes === undefined ? {} : { hostname: wishes.hostname }),
       ...(plan === undefined ? {} : { plan: plan.plan }),
       ...(ip === undefined ? {} : { ip }),

@@ -9,7 +9,12 @@ import { rootFailure } from './operation.ts';
 
 /** An audit waits for nobody: the next one comes by itself. */
 const LOOK = { scheduleToCloseTimeout: '3 minutes', heartbeatTimeout: '40 seconds', retry: { maximumAttempts: 2 } } as const;
-const ASK = { taskQueue: CONTROL_QUEUE, scheduleToCloseTimeout: '5 minutes', startToCloseTimeout: '1 minute', retry: { maximumAttempts: 3 } } as const;
+const ASK = {
+  taskQueue: CONTROL_QUEUE,
+  scheduleToCloseTimeout: '5 minutes',
+  startToCloseTimeout: '1 minute',
+  retry: { maximumAttempts: 3 },
+} as const;
 
 const control = proxyActivities<Pick<ControlActivities, 'claims' | 'observe' | 'release'>>(ASK);
 
@@ -21,9 +26,15 @@ export async function lookAt({ host, promised }: Dom0State): Promise<Look> {
     const things = await steps.audit(undefined);
     await control.observe(facts);
     const found = [...new Map(things.map(({ guest, order }) => [keyOf({ guest, order }), { guest, order }])).values()];
-    const asked = [...new Map([...found, ...promised.map(({ guest, order }) => ({ guest, order }))].map((owner) => [keyOf(owner), owner])).values()];
+    const asked = [
+      ...new Map([...found, ...promised.map(({ guest, order }) => ({ guest, order }))].map((owner) => [keyOf(owner), owner])).values(),
+    ];
     const claims = await control.claims(asked);
-    return { facts, found, claims: new Map(asked.map((owner, index) => [keyOf(owner), claims[index] ?? { claimed: true, reason: 'unknown' }])) };
+    return {
+      facts,
+      found,
+      claims: new Map(asked.map((owner, index) => [keyOf(owner), claims[index] ?? { claimed: true, reason: 'unknown' }])),
+    };
   } catch (error) {
     return { problem: `it could not look: ${rootFailure(error).message}` };
   }

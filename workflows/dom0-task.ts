@@ -36,7 +36,8 @@ export async function dom0Task(input: Dom0TaskInput): Promise<unknown> {
     case 'clean':
       return clean(input.host, input.orphans ?? []);
     case 'inspect':
-      if (input.guest === undefined) throw ApplicationFailure.create({ type: 'InvalidInput', nonRetryable: true, message: 'inspect needs a guest' });
+      if (input.guest === undefined)
+        throw ApplicationFailure.create({ type: 'InvalidInput', nonRetryable: true, message: 'inspect needs a guest' });
       return host.inspectGuest({ ref: input.guest, consoleLines: input.lines ?? 0 });
   }
 }
@@ -59,7 +60,10 @@ async function auditRows(things: readonly MarkedThing[]): Promise<AuditRow[]> {
 }
 
 /** Removes what carries the marks of these orders, each on its own; nothing else can be reached this way. */
-async function clean(host: string, orphans: readonly { guest: string; order: string }[]): Promise<{ guest: string; order: string; outcome: string }[]> {
+async function clean(
+  host: string,
+  orphans: readonly { guest: string; order: string }[],
+): Promise<{ guest: string; order: string; outcome: string }[]> {
   const claims = await control.claims(orphans);
   const outcomes = [];
   for (const [index, orphan] of orphans.entries()) {
@@ -67,7 +71,14 @@ async function clean(host: string, orphans: readonly { guest: string; order: str
     let outcome = `left alone: it is claimed by a guest that is ${claim?.reason ?? 'unknown'}`;
     if (claim?.claimed === false) {
       const ref = { name: orphan.guest, order: orphan.order, dom0: host };
-      outcome = await executeChild(terminateGuest, { args: [ref], workflowId: operationWorkflowId(orphan.guest, 'clean', orphan.order), staticSummary: `remove orphan ${orphan.guest}` }).then(() => 'removed', (error: unknown) => rootFailure(error).message);
+      outcome = await executeChild(terminateGuest, {
+        args: [ref],
+        workflowId: operationWorkflowId(orphan.guest, 'clean', orphan.order),
+        staticSummary: `remove orphan ${orphan.guest}`,
+      }).then(
+        () => 'removed',
+        (error: unknown) => rootFailure(error).message,
+      );
     }
     outcomes.push({ ...orphan, outcome });
   }

@@ -1,5 +1,15 @@
 /** dom0: one workflow for each dom0: its ledger, what its worker said last, and an audit of both every quarter of an hour. */
-import { allHandlersFinished, ApplicationFailure, condition, continueAsNew, defineQuery, defineUpdate, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  condition,
+  continueAsNew,
+  defineQuery,
+  defineUpdate,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { Capacity, LedgerAudit, NetworkAccess } from '../contract/capacity-types.ts';
 import { DOM0_UPDATES, QUERIES } from '../contract/names.ts';
 import type { Dom0Facts, Dom0State, PromiseAnswer, ReserveRequest } from '../contract/types.ts';
@@ -23,15 +33,19 @@ const AUDIT_EVERY_MS = 15 * 60_000;
 function describe(state: Dom0State): string {
   const { host, facts, drained, promised, audit } = state;
   const { free, guests } = capacityOf(state);
-  const has = facts === undefined || free === undefined
-    ? 'its worker has not registered yet'
-    : `Xen ${facts.xenVersion}; ${formatSize(Math.max(0, free.memoryBytes))} of memory, ${String(free.vcpus)} vcpus and ${formatSize(Math.max(0, free.diskBytes))} of ${facts.volumeGroup} to sell; ${String(guests)} guests`;
+  const has =
+    facts === undefined || free === undefined
+      ? 'its worker has not registered yet'
+      : `Xen ${facts.xenVersion}; ${formatSize(Math.max(0, free.memoryBytes))} of memory, ${String(free.vcpus)} vcpus and ${formatSize(Math.max(0, free.diskBytes))} of ${facts.volumeGroup} to sell; ${String(guests)} guests`;
   return [
     `dom0 **${host}**${drained ? ' (drained)' : ''}: ${has}`,
     ...(audit === undefined ? [] : [`- audit of ${audit.at}: ${audit.problem ?? 'done'}`]),
     ...(audit?.byHand ?? []).map((what) => `- made by hand: ${what}`),
     ...(audit?.orphans ?? []).map(({ guest, order, reason }) => `- ⚠ orphan ${guest} of order ${order}: ${reason}`),
-    ...promised.map(({ guest, memoryBytes, vcpus, diskBytes }) => `- ${guest}: ${formatSize(memoryBytes)}, ${String(vcpus)} vcpus, ${formatSize(diskBytes)}`),
+    ...promised.map(
+      ({ guest, memoryBytes, vcpus, diskBytes }) =>
+        `- ${guest}: ${formatSize(memoryBytes)}, ${String(vcpus)} vcpus, ${formatSize(diskBytes)}`,
+    ),
   ].join('\n');
 }
 
@@ -42,10 +56,15 @@ class Dom0 {
   constructor(initial: Dom0State) {
     this.state = initial;
     setHandler(ledgerQuery, () => this.state);
-    setHandler(capacityQuery, () => ({ capacity: capacityOf(this.state), owners: this.state.promised.map(({ guest, order }) => ({ guest, order })) }));
+    setHandler(capacityQuery, () => ({
+      capacity: capacityOf(this.state),
+      owners: this.state.promised.map(({ guest, order }) => ({ guest, order })),
+    }));
     setHandler(registerUpdate, (facts) => this.change({ facts }));
     setHandler(drainUpdate, (drained) => this.change({ drained }));
-    setHandler(attachUpdate, (access) => this.change({ networks: [...(this.state.networks ?? []).filter(({ cidr }) => cidr !== access.cidr), access] }));
+    setHandler(attachUpdate, (access) =>
+      this.change({ networks: [...(this.state.networks ?? []).filter(({ cidr }) => cidr !== access.cidr), access] }),
+    );
     setHandler(reserveUpdate, (request) => this.reserve(request));
     setHandler(releaseUpdate, (owner) => this.change(released(this.state, owner)));
     setHandler(auditUpdate, () => this.audit());
@@ -60,10 +79,21 @@ class Dom0 {
 
   private reserve(request: ReserveRequest): PromiseAnswer {
     const answer = reserve(this.state, request, new Date().toISOString());
-    if ('type' in answer) throw ApplicationFailure.create({ type: answer.type, message: answer.message, nonRetryable: true, details: [{ field: answer.field }] });
+    if ('type' in answer)
+      throw ApplicationFailure.create({
+        type: answer.type,
+        message: answer.message,
+        nonRetryable: true,
+        details: [{ field: answer.field }],
+      });
     const { promised, facts, networks = [] } = this.state;
     this.change({ promised: [...promised.filter(({ guest }) => guest !== request.guest), answer.promise] });
-    return { networks: facts === undefined ? networks : [{ cidr: facts.network.cidr, gateway: facts.network.gateway, bridge: facts.network.bridge }, ...networks] };
+    return {
+      networks:
+        facts === undefined
+          ? networks
+          : [{ cidr: facts.network.cidr, gateway: facts.network.gateway, bridge: facts.network.bridge }, ...networks],
+    };
   }
 
   /** One at a time: whoever asks meanwhile gets the answer of the one that runs. */

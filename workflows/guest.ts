@@ -1,14 +1,48 @@
 /** guest: one workflow for each guest, for as long as it lives. Starting it is the order; it runs one operation at a time. */
 import {
-  allHandlersFinished, ApplicationFailure, CancellationScope, condition, continueAsNew, defineQuery, defineSignal, defineUpdate, executeChild, log, setCurrentDetails,
-  setHandler, upsertSearchAttributes, workflowInfo, type ChildWorkflowOptions,
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+  executeChild,
+  log,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+  workflowInfo,
+  type ChildWorkflowOptions,
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { GUEST_SIGNALS, GUEST_UPDATES, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES } from '../contract/names.ts';
-import type { BackupRecord, GuestOrder, GuestPhase, GuestRef, GuestSpec, GuestStatus, OperationKind, OperationRequest, OperationResult, OrderAnswer } from '../contract/types.ts';
+import type {
+  BackupRecord,
+  GuestOrder,
+  GuestPhase,
+  GuestRef,
+  GuestSpec,
+  GuestStatus,
+  OperationKind,
+  OperationRequest,
+  OperationResult,
+  OrderAnswer,
+} from '../contract/types.ts';
 import { beforeOf, mayRun, whyNotChange } from './guest-rules.ts';
 import { rootFailure } from './operation.ts';
-import { backupGuest, changePlan, powerGuest, resumeGuest, retireGuest, reviveGuest, suspendGuest, terminateGuest, type Before } from './operations.ts';
+import {
+  backupGuest,
+  changePlan,
+  powerGuest,
+  resumeGuest,
+  retireGuest,
+  reviveGuest,
+  suspendGuest,
+  terminateGuest,
+  type Before,
+} from './operations.ts';
 import { provisionGuest } from './provision-guest.ts';
 import { nextRestart, recentRestarts, RESTART_ID, restartWarning } from './restarts.ts';
 import { declareVersioning } from './versioning.ts';
@@ -55,12 +89,27 @@ class Guest {
   constructor({ order, carried }: GuestInput) {
     this.order = order;
     this.state = carried ?? {
-      name: order.name, order: order.order, dom0: order.dom0, plan: order.plan, phase: 'ordered', orderedAt: new Date().toISOString(),
-      warnings: [], backups: [], leftovers: [],
+      name: order.name,
+      order: order.order,
+      dom0: order.dom0,
+      plan: order.plan,
+      phase: 'ordered',
+      orderedAt: new Date().toISOString(),
+      warnings: [],
+      backups: [],
+      leftovers: [],
     };
     setHandler(statusQuery, () => this.status());
-    setHandler(orderUpdate, () => this.answer(), { validator: (again: GuestOrder) => { this.mustBeSameOrder(again); } });
-    setHandler(operateUpdate, (request) => this.operate(request), { validator: (request: OperationRequest) => { this.mustBeAllowed(request); } });
+    setHandler(orderUpdate, () => this.answer(), {
+      validator: (again: GuestOrder) => {
+        this.mustBeSameOrder(again);
+      },
+    });
+    setHandler(operateUpdate, (request) => this.operate(request), {
+      validator: (request: OperationRequest) => {
+        this.mustBeAllowed(request);
+      },
+    });
     setHandler(cancelUpdate, () => this.cancel());
     setHandler(domainGoneSignal, ({ order: of }) => {
       // What an operation does to the domain is meant; a backup does nothing to it.
@@ -90,8 +139,20 @@ class Guest {
     if (again.order !== this.order.order) {
       throw refuse('NotOurs', `a guest named ${this.order.name} exists: order ${this.order.order} made it. Choose another name.`, 'name');
     }
-    if (again.name !== this.order.name || again.dom0 !== this.order.dom0 || again.plan !== this.order.plan || again.memoryBytes !== this.order.memoryBytes || again.diskBytes !== this.order.diskBytes || again.vcpus !== this.order.vcpus || (again.ip ?? this.order.ip) !== this.order.ip) {
-      throw refuse('InvalidInput', `order ${this.order.order} was given before with another content: an order cannot be changed by sending it again`, 'order');
+    if (
+      again.name !== this.order.name ||
+      again.dom0 !== this.order.dom0 ||
+      again.plan !== this.order.plan ||
+      again.memoryBytes !== this.order.memoryBytes ||
+      again.diskBytes !== this.order.diskBytes ||
+      again.vcpus !== this.order.vcpus ||
+      (again.ip ?? this.order.ip) !== this.order.ip
+    ) {
+      throw refuse(
+        'InvalidInput',
+        `order ${this.order.order} was given before with another content: an order cannot be changed by sending it again`,
+        'order',
+      );
     }
   }
 
@@ -125,7 +186,9 @@ class Guest {
     const { state, running } = this;
     const lines = [
       `**${state.name}** is **${state.phase}** on ${state.dom0} (plan ${state.plan}, order ${state.order})`,
-      ...(state.spec === undefined ? [] : [`- address ${state.spec.network.ip}, ${String(state.spec.vcpus)} vcpus, ${String(state.spec.memoryBytes / 2 ** 20)} MiB`]),
+      ...(state.spec === undefined
+        ? []
+        : [`- address ${state.spec.network.ip}, ${String(state.spec.vcpus)} vcpus, ${String(state.spec.memoryBytes / 2 ** 20)} MiB`]),
       ...(running === undefined ? [] : [`- ${running.kind} runs: workflow \`${running.workflowId}\``]),
       ...state.warnings.map((warning) => `- ⚠ ${warning}`),
       ...(state.error === undefined ? [] : [`- last error: ${state.error.message}`]),
@@ -135,20 +198,26 @@ class Guest {
   }
 
   /** Runs a child workflow in a scope of its own, which `cancel` reaches. */
-  private async runChild<T>(kind: string, id: string, start: (options: Omit<ChildWorkflowOptions, 'args' | 'typeInfo'>) => Promise<T>): Promise<T> {
+  private async runChild<T>(
+    kind: string,
+    id: string,
+    start: (options: Omit<ChildWorkflowOptions, 'args' | 'typeInfo'>) => Promise<T>,
+  ): Promise<T> {
     const scope = new CancellationScope({ cancellable: true });
     const workflowId = operationWorkflowId(this.order.name, kind, id);
     this.running = { kind, workflowId, startedAt: new Date().toISOString(), scope };
     this.show();
     try {
-      return await scope.run(() => start({
-        workflowId,
-        staticSummary: `${kind} ${this.order.name}`,
-        typedSearchAttributes: [
-          { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.guest, 'KEYWORD'), value: this.order.name },
-          { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: this.order.dom0 },
-        ],
-      }));
+      return await scope.run(() =>
+        start({
+          workflowId,
+          staticSummary: `${kind} ${this.order.name}`,
+          typedSearchAttributes: [
+            { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.guest, 'KEYWORD'), value: this.order.name },
+            { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: this.order.dom0 },
+          ],
+        }),
+      );
     } finally {
       this.running = undefined;
       this.show();
@@ -159,7 +228,9 @@ class Guest {
   async provision(): Promise<void> {
     this.setPhase('provisioning');
     try {
-      const { spec, wallclock, backup, scheduleId, warnings } = await this.runChild('provision', this.order.order, (options) => executeChild(provisionGuest, { ...options, args: [this.order] }));
+      const { spec, wallclock, backup, scheduleId, warnings } = await this.runChild('provision', this.order.order, (options) =>
+        executeChild(provisionGuest, { ...options, args: [this.order] }),
+      );
       this.state = { ...this.state, spec, wallclock, scheduleId, warnings, backups: [backup] };
       this.setPhase('running');
     } catch (error) {
@@ -221,13 +292,21 @@ class Guest {
       case 'start':
       case 'stop':
       case 'destroy':
-        await this.runChild(kind, id, (options) => executeChild(powerGuest, { ...options, args: [{ spec: this.spec, action: kind, before: this.before }] }));
+        await this.runChild(kind, id, (options) =>
+          executeChild(powerGuest, { ...options, args: [{ spec: this.spec, action: kind, before: this.before }] }),
+        );
         return this.becomes(kind, kind === 'start' ? 'running' : 'stopped');
       case 'suspend':
-        if (this.state.phase !== 'suspended') await this.runChild(kind, id, (options) => executeChild(suspendGuest, { ...options, args: [{ spec: this.spec, before: this.before }] }));
+        if (this.state.phase !== 'suspended')
+          await this.runChild(kind, id, (options) =>
+            executeChild(suspendGuest, { ...options, args: [{ spec: this.spec, before: this.before }] }),
+          );
         return this.becomes(kind, 'suspended');
       case 'resume':
-        if (this.state.phase === 'suspended') await this.runChild(kind, id, (options) => executeChild(resumeGuest, { ...options, args: [{ spec: this.spec, before: this.before }] }));
+        if (this.state.phase === 'suspended')
+          await this.runChild(kind, id, (options) =>
+            executeChild(resumeGuest, { ...options, args: [{ spec: this.spec, before: this.before }] }),
+          );
         return this.becomes(kind, 'running');
       case 'changePlan':
         return this.changePlan(request);
@@ -241,7 +320,11 @@ class Guest {
       case 'undelete':
         return this.undelete(id);
       case 'cleanup':
-        if ((this.graceMs ?? 0) > 0) throw refuse('Busy', `cleanup of ${this.order.name} is refused: its data stays until ${this.state.graceUntil ?? ''}; "terminate --now" ends that`);
+        if ((this.graceMs ?? 0) > 0)
+          throw refuse(
+            'Busy',
+            `cleanup of ${this.order.name} is refused: its data stays until ${this.state.graceUntil ?? ''}; "terminate --now" ends that`,
+          );
         return this.remove(kind, id);
     }
   }
@@ -278,7 +361,9 @@ class Guest {
     const reason = whyNotChange(from, change, this.state.phase === 'running');
     if (reason !== undefined) throw refuse('InvalidInput', reason, 'plan');
     const to: GuestSpec = { ...from, plan: change.plan, memoryBytes: change.memoryBytes, vcpus: change.vcpus, diskBytes: change.diskBytes };
-    await this.runChild(kind, id, (options) => executeChild(changePlan, { ...options, args: [{ from, to, isRunning: this.state.phase === 'running' }] }));
+    await this.runChild(kind, id, (options) =>
+      executeChild(changePlan, { ...options, args: [{ from, to, isRunning: this.state.phase === 'running' }] }),
+    );
     this.state = { ...this.state, spec: to, plan: to.plan };
     upsertSearchAttributes([{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.plan, 'KEYWORD'), value: to.plan }]);
     return this.becomes(kind, this.state.phase);
@@ -287,8 +372,14 @@ class Guest {
   /** The guest stops at once; its data stays until the grace period is over. */
   private async retire(id: string): Promise<OperationResult> {
     if (this.state.phase !== 'terminating') {
-      await this.runChild('terminate', id, (options) => executeChild(retireGuest, { ...options, args: [{ spec: this.spec, before: this.before }] }));
-      this.state = { ...this.state, retiredFrom: this.state.phase, graceUntil: new Date(Date.now() + this.order.graceDays * DAY_MS).toISOString() };
+      await this.runChild('terminate', id, (options) =>
+        executeChild(retireGuest, { ...options, args: [{ spec: this.spec, before: this.before }] }),
+      );
+      this.state = {
+        ...this.state,
+        retiredFrom: this.state.phase,
+        graceUntil: new Date(Date.now() + this.order.graceDays * DAY_MS).toISOString(),
+      };
       this.setPhase('terminating');
     }
     const { graceUntil } = this.state;
@@ -353,7 +444,9 @@ class Guest {
     const wasOrdered = this.state.spec === undefined;
     if (!wasOrdered) this.setPhase('terminating');
     this.isRemoving = true;
-    await this.runChild(kind, id, (options) => executeChild(terminateGuest, { ...options, args: [wasOrdered ? { ...this.ref, dist: this.order.dist } : this.ref] }));
+    await this.runChild(kind, id, (options) =>
+      executeChild(terminateGuest, { ...options, args: [wasOrdered ? { ...this.ref, dist: this.order.dist } : this.ref] }),
+    );
     const { graceUntil: _over, ...rest } = this.state;
     this.state = { ...rest, leftovers: [] };
     this.setPhase(wasOrdered ? 'failed' : 'gone');
@@ -363,7 +456,13 @@ class Guest {
   /** The failure with which an order that was cleaned up ends, so that its name can be ordered again. */
   get outcome(): ApplicationFailure | undefined {
     const { error, phase } = this.state;
-    return phase === 'failed' ? ApplicationFailure.create({ type: error?.type ?? 'ToolFailed', nonRetryable: true, message: error?.message ?? 'the order failed and was cleaned up' }) : undefined;
+    return phase === 'failed'
+      ? ApplicationFailure.create({
+          type: error?.type ?? 'ToolFailed',
+          nonRetryable: true,
+          message: error?.message ?? 'the order failed and was cleaned up',
+        })
+      : undefined;
   }
 
   carried(): GuestInput {

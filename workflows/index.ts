@@ -1,7 +1,17 @@
 /** All workflow types. */
 export { guest } from './guest.ts';
 export { provisionGuest } from './provision-guest.ts';
-export { backupGuest, changePlan, nightlyBackup, powerGuest, resumeGuest, retireGuest, reviveGuest, suspendGuest, terminateGuest } from './operations.ts';
+export {
+  backupGuest,
+  changePlan,
+  nightlyBackup,
+  powerGuest,
+  resumeGuest,
+  retireGuest,
+  reviveGuest,
+  suspendGuest,
+  terminateGuest,
+} from './operations.ts';
 export { dom0 } from './dom0.ts';
 export { network } from './network.ts';
 export { dom0Task } from './dom0-task.ts';

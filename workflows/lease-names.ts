@@ -19,6 +19,11 @@ export function ip6Of(prefix: string, ip: string): string | undefined {
   const [before, after] = [words(front), words(back ?? '')];
   const zeros = back === undefined ? 0 : 8 - before.length - after.length;
   const all = [...before, ...Array.from({ length: Math.max(0, zeros) }, () => '0'), ...after];
-  if (all.length !== 8 || all.some((word) => !/^[0-9a-f]{1,4}$/i.test(word)) || all.slice(4).some((word) => Number.parseInt(word, 16) !== 0)) return undefined;
+  if (
+    all.length !== 8 ||
+    all.some((word) => !/^[0-9a-f]{1,4}$/i.test(word)) ||
+    all.slice(4).some((word) => Number.parseInt(word, 16) !== 0)
+  )
+    return undefined;
   return [...all.slice(0, 4), ...ip.split('.')].join(':');
 }

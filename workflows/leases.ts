@@ -37,11 +37,21 @@ export function joined(state: NetworkState, { gateway, members, settings }: Netw
   const network = parseCidr(state.cidr);
   const reason = network === undefined ? 'there is no such network' : whyNotHostIn(parseIpv4(gateway) ?? 0, network);
   if (reason !== undefined) return refuse('InvalidInput', `gateway ${gateway} of network ${state.cidr} cannot be: ${reason}`, 'gateway');
-  if (settings?.ipv6 !== undefined && ip6Of(settings.ipv6, gateway) === undefined) return refuse('InvalidInput', `${settings.ipv6} is no IPv6 network of 64 bits, like 2001:db8:0:1::/64`, 'ipv6');
+  if (settings?.ipv6 !== undefined && ip6Of(settings.ipv6, gateway) === undefined)
+    return refuse('InvalidInput', `${settings.ipv6} is no IPv6 network of 64 bits, like 2001:db8:0:1::/64`, 'ipv6');
   const wrong = texts.find((text) => spanOf(text) === undefined);
-  if (wrong !== undefined) return refuse('InvalidInput', `${wrong} is no address, range or network: write 192.0.2.10, 192.0.2.10-192.0.2.19 or 192.0.2.0/28`, 'ranges');
+  if (wrong !== undefined)
+    return refuse(
+      'InvalidInput',
+      `${wrong} is no address, range or network: write 192.0.2.10, 192.0.2.10-192.0.2.19 or 192.0.2.0/28`,
+      'ranges',
+    );
   if (settings === undefined && gateway !== state.settings.gateway) {
-    return refuse('HostNotReady', `network ${state.cidr} has gateway ${state.settings.gateway}; dom0 ${members[0]?.dom0 ?? ''} says ${gateway}: correct its dom0.yaml, or guestflow network add ${state.cidr} --gateway ${gateway}`, 'network');
+    return refuse(
+      'HostNotReady',
+      `network ${state.cidr} has gateway ${state.settings.gateway}; dom0 ${members[0]?.dom0 ?? ''} says ${gateway}: correct its dom0.yaml, or guestflow network add ${state.cidr} --gateway ${gateway}`,
+      'network',
+    );
   }
   const others = state.members.filter(({ dom0 }) => !members.some((member) => member.dom0 === dom0));
   return { ...state, settings: settings ?? state.settings, members: [...others, ...members] };
@@ -49,17 +59,34 @@ export function joined(state: NetworkState, { gateway, members, settings }: Netw
 
 /** A network that nobody has an address of. */
 export function newNetwork(cidr: string, gateway: string): NetworkState {
-  return { cidr, settings: { gateway, ranges: [], exclude: [], quarantineSeconds: QUARANTINE_SECONDS }, members: [], leases: [], quarantined: [], taken: [] };
+  return {
+    cidr,
+    settings: { gateway, ranges: [], exclude: [], quarantineSeconds: QUARANTINE_SECONDS },
+    members: [],
+    leases: [],
+    quarantined: [],
+    taken: [],
+  };
 }
 
 /** Leases an address, or says why not. The same order again has what it had, its quarantine included. */
-export function lease(before: NetworkState, request: LeaseRequest, now: string): { readonly state: NetworkState; readonly lease: Lease } | Refusal {
+export function lease(
+  before: NetworkState,
+  request: LeaseRequest,
+  now: string,
+): { readonly state: NetworkState; readonly lease: Lease } | Refusal {
   const state = withoutOver(before, now);
   const own = state.leases.find(({ guest }) => guest === request.guest);
-  if (own !== undefined && own.order !== request.order) return refuse('NotOurs', `the name ${request.guest} has address ${own.ip} by order ${own.order}`, 'name');
-  if (own !== undefined) return request.ip === undefined || request.ip === own.ip ? { state, lease: own } : refuse('InvalidInput', `${request.guest} has address ${own.ip}, not ${request.ip}`);
-  const former = state.quarantined.find(({ guest, order, ip }) => guest === request.guest && order === request.order && !state.taken.some((entry) => entry.ip === ip));
-  const ip = request.ip === undefined ? (former?.ip ?? nextFree(state)) : whyNotThis(state, request, request.ip) ?? request.ip;
+  if (own !== undefined && own.order !== request.order)
+    return refuse('NotOurs', `the name ${request.guest} has address ${own.ip} by order ${own.order}`, 'name');
+  if (own !== undefined)
+    return request.ip === undefined || request.ip === own.ip
+      ? { state, lease: own }
+      : refuse('InvalidInput', `${request.guest} has address ${own.ip}, not ${request.ip}`);
+  const former = state.quarantined.find(
+    ({ guest, order, ip }) => guest === request.guest && order === request.order && !state.taken.some((entry) => entry.ip === ip),
+  );
+  const ip = request.ip === undefined ? (former?.ip ?? nextFree(state)) : (whyNotThis(state, request, request.ip) ?? request.ip);
   if (typeof ip !== 'string') return ip;
   const mac = macFor(state, request, former);
   if (typeof mac !== 'string') return mac;
@@ -77,12 +104,24 @@ export function returned(before: NetworkState, { guest, order }: { guest: string
   if (own === undefined) return state;
   const until = new Date(Date.parse(now) + state.settings.quarantineSeconds * 1000).toISOString();
   // Its cfg went before its lease does.
-  const members = state.members.map((member) => ({ ...member, addresses: member.addresses.filter((used) => used.guest !== guest || used.ip !== own.ip) }));
-  return { ...state, members, leases: state.leases.filter((entry) => entry !== own), quarantined: [...state.quarantined, { ...own, until }] };
+  const members = state.members.map((member) => ({
+    ...member,
+    addresses: member.addresses.filter((used) => used.guest !== guest || used.ip !== own.ip),
+  }));
+  return {
+    ...state,
+    members,
+    leases: state.leases.filter((entry) => entry !== own),
+    quarantined: [...state.quarantined, { ...own, until }],
+  };
 }
 
 /** Something answers at the address that this order was leased: it is marked, and the order gets another one. Asked again, that one. */
-export function replaced(before: NetworkState, request: LeaseRequest & { readonly ip: string; readonly dom0: string }, now: string): ReturnType<typeof lease> {
+export function replaced(
+  before: NetworkState,
+  request: LeaseRequest & { readonly ip: string; readonly dom0: string },
+  now: string,
+): ReturnType<typeof lease> {
   const { ip, dom0, ...rest } = request;
   const own = before.leases.find(({ guest, order }) => guest === request.guest && order === request.order);
   if (own !== undefined && own.ip !== ip) return { state: before, lease: own };
@@ -92,15 +131,29 @@ export function replaced(before: NetworkState, request: LeaseRequest & { readonl
 
 function withoutOver(state: NetworkState, now: string): NetworkState {
   const yesterday = new Date(Date.parse(now) - TAKEN_FOR_MS).toISOString();
-  return { ...state, quarantined: state.quarantined.filter(({ until }) => until > now), taken: state.taken.filter(({ seenAt }) => seenAt > yesterday) };
+  return {
+    ...state,
+    quarantined: state.quarantined.filter(({ until }) => until > now),
+    taken: state.taken.filter(({ seenAt }) => seenAt > yesterday),
+  };
 }
 
 /** Who has each address, in words. The guest of a cfg file may be the one that asks. */
-function holders({ settings, members, leases, quarantined, taken }: NetworkState): Map<string, { readonly guest?: string; readonly reason: string }> {
+function holders({
+  settings,
+  members,
+  leases,
+  quarantined,
+  taken,
+}: NetworkState): Map<string, { readonly guest?: string; readonly reason: string }> {
   return new Map<string, { guest?: string; reason: string }>([
     ...taken.map(({ ip, dom0, seenAt }) => [ip, { reason: `something answered at it on dom0 ${dom0} at ${seenAt}` }] as const),
-    ...quarantined.map(({ ip, guest, until }) => [ip, { guest, reason: `${guest} had it, and other machines may remember that until ${until}` }] as const),
-    ...members.flatMap(({ dom0, addresses }) => addresses.map(({ ip, guest }) => [ip, { guest, reason: `${guest} on dom0 ${dom0} has it` }] as const)),
+    ...quarantined.map(
+      ({ ip, guest, until }) => [ip, { guest, reason: `${guest} had it, and other machines may remember that until ${until}` }] as const,
+    ),
+    ...members.flatMap(({ dom0, addresses }) =>
+      addresses.map(({ ip, guest }) => [ip, { guest, reason: `${guest} on dom0 ${dom0} has it` }] as const),
+    ),
     ...leases.map(({ ip, guest }) => [ip, { guest, reason: `${guest} has it` }] as const),
     [settings.gateway, { reason: 'it is the gateway' }] as const,
   ]);
@@ -119,7 +172,9 @@ function whyNotThis(state: NetworkState, request: LeaseRequest, ip: string): Ref
   if (reason !== undefined) return refuse('InvalidInput', `ip ${ip} cannot be used: ${reason}`);
   if (isIn(address, excluded(state))) return refuse('InvalidInput', `ip ${ip} is excluded from network ${state.cidr}`);
   const holder = holders({ ...state, taken: [] }).get(ip);
-  return holder === undefined || (holder.guest === request.guest && !state.leases.some((entry) => entry.ip === ip)) ? undefined : refuse('InvalidInput', `ip ${ip} is taken: ${holder.reason}`);
+  return holder === undefined || (holder.guest === request.guest && !state.leases.some((entry) => entry.ip === ip))
+    ? undefined
+    : refuse('InvalidInput', `ip ${ip} is taken: ${holder.reason}`);
 }
 
 function nextFree(state: NetworkState): string | Refusal {
@@ -135,14 +190,19 @@ function nextFree(state: NetworkState): string | Refusal {
     }
   }
   const { leases, quarantined } = state;
-  return refuse('NoCapacity', `network ${state.cidr} has no address free: ${String(leases.length)} leased, ${String(quarantined.length)} in quarantine, 1 short`);
+  return refuse(
+    'NoCapacity',
+    `network ${state.cidr} has no address free: ${String(leases.length)} leased, ${String(quarantined.length)} in quarantine, 1 short`,
+  );
 }
 
 function macFor(state: NetworkState, request: LeaseRequest, former: Lease | undefined): string | Refusal {
   const used = new Map([...state.quarantined, ...state.leases].map(({ mac, guest }) => [mac, guest]));
   if (request.mac !== undefined) {
     const holder = used.get(request.mac);
-    return holder === undefined || holder === request.guest ? request.mac : refuse('InvalidInput', `mac ${request.mac} is taken: ${holder} has it`, 'mac');
+    return holder === undefined || holder === request.guest
+      ? request.mac
+      : refuse('InvalidInput', `mac ${request.mac} is taken: ${holder} has it`, 'mac');
   }
   if (former !== undefined) return former.mac;
   for (let salt = 0; ; salt += 1) {

@@ -15,9 +15,11 @@ export type Promised = Dom0State['promised'][number];
 
 /** Promises an order its part of the dom0, or says why not. The same order again gets what it has. */
 export function reserve(state: Dom0State, request: ReserveRequest, now: string): { readonly promise: Promised } | Refusal {
-  if (state.facts === undefined) return { type: 'HostNotReady', message: `dom0 ${state.host} has not said yet what it has: is its worker running?`, field: 'dom0' };
+  if (state.facts === undefined)
+    return { type: 'HostNotReady', message: `dom0 ${state.host} has not said yet what it has: is its worker running?`, field: 'dom0' };
   const own = state.promised.find((promise) => promise.guest === request.guest);
-  if (own !== undefined && own.order !== request.order) return { type: 'NotOurs', message: `the name ${request.guest} is promised to order ${own.order}`, field: 'name' };
+  if (own !== undefined && own.order !== request.order)
+    return { type: 'NotOurs', message: `the name ${request.guest} is promised to order ${own.order}`, field: 'name' };
   if (own !== undefined) return changed(state, own, request);
   if (state.drained) return { type: 'NoCapacity', message: `dom0 ${state.host} is drained: it takes no new guests`, field: 'dom0' };
   const refusal = planRefusal(state, request) ?? customerRefusal(state, request) ?? shortage(state, request);
@@ -46,12 +48,22 @@ export function released(state: Dom0State, { guest, order }: { guest: string; or
 function planRefusal({ host, facts }: Dom0State, { guest, plan }: ReserveRequest): Refusal | undefined {
   const plans = facts?.policy?.plans;
   if (plans === undefined || plan === undefined || plans.includes(plan)) return undefined;
-  return { type: 'NoCapacity', message: `dom0 ${host} takes no guests of plan ${plan}, which ${guest} is: only of ${plans.join(', ')}`, field: 'plan' };
+  return {
+    type: 'NoCapacity',
+    message: `dom0 ${host} takes no guests of plan ${plan}, which ${guest} is: only of ${plans.join(', ')}`,
+    field: 'plan',
+  };
 }
 
 function customerRefusal({ host, promised }: Dom0State, { guest, customer, apart }: ReserveRequest): Refusal | undefined {
   const other = apart === true && customer !== undefined ? promised.find((promise) => promise.customer === customer) : undefined;
-  return other === undefined ? undefined : { type: 'NoCapacity', message: `dom0 ${host} has ${other.guest} of the same customer, and ${guest} was asked to be elsewhere`, field: 'customer' };
+  return other === undefined
+    ? undefined
+    : {
+        type: 'NoCapacity',
+        message: `dom0 ${host} has ${other.guest} of the same customer, and ${guest} was asked to be elsewhere`,
+        field: 'customer',
+      };
 }
 
 /** What the policy lets be sold in all: what dom0 and Xen take themselves is no part of it. */
@@ -70,12 +82,18 @@ export function sellableOf(facts: Dom0Facts): Amounts {
 
 function sumOf(all: readonly Amounts[]): Amounts {
   const sum = (of: (amounts: Amounts) => number): number => all.reduce((total, amounts) => total + of(amounts), 0);
-  return { memoryBytes: sum(({ memoryBytes }) => memoryBytes), vcpus: sum(({ vcpus }) => vcpus), diskBytes: sum(({ diskBytes }) => diskBytes) };
+  return {
+    memoryBytes: sum(({ memoryBytes }) => memoryBytes),
+    vcpus: sum(({ vcpus }) => vcpus),
+    diskBytes: sum(({ diskBytes }) => diskBytes),
+  };
 }
 
 /** What is on the dom0 without a promise: made by hand, or an orphan. */
 export function unpromised({ facts, promised }: Pick<Dom0State, 'facts' | 'promised'>): readonly Holding[] {
-  return (facts?.holdings ?? []).filter(({ guest, order }) => !promised.some((promise) => promise.guest === guest && promise.order === order));
+  return (facts?.holdings ?? []).filter(
+    ({ guest, order }) => !promised.some((promise) => promise.guest === guest && promise.order === order),
+  );
 }
 
 /** What the dom0 has to sell, has sold, and what is left. */

@@ -1,5 +1,15 @@
 /** network: one workflow for each address range: who has which address. */
-import { allHandlersFinished, ApplicationFailure, condition, continueAsNew, defineQuery, defineUpdate, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  condition,
+  continueAsNew,
+  defineQuery,
+  defineUpdate,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { Lease, LeaseRequest, NetworkJoin, NetworkState } from '../contract/capacity-types.ts';
 import { NETWORK_UPDATES, QUERIES } from '../contract/names.ts';
 import type { Refusal } from './ledger.ts';

@@ -2,7 +2,16 @@
  * A saga whose steps can be watched: each step registers its undo before it starts; on failure the undos run in reverse, each tried
  * on its own, out of reach of cancellation; the caller gets the original error.
  */
-import { ApplicationFailure, CancellationScope, isCancellation, log, setCurrentDetails, setHandler, defineQuery, TemporalFailure } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  isCancellation,
+  log,
+  setCurrentDetails,
+  setHandler,
+  defineQuery,
+  TemporalFailure,
+} from '@temporalio/workflow';
 import { QUERIES } from '../contract/names.ts';
 import type { ErrorDetails } from '../contract/errors.ts';
 import type { OperationProgress, StepProgress, StepState } from '../contract/types.ts';
@@ -124,11 +133,17 @@ export class Operation {
     }
     const failedStep = this.records.find((record) => record.state === 'failed')?.name;
     if (failed.length === 0) {
-      throw ApplicationFailure.create({ type: cause.type, nonRetryable: true, message: cause.message, details: [{ ...cause.details, undone, step: failedStep }] });
+      throw ApplicationFailure.create({
+        type: cause.type,
+        nonRetryable: true,
+        message: cause.message,
+        details: [{ ...cause.details, undone, step: failedStep }],
+      });
     }
     const left = (await leftovers?.().catch(() => failed)) ?? failed;
     throw ApplicationFailure.create({
-      type: 'NeedsCleanup', nonRetryable: true,
+      type: 'NeedsCleanup',
+      nonRetryable: true,
       message: `${cause.message} - and the undo could not finish (${failed.join('; ')}). Run guestflow cleanup when the cause is mended.`,
       details: [{ ...cause.details, undone, step: failedStep, leftovers: left.length === 0 ? failed : left }],
     });
@@ -139,7 +154,11 @@ export class Operation {
    *
    * @throws ApplicationFailure of type `NeedsCleanup` with what is left, when one of them could not finish.
    */
-  async removeAll(removals: readonly (readonly [step: string, remove: Undo])[], last: readonly [step: string, remove: Undo], leftovers: () => Promise<string[]>): Promise<void> {
+  async removeAll(
+    removals: readonly (readonly [step: string, remove: Undo])[],
+    last: readonly [step: string, remove: Undo],
+    leftovers: () => Promise<string[]>,
+  ): Promise<void> {
     await CancellationScope.nonCancellable(async () => {
       const failed: string[] = [];
       for (const [name, remove] of [...removals, last]) {
@@ -153,7 +172,9 @@ export class Operation {
       if (failed.length === 0) return;
       const left = await leftovers().catch(() => failed);
       throw ApplicationFailure.create({
-        type: 'NeedsCleanup', nonRetryable: true, message: `not all could be removed (${failed.join('; ')}). Run guestflow cleanup when the cause is mended.`,
+        type: 'NeedsCleanup',
+        nonRetryable: true,
+        message: `not all could be removed (${failed.join('; ')}). Run guestflow cleanup when the cause is mended.`,
         details: [{ leftovers: left.length === 0 ? failed : left }],
       });
     });

@@ -38,16 +38,29 @@ export async function suspendGuest(input: { spec: GuestSpec; before: Before }): 
 async function switchOff(operation: Operation, spec: GuestSpec, before: Before, how: 'stop' | 'destroy'): Promise<void> {
   const ref = refOf(spec);
   const { undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
-  await operation.run(() => switchOffSteps(operation, spec, before, how), () => undo.leftoversOf(ref));
+  await operation.run(
+    () => switchOffSteps(operation, spec, before, how),
+    () => undo.leftoversOf(ref),
+  );
 }
 
 /** The link first: xendomains would bring the guest back after a reboot of the dom0 in between. */
 async function switchOffSteps(operation: Operation, spec: GuestSpec, before: Before, how: 'stop' | 'destroy'): Promise<void> {
   const ref = refOf(spec);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
-  await operation.step('autostart', () => host.disableAutostart(ref), async () => (before.isAutostarted ? undo.enableAutostart(ref) : undefined));
+  await operation.step(
+    'autostart',
+    () => host.disableAutostart(ref),
+    async () => (before.isAutostarted ? undo.enableAutostart(ref) : undefined),
+  );
   const bringBack = async (): Promise<unknown> => (before.isRunning ? undo.bootGuest(spec) : undefined);
-  if (how === 'stop') await operation.step('stop', () => host.stopGuest(ref), bringBack, ({ how: done }) => done);
+  if (how === 'stop')
+    await operation.step(
+      'stop',
+      () => host.stopGuest(ref),
+      bringBack,
+      ({ how: done }) => done,
+    );
   else await operation.step('destroy', () => host.destroyGuest(ref), bringBack);
 }
 
@@ -60,29 +73,68 @@ async function startGuest(spec: GuestSpec, before: Before): Promise<void> {
   const ref = refOf(spec);
   const operation = new Operation(`Starting **${spec.name}** on ${spec.dom0}`, ['start', 'autostart']);
   const { undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
-  await operation.run(() => startSteps(operation, spec, before), () => undo.leftoversOf(ref));
+  await operation.run(
+    () => startSteps(operation, spec, before),
+    () => undo.leftoversOf(ref),
+  );
 }
 
 async function startSteps(operation: Operation, spec: GuestSpec, before: Before): Promise<void> {
   const ref = refOf(spec);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
-  await operation.step('start', () => host.bootGuest(spec), async () => (before.isRunning ? undefined : undo.destroyGuest(ref)), ({ seconds }) => `answered after ${String(seconds)} s`);
-  await operation.step('autostart', () => host.enableAutostart(ref), async () => (before.isAutostarted ? undefined : undo.disableAutostart(ref)));
+  await operation.step(
+    'start',
+    () => host.bootGuest(spec),
+    async () => (before.isRunning ? undefined : undo.destroyGuest(ref)),
+    ({ seconds }) => `answered after ${String(seconds)} s`,
+  );
+  await operation.step(
+    'autostart',
+    () => host.enableAutostart(ref),
+    async () => (before.isAutostarted ? undefined : undo.disableAutostart(ref)),
+  );
 }
 
 /** changePlan: promised first, then made true at a restart; undone whole if a part fails. */
 export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunning: boolean }): Promise<void> {
   const { from, to, isRunning } = input;
   const ref = refOf(from);
-  const operation = new Operation(`Plan of **${from.name}** on ${from.dom0}: ${from.plan} → ${to.plan}`, ['reserve', 'stop', 'disk', 'cfg', 'start']);
+  const operation = new Operation(`Plan of **${from.name}** on ${from.dom0}: ${from.plan} → ${to.plan}`, [
+    'reserve',
+    'stop',
+    'disk',
+    'cfg',
+    'start',
+  ]);
   const { host, bulk, undo, undoBulk } = dom0Steps(from.dom0, from.name, operation.onWaiting);
   await operation.run(async () => {
-    await operation.firstStep('reserve', () => control.promise(to), () => control.promise(from));
-    await operation.step('stop', () => host.stopGuest(ref), async () => (isRunning ? undo.bootGuest(from) : undefined), ({ how }) => how);
-    await operation.step('disk', async () => (to.diskBytes > from.diskBytes ? bulk.growDisk({ ref, bytes: to.diskBytes }) : undefined),
-      async () => (to.diskBytes > from.diskBytes ? undoBulk.shrinkDisk({ ref, bytes: from.diskBytes }) : undefined), () => formatSize(to.diskBytes));
-    await operation.step('cfg', () => host.fixCfg({ spec: to, disks: 'lvm', onCrash: 'restart' }), () => undo.fixCfg({ spec: from, disks: 'lvm', onCrash: 'restart' }));
-    await operation.step('start', async () => (isRunning ? host.bootGuest(to) : undefined), () => undo.destroyGuest(ref));
+    await operation.firstStep(
+      'reserve',
+      () => control.promise(to),
+      () => control.promise(from),
+    );
+    await operation.step(
+      'stop',
+      () => host.stopGuest(ref),
+      async () => (isRunning ? undo.bootGuest(from) : undefined),
+      ({ how }) => how,
+    );
+    await operation.step(
+      'disk',
+      async () => (to.diskBytes > from.diskBytes ? bulk.growDisk({ ref, bytes: to.diskBytes }) : undefined),
+      async () => (to.diskBytes > from.diskBytes ? undoBulk.shrinkDisk({ ref, bytes: from.diskBytes }) : undefined),
+      () => formatSize(to.diskBytes),
+    );
+    await operation.step(
+      'cfg',
+      () => host.fixCfg({ spec: to, disks: 'lvm', onCrash: 'restart' }),
+      () => undo.fixCfg({ spec: from, disks: 'lvm', onCrash: 'restart' }),
+    );
+    await operation.step(
+      'start',
+      async () => (isRunning ? host.bootGuest(to) : undefined),
+      () => undo.destroyGuest(ref),
+    );
   });
 }
 
@@ -92,31 +144,64 @@ export async function retireGuest(input: { spec: GuestSpec; before: Before }): P
   const ref = refOf(spec);
   const operation = new Operation(`Terminating **${spec.name}** on ${spec.dom0}`, ['schedule', 'autostart', 'stop', 'volumes']);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
-  await operation.run(async () => {
-    await operation.step('schedule', () => control.unscheduleNightly(ref), () => control.scheduleNightly(nightlyOf(spec)));
-    await switchOffSteps(operation, spec, before, 'stop');
-    await operation.step('volumes', () => host.retireVolumes(ref), () => undo.reviveVolumes(ref));
-  }, () => undo.leftoversOf(ref));
+  await operation.run(
+    async () => {
+      await operation.step(
+        'schedule',
+        () => control.unscheduleNightly(ref),
+        () => control.scheduleNightly(nightlyOf(spec)),
+      );
+      await switchOffSteps(operation, spec, before, 'stop');
+      await operation.step(
+        'volumes',
+        () => host.retireVolumes(ref),
+        () => undo.reviveVolumes(ref),
+      );
+    },
+    () => undo.leftoversOf(ref),
+  );
 }
 
 /** undelete: undo of the begin of a termination; the guest is as it was before it. */
 export async function reviveGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
   const { spec, before } = input;
   const ref = refOf(spec);
-  const operation = new Operation(`Taking the termination of **${spec.name}** on ${spec.dom0} back`, ['volumes', ...(before.isRunning ? ['start', 'autostart'] : []), 'schedule']);
+  const operation = new Operation(`Taking the termination of **${spec.name}** on ${spec.dom0} back`, [
+    'volumes',
+    ...(before.isRunning ? ['start', 'autostart'] : []),
+    'schedule',
+  ]);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
-  await operation.run(async () => {
-    await operation.step('volumes', () => host.reviveVolumes(ref), () => undo.retireVolumes(ref));
-    if (before.isRunning) await startSteps(operation, spec, { isRunning: false, isAutostarted: false });
-    await operation.step('schedule', () => control.scheduleNightly(nightlyOf(spec)), () => control.unscheduleNightly(ref));
-  }, () => undo.leftoversOf(ref));
+  await operation.run(
+    async () => {
+      await operation.step(
+        'volumes',
+        () => host.reviveVolumes(ref),
+        () => undo.retireVolumes(ref),
+      );
+      if (before.isRunning) await startSteps(operation, spec, { isRunning: false, isAutostarted: false });
+      await operation.step(
+        'schedule',
+        () => control.scheduleNightly(nightlyOf(spec)),
+        () => control.unscheduleNightly(ref),
+      );
+    },
+    () => undo.leftoversOf(ref),
+  );
 }
 
 /** One backup, without stopping the guest; its snapshot goes whatever happens. */
 export async function backupGuest(ref: GuestRef): Promise<BackupRecord> {
   const operation = new Operation(`Backup of **${ref.name}** on ${ref.dom0}`, ['backup']);
   const { bulk, undo } = dom0Steps(ref.dom0, ref.name, operation.onWaiting);
-  return operation.run(() => operation.step('backup', () => bulk.takeBackup(ref), () => undo.removeSnapshot(ref), (backup) => `${backup.path}, ${formatSize(backup.bytes)}`));
+  return operation.run(() =>
+    operation.step(
+      'backup',
+      () => bulk.takeBackup(ref),
+      () => undo.removeSnapshot(ref),
+      (backup) => `${backup.path}, ${formatSize(backup.bytes)}`,
+    ),
+  );
 }
 
 /**

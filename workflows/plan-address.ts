@@ -8,7 +8,11 @@ import { control } from './proxies.ts';
 const TRIES = 4;
 
 /** Has the dom0 plan the guest. An address that the ledger chose, and at which something answers, is marked as taken, and the next one tried. */
-export async function planWithFreeAddress(host: Pick<ShortActivities, 'planGuest'>, order: GuestOrder, first: Reservation): Promise<GuestSpec> {
+export async function planWithFreeAddress(
+  host: Pick<ShortActivities, 'planGuest'>,
+  order: GuestOrder,
+  first: Reservation,
+): Promise<GuestSpec> {
   let lease = first;
   for (let tried = 1; ; tried += 1) {
     try {

@@ -3,7 +3,16 @@ import { ActivityFailure, ApplicationFailure, proxyActivities, TimeoutFailure, t
 import type { BulkActivities, ShortActivities } from '../activities/dom0.ts';
 import type { ControlActivities } from '../activities/control.ts';
 import { CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../contract/names.ts';
-import { HOST_CHANGE, HOST_CHANGE_OFFERS, LONG_COPY, LONG_COPY_OFFERS, OUTSIDE_CALL, UNDO, UNDO_PATIENCE, type Offers } from './time-limits.ts';
+import {
+  HOST_CHANGE,
+  HOST_CHANGE_OFFERS,
+  LONG_COPY,
+  LONG_COPY_OFFERS,
+  OUTSIDE_CALL,
+  UNDO,
+  UNDO_PATIENCE,
+  type Offers,
+} from './time-limits.ts';
 
 type Call = (...args: never[]) => Promise<unknown>;
 
@@ -28,21 +37,34 @@ function notTaken(error: unknown): boolean {
 // The caller says which activities it asks for: nothing at run time knows.
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
 function patient<T extends object>(options: ActivityOptions, offersOf: () => Offers, { host, subject, onWaiting }: Subject): T {
-  const proxy = proxyActivities(options) as unknown as Record<string, { executeWithOptions(options: ActivityOptions, args: never[]): Promise<unknown> }>;
-  const call = (name: string): Call => async (...args) => {
-    const { count, eachMs } = offersOf();
-    for (let offer = 1; ; offer += 1) {
-      try {
-        const result = await proxy[name]?.executeWithOptions({ ...options, scheduleToStartTimeout: eachMs, summary: `${subject}: ${name}` }, args);
-        onWaiting(undefined);
-        return result;
-      } catch (error) {
-        if (!notTaken(error)) throw error;
-        onWaiting(`the worker of dom0 ${host} does not answer`);
-        if (offer === count) throw ApplicationFailure.create({ type: 'Unreachable', nonRetryable: true, message: `the worker of dom0 ${host} did not take the step ${name} within ${String(Math.ceil((count * eachMs) / 60_000))} minutes: is guestflow-dom0.service running there?` });
+  const proxy = proxyActivities(options) as unknown as Record<
+    string,
+    { executeWithOptions(options: ActivityOptions, args: never[]): Promise<unknown> }
+  >;
+  const call =
+    (name: string): Call =>
+    async (...args) => {
+      const { count, eachMs } = offersOf();
+      for (let offer = 1; ; offer += 1) {
+        try {
+          const result = await proxy[name]?.executeWithOptions(
+            { ...options, scheduleToStartTimeout: eachMs, summary: `${subject}: ${name}` },
+            args,
+          );
+          onWaiting(undefined);
+          return result;
+        } catch (error) {
+          if (!notTaken(error)) throw error;
+          onWaiting(`the worker of dom0 ${host} does not answer`);
+          if (offer === count)
+            throw ApplicationFailure.create({
+              type: 'Unreachable',
+              nonRetryable: true,
+              message: `the worker of dom0 ${host} did not take the step ${name} within ${String(Math.ceil((count * eachMs) / 60_000))} minutes: is guestflow-dom0.service running there?`,
+            });
+        }
       }
-    }
-  };
+    };
   return new Proxy({} as T, { get: (_target, name) => (typeof name === 'string' ? call(name) : undefined) });
 }
 
@@ -81,5 +103,8 @@ export const control = proxyActivities<ControlActivities>({ ...OUTSIDE_CALL, tas
 
 /** A backup that is asked for waits as long as the guest's other operations take. */
 export const longControl = proxyActivities<ControlActivities>({
-  ...OUTSIDE_CALL, taskQueue: CONTROL_QUEUE, startToCloseTimeout: '20 hours', heartbeatTimeout: '1 minute',
+  ...OUTSIDE_CALL,
+  taskQueue: CONTROL_QUEUE,
+  startToCloseTimeout: '20 hours',
+  heartbeatTimeout: '1 minute',
 });

@@ -25,7 +25,10 @@ export function parseOneLineSources(text: string): AptEntry[] {
 
 /** Paragraphs of `Types:`, `URIs:`, `Suites:`, `Components:`. */
 export function parseDeb822Sources(text: string): AptEntry[] {
-  const withoutComments = text.split('\n').filter((line) => !line.startsWith('#')).join('\n');
+  const withoutComments = text
+    .split('\n')
+    .filter((line) => !line.startsWith('#'))
+    .join('\n');
   return withoutComments.split(/\n\s*\n/).flatMap((paragraph) => {
     const unfolded = paragraph.replaceAll(/\n[ \t]+/g, ' ');
     const field = (name: string): string[] => words(new RegExp(`^${name}:(.*)$`, 'im').exec(unfolded)?.[1]);
@@ -49,7 +52,11 @@ export async function ownAptSources(host: Host, dist: string): Promise<string[]>
   const wanted = [dist, `${dist}-updates`, `${dist}-security`];
   const usable = entries.filter((entry) => wanted.includes(entry.suite) && entry.components.includes('main'));
   if (!usable.some((entry) => entry.suite === dist)) {
-    throw new GuestflowError('HostNotReady', `no apt source of this dom0 has ${dist}`, { field: 'mirror', value: dist, mend: `add one to ${SOURCES_FOLDER}, or name a mirror in the order` });
+    throw new GuestflowError('HostNotReady', `no apt source of this dom0 has ${dist}`, {
+      field: 'mirror',
+      value: dist,
+      mend: `add one to ${SOURCES_FOLDER}, or name a mirror in the order`,
+    });
   }
   return [...new Set(usable.map((entry) => `deb ${entry.uri} ${entry.suite} main`))];
 }

@@ -26,15 +26,31 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const USUAL = new RegExp(
   '^(?:' +
     [
-      'Date of this level', 'Date this dump completed', 'Dumping ', 'Label: ', 'Writing \\d+ Kilobyte', 'mapping \\(Pass', 'estimated \\d+ blocks', 'dumping \\(Pass',
-      'Volume \\d+ (?:started|completed|took|transfer rate|\\d+ blocks)', '\\d+ blocks', 'finished in', 'Average transfer rate', 'DUMP IS DONE', '\\d+\\.\\d+% done', 'Closing ',
+      'Date of this level',
+      'Date this dump completed',
+      'Dumping ',
+      'Label: ',
+      'Writing \\d+ Kilobyte',
+      'mapping \\(Pass',
+      'estimated \\d+ blocks',
+      'dumping \\(Pass',
+      'Volume \\d+ (?:started|completed|took|transfer rate|\\d+ blocks)',
+      '\\d+ blocks',
+      'finished in',
+      'Average transfer rate',
+      'DUMP IS DONE',
+      '\\d+\\.\\d+% done',
+      'Closing ',
     ].join('|') +
     ')',
 );
 
 /** What dump reports on standard error: bytes written, warnings, and whether it says that it is done. */
 export function parseDumpReport(text: string): { dumpedBytes: number; warnings: string[]; done: boolean } {
-  const lines = text.split('\n').map((line) => line.trim()).filter((line) => line !== '');
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
   const messages = lines.map((line) => line.replace(/^DUMP: /, ''));
   const blocks = messages.map((message) => /^(\d+) blocks \(/.exec(message)?.[1]).find((found) => found !== undefined);
   return {

@@ -66,7 +66,9 @@ export function parseFsInfo(text: string): FsInfo {
   return {
     uuid: field('Filesystem UUID'),
     state: field('Filesystem state'),
-    features: field('Filesystem features').split(/\s+/).filter((feature) => feature !== ''),
+    features: field('Filesystem features')
+      .split(/\s+/)
+      .filter((feature) => feature !== ''),
     blockSize: Number(field('Block size')),
     blocks: Number(field('Block count')),
     freeBlocks: Number(field('Free blocks')),

@@ -7,15 +7,27 @@ import type { Host } from './host.ts';
 /** What every guest has, beside the packages that are essential. */
 export const GOLDEN_PACKAGES: readonly string[] = [
   // Boots, finds its devices, loads modules.
-  'systemd-sysv', 'udev', 'dbus', 'kmod', 'e2fsprogs',
+  'systemd-sysv',
+  'udev',
+  'dbus',
+  'kmod',
+  'e2fsprogs',
   // Network as xen-tools writes it, and a login over it.
-  'ifupdown', 'iproute2', 'iputils-ping', 'netbase', 'openssh-server', 'ca-certificates',
+  'ifupdown',
+  'iproute2',
+  'iputils-ping',
+  'netbase',
+  'openssh-server',
+  'ca-certificates',
   // The right time, in the right zone.
-  'systemd-timesyncd', 'tzdata',
+  'systemd-timesyncd',
+  'tzdata',
   // xen-tools' hooks would download it for each guest.
   'locales',
   // What a person misses first.
-  'procps', 'less', 'nano',
+  'procps',
+  'less',
+  'nano',
 ];
 
 /** `$1` is the tree. Run by mmdebstrap once all packages are there. */
@@ -37,7 +49,11 @@ const GOLDEN_LIMIT_MS = 60 * 60 * 1000;
 
 /** How apt reaches its mirrors from here (proxies, certificates, retries), out of `apt-config dump`. */
 export function acquireOptions(dump: string): string[] {
-  return dump.split('\n').filter((line) => /^Acquire::(?:https?|ForceIPv[46]|Retries|Check-Valid-Until)\b.*\s".+";$/i.test(line) && !line.includes('Auto-Detect'));
+  return dump
+    .split('\n')
+    .filter(
+      (line) => /^Acquire::(?:https?|ForceIPv[46]|Retries|Check-Valid-Until)\b.*\s".+";$/i.test(line) && !line.includes('Auto-Detect'),
+    );
 }
 
 /** Where the tree of the tarball at `path` is made. */
@@ -54,14 +70,22 @@ export function goldenWork(path: string): string {
  */
 export async function makeGolden(
   host: Host,
-  options: { readonly dist: string; readonly path: string; readonly mirror?: string; readonly signal?: AbortSignal; readonly onProgress?: (line: string) => void },
+  options: {
+    readonly dist: string;
+    readonly path: string;
+    readonly mirror?: string;
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (line: string) => void;
+  },
 ): Promise<void> {
   const dist = checkedPattern('dist', options.dist, /^[a-z][a-z0-9-]*$/, 'it is no distribution');
   const path = checkedPattern('golden', checkedPath('golden', options.path), /\.tar(\.zst)?$/, 'the name must end in .tar or .tar.zst');
   const lines =
     options.mirror === undefined
       ? await ownAptSources(host, dist)
-      : [`deb ${checkedPattern('mirror', options.mirror, /^https?:\/\/[A-Za-z0-9._:/~%+-]+$/, 'an http or https address is needed')} ${dist} main`];
+      : [
+          `deb ${checkedPattern('mirror', options.mirror, /^https?:\/\/[A-Za-z0-9._:/~%+-]+$/, 'an http or https address is needed')} ${dist} main`,
+        ];
   const acquire = acquireOptions((await host.run('apt-config', ['dump'])).stdout);
   const work = goldenWork(path);
   await host.files.removeTree(work);

@@ -51,12 +51,29 @@ export async function makeKey(host: Host, path: string, comment: string): Promis
 
 function connection({ ip, keyPath, knownHosts }: GuestCommand): string[] {
   const options = [
-    'BatchMode=yes', 'IdentitiesOnly=yes', 'StrictHostKeyChecking=yes', `UserKnownHostsFile=${checkedPath('known hosts', knownHosts)}`,
-    'GlobalKnownHostsFile=/dev/null', 'ConnectTimeout=5', 'ServerAliveInterval=5', 'ServerAliveCountMax=3', 'LogLevel=ERROR',
+    'BatchMode=yes',
+    'IdentitiesOnly=yes',
+    'StrictHostKeyChecking=yes',
+    `UserKnownHostsFile=${checkedPath('known hosts', knownHosts)}`,
+    'GlobalKnownHostsFile=/dev/null',
+    'ConnectTimeout=5',
+    'ServerAliveInterval=5',
+    'ServerAliveCountMax=3',
+    'LogLevel=ERROR',
     // Otherwise ssh adds to known_hosts what the guest tells it to.
-    'UpdateHostKeys=no', 'HostKeyAlgorithms=ssh-ed25519', 'IdentityAgent=none',
+    'UpdateHostKeys=no',
+    'HostKeyAlgorithms=ssh-ed25519',
+    'IdentityAgent=none',
   ];
-  return ['-F', '/dev/null', '-i', checkedPath('key', keyPath), ...options.flatMap((option) => ['-o', option]), '-T', `root@${checkedAddress('ip', ip)}`];
+  return [
+    '-F',
+    '/dev/null',
+    '-i',
+    checkedPath('key', keyPath),
+    ...options.flatMap((option) => ['-o', option]),
+    '-T',
+    `root@${checkedAddress('ip', ip)}`,
+  ];
 }
 
 /**
@@ -87,6 +104,9 @@ export async function guestRun(host: Host, guest: GuestCommand): Promise<RunResu
 /** Whether what listens at the address shows exactly this host key. False when nothing answers. */
 export async function hostKeyAnswers(host: Host, ip: string, expectedPublicKeyLine: string): Promise<boolean> {
   const expected = keyWithoutComment(expectedPublicKeyLine);
-  const result = await host.run('ssh-keyscan', ['-T', '5', '-t', 'ed25519', checkedAddress('ip', ip)], { okCodes: [0, 1], timeoutMs: 20_000 });
+  const result = await host.run('ssh-keyscan', ['-T', '5', '-t', 'ed25519', checkedAddress('ip', ip)], {
+    okCodes: [0, 1],
+    timeoutMs: 20_000,
+  });
   return result.stdout.split('\n').some((line) => line.startsWith(`${ip} `) && line.slice(ip.length + 1).trim() === expected);
 }

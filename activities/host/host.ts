@@ -131,7 +131,15 @@ export function createHostFiles(root = '/'): HostFiles {
     async info(path) {
       const found = await orUndefined(lstat(at(path)));
       if (found === undefined) return undefined;
-      const kind = found.isFile() ? 'file' : found.isDirectory() ? 'directory' : found.isSymbolicLink() ? 'symlink' : found.isBlockDevice() ? 'block' : 'other';
+      const kind = found.isFile()
+        ? 'file'
+        : found.isDirectory()
+          ? 'directory'
+          : found.isSymbolicLink()
+            ? 'symlink'
+            : found.isBlockDevice()
+              ? 'block'
+              : 'other';
       return { kind, bytes: found.size, allocatedBytes: found.blocks * 512, modifiedAt: found.mtime, mode: found.mode & 0o7777 };
     },
     async remove(path) {

@@ -50,7 +50,9 @@ function reportRows(tool: string, text: string, key: string): Record<string, str
     const report = JSON.parse(text) as { report: Record<string, Record<string, string>[]>[] };
     const rows = report.report[0]?.[key];
     if (rows !== undefined) return rows;
-  } catch { /* said below */ }
+  } catch {
+    /* said below */
+  }
   throw new GuestflowError('ToolFailed', `${tool} printed no JSON report of ${key}s: ${text.slice(0, 200)}`);
 }
 
@@ -88,7 +90,14 @@ export function parseVolumes(text: string): Volume[] {
 export async function volumeGroup(host: Host, vg: string): Promise<VolumeGroup | undefined> {
   try {
     const result = await host.run('vgs', [
-      '--reportformat', 'json', '--units', 'b', '--nosuffix', '-o', 'vg_name,vg_size,vg_free,vg_extent_size', checkedVolume('volume group', vg),
+      '--reportformat',
+      'json',
+      '--units',
+      'b',
+      '--nosuffix',
+      '-o',
+      'vg_name,vg_size,vg_free,vg_extent_size',
+      checkedVolume('volume group', vg),
     ]);
     return parseVolumeGroup(result.stdout);
   } catch (error) {
@@ -100,8 +109,14 @@ export async function volumeGroup(host: Host, vg: string): Promise<VolumeGroup |
 
 export async function listVolumes(host: Host, vg: string): Promise<Volume[]> {
   const result = await host.run('lvs', [
-    '--reportformat', 'json', '--units', 'b', '--nosuffix',
-    '-o', 'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr', checkedVolume('volume group', vg),
+    '--reportformat',
+    'json',
+    '--units',
+    'b',
+    '--nosuffix',
+    '-o',
+    'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr',
+    checkedVolume('volume group', vg),
   ]);
   return parseVolumes(result.stdout);
 }
@@ -127,7 +142,12 @@ export async function renameVolume(host: Host, vg: string, from: string, to: str
 }
 
 /** Changes a volume's tags in one step. A tag that is there already, or is not, is fine. */
-export async function tagVolume(host: Host, vg: string, name: string, tags: { readonly add?: readonly string[]; readonly remove?: readonly string[] }): Promise<void> {
+export async function tagVolume(
+  host: Host,
+  vg: string,
+  name: string,
+  tags: { readonly add?: readonly string[]; readonly remove?: readonly string[] },
+): Promise<void> {
   const options = [
     ...(tags.add ?? []).flatMap((tag) => ['--addtag', checkedTag(tag)]),
     ...(tags.remove ?? []).flatMap((tag) => ['--deltag', checkedTag(tag)]),
@@ -161,7 +181,8 @@ export async function removeVolume(host: Host, vg: string, name: string): Promis
     const listed = (await listVolumes(host, vg)).some((volume) => volume.name === name);
     if (!listed && (await host.files.info(device)) === undefined) return;
     const late = performance.now() > deadline;
-    if (!listed && late) throw new GuestflowError('ToolFailed', `volume ${vg}/${name} was removed, but its device ${device} is still there`);
+    if (!listed && late)
+      throw new GuestflowError('ToolFailed', `volume ${vg}/${name} was removed, but its device ${device} is still there`);
     try {
       if (listed) await host.run('lvremove', ['-qq', '--yes', `${vg}/${name}`]);
       if (listed) continue;
@@ -180,7 +201,12 @@ export async function removeVolume(host: Host, vg: string, name: string): Promis
 export async function zeroVolume(
   host: Host,
   device: string,
-  options: { readonly bytes: number; readonly offset?: number; readonly signal?: AbortSignal; readonly onProgress?: (doneBytes: number) => void },
+  options: {
+    readonly bytes: number;
+    readonly offset?: number;
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (doneBytes: number) => void;
+  },
 ): Promise<void> {
   const from = options.offset === undefined ? [] : ['--offset', String(options.offset)];
   // In steps, because one request for the whole device could be neither cancelled nor followed.

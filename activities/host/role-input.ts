@@ -19,7 +19,8 @@ export interface RoleInput {
 }
 
 /** A key line as OpenSSH takes it, without options: those could name a command to run. */
-const KEY_LINE = /^(?:ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp(?:256|384|521)|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) [A-Za-z0-9+/=]{40,3000}(?: [ -~]*)?$/;
+const KEY_LINE =
+  /^(?:ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp(?:256|384|521)|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) [A-Za-z0-9+/=]{40,3000}(?: [ -~]*)?$/;
 const CRYPT_HASH = /^\$(?:1|2[aby]|5|6|7|y|gy)\$[A-Za-z0-9./=$,]{8,500}$/;
 const HOST_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 const TIMEZONE = /^[A-Za-z0-9_+-]+(?:\/[A-Za-z0-9_+-]+){0,3}$/;
@@ -27,7 +28,9 @@ const TIMEZONE = /^[A-Za-z0-9_+-]+(?:\/[A-Za-z0-9_+-]+){0,3}$/;
 /** Writes the role's input into `directory` (0700, made here; what an earlier run left in it goes). */
 export async function writeRoleInput(host: Host, directory: string, input: RoleInput): Promise<void> {
   const at = checkedPath('role input', directory);
-  const keys = input.authorizedKeys.map((key) => checkedPattern('ssh key', key.trim(), KEY_LINE, 'it must be a public key line without options'));
+  const keys = input.authorizedKeys.map((key) =>
+    checkedPattern('ssh key', key.trim(), KEY_LINE, 'it must be a public key line without options'),
+  );
   const timezone = checkedPattern('timezone', input.timezone, TIMEZONE, 'it must be a name like Europe/Berlin');
   if (input.passwordHash !== undefined && !CRYPT_HASH.test(input.passwordHash)) {
     throw new GuestflowError('InvalidInput', 'the password hash is no crypt(5) hash', { field: 'passwordHash' });
@@ -36,7 +39,11 @@ export async function writeRoleInput(host: Host, directory: string, input: RoleI
   await host.files.makeDirectory(at, 0o700);
   await host.files.writeAtomic(`${at}/authorized_keys`, keys.map((key) => `${key}\n`).join(''));
   await host.files.writeAtomic(`${at}/timezone`, `${timezone}\n`);
-  if (input.hostname !== undefined) await host.files.writeAtomic(`${at}/hostname`, `${checkedPattern('hostname', input.hostname, HOST_NAME, 'it must be a host name in lower case')}\n`);
+  if (input.hostname !== undefined)
+    await host.files.writeAtomic(
+      `${at}/hostname`,
+      `${checkedPattern('hostname', input.hostname, HOST_NAME, 'it must be a host name in lower case')}\n`,
+    );
   if (input.passwordHash !== undefined) await host.files.writeAtomic(`${at}/password-hash`, `${input.passwordHash}\n`);
 }
 

@@ -78,7 +78,9 @@ export class ToolError extends Error {
   /** The tool is not installed. */
   readonly notFound: boolean;
 
-  constructor(fields: Pick<ToolError, 'tool' | 'args' | 'code' | 'stdout' | 'stderr' | 'timedOut' | 'cancelled' | 'notFound'> & { message: string }) {
+  constructor(
+    fields: Pick<ToolError, 'tool' | 'args' | 'code' | 'stdout' | 'stderr' | 'timedOut' | 'cancelled' | 'notFound'> & { message: string },
+  ) {
     super(fields.message);
     this.name = 'ToolError';
     this.tool = fields.tool;
@@ -106,7 +108,12 @@ const KEPT_OUTPUT = 32 * 1024 * 1024;
 
 /** The last `count` lines of what a tool printed, for error messages. */
 export function tail(text: string, count = 5): string {
-  return text.trimEnd().split(/\r?\n|\r/).filter((line) => line.trim() !== '').slice(-count).join('\n');
+  return text
+    .trimEnd()
+    .split(/\r?\n|\r/)
+    .filter((line) => line.trim() !== '')
+    .slice(-count)
+    .join('\n');
 }
 
 function environment(extra: Readonly<Record<string, string>> | undefined): Record<string, string> {
@@ -116,7 +123,10 @@ function environment(extra: Readonly<Record<string, string>> | undefined): Recor
 }
 
 /** What is used of an ExecaError, whatever options it was made with. */
-type Failure = Pick<ExecaError, 'code' | 'exitCode' | 'signal' | 'isCanceled' | 'timedOut'> & { readonly stdout?: unknown; readonly stderr?: unknown };
+type Failure = Pick<ExecaError, 'code' | 'exitCode' | 'signal' | 'isCanceled' | 'timedOut'> & {
+  readonly stdout?: unknown;
+  readonly stderr?: unknown;
+};
 
 /** execa types its output by options that TypeScript cannot follow through a spread. */
 function asText(output: unknown): string {
@@ -184,8 +194,12 @@ export function createRunner(observe: RunObserver = () => undefined): Runner {
       });
       if (options.onOutput !== undefined) {
         const { onOutput } = options;
-        child.stdout.on('data', (chunk: Buffer | string) => { onOutput(chunk.toString(), 'stdout'); });
-        child.stderr.on('data', (chunk: Buffer | string) => { onOutput(chunk.toString(), 'stderr'); });
+        child.stdout.on('data', (chunk: Buffer | string) => {
+          onOutput(chunk.toString(), 'stdout');
+        });
+        child.stderr.on('data', (chunk: Buffer | string) => {
+          onOutput(chunk.toString(), 'stderr');
+        });
       }
       const result = await child;
       observe({ tool, args, seconds: seconds(), code: 0, outcome: 'ok' });
@@ -220,14 +234,19 @@ export function createRunner(observe: RunObserver = () => undefined): Runner {
     children.forEach((child, index) => {
       if (options.onStderr !== undefined) {
         const { onStderr } = options;
-        child.stderr.on('data', (chunk: Buffer | string) => { onStderr(chunk.toString(), index); });
+        child.stderr.on('data', (chunk: Buffer | string) => {
+          onStderr(chunk.toString(), index);
+        });
       }
       const next = children[index + 1];
       if (next?.stdin) {
         // A stage may end before its input does (restore that only lists): the rest is read and dropped, or its writer would wait for
         // ever. Whether that end was a good one, its exit code says.
         const output = child.stdout;
-        const drop = (): void => { output.unpipe(); output.resume(); };
+        const drop = (): void => {
+          output.unpipe();
+          output.resume();
+        };
         next.stdin.on('error', drop).on('close', drop);
         output.pipe(next.stdin);
       }
@@ -238,10 +257,13 @@ export function createRunner(observe: RunObserver = () => undefined): Runner {
       for await (const chunk of last.stdout) await options.sink(chunk as Uint8Array);
     })();
     // A sink that fails (disk full) must end the writers, or they would wait for ever.
-    const sinkOutcome = drained.then(() => undefined, (error: unknown) => {
-      for (const child of children) child.kill();
-      return error;
-    });
+    const sinkOutcome = drained.then(
+      () => undefined,
+      (error: unknown) => {
+        for (const child of children) child.kill();
+        return error;
+      },
+    );
     const settled = await Promise.allSettled(children);
     const sinkError = await sinkOutcome;
     const seconds = (performance.now() - started) / 1000;
@@ -252,15 +274,23 @@ export function createRunner(observe: RunObserver = () => undefined): Runner {
       if (outcome.status === 'fulfilled') return { code: 0, stderr: asText(outcome.value.stderr) };
       if (!(outcome.reason instanceof ExecaError)) throw outcome.reason;
       const code = outcome.reason.exitCode;
-      if (code !== undefined && (stage.okCodes ?? [0]).includes(code) && !outcome.reason.isCanceled) return { code, stderr: asText(outcome.reason.stderr) };
+      if (code !== undefined && (stage.okCodes ?? [0]).includes(code) && !outcome.reason.isCanceled)
+        return { code, stderr: asText(outcome.reason.stderr) };
       failures.push({ error: toToolError(stage.tool, stage.args, outcome.reason, stage.tool, limitMs), index });
       return { code: code ?? -1, stderr: '' };
     });
-    if (sinkError !== undefined) throw sinkError instanceof Error ? sinkError : new Error('the sink of a pipeline failed', { cause: sinkError });
+    if (sinkError !== undefined)
+      throw sinkError instanceof Error ? sinkError : new Error('the sink of a pipeline failed', { cause: sinkError });
     // A later stage that died makes earlier ones die of EPIPE: the last failure is the cause, unless something was cancelled.
     const cause = failures.find((failure) => failure.error.cancelled) ?? failures.at(-1);
     stages.forEach((stage, index) => {
-      observe({ tool: stage.tool, args: stage.args, seconds, code: results[index]?.code, outcome: failures.some((failure) => failure.index === index) ? 'failed' : 'ok' });
+      observe({
+        tool: stage.tool,
+        args: stage.args,
+        seconds,
+        code: results[index]?.code,
+        outcome: failures.some((failure) => failure.index === index) ? 'failed' : 'ok',
+      });
     });
     if (cause !== undefined) throw cause.error;
     return { stages: results, seconds };

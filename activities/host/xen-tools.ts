@@ -1,7 +1,15 @@
 /** xen-tools' xen-create-image: a guest's first image and cfg. */
 import { GuestflowError } from '../../contract/errors.ts';
 import type { GuestNetwork } from '../../contract/types.ts';
-import { checkedAddress, checkedBytes, checkedGuestName, checkedInterface, checkedPath, checkedPattern, checkedShellPath } from './arguments.ts';
+import {
+  checkedAddress,
+  checkedBytes,
+  checkedGuestName,
+  checkedInterface,
+  checkedPath,
+  checkedPattern,
+  checkedShellPath,
+} from './arguments.ts';
 import { runContained } from './contained.ts';
 import type { Host } from './host.ts';
 import { detachLoop, listLoopDevices } from './loop.ts';
@@ -71,7 +79,10 @@ function networking({ nameserver, ...network }: ImageSettings): string[] {
 
 function roles({ role, roleDir, roleInput }: ImageSettings): string[] {
   const own = `${checkedShellPath('role directory', roleDir)}/guestflow`;
-  const all = role === undefined ? own : `${checkedPattern('role', role, /^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'letters, digits, _ and - are allowed')},${own}`;
+  const all =
+    role === undefined
+      ? own
+      : `${checkedPattern('role', role, /^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'letters, digits, _ and - are allowed')},${own}`;
   // Ours runs last, so that no other role can undo what it guarantees.
   return [`--roledir=${ROLE_DIRECTORY}`, `--role=${all}`, `--role-args=${checkedShellPath('role input', roleInput)}`];
 }
@@ -94,7 +105,9 @@ export function imageArguments(settings: ImageSettings): string[] {
     `--config=${checkedShellPath('role input', settings.roleInput)}/xen-tools.conf`,
     `--dist=${checkedPattern('dist', dist, /^[a-z][a-z0-9-]*$/, 'it is no distribution')}`,
     ...source(settings),
-    ...(mirror === undefined ? [] : [`--mirror=${checkedPattern('mirror', mirror, /^https?:\/\/[A-Za-z0-9._:/~%+-]+$/, 'an http or https address is needed')}`]),
+    ...(mirror === undefined
+      ? []
+      : [`--mirror=${checkedPattern('mirror', mirror, /^https?:\/\/[A-Za-z0-9._:/~%+-]+$/, 'an http or https address is needed')}`]),
     `--size=${megabytes('disk', settings.diskMiB)}`,
     settings.swapMiB === 0 ? '--noswap' : `--swap=${megabytes('swap', settings.swapMiB)}`,
     `--image=${settings.image}`,
@@ -124,7 +137,12 @@ const NOISE = /^(?:Aborting|See \/var\/log\/|Running command .* failed with exit
 /** The reason in the words of what failed. They are in xen-tools' log only; its output says little. */
 async function explained(host: Host, name: string, error: ToolError): Promise<GuestflowError> {
   const log = String((await host.files.read(`/var/log/xen-tools/${name}.log`)) ?? '') || error.stdout;
-  const reason = tail(log.split('\n').filter((line) => !NOISE.test(line)).join('\n'));
+  const reason = tail(
+    log
+      .split('\n')
+      .filter((line) => !NOISE.test(line))
+      .join('\n'),
+  );
   return new GuestflowError('ToolFailed', `xen-create-image of ${name} failed: ${reason || error.message}`);
 }
 
@@ -132,7 +150,11 @@ async function requireRole(host: Host, path: string, mend: string): Promise<void
   const found = await host.files.info(path);
   if (found?.kind === 'symlink' || (found?.kind === 'file' && (found.mode & 0o111) !== 0)) return;
   // xen-tools itself goes on without a role that it cannot run.
-  throw new GuestflowError('HostNotReady', `the role ${path} is ${found === undefined ? 'not there' : 'no executable file'}`, { field: 'role', value: path, mend });
+  throw new GuestflowError('HostNotReady', `the role ${path} is ${found === undefined ? 'not there' : 'no executable file'}`, {
+    field: 'role',
+    value: path,
+    mend,
+  });
 }
 
 /**
@@ -148,7 +170,8 @@ export async function xenCreateImage(
 ): Promise<void> {
   const args = imageArguments(settings);
   await requireRole(host, `${settings.roleDir}/guestflow`, 'install the package guestflow-dom0 again');
-  if (settings.role !== undefined) await requireRole(host, `${ROLE_DIRECTORY}/${settings.role}`, 'put an executable role there, or leave "role" out of the order');
+  if (settings.role !== undefined)
+    await requireRole(host, `${ROLE_DIRECTORY}/${settings.role}`, 'put an executable role there, or leave "role" out of the order');
   const temporary = `${settings.directory}/tmp`;
   await host.files.makeDirectory(temporary, 0o700);
   await host.files.writeAtomic(`${settings.roleInput}/xen-tools.conf`, configFile(settings));
@@ -160,14 +183,17 @@ export async function xenCreateImage(
       ...(options.onOutput === undefined ? {} : { onLine: options.onOutput }),
     });
   } catch (error) {
-    if (error instanceof ToolError && error.code !== undefined && !error.cancelled && !error.timedOut) throw await explained(host, settings.name, error);
+    if (error instanceof ToolError && error.code !== undefined && !error.cancelled && !error.timedOut)
+      throw await explained(host, settings.name, error);
     throw error;
   }
 }
 
 /** Mount points at or below a directory, the deepest first. */
 export function mountsBelow(mountinfo: string, directory: string): string[] {
-  const points = mountinfo.split('\n').map((line) => (line.split(' ')[4] ?? '').replaceAll(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8))));
+  const points = mountinfo
+    .split('\n')
+    .map((line) => (line.split(' ')[4] ?? '').replaceAll(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8))));
   return points.filter((point) => point === directory || point.startsWith(`${directory}/`)).reverse();
 }
 

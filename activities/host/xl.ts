@@ -44,20 +44,30 @@ export function parseDomainList(text: string): DomainRow[] {
     const match = /^(.*\S)\s+(\d+)\s+(\d+)\s+(\d+)\s+([rbpscd-]{6})\s+(\d+(?:\.\d+)?)\s*$/.exec(line);
     if (match === null) continue;
     const [, name = '', id, memory, vcpus, state = '', seconds] = match;
-    rows.push({ name, id: Number(id), memoryMiB: Number(memory), vcpus: Number(vcpus), state: state.replaceAll('-', ''), cpuSeconds: Number(seconds) });
+    rows.push({
+      name,
+      id: Number(id),
+      memoryMiB: Number(memory),
+      vcpus: Number(vcpus),
+      state: state.replaceAll('-', ''),
+      cpuSeconds: Number(seconds),
+    });
   }
   return rows;
 }
 
 /** `xl info`. */
 export function parseXlInfo(text: string): XlInfo {
-  const fields = new Map(text.split('\n').map((line) => {
-    const at = line.indexOf(':');
-    return [line.slice(0, at).trim(), line.slice(at + 1).trim()] as const;
-  }));
+  const fields = new Map(
+    text.split('\n').map((line) => {
+      const at = line.indexOf(':');
+      return [line.slice(0, at).trim(), line.slice(at + 1).trim()] as const;
+    }),
+  );
   const field = (name: string): string => {
     const value = fields.get(name);
-    if (value === undefined || value === '') throw new GuestflowError('ToolFailed', `xl info does not say ${name}; is xl the toolstack of this dom0?`);
+    if (value === undefined || value === '')
+      throw new GuestflowError('ToolFailed', `xl info does not say ${name}; is xl the toolstack of this dom0?`);
     return value;
   };
   return {
@@ -103,7 +113,10 @@ const creating = new WeakMap<Host, Promise<unknown>>();
 /** xl takes a lock of the whole dom0 while it makes a domain, without a time limit: waiting here keeps the limit of each for itself. */
 async function oneAtATime<T>(host: Host, work: () => Promise<T>): Promise<T> {
   const mine = (creating.get(host) ?? Promise.resolve()).then(work);
-  creating.set(host, mine.catch(() => undefined));
+  creating.set(
+    host,
+    mine.catch(() => undefined),
+  );
   return mine;
 }
 
@@ -118,11 +131,11 @@ export async function createDomain(host: Host, cfgPath: string, limits: Limits =
   const path = checkedPath('cfg', cfgPath);
   await oneAtATime(host, async () => {
     limits.signal?.throwIfAborted();
-    await host.run(
-      'systemd-run',
-      ['--scope', '--quiet', '--collect', '--slice=guestflow-guests.slice', '--', 'xl', 'create', path],
-      { label: 'xl create', timeoutMs: limits.timeoutMs ?? CREATE_LIMIT_MS, ...(limits.signal === undefined ? {} : { signal: limits.signal }) },
-    );
+    await host.run('systemd-run', ['--scope', '--quiet', '--collect', '--slice=guestflow-guests.slice', '--', 'xl', 'create', path], {
+      label: 'xl create',
+      timeoutMs: limits.timeoutMs ?? CREATE_LIMIT_MS,
+      ...(limits.signal === undefined ? {} : { signal: limits.signal }),
+    });
   });
 }
 
@@ -166,7 +179,9 @@ export async function awaitGone(host: Host, name: string, limitMs: number, signa
 
 /** Text without terminal sequences and control characters, so that a guest cannot steer the reader's terminal. */
 export function plainText(text: string): string {
-  return text.replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\^_])/g, '').replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '');
+  return text
+    .replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\^_])/g, '')
+    .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '');
 }
 
 /** The last lines of a guest's console, as xenconsoled logged them; empty when there is no log. */
@@ -176,6 +191,8 @@ export async function consoleTail(host: Host, name: string, lines = 40): Promise
   if (found?.kind !== 'file') return '';
   // A guest can write as much as it likes: a long log is never read whole.
   const long = found.bytes > CONSOLE_READ_BYTES;
-  const text = long ? (await host.run('tail', ['-c', String(CONSOLE_READ_BYTES), '--', path])).stdout : String((await host.files.read(path)) ?? '');
+  const text = long
+    ? (await host.run('tail', ['-c', String(CONSOLE_READ_BYTES), '--', path])).stdout
+    : String((await host.files.read(path)) ?? '');
   return plainText(tail(text, lines));
 }

@@ -31,10 +31,14 @@ async function cfgs(env: StepEnv): Promise<Found> {
 }
 
 async function directories(env: StepEnv): Promise<Found> {
-  const { settings, host: { files } } = env;
+  const {
+    settings,
+    host: { files },
+  } = env;
   const found: (readonly [string, Owner | undefined])[] = [];
   for (const parent of [`${settings.imageDir}/domains`, `${settings.stateDir}/guests`, settings.backupDir]) {
-    for (const name of await files.list(parent)) found.push([`${parent}/${name}`, markerOwner(await files.read(`${parent}/${name}/${MARKER_FILE}`))]);
+    for (const name of await files.list(parent))
+      found.push([`${parent}/${name}`, markerOwner(await files.read(`${parent}/${name}/${MARKER_FILE}`))]);
   }
   return found;
 }

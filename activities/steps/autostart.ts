@@ -11,7 +11,11 @@ export async function enableAutostart(env: StepEnv, ref: GuestRef): Promise<{ li
   const there = await files.readLink(paths.autostart).catch(() => undefined);
   if (there === paths.cfg) return { link: paths.autostart };
   if (there !== undefined || (await files.info(paths.autostart)) !== undefined) {
-    throw new GuestflowError('NotOurs', `${paths.autostart} exists and is not the link to ${paths.cfg} that guestflow makes. It is left alone; move it away.`, { field: 'name', value: ref.name });
+    throw new GuestflowError(
+      'NotOurs',
+      `${paths.autostart} exists and is not the link to ${paths.cfg} that guestflow makes. It is left alone; move it away.`,
+      { field: 'name', value: ref.name },
+    );
   }
   await files.makeDirectory('/etc/xen/auto');
   await files.symlink(paths.cfg, paths.autostart);

@@ -18,12 +18,19 @@ const GONE_LIMIT_MS = 2 * 60_000;
 const POLL_MS = 500;
 
 /** Asked of a guest over the bridge: answering it is "booted". */
-export const HELLO_SCRIPT = "uname -r; findmnt -n -o SOURCE /; df -B1 --output=size / | tail -n 1";
+export const HELLO_SCRIPT = 'uname -r; findmnt -n -o SOURCE /; df -B1 --output=size / | tail -n 1';
 
 async function sayHello(env: StepEnv, ref: GuestRef, ip: string): Promise<{ kernel: string; rootDevice: string } | undefined> {
   const paths = guestPaths(env.settings, ref.name);
   try {
-    const { stdout } = await guestRun(env.host, { ip, keyPath: paths.provisionKey, knownHosts: paths.knownHosts, command: HELLO_SCRIPT, timeoutMs: 30_000, signal: env.signal });
+    const { stdout } = await guestRun(env.host, {
+      ip,
+      keyPath: paths.provisionKey,
+      knownHosts: paths.knownHosts,
+      command: HELLO_SCRIPT,
+      timeoutMs: 30_000,
+      signal: env.signal,
+    });
     const [kernel = '', rootDevice = ''] = stdout.trim().split('\n');
     return { kernel, rootDevice };
   } catch (error) {
@@ -46,7 +53,8 @@ async function awaitAnswer(env: StepEnv, ref: GuestRef, ip: string): Promise<{ k
     if (answer !== undefined) return answer;
     const seconds = Math.round((Date.now() - started) / 1000);
     const domain = await findDomain(env.host, ref.name);
-    if (domain === undefined || domain.state.includes('c')) return notAnswering(env, ref, `stopped ${String(seconds)} s after it was started`);
+    if (domain === undefined || domain.state.includes('c'))
+      return notAnswering(env, ref, `stopped ${String(seconds)} s after it was started`);
     if (Date.now() - started > ANSWER_LIMIT_MS) return notAnswering(env, ref, `did not answer at ${ip} within ${String(seconds)} s`);
     env.progress(`waiting for ${ref.name} to answer at ${ip} (${String(seconds)} s)`);
     await sleep(POLL_MS, undefined, { signal: env.signal });
@@ -58,7 +66,11 @@ async function notAnswering(env: StepEnv, ref: GuestRef, what: string): Promise<
   // Off with it: the next attempt, or the undo, starts from a dom0 without this domain.
   const domain = await findDomain(env.host, ref.name);
   if (domain !== undefined) await destroyDomain(env.host, domain.id);
-  throw new GuestflowError('GuestDidNotAnswer', `guest ${ref.name} ${what}. The end of its console:\n${console === '' ? '(empty)' : console}`, { console });
+  throw new GuestflowError(
+    'GuestDidNotAnswer',
+    `guest ${ref.name} ${what}. The end of its console:\n${console === '' ? '(empty)' : console}`,
+    { console },
+  );
 }
 
 /** Starts the domain unless it runs, and waits for the guest's answer. */

@@ -56,8 +56,13 @@ function changeFor(env: StepEnv, { spec, disks, onCrash }: FixCfgInput, paths: G
       on_reboot: 'restart',
       on_crash: onCrash,
     },
-    extraWords: [...new Set([`console=${spec.serialDevice}`, ...settings.guestKernelWords, ...clocksourceWords(settings.kernel), ...spec.extra])],
-    disk: [{ vdev: ROOT_VDEV, to: root }, { vdev: SWAP_VDEV, to: swap }],
+    extraWords: [
+      ...new Set([`console=${spec.serialDevice}`, ...settings.guestKernelWords, ...clocksourceWords(settings.kernel), ...spec.extra]),
+    ],
+    disk: [
+      { vdev: ROOT_VDEV, to: root },
+      { vdev: SWAP_VDEV, to: swap },
+    ],
     vif: [{ index: 0, ip: spec.network.ip, mac: spec.network.mac, bridge: spec.network.bridge }],
   };
 }
@@ -70,16 +75,30 @@ export async function fixCfg(env: StepEnv, input: FixCfgInput): Promise<CfgResul
   const existing = await host.files.read(paths.cfg);
   if (existing !== undefined) mustOwn(cfgOwner(existing), spec, paths.cfg);
   const base = existing ?? (await host.files.read(paths.madeCfg));
-  if (base === undefined) throw new GuestflowError('ToolFailed', `${paths.cfg}: there is no cfg of ${spec.name}, and xen-create-image left none in ${paths.madeCfg}`, {}, false);
+  if (base === undefined)
+    throw new GuestflowError(
+      'ToolFailed',
+      `${paths.cfg}: there is no cfg of ${spec.name}, and xen-create-image left none in ${paths.madeCfg}`,
+      {},
+      false,
+    );
 
   const edited = applyChange(parseCfg(base), changeFor(env, input, paths));
-  const bytes = existing === undefined ? Buffer.concat([Buffer.from(`${cfgHeader({ guest: spec.name, order: spec.order })}\n`), edited.bytes]) : Buffer.from(edited.bytes);
+  const bytes =
+    existing === undefined
+      ? Buffer.concat([Buffer.from(`${cfgHeader({ guest: spec.name, order: spec.order })}\n`), edited.bytes])
+      : Buffer.from(edited.bytes);
   for (const path of [paths.candidateCfg, paths.cfg]) await removeParts(host.files, path);
   await host.files.writeAtomic(paths.candidateCfg, bytes);
   const { config, warnings } = await dryRun(host, paths.candidateCfg);
   const disagreements = [...warnings, ...compareWithPlan(config, input, env.settings)];
   if (disagreements.length > 0) {
-    throw new GuestflowError('ToolFailed', `xl does not read the cfg of ${spec.name} as it was meant: ${disagreements.join('; ')}. The file was not put in place; the candidate is ${paths.candidateCfg}.`, { field: 'cfg' }, false);
+    throw new GuestflowError(
+      'ToolFailed',
+      `xl does not read the cfg of ${spec.name} as it was meant: ${disagreements.join('; ')}. The file was not put in place; the candidate is ${paths.candidateCfg}.`,
+      { field: 'cfg' },
+      false,
+    );
   }
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   if (existing?.equals(bytes) !== true) await host.files.writeAtomic(paths.cfg, bytes, 0o600);

@@ -26,7 +26,9 @@ function parseGoldenRecord(text: Buffer | undefined): GoldenRecord | undefined {
   try {
     const value = JSON.parse(text.toString('utf8')) as Partial<GoldenRecord>;
     const { dist, sha256, bytes, createdAt } = value;
-    return typeof dist === 'string' && typeof sha256 === 'string' && typeof bytes === 'number' && typeof createdAt === 'string' ? { dist, sha256, bytes, createdAt } : undefined;
+    return typeof dist === 'string' && typeof sha256 === 'string' && typeof bytes === 'number' && typeof createdAt === 'string'
+      ? { dist, sha256, bytes, createdAt }
+      : undefined;
   } catch {
     return undefined;
   }
@@ -64,8 +66,21 @@ export async function ensureGolden(env: StepEnv, input: { dist: string; mirror?:
   const unfinished = unfinishedGolden(settings, input.dist);
   env.progress(`making the golden root tarball of ${input.dist} (once on this dom0)`);
   const mirror = input.mirror ?? settings.mirror;
-  await makeGolden(host, { dist: input.dist, path: unfinished, ...(mirror === undefined ? {} : { mirror }), signal: env.signal, onProgress: (line) => { env.progress(`golden root tarball: ${line}`); } });
-  const made = { dist: input.dist, sha256: await sha256Of(env, unfinished), bytes: (await host.files.info(unfinished))?.bytes ?? 0, createdAt: new Date().toISOString() };
+  await makeGolden(host, {
+    dist: input.dist,
+    path: unfinished,
+    ...(mirror === undefined ? {} : { mirror }),
+    signal: env.signal,
+    onProgress: (line) => {
+      env.progress(`golden root tarball: ${line}`);
+    },
+  });
+  const made = {
+    dist: input.dist,
+    sha256: await sha256Of(env, unfinished),
+    bytes: (await host.files.info(unfinished))?.bytes ?? 0,
+    createdAt: new Date().toISOString(),
+  };
   // The record first: a tarball without a matching record is made again, a record without its tarball too.
   await host.files.writeAtomic(`${path}.json`, `${JSON.stringify(made)}\n`, 0o600);
   await host.files.rename(unfinished, path);
@@ -120,7 +135,8 @@ export async function createImage(env: StepEnv, input: { spec: GuestSpec }): Pro
   const paths = await ensureGuestState(env, spec);
   const marker = await host.files.read(`${paths.images}/${MARKER_FILE}`);
   const disk = await host.files.info(paths.diskImage);
-  if (isOwner(markerOwner(marker), spec) && disk !== undefined) return { directory: paths.images, bytes: disk.allocatedBytes, reused: true };
+  if (isOwner(markerOwner(marker), spec) && disk !== undefined)
+    return { directory: paths.images, bytes: disk.allocatedBytes, reused: true };
   if ((await host.files.info(paths.images)) !== undefined) mustOwn(markerOwner(marker), spec, paths.images);
 
   await clearHalfMade(host, paths.unfinishedImages);
@@ -129,29 +145,38 @@ export async function createImage(env: StepEnv, input: { spec: GuestSpec }): Pro
   await prepareRole(env, spec, paths);
   env.progress(`xen-create-image ${spec.name}: installing ${spec.dist}`);
   const mirror = spec.mirror ?? settings.mirror;
-  await xenCreateImage(host, {
-    name: spec.name,
-    ...spec.network,
-    broadcast: broadcastOf(spec.network),
-    memoryMiB: spec.memoryBytes / MiB,
-    diskMiB: spec.diskBytes / MiB,
-    swapMiB: spec.swapBytes / MiB,
-    vcpus: spec.vcpus,
-    fs: spec.fs,
-    fsOptions: spec.fsOptions,
-    dist: spec.dist,
-    image: spec.image,
-    kernel: settings.kernel,
-    initrd: settings.initrd,
-    serialDevice: spec.serialDevice,
-    directory: paths.unfinishedImages,
-    roleDir: settings.roleDir,
-    roleInput: paths.roleInput,
-    ...(settings.modules === undefined ? {} : { modules: settings.modules }),
-    ...(spec.role === undefined ? {} : { role: spec.role }),
-    ...(mirror === undefined ? {} : { mirror }),
-    ...(spec.installMethod === 'golden' ? { goldenTarball: goldenPath(settings, spec.dist) } : {}),
-  }, { signal: env.signal, onOutput: (line) => { env.progress(`xen-create-image: ${line}`); } });
+  await xenCreateImage(
+    host,
+    {
+      name: spec.name,
+      ...spec.network,
+      broadcast: broadcastOf(spec.network),
+      memoryMiB: spec.memoryBytes / MiB,
+      diskMiB: spec.diskBytes / MiB,
+      swapMiB: spec.swapBytes / MiB,
+      vcpus: spec.vcpus,
+      fs: spec.fs,
+      fsOptions: spec.fsOptions,
+      dist: spec.dist,
+      image: spec.image,
+      kernel: settings.kernel,
+      initrd: settings.initrd,
+      serialDevice: spec.serialDevice,
+      directory: paths.unfinishedImages,
+      roleDir: settings.roleDir,
+      roleInput: paths.roleInput,
+      ...(settings.modules === undefined ? {} : { modules: settings.modules }),
+      ...(spec.role === undefined ? {} : { role: spec.role }),
+      ...(mirror === undefined ? {} : { mirror }),
+      ...(spec.installMethod === 'golden' ? { goldenTarball: goldenPath(settings, spec.dist) } : {}),
+    },
+    {
+      signal: env.signal,
+      onOutput: (line) => {
+        env.progress(`xen-create-image: ${line}`);
+      },
+    },
+  );
 
   // The role made the guest's host key on this dom0, so the first login already knows whom it talks to.
   await removeParts(host.files, paths.knownHosts);

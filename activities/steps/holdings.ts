@@ -14,9 +14,20 @@ async function domainOwner({ host }: StepEnv, name: string): Promise<Owner | und
   return owner?.guest === name ? owner : undefined;
 }
 
-function added(former: Holding | undefined, { guest, order }: Owner, more: { memoryBytes?: number; vcpus?: number; diskBytes?: number }): Holding {
+function added(
+  former: Holding | undefined,
+  { guest, order }: Owner,
+  more: { memoryBytes?: number; vcpus?: number; diskBytes?: number },
+): Holding {
   const { memoryBytes = 0, vcpus = 0, diskBytes = 0 } = former ?? {};
-  return { what: `guest ${guest}`, guest, order, memoryBytes: memoryBytes + (more.memoryBytes ?? 0), vcpus: vcpus + (more.vcpus ?? 0), diskBytes: diskBytes + (more.diskBytes ?? 0) };
+  return {
+    what: `guest ${guest}`,
+    guest,
+    order,
+    memoryBytes: memoryBytes + (more.memoryBytes ?? 0),
+    vcpus: vcpus + (more.vcpus ?? 0),
+    diskBytes: diskBytes + (more.diskBytes ?? 0),
+  };
 }
 
 /** One row for each of our guests; one for each domain and volume that carries no mark. dom0 itself is none of them. */
@@ -29,7 +40,8 @@ export async function holdings(env: StepEnv, domains: readonly DomainRow[]): Pro
   };
   for (const { name, id, memoryMiB, vcpus } of domains.filter((domain) => domain.id !== 0)) {
     const owner = await domainOwner(env, name);
-    if (owner === undefined) others.push({ what: `domain ${name === '' ? String(id) : name}`, memoryBytes: memoryMiB * MiB, vcpus, diskBytes: 0 });
+    if (owner === undefined)
+      others.push({ what: `domain ${name === '' ? String(id) : name}`, memoryBytes: memoryMiB * MiB, vcpus, diskBytes: 0 });
     else add(owner, { memoryBytes: memoryMiB * MiB, vcpus });
   }
   const vg = env.settings.volumeGroup;

@@ -70,7 +70,13 @@ export async function leftoversOf(env: StepEnv, ref: OrderRef): Promise<string[]
   const left: string[] = [];
   if ((await findDomain(host, ref.name)) !== undefined) left.push(`domain ${ref.name}`);
   const golden = ref.dist === undefined ? [] : await halfGolden(env, ref.dist);
-  const halfMade = [...golden, ...(await partsOf(host.files, paths.cfg)), paths.unfinishedImages, limboOf(paths.backups), limboOf(paths.state)];
+  const halfMade = [
+    ...golden,
+    ...(await partsOf(host.files, paths.cfg)),
+    paths.unfinishedImages,
+    limboOf(paths.backups),
+    limboOf(paths.state),
+  ];
   for (const path of [paths.cfg, paths.autostart, paths.images, paths.backups, paths.state, ...halfMade]) {
     if ((await host.files.info(path)) !== undefined) left.push(path);
   }

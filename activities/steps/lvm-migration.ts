@@ -36,22 +36,41 @@ async function ensureVolume(env: StepEnv, spec: GuestSpec, plan: VolumePlan): Pr
   if (isFinished(there)) return;
   if (there === undefined) {
     await mustHaveRoom(env, plan);
-    await createVolume(host, { vg, name: plan.name, bytes: plan.bytes, tags: [...volumeTags({ guest: spec.name, order: spec.order }), UNFINISHED_TAG] });
+    await createVolume(host, {
+      vg,
+      name: plan.name,
+      bytes: plan.bytes,
+      tags: [...volumeTags({ guest: spec.name, order: spec.order }), UNFINISHED_TAG],
+    });
   }
   const device = devicePath(vg, plan.name);
   // Whoever used these extents before, and whether or not guestflow wiped them then: the next guest reads zeros (promise 6).
   env.progress(`wiping ${device} (${formatSize(plan.bytes)})`);
-  await zeroVolume(host, device, { bytes: plan.bytes, signal: env.signal, onProgress: (bytes) => { env.progress(`wiping ${device}: ${formatSize(bytes)} of ${formatSize(plan.bytes)}`, bytes / plan.bytes); } });
+  await zeroVolume(host, device, {
+    bytes: plan.bytes,
+    signal: env.signal,
+    onProgress: (bytes) => {
+      env.progress(`wiping ${device}: ${formatSize(bytes)} of ${formatSize(plan.bytes)}`, bytes / plan.bytes);
+    },
+  });
   await plan.fill(device);
   await tagVolume(host, vg, plan.name, { add: [], remove: [UNFINISHED_TAG] });
 }
 
 async function mustHaveRoom(env: StepEnv, plan: VolumePlan): Promise<void> {
   const group = await volumeGroup(env.host, env.settings.volumeGroup);
-  if (group === undefined) throw new GuestflowError('HostNotReady', `volume group ${env.settings.volumeGroup} does not exist on ${env.settings.host}`, { field: 'volumeGroup', mend: `vgcreate ${env.settings.volumeGroup} DEVICE` });
+  if (group === undefined)
+    throw new GuestflowError('HostNotReady', `volume group ${env.settings.volumeGroup} does not exist on ${env.settings.host}`, {
+      field: 'volumeGroup',
+      mend: `vgcreate ${env.settings.volumeGroup} DEVICE`,
+    });
   const short = plan.bytes - group.freeBytes;
   if (short > 0) {
-    throw new GuestflowError('NoCapacity', `volume group ${group.name} on ${env.settings.host} has ${formatSize(group.freeBytes)} free, ${formatSize(short)} too little for the ${plan.what} of ${formatSize(plan.bytes)}`, { field: plan.what });
+    throw new GuestflowError(
+      'NoCapacity',
+      `volume group ${group.name} on ${env.settings.host} has ${formatSize(group.freeBytes)} free, ${formatSize(short)} too little for the ${plan.what} of ${formatSize(plan.bytes)}`,
+      { field: plan.what },
+    );
   }
 }
 
@@ -61,27 +80,49 @@ export async function makeVolumes(env: StepEnv, spec: GuestSpec): Promise<Volume
   const paths = guestPaths(settings, spec.name);
   const names = guestVolumes(spec.name);
   const volumes = await listVolumes(host, settings.volumeGroup);
-  const ownedAndWhole = (name: string): boolean => volumes.some((volume) => volume.name === name && isOwner(volumeOwner(volume), spec) && isFinished(volume));
-  const result: VolumesResult = { root: devicePath(settings.volumeGroup, names.root), swap: devicePath(settings.volumeGroup, names.swap), copiedBytes: spec.diskBytes };
+  const ownedAndWhole = (name: string): boolean =>
+    volumes.some((volume) => volume.name === name && isOwner(volumeOwner(volume), spec) && isFinished(volume));
+  const result: VolumesResult = {
+    root: devicePath(settings.volumeGroup, names.root),
+    swap: devicePath(settings.volumeGroup, names.swap),
+    copiedBytes: spec.diskBytes,
+  };
   if (ownedAndWhole(names.root) && ownedAndWhole(names.swap)) return result;
-  if ((await findDomain(host, spec.name)) !== undefined) throw new GuestflowError('ToolFailed', `${spec.name} runs: its image cannot be copied`);
+  if ((await findDomain(host, spec.name)) !== undefined)
+    throw new GuestflowError('ToolFailed', `${spec.name} runs: its image cannot be copied`);
   const image = await host.files.info(paths.diskImage);
-  if (image === undefined) throw new GuestflowError('ToolFailed', `${paths.diskImage} is missing: there is nothing to copy into ${result.root}`, {}, false);
+  if (image === undefined)
+    throw new GuestflowError('ToolFailed', `${paths.diskImage} is missing: there is nothing to copy into ${result.root}`, {}, false);
 
   await ensureVolume(env, spec, {
-    name: names.root, bytes: Math.max(spec.diskBytes, image.bytes), what: 'disk',
+    name: names.root,
+    bytes: Math.max(spec.diskBytes, image.bytes),
+    what: 'disk',
     fill: async (device) => {
       await checkFs(host, paths.diskImage, { signal: env.signal });
       await copyImage(host, {
-        source: paths.diskImage, device, bytes: image.bytes, targetIsZero: true, signal: env.signal,
-        onProgress: (bytes) => { env.progress(`copying the image: ${formatSize(bytes)} of ${formatSize(image.bytes)}`, bytes / image.bytes); },
+        source: paths.diskImage,
+        device,
+        bytes: image.bytes,
+        targetIsZero: true,
+        signal: env.signal,
+        onProgress: (bytes) => {
+          env.progress(`copying the image: ${formatSize(bytes)} of ${formatSize(image.bytes)}`, bytes / image.bytes);
+        },
       });
       env.progress(`checking ${device}`);
       await checkFs(host, device, { signal: env.signal });
       await growFs(host, device, { signal: env.signal });
     },
   });
-  await ensureVolume(env, spec, { name: names.swap, bytes: spec.swapBytes, what: 'swap', fill: async (device) => { await makeSwap(host, device); } });
+  await ensureVolume(env, spec, {
+    name: names.swap,
+    bytes: spec.swapBytes,
+    what: 'swap',
+    fill: async (device) => {
+      await makeSwap(host, device);
+    },
+  });
   return result;
 }
 

@@ -25,7 +25,12 @@ async function snapshotBytes(env: StepEnv, origin: Volume): Promise<number> {
   const free = group?.freeBytes ?? 0;
   const least = Math.max(64 * MiB, origin.bytes * SMALLEST_SNAPSHOT_PART);
   if (free < least) {
-    throw new GuestflowError('NoCapacity', `volume group ${env.settings.volumeGroup} has ${formatSize(free)} free, ${formatSize(least - free)} too little for a snapshot of ${origin.name}`, { field: 'volumeGroup' }, true);
+    throw new GuestflowError(
+      'NoCapacity',
+      `volume group ${env.settings.volumeGroup} has ${formatSize(free)} free, ${formatSize(least - free)} too little for a snapshot of ${origin.name}`,
+      { field: 'volumeGroup' },
+      true,
+    );
   }
   // LVM adds nothing to a snapshot that is larger than its origin plus its tables (about 1 %).
   return Math.floor(Math.min(free, origin.bytes * 1.01) / MiB) * MiB;
@@ -35,7 +40,10 @@ async function mustBeValid(env: StepEnv, name: string): Promise<void> {
   const snapshot = (await listVolumes(env.host, env.settings.volumeGroup)).find((volume) => volume.name === name);
   if (snapshot === undefined) throw new GuestflowError('BackupUnusable', `snapshot ${name} went while it was dumped`);
   if (snapshot.invalid || (snapshot.dataPercent ?? 0) >= 100) {
-    throw new GuestflowError('BackupUnusable', `snapshot ${name} filled up while it was dumped (${String(snapshot.dataPercent ?? 100)} %): what was read from it cannot be trusted`);
+    throw new GuestflowError(
+      'BackupUnusable',
+      `snapshot ${name} filled up while it was dumped (${String(snapshot.dataPercent ?? 100)} %): what was read from it cannot be trusted`,
+    );
   }
 }
 
@@ -54,14 +62,28 @@ export async function takeBackup(env: StepEnv, ref: GuestRef): Promise<BackupRec
   const id = backupId(takenAt);
   env.progress(`snapshot of ${origin.name}`);
   try {
-    await createSnapshot(host, { vg, origin: origin.name, name: names.snapshot, bytes: await snapshotBytes(env, origin), tags: volumeTags({ guest: ref.name, order: ref.order }) });
+    await createSnapshot(host, {
+      vg,
+      origin: origin.name,
+      name: names.snapshot,
+      bytes: await snapshotBytes(env, origin),
+      tags: volumeTags({ guest: ref.name, order: ref.order }),
+    });
     const device = devicePath(vg, names.snapshot);
     // Without this, dump says DUMP IS DONE, exits 0, and misses what the journal held: recently written files, all of them.
     await replayJournal(host, device, { signal: env.signal });
     const unsafe = unsafeForDump((await fsInfo(host, device)).features);
-    if (unsafe !== undefined) throw new GuestflowError('BackupUnusable', `${ref.name}: dump cannot save this file system: ${unsafe}`, {}, false);
+    if (unsafe !== undefined)
+      throw new GuestflowError('BackupUnusable', `${ref.name}: dump cannot save this file system: ${unsafe}`, {}, false);
     const path = `${directory}/${id}.dump.zst`;
-    const dump = await dumpToFile(host, { device, path, signal: env.signal, onProgress: (bytes) => { env.progress(`dumping: ${formatSize(bytes)} written`); } });
+    const dump = await dumpToFile(host, {
+      device,
+      path,
+      signal: env.signal,
+      onProgress: (bytes) => {
+        env.progress(`dumping: ${formatSize(bytes)} written`);
+      },
+    });
     try {
       await mustBeValid(env, names.snapshot);
       await dump.commit();
@@ -70,8 +92,16 @@ export async function takeBackup(env: StepEnv, ref: GuestRef): Promise<BackupRec
     }
     await mustList(env, path);
     const record: BackupRecord = {
-      id, guest: ref.name, takenAt: takenAt.toISOString(), path, bytes: dump.bytes, dumpedBytes: dump.dumpedBytes, sha256: dump.sha256,
-      engine: 'dump+zstd', seconds: Math.round((Date.now() - started) / 100) / 10, state: 'taken',
+      id,
+      guest: ref.name,
+      takenAt: takenAt.toISOString(),
+      path,
+      bytes: dump.bytes,
+      dumpedBytes: dump.dumpedBytes,
+      sha256: dump.sha256,
+      engine: 'dump+zstd',
+      seconds: Math.round((Date.now() - started) / 100) / 10,
+      state: 'taken',
     };
     // The record makes it a backup: without it the file is a leftover that the next backup removes.
     await host.files.writeAtomic(`${directory}/${id}.json`, `${JSON.stringify(record, undefined, 2)}\n`);
@@ -98,7 +128,8 @@ async function ensureBackupDirectory(env: StepEnv, ref: GuestRef): Promise<strin
 async function mustList(env: StepEnv, path: string): Promise<void> {
   env.progress('listing the dump with restore');
   const names = await listDump(env.host, path, { signal: env.signal });
-  if (!names.some((name) => /^(\.\/)?etc\/(hostname|passwd)$/.test(name))) throw new GuestflowError('BackupUnusable', `restore lists no /etc in ${path}: it is not the backup of a root file system`);
+  if (!names.some((name) => /^(\.\/)?etc\/(hostname|passwd)$/.test(name)))
+    throw new GuestflowError('BackupUnusable', `restore lists no /etc in ${path}: it is not the backup of a root file system`);
 }
 
 /** The backups of a guest on this dom0, oldest first. */

@@ -17,7 +17,12 @@ import { preflight } from './preflight.ts';
 export function macOf(dom0: string, name: string): string {
   const digest = createHash('sha256').update(`${dom0}/${name}`).digest();
   // The upper half of the OUI is for local use; xen-tools and libxl pick from all of it.
-  return ['00', '16', '3E', ...[(digest[0] ?? 0) & 0x7f, digest[1] ?? 0, digest[2] ?? 0].map((byte) => byte.toString(16).padStart(2, '0').toUpperCase())].join(':');
+  return [
+    '00',
+    '16',
+    '3E',
+    ...[(digest[0] ?? 0) & 0x7f, digest[1] ?? 0, digest[2] ?? 0].map((byte) => byte.toString(16).padStart(2, '0').toUpperCase()),
+  ].join(':');
 }
 
 /** What another cfg on this dom0 uses. */
@@ -36,7 +41,8 @@ export async function usedAddresses(env: StepEnv): Promise<UsedAddress[]> {
     const bytes = await env.host.files.read(cfg);
     if (bytes === undefined) continue;
     try {
-      for (const vif of showCfg(parseCfg(bytes)).vifs) used.push({ guest: name.slice(0, -4), cfg, ips: vif.ip, mac: vif.mac?.toUpperCase() });
+      for (const vif of showCfg(parseCfg(bytes)).vifs)
+        used.push({ guest: name.slice(0, -4), cfg, ips: vif.ip, mac: vif.mac?.toUpperCase() });
     } catch (error) {
       env.log.warn({ cfg }, `skipped, it cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -48,7 +54,12 @@ async function mustBeReady(env: StepEnv): Promise<void> {
   const report = await preflight(env);
   const row = report.rows.find(({ state }) => state === 'missing');
   if (row === undefined) return;
-  throw new GuestflowError(row.row === 'loop devices' ? 'NoCapacity' : 'HostNotReady', `dom0 ${report.host} is not ready: ${row.row}: ${row.found}`, { field: row.row, ...(row.mend === undefined ? {} : { mend: row.mend }) }, false);
+  throw new GuestflowError(
+    row.row === 'loop devices' ? 'NoCapacity' : 'HostNotReady',
+    `dom0 ${report.host} is not ready: ${row.row}: ${row.found}`,
+    { field: row.row, ...(row.mend === undefined ? {} : { mend: row.mend }) },
+    false,
+  );
 }
 
 /** Anything of this name must be this order's own, from an earlier attempt. */
@@ -59,7 +70,8 @@ async function mustBeFree(env: StepEnv, order: GuestOrder): Promise<void> {
   if (cfg !== undefined) mustOwn(cfgOwner(cfg), order, paths.cfg);
   else if ((await findDomain(host, order.name)) !== undefined) mustOwn(undefined, order, `domain ${order.name}`);
   for (const directory of [paths.images, paths.backups, paths.state]) {
-    if ((await host.files.info(directory)) !== undefined) mustOwn(markerOwner(await host.files.read(`${directory}/${MARKER_FILE}`)), order, directory);
+    if ((await host.files.info(directory)) !== undefined)
+      mustOwn(markerOwner(await host.files.read(`${directory}/${MARKER_FILE}`)), order, directory);
   }
   const link = await host.files.info(paths.autostart);
   if (link !== undefined && cfg === undefined) mustOwn(undefined, order, paths.autostart);
@@ -75,22 +87,44 @@ async function mustFit(env: StepEnv, order: GuestOrder): Promise<void> {
   if ((await findDomain(host, order.name)) === undefined) {
     const { freeMemoryMiB } = await hostInfo(host);
     const shortMiB = order.memoryBytes / MiB - freeMemoryMiB;
-    if (shortMiB > 0) throw new GuestflowError('NoCapacity', `dom0 ${settings.host} has ${String(freeMemoryMiB)} MiB of memory free, ${String(shortMiB)} MiB too little for ${order.name}`, { field: 'memory', value: formatSize(order.memoryBytes) });
+    if (shortMiB > 0)
+      throw new GuestflowError(
+        'NoCapacity',
+        `dom0 ${settings.host} has ${String(freeMemoryMiB)} MiB of memory free, ${String(shortMiB)} MiB too little for ${order.name}`,
+        { field: 'memory', value: formatSize(order.memoryBytes) },
+      );
   }
-  const own = (await listVolumes(host, settings.volumeGroup)).filter((volume) => isOwner(volumeOwner(volume), order)).reduce((sum, volume) => sum + volume.bytes, 0);
+  const own = (await listVolumes(host, settings.volumeGroup))
+    .filter((volume) => isOwner(volumeOwner(volume), order))
+    .reduce((sum, volume) => sum + volume.bytes, 0);
   const group = await volumeGroup(host, settings.volumeGroup);
   const shortBytes = order.diskBytes + order.swapBytes - own - (group?.freeBytes ?? 0);
-  if (shortBytes > 0) throw new GuestflowError('NoCapacity', `volume group ${settings.volumeGroup} on ${settings.host} has ${formatSize(group?.freeBytes ?? 0)} free, ${formatSize(shortBytes)} too little for ${order.name}`, { field: 'disk', value: formatSize(order.diskBytes) });
+  if (shortBytes > 0)
+    throw new GuestflowError(
+      'NoCapacity',
+      `volume group ${settings.volumeGroup} on ${settings.host} has ${formatSize(group?.freeBytes ?? 0)} free, ${formatSize(shortBytes)} too little for ${order.name}`,
+      { field: 'disk', value: formatSize(order.diskBytes) },
+    );
   const imageRoom = order.image === 'full' ? order.diskBytes + order.swapBytes : Math.min(order.diskBytes, 2 * GiB);
   const free = await host.files.freeBytes(settings.imageDir);
-  if (free < imageRoom) throw new GuestflowError('NoCapacity', `${settings.imageDir} on ${settings.host} has ${formatSize(free)} free, an image of ${order.name} needs ${formatSize(imageRoom)}`, { field: 'disk' });
-  if (!(await freeLoopDevices(host)).available) throw new GuestflowError('NoCapacity', `dom0 ${settings.host} has no loop device free: modprobe loop, or detach unused ones`, { field: 'loop devices' });
+  if (free < imageRoom)
+    throw new GuestflowError(
+      'NoCapacity',
+      `${settings.imageDir} on ${settings.host} has ${formatSize(free)} free, an image of ${order.name} needs ${formatSize(imageRoom)}`,
+      { field: 'disk' },
+    );
+  if (!(await freeLoopDevices(host)).available)
+    throw new GuestflowError('NoCapacity', `dom0 ${settings.host} has no loop device free: modprobe loop, or detach unused ones`, {
+      field: 'loop devices',
+    });
 }
 
 async function mustBeUnused(env: StepEnv, order: GuestOrder, ip: string, mac: string, bridge: string): Promise<void> {
   for (const other of (await usedAddresses(env)).filter(({ guest }) => guest !== order.name)) {
-    if (other.ips.includes(ip)) throw new GuestflowError('InvalidInput', `ip ${ip} is taken: ${other.cfg} has it`, { field: 'ip', value: ip });
-    if (other.mac === mac) throw new GuestflowError('InvalidInput', `mac ${mac} is taken: ${other.cfg} has it`, { field: 'mac', value: mac });
+    if (other.ips.includes(ip))
+      throw new GuestflowError('InvalidInput', `ip ${ip} is taken: ${other.cfg} has it`, { field: 'ip', value: ip });
+    if (other.mac === mac)
+      throw new GuestflowError('InvalidInput', `mac ${mac} is taken: ${other.cfg} has it`, { field: 'mac', value: mac });
   }
   const isOwnGuest = (await findDomain(env.host, order.name)) !== undefined;
   if (!isOwnGuest && (await addressAnswers(env.host, { ip, bridge, signal: env.signal }))) {
@@ -100,8 +134,15 @@ async function mustBeUnused(env: StepEnv, order: GuestOrder, ip: string, mac: st
 
 /** Checks the order against this dom0 and returns it with everything decided. */
 export async function planGuest(env: StepEnv, input: { order: GuestOrder; lease: Reservation }): Promise<GuestSpec> {
-  const { order: { ip: _ip, netmask: _netmask, gateway: _gateway, bridge: _bridge, mac: orderedMac, ...decided }, lease: { mac: leasedMac, ...lease } } = input;
-  if (decided.dom0 !== env.settings.host) throw new GuestflowError('InvalidInput', `the order is for dom0 ${decided.dom0}, this is ${env.settings.host}`, { field: 'dom0', value: decided.dom0 });
+  const {
+    order: { ip: _ip, netmask: _netmask, gateway: _gateway, bridge: _bridge, mac: orderedMac, ...decided },
+    lease: { mac: leasedMac, ...lease },
+  } = input;
+  if (decided.dom0 !== env.settings.host)
+    throw new GuestflowError('InvalidInput', `the order is for dom0 ${decided.dom0}, this is ${env.settings.host}`, {
+      field: 'dom0',
+      value: decided.dom0,
+    });
   await mustBeReady(env);
   await mustBeFree(env, input.order);
   await mustFit(env, input.order);

@@ -27,15 +27,28 @@ async function rootVolume(env: StepEnv, ref: GuestRef): Promise<Volume> {
 
 async function mustHaveRoom(env: StepEnv, more: number): Promise<void> {
   const free = (await volumeGroup(env.host, env.settings.volumeGroup))?.freeBytes ?? 0;
-  if (more > free) throw new GuestflowError('NoCapacity', `volume group ${env.settings.volumeGroup} has ${formatSize(free)} free, ${formatSize(more - free)} too little to grow the disk`, { field: 'disk' });
+  if (more > free)
+    throw new GuestflowError(
+      'NoCapacity',
+      `volume group ${env.settings.volumeGroup} has ${formatSize(free)} free, ${formatSize(more - free)} too little to grow the disk`,
+      { field: 'disk' },
+    );
 }
 
 /** Grows the volume and its file system to `bytes`. The new part is wiped before the guest can read it. */
 export async function growDisk(env: StepEnv, { ref, bytes }: ResizeInput): Promise<void> {
-  const { host, settings: { volumeGroup: vg } } = env;
+  const {
+    host,
+    settings: { volumeGroup: vg },
+  } = env;
   await mustBeOff(env, ref);
   const volume = await rootVolume(env, ref);
-  if (bytes < volume.bytes) throw new GuestflowError('InvalidInput', `the disk of ${ref.name} has ${formatSize(volume.bytes)}; it cannot become smaller (${formatSize(bytes)})`, { field: 'disk' });
+  if (bytes < volume.bytes)
+    throw new GuestflowError(
+      'InvalidInput',
+      `the disk of ${ref.name} has ${formatSize(volume.bytes)}; it cannot become smaller (${formatSize(bytes)})`,
+      { field: 'disk' },
+    );
   const device = devicePath(vg, volume.name);
   const begun = volume.tags.find((tag) => tag.startsWith(GROWN_TAG));
   const from = begun === undefined ? volume.bytes : Number(begun.slice(GROWN_TAG.length));
@@ -56,7 +69,10 @@ export async function growDisk(env: StepEnv, { ref, bytes }: ResizeInput): Promi
 
 /** Undo of growing: the file system and the volume back to `bytes`, the part that goes wiped. */
 export async function shrinkDisk(env: StepEnv, { ref, bytes }: ResizeInput): Promise<void> {
-  const { host, settings: { volumeGroup: vg } } = env;
+  const {
+    host,
+    settings: { volumeGroup: vg },
+  } = env;
   await mustBeOff(env, ref);
   const volume = await rootVolume(env, ref);
   const marks = volume.tags.filter((tag) => tag.startsWith(GROWN_TAG));

@@ -25,6 +25,7 @@ async function rename(env: StepEnv, ref: GuestRef, pairOf: (name: string) => rea
   const own = new Set((await listVolumes(env.host, vg)).filter((volume) => isOwner(volumeOwner(volume), ref)).map(({ name }) => name));
   for (const [from, to] of [root, swap].map(pairOf)) {
     if (own.has(from)) await renameVolume(env.host, vg, from, to);
-    else if (!own.has(to)) throw new GuestflowError('NotFound', `${ref.name} has no volume ${vg}/${from} or ${vg}/${to}: nothing was renamed`);
+    else if (!own.has(to))
+      throw new GuestflowError('NotFound', `${ref.name} has no volume ${vg}/${from} or ${vg}/${to}: nothing was renamed`);
   }
 }

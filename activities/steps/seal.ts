@@ -24,11 +24,19 @@ export async function sealGuest(env: StepEnv, spec: GuestSpec): Promise<{ sealed
   const target = { ip: spec.network.ip, keyPath: paths.provisionKey, knownHosts: paths.knownHosts, signal: env.signal };
   if ((await host.files.info(paths.provisionKey)) === undefined) return { sealed: true };
   // Exit 255 is ssh's own: a killed attempt may have sealed the guest already, and its key is refused now.
-  const first = await guestRun(host, { ...target, command: SEAL_SCRIPT, input: `${provisionKeyComment(spec)}\n`, timeoutMs: 60_000, okCodes: [0, 255] });
-  if (first.code === 255 && !/permission denied/i.test(first.stderr)) throw new GuestflowError('ToolFailed', `${spec.name} could not be reached to take the provisioning key away: ${first.stderr.trim()}`);
+  const first = await guestRun(host, {
+    ...target,
+    command: SEAL_SCRIPT,
+    input: `${provisionKeyComment(spec)}\n`,
+    timeoutMs: 60_000,
+    okCodes: [0, 255],
+  });
+  if (first.code === 255 && !/permission denied/i.test(first.stderr))
+    throw new GuestflowError('ToolFailed', `${spec.name} could not be reached to take the provisioning key away: ${first.stderr.trim()}`);
   const again = await guestRun(host, { ...target, command: 'true', timeoutMs: 60_000, okCodes: [0, 255] });
   if (again.code === 0) throw new GuestflowError('ToolFailed', `${spec.name} still takes the provisioning key after it was removed`);
-  if (!/permission denied/i.test(again.stderr)) throw new GuestflowError('ToolFailed', `whether ${spec.name} refuses the provisioning key is unknown: ${again.stderr.trim()}`);
+  if (!/permission denied/i.test(again.stderr))
+    throw new GuestflowError('ToolFailed', `whether ${spec.name} refuses the provisioning key is unknown: ${again.stderr.trim()}`);
   // The private half last: as long as it is there, the guest counts as not sealed.
   await host.files.remove(`${paths.provisionKey}.pub`);
   await host.files.remove(paths.provisionKey);

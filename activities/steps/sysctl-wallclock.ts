@@ -48,14 +48,24 @@ export async function setWallclock(env: StepEnv, spec: GuestSpec): Promise<Wallc
   const paths = guestPaths(env.settings, spec.name);
   const before = Date.now();
   const result = await guestRun(env.host, {
-    ip: spec.network.ip, keyPath: paths.provisionKey, knownHosts: paths.knownHosts, command: 'sh -s', input: WALLCLOCK_SCRIPT,
-    timeoutMs: 3 * 60_000, signal: env.signal, okCodes: [0, 21, 22, 23],
+    ip: spec.network.ip,
+    keyPath: paths.provisionKey,
+    knownHosts: paths.knownHosts,
+    command: 'sh -s',
+    input: WALLCLOCK_SCRIPT,
+    timeoutMs: 3 * 60_000,
+    signal: env.signal,
+    okCodes: [0, 21, 22, 23],
   });
   const after = Date.now();
   const reason = EXIT_REASONS[result.code];
   if (reason !== undefined) throw new GuestflowError('ToolFailed', `${spec.name}: ${reason}`);
   const lines = result.stdout.split('\n').map((line) => line.split('=') as [string, ...string[]]);
-  const value = (key: string): string => lines.find(([name]) => name === key)?.slice(1).join('=') ?? '';
+  const value = (key: string): string =>
+    lines
+      .find(([name]) => name === key)
+      ?.slice(1)
+      .join('=') ?? '';
   // The script reads the clock last: the answer is as old as the way back.
   const skew = Number(value('now')) - after / 1000;
   const fromConsole = (await consoleTail(env.host, spec.name, 2_000)).split('\n').filter((line) => /time went backwards/i.test(line));

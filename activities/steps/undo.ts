@@ -20,7 +20,8 @@ export const RELEASED_PREFIX = 'del-';
 
 /** Nothing is ever taken from under a domain, dying ones included. */
 export async function mustBeOff(env: StepEnv, ref: GuestRef): Promise<void> {
-  if ((await findDomain(env.host, ref.name)) !== undefined) throw new GuestflowError('ToolFailed', `domain ${ref.name} is still in xl list: its disks and its cfg stay until it has gone`);
+  if ((await findDomain(env.host, ref.name)) !== undefined)
+    throw new GuestflowError('ToolFailed', `domain ${ref.name} is still in xl list: its disks and its cfg stay until it has gone`);
 }
 
 /** Undo of create-image: the image, whole or half made. The guest is off. */
@@ -90,7 +91,13 @@ export async function removeVolumes(env: StepEnv, ref: GuestRef): Promise<void> 
     if (name !== volume.name) await renameVolume(env.host, vg, volume.name, name);
     const device = devicePath(vg, name);
     env.progress(`wiping ${device} (${formatSize(volume.bytes)})`);
-    await zeroVolume(env.host, device, { bytes: volume.bytes, signal: env.signal, onProgress: (bytes) => { env.progress(`wiping ${device}: ${formatSize(bytes)}`, bytes / volume.bytes); } });
+    await zeroVolume(env.host, device, {
+      bytes: volume.bytes,
+      signal: env.signal,
+      onProgress: (bytes) => {
+        env.progress(`wiping ${device}: ${formatSize(bytes)}`, bytes / volume.bytes);
+      },
+    });
     await mustReadZeros(env, device, volume.bytes);
     await removeVolume(env.host, vg, name);
   }
@@ -101,8 +108,13 @@ const SAMPLE_BYTES = 1024 * 1024;
 /** Reads the start, the middle and the end of a wiped volume back. */
 async function mustReadZeros(env: StepEnv, device: string, bytes: number): Promise<void> {
   for (const offset of [0, Math.floor(bytes / 2), bytes - SAMPLE_BYTES]) {
-    const { code } = await env.host.run('cmp', ['--silent', `--bytes=${String(SAMPLE_BYTES)}`, `--ignore-initial=${String(offset)}:0`, device, '/dev/zero'], { okCodes: [0, 1], signal: env.signal });
-    if (code !== 0) throw new GuestflowError('ToolFailed', `${device} is not zero at byte ${String(offset)} after it was wiped: it is not given back`);
+    const { code } = await env.host.run(
+      'cmp',
+      ['--silent', `--bytes=${String(SAMPLE_BYTES)}`, `--ignore-initial=${String(offset)}:0`, device, '/dev/zero'],
+      { okCodes: [0, 1], signal: env.signal },
+    );
+    if (code !== 0)
+      throw new GuestflowError('ToolFailed', `${device} is not zero at byte ${String(offset)} after it was wiped: it is not given back`);
   }
 }
 

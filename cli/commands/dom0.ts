@@ -8,20 +8,48 @@ const DRAIN = 'Takes no new guests on a dom0; those that it has stay.';
 export function registerDom0(program: Command, context: Context): void {
   const { io } = context;
   const dom0 = program.command('dom0').summary('the dom0s: what they have, lack and promise').helpCommand(false);
-  const verb = (name: string, summary: string, description: string): Command => withServer(dom0.command(name).summary(summary).description(description).argument('<HOST>'));
+  const verb = (name: string, summary: string, description: string): Command =>
+    withServer(dom0.command(name).summary(summary).description(description).argument('<HOST>'));
 
-  withServer(dom0.command('list').summary('the dom0s, and what each has to sell').description('The dom0s that have registered: what is left of the memory, vcpus and disk that their policies let be sold, and what guests made by hand take.')).action(context.action(async (options: ServerOptions) => (await import('../dom0.ts')).listDom0s(io, options)));
-  verb('check', 'what a dom0 lacks', 'Looks for every row of what a dom0 needs, and names the command that mends each that is missing. Changes nothing.')
-    .action(context.action(async (host: string, options: ServerOptions) => (await import('../dom0.ts')).checkDom0(io, host, 'preflight', options)));
-  verb('prepare', 'put right what is safe to', 'Puts right what a dom0 lacks where that is safe, then checks again.')
-    .action(context.action(async (host: string, options: ServerOptions) => (await import('../dom0.ts')).checkDom0(io, host, 'prepare', options)));
-  verb('facts', 'what a dom0 has', 'Memory, volume group, network, addresses and domains of a dom0, as its own tools say. With --json, for provision --check --facts.')
-    .action(context.action(async (host: string, options: ServerOptions) => (await import('../dom0.ts')).showFacts(io, host, options)));
-  verb('show', 'a dom0\'s ledger', 'What a dom0 has promised to whom, and what its worker said last.')
-    .action(context.action(async (host: string, options: ServerOptions) => (await import('../dom0.ts')).showLedger(io, host, options)));
-  verb('audit', 'what carries our mark, and whose it is', 'Lists everything on a dom0 that carries guestflow\'s mark, by guest and order, and what nobody claims (orphans). Then compares the ledger with it, which happens every quarter of an hour anyway. Exit code 4 when there are orphans.')
-    .option('--clean', 'remove the orphans, after showing them').option('--yes', 'with --clean: do not ask')
+  withServer(
+    dom0
+      .command('list')
+      .summary('the dom0s, and what each has to sell')
+      .description(
+        'The dom0s that have registered: what is left of the memory, vcpus and disk that their policies let be sold, and what guests made by hand take.',
+      ),
+  ).action(context.action(async (options: ServerOptions) => (await import('../dom0.ts')).listDom0s(io, options)));
+  verb(
+    'check',
+    'what a dom0 lacks',
+    'Looks for every row of what a dom0 needs, and names the command that mends each that is missing. Changes nothing.',
+  ).action(
+    context.action(async (host: string, options: ServerOptions) => (await import('../dom0.ts')).checkDom0(io, host, 'preflight', options)),
+  );
+  verb('prepare', 'put right what is safe to', 'Puts right what a dom0 lacks where that is safe, then checks again.').action(
+    context.action(async (host: string, options: ServerOptions) => (await import('../dom0.ts')).checkDom0(io, host, 'prepare', options)),
+  );
+  verb(
+    'facts',
+    'what a dom0 has',
+    'Memory, volume group, network, addresses and domains of a dom0, as its own tools say. With --json, for provision --check --facts.',
+  ).action(context.action(async (host: string, options: ServerOptions) => (await import('../dom0.ts')).showFacts(io, host, options)));
+  verb('show', "a dom0's ledger", 'What a dom0 has promised to whom, and what its worker said last.').action(
+    context.action(async (host: string, options: ServerOptions) => (await import('../dom0.ts')).showLedger(io, host, options)),
+  );
+  verb(
+    'audit',
+    'what carries our mark, and whose it is',
+    "Lists everything on a dom0 that carries guestflow's mark, by guest and order, and what nobody claims (orphans). Then compares the ledger with it, which happens every quarter of an hour anyway. Exit code 4 when there are orphans.",
+  )
+    .option('--clean', 'remove the orphans, after showing them')
+    .option('--yes', 'with --clean: do not ask')
     .action(context.action(async (host: string, options: AuditOptions) => (await import('../audit.ts')).auditDom0(io, host, options)));
-  verb('drain', 'take no new guests', DRAIN).option('--off', 'take them again')
-    .action(context.action(async (host: string, options: ServerOptions & { readonly off?: true }) => (await import('../dom0.ts')).drainDom0(io, host, options)));
+  verb('drain', 'take no new guests', DRAIN)
+    .option('--off', 'take them again')
+    .action(
+      context.action(async (host: string, options: ServerOptions & { readonly off?: true }) =>
+        (await import('../dom0.ts')).drainDom0(io, host, options),
+      ),
+    );
 }

@@ -33,29 +33,53 @@ function collect(value: string, before: readonly string[] | undefined): readonly
 }
 
 export function registerGateway(program: Command, context: Context): void {
-  const gateway = program.command('gateway').summary('take webhooks of billing, and the REST API').description(DESCRIPTION)
+  const gateway = program
+    .command('gateway')
+    .summary('take webhooks of billing, and the REST API')
+    .description(DESCRIPTION)
     .option('--listen <HOST:PORT>', 'where it listens', '127.0.0.1:8480')
     .option('--stripe-secret-file <FILE>', 'signing secrets of the Stripe endpoint, one a line')
     .option('--signup-secret-file <FILE>', 'secrets of Standard Webhooks, one a line')
     .option('--token-file <FILE>', 'tokens of /v1 (guestflow gateway token makes them)')
     .option('--plans <FILE>', 'your own plans (default: GUESTFLOW_PLANS, or the shipped plans.yaml)')
     .option('--prices <FILE>', 'which price stands for which plan (default: none, the names of plans decide)')
-    .addOption(new Option('--past-due <WHAT>', 'a guest whose payment is late runs on, or is suspended (default: run)').choices(['run', 'suspend']))
+    .addOption(
+      new Option('--past-due <WHAT>', 'a guest whose payment is late runs on, or is suspended (default: run)').choices(['run', 'suspend']),
+    )
     .option('--no-restart', 'a change of plan may not restart a guest')
     .option('--answer-within <MS>', 'time that Temporal has to take an event (default: 950)')
     .option('--address <HOST:PORT>', 'where Temporal is (default: TEMPORAL_ADDRESS, temporal.toml, or the embedded server)')
     .option('--namespace <NAME>', 'namespace of Temporal (default: TEMPORAL_NAMESPACE, or "default")')
     .option('--state-dir <DIR>', 'state directory of the embedded server (default: GUESTFLOW_STATE, or .guestflow)')
-    .action(context.action(async (options: GatewayCommandOptions) => (await import('../gateway.ts')).runGatewayCommand(context.io, options)));
+    .action(
+      context.action(async (options: GatewayCommandOptions) => (await import('../gateway.ts')).runGatewayCommand(context.io, options)),
+    );
 
-  gateway.command('token').summary('make a token for /v1').description('Makes a bearer token, prints it once, and adds its hash to the file of tokens.')
+  gateway
+    .command('token')
+    .summary('make a token for /v1')
+    .description('Makes a bearer token, prints it once, and adds its hash to the file of tokens.')
     .argument('<NAME>', 'who gets it: letters a-z, digits, hyphens')
     .requiredOption('--scope <SCOPE>', 'guests:read, guests:order, guests:operate or guests:terminate; may be repeated', collect)
     .requiredOption('--file <FILE>', 'file of tokens; made when it is not there')
     .option(...JSON_OPTION)
-    .action(context.action(async (name: string, options: TokenOptions) => (await import('../gateway.ts')).makeTokenCommand(context.io, name, options)));
+    .action(
+      context.action(async (name: string, options: TokenOptions) =>
+        (await import('../gateway.ts')).makeTokenCommand(context.io, name, options),
+      ),
+    );
 
-  withServer(program.command('events').summary('orders of billing, and what went wrong').description('Lists the orders that billing has spoken of; with an ORDER, its events and what is done about them.')
-    .argument('[ORDER]').option('--problems', 'only those that a person must know of').option('--acknowledge', 'with ORDER: what was refused has been seen, and what failed is tried again at once'))
-    .action(context.action(async (order: string | undefined, options: EventsOptions) => (await import('../events.ts')).showEvents(context.io, order, options)));
+  withServer(
+    program
+      .command('events')
+      .summary('orders of billing, and what went wrong')
+      .description('Lists the orders that billing has spoken of; with an ORDER, its events and what is done about them.')
+      .argument('[ORDER]')
+      .option('--problems', 'only those that a person must know of')
+      .option('--acknowledge', 'with ORDER: what was refused has been seen, and what failed is tried again at once'),
+  ).action(
+    context.action(async (order: string | undefined, options: EventsOptions) =>
+      (await import('../events.ts')).showEvents(context.io, order, options),
+    ),
+  );
 }

@@ -15,31 +15,48 @@ interface ConsoleOptions extends ServerOptions {
 
 export function registerGuests(program: Command, context: Context): void {
   const { io } = context;
-  withServer(program.command('list').summary('list the guests').description('Lists the guests, from Temporal\'s search attributes: a change may take a second to show.')
-    .option('--phase <PHASE>', 'only those in this phase').option('--dom0 <HOST>', 'only those on this dom0').option('--all', 'those that are gone, too'))
-    .action(context.action(async (options: ListOptions) => {
+  withServer(
+    program
+      .command('list')
+      .summary('list the guests')
+      .description("Lists the guests, from Temporal's search attributes: a change may take a second to show.")
+      .option('--phase <PHASE>', 'only those in this phase')
+      .option('--dom0 <HOST>', 'only those on this dom0')
+      .option('--all', 'those that are gone, too'),
+  ).action(
+    context.action(async (options: ListOptions) => {
       const { printJson, printLine, printTable } = await import('../io.ts');
       const rows = await withGuestflow(options, (flow) => flow.list(options));
       if (options.json) printJson(io, rows);
       else if (rows.length === 0) printLine(io, 'no guests');
-      else printTable(io, ['NAME', 'PHASE', 'DOM0', 'PLAN', 'ORDER', 'ORDERED'], rows.map((row) => [row.name, row.phase, row.dom0, row.plan, row.order, row.orderedAt]));
+      else
+        printTable(
+          io,
+          ['NAME', 'PHASE', 'DOM0', 'PLAN', 'ORDER', 'ORDERED'],
+          rows.map((row) => [row.name, row.phase, row.dom0, row.plan, row.order, row.orderedAt]),
+        );
       return undefined;
-    }));
+    }),
+  );
 
-  withServer(program.command('show').summary('all that is known of a guest').argument('<NAME>')).action(context.action(async (name: string, options: ServerOptions) => {
-    const [{ describeGuest }, { printJson }] = await Promise.all([import('../show-guest.ts'), import('../io.ts')]);
-    return withGuestflow(options, async (flow) => {
-      const { status, operation, activities } = await flow.progress(name);
-      const whole = operation === undefined ? status : { ...status, steps: operation.steps };
-      const url = flow.guestUrl(name);
-      if (options.json) printJson(io, { ...whole, ...(url === undefined ? {} : { url }) });
-      else describeGuest(io, whole, url, { activities, ...(operation === undefined ? {} : { operation }) });
-      return undefined;
-    });
-  }));
+  withServer(program.command('show').summary('all that is known of a guest').argument('<NAME>')).action(
+    context.action(async (name: string, options: ServerOptions) => {
+      const [{ describeGuest }, { printJson }] = await Promise.all([import('../show-guest.ts'), import('../io.ts')]);
+      return withGuestflow(options, async (flow) => {
+        const { status, operation, activities } = await flow.progress(name);
+        const whole = operation === undefined ? status : { ...status, steps: operation.steps };
+        const url = flow.guestUrl(name);
+        if (options.json) printJson(io, { ...whole, ...(url === undefined ? {} : { url }) });
+        else describeGuest(io, whole, url, { activities, ...(operation === undefined ? {} : { operation }) });
+        return undefined;
+      });
+    }),
+  );
 
-  withServer(program.command('console').summary('the end of a guest\'s console').argument('<NAME>').option('--lines <N>', 'how many lines', '100'))
-    .action(context.action(async (name: string, options: ConsoleOptions) => {
+  withServer(
+    program.command('console').summary("the end of a guest's console").argument('<NAME>').option('--lines <N>', 'how many lines', '100'),
+  ).action(
+    context.action(async (name: string, options: ConsoleOptions) => {
       const { printJson } = await import('../io.ts');
       const lines = await wholeNumber('lines', options.lines, 10_000);
       return withGuestflow(options, async (flow) => {
@@ -50,12 +67,16 @@ export function registerGuests(program: Command, context: Context): void {
         else io.stdout.write(text === '' || text.endsWith('\n') ? text : `${text}\n`);
         return undefined;
       });
-    }));
+    }),
+  );
 }
 
 /** A flag that must be a whole number from 1 up. */
 async function wholeNumber(flag: string, text: string, most: number): Promise<number> {
   if (/^\d{1,9}$/.test(text) && Number(text) >= 1 && Number(text) <= most) return Number(text);
   const { GuestflowError } = await import('../../contract/errors.ts');
-  throw new GuestflowError('InvalidInput', `--${flag} "${text}" must be a whole number from 1 to ${String(most)}`, { field: flag, value: text });
+  throw new GuestflowError('InvalidInput', `--${flag} "${text}" must be a whole number from 1 to ${String(most)}`, {
+    field: flag,
+    value: text,
+  });
 }

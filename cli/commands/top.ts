@@ -8,9 +8,16 @@ export interface TopOptions extends ServerOptions {
 }
 
 export function registerTop(program: Command, context: Context): void {
-  withServer(program.command('top').summary('the domains of the dom0s, with cpu and memory').option('--dom0 <HOST>', 'only this one').option('--watch', 'again every three seconds, until Ctrl-C'))
-    .action(context.action(async (options: TopOptions) => {
+  withServer(
+    program
+      .command('top')
+      .summary('the domains of the dom0s, with cpu and memory')
+      .option('--dom0 <HOST>', 'only this one')
+      .option('--watch', 'again every three seconds, until Ctrl-C'),
+  ).action(
+    context.action(async (options: TopOptions) => {
       const { top } = await import('../top.ts');
       return top(context.io, options);
-    }));
+    }),
+  );
 }

@@ -14,11 +14,13 @@ export function registerUp(program: Command, context: Context): void {
   program
     .command('up')
     .summary('all in one: Temporal, workers, a dom0, and guest1')
-    .description('Starts an embedded Temporal, the control worker and a dom0 (this machine if it is one, else the lab), orders guest1 and stays up until Ctrl-C.')
+    .description(
+      'Starts an embedded Temporal, the control worker and a dom0 (this machine if it is one, else the lab), orders guest1 and stays up until Ctrl-C.',
+    )
     .option('--once', 'end when guest1 is there, with its exit code')
     .option(...JSON_OPTION)
     .option('--simulate', 'on a simulated dom0: for looking at workflows without Xen')
     .option('--dom0-here', 'this machine is a dom0, and may be used')
-    .option('--state-dir <dir>', 'where Temporal\'s database and the lab\'s state are kept (default: GUESTFLOW_STATE, or .guestflow)')
+    .option('--state-dir <dir>', "where Temporal's database and the lab's state are kept (default: GUESTFLOW_STATE, or .guestflow)")
     .action(context.action(async (options: UpOptions) => (await import('../up.ts')).up(options)));
 }

@@ -44,7 +44,9 @@ export async function labDom0(options: Dom0Options): Promise<UpDom0> {
     keep: true,
     signal: options.signal,
     packageFile: async () => (await buildDom0Package({})).file,
-    onProgress: ({ message, seconds }) => { options.say(seconds === undefined ? message : `${message} (${seconds.toFixed(1)} s)`); },
+    onProgress: ({ message, seconds }) => {
+      options.say(seconds === undefined ? message : `${message} (${seconds.toFixed(1)} s)`);
+    },
   });
   return {
     host: lab.dom0Name,
@@ -60,12 +62,21 @@ export async function thisDom0(options: Dom0Options): Promise<UpDom0> {
   const settings = existsSync('/etc/guestflow/dom0.yaml') ? await loadDom0Settings() : defaultSettings(options.stateDir);
   const host = createHost();
   const stop = startWorker(options, settings, host);
-  return { host: settings.host, kind: 'here', exec: async ([tool = '', ...args]) => (await host.run(tool, args)).stdout, sshOptions: [], stop };
+  return {
+    host: settings.host,
+    kind: 'here',
+    exec: async ([tool = '', ...args]) => (await host.run(tool, args)).stdout,
+    sshOptions: [],
+    stop,
+  };
 }
 
 function defaultSettings(stateDir: string): Dom0WorkerSettings {
   const reason = `this machine has no /etc/guestflow/dom0.yaml, and its network cannot be guessed`;
-  throw new GuestflowError('HostNotReady', reason, { field: 'network', mend: `write /etc/guestflow/dom0.yaml (deploy/dom0/dom0.yaml is an example for ${hostname()}); the state stays in ${stateDir}` });
+  throw new GuestflowError('HostNotReady', reason, {
+    field: 'network',
+    mend: `write /etc/guestflow/dom0.yaml (deploy/dom0/dom0.yaml is an example for ${hostname()}); the state stays in ${stateDir}`,
+  });
 }
 
 /** The fake dom0 of the tests: the same steps, no Xen. Each run begins with an empty one. */
@@ -74,7 +85,10 @@ export async function simulatedDom0(options: Dom0Options): Promise<UpDom0> {
   const network = { cidr: '192.168.77.0/24', gateway: '192.168.77.1' };
   const fake = await createFakeDom0({ speed: 'watchable', network: { ...network, bridge: 'xenbr0' } });
   const host = fake.host();
-  const settings = parseDom0Settings({ host: 'simulated', network, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64' }, 'the simulated dom0');
+  const settings = parseDom0Settings(
+    { host: 'simulated', network, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64' },
+    'the simulated dom0',
+  );
   // Nothing on it happens by itself.
   const stopWorker = startWorker(options, settings, host, false);
   return {
@@ -98,10 +112,11 @@ function startWorker(options: Dom0Options, settings: Dom0WorkerSettings, host: H
     logger: options.logger,
     host,
     watchesDomains,
-  }).catch((error: unknown) => { options.logger.error({ err: error }, 'the dom0 worker ended'); });
+  }).catch((error: unknown) => {
+    options.logger.error({ err: error }, 'the dom0 worker ended');
+  });
   return async () => {
     stop.abort();
     await running;
   };
 }
-

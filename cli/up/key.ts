@@ -14,6 +14,7 @@ export async function loginKey(stateDir: string): Promise<LoginKey> {
   const directory = join(stateDir, 'ssh');
   const file = join(directory, 'id_ed25519');
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  if (!existsSync(file) || !existsSync(`${file}.pub`)) await createRunner().run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'guestflow up', '-f', file]);
+  if (!existsSync(file) || !existsSync(`${file}.pub`))
+    await createRunner().run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'guestflow up', '-f', file]);
   return { file, publicKey: (await readFile(`${file}.pub`, 'utf8')).trim() };
 }

@@ -19,7 +19,9 @@ export function createStages(io: Io, options: UpOptions): Stages {
   const done: Stage[] = [];
   const mark = options.simulate === true ? 'simulated  ' : '';
   const clock = (): string => `${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s`;
-  const line = (text: string): void => { io.stderr.write(`${mark}${clock()}  ${text}\n`); };
+  const line = (text: string): void => {
+    io.stderr.write(`${mark}${clock()}  ${text}\n`);
+  };
   return {
     async run(name, work) {
       const start = performance.now();
@@ -35,7 +37,9 @@ export function createStages(io: Io, options: UpOptions): Stages {
       line(`${name}: ${result} (${seconds.toFixed(1)} s)`);
       return result;
     },
-    note: (text) => { io.stderr.write(`${mark}${text}\n`); },
+    note: (text) => {
+      io.stderr.write(`${mark}${text}\n`);
+    },
     all: () => [...done],
     stop: () => undefined,
   };

@@ -38,11 +38,29 @@ function quoted(word: string): string {
 
 /** A command that logs in to the guest when it is pasted. */
 export function loginCommand(dom0: UpDom0, key: LoginKey, knownHosts: string, ip: string): string {
-  return ['ssh', '-i', key.file, '-o', `UserKnownHostsFile=${knownHosts}`, '-o', 'StrictHostKeyChecking=accept-new', ...dom0.sshOptions, `root@${ip}`].map(quoted).join(' ');
+  return [
+    'ssh',
+    '-i',
+    key.file,
+    '-o',
+    `UserKnownHostsFile=${knownHosts}`,
+    '-o',
+    'StrictHostKeyChecking=accept-new',
+    ...dom0.sshOptions,
+    `root@${ip}`,
+  ]
+    .map(quoted)
+    .join(' ');
 }
 
 /** Asks the dom0 and Temporal how things are now. */
-export async function summarise(flow: Guestflow, dom0: UpDom0, key: LoginKey, knownHosts: string, run: Pick<Summary, 'found' | 'stages' | 'seconds'> & { readonly name: string; readonly uiUrl: string }): Promise<Summary> {
+export async function summarise(
+  flow: Guestflow,
+  dom0: UpDom0,
+  key: LoginKey,
+  knownHosts: string,
+  run: Pick<Summary, 'found' | 'stages' | 'seconds'> & { readonly name: string; readonly uiUrl: string },
+): Promise<Summary> {
   const { status, operation } = await flow.progress(run.name);
   const ref = { name: status.name, order: status.order, dom0: status.dom0 };
   const [inventory, xlList, lvs, next] = await Promise.all([
@@ -53,33 +71,66 @@ export async function summarise(flow: Guestflow, dom0: UpDom0, key: LoginKey, kn
   ]);
   const ip = status.spec?.network.ip ?? '';
   return {
-    simulated: dom0.kind === 'simulated', dom0: { host: dom0.host, kind: dom0.kind }, guest: status, found: run.found, stages: run.stages, steps: operation?.steps ?? [], inventory,
+    simulated: dom0.kind === 'simulated',
+    dom0: { host: dom0.host, kind: dom0.kind },
+    guest: status,
+    found: run.found,
+    stages: run.stages,
+    steps: operation?.steps ?? [],
+    inventory,
     login: dom0.kind === 'simulated' ? 'there is nothing to log in to: the guest is simulated' : loginCommand(dom0, key, knownHosts, ip),
-    xlList, lvs, schedule: { id: nightlyScheduleId(run.name), next: next ?? 'paused' }, urls: { guest: `${run.uiUrl}/namespaces/default/workflows/${encodeURIComponent(guestWorkflowId(run.name))}`, ui: run.uiUrl }, seconds: run.seconds,
+    xlList,
+    lvs,
+    schedule: { id: nightlyScheduleId(run.name), next: next ?? 'paused' },
+    urls: { guest: `${run.uiUrl}/namespaces/default/workflows/${encodeURIComponent(guestWorkflowId(run.name))}`, ui: run.uiUrl },
+    seconds: run.seconds,
   };
 }
 
 /** The fake dom0 knows the columns that the steps ask for. */
-const SIMULATED_LVS = ['--reportformat', 'json', '--units', 'b', '--nosuffix', '-o', 'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr', 'vg01'];
+const SIMULATED_LVS = [
+  '--reportformat',
+  'json',
+  '--units',
+  'b',
+  '--nosuffix',
+  '-o',
+  'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr',
+  'vg01',
+];
 
 /** The summary for a person. */
 export function printSummary(io: Io, summary: Summary): void {
   const mark = summary.simulated ? 'simulated  ' : '';
-  const say = (text = ''): void => { for (const line of text.trimEnd().split('\n')) printLine(io, `${mark}${line}`.trimEnd()); };
+  const say = (text = ''): void => {
+    for (const line of text.trimEnd().split('\n')) printLine(io, `${mark}${line}`.trimEnd());
+  };
   const { guest, inventory } = summary;
   const backup = inventory.backups.at(-1);
   say();
-  say(`${guest.name} is ${guest.phase} at ${guest.spec?.network.ip ?? '?'} on dom0 ${guest.dom0}${summary.found ? ' (found as it was left)' : ''}, ${summary.seconds.toFixed(0)} s after the start`);
+  say(
+    `${guest.name} is ${guest.phase} at ${guest.spec?.network.ip ?? '?'} on dom0 ${guest.dom0}${summary.found ? ' (found as it was left)' : ''}, ${summary.seconds.toFixed(0)} s after the start`,
+  );
   for (const warning of guest.warnings) say(`warning: ${warning}`);
   say();
   say(`log in     ${summary.login}`);
   say(`watch      ${summary.urls.guest}`);
   say(`backups    every night, next ${summary.schedule.next} (schedule ${summary.schedule.id})`);
   if (backup !== undefined) say(`           first one: ${backup.path}, ${formatSize(backup.bytes)}, ${backup.state}`);
-  for (const [title, text] of [['xl list', summary.xlList], ['lvs', summary.lvs], [`/etc/xen/${guest.name}.cfg`, inventory.cfg ?? '']] as const) {
+  for (const [title, text] of [
+    ['xl list', summary.xlList],
+    ['lvs', summary.lvs],
+    [`/etc/xen/${guest.name}.cfg`, inventory.cfg ?? ''],
+  ] as const) {
     say();
     say(title);
-    say(text.trimEnd().split('\n').map((line) => `  ${line}`).join('\n'));
+    say(
+      text
+        .trimEnd()
+        .split('\n')
+        .map((line) => `  ${line}`)
+        .join('\n'),
+    );
   }
 }
 

@@ -18,7 +18,16 @@ interface Request {
 
 /** Lets `workflows/` import the short limits; the short limits import the real ones. */
 const inTheirPlace = {
-  apply(compiler: { hooks: { normalModuleFactory: { tap(name: string, work: (factory: { hooks: { beforeResolve: { tap(name: string, work: (data: Request) => void): void } } }) => void): void } } }): void {
+  apply(compiler: {
+    hooks: {
+      normalModuleFactory: {
+        tap(
+          name: string,
+          work: (factory: { hooks: { beforeResolve: { tap(name: string, work: (data: Request) => void): void } } }) => void,
+        ): void;
+      };
+    };
+  }): void {
     compiler.hooks.normalModuleFactory.tap('short-limits', (factory) => {
       factory.hooks.beforeResolve.tap('short-limits', (data) => {
         if (data.request === './time-limits.ts' && data.context.endsWith('/workflows')) data.request = SHORT_LIMITS;
@@ -33,10 +42,12 @@ export async function shortBundle(): Promise<string> {
   const path = join(DIST, `faults-bundle.${hash}.js`);
   if (existsSync(path)) return path;
   const { code } = await bundleWorkflowCode({
-    workflowsPath: WORKFLOWS_PATH, logger: new DefaultLogger('WARN'),
+    workflowsPath: WORKFLOWS_PATH,
+    logger: new DefaultLogger('WARN'),
     webpackConfigHook: (config) => ({ ...config, plugins: [...(config.plugins ?? []), inTheirPlace as never] }),
   });
-  if (!/10_?001/.test(code)) throw new Error('the short time limits have not come into the bundle: has workflows/time-limits.ts another name now?');
+  if (!/10_?001/.test(code))
+    throw new Error('the short time limits have not come into the bundle: has workflows/time-limits.ts another name now?');
   await mkdir(DIST, { recursive: true });
   const temporary = `${path}.${String(process.pid)}.part`;
   await writeFile(temporary, code);

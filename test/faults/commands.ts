@@ -7,7 +7,8 @@ const unknown = new Set<string>();
 
 /** Keeps what was started on a dom0. */
 export function collect(dom0: FakeDom0): void {
-  for (const call of dom0.calls) if (call.kind === 'process') lines.set([call.tool, ...call.args].join(' ').replaceAll(/[a-z]+\d+/g, 'N'), call);
+  for (const call of dom0.calls)
+    if (call.kind === 'process') lines.set([call.tool, ...call.args].join(' ').replaceAll(/[a-z]+\d+/g, 'N'), call);
   for (const line of dom0.unknown) unknown.add(line);
 }
 
@@ -19,9 +20,17 @@ const MOUNTS = /(^|[ /=])(mount|fuse\S*|guestmount|kpartx|partprobe)([ ,=]|$)|--
 
 /** Cases for the end, when all others have run. */
 export function commandCases(): Case[] {
-  const check = (complaints: () => string[]) => (): ReturnType<Case['run']> => Promise.resolve({ end: 'as ordered' as const, complaints: lines.size === 0 ? ['nothing was started'] : complaints() });
+  const check = (complaints: () => string[]) => (): ReturnType<Case['run']> =>
+    Promise.resolve({ end: 'as ordered' as const, complaints: lines.size === 0 ? ['nothing was started'] : complaints() });
   return [
     { name: 'commands/all are known to the fake', run: check(() => [...unknown]) },
-    { name: 'commands/nothing mounts what a tenant has written', run: check(() => [...lines.values()].map(({ tool, args }) => [tool, ...args].join(' ')).filter((line) => !CONTAINED.test(line) && (MOUNTS.test(line) || ATTACHES.test(line)))) },
+    {
+      name: 'commands/nothing mounts what a tenant has written',
+      run: check(() =>
+        [...lines.values()]
+          .map(({ tool, args }) => [tool, ...args].join(' '))
+          .filter((line) => !CONTAINED.test(line) && (MOUNTS.test(line) || ATTACHES.test(line))),
+      ),
+    },
   ];
 }

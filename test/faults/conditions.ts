@@ -10,7 +10,15 @@ import { orderOf, refOf, settingsOf, type World } from './world.ts';
 
 type Break = (world: World) => void;
 
-const CONDITIONS = ['diskFull', 'vgFull', 'noMemory', 'noLoop', 'readOnlyFs', 'guestsDoNotBoot', 'snapshotsOverflow'] as const satisfies readonly (keyof FaultPlan)[];
+const CONDITIONS = [
+  'diskFull',
+  'vgFull',
+  'noMemory',
+  'noLoop',
+  'readOnlyFs',
+  'guestsDoNotBoot',
+  'snapshotsOverflow',
+] as const satisfies readonly (keyof FaultPlan)[];
 
 async function runPassing(matrix: Matrix, index: number, rehearsal: Rehearsal, breakIt: Break): Promise<Verdict> {
   return matrix.stages.on(rehearsal.from, matrix.host, async (world) => {
@@ -39,7 +47,10 @@ async function runLasting(matrix: Matrix, index: number, rehearsal: Rehearsal, b
     const inexact = JSON.stringify(list) === JSON.stringify(left) ? [] : [`the list says ${list.join(', ')}; left is ${left.join(', ')}`];
     world.dom0.faults.restart();
     const stuck = await undo(world, matrix.tape.cleanup);
-    return { end: 'needs cleanup, then as before', complaints: [...inexact, ...unlisted, ...stuck, ...asBefore(beforeOf(matrix), world.snapshot(), settings)] };
+    return {
+      end: 'needs cleanup, then as before',
+      complaints: [...inexact, ...unlisted, ...stuck, ...asBefore(beforeOf(matrix), world.snapshot(), settings)],
+    };
   });
 }
 
@@ -52,28 +63,43 @@ function both(matrix: Matrix, index: number, rehearsal: Rehearsal, name: string,
 }
 
 function conditionCases(matrix: Matrix, index: number, rehearsal: Rehearsal): Case[] {
-  return CONDITIONS.flatMap((condition) => both(matrix, index, rehearsal, condition, (world) => { world.dom0.faults[condition] = true; }));
+  return CONDITIONS.flatMap((condition) =>
+    both(matrix, index, rehearsal, condition, (world) => {
+      world.dom0.faults[condition] = true;
+    }),
+  );
 }
 
 function missingToolCases(matrix: Matrix, index: number, rehearsal: Rehearsal): Case[] {
   const tools = [...new Set(rehearsal.calls.filter(({ kind }) => kind === 'process').map(({ name }) => name))];
-  return tools.flatMap((tool) => both(matrix, index, rehearsal, `${tool} is not installed`, (world) => { world.dom0.faults.missingTools.add(tool); }));
+  return tools.flatMap((tool) =>
+    both(matrix, index, rehearsal, `${tool} is not installed`, (world) => {
+      world.dom0.faults.missingTools.add(tool);
+    }),
+  );
 }
 
 /** Every tool that does a call's kind of work fails from that call on, for the undo as well. */
 function brokenToolCases(matrix: Matrix, index: number, rehearsal: Rehearsal): Case[] {
-  const verb = ({ tool, name, args }: FakeCall): string => [tool, name, ...(['xl', 'losetup'].includes(name) ? args.slice(0, 2) : [])].join(' ');
+  const verb = ({ tool, name, args }: FakeCall): string =>
+    [tool, name, ...(['xl', 'losetup'].includes(name) ? args.slice(0, 2) : [])].join(' ');
   return rehearsal.calls.map((call) => ({
     name: `broken/${entryName(matrix.tape.forward, index)}/${nameOf(call)}`,
-    run: () => runLasting(matrix, index, rehearsal, (world) => {
-      strike(world, call, 'fail-always');
-      world.dom0.faults.add({ kind: 'fail-always', match: (each) => each.kind === call.kind && each.index >= call.index && verb(each) === verb(call) });
-    }),
+    run: () =>
+      runLasting(matrix, index, rehearsal, (world) => {
+        strike(world, call, 'fail-always');
+        world.dom0.faults.add({
+          kind: 'fail-always',
+          match: (each) => each.kind === call.kind && each.index >= call.index && verb(each) === verb(call),
+        });
+      }),
   }));
 }
 
 export function lastingCases(matrix: Matrix): Case[] {
   return matrix.rehearsals.flatMap((rehearsal, index) => [
-    ...conditionCases(matrix, index, rehearsal), ...missingToolCases(matrix, index, rehearsal), ...brokenToolCases(matrix, index, rehearsal),
+    ...conditionCases(matrix, index, rehearsal),
+    ...missingToolCases(matrix, index, rehearsal),
+    ...brokenToolCases(matrix, index, rehearsal),
   ]);
 }

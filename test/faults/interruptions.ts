@@ -28,8 +28,14 @@ function at(world: World, call: FakeCall, act: () => unknown): void {
 async function runCancel(matrix: Matrix, index: number, rehearsal: Rehearsal, call: FakeCall): Promise<Verdict> {
   return matrix.stages.on(rehearsal.from, matrix.host, async (world) => {
     let environment: MockActivityEnvironment | undefined;
-    at(world, call, () => { environment?.cancel('CANCELLED'); });
-    await perform(world, rehearsal.entry, { onAttempt: (current) => { environment = current; } });
+    at(world, call, () => {
+      environment?.cancel('CANCELLED');
+    });
+    await perform(world, rehearsal.entry, {
+      onAttempt: (current) => {
+        environment = current;
+      },
+    });
     world.dom0.faults.restart();
     return undone(matrix, world, matrix.tape.undo[index] ?? []);
   });
@@ -63,6 +69,12 @@ async function runPowerCut(matrix: Matrix, index: number, rehearsal: Rehearsal, 
 const INTERRUPTIONS = { cancel: runCancel, overlap: runOverlap, 'power cut': runPowerCut } as const;
 
 export function interruptionCases(matrix: Matrix): Case[] {
-  return Object.entries(INTERRUPTIONS).flatMap(([name, run]) => matrix.rehearsals.flatMap((rehearsal, index) =>
-    rehearsal.calls.map((call): Case => ({ name: `${name}/${entryName(matrix.tape.forward, index)}/${nameOf(call)}`, run: () => run(matrix, index, rehearsal, call) }))));
+  return Object.entries(INTERRUPTIONS).flatMap(([name, run]) =>
+    matrix.rehearsals.flatMap((rehearsal, index) =>
+      rehearsal.calls.map((call): Case => ({
+        name: `${name}/${entryName(matrix.tape.forward, index)}/${nameOf(call)}`,
+        run: () => run(matrix, index, rehearsal, call),
+      })),
+    ),
+  );
 }

@@ -29,7 +29,14 @@ function volume(kind: 'root' | 'swap' | 'snapshot'): Make {
   return (world, name, owner) => {
     const { state } = world.dom0;
     state.volumes.push({
-      name: guestVolumes(name)[kind], extents: 25, tags: owner === undefined ? ['by-hand'] : volumeTags(owner), content: { residue: ['somebody'] }, hidden: [], dataPercent: 0, invalid: false, minor: state.nextMinor,
+      name: guestVolumes(name)[kind],
+      extents: 25,
+      tags: owner === undefined ? ['by-hand'] : volumeTags(owner),
+      content: { residue: ['somebody'] },
+      hidden: [],
+      dataPercent: 0,
+      invalid: false,
+      minor: state.nextMinor,
     });
     state.nextMinor += 1;
   };
@@ -38,14 +45,31 @@ function volume(kind: 'root' | 'swap' | 'snapshot'): Make {
 function runDomain(world: World, name: string): void {
   const { state } = world.dom0;
   state.domains.push({
-    id: state.nextDomainId, name, cfgPath: '/root/by-hand.cfg', memoryMiB: 256, vcpus: 1, disks: [], kernel: '/boot/vmlinuz-6.1.0-49-amd64', bridges: [], onCrash: 'destroy', state: 'running', startedAt: 0, looksLeft: 0,
-    booted: true, liveSysctl: {},
+    id: state.nextDomainId,
+    name,
+    cfgPath: '/root/by-hand.cfg',
+    memoryMiB: 256,
+    vcpus: 1,
+    disks: [],
+    kernel: '/boot/vmlinuz-6.1.0-49-amd64',
+    bridges: [],
+    onCrash: 'destroy',
+    state: 'running',
+    startedAt: 0,
+    looksLeft: 0,
+    booted: true,
+    liveSysctl: {},
   });
   state.nextDomainId += 1;
 }
 
 const THINGS: Readonly<Record<string, Make>> = {
-  cfg: (world, name, owner) => { world.dom0.machine.writeText(guestPaths(world.settings, name).cfg, `${owner === undefined ? '# by hand' : cfgHeader(owner)}\nname = '${name}'\nmemory = 64\n`); },
+  cfg: (world, name, owner) => {
+    world.dom0.machine.writeText(
+      guestPaths(world.settings, name).cfg,
+      `${owner === undefined ? '# by hand' : cfgHeader(owner)}\nname = '${name}'\nmemory = 64\n`,
+    );
+  },
   'root volume': volume('root'),
   'swap volume': volume('swap'),
   'volume of the snapshot’s name': volume('snapshot'),
@@ -53,16 +77,36 @@ const THINGS: Readonly<Record<string, Make>> = {
   'backup directory': directory('backups'),
   'state directory': directory('state'),
   'running domain': runDomain,
-  'autostart link': (world, name) => { symlinkSync('/root/by-hand.cfg', world.dom0.machine.at(guestPaths(world.settings, name).autostart)); },
-  'autostart file': (world, name) => { world.dom0.machine.writeText(guestPaths(world.settings, name).autostart, 'by hand\n'); },
+  'autostart link': (world, name) => {
+    symlinkSync('/root/by-hand.cfg', world.dom0.machine.at(guestPaths(world.settings, name).autostart));
+  },
+  'autostart file': (world, name) => {
+    world.dom0.machine.writeText(guestPaths(world.settings, name).autostart, 'by hand\n');
+  },
 };
 
 /** Things that can be marked as another order's. */
-const MARKABLE = ['cfg', 'root volume', 'swap volume', 'volume of the snapshot’s name', 'image directory', 'backup directory', 'state directory'];
+const MARKABLE = [
+  'cfg',
+  'root volume',
+  'swap volume',
+  'volume of the snapshot’s name',
+  'image directory',
+  'backup directory',
+  'state directory',
+];
 
 async function refused(server: Server, name: string): Promise<string[]> {
-  const failure = await server.handle(name).result().then(() => undefined, (error: unknown) => failureOf(error));
-  return failure?.type === 'NotOurs' ? [] : [`the order was not refused as NotOurs: ${failure === undefined ? 'it succeeded' : `${failure.type}: ${failure.message}`}`];
+  const failure = await server
+    .handle(name)
+    .result()
+    .then(
+      () => undefined,
+      (error: unknown) => failureOf(error),
+    );
+  return failure?.type === 'NotOurs'
+    ? []
+    : [`the order was not refused as NotOurs: ${failure === undefined ? 'it succeeded' : `${failure.type}: ${failure.message}`}`];
 }
 
 /** A dom0 with nothing but what `make` makes. */
@@ -84,9 +128,15 @@ function orderCase(matrix: WorkflowMatrix, thing: string, owner: 'nobody' | 'ano
       serial += 1;
       const name = `alike${String(serial)}`;
       const mark = owner === 'nobody' ? undefined : { guest: name, order: 'another' };
-      const make = (world: World): void => { THINGS[thing]?.(world, name, mark); };
+      const make = (world: World): void => {
+        THINGS[thing]?.(world, name, mark);
+      };
       const host = matrix.hosts[serial % matrix.hosts.length] ?? '';
-      const scenario = await Scenario.create(matrix.server, name, host, { before: ({ key: at, call }) => { if (at === key && call.attempt === 1) make(scenario.world); } });
+      const scenario = await Scenario.create(matrix.server, name, host, {
+        before: ({ key: at, call }) => {
+          if (at === key && call.attempt === 1) make(scenario.world);
+        },
+      });
       try {
         if (key === undefined) make(scenario.world);
         const before = key === undefined ? scenario.world.snapshot() : await aloneOn(host, make);
@@ -104,8 +154,15 @@ function orderCase(matrix: WorkflowMatrix, thing: string, owner: 'nobody' | 'ano
 
 /** Things that appear while the order is under way, before the call that would make its own. */
 const MADE_MEANWHILE: readonly (readonly [thing: string, key: string])[] = [
-  ['image directory', 'createImage#1'], ['state directory', 'createImage#1'], ['cfg', 'fixCfg#1'], ['root volume', 'makeVolumes#1'], ['swap volume', 'makeVolumes#1'], ['backup directory', 'takeBackup#1'],
-  ['volume of the snapshot’s name', 'takeBackup#1'], ['autostart link', 'enableAutostart#1'], ['autostart file', 'enableAutostart#1'],
+  ['image directory', 'createImage#1'],
+  ['state directory', 'createImage#1'],
+  ['cfg', 'fixCfg#1'],
+  ['root volume', 'makeVolumes#1'],
+  ['swap volume', 'makeVolumes#1'],
+  ['backup directory', 'takeBackup#1'],
+  ['volume of the snapshot’s name', 'takeBackup#1'],
+  ['autostart link', 'enableAutostart#1'],
+  ['autostart file', 'enableAutostart#1'],
 ];
 
 function scheduleCase(matrix: WorkflowMatrix): Case {
@@ -116,9 +173,15 @@ function scheduleCase(matrix: WorkflowMatrix): Case {
       const host = matrix.hosts[0] ?? '';
       const { schedule } = matrix.server.client;
       const handle = await schedule.create({
-        scheduleId: nightlyScheduleId(name), spec: { calendars: [{ hour: 12 }] }, state: { paused: true, note: 'by hand' }, action: { type: 'startWorkflow', workflowType: 'somebodys', taskQueue: CONTROL_QUEUE, workflowId: 'by-hand' },
+        scheduleId: nightlyScheduleId(name),
+        spec: { calendars: [{ hour: 12 }] },
+        state: { paused: true, note: 'by hand' },
+        action: { type: 'startWorkflow', workflowType: 'somebodys', taskQueue: CONTROL_QUEUE, workflowId: 'by-hand' },
       });
-      const look = async (): Promise<string> => { const { spec, state, memo, action } = await handle.describe(); return JSON.stringify({ spec, note: state.note, paused: state.paused, memo, action }); };
+      const look = async (): Promise<string> => {
+        const { spec, state, memo, action } = await handle.describe();
+        return JSON.stringify({ spec, note: state.note, paused: state.paused, memo, action });
+      };
       const before = await look();
       const scenario = await Scenario.create(matrix.server, name, host, {});
       try {
@@ -126,7 +189,14 @@ function scheduleCase(matrix: WorkflowMatrix): Case {
         await matrix.server.place(orderOf(name, host));
         const answer = await refused(matrix.server, name);
         const after = await look().catch(() => 'gone');
-        return { end: 'refused', complaints: [...answer, ...(after === before ? [] : [`the schedule has changed: ${after}`]), ...asBefore(snapshot, scenario.world.snapshot(), scenario.world.settings)] };
+        return {
+          end: 'refused',
+          complaints: [
+            ...answer,
+            ...(after === before ? [] : [`the schedule has changed: ${after}`]),
+            ...asBefore(snapshot, scenario.world.snapshot(), scenario.world.settings),
+          ],
+        };
       } finally {
         await handle.delete();
         await scenario.end();
@@ -138,25 +208,36 @@ function scheduleCase(matrix: WorkflowMatrix): Case {
 /** Every undo and the whole cleanup, on a dom0 where somebody has all of these: nothing changes. */
 function handsOffCases(matrix: WorkflowMatrix): Case[] {
   const isOfGuest = (make: string): boolean => make !== 'autostart file';
-  const entries = [...new Map([...matrix.tape.undo.flat(), ...matrix.tape.cleanup].map((entry) => [entry.activity, entry])).values()].filter(({ isControl }) => !isControl);
-  return (['nobody', 'another order'] as const).flatMap((owner) => entries.map((entry): Case => ({
-    name: `look-alike/all of them/${owner === 'nobody' ? 'without a mark' : 'marked by another order'}/${entry.activity}`,
-    run: () => matrix.stages.on(matrix.start, matrix.host, async (world) => {
-      const mark = owner === 'nobody' ? undefined : { guest: GUEST, order: 'another' };
-      for (const [thing, make] of Object.entries(THINGS)) if (isOfGuest(thing)) make(world, GUEST, MARKABLE.includes(thing) ? mark : undefined);
-      const before = world.snapshot();
-      await undo(world, [entry]);
-      return { end: 'refused', complaints: asBefore({ ...before, loops: beforeOf(matrix).loops }, world.snapshot(), settingsOf(matrix.host)) };
-    }),
-  })));
+  const entries = [
+    ...new Map([...matrix.tape.undo.flat(), ...matrix.tape.cleanup].map((entry) => [entry.activity, entry])).values(),
+  ].filter(({ isControl }) => !isControl);
+  return (['nobody', 'another order'] as const).flatMap((owner) =>
+    entries.map((entry): Case => ({
+      name: `look-alike/all of them/${owner === 'nobody' ? 'without a mark' : 'marked by another order'}/${entry.activity}`,
+      run: () =>
+        matrix.stages.on(matrix.start, matrix.host, async (world) => {
+          const mark = owner === 'nobody' ? undefined : { guest: GUEST, order: 'another' };
+          for (const [thing, make] of Object.entries(THINGS))
+            if (isOfGuest(thing)) make(world, GUEST, MARKABLE.includes(thing) ? mark : undefined);
+          const before = world.snapshot();
+          await undo(world, [entry]);
+          return {
+            end: 'refused',
+            complaints: asBefore({ ...before, loops: beforeOf(matrix).loops }, world.snapshot(), settingsOf(matrix.host)),
+          };
+        }),
+    })),
+  );
 }
 
 /** All look-alikes; those that go through Temporal, and those that do not. */
 export function lookAlikeCases(matrix: WorkflowMatrix): { slow: Case[]; quick: Case[] } {
   return {
     slow: [
-      ...Object.keys(THINGS).map((thing) => orderCase(matrix, thing, 'nobody')), ...MARKABLE.map((thing) => orderCase(matrix, thing, 'another order')),
-      ...MADE_MEANWHILE.map(([thing, key]) => orderCase(matrix, thing, 'nobody', key)), scheduleCase(matrix),
+      ...Object.keys(THINGS).map((thing) => orderCase(matrix, thing, 'nobody')),
+      ...MARKABLE.map((thing) => orderCase(matrix, thing, 'another order')),
+      ...MADE_MEANWHILE.map(([thing, key]) => orderCase(matrix, thing, 'nobody', key)),
+      scheduleCase(matrix),
     ],
     quick: handsOffCases(matrix),
   };

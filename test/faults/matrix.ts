@@ -69,7 +69,10 @@ class Tally {
   }
 
   private async runOne({ name, run }: Case): Promise<void> {
-    const verdict = await Promise.race([run(), tooLong()]).catch((error: unknown) => ({ end: 'as before' as const, complaints: [error instanceof Error ? (error.stack ?? error.message) : String(error)] }));
+    const verdict = await Promise.race([run(), tooLong()]).catch((error: unknown) => ({
+      end: 'as before' as const,
+      complaints: [error instanceof Error ? (error.stack ?? error.message) : String(error)],
+    }));
     this.count += 1;
     this.ends.set(verdict.end, (this.ends.get(verdict.end) ?? 0) + 1);
     if (verdict.complaints.length === 0) return;
@@ -99,19 +102,40 @@ interface Groups {
   readonly together: readonly (readonly Case[])[];
 }
 
-async function groupsOf(matrix: Matrix, server: Server, temporal: OwnTemporal, isWanted: (name: string) => boolean, walks: { first: number; count: number }): Promise<Groups> {
+async function groupsOf(
+  matrix: Matrix,
+  server: Server,
+  temporal: OwnTemporal,
+  isWanted: (name: string) => boolean,
+  walks: { first: number; count: number },
+): Promise<Groups> {
   const through = { ...matrix, server, temporal, hosts: HOSTS };
   const alike = lookAlikeCases(through);
   const wanted = (cases: readonly Case[]): Case[] => cases.filter(({ name }) => isWanted(name));
   return {
     slow: wanted([...workflowCases(through), ...alike.slow]),
-    quick: wanted([...stepFaultCases(matrix), ...(await undoFaultCases(matrix)), ...halfDoneCases(matrix), ...interruptionCases(matrix), ...lastingCases(matrix), ...alike.quick, ...walkCases(matrix, walks.first, walks.count)]),
+    quick: wanted([
+      ...stepFaultCases(matrix),
+      ...(await undoFaultCases(matrix)),
+      ...halfDoneCases(matrix),
+      ...interruptionCases(matrix),
+      ...lastingCases(matrix),
+      ...alike.quick,
+      ...walkCases(matrix, walks.first, walks.count),
+    ]),
     together: restartCases(through, isWanted),
   };
 }
 
 /** Runs the matrix. */
-export async function runFaults({ say, only = '', isListing = false, jobs = JOBS, seed, walks }: FaultRun): Promise<{ cases: number; failed: number }> {
+export async function runFaults({
+  say,
+  only = '',
+  isListing = false,
+  jobs = JOBS,
+  seed,
+  walks,
+}: FaultRun): Promise<{ cases: number; failed: number }> {
   installClocks();
   const started = performance.now();
   const seconds = (): string => `${((performance.now() - started) / 1000).toFixed(1)} s`;
@@ -122,19 +146,38 @@ export async function runFaults({ say, only = '', isListing = false, jobs = JOBS
     for (const host of [HOST, ...HOSTS]) await server.serve(host);
     const tape = await recordTape(server, HOST);
     say(`${seconds()}: recorded ${tape.forward.map(({ activity }) => activity).join(', ')}`);
-    const { slow, quick, together } = await groupsOf(await makeMatrix(tape, stages), server, temporal, (name) => name.includes(seed === undefined ? only : 'walk/'), { first: seed ?? 1, count: walks ?? (seed === undefined ? WALKS : 1) });
+    const { slow, quick, together } = await groupsOf(
+      await makeMatrix(tape, stages),
+      server,
+      temporal,
+      (name) => name.includes(seed === undefined ? only : 'walk/'),
+      { first: seed ?? 1, count: walks ?? (seed === undefined ? WALKS : 1) },
+    );
     const all = [...slow, ...quick, ...together.flat()];
     if (isListing) {
       for (const { name } of all) say(name);
       return { cases: all.length, failed: 0 };
     }
     const tally = new Tally(say);
-    await Promise.all([tally.run(slow, jobs).then(() => { say(`${seconds()}: ${String(slow.length)} cases through Temporal done`); }), tally.run(quick, 4).then(() => { say(`${seconds()}: ${String(quick.length)} cases of single steps done`); })]);
+    await Promise.all([
+      tally.run(slow, jobs).then(() => {
+        say(`${seconds()}: ${String(slow.length)} cases through Temporal done`);
+      }),
+      tally.run(quick, 4).then(() => {
+        say(`${seconds()}: ${String(quick.length)} cases of single steps done`);
+      }),
+    ]);
     for (const group of together) await tally.run(group, group.length);
     say(`${seconds()}: ${String(together.flat().length)} cases of restarts done`);
-    await tally.run(commandCases().filter(({ name }) => name.includes(only)), 1);
+    await tally.run(
+      commandCases().filter(({ name }) => name.includes(only)),
+      1,
+    );
     say(`${seconds()}: ${tally.summary()}`);
-    for (const name of tally.failed) say(`again: npm run test:faults -- ${name.startsWith('walk/seed ') ? `--seed ${name.slice('walk/seed '.length)}` : `--only '${name}'`}`);
+    for (const name of tally.failed)
+      say(
+        `again: npm run test:faults -- ${name.startsWith('walk/seed ') ? `--seed ${name.slice('walk/seed '.length)}` : `--only '${name}'`}`,
+      );
     say(`${String(tally.count)} cases, ${String(tally.failed.length)} failed`);
     return { cases: tally.count, failed: tally.failed.length };
   } finally {

@@ -30,11 +30,18 @@ function isFinal(error: unknown): boolean {
 }
 
 /** Calls to Temporal are not played here: they count as done. */
-export async function perform(world: World, { activity, input, isControl }: Entry, { attempts = STEP_ATTEMPTS, workflowId = 'guest/one/walk', onAttempt }: PerformOptions = {}): Promise<Outcome> {
+export async function perform(
+  world: World,
+  { activity, input, isControl }: Entry,
+  { attempts = STEP_ATTEMPTS, workflowId = 'guest/one/walk', onAttempt }: PerformOptions = {},
+): Promise<Outcome> {
   if (isControl) return { isOk: true, value: undefined };
   for (let attempt = 1; ; attempt += 1) {
     world.startWorker();
-    const environment = new MockActivityEnvironment({ attempt, activityType: activity, workflowExecution: { workflowId, runId: 'run' } }, { logger: QUIET });
+    const environment = new MockActivityEnvironment(
+      { attempt, activityType: activity, workflowExecution: { workflowId, runId: 'run' } },
+      { logger: QUIET },
+    );
     onAttempt?.(environment);
     try {
       return { isOk: true, value: await environment.run(() => world.attempt(activity, input)) };

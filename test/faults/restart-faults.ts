@@ -17,7 +17,9 @@ class Gathering {
   private awaited: number;
   private readonly act: () => Promise<void>;
   private open: () => void = () => undefined;
-  readonly isOver = new Promise<void>((resolve) => { this.open = resolve; });
+  readonly isOver = new Promise<void>((resolve) => {
+    this.open = resolve;
+  });
 
   constructor(size: number, act: () => Promise<void>) {
     this.awaited = size;
@@ -26,7 +28,10 @@ class Gathering {
 
   arrive(): void {
     this.awaited -= 1;
-    if (this.awaited === 0) void this.act().finally(() => { this.open(); });
+    if (this.awaited === 0)
+      void this.act().finally(() => {
+        this.open();
+      });
   }
 }
 
@@ -54,7 +59,12 @@ export function restartCases(matrix: RestartMatrix, isWanted: (name: string) => 
   return Object.entries(WHO).map(([who, act]) => casesOf(matrix, who, act, isWanted));
 }
 
-function casesOf(matrix: RestartMatrix, who: string, act: (matrix: RestartMatrix) => Promise<void>, isWanted: (name: string) => boolean): Case[] {
+function casesOf(
+  matrix: RestartMatrix,
+  who: string,
+  act: (matrix: RestartMatrix) => Promise<void>,
+  isWanted: (name: string) => boolean,
+): Case[] {
   const places = [...placesIn(matrix.tape.forward, false), ...placesIn(matrix.tape.undo.at(-1) ?? [], true)];
   const last = placesIn(matrix.tape.forward, false).at(-1)?.key;
   const nameOf = ({ key, isUndo }: Place): string => `${who}/${isUndo ? 'undo ' : ''}${key}/goes and comes back`;
@@ -63,7 +73,12 @@ function casesOf(matrix: RestartMatrix, who: string, act: (matrix: RestartMatrix
   return wanted.map((place, index): Case => ({
     name: nameOf(place),
     async run(): Promise<Verdict> {
-      const scenario = await Scenario.create(matrix.server, `${who.slice(0, 1).toLowerCase()}restart${String(index)}`, matrix.hosts[index % matrix.hosts.length] ?? '', stopAt(place, last, gathering));
+      const scenario = await Scenario.create(
+        matrix.server,
+        `${who.slice(0, 1).toLowerCase()}restart${String(index)}`,
+        matrix.hosts[index % matrix.hosts.length] ?? '',
+        stopAt(place, last, gathering),
+      );
       try {
         const verdict = await scenario.play();
         const end = place.isUndo ? 'as before' : 'as ordered';

@@ -6,12 +6,25 @@
 import { parseArgs } from 'node:util';
 import { runFaults } from './matrix.ts';
 
-const { values } = parseArgs({ options: { seed: { type: 'string' }, only: { type: 'string' }, list: { type: 'boolean' }, jobs: { type: 'string' }, walks: { type: 'string' } } });
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    only: { type: 'string' },
+    list: { type: 'boolean' },
+    jobs: { type: 'string' },
+    walks: { type: 'string' },
+  },
+});
 const number = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
 const [seed, jobs, walks] = [number(values.seed), number(values.jobs), number(values.walks)];
 const { failed } = await runFaults({
-  say: (line) => { console.log(line); },
+  say: (line) => {
+    console.log(line);
+  },
   isListing: values.list === true,
-  ...(seed === undefined ? {} : { seed }), ...(values.only === undefined ? {} : { only: values.only }), ...(jobs === undefined ? {} : { jobs }), ...(walks === undefined ? {} : { walks }),
+  ...(seed === undefined ? {} : { seed }),
+  ...(values.only === undefined ? {} : { only: values.only }),
+  ...(jobs === undefined ? {} : { jobs }),
+  ...(walks === undefined ? {} : { walks }),
 });
 process.exitCode = failed === 0 ? 0 : 1;

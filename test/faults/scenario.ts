@@ -47,7 +47,13 @@ export class Scenario {
     this.disturbance = disturbance;
   }
 
-  static async create(server: Server, name: string, host: string, disturbance: Disturbance, options: Partial<FakeDom0Options> = {}): Promise<Scenario> {
+  static async create(
+    server: Server,
+    name: string,
+    host: string,
+    disturbance: Disturbance,
+    options: Partial<FakeDom0Options> = {},
+  ): Promise<Scenario> {
     const scenario = new Scenario(server, name, await World.create(host, options), disturbance);
     server.lead(name, (call, work) => scenario.answer(call, work));
     return scenario;
@@ -82,18 +88,33 @@ export class Scenario {
     const order = orderOf(this.name, this.host);
     await this.server.place(order);
     const status = await this.server.settled(this.name);
-    if (status.phase === 'running') return { end: 'as ordered', complaints: [...asOrdered(before, this.world.snapshot(), refOf(order), this.world.settings), ...(await this.bookkeeping(true)), ...saysNothingOf(status)] };
+    if (status.phase === 'running')
+      return {
+        end: 'as ordered',
+        complaints: [
+          ...asOrdered(before, this.world.snapshot(), refOf(order), this.world.settings),
+          ...(await this.bookkeeping(true)),
+          ...saysNothingOf(status),
+        ],
+      };
     if (status.phase === 'failed') {
       this.world.dom0.faults.restart();
       return { end: 'as before', complaints: [...(await this.goneAltogether(before)), ...saysNothingOf(status)] };
     }
     if (status.phase !== 'needs-cleanup') return { end: 'as before', complaints: [`the guest is ${status.phase}`] };
-    return { end: 'needs cleanup, then as before', complaints: [...(await this.isExact(status, before)), ...(await this.cleanedUp(before, mend))] };
+    return {
+      end: 'needs cleanup, then as before',
+      complaints: [...(await this.isExact(status, before)), ...(await this.cleanedUp(before, mend))],
+    };
   }
 
   private async goneAltogether(before: ReturnType<World['snapshot']>): Promise<string[]> {
     const isClosed = await this.closed();
-    return [...asBefore(before, this.world.snapshot(), this.world.settings), ...(await this.bookkeeping(false)), ...(isClosed ? [] : ['the name is not free: its workflow is open'])];
+    return [
+      ...asBefore(before, this.world.snapshot(), this.world.settings),
+      ...(await this.bookkeeping(false)),
+      ...(isClosed ? [] : ['the name is not free: its workflow is open']),
+    ];
   }
 
   private async closed(): Promise<boolean> {
@@ -107,18 +128,31 @@ export class Scenario {
   /** Lease and schedule: both or none. */
   private async bookkeeping(isThere: boolean): Promise<string[]> {
     const [lease, schedule] = [await this.server.hasLease(this.host, this.name), await this.server.hasSchedule(this.name)];
-    return [...(lease === isThere ? [] : [`the ledger ${lease ? 'still has' : 'lacks'} its lease`]), ...(schedule === isThere ? [] : [`its schedule is ${schedule ? 'still there' : 'missing'}`])];
+    return [
+      ...(lease === isThere ? [] : [`the ledger ${lease ? 'still has' : 'lacks'} its lease`]),
+      ...(schedule === isThere ? [] : [`its schedule is ${schedule ? 'still there' : 'missing'}`]),
+    ];
   }
 
   /** What is left is listed, and what is in use is not promised to others. */
   private async isExact(status: GuestStatus, before: ReturnType<World['snapshot']>): Promise<string[]> {
     // With its condition on, a dom0 may say that it has no room; the list is of what there is.
-    const { left, unlisted } = leftOn(before, this.world.snapshot(), { name: this.name, order: status.order, dom0: this.host }, this.world.settings);
+    const { left, unlisted } = leftOn(
+      before,
+      this.world.snapshot(),
+      { name: this.name, order: status.order, dom0: this.host },
+      this.world.settings,
+    );
     const listed = [...status.leftovers].sort();
     const isUnknown = listed.every((line) => line.startsWith('undo of '));
     const isSame = JSON.stringify(listed) === JSON.stringify(left);
     const lease = await this.server.hasLease(this.host, this.name);
-    return [...(isUnknown || isSame ? [] : [`the list says ${listed.join(', ')}; left is ${left.join(', ')}`]), ...(listed.length === 0 ? ['the list is empty'] : []), ...unlisted, ...(lease ? [] : ['its address was given back while something is left'])];
+    return [
+      ...(isUnknown || isSame ? [] : [`the list says ${listed.join(', ')}; left is ${left.join(', ')}`]),
+      ...(listed.length === 0 ? ['the list is empty'] : []),
+      ...unlisted,
+      ...(lease ? [] : ['its address was given back while something is left']),
+    ];
   }
 
   private async cleanedUp(before: ReturnType<World['snapshot']>, mend: () => Promise<void> | void): Promise<string[]> {
@@ -133,7 +167,10 @@ export class Scenario {
   }
 
   async end(): Promise<void> {
-    await this.server.handle(this.name).terminate('the case is over').catch(() => undefined);
+    await this.server
+      .handle(this.name)
+      .terminate('the case is over')
+      .catch(() => undefined);
     await this.server.giveBack(this.host, this.name);
     this.server.forget(this.name);
     this.world.close();

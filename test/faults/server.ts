@@ -1,11 +1,38 @@
 /** One Temporal server for many cases: each guest's activities are led to its own world by the guest's name. */
 import { Context } from '@temporalio/activity';
-import { WithStartWorkflowOperation, WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import {
+  WithStartWorkflowOperation,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  type Client,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import { createControlActivities } from '../../activities/control.ts';
-import { CONTROL_QUEUE, DOM0_UPDATES, dom0BulkQueue, dom0Queue, dom0WorkflowId, GUEST_UPDATES, guestWorkflowId, nightlyScheduleId, operationWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
-import type { Dom0Facts, Dom0State, GuestOrder, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from '../../contract/types.ts';
+import {
+  CONTROL_QUEUE,
+  DOM0_UPDATES,
+  dom0BulkQueue,
+  dom0Queue,
+  dom0WorkflowId,
+  GUEST_UPDATES,
+  guestWorkflowId,
+  nightlyScheduleId,
+  operationWorkflowId,
+  QUERIES,
+  WORKFLOWS,
+} from '../../contract/names.ts';
+import type {
+  Dom0Facts,
+  Dom0State,
+  GuestOrder,
+  GuestStatus,
+  OperationRequest,
+  OperationResult,
+  OrderAnswer,
+} from '../../contract/types.ts';
 import { registerDom0 } from '../../client/dom0.ts';
 import type { GuestInput } from '../../workflows/guest.ts';
 import { rootFailure } from '../../workflows/operation.ts';
@@ -35,8 +62,20 @@ const SLOTS = 200;
 
 function hugeFacts(host: string): Dom0Facts {
   return {
-    host, seenAt: '2026-01-01T00:00:00Z', xenVersion: '4.17.7', memoryBytes: 2 ** 50, memoryFreeBytes: 2 ** 50, cpus: 4096, volumeGroup: 'vg01', volumeGroupBytes: 2 ** 50, volumeGroupFreeBytes: 2 ** 50,
-    imageDirFreeBytes: 64 * GiB, network: { ...NETWORK }, addresses: [], workerVersion: 'test', domains: [],
+    host,
+    seenAt: '2026-01-01T00:00:00Z',
+    xenVersion: '4.17.7',
+    memoryBytes: 2 ** 50,
+    memoryFreeBytes: 2 ** 50,
+    cpus: 4096,
+    volumeGroup: 'vg01',
+    volumeGroupBytes: 2 ** 50,
+    volumeGroupFreeBytes: 2 ** 50,
+    imageDirFreeBytes: 64 * GiB,
+    network: { ...NETWORK },
+    addresses: [],
+    workerVersion: 'test',
+    domains: [],
   };
 }
 
@@ -47,7 +86,9 @@ async function stubborn<T>(ask: () => Promise<T>): Promise<T> {
       return await ask();
     } catch (error) {
       if (attempt === 10) throw error;
-      await new Promise((resolve) => { setTimeout(resolve, 500); });
+      await new Promise((resolve) => {
+        setTimeout(resolve, 500);
+      });
     }
   }
 }
@@ -60,7 +101,9 @@ interface Running {
 async function start(worker: Worker): Promise<Running> {
   const over = worker.run();
   // A worker that ends by itself shows as cases that never end; its reason is worth more than a hanging test.
-  over.catch((error: unknown) => { console.error('a worker of the fault tests ended:', error); });
+  over.catch((error: unknown) => {
+    console.error('a worker of the fault tests ended:', error);
+  });
   return {
     async stop() {
       worker.shutdown();
@@ -95,9 +138,22 @@ export class Server {
 
   private async startControl(): Promise<Running> {
     const real = createControlActivities(this.client) as unknown as Activities;
-    const activities = Object.fromEntries(Object.keys(real).map((name) => [name, this.led(name, true, async (input) => real[name]?.(input))]));
-    return start(await Worker.create({ connection: this.connection, taskQueue: CONTROL_QUEUE, workflowBundle: { codePath: this.bundlePath }, activities, maxConcurrentActivityTaskExecutions: SLOTS,
-      stickyQueueScheduleToStartTimeout: '1s', shutdownGraceTime: '100ms', shutdownForceTime: '20s', interceptors: { activity: [endsCallsWithItsWorker(this.client)] } }));
+    const activities = Object.fromEntries(
+      Object.keys(real).map((name) => [name, this.led(name, true, async (input) => real[name]?.(input))]),
+    );
+    return start(
+      await Worker.create({
+        connection: this.connection,
+        taskQueue: CONTROL_QUEUE,
+        workflowBundle: { codePath: this.bundlePath },
+        activities,
+        maxConcurrentActivityTaskExecutions: SLOTS,
+        stickyQueueScheduleToStartTimeout: '1s',
+        shutdownGraceTime: '100ms',
+        shutdownForceTime: '20s',
+        interceptors: { activity: [endsCallsWithItsWorker(this.client)] },
+      }),
+    );
   }
 
   /** An activity that asks its guest's actor. */
@@ -106,7 +162,15 @@ export class Server {
       const { info } = Context.current();
       const workflowId = info.workflowExecution?.workflowId ?? '';
       const guest = workflowId.split('/')[1] ?? '';
-      const call: Call = { guest, activity, input, workflowId, activityId: `${workflowId}#${info.workflowExecution?.runId ?? ''}#${info.activityId}`, attempt: info.attempt, isControl };
+      const call: Call = {
+        guest,
+        activity,
+        input,
+        workflowId,
+        activityId: `${workflowId}#${info.workflowExecution?.runId ?? ''}#${info.activityId}`,
+        attempt: info.attempt,
+        isControl,
+      };
       const actor = this.actors.get(guest);
       if (actor === undefined && !isControl) throw new Error(`no case has a guest ${guest}`);
       return actor === undefined ? work(input) : actor(call, () => work(input));
@@ -123,8 +187,25 @@ export class Server {
   async startWorkers(host: string): Promise<void> {
     if (this.hosts.has(host)) return;
     this.hosts.set(host, []);
-    const activities = Object.fromEntries(activityNames().map((name) => [name, this.led(name, false, async () => { throw new Error(`${name} has no world`); })]));
-    const workers = await Promise.all([dom0Queue(host), dom0BulkQueue(host)].map((taskQueue) => Worker.create({ connection: this.connection, taskQueue, activities, maxHeartbeatThrottleInterval: '100ms', maxConcurrentActivityTaskExecutions: SLOTS })));
+    const activities = Object.fromEntries(
+      activityNames().map((name) => [
+        name,
+        this.led(name, false, async () => {
+          throw new Error(`${name} has no world`);
+        }),
+      ]),
+    );
+    const workers = await Promise.all(
+      [dom0Queue(host), dom0BulkQueue(host)].map((taskQueue) =>
+        Worker.create({
+          connection: this.connection,
+          taskQueue,
+          activities,
+          maxHeartbeatThrottleInterval: '100ms',
+          maxConcurrentActivityTaskExecutions: SLOTS,
+        }),
+      ),
+    );
     this.hosts.set(host, await Promise.all(workers.map(start)));
   }
 
@@ -159,9 +240,16 @@ export class Server {
 
   async place(order: GuestOrder): Promise<OrderAnswer> {
     const startWorkflowOperation = new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
-      workflowId: guestWorkflowId(order.name), taskQueue: CONTROL_QUEUE, args: [{ order }], workflowIdConflictPolicy: 'USE_EXISTING', workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+      workflowId: guestWorkflowId(order.name),
+      taskQueue: CONTROL_QUEUE,
+      args: [{ order }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     });
-    return this.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, { args: [order], startWorkflowOperation });
+    return this.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, OrderAnswer, [GuestOrder]>(
+      GUEST_UPDATES.order,
+      { args: [order], startWorkflowOperation },
+    );
   }
 
   handle(guest: string): WorkflowHandle {
@@ -169,7 +257,10 @@ export class Server {
   }
 
   async operate(guest: string, request: OperationRequest): Promise<OperationResult> {
-    return this.handle(guest).executeUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, { args: [request], updateId: request.id });
+    return this.handle(guest).executeUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, {
+      args: [request],
+      updateId: request.id,
+    });
   }
 
   async status(guest: string): Promise<GuestStatus> {
@@ -179,9 +270,17 @@ export class Server {
   /** Waits for the end of a workflow, whichever it is; for its beginning, too. */
   private async ended(workflowId: string): Promise<void> {
     for (let look = 0; look < 100; look += 1) {
-      const isKnown = await this.client.workflow.getHandle(workflowId).result().then(() => true, (error: unknown) => !(error instanceof WorkflowNotFoundError));
+      const isKnown = await this.client.workflow
+        .getHandle(workflowId)
+        .result()
+        .then(
+          () => true,
+          (error: unknown) => !(error instanceof WorkflowNotFoundError),
+        );
       if (isKnown) return;
-      await new Promise((resolve) => { setTimeout(resolve, 100); });
+      await new Promise((resolve) => {
+        setTimeout(resolve, 100);
+      });
     }
   }
 
@@ -191,8 +290,11 @@ export class Server {
     await this.ended(operationWorkflowId(guest, 'provision', order));
     for (;;) {
       const status = await this.status(guest);
-      if (status.operation === undefined && status.queued.length === 0 && !['ordered', 'provisioning'].includes(status.phase)) return status;
-      await new Promise((resolve) => { setTimeout(resolve, 100); });
+      if (status.operation === undefined && status.queued.length === 0 && !['ordered', 'provisioning'].includes(status.phase))
+        return status;
+      await new Promise((resolve) => {
+        setTimeout(resolve, 100);
+      });
     }
   }
 
@@ -204,15 +306,28 @@ export class Server {
 
   /** Takes what a case has left in the ledger. */
   async giveBack(host: string, guest: string): Promise<void> {
-    await this.client.workflow.getHandle(dom0WorkflowId(host)).executeUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release, { args: [{ guest, order: `order-${guest}` }] });
+    await this.client.workflow
+      .getHandle(dom0WorkflowId(host))
+      .executeUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release, { args: [{ guest, order: `order-${guest}` }] });
   }
 
   async hasSchedule(guest: string): Promise<boolean> {
-    return this.client.schedule.getHandle(nightlyScheduleId(guest)).describe().then(() => true, () => false);
+    return this.client.schedule
+      .getHandle(nightlyScheduleId(guest))
+      .describe()
+      .then(
+        () => true,
+        () => false,
+      );
   }
 
   async isOpen(guest: string): Promise<boolean> {
-    return this.handle(guest).describe().then(({ status }) => status.name === 'RUNNING', () => false);
+    return this.handle(guest)
+      .describe()
+      .then(
+        ({ status }) => status.name === 'RUNNING',
+        () => false,
+      );
   }
 
   async stop(): Promise<void> {

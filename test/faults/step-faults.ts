@@ -17,9 +17,23 @@ export interface Matrix {
 }
 
 /** Processes that change nothing: for them, a fault in the middle or after is the same as one before. */
-const LOOKS = [/^xl (list|info|-N )/, /^(lvs|vgs|cmp|sha256sum|dumpe2fs|arping|ssh-keyscan|apt-config|tail|udevadm) /, /^losetup --(json|find)/];
+const LOOKS = [
+  /^xl (list|info|-N )/,
+  /^(lvs|vgs|cmp|sha256sum|dumpe2fs|arping|ssh-keyscan|apt-config|tail|udevadm) /,
+  /^losetup --(json|find)/,
+];
 const LOOK_FAULTS: readonly FaultKind[] = ['fail', 'fail-always', 'hang', 'kill-before'];
-const CHANGE_FAULTS: readonly FaultKind[] = ['fail', 'fail-middle', 'fail-after', 'fail-always', 'hang', 'hang-after', 'kill-before', 'kill-middle', 'kill-after'];
+const CHANGE_FAULTS: readonly FaultKind[] = [
+  'fail',
+  'fail-middle',
+  'fail-after',
+  'fail-always',
+  'hang',
+  'hang-after',
+  'kill-before',
+  'kill-middle',
+  'kill-after',
+];
 const FILE_FAULTS: readonly FaultKind[] = ['fail', 'fail-always', 'kill-before', 'kill-middle', 'kill-after'];
 
 /** The command line, without the time that a backup's name is made of. */
@@ -62,7 +76,10 @@ async function finish(matrix: Matrix, world: World, index: number): Promise<Verd
     if (at < index || (await perform(world, entry)).isOk) continue;
     return undone(matrix, world, matrix.tape.undo[at] ?? []);
   }
-  return { end: 'as ordered', complaints: asOrdered(beforeOf(matrix), world.snapshot(), refOf(orderOf(GUEST, matrix.host)), settingsOf(matrix.host)) };
+  return {
+    end: 'as ordered',
+    complaints: asOrdered(beforeOf(matrix), world.snapshot(), refOf(orderOf(GUEST, matrix.host)), settingsOf(matrix.host)),
+  };
 }
 
 /** Whether a dom0 is exactly where it would be without a fault: then the rest of the order is the rehearsal's. */
@@ -77,7 +94,9 @@ export async function conclude(matrix: Matrix, world: World, index: number, isOk
   world.startWorker();
   const rehearsal = matrix.rehearsals[index];
   if (isOk && rehearsal !== undefined) {
-    return isWhereItShouldBe(matrix, world, rehearsal.after) ? { end: 'as ordered', complaints: [] } : await finish(matrix, world, index + 1);
+    return isWhereItShouldBe(matrix, world, rehearsal.after)
+      ? { end: 'as ordered', complaints: [] }
+      : await finish(matrix, world, index + 1);
   }
   return undone(matrix, world, matrix.tape.undo[index] ?? []);
 }
@@ -85,12 +104,18 @@ export async function conclude(matrix: Matrix, world: World, index: number, isOk
 /** Undoes; the dom0 must be as it was. */
 export async function undone(matrix: Matrix, world: World, entries: readonly Entry[]): Promise<Verdict> {
   const failed = await undo(world, entries);
-  return { end: 'as before', complaints: [...failed, ...asBefore(beforeOf(matrix), world.snapshot(), settingsOf(matrix.host)), ...strangersBytes(world)] };
+  return {
+    end: 'as before',
+    complaints: [...failed, ...asBefore(beforeOf(matrix), world.snapshot(), settingsOf(matrix.host)), ...strangersBytes(world)],
+  };
 }
 
 /** Free extents hold what the former tenant left; a guest's own bytes only come there with its snapshots. */
 function strangersBytes(world: World): Complaints {
-  return world.snapshot().freeResidue.filter((label) => label !== FORMER_TENANT && label !== GUEST).map((label) => `free extents hold bytes of ${label}`);
+  return world
+    .snapshot()
+    .freeResidue.filter((label) => label !== FORMER_TENANT && label !== GUEST)
+    .map((label) => `free extents hold bytes of ${label}`);
 }
 
 async function runFault(matrix: Matrix, index: number, call: FakeCall, kind: FaultKind): Promise<Verdict> {
@@ -103,8 +128,14 @@ async function runFault(matrix: Matrix, index: number, call: FakeCall, kind: Fau
     const verdict = await conclude(matrix, world, index, outcome.isOk);
     const notFired = hasFired ? [] : ['the fault did not happen: the activity is not the same twice'];
     // Nothing was wrong with the dom0: who comes back after a kill must be able to go on.
-    const gaveUp = kind.startsWith('kill') && verdict.end !== 'as ordered' ? [`it could not go on after the kill${outcome.isOk ? '' : `: ${outcome.error.message}`}`] : [];
-    return { ...verdict, complaints: [...notFired, ...gaveUp, ...verdict.complaints, ...world.dom0.unknown.map((line) => `unknown to the fake: ${line}`)] };
+    const gaveUp =
+      kind.startsWith('kill') && verdict.end !== 'as ordered'
+        ? [`it could not go on after the kill${outcome.isOk ? '' : `: ${outcome.error.message}`}`]
+        : [];
+    return {
+      ...verdict,
+      complaints: [...notFired, ...gaveUp, ...verdict.complaints, ...world.dom0.unknown.map((line) => `unknown to the fake: ${line}`)],
+    };
   });
 }
 
@@ -115,8 +146,11 @@ export function entryName(entries: readonly Entry[], index: number): string {
 
 export function stepFaultCases(matrix: Matrix): Case[] {
   return matrix.rehearsals.flatMap(({ calls }, index) =>
-    calls.flatMap((call) => faultsOf(call).map((kind): Case => ({
-      name: `step/${entryName(matrix.tape.forward, index)}/${nameOf(call)}/${kind}`,
-      run: () => runFault(matrix, index, call, kind),
-    }))));
+    calls.flatMap((call) =>
+      faultsOf(call).map((kind): Case => ({
+        name: `step/${entryName(matrix.tape.forward, index)}/${nameOf(call)}/${kind}`,
+        run: () => runFault(matrix, index, call, kind),
+      })),
+    ),
+  );
 }

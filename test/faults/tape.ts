@@ -31,7 +31,10 @@ function entryOf({ activity, input, isControl }: Call): Entry {
 
 /** Names and addresses of one guest in the place of another's: recordings are made of several guests at once. */
 function renamed<T>(value: T, from: { name: string; ip: string }, ip: string): T {
-  const text = JSON.stringify(value)?.replaceAll(`"${from.name}"`, `"${GUEST}"`).replaceAll(`"order-${from.name}"`, `"order-${GUEST}"`).replaceAll(`"${from.ip}"`, `"${ip}"`);
+  const text = JSON.stringify(value)
+    ?.replaceAll(`"${from.name}"`, `"${GUEST}"`)
+    .replaceAll(`"order-${from.name}"`, `"order-${GUEST}"`)
+    .replaceAll(`"${from.ip}"`, `"${ip}"`);
   return text === undefined ? value : (JSON.parse(text) as T);
 }
 
@@ -59,7 +62,10 @@ async function record(server: Server, host: string, failing: number | undefined)
     hasFailed = true;
     await server.operate(name, { kind: 'terminate', id: 'end', now: true });
   }
-  await server.client.workflow.getHandle(guestWorkflowId(name)).result().catch(() => undefined);
+  await server.client.workflow
+    .getHandle(guestWorkflowId(name))
+    .result()
+    .catch(() => undefined);
   server.forget(name);
   world.close();
   return renamed({ forward, undo }, { name, ip }, TAPE_IP);
@@ -70,7 +76,9 @@ export async function recordTape(server: Server, host: string): Promise<Tape> {
   const { forward, undo: cleanup } = await record(server, host, undefined);
   const failures = await Promise.all(forward.map((_, index) => record(server, host, index)));
   failures.forEach((failure, index) => {
-    const [calls, expected] = [failure.forward, forward.slice(0, index + 1)].map((entries) => entries.map(({ activity }) => activity).join(' '));
+    const [calls, expected] = [failure.forward, forward.slice(0, index + 1)].map((entries) =>
+      entries.map(({ activity }) => activity).join(' '),
+    );
     if (calls !== expected) throw new Error(`the tape is not the same twice: ${calls ?? ''}, not ${expected ?? ''}`);
   });
   return { forward, undo: failures.map(({ undo }) => undo), cleanup };

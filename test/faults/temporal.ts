@@ -40,7 +40,8 @@ export async function startOwnTemporal(): Promise<OwnTemporal> {
     async crashAndRestart() {
       await stopServer({ pid: server.pid, startTime: processStartTime(server.pid) ?? '' }, 0);
       server = await start();
-      if (server.address !== address) throw new Error(`the server came back at ${server.address}, not ${address}: something has taken its port`);
+      if (server.address !== address)
+        throw new Error(`the server came back at ${server.address}, not ${address}: something has taken its port`);
     },
     async stop() {
       await nativeConnection.close();

@@ -12,7 +12,13 @@ function turningPoints({ tape }: Matrix): number[] {
   return lists.flatMap((list, index) => (list === lists[index + 1] ? [] : [index]));
 }
 
-async function runUndoFault(matrix: Matrix, rehearsal: Rehearsal, rest: readonly Entry[], call: FakeCall, kind: FaultKind): Promise<Verdict> {
+async function runUndoFault(
+  matrix: Matrix,
+  rehearsal: Rehearsal,
+  rest: readonly Entry[],
+  call: FakeCall,
+  kind: FaultKind,
+): Promise<Verdict> {
   return matrix.stages.on(rehearsal.from, matrix.host, async (world) => {
     strike(world, call, kind);
     const outcome = await perform(world, rehearsal.entry, { attempts: UNDO_ATTEMPTS });
@@ -53,9 +59,14 @@ async function runHalf(matrix: Matrix, index: number, rehearsal: Rehearsal, call
 
 /** A worker that is killed and does not come back for the step, only for its undo. */
 export function halfDoneCases(matrix: Matrix): Case[] {
-  return matrix.rehearsals.flatMap((rehearsal, index) => rehearsal.calls.filter((call) => !isLook(call)).flatMap((call) =>
-    (['kill-before', 'kill-middle', 'kill-after'] as const).map((kind): Case => ({
-      name: `half/${entryName(matrix.tape.forward, index)}/${nameOf(call)}/${kind}`,
-      run: () => runHalf(matrix, index, rehearsal, call, kind),
-    }))));
+  return matrix.rehearsals.flatMap((rehearsal, index) =>
+    rehearsal.calls
+      .filter((call) => !isLook(call))
+      .flatMap((call) =>
+        (['kill-before', 'kill-middle', 'kill-after'] as const).map((kind): Case => ({
+          name: `half/${entryName(matrix.tape.forward, index)}/${nameOf(call)}/${kind}`,
+          run: () => runHalf(matrix, index, rehearsal, call, kind),
+        })),
+      ),
+  );
 }

@@ -17,8 +17,26 @@ type Phase = 'none' | 'running' | 'stopped' | 'needs-cleanup';
 
 const GUESTS = 3;
 const OPERATIONS = 7;
-const KINDS: readonly FaultKind[] = ['fail', 'fail', 'fail-middle', 'fail-after', 'hang', 'hang-after', 'kill-before', 'kill-middle', 'kill-after'];
-const CONDITIONS = ['diskFull', 'vgFull', 'noMemory', 'noLoop', 'readOnlyFs', 'guestsDoNotBoot', 'snapshotsOverflow'] as const satisfies readonly (keyof FaultPlan)[];
+const KINDS: readonly FaultKind[] = [
+  'fail',
+  'fail',
+  'fail-middle',
+  'fail-after',
+  'hang',
+  'hang-after',
+  'kill-before',
+  'kill-middle',
+  'kill-after',
+];
+const CONDITIONS = [
+  'diskFull',
+  'vgFull',
+  'noMemory',
+  'noLoop',
+  'readOnlyFs',
+  'guestsDoNotBoot',
+  'snapshotsOverflow',
+] as const satisfies readonly (keyof FaultPlan)[];
 /** A fault comes at one of the next so many calls. */
 const SOON = 60;
 const CANCELS = 0.15;
@@ -33,7 +51,11 @@ function pick<T>(random: Random, items: readonly T[]): T | undefined {
 function tapeOf(tape: Tape, name: string, number: number): Tape {
   const mac = /00:16:3E(:[0-9A-F]{2}){3}/.exec(JSON.stringify(tape.forward))?.[0] ?? 'no MAC on the tape';
   const other = mac.replace(/..$/, String(number).padStart(2, '0'));
-  const text = JSON.stringify(tape).replaceAll(`"${GUEST}"`, `"${name}"`).replaceAll(`"order-${GUEST}"`, `"order-${name}"`).replaceAll(`"${TAPE_IP}"`, `"10.20.9.${String(number)}"`).replaceAll(mac, other);
+  const text = JSON.stringify(tape)
+    .replaceAll(`"${GUEST}"`, `"${name}"`)
+    .replaceAll(`"order-${GUEST}"`, `"order-${name}"`)
+    .replaceAll(`"${TAPE_IP}"`, `"10.20.9.${String(number)}"`)
+    .replaceAll(mac, other);
   return JSON.parse(text) as Tape;
 }
 
@@ -57,7 +79,7 @@ class Walker {
   }
 
   private find(activity: string): Entry {
-    const entry = [...this.tape.forward, ...this.tape.cleanup].find((each) => each.activity === activity);
+    const entry = [...this.tape.forward, ...this.tape.undo.flat(), ...this.tape.cleanup].find((each) => each.activity === activity);
     if (entry === undefined) throw new Error(`the tape has no ${activity}`);
     return entry;
   }
@@ -67,14 +89,19 @@ class Walker {
     const cancelAt = this.random() < CANCELS ? Math.floor(this.random() * entries.length) : -1;
     for (const [index, entry] of entries.entries()) {
       let environment: MockActivityEnvironment | undefined;
-      const running = perform(this.world, entry, { ...this.inFull, onAttempt: (current) => { environment = current; } });
+      const running = perform(this.world, entry, {
+        ...this.inFull,
+        onAttempt: (current) => {
+          environment = current;
+        },
+      });
       if (index === cancelAt) {
         for (let turn = Math.floor(this.random() * 30); turn > 0; turn -= 1) await tick();
         environment?.cancel('CANCELLED');
       }
       const outcome = await running;
       if (outcome.isOk && index !== cancelAt) continue;
-      this.log.push(`${this.name}: ${entry.activity} ${outcome.isOk ? 'cancelled' : outcome.error.message.split('\n')[0] ?? ''}`);
+      this.log.push(`${this.name}: ${entry.activity} ${outcome.isOk ? 'cancelled' : (outcome.error.message.split('\n')[0] ?? '')}`);
       return (await undo(this.world, undoOf(index), this.inFull)).length === 0 ? 'undone' : 'left';
     }
     return 'done';
@@ -96,14 +123,26 @@ class Walker {
     const end = await this.operate([this.find(activity)], () => (undoing === undefined ? [] : [this.find(undoing)]));
     if (end === 'done') this.phase = goal;
     // What a stop that failed came to is seen in xl list, as an operator would.
-    else this.phase = this.world.snapshot().domains.some(({ name }) => name === this.name) ? 'running' : 'stopped';
+    else
+      this.phase = this.world.snapshot().domains.some(({ name, state }) => name === this.name && state === 'running')
+        ? 'running'
+        : 'stopped';
   }
 
   private async step(): Promise<void> {
     const choices: Record<Phase, readonly (() => Promise<unknown>)[]> = {
       none: [() => this.provision()],
-      running: [() => this.operate([this.find('takeBackup')], () => [this.find('removeSnapshot')]), () => this.power('stopGuest', undefined, 'stopped'), () => this.power('destroyGuest', undefined, 'stopped'), () => this.remove()],
-      stopped: [() => this.power('bootGuest', 'destroyGuest', 'running'), () => this.operate([this.find('takeBackup')], () => [this.find('removeSnapshot')]), () => this.remove()],
+      running: [
+        () => this.operate([this.find('takeBackup')], () => [this.find('removeSnapshot')]),
+        () => this.power('stopGuest', undefined, 'stopped'),
+        () => this.power('destroyGuest', undefined, 'stopped'),
+        () => this.remove(),
+      ],
+      stopped: [
+        () => this.power('bootGuest', 'destroyGuest', 'running'),
+        () => this.operate([this.find('takeBackup')], () => [this.find('removeSnapshot')]),
+        () => this.remove(),
+      ],
       'needs-cleanup': [() => this.remove()],
     };
     await pick(this.random, choices[this.phase])?.();
@@ -114,7 +153,8 @@ class Walker {
     const kind = pick(this.random, KINDS) ?? 'fail';
     const isProcess = this.random() < 0.7;
     const index = faults.counts[isProcess ? 'process' : 'file'] + Math.floor(this.random() * SOON);
-    if (this.random() < FAULTS) faults.add({ kind, match: (call) => call.kind === (isProcess ? 'process' : 'file') && call.index === index });
+    if (this.random() < FAULTS)
+      faults.add({ kind, match: (call) => call.kind === (isProcess ? 'process' : 'file') && call.index === index });
     const condition = pick(this.random, CONDITIONS);
     for (const each of CONDITIONS) faults[each] = false;
     if (condition !== undefined && this.random() < BAD_TIMES) faults[condition] = true;
@@ -131,8 +171,16 @@ class Walker {
 /** What must be true of a guest in its phase, whatever the others do. */
 function complaintsOf(walker: Walker, world: World, before: ReturnType<World['snapshot']>, others: readonly Walker[]): string[] {
   const ref = refOf(orderOf(walker.name, world.settings.host));
-  const alone = others.reduce((state, { name }) => withoutGuest(state, refOf(orderOf(name, world.settings.host)), world.settings), world.snapshot());
-  const said = walker.phase === 'running' ? asOrdered(before, { ...alone, freeBytes: before.freeBytes }, ref, world.settings) : walker.phase === 'none' ? leftOn(before, alone, ref, world.settings).left : nobodyElsesBytes(alone, walker.name);
+  const alone = others.reduce(
+    (state, { name }) => withoutGuest(state, refOf(orderOf(name, world.settings.host)), world.settings),
+    world.snapshot(),
+  );
+  const said =
+    walker.phase === 'running'
+      ? asOrdered(before, { ...alone, freeBytes: before.freeBytes }, ref, world.settings)
+      : walker.phase === 'none'
+        ? leftOn(before, alone, ref, world.settings).left
+        : nobodyElsesBytes(alone, walker.name);
   return said.map((line) => `${walker.name} (${walker.phase}): ${line}`);
 }
 
@@ -140,20 +188,36 @@ async function walk(matrix: Matrix, seed: number): Promise<Verdict> {
   return matrix.stages.on(matrix.start, matrix.host, async (world) => {
     const random = randomOf(seed);
     const before = world.snapshot();
-    const walkers = Array.from({ length: GUESTS }, (_, number) => new Walker(world, matrix.tape, `walker${String(number + 1)}`, number + 1, randomOf(Math.floor(random() * 2 ** 31))));
+    const walkers = Array.from(
+      { length: GUESTS },
+      (_, number) => new Walker(world, matrix.tape, `walker${String(number + 1)}`, number + 1, randomOf(Math.floor(random() * 2 ** 31))),
+    );
     await Promise.all(walkers.map((walker) => walker.walk()));
     world.dom0.faults.restart();
     for (const walker of walkers) if (walker.phase === 'needs-cleanup') await walker.remove();
-    const complaints = walkers.flatMap((walker) => complaintsOf(walker, world, before, walkers.filter((other) => other !== walker)));
+    const complaints = walkers.flatMap((walker) =>
+      complaintsOf(
+        walker,
+        world,
+        before,
+        walkers.filter((other) => other !== walker),
+      ),
+    );
     const stuck: string[] = [];
     for (const walker of walkers) stuck.push(...(await walker.remove()));
     const after = asBefore(before, world.snapshot(), world.settings);
     const all = [...complaints, ...stuck, ...after, ...world.dom0.unknown.map((line) => `unknown to the fake: ${line}`)];
-    return { end: 'as before', complaints: all.length === 0 ? [] : [...all, ...walkers.flatMap(({ log }) => log.map((line) => `  on the way: ${line}`))] };
+    return {
+      end: 'as before',
+      complaints: all.length === 0 ? [] : [...all, ...walkers.flatMap(({ log }) => log.map((line) => `  on the way: ${line}`))],
+    };
   });
 }
 
 /** One walk for each seed from `first` on. */
 export function walkCases(matrix: Matrix, first: number, count: number): Case[] {
-  return Array.from({ length: count }, (_, index) => ({ name: `walk/seed ${String(first + index)}`, run: () => walk(matrix, first + index) }));
+  return Array.from({ length: count }, (_, index) => ({
+    name: `walk/seed ${String(first + index)}`,
+    run: () => walk(matrix, first + index),
+  }));
 }

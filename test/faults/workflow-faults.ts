@@ -34,14 +34,24 @@ export function placesIn(entries: readonly Entry[], isUndo: boolean): Place[] {
 let serial = 0;
 
 /** A case on a fresh dom0. `disturb` makes what happens; `mend` puts right what stays broken. */
-function scenarioCase(matrix: WorkflowMatrix, name: string, disturb: (place: { isLastStep: (moment: Moment) => boolean }) => Disturbance, options: { host?: string; mend?: (scenario: Scenario) => Promise<void> | void; end?: Verdict['end'] } = {}): Case {
+function scenarioCase(
+  matrix: WorkflowMatrix,
+  name: string,
+  disturb: (place: { isLastStep: (moment: Moment) => boolean }) => Disturbance,
+  options: { host?: string; mend?: (scenario: Scenario) => Promise<void> | void; end?: Verdict['end'] } = {},
+): Case {
   return {
     name,
     async run() {
       serial += 1;
       const host = options.host ?? matrix.hosts[serial % matrix.hosts.length] ?? '';
       const last = placesIn(matrix.tape.forward, false).at(-1)?.key;
-      const scenario = await Scenario.create(matrix.server, `case${String(serial)}`, host, disturb({ isLastStep: ({ key }) => key === last }));
+      const scenario = await Scenario.create(
+        matrix.server,
+        `case${String(serial)}`,
+        host,
+        disturb({ isLastStep: ({ key }) => key === last }),
+      );
       try {
         const verdict = await scenario.play(() => options.mend?.(scenario));
         const wrongEnd = options.end === undefined || options.end === verdict.end ? [] : [`it ended ${verdict.end}, not ${options.end}`];
@@ -90,10 +100,20 @@ function named(group: string, { key, isUndo }: Place, what: string): string {
 }
 
 /** The process or file change of an entry that does most: where a kill in the middle hurts. */
-function heart(matrix: Matrix, index: number): { strikeAt: (world: World, kind: 'kill-before' | 'kill-middle' | 'kill-after') => void } | undefined {
+function heart(
+  matrix: Matrix,
+  index: number,
+): { strikeAt: (world: World, kind: 'kill-before' | 'kill-middle' | 'kill-after') => void } | undefined {
   const calls = matrix.rehearsals[index]?.calls ?? [];
   const call = calls.find((each) => each.kind === 'process' && !isLook(each)) ?? calls.find((each) => !isLook(each));
-  return call === undefined ? undefined : { strikeAt: (world, kind) => { world.dom0.faults.restart(); strike(world, call, kind); } };
+  return call === undefined
+    ? undefined
+    : {
+        strikeAt: (world, kind) => {
+          world.dom0.faults.restart();
+          strike(world, call, kind);
+        },
+      };
 }
 
 function workerCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
@@ -101,17 +121,46 @@ function workerCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
     const found = place.isUndo ? undefined : heart(matrix, index);
     if (found === undefined) return [];
     return (['kill-before', 'kill-middle', 'kill-after'] as const).map((kind) =>
-      scenarioCase(matrix, named('worker', place, kind), ({ isLastStep }) => at(place, isLastStep, { before: ({ scenario }) => { found.strikeAt(scenario.world, kind); } }), { end: 'as ordered' }));
+      scenarioCase(
+        matrix,
+        named('worker', place, kind),
+        ({ isLastStep }) =>
+          at(place, isLastStep, {
+            before: ({ scenario }) => {
+              found.strikeAt(scenario.world, kind);
+            },
+          }),
+        { end: 'as ordered' },
+      ),
+    );
   });
 }
 
 /** Fails in each attempt, or for good at once. */
 function failureCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
-  const again = (): never => { throw ApplicationFailure.create({ type: 'ToolFailed', message: 'it fails each time' }); };
+  const again = (): never => {
+    throw ApplicationFailure.create({ type: 'ToolFailed', message: 'it fails each time' });
+  };
   return places.flatMap((place) => [
-    ...(place.entry.isControl && !place.isUndo ? [] : [scenarioCase(matrix, named('fails', place, 'each time'), ({ isLastStep }) => (place.isUndo && place.entry.isControl ? {} : always(place, isLastStep, again)))]),
-    scenarioCase(matrix, named('fails', place, 'once'), ({ isLastStep }) => at(place, isLastStep, { before: again }), place.isUndo ? { end: 'as before' } : { end: 'as ordered' }),
-    scenarioCase(matrix, named('fails', place, 'its answer is lost'), ({ isLastStep }) => at(place, isLastStep, { after: again }), place.isUndo ? { end: 'as before' } : {}),
+    ...(place.entry.isControl && !place.isUndo
+      ? []
+      : [
+          scenarioCase(matrix, named('fails', place, 'each time'), ({ isLastStep }) =>
+            place.isUndo && place.entry.isControl ? {} : always(place, isLastStep, again),
+          ),
+        ]),
+    scenarioCase(
+      matrix,
+      named('fails', place, 'once'),
+      ({ isLastStep }) => at(place, isLastStep, { before: again }),
+      place.isUndo ? { end: 'as before' } : { end: 'as ordered' },
+    ),
+    scenarioCase(
+      matrix,
+      named('fails', place, 'its answer is lost'),
+      ({ isLastStep }) => at(place, isLastStep, { after: again }),
+      place.isUndo ? { end: 'as before' } : {},
+    ),
   ]);
 }
 
@@ -120,9 +169,35 @@ function cancelCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
   const lastStep = matrix.tape.forward.at(-1);
   return places.flatMap((place) => {
     const end = place.entry === lastStep ? {} : { end: 'as before' as const };
-    const late = scenarioCase(matrix, named('cancel', place, 'unheard'), ({ isLastStep }) => at(place, isLastStep, { before: ({ scenario }) => scenario.cancel() }), end);
-    const inTheUi = scenarioCase(matrix, named('cancel', place, 'of the workflow'), ({ isLastStep }) => at(place, isLastStep, { before: async ({ scenario }) => { await scenario.server.handle(scenario.name).cancel(); } }), end);
-    const heard = scenarioCase(matrix, named('cancel', place, 'heard'), ({ isLastStep }) => at(place, isLastStep, { before: async ({ scenario }) => { await scenario.cancel(); await hearsOfCancel(); } }), { end: 'as before' });
+    const late = scenarioCase(
+      matrix,
+      named('cancel', place, 'unheard'),
+      ({ isLastStep }) => at(place, isLastStep, { before: ({ scenario }) => scenario.cancel() }),
+      end,
+    );
+    const inTheUi = scenarioCase(
+      matrix,
+      named('cancel', place, 'of the workflow'),
+      ({ isLastStep }) =>
+        at(place, isLastStep, {
+          before: async ({ scenario }) => {
+            await scenario.server.handle(scenario.name).cancel();
+          },
+        }),
+      end,
+    );
+    const heard = scenarioCase(
+      matrix,
+      named('cancel', place, 'heard'),
+      ({ isLastStep }) =>
+        at(place, isLastStep, {
+          before: async ({ scenario }) => {
+            await scenario.cancel();
+            await hearsOfCancel();
+          },
+        }),
+      { end: 'as before' },
+    );
     return place.entry.isControl || place.isUndo ? [late, inTheUi] : [late, inTheUi, heard];
   });
 }
@@ -130,43 +205,65 @@ function cancelCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
 const CONDITIONS = ['diskFull', 'vgFull', 'noMemory', 'noLoop', 'readOnlyFs'] as const;
 
 function conditionCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
-  return places.filter(({ entry, isUndo }) => !entry.isControl && !isUndo).flatMap((place, index) => {
-    const writes = (matrix.rehearsals.find(({ entry }) => entry === place.entry)?.calls ?? []).some((call) => !isLook(call));
-    return (writes ? CONDITIONS : []).slice(0, index < 0 ? 0 : undefined).map((condition) =>
-      scenarioCase(matrix, named('condition', place, condition), ({ isLastStep }) => at(place, isLastStep, { before: ({ scenario }) => { scenario.world.dom0.faults[condition] = true; } })));
-  });
+  return places
+    .filter(({ entry, isUndo }) => !entry.isControl && !isUndo)
+    .flatMap((place, index) => {
+      const writes = (matrix.rehearsals.find(({ entry }) => entry === place.entry)?.calls ?? []).some((call) => !isLook(call));
+      return (writes ? CONDITIONS : []).slice(0, index < 0 ? 0 : undefined).map((condition) =>
+        scenarioCase(matrix, named('condition', place, condition), ({ isLastStep }) =>
+          at(place, isLastStep, {
+            before: ({ scenario }) => {
+              scenario.world.dom0.faults[condition] = true;
+            },
+          }),
+        ),
+      );
+    });
 }
 
 /** The dom0's worker goes after a call, for a while or for longer than anybody waits. */
 function awayCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
-  return places.filter(({ entry }) => !entry.isControl).flatMap((place) => (['for a while', 'for too long'] as const).map((how): Case => {
-    const host = `away-${named('', place, how).toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-|-$/g, '')}`;
-    let isBack = Promise.resolve();
-    const leave = ({ scenario }: Moment): void => {
-      isBack = (async () => {
-        await scenario.server.stopWorkers(host);
-        if (how === 'for too long') return;
-        await sleep(TAKEN_MS * 0.5);
-        await scenario.server.startWorkers(host);
-      })();
-    };
-    const inner = scenarioCase(matrix, named('away', place, how), ({ isLastStep }) => at(place, isLastStep, { before: leave }), {
-      host, ...(how === 'for a while' ? { end: place.isUndo ? 'as before' as const : 'as ordered' as const } : {}), mend: async ({ server }) => server.startWorkers(host),
-    });
-    return {
-      name: inner.name,
-      async run() {
-        await matrix.server.serve(host);
-        return inner.run().finally(() => isBack.then(() => matrix.server.stopWorkers(host)));
-      },
-    };
-  }));
+  return places
+    .filter(({ entry }) => !entry.isControl)
+    .flatMap((place) =>
+      (['for a while', 'for too long'] as const).map((how): Case => {
+        const host = `away-${named('', place, how)
+          .toLowerCase()
+          .replaceAll(/[^a-z0-9]+/g, '-')
+          .replaceAll(/^-|-$/g, '')}`;
+        let isBack = Promise.resolve();
+        const leave = ({ scenario }: Moment): void => {
+          isBack = (async () => {
+            await scenario.server.stopWorkers(host);
+            if (how === 'for too long') return;
+            await sleep(TAKEN_MS * 0.5);
+            await scenario.server.startWorkers(host);
+          })();
+        };
+        const inner = scenarioCase(matrix, named('away', place, how), ({ isLastStep }) => at(place, isLastStep, { before: leave }), {
+          host,
+          ...(how === 'for a while' ? { end: place.isUndo ? ('as before' as const) : ('as ordered' as const) } : {}),
+          mend: async ({ server }) => server.startWorkers(host),
+        });
+        return {
+          name: inner.name,
+          async run() {
+            await matrix.server.serve(host);
+            return inner.run().finally(() => isBack.then(() => matrix.server.stopWorkers(host)));
+          },
+        };
+      }),
+    );
 }
 
 /** All of them. Those that wait long come first. */
 export function workflowCases(matrix: WorkflowMatrix): Case[] {
   const places = [...placesIn(matrix.tape.forward, false), ...placesIn(matrix.tape.undo.at(-1) ?? [], true)];
   return [
-    ...awayCases(matrix, places), ...cancelCases(matrix, places), ...failureCases(matrix, places), ...workerCases(matrix, places), ...conditionCases(matrix, places),
+    ...awayCases(matrix, places),
+    ...cancelCases(matrix, places),
+    ...failureCases(matrix, places),
+    ...workerCases(matrix, places),
+    ...conditionCases(matrix, places),
   ];
 }

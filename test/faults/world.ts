@@ -17,13 +17,38 @@ export type AnyActivity = (input: unknown) => Promise<unknown>;
 export type ActivityName = keyof Dom0Activities['short'] | keyof Dom0Activities['bulk'];
 
 export function settingsOf(host: string): Dom0Settings {
-  return dom0SettingsSchema.parse({ host, network: { cidr: NETWORK.cidr, gateway: NETWORK.gateway }, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64' });
+  return dom0SettingsSchema.parse({
+    host,
+    network: { cidr: NETWORK.cidr, gateway: NETWORK.gateway },
+    kernel: '/boot/vmlinuz-6.1.0-49-amd64',
+    initrd: '/boot/initrd.img-6.1.0-49-amd64',
+  });
 }
 
 export function orderOf(name: string, dom0: string, changes: Partial<GuestOrder> = {}): GuestOrder {
   return {
-    order: `order-${name}`, name, plan: 'small', dom0, type: 'pv', memoryBytes: 512 * MiB, vcpus: 1, diskBytes: 1024 * MiB, swapBytes: 128 * MiB, dist: 'bookworm', fs: 'ext4', fsOptions: 'noatime',
-    image: 'sparse', installMethod: 'golden', serialDevice: 'hvc0', timezone: 'UTC', retention: { daily: 7 }, managed: false, sshKeys: [], extra: [], graceDays: 7, ...changes,
+    order: `order-${name}`,
+    name,
+    plan: 'small',
+    dom0,
+    type: 'pv',
+    memoryBytes: 512 * MiB,
+    vcpus: 1,
+    diskBytes: 1024 * MiB,
+    swapBytes: 128 * MiB,
+    dist: 'bookworm',
+    fs: 'ext4',
+    fsOptions: 'noatime',
+    image: 'sparse',
+    installMethod: 'golden',
+    serialDevice: 'hvc0',
+    timezone: 'UTC',
+    retention: { daily: 7 },
+    managed: false,
+    sshKeys: [],
+    extra: [],
+    graceDays: 7,
+    ...changes,
   };
 }
 

@@ -12,7 +12,21 @@ import { host, imageFile, loopOn, mounted, scratch, titled, whyNotHere } from '.
 
 const MiB = 2 ** 20;
 const FILES = 200;
-const why = whyNotHere('mkfs.ext4', 'e2fsck', 'resize2fs', 'dumpe2fs', 'tune2fs', 'dump', 'restore', 'zstd', 'qemu-img', 'blkdiscard', 'losetup', 'mkswap', 'setpriv');
+const why = whyNotHere(
+  'mkfs.ext4',
+  'e2fsck',
+  'resize2fs',
+  'dumpe2fs',
+  'tune2fs',
+  'dump',
+  'restore',
+  'zstd',
+  'qemu-img',
+  'blkdiscard',
+  'losetup',
+  'mkswap',
+  'setpriv',
+);
 
 async function newFileSystem(file: string, bytes: number, options: string[] = []): Promise<string> {
   await host.run('mkfs.ext4', ['-q', '-F', ...options, imageFile(file, bytes)]);
@@ -61,9 +75,14 @@ describe.skipIf(why !== undefined)(titled('a backup', why), () => {
 
     mkdirSync(join(directory, 'restored'));
     const plain: Uint8Array[] = [];
-    await host.pipeline([{ tool: 'zstd', args: ['-dcq', path] }], { sink: (chunk) => { plain.push(chunk); } });
+    await host.pipeline([{ tool: 'zstd', args: ['-dcq', path] }], {
+      sink: (chunk) => {
+        plain.push(chunk);
+      },
+    });
     await host.run('restore', ['-r', '-f', '-'], { input: Buffer.concat(plain), cwd: join(directory, 'restored') });
-    for (let index = 0; index < FILES; index++) expect(readFileSync(join(directory, 'restored', `file-${String(index)}`), 'utf8')).toBe(`content ${String(index)}\n`);
+    for (let index = 0; index < FILES; index++)
+      expect(readFileSync(join(directory, 'restored', `file-${String(index)}`), 'utf8')).toBe(`content ${String(index)}\n`);
   });
 
   it('of a file system that dump would spoil is refused', async () => {
@@ -86,7 +105,9 @@ describe.skipIf(why !== undefined)(titled('a backup', why), () => {
     const directory = scratch();
     const device = await snapshotOfRunningGuest(directory);
     mkdirSync(join(directory, 'backups'));
-    await expect(dumpToFile(host, { device, path: join(directory, 'backups', 'a.dump.zst'), signal: AbortSignal.abort() })).rejects.toMatchObject({ cancelled: true });
+    await expect(
+      dumpToFile(host, { device, path: join(directory, 'backups', 'a.dump.zst'), signal: AbortSignal.abort() }),
+    ).rejects.toMatchObject({ cancelled: true });
     expect(readdirSync(join(directory, 'backups'))).toEqual([]);
   });
 });

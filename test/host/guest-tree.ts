@@ -21,7 +21,18 @@ const FILES: Readonly<Record<string, string>> = {
   'var/lib/apt/lists/some_list': 'Package: x\n',
 };
 
-const FOLDERS = ['dev/pts', 'proc', 'sys', 'tmp', 'root', 'etc/apt/apt.conf.d', 'etc/ssh/sshd_config.d', 'etc/systemd/system', 'usr/sbin', 'lib/modules'];
+const FOLDERS = [
+  'dev/pts',
+  'proc',
+  'sys',
+  'tmp',
+  'root',
+  'etc/apt/apt.conf.d',
+  'etc/ssh/sshd_config.d',
+  'etc/systemd/system',
+  'usr/sbin',
+  'lib/modules',
+];
 const PROGRAMS = ['bin/ls', 'bin/cp'];
 
 export function makeTree(root: string): string {

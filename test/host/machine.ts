@@ -34,7 +34,9 @@ export function titled(title: string, why: string | undefined): string {
 /** A directory that goes when the test ends. */
 export function scratch(): string {
   const directory = mkdtempSync(join(tmpdir(), 'guestflow-host-'));
-  onTestFinished(() => { rmSync(directory, { recursive: true, force: true }); });
+  onTestFinished(() => {
+    rmSync(directory, { recursive: true, force: true });
+  });
   return directory;
 }
 
@@ -48,7 +50,9 @@ export function imageFile(path: string, bytes: number): string {
 /** A loop device on a file, detached when the test ends. */
 export async function loopOn(file: string): Promise<string> {
   const device = (await host.run('losetup', ['--find', '--show', file])).stdout.trim();
-  onTestFinished(async () => { await host.run('losetup', ['--detach', device], { okCodes: [0, 1] }); });
+  onTestFinished(async () => {
+    await host.run('losetup', ['--detach', device], { okCodes: [0, 1] });
+  });
   return device;
 }
 

@@ -29,7 +29,9 @@ async function newGuest(input: Partial<RoleInput> = {}): Promise<Guest> {
     root,
     input: at,
     async run(env = {}) {
-      const result = await host.run(ROLE, [root, at], { env: { hostname: 'web1.example.test', ip1: '192.168.77.11', serial_device: 'hvc0', ...env } });
+      const result = await host.run(ROLE, [root, at], {
+        env: { hostname: 'web1.example.test', ip1: '192.168.77.11', serial_device: 'hvc0', ...env },
+      });
       return result.stdout + result.stderr;
     },
     read: (path) => readFileSync(join(root, path), 'utf8'),
@@ -37,7 +39,13 @@ async function newGuest(input: Partial<RoleInput> = {}): Promise<Guest> {
 }
 
 function shadowOf(guest: Guest): Record<string, string> {
-  return Object.fromEntries(guest.read('etc/shadow').trim().split('\n').map((line) => line.split(':').slice(0, 2) as [string, string]));
+  return Object.fromEntries(
+    guest
+      .read('etc/shadow')
+      .trim()
+      .split('\n')
+      .map((line) => line.split(':').slice(0, 2) as [string, string]),
+  );
 }
 
 describe.skipIf(why !== undefined)(titled('the role', why), () => {
@@ -50,7 +58,7 @@ describe.skipIf(why !== undefined)(titled('the role', why), () => {
     expect(guest.read('etc/ssh/sshd_config.d/00-guestflow.conf')).toMatch(/PermitRootLogin prohibit-password/);
   });
 
-  it('gives root the password\'s hash that it finds in the input, and says it nowhere', async () => {
+  it("gives root the password's hash that it finds in the input, and says it nowhere", async () => {
     const guest = await newGuest({ passwordHash: HASH });
     expect(await guest.run()).not.toContain(HASH);
     expect(shadowOf(guest)['root']).toBe(HASH);
@@ -61,7 +69,11 @@ describe.skipIf(why !== undefined)(titled('the role', why), () => {
     const [one, other] = [await newGuest(), await newGuest()];
     await one.run();
     await other.run();
-    expect(readdirSync(join(one.root, 'etc/ssh')).filter((name) => name.startsWith('ssh_host_')).sort()).toEqual(['ssh_host_ed25519_key', 'ssh_host_ed25519_key.pub']);
+    expect(
+      readdirSync(join(one.root, 'etc/ssh'))
+        .filter((name) => name.startsWith('ssh_host_'))
+        .sort(),
+    ).toEqual(['ssh_host_ed25519_key', 'ssh_host_ed25519_key.pub']);
     expect(one.read('etc/ssh/ssh_host_ed25519_key.pub')).toContain(await readHostKey(host, one.input));
     expect(await readHostKey(host, one.input)).not.toBe(await readHostKey(host, other.input));
     expect(lstatSync(join(one.root, 'etc/ssh/ssh_host_ed25519_key')).mode & 0o777).toBe(0o600);
@@ -92,7 +104,8 @@ describe.skipIf(why !== undefined)(titled('the role', why), () => {
 
   it('ends the same when it runs again', async () => {
     const guest = await newGuest();
-    const tree = async (): Promise<string> => (await host.run('find', [guest.root, '-printf', '%P %y %m %l\n'])).stdout.split('\n').sort().join('\n');
+    const tree = async (): Promise<string> =>
+      (await host.run('find', [guest.root, '-printf', '%P %y %m %l\n'])).stdout.split('\n').sort().join('\n');
     await guest.run();
     const once = await tree();
     await guest.run();
@@ -109,7 +122,7 @@ describe.skipIf(why !== undefined)(titled('the role', why), () => {
     expect(readdirSync(outside)).toEqual([]);
   });
 
-  it('replaces a link where it writes a file, and leaves the link\'s target alone', async () => {
+  it("replaces a link where it writes a file, and leaves the link's target alone", async () => {
     const guest = await newGuest();
     const target = join(scratch(), 'hosts-of-the-dom0');
     writeFileSync(target, 'untouched');
@@ -136,11 +149,14 @@ describe.skipIf(why !== undefined)(titled('the role', why), () => {
     await expect(guest.run()).rejects.toThrow(/static address 192\.168\.77\.11/);
   });
 
-  it.each([{ hostname: 'web1;id' }, { hostname: 'web1\nx' }, { ip1: '$(id)' }, { serial_device: '../hvc0' }])('refuses settings that are none: %j', async (env) => {
-    const guest = await newGuest();
-    await expect(guest.run(env)).rejects.toThrow(/is no /);
-    expect(guest.read('etc/hostname')).toBe('of-another-machine\n');
-  });
+  it.each([{ hostname: 'web1;id' }, { hostname: 'web1\nx' }, { ip1: '$(id)' }, { serial_device: '../hvc0' }])(
+    'refuses settings that are none: %j',
+    async (env) => {
+      const guest = await newGuest();
+      await expect(guest.run(env)).rejects.toThrow(/is no /);
+      expect(guest.read('etc/hostname')).toBe('of-another-machine\n');
+    },
+  );
 
   it('refuses an input directory that others can read', async () => {
     const guest = await newGuest();
@@ -149,8 +165,8 @@ describe.skipIf(why !== undefined)(titled('the role', why), () => {
   });
 });
 
-describe.skipIf(why !== undefined)(titled('the hook in place of xen-tools\' own', why), () => {
-  it('gives the image the dom0\'s time zone, and not the dom0 another one', async () => {
+describe.skipIf(why !== undefined)(titled("the hook in place of xen-tools' own", why), () => {
+  it("gives the image the dom0's time zone, and not the dom0 another one", async () => {
     const root = makeTree(scratch());
     const ofTheDom0 = join(scratch(), 'UTC');
     writeFileSync(ofTheDom0, 'untouched');

@@ -27,21 +27,49 @@ function prepared(directory: string): readonly [string, ...string[]] {
 
 function preparedHost(before: readonly [string, ...string[]]): Host {
   const [first, ...rest] = before;
-  return { ...host, run: (tool, args, options) => (tool === 'setpriv' ? host.run(first, [...rest, tool, ...args], options) : host.run(tool, args, options)) };
+  return {
+    ...host,
+    run: (tool, args, options) => (tool === 'setpriv' ? host.run(first, [...rest, tool, ...args], options) : host.run(tool, args, options)),
+  };
 }
 
-async function newGuest(change: Partial<ImageSettings> = {}): Promise<{ settings: ImageSettings; directory: string; before: readonly [string, ...string[]] }> {
+async function newGuest(
+  change: Partial<ImageSettings> = {},
+): Promise<{ settings: ImageSettings; directory: string; before: readonly [string, ...string[]] }> {
   const directory = scratch();
   const name = `guestflow-test-${String(process.pid)}`;
-  onTestFinished(() => { for (const log of readdirSync('/var/log/xen-tools')) if (log.startsWith(`${name}.`)) rmSync(join('/var/log/xen-tools', log)); });
+  onTestFinished(() => {
+    for (const log of readdirSync('/var/log/xen-tools')) if (log.startsWith(`${name}.`)) rmSync(join('/var/log/xen-tools', log));
+  });
   for (const file of ['kernel', 'initrd']) writeFileSync(join(directory, file), '');
   await host.files.makeDirectory(join(directory, 'modules/6.1.0-test'));
   await writeRoleInput(host, join(directory, 'role'), { authorizedKeys: [KEY], timezone: 'Europe/Berlin' });
   const settings: ImageSettings = {
-    name, ip: '192.168.77.11', netmask: '255.255.255.0', gateway: '192.168.77.1', broadcast: '192.168.77.255', bridge: 'xenbr0', mac: '00:16:3E:AA:BB:CC',
-    memoryMiB: 512, vcpus: 2, diskMiB: 64, swapMiB: 8, fs: 'ext4', fsOptions: 'noatime,errors=remount-ro', image: 'sparse', dist: 'bookworm', mirror: 'http://127.0.0.1:9/debian',
-    goldenTarball: join(directory, 'tree.tar'), kernel: join(directory, 'kernel'), initrd: join(directory, 'initrd'), modules: join(directory, 'modules/6.1.0-test'),
-    serialDevice: 'hvc0', directory: join(directory, 'unfinished'), roleDir: ROLES, roleInput: join(directory, 'role'), ...change,
+    name,
+    ip: '192.168.77.11',
+    netmask: '255.255.255.0',
+    gateway: '192.168.77.1',
+    broadcast: '192.168.77.255',
+    bridge: 'xenbr0',
+    mac: '00:16:3E:AA:BB:CC',
+    memoryMiB: 512,
+    vcpus: 2,
+    diskMiB: 64,
+    swapMiB: 8,
+    fs: 'ext4',
+    fsOptions: 'noatime,errors=remount-ro',
+    image: 'sparse',
+    dist: 'bookworm',
+    mirror: 'http://127.0.0.1:9/debian',
+    goldenTarball: join(directory, 'tree.tar'),
+    kernel: join(directory, 'kernel'),
+    initrd: join(directory, 'initrd'),
+    modules: join(directory, 'modules/6.1.0-test'),
+    serialDevice: 'hvc0',
+    directory: join(directory, 'unfinished'),
+    roleDir: ROLES,
+    roleInput: join(directory, 'role'),
+    ...change,
   };
   if (change.goldenTarball === undefined) await makeTarball(makeTree(join(directory, 'tree')), join(directory, 'tree.tar'));
   return { settings, directory, before: prepared(directory) };
@@ -115,13 +143,18 @@ describe.skipIf(why !== undefined)(titled('xen-create-image', why), () => {
     const { settings, directory, before } = await newGuest();
     const cfg = `/etc/xen/${settings.name}.cfg`;
     await host.files.makeDirectory('/etc/xen');
-    writeFileSync(cfg, 'somebody else\'s\n');
-    onTestFinished(() => { rmSync(cfg, { force: true }); });
+    writeFileSync(cfg, "somebody else's\n");
+    onTestFinished(() => {
+      rmSync(cfg, { force: true });
+    });
     const roleDir = scratch();
     writeFileSync(join(roleDir, 'guestflow'), '#!/bin/sh\necho the reason >&2\nexit 1\n', { mode: 0o755 });
-    await expect(xenCreateImage(preparedHost(before), { ...settings, roleDir })).rejects.toMatchObject({ type: 'ToolFailed', message: expect.stringMatching(/the reason$/) as string });
+    await expect(xenCreateImage(preparedHost(before), { ...settings, roleDir })).rejects.toMatchObject({
+      type: 'ToolFailed',
+      message: expect.stringMatching(/the reason$/) as string,
+    });
     await nothingLeftOf(directory);
-    expect(readFileSync(cfg, 'utf8')).toBe('somebody else\'s\n');
+    expect(readFileSync(cfg, 'utf8')).toBe("somebody else's\n");
   });
 
   it('that cannot unpack its tarball says so, and leaves nothing mounted', async () => {
@@ -148,11 +181,17 @@ describe.skipIf(why !== undefined)(titled('xen-create-image', why), () => {
     const { settings, directory, before } = await newGuest();
     let pid = 0;
     const script = fileURLToPath(new URL('./kill-me.ts', import.meta.url));
-    const worker = host.run('node', ['--import', 'tsx', script, JSON.stringify({ settings: { ...settings, roleDir: endlessRole(scratch()) }, before })], {
-      cwd: fileURLToPath(new URL('../..', import.meta.url)),
-      timeoutMs: 90_000,
-      onOutput: (text) => { pid ||= Number(text); },
-    });
+    const worker = host.run(
+      'node',
+      ['--import', 'tsx', script, JSON.stringify({ settings: { ...settings, roleDir: endlessRole(scratch()) }, before })],
+      {
+        cwd: fileURLToPath(new URL('../..', import.meta.url)),
+        timeoutMs: 90_000,
+        onOutput: (text) => {
+          pid ||= Number(text);
+        },
+      },
+    );
     const outcome = expect(worker).rejects.toThrow(/SIGKILL/);
     await until(join(settings.roleInput, 'started'));
     process.kill(pid, 'SIGKILL');
@@ -178,10 +217,13 @@ describe.skipIf(why !== undefined)(titled('what somebody else left half made', w
   });
 });
 
-const whyNotSlow = why ?? whyNotHere('mmdebstrap') ?? (process.env['GUESTFLOW_HOST_SLOW'] === '1' ? undefined : 'GUESTFLOW_HOST_SLOW=1 asks for it: about two minutes');
+const whyNotSlow =
+  why ??
+  whyNotHere('mmdebstrap') ??
+  (process.env['GUESTFLOW_HOST_SLOW'] === '1' ? undefined : 'GUESTFLOW_HOST_SLOW=1 asks for it: about two minutes');
 
 describe.skipIf(whyNotSlow !== undefined)(titled('a golden tarball', whyNotSlow), () => {
-  it('is made from this machine\'s own apt sources, and becomes a guest', { timeout: 600_000 }, async () => {
+  it("is made from this machine's own apt sources, and becomes a guest", { timeout: 600_000 }, async () => {
     const path = join(scratch(), 'bookworm.part.tar');
     await makeGolden(host, { dist: 'bookworm', path });
     const names = (await host.run('tar', ['-tf', path], { timeoutMs: 120_000 })).stdout.split('\n');

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { GuestOrder } from '../../contract/types.ts';
 import { outcomeOf, pick, randomOf, strike, type FaultName, type Moment } from './faults.ts';
-import { complaintsAbout, leftOf, untilStep } from './guests.ts';
+import { complaintsAbout, leftOf } from './guests.ts';
 import { inventoryOf, type Inventory } from './inventory.ts';
 import { openRig, type Rig } from './rig.ts';
 
@@ -47,24 +47,23 @@ describe(`seed ${String(SEED)}`, () => {
     expect(failure?.details.console).toMatch(/Kernel panic|nonexistent/);
   });
 
-  test('an order is finished or undone when its dom0 worker is killed at random moments', async () => {
+  test('an order is finished or undone when its dom0 worker is killed at random moments, and the power cut while its image is made and while its volumes are; a guest that ran comes back', async () => {
     const order = await orderGuest('delta');
-    const steps = ['create-image', 'boot', 'lvm-migration', 'nightly-backup'];
-    await strike(
-      rig,
-      order.name,
-      [pick(random, steps.slice(0, 2)), 'lvm-migration', 'nightly-backup'].map((step) => moment('worker killed', step, 15_000)),
-    );
+    await strike(rig, order.name, [
+      moment('worker killed', 'create-image', 10_000),
+      moment('power cut', 'create-image', 20_000),
+      moment('worker killed', 'boot', 20_000),
+      moment('power cut', 'lvm-migration', 30_000),
+      moment('worker killed', 'lvm-migration', 60_000),
+      moment('worker killed', 'nightly-backup', 15_000),
+    ]);
     expect(await outcomeOf(rig, order, before, othersThan(order))).toMatchObject({ wrong: [] });
-  });
-
-  test('an order is finished or undone when the power is cut while its image is made, and again while its volumes are; a guest that ran comes back', async () => {
-    const order = await orderGuest('zeta');
-    await strike(rig, order.name, [moment('power cut', 'create-image', 25_000), moment('power cut', 'lvm-migration', 45_000)]);
-    await untilStep(rig, order.name, 'nightly-backup');
-    expect(await outcomeOf(rig, order, before, othersThan(order))).toMatchObject({ wrong: [] });
-    const running = orders.find(({ name }) => name === 'gamma');
-    expect(await complaintsAbout(rig, running!, before, othersThan(running!))).toEqual([]);
+    const [ran] = orders.filter(({ name }) => name === 'gamma');
+    if (ran === undefined) throw new Error('there is no guest that ran');
+    // dom0 starts it by itself, beside everything else.
+    await expect
+      .poll(() => complaintsAbout(rig, ran, before, othersThan(ran)).catch(String), { timeout: 300_000, interval: 5_000 })
+      .toEqual([]);
   });
 
   test('after all of that, the guests are terminated, and dom0, ledger and Temporal are as before', async () => {

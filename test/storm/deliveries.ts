@@ -15,7 +15,7 @@ export interface Delivery {
   readonly path: string;
   readonly body: string;
   /** Signed anew for each attempt, as senders do. */
-  sign(): Record<string, string>;
+  readonly sign: () => Record<string, string>;
 }
 
 /** What a kind may be answered; anything else is tried again. */
@@ -55,24 +55,52 @@ function stripeEvents(order: string, index: number): Event[] {
   const priced = (price: string): object => ({ ...own, items: { data: [{ price: { id: price } }] } });
   const event = (type: string, second: number, object: object): Event => {
     const body = { ...stripeEvent({ id: `evt_${order}_${second}_${type}`, type, object }), created: BEGIN + second };
-    const evil = { ...body, type: 'customer.subscription.deleted', created: BEGIN + 3_000, data: { object: subscription('canceled', priced('price_small')) } };
-    return { path: '/webhooks/stripe', id: body['id' as keyof typeof body] as unknown as string, body: JSON.stringify(body), evil: JSON.stringify(evil) };
+    const evil = {
+      ...body,
+      type: 'customer.subscription.deleted',
+      created: BEGIN + 3_000,
+      data: { object: subscription('canceled', priced('price_small')) },
+    };
+    return {
+      path: '/webhooks/stripe',
+      id: body['id' as keyof typeof body] as unknown as string,
+      body: JSON.stringify(body),
+      evil: JSON.stringify(evil),
+    };
   };
   return [
     event('checkout.session.completed', 0, session({ payment_status: 'unpaid', ...own })),
     event('customer.subscription.created', 0, subscription('incomplete', priced('price_small'))),
     event('customer.subscription.updated', 60, subscription('active', priced('price_small'))),
     event('customer.subscription.updated', 100, subscription('unpaid', priced('price_small'))),
-    event('customer.subscription.updated', 200, subscription('active', priced(planOf(index) === 'medium' ? 'price_medium' : 'price_small'))),
+    event(
+      'customer.subscription.updated',
+      200,
+      subscription('active', priced(planOf(index) === 'medium' ? 'price_medium' : 'price_small')),
+    ),
   ];
 }
 
 /** Headers of a signature over this body. */
-function signature({ path, id }: Pick<Event, 'path' | 'id'>, body: string, secret: { signup: string; stripe: string }, shift = 0): Record<string, string> {
+function signature(
+  { path, id }: Pick<Event, 'path' | 'id'>,
+  body: string,
+  secret: { signup: string; stripe: string },
+  shift = 0,
+): Record<string, string> {
   const at = Math.floor(Date.now() / 1_000) + shift;
   const common = { 'content-type': 'application/json' };
-  if (path === '/webhooks/stripe') return { ...common, 'stripe-signature': Stripe.webhooks.generateTestHeaderString({ payload: body, secret: secret.stripe, timestamp: at }) };
-  return { ...common, 'webhook-id': id, 'webhook-timestamp': String(at), 'webhook-signature': new Webhook(secret.signup).sign(id, new Date(at * 1_000), body) };
+  if (path === '/webhooks/stripe')
+    return {
+      ...common,
+      'stripe-signature': Stripe.webhooks.generateTestHeaderString({ payload: body, secret: secret.stripe, timestamp: at }),
+    };
+  return {
+    ...common,
+    'webhook-id': id,
+    'webhook-timestamp': String(at),
+    'webhook-signature': new Webhook(secret.signup).sign(id, new Date(at * 1_000), body),
+  };
 }
 
 const OURS = { signup: SIGNUP_SECRET, stripe: STRIPE_SECRET };
@@ -106,6 +134,7 @@ export function deliveriesOf(orders: readonly string[], total: number, random: R
   const genuine = events.flatMap((event) => Array.from({ length: 1 + random.below(5) }, () => delivery(event, 'genuine')));
   const hostile: Delivery[] = [];
   const kinds: readonly Kind[] = ['unsigned', 'altered', 'stale', 'conflict'];
-  while (genuine.length + hostile.length < total) hostile.push(delivery(events[random.below(events.length)]!, kinds[random.below(kinds.length)]!));
+  while (genuine.length + hostile.length < total)
+    hostile.push(delivery(events[random.below(events.length)]!, kinds[random.below(kinds.length)]!));
   return random.shuffle([...genuine, ...hostile]);
 }

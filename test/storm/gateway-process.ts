@@ -7,7 +7,11 @@ const [port = '0', address = '', directory = '', answerMs = '950'] = process.arg
 await runGateway({
   listen: port,
   endpoint: { address },
-  files: { stripeSecretFile: join(directory, 'stripe'), signupSecretFile: join(directory, 'signup'), prices: join(directory, 'prices.yaml') },
+  files: {
+    stripeSecretFile: join(directory, 'stripe'),
+    signupSecretFile: join(directory, 'signup'),
+    prices: join(directory, 'prices.yaml'),
+  },
   answerMs: Number(answerMs),
   signal: new AbortController().signal,
 });

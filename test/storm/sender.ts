@@ -17,7 +17,12 @@ export interface Sent {
 }
 
 /** Sends everything. `onProgress` is told after each delivery how many are done. */
-export async function sendAll(port: number, deliveries: readonly Delivery[], atOnce: number, onProgress: (done: number) => void): Promise<Sent> {
+export async function sendAll(
+  port: number,
+  deliveries: readonly Delivery[],
+  atOnce: number,
+  onProgress: (done: number) => void,
+): Promise<Sent> {
   const sent: Sent = { answers: new Map(), latencies: [], unanswered: 0, deferred: 0, bodies: new Map() };
   const queue = [...deliveries];
   const taken = new Set<string>();
@@ -26,8 +31,8 @@ export async function sendAll(port: number, deliveries: readonly Delivery[], atO
     for (let delivery = queue.shift(); delivery !== undefined; delivery = queue.shift()) {
       // Whoever comes first is the genuine one: a body under an id that nobody knows yet is no conflict.
       if (delivery.kind === 'conflict' && !taken.has(delivery.event)) {
-        if (queue.length > 0) queue.splice(Math.min(queue.length, 200), 0, delivery);
-        else await sleep(50).then(() => queue.push(delivery!));
+        queue.splice(Math.min(queue.length, 200), 0, delivery);
+        await sleep(10);
         continue;
       }
       const { status, text } = await persist(port, delivery, sent);
@@ -61,19 +66,30 @@ async function persist(port: number, delivery: Delivery, sent: Sent): Promise<{ 
 
 function post(port: number, { path, body, sign }: Delivery): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ port, host: '127.0.0.1', method: 'POST', path, headers: { ...sign(), 'content-length': Buffer.byteLength(body) } }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (part: string) => { text += part; }).once('end', () => resolve({ status: response.statusCode ?? 0, text })).once('error', reject);
-      response.once('aborted', () => reject(new Error('cut off')));
-    });
+    const outgoing = request(
+      { port, host: '127.0.0.1', method: 'POST', path, headers: { ...sign(), 'content-length': Buffer.byteLength(body) } },
+      (response) => {
+        let text = '';
+        response
+          .setEncoding('utf8')
+          .on('data', (part: string) => {
+            text += part;
+          })
+          .once('end', () => resolve({ status: response.statusCode ?? 0, text }))
+          .once('error', reject);
+        response.once('aborted', () => reject(new Error('cut off')));
+      },
+    );
     outgoing.once('error', reject).end(body);
   });
 }
 
 /** Answers that were none of those that a kind may have. */
 export function unexpected(answers: ReadonlyMap<string, number>): string[] {
-  return [...answers].filter(([key]) => {
-    const [kind, status] = key.split(' ') as [Kind, string];
-    return EXPECTED[kind] !== Number(status);
-  }).map(([key, count]) => `${key}: ${count}`);
+  return [...answers]
+    .filter(([key]) => {
+      const [kind, status] = key.split(' ') as [Kind, string];
+      return EXPECTED[kind] !== Number(status);
+    })
+    .map(([key, count]) => `${key}: ${count}`);
 }

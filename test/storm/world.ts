@@ -50,11 +50,19 @@ export interface World {
 export async function createWorld(guests: number): Promise<World> {
   const environment = await startServer();
   const session = await openSession(await findEndpoint({ address: environment.address }));
-  const fake = await createFakeDom0({ network: { ...NETWORK, bridge: 'xenbr0' }, memoryMiB: 2_048 + guests * 1_024, volumeGroupBytes: (guests + 10) * 20 * 2 ** 30, cpus: 64 });
+  const fake = await createFakeDom0({
+    network: { ...NETWORK, bridge: 'xenbr0' },
+    memoryMiB: 2_048 + guests * 1_024,
+    volumeGroupBytes: (guests + 10) * 20 * 2 ** 30,
+    cpus: 64,
+  });
   const stopWorkers = await startWorkers(environment, session, fake);
   const gateway = await startGateway(environment.address);
   return {
-    environment, session, fake, gateway,
+    environment,
+    session,
+    fake,
+    gateway,
     close: async () => {
       await gateway.stop();
       await stopWorkers();
@@ -69,11 +77,21 @@ async function startWorkers(environment: TestWorkflowEnvironment, session: Sessi
   const { nativeConnection: connection, client } = environment;
   const log = pino({ level: 'silent' });
   const host = fake.host();
-  const settings = parseDom0Settings({ host: 'storm1', network: NETWORK, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64' }, 'the storm');
+  const settings = parseDom0Settings(
+    { host: 'storm1', network: NETWORK, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64' },
+    'the storm',
+  );
   const steps = createDom0Activities({ host, settings, log, version: '0.0.0' });
   const activities = { ...createControlActivities(client), ...createBillingActivities({ desk: createDesk(session) }) };
   const workers = await Promise.all([
-    Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowBundle: await billingBundle(), activities, maxCachedWorkflows: 2_000, reuseV8Context: true }),
+    Worker.create({
+      connection,
+      taskQueue: CONTROL_QUEUE,
+      workflowBundle: await billingBundle(),
+      activities,
+      maxCachedWorkflows: 2_000,
+      reuseV8Context: true,
+    }),
     Worker.create({ connection, taskQueue: dom0Queue(settings.host), activities: steps.short, maxConcurrentActivityTaskExecutions: 20 }),
     Worker.create({ connection, taskQueue: dom0BulkQueue(settings.host), activities: steps.bulk, maxConcurrentActivityTaskExecutions: 20 }),
   ]);
@@ -98,7 +116,11 @@ async function startGateway(address: string): Promise<StormGateway> {
     if (running !== undefined && isServerAlive(running)) peak = Math.max(peak, highWater(running.pid));
   };
   const start = async (): Promise<void> => {
-    running = await startProcess({ command: process.execPath, args: ['--import', TSX, ENTRY, String(port), address, directory, process.env['STORM_ANSWER_MS'] ?? '950'], logFile: log });
+    running = await startProcess({
+      command: process.execPath,
+      args: ['--import', TSX, ENTRY, String(port), address, directory, process.env['STORM_ANSWER_MS'] ?? '950'],
+      logFile: log,
+    });
     while (!(await answers(port))) {
       if (!isServerAlive(running)) throw new Error(`the gateway ended: ${readFileSync(log, 'utf8').slice(-2_000)}`);
       await sleep(50);
@@ -106,7 +128,8 @@ async function startGateway(address: string): Promise<StormGateway> {
   };
   await start();
   return {
-    port, log,
+    port,
+    log,
     killAndRestart: async () => {
       measure();
       if (running !== undefined) process.kill(running.pid, 'SIGKILL');
@@ -130,7 +153,10 @@ function highWater(pid: number): number {
 }
 
 async function answers(port: number): Promise<boolean> {
-  return fetch(`http://127.0.0.1:${port}/healthz`).then(({ ok }) => ok, () => false);
+  return fetch(`http://127.0.0.1:${port}/healthz`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
 }
 
 function freePort(): Promise<number> {

@@ -40,7 +40,7 @@ const ANSWERS: Record<string, unknown> = {
 /** Any step of a dom0 or of the ledger succeeds, unless `changes` says otherwise; `calls` has what was called. */
 export function scriptedSteps(calls: string[], changes: AnyActivities = {}): AnyActivities {
   const plan = (input: { order: GuestOrder }): Promise<unknown> => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } });
-  const all: AnyActivities = { planGuest: plan as never, ...changes };
+  const all: AnyActivities = { planGuest: plan, ...changes };
   return new Proxy({}, {
     ownKeys: () => STEP_NAMES,
     getOwnPropertyDescriptor: (_target, name) => ({ enumerable: true, configurable: true, value: name }),
@@ -52,7 +52,7 @@ export function scriptedSteps(calls: string[], changes: AnyActivities = {}): Any
         return (await all[name]?.(...args)) ?? ANSWERS[name];
       };
     },
-  }) as AnyActivities;
+  });
 }
 
 const STEP_NAMES = [
@@ -99,7 +99,7 @@ export async function startBilling(): Promise<BillingBench> {
       return type === undefined ? desk.place(order) : Promise.reject(new GuestflowError(type as 'NoCapacity', `${type} for the test`));
     },
   };
-  const steps = scriptedSteps(calls, { createImage: createImage as never });
+  const steps = scriptedSteps(calls, { createImage: createImage });
   const { nativeConnection: connection } = environment;
   const activities = { ...steps, ...createBillingActivities({ desk: scriptedDesk, messenger: tell }) };
   const workers = await Promise.all([
@@ -111,7 +111,7 @@ export async function startBilling(): Promise<BillingBench> {
   while ((await flow.dom0s()).length === 0) await new Promise((resolve) => { setTimeout(resolve, 50); });
   const gateway = createGateway({
     events: createEventSink(() => Promise.resolve(session), 10_000), catalogue: createCatalogue(new Map([...(await loadPlans()), ...parsePlans(Buffer.from(GRACE0), 'test plans')]), new Map([['price_small', 'small'], ['price_large', 'large']])),
-    stripeSecrets: [STRIPE_SECRET], signupSecrets: [SIGNUP_SECRET], log: { info: () => undefined, warn: () => undefined, error: console.error },
+    stripeSecrets: [STRIPE_SECRET], signupSecrets: [SIGNUP_SECRET], log: { info: () => undefined, warn: () => undefined, error: (fields, message) => { throw new Error(`${message}: ${JSON.stringify(fields)}`); } },
   });
   return {
     environment, gateway, flow, session, calls, told,

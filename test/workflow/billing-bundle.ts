@@ -5,6 +5,9 @@ import { bundleWorkflowCode, DefaultLogger, type WorkflowBundleWithSourceMap } f
 let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
 
 export function billingBundle(): Promise<WorkflowBundleWithSourceMap> {
-  bundle ??= bundleWorkflowCode({ workflowsPath: fileURLToPath(new URL('./billing-workflows.ts', import.meta.url)), logger: new DefaultLogger('ERROR') });
+  bundle ??= bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('./billing-workflows.ts', import.meta.url)),
+    logger: new DefaultLogger('ERROR'),
+  });
   return bundle;
 }

@@ -3,12 +3,23 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hostnameWorkflowId, type EventAnswer } from '../../contract/billing-types.ts';
 import { acknowledge, listOrders } from '../../gateway/orders.ts';
 import { NOW, paid, signup, stripe } from '../unit/gateway/bench.ts';
-import { invoice, metadata, session as stripeSession, stripeEvent, subscription, type StripeEventInput } from '../unit/gateway/stripe-events.ts';
+import {
+  invoice,
+  metadata,
+  session as stripeSession,
+  stripeEvent,
+  subscription,
+  type StripeEventInput,
+} from '../unit/gateway/stripe-events.ts';
 import { startBilling, until, type BillingBench } from './billing-bench.ts';
 
 let bench: BillingBench;
-beforeAll(async () => { bench = await startBilling(); });
-afterAll(async () => { await bench.close(); });
+beforeAll(async () => {
+  bench = await startBilling();
+});
+afterAll(async () => {
+  await bench.close();
+});
 
 let sent = 0;
 
@@ -25,7 +36,10 @@ function event(type: string, order: string, after: number, data: object = {}): o
 }
 
 function settled(order: string, phase: string): Promise<unknown> {
-  return until(async () => ({ guest: (await bench.guest(order)).phase, order: (await bench.order(order)).phase }), (seen) => seen.guest === phase && seen.order === 'settled');
+  return until(
+    async () => ({ guest: (await bench.guest(order)).phase, order: (await bench.order(order)).phase }),
+    (seen) => seen.guest === phase && seen.order === 'settled',
+  );
 }
 
 describe('an order of billing', () => {
@@ -40,14 +54,25 @@ describe('an order of billing', () => {
     await send(event('order.unsuspended', order, 2));
     await settled(order, 'running');
     await send(event('order.upgraded', order, 3, { plan: 'large' }));
-    await until(() => bench.guest(order), ({ plan }) => plan === 'large');
+    await until(
+      () => bench.guest(order),
+      ({ plan }) => plan === 'large',
+    );
     await send(event('order.terminated', order, 4));
     await settled(order, 'terminating');
     expect((await bench.guest(order)).graceUntil).toBeDefined();
     await send(event('order.unsuspended', order, 5));
     await settled(order, 'running');
-    await until(() => Promise.resolve(bench.told.filter(({ data }) => data.order === order)), (told) => told.length === 5);
-    expect(bench.told.filter(({ data }) => data.order === order).map(({ type }) => type).sort()).toEqual(['guest.resumed', 'guest.resumed', 'guest.running', 'guest.suspended', 'guest.terminated']);
+    await until(
+      () => Promise.resolve(bench.told.filter(({ data }) => data.order === order)),
+      (told) => told.length === 5,
+    );
+    expect(
+      bench.told
+        .filter(({ data }) => data.order === order)
+        .map(({ type }) => type)
+        .sort(),
+    ).toEqual(['guest.resumed', 'guest.resumed', 'guest.running', 'guest.suspended', 'guest.terminated']);
   });
 });
 
@@ -57,7 +82,10 @@ describe('events', () => {
     await send(event('order.terminated', order, 9));
     await send({ ...event('order.paid', order, 1), data: (paid(order) as { data: object }).data });
     await send(event('order.suspended', order, 5));
-    const status = await until(() => bench.order(order), ({ events, phase }) => events.length === 3 && phase === 'over');
+    const status = await until(
+      () => bench.order(order),
+      ({ events, phase }) => events.length === 3 && phase === 'over',
+    );
     expect(status.wish).toBe('terminated');
     await expect(bench.guest(order)).rejects.toMatchObject({ type: 'NotFound' });
   });
@@ -82,7 +110,10 @@ describe('events', () => {
     const { phase, refused: problems } = await bench.order(order);
     expect(phase).toBe('problem');
     expect(problems).toMatchObject([{ type: 'EventConflict', event: 'signup/msg_conflict' }]);
-    const listed = await until(() => listOrders(bench.session, true), (orders) => orders.some((each) => each.order === order));
+    const listed = await until(
+      () => listOrders(bench.session, true),
+      (orders) => orders.some((each) => each.order === order),
+    );
     expect(listed.every((each) => each.phase === 'problem')).toBe(true);
     expect((await bench.guest(order)).plan).toBe('small');
     expect((await acknowledge(bench.session, order)).refused).toEqual([]);
@@ -93,7 +124,10 @@ describe('events', () => {
     const order = 'slow-1';
     const release = bench.hold(order);
     await send({ ...event('order.paid', order, 0), data: (paid(order) as { data: object }).data });
-    await until(() => bench.guest(order), ({ phase }) => phase === 'provisioning');
+    await until(
+      () => bench.guest(order),
+      ({ phase }) => phase === 'provisioning',
+    );
     await send(event('order.suspended', order, 5));
     release();
     await settled(order, 'suspended');
@@ -101,17 +135,32 @@ describe('events', () => {
 });
 
 describe('a host name', () => {
-  it('is one order\'s: the second is shown, and gets it when the first has gone', async () => {
+  it("is one order's: the second is shown, and gets it when the first has gone", async () => {
     const [first, second] = ['name-1', 'name-2'];
-    await send({ ...event('order.paid', first, 0), data: { ...(paid(first, { hostname: 'same.example.org', plan: 'grace0' }) as { data: object }).data } });
+    await send({
+      ...event('order.paid', first, 0),
+      data: { ...(paid(first, { hostname: 'same.example.org', plan: 'grace0' }) as { data: object }).data },
+    });
     await settled(first, 'running');
     await send(paid(second, { hostname: 'same.example.org' }));
-    const shown = await until(() => bench.order(second), ({ trouble }) => trouble !== undefined);
-    expect(shown).toMatchObject({ phase: 'problem', trouble: { type: 'HostnameTaken', message: expect.stringContaining(first) as unknown } });
+    const shown = await until(
+      () => bench.order(second),
+      ({ trouble }) => trouble !== undefined,
+    );
+    expect(shown).toMatchObject({
+      phase: 'problem',
+      trouble: { type: 'HostnameTaken', message: expect.stringContaining(first) as unknown },
+    });
     await expect(bench.guest(second)).rejects.toMatchObject({ type: 'NotFound' });
-    await until(() => Promise.resolve(bench.told), (told) => told.some(({ type, data }) => type === 'guest.failed' && data.order === second));
+    await until(
+      () => Promise.resolve(bench.told),
+      (told) => told.some(({ type, data }) => type === 'guest.failed' && data.order === second),
+    );
     await send(event('order.terminated', first, 1));
-    await until(() => bench.order(first), ({ phase }) => phase === 'over');
+    await until(
+      () => bench.order(first),
+      ({ phase }) => phase === 'over',
+    );
     await acknowledge(bench.session, second);
     await settled(second, 'running');
   });
@@ -120,13 +169,21 @@ describe('a host name', () => {
     const order = 'rename-1';
     bench.fail(order, 'NoCapacity');
     await send({ ...event('order.paid', order, 0), data: (paid(order, { hostname: 'before.example.org' }) as { data: object }).data });
-    expect(await until(() => bench.order(order), ({ trouble }) => trouble !== undefined)).toMatchObject({ trouble: { type: 'NoCapacity' } });
+    expect(
+      await until(
+        () => bench.order(order),
+        ({ trouble }) => trouble !== undefined,
+      ),
+    ).toMatchObject({ trouble: { type: 'NoCapacity' } });
     bench.fail(order, undefined);
     await send({ ...event('order.paid', order, 1), data: (paid(order, { hostname: 'after.example.org' }) as { data: object }).data });
     await settled(order, 'running');
     expect((await bench.guest(order)).spec?.hostname).toBe('after.example.org');
     const held = bench.session.client.workflow.getHandle(hostnameWorkflowId('before.example.org'));
-    await until(() => held.describe(), ({ status }) => status.name === 'COMPLETED');
+    await until(
+      () => held.describe(),
+      ({ status }) => status.name === 'COMPLETED',
+    );
   });
 });
 
@@ -135,13 +192,22 @@ describe('an order that cannot be had', () => {
     const order = 'full-1';
     bench.fail(order, 'NoCapacity');
     await send(paid(order));
-    await until(() => bench.order(order), ({ trouble }) => trouble?.type === 'NoCapacity');
+    await until(
+      () => bench.order(order),
+      ({ trouble }) => trouble?.type === 'NoCapacity',
+    );
     await acknowledge(bench.session, order);
-    await until(() => bench.order(order), ({ trouble }) => trouble?.type === 'NoCapacity');
+    await until(
+      () => bench.order(order),
+      ({ trouble }) => trouble?.type === 'NoCapacity',
+    );
     bench.fail(order, undefined);
     await acknowledge(bench.session, order);
     await settled(order, 'running');
-    const told = await until(() => Promise.resolve(bench.told.filter(({ data }) => data.order === order)), (all) => all.some(({ type }) => type === 'guest.running'));
+    const told = await until(
+      () => Promise.resolve(bench.told.filter(({ data }) => data.order === order)),
+      (all) => all.some(({ type }) => type === 'guest.running'),
+    );
     expect(told.map(({ type }) => type)).toEqual(['guest.failed', 'guest.running']);
     expect(told[0]?.data.error).toMatchObject({ type: 'NoCapacity' });
   });
@@ -151,7 +217,9 @@ describe('Stripe', () => {
   it('an unpaid checkout orders nothing until its invoice is paid; its subscription then rules the guest', async () => {
     const order = 'stripe-1';
     const own = { metadata: metadata(order) };
-    const post = async (input: StripeEventInput): Promise<void> => { expect((await bench.gateway(stripe(stripeEvent(input)))).status).toBe(200); };
+    const post = async (input: StripeEventInput): Promise<void> => {
+      expect((await bench.gateway(stripe(stripeEvent(input)))).status).toBe(200);
+    };
     await post({ type: 'checkout.session.completed', object: stripeSession({ payment_status: 'unpaid', ...own }), after: -90 });
     await post({ type: 'customer.subscription.created', object: subscription('incomplete', own), after: -90 });
     expect(await bench.order(order)).toMatchObject({ wish: 'nothing', phase: 'waiting' });
@@ -160,8 +228,15 @@ describe('Stripe', () => {
     await post({ type: 'customer.subscription.updated', object: subscription('past_due', own), after: -70 });
     await post({ type: 'customer.subscription.updated', object: subscription('unpaid', own), after: -60 });
     await settled(order, 'suspended');
-    await post({ type: 'customer.subscription.updated', object: subscription('active', { ...own, items: { data: [{ price: { id: 'price_large' } }] } }), after: -50 });
-    await until(() => bench.guest(order), ({ phase, plan }) => phase === 'running' && plan === 'large');
+    await post({
+      type: 'customer.subscription.updated',
+      object: subscription('active', { ...own, items: { data: [{ price: { id: 'price_large' } }] } }),
+      after: -50,
+    });
+    await until(
+      () => bench.guest(order),
+      ({ phase, plan }) => phase === 'running' && plan === 'large',
+    );
     await post({ type: 'customer.subscription.deleted', object: subscription('canceled', own), after: -40 });
     await settled(order, 'terminating');
     await post({ type: 'invoice.paid', object: invoice({ parent: { subscription_details: own } }), after: -30 });
@@ -176,7 +251,14 @@ describe('the webhooks that go out', () => {
     await send(paid(order));
     await settled(order, 'running');
     const notification = bench.session.client.workflow.getHandle(`notify/${order}.0`);
-    expect((await until(() => notification.describe(), () => true)).status.name).toBe('RUNNING');
+    expect(
+      (
+        await until(
+          () => notification.describe(),
+          () => true,
+        )
+      ).status.name,
+    ).toBe('RUNNING');
     await notification.terminate('the test is over');
   });
 });

@@ -12,42 +12,116 @@ import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.t
 
 const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0' };
 const FACTS: Dom0Facts = {
-  host: DOM0, seenAt: '2026-01-01T00:00:00.000Z', xenVersion: '4.17.7', memoryBytes: 2 ** 34, memoryFreeBytes: 2 ** 33, cpus: 8, volumeGroup: 'vg01', volumeGroupBytes: 2 ** 40,
-  volumeGroupFreeBytes: 2 ** 39, imageDirFreeBytes: 2 ** 36, network: { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' }, addresses: [], workerVersion: '0.1.0',
+  host: DOM0,
+  seenAt: '2026-01-01T00:00:00.000Z',
+  xenVersion: '4.17.7',
+  memoryBytes: 2 ** 34,
+  memoryFreeBytes: 2 ** 33,
+  cpus: 8,
+  volumeGroup: 'vg01',
+  volumeGroupBytes: 2 ** 40,
+  volumeGroupFreeBytes: 2 ** 39,
+  imageDirFreeBytes: 2 ** 36,
+  network: { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' },
+  addresses: [],
+  workerVersion: '0.1.0',
   domains: [{ name: 'Domain-0', id: 0, memoryMiB: 1024, vcpus: 2, state: 'r', cpuSeconds: 12.5 }],
 };
-const BACKUP = { id: 'b1', guest: 'g', takenAt: '2026-01-01T00:00:00.000Z', path: '/var/backups/guestflow/g/b1.dump.zst', bytes: 2 ** 20, dumpedBytes: 2 ** 21, sha256: '', engine: 'dump', seconds: 1.5, state: 'taken' };
+const BACKUP = {
+  id: 'b1',
+  guest: 'g',
+  takenAt: '2026-01-01T00:00:00.000Z',
+  path: '/var/backups/guestflow/g/b1.dump.zst',
+  bytes: 2 ** 20,
+  dumpedBytes: 2 ** 21,
+  sha256: '',
+  engine: 'dump',
+  seconds: 1.5,
+  state: 'taken',
+};
 
 /** Resolves when the step `boot` of the guest called `stuck` runs. */
 let stuckBoots = (): void => undefined;
-const stuckHasBegun = new Promise<void>((resolve) => { stuckBoots = resolve; });
+const stuckHasBegun = new Promise<void>((resolve) => {
+  stuckBoots = resolve;
+});
 
 const ANSWERS: Record<string, unknown> = {
-  reserve: NETWORK, ensureGolden: { dist: 'bookworm', createdAt: '2026-01-01', reused: true }, createImage: { bytes: 1 }, fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' },
-  stopGuest: { how: 'shut down' }, makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 }, domains: FACTS.domains, dom0Facts: FACTS,
-  setWallclock: { independentWallclock: 'not needed', kernel: '6.1.0', clocksource: 'xen', timeDaemon: 'chrony', skewSeconds: 0, wentBackwards: [] },
-  enableAutostart: { link: 'l' }, takeBackup: BACKUP, scheduleNightly: 'nightly/x', sealGuest: { sealed: true }, leftoversOf: [],
-  preflight: { host: DOM0, checkedAt: '2026-01-01T00:00:00.000Z', ok: false, rows: [{ row: 'bridge', state: 'missing', found: 'no bridge xenbr0', mend: 'ifup xenbr0' }] },
+  reserve: NETWORK,
+  ensureGolden: { dist: 'bookworm', createdAt: '2026-01-01', reused: true },
+  createImage: { bytes: 1 },
+  fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' },
+  stopGuest: { how: 'shut down' },
+  makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
+  domains: FACTS.domains,
+  dom0Facts: FACTS,
+  setWallclock: {
+    independentWallclock: 'not needed',
+    kernel: '6.1.0',
+    clocksource: 'xen',
+    timeDaemon: 'chrony',
+    skewSeconds: 0,
+    wentBackwards: [],
+  },
+  enableAutostart: { link: 'l' },
+  takeBackup: BACKUP,
+  scheduleNightly: 'nightly/x',
+  sealGuest: { sealed: true },
+  leftoversOf: [],
+  preflight: {
+    host: DOM0,
+    checkedAt: '2026-01-01T00:00:00.000Z',
+    ok: false,
+    rows: [{ row: 'bridge', state: 'missing', found: 'no bridge xenbr0', mend: 'ifup xenbr0' }],
+  },
   inspectGuest: { autostart: true, volumes: [], backups: [], console: 'Debian GNU/Linux 12\nlogin: ' },
 };
-const UNDOS = ['release', 'removeGuestState', 'removeImage', 'removeCfg', 'destroyGuest', 'removeVolumes', 'disableAutostart', 'unscheduleNightly', 'removeSnapshot', 'removeBackups', 'dropImage', 'discardHalfGolden'];
+const UNDOS = [
+  'release',
+  'removeGuestState',
+  'removeImage',
+  'removeCfg',
+  'destroyGuest',
+  'removeVolumes',
+  'disableAutostart',
+  'unscheduleNightly',
+  'removeSnapshot',
+  'removeBackups',
+  'dropImage',
+  'discardHalfGolden',
+];
 
 async function bootGuest(spec: GuestOrder): Promise<unknown> {
   if (spec.name === 'broken') {
-    throw ApplicationFailure.create({ type: 'GuestDidNotAnswer', nonRetryable: true, message: 'broken did not answer within 300 s', details: [{ console: 'Kernel panic' }] });
+    throw ApplicationFailure.create({
+      type: 'GuestDidNotAnswer',
+      nonRetryable: true,
+      message: 'broken did not answer within 300 s',
+      details: [{ console: 'Kernel panic' }],
+    });
   }
   if (spec.name === 'stuck') {
     const context = Context.current();
-    const timer = setInterval(() => { context.heartbeat({ message: 'waiting for sshd', fraction: 0.5 }); }, 100);
+    const timer = setInterval(() => {
+      context.heartbeat({ message: 'waiting for sshd', fraction: 0.5 });
+    }, 100);
     stuckBoots();
-    await context.cancelled.finally(() => { clearInterval(timer); });
+    await context.cancelled.finally(() => {
+      clearInterval(timer);
+    });
   }
   return { domainId: 1, seconds: 1, rootDevice: '/dev/xvda2', kernel: '6.1.0' };
 }
 
 function activities(): AnyActivities {
-  const plain = Object.fromEntries([...Object.keys(ANSWERS), ...UNDOS].map((name) => [name, (): Promise<unknown> => Promise.resolve(ANSWERS[name])]));
-  return { ...plain, bootGuest, planGuest: (input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } }) };
+  const plain = Object.fromEntries(
+    [...Object.keys(ANSWERS), ...UNDOS].map((name) => [name, (): Promise<unknown> => Promise.resolve(ANSWERS[name])]),
+  );
+  return {
+    ...plain,
+    bootGuest,
+    planGuest: (input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } }),
+  };
 }
 
 let environment: TestWorkflowEnvironment;
@@ -57,7 +131,9 @@ let workers: Promise<void>;
 
 beforeAll(async () => {
   environment = await startServer();
-  const end = new Promise<void>((resolve) => { finish = resolve; });
+  const end = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
   workers = withWorkers(environment, activities(), () => end);
   flow = await connect({ address: environment.address });
   await registerDom0(environment.client, FACTS);
@@ -74,7 +150,9 @@ async function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean): 
   for (;;) {
     const value = await look();
     if (isGood(value)) return value;
-    await new Promise((resolve) => { setTimeout(resolve, 100); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100);
+    });
   }
 }
 
@@ -105,7 +183,10 @@ describe('provision', () => {
   });
 
   it('takes the only dom0 when the order names none', async () => {
-    await until(() => flow.dom0s(), (hosts) => hosts.length === 1);
+    await until(
+      () => flow.dom0s(),
+      (hosts) => hosts.length === 1,
+    );
     const { stdout } = await guestflow('provision', 'web4', '--no-wait', '--json');
     expect(JSON.parse(stdout)).toMatchObject({ dom0: DOM0 });
   });
@@ -120,15 +201,29 @@ describe('provision', () => {
   it('of a guest that does not answer ends with the console and what was undone', async () => {
     const failed = await guestflow('provision', 'broken', '--dom0', DOM0, '--json');
     expect(failed.code).toBe(1);
-    expect(errorOf(failed)).toMatchObject({ type: 'GuestDidNotAnswer', console: 'Kernel panic', undone: expect.arrayContaining(['boot', 'create-image']) as unknown });
+    expect(errorOf(failed)).toMatchObject({
+      type: 'GuestDidNotAnswer',
+      console: 'Kernel panic',
+      undone: expect.arrayContaining(['boot', 'create-image']) as unknown,
+    });
   });
 
   it('interrupted with --on-interrupt cancel, undoes the guest and ends with 130', async () => {
     const interrupt = new AbortController();
-    const running = run(['provision', 'stuck', '--dom0', DOM0, '--on-interrupt', 'cancel', '--address', environment.address], { interrupt: interrupt.signal });
+    const running = run(['provision', 'stuck', '--dom0', DOM0, '--on-interrupt', 'cancel', '--address', environment.address], {
+      interrupt: interrupt.signal,
+    });
     await stuckHasBegun;
-    const seen = await until(() => flow.progress('stuck'), ({ activities: [activity] }) => activity?.message !== undefined);
-    expect(seen.activities[0]).toMatchObject({ activity: 'bootGuest', message: 'waiting for sshd', fraction: 0.5, waitingForWorker: false });
+    const seen = await until(
+      () => flow.progress('stuck'),
+      ({ activities: [activity] }) => activity?.message !== undefined,
+    );
+    expect(seen.activities[0]).toMatchObject({
+      activity: 'bootGuest',
+      message: 'waiting for sshd',
+      fraction: 0.5,
+      waitingForWorker: false,
+    });
     interrupt.abort();
     const { code, stderr } = await running;
     expect(code).toBe(130);
@@ -139,10 +234,15 @@ describe('provision', () => {
 
 describe('the other commands', () => {
   const name = 'shop1';
-  beforeAll(async () => { await guestflow('provision', name, '--dom0', DOM0); });
+  beforeAll(async () => {
+    await guestflow('provision', name, '--dom0', DOM0);
+  });
 
   it('list shows the guest with its phase', async () => {
-    const rows = await until(() => flow.list({ phase: 'running' }), (found) => found.some((row) => row.name === name));
+    const rows = await until(
+      () => flow.list({ phase: 'running' }),
+      (found) => found.some((row) => row.name === name),
+    );
     expect(rows.find((row) => row.name === name)).toMatchObject({ dom0: DOM0, plan: 'small', order: defaultOrderId(name) });
     expect((await guestflow('list', '--dom0', DOM0)).stdout).toMatch(/shop1 +running +xen1 +small/);
   });
@@ -196,7 +296,10 @@ describe('the other commands', () => {
   it('an order that comes again after its guest has gone gets the answer that it had', async () => {
     const before = JSON.parse((await guestflow('provision', 'gone1', '--dom0', DOM0, '--json')).stdout) as GuestStatus;
     expect((await guestflow('terminate', 'gone1', '--now', '--yes')).code).toBe(0);
-    await until(() => flow.status('gone1'), ({ phase }) => phase === 'gone');
+    await until(
+      () => flow.status('gone1'),
+      ({ phase }) => phase === 'gone',
+    );
     await environment.client.workflow.result('guest/gone1');
     const again = await guestflow('provision', 'gone1', '--dom0', DOM0, '--no-wait', '--json');
     expect(JSON.parse(again.stdout)).toMatchObject({ order: before.order, workflowId: 'guest/gone1' });

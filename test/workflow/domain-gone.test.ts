@@ -10,26 +10,72 @@ import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.t
 
 const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0' };
 const ANSWERS: Record<string, unknown> = {
-  reserve: NETWORK, ensureGolden: { dist: 'bookworm', createdAt: '2026-01-01', reused: true }, createImage: { bytes: 1 }, fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' }, stopGuest: { how: 'shut down' },
-  makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 }, setWallclock: { independentWallclock: 'not needed', kernel: '6.1.0', clocksource: 'xen', timeDaemon: 'chrony', skewSeconds: 0, wentBackwards: [] },
-  enableAutostart: { link: 'l' }, takeBackup: { id: 'b1', path: '/b', bytes: 10 }, scheduleNightly: 'nightly/x', sealGuest: { sealed: true }, leftoversOf: [], dropImage: undefined, destroyGuest: undefined, disableAutostart: undefined,
+  reserve: NETWORK,
+  ensureGolden: { dist: 'bookworm', createdAt: '2026-01-01', reused: true },
+  createImage: { bytes: 1 },
+  fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' },
+  stopGuest: { how: 'shut down' },
+  makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
+  setWallclock: {
+    independentWallclock: 'not needed',
+    kernel: '6.1.0',
+    clocksource: 'xen',
+    timeDaemon: 'chrony',
+    skewSeconds: 0,
+    wentBackwards: [],
+  },
+  enableAutostart: { link: 'l' },
+  takeBackup: { id: 'b1', path: '/b', bytes: 10 },
+  scheduleNightly: 'nightly/x',
+  sealGuest: { sealed: true },
+  leftoversOf: [],
+  dropImage: undefined,
+  destroyGuest: undefined,
+  disableAutostart: undefined,
 };
 
 function order(name: string): GuestOrder {
   return {
-    order: `order-${name}`, name, plan: 'small', dom0: DOM0, type: 'pv', memoryBytes: 2 ** 28, vcpus: 1, diskBytes: 2 ** 31, swapBytes: 2 ** 27, dist: 'bookworm', fs: 'ext4', fsOptions: 'noatime', image: 'sparse',
-    installMethod: 'golden', serialDevice: 'hvc0', timezone: 'UTC', retention: { daily: 7 }, managed: false, sshKeys: [], extra: [], graceDays: 7,
+    order: `order-${name}`,
+    name,
+    plan: 'small',
+    dom0: DOM0,
+    type: 'pv',
+    memoryBytes: 2 ** 28,
+    vcpus: 1,
+    diskBytes: 2 ** 31,
+    swapBytes: 2 ** 27,
+    dist: 'bookworm',
+    fs: 'ext4',
+    fsOptions: 'noatime',
+    image: 'sparse',
+    installMethod: 'golden',
+    serialDevice: 'hvc0',
+    timezone: 'UTC',
+    retention: { daily: 7 },
+    managed: false,
+    sshKeys: [],
+    extra: [],
+    graceDays: 7,
   };
 }
 
 let environment: TestWorkflowEnvironment;
-beforeAll(async () => { environment = await startServer(); });
-afterAll(async () => { await environment.teardown(); });
+beforeAll(async () => {
+  environment = await startServer();
+});
+afterAll(async () => {
+  await environment.teardown();
+});
 
 /** Activities that succeed; `bootGuest` is the test's. */
 function scripted(bootGuest: () => Promise<unknown>): AnyActivities {
   const plain = Object.fromEntries(Object.keys(ANSWERS).map((name) => [name, (): Promise<unknown> => Promise.resolve(ANSWERS[name])]));
-  return { ...plain, bootGuest, planGuest: (input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } }) };
+  return {
+    ...plain,
+    bootGuest,
+    planGuest: (input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } }),
+  };
 }
 
 const BOOTED = { domainId: 1, seconds: 1, rootDevice: '/dev/xvda2', kernel: '6.1.0' };
@@ -38,14 +84,24 @@ async function until(handle: WorkflowHandle, isGood: (status: GuestStatus) => bo
   for (;;) {
     const status = await handle.query<GuestStatus>(QUERIES.status);
     if (isGood(status)) return status;
-    await new Promise((resolve) => { setTimeout(resolve, 100); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100);
+    });
   }
 }
 
 /** A guest that runs. */
 async function running(document: GuestOrder): Promise<WorkflowHandle> {
-  const start = new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, { workflowId: guestWorkflowId(document.name), taskQueue: CONTROL_QUEUE, args: [{ order: document }], workflowIdConflictPolicy: 'USE_EXISTING' });
-  await environment.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, { args: [document], startWorkflowOperation: start });
+  const start = new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
+    workflowId: guestWorkflowId(document.name),
+    taskQueue: CONTROL_QUEUE,
+    args: [{ order: document }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+  await environment.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, OrderAnswer, [GuestOrder]>(
+    GUEST_UPDATES.order,
+    { args: [document], startWorkflowOperation: start },
+  );
   const handle = environment.client.workflow.getHandle(guestWorkflowId(document.name));
   await until(handle, ({ phase }) => phase === 'running');
   return handle;
@@ -55,7 +111,10 @@ describe('a guest whose domain is gone', () => {
   it('is started again, as an operation; a second time only after a longer pause, and not once it was stopped', async () => {
     const document = order('crashed');
     let boots = 0;
-    const bootGuest = (): Promise<unknown> => { boots += 1; return Promise.resolve(BOOTED); };
+    const bootGuest = (): Promise<unknown> => {
+      boots += 1;
+      return Promise.resolve(BOOTED);
+    };
     await withWorkers(environment, scripted(bootGuest), async () => {
       const handle = await running(document);
       const before = boots;
@@ -68,7 +127,9 @@ describe('a guest whose domain is gone', () => {
       await handle.signal(GUEST_SIGNALS.domainGone, { order: document.order });
       const { restartAt } = await until(handle, (status) => status.restartAt !== undefined);
       expect(Date.parse(restartAt ?? '') - Date.parse(back.restarts?.[0] ?? '')).toBeGreaterThanOrEqual(60_000);
-      expect(await handle.executeUpdate<OperationResult, [unknown]>(GUEST_UPDATES.operate, { args: [{ kind: 'stop', id: 'stop' }] })).toMatchObject({ phase: 'stopped' });
+      expect(
+        await handle.executeUpdate<OperationResult, [unknown]>(GUEST_UPDATES.operate, { args: [{ kind: 'stop', id: 'stop' }] }),
+      ).toMatchObject({ phase: 'stopped' });
       await handle.signal(GUEST_SIGNALS.domainGone, { order: document.order });
       expect((await until(handle, () => true)).restartAt).toBeUndefined();
       expect(boots).toBe(before + 1);
@@ -79,7 +140,10 @@ describe('a guest whose domain is gone', () => {
   it('and that does not start is tried again after a longer pause, with the error to be seen', async () => {
     const document = order('broken');
     let isBroken = false;
-    const bootGuest = (): Promise<unknown> => (isBroken ? Promise.reject(ApplicationFailure.create({ type: 'GuestDidNotAnswer', nonRetryable: true, message: 'it did not answer' })) : Promise.resolve(BOOTED));
+    const bootGuest = (): Promise<unknown> =>
+      isBroken
+        ? Promise.reject(ApplicationFailure.create({ type: 'GuestDidNotAnswer', nonRetryable: true, message: 'it did not answer' }))
+        : Promise.resolve(BOOTED);
     await withWorkers(environment, scripted(bootGuest), async () => {
       const handle = await running(document);
       isBroken = true;

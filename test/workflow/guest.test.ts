@@ -11,14 +11,25 @@ import { NETWORK, NO, order, scripted } from './scripted.ts';
 import { startServer, withWorkers } from './temporal.ts';
 
 let environment: TestWorkflowEnvironment;
-beforeAll(async () => { environment = await startServer(); });
-afterAll(async () => { await environment.teardown(); });
+beforeAll(async () => {
+  environment = await startServer();
+});
+afterAll(async () => {
+  await environment.teardown();
+});
 
 async function place(document: GuestOrder): Promise<OrderAnswer> {
   const start = new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
-    workflowId: guestWorkflowId(document.name), taskQueue: CONTROL_QUEUE, args: [{ order: document }], workflowIdConflictPolicy: 'USE_EXISTING', workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+    workflowId: guestWorkflowId(document.name),
+    taskQueue: CONTROL_QUEUE,
+    args: [{ order: document }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
   });
-  return environment.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, { args: [document], startWorkflowOperation: start });
+  return environment.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, OrderAnswer, [GuestOrder]>(
+    GUEST_UPDATES.order,
+    { args: [document], startWorkflowOperation: start },
+  );
 }
 
 function handleOf(document: GuestOrder): WorkflowHandle {
@@ -33,12 +44,17 @@ async function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean): 
   for (;;) {
     const value = await look();
     if (isGood(value)) return value;
-    await new Promise((resolve) => { setTimeout(resolve, 50); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
   }
 }
 
 async function operate(document: GuestOrder, kind: string, id = kind, more: Partial<OperationRequest> = {}): Promise<OperationResult> {
-  return handleOf(document).executeUpdate<OperationResult, [unknown]>(GUEST_UPDATES.operate, { args: [{ kind, id, ...more }], updateId: id });
+  return handleOf(document).executeUpdate<OperationResult, [unknown]>(GUEST_UPDATES.operate, {
+    args: [{ kind, id, ...more }],
+    updateId: id,
+  });
 }
 
 /** Ends the entity that a test leaves running. */
@@ -61,12 +77,33 @@ describe('guest', () => {
     const document = order();
     await withWorkers(environment, scripted(calls), async () => {
       await place(document);
-      const status = await until(() => statusOf(document), ({ phase }) => phase === 'running');
+      const status = await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
       expect(status.backups).toHaveLength(1);
       expect(status.spec?.network.ip).toBe(NETWORK.ip);
       await end(document);
     });
-    expect(calls).toEqual(['reserve', 'planGuest', 'ensureGolden', 'createImage', 'fixCfg', 'bootGuest', 'setWallclock', 'stopGuest', 'makeVolumes', 'fixCfg', 'bootGuest', 'dropImage', 'fixCfg', 'enableAutostart', 'takeBackup', 'scheduleNightly', 'sealGuest']);
+    expect(calls).toEqual([
+      'reserve',
+      'planGuest',
+      'ensureGolden',
+      'createImage',
+      'fixCfg',
+      'bootGuest',
+      'setWallclock',
+      'stopGuest',
+      'makeVolumes',
+      'fixCfg',
+      'bootGuest',
+      'dropImage',
+      'fixCfg',
+      'enableAutostart',
+      'takeBackup',
+      'scheduleNightly',
+      'sealGuest',
+    ]);
   });
 
   it('undoes in reverse what was begun when a step fails, and the caller gets the original error', async () => {
@@ -77,7 +114,16 @@ describe('guest', () => {
       const failure = await failureOf(handleOf(document).result());
       expect(failure).toMatchObject({ type: 'NoCapacity', message: 'NoCapacity for the test', details: { step: 'lvm-migration' } });
     });
-    expect(calls.slice(calls.indexOf('makeVolumes') + 1)).toEqual(['destroyGuest', 'removeVolumes', 'destroyGuest', 'removeCfg', 'removeImage', 'discardHalfGolden', 'removeGuestState', 'release']);
+    expect(calls.slice(calls.indexOf('makeVolumes') + 1)).toEqual([
+      'destroyGuest',
+      'removeVolumes',
+      'destroyGuest',
+      'removeCfg',
+      'removeImage',
+      'discardHalfGolden',
+      'removeGuestState',
+      'release',
+    ]);
   });
 
   it('gives the same answer to the same order, and refuses another order of that name', async () => {
@@ -100,7 +146,10 @@ describe('guest', () => {
     });
     await withWorkers(environment, scripted([]), async () => {
       await place({ ...document, order: 'second-try' });
-      const status = await until(() => statusOf(document), ({ phase }) => phase === 'running');
+      const status = await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
       expect(status.order).toBe('second-try');
       await end(document);
     });
@@ -108,13 +157,24 @@ describe('guest', () => {
 
   it('needs cleanup, with a list of what is left, when an undo cannot finish; cleanup ends it', async () => {
     const document = order();
-    await withWorkers(environment, scripted([], { bootGuest: NO('GuestDidNotAnswer'), removeImage: NO('ToolFailed'), leftoversOf: () => Promise.resolve(['/home/xen/domains/x']) }), async () => {
-      await place(document);
-      const status = await until(() => statusOf(document), ({ phase }) => phase === 'needs-cleanup');
-      expect(status.leftovers).toEqual(['/home/xen/domains/x']);
-      expect(await failureOf(operate(document, 'backup'))).toMatchObject({ type: 'Busy' });
-      expect(await failureOf(operate(document, 'cleanup', 'first'))).toMatchObject({ type: 'NeedsCleanup' });
-    });
+    await withWorkers(
+      environment,
+      scripted([], {
+        bootGuest: NO('GuestDidNotAnswer'),
+        removeImage: NO('ToolFailed'),
+        leftoversOf: () => Promise.resolve(['/home/xen/domains/x']),
+      }),
+      async () => {
+        await place(document);
+        const status = await until(
+          () => statusOf(document),
+          ({ phase }) => phase === 'needs-cleanup',
+        );
+        expect(status.leftovers).toEqual(['/home/xen/domains/x']);
+        expect(await failureOf(operate(document, 'backup'))).toMatchObject({ type: 'Busy' });
+        expect(await failureOf(operate(document, 'cleanup', 'first'))).toMatchObject({ type: 'NeedsCleanup' });
+      },
+    );
     await withWorkers(environment, scripted([]), async () => {
       expect(await operate(document, 'cleanup', 'second')).toMatchObject({ phase: 'failed' });
       await failureOf(handleOf(document).result());
@@ -125,11 +185,15 @@ describe('guest', () => {
     const calls: string[] = [];
     const document = order();
     let reached = (): void => undefined;
-    const inside = new Promise<void>((resolve) => { reached = resolve; });
+    const inside = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
     const createImage = async (): Promise<never> => {
       reached();
       const context = Context.current();
-      const timer = setInterval(() => { context.heartbeat(); }, 50);
+      const timer = setInterval(() => {
+        context.heartbeat();
+      }, 50);
       try {
         return await context.cancelled;
       } finally {
@@ -150,7 +214,9 @@ describe('guest', () => {
     const calls: string[] = [];
     const document = order();
     let release = (): void => undefined;
-    const held = new Promise<void>((resolve) => { release = resolve; });
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
     let backups = 0;
     const takeBackup = async (): Promise<unknown> => {
       backups += 1;
@@ -159,9 +225,15 @@ describe('guest', () => {
     };
     await withWorkers(environment, scripted(calls, { takeBackup }), async () => {
       await place(document);
-      await until(() => statusOf(document), ({ phase }) => phase === 'running');
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
       const first = operate(document, 'backup', 'one');
-      await until(() => Promise.resolve(backups), (begun) => begun === 2);
+      await until(
+        () => Promise.resolve(backups),
+        (begun) => begun === 2,
+      );
       const second = operate(document, 'backup', 'two');
       expect(await failureOf(operate(document, 'stop'))).toMatchObject({ type: 'Busy' });
       expect(backups).toBe(2);
@@ -172,7 +244,16 @@ describe('guest', () => {
       expect(await operate(document, 'terminate', 'end', { now: true })).toMatchObject({ phase: 'gone' });
       await handleOf(document).result();
     });
-    expect(calls.slice(-8)).toEqual(['unscheduleNightly', 'destroyGuest', 'removeVolumes', 'removeImage', 'removeCfg', 'removeBackups', 'removeGuestState', 'release']);
+    expect(calls.slice(-8)).toEqual([
+      'unscheduleNightly',
+      'destroyGuest',
+      'removeVolumes',
+      'removeImage',
+      'removeCfg',
+      'removeBackups',
+      'removeGuestState',
+      'release',
+    ]);
   });
 
   it('is suspended without its autostart link, resumed with it, and keeps its address', async () => {
@@ -180,7 +261,10 @@ describe('guest', () => {
     const document = order();
     await withWorkers(environment, scripted(calls), async () => {
       await place(document);
-      await until(() => statusOf(document), ({ phase }) => phase === 'running');
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
       calls.length = 0;
       expect(await operate(document, 'suspend')).toMatchObject({ phase: 'suspended' });
       expect(calls).toEqual(['disableAutostart', 'stopGuest']);
@@ -203,14 +287,19 @@ describe('guest', () => {
     };
     await withWorkers(environment, scripted(calls, { growDisk }), async () => {
       await place(document);
-      await until(() => statusOf(document), ({ phase }) => phase === 'running');
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
       calls.length = 0;
       expect(await failureOf(operate(document, 'changePlan', 'one', { change }))).toMatchObject({ type: 'ToolFailed' });
       expect(calls).toEqual(['promise', 'stopGuest', 'growDisk', 'shrinkDisk', 'bootGuest', 'promise']);
       expect(await statusOf(document)).toMatchObject({ phase: 'running', plan: 'small' });
       expect(await operate(document, 'changePlan', 'two', { change })).toMatchObject({ phase: 'running' });
       expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { memoryBytes: 2 ** 30, diskBytes: 2 ** 33 } });
-      expect(await failureOf(operate(document, 'changePlan', 'three', { change: { ...change, plan: 'tiny', diskBytes: 2 ** 30 } }))).toMatchObject({ type: 'InvalidInput', message: expect.stringContaining('7 GiB less') as string });
+      expect(
+        await failureOf(operate(document, 'changePlan', 'three', { change: { ...change, plan: 'tiny', diskBytes: 2 ** 30 } })),
+      ).toMatchObject({ type: 'InvalidInput', message: expect.stringContaining('7 GiB less') as string });
       await end(document);
     });
   });
@@ -220,7 +309,10 @@ describe('guest', () => {
     const document = order({ graceDays: 3 / 86_400 });
     await withWorkers(environment, scripted(calls), async () => {
       await place(document);
-      await until(() => statusOf(document), ({ phase }) => phase === 'running');
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
       calls.length = 0;
       expect(await operate(document, 'terminate', 'one')).toMatchObject({ phase: 'terminating', graceUntil: expect.any(String) as string });
       expect(calls).toEqual(['unscheduleNightly', 'disableAutostart', 'stopGuest', 'retireVolumes']);
@@ -229,6 +321,15 @@ describe('guest', () => {
       await operate(document, 'terminate', 'two');
       await handleOf(document).result();
     });
-    expect(calls.slice(4)).toEqual(['unscheduleNightly', 'destroyGuest', 'removeVolumes', 'removeImage', 'removeCfg', 'removeBackups', 'removeGuestState', 'release']);
+    expect(calls.slice(4)).toEqual([
+      'unscheduleNightly',
+      'destroyGuest',
+      'removeVolumes',
+      'removeImage',
+      'removeCfg',
+      'removeBackups',
+      'removeGuestState',
+      'release',
+    ]);
   });
 });

@@ -18,15 +18,48 @@ const CIDR = '198.51.100.0/24';
 /** A dom0 with room for so many guests of one GiB. */
 function facts(host: string, guests: number): Dom0Facts {
   return {
-    host, seenAt: '2026-01-01T00:00:00.000Z', xenVersion: '4.17.7', memoryBytes: guests * GiB, memoryFreeBytes: guests * GiB, cpus: 512, volumeGroup: 'vg01', volumeGroupBytes: 2 ** 50, volumeGroupFreeBytes: 2 ** 50,
-    imageDirFreeBytes: GiB, network: { cidr: CIDR, gateway: '198.51.100.1', bridge: 'xenbr0' }, addresses: [], workerVersion: '0.1.0', domains: [], policy: DEFAULT_POLICY,
+    host,
+    seenAt: '2026-01-01T00:00:00.000Z',
+    xenVersion: '4.17.7',
+    memoryBytes: guests * GiB,
+    memoryFreeBytes: guests * GiB,
+    cpus: 512,
+    volumeGroup: 'vg01',
+    volumeGroupBytes: 2 ** 50,
+    volumeGroupFreeBytes: 2 ** 50,
+    imageDirFreeBytes: GiB,
+    network: { cidr: CIDR, gateway: '198.51.100.1', bridge: 'xenbr0' },
+    addresses: [],
+    workerVersion: '0.1.0',
+    domains: [],
+    policy: DEFAULT_POLICY,
   };
 }
 
 function order(name: string, changes: Partial<GuestOrder> = {}): GuestOrder {
   return {
-    order: `order-${name}`, name, plan: 'small', dom0: '', type: 'pv', memoryBytes: GiB, vcpus: 1, diskBytes: GiB, swapBytes: 2 ** 27, dist: 'bookworm', fs: 'ext4', fsOptions: 'noatime', image: 'sparse',
-    installMethod: 'golden', serialDevice: 'hvc0', timezone: 'UTC', retention: { daily: 7 }, managed: false, sshKeys: [], extra: [], graceDays: 7, ...changes,
+    order: `order-${name}`,
+    name,
+    plan: 'small',
+    dom0: '',
+    type: 'pv',
+    memoryBytes: GiB,
+    vcpus: 1,
+    diskBytes: GiB,
+    swapBytes: 2 ** 27,
+    dist: 'bookworm',
+    fs: 'ext4',
+    fsOptions: 'noatime',
+    image: 'sparse',
+    installMethod: 'golden',
+    serialDevice: 'hvc0',
+    timezone: 'UTC',
+    retention: { daily: 7 },
+    managed: false,
+    sshKeys: [],
+    extra: [],
+    graceDays: 7,
+    ...changes,
   };
 }
 
@@ -38,16 +71,25 @@ let workers: Promise<void>;
 
 beforeAll(async () => {
   environment = await startServer();
-  const end = new Promise<void>((resolve) => { finish = resolve; });
+  const end = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
   activities = createControlActivities(environment.client);
   const looks: AnyActivities = { dom0Facts: () => Promise.resolve(seen), audit: () => Promise.resolve(things) };
   workers = withWorkers(environment, { ...(activities as unknown as AnyActivities), ...looks }, () => end);
   session = await openSession(await findEndpoint({ address: environment.address }));
-  for (const [host, guests] of [['dom0-a', 20], ['dom0-b', 50], ['dom0-c', 30]] as const) await registerDom0(environment.client, facts(host, guests));
+  for (const [host, guests] of [
+    ['dom0-a', 20],
+    ['dom0-b', 50],
+    ['dom0-c', 30],
+  ] as const)
+    await registerDom0(environment.client, facts(host, guests));
   for (;;) {
     const { count } = await environment.client.workflow.count(`WorkflowType = 'dom0' AND ExecutionStatus = 'Running'`);
     if (count === 3) break;
-    await new Promise((resolve) => { setTimeout(resolve, 100); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100);
+    });
   }
 });
 afterAll(async () => {
@@ -73,7 +115,14 @@ describe('200 orders at once for 100 places', () => {
     hosts = await Promise.all(names.map((name) => placeAndReserve(session, order(name)).catch((error: unknown) => error as Error)));
     const sold = hosts.filter((host) => typeof host === 'string');
     const refused = hosts.filter((host) => typeof host !== 'string');
-    expect(refused.map((error) => error.message).filter((message) => !/no dom0 can take guest shop\d+: .*memory is 1 GiB short \(1 GiB asked for, nothing free of \d+ GiB\)/.test(message))).toEqual([]);
+    expect(
+      refused
+        .map((error) => error.message)
+        .filter(
+          (message) =>
+            !/no dom0 can take guest shop\d+: .*memory is 1 GiB short \(1 GiB asked for, nothing free of \d+ GiB\)/.test(message),
+        ),
+    ).toEqual([]);
     expect(sold).toHaveLength(100);
     const ledgers = await Promise.all(['dom0-a', 'dom0-b', 'dom0-c'].map(ledger));
     expect(ledgers.map(({ promised }) => promised.length)).toEqual([20, 50, 30]);
@@ -85,8 +134,12 @@ describe('200 orders at once for 100 places', () => {
   });
 
   it('lease 100 addresses, none of them twice, however often each is asked for; released, the ledgers are as before', async () => {
-    const sold = names.map((name, index) => ({ name, dom0: hosts[index] })).filter((one): one is { name: string; dom0: string } => typeof one.dom0 === 'string');
-    const leases = await Promise.all(sold.flatMap(({ name, dom0 }) => [activities.reserve(order(name, { dom0 })), activities.reserve(order(name, { dom0 }))]));
+    const sold = names
+      .map((name, index) => ({ name, dom0: hosts[index] }))
+      .filter((one): one is { name: string; dom0: string } => typeof one.dom0 === 'string');
+    const leases = await Promise.all(
+      sold.flatMap(({ name, dom0 }) => [activities.reserve(order(name, { dom0 })), activities.reserve(order(name, { dom0 }))]),
+    );
     const byGuest = new Map<string, Set<string>>();
     leases.forEach(({ ip, mac }: Reservation, index) => {
       const { name } = sold[Math.floor(index / 2)] ?? { name: '' };
@@ -119,8 +172,12 @@ describe('an order', () => {
   });
 
   it('is not placed on a dom0 that is drained, and says so when all are', async () => {
-    for (const host of ['dom0-a', 'dom0-b', 'dom0-c']) await environment.client.workflow.getHandle(dom0WorkflowId(host)).executeUpdate(DOM0_UPDATES.drain, { args: [true] });
-    await expect(placeAndReserve(session, order('late'))).rejects.toMatchObject({ type: 'NoCapacity', message: expect.stringContaining('dom0-b is drained') as string });
+    for (const host of ['dom0-a', 'dom0-b', 'dom0-c'])
+      await environment.client.workflow.getHandle(dom0WorkflowId(host)).executeUpdate(DOM0_UPDATES.drain, { args: [true] });
+    await expect(placeAndReserve(session, order('late'))).rejects.toMatchObject({
+      type: 'NoCapacity',
+      message: expect.stringContaining('dom0-b is drained') as string,
+    });
   });
 });
 
@@ -128,11 +185,29 @@ describe('an audit', () => {
   it('counts what was made by hand, names orphans, and keeps a promise that is young', async () => {
     await registerDom0(environment.client, seen);
     await activities.reserve(order('young', { dom0: DOM0 }));
-    seen = { ...seen, addresses: [{ ip: '198.51.100.200', guest: 'byhand' }], holdings: [{ what: 'domain byhand', memoryBytes: 4 * GiB, vcpus: 1, diskBytes: 0 }, { what: 'guest lost', guest: 'lost', order: 'x', memoryBytes: 0, vcpus: 0, diskBytes: GiB }] };
+    seen = {
+      ...seen,
+      addresses: [{ ip: '198.51.100.200', guest: 'byhand' }],
+      holdings: [
+        { what: 'domain byhand', memoryBytes: 4 * GiB, vcpus: 1, diskBytes: 0 },
+        { what: 'guest lost', guest: 'lost', order: 'x', memoryBytes: 0, vcpus: 0, diskBytes: GiB },
+      ],
+    };
     things = [{ what: 'volume vg01/lost-root', guest: 'lost', order: 'x' }];
-    expect(await auditLedger(session, DOM0)).toMatchObject({ freed: [], adopted: [], byHand: ['domain byhand'], orphans: [{ guest: 'lost', order: 'x', reason: 'there is no workflow of that name' }] });
-    await expect(activities.reserve(order('large', { dom0: DOM0, memoryBytes: 6 * GiB }))).rejects.toMatchObject({ type: 'NoCapacity', message: expect.stringContaining('memory is 1 GiB short') as string });
-    await expect(activities.reserve(order('named', { dom0: DOM0, ip: '198.51.100.200' }))).rejects.toMatchObject({ type: 'InvalidInput', message: expect.stringContaining('byhand on dom0 xen1 has it') as string });
+    expect(await auditLedger(session, DOM0)).toMatchObject({
+      freed: [],
+      adopted: [],
+      byHand: ['domain byhand'],
+      orphans: [{ guest: 'lost', order: 'x', reason: 'there is no workflow of that name' }],
+    });
+    await expect(activities.reserve(order('large', { dom0: DOM0, memoryBytes: 6 * GiB }))).rejects.toMatchObject({
+      type: 'NoCapacity',
+      message: expect.stringContaining('memory is 1 GiB short') as string,
+    });
+    await expect(activities.reserve(order('named', { dom0: DOM0, ip: '198.51.100.200' }))).rejects.toMatchObject({
+      type: 'InvalidInput',
+      message: expect.stringContaining('byhand on dom0 xen1 has it') as string,
+    });
   });
 
   it('that cannot look says so, and changes nothing', async () => {

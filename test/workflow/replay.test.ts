@@ -6,9 +6,13 @@ import { describe, expect, it } from 'vitest';
 import { workflowBundle } from './temporal.ts';
 
 const FOLDER = new URL('../histories/', import.meta.url).pathname;
-const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.json')).sort();
+const FILES = readdirSync(FOLDER)
+  .filter((name) => name.endsWith('.json'))
+  .sort();
 
-interface RecordedEvent { readonly activityTaskScheduledEventAttributes?: { activityType: { name: string } } }
+interface RecordedEvent {
+  readonly activityTaskScheduledEventAttributes?: { activityType: { name: string } };
+}
 
 function read(file: string): { events: RecordedEvent[] } {
   return JSON.parse(readFileSync(`${FOLDER}${file}`, 'utf8')) as { events: RecordedEvent[] };
@@ -16,7 +20,15 @@ function read(file: string): { events: RecordedEvent[] } {
 
 describe('recorded histories', () => {
   it('has one of a life, of a failure with undo, of a cancellation and of an undo that could not finish', () => {
-    expect(FILES).toEqual(expect.arrayContaining(['guest-life.json', 'provision.json', 'provision-undone.json', 'provision-cancelled.json', 'provision-needs-cleanup.json']));
+    expect(FILES).toEqual(
+      expect.arrayContaining([
+        'guest-life.json',
+        'provision.json',
+        'provision-undone.json',
+        'provision-cancelled.json',
+        'provision-needs-cleanup.json',
+      ]),
+    );
   });
 
   it.each(FILES)('%s replays with the code as it is', async (file) => {
@@ -25,7 +37,9 @@ describe('recorded histories', () => {
 
   it('notices a workflow that would do something else now', async () => {
     const history = read('provision.json');
-    const step = history.events.find(({ activityTaskScheduledEventAttributes }) => activityTaskScheduledEventAttributes?.activityType.name === 'createImage');
+    const step = history.events.find(
+      ({ activityTaskScheduledEventAttributes }) => activityTaskScheduledEventAttributes?.activityType.name === 'createImage',
+    );
     if (step?.activityTaskScheduledEventAttributes === undefined) throw new Error('the history has no createImage');
     step.activityTaskScheduledEventAttributes.activityType.name = 'somethingElse';
     await expect(Worker.runReplayHistory({ workflowBundle: await workflowBundle() }, history)).rejects.toThrow(DeterminismViolationError);

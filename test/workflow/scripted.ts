@@ -9,8 +9,28 @@ export function order(changes: Partial<GuestOrder> = {}): GuestOrder {
   counter += 1;
   const name = `guest${String(counter)}`;
   return {
-    order: `order-${name}`, name, plan: 'small', dom0: DOM0, type: 'pv', memoryBytes: 256 * 2 ** 20, vcpus: 1, diskBytes: 2 ** 31, swapBytes: 2 ** 27, dist: 'bookworm', fs: 'ext4',
-    fsOptions: 'noatime', image: 'sparse', installMethod: 'golden', serialDevice: 'hvc0', timezone: 'UTC', retention: { daily: 7 }, managed: false, sshKeys: [], extra: [], graceDays: 7, ...changes,
+    order: `order-${name}`,
+    name,
+    plan: 'small',
+    dom0: DOM0,
+    type: 'pv',
+    memoryBytes: 256 * 2 ** 20,
+    vcpus: 1,
+    diskBytes: 2 ** 31,
+    swapBytes: 2 ** 27,
+    dist: 'bookworm',
+    fs: 'ext4',
+    fsOptions: 'noatime',
+    image: 'sparse',
+    installMethod: 'golden',
+    serialDevice: 'hvc0',
+    timezone: 'UTC',
+    retention: { daily: 7 },
+    managed: false,
+    sshKeys: [],
+    extra: [],
+    graceDays: 7,
+    ...changes,
   };
 }
 
@@ -19,16 +39,66 @@ export const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '1
 /** Activities that succeed, and write down that they were called. */
 export function scripted(calls: string[], changes: AnyActivities = {}): AnyActivities {
   const answers: Record<string, unknown> = {
-    reserve: NETWORK, ensureGolden: { dist: 'bookworm', createdAt: '2026-01-01', reused: true }, createImage: { bytes: 1 }, fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' },
-    bootGuest: { domainId: 1, seconds: 1, rootDevice: '/dev/xvda2', kernel: '6.1.0' }, stopGuest: { how: 'shut down' }, makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
-    setWallclock: { independentWallclock: 'not needed', kernel: '6.1.0', clocksource: 'xen', timeDaemon: 'chrony', skewSeconds: 0, wentBackwards: [] },
-    enableAutostart: { link: 'l' }, takeBackup: { id: 'b1', path: '/b', bytes: 10 }, scheduleNightly: 'nightly/x', sealGuest: { sealed: true }, leftoversOf: [],
+    reserve: NETWORK,
+    ensureGolden: { dist: 'bookworm', createdAt: '2026-01-01', reused: true },
+    createImage: { bytes: 1 },
+    fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' },
+    bootGuest: { domainId: 1, seconds: 1, rootDevice: '/dev/xvda2', kernel: '6.1.0' },
+    stopGuest: { how: 'shut down' },
+    makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
+    setWallclock: {
+      independentWallclock: 'not needed',
+      kernel: '6.1.0',
+      clocksource: 'xen',
+      timeDaemon: 'chrony',
+      skewSeconds: 0,
+      wentBackwards: [],
+    },
+    enableAutostart: { link: 'l' },
+    takeBackup: { id: 'b1', path: '/b', bytes: 10 },
+    scheduleNightly: 'nightly/x',
+    sealGuest: { sealed: true },
+    leftoversOf: [],
   };
-  const names = [...Object.keys(answers), 'planGuest', 'release', 'removeGuestState', 'removeImage', 'removeCfg', 'destroyGuest', 'removeVolumes', 'disableAutostart', 'unscheduleNightly', 'removeSnapshot', 'removeBackups', 'dropImage', 'discardHalfGolden', 'growDisk', 'shrinkDisk', 'retireVolumes', 'reviveVolumes', 'promise'];
+  const names = [
+    ...Object.keys(answers),
+    'planGuest',
+    'release',
+    'removeGuestState',
+    'removeImage',
+    'removeCfg',
+    'destroyGuest',
+    'removeVolumes',
+    'disableAutostart',
+    'unscheduleNightly',
+    'removeSnapshot',
+    'removeBackups',
+    'dropImage',
+    'discardHalfGolden',
+    'growDisk',
+    'shrinkDisk',
+    'retireVolumes',
+    'reviveVolumes',
+    'promise',
+  ];
   const activities = Object.fromEntries(names.map((name) => [name, (): Promise<unknown> => Promise.resolve(answers[name])]));
-  const all: AnyActivities = { ...activities, planGuest: ((input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } })) as never, ...changes };
-  return Object.fromEntries(Object.entries(all).map(([name, activity]) => [name, async (...args: never[]) => { calls.push(name); return activity(...args); }]));
+  const all: AnyActivities = {
+    ...activities,
+    planGuest: ((input: { order: GuestOrder }) =>
+      Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } })) as never,
+    ...changes,
+  };
+  return Object.fromEntries(
+    Object.entries(all).map(([name, activity]) => [
+      name,
+      async (...args: never[]) => {
+        calls.push(name);
+        return activity(...args);
+      },
+    ]),
+  );
 }
 
 /** An activity that fails for good. */
-export const NO = (type: string) => (): Promise<never> => Promise.reject(ApplicationFailure.create({ type, nonRetryable: true, message: `${type} for the test` }));
+export const NO = (type: string) => (): Promise<never> =>
+  Promise.reject(ApplicationFailure.create({ type, nonRetryable: true, message: `${type} for the test` }));

@@ -22,7 +22,10 @@ export async function startServer(): Promise<TestWorkflowEnvironment> {
   }
   const { path } = await findTemporalBinary({ cacheDir: defaultCacheDir() });
   return TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path }, searchAttributes: Object.values(SEARCH_ATTRIBUTES).map((name) => defineSearchAttributeKey(name, 'KEYWORD')) },
+    server: {
+      executable: { type: 'existing-path', path },
+      searchAttributes: Object.values(SEARCH_ATTRIBUTES).map((name) => defineSearchAttributeKey(name, 'KEYWORD')),
+    },
   });
 }
 
@@ -38,7 +41,11 @@ export async function workflowBundle(): Promise<{ codePath: string } | WorkflowB
 export async function withWorkers<T>(environment: TestWorkflowEnvironment, activities: AnyActivities, work: () => Promise<T>): Promise<T> {
   const { nativeConnection: connection } = environment;
   const control = await Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowBundle: await workflowBundle(), activities });
-  const others = await Promise.all([dom0Queue(DOM0), dom0BulkQueue(DOM0)].map((taskQueue) => Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: '100ms' })));
+  const others = await Promise.all(
+    [dom0Queue(DOM0), dom0BulkQueue(DOM0)].map((taskQueue) =>
+      Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: '100ms' }),
+    ),
+  );
   return control.runUntil(async () => {
     const [first, second] = others;
     if (first === undefined || second === undefined) throw new Error('no workers');

@@ -16,15 +16,24 @@ beforeAll(() => {
   // Whoever runs the tests may have a Temporal of their own.
   delete process.env['TEMPORAL_ADDRESS'];
 });
-afterAll(() => { rmSync(folder, { recursive: true }); });
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
 
 /** Nothing serves here: port 1 of this machine. */
 const NOWHERE = ['--address', '127.0.0.1:1'];
 
 describe('what the command line cannot understand ends with 2 and one message', () => {
   it.each([
-    [['provsion'], /did you mean provision/], [['provision', '--fo'], /unknown option '--fo'/], [['list', '--jso'], /did you mean --json/], [['provision', 'a', 'b'], /too many arguments/], [['show'], /missing required argument 'NAME'/],
-    [['provision', 'a', '--ip'], /argument missing/], [['provision', 'a', '--on-interrupt', 'perhaps'], /leave, cancel/], [['dom0', 'chek', 'xen1'], /did you mean check/], [['worker', 'other'], /unknown command/],
+    [['provsion'], /did you mean provision/],
+    [['provision', '--fo'], /unknown option '--fo'/],
+    [['list', '--jso'], /did you mean --json/],
+    [['provision', 'a', 'b'], /too many arguments/],
+    [['show'], /missing required argument 'NAME'/],
+    [['provision', 'a', '--ip'], /argument missing/],
+    [['provision', 'a', '--on-interrupt', 'perhaps'], /leave, cancel/],
+    [['dom0', 'chek', 'xen1'], /did you mean check/],
+    [['worker', 'other'], /unknown command/],
     [['console', 'a', '--lines', 'many', ...NOWHERE], /whole number/],
   ])('%j', async (argv, reason) => {
     const { code, stdout, stderr } = await run(argv);
@@ -51,9 +60,23 @@ describe('what the command line cannot understand ends with 2 and one message', 
 
 describe('an order that cannot be done ends with 2 before anything is connected', () => {
   it.each([
-    [['../x'], 'name'], [['a', '--plan', 'huge'], 'plan'], [['a', '--ip', '10.0.0.256'], 'ip'], [['a', '--memory', '512'], 'memory'], [['a', '--vcpus', 'two'], 'vcpus'], [['a', '--vcpus', '0'], 'vcpus'], [['a', '--dist', 'lenny'], 'dist'],
-    [['a', '--extra', 'a"b'], 'extra[0]'], [['a', '--ip', '10.0.0.0', '--netmask', '255.255.255.0'], 'ip'], [['a', '--timezone', 'Mars/Phobos'], 'timezone'], [['a', '--order', '../x'], 'order'], [['a', '--dom0', 'XEN'], 'dom0'],
-    [[], 'name'], [['a', '--ssh-key', '/nonexistent'], 'sshKeys'], [['a', '--file', 'x.yaml'], 'file'], [['a', '--facts', 'x.json'], 'facts'], [['a', '--plans', '/nonexistent'], 'plans'],
+    [['../x'], 'name'],
+    [['a', '--plan', 'huge'], 'plan'],
+    [['a', '--ip', '10.0.0.256'], 'ip'],
+    [['a', '--memory', '512'], 'memory'],
+    [['a', '--vcpus', 'two'], 'vcpus'],
+    [['a', '--vcpus', '0'], 'vcpus'],
+    [['a', '--dist', 'lenny'], 'dist'],
+    [['a', '--extra', 'a"b'], 'extra[0]'],
+    [['a', '--ip', '10.0.0.0', '--netmask', '255.255.255.0'], 'ip'],
+    [['a', '--timezone', 'Mars/Phobos'], 'timezone'],
+    [['a', '--order', '../x'], 'order'],
+    [['a', '--dom0', 'XEN'], 'dom0'],
+    [[], 'name'],
+    [['a', '--ssh-key', '/nonexistent'], 'sshKeys'],
+    [['a', '--file', 'x.yaml'], 'file'],
+    [['a', '--facts', 'x.json'], 'facts'],
+    [['a', '--plans', '/nonexistent'], 'plans'],
   ])('provision %j', async (argv, field) => {
     const refused = await run(['provision', ...argv, '--json', ...NOWHERE]);
     expect(refused.code).toBe(2);
@@ -61,7 +84,11 @@ describe('an order that cannot be done ends with 2 before anything is connected'
   });
 
   it.each([
-    ['name: a\nname: b\n', /line 2, column 1/], ['name: [a\n', /line 2, column 1/], ['name: a\nfoo: 1\n', /foo is no key/], ['', /empty/], ['!!js/undefined ""', /tag/],
+    ['name: a\nname: b\n', /line 2, column 1/],
+    ['name: [a\n', /line 2, column 1/],
+    ['name: a\nfoo: 1\n', /foo is no key/],
+    ['', /empty/],
+    ['!!js/undefined ""', /tag/],
   ])('provision --file with %j', async (text, reason) => {
     const refused = await run(['provision', '--file', file('order.yaml', text), ...NOWHERE]);
     expect(refused.code).toBe(2);
@@ -84,7 +111,11 @@ describe('an order that cannot be done ends with 2 before anything is connected'
     expect(refused.stderr).not.toContain('c2VjcmV0');
   });
 
-  it.each([['', /empty/], ['x'.repeat(300), /longer/], ['a\u0007b\n', /control/]])('a password that is none (%j)', async (input, reason) => {
+  it.each([
+    ['', /empty/],
+    ['x'.repeat(300), /longer/],
+    ['a\u0007b\n', /control/],
+  ])('a password that is none (%j)', async (input, reason) => {
     const refused = await run(['provision', 'a', '--password-stdin', '--check'], { input });
     expect(refused.code).toBe(2);
     expect(refused.stderr).toMatch(reason);
@@ -92,10 +123,23 @@ describe('an order that cannot be done ends with 2 before anything is connected'
 });
 
 describe('what cannot be reached ends with 5 and says what to do', () => {
-  it.each([['list'], ['show', 'a'], ['provision', 'a', '--dom0', 'xen1'], ['start', 'a'], ['dom0', 'check', 'xen1'], ['top'], ['backup', 'a'], ['cancel', 'a']])('guestflow %s', async (...argv) => {
+  it.each([
+    ['list'],
+    ['show', 'a'],
+    ['provision', 'a', '--dom0', 'xen1'],
+    ['start', 'a'],
+    ['dom0', 'check', 'xen1'],
+    ['top'],
+    ['backup', 'a'],
+    ['cancel', 'a'],
+  ])('guestflow %s', async (...argv) => {
     const refused = await run([...argv, ...NOWHERE, '--json']);
     expect(refused.code).toBe(5);
-    expect(errorOf(refused)).toMatchObject({ type: 'Unreachable', message: expect.stringContaining('127.0.0.1:1') as unknown, mend: expect.stringContaining('guestflow up') as unknown });
+    expect(errorOf(refused)).toMatchObject({
+      type: 'Unreachable',
+      message: expect.stringContaining('127.0.0.1:1') as unknown,
+      mend: expect.stringContaining('guestflow up') as unknown,
+    });
   });
 
   it('no Temporal is known: the state directory that was looked into is named', async () => {

@@ -5,12 +5,28 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { errorOf, run } from './run.ts';
 
 let folder: string;
-beforeAll(() => { folder = mkdtempSync(join(tmpdir(), 'guestflow-check-')); });
-afterAll(() => { rmSync(folder, { recursive: true }); });
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'guestflow-check-'));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
 
 const FACTS = {
-  host: 'xen1', seenAt: '', xenVersion: '4.17', memoryBytes: 2 ** 32, memoryFreeBytes: 2 ** 28, cpus: 2, volumeGroup: 'vg01', volumeGroupBytes: 2 ** 33, volumeGroupFreeBytes: 2 ** 32, imageDirFreeBytes: 2 ** 33,
-  network: { cidr: '192.168.77.0/24', gateway: '192.168.77.1', bridge: 'xenbr0' }, addresses: [{ ip: '192.168.77.10', guest: 'other' }], workerVersion: '0.1.0', domains: [],
+  host: 'xen1',
+  seenAt: '',
+  xenVersion: '4.17',
+  memoryBytes: 2 ** 32,
+  memoryFreeBytes: 2 ** 28,
+  cpus: 2,
+  volumeGroup: 'vg01',
+  volumeGroupBytes: 2 ** 33,
+  volumeGroupFreeBytes: 2 ** 32,
+  imageDirFreeBytes: 2 ** 33,
+  network: { cidr: '192.168.77.0/24', gateway: '192.168.77.1', bridge: 'xenbr0' },
+  addresses: [{ ip: '192.168.77.10', guest: 'other' }],
+  workerVersion: '0.1.0',
+  domains: [],
 };
 
 /** The order that `--check --json` prints. */
@@ -22,14 +38,26 @@ async function checked(argv: string[], options: Parameters<typeof run>[1] = {}):
 
 describe('provision --check', () => {
   it('needs no server, and prints the order as it would be placed', async () => {
-    expect(await checked(['guest1', '--memory', '512Mb', '--vcpus', '2', '--extra', 'clocksource=jiffies', '--extra', 'quiet'])).toMatchObject({ name: 'guest1', order: 'manual-guest1', memoryBytes: 2 ** 29, vcpus: 2, extra: ['clocksource=jiffies', 'quiet'] });
+    expect(
+      await checked(['guest1', '--memory', '512Mb', '--vcpus', '2', '--extra', 'clocksource=jiffies', '--extra', 'quiet']),
+    ).toMatchObject({ name: 'guest1', order: 'manual-guest1', memoryBytes: 2 ** 29, vcpus: 2, extra: ['clocksource=jiffies', 'quiet'] });
   });
 
   it('takes the same order from flags, from a YAML file and from JSON on standard input', async () => {
     const path = join(folder, 'order.yaml');
     writeFileSync(path, 'name: guest1\nplan: medium\nip: 10.32.0.136\nnetmask: 255.255.252.0\ngateway: 10.32.0.1\n');
     const json = JSON.stringify({ name: 'guest1', plan: 'medium', ip: '10.32.0.136', netmask: '255.255.252.0', gateway: '10.32.0.1' });
-    const byFlags = await checked(['guest1', '--plan', 'medium', '--ip', '10.32.0.136', '--netmask', '255.255.252.0', '--gateway', '10.32.0.1']);
+    const byFlags = await checked([
+      'guest1',
+      '--plan',
+      'medium',
+      '--ip',
+      '10.32.0.136',
+      '--netmask',
+      '255.255.252.0',
+      '--gateway',
+      '10.32.0.1',
+    ]);
     expect(await checked(['--file', path])).toEqual(byFlags);
     expect(await checked(['--file', '-'], { input: json })).toEqual(byFlags);
   });
@@ -37,7 +65,10 @@ describe('provision --check', () => {
   it('takes dom0 and plans from the environment', async () => {
     const plans = join(folder, 'plans.yaml');
     writeFileSync(plans, 'tiny: {memory: 64Mb, vcpus: 1, disk: 1Gb, swap: 16Mb}');
-    expect(await checked(['guest1'], { env: { GUESTFLOW_DOM0: 'xen7', GUESTFLOW_PLANS: plans } })).toMatchObject({ dom0: 'xen7', plan: 'tiny' });
+    expect(await checked(['guest1'], { env: { GUESTFLOW_DOM0: 'xen7', GUESTFLOW_PLANS: plans } })).toMatchObject({
+      dom0: 'xen7',
+      plan: 'tiny',
+    });
     expect(await checked(['guest1', '--plans', plans])).toMatchObject({ plan: 'tiny' });
   });
 

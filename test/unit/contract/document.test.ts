@@ -29,15 +29,30 @@ describe('a document', () => {
   });
 
   it.each([
-    ['a: 1\na: 2', /order\.yaml, line 2, column 1: .*unique/], ['a: [1,', /line 1/], ['a:\n\tb: 1', /line 2, column 1: Tabs/], ['a: "x', /line 1, column 6/], ['a: !!js/function x', /line 1, column 4: .*tag/],
-    ['a: !foo x', /tag/], ['a: &x 1\nb: 2', /anchors/], ['a: &x [1]\nb: *x', /anchors/], ['a: 1\n---\nb: 2', /second document/], ['? [a]\n: 1', /keys must be plain words/], ['1: 2', /keys must be plain words/],
-    ['', /empty/], ['# nothing', /empty/], [Buffer.from([0x61, 0x3a, 0x20, 0xff]), /UTF-8/], ['a'.repeat(LONGEST_DOCUMENT + 1), /256 KiB/],
+    ['a: 1\na: 2', /order\.yaml, line 2, column 1: .*unique/],
+    ['a: [1,', /line 1/],
+    ['a:\n\tb: 1', /line 2, column 1: Tabs/],
+    ['a: "x', /line 1, column 6/],
+    ['a: !!js/function x', /line 1, column 4: .*tag/],
+    ['a: !foo x', /tag/],
+    ['a: &x 1\nb: 2', /anchors/],
+    ['a: &x [1]\nb: *x', /anchors/],
+    ['a: 1\n---\nb: 2', /second document/],
+    ['? [a]\n: 1', /keys must be plain words/],
+    ['1: 2', /keys must be plain words/],
+    ['', /empty/],
+    ['# nothing', /empty/],
+    [Buffer.from([0x61, 0x3a, 0x20, 0xff]), /UTF-8/],
+    ['a'.repeat(LONGEST_DOCUMENT + 1), /256 KiB/],
   ])('%j is refused', (text, reason) => {
     expect(refusal(text)).toMatch(reason);
   });
 
   it('of nested aliases is refused before it grows', () => {
-    const levels = Array.from({ length: 30 }, (_, level) => `l${String(level + 1)}: &l${String(level + 1)} [*l${String(level)}, *l${String(level)}]`);
+    const levels = Array.from(
+      { length: 30 },
+      (_, level) => `l${String(level + 1)}: &l${String(level + 1)} [*l${String(level)}, *l${String(level)}]`,
+    );
     expect(refusal(['l0: &l0 [x, x]', ...levels].join('\n'))).toMatch(/anchors and aliases/);
   });
 

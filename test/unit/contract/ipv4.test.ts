@@ -10,11 +10,34 @@ describe('addresses', () => {
     fc.assert(fc.property(address, (number) => ip.parseIpv4(ip.formatIpv4(number)) === number));
   });
 
-  it.each(['', '10', '10.0.0', '10.0.0.256', '10.0.0.-1', '10.0.0.01', '010.0.0.1', '10.0.0.1 ', ' 10.0.0.1', '10.0.0.1\n', '0x0a.0.0.1', '10.0.0.1.2', '10..0.1', '::1', '१.0.0.1'])('%j is no address', (text) => {
+  it.each([
+    '',
+    '10',
+    '10.0.0',
+    '10.0.0.256',
+    '10.0.0.-1',
+    '10.0.0.01',
+    '010.0.0.1',
+    '10.0.0.1 ',
+    ' 10.0.0.1',
+    '10.0.0.1\n',
+    '0x0a.0.0.1',
+    '10.0.0.1.2',
+    '10..0.1',
+    '::1',
+    '१.0.0.1',
+  ])('%j is no address', (text) => {
     expect(ip.parseIpv4(text)).toBeUndefined();
   });
 
-  it.each([['0.0.0.5', /this network/], ['127.0.0.1', /loopback/], ['224.0.0.1', /multicast/], ['239.255.255.255', /multicast/], ['240.0.0.1', /reserved/], ['255.255.255.255', /broadcast/]])('%s is no machine\'s', (text, reason) => {
+  it.each([
+    ['0.0.0.5', /this network/],
+    ['127.0.0.1', /loopback/],
+    ['224.0.0.1', /multicast/],
+    ['239.255.255.255', /multicast/],
+    ['240.0.0.1', /reserved/],
+    ['255.255.255.255', /broadcast/],
+  ])("%s is no machine's", (text, reason) => {
     expect(ip.whyNotUnicast(ip.parseIpv4(text) ?? 0)).toMatch(reason);
   });
 });
@@ -24,7 +47,13 @@ describe('netmasks', () => {
     fc.assert(fc.property(prefix, (length) => ip.prefixOfNetmask(ip.netmaskOfPrefix(length)) === length));
   });
 
-  it.each([['255.255.252.0', 22], ['255.255.255.0', 24], ['255.0.0.0', 8], ['0.0.0.0', 0], ['255.255.255.255', 32]])('%s is /%i', (mask, length) => {
+  it.each([
+    ['255.255.252.0', 22],
+    ['255.255.255.0', 24],
+    ['255.0.0.0', 8],
+    ['0.0.0.0', 0],
+    ['255.255.255.255', 32],
+  ])('%s is /%i', (mask, length) => {
     expect(ip.prefixOfNetmask(mask)).toBe(length);
   });
 
@@ -35,19 +64,23 @@ describe('netmasks', () => {
 
 describe('networks', () => {
   it('hold their own addresses from the first to the last, and no other', () => {
-    fc.assert(fc.property(address, prefix, address, (one, length, other) => {
-      const network = ip.networkOf(one, length);
-      expect(ip.inNetwork(one, network)).toBe(true);
-      expect(ip.inNetwork(network.first, network) && ip.inNetwork(ip.lastOf(network), network)).toBe(true);
-      expect(ip.inNetwork(other, network)).toBe(ip.networkOf(other, length).first === network.first);
-    }));
+    fc.assert(
+      fc.property(address, prefix, address, (one, length, other) => {
+        const network = ip.networkOf(one, length);
+        expect(ip.inNetwork(one, network)).toBe(true);
+        expect(ip.inNetwork(network.first, network) && ip.inNetwork(ip.lastOf(network), network)).toBe(true);
+        expect(ip.inNetwork(other, network)).toBe(ip.networkOf(other, length).first === network.first);
+      }),
+    );
   });
 
   it('are written and read back as themselves', () => {
-    fc.assert(fc.property(address, prefix, (one, length) => {
-      const network = ip.networkOf(one, length);
-      expect(ip.parseCidr(ip.formatCidr(network))).toEqual(network);
-    }));
+    fc.assert(
+      fc.property(address, prefix, (one, length) => {
+        const network = ip.networkOf(one, length);
+        expect(ip.parseCidr(ip.formatCidr(network))).toEqual(network);
+      }),
+    );
   });
 
   it.each(['10.0.0.0', '10.0.0.0/33', '10.0.0.0/', '/24', '10.0.0.0/-1', '10.0.0/24', '10.0.0.0/24 '])('%j is none', (text) => {

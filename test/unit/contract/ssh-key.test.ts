@@ -24,10 +24,20 @@ describe('an SSH key', () => {
   });
 
   it.each([
-    ['', /type/], [`command="id" ${ED25519}`, /type.*no options/], [`${ED25519}\n${ED25519}`, /one line/], [`${ED25519}\r`, /one line/], ['-----BEGIN OPENSSH PRIVATE KEY-----', /private/],
-    [ED25519.replace('ssh-ed25519', 'ssh-rsa'), /not of type ssh-rsa/], [ED25519.slice(0, -4), /damaged|base64/], ['ssh-ed25519 !!!', /base64/], ['ssh-ed25519', /base64/],
-    [`ssh-ed25519 ${blob(Buffer.from('ssh-ed25519'), Buffer.alloc(31))}`, /not whole/], [`ssh-ed25519 ${blob(Buffer.from('ssh-ed25519'))}`, /not whole/], ['ssh-dss AAAA', /DSA/],
-    [`${ED25519} ${'x'.repeat(2000)}`, /longer/], [rsaLine(1024), /2048 bits/],
+    ['', /type/],
+    [`command="id" ${ED25519}`, /type.*no options/],
+    [`${ED25519}\n${ED25519}`, /one line/],
+    [`${ED25519}\r`, /one line/],
+    ['-----BEGIN OPENSSH PRIVATE KEY-----', /private/],
+    [ED25519.replace('ssh-ed25519', 'ssh-rsa'), /not of type ssh-rsa/],
+    [ED25519.slice(0, -4), /damaged|base64/],
+    ['ssh-ed25519 !!!', /base64/],
+    ['ssh-ed25519', /base64/],
+    [`ssh-ed25519 ${blob(Buffer.from('ssh-ed25519'), Buffer.alloc(31))}`, /not whole/],
+    [`ssh-ed25519 ${blob(Buffer.from('ssh-ed25519'))}`, /not whole/],
+    ['ssh-dss AAAA', /DSA/],
+    [`${ED25519} ${'x'.repeat(2000)}`, /longer/],
+    [rsaLine(1024), /2048 bits/],
   ])('%j is refused', (line, reason) => {
     expect(whyNotSshKey(line)).toMatch(reason);
   });

@@ -40,22 +40,39 @@ export interface Bench {
   readonly lines: object[];
 }
 
-export async function bench(changes: Partial<GatewayOptions> = {}, prices: Record<string, string> = { price_small: 'small', price_large: 'large' }): Promise<Bench> {
+export async function bench(
+  changes: Partial<GatewayOptions> = {},
+  prices: Record<string, string> = { price_small: 'small', price_large: 'large' },
+): Promise<Bench> {
   const sink = fakeSink();
   const lines: object[] = [];
   const write = (fields: object, message: string): void => {
     lines.push({ ...fields, message });
   };
   const gateway = createGateway({
-    events: sink, catalogue: createCatalogue(await loadPlans(), new Map(Object.entries(prices))), stripeSecrets: [STRIPE_SECRET], signupSecrets: [SIGNUP_SECRET],
-    log: { info: write, warn: write, error: write }, ...changes,
+    events: sink,
+    catalogue: createCatalogue(await loadPlans(), new Map(Object.entries(prices))),
+    stripeSecrets: [STRIPE_SECRET],
+    signupSecrets: [SIGNUP_SECRET],
+    log: { info: write, warn: write, error: write },
+    ...changes,
   });
   return { gateway, sink, lines };
 }
 
 /** A body of `POST /webhooks/signup`. */
 export function paid(order = 'A-1', changes: object = {}): object {
-  return { type: 'order.paid', timestamp: new Date(NOW * 1_000).toISOString(), data: { order, hostname: `${order.toLowerCase()}.example.org`, plan: 'small', customer: { id: 'C-7', email: 'someone@example.org' }, ...changes } };
+  return {
+    type: 'order.paid',
+    timestamp: new Date(NOW * 1_000).toISOString(),
+    data: {
+      order,
+      hostname: `${order.toLowerCase()}.example.org`,
+      plan: 'small',
+      customer: { id: 'C-7', email: 'someone@example.org' },
+      ...changes,
+    },
+  };
 }
 
 export interface Signing {
@@ -70,15 +87,26 @@ export function signup(body: unknown, { id = 'msg_1', secret = SIGNUP_SECRET, sh
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   const at = new Date((NOW + shift) * 1_000);
   return new Request('http://gateway/webhooks/signup', {
-    method: 'POST', body: text,
-    headers: { 'content-type': 'application/json', 'webhook-id': id, 'webhook-timestamp': String(NOW + shift), 'webhook-signature': new Webhook(secret).sign(id, at, text), ...headers },
+    method: 'POST',
+    body: text,
+    headers: {
+      'content-type': 'application/json',
+      'webhook-id': id,
+      'webhook-timestamp': String(NOW + shift),
+      'webhook-signature': new Webhook(secret).sign(id, at, text),
+      ...headers,
+    },
   });
 }
 
 export function stripe(event: unknown, { secret = STRIPE_SECRET, shift = 0, headers = {} }: Omit<Signing, 'id'> = {}): Request {
   const payload = typeof event === 'string' ? event : JSON.stringify(event);
   const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp: NOW + shift });
-  return new Request('http://gateway/webhooks/stripe', { method: 'POST', body: payload, headers: { 'content-type': 'application/json; charset=utf-8', 'stripe-signature': signature, ...headers } });
+  return new Request('http://gateway/webhooks/stripe', {
+    method: 'POST',
+    body: payload,
+    headers: { 'content-type': 'application/json; charset=utf-8', 'stripe-signature': signature, ...headers },
+  });
 }
 
 export interface ProblemDocument {
@@ -90,6 +118,7 @@ export interface ProblemDocument {
 }
 
 export async function problemOf(response: Response): Promise<ProblemDocument> {
-  if (response.headers.get('content-type') !== 'application/problem+json') throw new Error(`no problem document: ${response.status} ${await response.text()}`);
+  if (response.headers.get('content-type') !== 'application/problem+json')
+    throw new Error(`no problem document: ${response.status} ${await response.text()}`);
   return (await response.json()) as ProblemDocument;
 }

@@ -49,17 +49,27 @@ describe('what billing wants', () => {
   });
 
   it('is the same whatever the order in which the events come, and however often', () => {
-    const statement = fc.record({
-      life: fc.constantFrom('active', 'paid', 'suspended', 'terminated'),
-      plan: fc.constantFrom('small', 'large').map(plan), namedPlan: fc.constantFrom('small', 'medium').map(plan),
-      wishes: fc.constantFrom('a', 'b').map((host): OrderWishes => ({ hostname: `${host}.example.org`, sshKeys: [] })),
-    }, { requiredKeys: [] }) as fc.Arbitrary<BillingStatements>;
+    const statement = fc.record(
+      {
+        life: fc.constantFrom('active', 'paid', 'suspended', 'terminated'),
+        plan: fc.constantFrom('small', 'large').map(plan),
+        namedPlan: fc.constantFrom('small', 'medium').map(plan),
+        wishes: fc.constantFrom('a', 'b').map((host): OrderWishes => ({ hostname: `${host}.example.org`, sshKeys: [] })),
+      },
+      { requiredKeys: [] },
+    ) as fc.Arbitrary<BillingStatements>;
     // Few seconds: draws are what matters.
     const event = fc.tuple(fc.nat(4), statement, fc.nat(1_000_000)).map(([second, says, id]) => said(second, says, `e${id}`));
     const events = fc.uniqueArray(event, { maxLength: 12, selector: ({ id }) => id });
-    fc.assert(fc.property(events.chain((sent) => fc.tuple(fc.constant(sent), fc.shuffledSubarray([...sent, ...sent], { minLength: 2 * sent.length }))), ([sent, arrived]) => {
-      expect(after(arrived)).toEqual(after(sent));
-    }), { numRuns: 500 });
+    fc.assert(
+      fc.property(
+        events.chain((sent) => fc.tuple(fc.constant(sent), fc.shuffledSubarray([...sent, ...sent], { minLength: 2 * sent.length }))),
+        ([sent, arrived]) => {
+          expect(after(arrived)).toEqual(after(sent));
+        },
+      ),
+      { numRuns: 500 },
+    );
   });
 });
 
@@ -75,12 +85,33 @@ function target(wish: Wish, changes: Partial<Target> = {}): Target {
 
 describe('what is done about it', () => {
   it.each<[Wish, GuestPhase | 'none', string]>([
-    ['active', 'none', 'place'], ['active', 'failed', 'place'], ['active', 'ordered', 'wait'], ['active', 'provisioning', 'wait'], ['active', 'running', 'nothing'], ['active', 'stopped', 'nothing'],
-    ['active', 'suspended', 'resume'], ['active', 'terminating', 'undelete'], ['active', 'gone', 'refuse'], ['active', 'needs-cleanup', 'refuse'],
-    ['suspended', 'none', 'nothing'], ['suspended', 'failed', 'nothing'], ['suspended', 'provisioning', 'wait'], ['suspended', 'running', 'suspend'], ['suspended', 'stopped', 'suspend'],
-    ['suspended', 'suspended', 'nothing'], ['suspended', 'terminating', 'nothing'], ['suspended', 'gone', 'nothing'],
-    ['terminated', 'none', 'nothing'], ['terminated', 'failed', 'nothing'], ['terminated', 'provisioning', 'wait'], ['terminated', 'running', 'terminate'], ['terminated', 'stopped', 'terminate'],
-    ['terminated', 'suspended', 'terminate'], ['terminated', 'terminating', 'nothing'], ['terminated', 'gone', 'nothing'], ['terminated', 'needs-cleanup', 'refuse'],
+    ['active', 'none', 'place'],
+    ['active', 'failed', 'place'],
+    ['active', 'ordered', 'wait'],
+    ['active', 'provisioning', 'wait'],
+    ['active', 'running', 'nothing'],
+    ['active', 'stopped', 'nothing'],
+    ['active', 'suspended', 'resume'],
+    ['active', 'terminating', 'undelete'],
+    ['active', 'gone', 'refuse'],
+    ['active', 'needs-cleanup', 'refuse'],
+    ['suspended', 'none', 'nothing'],
+    ['suspended', 'failed', 'nothing'],
+    ['suspended', 'provisioning', 'wait'],
+    ['suspended', 'running', 'suspend'],
+    ['suspended', 'stopped', 'suspend'],
+    ['suspended', 'suspended', 'nothing'],
+    ['suspended', 'terminating', 'nothing'],
+    ['suspended', 'gone', 'nothing'],
+    ['terminated', 'none', 'nothing'],
+    ['terminated', 'failed', 'nothing'],
+    ['terminated', 'provisioning', 'wait'],
+    ['terminated', 'running', 'terminate'],
+    ['terminated', 'stopped', 'terminate'],
+    ['terminated', 'suspended', 'terminate'],
+    ['terminated', 'terminating', 'nothing'],
+    ['terminated', 'gone', 'nothing'],
+    ['terminated', 'needs-cleanup', 'refuse'],
     ['nothing', 'running', 'nothing'],
   ])('%s is wanted and the guest is %s: %s', (wish, phase, expected) => {
     const action = nextAction(target(wish), { ...NEW, plan: 'small' }, phase === 'none' ? undefined : view(phase));
@@ -97,15 +128,21 @@ describe('what is done about it', () => {
   it('another plan is a change, but not of a guest that is suspended', () => {
     const larger = target('active', { plan: plan('large') });
     expect(nextAction(larger, { wish: 'active', plan: 'small' }, view('running'))).toEqual({ do: 'operate', kind: 'changePlan' });
-    expect(nextAction({ ...larger, wish: 'suspended' }, { wish: 'suspended', plan: 'small' }, view('suspended'))).toEqual({ do: 'nothing' });
+    expect(nextAction({ ...larger, wish: 'suspended' }, { wish: 'suspended', plan: 'small' }, view('suspended'))).toEqual({
+      do: 'nothing',
+    });
   });
 
   it('a plan that an operator has changed by hand is left until billing names another', () => {
-    expect(nextAction(target('active'), { wish: 'suspended', plan: 'small' }, view('running', { plan: 'large' }))).toEqual({ do: 'nothing' });
+    expect(nextAction(target('active'), { wish: 'suspended', plan: 'small' }, view('running', { plan: 'large' }))).toEqual({
+      do: 'nothing',
+    });
   });
 
   it('a guest that is busy is not taken for what it seems', () => {
-    expect(nextAction(target('active'), { wish: 'suspended', plan: 'small' }, view('running', { isBusy: true }))).toMatchObject({ do: 'wait' });
+    expect(nextAction(target('active'), { wish: 'suspended', plan: 'small' }, view('running', { isBusy: true }))).toMatchObject({
+      do: 'wait',
+    });
   });
 
   it('what was carried out is not enforced again: the operator has the last word', () => {
@@ -116,7 +153,16 @@ describe('what is done about it', () => {
 });
 
 describe('the memory of events', () => {
-  const event = (id: string, digest: string, changes: Partial<BillingEvent> = {}): BillingEvent => ({ id, digest, meaning: 'm', type: 't', order: 'A', at: '2026-01-01T00:00:00.000Z', says: {}, ...changes });
+  const event = (id: string, digest: string, changes: Partial<BillingEvent> = {}): BillingEvent => ({
+    id,
+    digest,
+    meaning: 'm',
+    type: 't',
+    order: 'A',
+    at: '2026-01-01T00:00:00.000Z',
+    says: {},
+    ...changes,
+  });
 
   it('knows an event that comes again, and refuses another body under its id', () => {
     const known = remember([], event('e1', 'd1'), 'now');
@@ -150,7 +196,9 @@ describe('an order at rest', () => {
   const start = Date.UTC(2026, 0, 1);
   const blank = firstState('A', 'g-a', new Date(start).toISOString());
   const withWish = (wish: 'active' | 'suspended' | 'terminated', work: Partial<OrderState['work']> = {}): OrderState => ({
-    ...blank, heard: { ...blank.heard, facts: afterEvent({}, said(1, { life: wish })) }, work: { ...blank.work, done: { wish }, ...work },
+    ...blank,
+    heard: { ...blank.heard, facts: afterEvent({}, said(1, { life: wish })) },
+    work: { ...blank.work, done: { wish }, ...work },
   });
 
   it('that nobody has paid for is forgotten after five weeks, and no sooner', () => {
@@ -169,7 +217,9 @@ describe('an order at rest', () => {
     expect(phaseOf(inGrace)).toBe('settled');
     expect(isOver(inGrace, start + 40 * DAY)).toBe(false);
     expect(restMs(inGrace, start)).toBe(7 * DAY + 60_000);
-    expect(restMs({ ...inGrace, work: { ...inGrace.work, lookedAt: new Date(start + 8 * DAY).toISOString() } }, start + 8 * DAY)).toBe(600_000);
+    expect(restMs({ ...inGrace, work: { ...inGrace.work, lookedAt: new Date(start + 8 * DAY).toISOString() } }, start + 8 * DAY)).toBe(
+      600_000,
+    );
     expect(phaseOf(withWish('terminated'))).toBe('over');
   });
 

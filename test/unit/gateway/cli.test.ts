@@ -25,18 +25,30 @@ async function command(...argv: string[]): Promise<string> {
   const stdout = new PassThrough();
   const io: Io = { stdin: Readable.from([]), stdout, stderr: new PassThrough(), env: {}, onInterrupt: () => () => undefined };
   const program = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
-  registerGateway(program, { io, action: (work) => async (...args) => { await work(...args); } });
+  registerGateway(program, {
+    io,
+    action:
+      (work) =>
+      async (...args) => {
+        await work(...args);
+      },
+  });
   await program.parseAsync(argv, { from: 'user' });
   return String(stdout.read() ?? '');
 }
 
 describe('guestflow gateway', () => {
   it('does not start without a secret', async () => {
-    await expect(command('gateway')).rejects.toMatchObject({ type: 'InvalidInput', message: expect.stringContaining('no secret') as unknown });
+    await expect(command('gateway')).rejects.toMatchObject({
+      type: 'InvalidInput',
+      message: expect.stringContaining('no secret') as unknown,
+    });
   });
 
   it('does not start with an address that is none', async () => {
-    await expect(command('gateway', '--signup-secret-file', file('good', `${SIGNUP_SECRET}\n`), '--listen', 'here:99999')).rejects.toMatchObject({ details: { field: 'listen' } });
+    await expect(
+      command('gateway', '--signup-secret-file', file('good', `${SIGNUP_SECRET}\n`), '--listen', 'here:99999'),
+    ).rejects.toMatchObject({ details: { field: 'listen' } });
   });
 
   it.each([
@@ -60,18 +72,25 @@ describe('guestflow gateway', () => {
 
   it('refuses a price that stands for no plan', async () => {
     const prices = file('prices.yaml', 'prices:\n  price_1: smal\n');
-    await expect(loadConfiguration({ signupSecretFile: file('good', SIGNUP_SECRET), prices }, {})).rejects.toMatchObject({ type: 'InvalidInput', message: expect.stringContaining('did you mean small') as unknown });
+    await expect(loadConfiguration({ signupSecretFile: file('good', SIGNUP_SECRET), prices }, {})).rejects.toMatchObject({
+      type: 'InvalidInput',
+      message: expect.stringContaining('did you mean small') as unknown,
+    });
   });
 
   it('says what is wrong with the time to answer', async () => {
-    await expect(command('gateway', '--signup-secret-file', file('good', SIGNUP_SECRET), '--answer-within', 'soon')).rejects.toMatchObject({ details: { field: 'answerWithin' } });
+    await expect(command('gateway', '--signup-secret-file', file('good', SIGNUP_SECRET), '--answer-within', 'soon')).rejects.toMatchObject({
+      details: { field: 'answerWithin' },
+    });
   });
 });
 
 describe('guestflow gateway token', () => {
   it('prints a token once and keeps its hash', async () => {
     const path = join(directory, 'tokens.yaml');
-    const token = (await command('gateway', 'token', 'panel', '--scope', 'guests:read', '--scope', 'guests:operate', '--file', path)).trim();
+    const token = (
+      await command('gateway', 'token', 'panel', '--scope', 'guests:read', '--scope', 'guests:operate', '--file', path)
+    ).trim();
     const other = (await command('gateway', 'token', 'script', '--scope', 'guests:order', '--file', path)).trim();
     expect(token).toMatch(/^gf_panel_[\w-]{43}$/);
     expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -80,13 +99,23 @@ describe('guestflow gateway token', () => {
     const request = (bearer: string): Request => new Request('http://gateway/', { headers: { authorization: `Bearer ${bearer}` } });
     expect(authorize(request(token), tokens, 'guests:operate').id).toBe('panel');
     expect(() => authorize(request(token), tokens, 'guests:terminate')).toThrow('not for guests:terminate');
-    for (const wrong of [other.replace('script', 'panel'), `${token.slice(0, -1)}!`, 'gf_nobody_' + 'a'.repeat(43), '', token.toUpperCase()]) {
+    for (const wrong of [
+      other.replace('script', 'panel'),
+      `${token.slice(0, -1)}!`,
+      'gf_nobody_' + 'a'.repeat(43),
+      '',
+      token.toUpperCase(),
+    ]) {
       expect(() => authorize(request(wrong), tokens, 'guests:read')).toThrow('none of ours');
     }
-    await expect(command('gateway', 'token', 'panel', '--scope', 'guests:read', '--file', path)).rejects.toMatchObject({ type: 'InvalidInput' });
+    await expect(command('gateway', 'token', 'panel', '--scope', 'guests:read', '--file', path)).rejects.toMatchObject({
+      type: 'InvalidInput',
+    });
   });
 
   it('knows its scopes', async () => {
-    await expect(command('gateway', 'token', 'panel', '--scope', 'everything', '--file', join(directory, 'none.yaml'))).rejects.toMatchObject({ type: 'InvalidInput' });
+    await expect(
+      command('gateway', 'token', 'panel', '--scope', 'everything', '--file', join(directory, 'none.yaml')),
+    ).rejects.toMatchObject({ type: 'InvalidInput' });
   });
 });

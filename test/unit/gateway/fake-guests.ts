@@ -22,32 +22,56 @@ export function fakeGuests(): FakeGuests {
     return order;
   };
   return {
-    orders, requests,
+    orders,
+    requests,
     order: (order) => {
       const known = orders.find(({ name }) => name === order.name);
-      if (known !== undefined && known.plan !== order.plan) return Promise.reject(new GuestflowError('InvalidInput', 'given before with another content', { field: 'order' }));
+      if (known !== undefined && known.plan !== order.plan)
+        return Promise.reject(new GuestflowError('InvalidInput', 'given before with another content', { field: 'order' }));
       if (known === undefined) orders.push(order);
       return Promise.resolve({ guest: order.name, order: order.order, dom0: 'xen1' });
     },
     status: (name) => {
       const order = find(name);
       const spec = { ...order, passwordHash: HASH, dom0: 'xen1', network: { ip: '192.0.2.10' } } as unknown as GuestSpec;
-      const status: GuestStatus = { name, order: order.order, plan: order.plan, dom0: 'xen1', phase: 'running', orderedAt: '2026-01-01T00:00:00.000Z', spec, queued: [], warnings: [], backups: [], leftovers: [] };
+      const status: GuestStatus = {
+        name,
+        order: order.order,
+        plan: order.plan,
+        dom0: 'xen1',
+        phase: 'running',
+        orderedAt: '2026-01-01T00:00:00.000Z',
+        spec,
+        queued: [],
+        warnings: [],
+        backups: [],
+        leftovers: [],
+      };
       return Promise.resolve(status);
     },
     list: ({ limit, cursor }) => {
       const from = cursor === undefined ? 0 : Number(Buffer.from(cursor, 'base64url').toString());
-      const guests = orders.slice(from, from + limit).map(({ name, order, plan }) => ({ name, order, plan, dom0: 'xen1', phase: 'running', orderedAt: '2026-01-01T00:00:00.000Z' }));
-      return Promise.resolve({ guests, ...(from + limit < orders.length ? { next: Buffer.from(String(from + limit)).toString('base64url') } : {}) });
+      const guests = orders
+        .slice(from, from + limit)
+        .map(({ name, order, plan }) => ({ name, order, plan, dom0: 'xen1', phase: 'running', orderedAt: '2026-01-01T00:00:00.000Z' }));
+      return Promise.resolve({
+        guests,
+        ...(from + limit < orders.length ? { next: Buffer.from(String(from + limit)).toString('base64url') } : {}),
+      });
     },
     operate: (name, request) => {
       find(name);
-      const outcome = outcomes.get(request.id) ?? (request.kind === 'suspend' ? { state: 'done' as const, result: { kind: request.kind, phase: 'suspended' as const } } : { state: 'pending' as const });
+      const outcome =
+        outcomes.get(request.id) ??
+        (request.kind === 'suspend'
+          ? { state: 'done' as const, result: { kind: request.kind, phase: 'suspended' as const } }
+          : { state: 'pending' as const });
       if (!outcomes.has(request.id)) requests.push(request);
       outcomes.set(request.id, outcome);
       return Promise.resolve(outcome);
     },
-    operations: (name) => Promise.resolve(requests.map(({ kind, id }) => ({ id: `${kind}.${id}`, guest: name, kind, state: 'pending' as const }))),
+    operations: (name) =>
+      Promise.resolve(requests.map(({ kind, id }) => ({ id: `${kind}.${id}`, guest: name, kind, state: 'pending' as const }))),
     operation: (name, kind, id) => Promise.resolve({ id: `${kind}.${id}`, guest: name, kind, state: 'done' as const }),
   };
 }

@@ -12,7 +12,11 @@ function recorded(name: string): LambdaRequest {
 /** The recorded event with the body and the signature of a request. */
 async function withRequest(event: LambdaRequest, request: Request): Promise<LambdaRequest> {
   const body = await request.text();
-  return { ...event, headers: { ...event.headers, ...Object.fromEntries(request.headers) }, body: event.isBase64Encoded === true ? Buffer.from(body).toString('base64') : body };
+  return {
+    ...event,
+    headers: { ...event.headers, ...Object.fromEntries(request.headers) },
+    body: event.isBase64Encoded === true ? Buffer.from(body).toString('base64') : body,
+  };
 }
 
 async function start(): Promise<Bench & { handler: LambdaHandler }> {
@@ -31,7 +35,9 @@ describe('the Lambda entry', () => {
 
   it('takes a signed event behind an HTTP API with a stage', async () => {
     const { handler, sink } = await start();
-    const response = await handler(await withRequest(recorded('http-api'), stripe(stripeEvent({ type: 'checkout.session.completed', object: session() }))));
+    const response = await handler(
+      await withRequest(recorded('http-api'), stripe(stripeEvent({ type: 'checkout.session.completed', object: session() }))),
+    );
     expect(response.statusCode).toBe(200);
     expect(sink.events[0]?.type).toBe('checkout.session.completed');
   });
@@ -45,7 +51,10 @@ describe('the Lambda entry', () => {
   it('passes the query on', async () => {
     const { handler } = await start();
     const event = recorded('function-url');
-    expect((await handler({ ...event, rawPath: '/schemas/signup.json', rawQueryString: 'a=b', requestContext: { http: { method: 'GET' } } })).statusCode).toBe(200);
+    expect(
+      (await handler({ ...event, rawPath: '/schemas/signup.json', rawQueryString: 'a=b', requestContext: { http: { method: 'GET' } } }))
+        .statusCode,
+    ).toBe(200);
   });
 
   it('tries again to make its gateway when that has failed', async () => {

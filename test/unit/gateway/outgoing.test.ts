@@ -13,7 +13,12 @@ import { loadReceiver } from '../../../gateway/receiver.ts';
 import { SIGNUP_SECRET } from './bench.ts';
 
 const NEXT_SECRET = `whsec_${Buffer.from('the secret that follows it').toString('base64')}`;
-const NOTIFICATION: Notification = { id: 'A-1.0', type: 'guest.running', timestamp: '2026-01-01T00:00:00.000Z', data: { order: 'A-1', guest: 'g-a-1', ip: '192.0.2.10' } };
+const NOTIFICATION: Notification = {
+  id: 'A-1.0',
+  type: 'guest.running',
+  timestamp: '2026-01-01T00:00:00.000Z',
+  data: { order: 'A-1', guest: 'g-a-1', ip: '192.0.2.10' },
+};
 
 interface Got {
   readonly headers: IncomingMessage['headers'];
@@ -21,24 +26,39 @@ interface Got {
 }
 
 const ends: (() => void)[] = [];
-afterEach(() => { for (const end of ends.splice(0)) end(); });
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+});
 
 async function receiver(status: number, headers: Record<string, string> = {}): Promise<{ got: Got[]; port: number }> {
   const got: Got[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk)).on('end', () => {
-      got.push({ headers: request.headers, body: Buffer.concat(chunks).toString('utf8') });
-      response.writeHead(status, headers).end('planted in the answer');
-    });
+    request
+      .on('data', (chunk: Buffer) => chunks.push(chunk))
+      .on('end', () => {
+        got.push({ headers: request.headers, body: Buffer.concat(chunks).toString('utf8') });
+        response.writeHead(status, headers).end('planted in the answer');
+      });
   });
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  ends.push(() => { server.closeAllConnections(); server.close(); });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  ends.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
   return { got, port: (server.address() as AddressInfo).port };
 }
 
 function to(port: number, changes: Partial<Receiver> = {}): Receiver {
-  return { url: new URL(`http://receiver.example:${port}/hook`), secrets: [SIGNUP_SECRET], allowPrivate: true, resolve: () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]), ...changes };
+  return {
+    url: new URL(`http://receiver.example:${port}/hook`),
+    secrets: [SIGNUP_SECRET],
+    allowPrivate: true,
+    resolve: () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]),
+    ...changes,
+  };
 }
 
 describe('a webhook that goes out', () => {
@@ -47,7 +67,11 @@ describe('a webhook that goes out', () => {
     await createMessenger(to(port, { secrets: [NEXT_SECRET, SIGNUP_SECRET] }))(NOTIFICATION);
     const [{ headers, body } = { headers: {}, body: '' }] = got;
     for (const secret of [SIGNUP_SECRET, NEXT_SECRET]) {
-      expect(new Webhook(secret).verify(body, headers as Record<string, string>)).toEqual({ type: 'guest.running', timestamp: NOTIFICATION.timestamp, data: NOTIFICATION.data });
+      expect(new Webhook(secret).verify(body, headers as Record<string, string>)).toEqual({
+        type: 'guest.running',
+        timestamp: NOTIFICATION.timestamp,
+        data: NOTIFICATION.data,
+      });
     }
     expect(headers).toMatchObject({ 'webhook-id': 'A-1.0', host: `receiver.example:${port}` });
   });
@@ -74,7 +98,9 @@ describe('a webhook that goes out', () => {
   it('goes to the address that was checked, whatever the name means at the next look-up', async () => {
     const { got, port } = await receiver(200);
     let lookups = 0;
-    const rebinding = createMessenger(to(port, { resolve: () => Promise.resolve([{ address: (lookups += 1) === 1 ? '127.0.0.1' : '203.0.113.1', family: 4 }]) }));
+    const rebinding = createMessenger(
+      to(port, { resolve: () => Promise.resolve([{ address: (lookups += 1) === 1 ? '127.0.0.1' : '203.0.113.1', family: 4 }]) }),
+    );
     await rebinding(NOTIFICATION);
     expect([lookups, got.length]).toEqual([1, 1]);
   });
@@ -96,15 +122,45 @@ describe('a public address', () => {
   });
 
   it.each([
-    ['127.0.0.1'], ['127.8.8.8'], ['10.0.0.1'], ['172.16.0.1'], ['192.168.1.1'], ['169.254.169.254'], ['100.64.0.1'], ['0.0.0.0'], ['224.0.0.1'], ['255.255.255.255'], ['192.0.2.1'],
-    ['::1'], ['::'], ['fe80::1'], ['fd00::1'], ['ff02::1'], ['::ffff:10.0.0.1'], ['::ffff:a00:1'], ['64:ff9b::a00:1'], ['2002:a00:1::'], ['2001:db8::1'], ['not an address'], ['0x7f.1'],
+    ['127.0.0.1'],
+    ['127.8.8.8'],
+    ['10.0.0.1'],
+    ['172.16.0.1'],
+    ['192.168.1.1'],
+    ['169.254.169.254'],
+    ['100.64.0.1'],
+    ['0.0.0.0'],
+    ['224.0.0.1'],
+    ['255.255.255.255'],
+    ['192.0.2.1'],
+    ['::1'],
+    ['::'],
+    ['fe80::1'],
+    ['fd00::1'],
+    ['ff02::1'],
+    ['::ffff:10.0.0.1'],
+    ['::ffff:a00:1'],
+    ['64:ff9b::a00:1'],
+    ['2002:a00:1::'],
+    ['2001:db8::1'],
+    ['not an address'],
+    ['0x7f.1'],
   ])('%s is none', (address) => {
     expect(isPublic(address)).toBe(false);
   });
 
   it('is taken where a name has several', async () => {
-    expect(await addressOf('x.example', false, () => Promise.resolve([{ address: '10.0.0.1', family: 4 }, { address: '8.8.8.8', family: 4 }]))).toEqual({ address: '8.8.8.8', family: 4 });
-    await expect(addressOf('x.example', false, () => Promise.resolve([{ address: '10.0.0.1', family: 4 }]))).rejects.toMatchObject({ type: 'InvalidInput' });
+    expect(
+      await addressOf('x.example', false, () =>
+        Promise.resolve([
+          { address: '10.0.0.1', family: 4 },
+          { address: '8.8.8.8', family: 4 },
+        ]),
+      ),
+    ).toEqual({ address: '8.8.8.8', family: 4 });
+    await expect(addressOf('x.example', false, () => Promise.resolve([{ address: '10.0.0.1', family: 4 }]))).rejects.toMatchObject({
+      type: 'InvalidInput',
+    });
     await expect(addressOf('x.example', true, () => Promise.resolve([]))).rejects.toMatchObject({ type: 'Unreachable' });
   });
 });
@@ -119,7 +175,10 @@ describe('notify.yaml', () => {
   };
 
   it('names the receiver, and its secret by a credential', async () => {
-    expect(await load('url: https://billing.example.org/hook\nsecretFile: secret\n')).toMatchObject({ allowPrivate: false, secrets: [SIGNUP_SECRET] });
+    expect(await load('url: https://billing.example.org/hook\nsecretFile: secret\n')).toMatchObject({
+      allowPrivate: false,
+      secrets: [SIGNUP_SECRET],
+    });
   });
 
   it.each([

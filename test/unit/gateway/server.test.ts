@@ -6,7 +6,9 @@ import { serve, type HttpServer } from '../../../gateway/server.ts';
 import { bench, paid, signup, type Bench } from './bench.ts';
 
 let server: HttpServer | undefined;
-afterEach(async () => { await server?.close(); });
+afterEach(async () => {
+  await server?.close();
+});
 
 async function start(changes: Parameters<typeof bench>[0] = {}): Promise<Bench & { url: string; port: number }> {
   const made = await bench(changes);
@@ -23,7 +25,9 @@ function talk(port: number, write: (socket: Socket) => void): Promise<string> {
   return new Promise((resolve) => {
     let text = '';
     const socket = connect(port, '127.0.0.1', () => write(socket));
-    socket.on('data', (bytes) => { text += bytes.toString('latin1'); });
+    socket.on('data', (bytes) => {
+      text += bytes.toString('latin1');
+    });
     socket.on('error', () => undefined);
     socket.on('close', () => resolve(text));
   });
@@ -44,7 +48,9 @@ describe('the server', () => {
 
   it('answers many at once', async () => {
     const { url, sink } = await start();
-    const answers = await Promise.all(Array.from({ length: 100 }, (_, index) => post(url, signup(paid(`A-${index}`), { id: `msg_${index}` }))));
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, index) => post(url, signup(paid(`A-${index}`), { id: `msg_${index}` }))),
+    );
     expect(answers.every(({ status }) => status === 200)).toBe(true);
     expect(sink.events).toHaveLength(100);
   });
@@ -78,14 +84,22 @@ describe('the server', () => {
   it('does not unpack what is packed', async () => {
     const { url } = await start();
     const bomb = gzipSync(Buffer.alloc(10 * 2 ** 20, 32));
-    expect((await post(url, signup(paid()), { body: bomb, headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' } })).status).toBe(415);
+    expect(
+      (await post(url, signup(paid()), { body: bomb, headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' } })).status,
+    ).toBe(415);
   });
 
   it('survives a sender that hangs up in the middle', async () => {
     const { url, port, sink } = await start();
-    await Promise.all(Array.from({ length: 20 }, () => talk(port, (socket) => {
-      socket.write('POST /webhooks/signup HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n{', () => socket.destroy());
-    })));
+    await Promise.all(
+      Array.from({ length: 20 }, () =>
+        talk(port, (socket) => {
+          socket.write('POST /webhooks/signup HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n{', () =>
+            socket.destroy(),
+          );
+        }),
+      ),
+    );
     expect((await post(url, signup(paid()))).status).toBe(200);
     expect(sink.events).toHaveLength(1);
   });
@@ -93,7 +107,11 @@ describe('the server', () => {
   it.each([
     ['that is no HTTP', 'hello\r\n\r\n', /^HTTP\/1\.1 400 /],
     ['with headers without end', `GET / HTTP/1.1\r\n${'some-header: some-value\r\n'.repeat(5_000)}\r\n`, /^HTTP\/1\.1 431 /],
-    ['with two lengths', 'POST /webhooks/signup HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', /^HTTP\/1\.1 400 /],
+    [
+      'with two lengths',
+      'POST /webhooks/signup HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+      /^HTTP\/1\.1 400 /,
+    ],
     ['for another place', 'GET http://elsewhere/v1/guests HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', /^HTTP\/1\.1 404 /],
     ['with a path that is badly encoded', 'GET /v1/%E0%A4%A HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', /^HTTP\/1\.1 40[04] /],
     ['by another method', 'DELETE /webhooks/signup HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', /^HTTP\/1\.1 405 /],

@@ -9,7 +9,14 @@ describe('POST /webhooks/signup', () => {
     const response = await gateway(signup(paid('A-1')));
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({ event: 'signup/msg_1', order: 'A-1', guest: guestNameOfOrder('A-1') });
-    expect(sink.events[0]).toMatchObject({ order: 'A-1', says: { life: 'active', plan: { plan: 'small', memoryBytes: 256 * 2 ** 20 }, wishes: { hostname: 'a-1.example.org', customer: 'C-7', sshKeys: [] } } });
+    expect(sink.events[0]).toMatchObject({
+      order: 'A-1',
+      says: {
+        life: 'active',
+        plan: { plan: 'small', memoryBytes: 256 * 2 ** 20 },
+        wishes: { hostname: 'a-1.example.org', customer: 'C-7', sshKeys: [] },
+      },
+    });
   });
 
   it('keeps nothing of the customer but the id', async () => {
@@ -85,7 +92,10 @@ describe('a hostile or broken sender', () => {
     expect((await gateway(new Request(request.url, { method: 'POST', headers: request.headers, body: altered }))).status).toBe(401);
   });
 
-  it.each([['stale', -301], ['from-the-future', 301]])('whose signature is %s gets 400', async (code, shift) => {
+  it.each([
+    ['stale', -301],
+    ['from-the-future', 301],
+  ])('whose signature is %s gets 400', async (code, shift) => {
     const { gateway } = await bench();
     const refused = await gateway(signup(paid(), { shift }));
     expect(refused.status).toBe(400);
@@ -108,19 +118,36 @@ describe('a hostile or broken sender', () => {
         controller.enqueue(new Uint8Array(100).fill(32));
       },
     });
-    const refused = await gateway(new Request('http://gateway/webhooks/signup', { method: 'POST', headers: { 'content-type': 'application/json' }, body: endless, duplex: 'half' }));
+    const refused = await gateway(
+      new Request('http://gateway/webhooks/signup', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: endless,
+        duplex: 'half',
+      }),
+    );
     expect(refused.status).toBe(413);
     expect(sent).toBeLessThan(2_000);
   });
 
   it('that announces too much gets 413 before anything is read', async () => {
     const { gateway } = await bench();
-    const body = new ReadableStream<Uint8Array>({
-      pull() {
-        throw new Error('it was read');
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull() {
+          throw new Error('it was read');
+        },
       },
-    }, { highWaterMark: 0 });
-    const refused = await gateway(new Request('http://gateway/webhooks/signup', { method: 'POST', headers: { 'content-type': 'application/json', 'content-length': '9999999' }, body, duplex: 'half' }));
+      { highWaterMark: 0 },
+    );
+    const refused = await gateway(
+      new Request('http://gateway/webhooks/signup', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'content-length': '9999999' },
+        body,
+        duplex: 'half',
+      }),
+    );
     expect(refused.status).toBe(413);
   });
 
@@ -131,13 +158,27 @@ describe('a hostile or broken sender', () => {
         controller.enqueue(Buffer.from('{'));
       },
     });
-    expect((await gateway(new Request('http://gateway/webhooks/signup', { method: 'POST', headers: { 'content-type': 'application/json' }, body, duplex: 'half' }))).status).toBe(408);
+    expect(
+      (
+        await gateway(
+          new Request('http://gateway/webhooks/signup', {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body,
+            duplex: 'half',
+          }),
+        )
+      ).status,
+    ).toBe(408);
   });
 
-  it.each([['text/plain'], ['application/x-www-form-urlencoded'], ['application/json; charset=latin1'], ['']])('with media type "%s" gets 415', async (type) => {
-    const { gateway } = await bench();
-    expect((await gateway(signup(paid(), { headers: { 'content-type': type } }))).status).toBe(415);
-  });
+  it.each([['text/plain'], ['application/x-www-form-urlencoded'], ['application/json; charset=latin1'], ['']])(
+    'with media type "%s" gets 415',
+    async (type) => {
+      const { gateway } = await bench();
+      expect((await gateway(signup(paid(), { headers: { 'content-type': type } }))).status).toBe(415);
+    },
+  );
 
   it.each([['gzip'], ['br'], ['deflate, gzip']])('that compresses (%s) gets 415', async (coding) => {
     const { gateway } = await bench();
@@ -146,11 +187,25 @@ describe('a hostile or broken sender', () => {
 
   it('whose body is no UTF-8 gets 400', async () => {
     const { gateway } = await bench();
-    const refused = await gateway(new Request('http://gateway/webhooks/signup', { method: 'POST', headers: signup(paid()).headers, body: new Uint8Array([0x7b, 0xff, 0xfe, 0x7d]) }));
+    const refused = await gateway(
+      new Request('http://gateway/webhooks/signup', {
+        method: 'POST',
+        headers: signup(paid()).headers,
+        body: new Uint8Array([0x7b, 0xff, 0xfe, 0x7d]),
+      }),
+    );
     expect(await problemOf(refused)).toMatchObject({ status: 400, type: 'urn:guestflow:problem:not-utf-8' });
   });
 
-  it.each([['', 400], ['{"type":', 400], ['\ufeff{}', 400], ['[]', 422], ['null', 422], ['"order.paid"', 422], ['{"type":7}', 422]])('whose body is %j gets %i', async (text, status) => {
+  it.each([
+    ['', 400],
+    ['{"type":', 400],
+    ['\ufeff{}', 400],
+    ['[]', 422],
+    ['null', 422],
+    ['"order.paid"', 422],
+    ['{"type":7}', 422],
+  ])('whose body is %j gets %i', async (text, status) => {
     const { gateway } = await bench();
     expect((await gateway(signup(text))).status).toBe(status);
   });
@@ -238,7 +293,15 @@ describe('what is written down', () => {
 describe('GET /schemas/signup.json', () => {
   it('publishes the schema that is checked with', async () => {
     const { gateway } = await bench();
-    const schema = await (await gateway(new Request('http://gateway/schemas/signup.json'))).json() as { oneOf: { properties: { type: { const: string } } }[] };
-    expect(schema.oneOf.map(({ properties }) => properties.type.const)).toEqual(['order.paid', 'order.upgraded', 'order.suspended', 'order.unsuspended', 'order.terminated']);
+    const schema = (await (await gateway(new Request('http://gateway/schemas/signup.json'))).json()) as {
+      oneOf: { properties: { type: { const: string } } }[];
+    };
+    expect(schema.oneOf.map(({ properties }) => properties.type.const)).toEqual([
+      'order.paid',
+      'order.upgraded',
+      'order.suspended',
+      'order.unsuspended',
+      'order.terminated',
+    ]);
   });
 });

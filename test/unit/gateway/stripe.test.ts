@@ -2,7 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import type { BillingStatements } from '../../../contract/billing-types.ts';
 import { bench, problemOf, stripe, STRIPE_SECRET } from './bench.ts';
-import { invoice, metadata, oldInvoice, oldSubscription, session, stripeEvent, subscription, type StripeEventInput } from './stripe-events.ts';
+import {
+  invoice,
+  metadata,
+  oldInvoice,
+  oldSubscription,
+  session,
+  stripeEvent,
+  subscription,
+  type StripeEventInput,
+} from './stripe-events.ts';
 
 async function says(input: StripeEventInput, options: Parameters<typeof bench> = []): Promise<BillingStatements | 'ignored'> {
   const { gateway, sink } = await bench(...options);
@@ -13,7 +22,11 @@ async function says(input: StripeEventInput, options: Parameters<typeof bench> =
 
 describe('a checkout', () => {
   it.each([['paid'], ['no_payment_required']])('that is complete and %s is an order', async (payment_status) => {
-    expect(await says({ type: 'checkout.session.completed', object: session({ payment_status }) })).toMatchObject({ life: 'paid', namedPlan: { plan: 'small' }, wishes: { hostname: 's-1.example.org', customer: 'cus_1' } });
+    expect(await says({ type: 'checkout.session.completed', object: session({ payment_status }) })).toMatchObject({
+      life: 'paid',
+      namedPlan: { plan: 'small' },
+      wishes: { hostname: 's-1.example.org', customer: 'cus_1' },
+    });
   });
 
   it('that is complete and unpaid orders nothing until it is paid', async () => {
@@ -26,14 +39,23 @@ describe('a checkout', () => {
   });
 
   it('that only sets up a card orders nothing', async () => {
-    expect(await says({ type: 'checkout.session.completed', object: session({ mode: 'setup', payment_status: 'no_payment_required' }) })).toBe('ignored');
+    expect(
+      await says({ type: 'checkout.session.completed', object: session({ mode: 'setup', payment_status: 'no_payment_required' }) }),
+    ).toBe('ignored');
   });
 });
 
 describe('a subscription', () => {
   it.each([
-    ['active', 'active'], ['trialing', 'active'], ['past_due', undefined], ['unpaid', 'suspended'], ['paused', 'suspended'], ['incomplete', undefined], ['incomplete_expired', undefined],
-    ['canceled', 'terminated'], ['something_new', undefined],
+    ['active', 'active'],
+    ['trialing', 'active'],
+    ['past_due', undefined],
+    ['unpaid', 'suspended'],
+    ['paused', 'suspended'],
+    ['incomplete', undefined],
+    ['incomplete_expired', undefined],
+    ['canceled', 'terminated'],
+    ['something_new', undefined],
   ])('that is %s says: %s', async (status, life) => {
     for (const type of ['customer.subscription.created', 'customer.subscription.updated']) {
       const statements = await says({ type, object: subscription(status) });
@@ -43,7 +65,9 @@ describe('a subscription', () => {
   });
 
   it('whose payment is late is suspended at once, where that is the policy', async () => {
-    expect(await says({ type: 'customer.subscription.updated', object: subscription('past_due') }, [{ stripePolicy: { pastDue: 'suspend' } }])).toMatchObject({ life: 'suspended' });
+    expect(
+      await says({ type: 'customer.subscription.updated', object: subscription('past_due') }, [{ stripePolicy: { pastDue: 'suspend' } }]),
+    ).toMatchObject({ life: 'suspended' });
   });
 
   it('that is deleted ends the order, whatever its status says', async () => {
@@ -61,42 +85,76 @@ describe('a subscription', () => {
     ['of an item of an older API', { items: { data: [{ plan: { id: 'price_large' } }] } }],
     ['beside one that is no guest', { items: { data: [{ price: { id: 'price_of_a_domain' } }, { price: { id: 'price_large' } }] } }],
   ])('has its price found: %s', async (_where, changes) => {
-    expect(await says({ type: 'customer.subscription.updated', object: subscription('active', changes) })).toMatchObject({ plan: { plan: 'large' } });
+    expect(await says({ type: 'customer.subscription.updated', object: subscription('active', changes) })).toMatchObject({
+      plan: { plan: 'large' },
+    });
   });
 
   it('of the oldest API has its plan at the top', async () => {
-    expect(await says({ type: 'customer.subscription.updated', object: oldSubscription('active', { plan: { id: 'price_large' } }), version: '2017-08-15' })).toMatchObject({ life: 'active', plan: { plan: 'large' } });
+    expect(
+      await says({
+        type: 'customer.subscription.updated',
+        object: oldSubscription('active', { plan: { id: 'price_large' } }),
+        version: '2017-08-15',
+      }),
+    ).toMatchObject({ life: 'active', plan: { plan: 'large' } });
   });
 
   it('for something else than a guest is ignored', async () => {
-    expect(await says({ type: 'customer.subscription.created', object: subscription('active', { items: { data: [{ price: { id: 'price_of_a_domain' } }] } }) })).toBe('ignored');
+    expect(
+      await says({
+        type: 'customer.subscription.created',
+        object: subscription('active', { items: { data: [{ price: { id: 'price_of_a_domain' } }] } }),
+      }),
+    ).toBe('ignored');
     expect(await says({ type: 'customer.subscription.created', object: subscription('active', { metadata: {} }) })).toBe('ignored');
   });
 
   it('with prices of two plans is refused: nobody could say which', async () => {
     const { gateway } = await bench();
     const object = subscription('active', { items: { data: [{ price: { id: 'price_small' } }, { price: { id: 'price_large' } }] } });
-    expect(await problemOf(await gateway(stripe(stripeEvent({ type: 'customer.subscription.created', object }))))).toMatchObject({ status: 422, field: 'data.object.items' });
+    expect(await problemOf(await gateway(stripe(stripeEvent({ type: 'customer.subscription.created', object }))))).toMatchObject({
+      status: 422,
+      field: 'data.object.items',
+    });
   });
 
   it('has its plan from metadata where there is no file of prices', async () => {
-    expect(await says({ type: 'customer.subscription.created', object: subscription('active') }, [{}, {}])).toMatchObject({ life: 'active', namedPlan: { plan: 'small' } });
+    expect(await says({ type: 'customer.subscription.created', object: subscription('active') }, [{}, {}])).toMatchObject({
+      life: 'active',
+      namedPlan: { plan: 'small' },
+    });
   });
 });
 
 describe('an invoice', () => {
   it('that is paid is a payment, with its order where the API of these days has it', async () => {
-    expect(await says({ type: 'invoice.paid', object: invoice() })).toMatchObject({ life: 'paid', namedPlan: { plan: 'small' }, wishes: { hostname: 's-1.example.org' } });
+    expect(await says({ type: 'invoice.paid', object: invoice() })).toMatchObject({
+      life: 'paid',
+      namedPlan: { plan: 'small' },
+      wishes: { hostname: 's-1.example.org' },
+    });
   });
 
   it('has its order where older APIs have it', async () => {
     expect(await says({ type: 'invoice.paid', object: oldInvoice(), version: '2024-06-20' })).toMatchObject({ life: 'paid' });
-    const oldest = oldInvoice({ subscription_details: undefined, lines: { data: [{ metadata: metadata('S-9'), plan: { id: 'price_small' } }] } });
-    expect(await says({ type: 'invoice.paid', object: oldest, version: '2019-12-03' })).toMatchObject({ life: 'paid', wishes: { hostname: 's-9.example.org' } });
+    const oldest = oldInvoice({
+      subscription_details: undefined,
+      lines: { data: [{ metadata: metadata('S-9'), plan: { id: 'price_small' } }] },
+    });
+    expect(await says({ type: 'invoice.paid', object: oldest, version: '2019-12-03' })).toMatchObject({
+      life: 'paid',
+      wishes: { hostname: 's-9.example.org' },
+    });
   });
 
   it('for something else than a guest is ignored', async () => {
-    expect(await says({ type: 'invoice.paid', object: invoice({ lines: { data: [{ pricing: { price_details: { price: 'price_of_a_domain' } } }] } }) })).toBe('ignored');
+    expect(
+      await says({
+        type: 'invoice.paid',
+        object: invoice({ lines: { data: [{ pricing: { price_details: { price: 'price_of_a_domain' } } }] } }),
+      }),
+    ).toBe('ignored');
     expect(await says({ type: 'invoice.paid', object: invoice({ parent: null }) })).toBe('ignored');
   });
 });
@@ -108,9 +166,16 @@ describe('what comes with it', () => {
     expect(await says({ type: 'checkout.session.completed', object })).toMatchObject({ wishes: { sshKeys: [key], dist: 'trixie' } });
   });
 
-  it.each([['order', { order: 'a/b' }], ['hostname', { hostname: 'not a host' }], ['plan', { plan: 'huge' }], ['sshKeys[0]', { sshKeys: 'ssh-rsa AAAA' }]])('a bad %s is refused by its name', async (field, changes) => {
+  it.each([
+    ['order', { order: 'a/b' }],
+    ['hostname', { hostname: 'not a host' }],
+    ['plan', { plan: 'huge' }],
+    ['sshKeys[0]', { sshKeys: 'ssh-rsa AAAA' }],
+  ])('a bad %s is refused by its name', async (field, changes) => {
     const { gateway } = await bench();
-    const problem = await problemOf(await gateway(stripe(stripeEvent({ type: 'checkout.session.completed', object: session({ metadata: metadata('S-1', changes) }) }))));
+    const problem = await problemOf(
+      await gateway(stripe(stripeEvent({ type: 'checkout.session.completed', object: session({ metadata: metadata('S-1', changes) }) }))),
+    );
     expect(problem).toMatchObject({ status: 422, field: `data.object.metadata.${field}` });
   });
 });
@@ -121,13 +186,17 @@ describe('the signature', () => {
     const event = stripeEvent({ type: 'invoice.paid', object: invoice() });
     expect((await gateway(stripe(event))).status).toBe(200);
     expect((await gateway(stripe(event, { secret: 'whsec_the_new_one' }))).status).toBe(200);
-    const [old, fresh] = [stripe(event), stripe(event, { secret: 'whsec_the_new_one' })].map((request) => request.headers.get('stripe-signature') ?? '');
+    const [old, fresh] = [stripe(event), stripe(event, { secret: 'whsec_the_new_one' })].map(
+      (request) => request.headers.get('stripe-signature') ?? '',
+    );
     expect((await gateway(stripe(event, { headers: { 'stripe-signature': `${fresh},${old?.split(',')[1]}` } }))).status).toBe(200);
   });
 
   it.each([[''], ['t=1,v1=00'], ['v1=00'], ['t=,v1='], ['garbage'], ['t=NaN,v1=zz'], ['t=1,v0=00']])('%j gets 401', async (header) => {
     const { gateway } = await bench();
-    expect((await gateway(stripe(stripeEvent({ type: 'invoice.paid', object: invoice() }), { headers: { 'stripe-signature': header } }))).status).toBe(401);
+    expect(
+      (await gateway(stripe(stripeEvent({ type: 'invoice.paid', object: invoice() }), { headers: { 'stripe-signature': header } }))).status,
+    ).toBe(401);
   });
 
   it('that is too old, or of the future, gets 400', async () => {
@@ -171,13 +240,19 @@ describe('one event twice', () => {
 });
 
 describe('an event that is not for guestflow', () => {
-  it.each([['charge.refunded'], ['constructor'], ['customer.subscription.trial_will_end'], ['invoice.payment_failed']])('(%s) is ignored with 200', async (type) => {
-    expect(await says({ type, object: {} })).toBe('ignored');
-  });
+  it.each([['charge.refunded'], ['constructor'], ['customer.subscription.trial_will_end'], ['invoice.payment_failed']])(
+    '(%s) is ignored with 200',
+    async (type) => {
+      expect(await says({ type, object: {} })).toBe('ignored');
+    },
+  );
 
   it('(a thin one, of the second kind) is ignored with 200', async () => {
     const { gateway } = await bench();
-    expect((await gateway(stripe({ id: 'evt_thin', object: 'v2.core.event', type: 'v1.billing.meter.error', created: '2026-01-01T00:00:00Z' }))).status).toBe(200);
+    expect(
+      (await gateway(stripe({ id: 'evt_thin', object: 'v2.core.event', type: 'v1.billing.meter.error', created: '2026-01-01T00:00:00Z' })))
+        .status,
+    ).toBe(200);
   });
 
   it('(no event at all) gets 422', async () => {

@@ -29,7 +29,11 @@ interface Ask {
 }
 
 function ask(method: string, path: string, { token = all.token, body, key }: Ask = {}): Promise<Response> {
-  const headers = { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...(key === undefined ? {} : { 'idempotency-key': key }) };
+  const headers = {
+    authorization: `Bearer ${token}`,
+    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(key === undefined ? {} : { 'idempotency-key': key }),
+  };
   return gateway(new Request(`http://gateway${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }));
 }
 
@@ -40,7 +44,9 @@ async function ordered(order = 'A-1'): Promise<string> {
 
 describe('POST /v1/guests', () => {
   it('takes an order as the command line does, and says where its guest is', async () => {
-    const response = await ask('POST', '/v1/guests', { body: { order: 'A-1', plan: 'small', memory: '1GiB', hostname: 'shop.example.org', customer: 7 } });
+    const response = await ask('POST', '/v1/guests', {
+      body: { order: 'A-1', plan: 'small', memory: '1GiB', hostname: 'shop.example.org', customer: 7 },
+    });
     expect(response.status).toBe(202);
     const taken = takenOrderSchema.parse(await response.json());
     expect(taken).toEqual({ guest: guestNameOfOrder('A-1'), order: 'A-1', dom0: 'xen1' });
@@ -61,7 +67,11 @@ describe('POST /v1/guests', () => {
   });
 
   it.each([
-    ['order', { plan: 'small' }], ['plan', { order: 'A-1', plan: 'smal' }], ['memory', { order: 'A-1', memory: 512 }], ['name', { order: 'A-1', name: 'snapshot-1' }], ['hostname', { order: 'A-1', hostname: 'a b' }],
+    ['order', { plan: 'small' }],
+    ['plan', { order: 'A-1', plan: 'smal' }],
+    ['memory', { order: 'A-1', memory: 512 }],
+    ['name', { order: 'A-1', name: 'snapshot-1' }],
+    ['hostname', { order: 'A-1', hostname: 'a b' }],
     ['memroy', { order: 'A-1', memroy: '1GiB' }],
   ])('says what is wrong with %s', async (field, body) => {
     expect(await problemOf(await ask('POST', '/v1/guests', { body }))).toMatchObject({ status: 422, field });
@@ -76,7 +86,12 @@ describe('a guest', () => {
     expect(text).not.toContain(HASH);
   });
 
-  it.each([['suspend', 200], ['resume', 202], ['undelete', 202], ['terminate', 202]])('takes %s', async (kind, status) => {
+  it.each([
+    ['suspend', 200],
+    ['resume', 202],
+    ['undelete', 202],
+    ['terminate', 202],
+  ])('takes %s', async (kind, status) => {
     const guest = await ordered();
     const response = await ask('POST', `/v1/guests/${guest}/${kind}`, { key: 'k1' });
     expect(response.status).toBe(status);
@@ -95,15 +110,21 @@ describe('a guest', () => {
 
   it('goes at once only when its name is given twice', async () => {
     const guest = await ordered();
-    expect(await problemOf(await ask('POST', `/v1/guests/${guest}/terminate`, { body: { now: true } }))).toMatchObject({ status: 422, field: 'confirm' });
+    expect(await problemOf(await ask('POST', `/v1/guests/${guest}/terminate`, { body: { now: true } }))).toMatchObject({
+      status: 422,
+      field: 'confirm',
+    });
     expect((await ask('POST', `/v1/guests/${guest}/terminate`, { body: { now: true, confirm: 'another' } })).status).toBe(422);
     expect((await ask('POST', `/v1/guests/${guest}/terminate`, { body: { now: true, confirm: guest } })).status).toBe(202);
     expect(guests.requests).toMatchObject([{ kind: 'terminate', now: true }]);
   });
 
-  it.each([['/v1/guests/nobody'], ['/v1/guests/..%2f..%2fetc'], ['/v1/guests/A%20B'], ['/v1/nothing'], ["/v1/guests/x'%20OR%20'1'='1"]])('that is none gets 404: %s', async (path) => {
-    expect((await ask('GET', path)).status).toBe(404);
-  });
+  it.each([['/v1/guests/nobody'], ['/v1/guests/..%2f..%2fetc'], ['/v1/guests/A%20B'], ['/v1/nothing'], ["/v1/guests/x'%20OR%20'1'='1"]])(
+    'that is none gets 404: %s',
+    async (path) => {
+      expect((await ask('GET', path)).status).toBe(404);
+    },
+  );
 });
 
 describe('GET /v1/guests', () => {
@@ -120,7 +141,14 @@ describe('GET /v1/guests', () => {
     expect(names).toHaveLength(7);
   });
 
-  it.each([['limit=0', 'limit'], ['limit=1e9', 'limit'], ['limit=x', 'limit'], ['phase=lost', 'phase'], ["dom0=x'%20OR%20'1", 'dom0'], ['cursor=%00', 'cursor']])('refuses %s', async (query, field) => {
+  it.each([
+    ['limit=0', 'limit'],
+    ['limit=1e9', 'limit'],
+    ['limit=x', 'limit'],
+    ['phase=lost', 'phase'],
+    ["dom0=x'%20OR%20'1", 'dom0'],
+    ['cursor=%00', 'cursor'],
+  ])('refuses %s', async (query, field) => {
     expect(await problemOf(await ask('GET', `/v1/guests?${query}`))).toMatchObject({ status: 422, field });
   });
 });
@@ -157,18 +185,30 @@ describe('tokens', () => {
 
 describe('GET /v1/openapi.json', () => {
   it('describes every route, with its scope, and needs no token', async () => {
-    const document = await (await gateway(new Request('http://gateway/v1/openapi.json'))).json() as { openapi: string; paths: Record<string, Record<string, { security: { token: string[] }[] }>>; components: { schemas: object } };
+    const document = (await (await gateway(new Request('http://gateway/v1/openapi.json'))).json()) as {
+      openapi: string;
+      paths: Record<string, Record<string, { security: { token: string[] }[] }>>;
+      components: { schemas: object };
+    };
     expect(document.openapi).toBe('3.1.1');
-    const described = Object.entries(document.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`));
-    const routes = v1Routes({ guests, plans: await loadPlans(), tokens: () => [], body: BODY_LIMITS }).map(({ method, path }) => `${method} ${path}`).filter((route) => !route.endsWith('openapi.json'));
+    const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
+    );
+    const routes = v1Routes({ guests, plans: await loadPlans(), tokens: () => [], body: BODY_LIMITS })
+      .map(({ method, path }) => `${method} ${path}`)
+      .filter((route) => !route.endsWith('openapi.json'));
     expect(described.sort()).toEqual(routes.sort());
-    for (const methods of Object.values(document.paths)) for (const { security } of Object.values(methods)) expect(Object.keys(SCOPES)).toContain(security[0]?.token[0]);
+    for (const methods of Object.values(document.paths))
+      for (const { security } of Object.values(methods)) expect(Object.keys(SCOPES)).toContain(security[0]?.token[0]);
   });
 
   it('refers only to what it has', async () => {
     const text = await (await gateway(new Request('http://gateway/v1/openapi.json'))).text();
     const document = JSON.parse(text) as { components: { schemas: object; responses: object } };
-    const known = [...Object.keys(document.components.schemas).map((name) => `#/components/schemas/${name}`), ...Object.keys(document.components.responses).map((name) => `#/components/responses/${name}`)];
+    const known = [
+      ...Object.keys(document.components.schemas).map((name) => `#/components/schemas/${name}`),
+      ...Object.keys(document.components.responses).map((name) => `#/components/responses/${name}`),
+    ];
     for (const [, target] of text.matchAll(/"\$ref":"([^"]+)"/g)) expect(known).toContain(target);
   });
 });

@@ -13,8 +13,16 @@ describe('ext4', () => {
   });
 
   it('takes a mended file system for good, and errors that are left for a failure', async () => {
-    await checkFs(scriptedHost(() => ({ code: 1 })), '/dev/vg01/web1-root');
-    await expect(checkFs(scriptedHost(() => ({ code: 4 })), '/dev/vg01/web1-root')).rejects.toThrow(/exit code 4/);
+    await checkFs(
+      scriptedHost(() => ({ code: 1 })),
+      '/dev/vg01/web1-root',
+    );
+    await expect(
+      checkFs(
+        scriptedHost(() => ({ code: 4 })),
+        '/dev/vg01/web1-root',
+      ),
+    ).rejects.toThrow(/exit code 4/);
   });
 
   it('replays the journal also where e2fsck knows no journal_only', async () => {
@@ -31,9 +39,17 @@ describe('copying an image', () => {
       options.onOutput?.(recorded('qemu-img-convert'), 'stdout');
       return {};
     });
-    await copyImage(host, { source: '/home/xen/domains/web1/disk.img', device: '/dev/vg01/web1-root', bytes: 1000, targetIsZero: true, onProgress: (bytes) => done.push(bytes) });
+    await copyImage(host, {
+      source: '/home/xen/domains/web1/disk.img',
+      device: '/dev/vg01/web1-root',
+      bytes: 1000,
+      targetIsZero: true,
+      onProgress: (bytes) => done.push(bytes),
+    });
     expect(done.at(-1)).toBe(1000);
-    expect(host.calls).toEqual(['qemu-img convert -p -n -t writeback -f raw -O raw --target-is-zero /home/xen/domains/web1/disk.img /dev/vg01/web1-root']);
+    expect(host.calls).toEqual([
+      'qemu-img convert -p -n -t writeback -f raw -O raw --target-is-zero /home/xen/domains/web1/disk.img /dev/vg01/web1-root',
+    ]);
     expect(parseShare('no share here')).toBeUndefined();
   });
 });
@@ -47,13 +63,19 @@ describe('dump', () => {
   });
 
   it('warns of each line that is not usual', () => {
-    expect(parseDumpReport(`${usual}  DUMP: read error from /dev/loop0: Input/output error: [block 1234]: count=4096\n`).warnings).toHaveLength(1);
+    expect(
+      parseDumpReport(`${usual}  DUMP: read error from /dev/loop0: Input/output error: [block 1234]: count=4096\n`).warnings,
+    ).toHaveLength(1);
   });
 
   it('is not a backup when it ends well without saying that it is done; nothing is left of the file', async () => {
-    const host = scriptedHost((command) => (command.startsWith('dump') ? { stderr: usual.replace('DUMP IS DONE', '') } : { stdout: 'bytes' }));
+    const host = scriptedHost((command) =>
+      command.startsWith('dump') ? { stderr: usual.replace('DUMP IS DONE', '') } : { stdout: 'bytes' },
+    );
     await host.files.makeDirectory('/var/backups');
-    await expect(dumpToFile(host, { device: '/dev/vg01/web1-backup', path: '/var/backups/a.dump.zst' })).rejects.toMatchObject({ type: 'BackupUnusable' });
+    await expect(dumpToFile(host, { device: '/dev/vg01/web1-backup', path: '/var/backups/a.dump.zst' })).rejects.toMatchObject({
+      type: 'BackupUnusable',
+    });
     expect(await host.files.list('/var/backups')).toEqual([]);
   });
 
@@ -90,7 +112,9 @@ describe('loop devices', () => {
   });
 
   it('are counted, and found missing when losetup has none to give', async () => {
-    const host = scriptedHost((command) => (command === 'losetup --find' ? { code: 1, stderr: 'losetup: cannot find an unused loop device' } : { stdout: recorded('losetup') }));
+    const host = scriptedHost((command) =>
+      command === 'losetup --find' ? { code: 1, stderr: 'losetup: cannot find an unused loop device' } : { stdout: recorded('losetup') },
+    );
     await host.files.makeDirectory('/sys/module/loop/parameters');
     await host.files.writeAtomic('/sys/module/loop/parameters/max_loop', '8\n');
     expect(await freeLoopDevices(host)).toEqual({ available: false, maxLoop: 8, used: 1 });

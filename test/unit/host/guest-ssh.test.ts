@@ -7,30 +7,43 @@ const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW
 const guest = { ip: '192.168.77.11', keyPath: '/state/provision_key', knownHosts: '/state/known_hosts', command: 'uname -r' };
 
 describe('a command in a guest', () => {
-  it('goes to root with this guest\'s key, and to no other machine at the address', async () => {
+  it("goes to root with this guest's key, and to no other machine at the address", async () => {
     const host = scriptedHost(() => ({ stdout: '6.1.0\n' }));
     expect((await guestRun(host, guest)).stdout).toBe('6.1.0\n');
-    expect(host.calls[0]).toMatch(/^ssh -F \/dev\/null -i \/state\/provision_key .*StrictHostKeyChecking=yes -o UserKnownHostsFile=\/state\/known_hosts .* root@192\.168\.77\.11 -- uname -r$/);
+    expect(host.calls[0]).toMatch(
+      /^ssh -F \/dev\/null -i \/state\/provision_key .*StrictHostKeyChecking=yes -o UserKnownHostsFile=\/state\/known_hosts .* root@192\.168\.77\.11 -- uname -r$/,
+    );
   });
 
   it('that does not get there is a guest that did not answer', async () => {
     const host = scriptedHost(() => ({ code: 255, stderr: 'ssh: connect to host 192.168.77.11 port 22: No route to host\n' }));
-    await expect(guestRun(host, guest)).rejects.toMatchObject({ type: 'GuestDidNotAnswer', message: expect.stringContaining('No route to host') as string });
+    await expect(guestRun(host, guest)).rejects.toMatchObject({
+      type: 'GuestDidNotAnswer',
+      message: expect.stringContaining('No route to host') as string,
+    });
   });
 
   it('that meets another host key says so', async () => {
-    const host = scriptedHost(() => ({ code: 255, stderr: 'No ED25519 host key is known for 192.168.77.11 and you have requested strict checking.\nHost key verification failed.\n' }));
+    const host = scriptedHost(() => ({
+      code: 255,
+      stderr: 'No ED25519 host key is known for 192.168.77.11 and you have requested strict checking.\nHost key verification failed.\n',
+    }));
     await expect(guestRun(host, guest)).rejects.toThrow(/another host key/);
   });
 
-  it('that fails in the guest is the tool\'s error, or its code when that is accepted', async () => {
+  it("that fails in the guest is the tool's error, or its code when that is accepted", async () => {
     const host = scriptedHost(() => ({ code: 3 }));
     await expect(guestRun(host, guest)).rejects.toMatchObject({ name: 'ToolError', code: 3 });
     expect((await guestRun(host, { ...guest, okCodes: [0, 3] })).code).toBe(3);
   });
 
   it('is never sent to what is no address', async () => {
-    await expect(guestRun(scriptedHost(() => ({})), { ...guest, ip: '-oProxyCommand=id' })).rejects.toThrow(/ip/);
+    await expect(
+      guestRun(
+        scriptedHost(() => ({})),
+        { ...guest, ip: '-oProxyCommand=id' },
+      ),
+    ).rejects.toThrow(/ip/);
   });
 });
 
@@ -44,7 +57,13 @@ describe('keys', () => {
     const host = scriptedHost(() => ({ stdout: recorded('ssh-keyscan') }));
     expect(await hostKeyAnswers(host, '127.0.0.1', `${HOST_KEY} x`)).toBe(true);
     expect(await hostKeyAnswers(host, '127.0.0.1', HOST_KEY.replace('Qrwme', 'Qrwmf'))).toBe(false);
-    expect(await hostKeyAnswers(scriptedHost(() => ({ code: 1 })), '127.0.0.1', HOST_KEY)).toBe(false);
+    expect(
+      await hostKeyAnswers(
+        scriptedHost(() => ({ code: 1 })),
+        '127.0.0.1',
+        HOST_KEY,
+      ),
+    ).toBe(false);
   });
 
   it('that are half there are made again, whole ones are kept', async () => {
@@ -70,7 +89,12 @@ describe('the network', () => {
   });
 
   it('is not said to be free when arping could not look', async () => {
-    await expect(addressAnswers(scriptedHost(() => ({ code: 2, stderr: 'arping: Device xenbr9 not available.' })), { ip: '192.168.77.11', bridge: 'xenbr9' })).rejects.toThrow(/exit code 2/);
+    await expect(
+      addressAnswers(
+        scriptedHost(() => ({ code: 2, stderr: 'arping: Device xenbr9 not available.' })),
+        { ip: '192.168.77.11', bridge: 'xenbr9' },
+      ),
+    ).rejects.toThrow(/exit code 2/);
   });
 
   it('has a bridge when the kernel says that it is one', async () => {

@@ -1,12 +1,26 @@
 import { describe, expect, it } from 'vitest';
 import {
-  createSnapshot, createVolume, devicePath, listVolumes, parseVolumeGroup, parseVolumes, removeVolume, tagVolume, volumeGroup, zeroVolume,
+  createSnapshot,
+  createVolume,
+  devicePath,
+  listVolumes,
+  parseVolumeGroup,
+  parseVolumes,
+  removeVolume,
+  tagVolume,
+  volumeGroup,
+  zeroVolume,
 } from '../../../activities/host/lvm.ts';
 import { recorded, scriptedHost, type Answer } from './scripted-host.ts';
 
 describe('reports', () => {
   it('of a volume group are read as LVM prints them', () => {
-    expect(parseVolumeGroup(recorded('vgs'))).toEqual({ name: 'vg01', sizeBytes: 25_765_609_472, freeBytes: 25_765_609_472, extentBytes: 4_194_304 });
+    expect(parseVolumeGroup(recorded('vgs'))).toEqual({
+      name: 'vg01',
+      sizeBytes: 25_765_609_472,
+      freeBytes: 25_765_609_472,
+      extentBytes: 4_194_304,
+    });
   });
 
   it('of volumes tell a good snapshot, and call no origin invalid', () => {
@@ -62,7 +76,9 @@ describe('command lines', () => {
 });
 
 describe('removing a volume', () => {
-  const list = (...names: string[]): Answer => ({ stdout: JSON.stringify({ report: [{ lv: names.map((name) => ({ lv_name: name, lv_size: '1', lv_attr: '-wi-a-----' })) }] }) });
+  const list = (...names: string[]): Answer => ({
+    stdout: JSON.stringify({ report: [{ lv: names.map((name) => ({ lv_name: name, lv_size: '1', lv_attr: '-wi-a-----' })) }] }),
+  });
 
   it('that is not there is fine, and removes nothing', async () => {
     const host = scriptedHost((command) => (command.startsWith('lvs') ? list('other') : {}));
@@ -82,7 +98,9 @@ describe('removing a volume', () => {
   });
 
   it('passes on any other failure at once', async () => {
-    const host = scriptedHost((command) => (command.startsWith('lvs') ? list('web1-root') : command.startsWith('lvremove') ? { code: 5, stderr: 'no space for metadata' } : {}));
+    const host = scriptedHost((command) =>
+      command.startsWith('lvs') ? list('web1-root') : command.startsWith('lvremove') ? { code: 5, stderr: 'no space for metadata' } : {},
+    );
     await expect(removeVolume(host, 'vg01', 'web1-root')).rejects.toThrow(/exit code 5/);
     expect(host.calls.filter((command) => command.startsWith('lvremove'))).toHaveLength(1);
   });

@@ -26,13 +26,25 @@ export function recorded(name: string): string {
 function toResult(tool: string, args: readonly string[], answer: Answer, okCodes: readonly number[] = [0]): RunResult {
   const { stdout = '', stderr = '', code = 0 } = answer;
   if (okCodes.includes(code)) return { code, stdout, stderr, seconds: 0 };
-  throw new ToolError({ tool, args, code, stdout, stderr, timedOut: false, cancelled: false, notFound: false, message: `${tool} ended with exit code ${String(code)}` });
+  throw new ToolError({
+    tool,
+    args,
+    code,
+    stdout,
+    stderr,
+    timedOut: false,
+    cancelled: false,
+    notFound: false,
+    message: `${tool} ended with exit code ${String(code)}`,
+  });
 }
 
 /** @param answer what a command line gives; nothing: success without output. */
 export function scriptedHost(answer: (command: string, options: RunOptions) => Answer | Promise<Answer> | undefined): ScriptedHost {
   const root = mkdtempSync(join(tmpdir(), 'guestflow-unit-'));
-  onTestFinished(() => { rmSync(root, { recursive: true, force: true }); });
+  onTestFinished(() => {
+    rmSync(root, { recursive: true, force: true });
+  });
   const calls: string[] = [];
   const run = async (tool: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> => {
     const command = [tool, ...args].join(' ');

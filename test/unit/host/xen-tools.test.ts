@@ -8,10 +8,28 @@ import { scriptedHost, type ScriptedHost } from './scripted-host.ts';
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW48xUy4Rs1jNFAQrwme';
 
 const settings: ImageSettings = {
-  name: 'web1', ip: '192.168.77.11', netmask: '255.255.255.0', gateway: '192.168.77.1', broadcast: '192.168.77.255', bridge: 'xenbr0', mac: '00:16:3E:AA:BB:CC',
-  memoryMiB: 512, vcpus: 2, diskMiB: 8192, swapMiB: 512, fs: 'ext4', fsOptions: 'noatime,errors=remount-ro', image: 'sparse', dist: 'bookworm',
-  goldenTarball: '/var/lib/guestflow/golden/bookworm.tar', kernel: '/boot/vmlinuz-6.1', initrd: '/boot/initrd.img-6.1', serialDevice: 'hvc0',
-  directory: '/home/xen/.guestflow/web1', roleDir: '/usr/lib/guestflow/role.d', roleInput: '/var/lib/guestflow/guests/web1/role',
+  name: 'web1',
+  ip: '192.168.77.11',
+  netmask: '255.255.255.0',
+  gateway: '192.168.77.1',
+  broadcast: '192.168.77.255',
+  bridge: 'xenbr0',
+  mac: '00:16:3E:AA:BB:CC',
+  memoryMiB: 512,
+  vcpus: 2,
+  diskMiB: 8192,
+  swapMiB: 512,
+  fs: 'ext4',
+  fsOptions: 'noatime,errors=remount-ro',
+  image: 'sparse',
+  dist: 'bookworm',
+  goldenTarball: '/var/lib/guestflow/golden/bookworm.tar',
+  kernel: '/boot/vmlinuz-6.1',
+  initrd: '/boot/initrd.img-6.1',
+  serialDevice: 'hvc0',
+  directory: '/home/xen/.guestflow/web1',
+  roleDir: '/usr/lib/guestflow/role.d',
+  roleInput: '/var/lib/guestflow/guests/web1/role',
 };
 
 async function withRole(host: ScriptedHost, mode = 0o755): Promise<ScriptedHost> {
@@ -24,12 +42,23 @@ async function withRole(host: ScriptedHost, mode = 0o755): Promise<ScriptedHost>
 describe('the arguments of xen-create-image', () => {
   it('leave it nothing to decide that could hurt', () => {
     const args = imageArguments(settings);
-    expect(args).toEqual(expect.arrayContaining(['--keep', '--noforce', '--nohosts', '--noaccounts', '--noboot', '--genpass=0', '--nopasswd', '--output=/home/xen/.guestflow/web1']));
+    expect(args).toEqual(
+      expect.arrayContaining([
+        '--keep',
+        '--noforce',
+        '--nohosts',
+        '--noaccounts',
+        '--noboot',
+        '--genpass=0',
+        '--nopasswd',
+        '--output=/home/xen/.guestflow/web1',
+      ]),
+    );
     // xen-tools hands these on to its hooks as "0", which they take for yes.
     expect(args.join(' ')).not.toMatch(/--no(dhcp|copyhosts|pygrub)/);
   });
 
-  it('run the operator\'s role before ours', () => {
+  it("run the operator's role before ours", () => {
     expect(imageArguments({ ...settings, role: 'udev' })).toContain('--role=udev,/usr/lib/guestflow/role.d/guestflow');
   });
 
@@ -54,7 +83,9 @@ describe('the arguments of xen-create-image', () => {
     ['ip', { ip: 'auto' }],
     ['image directory', { directory: '/home/xen/../../etc' }],
   ])('never carry what its shell would take apart: %s', (field, change) => {
-    expect(() => imageArguments({ ...settings, ...change })).toThrow(expect.objectContaining({ type: 'InvalidInput', details: expect.objectContaining({ field }) as unknown }) as Error);
+    expect(() => imageArguments({ ...settings, ...change })).toThrow(
+      expect.objectContaining({ type: 'InvalidInput', details: expect.objectContaining({ field }) as unknown }) as Error,
+    );
   });
 });
 
@@ -62,7 +93,9 @@ describe('making an image', () => {
   it('runs contained, with the mount options in a file', async () => {
     const host = await withRole(scriptedHost(() => ({})));
     await xenCreateImage(host, settings);
-    expect(host.calls[0]).toMatch(/^setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc -- xen-create-image --hostname=web1 /);
+    expect(host.calls[0]).toMatch(
+      /^setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc -- xen-create-image --hostname=web1 /,
+    );
     expect(String(await host.files.read(`${settings.roleInput}/xen-tools.conf`))).toContain('ext4_options = noatime,errors=remount-ro\n');
   });
 
@@ -73,12 +106,15 @@ describe('making an image', () => {
   });
 
   it('does not start without its role: xen-tools itself would go on, and root would have no password', async () => {
-    const host = await withRole(scriptedHost(() => ({})), 0o644);
+    const host = await withRole(
+      scriptedHost(() => ({})),
+      0o644,
+    );
     await expect(xenCreateImage(host, settings)).rejects.toMatchObject({ type: 'HostNotReady' });
     expect(host.calls).toEqual([]);
   });
 
-  it('says what xen-tools\' log says when it fails', async () => {
+  it("says what xen-tools' log says when it fails", async () => {
     const host = await withRole(scriptedHost(() => ({ code: 127, stdout: 'Aborting\n' })));
     await host.files.makeDirectory('/var/log/xen-tools');
     await host.files.writeAtomic('/var/log/xen-tools/web1.log', 'tar: /x.tar: Cannot open: No such file or directory\n');
@@ -95,12 +131,21 @@ describe('what is left of an image', () => {
   ].join('\n');
 
   it('is unmounted from the inside out, and nothing of a guest with a longer name', () => {
-    expect(mountsBelow(mountinfo, '/home/xen/.guestflow/web1')).toEqual(['/home/xen/.guestflow/web1/tmp/a b/proc', '/home/xen/.guestflow/web1/tmp/a b']);
+    expect(mountsBelow(mountinfo, '/home/xen/.guestflow/web1')).toEqual([
+      '/home/xen/.guestflow/web1/tmp/a b/proc',
+      '/home/xen/.guestflow/web1/tmp/a b',
+    ]);
   });
 
   it('loses only the loop devices on files of its own directory', async () => {
-    const loops = ['web1', 'web10'].map((name, index) => ({ name: `/dev/loop${String(index)}`, 'back-file': `/home/xen/.guestflow/${name}/disk.img`, autoclear: false }));
-    const host = scriptedHost((command) => (command.startsWith('losetup --json') ? { stdout: JSON.stringify({ loopdevices: loops }) } : {}));
+    const loops = ['web1', 'web10'].map((name, index) => ({
+      name: `/dev/loop${String(index)}`,
+      'back-file': `/home/xen/.guestflow/${name}/disk.img`,
+      autoclear: false,
+    }));
+    const host = scriptedHost((command) =>
+      command.startsWith('losetup --json') ? { stdout: JSON.stringify({ loopdevices: loops }) } : {},
+    );
     await clearHalfMade(host, '/home/xen/.guestflow/web1');
     expect(host.calls.slice(1)).toEqual(['losetup --detach /dev/loop0']);
   });
@@ -116,12 +161,25 @@ describe('the input of the role', () => {
     expect(await host.files.info('/state/role/password-hash')).toBeUndefined();
   });
 
-  it.each([`command="id" ${KEY}`, `${KEY} a\nssh-ed25519 AAAA`, 'not a key'])('takes no key line with options or a second line: %j', async (line) => {
-    await expect(writeRoleInput(scriptedHost(() => ({})), '/state/role', { authorizedKeys: [line], timezone: 'UTC' })).rejects.toThrow(/ssh key/);
-  });
+  it.each([`command="id" ${KEY}`, `${KEY} a\nssh-ed25519 AAAA`, 'not a key'])(
+    'takes no key line with options or a second line: %j',
+    async (line) => {
+      await expect(
+        writeRoleInput(
+          scriptedHost(() => ({})),
+          '/state/role',
+          { authorizedKeys: [line], timezone: 'UTC' },
+        ),
+      ).rejects.toThrow(/ssh key/);
+    },
+  );
 
   it('never repeats a password hash that it refuses', async () => {
-    const refused = writeRoleInput(scriptedHost(() => ({})), '/state/role', { authorizedKeys: [KEY], timezone: 'UTC', passwordHash: 'clear text' });
+    const refused = writeRoleInput(
+      scriptedHost(() => ({})),
+      '/state/role',
+      { authorizedKeys: [KEY], timezone: 'UTC', passwordHash: 'clear text' },
+    );
     await expect(refused).rejects.toThrow(/no crypt\(5\) hash/);
     await expect(refused).rejects.not.toThrow(/clear text/);
   });
@@ -136,22 +194,29 @@ describe('the input of the role', () => {
 });
 
 describe('the golden tarball', () => {
-  const deb822 = 'Types: deb deb-src\n# a comment\nURIs: http://mirror.example/debian\nSuites: bookworm\n bookworm-updates\nComponents: main contrib\n\nTypes: deb\nURIs: http://other.example\nSuites: nodistro\nComponents: main\n';
+  const deb822 =
+    'Types: deb deb-src\n# a comment\nURIs: http://mirror.example/debian\nSuites: bookworm\n bookworm-updates\nComponents: main contrib\n\nTypes: deb\nURIs: http://other.example\nSuites: nodistro\nComponents: main\n';
 
-  it('comes from the dom0\'s own sources, in both formats, and from no one else\'s', async () => {
-    expect(parseOneLineSources('deb [arch=amd64 signed-by=/x] http://m.example/debian bookworm main # note\ndeb-src http://m.example/debian bookworm main\n')).toEqual([
-      { uri: 'http://m.example/debian', suite: 'bookworm', components: ['main'] },
-    ]);
+  it("comes from the dom0's own sources, in both formats, and from no one else's", async () => {
+    expect(
+      parseOneLineSources(
+        'deb [arch=amd64 signed-by=/x] http://m.example/debian bookworm main # note\ndeb-src http://m.example/debian bookworm main\n',
+      ),
+    ).toEqual([{ uri: 'http://m.example/debian', suite: 'bookworm', components: ['main'] }]);
     expect(parseDeb822Sources(deb822).map((entry) => entry.suite)).toEqual(['bookworm', 'bookworm-updates', 'nodistro']);
     const host = scriptedHost(() => ({}));
     await host.files.makeDirectory('/etc/apt/sources.list.d');
     await host.files.writeAtomic('/etc/apt/sources.list.d/debian.sources', deb822);
-    expect(await ownAptSources(host, 'bookworm')).toEqual(['deb http://mirror.example/debian bookworm main', 'deb http://mirror.example/debian bookworm-updates main']);
+    expect(await ownAptSources(host, 'bookworm')).toEqual([
+      'deb http://mirror.example/debian bookworm main',
+      'deb http://mirror.example/debian bookworm-updates main',
+    ]);
     await expect(ownAptSources(host, 'trixie')).rejects.toMatchObject({ type: 'HostNotReady' });
   });
 
   it('takes the way to the mirror from apt, and nothing else', () => {
-    const dump = 'APT::Get::Assume-Yes "true";\nAcquire::http "";\nAcquire::http::Proxy "http://proxy.example:3142";\nAcquire::http::Proxy-Auto-Detect "/bin/x";\nDPkg::Post-Invoke "rm";\n';
+    const dump =
+      'APT::Get::Assume-Yes "true";\nAcquire::http "";\nAcquire::http::Proxy "http://proxy.example:3142";\nAcquire::http::Proxy-Auto-Detect "/bin/x";\nDPkg::Post-Invoke "rm";\n';
     expect(acquireOptions(dump)).toEqual(['Acquire::http::Proxy "http://proxy.example:3142";']);
   });
 
@@ -159,8 +224,12 @@ describe('the golden tarball', () => {
     for (const code of [0, 25]) {
       const host = scriptedHost((command) => ({ code: command.startsWith('setpriv') ? code : 0 }));
       await host.files.makeDirectory('/golden');
-      await makeGolden(host, { dist: 'bookworm', path: '/golden/bookworm.part.tar', mirror: 'http://mirror.example/debian' }).catch(() => undefined);
-      expect(host.calls[1]).toMatch(/^setpriv .* -- mmdebstrap .* bookworm \/golden\/bookworm\.part\.tar \/golden\/bookworm\.part\.tar\.work\/sources\.list$/);
+      await makeGolden(host, { dist: 'bookworm', path: '/golden/bookworm.part.tar', mirror: 'http://mirror.example/debian' }).catch(
+        () => undefined,
+      );
+      expect(host.calls[1]).toMatch(
+        /^setpriv .* -- mmdebstrap .* bookworm \/golden\/bookworm\.part\.tar \/golden\/bookworm\.part\.tar\.work\/sources\.list$/,
+      );
       expect(await host.files.list('/golden')).toEqual([]);
     }
   });

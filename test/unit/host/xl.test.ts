@@ -1,13 +1,26 @@
 import { describe, expect, it } from 'vitest';
-import { awaitGone, consoleTail, createDomain, destroyDomain, dryRun, findDomain, parseDomainList, parseXlInfo, plainText } from '../../../activities/host/xl.ts';
+import {
+  awaitGone,
+  consoleTail,
+  createDomain,
+  destroyDomain,
+  dryRun,
+  findDomain,
+  parseDomainList,
+  parseXlInfo,
+  plainText,
+} from '../../../activities/host/xl.ts';
 import { recorded, scriptedHost } from './scripted-host.ts';
 
 const HEADER = 'Name                                        ID   Mem VCPUs\tState\tTime(s)\n';
-const row = (name: string, id: number, state = '-b----'): string => `${name.padEnd(40)} ${String(id).padStart(5)}   512     1     ${state}      12.3\n`;
+const row = (name: string, id: number, state = '-b----'): string =>
+  `${name.padEnd(40)} ${String(id).padStart(5)}   512     1     ${state}      12.3\n`;
 
 describe('xl list', () => {
   it('is read as the real tool prints it', () => {
-    expect(parseDomainList(recorded('xl-list'))).toEqual([{ name: 'Domain-0', id: 0, memoryMiB: 1536, vcpus: 2, state: 'r', cpuSeconds: expect.any(Number) as number }]);
+    expect(parseDomainList(recorded('xl-list'))).toEqual([
+      { name: 'Domain-0', id: 0, memoryMiB: 1536, vcpus: 2, state: 'r', cpuSeconds: expect.any(Number) as number },
+    ]);
   });
 
   it('keeps names with spaces, digits at their end and (null) whole', () => {
@@ -24,7 +37,14 @@ describe('xl list', () => {
 });
 
 it('xl info is read as the real tool prints it', () => {
-  expect(parseXlInfo(recorded('xl-info'))).toEqual({ host: 'dom0', release: '6.1.0-56-amd64', xenVersion: '4.17.7', totalMemoryMiB: 4095, freeMemoryMiB: 2516, cpus: 2 });
+  expect(parseXlInfo(recorded('xl-info'))).toEqual({
+    host: 'dom0',
+    release: '6.1.0-56-amd64',
+    xenVersion: '4.17.7',
+    totalMemoryMiB: 4095,
+    freeMemoryMiB: 2516,
+    cpus: 2,
+  });
 });
 
 describe('the dry run', () => {
@@ -49,7 +69,9 @@ describe('creating domains', () => {
     let most = 0;
     const host = scriptedHost(async (command) => {
       most = Math.max(most, ++running);
-      await new Promise((resolve) => { setImmediate(resolve); });
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
       running -= 1;
       return { code: command.endsWith('/etc/xen/b.cfg') ? 1 : 0 };
     });

@@ -18,15 +18,20 @@ describe('one-line sources', () => {
   });
 
   test('sources of other releases, of other components, and of source packages are left alone', () => {
-    const text = 'deb http://a.example trixie main\ndeb http://b.example bookworm contrib\ndeb-src http://c.example bookworm main\ndeb http://d.example bookworm-updates main';
+    const text =
+      'deb http://a.example trixie main\ndeb http://b.example bookworm contrib\ndeb-src http://c.example bookworm main\ndeb http://d.example bookworm-updates main';
     expect(parseOneLine(text)).toEqual([]);
   });
 });
 
 describe('deb822 sources', () => {
   test('every suite of every paragraph that serves the release is found; comments inside do not matter', () => {
-    const text = 'Types: deb deb-src\n# a note\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n\nTypes: deb\nURIs:\n http://security.example/\nSuites: bookworm-security\nComponents: main\n';
-    expect(parseDeb822(text)).toEqual([{ uri: 'http://mirror.example/debian', suite: 'bookworm' }, { uri: 'http://security.example/', suite: 'bookworm-security' }]);
+    const text =
+      'Types: deb deb-src\n# a note\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n\nTypes: deb\nURIs:\n http://security.example/\nSuites: bookworm-security\nComponents: main\n';
+    expect(parseDeb822(text)).toEqual([
+      { uri: 'http://mirror.example/debian', suite: 'bookworm' },
+      { uri: 'http://security.example/', suite: 'bookworm-security' },
+    ]);
   });
 
   test.each(['Enabled: no', 'Enabled: false'])('a paragraph with "%s" is not used', (line) => {
@@ -44,9 +49,15 @@ describe("the machine's sources", () => {
 
   test('both formats are read, and the first source of a suite counts', async () => {
     await writeFile(path.join(folder, 'sources.list'), 'deb http://first.example bookworm main\n');
-    await writeFile(path.join(folder, 'sources.list.d/debian.sources'), 'Types: deb\nURIs: http://second.example\nSuites: bookworm bookworm-security\nComponents: main\n');
+    await writeFile(
+      path.join(folder, 'sources.list.d/debian.sources'),
+      'Types: deb\nURIs: http://second.example\nSuites: bookworm bookworm-security\nComponents: main\n',
+    );
     await writeFile(path.join(folder, 'sources.list.d/old.list.save'), 'deb http://third.example bookworm main\n');
-    expect(await machineSources(folder)).toEqual([{ uri: 'http://first.example', suite: 'bookworm' }, { uri: 'http://second.example', suite: 'bookworm-security' }]);
+    expect(await machineSources(folder)).toEqual([
+      { uri: 'http://first.example', suite: 'bookworm' },
+      { uri: 'http://second.example', suite: 'bookworm-security' },
+    ]);
   });
 
   test('a machine without the release gets told which source is missing', async () => {
@@ -56,6 +67,7 @@ describe("the machine's sources", () => {
 });
 
 test("the machine's proxy reaches the apt that builds the lab, its own folders do not", () => {
-  const dump = 'Acquire::http::Proxy "http://proxy.example:3128";\nAcquire::https::CaInfo "/etc/ca.pem";\nDir::Cache "var/cache/apt";\nAcquire::http "";\nAcquire::http::Proxy-Auto-Detect "/usr/bin/x";\n';
+  const dump =
+    'Acquire::http::Proxy "http://proxy.example:3128";\nAcquire::https::CaInfo "/etc/ca.pem";\nDir::Cache "var/cache/apt";\nAcquire::http "";\nAcquire::http::Proxy-Auto-Detect "/usr/bin/x";\n';
   expect(acquireOptions(dump)).toEqual(['Acquire::http::Proxy "http://proxy.example:3128";', 'Acquire::https::CaInfo "/etc/ca.pem";']);
 });

@@ -8,7 +8,9 @@ import { makeArtifact, readArtifact, sweepTemporaries } from '../../../lab/artif
 
 const runner = createRunner();
 let cache = '';
-beforeEach(async () => { cache = await mkdtemp(path.join(os.tmpdir(), 'artifact-test-')); });
+beforeEach(async () => {
+  cache = await mkdtemp(path.join(os.tmpdir(), 'artifact-test-'));
+});
 afterEach(() => rm(cache, { recursive: true }));
 
 const target = (): string => path.join(cache, 'base-1');
@@ -27,10 +29,12 @@ describe('a folder of the cache', () => {
   });
 
   test('is absent after a failed attempt, which leaves nothing behind', async () => {
-    await expect(makeArtifact(runner, target(), async (temporary) => {
-      await writeFile(path.join(temporary, 'kernel'), 'half');
-      throw new Error('disk full');
-    })).rejects.toThrow('disk full');
+    await expect(
+      makeArtifact(runner, target(), async (temporary) => {
+        await writeFile(path.join(temporary, 'kernel'), 'half');
+        throw new Error('disk full');
+      }),
+    ).rejects.toThrow('disk full');
     expect(await readdir(cache)).toEqual([]);
   });
 

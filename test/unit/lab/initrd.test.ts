@@ -3,10 +3,16 @@ import { encodeCpio, loadOrder } from '../../../lab/initrd.ts';
 import { findPayload } from '../../../lab/kernel.ts';
 
 describe('the order in which modules are loaded', () => {
-  const dep = 'kernel/fs/ext4/ext4.ko: kernel/fs/jbd2/jbd2.ko kernel/lib/crc16.ko\nkernel/fs/jbd2/jbd2.ko:\nkernel/lib/crc16.ko:\nkernel/drivers/block/xen-blkfront.ko:\n';
+  const dep =
+    'kernel/fs/ext4/ext4.ko: kernel/fs/jbd2/jbd2.ko kernel/lib/crc16.ko\nkernel/fs/jbd2/jbd2.ko:\nkernel/lib/crc16.ko:\nkernel/drivers/block/xen-blkfront.ko:\n';
 
   test('a module comes after those it needs, and each once', () => {
-    expect(loadOrder(dep, ['ext4', 'jbd2', 'xen_blkfront'])).toEqual(['kernel/fs/jbd2/jbd2.ko', 'kernel/lib/crc16.ko', 'kernel/fs/ext4/ext4.ko', 'kernel/drivers/block/xen-blkfront.ko']);
+    expect(loadOrder(dep, ['ext4', 'jbd2', 'xen_blkfront'])).toEqual([
+      'kernel/fs/jbd2/jbd2.ko',
+      'kernel/lib/crc16.ko',
+      'kernel/fs/ext4/ext4.ko',
+      'kernel/drivers/block/xen-blkfront.ko',
+    ]);
   });
 
   test('a module that is built into the kernel is left out', () => {
@@ -16,7 +22,10 @@ describe('the order in which modules are loaded', () => {
 
 describe('the archive', () => {
   test('headers, names and data begin at multiples of four, and the trailer ends it', () => {
-    const archive = encodeCpio([{ name: 'a', mode: 0o100644, data: Buffer.from('hello') }, { name: 'dir', mode: 0o040755 }]);
+    const archive = encodeCpio([
+      { name: 'a', mode: 0o100644, data: Buffer.from('hello') },
+      { name: 'dir', mode: 0o040755 },
+    ]);
     expect(archive.length % 4).toBe(0);
     const text = archive.toString('latin1');
     expect(text.match(/070701/g)).toHaveLength(3);

@@ -10,14 +10,25 @@ test('two that want the same lock are one after the other, and the second is tol
   let release = (): void => undefined;
   const first = withLock(name, async () => {
     events.push('first in');
-    await new Promise<void>((resolve) => { release = resolve; });
+    await new Promise<void>((resolve) => {
+      release = resolve;
+    });
     events.push('first out');
   });
   await expect.poll(() => events).toContain('first in');
-  const second = withLock(name, () => {
-    events.push('second in');
-    return Promise.resolve();
-  }, { onWait: () => { events.push('second waits'); release(); } });
+  const second = withLock(
+    name,
+    () => {
+      events.push('second in');
+      return Promise.resolve();
+    },
+    {
+      onWait: () => {
+        events.push('second waits');
+        release();
+      },
+    },
+  );
   await Promise.all([first, second]);
   expect(events).toEqual(['first in', 'second waits', 'first out', 'second in']);
 });
@@ -32,7 +43,12 @@ test('a wait can be cancelled', async () => {
   const name = randomUUID();
   const cancel = new AbortController();
   await withLock(name, async () => {
-    const waiting = withLock(name, () => Promise.resolve(), { signal: cancel.signal, onWait: () => { cancel.abort(new Error('cancelled')); } });
+    const waiting = withLock(name, () => Promise.resolve(), {
+      signal: cancel.signal,
+      onWait: () => {
+        cancel.abort(new Error('cancelled'));
+      },
+    });
     await expect(waiting).rejects.toThrow('cancelled');
   });
 });
@@ -41,6 +57,8 @@ test('a holder that is killed holds nothing', async () => {
   const name = randomUUID();
   const lock = fileURLToPath(new URL('../../../lab/lock.ts', import.meta.url));
   const program = `import(${JSON.stringify(lock)}).then(({ withLock }) => withLock(${JSON.stringify(name)}, async () => { process.kill(process.pid, 'SIGKILL'); }));`;
-  await expect(createRunner().run(process.execPath, ['--import', 'tsx', '--eval', program], { cwd: process.cwd() })).rejects.toThrow('SIGKILL');
+  await expect(createRunner().run(process.execPath, ['--import', 'tsx', '--eval', program], { cwd: process.cwd() })).rejects.toThrow(
+    'SIGKILL',
+  );
   expect(await withLock(name, () => Promise.resolve('in'))).toBe('in');
 });

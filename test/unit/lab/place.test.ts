@@ -15,7 +15,9 @@ import { dom0Configuration } from '../../../lab/worker.ts';
 
 const runner = createRunner();
 let folder = '';
-beforeEach(async () => { folder = await mkdtemp(path.join(os.tmpdir(), 'lab-test-')); });
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(os.tmpdir(), 'lab-test-'));
+});
 afterEach(() => rm(folder, { recursive: true }));
 
 describe('names', () => {
@@ -26,7 +28,8 @@ describe('names', () => {
 
   test('labs of two names, and of two projects, share no file and no socket', () => {
     const labs = [layoutOf({ stateDir: '/a' }), layoutOf({ stateDir: '/a', name: 'other' }), layoutOf({ stateDir: '/b' })];
-    for (const key of ['home', 'run', 'qmpSocket', 'rootDisk', 'sshControl'] as const) expect(new Set(labs.map((lab) => lab[key])).size).toBe(3);
+    for (const key of ['home', 'run', 'qmpSocket', 'rootDisk', 'sshControl'] as const)
+      expect(new Set(labs.map((lab) => lab[key])).size).toBe(3);
   });
 
   test('sockets have names that a socket can have, however deep the project is', () => {
@@ -63,15 +66,25 @@ describe('the machine', () => {
 
 describe('the way in', () => {
   test('words reach the command as they are, through a shell', async () => {
-    await fc.assert(fc.asyncProperty(fc.string({ unit: 'grapheme' }).filter((word) => !word.includes('\0')), async (word) => {
-      const { stdout } = await runner.run('sh', ['-c', `printf %s ${shellQuote(word)}`]);
-      expect(stdout).toBe(Buffer.from(word).toString('utf8'));
-    }), { numRuns: 40 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.string({ unit: 'grapheme' }).filter((word) => !word.includes('\0')),
+        async (word) => {
+          const { stdout } = await runner.run('sh', ['-c', `printf %s ${shellQuote(word)}`]);
+          expect(stdout).toBe(Buffer.from(word).toString('utf8'));
+        },
+      ),
+      { numRuns: 40 },
+    );
   });
 
   test("ssh knows the dom0's key, and no other", async () => {
     await writeFile(path.join(folder, 'known_host'), 'dom0 ssh-ed25519 AAAA\n');
-    const layout = { ...layoutOf({ stateDir: folder }), sshConfig: path.join(folder, 'ssh_config'), knownHosts: path.join(folder, 'known_hosts') };
+    const layout = {
+      ...layoutOf({ stateDir: folder }),
+      sshConfig: path.join(folder, 'ssh_config'),
+      knownHosts: path.join(folder, 'known_hosts'),
+    };
     await writeSshConfig(layout, folder, 2222);
     const { stdout } = await runner.run('ssh', ['-G', '-F', layout.sshConfig, 'dom0']);
     expect(stdout).toContain('stricthostkeychecking true');
@@ -94,15 +107,24 @@ describe('a lab that is not there', () => {
 
 test("dom0's configuration is YAML with the names that the worker reads", () => {
   expect(parse(dom0Configuration('dom0-a', '6.1.0-1-amd64'))).toMatchObject({
-    host: 'dom0-a', volumeGroup: 'vg01', bridge: 'xenbr0', network: { cidr: '192.168.77.0/24', gateway: '192.168.77.1' },
-    kernel: '/boot/vmlinux-6.1.0-1-amd64', initrd: '/boot/initrd.img-6.1.0-1-amd64', modules: '/srv/guestflow/modules/6.1.0-1-amd64', goldenDir: '/var/lib/guestflow/golden',
+    host: 'dom0-a',
+    volumeGroup: 'vg01',
+    bridge: 'xenbr0',
+    network: { cidr: '192.168.77.0/24', gateway: '192.168.77.1' },
+    kernel: '/boot/vmlinux-6.1.0-1-amd64',
+    initrd: '/boot/initrd.img-6.1.0-1-amd64',
+    modules: '/srv/guestflow/modules/6.1.0-1-amd64',
+    goldenDir: '/var/lib/guestflow/golden',
   });
 });
 
 test('a package rewritten without compression is the same package to dpkg', async () => {
   const tree = path.join(folder, 'tree/DEBIAN');
   await runner.run('mkdir', ['-p', tree]);
-  await writeFile(path.join(tree, 'control'), 'Package: probe\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody@example.org>\nDescription: probe\n');
+  await writeFile(
+    path.join(tree, 'control'),
+    'Package: probe\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody@example.org>\nDescription: probe\n',
+  );
   await writeFile(path.join(folder, 'tree/odd'), 'odd');
   await runner.run('dpkg-deb', ['-Zxz', '-b', path.join(folder, 'tree'), path.join(folder, 'a.deb')]);
   await unpackDeb(runner, path.join(folder, 'a.deb'), path.join(folder, 'b.deb'));
@@ -121,14 +143,36 @@ describe('what went wrong', () => {
 
   test('a full disk is found in all that a tool said, not only in its last words', () => {
     const stderr = `dpkg: cannot copy: No space left on device\n${'later\n'.repeat(20)}`;
-    const error = new ToolError({ tool: 'mmdebstrap', args: [], message: 'mmdebstrap ended with exit code 25', code: 25, stdout: '', stderr, timedOut: false, cancelled: false, notFound: false });
+    const error = new ToolError({
+      tool: 'mmdebstrap',
+      args: [],
+      message: 'mmdebstrap ended with exit code 25',
+      code: 25,
+      stdout: '',
+      stderr,
+      timedOut: false,
+      cancelled: false,
+      notFound: false,
+    });
     expect(explain('building the lab', '/cache', error, undefined)).toMatchObject({ failure: 'disk-full' });
   });
 
   test("a tool's complaints are told without the long command lines among them", () => {
     const stderr = `I: working\nE: Unable to locate package nonesuch\nE: setup failed: ${'x'.repeat(400)}\n`;
-    const error = new ToolError({ tool: 'mmdebstrap', args: [], message: stderr, code: 25, stdout: '', stderr, timedOut: false, cancelled: false, notFound: false });
-    expect(explain('building the lab', '/cache', error, undefined).message).toBe('building the lab failed: mmdebstrap: E: Unable to locate package nonesuch');
+    const error = new ToolError({
+      tool: 'mmdebstrap',
+      args: [],
+      message: stderr,
+      code: 25,
+      stdout: '',
+      stderr,
+      timedOut: false,
+      cancelled: false,
+      notFound: false,
+    });
+    expect(explain('building the lab', '/cache', error, undefined).message).toBe(
+      'building the lab failed: mmdebstrap: E: Unable to locate package nonesuch',
+    );
   });
 
   test('an interruption is not a failure', () => {

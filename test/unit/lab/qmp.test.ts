@@ -8,7 +8,9 @@ import { awaitRunState, connectQmp, withQmp } from '../../../lab/qmp.ts';
 
 let folder = '';
 let server: Server | undefined;
-beforeEach(async () => { folder = await mkdtemp(path.join(os.tmpdir(), 'qmp-')); });
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(os.tmpdir(), 'qmp-'));
+});
 afterEach(async () => {
   server?.close();
   await rm(folder, { recursive: true });
@@ -19,14 +21,18 @@ async function fakeQemu(answer: (command: string) => object | undefined): Promis
   const socketPath = path.join(folder, 'qmp');
   server = createServer((socket) => {
     socket.write('{"QMP": {"version": {}}}\r\n');
-    createInterface({ input: socket }).on('line', (line) => {
-      const { execute, id } = JSON.parse(line) as { execute: string; id: number };
-      const reply = execute === 'qmp_capabilities' ? { return: {} } : answer(execute);
-      if (reply === undefined) socket.destroy();
-      else socket.write(`{"event": "RESUME"}\r\n${JSON.stringify({ ...reply, id })}\r\n`);
-    }).on('error', () => undefined);
+    createInterface({ input: socket })
+      .on('line', (line) => {
+        const { execute, id } = JSON.parse(line) as { execute: string; id: number };
+        const reply = execute === 'qmp_capabilities' ? { return: {} } : answer(execute);
+        if (reply === undefined) socket.destroy();
+        else socket.write(`{"event": "RESUME"}\r\n${JSON.stringify({ ...reply, id })}\r\n`);
+      })
+      .on('error', () => undefined);
   });
-  await new Promise<void>((resolve) => { server?.listen(socketPath, resolve); });
+  await new Promise<void>((resolve) => {
+    server?.listen(socketPath, resolve);
+  });
   return socketPath;
 }
 

@@ -9,8 +9,20 @@ const NOW = '2026-01-01T01:00:00.000Z';
 const LONG_AGO = '2026-01-01T00:00:00.000Z';
 const JUST_NOW = '2026-01-01T00:55:00.000Z';
 const FACTS: Dom0Facts = {
-  host: 'xen1', seenAt: NOW, xenVersion: '4.17.7', memoryBytes: 16 * GiB, memoryFreeBytes: 16 * GiB, cpus: 4, volumeGroup: 'vg01', volumeGroupBytes: 100 * GiB, volumeGroupFreeBytes: 100 * GiB, imageDirFreeBytes: GiB,
-  network: { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' }, addresses: [], workerVersion: '0.1.0', domains: [],
+  host: 'xen1',
+  seenAt: NOW,
+  xenVersion: '4.17.7',
+  memoryBytes: 16 * GiB,
+  memoryFreeBytes: 16 * GiB,
+  cpus: 4,
+  volumeGroup: 'vg01',
+  volumeGroupBytes: 100 * GiB,
+  volumeGroupFreeBytes: 100 * GiB,
+  imageDirFreeBytes: GiB,
+  network: { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' },
+  addresses: [],
+  workerVersion: '0.1.0',
+  domains: [],
 };
 const TAKES = { memoryBytes: GiB, vcpus: 1, diskBytes: 10 * GiB, plan: 'small' };
 
@@ -19,7 +31,11 @@ function promised(guest: string, since: string): Dom0State['promised'][number] {
 }
 
 function look(claims: Record<string, Claim>, found: string[] = [], facts = FACTS): Look {
-  return { facts, found: found.map((guest) => ({ guest, order: 'o' })), claims: new Map(Object.entries(claims).map(([guest, claim]) => [`${guest} o`, claim])) };
+  return {
+    facts,
+    found: found.map((guest) => ({ guest, order: 'o' })),
+    claims: new Map(Object.entries(claims).map(([guest, claim]) => [`${guest} o`, claim])),
+  };
 }
 
 const NOBODY: Claim = { claimed: false, reason: 'there is no workflow of that name' };
@@ -34,7 +50,11 @@ describe('after an audit', () => {
     ['has something on the dom0, though no workflow', LONG_AGO, NOBODY, ['web1'], false, false],
     ['is of a guest that lives on another dom0, which keeps its address', LONG_AGO, { ...LIVES, dom0: 'xen2' }, [], true, false],
   ])('a promise that %s', (_what, since, claim, found, isFreed, givesAddressBack) => {
-    const { state, audit, free } = afterAudit({ host: 'xen1', drained: false, promised: [promised('web1', since)] }, look({ web1: claim }, found), NOW);
+    const { state, audit, free } = afterAudit(
+      { host: 'xen1', drained: false, promised: [promised('web1', since)] },
+      look({ web1: claim }, found),
+      NOW,
+    );
     expect(state.promised).toHaveLength(isFreed ? 0 : 1);
     expect(audit.freed).toHaveLength(isFreed ? 1 : 0);
     expect(free).toHaveLength(givesAddressBack ? 1 : 0);
@@ -45,12 +65,28 @@ describe('after an audit', () => {
   });
 
   it('a ledger that was lost is what is there: guests by their workflows, the rest as orphans and by hand', () => {
-    const facts = { ...FACTS, holdings: [{ what: 'domain old', memoryBytes: GiB, vcpus: 1, diskBytes: 0 }, { what: 'guest web1', guest: 'web1', order: 'o', ...TAKES }] };
-    const { state, audit } = afterAudit({ host: 'xen1', drained: false, promised: [] }, look({ web1: LIVES, lost: NOBODY, moved: { ...LIVES, dom0: 'xen2' } }, ['web1', 'lost', 'moved'], facts), NOW);
+    const facts = {
+      ...FACTS,
+      holdings: [
+        { what: 'domain old', memoryBytes: GiB, vcpus: 1, diskBytes: 0 },
+        { what: 'guest web1', guest: 'web1', order: 'o', ...TAKES },
+      ],
+    };
+    const { state, audit } = afterAudit(
+      { host: 'xen1', drained: false, promised: [] },
+      look({ web1: LIVES, lost: NOBODY, moved: { ...LIVES, dom0: 'xen2' } }, ['web1', 'lost', 'moved'], facts),
+      NOW,
+    );
     expect(state.promised).toEqual([promised('web1', NOW)]);
     expect(audit).toEqual({
-      at: NOW, freed: [], adopted: ['web1 of order o'], byHand: ['domain old'],
-      orphans: [{ guest: 'lost', order: 'o', reason: NOBODY.reason }, { guest: 'moved', order: 'o', reason: 'its guest is on dom0 xen2' }],
+      at: NOW,
+      freed: [],
+      adopted: ['web1 of order o'],
+      byHand: ['domain old'],
+      orphans: [
+        { guest: 'lost', order: 'o', reason: NOBODY.reason },
+        { guest: 'moved', order: 'o', reason: 'its guest is on dom0 xen2' },
+      ],
     });
   });
 

@@ -15,7 +15,12 @@ function network(cidr = '192.0.2.0/29', settings: Partial<NetworkSettings> = {})
 }
 
 /** Leases, and fails the test when it is refused. */
-function take(state: NetworkState, guest: string, more: { ip?: string; mac?: string } = {}, seconds = 0): { state: NetworkState; ip: string; mac: string } {
+function take(
+  state: NetworkState,
+  guest: string,
+  more: { ip?: string; mac?: string } = {},
+  seconds = 0,
+): { state: NetworkState; ip: string; mac: string } {
   const answer = lease(state, { ...of(guest), ...more }, at(seconds));
   if ('type' in answer) throw new Error(answer.message);
   return { state: answer.state, ip: answer.lease.ip, mac: answer.lease.mac };
@@ -29,7 +34,10 @@ describe('an address', () => {
   });
 
   it('comes from the ranges, without what is excluded', () => {
-    const limited = network('192.0.2.0/24', { ranges: ['192.0.2.10-192.0.2.12', '192.0.2.64/31'], exclude: ['192.0.2.10', '192.0.2.12/32'] });
+    const limited = network('192.0.2.0/24', {
+      ranges: ['192.0.2.10-192.0.2.12', '192.0.2.64/31'],
+      exclude: ['192.0.2.10', '192.0.2.12/32'],
+    });
     const first = take(limited, 'a');
     const second = take(first.state, 'b');
     expect([first.ip, second.ip, take(second.state, 'c').ip]).toEqual(['192.0.2.11', '192.0.2.64', '192.0.2.65']);
@@ -45,22 +53,34 @@ describe('an address', () => {
   it('that came back is given to nobody else for a quarter of an hour', () => {
     const first = take(network('192.0.2.0/30'), 'a');
     const back = returned(first.state, of('a'), at(0));
-    expect(lease(back, of('b'), at(899))).toMatchObject({ type: 'NoCapacity', message: expect.stringMatching(/1 in quarantine, 1 short/) as string });
-    expect(lease(back, { ...of('b'), ip: first.ip }, at(899))).toMatchObject({ type: 'InvalidInput', message: expect.stringContaining('until') as string });
+    expect(lease(back, of('b'), at(899))).toMatchObject({
+      type: 'NoCapacity',
+      message: expect.stringMatching(/1 in quarantine, 1 short/) as string,
+    });
+    expect(lease(back, { ...of('b'), ip: first.ip }, at(899))).toMatchObject({
+      type: 'InvalidInput',
+      message: expect.stringContaining('until') as string,
+    });
     expect(take(back, 'a', {}, 899)).toMatchObject({ ip: first.ip, mac: first.mac });
     expect(take(back, 'b', {}, 900).ip).toBe(first.ip);
   });
 
   it('that came back is not held any longer by the cfg that the guest had', () => {
     const { state, ip } = take(network(), 'a');
-    const seen = joined(state, { gateway: '192.0.2.1', members: [{ dom0: 'xen1', bridge: 'xenbr0', exclude: [], addresses: [{ ip, guest: 'a' }] }] });
+    const seen = joined(state, {
+      gateway: '192.0.2.1',
+      members: [{ dom0: 'xen1', bridge: 'xenbr0', exclude: [], addresses: [{ ip, guest: 'a' }] }],
+    });
     if ('type' in seen) throw new Error(seen.message);
     expect(take(returned(seen, of('a'), at(0)), 'b', {}, 900).ip).toBe(ip);
   });
 
   it('that is ordered again under the same name is taken out of quarantine', () => {
     const back = returned(take(network(), 'a', { ip: '192.0.2.5' }).state, of('a'), at(0));
-    expect(lease(back, { guest: 'a', order: 'next', ip: '192.0.2.5' }, at(1))).toMatchObject({ lease: { ip: '192.0.2.5' }, state: { quarantined: [] } });
+    expect(lease(back, { guest: 'a', order: 'next', ip: '192.0.2.5' }, at(1))).toMatchObject({
+      lease: { ip: '192.0.2.5' },
+      state: { quarantined: [] },
+    });
   });
 
   it('is returned by its own order only', () => {
@@ -69,12 +89,25 @@ describe('an address', () => {
   });
 
   it.each([
-    ['192.0.2.1', /gateway/], ['192.0.2.0', /network/], ['192.0.2.7', /broadcast/], ['192.0.3.1', /not in the network/], ['192.0.2.2', /a has it/], ['192.0.2.3', /byhand on dom0 xen1 has it/], ['192.0.2.4', /excluded/],
+    ['192.0.2.1', /gateway/],
+    ['192.0.2.0', /network/],
+    ['192.0.2.7', /broadcast/],
+    ['192.0.3.1', /not in the network/],
+    ['192.0.2.2', /a has it/],
+    ['192.0.2.3', /byhand on dom0 xen1 has it/],
+    ['192.0.2.4', /excluded/],
   ])('%s is refused', (ip, reason) => {
     const { state } = take(network('192.0.2.0/29', { exclude: ['192.0.2.4'] }), 'a');
-    const known = joined(state, { gateway: '192.0.2.1', members: [{ dom0: 'xen1', bridge: 'xenbr0', exclude: [], addresses: [{ ip: '192.0.2.3', guest: 'byhand' }] }] });
+    const known = joined(state, {
+      gateway: '192.0.2.1',
+      members: [{ dom0: 'xen1', bridge: 'xenbr0', exclude: [], addresses: [{ ip: '192.0.2.3', guest: 'byhand' }] }],
+    });
     if ('type' in known) throw new Error(known.message);
-    expect(lease(known, { ...of('b'), ip }, at(0))).toMatchObject({ type: 'InvalidInput', field: 'ip', message: expect.stringMatching(reason) as string });
+    expect(lease(known, { ...of('b'), ip }, at(0))).toMatchObject({
+      type: 'InvalidInput',
+      field: 'ip',
+      message: expect.stringMatching(reason) as string,
+    });
   });
 
   it('at which something answers is marked and replaced; asked twice, by the same one', () => {
@@ -97,23 +130,32 @@ describe('a network', () => {
     expect(joined(known, { gateway: '192.0.2.3', members: [] })).toMatchObject({ type: 'HostNotReady' });
   });
 
-  it.each([[{ ranges: ['192.0.2.9-192.0.2.1'] }, 'ranges'], [{ exclude: ['everything'] }, 'ranges'], [{ ipv6: '2001:db8::/48' }, 'ipv6'], [{ gateway: '192.0.3.1' }, 'gateway']])('refuses %j', (wrong, field) => {
+  it.each([
+    [{ ranges: ['192.0.2.9-192.0.2.1'] }, 'ranges'],
+    [{ exclude: ['everything'] }, 'ranges'],
+    [{ ipv6: '2001:db8::/48' }, 'ipv6'],
+    [{ gateway: '192.0.3.1' }, 'gateway'],
+  ])('refuses %j', (wrong, field) => {
     const settings = { ...network().settings, ...wrong };
     expect(joined(network(), { gateway: settings.gateway, members: [], settings })).toMatchObject({ type: 'InvalidInput', field });
   });
 
   it('with a /64 gives each lease an IPv6 address that says its IPv4 address', () => {
-    expect(lease(network('192.0.2.0/29', { ipv6: '2001:db8:0:1::/64' }), of('a'), at(0))).toMatchObject({ lease: { ip6: '2001:db8:0:1:192:0:2:2' } });
+    expect(lease(network('192.0.2.0/29', { ipv6: '2001:db8:0:1::/64' }), of('a'), at(0))).toMatchObject({
+      lease: { ip6: '2001:db8:0:1:192:0:2:2' },
+    });
     expect(ip6Of('2001:db8::/64', '192.0.2.10')).toBe('2001:db8:0:0:192:0:2:10');
   });
 });
 
 describe('a MAC', () => {
   it('is unicast, in Xen’s range, and the same for the same name', () => {
-    fc.assert(fc.property(fc.string(), (name) => {
-      expect(macFrom(name)).toMatch(/^00:16:3E:[0-7][0-9A-F](:[0-9A-F]{2}){2}$/);
-      expect(macFrom(name)).toBe(macFrom(name));
-    }));
+    fc.assert(
+      fc.property(fc.string(), (name) => {
+        expect(macFrom(name)).toMatch(/^00:16:3E:[0-7][0-9A-F](:[0-9A-F]{2}){2}$/);
+        expect(macFrom(name)).toBe(macFrom(name));
+      }),
+    );
   });
 
   it('that is ordered and another guest’s is refused', () => {
@@ -123,32 +165,41 @@ describe('a MAC', () => {
 });
 
 describe('whatever comes in whatever order', () => {
-  const step = fc.record({ do: fc.constantFrom('lease', 'order', 'release', 'replace'), guest: fc.integer({ min: 0, max: 9 }), last: fc.integer({ min: 0, max: 15 }), wait: fc.integer({ min: 0, max: 600 }) });
+  const step = fc.record({
+    do: fc.constantFrom('lease', 'order', 'release', 'replace'),
+    guest: fc.integer({ min: 0, max: 9 }),
+    last: fc.integer({ min: 0, max: 15 }),
+    wait: fc.integer({ min: 0, max: 600 }),
+  });
 
   it('no address and no MAC is two guests’, and none is another’s within its quarantine', () => {
-    fc.assert(fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-      let state = network('192.0.2.0/28');
-      let seconds = 0;
-      const left = new Map<string, { guest: string; at: number }>();
-      for (const one of steps) {
-        seconds += one.wait;
-        const owner = of(`g${String(one.guest)}`);
-        const before = state.leases.find(({ guest }) => guest === owner.guest)?.ip;
-        if (one.do === 'release') {
-          state = returned(state, owner, at(seconds));
-          if (before !== undefined) left.set(before, { guest: owner.guest, at: seconds });
-          continue;
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        let state = network('192.0.2.0/28');
+        let seconds = 0;
+        const left = new Map<string, { guest: string; at: number }>();
+        for (const one of steps) {
+          seconds += one.wait;
+          const owner = of(`g${String(one.guest)}`);
+          const before = state.leases.find(({ guest }) => guest === owner.guest)?.ip;
+          if (one.do === 'release') {
+            state = returned(state, owner, at(seconds));
+            if (before !== undefined) left.set(before, { guest: owner.guest, at: seconds });
+            continue;
+          }
+          const answer =
+            one.do === 'replace' && before !== undefined
+              ? replaced(state, { ...owner, ip: before, dom0: 'xen1' }, at(seconds))
+              : lease(state, one.do === 'order' ? { ...owner, ip: `192.0.2.${String(one.last)}` } : owner, at(seconds));
+          if ('type' in answer) continue;
+          state = answer.state;
+          const former = left.get(answer.lease.ip);
+          if (answer.lease.ip !== before && former !== undefined && former.guest !== owner.guest)
+            expect(seconds - former.at).toBeGreaterThanOrEqual(900);
+          expect(new Set(state.leases.map(({ ip }) => ip)).size).toBe(state.leases.length);
+          expect(new Set(state.leases.map(({ mac }) => mac)).size).toBe(state.leases.length);
         }
-        const answer = one.do === 'replace' && before !== undefined
-          ? replaced(state, { ...owner, ip: before, dom0: 'xen1' }, at(seconds))
-          : lease(state, one.do === 'order' ? { ...owner, ip: `192.0.2.${String(one.last)}` } : owner, at(seconds));
-        if ('type' in answer) continue;
-        state = answer.state;
-        const former = left.get(answer.lease.ip);
-        if (answer.lease.ip !== before && former !== undefined && former.guest !== owner.guest) expect(seconds - former.at).toBeGreaterThanOrEqual(900);
-        expect(new Set(state.leases.map(({ ip }) => ip)).size).toBe(state.leases.length);
-        expect(new Set(state.leases.map(({ mac }) => mac)).size).toBe(state.leases.length);
-      }
-    }));
+      }),
+    );
   });
 });

@@ -10,8 +10,21 @@ const NOW = '2026-01-01T00:00:00.000Z';
 
 function facts(changes: Partial<Dom0Facts> = {}): Dom0Facts {
   return {
-    host: 'xen1', seenAt: NOW, xenVersion: '4.17.7', memoryBytes: 18 * GiB, memoryFreeBytes: 15 * GiB, cpus: 4, volumeGroup: 'vg01', volumeGroupBytes: 101 * GiB, volumeGroupFreeBytes: 101 * GiB, imageDirFreeBytes: GiB,
-    network: { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' }, addresses: [], workerVersion: '0.1.0', domains: [{ name: 'Domain-0', id: 0, memoryMiB: 2048, vcpus: 2, state: 'r', cpuSeconds: 1 }], ...changes,
+    host: 'xen1',
+    seenAt: NOW,
+    xenVersion: '4.17.7',
+    memoryBytes: 18 * GiB,
+    memoryFreeBytes: 15 * GiB,
+    cpus: 4,
+    volumeGroup: 'vg01',
+    volumeGroupBytes: 101 * GiB,
+    volumeGroupFreeBytes: 101 * GiB,
+    imageDirFreeBytes: GiB,
+    network: { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' },
+    addresses: [],
+    workerVersion: '0.1.0',
+    domains: [{ name: 'Domain-0', id: 0, memoryMiB: 2048, vcpus: 2, state: 'r', cpuSeconds: 1 }],
+    ...changes,
   };
 }
 
@@ -37,8 +50,16 @@ describe('what may be sold of a dom0', () => {
 
   it.each<[string, Partial<Dom0Policy>, Amounts]>([
     ['a reserve', { reserve: { memoryBytes: 5 * GiB, diskBytes: 11 * GiB } }, { memoryBytes: 10 * GiB, vcpus: 16, diskBytes: 90 * GiB }],
-    ['oversell ratios', { oversell: { vcpus: 2, memory: 1.5, disk: 3 }, reserve: { memoryBytes: 5 * GiB, diskBytes: GiB } }, { memoryBytes: 15 * GiB, vcpus: 8, diskBytes: 300 * GiB }],
-    ['a reserve larger than all', { reserve: { memoryBytes: 99 * GiB, diskBytes: 999 * GiB } }, { memoryBytes: 0, vcpus: 16, diskBytes: 0 }],
+    [
+      'oversell ratios',
+      { oversell: { vcpus: 2, memory: 1.5, disk: 3 }, reserve: { memoryBytes: 5 * GiB, diskBytes: GiB } },
+      { memoryBytes: 15 * GiB, vcpus: 8, diskBytes: 300 * GiB },
+    ],
+    [
+      'a reserve larger than all',
+      { reserve: { memoryBytes: 99 * GiB, diskBytes: 999 * GiB } },
+      { memoryBytes: 0, vcpus: 16, diskBytes: 0 },
+    ],
   ])('follows the policy: %s', (_what, changes, expected) => {
     expect(sellableOf(facts({ policy: policy(changes) }))).toEqual(expected);
   });
@@ -56,32 +77,67 @@ describe('an order', () => {
     ['vcpus', { vcpus: 18 }, 'vcpus', /vcpus is 2 short \(18 asked for, 16 free of 16\)/],
     ['two things', { memoryBytes: 16 * GiB, diskBytes: 110 * GiB }, 'memory', /memory is 1 GiB short .*; disk is 10 GiB short/],
   ])('that is too large is told what is short, by how much: %s', (_what, changes, field, message) => {
-    expect(reserve(state(), request('web1', changes), NOW)).toMatchObject({ type: 'NoCapacity', field, message: expect.stringMatching(message) as string });
+    expect(reserve(state(), request('web1', changes), NOW)).toMatchObject({
+      type: 'NoCapacity',
+      field,
+      message: expect.stringMatching(message) as string,
+    });
   });
 
   it('counts what was made by hand as used', () => {
-    const used = state({ facts: facts({ holdings: [hand('domain old', { memoryBytes: 14 * GiB, vcpus: 2 }), hand('volume vg01/old', { diskBytes: 95 * GiB })] }) });
-    expect(capacityOf(used)).toMatchObject({ byHand: { memoryBytes: 14 * GiB, vcpus: 2, diskBytes: 95 * GiB }, free: { memoryBytes: GiB, vcpus: 14, diskBytes: 5 * GiB } });
-    expect(reserve(used, request('web1'), NOW)).toMatchObject({ type: 'NoCapacity', field: 'disk', message: expect.stringContaining('5 GiB short') as string });
+    const used = state({
+      facts: facts({
+        holdings: [hand('domain old', { memoryBytes: 14 * GiB, vcpus: 2 }), hand('volume vg01/old', { diskBytes: 95 * GiB })],
+      }),
+    });
+    expect(capacityOf(used)).toMatchObject({
+      byHand: { memoryBytes: 14 * GiB, vcpus: 2, diskBytes: 95 * GiB },
+      free: { memoryBytes: GiB, vcpus: 14, diskBytes: 5 * GiB },
+    });
+    expect(reserve(used, request('web1'), NOW)).toMatchObject({
+      type: 'NoCapacity',
+      field: 'disk',
+      message: expect.stringContaining('5 GiB short') as string,
+    });
   });
 
   it('counts an orphan as used, and a guest of the ledger once', () => {
     const own: Holding = { ...hand('guest web1', { memoryBytes: GiB, diskBytes: 10 * GiB, vcpus: 1 }), guest: 'web1', order: 'order-web1' };
     const holds = facts({ holdings: [own, { ...own, what: 'guest lost', guest: 'lost', order: 'x' }] });
-    expect(capacityOf(state({ facts: holds, promised: [{ ...request('web1'), since: NOW }] })).free).toEqual({ memoryBytes: 13 * GiB, vcpus: 14, diskBytes: 80 * GiB });
+    expect(capacityOf(state({ facts: holds, promised: [{ ...request('web1'), since: NOW }] })).free).toEqual({
+      memoryBytes: 13 * GiB,
+      vcpus: 14,
+      diskBytes: 80 * GiB,
+    });
   });
 
   it('whose guest is there before the ledger knows it does not stand in its own way', () => {
-    const own: Holding = { ...hand('guest web1', { memoryBytes: 15 * GiB, diskBytes: 100 * GiB, vcpus: 1 }), guest: 'web1', order: 'order-web1' };
-    expect(reserve(state({ facts: facts({ holdings: [own] }) }), request('web1', { memoryBytes: 15 * GiB, diskBytes: 100 * GiB }), NOW)).toHaveProperty('promise');
+    const own: Holding = {
+      ...hand('guest web1', { memoryBytes: 15 * GiB, diskBytes: 100 * GiB, vcpus: 1 }),
+      guest: 'web1',
+      order: 'order-web1',
+    };
+    expect(
+      reserve(state({ facts: facts({ holdings: [own] }) }), request('web1', { memoryBytes: 15 * GiB, diskBytes: 100 * GiB }), NOW),
+    ).toHaveProperty('promise');
   });
 
   it.each<[string, Partial<Dom0State>, Partial<ReserveRequest>, object]>([
     ['a dom0 that is drained', { drained: true }, {}, { type: 'NoCapacity', field: 'dom0' }],
     ['a dom0 that has not registered', { facts: undefined as never }, {}, { type: 'HostNotReady', field: 'dom0' }],
     ['a plan that it does not take', { facts: facts({ policy: policy({ plans: ['large'] }) }) }, {}, { type: 'NoCapacity', field: 'plan' }],
-    ['a name that another order has', { promised: [{ ...request('web1', { order: 'other' }), since: NOW }] }, {}, { type: 'NotOurs', field: 'name' }],
-    ['a customer who has one there, when it is to be apart', { promised: [{ ...request('web0', { customer: 'c1' }), since: NOW }] }, { customer: 'c1', apart: true }, { type: 'NoCapacity', field: 'customer' }],
+    [
+      'a name that another order has',
+      { promised: [{ ...request('web1', { order: 'other' }), since: NOW }] },
+      {},
+      { type: 'NotOurs', field: 'name' },
+    ],
+    [
+      'a customer who has one there, when it is to be apart',
+      { promised: [{ ...request('web0', { customer: 'c1' }), since: NOW }] },
+      { customer: 'c1', apart: true },
+      { type: 'NoCapacity', field: 'customer' },
+    ],
   ])('is refused on %s', (_what, changes, asked, expected) => {
     expect(reserve(state(changes), request('web1', asked), NOW)).toMatchObject(expected);
   });
@@ -92,41 +148,69 @@ describe('an order', () => {
   });
 
   it('that becomes larger must fit beside the others, and keeps what it had when it does not', () => {
-    const promised = [{ ...request('web1'), since: NOW }, { ...request('web2', { memoryBytes: 10 * GiB }), since: NOW }];
-    expect(reserve(state({ promised }), request('web1', { memoryBytes: 5 * GiB, plan: 'large' }), NOW)).toMatchObject({ promise: { memoryBytes: 5 * GiB, plan: 'large' } });
-    expect(reserve(state({ promised }), request('web1', { memoryBytes: 6 * GiB }), NOW)).toMatchObject({ type: 'NoCapacity', message: expect.stringContaining('1 GiB short') as string });
+    const promised = [
+      { ...request('web1'), since: NOW },
+      { ...request('web2', { memoryBytes: 10 * GiB }), since: NOW },
+    ];
+    expect(reserve(state({ promised }), request('web1', { memoryBytes: 5 * GiB, plan: 'large' }), NOW)).toMatchObject({
+      promise: { memoryBytes: 5 * GiB, plan: 'large' },
+    });
+    expect(reserve(state({ promised }), request('web1', { memoryBytes: 6 * GiB }), NOW)).toMatchObject({
+      type: 'NoCapacity',
+      message: expect.stringContaining('1 GiB short') as string,
+    });
   });
 
   it('is released by its own id only, and then all that it took can be sold again', () => {
     const own: Holding = { ...hand('guest web1', { memoryBytes: GiB, diskBytes: 10 * GiB, vcpus: 1 }), guest: 'web1', order: 'order-web1' };
-    const before = state({ facts: facts({ holdings: [own, hand('domain old', { memoryBytes: GiB })] }), promised: [{ ...request('web1'), since: NOW }] });
+    const before = state({
+      facts: facts({ holdings: [own, hand('domain old', { memoryBytes: GiB })] }),
+      promised: [{ ...request('web1'), since: NOW }],
+    });
     expect(released(before, { guest: 'web1', order: 'other' })).toEqual(before);
     const after = released(before, { guest: 'web1', order: 'order-web1' });
-    expect(capacityOf(after)).toMatchObject({ guests: 0, byHand: { memoryBytes: GiB }, free: { memoryBytes: 14 * GiB, vcpus: 16, diskBytes: 100 * GiB } });
+    expect(capacityOf(after)).toMatchObject({
+      guests: 0,
+      byHand: { memoryBytes: GiB },
+      free: { memoryBytes: 14 * GiB, vcpus: 16, diskBytes: 100 * GiB },
+    });
   });
 });
 
 describe('whatever comes in whatever order', () => {
   const size = fc.integer({ min: 1, max: 40 }).map((gib) => gib * 2 ** 28);
   const step = fc.oneof(
-    fc.record({ do: fc.constant('reserve' as const), guest: fc.integer({ min: 0, max: 12 }), memoryBytes: size, vcpus: fc.integer({ min: 1, max: 6 }), diskBytes: size.map((bytes) => bytes * 8) }),
+    fc.record({
+      do: fc.constant('reserve' as const),
+      guest: fc.integer({ min: 0, max: 12 }),
+      memoryBytes: size,
+      vcpus: fc.integer({ min: 1, max: 6 }),
+      diskBytes: size.map((bytes) => bytes * 8),
+    }),
     fc.record({ do: fc.constant('release' as const), guest: fc.integer({ min: 0, max: 12 }) }),
   );
 
   it('no more is promised than may be sold, and a refusal changes nothing', () => {
-    fc.assert(fc.property(fc.array(step, { maxLength: 60 }), fc.double({ min: 1, max: 4, noNaN: true }), size, (steps, ratio, byHand) => {
-      let now = state({ facts: facts({ policy: policy({ oversell: { vcpus: ratio, memory: 1, disk: ratio } }), holdings: [hand('domain x', { memoryBytes: byHand })] }) });
-      for (const one of steps) {
-        const name = `g${String(one.guest)}`;
-        if (one.do === 'release') now = released(now, { guest: name, order: `order-${name}` });
-        else {
-          const { memoryBytes, vcpus, diskBytes } = one;
-          const answer = reserve(now, request(name, { memoryBytes, vcpus, diskBytes }), NOW);
-          if ('promise' in answer) now = { ...now, promised: [...now.promised.filter(({ guest }) => guest !== name), answer.promise] };
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), fc.double({ min: 1, max: 4, noNaN: true }), size, (steps, ratio, byHand) => {
+        let now = state({
+          facts: facts({
+            policy: policy({ oversell: { vcpus: ratio, memory: 1, disk: ratio } }),
+            holdings: [hand('domain x', { memoryBytes: byHand })],
+          }),
+        });
+        for (const one of steps) {
+          const name = `g${String(one.guest)}`;
+          if (one.do === 'release') now = released(now, { guest: name, order: `order-${name}` });
+          else {
+            const { memoryBytes, vcpus, diskBytes } = one;
+            const answer = reserve(now, request(name, { memoryBytes, vcpus, diskBytes }), NOW);
+            if ('promise' in answer) now = { ...now, promised: [...now.promised.filter(({ guest }) => guest !== name), answer.promise] };
+          }
+          const { free }: Capacity = capacityOf(now);
+          expect(Math.min(free?.memoryBytes ?? -1, free?.vcpus ?? -1, free?.diskBytes ?? -1)).toBeGreaterThanOrEqual(0);
         }
-        const { free }: Capacity = capacityOf(now);
-        expect(Math.min(free?.memoryBytes ?? -1, free?.vcpus ?? -1, free?.diskBytes ?? -1)).toBeGreaterThanOrEqual(0);
-      }
-    }));
+      }),
+    );
   });
 });
