@@ -120,10 +120,10 @@ export async function mustBeServed(session: Session, host: string): Promise<void
 async function isServed(session: Session, host: string): Promise<boolean> {
   const { workflowService } = session.connection;
   const { pollers } = await session.call(`dom0 ${host}`, () =>
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum lives in @temporalio/proto, which is no dependency of ours
     workflowService.describeTaskQueue({
       namespace: session.endpoint.namespace,
       taskQueue: { name: dom0Queue(host) },
+      // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum lives in @temporalio/proto, which is no dependency of ours
       taskQueueType: ACTIVITY_QUEUE,
     }),
   );

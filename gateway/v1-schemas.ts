@@ -19,11 +19,9 @@ const billingPart = {
 export const billingPartSchema = z.looseObject(billingPart, notObject('must be a document of keys and values'));
 
 /** `POST /v1/guests`. */
-export const orderRequestSchema = orderSchema
-  .extend(billingPart)
-  .meta({
-    description: 'Everything that is left out comes from the plan, the dom0 or the network. Sizes are text with a unit: 512MiB, 8GiB.',
-  });
+export const orderRequestSchema = orderSchema.extend(billingPart).meta({
+  description: 'Everything that is left out comes from the plan, the dom0 or the network. Sizes are text with a unit: 512MiB, 8GiB.',
+});
 
 export const listQuerySchema = z.object({
   limit: z.coerce

@@ -1,5 +1,13 @@
 /** What billing's statements come to, and what is to be done on the guest about it. Pure: the same events in any order give the same wish. */
-import type { BillingEvent, BillingOperation, GuestView, LifeStatement, OrderWishes, PlanTemplate, Wish } from '../contract/billing-types.ts';
+import type {
+  BillingEvent,
+  BillingOperation,
+  GuestView,
+  LifeStatement,
+  OrderWishes,
+  PlanTemplate,
+  Wish,
+} from '../contract/billing-types.ts';
 
 /** A statement with what decides which of two is newer. */
 export interface Stated<T> {
@@ -66,8 +74,15 @@ export interface Target {
 export function targetOf(facts: Facts): Target {
   const { life, paid } = facts;
   const plan = facts.plan ?? facts.namedPlan;
-  const decided = paid !== undefined && paidCounts(life, paid) ? { wish: 'active' as const, cause: paid.event } : { wish: life?.value ?? ('nothing' as const), cause: life?.event ?? '' };
-  return { ...decided, ...(plan === undefined ? {} : { plan: plan.value }), ...(facts.wishes === undefined ? {} : { wishes: facts.wishes.value }) };
+  const decided =
+    paid !== undefined && paidCounts(life, paid)
+      ? { wish: 'active' as const, cause: paid.event }
+      : { wish: life?.value ?? ('nothing' as const), cause: life?.event ?? '' };
+  return {
+    ...decided,
+    ...(plan === undefined ? {} : { plan: plan.value }),
+    ...(facts.wishes === undefined ? {} : { wishes: facts.wishes.value }),
+  };
 }
 
 /** A payment makes an order and ends a suspension before it. It does not bring back what was terminated. */
@@ -117,7 +132,8 @@ export function nextAction(target: Target, done: Done, guest: GuestView | undefi
 
 function actionOn(target: Target, done: Done, guest: GuestView): Action {
   if (guest.phase === 'ordered' || guest.phase === 'provisioning') return { do: 'wait', why: 'the guest is being made' };
-  if (guest.phase === 'needs-cleanup') return { do: 'refuse', type: 'NeedsCleanup', message: 'the guest needs cleaning up first: guestflow cleanup' };
+  if (guest.phase === 'needs-cleanup')
+    return { do: 'refuse', type: 'NeedsCleanup', message: 'the guest needs cleaning up first: guestflow cleanup' };
   switch (target.wish) {
     case 'terminated':
       return guest.phase === 'terminating' || guest.phase === 'gone' ? NOTHING : { do: 'operate', kind: 'terminate' };

@@ -68,8 +68,9 @@ class Tally {
     this.say = say;
   }
 
-  private async runOne({ name, run }: Case): Promise<void> {
-    const verdict = await Promise.race([run(), tooLong()]).catch((error: unknown) => ({
+  private async runOne(current: Case): Promise<void> {
+    const { name } = current;
+    const verdict = await Promise.race([current.run(), tooLong()]).catch((error: unknown) => ({
       end: 'as before' as const,
       complaints: [error instanceof Error ? (error.stack ?? error.message) : String(error)],
     }));

@@ -19,7 +19,7 @@ const number = (text: string | undefined): number | undefined => (text === undef
 const [seed, jobs, walks] = [number(values.seed), number(values.jobs), number(values.walks)];
 const { failed } = await runFaults({
   say: (line) => {
-    console.log(line);
+    process.stdout.write(`${line}\n`);
   },
   isListing: values.list === true,
   ...(seed === undefined ? {} : { seed }),

@@ -98,11 +98,11 @@ interface Running {
   stop(): Promise<void>;
 }
 
-async function start(worker: Worker): Promise<Running> {
+function start(worker: Worker): Running {
   const over = worker.run();
   // A worker that ends by itself shows as cases that never end; its reason is worth more than a hanging test.
   over.catch((error: unknown) => {
-    console.error('a worker of the fault tests ended:', error);
+    process.stderr.write(`a worker of the fault tests ended: ${String(error)}\n`);
   });
   return {
     async stop() {
@@ -188,12 +188,7 @@ export class Server {
     if (this.hosts.has(host)) return;
     this.hosts.set(host, []);
     const activities = Object.fromEntries(
-      activityNames().map((name) => [
-        name,
-        this.led(name, false, async () => {
-          throw new Error(`${name} has no world`);
-        }),
-      ]),
+      activityNames().map((name) => [name, this.led(name, false, () => Promise.reject(new Error(`${name} has no world`)))]),
     );
     const workers = await Promise.all(
       [dom0Queue(host), dom0BulkQueue(host)].map((taskQueue) =>
@@ -206,7 +201,7 @@ export class Server {
         }),
       ),
     );
-    this.hosts.set(host, await Promise.all(workers.map(start)));
+    this.hosts.set(host, workers.map(start));
   }
 
   /** The workers of a dom0 go, once the activities that they run have ended. */

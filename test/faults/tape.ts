@@ -31,7 +31,9 @@ function entryOf({ activity, input, isControl }: Call): Entry {
 
 /** Names and addresses of one guest in the place of another's: recordings are made of several guests at once. */
 function renamed<T>(value: T, from: { name: string; ip: string }, ip: string): T {
-  const text = JSON.stringify(value)
+  // JSON knows no undefined: an activity may return none.
+  const written = JSON.stringify(value) as string | undefined;
+  const text = written
     ?.replaceAll(`"${from.name}"`, `"${GUEST}"`)
     .replaceAll(`"order-${from.name}"`, `"order-${GUEST}"`)
     .replaceAll(`"${from.ip}"`, `"${ip}"`);

@@ -54,7 +54,6 @@ describe(`seed ${String(SEED)}`, () => {
       moment('power cut', 'create-image', 20_000),
       moment('worker killed', 'boot', 20_000),
       moment('power cut', 'lvm-migration', 30_000),
-      moment('worker killed', 'lvm-migration', 60_000),
       moment('worker killed', 'nightly-backup', 15_000),
     ]);
     expect(await outcomeOf(rig, order, before, othersThan(order))).toMatchObject({ wrong: [] });

@@ -13,7 +13,7 @@ import { GuestflowError } from '../../contract/errors.ts';
 import { loadPlans, parsePlans } from '../../contract/plans.ts';
 import type { Dom0Facts, GuestOrder, GuestStatus } from '../../contract/types.ts';
 import { createEventSink } from '../../gateway/backend.ts';
-import { createCatalogue } from '../../gateway/catalogue.ts';
+import { createCatalogue, type Catalogue } from '../../gateway/catalogue.ts';
 import { createDesk } from '../../gateway/desk.ts';
 import { createGateway, type Gateway } from '../../gateway/gateway.ts';
 import { SIGNUP_SECRET, STRIPE_SECRET } from '../unit/gateway/bench.ts';
@@ -26,43 +26,97 @@ const GRACE0 = 'grace0: {memory: 256MiB, vcpus: 1, disk: 2GiB, swap: 128MiB, gra
 const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0' };
 
 export const FACTS: Dom0Facts = {
-  host: DOM0, seenAt: '2026-01-01T00:00:00.000Z', xenVersion: '4.17.7', memoryBytes: 2 ** 44, memoryFreeBytes: 2 ** 44, cpus: 4096, volumeGroup: 'vg01', volumeGroupBytes: 2 ** 46,
-  volumeGroupFreeBytes: 2 ** 46, imageDirFreeBytes: 2 ** 36, network: { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' }, addresses: [], workerVersion: '0.1.0', domains: [],
+  host: DOM0,
+  seenAt: '2026-01-01T00:00:00.000Z',
+  xenVersion: '4.17.7',
+  memoryBytes: 2 ** 44,
+  memoryFreeBytes: 2 ** 44,
+  cpus: 4096,
+  volumeGroup: 'vg01',
+  volumeGroupBytes: 2 ** 46,
+  volumeGroupFreeBytes: 2 ** 46,
+  imageDirFreeBytes: 2 ** 36,
+  network: { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' },
+  addresses: [],
+  workerVersion: '0.1.0',
+  domains: [],
 };
 
 const ANSWERS: Record<string, unknown> = {
-  reserve: NETWORK, ensureGolden: { dist: 'bookworm', createdAt: '2026-01-01', reused: true }, createImage: { bytes: 1 }, fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' },
-  bootGuest: { domainId: 1, seconds: 1, rootDevice: '/dev/xvda2', kernel: '6.1.0' }, stopGuest: { how: 'shut down' }, makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
-  setWallclock: { independentWallclock: 'not needed', kernel: '6.1.0', clocksource: 'xen', timeDaemon: 'chrony', skewSeconds: 0, wentBackwards: [] },
-  enableAutostart: { link: 'l' }, takeBackup: { id: 'b1', path: '/b', bytes: 10 }, scheduleNightly: 'nightly/x', sealGuest: { sealed: true }, leftoversOf: [],
+  reserve: NETWORK,
+  ensureGolden: { dist: 'bookworm', createdAt: '2026-01-01', reused: true },
+  createImage: { bytes: 1 },
+  fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' },
+  bootGuest: { domainId: 1, seconds: 1, rootDevice: '/dev/xvda2', kernel: '6.1.0' },
+  stopGuest: { how: 'shut down' },
+  makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
+  setWallclock: {
+    independentWallclock: 'not needed',
+    kernel: '6.1.0',
+    clocksource: 'xen',
+    timeDaemon: 'chrony',
+    skewSeconds: 0,
+    wentBackwards: [],
+  },
+  enableAutostart: { link: 'l' },
+  takeBackup: { id: 'b1', path: '/b', bytes: 10 },
+  scheduleNightly: 'nightly/x',
+  sealGuest: { sealed: true },
+  leftoversOf: [],
 };
 
 /** Any step of a dom0 or of the ledger succeeds, unless `changes` says otherwise; `calls` has what was called. */
 export function scriptedSteps(calls: string[], changes: AnyActivities = {}): AnyActivities {
-  const plan = (input: { order: GuestOrder }): Promise<unknown> => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } });
+  const plan = (input: { order: GuestOrder }): Promise<unknown> =>
+    Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } });
   const all: AnyActivities = { planGuest: plan, ...changes };
-  return new Proxy({}, {
-    ownKeys: () => STEP_NAMES,
-    getOwnPropertyDescriptor: (_target, name) => ({ enumerable: true, configurable: true, value: name }),
-    has: () => true,
-    get: (_target, name) => {
-      if (typeof name !== 'string' || !STEP_NAMES.includes(name)) return undefined;
-      return async (...args: never[]) => {
-        calls.push(name);
-        return (await all[name]?.(...args)) ?? ANSWERS[name];
-      };
+  return new Proxy(
+    {},
+    {
+      ownKeys: () => STEP_NAMES,
+      getOwnPropertyDescriptor: (_target, name) => ({ enumerable: true, configurable: true, value: name }),
+      has: () => true,
+      get: (_target, name) => {
+        if (typeof name !== 'string' || !STEP_NAMES.includes(name)) return undefined;
+        return async (...args: never[]) => {
+          calls.push(name);
+          return (await all[name]?.(...args)) ?? ANSWERS[name];
+        };
+      },
     },
-  });
+  );
 }
 
 const STEP_NAMES = [
-  ...Object.keys(ANSWERS), 'planGuest', 'release', 'removeGuestState', 'removeImage', 'removeCfg', 'destroyGuest', 'removeVolumes', 'disableAutostart', 'unscheduleNightly', 'removeSnapshot',
-  'removeBackups', 'dropImage', 'growDisk', 'shrinkDisk', 'retireVolumes', 'reviveVolumes', 'promise', 'pauseNightly', 'resumeNightly', 'startGuest', 'pauseSchedule', 'unpauseSchedule',
+  ...Object.keys(ANSWERS),
+  'planGuest',
+  'release',
+  'removeGuestState',
+  'removeImage',
+  'removeCfg',
+  'destroyGuest',
+  'removeVolumes',
+  'disableAutostart',
+  'unscheduleNightly',
+  'removeSnapshot',
+  'removeBackups',
+  'dropImage',
+  'growDisk',
+  'shrinkDisk',
+  'retireVolumes',
+  'reviveVolumes',
+  'promise',
+  'pauseNightly',
+  'resumeNightly',
+  'startGuest',
+  'pauseSchedule',
+  'unpauseSchedule',
 ];
 
 export interface BillingBench {
   readonly environment: TestWorkflowEnvironment;
   readonly gateway: Gateway;
+  readonly catalogue: Catalogue;
   readonly flow: Guestflow;
   readonly session: Session;
   readonly calls: string[];
@@ -104,23 +158,53 @@ export async function startBilling(): Promise<BillingBench> {
   const activities = { ...steps, ...createBillingActivities({ desk: scriptedDesk, messenger: tell }) };
   const workers = await Promise.all([
     Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowBundle: await billingBundle(), activities }),
-    ...[dom0Queue(DOM0), dom0BulkQueue(DOM0)].map((taskQueue) => Worker.create({ connection, taskQueue, activities: steps, maxHeartbeatThrottleInterval: '100ms' })),
+    ...[dom0Queue(DOM0), dom0BulkQueue(DOM0)].map((taskQueue) =>
+      Worker.create({ connection, taskQueue, activities: steps, maxHeartbeatThrottleInterval: '100ms' }),
+    ),
   ]);
   const runs = workers.map((worker) => worker.run());
   await registerDom0(environment.client, FACTS);
-  while ((await flow.dom0s()).length === 0) await new Promise((resolve) => { setTimeout(resolve, 50); });
+  while ((await flow.dom0s()).length === 0)
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
+  const plans = new Map([...(await loadPlans()), ...parsePlans(Buffer.from(GRACE0), 'test plans')]);
+  const catalogue = createCatalogue(plans, new Map(Object.entries({ price_small: 'small', price_large: 'large' })));
   const gateway = createGateway({
-    events: createEventSink(() => Promise.resolve(session), 10_000), catalogue: createCatalogue(new Map([...(await loadPlans()), ...parsePlans(Buffer.from(GRACE0), 'test plans')]), new Map([['price_small', 'small'], ['price_large', 'large']])),
-    stripeSecrets: [STRIPE_SECRET], signupSecrets: [SIGNUP_SECRET], log: { info: () => undefined, warn: () => undefined, error: (fields, message) => { throw new Error(`${message}: ${JSON.stringify(fields)}`); } },
+    events: createEventSink(() => Promise.resolve(session), 10_000),
+    catalogue,
+    stripeSecrets: [STRIPE_SECRET],
+    signupSecrets: [SIGNUP_SECRET],
+    log: {
+      info: () => undefined,
+      warn: () => undefined,
+      error: (fields, message) => {
+        throw new Error(`${message}: ${JSON.stringify(fields)}`);
+      },
+    },
   });
   return {
-    environment, gateway, flow, session, calls, told,
+    environment,
+    gateway,
+    catalogue,
+    flow,
+    session,
+    calls,
+    told,
     hold: (order) => {
       let release = (): void => undefined;
-      held.set(order, new Promise((resolve) => { release = resolve; }));
+      held.set(
+        order,
+        new Promise((resolve) => {
+          release = resolve;
+        }),
+      );
       return release;
     },
-    fail: (order, type) => { if (type === undefined) failing.delete(order); else failing.set(order, type); },
+    fail: (order, type) => {
+      if (type === undefined) failing.delete(order);
+      else failing.set(order, type);
+    },
     deafen: (order) => deaf.add(order),
     order: (id) => session.client.workflow.getHandle(billingWorkflowId(id)).query<OrderStatus>(BILLING.status),
     guest: (order) => flow.status(guestNameOfOrder(order)),
@@ -137,6 +221,8 @@ export async function until<T>(look: () => Promise<T>, isGood: (value: T) => boo
   for (;;) {
     const value = await look().catch(() => undefined);
     if (value !== undefined && isGood(value)) return value;
-    await new Promise((resolve) => { setTimeout(resolve, 100); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100);
+    });
   }
 }

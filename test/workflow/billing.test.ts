@@ -1,6 +1,14 @@
 /** From a signed event to a guest and back, on a real Temporal. */
+import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hostnameWorkflowId, type EventAnswer } from '../../contract/billing-types.ts';
+import { HOLD_HOSTNAME, hostnameWorkflowId, type EventAnswer } from '../../contract/billing-types.ts';
+import { guestNameOfOrder } from '../../contract/billing.ts';
+import { billingWorkflowId, CONTROL_QUEUE, WORKFLOWS } from '../../contract/names.ts';
+import { readSignup } from '../../gateway/signup.ts';
+import { remember } from '../../workflows/billing-inbox.ts';
+import { afterEvent } from '../../workflows/billing-rules.ts';
+import { firstState, type OrderState } from '../../workflows/billing-state.ts';
+import { billingBundle } from './billing-bundle.ts';
 import { acknowledge, listOrders } from '../../gateway/orders.ts';
 import { NOW, paid, signup, stripe } from '../unit/gateway/bench.ts';
 import {
@@ -260,5 +268,46 @@ describe('the webhooks that go out', () => {
       ).status.name,
     ).toBe('RUNNING');
     await notification.terminate('the test is over');
+  });
+});
+
+describe('an order that continues as new', () => {
+  it('knows its events, and goes on with its work', async () => {
+    const order = 'carried-1';
+    const guest = guestNameOfOrder(order);
+    const first = readSignup(JSON.stringify(paid(order)), 'msg_carried', bench.catalogue, Date.now());
+    if (typeof first === 'string') throw new Error(first);
+    const blank = firstState(order, guest, new Date().toISOString());
+    const carried: OrderState = {
+      ...blank,
+      heard: { ...blank.heard, facts: afterEvent({}, first), inbox: remember([], first, new Date().toISOString()) },
+    };
+    await bench.session.client.workflow.start(WORKFLOWS.billingOrder, {
+      workflowId: billingWorkflowId(order),
+      taskQueue: CONTROL_QUEUE,
+      args: [{ order, guest, carried }],
+    });
+    expect((await bench.gateway(signup(paid(order), { id: 'msg_carried' }))).status).toBe(200);
+    expect((await bench.gateway(signup(paid(order, { plan: 'large' }), { id: 'msg_carried' }))).status).toBe(409);
+    await until(
+      () => bench.guest(order),
+      ({ phase }) => phase === 'running',
+    );
+    expect((await bench.order(order)).events).toHaveLength(1);
+  });
+});
+
+describe('the histories of all orders', () => {
+  it('replay with the code as it is', async () => {
+    const types = [WORKFLOWS.billingOrder, WORKFLOWS.notify, HOLD_HOSTNAME.workflow].map((type) => `'${type}'`).join(', ');
+    const histories = bench.session.client.workflow.list({ query: `WorkflowType IN (${types})` }).intoHistories();
+    const failures: string[] = [];
+    let count = 0;
+    for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: await billingBundle() }, histories)) {
+      count += 1;
+      if (error !== undefined) failures.push(`${workflowId}: ${error.message}`);
+    }
+    expect(failures).toEqual([]);
+    expect(count).toBeGreaterThan(20);
   });
 });
