@@ -4,6 +4,7 @@ import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/
 import type { Session } from '../client/session.ts';
 import { BILLING, type BillingEvent, type EventAnswer } from '../contract/billing-types.ts';
 import { guestNameOfOrder } from '../contract/billing.ts';
+import { GuestflowError } from '../contract/errors.ts';
 import { within } from './lazy-session.ts';
 import { billingWorkflowId, CONTROL_QUEUE, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
 
@@ -25,13 +26,35 @@ type BillingOrderWorkflow = (input: { order: string; guest: string }) => Promise
  * @param limitMs how long Temporal and a worker have to take an event
  */
 export function createEventSink(session: () => Promise<Session>, limitMs: number): EventSink {
+  const orders = new Map<string, string>();
   return {
-    deliver: (event) =>
-      within(limitMs, async () => {
-        const connected = await session();
-        return connected.call(`order ${event.order}`, () => send(connected, event), limitMs);
-      }),
+    deliver: async (event) => {
+      const former = orders.get(event.id) ?? event.order;
+      // An event that comes again in the name of another order goes to the order that it was for, which refuses it. It says nothing there.
+      const sent = former === event.order ? event : { ...event, order: former, says: {} };
+      try {
+        const answer = await within(limitMs, async () => {
+          const connected = await session();
+          return connected.call(`order ${former}`, () => send(connected, sent), limitMs);
+        });
+        remember(orders, event.id, former);
+        return answer;
+      } catch (error) {
+        if (!(error instanceof GuestflowError) || error.type === 'Unreachable') throw error;
+        // Whatever Temporal has against it now: an event that is good is never lost.
+        throw new GuestflowError('Unreachable', error.message);
+      }
+    },
   };
+}
+
+/** Ids of events that a gateway remembers the orders of: enough for the hours in which senders repeat themselves. */
+const REMEMBERED = 20_000;
+
+function remember(orders: Map<string, string>, event: string, order: string): void {
+  orders.set(event, order);
+  const [oldest] = orders.keys();
+  if (orders.size > REMEMBERED && oldest !== undefined) orders.delete(oldest);
 }
 
 function send({ client }: Session, event: BillingEvent): Promise<EventAnswer> {

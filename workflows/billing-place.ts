@@ -50,7 +50,7 @@ export async function arrival(state: OrderState, work: Work, view: GuestView | u
   if (view !== undefined && view.phase !== 'failed' && view.phase !== 'needs-cleanup') {
     const told = await tell(
       state,
-      { ...work, failureTold: false, tries: 0 },
+      { ...work, failureTold: false, tries: 0, polls: 0 },
       'guest.running',
       view.ip === undefined ? {} : { ip: view.ip },
     );

@@ -152,7 +152,7 @@ function firstAction({ plan, wishes }: Target): Action {
 function actionOnWanted({ plan }: Target, done: Done, guest: GuestView): Action {
   switch (guest.phase) {
     case 'gone':
-      return { do: 'refuse', type: 'Busy', message: 'its guest is gone, grace period and all: it needs an order with a new id' };
+      return { do: 'refuse', type: 'InvalidInput', message: 'its guest is gone, grace period and all: it needs an order with a new id' };
     case 'terminating':
       return { do: 'operate', kind: 'undelete' };
     case 'suspended':

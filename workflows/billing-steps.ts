@@ -66,7 +66,7 @@ async function act(
 function deciding(work: Work, kind: BillingOperation, { cause, plan }: Target): Work {
   const id = `billing-${String(work.sequence)}-${cause.replace(/[^A-Za-z0-9._-]/g, '-')}`;
   const change = kind === 'changePlan' && plan !== undefined ? { change: changeTo(plan) } : {};
-  return { ...work, pending: { kind, id, ...change }, sequence: work.sequence + 1, polls: 0, doing: `${kind} of the guest` };
+  return { ...work, pending: { kind, id, ...change }, sequence: work.sequence + 1, doing: `${kind} of the guest` };
 }
 
 function changeTo({ plan, memoryBytes, vcpus, diskBytes, mayRestart }: NonNullable<Target['plan']>): PlanChange {

@@ -35,7 +35,7 @@ export interface FaultRun {
 const HOST = 'faults';
 /** Dom0s of the cases that run through Temporal: several, because one ledger takes ten updates at a time. */
 const HOSTS = ['faults1', 'faults2', 'faults3', 'faults4'];
-const JOBS = 24;
+const JOBS = 32;
 const WALKS = 40;
 
 async function makeMatrix(tape: Tape, stages: Stages): Promise<Matrix> {

@@ -59,6 +59,8 @@ type Activities = Record<string, (input: unknown) => Promise<unknown>>;
 
 const GiB = 2 ** 30;
 const SLOTS = 200;
+/** Many dom0s share one connection here, which holds a few hundred polls at most. */
+const POLLS = 2;
 
 function hugeFacts(host: string): Dom0Facts {
   return {
@@ -106,7 +108,7 @@ function start(worker: Worker): Running {
   });
   return {
     async stop() {
-      worker.shutdown();
+      if (worker.getState() === 'RUNNING') worker.shutdown();
       await over;
     },
   };
@@ -198,6 +200,7 @@ export class Server {
           activities,
           maxHeartbeatThrottleInterval: '100ms',
           maxConcurrentActivityTaskExecutions: SLOTS,
+          maxConcurrentActivityTaskPolls: POLLS,
         }),
       ),
     );

@@ -128,6 +128,16 @@ describe('events', () => {
     await settled(order, 'running');
   });
 
+  it('that come again in the name of another order are refused, too, and make no guest', async () => {
+    const order = 'conflict-2';
+    await send(paid(order), 'msg_other_order');
+    expect((await bench.gateway(signup(paid('conflict-3'), { id: 'msg_other_order' }))).status).toBe(409);
+    expect((await bench.order(order)).refused).toHaveLength(1);
+    await expect(bench.order('conflict-3')).rejects.toThrow();
+    await acknowledge(bench.session, order);
+    await settled(order, 'running');
+  });
+
   it('are answered while the guest is being made', async () => {
     const order = 'slow-1';
     const release = bench.hold(order);
