@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** Processes of their own: the native Temporal library and the tools that tests drive do not live in worker threads. */
-const shared = { pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000, setupFiles: ['test/fast-check.ts'] } as const;
+const shared = { pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 60_000, setupFiles: ['test/fast-check.ts'] };
 
 export default defineConfig({
   test: {

@@ -58,6 +58,7 @@ export interface GuestInput {
 
 interface Ticket {
   readonly request: OperationRequest;
+  isBegun?: true;
   result?: OperationResult;
   failure?: ApplicationFailure;
 }
@@ -126,7 +127,7 @@ class Guest {
     return {
       ...this.state,
       ...(running === undefined ? {} : { operation: { kind: running.kind, workflowId: running.workflowId, startedAt: running.startedAt } }),
-      queued: this.queue.map(({ request }) => request.kind),
+      queued: this.queue.filter(({ isBegun }) => isBegun !== true).map(({ request }) => request.kind),
     };
   }
 
@@ -269,6 +270,7 @@ class Guest {
   async next(): Promise<void> {
     const ticket = this.queue[0];
     if (ticket === undefined) return;
+    ticket.isBegun = true;
     try {
       ticket.result = await this.perform(ticket.request);
       const { error: _settled, ...rest } = this.state;

@@ -94,7 +94,7 @@ describe('a hostile or broken sender', () => {
 
   it.each([
     ['stale', -301],
-    ['from-the-future', 301],
+    ['from-the-future', 400],
   ])('whose signature is %s gets 400', async (code, shift) => {
     const { gateway } = await bench();
     const refused = await gateway(signup(paid(), { shift }));

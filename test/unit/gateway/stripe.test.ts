@@ -203,7 +203,7 @@ describe('the signature', () => {
     const { gateway, sink } = await bench();
     const event = stripeEvent({ type: 'invoice.paid', object: invoice() });
     expect((await problemOf(await gateway(stripe(event, { shift: -301 })))).type).toContain('stale');
-    expect((await problemOf(await gateway(stripe(event, { shift: 301 })))).type).toContain('from-the-future');
+    expect((await problemOf(await gateway(stripe(event, { shift: 400 })))).type).toContain('from-the-future');
     expect(sink.events).toEqual([]);
   });
 
