@@ -13,14 +13,16 @@ import type { GuestInput } from '../workflows/guest.ts';
 import { NO, order, scripted } from '../test/workflow/scripted.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from '../test/workflow/temporal.ts';
 
-const FOLDER = new URL('../test/histories/', import.meta.url).pathname;
+const ROOT = new URL('../', import.meta.url).pathname;
+const FOLDER = `${ROOT}test/histories/`;
 const again = process.argv.includes('--again');
 
 async function record(environment: TestWorkflowEnvironment, workflowId: string, name: string): Promise<void> {
   const file = `${FOLDER}${name}.json`;
   if (existsSync(file) && !again) return;
   const history = await environment.client.workflow.getHandle(workflowId).fetchHistory();
-  writeFileSync(file, `${historyToJSON(history)}\n`);
+  // Stack traces name the checkout's folder, which is nobody's business.
+  writeFileSync(file, `${historyToJSON(history).replaceAll(ROOT, '/guestflow/')}\n`);
   process.stdout.write(`${name}\n`);
 }
 
