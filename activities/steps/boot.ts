@@ -15,6 +15,8 @@ const ANSWER_LIMIT_MS = 8 * 60_000;
 const SHUTDOWN_ASKS = 3;
 const SHUTDOWN_AGAIN_MS = 60_000;
 const GONE_LIMIT_MS = 2 * 60_000;
+/** A domain that xl could not destroy, because it was ending already (by its `on_crash`), has gone after this long. */
+const ENDING_LIMIT_MS = 20_000;
 const POLL_MS = 500;
 
 /** Asked of a guest over the bridge: answering it is "booted". */
@@ -63,9 +65,16 @@ async function awaitAnswer(env: StepEnv, ref: GuestRef, ip: string): Promise<{ k
 
 async function notAnswering(env: StepEnv, ref: GuestRef, what: string): Promise<never> {
   const console = await consoleTail(env.host, ref.name);
-  // Off with it: the next attempt, or the undo, starts from a dom0 without this domain.
+  // Off with it: the next attempt, or the undo, starts from a dom0 without this domain. Where that fails, they try again: what must be told is this.
   const domain = await findDomain(env.host, ref.name);
-  if (domain !== undefined) await destroyDomain(env.host, domain.id);
+  if (domain !== undefined) {
+    await switchOff(env, ref.name, domain.id).catch((error: unknown) => {
+      env.log.warn(
+        { guest: ref.name },
+        `the domain that does not answer could not be switched off: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    });
+  }
   throw new GuestflowError(
     'GuestDidNotAnswer',
     `guest ${ref.name} ${what}. The end of its console:\n${console === '' ? '(empty)' : console}`,
@@ -83,8 +92,8 @@ export async function bootGuest(env: StepEnv, spec: GuestSpec): Promise<BootResu
   // What is on its way out still holds memory and disks, and its name.
   const there = await findDomain(env.host, spec.name);
   if (there !== undefined && /[dsc]/.test(there.state)) {
-    if (there.state.includes('c')) await destroyDomain(env.host, there.id);
-    await mustBeGone(env, spec.name, there.id);
+    if (there.state.includes('c')) await switchOff(env, spec.name, there.id);
+    else await mustBeGone(env, spec.name, there.id);
   }
   if ((await findDomain(env.host, spec.name)) === undefined) {
     env.progress(`xl create ${spec.name}`);
@@ -129,13 +138,17 @@ async function askToShutDown(env: StepEnv, id: number): Promise<boolean> {
 /** Switches the guest off and waits until it has gone, dying included. */
 export async function destroyGuest(env: StepEnv, ref: GuestRef): Promise<void> {
   const domain = await ownDomain(env, ref);
-  if (domain === undefined) return;
+  if (domain !== undefined) await switchOff(env, ref.name, domain.id);
+}
+
+async function switchOff(env: StepEnv, name: string, id: number): Promise<void> {
   try {
-    await destroyDomain(env.host, domain.id);
+    await destroyDomain(env.host, id);
   } catch (error) {
-    if (!(error instanceof ToolError) || error.cancelled || (await findDomain(env.host, ref.name)) !== undefined) throw error;
+    if (!(error instanceof ToolError) || error.cancelled || !(await awaitGone(env.host, name, ENDING_LIMIT_MS, env.signal, id)))
+      throw error;
   }
-  await mustBeGone(env, ref.name, domain.id);
+  await mustBeGone(env, name, id);
 }
 
 /** The guest's domain; one of that name without a cfg of ours is somebody else's. */

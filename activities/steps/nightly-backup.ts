@@ -53,9 +53,12 @@ export async function takeBackup(env: StepEnv, ref: GuestRef): Promise<BackupRec
   const vg = settings.volumeGroup;
   const names = guestVolumes(ref.name);
   const started = Date.now();
-  const origin = (await listVolumes(host, vg)).find((volume) => volume.name === names.root);
+  const volumes = await listVolumes(host, vg);
+  const origin = volumes.find((volume) => volume.name === names.root);
   if (origin === undefined) throw new GuestflowError('NotFound', `${ref.name} has no volume ${vg}/${names.root} to back up`);
   mustOwn(volumeOwner(origin), ref, `volume ${vg}/${names.root}`);
+  const left = volumes.find((volume) => volume.name === names.snapshot);
+  if (left !== undefined) mustOwn(volumeOwner(left), ref, `volume ${vg}/${names.snapshot}`);
   const directory = await ensureBackupDirectory(env, ref);
   await removeSnapshot(env, ref);
   const takenAt = new Date();

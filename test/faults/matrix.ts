@@ -5,6 +5,7 @@ import { installClocks } from './clock.ts';
 import { commandCases } from './commands.ts';
 import { lastingCases } from './conditions.ts';
 import { interruptionCases } from './interruptions.ts';
+import { crowdCases } from './crowd.ts';
 import { lookAlikeCases } from './lookalikes.ts';
 import { perform } from './perform.ts';
 import { restartCases } from './restart-faults.ts';
@@ -37,6 +38,8 @@ const HOST = 'faults';
 const HOSTS = ['faults1', 'faults2', 'faults3', 'faults4'];
 const JOBS = 32;
 const WALKS = 40;
+/** Lives through Temporal cost more: one of them for so many walks. */
+const CROWD_SHARE = 5;
 
 async function makeMatrix(tape: Tape, stages: Stages): Promise<Matrix> {
   const world = await World.create(HOST);
@@ -114,7 +117,7 @@ async function groupsOf(
   const alike = lookAlikeCases(through);
   const wanted = (cases: readonly Case[]): Case[] => cases.filter(({ name }) => isWanted(name));
   return {
-    slow: wanted([...workflowCases(through), ...alike.slow]),
+    slow: wanted([...workflowCases(through), ...crowdCases(through, walks.first, Math.ceil(walks.count / CROWD_SHARE)), ...alike.slow]),
     quick: wanted([
       ...stepFaultCases(matrix),
       ...(await undoFaultCases(matrix)),
@@ -151,7 +154,7 @@ export async function runFaults({
       await makeMatrix(tape, stages),
       server,
       temporal,
-      (name) => name.includes(seed === undefined ? only : 'walk/'),
+      (name) => name.includes(seed === undefined ? only : '/seed '),
       { first: seed ?? 1, count: walks ?? (seed === undefined ? WALKS : 1) },
     );
     const all = [...slow, ...quick, ...together.flat()];
@@ -176,9 +179,7 @@ export async function runFaults({
     );
     say(`${seconds()}: ${tally.summary()}`);
     for (const name of tally.failed)
-      say(
-        `again: npm run test:faults -- ${name.startsWith('walk/seed ') ? `--seed ${name.slice('walk/seed '.length)}` : `--only '${name}'`}`,
-      );
+      say(`again: npm run test:faults -- ${/\/seed \d+$/.test(name) ? `--seed ${/\d+$/.exec(name)?.[0] ?? ''}` : `--only '${name}'`}`);
     say(`${String(tally.count)} cases, ${String(tally.failed.length)} failed`);
     return { cases: tally.count, failed: tally.failed.length };
   } finally {

@@ -265,6 +265,13 @@ export class Server {
     return stubborn(() => this.handle(guest).query<GuestStatus>(QUERIES.status));
   }
 
+  /** Cancels what runs of a guest, if anything does. */
+  async cancel(guest: string): Promise<void> {
+    await this.handle(guest)
+      .executeUpdate(GUEST_UPDATES.cancel)
+      .catch(() => undefined);
+  }
+
   /** Waits for the end of a workflow, whichever it is; for its beginning, too. */
   private async ended(workflowId: string): Promise<void> {
     for (let look = 0; look < 100; look += 1) {

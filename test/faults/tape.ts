@@ -42,46 +42,55 @@ function renamed<T>(value: T, from: { name: string; ip: string }, ip: string): T
 
 export const TAPE_IP = '10.20.0.77';
 
-/** Calls of an order whose activity number `failing` fails for good; undefined: of one that succeeds and is then removed. */
-async function record(server: Server, host: string, failing: number | undefined): Promise<{ forward: Entry[]; undo: Entry[] }> {
-  const name = `tape${failing === undefined ? '' : String(failing)}`;
-  const ip = `10.20.1.${String((failing ?? 99) + 10)}`;
+/** What is recorded: the order itself; its undo when one activity fails for good; cleaning up when all undos fail. */
+type Take = { readonly failing: number } | 'the order' | { readonly cleanupAfter: number };
+
+function never(message: string): ApplicationFailure {
+  return ApplicationFailure.create({ type: 'ToolFailed', nonRetryable: true, message });
+}
+
+async function record(server: Server, host: string, number: number, take: Take): Promise<{ forward: Entry[]; after: Entry[] }> {
+  const name = `tape${String(number)}`;
+  const ip = `10.20.1.${String(number + 10)}`;
+  const failing = take === 'the order' ? undefined : 'failing' in take ? take.failing : take.cleanupAfter;
   const world = await World.create(host);
   const forward: Entry[] = [];
-  const undo: Entry[] = [];
-  let hasFailed = false;
+  const after: Entry[] = [];
+  let part: 'forward' | 'lost' | 'after' = 'forward';
   server.lead(name, async (call, work) => {
-    (hasFailed ? undo : forward).push(entryOf(call));
-    if (!hasFailed && forward.length - 1 === failing) {
-      hasFailed = true;
-      throw ApplicationFailure.create({ type: 'ToolFailed', nonRetryable: true, message: 'the tape ends here' });
+    if (part === 'lost') throw never('no undo works here');
+    (part === 'forward' ? forward : after).push(entryOf(call));
+    if (part === 'forward' && forward.length - 1 === failing) {
+      part = take !== 'the order' && 'cleanupAfter' in take ? 'lost' : 'after';
+      throw never('the tape ends here');
     }
     return call.isControl ? work() : world.attempt(call.activity, call.input);
   });
   await server.place(orderOf(name, host, { ip }));
-  if (failing === undefined) {
+  if (take === 'the order') await server.settled(name);
+  else if ('cleanupAfter' in take) {
     await server.settled(name);
-    hasFailed = true;
-    await server.operate(name, { kind: 'terminate', id: 'end', now: true });
+    part = 'after';
+    await server.operate(name, { kind: 'cleanup', id: 'clean' });
   }
-  await server.client.workflow
-    .getHandle(guestWorkflowId(name))
-    .result()
-    .catch(() => undefined);
+  const handle = server.client.workflow.getHandle(guestWorkflowId(name));
+  if (take === 'the order') await handle.terminate('the tape is full');
+  await handle.result().catch(() => undefined);
   server.forget(name);
   world.close();
-  return renamed({ forward, undo }, { name, ip }, TAPE_IP);
+  return renamed({ forward, after }, { name, ip }, TAPE_IP);
 }
 
 /** Records an order and each of its failures. */
 export async function recordTape(server: Server, host: string): Promise<Tape> {
-  const { forward, undo: cleanup } = await record(server, host, undefined);
-  const failures = await Promise.all(forward.map((_, index) => record(server, host, index)));
+  const { forward } = await record(server, host, 0, 'the order');
+  const failures = await Promise.all(forward.map((_, index) => record(server, host, index + 1, { failing: index })));
   failures.forEach((failure, index) => {
     const [calls, expected] = [failure.forward, forward.slice(0, index + 1)].map((entries) =>
       entries.map(({ activity }) => activity).join(' '),
     );
     if (calls !== expected) throw new Error(`the tape is not the same twice: ${calls ?? ''}, not ${expected ?? ''}`);
   });
-  return { forward, undo: failures.map(({ undo }) => undo), cleanup };
+  const { after: cleanup } = await record(server, host, forward.length + 1, { cleanupAfter: forward.length - 1 });
+  return { forward, undo: failures.map(({ after }) => after), cleanup };
 }

@@ -20,7 +20,8 @@ const FIRST_PORT = 17_400;
 
 function quietRuntime(): void {
   try {
-    Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: 'ERROR' } } });
+    // A signal is this process's own affair.
+    Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: 'ERROR' } } });
   } catch {
     // Another test of this process has installed one.
   }

@@ -7,7 +7,6 @@ import type { Server } from './server.ts';
 import { TAKEN_MS } from './short-limits.ts';
 import { isLook, strike, type Matrix } from './step-faults.ts';
 import type { Entry } from './tape.ts';
-import type { World } from './world.ts';
 
 export interface WorkflowMatrix extends Matrix {
   readonly server: Server;
@@ -99,126 +98,83 @@ function named(group: string, { key, isUndo }: Place, what: string): string {
   return `${group}/${isUndo ? 'undo ' : ''}${key}/${what}`;
 }
 
-/** The process or file change of an entry that does most: where a kill in the middle hurts. */
-function heart(
-  matrix: Matrix,
-  index: number,
-): { strikeAt: (world: World, kind: 'kill-before' | 'kill-middle' | 'kill-after') => void } | undefined {
-  const calls = matrix.rehearsals[index]?.calls ?? [];
-  const call = calls.find((each) => each.kind === 'process' && !isLook(each)) ?? calls.find((each) => !isLook(each));
-  return call === undefined
-    ? undefined
-    : {
-        strikeAt: (world, kind) => {
-          world.dom0.faults.restart();
-          strike(world, call, kind);
-        },
-      };
-}
-
+/** A worker that is killed in the middle of what a step changes. Each instruction of it: the cases of single steps. */
 function workerCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
   return places.flatMap((place, index) => {
-    const found = place.isUndo ? undefined : heart(matrix, index);
-    if (found === undefined) return [];
-    return (['kill-before', 'kill-middle', 'kill-after'] as const).map((kind) =>
-      scenarioCase(
-        matrix,
-        named('worker', place, kind),
-        ({ isLastStep }) =>
-          at(place, isLastStep, {
-            before: ({ scenario }) => {
-              found.strikeAt(scenario.world, kind);
-            },
-          }),
-        { end: 'as ordered' },
-      ),
-    );
+    const calls = place.isUndo ? [] : (matrix.rehearsals[index]?.calls ?? []).filter((call) => !isLook(call));
+    const call = calls.find(({ kind }) => kind === 'process') ?? calls[0];
+    if (call === undefined) return [];
+    const kill = ({ scenario: { world } }: Moment): void => {
+      world.dom0.faults.restart();
+      strike(world, call, 'kill-middle');
+    };
+    const name = named('worker', place, 'killed in the middle');
+    return [scenarioCase(matrix, name, ({ isLastStep }) => at(place, isLastStep, { before: kill }), { end: 'as ordered' })];
   });
 }
 
-/** Fails in each attempt, or for good at once. */
+function fails(): never {
+  throw ApplicationFailure.create({ type: 'ToolFailed', message: 'it fails, for the test' });
+}
+
+/** A call that fails in each attempt, and one that was done but whose answer is lost. */
 function failureCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
-  const again = (): never => {
-    throw ApplicationFailure.create({ type: 'ToolFailed', message: 'it fails each time' });
-  };
   return places.flatMap((place) => [
-    ...(place.entry.isControl && !place.isUndo
-      ? []
-      : [
-          scenarioCase(matrix, named('fails', place, 'each time'), ({ isLastStep }) =>
-            place.isUndo && place.entry.isControl ? {} : always(place, isLastStep, again),
-          ),
-        ]),
-    scenarioCase(
-      matrix,
-      named('fails', place, 'once'),
-      ({ isLastStep }) => at(place, isLastStep, { before: again }),
-      place.isUndo ? { end: 'as before' } : { end: 'as ordered' },
-    ),
+    scenarioCase(matrix, named('fails', place, 'each time'), ({ isLastStep }) => always(place, isLastStep, fails)),
     scenarioCase(
       matrix,
       named('fails', place, 'its answer is lost'),
-      ({ isLastStep }) => at(place, isLastStep, { after: again }),
+      ({ isLastStep }) => at(place, isLastStep, { after: fails }),
       place.isUndo ? { end: 'as before' } : {},
     ),
   ]);
 }
 
+/** By the command that asks the guest, or in Temporal's own way; heard by the step, or not. */
 function cancelCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
   // At the last step a cancellation that nobody hears comes too late.
   const lastStep = matrix.tape.forward.at(-1);
   return places.flatMap((place) => {
-    const end = place.entry === lastStep ? {} : { end: 'as before' as const };
-    const late = scenarioCase(
+    const unheard = scenarioCase(
       matrix,
       named('cancel', place, 'unheard'),
       ({ isLastStep }) => at(place, isLastStep, { before: ({ scenario }) => scenario.cancel() }),
-      end,
+      place.entry === lastStep ? {} : { end: 'as before' },
     );
-    const inTheUi = scenarioCase(
-      matrix,
-      named('cancel', place, 'of the workflow'),
-      ({ isLastStep }) =>
-        at(place, isLastStep, {
-          before: async ({ scenario }) => {
-            await scenario.server.handle(scenario.name).cancel();
-          },
-        }),
-      end,
-    );
+    const cancelInTheUi = async ({ scenario }: Moment): Promise<void> => {
+      await scenario.server.handle(scenario.name).cancel();
+      await hearsOfCancel();
+    };
     const heard = scenarioCase(
       matrix,
-      named('cancel', place, 'heard'),
-      ({ isLastStep }) =>
-        at(place, isLastStep, {
-          before: async ({ scenario }) => {
-            await scenario.cancel();
-            await hearsOfCancel();
-          },
-        }),
+      named('cancel', place, 'of the workflow, heard'),
+      ({ isLastStep }) => at(place, isLastStep, { before: cancelInTheUi }),
       { end: 'as before' },
     );
-    return place.entry.isControl || place.isUndo ? [late, inTheUi] : [late, inTheUi, heard];
+    return place.entry.isControl || place.isUndo ? [unheard] : [unheard, heard];
   });
 }
 
-const CONDITIONS = ['diskFull', 'vgFull', 'noMemory', 'noLoop', 'readOnlyFs'] as const;
+/** Those that stop most steps. All of them: the cases of single steps. */
+const CONDITIONS = ['diskFull', 'readOnlyFs'] as const;
 
+/** It begins with a step, and stays until an operator mends it and cleans up. */
 function conditionCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
+  const writes = ({ entry }: Place): boolean =>
+    (matrix.rehearsals.find((rehearsal) => rehearsal.entry === entry)?.calls ?? []).some((call) => !isLook(call));
   return places
-    .filter(({ entry, isUndo }) => !entry.isControl && !isUndo)
-    .flatMap((place, index) => {
-      const writes = (matrix.rehearsals.find(({ entry }) => entry === place.entry)?.calls ?? []).some((call) => !isLook(call));
-      return (writes ? CONDITIONS : []).slice(0, index < 0 ? 0 : undefined).map((condition) =>
-        scenarioCase(matrix, named('condition', place, condition), ({ isLastStep }) =>
+    .filter((place) => !place.isUndo && writes(place))
+    .flatMap((place) =>
+      CONDITIONS.map((condition) =>
+        scenarioCase(matrix, named('stays', place, condition), ({ isLastStep }) =>
           at(place, isLastStep, {
             before: ({ scenario }) => {
               scenario.world.dom0.faults[condition] = true;
             },
           }),
         ),
-      );
-    });
+      ),
+    );
 }
 
 /** The dom0's worker goes after a call, for a while or for longer than anybody waits. */
@@ -226,7 +182,7 @@ function awayCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
   return places
     .filter(({ entry }) => !entry.isControl)
     .flatMap((place) =>
-      (['for a while', 'for too long'] as const).map((how): Case => {
+      (place.isUndo ? (['for too long'] as const) : (['for a while', 'for too long'] as const)).map((how): Case => {
         const host = `away-${named('', place, how)
           .toLowerCase()
           .replaceAll(/[^a-z0-9]+/g, '-')

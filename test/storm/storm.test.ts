@@ -46,7 +46,8 @@ async function untilSettled(order: string): Promise<void> {
   for (;;) {
     const status = await readOrder(world.session, order).catch(() => undefined);
     // What was refused stays a problem until somebody has seen it.
-    if (status !== undefined && status.trouble === undefined && status.doing === '' && (await guestOf(order)).phase === 'running') return;
+    const guest = await guestOf(order).catch(() => undefined);
+    if (status !== undefined && status.trouble === undefined && status.doing === '' && guest?.phase === 'running') return;
     await sleep(200);
   }
 }
