@@ -41,6 +41,8 @@ export interface Dom0Context {
   readonly settings: Dom0Settings;
   readonly log: StepLog;
   readonly version: string;
+  /** Throws when this machine may not act as this dom0. Asked before each attempt of a step. Default: it may. */
+  readonly mayAct?: () => Promise<void>;
 }
 
 /** Heartbeats are sent this often whether or not there is news: cancellation arrives with their answers. */
@@ -164,6 +166,7 @@ export function activityMaker(context: Dom0Context) {
       }, HEARTBEAT_MS);
       const run = async (signal: AbortSignal): Promise<R> => {
         try {
+          await context.mayAct?.();
           return await step(
             {
               host: context.host,

@@ -1,12 +1,12 @@
 /** dom0s: their ledgers, and small tasks on them. */
 import { randomBytes } from 'node:crypto';
-import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
-import { defineSearchAttributeKey } from '@temporalio/common';
+import { WithStartWorkflowOperation, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import { ApplicationFailure, defineSearchAttributeKey } from '@temporalio/common';
 import type { Capacity, LedgerAudit } from '../contract/capacity-types.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { DOM0_NAME_PATTERN } from '../contract/guest-name.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, dom0Queue, dom0WorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
-import type { Dom0Facts, Dom0State, GuestRef } from '../contract/types.ts';
+import type { Dom0Facts, Dom0State, GuestRef, Registration } from '../contract/types.ts';
 import { readLedger } from './ledgers.ts';
 import { listDom0s } from './listing.ts';
 import { joinNetwork } from './networks.ts';
@@ -41,9 +41,56 @@ type Dom0Workflow = (initial: Dom0State) => Promise<unknown>;
  * Says what a dom0's worker found there. Starts the dom0's ledger, and the one of its network, if there is none.
  *
  * @param client of the worker itself
+ * @throws GuestflowError `Busy` when another machine is registered as this dom0, and its worker lives. The place of one whose worker has asked for no
+ * work for a minute and a half is taken.
  */
 export async function registerDom0(client: Client, facts: Dom0Facts): Promise<void> {
-  await client.workflow.executeUpdateWithStart<Dom0Workflow, undefined, [Dom0Facts]>(DOM0_UPDATES.register, {
+  try {
+    await register(client, facts);
+  } catch (error) {
+    const registered = otherMachine(error);
+    if (registered === undefined) throw error;
+    if (await isServedBy(client, facts.host, registered)) throw whyNotThisMachine(facts, registered);
+    await register(client, { ...facts, replaces: registered });
+  }
+  const {
+    network: { cidr, gateway, bridge, exclude = [] },
+    addresses,
+  } = facts;
+  await joinNetwork(client, cidr, { gateway, members: [{ dom0: facts.host, bridge, exclude, addresses }] });
+}
+
+/** Identity of a dom0's worker, as Temporal shows it. */
+export function workerIdentity(host: string, machine: string): string {
+  return `dom0/${host}/${machine}/${String(process.pid)}`;
+}
+
+/** The machine for whose sake a registration was refused. */
+function otherMachine(error: unknown): string | undefined {
+  const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
+  if (!(cause instanceof ApplicationFailure) || cause.type !== 'Busy') return undefined;
+  return (cause.details?.[0] as { value?: string } | undefined)?.value;
+}
+
+async function isServedBy(client: Client, host: string, machine: string): Promise<boolean> {
+  const pollers = await pollersOf(client.workflowService, client.options.namespace, host);
+  return pollers.some((identity) => identity.startsWith(`dom0/${host}/${machine}/`));
+}
+
+function whyNotThisMachine({ host, machine }: Dom0Facts, registered: string): GuestflowError {
+  return new GuestflowError(
+    'Busy',
+    `dom0 ${host} is served by another machine (${registered}; this one is ${String(machine)}): two machines cannot be one dom0`,
+    {
+      field: 'host',
+      value: host,
+      mend: `give this machine a name of its own (host in /etc/guestflow/dom0.yaml). If it is to take the other one's place, stop the worker there; after ${String(POLLER_IS_GONE_MS / 1000)} s this one may start`,
+    },
+  );
+}
+
+async function register(client: Client, facts: Registration): Promise<void> {
+  await client.workflow.executeUpdateWithStart<Dom0Workflow, undefined, [Registration]>(DOM0_UPDATES.register, {
     args: [facts],
     startWorkflowOperation: new WithStartWorkflowOperation<Dom0Workflow>(WORKFLOWS.dom0, {
       workflowId: dom0WorkflowId(facts.host),
@@ -54,11 +101,6 @@ export async function registerDom0(client: Client, facts: Dom0Facts): Promise<vo
       staticSummary: `dom0 ${facts.host}: its ledger`,
     }),
   });
-  const {
-    network: { cidr, gateway, bridge, exclude = [] },
-    addresses,
-  } = facts;
-  await joinNetwork(client, cidr, { gateway, members: [{ dom0: facts.host, bridge, exclude, addresses }] });
 }
 
 /** A dom0's ledger. */
@@ -118,16 +160,21 @@ export async function mustBeServed(session: Session, host: string): Promise<void
 
 /** Whether a worker has asked for that dom0's steps lately. */
 async function isServed(session: Session, host: string): Promise<boolean> {
-  const { workflowService } = session.connection;
-  const { pollers } = await session.call(`dom0 ${host}`, () =>
-    workflowService.describeTaskQueue({
-      namespace: session.endpoint.namespace,
-      taskQueue: { name: dom0Queue(host) },
-      // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum lives in @temporalio/proto, which is no dependency of ours
-      taskQueueType: ACTIVITY_QUEUE,
-    }),
-  );
-  return pollers.some(({ lastAccessTime }) => Date.now() - Number(lastAccessTime?.seconds ?? 0) * 1000 < POLLER_IS_GONE_MS);
+  const { connection, endpoint } = session;
+  const pollers = await session.call(`dom0 ${host}`, () => pollersOf(connection.workflowService, endpoint.namespace, host));
+  return pollers.length > 0;
+}
+
+/** Identities of the workers that have asked for a dom0's steps lately. */
+async function pollersOf(workflowService: Client['workflowService'], namespace: string, host: string): Promise<string[]> {
+  const { pollers } = await workflowService.describeTaskQueue({
+    namespace,
+    taskQueue: { name: dom0Queue(host) },
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum lives in @temporalio/proto, which is no dependency of ours
+    taskQueueType: ACTIVITY_QUEUE,
+  });
+  const isLate = (seconds: unknown): boolean => Date.now() - Number(seconds ?? 0) * 1000 >= POLLER_IS_GONE_MS;
+  return pollers.filter(({ lastAccessTime }) => !isLate(lastAccessTime?.seconds)).map(({ identity }) => identity ?? '');
 }
 
 /** temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY */

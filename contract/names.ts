@@ -101,7 +101,7 @@ export const QUERIES = {
 
 /** Updates of the `dom0` workflow. */
 export const DOM0_UPDATES = {
-  /** The dom0 worker says what it found: `(facts: Dom0Facts) → void`. */
+  /** The dom0 worker says what it found: `(registration: Registration) → void`. Refused (`Busy`) when another machine is registered, unless it is the one that is replaced.. */
   register: 'register',
   /** Promises capacity to a guest: `(request: ReserveRequest) → PromiseAnswer`. */
   reserve: 'reserve',

@@ -216,6 +216,8 @@ export interface PreflightReport {
 /** What a dom0 has, as its own tools say. */
 export interface Dom0Facts {
   readonly host: string;
+  /** What tells the machine from others that say they are this dom0. Undefined: workers before 0.2 did not say. */
+  readonly machine?: string;
   readonly seenAt: string;
   readonly xenVersion: string;
   readonly memoryBytes: number;
@@ -234,6 +236,12 @@ export interface Dom0Facts {
   readonly policy?: Dom0Policy;
   /** What takes memory, vcpus and disk there, ours and not. dom0 itself is not among it. */
   readonly holdings?: readonly Holding[];
+}
+
+/** A dom0's worker says what it found. */
+export interface Registration extends Dom0Facts {
+  /** The machine whose place it takes, as the ledger has it: given only when no worker of that machine asks for work any more. */
+  readonly replaces?: string;
 }
 
 /** A row of `xl list`. */

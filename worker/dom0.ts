@@ -5,10 +5,12 @@ import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/w
 import { createDom0Activities } from '../activities/dom0.ts';
 import { createHost, type Host } from '../activities/host/host.ts';
 import { findEndpoint, type EndpointOptions } from '../client/config.ts';
+import { workerIdentity } from '../client/dom0.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { dom0BulkQueue, dom0Queue } from '../contract/names.ts';
 import { connectWithRetry } from './connect.ts';
 import type { Dom0WorkerSettings } from './dom0-settings.ts';
+import { Fence, thisMachine } from './fence.ts';
 import { installRuntime, type Logger } from './logger.ts';
 import { tryMachineLock } from './machine-lock.ts';
 import { registerThisDom0 } from './registration.ts';
@@ -24,8 +26,8 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly logger: Logger;
   /** The dom0. Default: this machine. */
   readonly host?: Host;
-  /** Run once after connecting, beside the work, and again with growing pauses until it succeeds. Default: registers the dom0. */
-  readonly onConnected?: ((client: Client) => Promise<void>) | undefined;
+  /** What tells this machine from others that say they are this dom0. Default: of its machine id and its firmware's id. */
+  readonly machine?: string;
   /** Whether it tells guests when their domains are gone. Default: true. */
   readonly watchesDomains?: boolean;
   /** Called when it polls. */
@@ -54,8 +56,8 @@ function common(
 /**
  * Runs the worker of a dom0 until the signal fires.
  *
- * @throws GuestflowError `Busy` when this machine runs a worker for the same dom0 already: two of them would get in each other's way on its
- * disks; `Unreachable` when Temporal was not reached within `giveUpAfterMs`.
+ * @throws GuestflowError `Busy` when this machine runs a worker for the same dom0 already (two of them would get in each other's way on its
+ * disks), or when another machine is that dom0, from the start or later; `Unreachable` when Temporal was not reached within `giveUpAfterMs`.
  */
 export async function runDom0Worker(options: Dom0WorkerOptions): Promise<void> {
   const { settings, logger } = options;
@@ -73,39 +75,58 @@ export async function runDom0Worker(options: Dom0WorkerOptions): Promise<void> {
   }
 }
 
+/** A registration that takes longer waits for a control worker: the worker polls meanwhile. */
+const FIRST_WORD_MS = 10_000;
+
 async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
-  const { settings, signal, logger } = options;
+  const { settings, signal, logger, host = createHost() } = options;
   const endpoint = await findEndpoint(options);
   const connection = await connectWithRetry(endpoint, { signal, logger, giveUpAfterMs: options.giveUpAfterMs });
   if (connection === undefined) return;
+  const client = new Client({ connection, namespace: endpoint.namespace });
+  const machine = options.machine ?? (await thisMachine());
   const ended = new AbortController();
+  const over = AbortSignal.any([signal, ended.signal]);
+  let replaced: GuestflowError | undefined;
+  const stopFor = (error: GuestflowError): void => {
+    replaced ??= error;
+    ended.abort();
+  };
   try {
-    const workers = await createWorkers(connection, endpoint.namespace, options);
-    const client = new Client({ connection, namespace: endpoint.namespace });
-    const over = AbortSignal.any([signal, ended.signal]);
-    const { host = createHost() } = options;
-    const registered = register(client, options, over);
-    const watched = options.watchesDomains === false ? undefined : watchDomains({ client, host, log: logger, signal: over });
-    await runWorkers(workers, signal, () => {
-      logger.info({ dom0: settings.host, bulkSlots: settings.bulkSlots }, 'dom0 worker polls');
-      options.onReady?.();
-    }).finally(() => {
-      ended.abort();
-    });
+    const registered = register(client, { options, host, machine, signal: over }).catch(stopFor);
+    await Promise.race([registered, sleep(FIRST_WORD_MS, undefined, { ref: false })]);
+    if (!over.aborted) {
+      const fence = new Fence({ host: settings.host, machine, client, onLost: stopFor });
+      const workers = await createWorkers(connection, endpoint.namespace, { options, host, machine, mayAct: () => fence.mustHold() });
+      const watched = options.watchesDomains === false ? undefined : watchDomains({ client, host, log: logger, signal: over });
+      await runWorkers(workers, over, () => {
+        logger.info({ dom0: settings.host, bulkSlots: settings.bulkSlots }, 'dom0 worker polls');
+        options.onReady?.();
+      }).finally(() => {
+        ended.abort();
+      });
+      await watched;
+    }
     await registered;
-    await watched;
+    if (replaced !== undefined) throw replaced;
   } finally {
     await connection.close();
   }
 }
 
+interface Machine {
+  readonly options: Dom0WorkerOptions;
+  readonly host: Host;
+  readonly machine: string;
+}
+
 async function createWorkers(
   connection: NativeConnection,
   namespace: string,
-  { settings, logger, host = createHost() }: Dom0WorkerOptions,
+  { options: { settings, logger }, host, machine, mayAct }: Machine & { readonly mayAct: () => Promise<void> },
 ): Promise<Worker[]> {
-  const activities = createDom0Activities({ host, settings, log: logger, version: packageJson.version });
-  const shared = { connection, namespace, ...common(settings) };
+  const activities = createDom0Activities({ host, settings, log: logger, version: packageJson.version, mayAct });
+  const shared = { connection, namespace, identity: workerIdentity(settings.host, machine), ...common(settings) };
   const short = { taskQueue: dom0Queue(settings.host), activities: activities.short, maxConcurrentActivityTaskExecutions: SHORT_SLOTS };
   const bulk = {
     taskQueue: dom0BulkQueue(settings.host),
@@ -115,12 +136,13 @@ async function createWorkers(
   return await Promise.all([short, bulk].map((own) => Worker.create({ ...shared, ...own })));
 }
 
-/** Registers, however long it takes until somebody listens; never fails. */
-async function register(client: Client, options: Dom0WorkerOptions, signal: AbortSignal): Promise<void> {
-  const { logger, settings, host = createHost() } = options;
-  const onConnected =
-    options.onConnected ??
-    ((connected: Client) => registerThisDom0(connected, { host, settings, log: logger, version: packageJson.version }));
+/**
+ * Registers, however long it takes until somebody listens.
+ *
+ * @throws GuestflowError `Busy` when another machine is this dom0; whatever else fails is tried again.
+ */
+async function register(client: Client, { options, host, machine, signal }: Machine & { readonly signal: AbortSignal }): Promise<void> {
+  const { logger, settings } = options;
   const stopped = new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => {
       resolve();
@@ -129,9 +151,10 @@ async function register(client: Client, options: Dom0WorkerOptions, signal: Abor
   for (let pauseMs = 1_000; !signal.aborted; pauseMs = Math.min(pauseMs * 2, 60_000)) {
     try {
       // Registration waits for a control worker, which must not hold up the end of this one.
-      await Promise.race([onConnected(client), stopped]);
+      await Promise.race([registerThisDom0(client, { host, settings, log: logger, version: packageJson.version, machine }), stopped]);
       return;
     } catch (error) {
+      if (error instanceof GuestflowError && error.type === 'Busy') throw error;
       logger.warn(
         { reason: error instanceof Error ? error.message : String(error), retryInMs: pauseMs },
         'the dom0 could not be registered; trying again',

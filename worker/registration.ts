@@ -9,12 +9,18 @@ import type { Dom0Settings } from '../contract/dom0-settings.ts';
 /** Looks at the dom0 and registers it. */
 export async function registerThisDom0(
   client: Client,
-  context: { readonly host: Host; readonly settings: Dom0Settings; readonly log: StepLog; readonly version: string },
+  context: {
+    readonly host: Host;
+    readonly settings: Dom0Settings;
+    readonly log: StepLog;
+    readonly version: string;
+    readonly machine?: string;
+  },
 ): Promise<void> {
   const facts = await dom0Facts(
     { ...context, signal: new AbortController().signal, attempt: 1, progress: () => undefined },
     context.version,
   );
-  await registerDom0(client, facts);
+  await registerDom0(client, context.machine === undefined ? facts : { ...facts, machine: context.machine });
   context.log.info({ dom0: facts.host, xen: facts.xenVersion }, 'dom0 registered');
 }

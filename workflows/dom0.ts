@@ -12,7 +12,7 @@ import {
 } from '@temporalio/workflow';
 import type { Capacity, LedgerAudit, NetworkAccess } from '../contract/capacity-types.ts';
 import { DOM0_UPDATES, QUERIES } from '../contract/names.ts';
-import type { Dom0Facts, Dom0State, PromiseAnswer, ReserveRequest } from '../contract/types.ts';
+import type { Dom0State, PromiseAnswer, Registration, ReserveRequest } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
 import { afterAudit } from './audit-ledger.ts';
 import { lookAt, releaseLeases } from './dom0-audit.ts';
@@ -21,7 +21,7 @@ import { declareVersioning } from './versioning.ts';
 
 export const ledgerQuery = defineQuery<Dom0State>(QUERIES.ledger);
 export const capacityQuery = defineQuery<{ capacity: Capacity; owners: { guest: string; order: string }[] }>(QUERIES.capacity);
-export const registerUpdate = defineUpdate<undefined, [Dom0Facts]>(DOM0_UPDATES.register);
+export const registerUpdate = defineUpdate<undefined, [Registration]>(DOM0_UPDATES.register);
 export const reserveUpdate = defineUpdate<PromiseAnswer, [ReserveRequest]>(DOM0_UPDATES.reserve);
 export const releaseUpdate = defineUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release);
 export const drainUpdate = defineUpdate<undefined, [boolean]>(DOM0_UPDATES.drain);
@@ -60,7 +60,11 @@ class Dom0 {
       capacity: capacityOf(this.state),
       owners: this.state.promised.map(({ guest, order }) => ({ guest, order })),
     }));
-    setHandler(registerUpdate, (facts) => this.change({ facts }));
+    setHandler(registerUpdate, ({ replaces: _former, ...facts }) => this.change({ facts }), {
+      validator: (registration: Registration) => {
+        this.mustBeTheDom0(registration);
+      },
+    });
     setHandler(drainUpdate, (drained) => this.change({ drained }));
     setHandler(attachUpdate, (access) =>
       this.change({ networks: [...(this.state.networks ?? []).filter(({ cidr }) => cidr !== access.cidr), access] }),
@@ -75,6 +79,18 @@ class Dom0 {
     this.state = { ...this.state, ...next };
     setCurrentDetails(describe(this.state));
     return undefined;
+  }
+
+  /** One machine at a time is this dom0: of two that say so, the second is refused. */
+  private mustBeTheDom0({ machine, replaces }: Registration): void {
+    const registered = this.state.facts?.machine;
+    if (registered === undefined || machine === registered || replaces === registered) return;
+    throw ApplicationFailure.create({
+      type: 'Busy',
+      nonRetryable: true,
+      message: `another machine (${registered}) is registered as dom0 ${this.state.host}`,
+      details: [{ field: 'host', value: registered }],
+    });
   }
 
   private reserve(request: ReserveRequest): PromiseAnswer {

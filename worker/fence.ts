@@ -1,0 +1,83 @@
+/**
+ * The fence of a dom0: of several machines whose workers say that they are the same dom0, one is. The dom0's ledger knows which; a worker asks it
+ * before each step, so that one which has been replaced while it was cut off does nothing any more.
+ */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import { GuestflowError } from '../contract/errors.ts';
+import { dom0WorkflowId, QUERIES } from '../contract/names.ts';
+import type { Dom0State } from '../contract/types.ts';
+
+/** An answer of the ledger holds for so many milliseconds. */
+const ANSWER_HOLDS_MS = 10_000;
+/** A ledger that does not answer cannot have accepted another machine either: it is asked for no longer than this. */
+const ASK_LIMIT_MS = 5_000;
+
+/**
+ * What tells this machine from others: 16 hexadecimal digits, the same after a reboot. Copies of one machine have one `/etc/machine-id` until
+ * somebody changes that; the firmware's own id tells them apart where there is one.
+ */
+export async function thisMachine(): Promise<string> {
+  const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
+  const parts = [await read('/etc/machine-id'), await read('/sys/class/dmi/id/product_uuid')].map((part) => part.trim());
+  const known = parts.some((part) => part !== '') ? parts : [hostname()];
+  return createHash('sha256')
+    .update(JSON.stringify(['guestflow', ...known]))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+/** Whether this machine may act as the dom0. */
+export class Fence {
+  private readonly host: string;
+  private readonly machine: string;
+  private readonly client: Pick<Client, 'workflow'>;
+  private readonly onLost: (error: GuestflowError) => void;
+  private answeredAt = Number.NEGATIVE_INFINITY;
+
+  /** @param onLost told once it is known that another machine has taken this one's place. */
+  constructor(options: {
+    readonly host: string;
+    readonly machine: string;
+    readonly client: Pick<Client, 'workflow'>;
+    readonly onLost: (error: GuestflowError) => void;
+  }) {
+    this.host = options.host;
+    this.machine = options.machine;
+    this.client = options.client;
+    this.onLost = options.onLost;
+  }
+
+  /**
+   * Resolves when no other machine is registered as the dom0.
+   *
+   * @throws GuestflowError `Busy`, retryable: the right worker may take the step's next attempt.
+   */
+  async mustHold(): Promise<void> {
+    if (performance.now() - this.answeredAt < ANSWER_HOLDS_MS) return;
+    const machine = await this.askLedger();
+    if (machine !== undefined && machine !== this.machine) {
+      const error = new GuestflowError(
+        'Busy',
+        `this machine (${this.machine}) does not act as dom0 ${this.host} any more: another one (${machine}) is registered as it`,
+        {},
+        true,
+      );
+      this.onLost(error);
+      throw error;
+    }
+    this.answeredAt = performance.now();
+  }
+
+  /** The machine that is registered; undefined when the ledger does not say. */
+  private async askLedger(): Promise<string | undefined> {
+    const asked = this.client.workflow
+      .getHandle(dom0WorkflowId(this.host))
+      .query<Dom0State>(QUERIES.ledger)
+      .then(({ facts }) => facts?.machine);
+    return Promise.race([asked.catch(() => undefined), sleep(ASK_LIMIT_MS, undefined, { ref: false })]);
+  }
+}
