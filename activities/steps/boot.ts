@@ -18,6 +18,8 @@ const GONE_LIMIT_MS = 2 * 60_000;
 /** A domain that xl could not destroy, because it was ending already (by its `on_crash`), has gone after this long. */
 const ENDING_LIMIT_MS = 20_000;
 const POLL_MS = 500;
+/** An installer's first boot may restart a guest once or twice; one that does it more often will not answer. */
+const MOST_RESTARTS = 3;
 
 /** Asked of a guest over the bridge: answering it is "booted". */
 export const HELLO_SCRIPT = 'uname -r; findmnt -n -o SOURCE /; df -B1 --output=size / | tail -n 1';
@@ -50,6 +52,7 @@ async function showsItsKey(env: StepEnv, ref: GuestRef, ip: string): Promise<{ k
 async function awaitAnswer(env: StepEnv, ref: GuestRef, ip: string): Promise<{ kernel: string; rootDevice: string }> {
   const sealed = (await env.host.files.info(guestPaths(env.settings, ref.name).provisionKey)) === undefined;
   const started = Date.now();
+  const seen = new Set<number>();
   for (;;) {
     const answer = sealed ? await showsItsKey(env, ref, ip) : await sayHello(env, ref, ip);
     if (answer !== undefined) return answer;
@@ -57,6 +60,9 @@ async function awaitAnswer(env: StepEnv, ref: GuestRef, ip: string): Promise<{ k
     const domain = await findDomain(env.host, ref.name);
     if (domain === undefined || domain.state.includes('c'))
       return notAnswering(env, ref, `stopped ${String(seconds)} s after it was started`);
+    seen.add(domain.id);
+    if (seen.size > MOST_RESTARTS + 1)
+      return notAnswering(env, ref, `restarted ${String(seen.size - 1)} times in ${String(seconds)} s without answering`);
     if (Date.now() - started > ANSWER_LIMIT_MS) return notAnswering(env, ref, `did not answer at ${ip} within ${String(seconds)} s`);
     env.progress(`waiting for ${ref.name} to answer at ${ip} (${String(seconds)} s)`);
     await sleep(POLL_MS, undefined, { signal: env.signal });
