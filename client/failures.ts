@@ -4,6 +4,7 @@ import {
   isGrpcDeadlineError,
   isGrpcServiceError,
   QueryNotRegisteredError,
+  ScheduleNotFoundError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -53,7 +54,7 @@ function fromFailure(link: unknown, subject: string): GuestflowError | undefined
 
 /** A failure of the call itself. */
 function fromClient(link: unknown, subject: string, address: string): GuestflowError | undefined {
-  if (link instanceof WorkflowNotFoundError)
+  if (link instanceof WorkflowNotFoundError || link instanceof ScheduleNotFoundError)
     return new GuestflowError('NotFound', `there is no ${subject}`, { mend: 'guestflow list shows what there is' });
   if (link instanceof WorkflowExecutionAlreadyStartedError) return new GuestflowError('Busy', `${subject} exists already`);
   if (link instanceof QueryNotRegisteredError)

@@ -4,7 +4,7 @@ import type { Session } from './session.ts';
 
 /** When the next nightly backup begins (ISO 8601), or undefined when its Schedule is paused. */
 export async function nextBackup(session: Session, name: string): Promise<string | undefined> {
-  const { state, info } = await session.call(`the nightly backup of ${name}`, () =>
+  const { state, info } = await session.call(`nightly backup of ${name}`, () =>
     session.client.schedule.getHandle(nightlyScheduleId(name)).describe(),
   );
   return state.paused ? undefined : info.nextActionTimes[0]?.toISOString();

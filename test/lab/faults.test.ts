@@ -1,14 +1,19 @@
-/** What is promised when things break, on a real Xen: an order is finished or undone, whatever dies and whenever. */
+/**
+ * What is promised when things break, on a real Xen: an order is finished or undone, whatever dies and whenever. `GUESTFLOW_LAB=full` adds the long ones:
+ * twenty kills in one life, the power cut in each step, the network away for longer than a heartbeat may be late.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import type { GuestOrder } from '../../contract/types.ts';
-import { outcomeOf, randomOf, strike, type FaultName, type Moment } from './faults.ts';
-import { leftOf, untilStep } from './guests.ts';
+import { PROVISION_STEPS, type GuestOrder } from '../../contract/types.ts';
+import { FAULTS, outcomeOf, randomOf, strike, type FaultName, type Moment } from './faults.ts';
+import { leftOf, onDom0, untilStep } from './guests.ts';
 import { inventoryOf, type Inventory } from './inventory.ts';
 import { openRig, type Rig } from './rig.ts';
 
 /** `GUESTFLOW_SEED=N` runs the moments of another seed. */
 const SEED = Number(process.env['GUESTFLOW_SEED'] ?? '1');
+const IS_FULL = process.env['GUESTFLOW_LAB'] === 'full';
+const LONG_MS = 3_000_000;
 
 const random = randomOf(SEED);
 let rig: Rig;
@@ -24,13 +29,29 @@ afterAll(async () => {
   await rig.close();
 });
 
-const orderGuest = async (name: string): Promise<GuestOrder> => {
-  const order = await rig.order({ name, order: `faults-${name}`, disk: '1GiB' });
+const orderGuest = async (name: string, more: object = {}): Promise<GuestOrder> => {
+  const order = await rig.order({ name, order: `faults-${name}`, disk: '1GiB', ...more });
   await rig.flow.order(order);
   orders.push(order);
   return order;
 };
+/** Names of the guests that an earlier test has left running. */
+const others = async (): Promise<string[]> => (await rig.flow.list()).filter(({ phase }) => phase === 'running').map(({ name }) => name);
 const moment = (fault: FaultName, step: string, longestMs: number): Moment => ({ fault, step, afterMs: Math.round(random() * longestMs) });
+const say = (text: string): void => {
+  process.stderr.write(`lab: ${text}\n`);
+};
+/** The order is finished as ordered or undone whole: the checks are those of `outcomeOf`. */
+const expectGoodEnd = async (order: GuestOrder): Promise<void> => {
+  const { phase, reason, wrong } = await outcomeOf(
+    rig,
+    order,
+    before,
+    (await others()).filter((name) => name !== order.name),
+  );
+  say(`${order.name} is ${phase}${reason === '' ? '' : ` (${reason.split('\n')[0] ?? ''})`}`);
+  expect(wrong).toEqual([]);
+};
 
 describe(`seed ${String(SEED)}`, () => {
   test('an order that is cancelled while its image is made is undone whole', async () => {
@@ -45,22 +66,119 @@ describe(`seed ${String(SEED)}`, () => {
     });
   });
 
-  test('an order is finished or undone, whatever dies, and whenever: its dom0 worker and its dom0 again and again, Temporal with the control worker, the way between them', async () => {
-    const order = await orderGuest('gamma');
-    await strike(rig, order.name, [
-      moment('worker killed', 'create-image', 10_000),
-      moment('power cut', 'create-image', 20_000),
-      moment('Temporal and control worker killed', 'cfg-fix', 30_000),
-      moment('worker killed', 'boot', 30_000),
-      moment('power cut', 'lvm-migration', 30_000),
-      moment('link cut', 'lvm-migration', 60_000),
-      moment('worker killed', 'nightly-backup', 15_000),
-    ]);
-    expect(await outcomeOf(rig, order, before)).toMatchObject({ wrong: [] });
+  test('an order whose kernel is none ends with what xl says, and is undone whole', async () => {
+    const kernel = (await onDom0(rig, `sed -n 's/^kernel: *//p' /etc/guestflow/dom0.yaml`)).trim();
+    await onDom0(rig, `mv ${kernel} ${kernel}.good; head -c 1048576 /dev/urandom > ${kernel}`);
+    try {
+      const order = await orderGuest('lambda');
+      const { phase, reason, wrong } = await outcomeOf(rig, order, before);
+      say(`${order.name}: ${reason}`);
+      expect({ phase, wrong }).toEqual({ phase: 'failed', wrong: [] });
+      expect(reason).toMatch(/^ToolFailed: xl create .*kernel/is);
+    } finally {
+      await onDom0(rig, `mv -f ${kernel}.good ${kernel}`);
+    }
   });
 
+  test('an order whose guest panics and restarts in a loop ends with its console, and is undone whole', async () => {
+    const order = await orderGuest('my', { extra: ['panic=1', 'init=/nonexistent'] });
+    const { phase, reason, wrong } = await outcomeOf(rig, order, before);
+    say(`${order.name}: ${reason}`);
+    expect({ phase, wrong }).toEqual({ phase: 'failed', wrong: [] });
+    expect(reason).toMatch(/^GuestDidNotAnswer: guest my (restarted \d+ times|stopped)[^]*panic/i);
+  });
+
+  test('an order during whose copy the disk fills up says so, and is undone whole', async () => {
+    const order = await orderGuest('ny');
+    await untilStep(rig, order.name, 'create-image');
+    try {
+      await onDom0(rig, 'fallocate -l "$(( $(stat -f -c "%a * %S" /home/xen) - 50 * 1048576 ))" /home/full');
+      const { phase, reason, wrong } = await outcomeOf(rig, order, before);
+      say(`${order.name}: ${reason}`);
+      expect({ phase, wrong }).toEqual({ phase: 'failed', wrong: [] });
+      expect(reason).toMatch(/no space|not enough|too little|free/i);
+    } finally {
+      await onDom0(rig, 'rm -f /home/full');
+    }
+  });
+
+  test('an order is finished or undone, whatever dies, and whenever: its dom0 worker and its dom0 again and again, Temporal with the control worker, the way between them', async () => {
+    const order = await orderGuest('gamma');
+    await strike(
+      rig,
+      order.name,
+      [
+        moment('worker killed', 'create-image', 10_000),
+        moment('power cut', 'create-image', 20_000),
+        moment('Temporal and control worker killed', 'cfg-fix', 30_000),
+        moment('worker killed', 'boot', 30_000),
+        moment('power cut', 'lvm-migration', 30_000),
+        moment('link cut', 'lvm-migration', 60_000),
+        moment('worker killed', 'nightly-backup', 15_000),
+      ],
+      say,
+    );
+    await expectGoodEnd(order);
+  });
+
+  test.runIf(IS_FULL)(
+    'an order during which the worker is killed twenty times is finished or undone, and so is its end',
+    async () => {
+      const order = await orderGuest('xi');
+      let kills = 0;
+      const isOver = async (): Promise<boolean> => !['ordered', 'provisioning'].includes((await rig.flow.status(order.name)).phase);
+      for (; kills < 20 && !(await isOver()); kills += 1) {
+        await sleep(5_000 + random() * 25_000);
+        await FAULTS['worker killed'](rig);
+      }
+      say(`${order.name}: ${String(kills)} kills while it was ordered`);
+      await expectGoodEnd(order);
+      if ((await rig.flow.status(order.name)).phase !== 'running') return;
+      const ending = rig.flow.operate(order.name, 'terminate', { now: true });
+      for (; kills < 20; kills += 1) {
+        await sleep(3_000 + random() * 10_000);
+        await FAULTS['worker killed'](rig);
+      }
+      expect((await ending).phase).toBe('gone');
+      expect(await leftOf(rig, order, before, await others())).toEqual([]);
+    },
+    LONG_MS,
+  );
+
+  test.runIf(IS_FULL)(
+    'an order in each of whose steps the power is cut is finished or undone',
+    async () => {
+      const order = await orderGuest('omikron');
+      // The first step is the ledger's.
+      const steps = PROVISION_STEPS.filter((step) => step !== 'reserve');
+      await strike(
+        rig,
+        order.name,
+        steps.map((step) => moment('power cut', step, step === 'create-image' || step === 'lvm-migration' ? 30_000 : 5_000)),
+        say,
+      );
+      await expectGoodEnd(order);
+    },
+    LONG_MS,
+  );
+
+  test.runIf(IS_FULL)(
+    'a step that Temporal has given up while the way to it was cut does not meet itself when it is handed out again',
+    async () => {
+      const order = await orderGuest('pi');
+      await strike(
+        rig,
+        order.name,
+        [moment('link cut for long', 'create-image', 15_000), moment('link cut for long', 'lvm-migration', 30_000)],
+        say,
+      );
+      await expectGoodEnd(order);
+    },
+    LONG_MS,
+  );
+
   test('after all of that, the guests are terminated, and dom0, ledger and Temporal are as before', async () => {
-    const running = (await rig.flow.list()).filter(({ phase }) => phase === 'running').map(({ name }) => name);
+    const running = await others();
     await Promise.all(
       orders.filter(({ name }) => running.includes(name)).map(({ name }) => rig.flow.operate(name, 'terminate', { now: true })),
     );
