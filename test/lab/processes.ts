@@ -2,8 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { createRunner } from '../../activities/host/run.ts';
 import { isServerAlive, startServer, stopServer, type ServerProcess } from '../../activities/host/run-server.ts';
+import { freePort } from '../../lab/start.ts';
 import { bundleWorkflows } from '../../worker/bundle.ts';
 import { startEmbeddedTemporal } from '../../worker/embedded-temporal.ts';
 
@@ -39,6 +42,62 @@ export async function startControlWorker(stateDir: string, address: string): Pro
     detached: true,
   });
   await writeFile(controlRecord(stateDir), JSON.stringify(server));
+}
+
+/** The gateway, as its executable runs. */
+export interface GatewayProcess {
+  readonly url: string;
+  /** Bearer of every scope. */
+  readonly token: string;
+  stop(): Promise<void>;
+}
+
+interface GatewayFiles {
+  readonly stripeSecretFile: string;
+  readonly plans: string;
+  readonly prices: string;
+  /** Made here, with one token in it. */
+  readonly tokenFile: string;
+}
+
+/** Starts the gateway, and returns when it listens. */
+export async function startGateway(stateDir: string, address: string, files: GatewayFiles): Promise<GatewayProcess> {
+  const guestflow = join(ROOT, 'bin', 'guestflow.mjs');
+  const scopes = ['guests:read', 'guests:order', 'guests:operate', 'guests:terminate'].flatMap((scope) => ['--scope', scope]);
+  const made = await createRunner().run(
+    process.execPath,
+    [guestflow, 'gateway', 'token', 'story', ...scopes, '--file', files.tokenFile, '--json'],
+    { cwd: ROOT },
+  );
+  const port = await freePort();
+  const server = await startServer({
+    command: process.execPath,
+    args: [
+      ...[guestflow, 'gateway', '--address', address, '--listen', `127.0.0.1:${String(port)}`],
+      ...[
+        '--stripe-secret-file',
+        files.stripeSecretFile,
+        '--token-file',
+        files.tokenFile,
+        '--plans',
+        files.plans,
+        '--prices',
+        files.prices,
+      ],
+    ],
+    logFile: join(stateDir, 'gateway.log'),
+    cwd: ROOT,
+  });
+  const url = `http://127.0.0.1:${String(port)}`;
+  while (isServerAlive(server)) {
+    const listens = await fetch(url).then(
+      () => true,
+      () => false,
+    );
+    if (listens) return { url, token: (JSON.parse(made.stdout) as { token: string }).token, stop: () => stopServer(server) };
+    await sleep(100);
+  }
+  throw new Error(`the gateway did not start: ${readFileSync(join(stateDir, 'gateway.log'), 'utf8')}`);
 }
 
 /** As a crash of the machine that both run on. Does not wait for anything, so that it serves at the very end of a process, too. */

@@ -1,0 +1,155 @@
+/**
+ * From a signup to the last byte, as a customer and a billing system see it: a signed event of Stripe's makes a guest on a real Xen; what is then said of
+ * the subscription, and asked for at the REST API, is what becomes of the guest.
+ */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import Stripe from 'stripe';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { guestNameOfOrder } from '../../contract/billing.ts';
+import { GiB } from '../../contract/sizes.ts';
+import type { GuestOrder, GuestPhase, GuestStatus } from '../../contract/types.ts';
+import { session, stripeEvent, subscription } from '../unit/gateway/stripe-events.ts';
+import { domainOf, inGuest, leftOf, onDom0, volumesOf } from './guests.ts';
+import { inventoryOf, type Inventory } from './inventory.ts';
+import { startGateway, type GatewayProcess } from './processes.ts';
+import { openRig, type Rig } from './rig.ts';
+
+const ORDER = 'SUB-10042';
+const NAME = guestNameOfOrder(ORDER);
+const HOSTNAME = 'shop.example.org';
+const SECRET = 'whsec_story_0123456789abcdef';
+const PLANS = 'tiny:\n  memory: 256MiB\n  vcpus: 1\n  disk: 1GiB\n  swap: 128MiB\n  graceDays: 3\n';
+const LIMIT_MS = 900_000;
+
+let rig: Rig;
+let gateway: GatewayProcess;
+let before: Inventory;
+let token: string;
+let clock = Math.floor(Date.now() / 1000) - 100;
+
+beforeAll(async () => {
+  rig = await openRig(inject('lab'));
+  before = await inventoryOf(rig.lab);
+  const file = async (name: string, text: string): Promise<string> => {
+    const path = join(rig.stateDir, name);
+    await writeFile(path, text, { mode: 0o600 });
+    return path;
+  };
+  gateway = await startGateway(rig.stateDir, `127.0.0.1:${String(rig.temporalPort)}`, {
+    stripeSecretFile: await file('stripe-secret', `${SECRET}\n`),
+    tokenFile: join(rig.stateDir, 'tokens.yaml'),
+    plans: await file('plans.yaml', PLANS),
+    prices: await file('prices.yaml', 'prices:\n  price_tiny: tiny\n'),
+  });
+  ({ token } = gateway);
+});
+afterAll(async () => {
+  await gateway.stop();
+  await rig.close();
+});
+
+/** What Stripe sends about the subscription: each event a second later than the one before. */
+async function stripeSays(type: string, object: object): Promise<Response> {
+  clock += 1;
+  const event = stripeEvent({ id: `evt_${String(clock)}`, type, object });
+  const body = JSON.stringify({ ...event, created: clock });
+  return fetch(`${gateway.url}/webhooks/stripe`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'stripe-signature': Stripe.webhooks.generateTestHeaderString({ payload: body, secret: SECRET }),
+    },
+    body,
+  });
+}
+
+/** Stripe's limit for a value of metadata is 500 characters: a key fits. */
+const metadata = (): object => ({ metadata: { order: ORDER, hostname: HOSTNAME, plan: 'tiny', sshKeys: rig.publicKey } });
+const priced = (): object => ({
+  ...metadata(),
+  items: { object: 'list', data: [{ id: 'si_1', object: 'subscription_item', price: { id: 'price_tiny', object: 'price' } }] },
+});
+
+async function api(method: 'GET' | 'POST', path: string, body?: object): Promise<{ status: number; document: Record<string, unknown> }> {
+  const response = await fetch(`${gateway.url}/v1/guests/${NAME}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, document: (await response.json()) as Record<string, unknown> };
+}
+
+async function untilPhase(phase: GuestPhase): Promise<GuestStatus> {
+  let status: GuestStatus | undefined;
+  await expect
+    .poll(
+      async () => {
+        status = await rig.flow.status(NAME).catch(() => undefined);
+        return status?.operation === undefined ? status?.phase : 'busy';
+      },
+      { timeout: LIMIT_MS, interval: 1_000 },
+    )
+    .toBe(phase);
+  if (status === undefined) throw new Error(`${NAME} has no status`);
+  return status;
+}
+
+const orderOf = (): GuestOrder => ({ name: NAME, order: ORDER, dom0: 'lab', diskBytes: GiB }) as GuestOrder;
+const inside = async (script: string): Promise<string> => {
+  const { spec } = await rig.flow.status(NAME);
+  return inGuest(rig, { name: NAME }, spec?.network.ip ?? '', script);
+};
+
+test('a checkout that is not paid yet orders nothing; once it is paid, the customer logs in to a guest of the host name that was bought', async () => {
+  expect((await stripeSays('checkout.session.completed', session({ payment_status: 'unpaid', ...metadata() }))).status).toBe(200);
+  expect((await stripeSays('customer.subscription.created', subscription('incomplete', priced()))).status).toBe(200);
+  await expect(rig.flow.status(NAME)).rejects.toMatchObject({ type: 'NotFound' });
+  expect((await stripeSays('customer.subscription.updated', subscription('active', priced()))).status).toBe(200);
+  await untilPhase('running');
+  expect(await inside('hostname; echo bought > /root/bought; sync')).toBe(`${HOSTNAME.split('.')[0] ?? ''}\n`);
+  expect((await api('GET', '')).document).toMatchObject({ phase: 'running', plan: 'tiny', order: ORDER, hostname: HOSTNAME });
+});
+
+test('an event that nobody signed, or that comes late with an old time, changes nothing', async () => {
+  const forged = await fetch(`${gateway.url}/webhooks/stripe`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'stripe-signature': 't=1,v1=00' },
+    body: JSON.stringify(stripeEvent({ type: 'customer.subscription.deleted', object: subscription('canceled', priced()) })),
+  });
+  expect([400, 401]).toContain(forged.status);
+  const now = clock;
+  clock -= 50;
+  expect((await stripeSays('customer.subscription.updated', subscription('unpaid', priced()))).status).toBe(200);
+  clock = now;
+  expect((await api('GET', '')).document).toMatchObject({ phase: 'running', waiting: [] });
+});
+
+test('a subscription that is not paid any more suspends the guest, and paid again it resumes, with what was on it', async () => {
+  expect((await stripeSays('customer.subscription.updated', subscription('unpaid', priced()))).status).toBe(200);
+  await untilPhase('suspended');
+  expect(await domainOf(rig, NAME)).toBeUndefined();
+  expect(await onDom0(rig, 'ls -A /etc/xen/auto')).toBe('');
+  expect((await stripeSays('customer.subscription.updated', subscription('active', priced()))).status).toBe(200);
+  await untilPhase('running');
+  expect(await inside('cat /root/bought')).toBe('bought\n');
+});
+
+test('a subscription that is deleted terminates the guest, whose disks stay for its grace period; the operator brings it back with its address', async () => {
+  const address = (await rig.flow.status(NAME)).spec?.network.ip;
+  expect((await stripeSays('customer.subscription.deleted', subscription('canceled', priced()))).status).toBe(200);
+  const { graceUntil } = await untilPhase('terminating');
+  expect(Date.parse(graceUntil ?? '') - Date.now()).toBeGreaterThan(2.9 * 86_400_000);
+  expect((await volumesOf(rig, NAME)).map(({ name }) => name).sort()).toEqual([`del-${NAME}-root`, `del-${NAME}-swap`]);
+  expect((await api('POST', '/undelete')).status).toBeLessThan(300);
+  expect((await untilPhase('running')).spec?.network.ip).toBe(address);
+  expect(await inside('cat /root/bought')).toBe('bought\n');
+});
+
+test('terminated for good it is gone: dom0, ledger and Temporal are as before the signup', async () => {
+  expect((await api('POST', '/terminate', { now: true })).status).toBe(422);
+  expect((await api('POST', '/terminate', { now: true, confirm: NAME })).status).toBeLessThan(300);
+  await expect.poll(async () => (await rig.flow.status(NAME)).phase, { timeout: LIMIT_MS, interval: 1_000 }).toBe('gone');
+  expect(await leftOf(rig, orderOf(), before)).toEqual([]);
+  expect(await rig.flow.dom0Task('lab', 'audit')).toEqual([]);
+});
