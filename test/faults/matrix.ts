@@ -1,6 +1,6 @@
 /** Builds the cases and runs them, many at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Case, End } from './case.ts';
+import type { Case, End, Verdict } from './case.ts';
 import { installClocks } from './clock.ts';
 import { commandCases } from './commands.ts';
 import { lastingCases } from './conditions.ts';
@@ -9,7 +9,7 @@ import { crowdCases } from './crowd.ts';
 import { lookAlikeCases } from './lookalikes.ts';
 import { perform } from './perform.ts';
 import { restartCases } from './restart-faults.ts';
-import { Server } from './server.ts';
+import { failureOf, Server } from './server.ts';
 import { Stages } from './stage.ts';
 import { stepFaultCases, type Matrix } from './step-faults.ts';
 import { recordTape, type Tape } from './tape.ts';
@@ -54,16 +54,26 @@ async function makeMatrix(tape: Tape, stages: Stages): Promise<Matrix> {
 
 /** A case that does not end would hold up all others without a word. */
 const CASE_LIMIT_MS = 180_000;
+/** How long those are waited for, once their guests are ended. */
+const SETTLE_MS = 20_000;
 
-async function tooLong(): Promise<never> {
-  await sleep(CASE_LIMIT_MS, undefined, { ref: false });
+async function tooLong(signal: AbortSignal): Promise<never> {
+  await sleep(CASE_LIMIT_MS, undefined, { ref: false, signal });
   throw new Error(`it has not ended after ${String(CASE_LIMIT_MS / 1000)} s`);
+}
+
+function inWords(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { type, message } = failureOf(error);
+  return `${type}: ${message}\n${error.stack ?? ''}`;
 }
 
 /** Runs cases and counts how they ended. */
 class Tally {
   readonly failed: string[] = [];
   count = 0;
+  /** Those that took too long are in here until they end. */
+  private readonly running = new Set<Promise<Verdict>>();
   private readonly ends = new Map<End, number>();
   private readonly say: (line: string) => void;
 
@@ -73,10 +83,14 @@ class Tally {
 
   private async runOne(current: Case): Promise<void> {
     const { name } = current;
-    const verdict = await Promise.race([current.run(), tooLong()]).catch((error: unknown) => ({
+    const isOver = new AbortController();
+    const running = current.run().finally(() => this.running.delete(running));
+    this.running.add(running);
+    const verdict = await Promise.race([running, tooLong(isOver.signal)]).catch((error: unknown) => ({
       end: 'as before' as const,
-      complaints: [error instanceof Error ? (error.stack ?? error.message) : String(error)],
+      complaints: [inWords(error)],
     }));
+    isOver.abort();
     this.count += 1;
     this.ends.set(verdict.end, (this.ends.get(verdict.end) ?? 0) + 1);
     if (verdict.complaints.length === 0) return;
@@ -91,6 +105,11 @@ class Tally {
       for (let current = cases[next++]; current !== undefined; current = cases[next++]) await this.runOne(current);
     };
     await Promise.all(Array.from({ length: jobs }, work));
+  }
+
+  /** Waits for what runs, for a while. */
+  async settle(): Promise<void> {
+    await Promise.race([Promise.allSettled(this.running), sleep(SETTLE_MS, undefined, { ref: false })]);
   }
 
   summary(): string {
@@ -146,6 +165,7 @@ export async function runFaults({
   const temporal = await startOwnTemporal();
   const server = await Server.start(temporal);
   const stages = new Stages();
+  const tally = new Tally(say);
   try {
     for (const host of [HOST, ...HOSTS]) await server.serve(host);
     const tape = await recordTape(server, HOST);
@@ -162,7 +182,6 @@ export async function runFaults({
       for (const { name } of all) say(name);
       return { cases: all.length, failed: 0 };
     }
-    const tally = new Tally(say);
     await Promise.all([
       tally.run(slow, jobs).then(() => {
         say(`${seconds()}: ${String(slow.length)} cases through Temporal done`);
@@ -183,6 +202,8 @@ export async function runFaults({
     say(`${String(tally.count)} cases, ${String(tally.failed.length)} failed`);
     return { cases: tally.count, failed: tally.failed.length };
   } finally {
+    await server.abandon();
+    await tally.settle();
     stages.close();
     await server.stop();
     await temporal.stop();

@@ -24,6 +24,7 @@ import {
   QUERIES,
   WORKFLOWS,
 } from '../../contract/names.ts';
+import { Turns, UPDATES_AT_ONCE } from '../../contract/turns.ts';
 import type {
   Dom0Facts,
   Dom0State,
@@ -120,6 +121,7 @@ export class Server {
   private readonly bundlePath: string;
   private readonly actors = new Map<string, Actor>();
   private readonly hosts = new Map<string, Running[]>();
+  private readonly turns = new Turns(UPDATES_AT_ONCE);
   private control: Promise<Running>;
   private restarting: Promise<void> | undefined;
   /** How often the control worker was restarted. */
@@ -309,11 +311,13 @@ export class Server {
     return ledger.promised.some((promise) => promise.guest === guest);
   }
 
-  /** Takes what a case has left in the ledger. */
+  /** Takes what a case has left in the ledger. In turns, as the activities do: with more than ten at once the server drops all of them. */
   async giveBack(host: string, guest: string): Promise<void> {
-    await this.client.workflow
-      .getHandle(dom0WorkflowId(host))
-      .executeUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release, { args: [{ guest, order: `order-${guest}` }] });
+    await this.turns.take(host, () =>
+      this.client.workflow
+        .getHandle(dom0WorkflowId(host))
+        .executeUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release, { args: [{ guest, order: `order-${guest}` }] }),
+    );
   }
 
   async hasSchedule(guest: string): Promise<boolean> {
@@ -333,6 +337,17 @@ export class Server {
         ({ status }) => status.name === 'RUNNING',
         () => false,
       );
+  }
+
+  /** Ends the guests of cases that have not ended: whoever still waits for one of them hears it. */
+  async abandon(): Promise<void> {
+    await Promise.all(
+      [...this.actors.keys()].map((guest) =>
+        this.handle(guest)
+          .terminate('the fault tests are over')
+          .catch(() => undefined),
+      ),
+    );
   }
 
   async stop(): Promise<void> {

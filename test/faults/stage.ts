@@ -14,10 +14,10 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DomainState, FakeCall } from '../../fake/index.ts';
 import { perform } from './perform.ts';
+import { scratch } from './scratch.ts';
 import type { Entry } from './tape.ts';
 import { World } from './world.ts';
 
@@ -62,7 +62,7 @@ function copyTree(from: string, to: string): void {
 }
 
 export class Stages {
-  private readonly root = mkdtempSync(join(tmpdir(), 'guestflow-faults-'));
+  private readonly root = mkdtempSync(join(scratch(), 'guestflow-faults-'));
   private count = 0;
 
   private nextDirectory(): string {
