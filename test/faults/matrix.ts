@@ -7,6 +7,10 @@ import { lastingCases } from './conditions.ts';
 import { interruptionCases } from './interruptions.ts';
 import { crowdCases } from './crowd.ts';
 import { lookAlikeCases } from './lookalikes.ts';
+import { operationFaultCases } from './operation-faults.ts';
+import { rowCases } from './operation-rows.ts';
+import { recordOperations } from './operation-tape.ts';
+import { operationWorkflowCases } from './operation-workflows.ts';
 import { perform } from './perform.ts';
 import { restartCases } from './restart-faults.ts';
 import { failureOf, Server } from './server.ts';
@@ -15,7 +19,7 @@ import { stepFaultCases, type Matrix } from './step-faults.ts';
 import { recordTape, type Tape } from './tape.ts';
 import { startOwnTemporal, type OwnTemporal } from './temporal.ts';
 import { halfDoneCases, undoFaultCases } from './undo-faults.ts';
-import { workflowCases } from './workflow-faults.ts';
+import { waitingCases, workflowCases } from './workflow-faults.ts';
 import { walkCases } from './walk.ts';
 import { World } from './world.ts';
 
@@ -36,10 +40,13 @@ export interface FaultRun {
 const HOST = 'faults';
 /** Dom0s of the cases that run through Temporal: several, because one ledger takes ten updates at a time. */
 const HOSTS = ['faults1', 'faults2', 'faults3', 'faults4'];
-const JOBS = 32;
+const JOBS = 24;
+const WAITING_JOBS = 20;
+/** They never wait for anything but each other. */
+const QUICK_JOBS = 4;
 const WALKS = 40;
 /** Lives through Temporal cost more: one of them for so many walks. */
-const CROWD_SHARE = 5;
+const CROWD_SHARE = 10;
 
 async function makeMatrix(tape: Tape, stages: Stages): Promise<Matrix> {
   const world = await World.create(HOST);
@@ -118,10 +125,13 @@ class Tally {
 }
 
 interface Groups {
-  /** Through Temporal: they wait more than they work. */
+  /** They wait for time limits, and cost little. */
+  readonly waiting: readonly Case[];
+  /** Through Temporal. */
   readonly slow: readonly Case[];
+  /** On the fake dom0 alone. */
   readonly quick: readonly Case[];
-  /** Those of each group at once, when nothing else runs. */
+  /** Those of each group at once, when nothing else goes through Temporal. */
   readonly together: readonly (readonly Case[])[];
 }
 
@@ -133,16 +143,20 @@ async function groupsOf(
   walks: { first: number; count: number },
 ): Promise<Groups> {
   const through = { ...matrix, server, temporal, hosts: HOSTS };
+  const plays = await recordOperations(matrix, server);
   const alike = lookAlikeCases(through);
   const wanted = (cases: readonly Case[]): Case[] => cases.filter(({ name }) => isWanted(name));
   return {
-    slow: wanted([...workflowCases(through), ...crowdCases(through, walks.first, Math.ceil(walks.count / CROWD_SHARE)), ...alike.slow]),
+    waiting: wanted(waitingCases(through)),
+    slow: wanted([...crowdCases(through, walks.first, Math.ceil(walks.count / CROWD_SHARE)), ...workflowCases(through), ...operationWorkflowCases(through, plays), ...alike.slow]),
     quick: wanted([
       ...stepFaultCases(matrix),
       ...(await undoFaultCases(matrix)),
       ...halfDoneCases(matrix),
       ...interruptionCases(matrix),
       ...lastingCases(matrix),
+      ...rowCases(),
+      ...(await operationFaultCases(matrix, plays)),
       ...alike.quick,
       ...walkCases(matrix, walks.first, walks.count),
     ]),
@@ -170,28 +184,31 @@ export async function runFaults({
     for (const host of [HOST, ...HOSTS]) await server.serve(host);
     const tape = await recordTape(server, HOST);
     say(`${seconds()}: recorded ${tape.forward.map(({ activity }) => activity).join(', ')}`);
-    const { slow, quick, together } = await groupsOf(
+    const { waiting, slow, quick, together } = await groupsOf(
       await makeMatrix(tape, stages),
       server,
       temporal,
       (name) => name.includes(seed === undefined ? only : '/seed '),
       { first: seed ?? 1, count: walks ?? (seed === undefined ? WALKS : 1) },
     );
-    const all = [...slow, ...quick, ...together.flat()];
+    const all = [...waiting, ...slow, ...quick, ...together.flat()];
     if (isListing) {
       for (const { name } of all) say(name);
       return { cases: all.length, failed: 0 };
     }
-    await Promise.all([
-      tally.run(slow, jobs).then(() => {
-        say(`${seconds()}: ${String(slow.length)} cases through Temporal done`);
-      }),
-      tally.run(quick, 4).then(() => {
-        say(`${seconds()}: ${String(quick.length)} cases of single steps done`);
-      }),
-    ]);
-    for (const group of together) await tally.run(group, group.length);
-    say(`${seconds()}: ${String(together.flat().length)} cases of restarts done`);
+    const done = async (work: Promise<void>, count: number, what: string): Promise<void> => {
+      await work;
+      say(`${seconds()}: ${String(count)} cases ${what} done`);
+    };
+    const throughTemporal = async (): Promise<void> => {
+      await Promise.all([
+        done(tally.run(waiting, WAITING_JOBS), waiting.length, 'of dom0s that are away'),
+        done(tally.run(slow, jobs), slow.length, 'through Temporal'),
+      ]);
+      for (const group of together) await tally.run(group, group.length);
+      say(`${seconds()}: ${String(together.flat().length)} cases of restarts done`);
+    };
+    await Promise.all([throughTemporal(), done(tally.run(quick, QUICK_JOBS), quick.length, 'of single steps')]);
     await tally.run(
       commandCases().filter(({ name }) => name.includes(only)),
       1,
