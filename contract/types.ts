@@ -121,9 +121,21 @@ export interface OperationProgress {
 export type GuestPhase =
   'ordered' | 'provisioning' | 'running' | 'stopped' | 'suspended' | 'terminating' | 'gone' | 'failed' | 'needs-cleanup';
 
-/** Operations on a guest that exists. */
-export type OperationKind =
-  'start' | 'stop' | 'destroy' | 'backup' | 'suspend' | 'resume' | 'changePlan' | 'terminate' | 'undelete' | 'cleanup';
+/** Operations on a guest that exists. The fault tests play each of them: one that is added here needs a row there (`test/faults/operation-rows.ts`). */
+export const OPERATION_KINDS = [
+  'start',
+  'stop',
+  'destroy',
+  'backup',
+  'suspend',
+  'resume',
+  'changePlan',
+  'terminate',
+  'undelete',
+  'cleanup',
+] as const;
+
+export type OperationKind = (typeof OPERATION_KINDS)[number];
 
 /** What another plan means for a guest. A disk only grows. */
 export interface PlanChange {

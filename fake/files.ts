@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { PART_SUFFIX, type FileInfo, type FileSink, type HostFiles } from '../activities/host/host.ts';
+import { isNoLink, PART_SUFFIX, type FileInfo, type FileSink, type HostFiles } from '../activities/host/host.ts';
 import type { WorkingPlan } from './faults.ts';
 import type { WorkerLife } from './life.ts';
 import type { Machine } from './machine.ts';
@@ -180,13 +180,22 @@ export function createFakeFiles(machine: Machine, plan: WorkingPlan, life: Worke
           symlinkSync(target, at(path));
         },
       }),
-    readLink: (path) => look(() => linkOf(machine, path) ?? orUndefined(() => readlinkSync(at(path)))),
+    readLink: (path) => look(() => linkOf(machine, path) ?? targetOf(at(path))),
     freeBytes: (path) =>
       look(() => {
         if (!existsSync(at(path))) throw systemError('ENOENT', 'no such file or directory', 'statfs', path);
         return machine.conditions.diskFull ? 0 : FREE_BYTES;
       }),
   };
+}
+
+function targetOf(file: string): string | undefined {
+  try {
+    return orUndefined(() => readlinkSync(file));
+  } catch (error) {
+    if (isNoLink(error)) return undefined;
+    throw error;
+  }
 }
 
 function fileInfo(machine: Machine, path: string, file: string): FileInfo {

@@ -10,7 +10,7 @@
  * - No fsync, no page cache: what was written survives a power cut.
  * - The golden tarball, dumps and private keys are small texts of its own. A guest runs only the scripts that the steps send.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Host } from '../activities/host/host.ts';
@@ -133,7 +133,8 @@ export function createFakeDom0({ persist, directory, ...options }: FakeDom0Optio
 function startLinked(machine: Machine): void {
   const auto = '/etc/xen/auto';
   for (const link of readdirSync(machine.at(auto)).sort()) {
-    const path = readlinkSync(machine.at(`${auto}/${link}`));
+    const entry = `${auto}/${link}`;
+    const path = lstatSync(machine.at(entry)).isSymbolicLink() ? readlinkSync(machine.at(entry)) : entry;
     const cfg = readCfg(machine, path);
     if (isCfg(cfg)) createDomain(machine, path, cfg);
   }

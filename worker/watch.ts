@@ -34,7 +34,7 @@ export async function guestsWithoutDomain(host: Host): Promise<Owner[]> {
   for (const file of (await host.files.list(AUTOSTART)).filter((name) => name.endsWith('.cfg'))) {
     const name = file.slice(0, -'.cfg'.length);
     const path = `/etc/xen/${file}`;
-    if (running.has(name) || (await host.files.readLink(`${AUTOSTART}/${file}`).catch(() => undefined)) !== path) continue;
+    if (running.has(name) || (await host.files.readLink(`${AUTOSTART}/${file}`)) !== path) continue;
     const owner = cfgOwner((await host.files.read(path)) ?? Buffer.alloc(0));
     if (owner?.guest === name) missing.push(owner);
   }

@@ -45,6 +45,7 @@ export interface HostFiles {
   /** Names in a directory; none when there is no such directory. */
   list(path: string): Promise<string[]>;
   symlink(target: string, path: string): Promise<void>;
+  /** Where a link leads, or undefined when there is nothing, or something that is no link. */
   readLink(path: string): Promise<string | undefined>;
   /** Bytes free for root on the file system that holds the path. */
   freeBytes(path: string): Promise<number>;
@@ -69,6 +70,11 @@ async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
     if (isMissing(error)) return undefined;
     throw error;
   }
+}
+
+/** What readlink(2) says of a file that is no link. */
+export function isNoLink(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EINVAL';
 }
 
 async function syncDirectory(path: string): Promise<void> {
@@ -160,7 +166,11 @@ export function createHostFiles(root = '/'): HostFiles {
       await symlink(target, at(path));
       await syncDirectory(dirname(at(path)));
     },
-    readLink: async (path) => orUndefined(readlink(at(path))),
+    readLink: async (path) =>
+      orUndefined(readlink(at(path))).catch((error: unknown) => {
+        if (isNoLink(error)) return undefined;
+        throw error;
+      }),
     async freeBytes(path) {
       const found = await statfs(at(path));
       return found.bavail * found.bsize;

@@ -25,7 +25,7 @@ async function cfgs(env: StepEnv): Promise<Found> {
     if (owner === undefined) continue;
     if (running.has(owner.guest)) found.push([`domain ${owner.guest}`, owner]);
     const link = guestPaths(env.settings, owner.guest).autostart;
-    if ((await files.readLink(link).catch(() => undefined)) === path) found.push([link, owner]);
+    if ((await files.readLink(link)) === path) found.push([link, owner]);
   }
   return found;
 }

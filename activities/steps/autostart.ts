@@ -8,7 +8,7 @@ import type { StepEnv } from '../step.ts';
 export async function enableAutostart(env: StepEnv, ref: GuestRef): Promise<{ link: string }> {
   const { files } = env.host;
   const paths = guestPaths(env.settings, ref.name);
-  const there = await files.readLink(paths.autostart).catch(() => undefined);
+  const there = await files.readLink(paths.autostart);
   if (there === paths.cfg) return { link: paths.autostart };
   if (there !== undefined || (await files.info(paths.autostart)) !== undefined) {
     throw new GuestflowError(
@@ -25,5 +25,5 @@ export async function enableAutostart(env: StepEnv, ref: GuestRef): Promise<{ li
 /** Undo of autostart. */
 export async function disableAutostart(env: StepEnv, ref: GuestRef): Promise<void> {
   const paths = guestPaths(env.settings, ref.name);
-  if ((await env.host.files.readLink(paths.autostart).catch(() => undefined)) === paths.cfg) await env.host.files.remove(paths.autostart);
+  if ((await env.host.files.readLink(paths.autostart)) === paths.cfg) await env.host.files.remove(paths.autostart);
 }

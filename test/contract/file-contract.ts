@@ -68,6 +68,14 @@ export function describeFileContract(context: () => ContractContext): void {
         expect(await files.list(`${directory}/kept`)).toEqual(expect.arrayContaining(['deep', 'file']));
       }));
 
+    test('what is no link leads nowhere', () =>
+      within(async (directory) => {
+        const { files } = context().host;
+        await files.writeAtomic(`${directory}/file`, 'x');
+        expect(await files.readLink(`${directory}/file`)).toBeUndefined();
+        expect(await files.readLink(directory)).toBeUndefined();
+      }));
+
     test('a directory that holds an image is renamed with it', () =>
       within(async (directory) => {
         const { files } = context().host;

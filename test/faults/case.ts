@@ -1,7 +1,7 @@
 /** A case of the matrix: a name by which it can be run again, and what came of it. */
 
 /** How an operation ended. */
-export type End = 'as ordered' | 'as before' | 'needs cleanup, then as before' | 'refused';
+export type End = 'as ordered' | 'as before' | 'needs cleanup, then as before' | 'needs cleanup, then as ordered' | 'refused';
 
 export interface Verdict {
   readonly end: End;

@@ -9,7 +9,7 @@ import { conclude, entryName, nameOf, undone, type Matrix } from './step-faults.
 import type { World } from './world.ts';
 
 /** Does something at a call, before it begins. */
-function at(world: World, call: FakeCall, act: () => unknown): void {
+export function at(world: World, call: FakeCall, act: () => unknown): void {
   let acting: Promise<unknown> | undefined;
   world.dom0.faults.add({
     kind: 'wait',

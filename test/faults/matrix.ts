@@ -1,21 +1,25 @@
 /** Builds the cases and runs them, many at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Case, End } from './case.ts';
+import type { Case, End, Verdict } from './case.ts';
 import { installClocks } from './clock.ts';
 import { commandCases } from './commands.ts';
 import { lastingCases } from './conditions.ts';
 import { interruptionCases } from './interruptions.ts';
 import { crowdCases } from './crowd.ts';
 import { lookAlikeCases } from './lookalikes.ts';
+import { operationFaultCases } from './operation-faults.ts';
+import { rowCases } from './operation-rows.ts';
+import { recordOperations } from './operation-tape.ts';
+import { operationWorkflowCases } from './operation-workflows.ts';
 import { perform } from './perform.ts';
 import { restartCases } from './restart-faults.ts';
-import { Server } from './server.ts';
+import { failureOf, Server } from './server.ts';
 import { Stages } from './stage.ts';
 import { stepFaultCases, type Matrix } from './step-faults.ts';
 import { recordTape, type Tape } from './tape.ts';
 import { startOwnTemporal, type OwnTemporal } from './temporal.ts';
 import { halfDoneCases, undoFaultCases } from './undo-faults.ts';
-import { workflowCases } from './workflow-faults.ts';
+import { waitingCases, workflowCases } from './workflow-faults.ts';
 import { walkCases } from './walk.ts';
 import { World } from './world.ts';
 
@@ -36,10 +40,13 @@ export interface FaultRun {
 const HOST = 'faults';
 /** Dom0s of the cases that run through Temporal: several, because one ledger takes ten updates at a time. */
 const HOSTS = ['faults1', 'faults2', 'faults3', 'faults4'];
-const JOBS = 32;
+const JOBS = 24;
+const WAITING_JOBS = 20;
+/** They never wait for anything but each other. */
+const QUICK_JOBS = 4;
 const WALKS = 40;
 /** Lives through Temporal cost more: one of them for so many walks. */
-const CROWD_SHARE = 5;
+const CROWD_SHARE = 10;
 
 async function makeMatrix(tape: Tape, stages: Stages): Promise<Matrix> {
   const world = await World.create(HOST);
@@ -54,16 +61,26 @@ async function makeMatrix(tape: Tape, stages: Stages): Promise<Matrix> {
 
 /** A case that does not end would hold up all others without a word. */
 const CASE_LIMIT_MS = 180_000;
+/** How long those are waited for, once their guests are ended. */
+const SETTLE_MS = 20_000;
 
-async function tooLong(): Promise<never> {
-  await sleep(CASE_LIMIT_MS, undefined, { ref: false });
+async function tooLong(signal: AbortSignal): Promise<never> {
+  await sleep(CASE_LIMIT_MS, undefined, { ref: false, signal });
   throw new Error(`it has not ended after ${String(CASE_LIMIT_MS / 1000)} s`);
+}
+
+function inWords(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { type, message } = failureOf(error);
+  return `${type}: ${message}\n${error.stack ?? ''}`;
 }
 
 /** Runs cases and counts how they ended. */
 class Tally {
   readonly failed: string[] = [];
   count = 0;
+  /** Those that took too long are in here until they end. */
+  private readonly running = new Set<Promise<Verdict>>();
   private readonly ends = new Map<End, number>();
   private readonly say: (line: string) => void;
 
@@ -73,10 +90,14 @@ class Tally {
 
   private async runOne(current: Case): Promise<void> {
     const { name } = current;
-    const verdict = await Promise.race([current.run(), tooLong()]).catch((error: unknown) => ({
+    const isOver = new AbortController();
+    const running = current.run().finally(() => this.running.delete(running));
+    this.running.add(running);
+    const verdict = await Promise.race([running, tooLong(isOver.signal)]).catch((error: unknown) => ({
       end: 'as before' as const,
-      complaints: [error instanceof Error ? (error.stack ?? error.message) : String(error)],
+      complaints: [inWords(error)],
     }));
+    isOver.abort();
     this.count += 1;
     this.ends.set(verdict.end, (this.ends.get(verdict.end) ?? 0) + 1);
     if (verdict.complaints.length === 0) return;
@@ -93,16 +114,24 @@ class Tally {
     await Promise.all(Array.from({ length: jobs }, work));
   }
 
+  /** Waits for what runs, for a while. */
+  async settle(): Promise<void> {
+    await Promise.race([Promise.allSettled(this.running), sleep(SETTLE_MS, undefined, { ref: false })]);
+  }
+
   summary(): string {
     return [...this.ends].map(([end, count]) => `${String(count)} ${end}`).join(' · ');
   }
 }
 
 interface Groups {
-  /** Through Temporal: they wait more than they work. */
+  /** They wait for time limits, and cost little. */
+  readonly waiting: readonly Case[];
+  /** Through Temporal. */
   readonly slow: readonly Case[];
+  /** On the fake dom0 alone. */
   readonly quick: readonly Case[];
-  /** Those of each group at once, when nothing else runs. */
+  /** Those of each group at once, when nothing else goes through Temporal. */
   readonly together: readonly (readonly Case[])[];
 }
 
@@ -114,16 +143,20 @@ async function groupsOf(
   walks: { first: number; count: number },
 ): Promise<Groups> {
   const through = { ...matrix, server, temporal, hosts: HOSTS };
+  const plays = await recordOperations(matrix, server);
   const alike = lookAlikeCases(through);
   const wanted = (cases: readonly Case[]): Case[] => cases.filter(({ name }) => isWanted(name));
   return {
-    slow: wanted([...workflowCases(through), ...crowdCases(through, walks.first, Math.ceil(walks.count / CROWD_SHARE)), ...alike.slow]),
+    waiting: wanted(waitingCases(through)),
+    slow: wanted([...crowdCases(through, walks.first, Math.ceil(walks.count / CROWD_SHARE)), ...workflowCases(through), ...operationWorkflowCases(through, plays), ...alike.slow]),
     quick: wanted([
       ...stepFaultCases(matrix),
       ...(await undoFaultCases(matrix)),
       ...halfDoneCases(matrix),
       ...interruptionCases(matrix),
       ...lastingCases(matrix),
+      ...rowCases(),
+      ...(await operationFaultCases(matrix, plays)),
       ...alike.quick,
       ...walkCases(matrix, walks.first, walks.count),
     ]),
@@ -146,33 +179,36 @@ export async function runFaults({
   const temporal = await startOwnTemporal();
   const server = await Server.start(temporal);
   const stages = new Stages();
+  const tally = new Tally(say);
   try {
     for (const host of [HOST, ...HOSTS]) await server.serve(host);
     const tape = await recordTape(server, HOST);
     say(`${seconds()}: recorded ${tape.forward.map(({ activity }) => activity).join(', ')}`);
-    const { slow, quick, together } = await groupsOf(
+    const { waiting, slow, quick, together } = await groupsOf(
       await makeMatrix(tape, stages),
       server,
       temporal,
       (name) => name.includes(seed === undefined ? only : '/seed '),
       { first: seed ?? 1, count: walks ?? (seed === undefined ? WALKS : 1) },
     );
-    const all = [...slow, ...quick, ...together.flat()];
+    const all = [...waiting, ...slow, ...quick, ...together.flat()];
     if (isListing) {
       for (const { name } of all) say(name);
       return { cases: all.length, failed: 0 };
     }
-    const tally = new Tally(say);
-    await Promise.all([
-      tally.run(slow, jobs).then(() => {
-        say(`${seconds()}: ${String(slow.length)} cases through Temporal done`);
-      }),
-      tally.run(quick, 4).then(() => {
-        say(`${seconds()}: ${String(quick.length)} cases of single steps done`);
-      }),
-    ]);
-    for (const group of together) await tally.run(group, group.length);
-    say(`${seconds()}: ${String(together.flat().length)} cases of restarts done`);
+    const done = async (work: Promise<void>, count: number, what: string): Promise<void> => {
+      await work;
+      say(`${seconds()}: ${String(count)} cases ${what} done`);
+    };
+    const throughTemporal = async (): Promise<void> => {
+      await Promise.all([
+        done(tally.run(waiting, WAITING_JOBS), waiting.length, 'of dom0s that are away'),
+        done(tally.run(slow, jobs), slow.length, 'through Temporal'),
+      ]);
+      for (const group of together) await tally.run(group, group.length);
+      say(`${seconds()}: ${String(together.flat().length)} cases of restarts done`);
+    };
+    await Promise.all([throughTemporal(), done(tally.run(quick, QUICK_JOBS), quick.length, 'of single steps')]);
     await tally.run(
       commandCases().filter(({ name }) => name.includes(only)),
       1,
@@ -183,6 +219,8 @@ export async function runFaults({
     say(`${String(tally.count)} cases, ${String(tally.failed.length)} failed`);
     return { cases: tally.count, failed: tally.failed.length };
   } finally {
+    await server.abandon();
+    await tally.settle();
     stages.close();
     await server.stop();
     await temporal.stop();

@@ -48,24 +48,26 @@ function stopAt(place: Place, last: string | undefined, gathering: Gathering): D
   };
 }
 
+interface Restart {
+  readonly who: string;
+  /** At each undo, too. A server that restarts does not know which calls are undos. */
+  readonly isForUndo: boolean;
+  act(matrix: RestartMatrix): Promise<void>;
+}
+
 /** What goes and comes back. */
-const WHO: Readonly<Record<string, (matrix: RestartMatrix) => Promise<void>>> = {
-  'control worker': ({ server }) => server.restartControl(),
-  'Temporal server': ({ temporal }) => temporal.crashAndRestart(),
-};
+const RESTARTS: readonly Restart[] = [
+  { who: 'control worker', isForUndo: true, act: ({ server }) => server.restartControl() },
+  { who: 'Temporal server', isForUndo: false, act: ({ temporal }) => temporal.crashAndRestart() },
+];
 
 /** Groups of cases, each of which runs at once, or not at all: what goes, goes once for all of them. */
 export function restartCases(matrix: RestartMatrix, isWanted: (name: string) => boolean): Case[][] {
-  return Object.entries(WHO).map(([who, act]) => casesOf(matrix, who, act, isWanted));
+  return RESTARTS.map((restart) => casesOf(matrix, restart, isWanted));
 }
 
-function casesOf(
-  matrix: RestartMatrix,
-  who: string,
-  act: (matrix: RestartMatrix) => Promise<void>,
-  isWanted: (name: string) => boolean,
-): Case[] {
-  const places = [...placesIn(matrix.tape.forward, false), ...placesIn(matrix.tape.undo.at(-1) ?? [], true)];
+function casesOf(matrix: RestartMatrix, { who, isForUndo, act }: Restart, isWanted: (name: string) => boolean): Case[] {
+  const places = [...placesIn(matrix.tape.forward, false), ...(isForUndo ? placesIn(matrix.tape.undo.at(-1) ?? [], true) : [])];
   const last = placesIn(matrix.tape.forward, false).at(-1)?.key;
   const nameOf = ({ key, isUndo }: Place): string => `${who}/${isUndo ? 'undo ' : ''}${key}/goes and comes back`;
   const wanted = places.filter((place) => isWanted(nameOf(place)));

@@ -10,7 +10,7 @@ import {
 } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type NativeConnection } from '@temporalio/worker';
-import { createControlActivities } from '../../activities/control.ts';
+import { createControlActivities, type ControlActivities } from '../../activities/control.ts';
 import {
   CONTROL_QUEUE,
   DOM0_UPDATES,
@@ -24,10 +24,13 @@ import {
   QUERIES,
   WORKFLOWS,
 } from '../../contract/names.ts';
+import { Turns, UPDATES_AT_ONCE } from '../../contract/turns.ts';
 import type {
   Dom0Facts,
   Dom0State,
   GuestOrder,
+  GuestRef,
+  GuestSpec,
   GuestStatus,
   OperationRequest,
   OperationResult,
@@ -118,8 +121,10 @@ export class Server {
   readonly client: Client;
   private readonly connection: NativeConnection;
   private readonly bundlePath: string;
+  private readonly calls: ControlActivities;
   private readonly actors = new Map<string, Actor>();
   private readonly hosts = new Map<string, Running[]>();
+  private readonly turns = new Turns(UPDATES_AT_ONCE);
   private control: Promise<Running>;
   private restarting: Promise<void> | undefined;
   /** How often the control worker was restarted. */
@@ -129,6 +134,7 @@ export class Server {
     this.client = client;
     this.connection = connection;
     this.bundlePath = bundlePath;
+    this.calls = createControlActivities(client);
     this.control = this.startControl();
   }
 
@@ -250,6 +256,28 @@ export class Server {
     );
   }
 
+  /** Starts the workflow of a guest that is there already. */
+  async continueGuest(input: GuestInput): Promise<void> {
+    await this.client.workflow.start<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
+      workflowId: guestWorkflowId(input.order.name),
+      taskQueue: CONTROL_QUEUE,
+      args: [input],
+    });
+  }
+
+  /** Puts a guest that is there into the books. */
+  async admit(spec: GuestSpec, isScheduled: boolean): Promise<void> {
+    const { name, order, dom0 } = spec;
+    await this.calls.promise(spec);
+    if (isScheduled) await this.calls.scheduleNightly({ ref: { name, order, dom0 } });
+  }
+
+  /** Takes it out of them. */
+  async dismiss(ref: GuestRef): Promise<void> {
+    await this.calls.unscheduleNightly(ref);
+    await this.calls.release(ref);
+  }
+
   handle(guest: string): WorkflowHandle {
     return this.client.workflow.getHandle(guestWorkflowId(guest));
   }
@@ -303,17 +331,23 @@ export class Server {
     }
   }
 
-  /** Whether the ledger has promised something to the guest. */
-  async hasLease(host: string, guest: string): Promise<boolean> {
+  /** What the ledger has promised to the guest. */
+  async promisedTo(host: string, guest: string): Promise<Dom0State['promised'][number] | undefined> {
     const ledger = await stubborn(() => this.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger));
-    return ledger.promised.some((promise) => promise.guest === guest);
+    return ledger.promised.find((promise) => promise.guest === guest);
   }
 
-  /** Takes what a case has left in the ledger. */
+  async hasLease(host: string, guest: string): Promise<boolean> {
+    return (await this.promisedTo(host, guest)) !== undefined;
+  }
+
+  /** Takes what a case has left in the ledger. In turns, as the activities do: with more than ten at once the server drops all of them. */
   async giveBack(host: string, guest: string): Promise<void> {
-    await this.client.workflow
-      .getHandle(dom0WorkflowId(host))
-      .executeUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release, { args: [{ guest, order: `order-${guest}` }] });
+    await this.turns.take(host, () =>
+      this.client.workflow
+        .getHandle(dom0WorkflowId(host))
+        .executeUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release, { args: [{ guest, order: `order-${guest}` }] }),
+    );
   }
 
   async hasSchedule(guest: string): Promise<boolean> {
@@ -333,6 +367,17 @@ export class Server {
         ({ status }) => status.name === 'RUNNING',
         () => false,
       );
+  }
+
+  /** Ends the guests of cases that have not ended: whoever still waits for one of them hears it. */
+  async abandon(): Promise<void> {
+    await Promise.all(
+      [...this.actors.keys()].map((guest) =>
+        this.handle(guest)
+          .terminate('the fault tests are over')
+          .catch(() => undefined),
+      ),
+    );
   }
 
   async stop(): Promise<void> {

@@ -14,10 +14,10 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DomainState, FakeCall } from '../../fake/index.ts';
 import { perform } from './perform.ts';
+import { scratch } from './scratch.ts';
 import type { Entry } from './tape.ts';
 import { World } from './world.ts';
 
@@ -25,6 +25,8 @@ export interface Stage {
   /** The dom0 before the entries' next one. */
   readonly directory: string;
   readonly snapshot: DomainState;
+  /** Its time, in milliseconds: it goes on from there, not back. */
+  readonly atMs: number;
 }
 
 /** An entry run once, undisturbed. */
@@ -62,7 +64,7 @@ function copyTree(from: string, to: string): void {
 }
 
 export class Stages {
-  private readonly root = mkdtempSync(join(tmpdir(), 'guestflow-faults-'));
+  private readonly root = mkdtempSync(join(scratch(), 'guestflow-faults-'));
   private count = 0;
 
   private nextDirectory(): string {
@@ -75,7 +77,7 @@ export class Stages {
     world.dom0.machine.save();
     const directory = this.nextDirectory();
     copyTree(world.dom0.machine.options.directory, directory);
-    return { directory, snapshot: world.snapshot() };
+    return { directory, snapshot: world.snapshot(), atMs: Date.now() + world.clock.aheadMs };
   }
 
   /** Runs `work` on a copy of a stage. */
@@ -83,6 +85,7 @@ export class Stages {
     const directory = this.nextDirectory();
     copyTree(stage.directory, directory);
     const world = await World.create(host, { directory });
+    world.clock.aheadMs = Math.max(0, stage.atMs - Date.now());
     try {
       return await work(world);
     } finally {

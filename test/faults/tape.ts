@@ -4,6 +4,7 @@
  */
 import { ApplicationFailure } from '@temporalio/common';
 import { guestWorkflowId } from '../../contract/names.ts';
+import { asBefore, type Complaints } from './invariants.ts';
 import type { Call, Server } from './server.ts';
 import { orderOf, World } from './world.ts';
 
@@ -18,6 +19,8 @@ export interface Tape {
   readonly forward: readonly Entry[];
   /** `undo[i]`: what is undone when `forward[i]` fails for good. */
   readonly undo: readonly (readonly Entry[])[];
+  /** `complaints[i]`: what was wrong when the order had been undone after that. */
+  readonly complaints: readonly Complaints[];
   /** What cleans up after an undo that could not finish. */
   readonly cleanup: readonly Entry[];
 }
@@ -40,6 +43,11 @@ function renamed<T>(value: T, from: { name: string; ip: string }, ip: string): T
   return text === undefined ? value : (JSON.parse(text) as T);
 }
 
+/** Activities, a state or a dom0 of one guest as another's. */
+export function inTheNameOf<T>(value: T, name: string, from = GUEST): T {
+  return JSON.parse(JSON.stringify(value).replaceAll(from, name)) as T;
+}
+
 export const TAPE_IP = '10.20.0.77';
 
 /** What is recorded: the order itself; its undo when one activity fails for good; cleaning up when all undos fail. */
@@ -49,11 +57,19 @@ function never(message: string): ApplicationFailure {
   return ApplicationFailure.create({ type: 'ToolFailed', nonRetryable: true, message });
 }
 
-async function record(server: Server, host: string, number: number, take: Take): Promise<{ forward: Entry[]; after: Entry[] }> {
+interface Recording {
+  readonly forward: Entry[];
+  readonly after: Entry[];
+  /** What is left that was not there before. */
+  readonly complaints: Complaints;
+}
+
+async function record(server: Server, host: string, number: number, take: Take): Promise<Recording> {
   const name = `tape${String(number)}`;
   const ip = `10.20.1.${String(number + 10)}`;
   const failing = take === 'the order' ? undefined : 'failing' in take ? take.failing : take.cleanupAfter;
   const world = await World.create(host);
+  const before = world.snapshot();
   const forward: Entry[] = [];
   const after: Entry[] = [];
   let part: 'forward' | 'lost' | 'after' = 'forward';
@@ -76,21 +92,36 @@ async function record(server: Server, host: string, number: number, take: Take):
   const handle = server.client.workflow.getHandle(guestWorkflowId(name));
   if (take === 'the order') await handle.terminate('the tape is full');
   await handle.result().catch(() => undefined);
+  const complaints = take === 'the order' ? [] : [...asBefore(before, world.snapshot(), world.settings), ...(await books(server, host, name))];
+  if (take === 'the order') await server.giveBack(host, name);
   server.forget(name);
   world.close();
-  return renamed({ forward, after }, { name, ip }, TAPE_IP);
+  return { ...renamed({ forward, after }, { name, ip }, TAPE_IP), complaints };
+}
+
+async function books(server: Server, host: string, guest: string): Promise<Complaints> {
+  const [lease, schedule] = await Promise.all([server.hasLease(host, guest), server.hasSchedule(guest)]);
+  return [...(lease ? ['the ledger still has its lease'] : []), ...(schedule ? ['its schedule is still there'] : [])];
 }
 
 /** Records an order and each of its failures. */
 export async function recordTape(server: Server, host: string): Promise<Tape> {
   const { forward } = await record(server, host, 0, 'the order');
-  const failures = await Promise.all(forward.map((_, index) => record(server, host, index + 1, { failing: index })));
+  const last = forward.length - 1;
+  const [cleaned, ...failures] = await Promise.all([
+    record(server, host, forward.length + 1, { cleanupAfter: last }),
+    ...forward.map((_, index) => record(server, host, index + 1, { failing: index })),
+  ]);
   failures.forEach((failure, index) => {
     const [calls, expected] = [failure.forward, forward.slice(0, index + 1)].map((entries) =>
       entries.map(({ activity }) => activity).join(' '),
     );
     if (calls !== expected) throw new Error(`the tape is not the same twice: ${calls ?? ''}, not ${expected ?? ''}`);
   });
-  const { after: cleanup } = await record(server, host, forward.length + 1, { cleanupAfter: forward.length - 1 });
-  return { forward, undo: failures.map(({ after }) => after), cleanup };
+  return {
+    forward,
+    undo: failures.map(({ after }) => after),
+    complaints: failures.map(({ complaints }) => complaints),
+    cleanup: cleaned.after,
+  };
 }

@@ -1,11 +1,12 @@
 /** A Temporal server of the fault tests' own: its log in a file, its database on disk, so that it can be killed and come back. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client, Connection } from '@temporalio/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { processStartTime, stopServer } from '../../activities/host/run-server.ts';
 import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../worker/embedded-temporal.ts';
+import { scratch } from './scratch.ts';
 
 export interface OwnTemporal {
   readonly client: Client;
@@ -27,13 +28,36 @@ function quietRuntime(): void {
   }
 }
 
+/** Retries as the SDK's client makes them, until the connection is to be closed: one that comes after that ends the process (SDK 1.24). */
+class Retries {
+  private isOver = false;
+  private lastAt = 0;
+  private readonly usual = defaultGrpcRetryOptions();
+  readonly interceptor = makeGrpcRetryInterceptor({
+    retryableDecider: (attempt, status) => !this.isOver && this.usual.retryableDecider(attempt, status),
+    delayFunction: (attempt, status) => {
+      const delayMs = this.usual.delayFunction(attempt, status);
+      this.lastAt = Math.max(this.lastAt, performance.now() + delayMs);
+      return delayMs;
+    },
+  });
+
+  /** Lets those that are on their way come, and no more. */
+  async end(): Promise<void> {
+    this.isOver = true;
+    const leftMs = this.lastAt - performance.now();
+    if (leftMs > 0) await sleep(leftMs + 100);
+  }
+}
+
 export async function startOwnTemporal(): Promise<OwnTemporal> {
   quietRuntime();
-  const stateDir = mkdtempSync(join(tmpdir(), 'guestflow-faults-temporal-'));
+  const stateDir = mkdtempSync(join(scratch(), 'guestflow-faults-temporal-'));
   const start = async (): Promise<EmbeddedTemporal> => startEmbeddedTemporal({ stateDir, port: FIRST_PORT, uiPort: FIRST_PORT + 1_000 });
   let server = await start();
   const { address } = server;
-  const connection = await Connection.connect({ address });
+  const retries = new Retries();
+  const connection = await Connection.connect({ address, interceptors: [retries.interceptor] });
   const nativeConnection = await NativeConnection.connect({ address });
   return {
     client: new Client({ connection }),
@@ -46,6 +70,7 @@ export async function startOwnTemporal(): Promise<OwnTemporal> {
     },
     async stop() {
       await nativeConnection.close();
+      await retries.end();
       await connection.close();
       await server.stop();
       rmSync(stateDir, { recursive: true, force: true });

@@ -5,7 +5,7 @@ import type { Case, Verdict } from './case.ts';
 import { hearsOfCancel, Scenario, type Disturbance, type Moment } from './scenario.ts';
 import type { Server } from './server.ts';
 import { TAKEN_MS } from './short-limits.ts';
-import { isLook, strike, type Matrix } from './step-faults.ts';
+import { isLook, type Matrix } from './step-faults.ts';
 import type { Entry } from './tape.ts';
 
 export interface WorkflowMatrix extends Matrix {
@@ -98,29 +98,19 @@ function named(group: string, { key, isUndo }: Place, what: string): string {
   return `${group}/${isUndo ? 'undo ' : ''}${key}/${what}`;
 }
 
-/** A worker that is killed in the middle of what a step changes. Each instruction of it: the cases of single steps. */
-function workerCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
-  return places.flatMap((place, index) => {
-    const calls = place.isUndo ? [] : (matrix.rehearsals[index]?.calls ?? []).filter((call) => !isLook(call));
-    const call = calls.find(({ kind }) => kind === 'process') ?? calls[0];
-    if (call === undefined) return [];
-    const kill = ({ scenario: { world } }: Moment): void => {
-      world.dom0.faults.restart();
-      strike(world, call, 'kill-middle');
-    };
-    const name = named('worker', place, 'killed in the middle');
-    return [scenarioCase(matrix, name, ({ isLastStep }) => at(place, isLastStep, { before: kill }), { end: 'as ordered' })];
-  });
-}
-
 function fails(): never {
   throw ApplicationFailure.create({ type: 'ToolFailed', message: 'it fails, for the test' });
 }
 
-/** A call that fails in each attempt, and one that was done but whose answer is lost. */
+/** A call that fails for good: a step's failure was seen when the tape was made. And a call that was done but whose answer is lost. */
 function failureCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
-  return places.flatMap((place) => [
-    scenarioCase(matrix, named('fails', place, 'each time'), ({ isLastStep }) => always(place, isLastStep, fails)),
+  return places.flatMap((place, index) => [
+    place.isUndo
+      ? scenarioCase(matrix, named('fails', place, 'each time'), ({ isLastStep }) => always(place, isLastStep, fails))
+      : {
+          name: named('fails', place, 'for good'),
+          run: () => Promise.resolve({ end: 'as before' as const, complaints: matrix.tape.complaints[index] ?? ['it is not on the tape'] }),
+        },
     scenarioCase(
       matrix,
       named('fails', place, 'its answer is lost'),
@@ -155,24 +145,19 @@ function cancelCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
   });
 }
 
-/** Those that stop most steps. All of them: the cases of single steps. */
-const CONDITIONS = ['diskFull', 'readOnlyFs'] as const;
-
-/** It begins with a step, and stays until an operator mends it and cleans up. */
+/** The file system takes no more changes from a step on, until an operator mends it and cleans up. Other conditions: the cases of single steps. */
 function conditionCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
   const writes = ({ entry }: Place): boolean =>
     (matrix.rehearsals.find((rehearsal) => rehearsal.entry === entry)?.calls ?? []).some((call) => !isLook(call));
   return places
     .filter((place) => !place.isUndo && writes(place))
-    .flatMap((place) =>
-      CONDITIONS.map((condition) =>
-        scenarioCase(matrix, named('stays', place, condition), ({ isLastStep }) =>
-          at(place, isLastStep, {
-            before: ({ scenario }) => {
-              scenario.world.dom0.faults[condition] = true;
-            },
-          }),
-        ),
+    .map((place) =>
+      scenarioCase(matrix, named('stays', place, 'readOnlyFs'), ({ isLastStep }) =>
+        at(place, isLastStep, {
+          before: ({ scenario }) => {
+            scenario.world.dom0.faults.readOnlyFs = true;
+          },
+        }),
       ),
     );
 }
@@ -212,14 +197,17 @@ function awayCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
     );
 }
 
-/** All of them. Those that wait long come first. */
+function allPlaces({ tape }: WorkflowMatrix): Place[] {
+  return [...placesIn(tape.forward, false), ...placesIn(tape.undo.at(-1) ?? [], true)];
+}
+
+/** Those that wait, most of the time. */
+export function waitingCases(matrix: WorkflowMatrix): Case[] {
+  return awayCases(matrix, allPlaces(matrix));
+}
+
+/** Those that work, most of the time. */
 export function workflowCases(matrix: WorkflowMatrix): Case[] {
-  const places = [...placesIn(matrix.tape.forward, false), ...placesIn(matrix.tape.undo.at(-1) ?? [], true)];
-  return [
-    ...awayCases(matrix, places),
-    ...cancelCases(matrix, places),
-    ...failureCases(matrix, places),
-    ...workerCases(matrix, places),
-    ...conditionCases(matrix, places),
-  ];
+  const places = allPlaces(matrix);
+  return [...cancelCases(matrix, places), ...failureCases(matrix, places), ...conditionCases(matrix, places)];
 }

@@ -1,10 +1,13 @@
 /** The world of one case: a fake dom0 of its own, worker processes that come and go on it, and what is called there. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { createDom0Activities, type Dom0Activities } from '../../activities/dom0.ts';
 import { dom0SettingsSchema, type Dom0Settings } from '../../contract/dom0-settings.ts';
 import type { GuestOrder, GuestRef } from '../../contract/types.ts';
 import { createFakeDom0, type DomainState, type FakeDom0, type FakeDom0Options, type FakeHost } from '../../fake/index.ts';
 import { withClock, type Clock } from './clock.ts';
 import { collect } from './commands.ts';
+import { scratch } from './scratch.ts';
 
 /** Every guest's network: a pool that no run empties. */
 export const NETWORK = { cidr: '10.20.0.0/16', gateway: '10.20.0.1', bridge: 'xenbr0' } as const;
@@ -74,11 +77,13 @@ export class World {
   readonly dom0: FakeDom0;
   readonly settings: Dom0Settings;
   readonly clock: Clock = { aheadMs: 0 };
+  private readonly ownDirectory: string | undefined;
   private handle: FakeHost;
   private activities: Record<string, AnyActivity>;
 
-  private constructor(dom0: FakeDom0, settings: Dom0Settings) {
+  private constructor(dom0: FakeDom0, settings: Dom0Settings, ownDirectory: string | undefined) {
     this.dom0 = dom0;
+    this.ownDirectory = ownDirectory;
     this.settings = settings;
     this.handle = dom0.host();
     this.activities = activitiesOf(this.handle, settings);
@@ -86,9 +91,10 @@ export class World {
 
   /** A dom0 as `guestflow dom0 prepare` leaves it, on which somebody else's guest has been before. */
   static async create(host: string, options: Partial<FakeDom0Options> = {}): Promise<World> {
-    const dom0 = await createFakeDom0({ network: NETWORK, host, bootPolls: 1, shutdownPolls: 2, ...options });
+    const directory = options.directory ?? mkdtempSync(join(scratch(), 'guestflow-faults-dom0-'));
+    const dom0 = await createFakeDom0({ network: NETWORK, host, bootPolls: 1, shutdownPolls: 2, ...options, directory });
     if (options.directory === undefined || dom0.state.freeResidue.length === 0) dom0.state.freeResidue = [FORMER_TENANT];
-    return new World(dom0, settingsOf(host));
+    return new World(dom0, settingsOf(host), options.directory === undefined ? directory : undefined);
   }
 
   /** Whether the worker process was killed by the last call. */
@@ -122,5 +128,6 @@ export class World {
   close(): void {
     collect(this.dom0);
     this.dom0.close();
+    if (this.ownDirectory !== undefined) rmSync(this.ownDirectory, { recursive: true, force: true });
   }
 }

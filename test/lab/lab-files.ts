@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { once } from 'node:events';
-import { PART_SUFFIX, type FileInfo, type FileSink, type HostFiles } from '../../activities/host/host.ts';
+import { isNoLink, PART_SUFFIX, type FileInfo, type FileSink, type HostFiles } from '../../activities/host/host.ts';
 import { ToolError, type Runner } from '../../activities/host/run.ts';
 
 /** What the C library says, and the code that Node has for it. */
@@ -148,7 +148,11 @@ export function createLabFiles(runner: Runner): HostFiles {
     async symlink(target, path) {
       await shell('ln -sT -- "$1" "$2"; sync "$(dirname -- "$2")"', [target, path]);
     },
-    readLink: (path) => orUndefined(shell('readlink -nv -- "$1"', [path])),
+    readLink: (path) =>
+      orUndefined(shell('readlink -nv -- "$1"', [path])).catch((error: unknown) => {
+        if (isNoLink(error)) return undefined;
+        throw error;
+      }),
     async freeBytes(path) {
       const [blocks, bytes] = (await shell('stat -f -c "%a %S" -- "$1"', [path])).trim().split(' ');
       return Number(blocks) * Number(bytes);

@@ -1,0 +1,113 @@
+/** A guest in the middle of its life, on a dom0 of its own: it was provisioned without Temporal, and its workflow begins where it stands. */
+import type { GuestRef, GuestSpec, GuestStatus, OperationRequest, OperationResult } from '../../contract/types.ts';
+import { nightlyScheduleId } from '../../contract/names.ts';
+import type { GuestInput } from '../../workflows/guest.ts';
+import type { DomainState } from '../../fake/index.ts';
+import { perform } from './perform.ts';
+import type { Actor, Server } from './server.ts';
+import type { Matrix } from './step-faults.ts';
+import { GUEST, inTheNameOf, type Entry } from './tape.ts';
+import { orderOf, refOf, type World } from './world.ts';
+
+export type GuestState = NonNullable<GuestInput['carried']>;
+
+const DAY_MS = 86_400_000;
+
+/** What the guest of the tape is known to be when its order is done. */
+export function runningState({ tape, host }: Matrix): GuestState {
+  const spec = tape.forward.find(({ activity }) => activity === 'bootGuest')?.input as GuestSpec;
+  const { order, plan } = orderOf(GUEST, host);
+  return {
+    ...{ name: GUEST, order, dom0: host, plan, phase: 'running', orderedAt: '2026-01-01T00:00:00.000Z', spec },
+    ...{ warnings: [], backups: [], leftovers: [], scheduleId: nightlyScheduleId(GUEST) },
+  };
+}
+
+/** Where a guest begins. */
+export interface Beginning {
+  /** Performed after those of its order. */
+  readonly entries: readonly Entry[];
+  readonly state: GuestState;
+}
+
+/** How an operation ended. */
+export type Answer = { readonly isOk: true; readonly result: OperationResult } | { readonly isOk: false; readonly error: unknown };
+
+export class GuestAtRest {
+  readonly server: Server;
+  readonly name: string;
+  readonly world: World;
+  readonly state: GuestState;
+  readonly before: DomainState;
+
+  private constructor(server: Server, name: string, world: World, state: GuestState) {
+    this.server = server;
+    this.name = name;
+    this.world = world;
+    this.state = state;
+    this.before = world.snapshot();
+  }
+
+  /** Runs `work` with such a guest. */
+  static async with<T>(
+    { matrix, server, name, from }: { matrix: Matrix; server: Server; name: string; from: Beginning },
+    work: (guest: GuestAtRest) => Promise<T>,
+  ): Promise<T> {
+    return matrix.stages.on(matrix.start, matrix.host, async (world) => {
+      for (const entry of inTheNameOf([...matrix.tape.forward, ...from.entries], name)) {
+        const outcome = await perform(world, entry);
+        if (!outcome.isOk) throw outcome.error;
+      }
+      // Its first backup is of another day: their names are times.
+      world.clock.aheadMs += DAY_MS;
+      world.dom0.faults.restart();
+      const guest = new GuestAtRest(server, name, world, inTheNameOf(from.state, name));
+      try {
+        await guest.arrive();
+        return await work(guest);
+      } finally {
+        await guest.leave();
+      }
+    });
+  }
+
+  get ref(): GuestRef {
+    return refOf(orderOf(this.name, this.world.settings.host));
+  }
+
+  private async arrive(): Promise<void> {
+    const { spec, phase } = this.state;
+    if (spec === undefined) throw new Error('a guest at rest has a spec');
+    await this.server.admit(spec, phase !== 'terminating');
+    await this.server.continueGuest({ order: orderOf(this.name, this.world.settings.host), carried: this.state });
+  }
+
+  private async leave(): Promise<void> {
+    await this.server
+      .handle(this.name)
+      .terminate('the case is over')
+      .catch(() => undefined);
+    await this.server.dismiss(this.ref);
+    this.server.forget(this.name);
+  }
+
+  /** Has what is called for this guest done on its dom0, as `actor` wants it. */
+  lead(actor: Actor): void {
+    this.server.lead(this.name, (call, work) => {
+      this.world.startWorker();
+      return actor(call, call.isControl ? work : () => this.world.attempt(call.activity, call.input));
+    });
+  }
+
+  async operate(request: OperationRequest): Promise<Answer> {
+    try {
+      return { isOk: true, result: await this.server.operate(this.name, request) };
+    } catch (error) {
+      return { isOk: false, error };
+    }
+  }
+
+  async status(): Promise<GuestStatus> {
+    return this.server.status(this.name);
+  }
+}

@@ -1,0 +1,165 @@
+/** Every process and every change of a file of every operation, and of its undo, × every fault: on the fake dom0 alone. */
+import type { MockActivityEnvironment } from '@temporalio/testing';
+import type { FakeCall, FaultKind } from '../../fake/index.ts';
+import type { Case, Verdict } from './case.ts';
+import { asItWas, asWanted, listComplaints, settled } from './operation-invariants.ts';
+import type { OperationPlay } from './operation-tape.ts';
+import { perform, undo, UNDO_ATTEMPTS } from './perform.ts';
+import type { Rehearsal, Stage } from './stage.ts';
+import { beforeOf, entryName, faultsOf, isLook, nameOf, strike, type Matrix } from './step-faults.ts';
+import { GUEST, type Entry } from './tape.ts';
+import type { Complaints } from './invariants.ts';
+import { orderOf, refOf, settingsOf, type World } from './world.ts';
+import { at } from './interruptions.ts';
+
+const KILLS = ['kill-before', 'kill-middle', 'kill-after'] as const satisfies readonly FaultKind[];
+
+function isAt(play: OperationPlay, world: World, { snapshot }: Stage): boolean {
+  const { settings, guest } = play.wanted;
+  return JSON.stringify(settled(world.snapshot(), settings, guest)) === JSON.stringify(settled(snapshot, settings, guest));
+}
+
+/** Asked for again when nothing is wrong any more, it is done. */
+async function again(matrix: Matrix, play: OperationPlay, world: World): Promise<Complaints> {
+  const listed = await perform(world, { activity: 'leftoversOf', input: refOf(orderOf(GUEST, matrix.host)), isControl: false });
+  const list = listed.isOk ? listComplaints(play.wanted, beforeOf(matrix), world.snapshot(), listed.value as string[]) : [];
+  world.dom0.faults.restart();
+  for (const entry of play.forward) {
+    const outcome = await perform(world, entry);
+    if (!outcome.isOk) return [...list, `asked for again, ${entry.activity} failed: ${outcome.error.message}`];
+  }
+  return [...list, ...asWanted(play.wanted, world.snapshot())];
+}
+
+/** What follows when a step has failed for good: its undo, or the removal of all else. */
+async function failed(matrix: Matrix, play: OperationPlay, world: World, index: number): Promise<Verdict> {
+  const stuck = await undo(world, play.undo[index] ?? []);
+  if (play.row.isRemoval !== true && stuck.length === 0) return { end: 'as before', complaints: asItWas(play.wanted, world.snapshot()) };
+  return { end: 'needs cleanup, then as ordered', complaints: await again(matrix, play, world) };
+}
+
+/** The operation goes on from a step that was done, or it is undone. */
+async function conclude(matrix: Matrix, play: OperationPlay, world: World, index: number, isOk: boolean): Promise<Verdict> {
+  world.dom0.faults.restart();
+  world.startWorker();
+  const rehearsal = play.rehearsals[index];
+  if (!isOk || rehearsal === undefined) return failed(matrix, play, world, index);
+  if (play.row.kind === 'backup' || !isAt(play, world, rehearsal.after)) {
+    for (const [at_, entry] of play.forward.entries())
+      if (at_ > index && !(await perform(world, entry)).isOk) return failed(matrix, play, world, at_);
+    return { end: 'as ordered', complaints: asWanted(play.wanted, world.snapshot()) };
+  }
+  return { end: 'as ordered', complaints: [] };
+}
+
+async function runFault(matrix: Matrix, play: OperationPlay, index: number, call: FakeCall, kind: FaultKind): Promise<Verdict> {
+  const rehearsal = rehearsalAt(play, index);
+  return matrix.stages.on(rehearsal.from, matrix.host, async (world) => {
+    strike(world, call, kind);
+    const outcome = await perform(world, rehearsal.entry);
+    const notFired = world.dom0.faults.fired.length > 0 ? [] : ['the fault did not happen: the activity is not the same twice'];
+    const verdict = await conclude(matrix, play, world, index, outcome.isOk);
+    const gaveUp = kind.startsWith('kill') && verdict.end !== 'as ordered' ? ['it could not go on after the kill'] : [];
+    return { ...verdict, complaints: [...notFired, ...gaveUp, ...verdict.complaints, ...unknownTo(world)] };
+  });
+}
+
+function unknownTo(world: World): Complaints {
+  return world.dom0.unknown.map((line) => `unknown to the fake: ${line}`);
+}
+
+function rehearsalAt({ rehearsals, row }: OperationPlay, index: number): Rehearsal {
+  const rehearsal = rehearsals[index];
+  if (rehearsal === undefined) throw new Error(`${row.name} has no call ${String(index)}`);
+  return rehearsal;
+}
+
+/** Killed, and nobody comes back for the step, only for what follows its failure. */
+async function runHalf(matrix: Matrix, play: OperationPlay, index: number, call: FakeCall, kind: FaultKind): Promise<Verdict> {
+  const rehearsal = rehearsalAt(play, index);
+  return matrix.stages.on(rehearsal.from, matrix.host, async (world) => {
+    strike(world, call, kind);
+    await perform(world, rehearsal.entry, { attempts: 1 });
+    world.dom0.faults.restart();
+    return failed(matrix, play, world, index);
+  });
+}
+
+async function runCancel(matrix: Matrix, play: OperationPlay, index: number, call: FakeCall): Promise<Verdict> {
+  const rehearsal = rehearsalAt(play, index);
+  return matrix.stages.on(rehearsal.from, matrix.host, async (world) => {
+    let environment: MockActivityEnvironment | undefined;
+    at(world, call, () => {
+      environment?.cancel('CANCELLED');
+    });
+    await perform(world, rehearsal.entry, {
+      onAttempt: (current) => {
+        environment = current;
+      },
+    });
+    world.dom0.faults.restart();
+    return failed(matrix, play, world, index);
+  });
+}
+
+function stepCases(matrix: Matrix, play: OperationPlay): Case[] {
+  const { row, rehearsals, forward } = play;
+  return rehearsals.flatMap(({ calls }, index) =>
+    calls.flatMap((call): Case[] => {
+      const place = `${row.name}/${entryName(forward, index)}/${nameOf(call)}`;
+      return [
+        ...faultsOf(call).map((kind) => ({ name: `operation/${place}/${kind}`, run: () => runFault(matrix, play, index, call, kind) })),
+        ...(isLook(call) ? [] : KILLS).map((kind) => ({
+          name: `operation/${place}/${kind} and given up`,
+          run: () => runHalf(matrix, play, index, call, kind),
+        })),
+        // A removal is out of reach of cancellation.
+        ...(row.isRemoval === true ? [] : [{ name: `operation/${place}/cancelled`, run: () => runCancel(matrix, play, index, call) }]),
+      ];
+    }),
+  );
+}
+
+/** One call of an undo meets a fault: the undo must do without, or, when the tool stays broken, what is left must be known. */
+async function runUndoFault(
+  matrix: Matrix,
+  play: OperationPlay,
+  { from, entry }: Rehearsal,
+  rest: readonly Entry[],
+  call: FakeCall,
+  kind: FaultKind,
+): Promise<Verdict> {
+  return matrix.stages.on(from, matrix.host, async (world) => {
+    strike(world, call, kind);
+    const outcome = await perform(world, entry, { attempts: UNDO_ATTEMPTS });
+    const stuck = await undo(world, rest);
+    if (outcome.isOk && stuck.length === 0)
+      return { end: 'as before', complaints: [...asItWas(play.wanted, world.snapshot()), ...unknownTo(world)] };
+    const tooMuch = kind === 'fail-always' || outcome.isOk ? [] : [`one fault was too much: ${outcome.error.message}`];
+    return { end: 'needs cleanup, then as ordered', complaints: [...tooMuch, ...(await again(matrix, play, world))] };
+  });
+}
+
+/** Undoes what the steps up to one have done, that one included, once for each list of undos. */
+async function undoCases(matrix: Matrix, play: OperationPlay): Promise<Case[]> {
+  if (play.row.isRemoval === true) return [];
+  const cases: Case[] = [];
+  for (const [index, { after }] of play.rehearsals.entries()) {
+    const entries = play.undo[index] ?? [];
+    const rehearsals = await matrix.stages.rehearse(after, matrix.host, entries);
+    rehearsals.forEach((rehearsal, position) => {
+      for (const call of rehearsal.calls)
+        for (const kind of faultsOf(call))
+          cases.push({
+            name: `operation/${play.row.name}/undone after ${entryName(play.forward, index)}/${entryName(entries, position)}/${nameOf(call)}/${kind}`,
+            run: () => runUndoFault(matrix, play, rehearsal, entries.slice(position + 1), call, kind),
+          });
+    });
+  }
+  return cases;
+}
+
+export async function operationFaultCases(matrix: Matrix, plays: readonly OperationPlay[]): Promise<Case[]> {
+  const undos = await Promise.all(plays.map((play) => undoCases(matrix, play)));
+  return [...plays.flatMap((play) => stepCases(matrix, play)), ...undos.flat()];
+}

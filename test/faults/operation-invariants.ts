@@ -1,0 +1,76 @@
+/** What a dom0 may look like when an operation on a guest has ended: as the operation wanted it, or as it was. */
+import { guestPaths } from '../../activities/guest-paths.ts';
+import type { Dom0Settings } from '../../contract/dom0-settings.ts';
+import type { DomainState } from '../../fake/index.ts';
+import { asBefore, leftOn, nobodyElsesBytes, nothingHalfMade, type Complaints } from './invariants.ts';
+import type { OperationRow } from './operation-rows.ts';
+import { orderOf, refOf } from './world.ts';
+
+/** Each backup by its time: whether its record is there. */
+export function backupsOn(state: DomainState, directory: string): Map<string, { dump: string | undefined; record: string | undefined }> {
+  const times = new Set(
+    Object.keys(state.files).flatMap((path) => (path.startsWith(`${directory}/`) ? (/\/(\d{8}T\d{6}Z)\.[^/]*$/.exec(path)?.[1] ?? []) : [])),
+  );
+  return new Map(
+    [...times].map((time) => [
+      time,
+      { dump: state.files[`${directory}/${time}.dump.zst`], record: state.files[`${directory}/${time}.json`] },
+    ]),
+  );
+}
+
+/** A dom0 without what no two runs have in common: ids of domains, and the backups. */
+export function settled(state: DomainState, settings: Dom0Settings, guest: string): DomainState {
+  const { backups } = guestPaths(settings, guest);
+  return {
+    ...state,
+    domains: state.domains.map((domain) => ({ ...domain, id: 0 })),
+    files: Object.fromEntries(Object.entries(state.files).filter(([path]) => !path.startsWith(`${backups}/2`))),
+  };
+}
+
+/** The guest's backups of before are there, untouched, all of them whole; `more`: and at least another one. */
+function backupComplaints(before: DomainState, after: DomainState, directory: string, more: boolean): Complaints {
+  const [was, is] = [backupsOn(before, directory), backupsOn(after, directory)];
+  return [
+    ...[...was].flatMap(([time, backup]) =>
+      JSON.stringify(is.get(time)) === JSON.stringify(backup) ? [] : [`backup ${time} is not what it was`],
+    ),
+    ...[...is].flatMap(([time, { dump, record }]) => (dump === undefined || record === undefined ? [`backup ${time} is not whole`] : [])),
+    ...(is.size > was.size === more ? [] : [`there were ${String(was.size)} backups, and are ${String(is.size)}`]),
+  ];
+}
+
+/** How an operation should end, by a run of it that nothing disturbed. */
+export interface Wanted {
+  readonly row: OperationRow;
+  readonly guest: string;
+  readonly settings: Dom0Settings;
+  readonly before: DomainState;
+  readonly after: DomainState;
+}
+
+export function asItWas({ guest, settings, before }: Wanted, now: DomainState): Complaints {
+  return [
+    ...asBefore(settled(before, settings, guest), settled(now, settings, guest), settings),
+    ...backupComplaints(before, now, guestPaths(settings, guest).backups, false),
+    ...nobodyElsesBytes(now, guest),
+  ];
+}
+
+export function asWanted({ row, guest, settings, before, after }: Wanted, now: DomainState): Complaints {
+  const isGone = row.end === 'gone';
+  return [
+    ...asBefore(settled(after, settings, guest), settled(now, settings, guest), settings),
+    ...(isGone ? [] : backupComplaints(before, now, guestPaths(settings, guest).backups, row.kind === 'backup')),
+    ...nobodyElsesBytes(now, guest),
+    ...(row.end === 'terminating' ? [] : nothingHalfMade(now)),
+  ];
+}
+
+/** The list of what there is of a guest, against what is found without its help. `empty`: the dom0 before the guest's order. */
+export function listComplaints({ guest, settings }: Wanted, empty: DomainState, now: DomainState, list: readonly string[]): Complaints {
+  const { left } = leftOn(empty, now, refOf(orderOf(guest, settings.host)), settings);
+  const listed = [...list].sort();
+  return JSON.stringify(listed) === JSON.stringify(left) ? [] : [`the list says ${listed.join(', ')}; there is ${left.join(', ')}`];
+}

@@ -1,0 +1,71 @@
+/** Every operation of a guest's life, and how the matrix plays it. All cases of operations are made from this table. */
+import { OPERATION_KINDS, type GuestPhase, type OperationKind, type OperationRequest } from '../../contract/types.ts';
+import type { Case } from './case.ts';
+
+const GiB = 2 ** 30;
+
+export interface OperationRow {
+  /** Unique. */
+  readonly name: string;
+  readonly kind: OperationKind;
+  readonly details?: Omit<OperationRequest, 'kind' | 'id'>;
+  /** The row that brings a running guest to where this one begins. Default: it begins with a running guest. */
+  readonly after?: string;
+  /** The phase that the guest is taken to be in. Default: what came of `after`. */
+  readonly phase?: GuestPhase;
+  /** The guest's phase at its end. */
+  readonly end: GuestPhase;
+  /** Nothing of it is undone: what is not removed is removed when it is asked for again. */
+  readonly isRemoval?: true;
+}
+
+type Play = Omit<OperationRow, 'kind'>;
+
+const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
+  stop: [{ name: 'stop', end: 'stopped' }],
+  start: [{ name: 'start', after: 'stop', end: 'running' }],
+  destroy: [{ name: 'destroy', end: 'stopped' }],
+  backup: [
+    { name: 'backup', end: 'running' },
+    { name: 'backup of a stopped guest', after: 'stop', end: 'stopped' },
+  ],
+  suspend: [{ name: 'suspend', end: 'suspended' }],
+  resume: [{ name: 'resume', after: 'suspend', end: 'running' }],
+  changePlan: [
+    {
+      name: 'change of plan',
+      details: { change: { plan: 'large', memoryBytes: GiB, vcpus: 2, diskBytes: 2 * GiB, mayRestart: true } },
+      end: 'running',
+    },
+    {
+      name: 'change of plan of a stopped guest',
+      after: 'stop',
+      details: { change: { plan: 'large', memoryBytes: GiB, vcpus: 2, diskBytes: 2 * GiB, mayRestart: false } },
+      end: 'stopped',
+    },
+  ],
+  terminate: [
+    { name: 'terminate', end: 'terminating' },
+    { name: 'terminate now', details: { now: true }, end: 'gone', isRemoval: true },
+    { name: 'terminate now, in its grace period', after: 'terminate', details: { now: true }, end: 'gone', isRemoval: true },
+  ],
+  undelete: [{ name: 'undelete', after: 'terminate', end: 'running' }],
+  cleanup: [{ name: 'cleanup', phase: 'needs-cleanup', end: 'gone', isRemoval: true }],
+};
+
+/** Those that others begin after come first. */
+export const OPERATION_ROWS: readonly OperationRow[] = Object.entries(PLAYS)
+  .flatMap(([kind, plays]) => plays.map((play): OperationRow => ({ ...play, kind: kind as OperationKind })))
+  .sort((a, b) => Number(a.after !== undefined) - Number(b.after !== undefined));
+
+/** An operation without a row is one that nothing here has tried. */
+export function rowCases(): Case[] {
+  return OPERATION_KINDS.map((kind) => ({
+    name: `operation/${kind} is in the table`,
+    run: () =>
+      Promise.resolve({
+        end: 'as ordered' as const,
+        complaints: OPERATION_ROWS.some((row) => row.kind === kind) ? [] : [`test/faults/operation-rows.ts has no row of ${kind}`],
+      }),
+  }));
+}

@@ -1,0 +1,122 @@
+/** What each operation of the table calls, recorded from the real workflows: forward, and undone when any one of its calls fails for good. */
+import { ApplicationFailure } from '@temporalio/common';
+import { GuestAtRest, runningState, type Beginning, type GuestState } from './at-rest.ts';
+import type { Verdict } from './case.ts';
+import type { Wanted } from './operation-invariants.ts';
+import { OPERATION_ROWS, type OperationRow } from './operation-rows.ts';
+import { verdictOf } from './operation-verdict.ts';
+import type { Call, Server } from './server.ts';
+import type { Rehearsal, Stage } from './stage.ts';
+import type { Matrix } from './step-faults.ts';
+import { GUEST, inTheNameOf, type Entry } from './tape.ts';
+import { settingsOf } from './world.ts';
+
+/** An operation that nothing disturbs, in the names of the guest of the tape. */
+export interface Undisturbed {
+  readonly row: OperationRow;
+  readonly from: Beginning;
+  /** The dom0 before it. */
+  readonly stage: Stage;
+  readonly forward: readonly Entry[];
+  readonly rehearsals: readonly Rehearsal[];
+  readonly wanted: Wanted;
+  /** What is known of the guest after it. */
+  readonly state: GuestState;
+}
+
+export interface OperationPlay extends Undisturbed {
+  /** `undo[i]`: what is called after `forward[i]` has failed for good. */
+  readonly undo: readonly (readonly Entry[])[];
+  /** How each of those ended. */
+  readonly verdicts: readonly Verdict[];
+}
+
+const DAY_MS = 86_400_000;
+
+/** A name for a guest of this row's. */
+export function nameFor(row: OperationRow, suffix: string): string {
+  return `op${String(OPERATION_ROWS.indexOf(row))}${suffix}`;
+}
+
+function entryOf({ activity, input, isControl }: Call): Entry {
+  return { activity, input, isControl };
+}
+
+async function recordForward(matrix: Matrix, server: Server, row: OperationRow, from: Beginning): Promise<Pick<Undisturbed, 'forward' | 'state'>> {
+  const name = nameFor(row, 'tape');
+  return GuestAtRest.with({ matrix, server, name, from }, async (guest) => {
+    const forward: Entry[] = [];
+    guest.lead((call, work) => {
+      forward.push(entryOf(call));
+      return work();
+    });
+    const answer = await guest.operate({ kind: row.kind, id: 'tape', ...row.details });
+    if (!answer.isOk) throw answer.error;
+    const { operation: _none, queued: _empty, steps: _of, ...state } = await guest.status();
+    return inTheNameOf({ forward, state }, GUEST, name);
+  });
+}
+
+async function recordFailure(
+  matrix: Matrix,
+  server: Server,
+  { row, from, wanted }: Undisturbed,
+  failing: number,
+): Promise<{ after: readonly Entry[]; verdict: Verdict }> {
+  const name = nameFor(row, `f${String(failing)}`);
+  return GuestAtRest.with({ matrix, server, name, from }, async (guest) => {
+    const after: Entry[] = [];
+    let count = 0;
+    let isOver = false;
+    guest.lead((call, work) => {
+      if (isOver) return work();
+      count += 1;
+      if (count - 1 === failing) throw ApplicationFailure.create({ type: 'ToolFailed', nonRetryable: true, message: 'the tape ends here' });
+      // What an operation asks for its list of what is left is no undo.
+      if (count - 1 > failing && call.activity !== 'leftoversOf') after.push(entryOf(call));
+      return work();
+    });
+    const answer = await guest.operate({ kind: row.kind, id: 'tape', ...row.details });
+    isOver = true;
+    return { after: inTheNameOf(after, GUEST, name), verdict: await verdictOf(matrix, guest, wanted, answer) };
+  });
+}
+
+async function undisturbed(matrix: Matrix, server: Server, row: OperationRow, earlier: Undisturbed | undefined): Promise<Undisturbed> {
+  const entries = earlier === undefined ? [] : [...earlier.from.entries, ...earlier.forward];
+  const known = earlier?.state ?? runningState(matrix);
+  const from = { entries, state: row.phase === undefined ? known : { ...known, phase: row.phase } };
+  const { forward, state } = await recordForward(matrix, server, row, from);
+  const last = (earlier ?? matrix).rehearsals.at(-1)?.after;
+  if (last === undefined) throw new Error(`there is no dom0 for ${row.name} to begin on`);
+  const stage = { ...last, atMs: last.atMs + DAY_MS };
+  const rehearsals = await matrix.stages.rehearse(stage, matrix.host, forward);
+  const wanted = {
+    row,
+    guest: GUEST,
+    settings: settingsOf(matrix.host),
+    before: stage.snapshot,
+    after: rehearsals.at(-1)?.after.snapshot ?? stage.snapshot,
+  };
+  return { row, from, stage, forward, rehearsals, wanted, state };
+}
+
+/** Records all operations of the table, many at once. */
+export async function recordOperations(matrix: Matrix, server: Server): Promise<OperationPlay[]> {
+  const recorded = new Map<string, Promise<Undisturbed>>();
+  for (const row of OPERATION_ROWS) {
+    const earlier = row.after === undefined ? undefined : recorded.get(row.after);
+    if (row.after !== undefined && earlier === undefined) throw new Error(`${row.name} begins after ${row.after}, which is no row before it`);
+    recorded.set(
+      row.name,
+      Promise.resolve(earlier).then((play) => undisturbed(matrix, server, row, play)),
+    );
+  }
+  return Promise.all(
+    [...recorded.values()].map(async (recording) => {
+      const play = await recording;
+      const failures = await Promise.all(play.forward.map((_, index) => recordFailure(matrix, server, play, index)));
+      return { ...play, undo: failures.map(({ after }) => after), verdicts: failures.map(({ verdict }) => verdict) };
+    }),
+  );
+}
