@@ -6,7 +6,8 @@ import { ORDER_ID_PATTERN } from './guest-name.ts';
 
 /** Characters of the order's id in a guest's name. */
 const READABLE = 24;
-const HASH_DIGITS = 12;
+/** 80 bits: two orders with one name are not found by looking for them, and would be refused by the guest workflow if they were. */
+const HASH_DIGITS = 20;
 
 /**
  * The name of the guest of an order: what is readable of the id, and a hash, so that every id maps to a name of its own that xl, LVM and
@@ -55,7 +56,8 @@ const CUSTOMER_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** Ids of customers are text; many billing systems count them. */
 export const customerId = z
   .preprocess(
-    (value) => (typeof value === 'number' ? String(value) : value),
+    // A number beyond 2^53 has lost its last digits already: it would be another customer's.
+    (value) => (Number.isSafeInteger(value) ? String(value) : value),
     text((id) =>
       CUSTOMER_ID.test(id)
         ? undefined
