@@ -101,6 +101,8 @@ function toRequest(incoming: IncomingMessage, outgoing: ServerResponse): Request
   // Only the path counts: the Host header is the sender's word.
   const path = incoming.url?.startsWith('/') === true ? incoming.url : '/';
   const hasBody = method !== 'GET' && method !== 'HEAD';
+  // A request line that ends early counts as HTTP/0.9.
+  if (incoming.httpVersionMajor < 1) return new Refusal(400, 'bad-request', 'this takes HTTP/1.1', {}, { connection: 'close' });
   try {
     const headers = new Headers();
     for (const [name, value] of Object.entries(incoming.headers)) {

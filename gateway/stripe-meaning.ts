@@ -126,7 +126,11 @@ function lifeOf(status: string, { pastDue }: StripePolicy): LifeStatement | unde
 function ours(metadata: Readonly<Record<string, string>> | null | undefined): StripeMetadata | undefined {
   // An empty text in metadata is what a checkout writes for a field that was left empty: of one that sells something else, too.
   if ((metadata?.['order'] ?? '') === '') return undefined;
-  return check(metadataSchema, Object.fromEntries(Object.entries(metadata ?? {}).filter(([, value]) => value !== '')), `${OBJECT}.metadata`);
+  return check(
+    metadataSchema,
+    Object.fromEntries(Object.entries(metadata ?? {}).filter(([, value]) => value !== '')),
+    `${OBJECT}.metadata`,
+  );
 }
 
 function plansOf(prices: readonly string[], catalogue: Catalogue): PlanTemplate[] {

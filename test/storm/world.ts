@@ -91,6 +91,8 @@ async function startWorkers(environment: TestWorkflowEnvironment, session: Sessi
       activities,
       maxCachedWorkflows: 2_000,
       reuseV8Context: true,
+      // Without the time limit of workflow code, which costs a thread for each of its tasks.
+      debugMode: true,
     }),
     Worker.create({ connection, taskQueue: dom0Queue(settings.host), activities: steps.short, maxConcurrentActivityTaskExecutions: 20 }),
     Worker.create({ connection, taskQueue: dom0BulkQueue(settings.host), activities: steps.bulk, maxConcurrentActivityTaskExecutions: 20 }),

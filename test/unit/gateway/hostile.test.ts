@@ -13,7 +13,11 @@ describe('a body that two readers may read differently', () => {
     ['a key twice', PAID.replace('"plan":"small"', '"plan":"small","plan":"large"'), 'key-twice'],
     ['a key twice, once with an escape', PAID.replace('"plan":"small"', '"plan":"small","pl\\u0061n":"large"'), 'key-twice'],
     ['a key twice at the top', `{"type":"order.terminated",${PAID.slice(1)}`, 'key-twice'],
-    ['a key twice, deep in what is not read', PAID.replace('"plan":"small"', '"plan":"small","x":[{"y":{"a":1,"b":[],"a":2}}]'), 'key-twice'],
+    [
+      'a key twice, deep in what is not read',
+      PAID.replace('"plan":"small"', '"plan":"small","x":[{"y":{"a":1,"b":[],"a":2}}]'),
+      'key-twice',
+    ],
     ['a number beyond all numbers', PAID.replace('"plan":"small"', '"plan":"small","x":[1e400]'), 'number'],
     ['the key __proto__, with an escape', PAID.replace('"plan":"small"', '"plan":"small","__pr\\u006fto__":{"x":1}'), 'forbidden-key'],
   ])('(%s) is refused by 422', async (_what, text, code) => {
@@ -88,7 +92,9 @@ describe('the name of the guest of an order', () => {
   it('is no other order’s, however alike the two are', () => {
     const alike = fc.tuple(ids, ids).filter(([a, b]) => a !== b);
     const nearly = ids.chain((id) =>
-      fc.constantFrom(id.toUpperCase(), id.toLowerCase(), id.replaceAll('-', '.'), id.replaceAll('_', '-'), `${id}-`).map((other) => [id, other] as const),
+      fc
+        .constantFrom(id.toUpperCase(), id.toLowerCase(), id.replaceAll('-', '.'), id.replaceAll('_', '-'), `${id}-`)
+        .map((other) => [id, other] as const),
     );
     fc.assert(fc.property(alike, ([a, b]) => guestNameOfOrder(a) !== guestNameOfOrder(b)));
     fc.assert(fc.property(nearly, ([a, b]) => a === b || guestNameOfOrder(a) !== guestNameOfOrder(b)));
@@ -164,13 +170,15 @@ describe('a time', () => {
     expect(await problemOf(await gateway(signup({ ...paid(), timestamp })))).toMatchObject({ status: 422, field: 'timestamp' });
   });
 
-  it.each([['0000-01-01T00:00:00+23:59'], ['2026-01-01T00:00:00.123456789123456789Z'], ['2026-01-01T23:59:59-23:59'], ['9999-12-31T23:59:59Z']])(
-    'at the edge, %s, is no defect',
-    async (timestamp) => {
-      const { gateway } = await bench();
-      expect([200, 400, 422]).toContain((await gateway(signup({ ...paid(), timestamp }))).status);
-    },
-  );
+  it.each([
+    ['0000-01-01T00:00:00+23:59'],
+    ['2026-01-01T00:00:00.123456789123456789Z'],
+    ['2026-01-01T23:59:59-23:59'],
+    ['9999-12-31T23:59:59Z'],
+  ])('at the edge, %s, is no defect', async (timestamp) => {
+    const { gateway } = await bench();
+    expect([200, 400, 422]).toContain((await gateway(signup({ ...paid(), timestamp }))).status);
+  });
 });
 
 describe('whatever JSON comes, signed', () => {
@@ -178,7 +186,10 @@ describe('whatever JSON comes, signed', () => {
 
   it('as data of a signup event is answered, and never by a defect', async () => {
     const { gateway, lines } = await bench();
-    const data = fc.oneof(anything, fc.record({ order: anything, hostname: anything, plan: anything, customer: anything, sshKeys: anything }));
+    const data = fc.oneof(
+      anything,
+      fc.record({ order: anything, hostname: anything, plan: anything, customer: anything, sshKeys: anything }),
+    );
     await fc.assert(
       fc.asyncProperty(data, fc.constantFrom('order.paid', 'order.upgraded', 'order.terminated'), async (value, type) => {
         expect([200, 409, 422]).toContain((await gateway(signup({ ...paid(), type, data: value }))).status);
