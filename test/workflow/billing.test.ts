@@ -8,7 +8,7 @@ import { readSignup } from '../../gateway/signup.ts';
 import { remember } from '../../workflows/billing-inbox.ts';
 import { afterEvent } from '../../workflows/billing-rules.ts';
 import { firstState, type OrderState } from '../../workflows/billing-state.ts';
-import { billingBundle } from './billing-bundle.ts';
+import { workflowBundle } from './temporal.ts';
 import { acknowledge, listOrders } from '../../gateway/orders.ts';
 import { NOW, paid, signup, stripe } from '../unit/gateway/bench.ts';
 import {
@@ -313,7 +313,7 @@ describe('the histories of all orders', () => {
     const histories = bench.session.client.workflow.list({ query: `WorkflowType IN (${types})` }).intoHistories();
     const failures: string[] = [];
     let count = 0;
-    for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: await billingBundle() }, histories)) {
+    for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: await workflowBundle() }, histories)) {
       count += 1;
       if (error !== undefined) failures.push(`${workflowId}: ${error.message}`);
     }
