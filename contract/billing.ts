@@ -1,7 +1,7 @@
 /** What billing systems send, as schemas: the edge checks with them, and publishes them. (`billing-types.ts` is for workflow code.) */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { field, notObject, text } from './field-schemas.ts';
+import { field, notObject, PLAN_NAME_PATTERN, text } from './field-schemas.ts';
 import { ORDER_ID_PATTERN } from './guest-name.ts';
 
 /** Characters of the order's id in a guest's name. */
@@ -64,11 +64,13 @@ export const customerId = z
         : 'is no id of a customer: 1-64 letters, digits, dots, hyphens, underscores, starting with a letter or digit',
     ),
   )
-  .meta({ description: 'Id of the customer in your billing.', type: ['string', 'integer'] });
+  .meta({ description: 'Id of the customer in your billing.', type: ['string', 'integer'], pattern: CUSTOMER_ID.source });
 
-const planName = field.planName.meta({ description: 'Name of the plan.', examples: ['small'] });
-const priceId = text((id) => (/^[\x21-\x7e]{1,128}$/.test(id) ? undefined : 'is no id of a price')).meta({
+const planName = field.planName.meta({ description: 'Name of the plan.', pattern: PLAN_NAME_PATTERN.source, examples: ['small'] });
+const PRICE_ID = /^[\x21-\x7e]{1,128}$/;
+const priceId = text((id) => (PRICE_ID.test(id) ? undefined : 'is no id of a price')).meta({
   description: 'Id of the price; the file of prices maps it to a plan.',
+  pattern: PRICE_ID.source,
 });
 const sshKeys = field.sshKeys.meta({ description: 'Public keys for root, OpenSSH lines without options, at most 20. Default: none.' });
 

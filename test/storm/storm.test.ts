@@ -44,7 +44,8 @@ it(
       listed.push(workflowId);
     expect(listed.sort()).toEqual(names.map(guestWorkflowId));
     // As their genuine events want them: nothing that was altered was obeyed.
-    for (const [index, order] of orders.entries()) expect(await guestOf(world, order)).toEqual({ phase: 'running', plan: planOf(index), order });
+    for (const [index, order] of orders.entries())
+      expect(await guestOf(world, order)).toEqual({ phase: 'running', plan: planOf(index), order });
     // Whoever got another's event id into a good signature is shown to the operator; nobody else is.
     const conflicts = new Set(deliveries.filter(({ kind }) => kind === 'conflict').map(({ order }) => order));
     const shown = (await listOrders(world.session, true)).filter(({ refused }) => refused.length > 0);

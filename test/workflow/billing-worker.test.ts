@@ -58,5 +58,9 @@ it('takes an event, tries to place its guest, and shows what is in the way', asy
   });
   expect((await gateway(signup(paid('W-1')))).status).toBe(200);
   // There is no dom0 here.
-  expect(await problem('W-1')).toMatchObject({ order: 'W-1', wish: 'active', trouble: { message: expect.stringMatching(/dom0/) as unknown } });
+  expect(await problem('W-1')).toMatchObject({
+    order: 'W-1',
+    wish: 'active',
+    trouble: { message: expect.stringMatching(/dom0/) as unknown },
+  });
 });
