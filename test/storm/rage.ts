@@ -22,7 +22,7 @@ export interface Raged {
   readonly orders: readonly string[];
   readonly deliveries: readonly Delivery[];
   readonly sent: Sent;
-  readonly figures: object;
+  readonly figures: Readonly<Record<string, unknown>>;
 }
 
 /** Deliveries at once. */
