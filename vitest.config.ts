@@ -12,6 +12,17 @@ export default defineConfig({
       { test: { ...shared, name: 'workflow', include: ['test/workflow/**/*.test.ts'], retry: 1, globalSetup: ['test/global-setup.ts'] } },
       // Loop devices and mounts are the machine's: one file at a time.
       { test: { ...shared, name: 'host', include: ['test/host/**/*.test.ts'], fileParallelism: false } },
+      // The gateway in a storm of deliveries. It takes the machine: alone, and after the others.
+      {
+        test: {
+          ...shared,
+          name: 'storm',
+          include: ['test/storm/**/*.test.ts'],
+          globalSetup: ['test/global-setup.ts'],
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
       // A life of a guest under emulation, in one lab.
       {
         test: {

@@ -43,8 +43,9 @@ async function list(io: Io, session: Session, { problems, json }: EventsOptions)
     );
 }
 
-function describeProblems(io: Io, { order, guest, trouble, refused }: OrderStatus): void {
+function describeProblems(io: Io, { order, guest, phase, doing, trouble, refused }: OrderStatus): void {
   printLine(io, `order ${order} (guest ${guest})`);
+  if (phase === 'waiting') printLine(io, `  waits: ${doing}`);
   if (trouble !== undefined) printLine(io, `  ${trouble.at}  ${trouble.type}: ${trouble.message}`);
   for (const { at, message } of refused) printLine(io, `  ${at}  refused: ${message}`);
 }

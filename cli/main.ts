@@ -9,6 +9,7 @@ import { EXIT } from '../contract/errors.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCfg } from './commands/cfg-commands.ts';
 import { registerDom0 } from './commands/dom0.ts';
+import { registerGateway } from './commands/gateway.ts';
 import { registerGuests } from './commands/guests.ts';
 import { registerLab } from './commands/lab.ts';
 import { registerNetwork } from './commands/network.ts';
@@ -75,6 +76,7 @@ function createProgram(context: Context): Command {
   registerDom0(program, context);
   registerNetwork(program, context);
   registerWorker(program, context);
+  registerGateway(program, context);
   registerLab(program, context);
   return program;
 }

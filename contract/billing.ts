@@ -1,12 +1,13 @@
 /** What billing systems send, as schemas: the edge checks with them, and publishes them. (`billing-types.ts` is for workflow code.) */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { field, notObject, text } from './field-schemas.ts';
+import { field, notObject, PLAN_NAME_PATTERN, text } from './field-schemas.ts';
 import { ORDER_ID_PATTERN } from './guest-name.ts';
 
 /** Characters of the order's id in a guest's name. */
 const READABLE = 24;
-const HASH_DIGITS = 12;
+/** 80 bits: two orders with one name are not found by looking for them, and would be refused by the guest workflow if they were. */
+const HASH_DIGITS = 20;
 
 /**
  * The name of the guest of an order: what is readable of the id, and a hash, so that every id maps to a name of its own that xl, LVM and
@@ -55,18 +56,21 @@ const CUSTOMER_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** Ids of customers are text; many billing systems count them. */
 export const customerId = z
   .preprocess(
-    (value) => (typeof value === 'number' ? String(value) : value),
+    // A number beyond 2^53 has lost its last digits already: it would be another customer's.
+    (value) => (Number.isSafeInteger(value) ? String(value) : value),
     text((id) =>
       CUSTOMER_ID.test(id)
         ? undefined
         : 'is no id of a customer: 1-64 letters, digits, dots, hyphens, underscores, starting with a letter or digit',
     ),
   )
-  .meta({ description: 'Id of the customer in your billing.', type: ['string', 'integer'] });
+  .meta({ description: 'Id of the customer in your billing.', type: ['string', 'integer'], pattern: CUSTOMER_ID.source });
 
-const planName = field.planName.meta({ description: 'Name of the plan.', examples: ['small'] });
-const priceId = text((id) => (/^[\x21-\x7e]{1,128}$/.test(id) ? undefined : 'is no id of a price')).meta({
+const planName = field.planName.meta({ description: 'Name of the plan.', pattern: PLAN_NAME_PATTERN.source, examples: ['small'] });
+const PRICE_ID = /^[\x21-\x7e]{1,128}$/;
+const priceId = text((id) => (PRICE_ID.test(id) ? undefined : 'is no id of a price')).meta({
   description: 'Id of the price; the file of prices maps it to a plan.',
+  pattern: PRICE_ID.source,
 });
 const sshKeys = field.sshKeys.meta({ description: 'Public keys for root, OpenSSH lines without options, at most 20. Default: none.' });
 

@@ -76,6 +76,9 @@ function whyNotName(name: string): string | undefined {
   return reason === undefined ? undefined : `cannot be a guest's name: ${reason}`;
 }
 
+/** Names of plans. */
+export const PLAN_NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,31}$/;
+
 export const field = {
   order: text((id) =>
     ORDER_ID_PATTERN.test(id)
@@ -84,7 +87,7 @@ export const field = {
   ),
   name: text(whyNotName),
   planName: text((name) =>
-    /^[a-z0-9][a-z0-9_-]{0,31}$/.test(name) ? undefined : 'is no name of a plan: 1-32 letters a-z, digits, hyphens, underscores',
+    PLAN_NAME_PATTERN.test(name) ? undefined : 'is no name of a plan: 1-32 letters a-z, digits, hyphens, underscores',
   ),
   dom0: text((name) => (DOM0_NAME_PATTERN.test(name) ? undefined : 'is no name of a dom0: a host name in lower case')),
   type: choice(['pv', 'pvh']),

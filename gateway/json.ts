@@ -1,4 +1,7 @@
-/** Parses JSON of senders: no deeper than events are, and without the key that reaches into JavaScript's prototypes. */
+/**
+ * Parses JSON of senders: no deeper than events are, without what JavaScript's parser and another one may read differently (a key that
+ * stands twice, a number beyond all numbers), and without the key that reaches into JavaScript's prototypes.
+ */
 import { createHash } from 'node:crypto';
 import { Refusal } from './problem.ts';
 
@@ -8,7 +11,7 @@ const DEEPEST = 32;
 /**
  * The value of a JSON text.
  *
- * @throws Refusal 400 when it is no JSON, 422 when it is too deep or has a key `__proto__`
+ * @throws Refusal 400 when it is no JSON; 422 when it is too deep, has a key `__proto__`, a key twice in one object, or a number that is none
  */
 export function parseJson(text: string): unknown {
   // Looked at before it is parsed: the parser's own memory grows with the depth.
@@ -20,6 +23,9 @@ export function parseJson(text: string): unknown {
     throw new Refusal(400, 'not-json', 'the body is no JSON');
   }
   if (hasProto(value)) throw new Refusal(422, 'forbidden-key', 'the body has a key __proto__', { field: '__proto__' });
+  // Which of the two counts is every reader's own choice: whoever checked the event before us may have seen the other one.
+  if (hasKeyTwice(text)) throw new Refusal(422, 'key-twice', 'an object of the body has one key twice');
+  if (hasInfinity(value)) throw new Refusal(422, 'number', 'the body has a number that is too large to be one');
   return value;
 }
 
@@ -39,11 +45,47 @@ function depthOf(text: string): number {
   return deepest;
 }
 
-const [QUOTE, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [34, 92, 123, 125, 91, 93];
+const [QUOTE, COMMA, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [34, 44, 92, 123, 125, 91, 93];
 
 function hasProto(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasProto);
+}
+
+function hasInfinity(value: unknown): boolean {
+  if (typeof value === 'number') return !Number.isFinite(value);
+  return typeof value === 'object' && value !== null && Object.values(value).some(hasInfinity);
+}
+
+/** Whether an object of a JSON text has a key twice, be it written in two ways. The text is well-formed. */
+function hasKeyTwice(text: string): boolean {
+  /** Keys of the objects that are open; undefined for a list. */
+  const open: (Set<string> | undefined)[] = [];
+  let isKeyNext = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text.charCodeAt(at);
+    if (character === OPEN_BRACE) open.push(new Set());
+    else if (character === OPEN_BRACKET) open.push(undefined);
+    else if (character === CLOSE_BRACE || character === CLOSE_BRACKET) open.pop();
+    if (character === OPEN_BRACE || character === COMMA) isKeyNext = true;
+    if (character !== QUOTE) continue;
+    const end = endOfString(text, at);
+    const keys = open.at(-1);
+    if (isKeyNext && keys !== undefined) {
+      const size = keys.size;
+      if (keys.add(JSON.parse(text.slice(at, end + 1)) as string).size === size) return true;
+    }
+    isKeyNext = false;
+    at = end;
+  }
+  return false;
+}
+
+/** Where the string ends whose first quote stands at `start`. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1;
+  return at;
 }
 
 /** A value's text that is the same whatever the order of its keys. */

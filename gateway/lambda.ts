@@ -10,6 +10,7 @@ import { assembleGateway } from './assemble.ts';
 import { loadConfiguration } from './configuration.ts';
 import type { Gateway } from './gateway.ts';
 import { createLazySession } from './lazy-session.ts';
+import { problemResponse, Refusal } from './problem.ts';
 
 /** What is read of a request event, payload format 2.0. */
 export interface LambdaRequest {
@@ -33,7 +34,8 @@ export type LambdaHandler = (event: LambdaRequest) => Promise<LambdaResponse>;
 /** A handler for a gateway that was put together elsewhere: with secrets from a secrets manager, say. */
 export function createLambdaHandler(gateway: () => Promise<Gateway>): LambdaHandler {
   return async (event) => {
-    const response = await (await gateway())(toRequest(event));
+    const request = toRequest(event);
+    const response = request instanceof Request ? await (await gateway())(request) : problemResponse(request);
     return {
       statusCode: response.status,
       headers: Object.fromEntries(response.headers),
@@ -43,7 +45,23 @@ export function createLambdaHandler(gateway: () => Promise<Gateway>): LambdaHand
   };
 }
 
-function toRequest({ rawPath, rawQueryString = '', headers = {}, body, isBase64Encoded, requestContext }: LambdaRequest): Request {
+/** The request; or why it is none. A failure would be 502 to the sender, and its event in the function's log. */
+function toRequest(event: LambdaRequest): Request | Refusal {
+  if (!isPayload2(event)) return new Refusal(400, 'bad-request', 'the function takes requests of payload format 2.0');
+  try {
+    return readRequest(event);
+  } catch {
+    return new Refusal(400, 'bad-request', 'there is no such request');
+  }
+}
+
+/** Another trigger of the function, or payload format 1.0, which has its path elsewhere. */
+function isPayload2(event: unknown): event is LambdaRequest {
+  const { rawPath, requestContext } = (event ?? {}) as Partial<LambdaRequest>;
+  return typeof rawPath === 'string' && rawPath.startsWith('/') && typeof requestContext?.http?.method === 'string';
+}
+
+function readRequest({ rawPath, rawQueryString = '', headers = {}, body, isBase64Encoded, requestContext }: LambdaRequest): Request {
   const {
     stage = '$default',
     http: { method },

@@ -19,9 +19,15 @@ export function acknowledge(session: Session, order: string): Promise<OrderStatu
   );
 }
 
-/** Orders, by their ids. A change may take a second to show. */
+/**
+ * Orders, by their ids. A change may take a second to show.
+ *
+ * @param onlyProblems those that a person must know of: what was refused, what cannot be done, and what is paid for and still waits for an
+ *   event that says what it is
+ */
 export async function listOrders(session: Session, onlyProblems: boolean): Promise<OrderStatus[]> {
-  const query = `WorkflowType = '${WORKFLOWS.billingOrder}' AND ExecutionStatus = 'Running'${onlyProblems ? ` AND ${SEARCH_ATTRIBUTES.phase} = 'problem'` : ''}`;
+  const phases = onlyProblems ? ` AND ${SEARCH_ATTRIBUTES.phase} IN ('problem', 'waiting')` : '';
+  const query = `WorkflowType = '${WORKFLOWS.billingOrder}' AND ExecutionStatus = 'Running'${phases}`;
   const orders: OrderStatus[] = [];
   await session.call(
     'the list of orders',
@@ -31,5 +37,10 @@ export async function listOrders(session: Session, onlyProblems: boolean): Promi
     },
     Number.POSITIVE_INFINITY,
   );
-  return orders.sort((a, b) => a.order.localeCompare(b.order));
+  return orders.filter((order) => !onlyProblems || isProblem(order)).sort((a, b) => a.order.localeCompare(b.order));
+}
+
+/** An order that nobody has paid for may wait for ever; one that is paid for must not. */
+function isProblem({ phase, wish }: OrderStatus): boolean {
+  return phase === 'problem' || (phase === 'waiting' && wish === 'active');
 }

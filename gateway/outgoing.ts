@@ -24,13 +24,20 @@ const ANSWER_MS = 15_000;
 /** The receiver wants no more of this. */
 const GONE = 410;
 
-/** Sends webhooks to a receiver. What a message throws is tried again by Temporal, unless the receiver said that it wants no more. */
-export function createMessenger(receiver: Receiver): Messenger {
+/**
+ * Sends webhooks to a receiver. What a message throws is tried again by Temporal, unless the receiver said that it wants no more.
+ *
+ * @param limitMs for all of it: finding the address, connecting, sending, and the head of the answer. Default: 15 s
+ */
+export function createMessenger(receiver: Receiver, limitMs = ANSWER_MS): Messenger {
   return async (notification) => {
-    const address = await addressOf(receiver.url.hostname, receiver.allowPrivate, receiver.resolve).catch((error: unknown) => {
+    const until = AbortSignal.timeout(limitMs);
+    const address = await inTime(until, receiver.url.hostname, () =>
+      addressOf(receiver.url.hostname, receiver.allowPrivate, receiver.resolve),
+    ).catch((error: unknown) => {
       throw error instanceof GuestflowError ? ApplicationFailure.create({ type: error.type, message: error.message }) : error;
     });
-    const status = await post(receiver.url, address, ...signed(notification, receiver.secrets));
+    const status = await post(receiver.url, address, until, ...signed(notification, receiver.secrets));
     if (status >= 200 && status < 300) return `the receiver answered ${status}`;
     throw ApplicationFailure.create({
       type: 'Unreachable',
@@ -38,6 +45,16 @@ export function createMessenger(receiver: Receiver): Messenger {
       nonRetryable: status === GONE,
     });
   };
+}
+
+/** A look-up cannot be ended; it need not be waited for. */
+async function inTime<T>(until: AbortSignal, host: string, work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    until.addEventListener('abort', () =>
+      reject(new GuestflowError('Unreachable', `the address of the receiver ${host} was not found in time`)),
+    );
+    work().then(resolve, reject);
+  });
 }
 
 function signed({ id, type, timestamp, data }: Notification, secrets: readonly string[]): [body: string, headers: Record<string, string>] {
@@ -56,7 +73,13 @@ function signed({ id, type, timestamp, data }: Notification, secrets: readonly s
 }
 
 /** The status of the answer. Redirections are not followed: they may lead to where the address was not checked. */
-async function post(url: URL, { address, family }: Address, body: string, headers: Record<string, string>): Promise<number> {
+async function post(
+  url: URL,
+  { address, family }: Address,
+  until: AbortSignal,
+  body: string,
+  headers: Record<string, string>,
+): Promise<number> {
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
   const lookup: RequestOptions['lookup'] = (_host, options, callback) => {
     if (options.all === true) callback(null, [{ address, family }]);
@@ -70,7 +93,7 @@ async function post(url: URL, { address, family }: Address, body: string, header
         headers: { ...headers, 'content-length': Buffer.byteLength(body) },
         lookup,
         agent: false,
-        signal: AbortSignal.timeout(ANSWER_MS),
+        signal: until,
       },
       resolve,
     );

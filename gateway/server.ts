@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { GuestflowError } from '../contract/errors.ts';
 import type { Gateway } from './gateway.ts';
+import { problemResponse, Refusal } from './problem.ts';
 
 export interface ServeOptions {
   /** Default: 127.0.0.1. What listens elsewhere belongs behind a proxy that speaks TLS. */
@@ -11,6 +12,8 @@ export interface ServeOptions {
   readonly port: number;
   /** Most connections at once; more are closed. Default: 512. */
   readonly connections?: number;
+  /** Other bounds than `LIMITS`, in milliseconds. */
+  readonly limits?: Partial<Pick<typeof LIMITS, 'headersTimeout' | 'requestTimeout' | 'connectionsCheckingInterval'>>;
 }
 
 export interface HttpServer {
@@ -27,6 +30,9 @@ const LIMITS = {
   keepAliveTimeout: 5_000,
   maxHeaderSize: 16_384,
   connectionsCheckingInterval: 1_000,
+  // What is no HTTP to the letter may be two requests to us and one to the proxy before us.
+  insecureHTTPParser: false,
+  requireHostHeader: true,
 };
 
 const LINGER_MS = 1_000;
@@ -36,10 +42,16 @@ const LINGER_MS = 1_000;
  *
  * @throws GuestflowError InvalidInput when the address cannot be had
  */
-export async function serve(gateway: Gateway, { host = '127.0.0.1', port, connections = 512 }: ServeOptions): Promise<HttpServer> {
-  const server = createServer(LIMITS, (incoming, outgoing) => {
+export async function serve(
+  gateway: Gateway,
+  { host = '127.0.0.1', port, connections = 512, limits = {} }: ServeOptions,
+): Promise<HttpServer> {
+  const take = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     respond(gateway, incoming, outgoing).catch(() => outgoing.destroy());
-  });
+  };
+  const server = createServer({ ...LIMITS, ...limits }, take);
+  // A sender that asks first is told to go on when its body is read, which a body that is too large never is.
+  server.on('checkContinue', take);
   server.maxConnections = connections;
   server.maxHeadersCount = 100;
   await new Promise<void>((resolve, reject) => {
@@ -65,7 +77,8 @@ export async function serve(gateway: Gateway, { host = '127.0.0.1', port, connec
 }
 
 async function respond(gateway: Gateway, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  const response = await gateway(toRequest(incoming));
+  const request = toRequest(incoming, outgoing);
+  const response = request instanceof Request ? await gateway(request) : problemResponse(request);
   const body = Buffer.from(await response.arrayBuffer());
   // The rest of a body that nobody wants is not waited for: the connection ends with the answer.
   if (!incoming.complete) outgoing.setHeader('connection', 'close');
@@ -82,39 +95,55 @@ function discard(incoming: IncomingMessage): void {
   incoming.once('close', () => clearTimeout(timer));
 }
 
-function toRequest(incoming: IncomingMessage): Request {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(incoming.headers)) {
-    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
-  }
+/** The request; or why it is none. */
+function toRequest(incoming: IncomingMessage, outgoing: ServerResponse): Request | Refusal {
   const method = incoming.method ?? 'GET';
   // Only the path counts: the Host header is the sender's word.
   const path = incoming.url?.startsWith('/') === true ? incoming.url : '/';
-  const url = new URL(`http://gateway${path}`);
-  if (method === 'GET' || method === 'HEAD') return new Request(url, { method, headers });
-  return new Request(url, { method, headers, body: bodyOf(incoming), duplex: 'half' });
+  const hasBody = method !== 'GET' && method !== 'HEAD';
+  // A request line that ends early counts as HTTP/0.9.
+  if (incoming.httpVersionMajor < 1) return new Refusal(400, 'bad-request', 'this takes HTTP/1.1', {}, { connection: 'close' });
+  try {
+    const headers = new Headers();
+    for (const [name, value] of Object.entries(incoming.headers)) {
+      if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+    }
+    const url = new URL(`http://gateway${path}`);
+    return new Request(url, { method, headers, ...(hasBody ? { body: bodyOf(incoming, outgoing), duplex: 'half' as const } : {}) });
+  } catch {
+    // TRACE, say, which the Web's requests do not know.
+    return new Refusal(400, 'bad-request', 'there is no such request', {}, { connection: 'close' });
+  }
 }
 
-/** The body as a Web stream that can be given up without losing the connection: `Readable.toWeb` would destroy it. */
-function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
-      incoming.pause();
-      incoming.on('data', (chunk: Buffer) => {
-        controller.enqueue(chunk);
+/** The body as a Web stream that can be given up without losing the connection: `Readable.toWeb` would destroy it. Nothing is read before it is wanted. */
+function bodyOf(incoming: IncomingMessage, outgoing: ServerResponse): ReadableStream<Uint8Array> {
+  let mustSayContinue = incoming.headers.expect?.toLowerCase() === '100-continue';
+  incoming.pause();
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        incoming.on('data', (chunk: Buffer) => {
+          controller.enqueue(chunk);
+          incoming.pause();
+        });
+        incoming.once('end', () => closeQuietly(controller));
+        incoming.once('error', (error) => controller.error(error));
+        incoming.once('close', () => closeQuietly(controller, new Error('the connection has ended')));
+        // To listen is to let flow.
         incoming.pause();
-      });
-      incoming.once('end', () => closeQuietly(controller));
-      incoming.once('error', (error) => controller.error(error));
-      incoming.once('close', () => closeQuietly(controller, new Error('the connection has ended')));
+      },
+      pull() {
+        if (mustSayContinue) outgoing.writeContinue();
+        mustSayContinue = false;
+        incoming.resume();
+      },
+      cancel() {
+        incoming.removeAllListeners('data');
+      },
     },
-    pull() {
-      incoming.resume();
-    },
-    cancel() {
-      incoming.removeAllListeners('data');
-    },
-  });
+    { highWaterMark: 0 },
+  );
 }
 
 /** A stream that is closed or given up already takes no further word. */

@@ -73,7 +73,9 @@ function readInvoice(object: StripeObject, catalogue: Catalogue): StripeMeaning 
   if (metadata === undefined) return NOT_OURS;
   const prices = pricesOfInvoice(invoice);
   const plans = plansOf(prices, catalogue);
-  if (catalogue.hasPrices && prices.length > 0 && plans.length === 0) return NOT_A_GUEST;
+  // Stripe sends the first ten lines: the guest's may be among those that it left out.
+  const isWhole = invoice.lines?.has_more !== true;
+  if (catalogue.hasPrices && isWhole && prices.length > 0 && plans.length === 0) return NOT_A_GUEST;
   // An invoice of a change of plan has lines of both: the subscription says which one it is now.
   const [only, another] = plans;
   const named = only !== undefined && another === undefined ? { namedPlan: only } : namedPlan(metadata, catalogue);
@@ -88,6 +90,9 @@ function readSubscription(object: StripeObject, catalogue: Catalogue, policy: St
   const says = { ...(life === undefined ? {} : { life }), ...wishesOf(metadata, subscription.customer) };
   if (!catalogue.hasPrices) return { order: metadata.order, says: { ...says, ...namedPlan(metadata, catalogue) } };
   const [plan, another] = plansOf(pricesOfSubscription(subscription), catalogue);
+  // Of many items Stripe sends the first ones; the order in its metadata says that one of the others is a guest.
+  if (plan === undefined && subscription.items?.has_more === true)
+    return { order: metadata.order, says: { ...says, ...namedPlan(metadata, catalogue) } };
   if (plan === undefined) return NOT_A_GUEST;
   if (another !== undefined)
     throw invalid([
@@ -119,9 +124,13 @@ function lifeOf(status: string, { pastDue }: StripePolicy): LifeStatement | unde
 
 /** The checked metadata of an object that has an order. */
 function ours(metadata: Readonly<Record<string, string>> | null | undefined): StripeMetadata | undefined {
-  if (metadata?.['order'] === undefined) return undefined;
-  // An empty text in metadata is what a checkout writes for a field that was left empty.
-  return check(metadataSchema, Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== '')), `${OBJECT}.metadata`);
+  // An empty text in metadata is what a checkout writes for a field that was left empty: of one that sells something else, too.
+  if ((metadata?.['order'] ?? '') === '') return undefined;
+  return check(
+    metadataSchema,
+    Object.fromEntries(Object.entries(metadata ?? {}).filter(([, value]) => value !== '')),
+    `${OBJECT}.metadata`,
+  );
 }
 
 function plansOf(prices: readonly string[], catalogue: Catalogue): PlanTemplate[] {

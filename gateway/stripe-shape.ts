@@ -28,7 +28,7 @@ export const subscriptionSchema = z.looseObject({
   metadata,
   customer,
   status: z.string(),
-  items: z.looseObject({ data: z.array(subscriptionItem) }).nullish(),
+  items: z.looseObject({ data: z.array(subscriptionItem), has_more: z.boolean().nullish() }).nullish(),
   /** Before items: one subscription, one plan. */
   plan: idOrObject.nullish(),
 });
@@ -49,7 +49,7 @@ export const invoiceSchema = z.looseObject({
   /** Since 2025-03-31. */
   parent: z.looseObject({ subscription_details: details }).nullish(),
   subscription_details: details,
-  lines: z.looseObject({ data: z.array(invoiceLine) }).nullish(),
+  lines: z.looseObject({ data: z.array(invoiceLine), has_more: z.boolean().nullish() }).nullish(),
 });
 
 /** What the provider's checkout writes into `metadata`. Texts of at most 500 characters: Stripe's limit. */
@@ -86,5 +86,5 @@ export function metadataOfInvoice({
   metadata: own,
 }: z.output<typeof invoiceSchema>): Readonly<Record<string, string>> {
   const places = [parent?.subscription_details?.metadata, older?.metadata, ...(lines?.data ?? []).map((line) => line.metadata), own];
-  return places.find((place) => place?.['order'] !== undefined) ?? {};
+  return places.find((place) => (place?.['order'] ?? '') !== '') ?? {};
 }

@@ -1,13 +1,20 @@
 /**
- * `npm run bench`: seconds of every stage of `guestflow up`, a first run beside a second one, in one go. Times of one machine say little:
- * compare the columns. `--cold` empties the lab's cache first, as on a fresh machine. Needs what the lab needs; nothing else should run.
+ * `npm run bench`: seconds of every stage of `guestflow up`, a first run beside a second one, in one go; then what the gateway takes in a
+ * storm of deliveries, and the memory that it needs for it. Times of one machine say little: compare the columns, or two runs on one machine.
+ * `--cold` empties the lab's cache first, as on a fresh machine. Needs what the lab needs; nothing else should run.
+ *
+ *   npm run bench -- --only up|gateway      one of the two
+ *   npm run bench -- --orders N             orders of the storm, with twenty deliveries each. Default: 100
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { createRunner } from '../activities/host/run.ts';
 import type { Summary } from '../cli/up/summary.ts';
+import { rage } from '../test/storm/rage.ts';
+import { createWorld } from '../test/storm/world.ts';
 
 const GUESTFLOW = fileURLToPath(new URL('../bin/guestflow.mjs', import.meta.url));
 const LIMIT_MS = 30 * 60_000;
@@ -28,23 +35,42 @@ async function run(stateDir: string): Promise<Map<string, number>> {
   ]);
 }
 
-const stateDir = await mkdtemp(join(tmpdir(), 'guestflow-bench-'));
-const cold = process.argv.includes('--cold') ? ['--cache'] : [];
-const clean = (more: readonly string[]): Promise<unknown> =>
-  createRunner().run(process.execPath, [GUESTFLOW, 'lab', 'clean', ...more, '--state-dir', stateDir], { timeoutMs: LIMIT_MS });
-try {
-  if (cold.length > 0) await clean(cold);
-  const first = await run(stateDir);
-  const second = await run(stateDir);
-  process.stdout.write(`${'stage'.padEnd(20)}${'first'.padStart(10)}${'second'.padStart(10)}\n`);
-  for (const [name, seconds] of first) {
-    // A guest that was found has the steps of the run that made it.
-    const isStage = name === 'all' || ['temporal', 'control worker', 'lab', 'dom0 worker'].includes(name);
-    process.stdout.write(
-      `${name.padEnd(20)}${seconds.toFixed(1).padStart(8)} s${isStage ? `${(second.get(name) ?? 0).toFixed(1).padStart(8)} s` : ''}\n`,
-    );
+async function benchUp(isCold: boolean): Promise<void> {
+  const stateDir = await mkdtemp(join(tmpdir(), 'guestflow-bench-'));
+  const clean = (more: readonly string[]): Promise<unknown> =>
+    createRunner().run(process.execPath, [GUESTFLOW, 'lab', 'clean', ...more, '--state-dir', stateDir], { timeoutMs: LIMIT_MS });
+  try {
+    if (isCold) await clean(['--cache']);
+    const first = await run(stateDir);
+    const second = await run(stateDir);
+    process.stdout.write(`${'stage'.padEnd(20)}${'first'.padStart(10)}${'second'.padStart(10)}\n`);
+    for (const [name, seconds] of first) {
+      // A guest that was found has the steps of the run that made it.
+      const isStage = name === 'all' || ['temporal', 'control worker', 'lab', 'dom0 worker'].includes(name);
+      process.stdout.write(
+        `${name.padEnd(20)}${seconds.toFixed(1).padStart(8)} s${isStage ? `${(second.get(name) ?? 0).toFixed(1).padStart(8)} s` : ''}\n`,
+      );
+    }
+  } finally {
+    await clean([]);
+    await rm(stateDir, { recursive: true, force: true });
   }
-} finally {
-  await clean([]);
-  await rm(stateDir, { recursive: true, force: true });
 }
+
+/** The gateway alone is no figure: what it waits for is Temporal and a worker, which share the machine with it here. */
+async function benchGateway(orders: number): Promise<void> {
+  const world = await createWorld(orders);
+  try {
+    const { figures } = await rage(world, { orders, deliveries: orders * 20, seed: 1, kills: 0 });
+    for (const [name, value] of Object.entries(figures))
+      process.stdout.write(`${`gateway ${name}`.padEnd(32)}${typeof value === 'object' ? JSON.stringify(value) : String(value)}\n`);
+  } finally {
+    await world.close();
+  }
+}
+
+const { values: flags } = parseArgs({
+  options: { cold: { type: 'boolean', default: false }, only: { type: 'string' }, orders: { type: 'string', default: '100' } },
+});
+if (flags.only !== 'gateway') await benchUp(flags.cold);
+if (flags.only !== 'up') await benchGateway(Number(flags.orders));

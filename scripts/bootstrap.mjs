@@ -151,7 +151,7 @@ async function handOverToTests(args) {
   await prepareTests(say);
   const projects = args.some((arg) => arg.startsWith('--project'))
     ? []
-    : ['--project', 'unit', '--project', 'workflow', '--project', 'host'];
+    : ['--project', 'unit', '--project', 'workflow', '--project', 'host', '--project', 'storm'];
   const vitest = join(MODULES, 'vitest', 'vitest.mjs');
   process.argv = [process.execPath, vitest, 'run', ...projects, ...args];
   await import(pathToFileURL(vitest).href);

@@ -12,6 +12,7 @@ import type { GuestOrder, GuestStatus, OperationRequest } from '../contract/type
 import type { GuestInput } from '../workflows/guest.ts';
 import { NO, order, scripted } from '../test/workflow/scripted.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from '../test/workflow/temporal.ts';
+import { recordBilling } from './record-billing.ts';
 
 const ROOT = new URL('../', import.meta.url).pathname;
 const FOLDER = `${ROOT}test/histories/`;
@@ -168,4 +169,5 @@ try {
 } finally {
   await environment.teardown();
 }
+await recordBilling(record);
 process.exit(0);

@@ -1,10 +1,12 @@
 /** The control worker: all workflows, and the activities that talk to Temporal and to billing. */
 import { Client } from '@temporalio/client';
 import { Worker, type ActivityInterceptorsFactory, type WorkerDeploymentOptions, type WorkerOptions } from '@temporalio/worker';
+import { createBillingActivities } from '../activities/billing.ts';
 import { createControlActivities } from '../activities/control.ts';
 import { findEndpoint, type EndpointOptions } from '../client/config.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { CONTROL_QUEUE } from '../contract/names.ts';
+import { openBilling, type BillingDesk } from '../gateway/worker.ts';
 import { prebuiltBundle, WORKFLOWS_PATH } from './bundle.ts';
 import { connectWithRetry } from './connect.ts';
 import { installRuntime, type Logger } from './logger.ts';
@@ -95,7 +97,8 @@ export interface ControlWorkerOptions extends EndpointOptions {
 /**
  * Runs a control worker until the signal fires.
  *
- * @throws GuestflowError `Unreachable` when Temporal was not reached within `giveUpAfterMs`.
+ * @throws GuestflowError `Unreachable` when Temporal was not reached within `giveUpAfterMs`; `InvalidInput` when the file that
+ *   `GUESTFLOW_NOTIFY` names is not good.
  */
 export async function runControlWorker(options: ControlWorkerOptions): Promise<void> {
   const { signal, logger } = options;
@@ -104,13 +107,15 @@ export async function runControlWorker(options: ControlWorkerOptions): Promise<v
   const version = deploymentOptions();
   const connection = await connectWithRetry(endpoint, { signal, logger, giveUpAfterMs: options.giveUpAfterMs });
   if (connection === undefined) return;
+  let billing: BillingDesk | undefined;
   try {
+    billing = await openBilling(endpoint);
     const client = new Client({ connection, namespace: endpoint.namespace });
     const worker = await Worker.create({
       ...controlOptions(),
       connection,
       namespace: endpoint.namespace,
-      activities: createControlActivities(client),
+      activities: { ...createControlActivities(client), ...createBillingActivities(billing) },
       interceptors: { activity: [endsCallsWithItsWorker(client)] },
       ...(version === undefined ? {} : { workerDeploymentOptions: version }),
     });
@@ -119,6 +124,7 @@ export async function runControlWorker(options: ControlWorkerOptions): Promise<v
       options.onReady?.();
     });
   } finally {
+    await billing?.close();
     await connection.close();
   }
 }

@@ -12,6 +12,7 @@ export interface Delivery {
   readonly kind: Kind;
   /** Tells deliveries of one event apart from those of others. */
   readonly event: string;
+  readonly order: string;
   readonly path: string;
   readonly body: string;
   /** Signed anew for each attempt, as senders do. */
@@ -22,6 +23,7 @@ export interface Delivery {
 export const EXPECTED: Readonly<Record<Kind, number>> = { genuine: 200, unsigned: 401, altered: 401, stale: 400, conflict: 409 };
 
 interface Event {
+  readonly order: string;
   readonly path: string;
   readonly id: string;
   readonly body: string;
@@ -40,7 +42,7 @@ function signupEvents(order: string, index: number): Event[] {
   const event = (type: string, second: number, data: object): Event => {
     const body = { type, timestamp: new Date((BEGIN + second) * 1_000 + index).toISOString(), data: { order, ...data } };
     const evil = { ...body, type: 'order.terminated', timestamp: new Date((BEGIN + 3_000) * 1_000).toISOString() };
-    return { path: '/webhooks/signup', id: `msg_${order}_${second}`, body: JSON.stringify(body), evil: JSON.stringify(evil) };
+    return { order, path: '/webhooks/signup', id: `msg_${order}_${second}`, body: JSON.stringify(body), evil: JSON.stringify(evil) };
   };
   return [
     event('order.paid', 0, { hostname: `${order.toLowerCase()}.example.org`, plan: 'small', customer: { id: `C-${index % 50}` } }),
@@ -62,6 +64,7 @@ function stripeEvents(order: string, index: number): Event[] {
       data: { object: subscription('canceled', priced('price_small')) },
     };
     return {
+      order,
       path: '/webhooks/stripe',
       id: body['id' as keyof typeof body] as unknown as string,
       body: JSON.stringify(body),
@@ -107,8 +110,8 @@ const OURS = { signup: SIGNUP_SECRET, stripe: STRIPE_SECRET };
 const GUESSED = { signup: `whsec_${Buffer.from('a secret that is guessed').toString('base64')}`, stripe: 'whsec_a_secret_that_is_guessed' };
 
 function delivery(event: Event, kind: Kind): Delivery {
-  const { path, id, body, evil } = event;
-  const common = { kind, event: `${path}/${id}`, path };
+  const { order, path, id, body, evil } = event;
+  const common = { kind, event: `${path}/${id}`, order, path };
   switch (kind) {
     case 'genuine':
       return { ...common, body, sign: () => signature(event, body, OURS) };

@@ -21,12 +21,13 @@ import { createDesk } from '../../gateway/desk.ts';
 import { parseDom0Settings } from '../../worker/dom0-settings.ts';
 import { registerThisDom0 } from '../../worker/registration.ts';
 import { SIGNUP_SECRET, STRIPE_SECRET } from '../unit/gateway/bench.ts';
-import { billingBundle } from '../workflow/billing-bundle.ts';
-import { startServer } from '../workflow/temporal.ts';
+import { startServer, workflowBundle } from '../workflow/temporal.ts';
 
 const NETWORK = { cidr: '10.20.0.0/20', gateway: '10.20.0.1' };
-const ENTRY = fileURLToPath(new URL('./gateway-process.ts', import.meta.url));
-const TSX = import.meta.resolve('tsx');
+/** The executable itself is what is killed. */
+const GUESTFLOW = fileURLToPath(new URL('../../bin/guestflow.mjs', import.meta.url));
+/** Milliseconds that Temporal has to take an event; as in production. */
+const ANSWER_MS = process.env['STORM_ANSWER_MS'] ?? '950';
 
 export interface StormGateway {
   readonly port: number;
@@ -87,7 +88,7 @@ async function startWorkers(environment: TestWorkflowEnvironment, session: Sessi
     Worker.create({
       connection,
       taskQueue: CONTROL_QUEUE,
-      workflowBundle: await billingBundle(),
+      workflowBundle: await workflowBundle(),
       activities,
       maxCachedWorkflows: 2_000,
       reuseV8Context: true,
@@ -109,6 +110,14 @@ async function startGateway(address: string): Promise<StormGateway> {
   writeFileSync(join(directory, 'signup'), `${SIGNUP_SECRET}\n`, { mode: 0o600 });
   writeFileSync(join(directory, 'prices.yaml'), 'prices: {price_small: small, price_medium: medium}\n');
   const port = await freePort();
+  const options = [
+    ['--listen', String(port)],
+    ['--address', address],
+    ['--stripe-secret-file', join(directory, 'stripe')],
+    ['--signup-secret-file', join(directory, 'signup')],
+    ['--prices', join(directory, 'prices.yaml')],
+    ['--answer-within', ANSWER_MS],
+  ].flat();
   const log = join(directory, 'gateway.log');
   let peak = 0;
   let running: ServerProcess | undefined;
@@ -118,7 +127,7 @@ async function startGateway(address: string): Promise<StormGateway> {
   const start = async (): Promise<void> => {
     running = await startProcess({
       command: process.execPath,
-      args: ['--import', TSX, ENTRY, String(port), address, directory, process.env['STORM_ANSWER_MS'] ?? '950'],
+      args: [GUESTFLOW, 'gateway', ...options],
       logFile: log,
     });
     while (!(await answers(port))) {

@@ -17,8 +17,7 @@ import { createCatalogue, type Catalogue } from '../../gateway/catalogue.ts';
 import { createDesk } from '../../gateway/desk.ts';
 import { createGateway, type Gateway } from '../../gateway/gateway.ts';
 import { SIGNUP_SECRET, STRIPE_SECRET } from '../unit/gateway/bench.ts';
-import { billingBundle } from './billing-bundle.ts';
-import { DOM0, startServer, type AnyActivities } from './temporal.ts';
+import { DOM0, startServer, workflowBundle, type AnyActivities } from './temporal.ts';
 
 /** A plan whose guests go at once. */
 const GRACE0 = 'grace0: {memory: 256MiB, vcpus: 1, disk: 2GiB, swap: 128MiB, graceDays: 0}';
@@ -157,7 +156,7 @@ export async function startBilling(): Promise<BillingBench> {
   const { nativeConnection: connection } = environment;
   const activities = { ...steps, ...createBillingActivities({ desk: scriptedDesk, messenger: tell }) };
   const workers = await Promise.all([
-    Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowBundle: await billingBundle(), activities }),
+    Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowBundle: await workflowBundle(), activities }),
     ...[dom0Queue(DOM0), dom0BulkQueue(DOM0)].map((taskQueue) =>
       Worker.create({ connection, taskQueue, activities: steps, maxHeartbeatThrottleInterval: '100ms' }),
     ),

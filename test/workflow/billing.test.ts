@@ -8,7 +8,7 @@ import { readSignup } from '../../gateway/signup.ts';
 import { remember } from '../../workflows/billing-inbox.ts';
 import { afterEvent } from '../../workflows/billing-rules.ts';
 import { firstState, type OrderState } from '../../workflows/billing-state.ts';
-import { billingBundle } from './billing-bundle.ts';
+import { workflowBundle } from './temporal.ts';
 import { acknowledge, listOrders } from '../../gateway/orders.ts';
 import { NOW, paid, signup, stripe } from '../unit/gateway/bench.ts';
 import {
@@ -152,6 +152,28 @@ describe('events', () => {
   });
 });
 
+describe('an order that is paid for and not complete', () => {
+  it('is shown as a problem until an event says what it is', async () => {
+    const order = 'half-1';
+    await send(event('order.unsuspended', order, 0));
+    const shown = await until(
+      async () => (await listOrders(bench.session, true)).find((status) => status.order === order),
+      (found) => found.doing !== '',
+    );
+    expect(shown).toMatchObject({
+      phase: 'waiting',
+      wish: 'active',
+      doing: expect.stringContaining('no event has named its plan') as unknown,
+    });
+    await send({ ...event('order.paid', order, 1), data: (paid(order) as { data: object }).data });
+    await settled(order, 'running');
+    await until(
+      () => listOrders(bench.session, true),
+      (orders) => orders.every((status) => status.order !== order),
+    );
+  });
+});
+
 describe('a host name', () => {
   it("is one order's: the second is shown, and gets it when the first has gone", async () => {
     const [first, second] = ['name-1', 'name-2'];
@@ -277,6 +299,12 @@ describe('the webhooks that go out', () => {
         )
       ).status.name,
     ).toBe('RUNNING');
+    // For three days, at least once an hour, however often that is.
+    const { events } = await notification.fetchHistory();
+    const scheduled = events?.find((entry) => entry.activityTaskScheduledEventAttributes)?.activityTaskScheduledEventAttributes;
+    expect(Number(scheduled?.scheduleToCloseTimeout?.seconds)).toBe(3 * 86_400);
+    expect(Number(scheduled?.retryPolicy?.maximumInterval?.seconds)).toBe(3_600);
+    expect(scheduled?.retryPolicy?.maximumAttempts ?? 0).toBe(0);
     await notification.terminate('the test is over');
   });
 });
@@ -313,7 +341,7 @@ describe('the histories of all orders', () => {
     const histories = bench.session.client.workflow.list({ query: `WorkflowType IN (${types})` }).intoHistories();
     const failures: string[] = [];
     let count = 0;
-    for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: await billingBundle() }, histories)) {
+    for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: await workflowBundle() }, histories)) {
       count += 1;
       if (error !== undefined) failures.push(`${workflowId}: ${error.message}`);
     }

@@ -9,6 +9,7 @@ import { registerGateway } from '../../../cli/commands/gateway.ts';
 import type { Io } from '../../../cli/io.ts';
 import { loadConfiguration } from '../../../gateway/configuration.ts';
 import { authorize, parseTokens } from '../../../gateway/tokens.ts';
+import { run } from '../cli/run.ts';
 import { SIGNUP_SECRET } from './bench.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'gateway-cli-'));
@@ -38,6 +39,16 @@ async function command(...argv: string[]): Promise<string> {
 }
 
 describe('guestflow gateway', () => {
+  it.each([
+    [['gateway', '--help'], '--stripe-secret-file'],
+    [['gateway', 'token', '--help'], '--scope'],
+    [['events', '--help'], '--problems'],
+  ])('is a command of the executable: %j', async (argv, flag) => {
+    const { code, stdout } = await run(argv);
+    expect(code).toBe(0);
+    expect(stdout).toContain(flag);
+  });
+
   it('does not start without a secret', async () => {
     await expect(command('gateway')).rejects.toMatchObject({
       type: 'InvalidInput',

@@ -1,6 +1,6 @@
 /** Webhooks that go out: signed, to where they may go. */
 import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -113,6 +113,92 @@ describe('a webhook that goes out', () => {
     const { got, port } = await receiver(200);
     await expect(createMessenger(to(port, { allowPrivate: false }))(NOTIFICATION)).rejects.toMatchObject({ type: 'InvalidInput' });
     expect(got).toEqual([]);
+  });
+});
+
+describe('a receiver that is hostile or ill', () => {
+  /** One that does as it likes with the connection. */
+  async function raw(serve: (socket: Socket) => void): Promise<number> {
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => undefined);
+      serve(socket);
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    const sockets = new Set<Socket>();
+    server.on('connection', (socket) => sockets.add(socket));
+    ends.push(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    return (server.address() as AddressInfo).port;
+  }
+
+  /** Writes again and again until the other side hangs up. */
+  function drip(socket: Socket, text: string): void {
+    const timer = setInterval(() => socket.write(text), 5);
+    socket.on('close', () => clearInterval(timer));
+  }
+
+  it.each<[string, (socket: Socket) => void]>([
+    ['never answers', () => undefined],
+    [
+      'drips its headers',
+      (socket) =>
+        drip(
+          socket.on('data', () => undefined),
+          'HTTP/1.1 200 OK\r\nX: y',
+        ),
+    ],
+    ['says that it goes on, again and again', (socket) => drip(socket, 'HTTP/1.1 102 Processing\r\n\r\n')],
+    ['sends headers without end', (socket) => drip(socket, `HTTP/1.1 200 OK\r\n${'X: y\r\n'.repeat(5_000)}`)],
+    ['speaks something else', (socket) => socket.end('220 mail.example.org ESMTP\r\n')],
+    ['hangs up', (socket) => socket.destroy()],
+  ])('(it %s) is given up, and tried again', async (_what, serve) => {
+    const port = await raw(serve);
+    await expect(createMessenger(to(port), 300)(NOTIFICATION)).rejects.toMatchObject({ type: 'Unreachable', nonRetryable: false });
+  });
+
+  it('(it answers without end) is left as soon as its status is known', async () => {
+    let closed = (): void => undefined;
+    const left = new Promise<void>((resolve) => {
+      closed = resolve;
+    });
+    const port = await raw((socket) => {
+      socket.on('close', closed).on('data', () => undefined);
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+      drip(socket, `400\r\n${'x'.repeat(1_024)}\r\n`);
+    });
+    expect(await createMessenger(to(port))(NOTIFICATION)).toBe('the receiver answered 200');
+    await left;
+  });
+
+  it('(its name is never found) is given up, and tried again', async () => {
+    const messenger = createMessenger(to(1, { resolve: () => new Promise(() => undefined) }), 50);
+    await expect(messenger(NOTIFICATION)).rejects.toMatchObject({ type: 'Unreachable', nonRetryable: false });
+  });
+
+  it.each([
+    ['http://2130706433'],
+    ['http://0x7f.1'],
+    ['http://0177.0.0.1'],
+    ['http://[::ffff:127.0.0.1]'],
+    ['http://[::1]'],
+    ['http://localhost'],
+  ])('(its address is %s, another way to say this machine) gets nothing', async (address) => {
+    const { got, port } = await receiver(200);
+    const messenger = createMessenger({ url: new URL(`${address}:${port}/`), secrets: [SIGNUP_SECRET], allowPrivate: false });
+    await expect(messenger(NOTIFICATION)).rejects.toMatchObject({ type: 'InvalidInput' });
+    expect(got).toEqual([]);
+  });
+
+  it('repeats neither its address’s path nor our secret when it fails', async () => {
+    const failure = await createMessenger(to(1, { url: new URL('http://receiver.example:1/hook/PLANTED?token=PLANTED') }))(
+      NOTIFICATION,
+    ).catch((error: unknown) => JSON.stringify(error, Object.getOwnPropertyNames(error)));
+    expect(failure).toContain('receiver.example');
+    expect(failure).not.toMatch(/PLANTED|whsec_/);
   });
 });
 

@@ -86,6 +86,41 @@ describe('an event', () => {
   });
 });
 
+describe('many events at once', () => {
+  it('are with Temporal 32 at a time, in their order, and all are taken', async () => {
+    let [now, most] = [0, 0];
+    const got: string[] = [];
+    const session = sessionWith(async ({ id }) => {
+      got.push(id);
+      most = Math.max(most, (now += 1));
+      await new Promise((resolve) => setImmediate(resolve));
+      now -= 1;
+      return { verdict: 'taken' };
+    });
+    const sink = createEventSink(() => Promise.resolve(session), 60_000);
+    const ids = Array.from({ length: 200 }, (_, index) => `signup/msg_${index}`);
+    await Promise.all(ids.map((id) => sink.deliver(event({ id }))));
+    expect(got).toEqual(ids);
+    expect(most).toBe(32);
+  });
+
+  it('that nobody waits for any more are not begun, and those that hang make room', async () => {
+    let begun = 0;
+    const session = sessionWith(() => {
+      begun += 1;
+      return new Promise(() => undefined);
+    });
+    const sink = createEventSink(() => Promise.resolve(session), 100);
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 100 }, (_, index) => sink.deliver(event({ id: `signup/msg_${index}` }))),
+    );
+    expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
+    expect(begun).toBe(32);
+    await expect(sink.deliver(event({ id: 'signup/later' }))).rejects.toMatchObject({ type: 'Unreachable' });
+    expect(begun).toBe(33);
+  });
+});
+
 describe('the connection', () => {
   it('is made once for all who ask at the same time, and again after it could not be made', async () => {
     let tries = 0;

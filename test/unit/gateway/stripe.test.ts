@@ -1,7 +1,7 @@
 /** What Stripe's events mean, in the shapes of today's API and of older ones. */
 import { describe, expect, it } from 'vitest';
 import type { BillingStatements } from '../../../contract/billing-types.ts';
-import { bench, problemOf, stripe, STRIPE_SECRET } from './bench.ts';
+import { bench, NOW, problemOf, stripe, STRIPE_SECRET } from './bench.ts';
 import {
   invoice,
   metadata,
@@ -127,6 +127,83 @@ describe('a subscription', () => {
   });
 });
 
+describe('a subscription as shops have it', () => {
+  const item = (price: string, more: object = {}): object => ({
+    id: `si_${price}`,
+    object: 'subscription_item',
+    quantity: 1,
+    price: { id: price, object: 'price' },
+    ...more,
+  });
+
+  it.each([
+    [
+      'a domain and a backup beside the guest',
+      { items: { data: [item('price_of_a_domain'), item('price_large'), item('price_of_a_backup')] } },
+    ],
+    [
+      'the monthly and the metered price of one plan',
+      {
+        items: { data: [item('price_large'), item('price_large', { price: { id: 'price_large', recurring: { usage_type: 'metered' } } })] },
+      },
+    ],
+    ['ids where others have objects', { items: { data: [{ id: 'si_1', price: 'price_large' }] }, customer: 'cus_1' }],
+    [
+      'objects where others have ids',
+      { items: { data: [item('price_large')] }, customer: { id: 'cus_1', object: 'customer', email: 'x@example.org', deleted: true } },
+    ],
+    ['a test-mode object', { items: { data: [item('price_large')] }, livemode: false }],
+    [
+      'a paused collection, which is Stripe’s own affair',
+      { items: { data: [item('price_large')] }, pause_collection: { behavior: 'void', resumes_at: null } },
+    ],
+    [
+      'a cancellation that is yet to come',
+      { items: { data: [item('price_large')] }, cancel_at_period_end: true, cancel_at: NOW + 1_000_000 },
+    ],
+    [
+      'a pending update that is not paid yet',
+      { items: { data: [item('price_large')] }, pending_update: { subscription_items: [item('price_small')] } },
+    ],
+  ])('with %s runs on the plan of its guest', async (_what, changes) => {
+    expect(await says({ type: 'customer.subscription.updated', object: subscription('active', changes) })).toMatchObject({
+      life: 'active',
+      plan: { plan: 'large' },
+    });
+  });
+
+  it('whose guest is not among the items that Stripe sends (the first of many) has the plan that its metadata names', async () => {
+    const items = { has_more: true, data: Array.from({ length: 10 }, (_, index) => item(`price_of_domain_${index}`)) };
+    expect(await says({ type: 'customer.subscription.updated', object: subscription('unpaid', { items }) })).toMatchObject({
+      life: 'suspended',
+      namedPlan: { plan: 'small' },
+    });
+    expect(
+      await says({ type: 'customer.subscription.updated', object: subscription('active', { items: { ...items, has_more: false } }) }),
+    ).toBe('ignored');
+  });
+
+  it.each([[null], [{}], [{ order: '' }], [{ hostname: 'shop.example.org' }]])('with metadata %j is not ours', async (own) => {
+    expect(await says({ type: 'customer.subscription.updated', object: subscription('active', { metadata: own }) })).toBe('ignored');
+  });
+
+  it('in a status that Stripe has yet to think of keeps its plan and its wishes, and says nothing of its life', async () => {
+    const said = await says({ type: 'customer.subscription.updated', object: subscription('snoozed') });
+    expect(said).toMatchObject({ plan: { plan: 'small' }, wishes: { hostname: 's-1.example.org' } });
+    expect(said).not.toHaveProperty('life');
+  });
+
+  it('that has no items at all is not a guest’s', async () => {
+    expect(await says({ type: 'customer.subscription.updated', object: subscription('active', { items: null }) })).toBe('ignored');
+    expect(
+      await says({
+        type: 'customer.subscription.updated',
+        object: subscription('active', { items: { data: [{ price: null, plan: null }] } }),
+      }),
+    ).toBe('ignored');
+  });
+});
+
 describe('an invoice', () => {
   it('that is paid is a payment, with its order where the API of these days has it', async () => {
     expect(await says({ type: 'invoice.paid', object: invoice() })).toMatchObject({
@@ -146,6 +223,32 @@ describe('an invoice', () => {
       life: 'paid',
       wishes: { hostname: 's-9.example.org' },
     });
+  });
+
+  it.each([
+    ['of nothing, since a trial begins', { amount_due: 0, amount_paid: 0, billing_reason: 'subscription_create' }],
+    [
+      'with its customer and its subscription as objects',
+      { customer: { id: 'cus_1' }, parent: { subscription_details: { subscription: { id: 'sub_1' }, metadata: metadata() } } },
+    ],
+    [
+      'with the guest’s line among those of a domain',
+      { lines: { data: [{ pricing: { price_details: { price: 'price_of_a_domain' } } }, { price: { id: 'price_small' } }] } },
+    ],
+    [
+      'with more lines than Stripe sends',
+      { lines: { has_more: true, data: [{ pricing: { price_details: { price: 'price_of_a_domain' } } }] } },
+    ],
+    ['without lines', { lines: null }],
+    ['with lines without a price (a credit, say)', { lines: { data: [{ pricing: null, price: null, plan: null }] } }],
+    ['that was written by hand, with the order in its own metadata', { parent: null, metadata: metadata() }],
+  ])('%s is a payment', async (_what, changes) => {
+    expect(await says({ type: 'invoice.paid', object: invoice(changes) })).toMatchObject({ life: 'paid', namedPlan: { plan: 'small' } });
+  });
+
+  it('of a change of plan, with lines of both plans, leaves the plan to the subscription', async () => {
+    const lines = { data: ['price_small', 'price_large'].map((price) => ({ pricing: { price_details: { price } } })) };
+    expect(await says({ type: 'invoice.paid', object: invoice({ lines }) })).toMatchObject({ life: 'paid', namedPlan: { plan: 'small' } });
   });
 
   it('for something else than a guest is ignored', async () => {

@@ -1,0 +1,49 @@
+/**
+ * What is published in docs/ is what is served, and what is served is what checks requests. After a change that is meant:
+ * `npx vitest run --project unit test/unit/gateway/published.test.ts -u`.
+ */
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { signupEventSchema } from '../../../contract/billing.ts';
+import { loadPlans } from '../../../contract/plans.ts';
+import { BODY_LIMITS, type Gateway } from '../../../gateway/gateway.ts';
+import { v1Routes } from '../../../gateway/v1.ts';
+import { bench, paid, signup } from './bench.ts';
+import { fakeGuests } from './fake-guests.ts';
+
+async function start(): Promise<Gateway> {
+  const routes = v1Routes({ guests: fakeGuests(), plans: await loadPlans(), tokens: () => [], body: BODY_LIMITS });
+  return (await bench({ routes })).gateway;
+}
+
+async function served(path: string): Promise<unknown> {
+  const response = await (await start())(new Request(`http://gateway${path}`));
+  expect(response.status).toBe(200);
+  return response.json();
+}
+
+describe('docs/', () => {
+  it.each([
+    ['/v1/openapi.json', 'openapi.json'],
+    ['/schemas/signup.json', 'signup.schema.json'],
+  ])('has what is served at %s', async (path, file) => {
+    await expect(`${JSON.stringify(await served(path), undefined, 2)}\n`).toMatchFileSnapshot(`../../../docs/${file}`);
+  });
+});
+
+describe('the schema of signup events', () => {
+  it.each([
+    ['a good one', paid()],
+    ['one with a plan that cannot be one', paid('A-1', { plan: 'NO PLAN' })],
+    ['one without an order', paid('A-1', { order: undefined })],
+    ['one with a bad host name', paid('A-1', { hostname: '-' })],
+    ['one of the wrong type', { ...paid(), type: 'order.terminated', data: {} }],
+    ['one without a time', { ...paid(), timestamp: 'yesterday' }],
+  ])('says of %s what the gateway says of it', async (_what, event) => {
+    const published = z.fromJSONSchema((await served('/schemas/signup.json')) as Parameters<typeof z.fromJSONSchema>[0]);
+    const document: unknown = JSON.parse(JSON.stringify(event));
+    const { status } = await (await start())(signup(document));
+    expect(published.safeParse(document).success).toBe(status === 200);
+    expect(signupEventSchema.safeParse(document).success).toBe(status === 200);
+  });
+});
