@@ -75,7 +75,10 @@ export function quote(value: string, preferred: Quote): string {
   return chosen + escapeFor(value, chosen) + chosen;
 }
 
-/** A value as it stands between quotes of that kind. */
+/** A value as it stands between quotes of that kind. A string ends with its line: the end of a line in it is written as an escape. */
 export function escapeFor(value: string, within: Quote): string {
-  return value.replaceAll('\\', '\\\\').replaceAll(within, `\\${within}`);
+  return value
+    .replaceAll('\\', '\\\\')
+    .replaceAll(within, `\\${within}`)
+    .replaceAll('\n', String.raw`\n`);
 }

@@ -108,6 +108,13 @@ describe('set edits lists entry by entry', () => {
 });
 
 describe('extraWords', () => {
+  test('are written where a word goes from one string to the next, ends of lines in them included', () => {
+    const before = String.raw`extra = 'a=1 clock'` + '\n' + String.raw`extra += 'source=x\n b'` + '\n';
+    expect(apply(before, { extraWords: ['clocksource=jiffies'] })).toBe(
+      String.raw`extra = 'a=1 clock'` + '\n' + String.raw`extra = 'a=1 clocksource=jiffies\n b'` + '\n',
+    );
+  });
+
   test.each<[string, string, string[], string]>([
     ['a word is added', "extra = 'quiet'\n", ['clocksource=jiffies'], "extra = 'quiet clocksource=jiffies'\n"],
     ['one of the same name gives way', 'extra="clocksource=tsc quiet"\n', ['clocksource=jiffies'], 'extra="clocksource=jiffies quiet"\n'],
