@@ -92,7 +92,8 @@ describe(`seed ${String(SEED)}`, () => {
     const order = await orderGuest('ny');
     await untilStep(rig, order.name, 'create-image');
     try {
-      await onDom0(rig, 'fallocate -l "$(( $(stat -f -c "%a * %S" /home/xen) - 50 * 1048576 ))" /home/full');
+      // All of it, what is kept for root included.
+      await onDom0(rig, 'fallocate -l "$(( $(stat -f -c "%f * %S" /home/xen) - 50 * 1048576 ))" /home/full');
       const { phase, reason, wrong } = await outcomeOf(rig, order, before);
       say(`${order.name}: ${reason}`);
       expect({ phase, wrong }).toEqual({ phase: 'failed', wrong: [] });
