@@ -12,6 +12,16 @@ export default defineConfig({
       { test: { ...shared, name: 'workflow', include: ['test/workflow/**/*.test.ts'], retry: 1, globalSetup: ['test/global-setup.ts'] } },
       // Loop devices and mounts are the machine's: one file at a time.
       { test: { ...shared, name: 'host', include: ['test/host/**/*.test.ts'], fileParallelism: false } },
+      // The fault matrix takes all cores there are: it comes after the others, whose tests have time limits.
+      {
+        test: {
+          ...shared,
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          disableConsoleIntercept: true,
+          sequence: { groupOrder: 1 },
+        },
+      },
       // A life of a guest under emulation, in one lab.
       {
         test: {
