@@ -20,6 +20,16 @@ export default defineConfig({
           include: ['test/storm/**/*.test.ts'],
           globalSetup: ['test/global-setup.ts'],
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      // The fault matrix takes all cores there are: it comes after the others, whose tests have time limits.
+      {
+        test: {
+          ...shared,
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          disableConsoleIntercept: true,
           sequence: { groupOrder: 1 },
         },
       },

@@ -30,6 +30,8 @@ export interface EmbeddedTemporalOptions {
   /** Told in words what takes time. */
   readonly onProgress?: ((message: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** It does not outlive this process, not even when that is killed. Default: it does, and is taken over by the next. */
+  readonly endsWithUs?: boolean | undefined;
 }
 
 /** An embedded Temporal that serves. */
@@ -134,6 +136,7 @@ async function start(last: ServerRecord | undefined, files: Files, options: Embe
     cwd: files.directory,
     // In a session of its own, Ctrl-C in the terminal reaches us and not it: what runs can then still finish before we end it.
     detached: true,
+    ...(options.endsWithUs === undefined ? {} : { endsWithUs: options.endsWithUs }),
   });
   try {
     // Written before it serves: whoever finds it half-started after a crash can end it.

@@ -3,7 +3,7 @@
  * Everything that ends by itself is started by `run.ts`.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A server that was started, or found by its process id. */
@@ -21,6 +21,8 @@ export interface ServerSpec {
   readonly logFile: string;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** The kernel ends it (SIGKILL) when this process is gone, however it went. Default: false. Where there is no setpriv, it has no effect. */
+  readonly endsWithUs?: boolean;
   /** Let it live on when this process ends (its own session). Default: false. */
   readonly detached?: boolean;
 }
@@ -37,11 +39,18 @@ export function processStartTime(pid: number): string | undefined {
   }
 }
 
+const SETPRIV = '/usr/bin/setpriv';
+
+/** setpriv becomes the server: its process id is the server's. */
+function commandLine({ command, args, endsWithUs = false }: ServerSpec): readonly [string, string[]] {
+  return endsWithUs && existsSync(SETPRIV) ? [SETPRIV, ['--pdeathsig', 'KILL', '--', command, ...args]] : [command, [...args]];
+}
+
 /** Starts a server and returns as soon as the process exists. Whether it serves is for the caller to find out. */
 export async function startServer(spec: ServerSpec): Promise<ServerProcess> {
   const log = openSync(spec.logFile, 'a', 0o600);
   try {
-    const child = spawn(spec.command, [...spec.args], {
+    const child = spawn(...commandLine(spec), {
       cwd: spec.cwd,
       env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: process.env['HOME'] ?? '/root', LANG: 'C.UTF-8', ...spec.env },
       stdio: ['ignore', log, log],

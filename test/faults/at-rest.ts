@@ -1,5 +1,6 @@
 /** A guest in the middle of its life, on a dom0 of its own: it was provisioned without Temporal, and its workflow begins where it stands. */
 import type { GuestRef, GuestSpec, GuestStatus, OperationRequest, OperationResult } from '../../contract/types.ts';
+import { Turns } from '../../contract/turns.ts';
 import { nightlyScheduleId } from '../../contract/names.ts';
 import type { GuestInput } from '../../workflows/guest.ts';
 import type { DomainState } from '../../fake/index.ts';
@@ -12,6 +13,9 @@ import { orderOf, refOf, type World } from './world.ts';
 export type GuestState = NonNullable<GuestInput['carried']>;
 
 const DAY_MS = 86_400_000;
+/** More at once only wait for each other. */
+const AT_ONCE = 12;
+const turns = new Turns(AT_ONCE);
 
 /** What the guest of the tape is known to be when its order is done. */
 export function runningState({ tape, host }: Matrix): GuestState {
@@ -53,22 +57,24 @@ export class GuestAtRest {
     { matrix, server, name, from }: { matrix: Matrix; server: Server; name: string; from: Beginning },
     work: (guest: GuestAtRest) => Promise<T>,
   ): Promise<T> {
-    return matrix.stages.on(matrix.start, matrix.host, async (world) => {
-      for (const entry of inTheNameOf([...matrix.tape.forward, ...from.entries], name)) {
-        const outcome = await perform(world, entry);
-        if (!outcome.isOk) throw outcome.error;
-      }
-      // Its first backup is of another day: their names are times.
-      world.clock.aheadMs += DAY_MS;
-      world.dom0.faults.restart();
-      const guest = new GuestAtRest(server, name, world, inTheNameOf(from.state, name));
-      try {
-        await guest.arrive();
-        return await work(guest);
-      } finally {
-        await guest.leave();
-      }
-    });
+    return turns.take('', () =>
+      matrix.stages.on(matrix.start, matrix.host, async (world) => {
+        for (const entry of inTheNameOf([...matrix.tape.forward, ...from.entries], name)) {
+          const outcome = await perform(world, entry);
+          if (!outcome.isOk) throw outcome.error;
+        }
+        // Its first backup is of another day: their names are times.
+        world.clock.aheadMs += DAY_MS;
+        world.dom0.faults.restart();
+        const guest = new GuestAtRest(server, name, world, inTheNameOf(from.state, name));
+        try {
+          await guest.arrive();
+          return await work(guest);
+        } finally {
+          await guest.leave();
+        }
+      }),
+    );
   }
 
   get ref(): GuestRef {

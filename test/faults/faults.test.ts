@@ -8,7 +8,12 @@ it(
   'ends as ordered, as before, or with an exact list of what is left, whatever fails, hangs, dies or is cancelled',
   async () => {
     const said: string[] = [];
-    const { cases, failed } = await runFaults({ say: (line) => said.push(line) });
+    const { cases, failed } = await runFaults({
+      say: (line) => {
+        said.push(line);
+        console.log(line);
+      },
+    });
     expect(failed, said.join('\n')).toBe(0);
     expect(cases).toBeGreaterThan(1_000);
   },

@@ -148,7 +148,12 @@ async function groupsOf(
   const wanted = (cases: readonly Case[]): Case[] => cases.filter(({ name }) => isWanted(name));
   return {
     waiting: wanted(waitingCases(through)),
-    slow: wanted([...crowdCases(through, walks.first, Math.ceil(walks.count / CROWD_SHARE)), ...workflowCases(through), ...operationWorkflowCases(through, plays), ...alike.slow]),
+    slow: wanted([
+      ...crowdCases(through, walks.first, Math.ceil(walks.count / CROWD_SHARE)),
+      ...workflowCases(through),
+      ...operationWorkflowCases(through, plays),
+      ...alike.slow,
+    ]),
     quick: wanted([
       ...stepFaultCases(matrix),
       ...(await undoFaultCases(matrix)),

@@ -9,7 +9,7 @@ import type { Rehearsal, Stage } from './stage.ts';
 import { beforeOf, entryName, faultsOf, isLook, nameOf, strike, type Matrix } from './step-faults.ts';
 import { GUEST, type Entry } from './tape.ts';
 import type { Complaints } from './invariants.ts';
-import { orderOf, refOf, settingsOf, type World } from './world.ts';
+import { orderOf, refOf, type World } from './world.ts';
 import { at } from './interruptions.ts';
 
 const KILLS = ['kill-before', 'kill-middle', 'kill-after'] as const satisfies readonly FaultKind[];

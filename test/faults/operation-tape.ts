@@ -42,12 +42,19 @@ function entryOf({ activity, input, isControl }: Call): Entry {
   return { activity, input, isControl };
 }
 
-async function recordForward(matrix: Matrix, server: Server, row: OperationRow, from: Beginning): Promise<Pick<Undisturbed, 'forward' | 'state'>> {
+async function recordForward(
+  matrix: Matrix,
+  server: Server,
+  row: OperationRow,
+  from: Beginning,
+): Promise<Pick<Undisturbed, 'forward' | 'state'>> {
   const name = nameFor(row, 'tape');
   return GuestAtRest.with({ matrix, server, name, from }, async (guest) => {
     const forward: Entry[] = [];
+    const seen = new Set<string>();
     guest.lead((call, work) => {
-      forward.push(entryOf(call));
+      if (!seen.has(call.activityId)) forward.push(entryOf(call));
+      seen.add(call.activityId);
       return work();
     });
     const answer = await guest.operate({ kind: row.kind, id: 'tape', ...row.details });
@@ -66,11 +73,11 @@ async function recordFailure(
   const name = nameFor(row, `f${String(failing)}`);
   return GuestAtRest.with({ matrix, server, name, from }, async (guest) => {
     const after: Entry[] = [];
-    let count = 0;
+    const seen = new Set<string>();
     let isOver = false;
     guest.lead((call, work) => {
-      if (isOver) return work();
-      count += 1;
+      if (isOver || seen.has(call.activityId)) return work();
+      const count = seen.add(call.activityId).size;
       if (count - 1 === failing) throw ApplicationFailure.create({ type: 'ToolFailed', nonRetryable: true, message: 'the tape ends here' });
       // What an operation asks for its list of what is left is no undo.
       if (count - 1 > failing && call.activity !== 'leftoversOf') after.push(entryOf(call));
@@ -106,7 +113,8 @@ export async function recordOperations(matrix: Matrix, server: Server): Promise<
   const recorded = new Map<string, Promise<Undisturbed>>();
   for (const row of OPERATION_ROWS) {
     const earlier = row.after === undefined ? undefined : recorded.get(row.after);
-    if (row.after !== undefined && earlier === undefined) throw new Error(`${row.name} begins after ${row.after}, which is no row before it`);
+    if (row.after !== undefined && earlier === undefined)
+      throw new Error(`${row.name} begins after ${row.after}, which is no row before it`);
     recorded.set(
       row.name,
       Promise.resolve(earlier).then((play) => undisturbed(matrix, server, row, play)),

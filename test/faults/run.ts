@@ -15,6 +15,15 @@ const { values } = parseArgs({
     walks: { type: 'string' },
   },
 });
+// Temporal goes with this process, and so do its files.
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)
+  process.once(signal, () => {
+    process.exit(code);
+  });
+
 const number = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
 const [seed, jobs, walks] = [number(values.seed), number(values.jobs), number(values.walks)];
 const { failed } = await runFaults({

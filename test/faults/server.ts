@@ -11,6 +11,7 @@ import {
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import { createControlActivities, type ControlActivities } from '../../activities/control.ts';
+import { isLost } from '../../activities/refusals.ts';
 import {
   CONTROL_QUEUE,
   DOM0_UPDATES,
@@ -98,6 +99,17 @@ async function stubborn<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Sends an update again that was lost between the server and a worker that was restarted, or late: in production, the caller's retry. */
+async function resent<T>(send: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await send();
+    } catch (error) {
+      if (attempt === 10 || !isLost(error)) throw error;
+    }
+  }
+}
+
 /** A worker that polls, and how to stop it. */
 interface Running {
   stop(): Promise<void>;
@@ -156,7 +168,7 @@ export class Server {
         workflowBundle: { codePath: this.bundlePath },
         activities,
         maxConcurrentActivityTaskExecutions: SLOTS,
-        stickyQueueScheduleToStartTimeout: '1s',
+        stickyQueueScheduleToStartTimeout: '5s',
         shutdownGraceTime: '100ms',
         shutdownForceTime: '20s',
         interceptors: { activity: [endsCallsWithItsWorker(this.client)] },
@@ -187,7 +199,8 @@ export class Server {
 
   /** Serves a dom0's queues. */
   async serve(host: string): Promise<void> {
-    await registerDom0(this.client, hugeFacts(host));
+    // All of them join one network, whose workflow takes ten updates at a time.
+    await this.turns.take(NETWORK.cidr, () => resent(() => registerDom0(this.client, hugeFacts(host))));
     await this.startWorkers(host);
   }
 
@@ -243,16 +256,17 @@ export class Server {
   }
 
   async place(order: GuestOrder): Promise<OrderAnswer> {
-    const startWorkflowOperation = new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
-      workflowId: guestWorkflowId(order.name),
-      taskQueue: CONTROL_QUEUE,
-      args: [{ order }],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-    });
-    return this.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, OrderAnswer, [GuestOrder]>(
-      GUEST_UPDATES.order,
-      { args: [order], startWorkflowOperation },
+    return resent(() =>
+      this.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, {
+        args: [order],
+        startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
+          workflowId: guestWorkflowId(order.name),
+          taskQueue: CONTROL_QUEUE,
+          args: [{ order }],
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+        }),
+      }),
     );
   }
 
@@ -268,14 +282,14 @@ export class Server {
   /** Puts a guest that is there into the books. */
   async admit(spec: GuestSpec, isScheduled: boolean): Promise<void> {
     const { name, order, dom0 } = spec;
-    await this.calls.promise(spec);
+    await resent(() => this.calls.promise(spec));
     if (isScheduled) await this.calls.scheduleNightly({ ref: { name, order, dom0 } });
   }
 
   /** Takes it out of them. */
   async dismiss(ref: GuestRef): Promise<void> {
     await this.calls.unscheduleNightly(ref);
-    await this.calls.release(ref);
+    await resent(() => this.calls.release(ref));
   }
 
   handle(guest: string): WorkflowHandle {
@@ -283,10 +297,12 @@ export class Server {
   }
 
   async operate(guest: string, request: OperationRequest): Promise<OperationResult> {
-    return this.handle(guest).executeUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, {
-      args: [request],
-      updateId: request.id,
-    });
+    return resent(() =>
+      this.handle(guest).executeUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, {
+        args: [request],
+        updateId: request.id,
+      }),
+    );
   }
 
   async status(guest: string): Promise<GuestStatus> {
@@ -344,9 +360,13 @@ export class Server {
   /** Takes what a case has left in the ledger. In turns, as the activities do: with more than ten at once the server drops all of them. */
   async giveBack(host: string, guest: string): Promise<void> {
     await this.turns.take(host, () =>
-      this.client.workflow
-        .getHandle(dom0WorkflowId(host))
-        .executeUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release, { args: [{ guest, order: `order-${guest}` }] }),
+      resent(() =>
+        this.client.workflow
+          .getHandle(dom0WorkflowId(host))
+          .executeUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release, {
+            args: [{ guest, order: `order-${guest}` }],
+          }),
+      ),
     );
   }
 

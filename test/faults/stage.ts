@@ -64,7 +64,7 @@ function copyTree(from: string, to: string): void {
 }
 
 export class Stages {
-  private readonly root = mkdtempSync(join(scratch(), 'guestflow-faults-'));
+  private readonly root = mkdtempSync(join(scratch(), 'stages-'));
   private count = 0;
 
   private nextDirectory(): string {

@@ -73,14 +73,20 @@ async function record(server: Server, host: string, number: number, take: Take):
   const forward: Entry[] = [];
   const after: Entry[] = [];
   let part: 'forward' | 'lost' | 'after' = 'forward';
+  const seen = new Set<string>();
   server.lead(name, async (call, work) => {
+    const isRetry = seen.has(call.activityId);
+    seen.add(call.activityId);
+    const act = (): Promise<unknown> => (call.isControl ? work() : world.attempt(call.activity, call.input));
+    // On a machine that is busy a call may be lost, and is made again.
+    if (isRetry) return act();
     if (part === 'lost') throw never('no undo works here');
     (part === 'forward' ? forward : after).push(entryOf(call));
     if (part === 'forward' && forward.length - 1 === failing) {
       part = take !== 'the order' && 'cleanupAfter' in take ? 'lost' : 'after';
       throw never('the tape ends here');
     }
-    return call.isControl ? work() : world.attempt(call.activity, call.input);
+    return act();
   });
   await server.place(orderOf(name, host, { ip }));
   if (take === 'the order') await server.settled(name);
@@ -92,7 +98,8 @@ async function record(server: Server, host: string, number: number, take: Take):
   const handle = server.client.workflow.getHandle(guestWorkflowId(name));
   if (take === 'the order') await handle.terminate('the tape is full');
   await handle.result().catch(() => undefined);
-  const complaints = take === 'the order' ? [] : [...asBefore(before, world.snapshot(), world.settings), ...(await books(server, host, name))];
+  const complaints =
+    take === 'the order' ? [] : [...asBefore(before, world.snapshot(), world.settings), ...(await books(server, host, name))];
   if (take === 'the order') await server.giveBack(host, name);
   server.forget(name);
   world.close();

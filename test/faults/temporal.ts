@@ -52,8 +52,9 @@ class Retries {
 
 export async function startOwnTemporal(): Promise<OwnTemporal> {
   quietRuntime();
-  const stateDir = mkdtempSync(join(scratch(), 'guestflow-faults-temporal-'));
-  const start = async (): Promise<EmbeddedTemporal> => startEmbeddedTemporal({ stateDir, port: FIRST_PORT, uiPort: FIRST_PORT + 1_000 });
+  const stateDir = mkdtempSync(join(scratch(), 'temporal-'));
+  const start = async (): Promise<EmbeddedTemporal> =>
+    startEmbeddedTemporal({ stateDir, port: FIRST_PORT, uiPort: FIRST_PORT + 1_000, endsWithUs: true });
   let server = await start();
   const { address } = server;
   const retries = new Retries();

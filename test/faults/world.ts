@@ -91,7 +91,7 @@ export class World {
 
   /** A dom0 as `guestflow dom0 prepare` leaves it, on which somebody else's guest has been before. */
   static async create(host: string, options: Partial<FakeDom0Options> = {}): Promise<World> {
-    const directory = options.directory ?? mkdtempSync(join(scratch(), 'guestflow-faults-dom0-'));
+    const directory = options.directory ?? mkdtempSync(join(scratch(), 'dom0-'));
     const dom0 = await createFakeDom0({ network: NETWORK, host, bootPolls: 1, shutdownPolls: 2, ...options, directory });
     if (options.directory === undefined || dom0.state.freeResidue.length === 0) dom0.state.freeResidue = [FORMER_TENANT];
     return new World(dom0, settingsOf(host), options.directory === undefined ? directory : undefined);
