@@ -34,7 +34,7 @@ const AT_ONCE = 32;
  */
 export function createEventSink(session: () => Promise<Session>, limitMs: number): EventSink {
   const orders = new Map<string, string>();
-  const turnstile = createTurnstile(AT_ONCE);
+  const turnstile = createTurnstile(AT_ONCE, (error) => error instanceof GuestflowError && error.type === 'Unreachable');
   return {
     deliver: async (event) => {
       const former = orders.get(event.id) ?? event.order;

@@ -6,7 +6,7 @@ import { acknowledge } from '../gateway/orders.ts';
 import { startBilling, until, type BillingBench } from '../test/workflow/billing-bench.ts';
 import { NOW, signup } from '../test/unit/gateway/bench.ts';
 
-type Record = (environment: TestWorkflowEnvironment, workflowId: string, name: string) => Promise<void>;
+type Keep = (environment: TestWorkflowEnvironment, workflowId: string, name: string) => Promise<void>;
 
 let sent = 0;
 
@@ -24,7 +24,7 @@ function settled(bench: BillingBench, order: string, phase: string): Promise<unk
 }
 
 /** Bought, suspended, resumed, given another plan, terminated and taken back; an event came twice, once with another body. */
-async function life(bench: BillingBench, record: Record): Promise<void> {
+async function life(bench: BillingBench, record: Keep): Promise<void> {
   const [order, hostname] = ['recorded-1', 'recorded.example.org'];
   await say(bench, 'order.paid', order, { hostname, plan: 'small' }, 'first');
   await settled(bench, order, 'running');
@@ -52,7 +52,7 @@ async function life(bench: BillingBench, record: Record): Promise<void> {
 }
 
 /** Wants a host name that another order has; gets another one; is gone at once when it is terminated. */
-async function trouble(bench: BillingBench, record: Record): Promise<void> {
+async function trouble(bench: BillingBench, record: Keep): Promise<void> {
   const [order, hostname] = ['recorded-2', 'recorded-2.example.org'];
   await say(bench, 'order.paid', order, { hostname: 'recorded.example.org', plan: 'grace0' });
   await until(
@@ -75,7 +75,7 @@ async function trouble(bench: BillingBench, record: Record): Promise<void> {
 }
 
 /** Records them, on a server of their own. */
-export async function recordBilling(record: Record): Promise<void> {
+export async function recordBilling(record: Keep): Promise<void> {
   const bench = await startBilling();
   try {
     await life(bench, record);

@@ -51,7 +51,7 @@ export async function sendAll(
 }
 
 async function persist(port: number, delivery: Delivery, sent: Sent): Promise<{ status: number; text: string }> {
-  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 1_000)) {
+  for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
     const began = performance.now();
     const answer = await post(port, delivery).catch(() => undefined);
     if (answer === undefined) sent.unanswered += 1;
