@@ -1,6 +1,7 @@
 /** What the gateway needs of Temporal, behind one seam; and how it is done over the client library. */
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
+import { sealPassword } from '../client/sealed-password.ts';
 import type { Session } from '../client/session.ts';
 import { BILLING, type BillingEvent, type EventAnswer } from '../contract/billing-types.ts';
 import { guestNameOfOrder } from '../contract/billing.ts';
@@ -35,7 +36,8 @@ export function createEventSink(session: () => Promise<Session>, limitMs: number
       try {
         const answer = await within(limitMs, async () => {
           const connected = await session();
-          return connected.call(`order ${former}`, () => send(connected, sent), limitMs);
+          const sealed = await withoutPassword(connected, sent);
+          return connected.call(`order ${former}`, () => send(connected, sealed), limitMs);
         });
         remember(orders, event.id, former);
         return answer;
@@ -55,6 +57,13 @@ function remember(orders: Map<string, string>, event: string, order: string): vo
   orders.set(event, order);
   const [oldest] = orders.keys();
   if (orders.size > REMEMBERED && oldest !== undefined) orders.delete(oldest);
+}
+
+/** The hash of a password goes to Temporal sealed for the dom0s: which of them gets the order is not known yet. */
+async function withoutPassword(session: Session, event: BillingEvent): Promise<BillingEvent> {
+  const { wishes } = event.says;
+  if (wishes?.passwordHash === undefined) return event;
+  return { ...event, says: { ...event.says, wishes: await sealPassword(session, event.order, wishes) } };
 }
 
 function send({ client }: Session, event: BillingEvent): Promise<EventAnswer> {

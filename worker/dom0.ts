@@ -4,10 +4,11 @@ import { Client } from '@temporalio/client';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createDom0Activities } from '../activities/dom0.ts';
 import { createHost, type Host } from '../activities/host/host.ts';
-import { findEndpoint, type EndpointOptions } from '../client/config.ts';
+import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { dom0BulkQueue, dom0Queue } from '../contract/names.ts';
 import { connectWithRetry } from './connect.ts';
+import { logCodec, workerDataConverter } from './data-converter.ts';
 import type { Dom0WorkerSettings } from './dom0-settings.ts';
 import { installRuntime, type Logger } from './logger.ts';
 import { tryMachineLock } from './machine-lock.ts';
@@ -75,13 +76,14 @@ export async function runDom0Worker(options: Dom0WorkerOptions): Promise<void> {
 
 async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
   const { settings, signal, logger } = options;
-  const endpoint = await findEndpoint(options);
+  const endpoint = await findEndpoint({ ...options, codecKeyFile: options.codecKeyFile ?? settings.codecKeyFile });
+  logCodec(endpoint, logger);
   const connection = await connectWithRetry(endpoint, { signal, logger, giveUpAfterMs: options.giveUpAfterMs });
   if (connection === undefined) return;
   const ended = new AbortController();
   try {
-    const workers = await createWorkers(connection, endpoint.namespace, options);
-    const client = new Client({ connection, namespace: endpoint.namespace });
+    const workers = await createWorkers(connection, endpoint, options);
+    const client = new Client({ connection, namespace: endpoint.namespace, dataConverter: workerDataConverter(endpoint) });
     const over = AbortSignal.any([signal, ended.signal]);
     const { host = createHost() } = options;
     const registered = register(client, options, over);
@@ -101,11 +103,12 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
 
 async function createWorkers(
   connection: NativeConnection,
-  namespace: string,
+  endpoint: Endpoint,
   { settings, logger, host = createHost() }: Dom0WorkerOptions,
 ): Promise<Worker[]> {
   const activities = createDom0Activities({ host, settings, log: logger, version: packageJson.version });
-  const shared = { connection, namespace, ...common(settings) };
+  const { namespace } = endpoint;
+  const shared = { connection, namespace, dataConverter: workerDataConverter(endpoint), ...common(settings) };
   const short = { taskQueue: dom0Queue(settings.host), activities: activities.short, maxConcurrentActivityTaskExecutions: SHORT_SLOTS };
   const bulk = {
     taskQueue: dom0BulkQueue(settings.host),

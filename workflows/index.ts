@@ -15,3 +15,6 @@ export {
 export { dom0 } from './dom0.ts';
 export { network } from './network.ts';
 export { dom0Task } from './dom0-task.ts';
+export { billingOrder } from './billing-order.ts';
+export { holdHostname } from './hold-hostname.ts';
+export { notify } from './notify.ts';
