@@ -2,7 +2,16 @@
  * A box that only the holder of a private key can open: X25519 with a key pair made for this box, HKDF-SHA256, AES-256-GCM. What is in it is
  * bound to a context: a box cannot be moved into another order.
  */
-import { createCipheriv, createDecipheriv, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  hkdfSync,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto';
 
 const CIPHER = 'aes-256-gcm';
 const PUBLIC_BYTES = 32;

@@ -96,7 +96,10 @@ export async function bundleWorkflows(outDir = join(ROOT, 'dist'), kind: BundleK
   const temporary = `${codePath}.${String(process.pid)}.part`;
   await writeFile(temporary, code);
   await rename(temporary, codePath);
-  await removeOthers(outDir, [false, true].map((encodesFailures) => bundlePath(outDir, workflowSourceHash({ encodesFailures }))));
+  await removeOthers(
+    outDir,
+    [false, true].map((encodesFailures) => bundlePath(outDir, workflowSourceHash({ encodesFailures }))),
+  );
   return { codePath, hash, reused: false };
 }
 

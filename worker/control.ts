@@ -6,10 +6,10 @@ import { createBillingActivities } from '../activities/billing.ts';
 import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { CONTROL_QUEUE } from '../contract/names.ts';
+import { openBilling, type BillingDesk } from '../gateway/worker.ts';
 import { prebuiltBundle, WORKFLOWS_PATH } from './bundle.ts';
 import { connectWithRetry } from './connect.ts';
 import { logCodec, workerDataConverter } from './data-converter.ts';
-import { openBilling } from '../gateway/worker.ts';
 import { installRuntime, type Logger } from './logger.ts';
 import { runWorkers } from './run-workers.ts';
 
@@ -103,7 +103,8 @@ export interface ControlWorkerOptions extends EndpointOptions {
 /**
  * Runs a control worker until the signal fires.
  *
- * @throws GuestflowError `Unreachable` when Temporal was not reached within `giveUpAfterMs`.
+ * @throws GuestflowError `Unreachable` when Temporal was not reached within `giveUpAfterMs`; `InvalidInput` when the file that
+ *   `GUESTFLOW_NOTIFY` names is not good.
  */
 export async function runControlWorker(options: ControlWorkerOptions): Promise<void> {
   const { signal, logger } = options;
@@ -113,11 +114,9 @@ export async function runControlWorker(options: ControlWorkerOptions): Promise<v
   logCodec(endpoint, logger);
   const connection = await connectWithRetry(endpoint, { signal, logger, giveUpAfterMs: options.giveUpAfterMs });
   if (connection === undefined) return;
-  const billing = await openBilling(endpoint).catch(async (error: unknown) => {
-    await connection.close();
-    throw error;
-  });
+  let billing: BillingDesk | undefined;
   try {
+    billing = await openBilling(endpoint);
     const dataConverter = workerDataConverter(endpoint);
     const client = new Client({ connection, namespace: endpoint.namespace, dataConverter });
     const worker = await Worker.create({
@@ -133,7 +132,7 @@ export async function runControlWorker(options: ControlWorkerOptions): Promise<v
       options.onReady?.();
     });
   } finally {
-    await billing.close();
+    await billing?.close();
     await connection.close();
   }
 }

@@ -5,6 +5,9 @@ import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/w
 import { createDom0Activities } from '../activities/dom0.ts';
 import { createHost, type Host } from '../activities/host/host.ts';
 import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
+import { createPayloadCodec } from '../client/codec/codec.ts';
+import { toGuestflowError } from '../client/failures.ts';
+import { withReason } from '../client/stuck.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { dom0BulkQueue, dom0Queue } from '../contract/names.ts';
 import { connectWithRetry } from './connect.ts';
@@ -35,6 +38,8 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly giveUpAfterMs?: number | undefined;
 }
 
+/** How long the control workers have to take a registration before the log says that they do not. */
+const REGISTER_MS = 60_000;
 /** Short steps at a time. */
 const SHORT_SLOTS = 4;
 /** Between the end of the grace time and the moment when the process gives up on steps that ignore their cancellation. */
@@ -86,7 +91,7 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
     const client = new Client({ connection, namespace: endpoint.namespace, dataConverter: workerDataConverter(endpoint) });
     const over = AbortSignal.any([signal, ended.signal]);
     const { host = createHost() } = options;
-    const registered = register(client, options, over);
+    const registered = register(client, endpoint, options, over);
     const watched = options.watchesDomains === false ? undefined : watchDomains({ client, host, log: logger, signal: over });
     await runWorkers(workers, signal, () => {
       logger.info({ dom0: settings.host, bulkSlots: settings.bulkSlots }, 'dom0 worker polls');
@@ -119,7 +124,7 @@ async function createWorkers(
 }
 
 /** Registers, however long it takes until somebody listens; never fails. */
-async function register(client: Client, options: Dom0WorkerOptions, signal: AbortSignal): Promise<void> {
+async function register(client: Client, endpoint: Endpoint, options: Dom0WorkerOptions, signal: AbortSignal): Promise<void> {
   const { logger, settings, host = createHost() } = options;
   const onConnected =
     options.onConnected ??
@@ -132,13 +137,13 @@ async function register(client: Client, options: Dom0WorkerOptions, signal: Abor
   for (let pauseMs = 1_000; !signal.aborted; pauseMs = Math.min(pauseMs * 2, 60_000)) {
     try {
       // Registration waits for a control worker, which must not hold up the end of this one.
-      await Promise.race([onConnected(client), stopped]);
+      await Promise.race([client.withDeadline(Date.now() + REGISTER_MS, () => onConnected(client)), stopped]);
       return;
     } catch (error) {
-      logger.warn(
-        { reason: error instanceof Error ? error.message : String(error), retryInMs: pauseMs },
-        'the dom0 could not be registered; trying again',
-      );
+      const subject = `dom0 ${settings.host}`;
+      const codec = createPayloadCodec(endpoint.codecKeys);
+      const { message } = await withReason(toGuestflowError(error, subject, endpoint.address), subject, { client, codec });
+      logger.warn({ reason: message, retryInMs: pauseMs }, 'the dom0 could not be registered; trying again');
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
     }
   }

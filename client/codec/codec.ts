@@ -39,7 +39,9 @@ export function isEncrypted({ metadata }: Payload): boolean {
 function encrypt(payload: Payload, { id, secret }: CodecKey): Payload {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, secret, nonce, { authTagLength: TAG_BYTES });
-  const plain = payloadType.encode(payloadType.create({ metadata: payload.metadata ?? {}, data: payload.data ?? new Uint8Array() })).finish();
+  const plain = payloadType
+    .encode(payloadType.create({ metadata: payload.metadata ?? {}, data: payload.data ?? new Uint8Array() }))
+    .finish();
   return {
     metadata: { encoding: Buffer.from(ENCRYPTED), 'encryption-key-id': Buffer.from(id) },
     data: Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]),
@@ -66,8 +68,7 @@ function decrypt({ metadata, data }: Payload, keys: readonly CodecKey[]): Payloa
 }
 
 function unknownKey(id: string, keys: readonly CodecKey[]): GuestflowError {
-  const known =
-    keys.length === 0 ? 'this process has no codec key' : `this process has ${keys.map((key) => key.id).join(', ')}`;
+  const known = keys.length === 0 ? 'this process has no codec key' : `this process has ${keys.map((key) => key.id).join(', ')}`;
   return new GuestflowError('InvalidInput', `a payload is encrypted with codec key ${printable(id)}, and ${known}`, {
     field: 'codecKeyFile',
     value: printable(id),

@@ -26,7 +26,10 @@ describe('the payload codec', () => {
         const payloads = await codec.encode([{ data, metadata }]);
         const [back] = await codec.decode(payloads);
         expect(Buffer.from(back!.data!)).toEqual(Buffer.from(data));
-        const entries = (of: Payload['metadata']): unknown => Object.entries(of ?? {}).map(([key, bytes]) => [key, Buffer.from(bytes)]).sort();
+        const entries = (of: Payload['metadata']): unknown =>
+          Object.entries(of ?? {})
+            .map(([key, bytes]) => [key, Buffer.from(bytes)])
+            .sort();
         expect(entries(back!.metadata)).toEqual(entries(metadata));
       }),
       { numRuns: 100 },
@@ -155,6 +158,8 @@ describe('the file of codec keys', () => {
   it('is read with the endpoint: who connects has the keys, and who cannot read them does not connect', async () => {
     const path = file(`${secret}\n`);
     expect((await findEndpoint({ address: '127.0.0.1:1', codecKeyFile: path })).codecKeys).toHaveLength(1);
-    await expect(findEndpoint({ address: '127.0.0.1:1', codecKeyFile: join(directory, 'none') })).rejects.toMatchObject({ type: 'InvalidInput' });
+    await expect(findEndpoint({ address: '127.0.0.1:1', codecKeyFile: join(directory, 'none') })).rejects.toMatchObject({
+      type: 'InvalidInput',
+    });
   });
 });
