@@ -11,9 +11,11 @@ import { registerDom0, runDom0Task } from '../../client/dom0.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import type { Dom0Facts } from '../../contract/types.ts';
 import { createFakeDom0 } from '../../fake/index.ts';
+import { bundleWorkflows } from '../../worker/bundle.ts';
 import { runControlWorker } from '../../worker/control.ts';
 import { parseDom0Settings } from '../../worker/dom0-settings.ts';
 import { runDom0Worker } from '../../worker/dom0.ts';
+import { installRuntime } from '../../worker/logger.ts';
 import { startServer } from './temporal.ts';
 
 const SOON_MS = 15_000;
@@ -29,8 +31,10 @@ beforeAll(async () => {
     keys[name] = join(directory, name);
     writeFileSync(keys[name], `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
   }
-  environment = await startServer();
-}, 60_000);
+  // The server's own would take no second one.
+  installRuntime(logger);
+  [environment] = await Promise.all([startServer(), bundleWorkflows(undefined, { encodesFailures: true })]);
+}, 300_000);
 afterAll(async () => {
   await environment.teardown();
   rmSync(directory, { recursive: true });
@@ -53,87 +57,92 @@ function factsOf(host: string): Dom0Facts {
   };
 }
 
-/** With a control worker that has this key, and a client that has that one. */
-async function withKeys<T>(worker: string | undefined, client: string | undefined, work: (session: Session) => Promise<T>): Promise<T> {
+/** With a control worker that has this key, or none. */
+async function withControlWorker(codecKeyFile: string | undefined, work: () => Promise<void>): Promise<void> {
   const stop = new AbortController();
   let ready = (): void => undefined;
   const polls = new Promise<void>((resolve) => (ready = resolve));
   const running = runControlWorker({
-    address: environment.address,
-    codecKeyFile: worker,
-    signal: stop.signal,
-    logger,
+    ...{ address: environment.address, codecKeyFile, signal: stop.signal, logger },
     onReady: () => ready(),
   });
   await Promise.race([polls, running]);
-  const session = await openSession(await findEndpoint({ address: environment.address, codecKeyFile: client }));
   try {
-    return await work(session);
+    await work();
   } finally {
-    await session.close();
     stop.abort();
     await running;
   }
 }
 
-const register = (session: Session, host: string): Promise<unknown> =>
-  session.call(`dom0 ${host}`, () => registerDom0(session.client, factsOf(host)), SOON_MS).catch((error: unknown) => error);
+/** What a client with this key, or none, is answered: a value or an error. */
+async function asked(codecKeyFile: string | undefined, work: (session: Session) => Promise<unknown>): Promise<unknown> {
+  const session = await openSession(await findEndpoint({ address: environment.address, codecKeyFile }));
+  try {
+    return await work(session).catch((error: unknown) => error);
+  } finally {
+    await session.close();
+  }
+}
 
-describe('codec keys that do not fit together', () => {
+const registering =
+  (host: string) =>
+  (session: Session): Promise<unknown> =>
+    session.call(`dom0 ${host}`, () => registerDom0(session.client, factsOf(host)), SOON_MS);
+const asking =
+  (host: string) =>
+  (session: Session): Promise<unknown> =>
+    session.call(`dom0 ${host}`, () => session.client.workflow.getHandle(`dom0/${host}`).query('ledger'), SOON_MS);
+
+/** What a dom0 worker without a key answers to a client with one. */
+async function askedOfKeylessDom0(): Promise<unknown> {
+  const fake = await createFakeDom0({ network: { ...NETWORK, bridge: 'xenbr0' } });
+  const host = `lost-${randomBytes(4).toString('hex')}`;
+  const kernel = { kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64' };
+  const settings = parseDom0Settings({ host, network: NETWORK, ...kernel, shutdownGraceSeconds: 1 }, 'the test');
+  const stop = new AbortController();
+  const worker = runDom0Worker({
+    ...{ settings, address: environment.address, signal: stop.signal, logger, host: fake.host(), watchesDomains: false },
+    onConnected: () => Promise.resolve(),
+  });
+  try {
+    const guest = { name: 'a', order: 'o', dom0: host };
+    return await asked(keys.ours, (session) => runDom0Task(session, host, 'inspect', { guest }));
+  } finally {
+    stop.abort();
+    await worker;
+    fake.close();
+  }
+}
+
+describe('codec keys that do not fit together', { timeout: 180_000 }, () => {
   it('a control worker without key: the client that waits for it is told that, and what to do', async () => {
-    const error = await withKeys(undefined, keys.ours, (session) => register(session, 'keyless1'));
-    expect(error).toMatchObject({
-      type: 'Unreachable',
-      message: expect.stringMatching(/encrypted with codec key [0-9a-f]{16}, and this process has no codec key/) as string,
-      details: { mend: expect.stringContaining('same file of codec keys') as string },
+    await withControlWorker(undefined, async () => {
+      expect(await asked(undefined, registering('migrates1'))).toBeUndefined();
+      expect(await asked(keys.ours, registering('keyless1'))).toMatchObject({
+        type: 'Unreachable',
+        message: expect.stringMatching(/encrypted with codec key [0-9a-f]{16}, and this process has no codec key/) as string,
+        details: { mend: expect.stringContaining('same file of codec keys') as string },
+      });
     });
   });
 
   it('a control worker with another key: likewise', async () => {
-    const error = await withKeys(keys.other, keys.ours, (session) => register(session, 'other1'));
-    expect(error).toMatchObject({
-      message: expect.stringMatching(/encrypted with codec key [0-9a-f]{16}, and this process has [0-9a-f]{16}/) as string,
+    await withControlWorker(keys.other, async () => {
+      expect(await asked(keys.ours, registering('other1'))).toMatchObject({
+        message: expect.stringMatching(/encrypted with codec key [0-9a-f]{16}, and this process has [0-9a-f]{16}/) as string,
+      });
     });
   });
 
-  it('a client without key reads what was never encrypted, and of the rest is told which key it lacks', async () => {
-    await withKeys(keys.ours, keys.ours, (session) => register(session, 'lacks1'));
-    const error = await withKeys(keys.ours, undefined, (session) =>
-      session
-        .call('dom0 lacks1', () => session.client.workflow.getHandle('dom0/lacks1').query('ledger'), SOON_MS)
-        .catch((caught: unknown) => caught),
-    );
-    expect(error).toMatchObject({ type: 'InvalidInput', message: expect.stringMatching(/this process has no codec key/) as string });
-  });
-
-  it('a history that began without a key goes on with one', async () => {
-    expect(await withKeys(undefined, undefined, (session) => register(session, 'migrates1'))).toBeUndefined();
-    const state = await withKeys(keys.ours, keys.ours, (session) => session.client.workflow.getHandle('dom0/migrates1').query('ledger'));
-    expect(state).toMatchObject({ facts: { host: 'migrates1' } });
-  });
-
-  it('a dom0 worker without key: what was asked of it fails with the reason', async () => {
-    const fake = await createFakeDom0({ network: { ...NETWORK, bridge: 'xenbr0' } });
-    const host = `lost-${randomBytes(4).toString('hex')}`;
-    const settings = parseDom0Settings(
-      { host, network: NETWORK, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64' },
-      'the test',
-    );
-    const stop = new AbortController();
-    const worker = runDom0Worker({
-      settings: { ...settings, shutdownGraceSeconds: 1 },
-      ...{ address: environment.address, signal: stop.signal, logger, host: fake.host(), watchesDomains: false },
-      onConnected: () => Promise.resolve(),
+  it('a client or a dom0 worker without key says which one it lacks; a history that began without a key goes on', async () => {
+    await withControlWorker(keys.ours, async () => {
+      expect(await asked(keys.ours, asking('migrates1'))).toMatchObject({ facts: { host: 'migrates1' } });
+      expect(await asked(undefined, asking('migrates1'))).toMatchObject({
+        type: 'InvalidInput',
+        message: expect.stringMatching(/this process has no codec key/) as string,
+      });
+      expect(String(await askedOfKeylessDom0())).toMatch(/encrypted with codec key [0-9a-f]{16}, and this process has no codec key/);
     });
-    try {
-      const error = await withKeys(keys.ours, keys.ours, (session) =>
-        runDom0Task(session, host, 'inspect', { guest: { name: 'a', order: 'o', dom0: host } }).catch((caught: unknown) => caught),
-      );
-      expect(String(error)).toMatch(/encrypted with codec key [0-9a-f]{16}, and this process has no codec key/);
-    } finally {
-      stop.abort();
-      await worker;
-      fake.close();
-    }
   });
 });
