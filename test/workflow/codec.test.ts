@@ -5,14 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { loadCodecKeys } from '../../client/codec/keys.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { registerDom0, runDom0Task } from '../../client/dom0.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import type { Dom0Facts } from '../../contract/types.ts';
 import { createFakeDom0 } from '../../fake/index.ts';
 import { bundleWorkflows } from '../../worker/bundle.ts';
-import { runControlWorker } from '../../worker/control.ts';
+import { controlOptions, runControlWorker } from '../../worker/control.ts';
 import { parseDom0Settings } from '../../worker/dom0-settings.ts';
 import { runDom0Worker } from '../../worker/dom0.ts';
 import { installRuntime } from '../../worker/logger.ts';
@@ -114,6 +115,20 @@ async function askedOfKeylessDom0(): Promise<unknown> {
     fake.close();
   }
 }
+
+describe('a workflow bundle that the environment names', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  it('must encode failures where there is a codec key, or the worker does not start', async () => {
+    const [plain, encoding] = [await bundleWorkflows(), await bundleWorkflows(undefined, { encodesFailures: true })];
+    const codecKeys = await loadCodecKeys(keys.ours, {});
+    vi.stubEnv('GUESTFLOW_WORKFLOW_BUNDLE', encoding.codePath);
+    expect(controlOptions({ codecKeys }).workflowBundle).toEqual({ codePath: encoding.codePath });
+    vi.stubEnv('GUESTFLOW_WORKFLOW_BUNDLE', plain.codePath);
+    expect(controlOptions().workflowBundle).toEqual({ codePath: plain.codePath });
+    expect(() => controlOptions({ codecKeys })).toThrow(/would leave the messages of failures readable/);
+  });
+});
 
 describe('codec keys that do not fit together', { timeout: 180_000 }, () => {
   it('a control worker without key: the client that waits for it is told that, and what to do', async () => {

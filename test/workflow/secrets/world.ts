@@ -165,7 +165,7 @@ async function start(directory: string, started: Started, secrets: ReturnType<ty
       input,
       env: withoutKey === true ? { PATH: path } : env,
       okCodes: [0, 1, 2, 3, 4, 5],
-      timeoutMs: 60_000,
+      timeoutMs: 240_000,
     });
   file(
     'token.out',
