@@ -104,6 +104,8 @@ function publish(part, final) {
 
 /** Keeps the few newest: a process that still runs from an older one may yet load a command from it. */
 function removeOld(cache, names) {
-  const byAge = names.map((name) => ({ name, at: statSync(join(cache, name)).mtimeMs })).sort((one, other) => other.at - one.at);
+  // One that is not there was removed by another process that has just done the same.
+  const ageOf = (name) => statSync(join(cache, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const byAge = names.map((name) => ({ name, at: ageOf(name) })).sort((one, other) => other.at - one.at);
   for (const { name } of byAge.slice(3)) rmSync(join(cache, name), { recursive: true, force: true });
 }

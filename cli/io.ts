@@ -35,7 +35,7 @@ export function printJson(io: Io, value: unknown): void {
 
 /** Hashes of passwords are nobody's to read. */
 function redact(key: string, value: unknown): unknown {
-  return key === 'passwordHash' ? 'set' : value;
+  return key === 'passwordHash' || key === 'sealedPassword' ? 'set' : value;
 }
 
 export function printLine(io: Io, text = ''): void {

@@ -8,6 +8,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { EXIT } from '../contract/errors.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCfg } from './commands/cfg-commands.ts';
+import { registerCodecServer } from './commands/codec-server.ts';
 import { registerDom0 } from './commands/dom0.ts';
 import { registerGateway } from './commands/gateway.ts';
 import { registerGuests } from './commands/guests.ts';
@@ -77,6 +78,7 @@ function createProgram(context: Context): Command {
   registerNetwork(program, context);
   registerWorker(program, context);
   registerGateway(program, context);
+  registerCodecServer(program, context);
   registerLab(program, context);
   return program;
 }

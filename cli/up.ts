@@ -12,6 +12,7 @@ import { startEmbeddedTemporal } from '../worker/embedded-temporal.ts';
 import { createLogger, type Logger } from '../worker/logger.ts';
 import { freePort } from '../worker/ports.ts';
 import { defaultStateDir } from '../client/config.ts';
+import { loadCodecKeys } from '../client/codec/keys.ts';
 import type { UpOptions } from './commands/up.ts';
 import { printJson, processIo, type Io } from './io.ts';
 import { createProgress } from './progress.ts';
@@ -97,7 +98,7 @@ async function startTemporal(stateDir: string, port: number, stages: Stages, sta
 async function startControlWorker(address: string, stages: Stages, started: Started, logger: Logger): Promise<void> {
   await stages.run('control worker', async (say) => {
     say('bundling workflows');
-    await bundleWorkflows();
+    await bundleWorkflows(undefined, { encodesFailures: (await loadCodecKeys()).length > 0 });
     const stop = new AbortController();
     let ready = (): void => undefined;
     const polls = new Promise<void>((resolve) => {

@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import type { ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { GuestflowError } from '../contract/errors.ts';
+import { loadCodecKeys, type CodecKey } from './codec/keys.ts';
 
 /** What overrides the configuration. */
 export interface EndpointOptions {
@@ -16,6 +17,8 @@ export interface EndpointOptions {
   readonly namespace?: string;
   /** Where the embedded server keeps its record. Default: `GUESTFLOW_STATE`, else `.guestflow` in the working directory. */
   readonly stateDir?: string;
+  /** File of codec keys. Default: `GUESTFLOW_CODEC_KEY_FILE`, else the systemd credential `codec-keys`, else none: payloads are not encrypted. */
+  readonly codecKeyFile?: string | undefined;
 }
 
 /** A Temporal to talk to. */
@@ -27,6 +30,8 @@ export interface Endpoint {
   readonly source: string;
   /** The Temporal UI, where it is known. */
   readonly uiUrl?: string;
+  /** Keys that payloads are encrypted with, the one that encrypts first. None: they are not. */
+  readonly codecKeys: readonly CodecKey[];
 }
 
 /** Where the embedded server lives when nothing says otherwise. */
@@ -37,16 +42,18 @@ export function defaultStateDir(): string {
 /**
  * The endpoint to use.
  *
- * @throws GuestflowError Unreachable when nothing names one; InvalidInput when the configuration cannot be read
+ * @throws GuestflowError Unreachable when nothing names one; InvalidInput when the configuration or the codec keys cannot be read
  */
 export async function findEndpoint(options: EndpointOptions = {}): Promise<Endpoint> {
   const { connectionOptions, namespace: configured } = readConfiguration();
   const namespace = options.namespace ?? configured ?? 'default';
   const ui = process.env['GUESTFLOW_TEMPORAL_UI'];
+  const codecKeys = await loadCodecKeys(options.codecKeyFile);
   const known = (address: string, source: string): Endpoint => ({
     address,
     namespace,
     source,
+    codecKeys,
     connection: { ...connectionOptions, address },
     ...(ui === undefined ? {} : { uiUrl: ui }),
   });
@@ -68,6 +75,7 @@ export async function findEndpoint(options: EndpointOptions = {}): Promise<Endpo
     address: embedded.address,
     namespace,
     source: `the embedded server of ${stateDir}`,
+    codecKeys,
     connection: { address: embedded.address },
     uiUrl: ui ?? embedded.uiUrl,
   };

@@ -5,14 +5,17 @@ import { GuestflowError } from '../contract/errors.ts';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
 import { formatSize } from '../contract/sizes.ts';
 import type { GuestOrder, GuestStatus, OrderAnswer } from '../contract/types.ts';
+import { sealPassword } from './sealed-password.ts';
 import type { Session } from './session.ts';
 
 /**
  * Orders a guest and returns as soon as the order is taken.
  *
- * @throws GuestflowError Busy or NotOurs when the name is another order's; Unreachable
+ * @throws GuestflowError Busy or NotOurs when the name is another order's; HostNotReady when it has a password and its dom0 has no key to
+ *   seal it with; Unreachable
  */
-export async function placeOrder(session: Session, order: GuestOrder): Promise<OrderAnswer> {
+export async function placeOrder(session: Session, ordered: GuestOrder): Promise<OrderAnswer> {
+  const order = onlyItsBox(await sealPassword(session, ordered.order, ordered, [ordered.dom0]));
   const { workflow } = session.client;
   const handle = workflow.getHandle(guestWorkflowId(order.name));
   const place = async (): Promise<OrderAnswer> => {
@@ -41,6 +44,18 @@ export async function placeOrder(session: Session, order: GuestOrder): Promise<O
       `guest ${order.name}: the order is with Temporal, but no control worker answers; it is done as soon as one runs`,
       error.details,
     );
+  });
+}
+
+/** An order of billing comes with a box for each dom0 that it could have gone to. */
+function onlyItsBox({ sealedPassword, ...order }: GuestOrder): GuestOrder {
+  if (sealedPassword === undefined) return order;
+  const box = sealedPassword[order.dom0];
+  if (box !== undefined) return { ...order, sealedPassword: { [order.dom0]: box } };
+  throw new GuestflowError('HostNotReady', `the password of ${order.name} was sealed before dom0 ${order.dom0} had registered its key`, {
+    field: 'dom0',
+    value: order.dom0,
+    mend: 'name a dom0 that was there then, or give the order anew',
   });
 }
 
@@ -82,7 +97,7 @@ function describeOrder(order: GuestOrder): string {
     ['disk', `${formatSize(order.diskBytes)}, swap ${formatSize(order.swapBytes)}`],
     ['distribution', `${order.dist} (${order.installMethod})`],
     ['SSH keys', String(order.sshKeys.length)],
-    ['root password', order.passwordHash === undefined ? 'none' : 'set'],
+    ['root password', order.sealedPassword === undefined ? 'none' : 'set'],
   ];
   return rows.map(([key = '', value = '']) => `- **${key}**: ${value}`).join('\n');
 }

@@ -1,8 +1,8 @@
 /** How far a guest's operation is: its steps, and what its running activity says of itself. */
-import type { Client } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import type { Payload, PayloadCodec } from '@temporalio/common';
 import { guestWorkflowId, operationWorkflowId, QUERIES } from '../contract/names.ts';
 import type { GuestPhase, GuestStatus, OperationProgress } from '../contract/types.ts';
+import { readFailureMessage, readPayload, type RawFailure } from './codec/read.ts';
 import type { Session } from './session.ts';
 
 /** An activity that is scheduled or running. */
@@ -56,28 +56,30 @@ export async function readProgress(session: Session, name: string, lastOperation
     session
       .call(workflowId, () => session.client.workflow.getHandle(workflowId).query<OperationProgress>(QUERIES.progress))
       .catch(() => undefined),
-    running === undefined ? [] : session.call(running, () => pendingActivities(session.client, running)).catch(() => []),
+    running === undefined ? [] : session.call(running, () => pendingActivities(session, running)).catch(() => []),
   ]);
   return { status, activities, ...(operation === undefined ? {} : { operation }) };
 }
 
-async function pendingActivities(client: Client, workflowId: string): Promise<ActivityNow[]> {
+async function pendingActivities({ client, codec }: Session, workflowId: string): Promise<ActivityNow[]> {
   const { raw } = await client.workflow.getHandle(workflowId).describe();
-  return (raw.pendingActivities ?? []).map((pending) => ({
-    activity: pending.activityType?.name ?? '?',
-    attempt: pending.attempt ?? 1,
-    waitingForWorker: Number(pending.state) === SCHEDULED,
-    ...timeOf(pending.lastStartedTime?.seconds),
-    ...heartbeatOf(pending.heartbeatDetails?.payloads?.[0]),
-    ...failureOf(pending.lastFailure?.message),
-  }));
+  return Promise.all(
+    (raw.pendingActivities ?? []).map(async (pending) => ({
+      activity: pending.activityType?.name ?? '?',
+      attempt: pending.attempt ?? 1,
+      waitingForWorker: Number(pending.state) === SCHEDULED,
+      ...timeOf(pending.lastStartedTime?.seconds),
+      ...(await heartbeatOf(codec, pending.heartbeatDetails?.payloads?.[0])),
+      ...(await failureOf(codec, pending.lastFailure)),
+    })),
+  );
 }
 
 /** temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED */
 const SCHEDULED = 1;
 
-function failureOf(message: string | null | undefined): { lastFailure?: string } {
-  return message === undefined || message === null ? {} : { lastFailure: message };
+async function failureOf(codec: PayloadCodec, failure: RawFailure | null | undefined): Promise<{ lastFailure?: string }> {
+  return failure === undefined || failure === null ? {} : { lastFailure: await readFailureMessage(codec, failure) };
 }
 
 function timeOf(seconds: unknown): { startedAt?: string } {
@@ -85,19 +87,11 @@ function timeOf(seconds: unknown): { startedAt?: string } {
 }
 
 /** What a step's heartbeat holds (`activities/step.ts`); anything else is left out. */
-function heartbeatOf(payload: Parameters<typeof defaultPayloadConverter.fromPayload>[0] | undefined): {
-  message?: string;
-  fraction?: number;
-} {
-  if (payload === undefined) return {};
-  try {
-    const beat: unknown = defaultPayloadConverter.fromPayload(payload);
-    if (typeof beat !== 'object' || beat === null) return {};
-    return {
-      ...('message' in beat && typeof beat.message === 'string' ? { message: beat.message } : {}),
-      ...('fraction' in beat && typeof beat.fraction === 'number' ? { fraction: beat.fraction } : {}),
-    };
-  } catch {
-    return {};
-  }
+async function heartbeatOf(codec: PayloadCodec, payload: Payload | undefined): Promise<{ message?: string; fraction?: number }> {
+  const beat = payload === undefined ? undefined : await readPayload(codec, payload);
+  if (typeof beat !== 'object' || beat === null) return {};
+  return {
+    ...('message' in beat && typeof beat.message === 'string' ? { message: beat.message } : {}),
+    ...('fraction' in beat && typeof beat.fraction === 'number' ? { fraction: beat.fraction } : {}),
+  };
 }

@@ -1,8 +1,11 @@
 /** One connection to Temporal, with the time limits and the translation of errors that every call of the client library shares. */
 import { connect as connectSocket } from 'node:net';
 import { Client, Connection } from '@temporalio/client';
+import type { PayloadCodec } from '@temporalio/common';
+import { createPayloadCodec } from './codec/codec.ts';
 import type { Endpoint } from './config.ts';
 import { temporalDoesNotAnswer, toGuestflowError } from './failures.ts';
+import { withReason } from './stuck.ts';
 
 /** How long a call may take that a worker answers at once. The server itself gives a query ten seconds. */
 const ANSWER_MS = 20_000;
@@ -13,6 +16,8 @@ export interface Session {
   readonly client: Client;
   readonly connection: Connection;
   readonly endpoint: Endpoint;
+  /** Of the client: for what Temporal hands out raw. */
+  readonly codec: PayloadCodec;
   /**
    * Makes a call with a time limit; errors become guestflow's.
    *
@@ -35,15 +40,18 @@ export async function openSession(endpoint: Endpoint): Promise<Session> {
   const connection = await Connection.connect({ ...endpoint.connection, connectTimeout: CONNECT_MS }).catch((error: unknown) => {
     throw unreachable(error instanceof Error ? error.message : String(error));
   });
+  const codec = createPayloadCodec(endpoint.codecKeys);
+  const client = new Client({ connection, namespace: endpoint.namespace, dataConverter: { payloadCodecs: [codec] } });
   return {
-    client: new Client({ connection, namespace: endpoint.namespace }),
+    client,
     connection,
     endpoint,
+    codec,
     call: async (subject, work, limitMs = ANSWER_MS) => {
       try {
         return await (Number.isFinite(limitMs) ? connection.withDeadline(Date.now() + limitMs, work) : work());
       } catch (error) {
-        throw toGuestflowError(error, subject, endpoint.address);
+        throw await withReason(toGuestflowError(error, subject, endpoint.address), subject, { client, codec });
       }
     },
     close: () => connection.close(),

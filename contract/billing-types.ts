@@ -11,7 +11,19 @@ export type LifeStatement = 'active' | 'paid' | 'suspended' | 'terminated';
 /** What a plan decides of an order: all of it that is neither the order's own nor the customer's. */
 export type PlanTemplate = Omit<
   GuestOrder,
-  'order' | 'name' | 'hostname' | 'customer' | 'dom0' | 'sshKeys' | 'passwordHash' | 'ip' | 'netmask' | 'gateway' | 'mac' | 'backupAt'
+  | 'order'
+  | 'name'
+  | 'hostname'
+  | 'customer'
+  | 'dom0'
+  | 'sshKeys'
+  | 'passwordHash'
+  | 'sealedPassword'
+  | 'ip'
+  | 'netmask'
+  | 'gateway'
+  | 'mac'
+  | 'backupAt'
 > & {
   /** Whether a guest may be restarted when it changes to this plan. */
   readonly mayRestart: boolean;
@@ -24,6 +36,8 @@ export interface OrderWishes {
   readonly customer?: string;
   readonly sshKeys: readonly string[];
   readonly passwordHash?: string;
+  /** As in `GuestOrder`. */
+  readonly sealedPassword?: Readonly<Record<string, string>>;
   readonly dist?: string;
   readonly timezone?: string;
 }

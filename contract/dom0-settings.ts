@@ -86,6 +86,8 @@ export const dom0SettingsSchema = z.strictObject({
   roleDir: absolutePath.default('/usr/share/guestflow/role.d'),
   /** Debian mirror for guests. Default: what dom0's own apt uses. */
   mirror: z.url({ protocol: /^https?$/ }).optional(),
+  /** File of the codec keys that payloads are encrypted with (mode 0600). Default: `GUESTFLOW_CODEC_KEY_FILE`, else the systemd credential `codec-keys`, else none. */
+  codecKeyFile: absolutePath.exactOptional(),
   /** Long copies at once on this dom0. */
   bulkSlots: z.number().int().min(1).max(2).default(1),
   /** What of this dom0 may be sold. */

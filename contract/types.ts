@@ -40,8 +40,10 @@ export interface GuestOrder {
   /** Keep the provisioning key in the guest after the order is done. */
   readonly managed: boolean;
   readonly sshKeys: readonly string[];
-  /** crypt(5) hash, made on the client's side. */
+  /** crypt(5) hash, made on the client's side. It is sealed before it leaves the client; only orders of earlier versions carry it to the dom0. */
   readonly passwordHash?: string;
+  /** The hash sealed for each dom0 that may get the order: only that dom0 can open its box. By the dom0's name. */
+  readonly sealedPassword?: Readonly<Record<string, string>>;
   readonly ip?: string;
   readonly netmask?: string;
   readonly gateway?: string;
@@ -243,6 +245,8 @@ export interface Dom0Facts {
   /** Addresses in the cfg files of this dom0, with the guest's name. */
   readonly addresses: readonly { readonly ip: string; readonly guest: string }[];
   readonly workerVersion: string;
+  /** Public key that passwords for this dom0 are sealed with (X25519, base64url). */
+  readonly passwordKey?: string;
   readonly domains: readonly DomainRow[];
   /** Default: `DEFAULT_POLICY`. */
   readonly policy?: Dom0Policy;

@@ -32,6 +32,9 @@ const passwordHash = z
   .max(300)
   .regex(/^\$(5|6|y|7|gy|2[aby])\$[A-Za-z0-9./$=,]+$/, 'is no crypt(5) hash');
 
+/** Boxes of `sealed-box.ts`. */
+const sealedPassword = z.record(dom0, z.string().regex(/^[A-Za-z0-9_-]{60,1000}$/, 'is no sealed box'));
+
 const decided = {
   order,
   name,
@@ -62,6 +65,7 @@ const decided = {
   managed: z.boolean(),
   sshKeys: z.array(sshKey).max(50),
   passwordHash: passwordHash.exactOptional(),
+  sealedPassword: sealedPassword.exactOptional(),
   mirror: mirror.exactOptional(),
   role: roleName.exactOptional(),
   extra: z.array(word).max(50),

@@ -53,6 +53,8 @@ const withoutWorkflows: Plugin = {
 export interface WorkerBundle {
   /** The program, CommonJS. */
   readonly code: Uint8Array;
+  /** The failure converter, which the SDK loads by its path: a module of its own, beside the program. */
+  readonly failureConverter: Uint8Array;
   /** npm packages that are in it, by their folder below `node_modules`. */
   readonly packages: readonly string[];
   /** guestflow's own files that are in it, relative to the checkout. */
@@ -65,6 +67,17 @@ export interface WorkerBundle {
  * @param entry default: the dom0 worker.
  */
 export async function bundleWorker(entry = join(ROOT, 'worker', 'dom0-main.ts')): Promise<WorkerBundle> {
+  const [program, converter] = await Promise.all([bundle(entry), bundle(join(ROOT, 'worker', 'failure-converter.cjs'))]);
+  const inputs = [...new Set([...program.inputs, ...converter.inputs])];
+  return {
+    code: program.code,
+    failureConverter: converter.code,
+    packages: packagesOf(inputs),
+    sources: inputs.filter((input) => !input.includes('node_modules/') && !input.includes(':')).sort(),
+  };
+}
+
+async function bundle(entry: string): Promise<{ readonly code: Uint8Array; readonly inputs: readonly string[] }> {
   const result = await build({
     entryPoints: [entry],
     absWorkingDir: ROOT,
@@ -75,6 +88,9 @@ export async function bundleWorker(entry = join(ROOT, 'worker', 'dom0-main.ts'))
     format: 'cjs',
     platform: 'node',
     target: 'node24',
+    // CommonJS has no import.meta; what lies beside a module in the sources lies beside the program.
+    define: { 'import.meta.url': '__moduleUrl' },
+    banner: { js: "const __moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: 'none',
@@ -83,12 +99,7 @@ export async function bundleWorker(entry = join(ROOT, 'worker', 'dom0-main.ts'))
   });
   const [output] = result.outputFiles;
   if (output === undefined) throw new Error('esbuild made no output');
-  const inputs = Object.keys(result.metafile.inputs);
-  return {
-    code: output.contents,
-    packages: packagesOf(inputs),
-    sources: inputs.filter((input) => !input.includes('node_modules/') && !input.includes(':')).sort(),
-  };
+  return { code: output.contents, inputs: Object.keys(result.metafile.inputs) };
 }
 
 function packagesOf(inputs: readonly string[]): string[] {

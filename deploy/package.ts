@@ -72,8 +72,8 @@ async function reusable(file: string, record: string, key: string): Promise<Dom0
 
 async function build(work: string, signal: AbortSignal | undefined): Promise<string> {
   const tree = join(work, 'tree');
-  const { code, packages } = await bundleWorker();
-  await stageFiles(ROOT, tree, { code, licences: await licences(ROOT, packages) });
+  const { code, failureConverter, packages } = await bundleWorker();
+  await stageFiles(ROOT, tree, { code, failureConverter, licences: await licences(ROOT, packages) });
   await writeControl(tree);
   await setTimes(tree, EPOCH);
   const target = join(work, 'guestflow-dom0.deb');

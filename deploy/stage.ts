@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 /** What is made for the package, beside the files that are copied. */
 export interface MadeFiles {
   readonly code: Uint8Array;
+  readonly failureConverter: Uint8Array;
   readonly licences: string;
 }
 
@@ -32,6 +33,7 @@ export async function stageFiles(root: string, tree: string, made: MadeFiles): P
     await setModes(join(tree, to), mode);
   }
   await writeFile(join(tree, 'usr/lib/guestflow/worker.cjs'), made.code);
+  await writeFile(join(tree, 'usr/lib/guestflow/failure-converter.cjs'), made.failureConverter);
   await writeFile(join(tree, 'usr/share/doc/guestflow-dom0/copyright'), made.licences);
   await setDirectoryModes(tree);
 }
@@ -42,11 +44,14 @@ async function setModes(path: string, mode: number): Promise<void> {
   } else await chmod(path, mode);
 }
 
+/** Files that are written, not copied. */
+const MADE = ['worker.cjs', 'failure-converter.cjs', 'copyright'];
+
 async function setDirectoryModes(path: string): Promise<void> {
   await chmod(path, 0o755);
   for (const entry of await readdir(path, { withFileTypes: true })) {
     if (entry.isDirectory()) await setDirectoryModes(join(path, entry.name));
-    else if (entry.name === 'worker.cjs' || entry.name === 'copyright') await chmod(join(path, entry.name), 0o644);
+    else if (MADE.includes(entry.name)) await chmod(join(path, entry.name), 0o644);
   }
 }
 

@@ -1,6 +1,7 @@
 /** What the gateway needs of Temporal, behind one seam; and how it is done over the client library. */
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
+import { sealPassword } from '../client/sealed-password.ts';
 import type { Session } from '../client/session.ts';
 import { BILLING, type BillingEvent, type EventAnswer } from '../contract/billing-types.ts';
 import { guestNameOfOrder } from '../contract/billing.ts';
@@ -47,7 +48,8 @@ export function createEventSink(session: () => Promise<Session>, limitMs: number
         const turn = (): Promise<EventAnswer> =>
           within(left(), async () => {
             const connected = await session();
-            return connected.call(`order ${former}`, () => send(connected, sent), left());
+            const sealed = await withoutPassword(connected, sent);
+            return connected.call(`order ${former}`, () => send(connected, sealed), left());
           });
         const answer = await within(limitMs, () => turnstile.pass(turn, () => performance.now() < until));
         if (answer === undefined) throw new GuestflowError('Unreachable', 'too many events wait for Temporal');
@@ -69,6 +71,13 @@ function remember(orders: Map<string, string>, event: string, order: string): vo
   orders.set(event, order);
   const [oldest] = orders.keys();
   if (orders.size > REMEMBERED && oldest !== undefined) orders.delete(oldest);
+}
+
+/** The hash of a password goes to Temporal sealed for the dom0s: which of them gets the order is not known yet. */
+async function withoutPassword(session: Session, event: BillingEvent): Promise<BillingEvent> {
+  const { wishes } = event.says;
+  if (wishes?.passwordHash === undefined) return event;
+  return { ...event, says: { ...event.says, wishes: await sealPassword(session, event.order, wishes) } };
 }
 
 function send({ client }: Session, event: BillingEvent): Promise<EventAnswer> {

@@ -6,6 +6,8 @@ import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { GuestflowError } from '../contract/errors.ts';
+import { FAILURE_CONVERTER } from './data-converter.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SDK = createRequire(import.meta.url)('@temporalio/worker/package.json') as { readonly version: string };
@@ -23,9 +25,19 @@ export interface Bundle {
   readonly reused: boolean;
 }
 
+/** Which of the two bundles. */
+export interface BundleKind {
+  /** With failures as payloads, for a worker that has a codec key. Default: false. */
+  readonly encodesFailures?: boolean;
+}
+
+/** By this text in it, a bundle that encodes failures is told from one that does not. */
+const ENCODES_FAILURES = 'new DefaultFailureConverter({ encodeCommonAttributes: true })';
+
 /** Hash of all that the bundle is made of: workflow code imports nothing from elsewhere (a lint rule sees to that). */
-export function workflowSourceHash(): string {
+export function workflowSourceHash({ encodesFailures = false }: BundleKind = {}): string {
   const hash = createHash('sha256').update(SDK.version);
+  if (encodesFailures) hash.update(readFileSync(FAILURE_CONVERTER));
   for (const folder of SOURCES) {
     const files = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
     for (const file of files.sort()) hash.update(`\0${folder}/${file}\0`).update(readFileSync(join(ROOT, folder, file)));
@@ -41,12 +53,29 @@ function bundlePath(outDir: string, hash: string): string {
  * The bundle to run: the file that `GUESTFLOW_WORKFLOW_BUNDLE` names, or the prebuilt one if it is of these very sources.
  *
  * @returns undefined when it has yet to be built.
+ * @throws GuestflowError InvalidInput when the named one would leave failures readable beside a codec key
  */
-export function prebuiltBundle(): string | undefined {
+export function prebuiltBundle(kind: BundleKind = {}): string | undefined {
   const named = process.env['GUESTFLOW_WORKFLOW_BUNDLE'];
-  if (named !== undefined && named !== '') return named;
-  const path = bundlePath(join(ROOT, 'dist'), workflowSourceHash());
+  if (named !== undefined && named !== '') {
+    if (kind.encodesFailures === true) mustEncodeFailures(named);
+    return named;
+  }
+  const path = bundlePath(join(ROOT, 'dist'), workflowSourceHash(kind));
   return existsSync(path) ? path : undefined;
+}
+
+function mustEncodeFailures(path: string): void {
+  if (readFileSync(path, 'utf8').includes(ENCODES_FAILURES)) return;
+  throw new GuestflowError(
+    'InvalidInput',
+    `the workflow bundle ${path} was made for a worker without codec key: it would leave the messages of failures readable`,
+    {
+      field: 'GUESTFLOW_WORKFLOW_BUNDLE',
+      value: path,
+      mend: 'make it with bundleWorkflows(directory, { encodesFailures: true }), or unset the variable: the worker then makes its own',
+    },
+  );
 }
 
 /**
@@ -54,20 +83,29 @@ export function prebuiltBundle(): string | undefined {
  *
  * @param outDir default: `dist/` of the checkout, where `controlOptions()` looks.
  */
-export async function bundleWorkflows(outDir = join(ROOT, 'dist')): Promise<Bundle> {
-  const hash = workflowSourceHash();
+export async function bundleWorkflows(outDir = join(ROOT, 'dist'), kind: BundleKind = {}): Promise<Bundle> {
+  const hash = workflowSourceHash(kind);
   const codePath = bundlePath(outDir, hash);
   if (existsSync(codePath)) return { codePath, hash, reused: true };
-  const { code } = await bundleWorkflowCode({ workflowsPath: WORKFLOWS_PATH, logger: new DefaultLogger('WARN') });
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: WORKFLOWS_PATH,
+    logger: new DefaultLogger('WARN'),
+    ...(kind.encodesFailures === true ? { failureConverterPath: FAILURE_CONVERTER } : {}),
+  });
   await mkdir(outDir, { recursive: true });
   const temporary = `${codePath}.${String(process.pid)}.part`;
   await writeFile(temporary, code);
   await rename(temporary, codePath);
-  await removeOthers(outDir, codePath);
+  await removeOthers(
+    outDir,
+    [false, true].map((encodesFailures) => bundlePath(outDir, workflowSourceHash({ encodesFailures }))),
+  );
   return { codePath, hash, reused: false };
 }
 
-async function removeOthers(outDir: string, keep: string): Promise<void> {
-  const old = (await readdir(outDir)).filter((name) => /^workflow-bundle\.[0-9a-f]{16}\.js$/.test(name) && join(outDir, name) !== keep);
+async function removeOthers(outDir: string, keep: readonly string[]): Promise<void> {
+  const old = (await readdir(outDir)).filter(
+    (name) => /^workflow-bundle\.[0-9a-f]{16}\.js$/.test(name) && !keep.includes(join(outDir, name)),
+  );
   await Promise.all(old.map((name) => rm(join(outDir, name), { force: true })));
 }

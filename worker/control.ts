@@ -3,12 +3,13 @@ import { Client } from '@temporalio/client';
 import { Worker, type ActivityInterceptorsFactory, type WorkerDeploymentOptions, type WorkerOptions } from '@temporalio/worker';
 import { createBillingActivities } from '../activities/billing.ts';
 import { createControlActivities } from '../activities/control.ts';
-import { findEndpoint, type EndpointOptions } from '../client/config.ts';
+import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { CONTROL_QUEUE } from '../contract/names.ts';
 import { openBilling, type BillingDesk } from '../gateway/worker.ts';
 import { prebuiltBundle, WORKFLOWS_PATH } from './bundle.ts';
 import { connectWithRetry } from './connect.ts';
+import { logCodec, workerDataConverter } from './data-converter.ts';
 import { installRuntime, type Logger } from './logger.ts';
 import { runWorkers } from './run-workers.ts';
 
@@ -18,6 +19,7 @@ export type ControlOptions = Pick<
   | 'taskQueue'
   | 'workflowBundle'
   | 'workflowsPath'
+  | 'dataConverter'
   | 'maxCachedWorkflows'
   | 'maxConcurrentWorkflowTaskExecutions'
   | 'maxConcurrentActivityTaskExecutions'
@@ -30,11 +32,15 @@ export type ControlOptions = Pick<
 /**
  * The options of a control worker, without its connection, activities and version: the same for a long-lived process and for a
  * Temporal Serverless Worker. Reads files, changes nothing.
+ *
+ * @param endpoint of `findEndpoint`, which has loaded the codec keys. Default: none.
+ * @throws GuestflowError InvalidInput when the bundle that the environment names does not suit the codec
  */
-export function controlOptions(): ControlOptions {
-  const codePath = prebuiltBundle();
+export function controlOptions({ codecKeys }: Pick<Endpoint, 'codecKeys'> = { codecKeys: [] }): ControlOptions {
+  const codePath = prebuiltBundle({ encodesFailures: codecKeys.length > 0 });
   return {
     taskQueue: CONTROL_QUEUE,
+    dataConverter: workerDataConverter({ codecKeys }),
     ...(codePath === undefined ? { workflowsPath: WORKFLOWS_PATH } : { workflowBundle: { codePath } }),
     reuseV8Context: true,
     // About 0.1 MB each.
@@ -105,14 +111,16 @@ export async function runControlWorker(options: ControlWorkerOptions): Promise<v
   installRuntime(logger);
   const endpoint = await findEndpoint(options);
   const version = deploymentOptions();
+  logCodec(endpoint, logger);
   const connection = await connectWithRetry(endpoint, { signal, logger, giveUpAfterMs: options.giveUpAfterMs });
   if (connection === undefined) return;
   let billing: BillingDesk | undefined;
   try {
     billing = await openBilling(endpoint);
-    const client = new Client({ connection, namespace: endpoint.namespace });
+    const dataConverter = workerDataConverter(endpoint);
+    const client = new Client({ connection, namespace: endpoint.namespace, dataConverter });
     const worker = await Worker.create({
-      ...controlOptions(),
+      ...controlOptions(endpoint),
       connection,
       namespace: endpoint.namespace,
       activities: { ...createControlActivities(client), ...createBillingActivities(billing) },

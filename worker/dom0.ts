@@ -4,11 +4,15 @@ import { Client } from '@temporalio/client';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createDom0Activities } from '../activities/dom0.ts';
 import { createHost, type Host } from '../activities/host/host.ts';
-import { findEndpoint, type EndpointOptions } from '../client/config.ts';
+import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
+import { createPayloadCodec } from '../client/codec/codec.ts';
 import { workerIdentity } from '../client/dom0.ts';
+import { toGuestflowError } from '../client/failures.ts';
+import { withReason } from '../client/stuck.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { dom0BulkQueue, dom0Queue } from '../contract/names.ts';
 import { connectWithRetry } from './connect.ts';
+import { logCodec, workerDataConverter } from './data-converter.ts';
 import type { Dom0WorkerSettings } from './dom0-settings.ts';
 import { Fence, thisMachine } from './fence.ts';
 import { installRuntime, type Logger } from './logger.ts';
@@ -36,6 +40,8 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly giveUpAfterMs?: number | undefined;
 }
 
+/** How long the control workers have to take a registration before the log says that they do not. */
+const REGISTER_MS = 60_000;
 /** Short steps at a time. */
 const SHORT_SLOTS = 4;
 /** Between the end of the grace time and the moment when the process gives up on steps that ignore their cancellation. */
@@ -80,10 +86,11 @@ const FIRST_WORD_MS = 10_000;
 
 async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
   const { settings, signal, logger, host = createHost() } = options;
-  const endpoint = await findEndpoint(options);
+  const endpoint = await findEndpoint({ ...options, codecKeyFile: options.codecKeyFile ?? settings.codecKeyFile });
+  logCodec(endpoint, logger);
   const connection = await connectWithRetry(endpoint, { signal, logger, giveUpAfterMs: options.giveUpAfterMs });
   if (connection === undefined) return;
-  const client = new Client({ connection, namespace: endpoint.namespace });
+  const client = new Client({ connection, namespace: endpoint.namespace, dataConverter: workerDataConverter(endpoint) });
   const machine = options.machine ?? (await thisMachine());
   const ended = new AbortController();
   const over = AbortSignal.any([signal, ended.signal]);
@@ -93,11 +100,11 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
     ended.abort();
   };
   try {
-    const registered = register(client, { options, host, machine, signal: over }).catch(stopFor);
+    const registered = register(client, { options, endpoint, host, machine, signal: over }).catch(stopFor);
     await Promise.race([registered, sleep(FIRST_WORD_MS, undefined, { ref: false })]);
     if (!over.aborted) {
       const fence = new Fence({ host: settings.host, machine, client, onLost: stopFor });
-      const workers = await createWorkers(connection, endpoint.namespace, { options, host, machine, mayAct: () => fence.mustHold() });
+      const workers = await createWorkers(connection, { options, endpoint, host, machine, mayAct: () => fence.mustHold() });
       const watched = options.watchesDomains === false ? undefined : watchDomains({ client, host, log: logger, signal: over });
       await runWorkers(workers, over, () => {
         logger.info({ dom0: settings.host, bulkSlots: settings.bulkSlots }, 'dom0 worker polls');
@@ -116,17 +123,23 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
 
 interface Machine {
   readonly options: Dom0WorkerOptions;
+  readonly endpoint: Endpoint;
   readonly host: Host;
   readonly machine: string;
 }
 
 async function createWorkers(
   connection: NativeConnection,
-  namespace: string,
-  { options: { settings, logger }, host, machine, mayAct }: Machine & { readonly mayAct: () => Promise<void> },
+  { options: { settings, logger }, endpoint, host, machine, mayAct }: Machine & { readonly mayAct: () => Promise<void> },
 ): Promise<Worker[]> {
   const activities = createDom0Activities({ host, settings, log: logger, version: packageJson.version, mayAct });
-  const shared = { connection, namespace, identity: workerIdentity(settings.host, machine), ...common(settings) };
+  const shared = {
+    connection,
+    namespace: endpoint.namespace,
+    identity: workerIdentity(settings.host, machine),
+    dataConverter: workerDataConverter(endpoint),
+    ...common(settings),
+  };
   const short = { taskQueue: dom0Queue(settings.host), activities: activities.short, maxConcurrentActivityTaskExecutions: SHORT_SLOTS };
   const bulk = {
     taskQueue: dom0BulkQueue(settings.host),
@@ -141,7 +154,10 @@ async function createWorkers(
  *
  * @throws GuestflowError `Busy` when another machine is this dom0; whatever else fails is tried again.
  */
-async function register(client: Client, { options, host, machine, signal }: Machine & { readonly signal: AbortSignal }): Promise<void> {
+async function register(
+  client: Client,
+  { options, endpoint, host, machine, signal }: Machine & { readonly signal: AbortSignal },
+): Promise<void> {
   const { logger, settings } = options;
   const stopped = new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => {
@@ -151,14 +167,16 @@ async function register(client: Client, { options, host, machine, signal }: Mach
   for (let pauseMs = 1_000; !signal.aborted; pauseMs = Math.min(pauseMs * 2, 60_000)) {
     try {
       // Registration waits for a control worker, which must not hold up the end of this one.
-      await Promise.race([registerThisDom0(client, { host, settings, log: logger, version: packageJson.version, machine }), stopped]);
+      const registering = (): Promise<void> =>
+        registerThisDom0(client, { host, settings, log: logger, version: packageJson.version, machine });
+      await Promise.race([client.withDeadline(Date.now() + REGISTER_MS, registering), stopped]);
       return;
     } catch (error) {
       if (error instanceof GuestflowError && error.type === 'Busy') throw error;
-      logger.warn(
-        { reason: error instanceof Error ? error.message : String(error), retryInMs: pauseMs },
-        'the dom0 could not be registered; trying again',
-      );
+      const subject = `dom0 ${settings.host}`;
+      const codec = createPayloadCodec(endpoint.codecKeys);
+      const { message } = await withReason(toGuestflowError(error, subject, endpoint.address), subject, { client, codec });
+      logger.warn({ reason: message, retryInMs: pauseMs }, 'the dom0 could not be registered; trying again');
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
     }
   }

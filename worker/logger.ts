@@ -26,9 +26,12 @@ export function createLogger(name: string, file?: string): Logger {
 /** What the SDK finds worth a line at every start and stop of every worker, and nobody else does. */
 const EVERYDAY = /^(Worker state changed|No (workflows|Nexus services) registered)/;
 
-/** The SDK hands metadata with symbols, bigints and Errors in it; pino shows Errors only under `err`. */
+/**
+ * The SDK hands metadata with symbols, bigints and Errors in it; pino shows Errors only under `err`. Of an activity that it cannot start it
+ * hands the whole task as well (`task`, `taskEncoded`): the order, with names, addresses and keys, which belong in no log.
+ */
 function plain(meta: LogMetadata | undefined): Record<string, unknown> {
-  const { error, ...rest } = meta ?? {};
+  const { error, task: _task, taskEncoded: _taskEncoded, ...rest } = meta ?? {};
   return error === undefined ? rest : { ...rest, err: error };
 }
 

