@@ -51,6 +51,7 @@ async function orderByHand(world: World, secrets: Secrets, names: Names, evidenc
   await run('show', ['show', 'alpha1', '--json', ...where]);
 }
 
+/** As senders do, it is sent again while Temporal is too busy. */
 async function send(
   world: World,
   evidence: Evidence,
@@ -59,11 +60,12 @@ async function send(
   body: string,
   headers: Record<string, string>,
 ): Promise<void> {
-  const response = await fetch(`${world.gatewayUrl}${path}`, {
-    method: 'POST',
-    body,
-    headers: { 'content-type': 'application/json', ...headers },
-  });
+  const request = { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } };
+  let response = await fetch(`${world.gatewayUrl}${path}`, request);
+  for (let tries = 1; response.status === 503 && tries < 30; tries += 1) {
+    await sleep(1_000);
+    response = await fetch(`${world.gatewayUrl}${path}`, request);
+  }
   evidence.answers[name] = response.status;
   evidence.places.set(`answer to ${name}`, Buffer.from(`${JSON.stringify([...response.headers])}${await response.text()}`));
 }
