@@ -25,6 +25,10 @@ export interface GuestOrder {
   readonly type: 'pv' | 'pvh';
   readonly memoryBytes: number;
   readonly vcpus: number;
+  /** To what the guest's memory can grow while it runs. Default: not at all. */
+  readonly maxMemoryBytes?: number;
+  /** To how many its vcpus can grow while it runs. Default: not at all. */
+  readonly maxVcpus?: number;
   readonly diskBytes: number;
   readonly swapBytes: number;
   readonly dist: string;
@@ -130,6 +134,9 @@ export interface PlanChange {
   readonly plan: string;
   readonly memoryBytes: number;
   readonly vcpus: number;
+  /** Room to grow from the next start on. Default: none. */
+  readonly maxMemoryBytes?: number;
+  readonly maxVcpus?: number;
   readonly diskBytes: number;
   /** Whether the guest may be restarted for what Xen cannot change while it runs. */
   readonly mayRestart: boolean;
@@ -304,6 +311,13 @@ export interface CfgResult {
   readonly changed: readonly string[];
   /** sha256 of the file. */
   readonly sha256: string;
+}
+
+/** What came of changing a guest while it runs. */
+export interface AdjustResult {
+  readonly isDone: boolean;
+  /** Why it needs a restart, when it is not done. */
+  readonly reason?: string;
 }
 
 export interface BootResult {

@@ -49,6 +49,8 @@ const decided = {
   type: z.enum(['pv', 'pvh']),
   memoryBytes: bytes,
   vcpus: z.number().int().min(1).max(512),
+  maxMemoryBytes: bytes.exactOptional(),
+  maxVcpus: z.number().int().min(1).max(512).exactOptional(),
   diskBytes: bytes,
   swapBytes: bytes,
   dist: z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'is no name of a distribution'),

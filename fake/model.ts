@@ -58,6 +58,9 @@ export interface FakeDomain {
   cfgPath: string;
   memoryMiB: number;
   vcpus: number;
+  /** What it was started with room for. Default: no more than it has. */
+  maxMemoryMiB?: number;
+  maxVcpus?: number;
   disks: FakeDisk[];
   rootDisk?: string;
   kernel: string;

@@ -10,6 +10,7 @@ import {
   defineUpdate,
   executeChild,
   log,
+  patched,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
@@ -66,6 +67,8 @@ interface Ticket {
 /** Backups kept in the state; older ones are on the dom0, and listed there. */
 const BACKUPS_KEPT = 30;
 const DAY_MS = 86_400_000;
+/** Marks histories in which a change of plan that allows no restart was not refused at once. */
+const ADJUSTS = 'guest-changes-plan-without-restart';
 
 const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, 'KEYWORD');
 
@@ -360,12 +363,14 @@ class Guest {
   private async changePlan({ kind, id, change }: OperationRequest): Promise<OperationResult> {
     const from = this.spec;
     if (change === undefined) throw refuse('InvalidInput', 'changePlan needs the plan to change to', 'change');
-    const reason = whyNotChange(from, change, this.state.phase === 'running');
+    const isRunning = this.state.phase === 'running';
+    const { mayRestart, ...sizes } = change;
+    const needsRestart = isRunning && !mayRestart && !(change.diskBytes === from.diskBytes && patched(ADJUSTS));
+    const reason = whyNotChange(from, change, needsRestart);
     if (reason !== undefined) throw refuse('InvalidInput', reason, 'plan');
-    const to: GuestSpec = { ...from, plan: change.plan, memoryBytes: change.memoryBytes, vcpus: change.vcpus, diskBytes: change.diskBytes };
-    await this.runChild(kind, id, (options) =>
-      executeChild(changePlan, { ...options, args: [{ from, to, isRunning: this.state.phase === 'running' }] }),
-    );
+    const { maxMemoryBytes: _room, maxVcpus: _most, ...rest } = from;
+    const to: GuestSpec = { ...rest, ...sizes };
+    await this.runChild(kind, id, (options) => executeChild(changePlan, { ...options, args: [{ from, to, isRunning, mayRestart }] }));
     this.state = { ...this.state, spec: to, plan: to.plan };
     upsertSearchAttributes([{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.plan, 'KEYWORD'), value: to.plan }]);
     return this.becomes(kind, this.state.phase);

@@ -1,4 +1,5 @@
 /** The other operations on a guest, built the same way; each is a child workflow of the guest's, so that the UI lists its life. */
+import { ApplicationFailure, patched } from '@temporalio/workflow';
 import { declareVersioning } from './versioning.ts';
 import type { BackupRecord, GuestRef, GuestSpec, OrderRef } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
@@ -95,47 +96,89 @@ async function startSteps(operation: Operation, spec: GuestSpec, before: Before)
   );
 }
 
-/** changePlan: promised first, then made true at a restart; undone whole if a part fails. */
-export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunning: boolean }): Promise<void> {
-  const { from, to, isRunning } = input;
-  const ref = refOf(from);
+/**
+ * changePlan: promised first, then made true: while the guest runs, where Xen and the guest can; else at a restart, if that is allowed. Undone
+ * whole if a part fails.
+ */
+export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunning: boolean; mayRestart?: boolean }): Promise<void> {
+  const { from, to, isRunning, mayRestart = true } = input;
   const operation = new Operation(`Plan of **${from.name}** on ${from.dom0}: ${from.plan} → ${to.plan}`, [
     'reserve',
+    ...(isRunning && to.diskBytes === from.diskBytes ? ['adjust'] : []),
     'stop',
     'disk',
     'cfg',
     'start',
   ]);
-  const { host, bulk, undo, undoBulk } = dom0Steps(from.dom0, from.name, operation.onWaiting);
   await operation.run(async () => {
     await operation.firstStep(
       'reserve',
       () => control.promise(to),
       () => control.promise(from),
     );
+    const isAdjusted =
+      isRunning && to.diskBytes === from.diskBytes && patched(ADJUSTS) ? await adjusted(operation, from, to, mayRestart) : false;
+    await changeAtRest(operation, from, to, { isRunning, isAdjusted });
+  });
+}
+
+/** Marks histories in which a guest that runs is first changed without a restart. */
+const ADJUSTS = 'changePlan-adjusts-a-running-guest';
+
+/** Whether no restart is needed any more. A disk is another matter: a file system that a guest has mounted is not touched from outside. */
+async function adjusted(operation: Operation, from: GuestSpec, to: GuestSpec, mayRestart: boolean): Promise<boolean> {
+  const { host, undo } = dom0Steps(from.dom0, from.name, operation.onWaiting);
+  return operation.step(
+    'adjust',
+    async () => {
+      const { isDone, reason = '' } = await host.adjustGuest({ spec: to, mustNotKeepMore: false });
+      if (isDone || mayRestart) return isDone;
+      throw ApplicationFailure.create({
+        type: 'InvalidInput',
+        nonRetryable: true,
+        message: `plan ${to.plan} needs a restart, which the request does not allow: ${reason}`,
+        details: [{ field: 'plan' }],
+      });
+    },
+    () => undo.adjustGuest({ spec: from, mustNotKeepMore: true }),
+    (isDone) => (isDone ? `${formatSize(to.memoryBytes)}, ${String(to.vcpus)} vcpus, without a restart` : 'needs a restart'),
+  );
+}
+
+/** What a restart is for, and the cfg, by which the next start is. A guest that was adjusted keeps running. */
+async function changeAtRest(
+  operation: Operation,
+  from: GuestSpec,
+  to: GuestSpec,
+  { isRunning, isAdjusted }: { isRunning: boolean; isAdjusted: boolean },
+): Promise<void> {
+  const ref = refOf(from);
+  const { host, bulk, undo, undoBulk } = dom0Steps(from.dom0, from.name, operation.onWaiting);
+  const isGrown = to.diskBytes > from.diskBytes;
+  if (!isAdjusted)
     await operation.step(
       'stop',
       () => host.stopGuest(ref),
       async () => (isRunning ? undo.bootGuest(from) : undefined),
       ({ how }) => how,
     );
-    await operation.step(
-      'disk',
-      async () => (to.diskBytes > from.diskBytes ? bulk.growDisk({ ref, bytes: to.diskBytes }) : undefined),
-      async () => (to.diskBytes > from.diskBytes ? undoBulk.shrinkDisk({ ref, bytes: from.diskBytes }) : undefined),
-      () => formatSize(to.diskBytes),
-    );
-    await operation.step(
-      'cfg',
-      () => host.fixCfg({ spec: to, disks: 'lvm', onCrash: 'restart' }),
-      () => undo.fixCfg({ spec: from, disks: 'lvm', onCrash: 'restart' }),
-    );
+  await operation.step(
+    'disk',
+    async () => (isGrown ? bulk.growDisk({ ref, bytes: to.diskBytes }) : undefined),
+    async () => (isGrown ? undoBulk.shrinkDisk({ ref, bytes: from.diskBytes }) : undefined),
+    () => formatSize(to.diskBytes),
+  );
+  await operation.step(
+    'cfg',
+    () => host.fixCfg({ spec: to, disks: 'lvm', onCrash: 'restart' }),
+    () => undo.fixCfg({ spec: from, disks: 'lvm', onCrash: 'restart' }),
+  );
+  if (!isAdjusted)
     await operation.step(
       'start',
       async () => (isRunning ? host.bootGuest(to) : undefined),
       () => undo.destroyGuest(ref),
     );
-  });
 }
 
 /** The begin of a termination: off, not started again, no more backups; its disks renamed, its address kept, until the grace is over. */

@@ -44,6 +44,11 @@ export function checkedBytes(what: string, bytes: number): number {
   return bytes;
 }
 
+export function checkedCount(what: string, count: number): number {
+  if (!Number.isSafeInteger(count) || count <= 0) refuse(what, String(count), 'it must be a whole number above 0');
+  return count;
+}
+
 export function checkedGuestName(name: string): string {
   const why = whyNotGuestName(name);
   if (why !== undefined) refuse('name', name, why);

@@ -1,6 +1,6 @@
 /** boot: the guest is up when it answers, not when its domain exists (row 9 of the how-to). */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BootResult, GuestRef, GuestSpec } from '../../contract/types.ts';
+import type { BootResult, DomainRow, GuestRef, GuestSpec } from '../../contract/types.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { guestRun, hostKeyAnswers } from '../host/guest-ssh.ts';
 import { ToolError } from '../host/run.ts';
@@ -152,7 +152,7 @@ async function switchOff(env: StepEnv, name: string, id: number): Promise<void> 
 }
 
 /** The guest's domain; one of that name without a cfg of ours is somebody else's. */
-async function ownDomain(env: StepEnv, ref: GuestRef): Promise<{ id: number } | undefined> {
+export async function ownDomain(env: StepEnv, ref: GuestRef): Promise<DomainRow | undefined> {
   const domain = await findDomain(env.host, ref.name);
   if (domain === undefined) return undefined;
   const cfg = await env.host.files.read(guestPaths(env.settings, ref.name).cfg);

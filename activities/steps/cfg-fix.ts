@@ -51,7 +51,10 @@ function changeFor(env: StepEnv, { spec, disks, onCrash }: FixCfgInput, paths: G
       bootloader: null,
       root: `/dev/${ROOT_VDEV} ro`,
       memory: spec.memoryBytes / MiB,
+      // Xen keeps to these for as long as the domain lives: they are the room for a change of plan without a restart.
+      maxmem: spec.maxMemoryBytes === undefined ? null : spec.maxMemoryBytes / MiB,
       vcpus: spec.vcpus,
+      maxvcpus: spec.maxVcpus ?? null,
       on_poweroff: 'destroy',
       on_reboot: 'restart',
       on_crash: onCrash,

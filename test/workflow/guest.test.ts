@@ -304,6 +304,43 @@ describe('guest', () => {
     });
   });
 
+  it('changes memory and vcpus without a restart where the guest can; else at one, when that is allowed; else all is as before', async () => {
+    const calls: string[] = [];
+    const document = order();
+    const change = { plan: 'large', memoryBytes: 2 ** 30, vcpus: 2, diskBytes: document.diskBytes, mayRestart: false };
+    const reason = 'it was started with less room';
+    const answers = [{ isDone: true }, { isDone: false, reason }, { isDone: true }, { isDone: false, reason }];
+    const adjustGuest = (): Promise<unknown> => Promise.resolve(answers.shift());
+    await withWorkers(environment, scripted(calls, { adjustGuest }), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      calls.length = 0;
+      expect(await operate(document, 'changePlan', 'live', { change: { ...change, maxVcpus: 4 } })).toMatchObject({ phase: 'running' });
+      expect(calls).toEqual(['promise', 'adjustGuest', 'fixCfg']);
+      expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { memoryBytes: 2 ** 30, vcpus: 2, maxVcpus: 4 } });
+      calls.length = 0;
+      const back = { ...change, plan: 'small', memoryBytes: 2 ** 28 };
+      expect(await failureOf(operate(document, 'changePlan', 'not-allowed', { change: back }))).toMatchObject({
+        type: 'InvalidInput',
+        message: `plan small needs a restart, which the request does not allow: ${reason}`,
+      });
+      expect(calls).toEqual(['promise', 'adjustGuest', 'adjustGuest', 'promise']);
+      expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { memoryBytes: 2 ** 30 } });
+      calls.length = 0;
+      await operate(document, 'changePlan', 'restart', { change: { ...back, mayRestart: true } });
+      expect(calls).toEqual(['promise', 'adjustGuest', 'stopGuest', 'fixCfg', 'bootGuest']);
+      expect((await statusOf(document)).spec).not.toHaveProperty('maxVcpus');
+      expect(await failureOf(operate(document, 'changePlan', 'disk', { change: { ...change, diskBytes: 2 ** 33 } }))).toMatchObject({
+        type: 'InvalidInput',
+        message: expect.stringContaining('needs a restart') as string,
+      });
+      await end(document);
+    });
+  });
+
   it('keeps what was terminated until its grace period is over: undelete brings it back, and time takes it away', async () => {
     const calls: string[] = [];
     const document = order({ graceDays: 3 / 86_400 });
