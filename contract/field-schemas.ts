@@ -123,4 +123,5 @@ export const field = {
   extra: z.preprocess((value) => (typeof value === 'string' ? value.split(' ').filter((word) => word !== '') : value), kernelWords),
   backupAt: text(check.whyNotClock),
   graceDays: whole(0, 365),
+  restart: choice(['always', 'on-crash', 'never']),
 } as const;

@@ -129,6 +129,6 @@ export const NETWORK_UPDATES = {
 
 /** Signals of the `guest` workflow. */
 export const GUEST_SIGNALS = {
-  /** Its domain is not there, and nobody asked for that: `({order: string})`. */
+  /** Its domain has ended, and nobody asked for that: `(DomainGone)`. */
   domainGone: 'domainGone',
 } as const;

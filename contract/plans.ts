@@ -50,6 +50,8 @@ export const planSchema = z.strictObject(
     extra: field.extra.default([]),
     /** Days for which a terminated guest's disks are kept. Default: 7. */
     graceDays: field.graceDays.default(7),
+    /** What is done when a guest's domain ends and nobody asked for that: `always`, `on-crash` or `never` start it again. Default: `always`. */
+    restart: field.restart.optional(),
     /** Default: the dom0's own. */
     mirror: field.mirror.optional(),
     /** A role of xen-tools, run after guestflow's own. Default: none. */

@@ -11,6 +11,24 @@ export interface Retention {
   readonly daily: number;
 }
 
+/**
+ * What is done when a guest's domain has ended and nobody asked for that. `always`: it is started again. `on-crash`: only when it crashed; one
+ * that was shut down from inside stays off. `never`: it stays off.
+ */
+export type RestartPolicy = 'always' | 'on-crash' | 'never';
+
+/** How a domain ended, as its xl said: by a shutdown from inside, or by a crash. */
+export type DomainEnd = 'shutdown' | 'crash';
+
+/** What a dom0's worker tells a guest. */
+export interface DomainGone {
+  readonly order: string;
+  /** Not known when nobody watched, or when it was ended from outside. */
+  readonly how?: DomainEnd;
+  /** Xen has started it again by itself. */
+  readonly isBack?: true;
+}
+
 /** An order after the plan's defaults: all that is known before a dom0 is asked. */
 export interface GuestOrder {
   /** Id of the order: the same id again is the same order. */
@@ -59,6 +77,8 @@ export interface GuestOrder {
   readonly backupAt?: string;
   /** Days for which a terminated guest's disks are kept. */
   readonly graceDays: number;
+  /** Default: `always`. */
+  readonly restart?: RestartPolicy;
 }
 
 /** Where a guest sits in its network. */
@@ -202,6 +222,8 @@ export interface GuestStatus {
   readonly restarts?: readonly string[];
   /** When it will be. */
   readonly restartAt?: string;
+  /** It is left stopped then, instead. */
+  readonly leavesStopped?: true;
 }
 
 /** One row of what a dom0 needs. */

@@ -52,3 +52,8 @@ export function whyNotChange(from: GuestSpec, to: PlanChange, needsRestart: bool
 export function beforeOf(phase: GuestPhase): { isRunning: boolean; isAutostarted: boolean } {
   return { isRunning: phase === 'running', isAutostarted: phase === 'running' };
 }
+
+/** What Xen itself does when the guest crashes, once it has answered from its own disks. */
+export function onCrashOf({ restart }: Pick<GuestSpec, 'restart'>): 'restart' | 'destroy' {
+  return restart === 'never' ? 'destroy' : 'restart';
+}

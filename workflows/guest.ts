@@ -21,6 +21,7 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import { GUEST_SIGNALS, GUEST_UPDATES, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import type {
   BackupRecord,
+  DomainGone,
   GuestOrder,
   GuestPhase,
   GuestRef,
@@ -45,7 +46,7 @@ import {
   type Before,
 } from './operations.ts';
 import { provisionGuest } from './provision-guest.ts';
-import { nextRestart, recentRestarts, RESTART_ID, restartWarning } from './restarts.ts';
+import { answerTo, recentRestarts, RESTART_ID } from './restarts.ts';
 import { declareVersioning } from './versioning.ts';
 
 /** What a guest carries from run to run. */
@@ -66,7 +67,10 @@ interface Ticket {
 
 /** Backups kept in the state; older ones are on the dom0, and listed there. */
 const BACKUPS_KEPT = 30;
+const WARNINGS_KEPT = 20;
 const DAY_MS = 86_400_000;
+/** Marks histories in which a guest that is left stopped is stopped by an operation. */
+const LEAVES_STOPPED = 'guest-left-stopped-by-operation';
 /** Marks histories in which a change of plan that allows no restart was not refused at once. */
 const ADJUSTS = 'guest-changes-plan-without-restart';
 
@@ -75,7 +79,7 @@ const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, 'KEYWORD');
 export const statusQuery = defineQuery<GuestStatus>(QUERIES.status);
 export const orderUpdate = defineUpdate<OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order);
 export const operateUpdate = defineUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate);
-export const domainGoneSignal = defineSignal<[{ order: string }]>(GUEST_SIGNALS.domainGone);
+export const domainGoneSignal = defineSignal<[DomainGone]>(GUEST_SIGNALS.domainGone);
 export const cancelUpdate = defineUpdate<{ cancelled?: string }>(GUEST_UPDATES.cancel);
 
 function refuse(type: string, message: string, field?: string): ApplicationFailure {
@@ -115,9 +119,9 @@ class Guest {
       },
     });
     setHandler(cancelUpdate, () => this.cancel());
-    setHandler(domainGoneSignal, ({ order: of }) => {
+    setHandler(domainGoneSignal, ({ order: of, ...end }) => {
       // What an operation does to the domain is meant; a backup does nothing to it.
-      if (of === order.order && (this.running === undefined || this.running.kind === 'backup')) this.domainGone();
+      if (of === order.order && (this.running === undefined || this.running.kind === 'backup')) this.domainGone(end);
     });
   }
 
@@ -354,7 +358,7 @@ class Guest {
   }
 
   private becomes(kind: OperationKind, phase: GuestPhase): OperationResult {
-    const { graceUntil: _over, restartAt: _done, ...rest } = this.state;
+    const { graceUntil: _over, restartAt: _done, leavesStopped: _left, ...rest } = this.state;
     this.state = rest;
     this.setPhase(phase);
     return { kind, phase };
@@ -399,17 +403,21 @@ class Guest {
     return phase === 'terminating' && graceUntil !== undefined ? Math.max(0, Date.parse(graceUntil) - Date.now()) : undefined;
   }
 
-  /** Its domain is not there, though it should be: it is started again after a pause, or left stopped when that has not helped. */
-  private domainGone(): void {
+  /** Its domain has ended, and nobody asked for that: it is started again after a pause, or left stopped. */
+  private domainGone(end: Omit<DomainGone, 'order'>): void {
     if (this.state.phase !== 'running' || this.state.restartAt !== undefined) return;
     const restarts = recentRestarts(this.state.restarts ?? [], Date.now());
-    const restartAt = nextRestart(restarts, Date.now());
-    if (restartAt !== undefined) {
-      this.state = { ...this.state, restarts, restartAt };
-      return;
-    }
-    this.state = { ...this.state, warnings: [...this.state.warnings, restartWarning(Date.now())] };
-    this.setPhase('stopped');
+    const answer = answerTo(this.order.restart ?? 'always', end, restarts, Date.now());
+    if ('startAt' in answer) this.state = { ...this.state, restarts, restartAt: answer.startAt };
+    else if ('counted' in answer) this.state = { ...this.state, restarts: [...restarts, answer.counted] };
+    else this.leaveStopped(answer.leave);
+  }
+
+  /** By an operation: Xen may have started it again, and xendomains would after the next boot of its dom0. */
+  private leaveStopped(reason: string): void {
+    this.state = { ...this.state, warnings: [...this.state.warnings, reason].slice(-WARNINGS_KEPT) };
+    if (patched(LEAVES_STOPPED)) this.state = { ...this.state, leavesStopped: true, restartAt: new Date(Date.now()).toISOString() };
+    else this.setPhase('stopped');
   }
 
   /** Milliseconds until something is due that nobody asks for: the end of a grace period, or a start after the domain was gone. */
@@ -426,12 +434,13 @@ class Guest {
   async timeIsUp(): Promise<void> {
     const { restartAt: at, phase, restarts = [] } = this.state;
     if (phase !== 'running' || at === undefined) return this.purge();
-    const { restartAt: _due, ...rest } = this.state;
-    this.state = { ...rest, restarts: [...restarts, at] };
-    const ticket: Ticket = { request: { kind: 'start', id: `${RESTART_ID}${at}` } };
+    const { restartAt: _due, leavesStopped, ...rest } = this.state;
+    this.state = leavesStopped === true ? rest : { ...rest, restarts: [...restarts, at] };
+    const ticket: Ticket = { request: { kind: leavesStopped === true ? 'stop' : 'start', id: `${RESTART_ID}${at}` } };
     this.queue.push(ticket);
     await this.next();
-    if (ticket.failure !== undefined) this.domainGone();
+    // One that could not be stopped is told of again by its dom0.
+    if (ticket.failure !== undefined && leavesStopped !== true) this.domainGone({});
   }
 
   /** The grace period is over: all of the guest goes. Its failure leaves it in needs-cleanup. */

@@ -3,6 +3,7 @@ import { ApplicationFailure, patched } from '@temporalio/workflow';
 import { declareVersioning } from './versioning.ts';
 import type { BackupRecord, GuestRef, GuestSpec, OrderRef } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
+import { onCrashOf } from './guest-rules.ts';
 import { Operation } from './operation.ts';
 import { control, dom0Steps, longControl } from './proxies.ts';
 
@@ -170,8 +171,8 @@ async function changeAtRest(
   );
   await operation.step(
     'cfg',
-    () => host.fixCfg({ spec: to, disks: 'lvm', onCrash: 'restart' }),
-    () => undo.fixCfg({ spec: from, disks: 'lvm', onCrash: 'restart' }),
+    () => host.fixCfg({ spec: to, disks: 'lvm', onCrash: onCrashOf(to) }),
+    () => undo.fixCfg({ spec: from, disks: 'lvm', onCrash: onCrashOf(from) }),
   );
   if (!isAdjusted)
     await operation.step(

@@ -204,6 +204,13 @@ describe('an audit', () => {
       type: 'NoCapacity',
       message: expect.stringContaining('memory is 1 GiB short') as string,
     });
+    await expect(placeAndReserve(session, order('large2', { memoryBytes: 6 * GiB }))).rejects.toMatchObject({
+      type: 'NoCapacity',
+      message: expect.stringMatching(
+        /dom0 xen1 cannot take large2: memory is 1 GiB short \(6 GiB asked for, 5 GiB free of 10 GiB\)/,
+      ) as string,
+    });
+    expect(await placeAndReserve(session, order('fits', { memoryBytes: 5 * GiB }))).toBe(DOM0);
     await expect(activities.reserve(order('named', { dom0: DOM0, ip: '198.51.100.200' }))).rejects.toMatchObject({
       type: 'InvalidInput',
       message: expect.stringContaining('byhand on dom0 xen1 has it') as string,
