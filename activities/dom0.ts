@@ -6,7 +6,7 @@ import { activityMaker, type Dom0Context, type Lock } from './step.ts';
 import { adjustGuest, type AdjustInput } from './steps/adjust.ts';
 import { audit } from './steps/audit.ts';
 import { disableAutostart, enableAutostart } from './steps/autostart.ts';
-import { bootGuest, destroyGuest, stopGuest } from './steps/boot.ts';
+import { bootGuest, destroyGuest, pauseGuest, stopGuest, unpauseGuest } from './steps/boot.ts';
 import { fixCfg } from './steps/cfg-fix.ts';
 import { createImage, discardHalfGolden, ensureGolden } from './steps/create-image.ts';
 import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
@@ -55,6 +55,8 @@ export function createDom0Activities(context: Dom0Context) {
       ),
       bootGuest: activity(guestSpecSchema, byName, bootGuest),
       stopGuest: activity(guestRefSchema, byName, stopGuest),
+      pauseGuest: activity(guestRefSchema, byName, pauseGuest),
+      unpauseGuest: activity(guestRefSchema, byName, unpauseGuest),
       destroyGuest: activity(guestRefSchema, byName, destroyGuest),
       adjustGuest: activity(z.object({ spec: guestSpecSchema, mustNotKeepMore: z.boolean() }), ofSpec, (env, input: AdjustInput) =>
         adjustGuest(env, input),

@@ -50,6 +50,10 @@ export const planSchema = z.strictObject(
     extra: field.extra.default([]),
     /** Days for which a terminated guest's disks are kept. Default: 7. */
     graceDays: field.graceDays.default(7),
+    /** Days for which the backups of a guest are kept after its disks are gone. `terminate --now` keeps none. Default: 0. */
+    keepBackupsDays: field.keepBackupsDays.optional(),
+    /** How a guest is suspended: `shutdown`, or `pause`: its memory stays as it is, and stays taken. Default: `shutdown`. */
+    suspend: field.suspend.optional(),
     /** What is done when a guest's domain ends and nobody asked for that: `always`, `on-crash` or `never` start it again. Default: `always`. */
     restart: field.restart.optional(),
     /** Default: the dom0's own. */

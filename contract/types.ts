@@ -77,8 +77,12 @@ export interface GuestOrder {
   readonly backupAt?: string;
   /** Days for which a terminated guest's disks are kept. */
   readonly graceDays: number;
+  /** Days for which its backups are kept after its disks are gone. Default: 0. */
+  readonly keepBackupsDays?: number;
   /** Default: `always`. */
   readonly restart?: RestartPolicy;
+  /** How it is suspended: shut down, or paused, which keeps its memory as it is. Default: `shutdown`. */
+  readonly suspend?: 'shutdown' | 'pause';
 }
 
 /** Where a guest sits in its network. */
@@ -216,6 +220,8 @@ export interface GuestStatus {
   /** What an undo that could not finish has left on the dom0. */
   readonly leftovers: readonly string[];
   readonly graceUntil?: string;
+  /** Until when the backups of a guest that is gone are kept. */
+  readonly backupsUntil?: string;
   /** The phase it was terminated in, to which `undelete` brings it back. */
   readonly retiredFrom?: GuestPhase;
   /** When it was started again because its domain was gone: those of the last hour. */

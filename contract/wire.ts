@@ -72,7 +72,9 @@ const decided = {
     .regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/, 'is no time of day, HH:MM')
     .exactOptional(),
   graceDays: z.number().min(0).max(365),
+  keepBackupsDays: z.number().min(0).max(3650).exactOptional(),
   restart: z.enum(['always', 'on-crash', 'never']).exactOptional(),
+  suspend: z.enum(['shutdown', 'pause']).exactOptional(),
 };
 
 export const guestRefSchema = z.object({ name, order, dom0 }) satisfies z.ZodType<GuestRef>;

@@ -266,7 +266,7 @@ class Guest {
 
   /** Whether there is nothing left to do: the guest is gone. */
   get isOver(): boolean {
-    return this.state.phase === 'gone' || this.state.phase === 'failed';
+    return (this.state.phase === 'gone' && this.state.backupsUntil === undefined) || this.state.phase === 'failed';
   }
 
   hasWork(): boolean {
@@ -325,7 +325,8 @@ class Guest {
         return { kind, phase: this.state.phase, backup };
       }
       case 'terminate':
-        return request.now === true || this.order.graceDays === 0 ? this.remove(kind, id) : this.retire(id);
+        if (request.now === true) return this.remove(kind, id);
+        return this.order.graceDays === 0 ? this.remove(kind, id, this.order.keepBackupsDays) : this.retire(id);
       case 'undelete':
         return this.undelete(id);
       case 'cleanup':
@@ -420,9 +421,10 @@ class Guest {
     else this.setPhase('stopped');
   }
 
-  /** Milliseconds until something is due that nobody asks for: the end of a grace period, or a start after the domain was gone. */
+  /** Milliseconds until something is due that nobody asks for: the end of a grace period or of backups that were kept, or a start after the domain was gone. */
   get timerMs(): number | undefined {
-    const { phase, restartAt } = this.state;
+    const { phase, restartAt, backupsUntil } = this.state;
+    if (phase === 'gone' && backupsUntil !== undefined) return Math.max(0, Date.parse(backupsUntil) - Date.now());
     return phase === 'running' && restartAt !== undefined ? Math.max(0, Date.parse(restartAt) - Date.now()) : this.graceMs;
   }
 
@@ -443,10 +445,12 @@ class Guest {
     if (ticket.failure !== undefined && leavesStopped !== true) this.domainGone({});
   }
 
-  /** The grace period is over: all of the guest goes. Its failure leaves it in needs-cleanup. */
+  /** The grace period is over: all of the guest goes; or the one of its backups. Its failure leaves it in needs-cleanup. */
   async purge(): Promise<void> {
     try {
-      await this.remove('terminate', `grace-${this.state.graceUntil ?? ''}`);
+      const { graceUntil, backupsUntil } = this.state;
+      if (backupsUntil === undefined) await this.remove('terminate', `grace-${graceUntil ?? ''}`, this.order.keepBackupsDays);
+      else await this.remove('terminate', `backups-${backupsUntil}`);
     } catch (error) {
       this.fail(error);
     }
@@ -456,15 +460,18 @@ class Guest {
     this.state = { ...this.state, backups: [...this.state.backups, backup].slice(-BACKUPS_KEPT) };
   }
 
-  private async remove(kind: OperationKind, id: string): Promise<OperationResult> {
+  /** @param keepBackupsDays its backups go later; default: with all the rest */
+  private async remove(kind: OperationKind, id: string, keepBackupsDays = 0): Promise<OperationResult> {
     const wasOrdered = this.state.spec === undefined;
+    const keeps = keepBackupsDays > 0 ? ({ keepsBackups: true } as const) : {};
     if (!wasOrdered) this.setPhase('terminating');
     this.isRemoving = true;
     await this.runChild(kind, id, (options) =>
-      executeChild(terminateGuest, { ...options, args: [wasOrdered ? { ...this.ref, dist: this.order.dist } : this.ref] }),
+      executeChild(terminateGuest, { ...options, args: [wasOrdered ? { ...this.ref, dist: this.order.dist } : { ...this.ref, ...keeps }] }),
     );
-    const { graceUntil: _over, ...rest } = this.state;
-    this.state = { ...rest, leftovers: [] };
+    const { graceUntil: _over, backupsUntil: _gone, ...rest } = this.state;
+    const until = new Date(Date.now() + keepBackupsDays * DAY_MS).toISOString();
+    this.state = { ...rest, leftovers: [], ...(keeps.keepsBackups === true ? { backupsUntil: until } : {}) };
     this.setPhase(wasOrdered ? 'failed' : 'gone');
     return { kind, phase: this.state.phase };
   }

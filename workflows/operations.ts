@@ -31,13 +31,16 @@ export async function powerGuest(input: { spec: GuestSpec; action: 'start' | 'st
   return switchOff(operation, spec, before, action);
 }
 
-/** suspend: off, and not started with its dom0; its address and disks stay. */
+/** suspend: off, or paused where its order says so, and not started with its dom0; its address and disks stay. */
 export async function suspendGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
   const { spec, before } = input;
-  return switchOff(new Operation(`Suspending **${spec.name}** on ${spec.dom0}`, ['autostart', 'stop']), spec, before, 'stop');
+  const how = spec.suspend === 'pause' ? 'pause' : 'stop';
+  return switchOff(new Operation(`Suspending **${spec.name}** on ${spec.dom0}`, ['autostart', how]), spec, before, how);
 }
 
-async function switchOff(operation: Operation, spec: GuestSpec, before: Before, how: 'stop' | 'destroy'): Promise<void> {
+type SwitchOff = 'stop' | 'destroy' | 'pause';
+
+async function switchOff(operation: Operation, spec: GuestSpec, before: Before, how: SwitchOff): Promise<void> {
   const ref = refOf(spec);
   const { undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   await operation.run(
@@ -47,7 +50,7 @@ async function switchOff(operation: Operation, spec: GuestSpec, before: Before, 
 }
 
 /** The link first: xendomains would bring the guest back after a reboot of the dom0 in between. */
-async function switchOffSteps(operation: Operation, spec: GuestSpec, before: Before, how: 'stop' | 'destroy'): Promise<void> {
+async function switchOffSteps(operation: Operation, spec: GuestSpec, before: Before, how: SwitchOff): Promise<void> {
   const ref = refOf(spec);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   await operation.step(
@@ -55,7 +58,11 @@ async function switchOffSteps(operation: Operation, spec: GuestSpec, before: Bef
     () => host.disableAutostart(ref),
     async () => (before.isAutostarted ? undo.enableAutostart(ref) : undefined),
   );
-  const bringBack = async (): Promise<unknown> => (before.isRunning ? undo.bootGuest(spec) : undefined);
+  const bringBack = async (): Promise<unknown> => {
+    if (!before.isRunning) return undefined;
+    if (how === 'pause') await undo.unpauseGuest(ref);
+    return undo.bootGuest(spec);
+  };
   if (how === 'stop')
     await operation.step(
       'stop',
@@ -63,31 +70,38 @@ async function switchOffSteps(operation: Operation, spec: GuestSpec, before: Bef
       bringBack,
       ({ how: done }) => done,
     );
-  else await operation.step('destroy', () => host.destroyGuest(ref), bringBack);
+  else await operation.step(how, () => (how === 'pause' ? host.pauseGuest(ref) : host.destroyGuest(ref)), bringBack);
 }
 
 /** resume: undo of suspend. */
 export async function resumeGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
-  return startGuest(input.spec, input.before);
+  return startGuest(input.spec, input.before, input.spec.suspend === 'pause' ? 'unpause' : 'start');
 }
 
-async function startGuest(spec: GuestSpec, before: Before): Promise<void> {
+async function startGuest(spec: GuestSpec, before: Before, how: 'start' | 'unpause' = 'start'): Promise<void> {
   const ref = refOf(spec);
   const operation = new Operation(`Starting **${spec.name}** on ${spec.dom0}`, ['start', 'autostart']);
   const { undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   await operation.run(
-    () => startSteps(operation, spec, before),
+    () => startSteps(operation, spec, before, how),
     () => undo.leftoversOf(ref),
   );
 }
 
-async function startSteps(operation: Operation, spec: GuestSpec, before: Before): Promise<void> {
+/** @param how `unpause`: it stands still, unless its dom0 was rebooted meanwhile */
+async function startSteps(operation: Operation, spec: GuestSpec, before: Before, how: 'start' | 'unpause' = 'start'): Promise<void> {
   const ref = refOf(spec);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   await operation.step(
     'start',
-    () => host.bootGuest(spec),
-    async () => (before.isRunning ? undefined : undo.destroyGuest(ref)),
+    async () => {
+      if (how === 'unpause') await host.unpauseGuest(ref);
+      return host.bootGuest(spec);
+    },
+    async () => {
+      if (before.isRunning) return undefined;
+      return how === 'unpause' ? undo.pauseGuest(ref) : undo.destroyGuest(ref);
+    },
     ({ seconds }) => `answered after ${String(seconds)} s`,
   );
   await operation.step(
@@ -250,10 +264,10 @@ export async function backupGuest(ref: GuestRef): Promise<BackupRecord> {
 
 /**
  * Everything of a guest goes: the undo of every step of its provisioning, whatever of it there is.
- * It serves the end of a guest and the cleaning up after an undo that could not finish; it may be repeated.
+ * It serves the end of a guest and the cleaning up after an undo that could not finish; it may be repeated. Backups may be left for later.
  */
-export async function terminateGuest(input: OrderRef): Promise<void> {
-  const { dist, ...ref } = input;
+export async function terminateGuest(input: OrderRef & { readonly keepsBackups?: true }): Promise<void> {
+  const { dist, keepsBackups, ...ref } = input;
   const { undo, undoBulk } = dom0Steps(ref.dom0, ref.name);
   // In this order: a domain is gone before its disks go, and the cfg, by which the domain is known as ours, goes after it.
   const removals = [
@@ -263,11 +277,13 @@ export async function terminateGuest(input: OrderRef): Promise<void> {
     ['image', () => undo.removeImage(ref)],
     ...(dist === undefined ? [] : [['golden', () => undoBulk.discardHalfGolden({ dist })] as const]),
     ['cfg', () => undo.removeCfg(ref)],
-    ['backups', () => undo.removeBackups(ref)],
+    ...(keepsBackups === true ? [] : [['backups', () => undo.removeBackups(ref)] as const]),
     ['state', () => undo.removeGuestState(ref)],
   ] as const;
   const operation = new Operation(`Removing **${ref.name}** from ${ref.dom0}`, [...removals.map(([name]) => name), 'lease']);
-  await operation.removeAll(removals, ['lease', () => control.release(ref)], () => undo.leftoversOf(input));
+  await operation.removeAll(removals, ['lease', () => control.release(ref)], () =>
+    undo.leftoversOf({ ...ref, ...(dist === undefined ? {} : { dist }) }),
+  );
 }
 
 /** What a Schedule starts: it asks the guest for a backup, so that it never meets another operation. */

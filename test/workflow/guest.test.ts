@@ -276,6 +276,48 @@ describe('guest', () => {
     });
   });
 
+  it('is paused, not shut down, where its order says so', async () => {
+    const calls: string[] = [];
+    const document = order({ suspend: 'pause' });
+    await withWorkers(environment, scripted(calls), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      calls.length = 0;
+      expect(await operate(document, 'suspend')).toMatchObject({ phase: 'suspended' });
+      expect(await operate(document, 'resume')).toMatchObject({ phase: 'running' });
+      expect(calls).toEqual(['disableAutostart', 'pauseGuest', 'unpauseGuest', 'bootGuest', 'enableAutostart']);
+      await end(document);
+    });
+  });
+
+  it('keeps the backups of a guest that is gone for as long as its order says; --now keeps none', async () => {
+    const calls: string[] = [];
+    const document = order({ graceDays: 0, keepBackupsDays: 2 / 86_400 });
+    const atOnce = order({ keepBackupsDays: 30 });
+    await withWorkers(environment, scripted(calls), async () => {
+      await Promise.all([place(document), place(atOnce)]);
+      for (const each of [document, atOnce])
+        await until(
+          () => statusOf(each),
+          ({ phase }) => phase === 'running',
+        );
+      calls.length = 0;
+      expect(await operate(document, 'terminate')).toMatchObject({ phase: 'gone' });
+      expect((await statusOf(document)).backupsUntil).toEqual(expect.any(String));
+      expect(calls).toContain('release');
+      expect(calls).not.toContain('removeBackups');
+      await handleOf(document).result();
+      expect(calls).toContain('removeBackups');
+      calls.length = 0;
+      await operate(atOnce, 'terminate', 'now', { now: true });
+      expect(calls).toContain('removeBackups');
+      await handleOf(atOnce).result();
+    });
+  });
+
   it('changes its plan, or is as before when a part fails; a smaller disk is refused with numbers', async () => {
     const calls: string[] = [];
     const document = order();

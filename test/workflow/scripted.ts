@@ -78,6 +78,8 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     'discardHalfGolden',
     'growDisk',
     'shrinkDisk',
+    'pauseGuest',
+    'unpauseGuest',
     'retireVolumes',
     'reviveVolumes',
     'promise',

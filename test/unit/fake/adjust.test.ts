@@ -1,5 +1,6 @@
 /** A guest that is changed while it runs, on the fake dom0. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { pauseGuest, stopGuest, unpauseGuest } from '../../../activities/steps/boot.ts';
 import { adjustGuest } from '../../../activities/steps/adjust.ts';
 import { cfgHeader } from '../../../activities/marks.ts';
 import { createDomain, findDomain, listVcpus } from '../../../activities/host/xl.ts';
@@ -92,5 +93,26 @@ describe('a running guest', () => {
       type: 'NotOurs',
     });
     expect(await adjustGuest(stepEnv(host), { spec: spec('guest2'), mustNotKeepMore: true })).toMatchObject({ isDone: false });
+  });
+});
+
+describe('a guest that is paused', () => {
+  it('is so when it is paused twice, and hears a shutdown, since it is let go on for that', async () => {
+    const { host, guest } = await running();
+    await pauseGuest(stepEnv(host), guest);
+    await pauseGuest(stepEnv(host), guest);
+    expect((await findDomain(host, guest.name))?.state).toBe('p');
+    await unpauseGuest(stepEnv(host), guest);
+    expect((await findDomain(host, guest.name))?.state).not.toContain('p');
+    await pauseGuest(stepEnv(host), guest);
+    const domain = dom0.state.domains[0];
+    if (domain !== undefined) domain.booted = true;
+    expect(await stopGuest(stepEnv(host), guest)).toEqual({ how: 'shut down' });
+  });
+
+  it('is nobody else’s to pause, and one that is off stays off', async () => {
+    const { host, guest } = await running();
+    await expect(pauseGuest(stepEnv(host), { ...guest, order: 'another' })).rejects.toMatchObject({ type: 'NotOurs' });
+    await pauseGuest(stepEnv(host), spec('guest2'));
   });
 });
