@@ -6,7 +6,7 @@ import type { Dom0Settings } from '../contract/dom0-settings.ts';
 import type { GuestSpec } from '../contract/types.ts';
 import { devicePath } from './host/lvm.ts';
 import { guestPaths, guestVolumes } from './guest-paths.ts';
-import type { FixCfgInput } from './steps/cfg-fix.ts';
+import { addressesOf, type FixCfgInput } from './steps/cfg-fix.ts';
 
 function at(value: unknown, ...path: (string | number)[]): unknown {
   return path.reduce<unknown>(
@@ -54,7 +54,7 @@ export function compareWithPlan(config: unknown, { spec, disks }: FixCfgInput, s
     ['disk xvda1', at(diskOf('xvda1'), 'pdev_path'), swap],
     ['vif mac', at(config, 'nics', 0, 'mac'), spec.network.mac],
     ['vif bridge', at(config, 'nics', 0, 'bridge'), spec.network.bridge],
-    ['vif ip', at(config, 'nics', 0, 'ip'), spec.network.ip],
+    ['vif ip', at(config, 'nics', 0, 'ip'), addressesOf(spec.network)],
   ];
   const text = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
   return wanted

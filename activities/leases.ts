@@ -22,7 +22,7 @@ function isIn(ip: string, { cidr }: NetworkAccess): boolean {
   return network !== undefined && address !== undefined && inNetwork(address, network);
 }
 
-function asReservation({ ip, mac }: Lease, access: NetworkAccess, order: GuestOrder): Reservation {
+function asReservation({ ip, mac, ip6, gateway6 }: Lease, access: NetworkAccess, order: GuestOrder): Reservation {
   const prefix = parseCidr(access.cidr)?.prefix ?? 24;
   return {
     ip,
@@ -30,6 +30,7 @@ function asReservation({ ip, mac }: Lease, access: NetworkAccess, order: GuestOr
     netmask: order.netmask ?? netmaskOfPrefix(prefix),
     gateway: order.gateway ?? access.gateway,
     bridge: order.bridge ?? access.bridge,
+    ...(ip6 === undefined || gateway6 === undefined ? {} : { ipv6: { address: ip6, gateway: gateway6 } }),
   };
 }
 

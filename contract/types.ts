@@ -85,6 +85,13 @@ export interface GuestOrder {
   readonly suspend?: 'shutdown' | 'pause';
 }
 
+/** A guest's IPv6 address, beside its IPv4 one. */
+export interface GuestIpv6 {
+  /** `2001:db8:0:1:192:0:2:10`; the prefix is of 64 bits. */
+  readonly address: string;
+  readonly gateway: string;
+}
+
 /** Where a guest sits in its network. */
 export interface GuestNetwork {
   readonly ip: string;
@@ -93,6 +100,8 @@ export interface GuestNetwork {
   readonly bridge: string;
   /** Upper case, colons. */
   readonly mac: string;
+  /** Where the network has a /64. */
+  readonly ipv6?: GuestIpv6;
 }
 
 /** An order with everything decided, as the dom0 planned it. Steps take this. */
@@ -304,6 +313,7 @@ export interface Reservation {
   readonly bridge: string;
   /** Default: made from the name. */
   readonly mac?: string;
+  readonly ipv6?: GuestIpv6;
 }
 
 /** A dom0's ledger. */

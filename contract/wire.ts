@@ -16,6 +16,7 @@ const bytes = z.number().int().positive().max(Number.MAX_SAFE_INTEGER);
 const word = z.string().regex(/^[A-Za-z0-9_.,:=/@+-]{1,100}$/, 'has a character that a kernel command line word cannot have');
 const bridge = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/, 'is no name of a bridge');
 const mac = z.string().regex(/^[0-9A-F][02468ACE](:[0-9A-F]{2}){5}$/, 'is no unicast MAC address in upper case');
+const ipv6 = z.object({ address: z.ipv6(), gateway: z.ipv6() });
 const roleName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'is no name of a xen-tools role');
 const mirror = z.url({ protocol: /^https?$/ }).max(300);
 const timezone = z.string().regex(/^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+){0,2}$/, 'is no time zone');
@@ -90,8 +91,15 @@ export const guestOrderWireSchema = z.object({
 
 export const guestSpecSchema = z.object({
   ...decided,
-  network: z.object({ ip: z.ipv4(), netmask: z.ipv4(), gateway: z.ipv4(), bridge, mac }),
+  network: z.object({ ip: z.ipv4(), netmask: z.ipv4(), gateway: z.ipv4(), bridge, mac, ipv6: ipv6.exactOptional() }),
 }) satisfies z.ZodType<GuestSpec>;
 
 /** A lease of the ledger. */
-export const reservationSchema = z.object({ ip: z.ipv4(), netmask: z.ipv4(), gateway: z.ipv4(), bridge, mac: mac.exactOptional() });
+export const reservationSchema = z.object({
+  ip: z.ipv4(),
+  netmask: z.ipv4(),
+  gateway: z.ipv4(),
+  bridge,
+  mac: mac.exactOptional(),
+  ipv6: ipv6.exactOptional(),
+});
