@@ -125,6 +125,8 @@ export const NETWORK_UPDATES = {
   release: 'release',
   /** Something else answers at a guest's address: marks it, and leases the next one: `({guest, order, ip, dom0}) → Lease`. */
   replace: 'replace',
+  /** Another network's guest has this guest's MAC: gives it another one: `({guest, order, mac}) → Lease`. Asked again, that one. */
+  changeMac: 'changeMac',
 } as const;
 
 /** Signals of the `guest` workflow. */

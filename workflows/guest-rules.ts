@@ -10,7 +10,7 @@ const PHASES: Readonly<Record<OperationKind, readonly GuestPhase[]>> = {
   suspend: ['running', 'stopped', 'suspended'],
   resume: ['suspended', 'running'],
   changePlan: ['running', 'stopped'],
-  terminate: ['running', 'stopped', 'suspended', 'terminating'],
+  terminate: ['running', 'stopped', 'suspended', 'terminating', 'gone'],
   undelete: ['terminating', 'running'],
   cleanup: ['needs-cleanup', 'terminating'],
 };

@@ -326,6 +326,7 @@ class Guest {
       }
       case 'terminate':
         if (request.now === true) return this.remove(kind, id);
+        if (this.state.phase === 'gone') return { kind, phase: 'gone' };
         return this.order.graceDays === 0 ? this.remove(kind, id, this.order.keepBackupsDays) : this.retire(id);
       case 'undelete':
         return this.undelete(id);
@@ -499,7 +500,8 @@ export async function guest(input: GuestInput): Promise<void> {
   void CancellationScope.current().cancelRequested.catch(() => self.cancel());
   await CancellationScope.nonCancellable(async () => {
     if (input.carried === undefined) await self.provision();
-    while (!self.isOver) {
+    // What waits when the guest has gone is refused, not left waiting.
+    while (!self.isOver || self.hasWork()) {
       const { timerMs, restartAt } = self;
       const isWoken = (): boolean => self.hasWork() || self.restartAt !== restartAt || workflowInfo().continueAsNewSuggested;
       const woken = timerMs === undefined ? await condition(isWoken).then(() => true) : await condition(isWoken, timerMs);

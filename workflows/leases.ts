@@ -141,6 +141,20 @@ export function replaced(
   return lease({ ...before, taken, leases: before.leases.filter((entry) => entry !== own) }, rest, now);
 }
 
+/** Another network has given the MAC of this order's lease: it gets the next one that its name makes. Asked again, that one. */
+export function withOtherMac(
+  before: NetworkState,
+  { guest, order, mac }: { readonly guest: string; readonly order: string; readonly mac: string },
+  now: string,
+): ReturnType<typeof lease> {
+  const state = withoutOver(before, now);
+  const own = state.leases.find((entry) => entry.guest === guest && entry.order === order);
+  if (own === undefined) return refuse('NotOurs', `${guest} of order ${order} has no address in network ${state.cidr}`, 'name');
+  if (own.mac !== mac) return { state, lease: own };
+  const made: Lease = { ...own, mac: freeMac(guest, new Set([...state.quarantined, ...state.leases].map((entry) => entry.mac))) };
+  return { state: { ...state, leases: state.leases.map((entry) => (entry === own ? made : entry)) }, lease: made };
+}
+
 function withoutOver(state: NetworkState, now: string): NetworkState {
   const yesterday = new Date(Date.parse(now) - TAKEN_FOR_MS).toISOString();
   return {
@@ -217,8 +231,13 @@ function macFor(state: NetworkState, request: LeaseRequest, former: Lease | unde
       : refuse('InvalidInput', `mac ${request.mac} is taken: ${holder} has it`, 'mac');
   }
   if (former !== undefined) return former.mac;
+  return freeMac(request.guest, used);
+}
+
+/** The first that the guest's name makes, and that is nobody's. */
+function freeMac(guest: string, used: { has(mac: string): boolean }): string {
   for (let salt = 0; ; salt += 1) {
-    const mac = macFrom(`${request.guest}/${String(salt)}`);
+    const mac = macFrom(`${guest}/${String(salt)}`);
     if (!used.has(mac)) return mac;
   }
 }

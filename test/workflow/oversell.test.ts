@@ -2,14 +2,16 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createControlActivities } from '../../activities/control.ts';
+import { createLeases } from '../../activities/leases.ts';
 import { auditLedger, registerDom0 } from '../../client/dom0.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { placeAndReserve } from '../../client/placement.ts';
 import { readNetwork } from '../../client/networks.ts';
-import { DEFAULT_POLICY } from '../../contract/capacity-types.ts';
+import { DEFAULT_POLICY, type NetworkAccess } from '../../contract/capacity-types.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES } from '../../contract/names.ts';
 import type { Dom0Facts, Dom0State, GuestOrder, MarkedThing, Reservation } from '../../contract/types.ts';
+import { macFrom } from '../../workflows/lease-names.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
 
 const GiB = 2 ** 30;
@@ -169,6 +171,31 @@ describe('an order', () => {
     expect(second.ip).not.toBe(first.ip);
     expect(await activities.nextAddress({ order: document, ip: first.ip })).toEqual(second);
     expect((await readNetwork(session, CIDR)).taken).toMatchObject([{ ip: first.ip, dom0: 'dom0-a' }]);
+  });
+
+  it('gets a MAC that no network has given, and may not name one that another has', async () => {
+    const [first, second] = ['10.77.1.0/24', '10.77.2.0/24'].map((cidr) => ({
+      cidr,
+      gateway: cidr.replace('0/24', '1'),
+      bridge: 'xenbr0',
+    })) as [NetworkAccess, NetworkAccess];
+    const leases = createLeases(environment.client);
+    await leases.lease(order('elsewhere'), [first]);
+    const { mac } = await leases.lease(order('holder', { mac: macFrom('wanted/0') }), [second]);
+    for (;;) {
+      const { count } = await environment.client.workflow.count(`WorkflowType = 'network' AND ExecutionStatus = 'Running'`);
+      if (count === 3) break;
+      await new Promise((resolve) => {
+        setTimeout(resolve, 100);
+      });
+    }
+    expect(mac).toBe(macFrom('wanted/0'));
+    const looking = createLeases(environment.client);
+    expect((await looking.lease(order('wanted'), [first])).mac).toBe(macFrom('wanted/1'));
+    await expect(looking.lease(order('named-mac', { mac: macFrom('wanted/0') }), [first])).rejects.toMatchObject({
+      type: 'InvalidInput',
+      message: expect.stringContaining('holder has it, in another network') as string,
+    });
   });
 
   it('is not placed on a dom0 that is drained, and says so when all are', async () => {

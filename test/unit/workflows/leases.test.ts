@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NetworkSettings, NetworkState } from '../../../contract/capacity-types.ts';
 import { ip6Of, macFrom } from '../../../workflows/lease-names.ts';
-import { joined, lease, newNetwork, replaced, returned } from '../../../workflows/leases.ts';
+import { joined, lease, newNetwork, replaced, returned, withOtherMac } from '../../../workflows/leases.ts';
 
 const START = Date.parse('2026-01-01T00:00:00.000Z');
 const at = (seconds: number): string => new Date(START + seconds * 1000).toISOString();
@@ -198,6 +198,16 @@ describe('a MAC', () => {
         expect(macFrom(name)).toBe(macFrom(name));
       }),
     );
+  });
+
+  it('that another network has given gives way to the next of that name; asked twice, to the same one', () => {
+    const first = take(network(), 'a');
+    const asked = { ...of('a'), mac: first.mac };
+    const second = withOtherMac(first.state, asked, at(1));
+    if ('type' in second) throw new Error(second.message);
+    expect(second.lease).toMatchObject({ ip: first.ip, mac: macFrom('a/1') });
+    expect(withOtherMac(second.state, asked, at(2))).toMatchObject({ lease: second.lease });
+    expect(withOtherMac(second.state, { ...asked, order: 'another' }, at(2))).toMatchObject({ type: 'NotOurs' });
   });
 
   it('that is ordered and another guest’s is refused', () => {
