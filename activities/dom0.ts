@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { guestOrderWireSchema, guestRefSchema, guestSpecSchema, reservationSchema } from '../contract/wire.ts';
 import type { GuestSpec } from '../contract/types.ts';
 import { activityMaker, type Dom0Context, type Lock } from './step.ts';
-import { adjustGuest, type AdjustInput } from './steps/adjust.ts';
+import { adjustGuest } from './steps/adjust.ts';
 import { audit } from './steps/audit.ts';
 import { disableAutostart, enableAutostart } from './steps/autostart.ts';
 import { bootGuest, destroyGuest, pauseGuest, stopGuest, unpauseGuest } from './steps/boot.ts';
@@ -58,9 +58,7 @@ export function createDom0Activities(context: Dom0Context) {
       pauseGuest: activity(guestRefSchema, byName, pauseGuest),
       unpauseGuest: activity(guestRefSchema, byName, unpauseGuest),
       destroyGuest: activity(guestRefSchema, byName, destroyGuest),
-      adjustGuest: activity(z.object({ spec: guestSpecSchema, mustNotKeepMore: z.boolean() }), ofSpec, (env, input: AdjustInput) =>
-        adjustGuest(env, input),
-      ),
+      adjustGuest: activity(z.object({ spec: guestSpecSchema, mustNotKeepMore: z.boolean() }), ofSpec, adjustGuest),
       setWallclock: activity(guestSpecSchema, byName, setWallclock),
       enableAutostart: activity(guestRefSchema, byName, enableAutostart),
       disableAutostart: activity(guestRefSchema, byName, disableAutostart),

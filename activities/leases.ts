@@ -112,16 +112,20 @@ export function createLeases(client: Client): Leases {
     });
   }
 
-  /** Who has a MAC in another network, or had it lately. */
+  /** Another guest that has a MAC in another network, or had it lately. */
   async function elsewhere(mac: string, guest: string, { cidr }: NetworkAccess): Promise<string | undefined> {
     const others = (await allNetworks()).filter((id) => id !== networkWorkflowId(nameOf(cidr)));
     const holders = await Promise.all(
       others.map(async (id) => {
-        const { leases, quarantined } = await turns.take(id, () => client.workflow.getHandle(id).query<NetworkState>(QUERIES.leases));
-        return [...leases, ...quarantined].find((entry) => entry.mac === mac && entry.guest !== guest)?.guest;
+        try {
+          return await turns.take(id, () => client.workflow.getHandle(id).query<string | undefined, [string]>(QUERIES.macHolder, mac));
+        } catch (error) {
+          if (isMissing(error)) return undefined;
+          throw error;
+        }
       }),
     );
-    return holders.find((holder) => holder !== undefined);
+    return holders.find((holder) => holder !== undefined && holder !== guest);
   }
 
   /**

@@ -97,6 +97,8 @@ export const QUERIES = {
   capacity: 'capacity',
   /** `network` → `NetworkState`. */
   leases: 'leases',
+  /** `network`: `(mac: string) → string | undefined`, the guest that has it, or had it lately. */
+  macHolder: 'macHolder',
 } as const;
 
 /** Updates of the `dom0` workflow. */

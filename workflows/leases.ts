@@ -141,7 +141,7 @@ export function replaced(
   return lease({ ...before, taken, leases: before.leases.filter((entry) => entry !== own) }, rest, now);
 }
 
-/** Another network has given the MAC of this order's lease: it gets the next one that its name makes. Asked again, that one. */
+/** Another network has given the MAC of this order's lease: it gets another one, which follows from its name and the one that it had. Asked again, that one. */
 export function withOtherMac(
   before: NetworkState,
   { guest, order, mac }: { readonly guest: string; readonly order: string; readonly mac: string },
@@ -151,7 +151,10 @@ export function withOtherMac(
   const own = state.leases.find((entry) => entry.guest === guest && entry.order === order);
   if (own === undefined) return refuse('NotOurs', `${guest} of order ${order} has no address in network ${state.cidr}`, 'name');
   if (own.mac !== mac) return { state, lease: own };
-  const made: Lease = { ...own, mac: freeMac(guest, new Set([...state.quarantined, ...state.leases].map((entry) => entry.mac))) };
+  const made: Lease = {
+    ...own,
+    mac: freeMac(`${guest}/${mac}`, new Set([...state.quarantined, ...state.leases].map((entry) => entry.mac))),
+  };
   return { state: { ...state, leases: state.leases.map((entry) => (entry === own ? made : entry)) }, lease: made };
 }
 
@@ -234,10 +237,15 @@ function macFor(state: NetworkState, request: LeaseRequest, former: Lease | unde
   return freeMac(request.guest, used);
 }
 
-/** The first that the guest's name makes, and that is nobody's. */
-function freeMac(guest: string, used: { has(mac: string): boolean }): string {
+/** The first that a name makes, and that is nobody's. */
+function freeMac(name: string, used: { has(mac: string): boolean }): string {
   for (let salt = 0; ; salt += 1) {
-    const mac = macFrom(`${guest}/${String(salt)}`);
+    const mac = macFrom(`${name}/${String(salt)}`);
     if (!used.has(mac)) return mac;
   }
+}
+
+/** Whose a MAC is, or was lately; undefined when it is nobody's. */
+export function holderOfMac({ leases, quarantined }: NetworkState, mac: string): string | undefined {
+  return [...leases, ...quarantined].find((entry) => entry.mac === mac)?.guest;
 }

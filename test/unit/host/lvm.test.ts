@@ -11,6 +11,7 @@ import {
   volumeGroup,
   zeroVolume,
 } from '../../../activities/host/lvm.ts';
+import type { Clock } from '../../../activities/host/pace.ts';
 import { recorded, scriptedHost, type Answer } from './scripted-host.ts';
 
 describe('reports', () => {

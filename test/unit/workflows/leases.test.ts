@@ -205,7 +205,7 @@ describe('a MAC', () => {
     const asked = { ...of('a'), mac: first.mac };
     const second = withOtherMac(first.state, asked, at(1));
     if ('type' in second) throw new Error(second.message);
-    expect(second.lease).toMatchObject({ ip: first.ip, mac: macFrom('a/1') });
+    expect(second.lease).toMatchObject({ ip: first.ip, mac: macFrom(`a/${first.mac}/0`) });
     expect(withOtherMac(second.state, asked, at(2))).toMatchObject({ lease: second.lease });
     expect(withOtherMac(second.state, { ...asked, order: 'another' }, at(2))).toMatchObject({ type: 'NotOurs' });
   });
