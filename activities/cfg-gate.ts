@@ -3,9 +3,10 @@
  * a misspelt `brigde=` or a disk list that is a string, each of which it drops.
  */
 import type { Dom0Settings } from '../contract/dom0-settings.ts';
+import type { GuestSpec } from '../contract/types.ts';
 import { devicePath } from './host/lvm.ts';
 import { guestPaths, guestVolumes } from './guest-paths.ts';
-import type { FixCfgInput } from './steps/cfg-fix.ts';
+import { addressesOf, type FixCfgInput } from './steps/cfg-fix.ts';
 
 function at(value: unknown, ...path: (string | number)[]): unknown {
   return path.reduce<unknown>(
@@ -17,6 +18,19 @@ function at(value: unknown, ...path: (string | number)[]): unknown {
 function same(found: unknown, wanted: unknown): boolean {
   // xl keeps the blank that xen-tools writes after an address; to the hotplug scripts it means nothing.
   return typeof found === 'string' && typeof wanted === 'string' ? found.trim().toLowerCase() === wanted.toLowerCase() : found === wanted;
+}
+
+/** Room to grow, where the plan gives any: without it xl makes both of the guest's own size. */
+function roomRows(config: unknown, { maxMemoryBytes, maxVcpus, vcpus }: GuestSpec): [string, unknown, unknown][] {
+  const online = at(config, 'b_info', 'avail_vcpus');
+  return [
+    ...(maxMemoryBytes === undefined
+      ? []
+      : [['maxmem (KiB)', at(config, 'b_info', 'max_memkb'), maxMemoryBytes / 1024] as [string, unknown, unknown]]),
+    ...(maxVcpus === undefined
+      ? []
+      : [['vcpus at the start', Array.isArray(online) ? online.length : undefined, vcpus] as [string, unknown, unknown]]),
+  ];
 }
 
 /** The points in which xl's reading (its JSON) differs from the plan, in words; empty when it is as meant. */
@@ -32,14 +46,15 @@ export function compareWithPlan(config: unknown, { spec, disks }: FixCfgInput, s
     ['name', at(config, 'c_info', 'name'), spec.name],
     ['type', at(config, 'c_info', 'type'), spec.type],
     ['memory (KiB)', at(config, 'b_info', 'target_memkb'), spec.memoryBytes / 1024],
-    ['vcpus', at(config, 'b_info', 'max_vcpus'), spec.vcpus],
+    ['vcpus', at(config, 'b_info', 'max_vcpus'), spec.maxVcpus ?? spec.vcpus],
+    ...roomRows(config, spec),
     ['kernel', at(config, 'b_info', 'kernel'), settings.kernel],
     ['ramdisk', at(config, 'b_info', 'ramdisk'), settings.initrd],
     ['disk xvda2', at(diskOf('xvda2'), 'pdev_path'), root],
     ['disk xvda1', at(diskOf('xvda1'), 'pdev_path'), swap],
     ['vif mac', at(config, 'nics', 0, 'mac'), spec.network.mac],
     ['vif bridge', at(config, 'nics', 0, 'bridge'), spec.network.bridge],
-    ['vif ip', at(config, 'nics', 0, 'ip'), spec.network.ip],
+    ['vif ip', at(config, 'nics', 0, 'ip'), addressesOf(spec.network)],
   ];
   const text = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
   return wanted

@@ -180,7 +180,8 @@ export function createControlActivities(client: Client) {
               claimed: true,
               reason: state.phase,
               dom0: state.dom0,
-              ...(state.spec === undefined ? {} : { takes: takenBy(state.spec) }),
+              // One that is gone has backups at most.
+              ...(state.spec === undefined || state.phase === 'gone' ? {} : { takes: takenBy(state.spec) }),
             };
           } catch (error) {
             if (isMissing(error)) return { claimed: false, reason: 'there is no workflow of that name' };

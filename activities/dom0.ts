@@ -3,9 +3,10 @@ import { z } from 'zod';
 import { guestOrderWireSchema, guestRefSchema, guestSpecSchema, reservationSchema } from '../contract/wire.ts';
 import type { GuestSpec } from '../contract/types.ts';
 import { activityMaker, type Dom0Context, type Lock } from './step.ts';
+import { adjustGuest } from './steps/adjust.ts';
 import { audit } from './steps/audit.ts';
 import { disableAutostart, enableAutostart } from './steps/autostart.ts';
-import { bootGuest, destroyGuest, stopGuest } from './steps/boot.ts';
+import { bootGuest, destroyGuest, pauseGuest, stopGuest, unpauseGuest } from './steps/boot.ts';
 import { fixCfg } from './steps/cfg-fix.ts';
 import { createImage, discardHalfGolden, ensureGolden } from './steps/create-image.ts';
 import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
@@ -54,7 +55,10 @@ export function createDom0Activities(context: Dom0Context) {
       ),
       bootGuest: activity(guestSpecSchema, byName, bootGuest),
       stopGuest: activity(guestRefSchema, byName, stopGuest),
+      pauseGuest: activity(guestRefSchema, byName, pauseGuest),
+      unpauseGuest: activity(guestRefSchema, byName, unpauseGuest),
       destroyGuest: activity(guestRefSchema, byName, destroyGuest),
+      adjustGuest: activity(z.object({ spec: guestSpecSchema, mustNotKeepMore: z.boolean() }), ofSpec, adjustGuest),
       setWallclock: activity(guestSpecSchema, byName, setWallclock),
       enableAutostart: activity(guestRefSchema, byName, enableAutostart),
       disableAutostart: activity(guestRefSchema, byName, disableAutostart),

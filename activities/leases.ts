@@ -10,6 +10,9 @@ import { isMissing, unwrapped } from './refusals.ts';
 
 type NetworkWorkflow = (input: { cidr: string; gateway: string }) => Promise<void>;
 
+/** A list of networks is as old as this at most: a new one has no guests yet. */
+const LIST_MS = 2_000;
+
 /** A network by its one name, whatever bits behind the prefix are set. */
 function nameOf(cidr: string): string {
   const network = parseCidr(cidr);
@@ -22,7 +25,7 @@ function isIn(ip: string, { cidr }: NetworkAccess): boolean {
   return network !== undefined && address !== undefined && inNetwork(address, network);
 }
 
-function asReservation({ ip, mac }: Lease, access: NetworkAccess, order: GuestOrder): Reservation {
+function asReservation({ ip, mac, ip6, gateway6 }: Lease, access: NetworkAccess, order: GuestOrder): Reservation {
   const prefix = parseCidr(access.cidr)?.prefix ?? 24;
   return {
     ip,
@@ -30,6 +33,7 @@ function asReservation({ ip, mac }: Lease, access: NetworkAccess, order: GuestOr
     netmask: order.netmask ?? netmaskOfPrefix(prefix),
     gateway: order.gateway ?? access.gateway,
     bridge: order.bridge ?? access.bridge,
+    ...(ip6 === undefined || gateway6 === undefined ? {} : { ipv6: { address: ip6, gateway: gateway6 } }),
   };
 }
 
@@ -85,6 +89,65 @@ export function createLeases(client: Client): Leases {
     return own.length > 0 ? own : networks;
   }
 
+  let known: { readonly at: number; readonly ids: Promise<readonly string[]> } | undefined;
+
+  /** Workflow ids of all networks. In a rush, one list serves many orders. */
+  async function allNetworks(): Promise<readonly string[]> {
+    if (known === undefined || Date.now() - known.at > LIST_MS)
+      known = {
+        at: Date.now(),
+        ids: (async () => {
+          const ids: string[] = [];
+          for await (const { workflowId } of client.workflow.list({
+            query: `WorkflowType = '${WORKFLOWS.network}' AND ExecutionStatus = 'Running'`,
+          }))
+            ids.push(workflowId);
+          return ids;
+        })(),
+      };
+    const list = known;
+    return list.ids.catch((error: unknown) => {
+      if (known === list) known = undefined;
+      throw error;
+    });
+  }
+
+  /** Another guest that has a MAC in another network, or had it lately. */
+  async function elsewhere(mac: string, guest: string, { cidr }: NetworkAccess): Promise<string | undefined> {
+    const others = (await allNetworks()).filter((id) => id !== networkWorkflowId(nameOf(cidr)));
+    const holders = await Promise.all(
+      others.map(async (id) => {
+        try {
+          return await turns.take(id, () => client.workflow.getHandle(id).query<string | undefined, [string]>(QUERIES.macHolder, mac));
+        } catch (error) {
+          if (isMissing(error)) return undefined;
+          throw error;
+        }
+      }),
+    );
+    return holders.find((holder) => holder !== undefined && holder !== guest);
+  }
+
+  /**
+   * The lease with a MAC that no other network has given. It is leased first and looked for then: of two that get the same one at the same
+   * time, at least one sees the other.
+   */
+  async function withOwnMac(made: Lease, network: NetworkAccess, order: GuestOrder): Promise<Lease> {
+    let own = made;
+    for (;;) {
+      const holder = await elsewhere(own.mac, order.name, network);
+      if (holder === undefined) return own;
+      if (order.mac !== undefined)
+        throw ApplicationFailure.create({
+          type: 'InvalidInput',
+          nonRetryable: true,
+          message: `mac ${own.mac} is taken: ${holder} has it, in another network`,
+          details: [{ field: 'mac' }],
+        });
+      own = await update<Lease>(network, NETWORK_UPDATES.changeMac, { guest: order.name, order: order.order, mac: own.mac });
+    }
+  }
+
   return {
     async lease(order, networks) {
       const request: LeaseRequest = {
@@ -96,7 +159,8 @@ export function createLeases(client: Client): Leases {
       let refusal: unknown;
       for (const network of await candidates(order, networks)) {
         try {
-          return asReservation(await update<Lease>(network, NETWORK_UPDATES.lease, request), network, order);
+          const made = await update<Lease>(network, NETWORK_UPDATES.lease, request);
+          return asReservation(await withOwnMac(made, network, order), network, order);
         } catch (error) {
           if (!(error instanceof ApplicationFailure) || error.type !== 'NoCapacity') throw error;
           refusal ??= error;
@@ -123,11 +187,8 @@ export function createLeases(client: Client): Leases {
           message: `ip ${ip} is in no network of dom0 ${order.dom0}`,
           details: [{ field: 'ip' }],
         });
-      return asReservation(
-        await update<Lease>(network, NETWORK_UPDATES.replace, { guest: order.name, order: order.order, ip, dom0: order.dom0 }),
-        network,
-        order,
-      );
+      const made = await update<Lease>(network, NETWORK_UPDATES.replace, { guest: order.name, order: order.order, ip, dom0: order.dom0 });
+      return asReservation(await withOwnMac(made, network, order), network, order);
     },
     async release({ name, order }, networks) {
       for (const { cidr } of networks) {

@@ -1,9 +1,9 @@
 /** What `guestflow dom0 …` does. */
 import type { Guestflow } from '../client/index.ts';
-import type { Capacity } from '../contract/capacity-types.ts';
-import { GuestflowError, EXIT } from '../contract/errors.ts';
+import { DEFAULT_POLICY, type Capacity } from '../contract/capacity-types.ts';
+import { EXIT } from '../contract/errors.ts';
 import { formatSize } from '../contract/sizes.ts';
-import type { Dom0Facts, PreflightReport } from '../contract/types.ts';
+import type { Dom0Facts, Dom0State, PreflightReport } from '../contract/types.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';
 import { printFacts, printJson, printLine, printTable, type Io } from './io.ts';
 
@@ -76,6 +76,7 @@ export async function showLedger(io: Io, host: string, options: ServerOptions): 
     printLine(io, `dom0 ${state.host}${state.drained ? ' is drained: it takes no new guests' : ''}`);
     if (state.facts === undefined) printLine(io, 'its worker has not said anything yet');
     else describeFacts(io, state.facts);
+    describePolicy(io, state);
     const leases = await leasesOf(flow);
     const rows = state.promised.map(({ guest, order, memoryBytes, vcpus, diskBytes, since }) => [
       guest,
@@ -99,13 +100,26 @@ async function leasesOf(flow: Guestflow): Promise<Map<string, string>> {
 export async function drainDom0(io: Io, host: string, options: ServerOptions & { readonly off?: true }): Promise<undefined> {
   return withGuestflow(options, async (flow) => {
     const drained = options.off === undefined;
-    const { host: known } = await flow.dom0State(host);
-    if (known !== host) throw new GuestflowError('NotFound', `there is no dom0 ${host}`);
     await flow.drain(host, drained);
     if (options.json) printJson(io, { host, drained });
     else printLine(io, drained ? `dom0 ${host} takes no new guests` : `dom0 ${host} takes new guests again`);
     return undefined;
   });
+}
+
+/** What may be sold, and what the last audit found. */
+function describePolicy(io: Io, { facts, audit, networks = [] }: Dom0State): void {
+  const { plans, oversell, reserve } = facts?.policy ?? DEFAULT_POLICY;
+  const kept = (bytes: number): string => (bytes === 0 ? 'nothing' : formatSize(bytes));
+  printFacts(io, [
+    ['takes', plans === undefined ? 'all plans' : `plans ${plans.join(', ')}`],
+    ['sells', `memory ${String(oversell.memory)} times, vcpus ${String(oversell.vcpus)} times, disk ${String(oversell.disk)} times`],
+    ['keeps', `${kept(reserve.memoryBytes)} of memory, ${kept(reserve.diskBytes)} of disk`],
+    ['reaches', networks.map(({ cidr, bridge }) => `${cidr} (${bridge})`).join(', ')],
+    ['audit', audit === undefined ? 'none yet' : `${audit.at}${audit.problem === undefined ? '' : `: ${audit.problem}`}`],
+    ['by hand', audit?.byHand.join('\n')],
+    ['orphans', audit?.orphans.map(({ guest, order, reason }) => `${guest} of order ${order}: ${reason}`).join('\n')],
+  ]);
 }
 
 function describeFacts(io: Io, facts: Dom0Facts): void {

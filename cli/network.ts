@@ -12,6 +12,7 @@ export interface AddOptions extends ServerOptions {
   readonly exclude: readonly string[];
   readonly quarantine: string;
   readonly ipv6?: string;
+  readonly ipv6Gateway?: string;
 }
 
 export async function listNetworks(io: Io, options: ServerOptions): Promise<undefined> {
@@ -63,6 +64,7 @@ export async function addNetwork(io: Io, cidr: string, options: AddOptions): Pro
       exclude: options.exclude,
       quarantineSeconds: minutes * 60,
       ...(options.ipv6 === undefined ? {} : { ipv6: options.ipv6 }),
+      ...(options.ipv6Gateway === undefined ? {} : { ipv6Gateway: options.ipv6Gateway }),
     });
     const state = await flow.network(cidr);
     if (options.json) printJson(io, state);
@@ -91,11 +93,13 @@ function describe(io: Io, { cidr, settings, members, leases, quarantined, taken 
     ['leased from', settings.ranges.join(', ') || 'all of it'],
     ['never', [...settings.exclude, ...members.flatMap(({ exclude }) => exclude)].join(', ')],
     ['quarantine', `${String(settings.quarantineSeconds / 60)} min`],
-    ['IPv6', settings.ipv6],
+    ['IPv6', settings.ipv6 === undefined ? undefined : `${settings.ipv6}, gateway ${settings.ipv6Gateway ?? 'its first address'}`],
     ['reached by', members.map(({ dom0, bridge }) => `${dom0} (${bridge})`).join(', ')],
   ]);
   const used = members.flatMap(({ dom0, addresses }) =>
-    addresses.filter(({ ip }) => !leases.some((lease) => lease.ip === ip)).map(({ ip, guest }) => [ip, guest, '', `in a cfg on ${dom0}`]),
+    addresses
+      .filter(({ ip }) => !leases.some((lease) => lease.ip === ip || lease.ip6 === ip))
+      .map(({ ip, guest }) => [ip, guest, '', `in a cfg on ${dom0}`]),
   );
   const rows = [
     ...leases.map(({ ip, guest, mac, since, ip6 }) => [ip, guest, mac, `since ${since}${ip6 === undefined ? '' : `, ${ip6}`}`]),

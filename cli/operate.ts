@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { Guestflow, OperateOptions } from '../client/index.ts';
 import { GuestflowError } from '../contract/errors.ts';
-import { loadPlans } from '../contract/plans.ts';
+import { loadPlans, planChange } from '../contract/plans.ts';
 import { formatSize } from '../contract/sizes.ts';
 import type { OperationKind, OperationResult } from '../contract/types.ts';
 import type { ChangePlanOptions, TerminateOptions } from './commands/operations.ts';
@@ -55,14 +55,7 @@ export async function changePlan(io: Io, name: string, planName: string, options
       field: 'plan',
       value: planName,
     });
-  const change = {
-    plan: planName,
-    memoryBytes: plan.memory,
-    vcpus: plan.vcpus,
-    diskBytes: plan.disk,
-    mayRestart: options.restart === true,
-  };
-  return operate(io, name, 'changePlan', options, { change });
+  return operate(io, name, 'changePlan', options, { change: planChange(planName, plan, options.restart === true) });
 }
 
 /** Cancels what runs, and waits for its undo. */

@@ -43,6 +43,7 @@ export function describeGuest(io: Io, status: GuestStatus, url?: string, detail:
       status.backups.length === 0 ? undefined : `${String(status.backups.length)}, the last: ${describeBackup(status.backups.at(-1))}`,
     ],
     ['gone on', status.graceUntil],
+    ['backups until', status.backupsUntil],
     ['warnings', status.warnings.length === 0 ? undefined : status.warnings.join('\n')],
     ['last error', status.error === undefined ? undefined : status.error.message],
     ['left behind', status.leftovers.length === 0 ? undefined : status.leftovers.join('\n')],

@@ -8,6 +8,7 @@ import { DOM0_NAME_PATTERN } from '../contract/guest-name.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, dom0Queue, dom0WorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
 import type { Dom0Facts, Dom0State, GuestRef, Registration } from '../contract/types.ts';
 import { readLedger } from './ledgers.ts';
+import { whenKnown } from './known.ts';
 import { listDom0s } from './listing.ts';
 import { joinNetwork } from './networks.ts';
 import type { Session } from './session.ts';
@@ -188,21 +189,6 @@ async function nobodyServes(session: Session, host: string): Promise<GuestflowEr
     value: host,
     mend: `start its worker: systemctl start guestflow-dom0 on ${host}, or guestflow worker dom0 there`,
   });
-}
-
-/** Makes a call to a dom0's workflow; for one that there is not, the error names those that there are. */
-async function whenKnown<T>(session: Session, host: string, work: () => Promise<T>, limitMs?: number): Promise<T> {
-  try {
-    return await session.call(`dom0 ${host}`, work, limitMs);
-  } catch (error) {
-    if (!(error instanceof GuestflowError) || error.type !== 'NotFound') throw error;
-    const known = await listDom0s(session);
-    throw new GuestflowError(
-      'NotFound',
-      `there is no dom0 ${host}: ${known.length === 0 ? 'none has registered' : `known are ${known.join(', ')}`}`,
-      { field: 'dom0', value: host },
-    );
-  }
 }
 
 function mustBeName(host: string): void {

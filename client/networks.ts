@@ -4,6 +4,8 @@ import type { NetworkAccess, NetworkJoin, NetworkSettings, NetworkState } from '
 import { GuestflowError } from '../contract/errors.ts';
 import { formatCidr, parseCidr } from '../contract/ipv4.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, dom0WorkflowId, NETWORK_UPDATES, networkWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
+import { whenKnown } from './known.ts';
+import { readLedger } from './ledgers.ts';
 import type { Session } from './session.ts';
 
 type NetworkWorkflow = (input: { cidr: string; gateway: string }) => Promise<unknown>;
@@ -44,6 +46,8 @@ export async function joinNetwork(client: Client, cidr: string, join: NetworkJoi
 /** Adds a network beside those of the dom0s' settings, or changes one; the dom0s that are named reach it from now on. */
 export async function addNetwork(session: Session, { cidr, dom0s, ...settings }: NetworkOrder): Promise<void> {
   const id = nameOf(cidr);
+  // Before anything is said of a network: a dom0 that is not there reaches none.
+  for (const { host } of dom0s) await whenKnown(session, host, () => readLedger(session, host));
   const members = dom0s.map(({ host, bridge }) => ({ dom0: host, bridge, exclude: [], addresses: [] }));
   await session.call(`network ${id}`, () => joinNetwork(session.client, id, { gateway: settings.gateway, members, settings }));
   for (const { host, bridge } of dom0s) {
@@ -59,11 +63,30 @@ export async function addNetwork(session: Session, { cidr, dom0s, ...settings }:
 /** A network with its leases. */
 export async function readNetwork(session: Session, cidr: string): Promise<NetworkState> {
   const id = nameOf(cidr);
-  return session.call(`network ${id}`, () => session.client.workflow.getHandle(networkWorkflowId(id)).query<NetworkState>(QUERIES.leases));
+  try {
+    return await session.call(`network ${id}`, () =>
+      session.client.workflow.getHandle(networkWorkflowId(id)).query<NetworkState>(QUERIES.leases),
+    );
+  } catch (error) {
+    if (!(error instanceof GuestflowError) || error.type !== 'NotFound') throw error;
+    const known = await namesOf(session);
+    throw new GuestflowError(
+      'NotFound',
+      `there is no network ${id}: ${known.length === 0 ? 'there is none at all' : `known are ${known.join(', ')}`}`,
+      {
+        field: 'cidr',
+        value: cidr,
+      },
+    );
+  }
 }
 
 /** All networks. */
 export async function listNetworks(session: Session): Promise<NetworkState[]> {
+  return Promise.all((await namesOf(session)).map((id) => readNetwork(session, id)));
+}
+
+async function namesOf(session: Session): Promise<string[]> {
   const ids: string[] = [];
   await session.call('the list of networks', async () => {
     for await (const { workflowId } of session.client.workflow.list({
@@ -71,5 +94,5 @@ export async function listNetworks(session: Session): Promise<NetworkState[]> {
     }))
       ids.push(workflowId.slice('network/'.length));
   });
-  return Promise.all(ids.sort().map((id) => readNetwork(session, id)));
+  return ids.sort();
 }

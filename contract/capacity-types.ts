@@ -79,6 +79,8 @@ export interface Lease {
   readonly mac: string;
   /** Where the network has a /64. */
   readonly ip6?: string;
+  /** Beside `ip6`. */
+  readonly gateway6?: string;
   readonly since: string;
 }
 
@@ -101,6 +103,8 @@ export interface NetworkSettings {
   readonly quarantineSeconds: number;
   /** `2001:db8:0:1::/64`. */
   readonly ipv6?: string;
+  /** Default: the first address of `ipv6`, `2001:db8:0:1::1`; may be link-local. */
+  readonly ipv6Gateway?: string;
 }
 
 /** A dom0 that reaches a network, and the addresses in its cfg files. */

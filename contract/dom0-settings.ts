@@ -90,6 +90,8 @@ export const dom0SettingsSchema = z.strictObject({
   codecKeyFile: absolutePath.exactOptional(),
   /** Long copies at once on this dom0. */
   bulkSlots: z.number().int().min(1).max(2).default(1),
+  /** MiB a second at which volumes that came back are wiped. 0: as fast as the disks can. */
+  wipeMiBPerSecond: z.number().int('must be whole MiB a second').min(0).max(100_000).default(200),
   /** What of this dom0 may be sold. */
   policy: policySchema.prefault({}),
 });

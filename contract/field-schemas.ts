@@ -126,4 +126,7 @@ export const field = {
   extra: z.preprocess((value) => (typeof value === 'string' ? value.split(' ').filter((word) => word !== '') : value), kernelWords),
   backupAt: text(check.whyNotClock),
   graceDays: whole(0, 365),
+  keepBackupsDays: whole(0, 3_650),
+  suspend: choice(['shutdown', 'pause']),
+  restart: choice(['always', 'on-crash', 'never']),
 } as const;

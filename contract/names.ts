@@ -97,6 +97,8 @@ export const QUERIES = {
   capacity: 'capacity',
   /** `network` → `NetworkState`. */
   leases: 'leases',
+  /** `network`: `(mac: string) → string | undefined`, the guest that has it, or had it lately. */
+  macHolder: 'macHolder',
 } as const;
 
 /** Updates of the `dom0` workflow. */
@@ -125,10 +127,12 @@ export const NETWORK_UPDATES = {
   release: 'release',
   /** Something else answers at a guest's address: marks it, and leases the next one: `({guest, order, ip, dom0}) → Lease`. */
   replace: 'replace',
+  /** Another network's guest has this guest's MAC: gives it another one: `({guest, order, mac}) → Lease`. Asked again, that one. */
+  changeMac: 'changeMac',
 } as const;
 
 /** Signals of the `guest` workflow. */
 export const GUEST_SIGNALS = {
-  /** Its domain is not there, and nobody asked for that: `({order: string})`. */
+  /** Its domain has ended, and nobody asked for that: `(DomainGone)`. */
   domainGone: 'domainGone',
 } as const;

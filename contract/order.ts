@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { GuestflowError } from './errors.ts';
 import { field, notObject } from './field-schemas.ts';
 import { whyNotHostIn, networkOf, parseIpv4, prefixOfNetmask } from './ipv4.ts';
-import type { Plan, Plans } from './plans.ts';
+import { roomOf, type Plan, type Plans } from './plans.ts';
 import { problemsError, problemsOf, suggestion, type Problem } from './problems.ts';
 import type { GuestOrder } from './types.ts';
 
@@ -176,14 +176,16 @@ function misplacedAddresses({ ip, netmask, gateway }: ParsedOrder): Problem[] {
 
 function withPlan(order: ParsedOrder, planName: string, plan: Plan, defaultDom0: string | undefined): UnplacedOrder {
   const { memory, disk, swap, debootstrap, extra, dom0 = defaultDom0, ...said } = withoutUndefined(order);
-  const { memory: planMemory, disk: planDisk, swap: planSwap, ...fromPlan } = withoutUndefined(plan);
+  const { memory: planMemory, disk: planDisk, swap: planSwap, maxMemory: _max, maxVcpus: _most, ...fromPlan } = withoutUndefined(plan);
+  const memoryBytes = memory ?? planMemory;
   return {
     ...fromPlan,
     ...said,
     order: order.order ?? defaultOrderId(order.name),
     plan: planName,
     ...(dom0 === undefined ? {} : { dom0 }),
-    memoryBytes: memory ?? planMemory,
+    memoryBytes,
+    ...roomOf(plan, { memoryBytes, vcpus: order.vcpus ?? plan.vcpus }),
     diskBytes: disk ?? planDisk,
     swapBytes: swap ?? planSwap,
     installMethod: debootstrap === true ? 'debootstrap' : (order.installMethod ?? plan.installMethod),

@@ -4,7 +4,9 @@ import { z } from 'zod';
 import { parseDocument } from './document.ts';
 import { GuestflowError } from './errors.ts';
 import { field, notObject } from './field-schemas.ts';
-import { problemsError, problemsOf } from './problems.ts';
+import { problemsError, problemsOf, type Problem } from './problems.ts';
+import { formatSize } from './sizes.ts';
+import type { PlanChange } from './types.ts';
 
 /**
  * One plan. Sizes as in orders. Every key but the four sizes has a default.
@@ -18,6 +20,10 @@ export const planSchema = z.strictObject(
     type: field.type.default('pv'),
     memory: field.memory,
     vcpus: field.vcpus,
+    /** To what a running guest can be grown by a change of its plan. Default: `memory`, which is not at all. */
+    maxMemory: field.memory.optional(),
+    /** The same for vcpus. Default: `vcpus`. */
+    maxVcpus: field.vcpus.optional(),
     /** Size of the root volume. */
     disk: field.disk,
     /** Size of the swap volume. */
@@ -44,6 +50,12 @@ export const planSchema = z.strictObject(
     extra: field.extra.default([]),
     /** Days for which a terminated guest's disks are kept. Default: 7. */
     graceDays: field.graceDays.default(7),
+    /** Days for which the backups of a guest are kept after its disks are gone. `terminate --now` keeps none. Default: 0. */
+    keepBackupsDays: field.keepBackupsDays.optional(),
+    /** How a guest is suspended: `shutdown`, or `pause`: its memory stays as it is, and stays taken. Default: `shutdown`. */
+    suspend: field.suspend.optional(),
+    /** What is done when a guest's domain ends and nobody asked for that: `always`, `on-crash` or `never` start it again. Default: `always`. */
+    restart: field.restart.optional(),
     /** Default: the dom0's own. */
     mirror: field.mirror.optional(),
     /** A role of xen-tools, run after guestflow's own. Default: none. */
@@ -55,6 +67,21 @@ export const planSchema = z.strictObject(
 );
 
 export type Plan = z.output<typeof planSchema>;
+
+/** Room above a guest's own size, where its plan gives any: what Xen is told at the guest's start. */
+export function roomOf({ maxMemory, maxVcpus }: Pick<Plan, 'maxMemory' | 'maxVcpus'>, own: { memoryBytes: number; vcpus: number }): Room {
+  return {
+    ...(maxMemory === undefined || maxMemory <= own.memoryBytes ? {} : { maxMemoryBytes: maxMemory }),
+    ...(maxVcpus === undefined || maxVcpus <= own.vcpus ? {} : { maxVcpus }),
+  };
+}
+
+type Room = Pick<PlanChange, 'maxMemoryBytes' | 'maxVcpus'>;
+
+/** What changing to a plan means for a guest. */
+export function planChange(plan: string, { memory, vcpus, disk, ...rest }: Plan, mayRestart: boolean): PlanChange {
+  return { plan, memoryBytes: memory, vcpus, ...roomOf(rest, { memoryBytes: memory, vcpus }), diskBytes: disk, mayRestart };
+}
 
 /** Plans by name, in the order of the file: the first is the default. */
 export type Plans = ReadonlyMap<string, Plan>;
@@ -82,6 +109,19 @@ export function parsePlans(bytes: Uint8Array, what: string): Plans {
   const parsed = z.record(field.planName, planSchema, { error: 'must be a list of plans by name' }).safeParse(raw);
   if (!parsed.success) throw problemsError(what, problemsOf(parsed.error, raw, Object.keys(planSchema.shape)));
   const plans = new Map(Object.entries(parsed.data));
+  const problems = [...plans].flatMap(([name, plan]) => tooSmall(name, plan));
+  if (problems.length > 0) throw problemsError(what, problems);
   if (plans.size === 0) throw new GuestflowError('InvalidInput', `${what} holds no plan`, { field: 'plans' });
   return plans;
+}
+
+function tooSmall(name: string, { memory, vcpus, maxMemory = memory, maxVcpus = vcpus }: Plan): Problem[] {
+  return [
+    ...(maxMemory >= memory
+      ? []
+      : [{ field: `${name}.maxMemory`, value: formatSize(maxMemory), reason: `is less than the plan's memory, ${formatSize(memory)}` }]),
+    ...(maxVcpus >= vcpus
+      ? []
+      : [{ field: `${name}.maxVcpus`, value: String(maxVcpus), reason: `is less than the plan's vcpus, ${String(vcpus)}` }]),
+  ];
 }

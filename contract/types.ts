@@ -11,6 +11,24 @@ export interface Retention {
   readonly daily: number;
 }
 
+/**
+ * What is done when a guest's domain has ended and nobody asked for that. `always`: it is started again. `on-crash`: only when it crashed; one
+ * that was shut down from inside stays off. `never`: it stays off.
+ */
+export type RestartPolicy = 'always' | 'on-crash' | 'never';
+
+/** How a domain ended, as its xl said: by a shutdown from inside, or by a crash. */
+export type DomainEnd = 'shutdown' | 'crash';
+
+/** What a dom0's worker tells a guest. */
+export interface DomainGone {
+  readonly order: string;
+  /** Not known when nobody watched, or when it was ended from outside. */
+  readonly how?: DomainEnd;
+  /** Xen has started it again by itself. */
+  readonly isBack?: true;
+}
+
 /** An order after the plan's defaults: all that is known before a dom0 is asked. */
 export interface GuestOrder {
   /** Id of the order: the same id again is the same order. */
@@ -25,6 +43,10 @@ export interface GuestOrder {
   readonly type: 'pv' | 'pvh';
   readonly memoryBytes: number;
   readonly vcpus: number;
+  /** To what the guest's memory can grow while it runs. Default: not at all. */
+  readonly maxMemoryBytes?: number;
+  /** To how many its vcpus can grow while it runs. Default: not at all. */
+  readonly maxVcpus?: number;
   readonly diskBytes: number;
   readonly swapBytes: number;
   readonly dist: string;
@@ -57,6 +79,19 @@ export interface GuestOrder {
   readonly backupAt?: string;
   /** Days for which a terminated guest's disks are kept. */
   readonly graceDays: number;
+  /** Days for which its backups are kept after its disks are gone. Default: 0. */
+  readonly keepBackupsDays?: number;
+  /** Default: `always`. */
+  readonly restart?: RestartPolicy;
+  /** How it is suspended: shut down, or paused, which keeps its memory as it is. Default: `shutdown`. */
+  readonly suspend?: 'shutdown' | 'pause';
+}
+
+/** A guest's IPv6 address, beside its IPv4 one. */
+export interface GuestIpv6 {
+  /** `2001:db8:0:1:192:0:2:10`; the prefix is of 64 bits. */
+  readonly address: string;
+  readonly gateway: string;
 }
 
 /** Where a guest sits in its network. */
@@ -67,6 +102,8 @@ export interface GuestNetwork {
   readonly bridge: string;
   /** Upper case, colons. */
   readonly mac: string;
+  /** Where the network has a /64. */
+  readonly ipv6?: GuestIpv6;
 }
 
 /** An order with everything decided, as the dom0 planned it. Steps take this. */
@@ -144,6 +181,9 @@ export interface PlanChange {
   readonly plan: string;
   readonly memoryBytes: number;
   readonly vcpus: number;
+  /** Room to grow from the next start on. Default: none. */
+  readonly maxMemoryBytes?: number;
+  readonly maxVcpus?: number;
   readonly diskBytes: number;
   /** Whether the guest may be restarted for what Xen cannot change while it runs. */
   readonly mayRestart: boolean;
@@ -203,12 +243,16 @@ export interface GuestStatus {
   /** What an undo that could not finish has left on the dom0. */
   readonly leftovers: readonly string[];
   readonly graceUntil?: string;
+  /** Until when the backups of a guest that is gone are kept. */
+  readonly backupsUntil?: string;
   /** The phase it was terminated in, to which `undelete` brings it back. */
   readonly retiredFrom?: GuestPhase;
   /** When it was started again because its domain was gone: those of the last hour. */
   readonly restarts?: readonly string[];
   /** When it will be. */
   readonly restartAt?: string;
+  /** It is left stopped then, instead. */
+  readonly leavesStopped?: true;
 }
 
 /** One row of what a dom0 needs. */
@@ -293,6 +337,7 @@ export interface Reservation {
   readonly bridge: string;
   /** Default: made from the name. */
   readonly mac?: string;
+  readonly ipv6?: GuestIpv6;
 }
 
 /** A dom0's ledger. */
@@ -328,6 +373,13 @@ export interface CfgResult {
   readonly changed: readonly string[];
   /** sha256 of the file. */
   readonly sha256: string;
+}
+
+/** What came of changing a guest while it runs. */
+export interface AdjustResult {
+  readonly isDone: boolean;
+  /** Why it needs a restart, when it is not done. */
+  readonly reason?: string;
 }
 
 export interface BootResult {

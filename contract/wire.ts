@@ -16,6 +16,7 @@ const bytes = z.number().int().positive().max(Number.MAX_SAFE_INTEGER);
 const word = z.string().regex(/^[A-Za-z0-9_.,:=/@+-]{1,100}$/, 'has a character that a kernel command line word cannot have');
 const bridge = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/, 'is no name of a bridge');
 const mac = z.string().regex(/^[0-9A-F][02468ACE](:[0-9A-F]{2}){5}$/, 'is no unicast MAC address in upper case');
+const ipv6 = z.object({ address: z.ipv6(), gateway: z.ipv6() });
 const roleName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'is no name of a xen-tools role');
 const mirror = z.url({ protocol: /^https?$/ }).max(300);
 const timezone = z.string().regex(/^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+){0,2}$/, 'is no time zone');
@@ -52,6 +53,8 @@ const decided = {
   type: z.enum(['pv', 'pvh']),
   memoryBytes: bytes,
   vcpus: z.number().int().min(1).max(512),
+  maxMemoryBytes: bytes.exactOptional(),
+  maxVcpus: z.number().int().min(1).max(512).exactOptional(),
   diskBytes: bytes,
   swapBytes: bytes,
   dist: z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'is no name of a distribution'),
@@ -74,6 +77,9 @@ const decided = {
     .regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/, 'is no time of day, HH:MM')
     .exactOptional(),
   graceDays: z.number().min(0).max(365),
+  keepBackupsDays: z.number().min(0).max(3650).exactOptional(),
+  restart: z.enum(['always', 'on-crash', 'never']).exactOptional(),
+  suspend: z.enum(['shutdown', 'pause']).exactOptional(),
 };
 
 export const guestRefSchema = z.object({ name, order, dom0 }) satisfies z.ZodType<GuestRef>;
@@ -89,8 +95,15 @@ export const guestOrderWireSchema = z.object({
 
 export const guestSpecSchema = z.object({
   ...decided,
-  network: z.object({ ip: z.ipv4(), netmask: z.ipv4(), gateway: z.ipv4(), bridge, mac }),
+  network: z.object({ ip: z.ipv4(), netmask: z.ipv4(), gateway: z.ipv4(), bridge, mac, ipv6: ipv6.exactOptional() }),
 }) satisfies z.ZodType<GuestSpec>;
 
 /** A lease of the ledger. */
-export const reservationSchema = z.object({ ip: z.ipv4(), netmask: z.ipv4(), gateway: z.ipv4(), bridge, mac: mac.exactOptional() });
+export const reservationSchema = z.object({
+  ip: z.ipv4(),
+  netmask: z.ipv4(),
+  gateway: z.ipv4(),
+  bridge,
+  mac: mac.exactOptional(),
+  ipv6: ipv6.exactOptional(),
+});

@@ -15,6 +15,7 @@ export interface FakeCfg {
   readonly memoryMiB: number;
   readonly maxMemMiB: number | undefined;
   readonly vcpus: number;
+  readonly maxVcpus: number;
   readonly kernel: string;
   readonly ramdisk: string;
   readonly root: string;
@@ -51,6 +52,7 @@ function read(path: string, shown: ShownCfg, bridge: string): FakeCfg {
     memoryMiB: number('memory') ?? 32,
     maxMemMiB: number('maxmem'),
     vcpus: number('vcpus') ?? 1,
+    maxVcpus: number('maxvcpus') ?? number('vcpus') ?? 1,
     kernel: text('kernel', ''),
     ramdisk: text('ramdisk', ''),
     root: text('root', ''),
@@ -102,7 +104,7 @@ export function configJson(cfg: FakeCfg): string {
     {
       c_info: { type: cfg.type, name: cfg.name, uuid: '00000000-0000-0000-0000-000000000000', run_hotplug_scripts: 'True' },
       b_info: {
-        max_vcpus: cfg.vcpus,
+        max_vcpus: cfg.maxVcpus,
         avail_vcpus: Array.from({ length: cfg.vcpus }, (_, index) => index),
         ...(cfg.memory === undefined ? {} : { max_memkb: (cfg.maxMemMiB ?? cfg.memory) * 1024, target_memkb: cfg.memory * 1024 }),
         kernel: cfg.kernel,

@@ -60,9 +60,12 @@ const STEP = 256 * 2 ** 20;
 
 function blkdiscard({ machine, args }: Invocation): Simulation | ToolOutput | undefined {
   const how = `--zeroout --verbose --step ${String(STEP)}`;
-  const found = matchArgs(args, `${how} --offset <offset> <device>`) ?? matchArgs(args, `${how} <device>`);
+  const found =
+    matchArgs(args, `${how} --offset <offset> --length <length> <device>`) ??
+    matchArgs(args, `${how} --offset <offset> <device>`) ??
+    matchArgs(args, `${how} <device>`);
   if (found === undefined) return undefined;
-  const { device = '', offset = '0' } = found;
+  const { device = '', offset = '0', length } = found;
   const volume = machine.volumeOfDevice(device);
   if (volume === undefined) {
     return existsSync(machine.at(device))
@@ -74,7 +77,19 @@ function blkdiscard({ machine, args }: Invocation): Simulation | ToolOutput | un
   const from = Number(offset);
   if (from % 512 !== 0) return failed(1, `blkdiscard: ${device}: offset ${offset} is not aligned to sector size 512`);
   if (from > bytes) return failed(1, `blkdiscard: ${device}: offset is greater than device size`);
+  if (length !== undefined && from + Number(length) < bytes) return zeroPart(volume.content, device, from, Number(length));
   return zeroOut(volume.content, device, from, bytes);
+}
+
+/** A part that does not reach the end. Only parts that follow each other from the start on count as a wipe. */
+function zeroPart(content: Content, device: string, from: number, length: number): ToolOutput {
+  content.residue = labelsIn(content);
+  if (from === 0) {
+    delete content.fs;
+    delete content.swapUuid;
+  } else if (content.fs !== undefined && content.fs.bytes > from) content.fs.damaged = true;
+  if (from === 0 || content.zeroedTo === from) content.zeroedTo = from + length;
+  return { code: 0, stdout: `${device}: Zero-filled ${String(length)} bytes from the offset ${String(from)}\n` };
 }
 
 function* zeroOut(content: Content, device: string, from: number, bytes: number): Simulation {
@@ -84,7 +99,8 @@ function* zeroOut(content: Content, device: string, from: number, bytes: number)
     delete content.fs;
     delete content.swapUuid;
   } else if (content.fs !== undefined && content.fs.bytes > from) content.fs.damaged = true;
-  const isWhole = from === 0 || content.fs !== undefined;
+  const isWhole = from === 0 || content.fs !== undefined || content.zeroedTo === from;
+  delete content.zeroedTo;
   const steps = Math.max(1, Math.ceil((bytes - from) / STEP));
   const told = (step: number): string => {
     const at = from + (step - 1) * STEP;

@@ -97,6 +97,8 @@ export function createDomain(machine: Machine, cfgPath: string, cfg: FakeCfg): T
     cfgPath,
     memoryMiB: cfg.memoryMiB,
     vcpus: cfg.vcpus,
+    maxMemoryMiB: cfg.maxMemMiB ?? cfg.memoryMiB,
+    maxVcpus: cfg.maxVcpus,
     disks: cfg.disks,
     kernel: cfg.kernel,
     bridges: cfg.vifs.map((vif) => vif.bridge),

@@ -49,6 +49,8 @@ export interface Conditions {
   readOnlyFs: boolean;
   /** Guests that are started do not come up. */
   guestsDoNotBoot: boolean;
+  /** Guests that are told to give memory or vcpus back, or to take more, do nothing. */
+  guestsDoNotFollow: boolean;
   /** Snapshots fill up while they are dumped. */
   snapshotsOverflow: boolean;
   /** Tools that are not installed. */
@@ -91,6 +93,7 @@ export function noConditions(): Conditions {
     noLoop: false,
     readOnlyFs: false,
     guestsDoNotBoot: false,
+    guestsDoNotFollow: false,
     snapshotsOverflow: false,
     missingTools: new Set(),
   };

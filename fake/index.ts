@@ -7,6 +7,7 @@
  * - One look at the start, the middle or the end of a disk sees whatever is left anywhere on it (stricter).
  * - e2fsck refuses the image of a running guest; the real one checks that only of devices (stricter).
  * - LVM tools, ssh-keygen and xl are atomic: killed in the middle is killed after the effect.
+ * - A guest that is told to give memory or vcpus back, or to take more, has done so at once.
  * - No fsync, no page cache: what was written survives a power cut.
  * - The golden tarball, dumps and private keys are small texts of its own. A guest runs only the scripts that the steps send.
  */

@@ -27,6 +27,8 @@ export interface Content {
   swapUuid?: string;
   /** Labels of everybody whose bytes can be read on it outside of the file system. */
   residue: string[];
+  /** How far it has been wiped, by parts from the start on. */
+  zeroedTo?: number;
 }
 
 export interface FakeVolume {
@@ -58,6 +60,9 @@ export interface FakeDomain {
   cfgPath: string;
   memoryMiB: number;
   vcpus: number;
+  /** What it was started with room for. Default: no more than it has. */
+  maxMemoryMiB?: number;
+  maxVcpus?: number;
   disks: FakeDisk[];
   rootDisk?: string;
   kernel: string;

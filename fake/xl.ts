@@ -92,6 +92,58 @@ function destroy(machine: Machine, domain: FakeDomain): void {
   domain.startedAt = machine.now();
 }
 
+function vcpuList(machine: Machine): ToolOutput {
+  const row = (name: string, id: number, vcpu: number, online: boolean): string =>
+    `${name.padEnd(32)} ${String(id).padStart(5)} ${String(vcpu).padStart(5)} ${online ? '   0   -b-' : '   -   --p'} ${'1.0'.padStart(9)}  all / all\n`;
+  const rows = machine.state.domains
+    .filter(({ state }) => state !== 'dying')
+    .flatMap(({ name, id, vcpus, maxVcpus = vcpus }) => Array.from({ length: maxVcpus }, (_, vcpu) => row(name, id, vcpu, vcpu < vcpus)));
+  const own = Array.from({ length: machine.options.cpus }, (_, vcpu) => row('Domain-0', 0, vcpu, true));
+  return {
+    code: 0,
+    stdout: `Name                                ID  VCPU   CPU State   Time(s) Affinity (Hard / Soft)\n${[...own, ...rows].join('')}`,
+  };
+}
+
+/** The guest follows at once, unless it never does. */
+function setMemory(machine: Machine, id: number, mib: number): ToolOutput {
+  const domain = machine.domainById(id);
+  if (domain === undefined)
+    return failed(
+      1,
+      `libxl: error: libxl_mem.c:1:libxl_set_memory_target: Domain ${String(id)}:cannot get target memory info from /local/domain/${String(id)}/memory/target: No such file or directory`,
+    );
+  if (mib > (domain.maxMemoryMiB ?? domain.memoryMiB))
+    return failed(
+      1,
+      `libxl: error: libxl_mem.c:1:libxl_set_memory_target: Domain ${String(id)}:memory_dynamic_max must be less than or equal to memory_static_max`,
+    );
+  if (!machine.conditions.guestsDoNotFollow) domain.memoryMiB = mib;
+  return DONE;
+}
+
+function setVcpus(machine: Machine, id: number, count: number): ToolOutput {
+  const domain = machine.domainById(id);
+  if (domain === undefined) return failed(1, `Domain ${String(id)} does not exist.`);
+  const most = domain.maxVcpus ?? domain.vcpus;
+  if (count > most)
+    return failed(
+      1,
+      `libxl: error: libxl_domain.c:1:libxl_set_vcpuonline: Domain ${String(id)}:Requested ${String(count)} VCPUs, however maxcpus is ${String(most)}!`,
+      `libxl_set_vcpuonline failed domid=${String(id)} max_vcpus=${String(count)}, rc: -3`,
+    );
+  if (!machine.conditions.guestsDoNotFollow) domain.vcpus = count;
+  return DONE;
+}
+
+function adjust({ machine, args }: Invocation): ToolOutput | undefined {
+  if (matchArgs(args, 'vcpu-list') !== undefined) return vcpuList(machine);
+  const memory = matchArgs(args, 'mem-set <id> <mib>m');
+  if (memory !== undefined) return setMemory(machine, Number(memory['id']), Number(memory['mib']));
+  const vcpus = matchArgs(args, 'vcpu-set --ignore-host <id> <count>');
+  return vcpus === undefined ? undefined : setVcpus(machine, Number(vcpus['id']), Number(vcpus['count']));
+}
+
 function xl({ machine, args }: Invocation): ToolOutput | undefined {
   if (matchArgs(args, 'list') !== undefined) return list(machine);
   if (matchArgs(args, 'info') !== undefined) return info(machine);
@@ -103,6 +155,7 @@ function xl({ machine, args }: Invocation): ToolOutput | undefined {
       : cfg;
   }
   const verb = args[0] ?? '';
+  if (['vcpu-list', 'mem-set', 'vcpu-set'].includes(verb)) return adjust({ machine, args, tool: 'xl', input: '' });
   const id = ['shutdown', 'destroy', 'pause', 'unpause'].includes(verb) ? matchArgs(args, `${verb} <id>`)?.['id'] : undefined;
   return id === undefined || !/^[1-9]\d*$/.test(id) ? undefined : act(machine, verb, Number(id));
 }

@@ -60,7 +60,8 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
   await withWorkers(environment, scripted([]), async () => {
     const handle = await place(environment, document);
     await settled(handle);
-    const requests: Omit<OperationRequest, 'id'>[] = [
+    const adjusted = { plan: 'medium', memoryBytes: 2 ** 29, vcpus: 2, diskBytes: 2 ** 33, mayRestart: false };
+    const requests: (Omit<OperationRequest, 'id'> & { name?: string })[] = [
       { kind: 'stop' },
       { kind: 'start' },
       { kind: 'backup' },
@@ -69,19 +70,21 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
       { kind: 'terminate' },
       { kind: 'undelete' },
       { kind: 'changePlan', change: { plan: 'large', memoryBytes: 2 ** 30, vcpus: 2, diskBytes: 2 ** 33, mayRestart: true } },
+      { kind: 'changePlan', name: 'changePlan-adjusted', change: adjusted },
       { kind: 'terminate', now: true },
     ];
-    for (const [index, request] of requests.entries()) {
+    for (const [index, { name, ...request }] of requests.entries()) {
       const id = `${request.kind}-${String(index)}`;
       await handle.executeUpdate(GUEST_UPDATES.operate, { args: [{ ...request, id }], updateId: id });
       await record(
         environment,
         operationWorkflowId(document.name, request.kind, id),
-        `${request.kind}${request.now === true ? '-now' : ''}`,
+        name ?? `${request.kind}${request.now === true ? '-now' : ''}`,
       );
     }
     await handle.result();
     await record(environment, guestWorkflowId(document.name), 'guest-life');
+    await record(environment, guestWorkflowId(document.name), 'guest-life-adjusted');
     await record(environment, operationWorkflowId(document.name, 'provision', document.order), 'provision');
   });
 }

@@ -1,12 +1,14 @@
-/** Notices domains that are gone though nobody asked for that, and tells their guests. It waits for the toolstack's word and polls no guest. */
+/** Notices domains that have ended though nobody asked for that, and tells their guests. It waits for the toolstack's word and polls no guest. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Host } from '../activities/host/host.ts';
 import { listDomains } from '../activities/host/xl.ts';
+import { domainEnd } from '../activities/host/xl-log.ts';
 import { awaitDomainRelease } from '../activities/host/xenstore.ts';
 import { cfgOwner, type Owner } from '../activities/marks.ts';
 import type { StepLog } from '../activities/step.ts';
 import { GUEST_SIGNALS, guestWorkflowId } from '../contract/names.ts';
+import type { DomainGone } from '../contract/types.ts';
 
 export interface WatchOptions {
   readonly client: Pick<Client, 'workflow'>;
@@ -16,6 +18,8 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
   /** Milliseconds from the word that a domain is gone to the look: a guest that reboots has its next domain by then. Default: 10 000. */
   readonly settleMs?: number;
+  /** Milliseconds between looks where xenstore cannot be watched. Default: 60 000. */
+  readonly lookAgainMs?: number;
 }
 
 /** Without a word it looks anyway: a word may be missed. */
@@ -27,31 +31,47 @@ const TELL_AGAIN_MS = 3_600_000;
 
 const AUTOSTART = '/etc/xen/auto';
 
-/** Guests of ours that start with their dom0 and have no domain. */
-export async function guestsWithoutDomain(host: Host): Promise<Owner[]> {
-  const running = new Set((await listDomains(host)).map(({ name }) => name));
-  const missing: Owner[] = [];
+/** Guests of ours that start with their dom0: those whose domain is there, with its id, and those without one. */
+export interface Seen {
+  readonly running: readonly (Owner & { readonly id: number })[];
+  readonly missing: readonly Owner[];
+}
+
+/** Looks at the guests that start with their dom0: one that was stopped or suspended has no link, and is not among them. */
+export async function lookAtGuests(host: Host): Promise<Seen> {
+  const ids = new Map((await listDomains(host)).map(({ name, id }) => [name, id]));
+  const seen: { running: (Owner & { id: number })[]; missing: Owner[] } = { running: [], missing: [] };
   for (const file of (await host.files.list(AUTOSTART)).filter((name) => name.endsWith('.cfg'))) {
     const name = file.slice(0, -'.cfg'.length);
     const path = `/etc/xen/${file}`;
-    if (running.has(name) || (await host.files.readLink(`${AUTOSTART}/${file}`)) !== path) continue;
+    if ((await host.files.readLink(`${AUTOSTART}/${file}`)) !== path) continue;
     const owner = cfgOwner((await host.files.read(path)) ?? Buffer.alloc(0));
-    if (owner?.guest === name) missing.push(owner);
+    if (owner?.guest !== name) continue;
+    const id = ids.get(name);
+    if (id === undefined) seen.missing.push(owner);
+    else seen.running.push({ ...owner, id });
   }
-  return missing;
+  return seen;
+}
+
+/** What was seen before, and who was told when. */
+interface Memory {
+  readonly told: Map<string, number>;
+  /** Ids of domains by guest; undefined before the first look. */
+  ids: ReadonlyMap<string, number> | undefined;
 }
 
 /** Watches until the signal fires; never fails. The first look is at once: guests may have gone while no worker ran. */
 export async function watchDomains(options: WatchOptions): Promise<void> {
-  const { host, log, signal, settleMs = 10_000 } = options;
-  const told = new Map<string, number>();
+  const { host, log, signal, settleMs = 10_000, lookAgainMs = WITHOUT_WATCH_MS } = options;
+  const memory: Memory = { told: new Map(), ids: undefined };
   let canWatch = true;
   const rest = (ms: number): Promise<unknown> => sleep(ms, undefined, { signal }).catch(() => undefined);
   const isOver = (): boolean => signal.aborted;
   await rest(settleMs);
   while (!isOver()) {
     try {
-      await tellMissing(options, told);
+      await tellGuests(options, memory);
     } catch (error) {
       log.warn({ reason: messageOf(error) }, 'could not look for guests without a domain');
     }
@@ -60,27 +80,42 @@ export async function watchDomains(options: WatchOptions): Promise<void> {
       canWatch = true;
       await rest(settleMs);
     } catch (error) {
-      if (canWatch && !isOver()) log.warn({ reason: messageOf(error) }, 'xenstore cannot be watched: looking every minute');
+      if (canWatch && !isOver()) log.warn({ reason: messageOf(error) }, 'xenstore cannot be watched: looking now and then');
       canWatch = false;
-      await rest(WITHOUT_WATCH_MS);
+      await rest(lookAgainMs);
     }
   }
 }
 
-async function tellMissing({ client, host, log }: WatchOptions, told: Map<string, number>): Promise<void> {
-  const missing = await guestsWithoutDomain(host);
+async function tellGuests(options: WatchOptions, memory: Memory): Promise<void> {
+  const { host } = options;
+  const { running, missing } = await lookAtGuests(host);
+  const before = memory.ids;
+  memory.ids = new Map(running.map(({ guest, id }) => [guest, id]));
+  const { told } = memory;
   for (const name of [...told.keys()]) if (!missing.some(({ guest }) => guest === name)) told.delete(name);
   for (const { guest, order } of missing) {
     if (Date.now() - (told.get(guest) ?? 0) < TELL_AGAIN_MS) continue;
     told.set(guest, Date.now());
-    log.info({ guest }, 'its domain is gone');
-    await client.workflow
-      .getHandle(guestWorkflowId(guest))
-      .signal(GUEST_SIGNALS.domainGone, { order })
-      .catch((error: unknown) => {
-        log.warn({ guest, reason: messageOf(error) }, 'the guest could not be told that its domain is gone');
-      });
+    // At the first look nobody knows since when it is away: a log may be of before the dom0's last boot.
+    const how = before === undefined ? undefined : await domainEnd(host, guest);
+    await tell(options, guest, { order, ...(how === undefined ? {} : { how }) });
   }
+  for (const { guest, order, id } of running) {
+    const former = before?.get(guest);
+    if (former === undefined || former === id || (await domainEnd(host, guest)) !== 'crash') continue;
+    await tell(options, guest, { order, how: 'crash', isBack: true });
+  }
+}
+
+async function tell({ client, log }: WatchOptions, guest: string, what: DomainGone): Promise<void> {
+  log.info({ guest, how: what.how }, what.isBack === true ? 'it crashed, and Xen has started it again' : 'its domain is gone');
+  await client.workflow
+    .getHandle(guestWorkflowId(guest))
+    .signal(GUEST_SIGNALS.domainGone, what)
+    .catch((error: unknown) => {
+      log.warn({ guest, reason: messageOf(error) }, 'the guest could not be told that its domain has ended');
+    });
 }
 
 function messageOf(error: unknown): string {

@@ -69,8 +69,16 @@ function deciding(work: Work, kind: BillingOperation, { cause, plan }: Target): 
   return { ...work, pending: { kind, id, ...change }, sequence: work.sequence + 1, doing: `${kind} of the guest` };
 }
 
-function changeTo({ plan, memoryBytes, vcpus, diskBytes, mayRestart }: NonNullable<Target['plan']>): PlanChange {
-  return { plan, memoryBytes, vcpus, diskBytes, mayRestart };
+function changeTo({ plan, memoryBytes, vcpus, maxMemoryBytes, maxVcpus, diskBytes, mayRestart }: NonNullable<Target['plan']>): PlanChange {
+  return {
+    plan,
+    memoryBytes,
+    vcpus,
+    ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes }),
+    ...(maxVcpus === undefined ? {} : { maxVcpus }),
+    diskBytes,
+    mayRestart,
+  };
 }
 
 /** What was to be is so. */

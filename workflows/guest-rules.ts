@@ -10,7 +10,7 @@ const PHASES: Readonly<Record<OperationKind, readonly GuestPhase[]>> = {
   suspend: ['running', 'stopped', 'suspended'],
   resume: ['suspended', 'running'],
   changePlan: ['running', 'stopped'],
-  terminate: ['running', 'stopped', 'suspended', 'terminating'],
+  terminate: ['running', 'stopped', 'suspended', 'terminating', 'gone'],
   undelete: ['terminating', 'running'],
   cleanup: ['needs-cleanup', 'terminating'],
 };
@@ -35,15 +35,25 @@ export function mayRun(kind: OperationKind, phase: GuestPhase, running: string |
   return undefined;
 }
 
-/** Why a guest cannot be given this plan, or undefined when it can. A file system that is made smaller loses data sooner or later: refused. */
-export function whyNotChange(from: GuestSpec, to: PlanChange, isRunning: boolean): string | undefined {
+/**
+ * Why a guest cannot be given this plan, or undefined when it can. A file system that is made smaller loses data sooner or later: refused.
+ *
+ * @param needsRestart it runs, and a disk is to grow; whether memory and vcpus need one, the dom0 finds out
+ */
+export function whyNotChange(from: GuestSpec, to: PlanChange, needsRestart: boolean): string | undefined {
   if (to.diskBytes < from.diskBytes)
     return `plan ${to.plan} has a disk of ${formatSize(to.diskBytes)}, ${formatSize(from.diskBytes - to.diskBytes)} less than ${from.name} has now: a disk cannot become smaller`;
-  if (isRunning && !to.mayRestart) return `${from.name} runs, and a change of plan needs a restart, which the request does not allow`;
+  if (needsRestart && !to.mayRestart)
+    return `${from.name} runs, and a change to plan ${to.plan} needs a restart, which the request does not allow`;
   return undefined;
 }
 
 /** How a guest in this phase is on its dom0: only one that runs starts with it. */
 export function beforeOf(phase: GuestPhase): { isRunning: boolean; isAutostarted: boolean } {
   return { isRunning: phase === 'running', isAutostarted: phase === 'running' };
+}
+
+/** What Xen itself does when the guest crashes, once it has answered from its own disks. */
+export function onCrashOf({ restart }: Pick<GuestSpec, 'restart'>): 'restart' | 'destroy' {
+  return restart === 'never' ? 'destroy' : 'restart';
 }

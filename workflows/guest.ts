@@ -10,6 +10,7 @@ import {
   defineUpdate,
   executeChild,
   log,
+  patched,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
@@ -20,6 +21,7 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import { GUEST_SIGNALS, GUEST_UPDATES, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import type {
   BackupRecord,
+  DomainGone,
   GuestOrder,
   GuestPhase,
   GuestRef,
@@ -44,7 +46,7 @@ import {
   type Before,
 } from './operations.ts';
 import { provisionGuest } from './provision-guest.ts';
-import { nextRestart, recentRestarts, RESTART_ID, restartWarning } from './restarts.ts';
+import { answerTo, recentRestarts, RESTART_ID } from './restarts.ts';
 import { declareVersioning } from './versioning.ts';
 
 /** What a guest carries from run to run. */
@@ -65,14 +67,19 @@ interface Ticket {
 
 /** Backups kept in the state; older ones are on the dom0, and listed there. */
 const BACKUPS_KEPT = 30;
+const WARNINGS_KEPT = 20;
 const DAY_MS = 86_400_000;
+/** Marks histories in which a guest that is left stopped is stopped by an operation. */
+const LEAVES_STOPPED = 'guest-left-stopped-by-operation';
+/** Marks histories in which a change of plan that allows no restart was not refused at once. */
+const ADJUSTS = 'guest-changes-plan-without-restart';
 
 const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, 'KEYWORD');
 
 export const statusQuery = defineQuery<GuestStatus>(QUERIES.status);
 export const orderUpdate = defineUpdate<OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order);
 export const operateUpdate = defineUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate);
-export const domainGoneSignal = defineSignal<[{ order: string }]>(GUEST_SIGNALS.domainGone);
+export const domainGoneSignal = defineSignal<[DomainGone]>(GUEST_SIGNALS.domainGone);
 export const cancelUpdate = defineUpdate<{ cancelled?: string }>(GUEST_UPDATES.cancel);
 
 function refuse(type: string, message: string, field?: string): ApplicationFailure {
@@ -112,9 +119,9 @@ class Guest {
       },
     });
     setHandler(cancelUpdate, () => this.cancel());
-    setHandler(domainGoneSignal, ({ order: of }) => {
+    setHandler(domainGoneSignal, ({ order: of, ...end }) => {
       // What an operation does to the domain is meant; a backup does nothing to it.
-      if (of === order.order && (this.running === undefined || this.running.kind === 'backup')) this.domainGone();
+      if (of === order.order && (this.running === undefined || this.running.kind === 'backup')) this.domainGone(end);
     });
   }
 
@@ -259,7 +266,7 @@ class Guest {
 
   /** Whether there is nothing left to do: the guest is gone. */
   get isOver(): boolean {
-    return this.state.phase === 'gone' || this.state.phase === 'failed';
+    return (this.state.phase === 'gone' && this.state.backupsUntil === undefined) || this.state.phase === 'failed';
   }
 
   hasWork(): boolean {
@@ -318,7 +325,9 @@ class Guest {
         return { kind, phase: this.state.phase, backup };
       }
       case 'terminate':
-        return request.now === true || this.order.graceDays === 0 ? this.remove(kind, id) : this.retire(id);
+        if (request.now === true) return this.remove(kind, id);
+        if (this.state.phase === 'gone') return { kind, phase: 'gone' };
+        return this.order.graceDays === 0 ? this.remove(kind, id, this.order.keepBackupsDays) : this.retire(id);
       case 'undelete':
         return this.undelete(id);
       case 'cleanup':
@@ -351,7 +360,7 @@ class Guest {
   }
 
   private becomes(kind: OperationKind, phase: GuestPhase): OperationResult {
-    const { graceUntil: _over, restartAt: _done, ...rest } = this.state;
+    const { graceUntil: _over, restartAt: _done, leavesStopped: _left, ...rest } = this.state;
     this.state = rest;
     this.setPhase(phase);
     return { kind, phase };
@@ -360,12 +369,14 @@ class Guest {
   private async changePlan({ kind, id, change }: OperationRequest): Promise<OperationResult> {
     const from = this.spec;
     if (change === undefined) throw refuse('InvalidInput', 'changePlan needs the plan to change to', 'change');
-    const reason = whyNotChange(from, change, this.state.phase === 'running');
+    const isRunning = this.state.phase === 'running';
+    const { mayRestart, ...sizes } = change;
+    const needsRestart = isRunning && !mayRestart && !(change.diskBytes === from.diskBytes && patched(ADJUSTS));
+    const reason = whyNotChange(from, change, needsRestart);
     if (reason !== undefined) throw refuse('InvalidInput', reason, 'plan');
-    const to: GuestSpec = { ...from, plan: change.plan, memoryBytes: change.memoryBytes, vcpus: change.vcpus, diskBytes: change.diskBytes };
-    await this.runChild(kind, id, (options) =>
-      executeChild(changePlan, { ...options, args: [{ from, to, isRunning: this.state.phase === 'running' }] }),
-    );
+    const { maxMemoryBytes: _room, maxVcpus: _most, ...rest } = from;
+    const to: GuestSpec = { ...rest, ...sizes };
+    await this.runChild(kind, id, (options) => executeChild(changePlan, { ...options, args: [{ from, to, isRunning, mayRestart }] }));
     this.state = { ...this.state, spec: to, plan: to.plan };
     upsertSearchAttributes([{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.plan, 'KEYWORD'), value: to.plan }]);
     return this.becomes(kind, this.state.phase);
@@ -394,22 +405,27 @@ class Guest {
     return phase === 'terminating' && graceUntil !== undefined ? Math.max(0, Date.parse(graceUntil) - Date.now()) : undefined;
   }
 
-  /** Its domain is not there, though it should be: it is started again after a pause, or left stopped when that has not helped. */
-  private domainGone(): void {
+  /** Its domain has ended, and nobody asked for that: it is started again after a pause, or left stopped. */
+  private domainGone(end: Omit<DomainGone, 'order'>): void {
     if (this.state.phase !== 'running' || this.state.restartAt !== undefined) return;
     const restarts = recentRestarts(this.state.restarts ?? [], Date.now());
-    const restartAt = nextRestart(restarts, Date.now());
-    if (restartAt !== undefined) {
-      this.state = { ...this.state, restarts, restartAt };
-      return;
-    }
-    this.state = { ...this.state, warnings: [...this.state.warnings, restartWarning(Date.now())] };
-    this.setPhase('stopped');
+    const answer = answerTo(this.order.restart ?? 'always', end, restarts, Date.now());
+    if ('startAt' in answer) this.state = { ...this.state, restarts, restartAt: answer.startAt };
+    else if ('counted' in answer) this.state = { ...this.state, restarts: [...restarts, answer.counted] };
+    else this.leaveStopped(answer.leave);
   }
 
-  /** Milliseconds until something is due that nobody asks for: the end of a grace period, or a start after the domain was gone. */
+  /** By an operation: Xen may have started it again, and xendomains would after the next boot of its dom0. */
+  private leaveStopped(reason: string): void {
+    this.state = { ...this.state, warnings: [...this.state.warnings, reason].slice(-WARNINGS_KEPT) };
+    if (patched(LEAVES_STOPPED)) this.state = { ...this.state, leavesStopped: true, restartAt: new Date(Date.now()).toISOString() };
+    else this.setPhase('stopped');
+  }
+
+  /** Milliseconds until something is due that nobody asks for: the end of a grace period or of backups that were kept, or a start after the domain was gone. */
   get timerMs(): number | undefined {
-    const { phase, restartAt } = this.state;
+    const { phase, restartAt, backupsUntil } = this.state;
+    if (phase === 'gone' && backupsUntil !== undefined) return Math.max(0, Date.parse(backupsUntil) - Date.now());
     return phase === 'running' && restartAt !== undefined ? Math.max(0, Date.parse(restartAt) - Date.now()) : this.graceMs;
   }
 
@@ -421,18 +437,21 @@ class Guest {
   async timeIsUp(): Promise<void> {
     const { restartAt: at, phase, restarts = [] } = this.state;
     if (phase !== 'running' || at === undefined) return this.purge();
-    const { restartAt: _due, ...rest } = this.state;
-    this.state = { ...rest, restarts: [...restarts, at] };
-    const ticket: Ticket = { request: { kind: 'start', id: `${RESTART_ID}${at}` } };
+    const { restartAt: _due, leavesStopped, ...rest } = this.state;
+    this.state = leavesStopped === true ? rest : { ...rest, restarts: [...restarts, at] };
+    const ticket: Ticket = { request: { kind: leavesStopped === true ? 'stop' : 'start', id: `${RESTART_ID}${at}` } };
     this.queue.push(ticket);
     await this.next();
-    if (ticket.failure !== undefined) this.domainGone();
+    // One that could not be stopped is told of again by its dom0.
+    if (ticket.failure !== undefined && leavesStopped !== true) this.domainGone({});
   }
 
-  /** The grace period is over: all of the guest goes. Its failure leaves it in needs-cleanup. */
+  /** The grace period is over: all of the guest goes; or the one of its backups. Its failure leaves it in needs-cleanup. */
   async purge(): Promise<void> {
     try {
-      await this.remove('terminate', `grace-${this.state.graceUntil ?? ''}`);
+      const { graceUntil, backupsUntil } = this.state;
+      if (backupsUntil === undefined) await this.remove('terminate', `grace-${graceUntil ?? ''}`, this.order.keepBackupsDays);
+      else await this.remove('terminate', `backups-${backupsUntil}`);
     } catch (error) {
       this.fail(error);
     }
@@ -442,15 +461,18 @@ class Guest {
     this.state = { ...this.state, backups: [...this.state.backups, backup].slice(-BACKUPS_KEPT) };
   }
 
-  private async remove(kind: OperationKind, id: string): Promise<OperationResult> {
+  /** @param keepBackupsDays its backups go later; default: with all the rest */
+  private async remove(kind: OperationKind, id: string, keepBackupsDays = 0): Promise<OperationResult> {
     const wasOrdered = this.state.spec === undefined;
+    const keeps = keepBackupsDays > 0 ? ({ keepsBackups: true } as const) : {};
     if (!wasOrdered) this.setPhase('terminating');
     this.isRemoving = true;
     await this.runChild(kind, id, (options) =>
-      executeChild(terminateGuest, { ...options, args: [wasOrdered ? { ...this.ref, dist: this.order.dist } : this.ref] }),
+      executeChild(terminateGuest, { ...options, args: [wasOrdered ? { ...this.ref, dist: this.order.dist } : { ...this.ref, ...keeps }] }),
     );
-    const { graceUntil: _over, ...rest } = this.state;
-    this.state = { ...rest, leftovers: [] };
+    const { graceUntil: _over, backupsUntil: _gone, ...rest } = this.state;
+    const until = new Date(Date.now() + keepBackupsDays * DAY_MS).toISOString();
+    this.state = { ...rest, leftovers: [], ...(keeps.keepsBackups === true ? { backupsUntil: until } : {}) };
     this.setPhase(wasOrdered ? 'failed' : 'gone');
     return { kind, phase: this.state.phase };
   }
@@ -478,7 +500,8 @@ export async function guest(input: GuestInput): Promise<void> {
   void CancellationScope.current().cancelRequested.catch(() => self.cancel());
   await CancellationScope.nonCancellable(async () => {
     if (input.carried === undefined) await self.provision();
-    while (!self.isOver) {
+    // What waits when the guest has gone is refused, not left waiting.
+    while (!self.isOver || self.hasWork()) {
       const { timerMs, restartAt } = self;
       const isWoken = (): boolean => self.hasWork() || self.restartAt !== restartAt || workflowInfo().continueAsNewSuggested;
       const woken = timerMs === undefined ? await condition(isWoken).then(() => true) : await condition(isWoken, timerMs);

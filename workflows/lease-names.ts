@@ -10,20 +10,36 @@ export function macFrom(name: string): string {
   return ['00', '16', '3E', ...octets.map((octet) => octet.toString(16).padStart(2, '0').toUpperCase())].join(':');
 }
 
-/** The address of a /64 that belongs to an IPv4 address: its four numbers, as they are read. `2001:db8::/64`, `192.0.2.10` → `2001:db8:0:0:192:0:2:10`. */
-export function ip6Of(prefix: string, ip: string): string | undefined {
-  const text = /^([0-9a-f:]+)\/64$/i.exec(prefix)?.[1];
-  if (text === undefined || (text.match(/::/g) ?? []).length > 1) return undefined;
+/** The eight words of an IPv6 address, `::` written out; undefined when it is none. Without an IPv4 address at its end. */
+function wordsOf(text: string): string[] | undefined {
+  if ((text.match(/::/g) ?? []).length > 1) return undefined;
   const [front = '', back] = text.split('::');
-  const words = (part: string): string[] => part.split(':').filter((word) => word !== '');
+  const words = (part: string): string[] => (part === '' ? [] : part.split(':'));
   const [before, after] = [words(front), words(back ?? '')];
   const zeros = back === undefined ? 0 : 8 - before.length - after.length;
-  const all = [...before, ...Array.from({ length: Math.max(0, zeros) }, () => '0'), ...after];
-  if (
-    all.length !== 8 ||
-    all.some((word) => !/^[0-9a-f]{1,4}$/i.test(word)) ||
-    all.slice(4).some((word) => Number.parseInt(word, 16) !== 0)
-  )
-    return undefined;
-  return [...all.slice(0, 4), ...ip.split('.')].join(':');
+  if (back !== undefined && zeros < 1) return undefined;
+  const all = [...before, ...Array.from({ length: zeros }, () => '0'), ...after];
+  return all.length === 8 && all.every((word) => /^[0-9a-f]{1,4}$/i.test(word)) ? all : undefined;
+}
+
+/** Whether it is an IPv6 address, and nothing else. */
+export function isIpv6(text: string): boolean {
+  return wordsOf(text) !== undefined;
+}
+
+/** The first four words of a /64; undefined when it is none. */
+function networkWords(prefix: string): string[] | undefined {
+  const all = wordsOf(/^([0-9a-f:]+)\/64$/i.exec(prefix)?.[1] ?? '');
+  return all?.slice(4).every((word) => Number.parseInt(word, 16) === 0) === true ? all.slice(0, 4) : undefined;
+}
+
+/** The address of a /64 that belongs to an IPv4 address: its four numbers, as they are read. `2001:db8::/64`, `192.0.2.10` → `2001:db8:0:0:192:0:2:10`. */
+export function ip6Of(prefix: string, ip: string): string | undefined {
+  const network = networkWords(prefix);
+  return network === undefined ? undefined : [...network, ...ip.split('.')].join(':');
+}
+
+/** The first address of a /64, which no IPv4 address leads to: its gateway, as is usual. */
+export function firstOf64(prefix: string): string {
+  return `${(networkWords(prefix) ?? []).join(':')}::1`;
 }

@@ -2,7 +2,7 @@
 import { QUARANTINE_SECONDS, type Lease, type LeaseRequest, type NetworkJoin, type NetworkState } from '../contract/capacity-types.ts';
 import { formatIpv4, lastOf, parseCidr, parseIpv4, whyNotHostIn } from '../contract/ipv4.ts';
 import type { Refusal } from './ledger.ts';
-import { ip6Of, macFrom } from './lease-names.ts';
+import { firstOf64, ip6Of, isIpv6, macFrom } from './lease-names.ts';
 
 /** An address at which something answered is tried again after a day. */
 const TAKEN_FOR_MS = 86_400_000;
@@ -39,6 +39,13 @@ export function joined(state: NetworkState, { gateway, members, settings }: Netw
   if (reason !== undefined) return refuse('InvalidInput', `gateway ${gateway} of network ${state.cidr} cannot be: ${reason}`, 'gateway');
   if (settings?.ipv6 !== undefined && ip6Of(settings.ipv6, gateway) === undefined)
     return refuse('InvalidInput', `${settings.ipv6} is no IPv6 network of 64 bits, like 2001:db8:0:1::/64`, 'ipv6');
+  const gateway6 = settings?.ipv6Gateway;
+  if (gateway6 !== undefined && (settings?.ipv6 === undefined || !isIpv6(gateway6)))
+    return refuse(
+      'InvalidInput',
+      settings?.ipv6 === undefined ? `IPv6 gateway ${gateway6} needs an IPv6 network beside it` : `${gateway6} is no IPv6 address`,
+      'ipv6Gateway',
+    );
   const wrong = texts.find((text) => spanOf(text) === undefined);
   if (wrong !== undefined)
     return refuse(
@@ -90,11 +97,16 @@ export function lease(
   if (typeof ip !== 'string') return ip;
   const mac = macFor(state, request, former);
   if (typeof mac !== 'string') return mac;
-  const ip6 = state.settings.ipv6 === undefined ? undefined : ip6Of(state.settings.ipv6, ip);
-  const made: Lease = { guest: request.guest, order: request.order, ip, mac, since: now, ...(ip6 === undefined ? {} : { ip6 }) };
+  const made: Lease = { guest: request.guest, order: request.order, ip, mac, since: now, ...ipv6For(state, ip) };
   // What was in quarantine under that name is in use again.
   const quarantined = state.quarantined.filter((entry) => entry.ip !== ip);
   return { state: { ...state, quarantined, leases: [...state.leases, made] }, lease: made };
+}
+
+/** The IPv6 address beside an IPv4 one: leased, in quarantine and given back with it. */
+function ipv6For({ settings: { ipv6, ipv6Gateway } }: NetworkState, ip: string): Pick<Lease, 'ip6' | 'gateway6'> {
+  const ip6 = ipv6 === undefined ? undefined : ip6Of(ipv6, ip);
+  return ipv6 === undefined || ip6 === undefined ? {} : { ip6, gateway6: ipv6Gateway ?? firstOf64(ipv6) };
 }
 
 /** The order's address comes back, and is given to nobody else for a while. */
@@ -127,6 +139,23 @@ export function replaced(
   if (own !== undefined && own.ip !== ip) return { state: before, lease: own };
   const taken = [...before.taken.filter((entry) => entry.ip !== ip), { ip, dom0, seenAt: now }];
   return lease({ ...before, taken, leases: before.leases.filter((entry) => entry !== own) }, rest, now);
+}
+
+/** Another network has given the MAC of this order's lease: it gets another one, which follows from its name and the one that it had. Asked again, that one. */
+export function withOtherMac(
+  before: NetworkState,
+  { guest, order, mac }: { readonly guest: string; readonly order: string; readonly mac: string },
+  now: string,
+): ReturnType<typeof lease> {
+  const state = withoutOver(before, now);
+  const own = state.leases.find((entry) => entry.guest === guest && entry.order === order);
+  if (own === undefined) return refuse('NotOurs', `${guest} of order ${order} has no address in network ${state.cidr}`, 'name');
+  if (own.mac !== mac) return { state, lease: own };
+  const made: Lease = {
+    ...own,
+    mac: freeMac(`${guest}/${mac}`, new Set([...state.quarantined, ...state.leases].map((entry) => entry.mac))),
+  };
+  return { state: { ...state, leases: state.leases.map((entry) => (entry === own ? made : entry)) }, lease: made };
 }
 
 function withoutOver(state: NetworkState, now: string): NetworkState {
@@ -205,8 +234,18 @@ function macFor(state: NetworkState, request: LeaseRequest, former: Lease | unde
       : refuse('InvalidInput', `mac ${request.mac} is taken: ${holder} has it`, 'mac');
   }
   if (former !== undefined) return former.mac;
+  return freeMac(request.guest, used);
+}
+
+/** The first that a name makes, and that is nobody's. */
+function freeMac(name: string, used: { has(mac: string): boolean }): string {
   for (let salt = 0; ; salt += 1) {
-    const mac = macFrom(`${request.guest}/${String(salt)}`);
+    const mac = macFrom(`${name}/${String(salt)}`);
     if (!used.has(mac)) return mac;
   }
+}
+
+/** Whose a MAC is, or was lately; undefined when it is nobody's. */
+export function holderOfMac({ leases, quarantined }: NetworkState, mac: string): string | undefined {
+  return [...leases, ...quarantined].find((entry) => entry.mac === mac)?.guest;
 }

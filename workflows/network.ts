@@ -13,14 +13,16 @@ import {
 import type { Lease, LeaseRequest, NetworkJoin, NetworkState } from '../contract/capacity-types.ts';
 import { NETWORK_UPDATES, QUERIES } from '../contract/names.ts';
 import type { Refusal } from './ledger.ts';
-import { joined, lease, newNetwork, replaced, returned } from './leases.ts';
+import { holderOfMac, joined, lease, newNetwork, replaced, returned, withOtherMac } from './leases.ts';
 import { declareVersioning } from './versioning.ts';
 
 export const leasesQuery = defineQuery<NetworkState>(QUERIES.leases);
+export const macHolderQuery = defineQuery<string | undefined, [string]>(QUERIES.macHolder);
 export const joinUpdate = defineUpdate<undefined, [NetworkJoin]>(NETWORK_UPDATES.join);
 export const leaseUpdate = defineUpdate<Lease, [LeaseRequest]>(NETWORK_UPDATES.lease);
 export const returnUpdate = defineUpdate<undefined, [{ guest: string; order: string }]>(NETWORK_UPDATES.release);
 export const replaceUpdate = defineUpdate<Lease, [{ guest: string; order: string; ip: string; dom0: string }]>(NETWORK_UPDATES.replace);
+export const changeMacUpdate = defineUpdate<Lease, [{ guest: string; order: string; mac: string }]>(NETWORK_UPDATES.changeMac);
 
 export interface NetworkInput {
   readonly cidr: string;
@@ -61,9 +63,11 @@ export async function network({ cidr, gateway, carried }: NetworkInput): Promise
     return made.lease;
   };
   setHandler(leasesQuery, () => state);
+  setHandler(macHolderQuery, (mac) => holderOfMac(state, mac));
   setHandler(joinUpdate, (said) => change(accepted(joined(state, said))));
   setHandler(leaseUpdate, (request) => leased(lease(state, request, now())));
   setHandler(replaceUpdate, (request) => leased(replaced(state, request, now())));
+  setHandler(changeMacUpdate, (request) => leased(withOtherMac(state, request, now())));
   setHandler(returnUpdate, (owner) => change(returned(state, owner, now())));
   change(state);
   await condition(() => workflowInfo().continueAsNewSuggested);

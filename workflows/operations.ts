@@ -1,7 +1,9 @@
 /** The other operations on a guest, built the same way; each is a child workflow of the guest's, so that the UI lists its life. */
+import { ApplicationFailure, patched } from '@temporalio/workflow';
 import { declareVersioning } from './versioning.ts';
 import type { BackupRecord, GuestRef, GuestSpec, OrderRef } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
+import { onCrashOf } from './guest-rules.ts';
 import { Operation } from './operation.ts';
 import { control, dom0Steps, longControl } from './proxies.ts';
 
@@ -29,13 +31,16 @@ export async function powerGuest(input: { spec: GuestSpec; action: 'start' | 'st
   return switchOff(operation, spec, before, action);
 }
 
-/** suspend: off, and not started with its dom0; its address and disks stay. */
+/** suspend: off, or paused where its order says so, and not started with its dom0; its address and disks stay. */
 export async function suspendGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
   const { spec, before } = input;
-  return switchOff(new Operation(`Suspending **${spec.name}** on ${spec.dom0}`, ['autostart', 'stop']), spec, before, 'stop');
+  const how = spec.suspend === 'pause' ? 'pause' : 'stop';
+  return switchOff(new Operation(`Suspending **${spec.name}** on ${spec.dom0}`, ['autostart', how]), spec, before, how);
 }
 
-async function switchOff(operation: Operation, spec: GuestSpec, before: Before, how: 'stop' | 'destroy'): Promise<void> {
+type SwitchOff = 'stop' | 'destroy' | 'pause';
+
+async function switchOff(operation: Operation, spec: GuestSpec, before: Before, how: SwitchOff): Promise<void> {
   const ref = refOf(spec);
   const { undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   await operation.run(
@@ -45,7 +50,7 @@ async function switchOff(operation: Operation, spec: GuestSpec, before: Before, 
 }
 
 /** The link first: xendomains would bring the guest back after a reboot of the dom0 in between. */
-async function switchOffSteps(operation: Operation, spec: GuestSpec, before: Before, how: 'stop' | 'destroy'): Promise<void> {
+async function switchOffSteps(operation: Operation, spec: GuestSpec, before: Before, how: SwitchOff): Promise<void> {
   const ref = refOf(spec);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   await operation.step(
@@ -53,7 +58,11 @@ async function switchOffSteps(operation: Operation, spec: GuestSpec, before: Bef
     () => host.disableAutostart(ref),
     async () => (before.isAutostarted ? undo.enableAutostart(ref) : undefined),
   );
-  const bringBack = async (): Promise<unknown> => (before.isRunning ? undo.bootGuest(spec) : undefined);
+  const bringBack = async (): Promise<unknown> => {
+    if (!before.isRunning) return undefined;
+    if (how === 'pause') await undo.unpauseGuest(ref);
+    return undo.bootGuest(spec);
+  };
   if (how === 'stop')
     await operation.step(
       'stop',
@@ -61,31 +70,38 @@ async function switchOffSteps(operation: Operation, spec: GuestSpec, before: Bef
       bringBack,
       ({ how: done }) => done,
     );
-  else await operation.step('destroy', () => host.destroyGuest(ref), bringBack);
+  else await operation.step(how, () => (how === 'pause' ? host.pauseGuest(ref) : host.destroyGuest(ref)), bringBack);
 }
 
 /** resume: undo of suspend. */
 export async function resumeGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
-  return startGuest(input.spec, input.before);
+  return startGuest(input.spec, input.before, input.spec.suspend === 'pause' ? 'unpause' : 'start');
 }
 
-async function startGuest(spec: GuestSpec, before: Before): Promise<void> {
+async function startGuest(spec: GuestSpec, before: Before, how: 'start' | 'unpause' = 'start'): Promise<void> {
   const ref = refOf(spec);
   const operation = new Operation(`Starting **${spec.name}** on ${spec.dom0}`, ['start', 'autostart']);
   const { undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   await operation.run(
-    () => startSteps(operation, spec, before),
+    () => startSteps(operation, spec, before, how),
     () => undo.leftoversOf(ref),
   );
 }
 
-async function startSteps(operation: Operation, spec: GuestSpec, before: Before): Promise<void> {
+/** @param how `unpause`: it stands still, unless its dom0 was rebooted meanwhile */
+async function startSteps(operation: Operation, spec: GuestSpec, before: Before, how: 'start' | 'unpause' = 'start'): Promise<void> {
   const ref = refOf(spec);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   await operation.step(
     'start',
-    () => host.bootGuest(spec),
-    async () => (before.isRunning ? undefined : undo.destroyGuest(ref)),
+    async () => {
+      if (how === 'unpause') await host.unpauseGuest(ref);
+      return host.bootGuest(spec);
+    },
+    async () => {
+      if (before.isRunning) return undefined;
+      return how === 'unpause' ? undo.pauseGuest(ref) : undo.destroyGuest(ref);
+    },
     ({ seconds }) => `answered after ${String(seconds)} s`,
   );
   await operation.step(
@@ -95,47 +111,89 @@ async function startSteps(operation: Operation, spec: GuestSpec, before: Before)
   );
 }
 
-/** changePlan: promised first, then made true at a restart; undone whole if a part fails. */
-export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunning: boolean }): Promise<void> {
-  const { from, to, isRunning } = input;
-  const ref = refOf(from);
+/**
+ * changePlan: promised first, then made true: while the guest runs, where Xen and the guest can; else at a restart, if that is allowed. Undone
+ * whole if a part fails.
+ */
+export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunning: boolean; mayRestart?: boolean }): Promise<void> {
+  const { from, to, isRunning, mayRestart = true } = input;
   const operation = new Operation(`Plan of **${from.name}** on ${from.dom0}: ${from.plan} → ${to.plan}`, [
     'reserve',
+    ...(isRunning && to.diskBytes === from.diskBytes ? ['adjust'] : []),
     'stop',
     'disk',
     'cfg',
     'start',
   ]);
-  const { host, bulk, undo, undoBulk } = dom0Steps(from.dom0, from.name, operation.onWaiting);
   await operation.run(async () => {
     await operation.firstStep(
       'reserve',
       () => control.promise(to),
       () => control.promise(from),
     );
+    const isAdjusted =
+      isRunning && to.diskBytes === from.diskBytes && patched(ADJUSTS) ? await adjusted(operation, from, to, mayRestart) : false;
+    await changeAtRest(operation, from, to, { isRunning, isAdjusted });
+  });
+}
+
+/** Marks histories in which a guest that runs is first changed without a restart. */
+const ADJUSTS = 'changePlan-adjusts-a-running-guest';
+
+/** Whether no restart is needed any more. A disk is another matter: a file system that a guest has mounted is not touched from outside. */
+async function adjusted(operation: Operation, from: GuestSpec, to: GuestSpec, mayRestart: boolean): Promise<boolean> {
+  const { host, undo } = dom0Steps(from.dom0, from.name, operation.onWaiting);
+  return operation.step(
+    'adjust',
+    async () => {
+      const { isDone, reason = '' } = await host.adjustGuest({ spec: to, mustNotKeepMore: false });
+      if (isDone || mayRestart) return isDone;
+      throw ApplicationFailure.create({
+        type: 'InvalidInput',
+        nonRetryable: true,
+        message: `plan ${to.plan} needs a restart, which the request does not allow: ${reason}`,
+        details: [{ field: 'plan' }],
+      });
+    },
+    () => undo.adjustGuest({ spec: from, mustNotKeepMore: true }),
+    (isDone) => (isDone ? `${formatSize(to.memoryBytes)}, ${String(to.vcpus)} vcpus, without a restart` : 'needs a restart'),
+  );
+}
+
+/** What a restart is for, and the cfg, by which the next start is. A guest that was adjusted keeps running. */
+async function changeAtRest(
+  operation: Operation,
+  from: GuestSpec,
+  to: GuestSpec,
+  { isRunning, isAdjusted }: { isRunning: boolean; isAdjusted: boolean },
+): Promise<void> {
+  const ref = refOf(from);
+  const { host, bulk, undo, undoBulk } = dom0Steps(from.dom0, from.name, operation.onWaiting);
+  const isGrown = to.diskBytes > from.diskBytes;
+  if (!isAdjusted)
     await operation.step(
       'stop',
       () => host.stopGuest(ref),
       async () => (isRunning ? undo.bootGuest(from) : undefined),
       ({ how }) => how,
     );
-    await operation.step(
-      'disk',
-      async () => (to.diskBytes > from.diskBytes ? bulk.growDisk({ ref, bytes: to.diskBytes }) : undefined),
-      async () => (to.diskBytes > from.diskBytes ? undoBulk.shrinkDisk({ ref, bytes: from.diskBytes }) : undefined),
-      () => formatSize(to.diskBytes),
-    );
-    await operation.step(
-      'cfg',
-      () => host.fixCfg({ spec: to, disks: 'lvm', onCrash: 'restart' }),
-      () => undo.fixCfg({ spec: from, disks: 'lvm', onCrash: 'restart' }),
-    );
+  await operation.step(
+    'disk',
+    async () => (isGrown ? bulk.growDisk({ ref, bytes: to.diskBytes }) : undefined),
+    async () => (isGrown ? undoBulk.shrinkDisk({ ref, bytes: from.diskBytes }) : undefined),
+    () => formatSize(to.diskBytes),
+  );
+  await operation.step(
+    'cfg',
+    () => host.fixCfg({ spec: to, disks: 'lvm', onCrash: onCrashOf(to) }),
+    () => undo.fixCfg({ spec: from, disks: 'lvm', onCrash: onCrashOf(from) }),
+  );
+  if (!isAdjusted)
     await operation.step(
       'start',
       async () => (isRunning ? host.bootGuest(to) : undefined),
       () => undo.destroyGuest(ref),
     );
-  });
 }
 
 /** The begin of a termination: off, not started again, no more backups; its disks renamed, its address kept, until the grace is over. */
@@ -206,10 +264,10 @@ export async function backupGuest(ref: GuestRef): Promise<BackupRecord> {
 
 /**
  * Everything of a guest goes: the undo of every step of its provisioning, whatever of it there is.
- * It serves the end of a guest and the cleaning up after an undo that could not finish; it may be repeated.
+ * It serves the end of a guest and the cleaning up after an undo that could not finish; it may be repeated. Backups may be left for later.
  */
-export async function terminateGuest(input: OrderRef): Promise<void> {
-  const { dist, ...ref } = input;
+export async function terminateGuest(input: OrderRef & { readonly keepsBackups?: true }): Promise<void> {
+  const { dist, keepsBackups, ...ref } = input;
   const { undo, undoBulk } = dom0Steps(ref.dom0, ref.name);
   // In this order: a domain is gone before its disks go, and the cfg, by which the domain is known as ours, goes after it.
   const removals = [
@@ -219,11 +277,13 @@ export async function terminateGuest(input: OrderRef): Promise<void> {
     ['image', () => undo.removeImage(ref)],
     ...(dist === undefined ? [] : [['golden', () => undoBulk.discardHalfGolden({ dist })] as const]),
     ['cfg', () => undo.removeCfg(ref)],
-    ['backups', () => undo.removeBackups(ref)],
+    ...(keepsBackups === true ? [] : [['backups', () => undo.removeBackups(ref)] as const]),
     ['state', () => undo.removeGuestState(ref)],
   ] as const;
   const operation = new Operation(`Removing **${ref.name}** from ${ref.dom0}`, [...removals.map(([name]) => name), 'lease']);
-  await operation.removeAll(removals, ['lease', () => control.release(ref)], () => undo.leftoversOf(input));
+  await operation.removeAll(removals, ['lease', () => control.release(ref)], () =>
+    undo.leftoversOf({ ...ref, ...(dist === undefined ? {} : { dist }) }),
+  );
 }
 
 /** What a Schedule starts: it asks the guest for a backup, so that it never meets another operation. */

@@ -10,6 +10,7 @@ import {
   type WallclockResult,
 } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
+import { onCrashOf } from './guest-rules.ts';
 import { Operation } from './operation.ts';
 import { nightlyOf } from './operations.ts';
 import { planWithFreeAddress } from './plan-address.ts';
@@ -95,7 +96,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
         'autostart',
         async () => {
           // It has answered from its own disks: from here on a crash is restarted.
-          await host.fixCfg({ spec, disks: 'lvm', onCrash: 'restart' });
+          await host.fixCfg({ spec, disks: 'lvm', onCrash: onCrashOf(spec) });
           return host.enableAutostart(ref);
         },
         () => undo.disableAutostart(ref),

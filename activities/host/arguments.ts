@@ -2,7 +2,7 @@
  * Checks of what goes into a command line. The process is root and no shell is involved, but a name that starts with a dash is an
  * option, and a path with `..` leaves the directory that was meant. Each check returns its value or throws `InvalidInput`.
  */
-import { isIPv4 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import { GuestflowError } from '../../contract/errors.ts';
 import { whyNotGuestName } from '../../contract/guest-name.ts';
 
@@ -44,6 +44,11 @@ export function checkedBytes(what: string, bytes: number): number {
   return bytes;
 }
 
+export function checkedCount(what: string, count: number): number {
+  if (!Number.isSafeInteger(count) || count <= 0) refuse(what, String(count), 'it must be a whole number above 0');
+  return count;
+}
+
 export function checkedGuestName(name: string): string {
   const why = whyNotGuestName(name);
   if (why !== undefined) refuse('name', name, why);
@@ -58,6 +63,12 @@ export function checkedDomainId(id: number): string {
 
 export function checkedAddress(what: string, address: string): string {
   if (!isIPv4(address)) refuse(what, address, 'it is no IPv4 address');
+  return address;
+}
+
+export function checkedIpv6(what: string, address: string): string {
+  // Without a zone: that would be a name of an interface.
+  if (!isIPv6(address) || address.includes('%')) refuse(what, address, 'it is no IPv6 address');
   return address;
 }
 

@@ -1,7 +1,7 @@
 /** Logging in to a guest with its provisioning key, and making that key. */
 import { GuestflowError } from '../../contract/errors.ts';
 import { checkedAddress, checkedPath, checkedPattern } from './arguments.ts';
-import type { Host } from './host.ts';
+import { PART_SUFFIX, type Host } from './host.ts';
 import { tail, ToolError, type RunOptions, type RunResult } from './run.ts';
 
 const PUBLIC_KEY = /^(ssh-ed25519) ([A-Za-z0-9+/]{68})(?: [ -~]*)?$/;
@@ -37,16 +37,26 @@ export function knownHostsLine(ip: string, hostKey: string): string {
  */
 export async function makeKey(host: Host, path: string, comment: string): Promise<string> {
   const key = checkedPath('key', path);
-  const existing = await host.files.read(`${key}.pub`);
-  if (existing !== undefined && (await host.files.info(key)) !== undefined) return String(existing).trim();
-  // ssh-keygen writes the private half first and asks before it overwrites: half a key is of no use.
-  await host.files.remove(key);
-  await host.files.remove(`${key}.pub`);
+  const existing = await readPublicKey(host, key);
+  if (existing !== undefined && ((await host.files.info(key))?.bytes ?? 0) > 0) return existing;
   const label = checkedPattern('comment', comment, /^[A-Za-z0-9][A-Za-z0-9@._-]*$/, 'letters, digits and @ . _ - are allowed');
-  await host.run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', label, '-f', key]);
-  const made = await host.files.read(`${key}.pub`);
-  if (made === undefined) throw new GuestflowError('ToolFailed', `ssh-keygen wrote no ${key}.pub`);
-  return String(made).trim();
+  const part = `${key}${PART_SUFFIX}`;
+  // ssh-keygen asks before it overwrites, and leaves its files to the page cache: after a power cut they can be there and empty.
+  for (const half of [part, `${part}.pub`]) await host.files.remove(half);
+  await host.run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', label, '-f', part]);
+  for (const half of [part, `${part}.pub`]) await host.run('sync', ['--', half]);
+  // The public half comes last: where it is, both are whole.
+  await host.files.remove(`${key}.pub`);
+  await host.files.rename(part, key);
+  await host.files.rename(`${part}.pub`, `${key}.pub`);
+  const made = await readPublicKey(host, key);
+  if (made === undefined) throw new GuestflowError('ToolFailed', `ssh-keygen wrote no public key for ${key}`);
+  return made;
+}
+
+async function readPublicKey(host: Host, key: string): Promise<string | undefined> {
+  const line = String((await host.files.read(`${key}.pub`)) ?? '').trim();
+  return PUBLIC_KEY.test(line) ? line : undefined;
 }
 
 function connection({ ip, keyPath, knownHosts }: GuestCommand): string[] {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestflowError } from '../../contract/errors.ts';
 import { checkedBytes, checkedPath, checkedTag, checkedVolume } from './arguments.ts';
 import type { Host } from './host.ts';
+import { paced, type Pace } from './pace.ts';
 import { ToolError } from './run.ts';
 
 export interface VolumeGroup {
@@ -193,29 +194,49 @@ export async function removeVolume(host: Host, vg: string, name: string): Promis
   }
 }
 
-/**
- * Writes zeros over a whole device, so that whoever gets its space next reads nothing of it. Refused while the device is in use.
- *
- * @param options `bytes`: the device's size, for `onProgress`, which is told the bytes that are done; `offset`: only from there on.
- */
-export async function zeroVolume(
-  host: Host,
-  device: string,
-  options: {
-    readonly bytes: number;
-    readonly offset?: number;
-    readonly signal?: AbortSignal;
-    readonly onProgress?: (doneBytes: number) => void;
-  },
-): Promise<void> {
-  const from = options.offset === undefined ? [] : ['--offset', String(options.offset)];
+/** What of a device is wiped, and how. */
+export interface Wipe {
+  /** The device's size: for `onProgress`, and for what is left of it. */
+  readonly bytes: number;
+  /** Only from there on. Default: all of it. */
+  readonly offset?: number;
+  /** Default: as fast as the device can. */
+  readonly pace?: Pace;
+  readonly signal?: AbortSignal;
+  /** Told the bytes that are done. */
+  readonly onProgress?: (doneBytes: number) => void;
+}
+
+/** Writes zeros over a whole device, so that whoever gets its space next reads nothing of it. Refused while the device is in use. */
+export async function zeroVolume(host: Host, device: string, wipe: Wipe): Promise<void> {
+  const { bytes, offset, pace, signal } = wipe;
+  if (pace === undefined) {
+    await zeroPart(host, device, wipe, offset === undefined ? [] : ['--offset', String(offset)]);
+    return;
+  }
+  const step = pacedStep(pace.bytesPerSecond);
+  for (let at = offset ?? 0; at < bytes; at += step) {
+    const isLast = at + step >= bytes;
+    // The last part goes to the device's very end, whatever its size is said to be.
+    const part = ['--offset', String(at), ...(isLast ? [] : ['--length', String(step)])];
+    await paced(pace, isLast ? bytes - at : step, () => zeroPart(host, device, wipe, part), signal);
+  }
+}
+
+/** About a second's worth, in whole extents. */
+function pacedStep(bytesPerSecond: number): number {
+  const extent = 4 * 2 ** 20;
+  return Math.min(ZERO_STEP_BYTES, Math.max(1, Math.floor(bytesPerSecond / extent)) * extent);
+}
+
+async function zeroPart(host: Host, device: string, { bytes, signal, onProgress }: Wipe, part: readonly string[]): Promise<void> {
   // In steps, because one request for the whole device could be neither cancelled nor followed.
-  await host.run('blkdiscard', ['--zeroout', '--verbose', '--step', String(ZERO_STEP_BYTES), ...from, checkedPath('device', device)], {
+  await host.run('blkdiscard', ['--zeroout', '--verbose', '--step', String(ZERO_STEP_BYTES), ...part, checkedPath('device', device)], {
     timeoutMs: DAY_MS,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(signal === undefined ? {} : { signal }),
     onOutput: (text) => {
       const last = /Zero-filled (\d+) bytes from the offset (\d+)\s*$/.exec(text);
-      if (last !== null) options.onProgress?.(Math.min(options.bytes, Number(last[1]) + Number(last[2])));
+      if (last !== null) onProgress?.(Math.min(bytes, Number(last[1]) + Number(last[2])));
     },
   });
 }

@@ -3,7 +3,8 @@
  * the role's argument; nothing of it is in an argument or an environment itself.
  */
 import { GuestflowError } from '../../contract/errors.ts';
-import { checkedPath, checkedPattern } from './arguments.ts';
+import type { GuestIpv6 } from '../../contract/types.ts';
+import { checkedIpv6, checkedPath, checkedPattern } from './arguments.ts';
 import { keyWithoutComment } from './guest-ssh.ts';
 import type { Host } from './host.ts';
 
@@ -16,6 +17,8 @@ export interface RoleInput {
   readonly timezone: string;
   /** Host name in the guest. Default: its name. */
   readonly hostname?: string;
+  /** Beside the IPv4 address, which xen-tools sets up. */
+  readonly ipv6?: GuestIpv6;
 }
 
 /** A key line as OpenSSH takes it, without options: those could name a command to run. */
@@ -44,6 +47,10 @@ export async function writeRoleInput(host: Host, directory: string, input: RoleI
       `${at}/hostname`,
       `${checkedPattern('hostname', input.hostname, HOST_NAME, 'it must be a host name in lower case')}\n`,
     );
+  if (input.ipv6 !== undefined) {
+    const { address, gateway } = input.ipv6;
+    await host.files.writeAtomic(`${at}/ipv6`, `${checkedIpv6('IPv6 address', address)} ${checkedIpv6('IPv6 gateway', gateway)}\n`);
+  }
   if (input.passwordHash !== undefined) await host.files.writeAtomic(`${at}/password-hash`, `${input.passwordHash}\n`);
 }
 

@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestflowError } from '../../contract/errors.ts';
 import type { DomainRow } from '../../contract/types.ts';
-import { checkedDomainId, checkedPath, checkedPattern } from './arguments.ts';
+import { checkedCount, checkedDomainId, checkedPath, checkedPattern } from './arguments.ts';
 import type { Host } from './host.ts';
-import { tail } from './run.ts';
+import { tail, ToolError } from './run.ts';
 
 /** What `xl info` says of a dom0. Memory in MiB. */
 export interface XlInfo {
@@ -106,6 +106,49 @@ export async function dryRun(host: Host, cfgPath: string): Promise<DryRun> {
     const said = tail(result.stderr) || tail(result.stdout) || 'nothing';
     throw new GuestflowError('ToolFailed', `xl read ${cfgPath} but printed no configuration; it said: ${said}`, { field: 'cfg' }, false);
   }
+}
+
+/** One vcpu of a domain, as `xl vcpu-list` has it. */
+export interface VcpuRow {
+  readonly domainId: number;
+  readonly vcpu: number;
+  readonly online: boolean;
+}
+
+/** Rows of `xl vcpu-list`: one for each vcpu that a domain was started with room for. One that is off has no CPU and `--p`. */
+export function parseVcpuList(text: string): VcpuRow[] {
+  const rows: VcpuRow[] = [];
+  for (const line of text.split('\n').slice(1)) {
+    const match = /^.*\S\s+(\d+)\s+(\d+)\s+(\d+|-)\s+[r-][b-][p-]\s/.exec(line);
+    if (match !== null) rows.push({ domainId: Number(match[1]), vcpu: Number(match[2]), online: match[3] !== '-' });
+  }
+  return rows;
+}
+
+/** The vcpus of a domain, those that are off among them. */
+export async function listVcpus(host: Host, id: number): Promise<VcpuRow[]> {
+  return parseVcpuList((await host.run('xl', ['vcpu-list'])).stdout).filter(({ domainId }) => domainId === id);
+}
+
+/**
+ * Has a domain's memory become so large, and returns at once: its balloon driver does it, in its own time. The domain cannot take more any more.
+ *
+ * @param mib MiB
+ * @returns false when it is more than the domain was started with room for; nothing has changed then
+ */
+export async function setMemory(host: Host, id: number, mib: number): Promise<boolean> {
+  try {
+    await host.run('xl', ['mem-set', checkedDomainId(id), `${String(checkedCount('memory', mib))}m`]);
+    return true;
+  } catch (error) {
+    if (error instanceof ToolError && error.code !== undefined && /memory_static_max/.test(error.stderr)) return false;
+    throw error;
+  }
+}
+
+/** Has so many vcpus of a domain on, and returns at once: its kernel does it. A vcpu is a share of time: there may be more of them than CPUs. */
+export async function setVcpus(host: Host, id: number, count: number): Promise<void> {
+  await host.run('xl', ['vcpu-set', '--ignore-host', checkedDomainId(id), String(checkedCount('vcpus', count))]);
 }
 
 const creating = new WeakMap<Host, Promise<unknown>>();

@@ -1,10 +1,10 @@
 /** boot: the guest is up when it answers, not when its domain exists (row 9 of the how-to). */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BootResult, GuestRef, GuestSpec } from '../../contract/types.ts';
+import type { BootResult, DomainRow, GuestRef, GuestSpec } from '../../contract/types.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { guestRun, hostKeyAnswers } from '../host/guest-ssh.ts';
 import { ToolError } from '../host/run.ts';
-import { awaitGone, consoleTail, createDomain, destroyDomain, findDomain, shutdownDomain } from '../host/xl.ts';
+import { awaitGone, consoleTail, createDomain, destroyDomain, findDomain, pauseDomain, shutdownDomain, unpauseDomain } from '../host/xl.ts';
 import { guestPaths } from '../guest-paths.ts';
 import { cfgOwner, mustOwn } from '../marks.ts';
 import type { StepEnv } from '../step.ts';
@@ -120,6 +120,8 @@ async function mustBeGone(env: StepEnv, name: string, id: number): Promise<void>
 export async function stopGuest(env: StepEnv, ref: GuestRef): Promise<{ how: 'was off' | 'shut down' | 'switched off' }> {
   const domain = await ownDomain(env, ref);
   if (domain === undefined) return { how: 'was off' };
+  // One that is paused does not hear.
+  if (domain.state.includes('p')) await unpauseDomain(env.host, domain.id);
   env.progress(`xl shutdown ${ref.name}`);
   for (let asked = 1; asked <= SHUTDOWN_ASKS; asked += 1) {
     // Asked again: a guest early in its boot does not hear the first time, and xl itself may fail once.
@@ -128,6 +130,23 @@ export async function stopGuest(env: StepEnv, ref: GuestRef): Promise<{ how: 'wa
   }
   await destroyGuest(env, ref);
   return { how: 'switched off' };
+}
+
+/** Has the guest stand still, with its memory as it is. One that is off stays so. */
+export async function pauseGuest(env: StepEnv, ref: GuestRef): Promise<void> {
+  const domain = await ownDomain(env, ref);
+  if (domain === undefined || domain.state.includes('p')) return;
+  await pauseDomain(env.host, domain.id);
+  // xl ends well whether or not there was such a domain.
+  const after = await findDomain(env.host, ref.name);
+  if (after !== undefined && !after.state.includes('p'))
+    throw new GuestflowError('ToolFailed', `domain ${ref.name} is not paused after xl pause: xl list says "${after.state}"`);
+}
+
+/** Undo of `pauseGuest`. Not for a domain that xl is still making, which looks the same. */
+export async function unpauseGuest(env: StepEnv, ref: GuestRef): Promise<void> {
+  const domain = await ownDomain(env, ref);
+  if (domain?.state.includes('p') === true) await unpauseDomain(env.host, domain.id);
 }
 
 /** Whether the domain was asked. One without the PV driver cannot be; one that ended meanwhile is unknown. */
@@ -158,7 +177,7 @@ async function switchOff(env: StepEnv, name: string, id: number): Promise<void> 
 }
 
 /** The guest's domain; one of that name without a cfg of ours is somebody else's. */
-async function ownDomain(env: StepEnv, ref: GuestRef): Promise<{ id: number } | undefined> {
+export async function ownDomain(env: StepEnv, ref: GuestRef): Promise<DomainRow | undefined> {
   const domain = await findDomain(env.host, ref.name);
   if (domain === undefined) return undefined;
   const cfg = await env.host.files.read(guestPaths(env.settings, ref.name).cfg);

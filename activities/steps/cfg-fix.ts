@@ -1,7 +1,7 @@
 /** cfg-fix: the guest's cfg as ordered, the operator's own lines kept, checked by xl itself (rows 6 and 7 of the how-to). */
 import { createHash } from 'node:crypto';
 import { applyChange, parseCfg, type CfgChange } from '../../xlcfg/index.ts';
-import type { CfgResult, GuestSpec } from '../../contract/types.ts';
+import type { CfgResult, GuestNetwork, GuestSpec } from '../../contract/types.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { MiB } from '../../contract/sizes.ts';
 import { devicePath } from '../host/lvm.ts';
@@ -51,7 +51,10 @@ function changeFor(env: StepEnv, { spec, disks, onCrash }: FixCfgInput, paths: G
       bootloader: null,
       root: `/dev/${ROOT_VDEV} ro`,
       memory: spec.memoryBytes / MiB,
+      // Xen keeps to these for as long as the domain lives: they are the room for a change of plan without a restart.
+      maxmem: spec.maxMemoryBytes === undefined ? null : spec.maxMemoryBytes / MiB,
       vcpus: spec.vcpus,
+      maxvcpus: spec.maxVcpus ?? null,
       on_poweroff: 'destroy',
       on_reboot: 'restart',
       on_crash: onCrash,
@@ -63,8 +66,13 @@ function changeFor(env: StepEnv, { spec, disks, onCrash }: FixCfgInput, paths: G
       { vdev: ROOT_VDEV, to: root },
       { vdev: SWAP_VDEV, to: swap },
     ],
-    vif: [{ index: 0, ip: spec.network.ip, mac: spec.network.mac, bridge: spec.network.bridge }],
+    vif: [{ index: 0, ip: addressesOf(spec.network), mac: spec.network.mac, bridge: spec.network.bridge }],
   };
+}
+
+/** IPv4 first, IPv6 beside it: what the vif's script lets through, and how another order finds that they are taken. */
+export function addressesOf({ ip, ipv6 }: GuestNetwork): string {
+  return ipv6 === undefined ? ip : `${ip} ${ipv6.address}`;
 }
 
 /** Edits the cfg, has xl read the candidate without acting, and only then puts it in place, whole. */

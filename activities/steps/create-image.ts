@@ -117,6 +117,7 @@ async function prepareRole(env: StepEnv, spec: GuestSpec, paths: GuestPaths): Pr
     authorizedKeys: [provision, ...spec.sshKeys],
     timezone: spec.timezone,
     ...(spec.hostname === undefined ? {} : { hostname: spec.hostname }),
+    ...(spec.network.ipv6 === undefined ? {} : { ipv6: spec.network.ipv6 }),
     ...(passwordHash === undefined ? {} : { passwordHash }),
   });
 }

@@ -1,6 +1,7 @@
 /** plan: the order checked against this dom0, and everything decided that it left open. Nothing is made yet. */
 import { createHash } from 'node:crypto';
-import type { GuestOrder, GuestSpec, Reservation } from '../../contract/types.ts';
+import { isIPv6 } from 'node:net';
+import type { GuestNetwork, GuestOrder, GuestSpec, Reservation } from '../../contract/types.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { formatSize, GiB, MiB } from '../../contract/sizes.ts';
 import { parseCfg, showCfg } from '../../xlcfg/index.ts';
@@ -119,10 +120,20 @@ async function mustFit(env: StepEnv, order: GuestOrder): Promise<void> {
     });
 }
 
-async function mustBeUnused(env: StepEnv, order: GuestOrder, ip: string, mac: string, bridge: string): Promise<void> {
+/** IPv6 addresses can be written in many ways; this is one. */
+function canonical(address: string): string {
+  return isIPv6(address) ? new URL(`http://[${address}]`).hostname : address;
+}
+
+async function mustBeUnused(env: StepEnv, order: GuestOrder, { ip, ipv6, mac, bridge }: GuestNetwork): Promise<void> {
   for (const other of (await usedAddresses(env)).filter(({ guest }) => guest !== order.name)) {
     if (other.ips.includes(ip))
       throw new GuestflowError('InvalidInput', `ip ${ip} is taken: ${other.cfg} has it`, { field: 'ip', value: ip });
+    if (ipv6 !== undefined && other.ips.some((used) => canonical(used) === canonical(ipv6.address)))
+      throw new GuestflowError('InvalidInput', `ip ${ip} cannot be used: ${other.cfg} has ${ipv6.address}, its IPv6 address`, {
+        field: 'ip',
+        value: ip,
+      });
     if (other.mac === mac)
       throw new GuestflowError('InvalidInput', `mac ${mac} is taken: ${other.cfg} has it`, { field: 'mac', value: mac });
   }
@@ -147,6 +158,7 @@ export async function planGuest(env: StepEnv, input: { order: GuestOrder; lease:
   await mustBeFree(env, input.order);
   await mustFit(env, input.order);
   const mac = orderedMac ?? leasedMac ?? macOf(decided.dom0, decided.name);
-  await mustBeUnused(env, input.order, lease.ip, mac, lease.bridge);
-  return { ...decided, network: { ...lease, mac } };
+  const network: GuestNetwork = { ...lease, mac };
+  await mustBeUnused(env, input.order, network);
+  return { ...decided, network };
 }

@@ -5,7 +5,7 @@
 import { dirname } from 'node:path';
 import type { GuestRef } from '../../contract/types.ts';
 import { GuestflowError } from '../../contract/errors.ts';
-import { formatSize } from '../../contract/sizes.ts';
+import { formatSize, MiB } from '../../contract/sizes.ts';
 import { devicePath, listVolumes, removeVolume, renameVolume, zeroVolume, type Volume } from '../host/lvm.ts';
 import { detachLoop, loopDevicesOf } from '../host/loop.ts';
 import { clearHalfMade } from '../host/xen-tools.ts';
@@ -79,10 +79,11 @@ export async function removeSnapshot(env: StepEnv, ref: GuestRef): Promise<void>
 
 /**
  * Undo of LVM-migration: snapshots, then volumes: renamed (the name is free), wiped, read back by sample, removed.
- * Wiping before the extents return to the group is what keeps the next guest from reading them.
+ * Wiping before the extents return to the group is what keeps the next guest from reading them. Nobody waits for it: it leaves the disks to
+ * the guests.
  */
 export async function removeVolumes(env: StepEnv, ref: GuestRef): Promise<void> {
-  const vg = env.settings.volumeGroup;
+  const { volumeGroup: vg, wipeMiBPerSecond: rate } = env.settings;
   await removeSnapshot(env, ref);
   const volumes = await volumesOf(env, ref);
   if (volumes.length > 0) await mustBeOff(env, ref);
@@ -93,6 +94,7 @@ export async function removeVolumes(env: StepEnv, ref: GuestRef): Promise<void> 
     env.progress(`wiping ${device} (${formatSize(volume.bytes)})`);
     await zeroVolume(env.host, device, {
       bytes: volume.bytes,
+      ...(rate === 0 ? {} : { pace: { bytesPerSecond: rate * MiB } }),
       signal: env.signal,
       onProgress: (bytes) => {
         env.progress(`wiping ${device}: ${formatSize(bytes)}`, bytes / volume.bytes);

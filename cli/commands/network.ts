@@ -30,6 +30,7 @@ export function registerNetwork(program: Command, context: Context): void {
       .option('--range <RANGE>', 'where addresses are leased from: A-B or a network; may be given again (default: all of it)', collect, [])
       .option('--exclude <RANGE>', 'addresses that are never leased; may be given again', collect, [])
       .option('--quarantine <MINUTES>', "for how long an address that came back is nobody's", '15')
-      .option('--ipv6 <PREFIX>', 'a /64 beside it, like 2001:db8:0:1::/64'),
+      .option('--ipv6 <PREFIX>', 'a /64 beside it, like 2001:db8:0:1::/64')
+      .option('--ipv6-gateway <IP>', 'its gateway (default: its first address)'),
   ).action(context.action(async (cidr: string, options: AddOptions) => (await import('../network.ts')).addNetwork(io, cidr, options)));
 }

@@ -56,6 +56,12 @@ export function describeCfgContract(context: () => ContractContext): void {
       expect(built).toMatchObject({ max_vcpus: 1, target_memkb: 256 * 1024, kernel: '/boot/vmlinuz', ramdisk: '/boot/initrd.img' });
     });
 
+    test('room to grow is read beside what the guest starts with', async () => {
+      const { built, warnings } = await read({ maxmem: '1024', vcpus: '2', maxvcpus: '4' });
+      expect(warnings).toBe('');
+      expect(built).toMatchObject({ target_memkb: 256 * 1024, max_memkb: 1024 * 1024, max_vcpus: 4, avail_vcpus: [0, 1] });
+    });
+
     test('numbers in quotes are numbers', async () => {
       expect((await read({ memory: "'256'" })).built['target_memkb']).toBe(256 * 1024);
     });

@@ -51,6 +51,20 @@ export function describeStorageContract(context: () => ContractContext): void {
       expect(progress.at(-1)).toBe(BYTES);
     });
 
+    test('a wipe at a bounded rate, part by part, reads as zeros to the very end', async () => {
+      const { host } = context();
+      const device = await newDevice('paced');
+      await makeSwap(host, device);
+      const rests: number[] = [];
+      const sleep = (ms: number): Promise<void> => {
+        rests.push(ms);
+        return Promise.resolve();
+      };
+      await zeroVolume(host, device, { bytes: BYTES, pace: { bytesPerSecond: BYTES / 4, clock: { nowMs: () => 0, sleep } } });
+      expect(rests.length).toBeGreaterThan(1);
+      expect(await isZero(device)).toBe(true);
+    });
+
     test('a wipe of the end leaves the beginning', async () => {
       const { host } = context();
       const device = await newDevice('end');

@@ -8,7 +8,10 @@ import {
   findDomain,
   hostInfo,
   listDomains,
+  listVcpus,
   pauseDomain,
+  setMemory,
+  setVcpus,
   shutdownDomain,
 } from '../../activities/host/xl.ts';
 import { toolErrorOf, type ContractContext } from './contract-context.ts';
@@ -43,6 +46,21 @@ export function describeXlContract(context: () => ContractContext): void {
         code: 1,
         stderr: expect.stringMatching(/failed/i) as string,
       });
+    });
+
+    test('the vcpus of dom0 are listed, all on', async () => {
+      const { host } = context();
+      const [dom0] = await listDomains(host);
+      const rows = await listVcpus(host, 0);
+      expect(rows.filter(({ online }) => online)).toHaveLength(dom0?.vcpus ?? 0);
+      expect(rows.map(({ vcpu }) => vcpu)).toEqual(rows.map((_row, index) => index));
+    });
+
+    test('memory and vcpus of a domain that is not there cannot be set: code 1, and why', async () => {
+      const { host } = context();
+      expect(await toolErrorOf(setMemory(host, NOBODY, 256))).toMatchObject({ code: 1, stderr: expect.stringMatching(/memory/) as string });
+      expect(await toolErrorOf(setVcpus(host, NOBODY, 1))).toMatchObject({ code: 1 });
+      expect(await listVcpus(host, NOBODY)).toEqual([]);
     });
 
     test('pausing a domain that is not there succeeds, as xl has it', async () => {

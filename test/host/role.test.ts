@@ -96,6 +96,26 @@ describe.skipIf(why !== undefined)(titled('the role', why), () => {
     expect(lstatSync(join(guest.root, 'root/.ssh')).mode & 0o777).toBe(0o700);
   });
 
+  it('gives it the IPv6 address that it finds in the input, static, and none otherwise; run again, once', async () => {
+    const guest = await newGuest({ ipv6: { address: '2001:db8:0:1:192:168:77:11', gateway: '2001:db8:0:1::1' } });
+    await guest.run();
+    await guest.run();
+    const interfaces = guest.read('etc/network/interfaces');
+    expect(interfaces.match(/^iface eth0 inet6 static$/gm)).toHaveLength(1);
+    expect(interfaces).toMatch(/^iface eth0 inet static$/m);
+    expect(interfaces).toMatch(/ address 2001:db8:0:1:192:168:77:11\/64\n gateway 2001:db8:0:1::1\n accept_ra 0\n/);
+    expect(guest.read('etc/hosts')).toContain('2001:db8:0:1:192:168:77:11\tweb1.example.test web1\n');
+    const plain = await newGuest();
+    await plain.run();
+    expect(plain.read('etc/network/interfaces')).not.toContain('inet6');
+  });
+
+  it('lets vcpus that are added while it runs be turned on', async () => {
+    const guest = await newGuest();
+    await guest.run();
+    expect(guest.read('etc/udev/rules.d/60-guestflow-vcpus.rules')).toMatch(/SUBSYSTEM=="cpu".*ATTR\{online\}="1"/);
+  });
+
   it('names a guest without a domain once in its hosts file', async () => {
     const guest = await newGuest();
     await guest.run({ hostname: 'web1' });

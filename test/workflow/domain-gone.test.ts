@@ -137,6 +137,32 @@ describe('a guest whose domain is gone', () => {
     });
   });
 
+  it('and that was shut down from inside stays off where its order says so: stopped by an operation, its link gone, and the reason kept', async () => {
+    const document: GuestOrder = { ...order('switched-off'), restart: 'on-crash' };
+    const calls: string[] = [];
+    const told = (name: string) => (): Promise<unknown> => {
+      calls.push(name);
+      return Promise.resolve(ANSWERS[name]);
+    };
+    const activities = {
+      ...scripted(() => Promise.resolve(BOOTED)),
+      disableAutostart: told('disableAutostart'),
+      stopGuest: told('stopGuest'),
+    };
+    await withWorkers(environment, activities, async () => {
+      const handle = await running(document);
+      calls.length = 0;
+      await handle.signal(GUEST_SIGNALS.domainGone, { order: document.order, how: 'crash', isBack: true });
+      expect(await until(handle, ({ restarts }) => restarts?.length === 1)).toMatchObject({ phase: 'running' });
+      await handle.signal(GUEST_SIGNALS.domainGone, { order: document.order, how: 'shutdown' });
+      const status = await until(handle, ({ phase }) => phase === 'stopped');
+      expect(calls).toEqual(['disableAutostart', 'stopGuest']);
+      expect(status.warnings.join()).toContain('it was shut down from inside');
+      expect(status).not.toHaveProperty('restartAt');
+      await handle.terminate('the test is over');
+    });
+  });
+
   it('and that does not start is tried again after a longer pause, with the error to be seen', async () => {
     const document = order('broken');
     let isBroken = false;

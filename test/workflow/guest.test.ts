@@ -1,6 +1,7 @@
 /** What the guest workflow promises, whatever its steps do. Steps are scripted; the server and the workers are real. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import { WithStartWorkflowOperation, WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
@@ -104,6 +105,42 @@ describe('guest', () => {
       'scheduleNightly',
       'sealGuest',
     ]);
+  });
+
+  it('gets another address when something answers at the first; one that the order named is refused', async () => {
+    const calls: string[] = [];
+    const taken = (): Error =>
+      ApplicationFailure.create({
+        type: 'InvalidInput',
+        nonRetryable: true,
+        message: 'ip is taken: something answers',
+        details: [{ field: 'ip' }],
+      });
+    let probes = 0;
+    const planGuest = (input: { order: GuestOrder; lease: object }): Promise<unknown> => {
+      probes += 1;
+      return probes === 2
+        ? Promise.resolve({ ...input.order, network: { ...input.lease, mac: '00:16:3E:00:00:01' } })
+        : Promise.reject(taken());
+    };
+    const nextAddress = (): Promise<unknown> => Promise.resolve({ ...NETWORK, ip: '192.0.2.11' });
+    await withWorkers(environment, scripted(calls, { planGuest, nextAddress }), async () => {
+      const document = order();
+      await place(document);
+      const status = await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      expect(calls.slice(0, 4)).toEqual(['reserve', 'planGuest', 'nextAddress', 'planGuest']);
+      expect(status.spec?.network.ip).toBe('192.0.2.11');
+      await end(document);
+      const named = order({ ip: NETWORK.ip });
+      calls.length = 0;
+      await place(named);
+      expect(await failureOf(handleOf(named).result())).toMatchObject({ type: 'InvalidInput', details: { field: 'ip' } });
+      expect(calls).not.toContain('nextAddress');
+      expect(calls).toContain('release');
+    });
   });
 
   it('undoes in reverse what was begun when a step fails, and the caller gets the original error', async () => {
@@ -276,6 +313,84 @@ describe('guest', () => {
     });
   });
 
+  it('is paused, not shut down, where its order says so', async () => {
+    const calls: string[] = [];
+    const document = order({ suspend: 'pause' });
+    await withWorkers(environment, scripted(calls), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      calls.length = 0;
+      expect(await operate(document, 'suspend')).toMatchObject({ phase: 'suspended' });
+      expect(await operate(document, 'resume')).toMatchObject({ phase: 'running' });
+      expect(calls).toEqual(['disableAutostart', 'pauseGuest', 'unpauseGuest', 'bootGuest', 'enableAutostart']);
+      await end(document);
+    });
+  });
+
+  it('refuses what waited while it went for good, and ends', async () => {
+    const document = order();
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let isRemoving = false;
+    const removeVolumes = async (): Promise<void> => {
+      isRemoving = true;
+      await held;
+    };
+    await withWorkers(environment, scripted([], { removeVolumes }), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      const going = operate(document, 'terminate', 'now', { now: true });
+      await until(
+        () => Promise.resolve(isRemoving),
+        (is) => is,
+      );
+      const waiting = failureOf(operate(document, 'backup', 'late'));
+      await until(
+        () => statusOf(document),
+        ({ queued }) => queued.length === 1,
+      );
+      release();
+      expect(await going).toMatchObject({ phase: 'gone' });
+      expect(await waiting).toMatchObject({ type: 'Busy', message: expect.stringContaining('the guest is gone') as string });
+      await handleOf(document).result();
+    });
+  });
+
+  it('keeps the backups of a guest that is gone for as long as its order says; --now keeps none', async () => {
+    const calls: string[] = [];
+    const document = order({ graceDays: 0, keepBackupsDays: 2 / 86_400 });
+    const atOnce = order({ graceDays: 0, keepBackupsDays: 30 });
+    await withWorkers(environment, scripted(calls), async () => {
+      await Promise.all([place(document), place(atOnce)]);
+      for (const each of [document, atOnce])
+        await until(
+          () => statusOf(each),
+          ({ phase }) => phase === 'running',
+        );
+      calls.length = 0;
+      expect(await operate(document, 'terminate')).toMatchObject({ phase: 'gone' });
+      expect((await statusOf(document)).backupsUntil).toEqual(expect.any(String));
+      expect(calls).toContain('release');
+      expect(calls).not.toContain('removeBackups');
+      await handleOf(document).result();
+      expect(calls).toContain('removeBackups');
+      expect(await operate(atOnce, 'terminate')).toMatchObject({ phase: 'gone' });
+      expect(await operate(atOnce, 'terminate', 'again')).toMatchObject({ phase: 'gone' });
+      calls.length = 0;
+      await operate(atOnce, 'terminate', 'now', { now: true });
+      expect(calls).toContain('removeBackups');
+      await handleOf(atOnce).result();
+    });
+  });
+
   it('changes its plan, or is as before when a part fails; a smaller disk is refused with numbers', async () => {
     const calls: string[] = [];
     const document = order();
@@ -300,6 +415,43 @@ describe('guest', () => {
       expect(
         await failureOf(operate(document, 'changePlan', 'three', { change: { ...change, plan: 'tiny', diskBytes: 2 ** 30 } })),
       ).toMatchObject({ type: 'InvalidInput', message: expect.stringContaining('7 GiB less') as string });
+      await end(document);
+    });
+  });
+
+  it('changes memory and vcpus without a restart where the guest can; else at one, when that is allowed; else all is as before', async () => {
+    const calls: string[] = [];
+    const document = order();
+    const change = { plan: 'large', memoryBytes: 2 ** 30, vcpus: 2, diskBytes: document.diskBytes, mayRestart: false };
+    const reason = 'it was started with less room';
+    const answers = [{ isDone: true }, { isDone: false, reason }, { isDone: true }, { isDone: false, reason }];
+    const adjustGuest = (): Promise<unknown> => Promise.resolve(answers.shift());
+    await withWorkers(environment, scripted(calls, { adjustGuest }), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      calls.length = 0;
+      expect(await operate(document, 'changePlan', 'live', { change: { ...change, maxVcpus: 4 } })).toMatchObject({ phase: 'running' });
+      expect(calls).toEqual(['promise', 'adjustGuest', 'fixCfg']);
+      expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { memoryBytes: 2 ** 30, vcpus: 2, maxVcpus: 4 } });
+      calls.length = 0;
+      const back = { ...change, plan: 'small', memoryBytes: 2 ** 28 };
+      expect(await failureOf(operate(document, 'changePlan', 'not-allowed', { change: back }))).toMatchObject({
+        type: 'InvalidInput',
+        message: `plan small needs a restart, which the request does not allow: ${reason}`,
+      });
+      expect(calls).toEqual(['promise', 'adjustGuest', 'adjustGuest', 'promise']);
+      expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { memoryBytes: 2 ** 30 } });
+      calls.length = 0;
+      await operate(document, 'changePlan', 'restart', { change: { ...back, mayRestart: true } });
+      expect(calls).toEqual(['promise', 'adjustGuest', 'stopGuest', 'fixCfg', 'bootGuest']);
+      expect((await statusOf(document)).spec).not.toHaveProperty('maxVcpus');
+      expect(await failureOf(operate(document, 'changePlan', 'disk', { change: { ...change, diskBytes: 2 ** 33 } }))).toMatchObject({
+        type: 'InvalidInput',
+        message: expect.stringContaining('needs a restart') as string,
+      });
       await end(document);
     });
   });

@@ -1,15 +1,17 @@
 /** Nothing is sold that is not there: many orders at once against the ledgers of a few dom0s. Server, workers and client are real. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createControlActivities } from '../../activities/control.ts';
+import { createLeases } from '../../activities/leases.ts';
 import { auditLedger, registerDom0 } from '../../client/dom0.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { placeAndReserve } from '../../client/placement.ts';
 import { readNetwork } from '../../client/networks.ts';
-import { DEFAULT_POLICY } from '../../contract/capacity-types.ts';
+import { DEFAULT_POLICY, type NetworkAccess } from '../../contract/capacity-types.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES } from '../../contract/names.ts';
 import type { Dom0Facts, Dom0State, GuestOrder, MarkedThing, Reservation } from '../../contract/types.ts';
+import { macFrom } from '../../workflows/lease-names.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
 
 const GiB = 2 ** 30;
@@ -171,6 +173,31 @@ describe('an order', () => {
     expect((await readNetwork(session, CIDR)).taken).toMatchObject([{ ip: first.ip, dom0: 'dom0-a' }]);
   });
 
+  it('gets a MAC that no network has given, and may not name one that another has', async () => {
+    const [first, second] = ['10.77.1.0/24', '10.77.2.0/24'].map((cidr) => ({
+      cidr,
+      gateway: cidr.replace('0/24', '1'),
+      bridge: 'xenbr0',
+    })) as [NetworkAccess, NetworkAccess];
+    const leases = createLeases(environment.client);
+    await leases.lease(order('elsewhere'), [first]);
+    const { mac } = await leases.lease(order('holder', { mac: macFrom('wanted/0') }), [second]);
+    for (;;) {
+      const { count } = await environment.client.workflow.count(`WorkflowType = 'network' AND ExecutionStatus = 'Running'`);
+      if (count === 3) break;
+      await new Promise((resolve) => {
+        setTimeout(resolve, 100);
+      });
+    }
+    expect(mac).toBe(macFrom('wanted/0'));
+    const looking = createLeases(environment.client);
+    expect((await looking.lease(order('wanted'), [first])).mac).toBe(macFrom(`wanted/${macFrom('wanted/0')}/0`));
+    await expect(looking.lease(order('named-mac', { mac: macFrom('wanted/0') }), [first])).rejects.toMatchObject({
+      type: 'InvalidInput',
+      message: expect.stringContaining('holder has it, in another network') as string,
+    });
+  });
+
   it('is not placed on a dom0 that is drained, and says so when all are', async () => {
     for (const host of ['dom0-a', 'dom0-b', 'dom0-c'])
       await environment.client.workflow.getHandle(dom0WorkflowId(host)).executeUpdate(DOM0_UPDATES.drain, { args: [true] });
@@ -204,6 +231,17 @@ describe('an audit', () => {
       type: 'NoCapacity',
       message: expect.stringContaining('memory is 1 GiB short') as string,
     });
+    // A dom0 that has just registered is listed a moment later.
+    await vi.waitFor(
+      () =>
+        expect(placeAndReserve(session, order('large2', { memoryBytes: 60 * GiB }))).rejects.toMatchObject({
+          type: 'NoCapacity',
+          message: expect.stringContaining(
+            'dom0 xen1 cannot take large2: memory is 55 GiB short (60 GiB asked for, 5 GiB free of 10 GiB)',
+          ) as string,
+        }),
+      { timeout: 20_000, interval: 500 },
+    );
     await expect(activities.reserve(order('named', { dom0: DOM0, ip: '198.51.100.200' }))).rejects.toMatchObject({
       type: 'InvalidInput',
       message: expect.stringContaining('byhand on dom0 xen1 has it') as string,

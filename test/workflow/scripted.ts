@@ -44,6 +44,7 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     createImage: { bytes: 1 },
     fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' },
     bootGuest: { domainId: 1, seconds: 1, rootDevice: '/dev/xvda2', kernel: '6.1.0' },
+    adjustGuest: { isDone: true },
     stopGuest: { how: 'shut down' },
     makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
     setWallclock: {
@@ -77,6 +78,8 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     'discardHalfGolden',
     'growDisk',
     'shrinkDisk',
+    'pauseGuest',
+    'unpauseGuest',
     'retireVolumes',
     'reviveVolumes',
     'promise',

@@ -35,6 +35,11 @@ describe('what the command line cannot understand ends with 2 and one message', 
     [['dom0', 'chek', 'xen1'], /did you mean check/],
     [['worker', 'other'], /unknown command/],
     [['console', 'a', '--lines', 'many', ...NOWHERE], /whole number/],
+    [['network', 'add', '192.0.2.0/24'], /required option '--gateway <IP>'/],
+    [['network', 'add', '192.0.2.0/24', '--gateway', '192.0.2.1', '--dom0', 'xen1', ...NOWHERE], /--dom0 "xen1" must be HOST:BRIDGE/],
+    [['network', 'add', '192.0.2.0/24', '--gateway', '192.0.2.1', '--quarantine', 'long', ...NOWHERE], /whole minutes, from 0 to 10080/],
+    [['dom0', 'drain'], /missing required argument 'HOST'/],
+    [['terminate', 'web1', '--now', ...NOWHERE], /nobody is there to ask/],
   ])('%j', async (argv, reason) => {
     const { code, stdout, stderr } = await run(argv);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -146,5 +151,29 @@ describe('what cannot be reached ends with 5 and says what to do', () => {
     const refused = await run(['list', '--state-dir', folder]);
     expect(refused.code).toBe(5);
     expect(refused.stderr).toContain(folder);
+  });
+});
+
+describe('terminate --now takes all data, and', () => {
+  it('does nothing when another name is typed', async () => {
+    const { code, stderr } = await run(['terminate', 'web1', '--now', ...NOWHERE], { input: 'web2\n', isTTY: true });
+    expect(stderr).toContain('that is not web1: nothing was done');
+    expect(code).not.toBe(0);
+  });
+
+  it.each([
+    ['goes on when its name is typed', [], 'web1\n'],
+    ['asks nobody with --yes', ['--yes'], ''],
+  ])('%s', async (_what, flags, input) => {
+    const { code, stderr } = await run(['terminate', 'web1', '--now', ...flags, ...NOWHERE], { input, isTTY: true });
+    expect(code).toBe(5);
+    expect(stderr).toContain('Temporal does not answer');
+  });
+
+  it('asks nobody where a program reads, and says which flag answers', async () => {
+    expect(errorOf(await run(['terminate', 'web1', '--now', '--json', ...NOWHERE], { isTTY: true }))).toMatchObject({
+      type: 'InvalidInput',
+      field: 'now',
+    });
   });
 });

@@ -12,18 +12,26 @@ export interface Run {
 export interface RunOptions {
   readonly input?: string | Uint8Array;
   readonly env?: Record<string, string>;
+  /** Whether a person types the input. Default: false. */
+  readonly isTTY?: true;
   /** Aborting it is Ctrl-C. */
   readonly interrupt?: AbortSignal;
 }
 
 /** Runs one command. */
-export async function run(argv: readonly string[], { input = '', env = {}, interrupt }: RunOptions = {}): Promise<Run> {
+export async function run(argv: readonly string[], { input = '', env = {}, interrupt, isTTY }: RunOptions = {}): Promise<Run> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const onInterrupt = (listener: () => void): (() => void) => {
     interrupt?.addEventListener('abort', listener);
     return () => interrupt?.removeEventListener('abort', listener);
   };
-  const io: Io = { stdin: Readable.from([Buffer.from(input)]), stdout, stderr, env, onInterrupt };
+  const io: Io = {
+    stdin: Object.assign(Readable.from([Buffer.from(input)]), isTTY === undefined ? {} : { isTTY }),
+    stdout,
+    stderr,
+    env,
+    onInterrupt,
+  };
   const code = await main(argv, io);
   return { code, stdout: textOf(stdout), stderr: textOf(stderr) };
 }

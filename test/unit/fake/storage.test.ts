@@ -72,6 +72,15 @@ describe('bytes of a former tenant', () => {
     expect(dom0.snapshot()).toMatchObject({ freeResidue: [], volumes: [{ name: 'b-root', residue: [] }] });
   });
 
+  test('they are gone when it was wiped in parts, and not before the last one', async () => {
+    const pace = { bytesPerSecond: 200 * 2 ** 20, clock: { nowMs: () => 0, sleep: () => Promise.resolve() } };
+    dom0.faults.add({ match: (call) => call.args.includes('1048576000'), kind: 'fail' });
+    await expect(zeroVolume(host, '/dev/vg01/a-root', { bytes: 2 * GiB, pace })).rejects.toThrow();
+    expect(dom0.snapshot().volumes).toMatchObject([{ residue: ['a'] }]);
+    await zeroVolume(host, '/dev/vg01/a-root', { bytes: 2 * GiB, pace });
+    expect(dom0.snapshot().volumes).toMatchObject([{ holds: 'nothing', residue: [] }]);
+  });
+
   test('a snapshot leaves copies of its origin’s blocks behind', async () => {
     await createSnapshot(host, { vg: 'vg01', origin: 'a-root', name: 'a-backup', bytes: GiB, tags: [] });
     await removeVolume(host, 'vg01', 'a-backup');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { guestRun, hostKeyAnswers, knownHostsLine, makeKey } from '../../../activities/host/guest-ssh.ts';
 import { addressAnswers, hasBridge } from '../../../activities/host/net.ts';
-import { recorded, scriptedHost } from './scripted-host.ts';
+import { recorded, scriptedHost, type ScriptedHost } from './scripted-host.ts';
 
 const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW48xUy4Rs1jNFAQrwme';
 const guest = { ip: '192.168.77.11', keyPath: '/state/provision_key', knownHosts: '/state/known_hosts', command: 'uname -r' };
@@ -47,6 +47,19 @@ describe('a command in a guest', () => {
   });
 });
 
+/** A host whose ssh-keygen writes both halves. */
+async function keyHost(): Promise<ScriptedHost> {
+  const host: ScriptedHost = scriptedHost(async (command) => {
+    const path = /^ssh-keygen .* -f (\S+)$/.exec(command)?.[1];
+    if (path === undefined) return {};
+    await host.files.writeAtomic(path, 'private');
+    await host.files.writeAtomic(`${path}.pub`, `${HOST_KEY} made\n`);
+    return {};
+  });
+  await host.files.makeDirectory('/state');
+  return host;
+}
+
 describe('keys', () => {
   it('make a known_hosts line for exactly one address', () => {
     expect(knownHostsLine('192.168.77.11', `${HOST_KEY} root@web1\n`)).toBe(`192.168.77.11 ${HOST_KEY}\n`);
@@ -67,17 +80,33 @@ describe('keys', () => {
   });
 
   it('that are half there are made again, whole ones are kept', async () => {
-    const host = scriptedHost(() => ({}));
-    await host.files.makeDirectory('/state');
+    const host = await keyHost();
     await host.files.writeAtomic('/state/key', 'half');
-    await expect(makeKey(host, '/state/key', 'guestflow-provision-web1')).rejects.toThrow(/wrote no/);
-    expect(host.calls).toEqual(['ssh-keygen -q -t ed25519 -N  -C guestflow-provision-web1 -f /state/key']);
-    expect(await host.files.info('/state/key')).toBeUndefined();
-    await host.files.writeAtomic('/state/key', 'private');
-    await host.files.writeAtomic('/state/key.pub', `${HOST_KEY} c\n`);
-    expect(await makeKey(host, '/state/key', 'guestflow-provision-web1')).toBe(`${HOST_KEY} c`);
-    expect(host.calls).toHaveLength(1);
+    expect(await makeKey(host, '/state/key', 'guestflow-provision-web1')).toBe(`${HOST_KEY} made`);
+    expect(String(await host.files.read('/state/key'))).toBe('private');
+    expect(await host.files.list('/state')).toEqual(['key', 'key.pub']);
+    const calls = host.calls.length;
+    expect(await makeKey(host, '/state/key', 'guestflow-provision-web1')).toBe(`${HOST_KEY} made`);
+    expect(host.calls).toHaveLength(calls);
   });
+
+  it.each([
+    ['public', 'private', ''],
+    ['private', '', `${HOST_KEY} old\n`],
+  ])(
+    'whose %s half a power cut has left empty are made again, and are on the disk before they have their names',
+    async (_half, key, pub) => {
+      const host = await keyHost();
+      await host.files.writeAtomic('/state/key', key);
+      await host.files.writeAtomic('/state/key.pub', pub);
+      expect(await makeKey(host, '/state/key', 'guestflow-provision-web1')).toBe(`${HOST_KEY} made`);
+      expect(host.calls).toEqual([
+        'ssh-keygen -q -t ed25519 -N  -C guestflow-provision-web1 -f /state/key.guestflow-part',
+        'sync -- /state/key.guestflow-part',
+        'sync -- /state/key.guestflow-part.pub',
+      ]);
+    },
+  );
 });
 
 describe('the network', () => {

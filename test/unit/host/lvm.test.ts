@@ -11,6 +11,7 @@ import {
   volumeGroup,
   zeroVolume,
 } from '../../../activities/host/lvm.ts';
+import type { Clock } from '../../../activities/host/pace.ts';
 import { recorded, scriptedHost, type Answer } from './scripted-host.ts';
 
 describe('reports', () => {
@@ -115,4 +116,71 @@ it('wiping tells how far it is, in the words of the real tool', async () => {
   await zeroVolume(host, '/dev/vg01/del-web1-root', { bytes: 67_108_864, onProgress: (bytes) => done.push(bytes) });
   expect(done).toEqual([67_108_864]);
   expect(host.calls).toEqual(['blkdiscard --zeroout --verbose --step 268435456 /dev/vg01/del-web1-root']);
+});
+
+describe('wiping at a bounded rate', () => {
+  const GiB = 2 ** 30;
+  const RATE = 200 * 2 ** 20;
+
+  /** A device that zeroes this fast, and time that goes by only when it does, or when somebody rests. */
+  function slowHost(bytesPerSecond: number): { host: ReturnType<typeof scriptedHost>; clock: Clock; rests: number[]; now: () => number } {
+    const rests: number[] = [];
+    let nowMs = 0;
+    const host = scriptedHost((command) => {
+      const [, at = '0', length] = /--offset (\d+)(?: --length (\d+))?/.exec(command) ?? [];
+      nowMs += ((length === undefined ? GiB - Number(at) : Number(length)) / bytesPerSecond) * 1000;
+      return {};
+    });
+    const clock: Clock = {
+      nowMs: () => nowMs,
+      sleep: (ms, signal) => {
+        signal?.throwIfAborted();
+        rests.push(ms);
+        nowMs += ms;
+        return Promise.resolve();
+      },
+    };
+    return { host, clock, rests, now: () => nowMs };
+  }
+
+  it('rests after each part, so that no second sees more than the rate, and wipes the whole device without a gap', async () => {
+    const { host, clock, rests, now } = slowHost(10 * RATE);
+    await zeroVolume(host, '/dev/vg01/v', { bytes: GiB, pace: { bytesPerSecond: RATE, clock } });
+    expect(now()).toBeCloseTo((GiB / RATE) * 1000, 3);
+    expect(rests.slice(0, -1).every((ms) => Math.abs(ms - 900) < 1)).toBe(true);
+    const parts = host.calls.map((command) => /--offset (\d+)(?: --length (\d+))? \/dev/.exec(command)?.slice(1).map(Number));
+    expect(parts).toEqual([
+      [0, RATE],
+      [RATE, RATE],
+      [2 * RATE, RATE],
+      [3 * RATE, RATE],
+      [4 * RATE, RATE],
+      [5 * RATE, NaN],
+    ]);
+  });
+
+  it('never rests where the disks are slower than the rate', async () => {
+    const { host, clock, rests } = slowHost(RATE / 2);
+    await zeroVolume(host, '/dev/vg01/v', { bytes: GiB, pace: { bytesPerSecond: RATE, clock } });
+    expect(rests).toEqual([]);
+  });
+
+  it('ends in a rest when it is cancelled', async () => {
+    const { host, clock } = slowHost(10 * RATE);
+    const cancelled = new AbortController();
+    const resting: Clock = {
+      ...clock,
+      sleep: (ms, signal) => {
+        cancelled.abort(new Error('cancelled'));
+        return clock.sleep(ms, signal);
+      },
+    };
+    const wiping = zeroVolume(host, '/dev/vg01/v', {
+      bytes: GiB,
+      pace: { bytesPerSecond: RATE, clock: resting },
+      signal: cancelled.signal,
+    });
+    await expect(wiping).rejects.toThrow('cancelled');
+    expect(host.calls).toHaveLength(1);
+  });
 });

@@ -7,6 +7,7 @@ import {
   dryRun,
   findDomain,
   parseDomainList,
+  parseVcpuList,
   parseXlInfo,
   plainText,
 } from '../../../activities/host/xl.ts';
@@ -34,6 +35,21 @@ describe('xl list', () => {
     expect((await findDomain(host, '17'))?.id).toBe(5);
     expect(host.calls).toEqual(['xl list', 'xl list']);
   });
+});
+
+it('xl vcpu-list is read: names with spaces, and vcpus that are off', () => {
+  const text = [
+    'Name                                ID  VCPU   CPU State   Time(s) Affinity (Hard / Soft)',
+    'Domain-0                             0     0    1   r--      63.2  all / all',
+    'old guest 7                          4     0    0   -b-       1.3  all / all',
+    'old guest 7                          4     1    -   --p       0.0  all / all',
+    '',
+  ].join('\n');
+  expect(parseVcpuList(text)).toEqual([
+    { domainId: 0, vcpu: 0, online: true },
+    { domainId: 4, vcpu: 0, online: true },
+    { domainId: 4, vcpu: 1, online: false },
+  ]);
 });
 
 it('xl info is read as the real tool prints it', () => {

@@ -23,7 +23,7 @@ describe('settings of a dom0', () => {
     const settings = parseDom0Settings({ network: NETWORK }, 'dom0.yaml');
     expect(settings.host).toMatch(/^[a-z0-9.-]+$/);
     expect(settings.kernel).toMatch(/^\/boot\/vmlinuz-/);
-    expect(settings).toMatchObject({ volumeGroup: 'vg01', bulkSlots: 1, shutdownGraceSeconds: 600 });
+    expect(settings).toMatchObject({ volumeGroup: 'vg01', bulkSlots: 1, wipeMiBPerSecond: 200, shutdownGraceSeconds: 600 });
   });
 
   it.each([
@@ -34,6 +34,7 @@ describe('settings of a dom0', () => {
     ['a path that climbs', { network: NETWORK, imageDir: '/home/../etc' }, 'imageDir'],
     ['a path that is not absolute', { network: NETWORK, backupDir: 'backups' }, 'backupDir'],
     ['a volume group that would be an option', { network: NETWORK, volumeGroup: '-vg' }, 'volumeGroup'],
+    ['a rate of wiping that is none', { network: NETWORK, wipeMiBPerSecond: -1 }, 'wipeMiBPerSecond'],
     ['too many bulk slots', { network: NETWORK, bulkSlots: 3 }, 'bulkSlots'],
     ['a grace time above the unit’s', { network: NETWORK, shutdownGraceSeconds: 3601 }, 'shutdownGraceSeconds'],
     ['a document that is no map', ['network'], undefined],

@@ -2,11 +2,22 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { dom0SettingsSchema } from '../../../contract/dom0-settings.ts';
 import { cfgHeader } from '../../../activities/marks.ts';
+import { parseDomainEnd } from '../../../activities/host/xl-log.ts';
 import { holdings } from '../../../activities/steps/holdings.ts';
 import { createFakeDom0, type FakeDom0, type FakeHost } from '../../../fake/index.ts';
-import { guestsWithoutDomain, watchDomains } from '../../../worker/watch.ts';
+import { lookAtGuests, watchDomains } from '../../../worker/watch.ts';
 
 const NETWORK = { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' };
+const DOMAIN = {
+  memoryMiB: 256,
+  vcpus: 1,
+  kernel: '',
+  onCrash: 'restart',
+  state: 'running',
+  startedAt: 0,
+  looksLeft: 0,
+  booted: true,
+} as const;
 const QUIET = { info: () => undefined, warn: () => undefined };
 
 let dom0: FakeDom0;
@@ -36,7 +47,7 @@ describe('guests without a domain', () => {
       { name: 'suspended', order: 'o2', linked: false },
       { name: 'byhand', linked: true },
     ]);
-    expect(await guestsWithoutDomain(host)).toEqual([{ guest: 'web1', order: 'o1' }]);
+    expect(await lookAtGuests(host)).toEqual({ running: [], missing: [{ guest: 'web1', order: 'o1' }] });
   });
 
   it('are told once, though xenstore cannot be watched', async () => {
@@ -53,6 +64,62 @@ describe('guests without a domain', () => {
     const client = { workflow: { getHandle } } as unknown as Parameters<typeof watchDomains>[0]['client'];
     await watchDomains({ client, host, log: QUIET, signal: stop.signal, settleMs: 0 });
     expect(told).toEqual([['guest/web1', 'domainGone', { order: 'o1' }]]);
+  });
+});
+
+describe('how a domain ended', () => {
+  it.each([
+    ['a shutdown from inside', 'Domain 5 has shut down, reason code 0 0x0\nAction for shutdown reason code 0 is destroy\n', 'shutdown'],
+    ['a crash', 'Domain 5 has shut down, reason code 3 0x3\nAction for shutdown reason code 3 is restart\nDone. Rebooting now\n', 'crash'],
+    ['a watchdog', 'Domain 5 has shut down, reason code 4 0x4\n', 'crash'],
+    ['a crash, and a reboot since', 'Domain 5 has shut down, reason code 3 0x3\nDomain 6 has shut down, reason code 1 0x1\n', undefined],
+    ['a crash, and an end from outside since', 'Domain 5 has shut down, reason code 3 0x3\nDomain 6 has been destroyed.\n', undefined],
+    ['no end', 'Waiting for domain web1 (domid 5) to die [pid 4711]\n', undefined],
+    ['what a guest might want it to say', 'libxl: info: Domain 5 has shut down, reason code 0 0x0\n', undefined],
+  ])('is read from the log of its xl: %s', (_what, text, end) => {
+    expect(parseDomainEnd(text)).toBe(end);
+  });
+
+  it('is told to its guest, and so is a crash after which Xen has started it again; what was so at the first look is not', async () => {
+    const host = await dom0With([
+      { name: 'off', order: 'o1', linked: true },
+      { name: 'loops', order: 'o2', linked: true },
+      { name: 'reboots', order: 'o3', linked: true },
+      { name: 'away', order: 'o4', linked: true },
+    ]);
+    const log = (name: string, code: number): Promise<void> =>
+      host.files.writeAtomic(`/var/log/xen/xl-${name}.log`, `Domain 1 has shut down, reason code ${String(code)} 0x0\n`);
+    await host.files.makeDirectory('/var/log/xen');
+    await log('away', 0);
+    const start = (name: string, id: number): void => {
+      dom0.state.domains = dom0.state.domains.filter((domain) => domain.name !== name);
+      dom0.state.domains.push({ ...DOMAIN, disks: [], bridges: [], liveSysctl: {}, name, id, cfgPath: `/etc/xen/${name}.cfg` });
+    };
+    for (const [index, name] of ['off', 'loops', 'reboots'].entries()) start(name, index + 1);
+    const stop = new AbortController();
+    const told: unknown[] = [];
+    const getHandle = (id: string): object => ({
+      signal: async (_name: string, argument: object) => {
+        told.push([id, argument]);
+        if (told.length === 1) {
+          // What happens until the next look.
+          dom0.state.domains = dom0.state.domains.filter(({ name }) => name !== 'off');
+          await log('off', 0);
+          start('loops', 7);
+          await log('loops', 3);
+          start('reboots', 8);
+          await log('reboots', 1);
+        }
+        if (told.length === 3) stop.abort();
+      },
+    });
+    const client = { workflow: { getHandle } } as unknown as Parameters<typeof watchDomains>[0]['client'];
+    await watchDomains({ client, host, log: QUIET, signal: stop.signal, settleMs: 0, lookAgainMs: 1 });
+    expect(told).toEqual([
+      ['guest/away', { order: 'o4' }],
+      ['guest/off', { order: 'o1', how: 'shutdown' }],
+      ['guest/loops', { order: 'o2', how: 'crash', isBack: true }],
+    ]);
   });
 });
 

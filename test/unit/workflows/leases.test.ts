@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NetworkSettings, NetworkState } from '../../../contract/capacity-types.ts';
 import { ip6Of, macFrom } from '../../../workflows/lease-names.ts';
-import { joined, lease, newNetwork, replaced, returned } from '../../../workflows/leases.ts';
+import { joined, lease, newNetwork, replaced, returned, withOtherMac } from '../../../workflows/leases.ts';
 
 const START = Date.parse('2026-01-01T00:00:00.000Z');
 const at = (seconds: number): string => new Date(START + seconds * 1000).toISOString();
@@ -142,9 +142,51 @@ describe('a network', () => {
 
   it('with a /64 gives each lease an IPv6 address that says its IPv4 address', () => {
     expect(lease(network('192.0.2.0/29', { ipv6: '2001:db8:0:1::/64' }), of('a'), at(0))).toMatchObject({
-      lease: { ip6: '2001:db8:0:1:192:0:2:2' },
+      lease: { ip6: '2001:db8:0:1:192:0:2:2', gateway6: '2001:db8:0:1::1' },
     });
+    const named = network('192.0.2.0/29', { ipv6: '2001:db8:0:1::/64', ipv6Gateway: 'fe80::1' });
+    expect(lease(named, of('a'), at(0))).toMatchObject({ lease: { gateway6: 'fe80::1' } });
     expect(ip6Of('2001:db8::/64', '192.0.2.10')).toBe('2001:db8:0:0:192:0:2:10');
+  });
+});
+
+describe('an IPv6 address', () => {
+  it('stays its guest’s through its quarantine, and is nobody else’s for as long', () => {
+    const six = (answer: ReturnType<typeof lease>): string | undefined => ('type' in answer ? answer.message : answer.lease.ip6);
+    const first = lease(network('192.0.2.0/29', { ipv6: '2001:db8::/64' }), of('a'), at(0));
+    if ('type' in first) throw new Error(first.message);
+    const given = returned(first.state, of('a'), at(10));
+    expect(six(lease(given, of('b'), at(20)))).not.toBe(first.lease.ip6);
+    expect(six(lease(given, of('a'), at(20)))).toBe(first.lease.ip6);
+    expect(six(lease(given, of('b'), at(10 + 901)))).toBe(first.lease.ip6);
+  });
+
+  it.each([
+    ['2001:db8::/64', true],
+    ['2001:db8:1:2::/64', true],
+    ['2001:db8:1:2:0:0:0:0/64', true],
+    ['::/64', true],
+    ['2001:db8::1/64', false],
+    ['2001:db8::/48', false],
+    ['2001:db8::1::/64', false],
+    ['2001:db8:1:2:3:4:5:6:7::/64', false],
+    ['2001:db8:12345::/64', false],
+    ['192.0.2.0/64', false],
+  ])('belongs to a /64: %s', (prefix, isOne) => {
+    expect(ip6Of(prefix, '192.0.2.10') !== undefined).toBe(isOne);
+  });
+
+  it.each([
+    [{ ipv6Gateway: '2001:db8::1' }, 'needs an IPv6 network'],
+    [{ ipv6: '2001:db8::/64', ipv6Gateway: 'fe80::1%eth0' }, 'no IPv6 address'],
+    [{ ipv6: '2001:db8::/64', ipv6Gateway: '192.0.2.1' }, 'no IPv6 address'],
+  ])('has a gateway that is one: %j', (more, reason) => {
+    const settings = { gateway: '192.0.2.1', ranges: [], exclude: [], quarantineSeconds: 900, ...more };
+    expect(joined(network(), { gateway: '192.0.2.1', members: [], settings })).toMatchObject({
+      type: 'InvalidInput',
+      field: 'ipv6Gateway',
+      message: expect.stringContaining(reason) as string,
+    });
   });
 });
 
@@ -156,6 +198,16 @@ describe('a MAC', () => {
         expect(macFrom(name)).toBe(macFrom(name));
       }),
     );
+  });
+
+  it('that another network has given gives way to the next of that name; asked twice, to the same one', () => {
+    const first = take(network(), 'a');
+    const asked = { ...of('a'), mac: first.mac };
+    const second = withOtherMac(first.state, asked, at(1));
+    if ('type' in second) throw new Error(second.message);
+    expect(second.lease).toMatchObject({ ip: first.ip, mac: macFrom(`a/${first.mac}/0`) });
+    expect(withOtherMac(second.state, asked, at(2))).toMatchObject({ lease: second.lease });
+    expect(withOtherMac(second.state, { ...asked, order: 'another' }, at(2))).toMatchObject({ type: 'NotOurs' });
   });
 
   it('that is ordered and another guest’s is refused', () => {
