@@ -158,7 +158,7 @@ describe('an order that is paid for and not complete', () => {
     await send(event('order.unsuspended', order, 0));
     const shown = await until(
       async () => (await listOrders(bench.session, true)).find((status) => status.order === order),
-      (found) => found.doing !== '',
+      (found) => found !== undefined && found.doing !== '',
     );
     expect(shown).toMatchObject({
       phase: 'waiting',
