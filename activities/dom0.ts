@@ -9,6 +9,7 @@ import { disableAutostart, enableAutostart } from './steps/autostart.ts';
 import { bootGuest, destroyGuest, pauseGuest, stopGuest, unpauseGuest } from './steps/boot.ts';
 import { fixCfg } from './steps/cfg-fix.ts';
 import { createImage, discardHalfGolden, ensureGolden } from './steps/create-image.ts';
+import { undoBackup } from './steps/half-backups.ts';
 import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
 import { dropImage, makeVolumes } from './steps/lvm-migration.ts';
 import { takeBackup } from './steps/nightly-backup.ts';
@@ -18,7 +19,7 @@ import { growDisk, shrinkDisk } from './steps/resize-disk.ts';
 import { retireVolumes, reviveVolumes } from './steps/retire.ts';
 import { sealGuest } from './steps/seal.ts';
 import { setWallclock } from './steps/sysctl-wallclock.ts';
-import { removeBackups, removeCfg, removeGuestState, removeImage, removeSnapshot, removeVolumes } from './steps/undo.ts';
+import { removeBackups, removeCfg, removeGuestState, removeImage, removeVolumes } from './steps/undo.ts';
 
 const nothing = z.undefined();
 const resizeInput = z.object({ ref: guestRefSchema, bytes: guestSpecSchema.shape.diskBytes });
@@ -66,7 +67,8 @@ export function createDom0Activities(context: Dom0Context) {
       dropImage: activity(guestSpecSchema, byName, dropImage),
       removeImage: activity(guestRefSchema, byName, removeImage),
       removeCfg: activity(guestRefSchema, byName, removeCfg),
-      removeSnapshot: activity(guestRefSchema, byName, removeSnapshot),
+      // By this name it is known in the histories of workflows that run.
+      removeSnapshot: activity(guestRefSchema, byName, undoBackup),
       removeBackups: activity(guestRefSchema, byName, removeBackups),
       removeGuestState: activity(guestRefSchema, byName, removeGuestState),
       retireVolumes: activity(guestRefSchema, byName, retireVolumes),

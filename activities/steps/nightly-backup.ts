@@ -5,11 +5,11 @@ import { formatSize, MiB } from '../../contract/sizes.ts';
 import { dumpToFile, listDump, unsafeForDump } from '../host/dump.ts';
 import { fsInfo, replayJournal } from '../host/ext4.ts';
 import { createSnapshot, devicePath, listVolumes, volumeGroup, type Volume } from '../host/lvm.ts';
-import { PART_SUFFIX } from '../host/host.ts';
 import { guestPaths, guestVolumes } from '../guest-paths.ts';
 import { makeMarkedDirectory } from '../half-made.ts';
 import { mustOwn, volumeOwner, volumeTags } from '../marks.ts';
 import type { StepEnv } from '../step.ts';
+import { discardHalfBackups } from './half-backups.ts';
 import { removeSnapshot } from './undo.ts';
 
 /** A snapshot must hold what the guest writes while it is dumped: as large as its origin where the group allows, never less than this part. */
@@ -119,11 +119,7 @@ async function ensureBackupDirectory(env: StepEnv, ref: GuestRef): Promise<strin
   const { files } = env.host;
   const directory = guestPaths(env.settings, ref.name).backups;
   await makeMarkedDirectory(files, directory, ref);
-  const names = await files.list(directory);
-  for (const name of names) {
-    const isUnrecorded = name.endsWith('.dump.zst') && !names.includes(`${name.slice(0, -'.dump.zst'.length)}.json`);
-    if (name.endsWith(PART_SUFFIX) || isUnrecorded) await files.remove(`${directory}/${name}`);
-  }
+  await discardHalfBackups(env, ref);
   return directory;
 }
 

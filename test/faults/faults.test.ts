@@ -11,7 +11,7 @@ it(
     const { cases, failed } = await runFaults({
       say: (line) => {
         said.push(line);
-        console.log(line);
+        process.stdout.write(`${line}\n`);
       },
     });
     expect(failed, said.join('\n')).toBe(0);

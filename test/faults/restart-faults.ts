@@ -52,7 +52,7 @@ interface Restart {
   readonly who: string;
   /** At each undo, too. A server that restarts does not know which calls are undos. */
   readonly isForUndo: boolean;
-  act(matrix: RestartMatrix): Promise<void>;
+  readonly act: (matrix: RestartMatrix) => Promise<void>;
 }
 
 /** What goes and comes back. */

@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
-import type { Payload } from '@temporalio/common';
+import { defineSearchAttributeKey, type Payload } from '@temporalio/common';
 import { Webhook } from 'standardwebhooks';
 import Stripe from 'stripe';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createPayloadCodec, isEncrypted } from '../../client/codec/codec.ts';
 import { parseCodecKeys, type CodecKey } from '../../client/codec/keys.ts';
+import { SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { everythingIn, placesOf, plant, PLANTED_DOM0, plantNames } from './secrets/plants.ts';
 import { BROKEN, createWorld, type World } from './secrets/world.ts';
 
@@ -123,16 +124,19 @@ async function orderOverHttp(world: World, secrets: Secrets, names: Names, token
 }
 
 const GUESTS = 3;
+const PHASE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, 'KEYWORD');
 
 /** Waits until all guests run, those that were ordered over HTTP among them, and somebody was told. */
 async function awaitGuests(world: World, client: Client): Promise<void> {
-  for (const deadline = Date.now() + 200_000; ; await sleep(200)) {
+  const deadline = Date.now() + 200_000;
+  for (;;) {
     const phases: string[] = [];
-    for await (const { workflowId, searchAttributes } of client.workflow.list({ query: `WorkflowType = 'guest'` }))
-      phases.push(`${workflowId} ${String((searchAttributes as Record<string, unknown[]>)['GuestflowPhase']?.[0])}`);
+    for await (const { workflowId, typedSearchAttributes } of client.workflow.list({ query: `WorkflowType = 'guest'` }))
+      phases.push(`${workflowId} ${String(typedSearchAttributes.get(PHASE))}`);
     const isTold = world.received.some((body) => body.includes('guest.running'));
     if (phases.filter((phase) => phase.endsWith(' running')).length === GUESTS && isTold) return;
     if (Date.now() > deadline) throw new Error(`not all guests run: ${phases.join(', ')}; ${String(world.received.length)} webhooks came`);
+    await sleep(200);
   }
 }
 

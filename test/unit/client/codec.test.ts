@@ -11,7 +11,7 @@ import { readFailureMessage, readPayload } from '../../../client/codec/read.ts';
 import { findEndpoint } from '../../../client/config.ts';
 
 const [OLD, NEW] = [codecKey(Buffer.alloc(32, 1)), codecKey(Buffer.alloc(32, 2))];
-const toPayload = (value: unknown): Payload => defaultPayloadConverter.toPayload(value)!;
+const toPayload = (value: unknown): Payload => defaultPayloadConverter.toPayload(value);
 
 async function encoded(value: unknown, keys = [NEW]): Promise<Payload> {
   const [payload] = await createPayloadCodec(keys).encode([toPayload(value)]);

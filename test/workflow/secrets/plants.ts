@@ -19,7 +19,7 @@ export function plant() {
     passwordInRequest: `Pw${word()}`,
     hashFromBilling: hash(),
     hashFromApi: hash(),
-    privateKey: `${word(32)}`,
+    privateKey: word(32),
     stripeSecret: `whsec_${word()}`,
     signupSecret: webhookSecret(),
     notifySecret: webhookSecret(),

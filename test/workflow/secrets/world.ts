@@ -97,7 +97,10 @@ function listenersOn(port: number): string[] {
 }
 
 async function until(what: string, isTrue: () => boolean | Promise<boolean>, log?: string): Promise<void> {
-  for (const deadline = Date.now() + START_MS; Date.now() < deadline; await sleep(50)) if (await isTrue()) return;
+  for (const deadline = Date.now() + START_MS; Date.now() < deadline; ) {
+    if (await isTrue()) return;
+    await sleep(50);
+  }
   throw new Error(`${what} did not happen${log === undefined ? '' : `: ${readFileSync(log, 'utf8').slice(-3_000)}`}`);
 }
 
@@ -143,9 +146,17 @@ async function start(directory: string, started: Started, secrets: ReturnType<ty
   const temporal = await startEmbeddedTemporal({ stateDir: directory, port: await freePort(17_233), uiPort: await freePort(18_233) });
   started.add(() => temporal.stop());
   const [hooks, gatewayPort, metricsPort] = await Promise.all([receiver(received), freePort(18_480), freePort(19_464)]);
-  started.add(() => new Promise((resolve) => hooks.close(resolve)));
+  started.add(
+    () =>
+      new Promise<void>((resolve) => {
+        hooks.close(() => resolve());
+      }),
+  );
   const seen = watchProcesses();
-  started.add(() => Promise.resolve(seen.stop()));
+  started.add(() => {
+    seen.stop();
+    return Promise.resolve();
+  });
   const { address } = temporal;
   const logs: string[] = [];
   const run = async (name: string, args: readonly string[], own: Record<string, string> = {}): Promise<string> => {
