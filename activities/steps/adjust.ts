@@ -58,12 +58,8 @@ async function change({ host, settings }: StepEnv, spec: GuestSpec, { id, memory
 }
 
 /** The guest does it, not Xen: one without the drivers, or against it, never does. */
-async function awaitFollowed(
-  { host, signal, progress }: StepEnv,
-  spec: GuestSpec,
-  id: number,
-  limitMs: number,
-): Promise<string | undefined> {
+async function awaitFollowed(env: StepEnv, spec: GuestSpec, id: number, limitMs: number): Promise<string | undefined> {
+  const { host, signal } = env;
   const mib = spec.memoryBytes / MiB;
   const deadline = performance.now() + limitMs;
   for (;;) {
@@ -73,7 +69,7 @@ async function awaitFollowed(
     if (Math.abs(found.memoryMiB - mib) <= NEARLY_MIB && online === spec.vcpus) return undefined;
     const has = `it has ${String(found.memoryMiB)} MiB and ${String(online)} vcpus, and is to have ${String(mib)} MiB and ${String(spec.vcpus)}`;
     if (performance.now() + POLL_MS > deadline) return `${spec.name} did not follow within ${String(limitMs / 1000)} s: ${has}`;
-    progress(`waiting for ${spec.name} to follow: ${has}`);
+    env.progress(`waiting for ${spec.name} to follow: ${has}`);
     await sleep(POLL_MS, undefined, { signal });
   }
 }
