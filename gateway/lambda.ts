@@ -57,7 +57,7 @@ function toRequest(event: LambdaRequest): Request | Refusal {
 
 /** Another trigger of the function, or payload format 1.0, which has its path elsewhere. */
 function isPayload2(event: unknown): event is LambdaRequest {
-  const { rawPath, requestContext } = (event ?? {}) as Partial<LambdaRequest>;
+  const { rawPath, requestContext } = (event ?? {}) as { rawPath?: unknown; requestContext?: { http?: { method?: unknown } } };
   return typeof rawPath === 'string' && rawPath.startsWith('/') && typeof requestContext?.http?.method === 'string';
 }
 

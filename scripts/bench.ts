@@ -62,8 +62,7 @@ async function benchGateway(orders: number): Promise<void> {
   const world = await createWorld(orders);
   try {
     const { figures } = await rage(world, { orders, deliveries: orders * 20, seed: 1, kills: 0 });
-    for (const [name, value] of Object.entries(figures))
-      process.stdout.write(`${`gateway ${name}`.padEnd(32)}${typeof value === 'object' ? JSON.stringify(value) : String(value)}\n`);
+    for (const [name, value] of Object.entries(figures)) process.stdout.write(`${`gateway ${name}`.padEnd(32)}${JSON.stringify(value)}\n`);
   } finally {
     await world.close();
   }

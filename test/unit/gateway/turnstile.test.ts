@@ -72,11 +72,7 @@ it('keeps its room when work fails for another reason', async () => {
 
 it('does not begin what nobody waits for', async () => {
   const turnstile = createTurnstile(1, () => false);
-  expect(
-    await turnstile.pass(
-      () => Promise.reject(new Error('begun')),
-      () => false,
-    ),
-  ).toBeUndefined();
+  const work = (): Promise<string> => Promise.reject(new Error('begun'));
+  expect(await turnstile.pass(work, () => false)).toBeUndefined();
   expect(await width(turnstile)).toBe(1);
 });
