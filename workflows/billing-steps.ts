@@ -125,7 +125,7 @@ async function followUp(state: OrderState, request: NonNullable<Work['pending']>
       const type = TOLD[request.kind];
       const { graceUntil } = outcome.result;
       const done = request.change === undefined ? work.done : { ...work.done, plan: request.change.plan };
-      const next: Work = { ...work, done, polls: 0, tries: 0 };
+      const next: Work = { ...work, done, polls: 0, tries: 0, doing: '' };
       save(next);
       return {
         work: type === undefined ? next : await tell(state, next, type, graceUntil === undefined ? {} : { graceUntil }),

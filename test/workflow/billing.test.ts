@@ -66,6 +66,11 @@ describe('an order of billing', () => {
       () => bench.guest(order),
       ({ plan }) => plan === 'large',
     );
+    // An order that rests says that it does nothing.
+    await until(
+      () => bench.order(order),
+      ({ phase, doing }) => phase === 'settled' && doing === '',
+    );
     await send(event('order.terminated', order, 4));
     await settled(order, 'terminating');
     expect((await bench.guest(order)).graceUntil).toBeDefined();
