@@ -110,7 +110,7 @@ describe('many events at once', () => {
       begun += 1;
       return new Promise(() => undefined);
     });
-    const sink = createEventSink(() => Promise.resolve(session), 100);
+    const sink = createEventSink(() => Promise.resolve(session), 1_000);
     const outcomes = await Promise.allSettled(
       Array.from({ length: 100 }, (_, index) => sink.deliver(event({ id: `signup/msg_${index}` }))),
     );

@@ -97,7 +97,7 @@ function listenersOn(port: number): string[] {
 }
 
 async function until(what: string, isTrue: () => boolean | Promise<boolean>, log?: string): Promise<void> {
-  for (const deadline = Date.now() + START_MS; Date.now() < deadline; ) {
+  for (const deadline = Date.now() + START_MS; Date.now() < deadline;) {
     if (await isTrue()) return;
     await sleep(50);
   }
