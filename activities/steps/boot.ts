@@ -24,7 +24,11 @@ const MOST_RESTARTS = 3;
 /** Asked of a guest over the bridge: answering it is "booted". */
 export const HELLO_SCRIPT = 'uname -r; findmnt -n -o SOURCE /; df -B1 --output=size / | tail -n 1';
 
-async function sayHello(env: StepEnv, ref: GuestRef, ip: string): Promise<{ kernel: string; rootDevice: string } | undefined> {
+/** What a guest says when it is asked; undefined: nothing yet. */
+type Answer = { readonly kernel: string; readonly rootDevice: string } | undefined;
+type Ask = (env: StepEnv, ref: GuestRef, ip: string) => Promise<Answer>;
+
+async function sayHello(env: StepEnv, ref: GuestRef, ip: string): Promise<Answer> {
   const paths = guestPaths(env.settings, ref.name);
   try {
     const { stdout } = await guestRun(env.host, {
@@ -44,17 +48,16 @@ async function sayHello(env: StepEnv, ref: GuestRef, ip: string): Promise<{ kern
 }
 
 /** A sealed guest has no key of ours any more; that sshd shows the guest's own host key is its answer. */
-async function showsItsKey(env: StepEnv, ref: GuestRef, ip: string): Promise<{ kernel: string; rootDevice: string } | undefined> {
+async function showsItsKey(env: StepEnv, ref: GuestRef, ip: string): Promise<Answer> {
   const known = (await env.host.files.read(guestPaths(env.settings, ref.name).knownHosts))?.toString('utf8').trim() ?? '';
   return (await hostKeyAnswers(env.host, ip, known.split(' ').slice(1, 3).join(' '))) ? { kernel: '', rootDevice: '' } : undefined;
 }
 
-async function awaitAnswer(env: StepEnv, ref: GuestRef, ip: string): Promise<{ kernel: string; rootDevice: string }> {
-  const sealed = (await env.host.files.info(guestPaths(env.settings, ref.name).provisionKey)) === undefined;
+async function awaitAnswer(env: StepEnv, ref: GuestRef, ip: string, ask: Ask): Promise<NonNullable<Answer>> {
   const started = Date.now();
   const seen = new Set<number>();
   for (;;) {
-    const answer = sealed ? await showsItsKey(env, ref, ip) : await sayHello(env, ref, ip);
+    const answer = await ask(env, ref, ip);
     if (answer !== undefined) return answer;
     const seconds = Math.round((Date.now() - started) / 1000);
     const domain = await findDomain(env.host, ref.name);
@@ -90,6 +93,19 @@ async function notAnswering(env: StepEnv, ref: GuestRef, what: string): Promise<
 
 /** Starts the domain unless it runs, and waits for the guest's answer. */
 export async function bootGuest(env: StepEnv, spec: GuestSpec): Promise<BootResult> {
+  const sealed = (await env.host.files.info(guestPaths(env.settings, spec.name).provisionKey)) === undefined;
+  return start(env, spec, sealed ? showsItsKey : sayHello);
+}
+
+/**
+ * For a step that works in the guest: starts one that has gone off since it was booted (its dom0 lost power), and waits for one that is still
+ * starting. Its host key is answer enough: an attempt that was cut short may have sealed it.
+ */
+export async function mustBeUp(env: StepEnv, spec: GuestSpec): Promise<void> {
+  await start(env, spec, showsItsKey);
+}
+
+async function start(env: StepEnv, spec: GuestSpec, ask: Ask): Promise<BootResult> {
   const paths = guestPaths(env.settings, spec.name);
   const cfg = await env.host.files.read(paths.cfg);
   if (cfg === undefined) throw new GuestflowError('NotFound', `${paths.cfg} is missing: ${spec.name} cannot be started`);
@@ -105,7 +121,7 @@ export async function bootGuest(env: StepEnv, spec: GuestSpec): Promise<BootResu
     env.progress(`xl create ${spec.name}`);
     await createDomain(env.host, paths.cfg, { timeoutMs: 5 * 60_000, signal: env.signal });
   }
-  const answer = await awaitAnswer(env, spec, spec.network.ip);
+  const answer = await awaitAnswer(env, spec, spec.network.ip, ask);
   const domain = await findDomain(env.host, spec.name);
   return { domainId: domain?.id ?? -1, seconds: Math.round((Date.now() - started) / 100) / 10, ...answer };
 }

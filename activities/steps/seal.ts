@@ -4,6 +4,7 @@ import { GuestflowError } from '../../contract/errors.ts';
 import { guestRun } from '../host/guest-ssh.ts';
 import { guestPaths } from '../guest-paths.ts';
 import type { StepEnv } from '../step.ts';
+import { mustBeUp } from './boot.ts';
 import { provisionKeyComment } from './create-image.ts';
 
 /** Run in the guest: takes the line with the comment that comes on standard input out of authorized_keys. */
@@ -23,6 +24,7 @@ export async function sealGuest(env: StepEnv, spec: GuestSpec): Promise<{ sealed
   const paths = guestPaths(env.settings, spec.name);
   const target = { ip: spec.network.ip, keyPath: paths.provisionKey, knownHosts: paths.knownHosts, signal: env.signal };
   if ((await host.files.info(paths.provisionKey)) === undefined) return { sealed: true };
+  await mustBeUp(env, spec);
   // Exit 255 is ssh's own: a killed attempt may have sealed the guest already, and its key is refused now.
   const first = await guestRun(host, {
     ...target,

@@ -5,6 +5,7 @@ import { guestRun } from '../host/guest-ssh.ts';
 import { consoleTail } from '../host/xl.ts';
 import { guestPaths } from '../guest-paths.ts';
 import type { StepEnv } from '../step.ts';
+import { mustBeUp } from './boot.ts';
 
 /**
  * Run in the guest by its root. Says what it found as `key=value` lines.
@@ -46,6 +47,7 @@ const EXIT_REASONS: Readonly<Record<number, string>> = {
 /** Sets what this guest's kernel needs, and measures its clock. */
 export async function setWallclock(env: StepEnv, spec: GuestSpec): Promise<WallclockResult> {
   const paths = guestPaths(env.settings, spec.name);
+  await mustBeUp(env, spec);
   const before = Date.now();
   const result = await guestRun(env.host, {
     ip: spec.network.ip,

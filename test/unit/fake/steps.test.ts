@@ -46,3 +46,19 @@ test('the steps of provisioning take a guest from nothing to its own volumes', a
   expect(Object.keys(after.files).filter((path) => path.endsWith('.img') || path.includes('guestflow-part'))).toEqual([]);
   expect(dom0.unknown).toEqual([]);
 });
+
+test('a guest that went off with its dom0 while it was being set up or sealed is started again, and the step goes on', async () => {
+  dom0 = await fakeDom0();
+  const guest = spec();
+  const first = stepEnv(dom0.host());
+  await ensureGolden(first, { dist: guest.dist });
+  await createImage(first, { spec: guest });
+  await fixCfg(first, { spec: guest, disks: 'image', onCrash: 'destroy' });
+  await bootGuest(first, guest);
+  dom0.powerCut();
+  expect(dom0.snapshot().domains).toEqual([]);
+  expect((await setWallclock(stepEnv(dom0.host()), guest)).timeDaemon).not.toBe('');
+  dom0.powerCut();
+  expect(await sealGuest(stepEnv(dom0.host()), guest)).toEqual({ sealed: true });
+  expect(dom0.snapshot().domains).toMatchObject([{ name: guest.name, state: 'running' }]);
+});
