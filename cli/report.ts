@@ -50,7 +50,7 @@ function describe({ message, details }: GuestflowError): string {
   const lines = [`guestflow: ${message}`];
   if (details.undone !== undefined && details.undone.length > 0) lines.push(`  undone: ${details.undone.join(', ')}`);
   if (details.leftovers !== undefined && details.leftovers.length > 0)
-    lines.push('  left on the dom0:', ...details.leftovers.map((left) => `    ${left}`));
+    lines.push('  left:', ...details.leftovers.map((left) => `    ${left}`));
   if (details.console !== undefined && details.console !== '')
     lines.push(
       '  the end of its console:',

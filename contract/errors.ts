@@ -43,7 +43,7 @@ export interface ErrorDetails {
   readonly mend?: string;
   /** The end of the guest's console. */
   readonly console?: string;
-  /** What is left on the dom0 after an undo that could not finish. */
+  /** What is left on the dom0 after an undo that could not finish; of a guest that lives on, which undos those were. */
   readonly leftovers?: readonly string[];
   /** What was undone, in the order in which it was. */
   readonly undone?: readonly string[];

@@ -240,7 +240,7 @@ export interface GuestStatus {
   readonly steps?: readonly StepProgress[];
   readonly wallclock?: WallclockResult;
   readonly error?: ErrorSummary;
-  /** What an undo that could not finish has left on the dom0. */
+  /** What an undo that could not finish has left on the dom0; of a guest that lives on, which undos those were. */
   readonly leftovers: readonly string[];
   readonly graceUntil?: string;
   /** Until when the backups of a guest that is gone are kept. */

@@ -200,7 +200,7 @@ class Guest {
       ...(running === undefined ? [] : [`- ${running.kind} runs: workflow \`${running.workflowId}\``]),
       ...state.warnings.map((warning) => `- ⚠ ${warning}`),
       ...(state.error === undefined ? [] : [`- last error: ${state.error.message}`]),
-      ...state.leftovers.map((left) => `- left on the dom0: ${left}`),
+      ...state.leftovers.map((left) => `- left: ${left}`),
     ];
     setCurrentDetails(lines.join('\n'));
   }

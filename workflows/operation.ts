@@ -102,7 +102,8 @@ export class Operation {
   /**
    * Runs the whole operation; on failure undoes what was done.
    *
-   * @param leftovers asks the dom0 what is left, for an undo that could not finish. Default: which undos those were.
+   * @param leftovers asks the dom0 what is left, for an undo that could not finish. Default: which undos those were, which is what there is to know
+   * of a guest that lives on: that it has volumes is no news.
    * @throws ApplicationFailure of the original type, with what was undone; or of type `NeedsCleanup`, with what is left.
    */
   async run<T>(work: () => Promise<T>, leftovers?: () => Promise<string[]>): Promise<T> {

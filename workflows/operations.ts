@@ -41,12 +41,7 @@ export async function suspendGuest(input: { spec: GuestSpec; before: Before }): 
 type SwitchOff = 'stop' | 'destroy' | 'pause';
 
 async function switchOff(operation: Operation, spec: GuestSpec, before: Before, how: SwitchOff): Promise<void> {
-  const ref = refOf(spec);
-  const { undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
-  await operation.run(
-    () => switchOffSteps(operation, spec, before, how),
-    () => undo.leftoversOf(ref),
-  );
+  await operation.run(() => switchOffSteps(operation, spec, before, how));
 }
 
 /** The link first: xendomains would bring the guest back after a reboot of the dom0 in between. */
@@ -79,13 +74,8 @@ export async function resumeGuest(input: { spec: GuestSpec; before: Before }): P
 }
 
 async function startGuest(spec: GuestSpec, before: Before, how: 'start' | 'unpause' = 'start'): Promise<void> {
-  const ref = refOf(spec);
   const operation = new Operation(`Starting **${spec.name}** on ${spec.dom0}`, ['start', 'autostart']);
-  const { undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
-  await operation.run(
-    () => startSteps(operation, spec, before, how),
-    () => undo.leftoversOf(ref),
-  );
+  await operation.run(() => startSteps(operation, spec, before, how));
 }
 
 /** @param how `unpause`: it stands still, unless its dom0 was rebooted meanwhile */
@@ -202,22 +192,19 @@ export async function retireGuest(input: { spec: GuestSpec; before: Before }): P
   const ref = refOf(spec);
   const operation = new Operation(`Terminating **${spec.name}** on ${spec.dom0}`, ['schedule', 'autostart', 'stop', 'volumes']);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
-  await operation.run(
-    async () => {
-      await operation.step(
-        'schedule',
-        () => control.unscheduleNightly(ref),
-        () => control.scheduleNightly(nightlyOf(spec)),
-      );
-      await switchOffSteps(operation, spec, before, 'stop');
-      await operation.step(
-        'volumes',
-        () => host.retireVolumes(ref),
-        () => undo.reviveVolumes(ref),
-      );
-    },
-    () => undo.leftoversOf(ref),
-  );
+  await operation.run(async () => {
+    await operation.step(
+      'schedule',
+      () => control.unscheduleNightly(ref),
+      () => control.scheduleNightly(nightlyOf(spec)),
+    );
+    await switchOffSteps(operation, spec, before, 'stop');
+    await operation.step(
+      'volumes',
+      () => host.retireVolumes(ref),
+      () => undo.reviveVolumes(ref),
+    );
+  });
 }
 
 /** undelete: undo of the begin of a termination; the guest is as it was before it. */
@@ -230,22 +217,19 @@ export async function reviveGuest(input: { spec: GuestSpec; before: Before }): P
     'schedule',
   ]);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
-  await operation.run(
-    async () => {
-      await operation.step(
-        'volumes',
-        () => host.reviveVolumes(ref),
-        () => undo.retireVolumes(ref),
-      );
-      if (before.isRunning) await startSteps(operation, spec, { isRunning: false, isAutostarted: false });
-      await operation.step(
-        'schedule',
-        () => control.scheduleNightly(nightlyOf(spec)),
-        () => control.unscheduleNightly(ref),
-      );
-    },
-    () => undo.leftoversOf(ref),
-  );
+  await operation.run(async () => {
+    await operation.step(
+      'volumes',
+      () => host.reviveVolumes(ref),
+      () => undo.retireVolumes(ref),
+    );
+    if (before.isRunning) await startSteps(operation, spec, { isRunning: false, isAutostarted: false });
+    await operation.step(
+      'schedule',
+      () => control.scheduleNightly(nightlyOf(spec)),
+      () => control.unscheduleNightly(ref),
+    );
+  });
 }
 
 /** One backup, without stopping the guest; its snapshot goes whatever happens. */

@@ -30,6 +30,8 @@ export function settled(state: DomainState, settings: Dom0Settings, guest: strin
   return {
     ...state,
     domains: state.domains.filter(({ state: condition }) => condition !== 'dying').map((domain) => ({ ...domain, id: 0 })),
+    // Its own bytes on its own disk are nobody else's.
+    volumes: state.volumes.map((volume) => ({ ...volume, residue: volume.residue.filter((label) => label !== guest) })),
     files: Object.fromEntries(Object.entries(state.files).filter(([path]) => !path.startsWith(`${backups}/2`))),
   };
 }
@@ -82,4 +84,10 @@ export function listComplaints({ guest, settings }: Wanted, empty: DomainState, 
   // Where nothing is left on the dom0, it is Temporal that has something left: then the list says what could not be done there.
   if (left.length === 0 && listed.length > 0 && listed.every((line) => /^(undo of )?[a-z]+: /.test(line))) return [];
   return JSON.stringify(listed) === JSON.stringify(left) ? [] : [`the list says ${listed.join(', ')}; there is ${left.join(', ')}`];
+}
+
+/** The list of an operation on a guest that lives on: each undo that could not finish, and why. */
+export function undoListComplaints(list: readonly string[]): Complaints {
+  const isExact = list.length > 0 && list.every((line) => /^undo of [a-z-]+: ./.test(line));
+  return isExact ? [] : [`the list should name the undos that could not finish: ${list.join(', ')}`];
 }

@@ -3,7 +3,7 @@ import type { GuestStatus } from '../../contract/types.ts';
 import type { Answer, GuestAtRest } from './at-rest.ts';
 import type { Verdict } from './case.ts';
 import type { Complaints } from './invariants.ts';
-import { asItWas, asWanted, listComplaints, type Wanted } from './operation-invariants.ts';
+import { asItWas, asWanted, listComplaints, undoListComplaints, type Wanted } from './operation-invariants.ts';
 import { failureOf } from './server.ts';
 import { beforeOf, type Matrix } from './step-faults.ts';
 import { GUEST, inTheNameOf } from './tape.ts';
@@ -62,8 +62,7 @@ export async function verdictOf(matrix: Matrix, guest: GuestAtRest, of: Wanted, 
       complaints: [...undone, ...phaseComplaints(status, guest.state.phase), ...(await bookComplaints(guest, status))],
     };
   }
-  return {
-    end: 'needs cleanup, then as ordered',
-    complaints: [...listComplaints(wanted, beforeOf(matrix), now, status.leftovers), ...(await again(guest, wanted))],
-  };
+  const list =
+    of.row.isRemoval === true ? listComplaints(wanted, beforeOf(matrix), now, status.leftovers) : undoListComplaints(status.leftovers);
+  return { end: 'needs cleanup, then as ordered', complaints: [...list, ...(await again(guest, wanted))] };
 }
