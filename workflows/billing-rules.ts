@@ -97,6 +97,23 @@ export interface Done {
   readonly plan?: string;
 }
 
+const BRINGS: Readonly<Record<BillingOperation, Wish | undefined>> = {
+  suspend: 'suspended',
+  resume: 'active',
+  undelete: 'active',
+  terminate: 'terminated',
+  changePlan: undefined,
+};
+
+/**
+ * What is carried out once an operation is. It is what was done that counts, not what is wanted by now: an event that came meanwhile may want again
+ * what was there before the operation.
+ */
+export function doneBy(done: Done, kind: BillingOperation, plan: string | undefined): Done {
+  const wish = BRINGS[kind] ?? done.wish;
+  return { ...done, wish, ...(plan === undefined ? {} : { plan }) };
+}
+
 /** Whether there is nothing to do. */
 export function isSettled(target: Target, done: Done): boolean {
   if (target.wish === 'nothing') return true;

@@ -3,7 +3,7 @@ import type { BillingOperation, GuestView, NotificationType } from '../contract/
 import type { PlanChange } from '../contract/types.ts';
 import { arrival, place } from './billing-place.ts';
 import { billing, releaseHostname } from './billing-proxies.ts';
-import { isSettled, nextAction, targetOf, type Action, type Target } from './billing-rules.ts';
+import { doneBy, isSettled, nextAction, targetOf, type Action, type Target } from './billing-rules.ts';
 import type { OrderState, Work } from './billing-state.ts';
 import { tell, trouble, type Save } from './billing-tell.ts';
 
@@ -124,8 +124,9 @@ async function followUp(state: OrderState, request: NonNullable<Work['pending']>
     case 'done': {
       const type = TOLD[request.kind];
       const { graceUntil } = outcome.result;
-      const done = request.change === undefined ? work.done : { ...work.done, plan: request.change.plan };
-      const next: Work = { ...work, done, polls: 0, tries: 0, doing: '' };
+      const done = doneBy(work.done, request.kind, request.change?.plan);
+      // The guest is looked at once more: what it has become is kept, and a host name given back.
+      const next: Work = { ...work, done, look: true, polls: 0, tries: 0, doing: '' };
       save(next);
       return {
         work: type === undefined ? next : await tell(state, next, type, graceUntil === undefined ? {} : { graceUntil }),

@@ -11,7 +11,7 @@ import { guestNameOfOrder } from '../../contract/billing.ts';
 import { billingWorkflowId, CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../../contract/names.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { loadPlans, parsePlans } from '../../contract/plans.ts';
-import type { Dom0Facts, GuestOrder, GuestStatus } from '../../contract/types.ts';
+import type { Dom0Facts, GuestOrder, GuestRef, GuestStatus } from '../../contract/types.ts';
 import { createEventSink } from '../../gateway/backend.ts';
 import { createCatalogue, type Catalogue } from '../../gateway/catalogue.ts';
 import { createDesk } from '../../gateway/desk.ts';
@@ -120,7 +120,7 @@ export interface BillingBench {
   readonly session: Session;
   readonly calls: string[];
   readonly told: Notification[];
-  /** The image of this order's guest is not made until the returned function is called. */
+  /** The image of this order's guest is not made, and the guest does not stop, until the returned function is called. */
   hold(order: string): () => void;
   /** Ordering the guest of this order fails so; undefined: no longer. */
   fail(order: string, type: string | undefined): void;
@@ -143,7 +143,7 @@ export async function startBilling(): Promise<BillingBench> {
     told.push(notification);
     return Promise.resolve('200');
   };
-  const createImage = async (spec: GuestOrder): Promise<unknown> => held.get(spec.order);
+  const createImage = async ({ spec }: { spec: GuestOrder }): Promise<unknown> => held.get(spec.order);
   const desk = createDesk(session);
   const scriptedDesk: GuestDesk = {
     ...desk,
@@ -152,7 +152,11 @@ export async function startBilling(): Promise<BillingBench> {
       return type === undefined ? desk.place(order) : Promise.reject(new GuestflowError(type as 'NoCapacity', `${type} for the test`));
     },
   };
-  const steps = scriptedSteps(calls, { createImage: createImage });
+  const stopGuest = async (ref: GuestRef): Promise<unknown> => {
+    await held.get(ref.order);
+    return { how: 'shut down' };
+  };
+  const steps = scriptedSteps(calls, { createImage, stopGuest });
   const { nativeConnection: connection } = environment;
   const activities = { ...steps, ...createBillingActivities({ desk: scriptedDesk, messenger: tell }) };
   const workers = await Promise.all([

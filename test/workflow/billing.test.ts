@@ -143,6 +143,25 @@ describe('events', () => {
     await settled(order, 'running');
   });
 
+  it('that take back what is being done meanwhile are carried out after it: paid again while it is being suspended, the guest resumes', async () => {
+    const order = 'again-1';
+    await send({ ...event('order.paid', order, 0), data: (paid(order) as { data: object }).data });
+    await settled(order, 'running');
+    const release = bench.hold(order);
+    await send(event('order.suspended', order, 5));
+    await until(
+      () => bench.guest(order),
+      ({ operation }) => operation?.kind === 'suspend',
+    );
+    await send(event('order.unsuspended', order, 6));
+    release();
+    await until(
+      () => Promise.resolve(bench.told.filter(({ data }) => data.order === order).map(({ type }) => type)),
+      (types) => types.includes('guest.resumed'),
+    );
+    await settled(order, 'running');
+  });
+
   it('are answered while the guest is being made', async () => {
     const order = 'slow-1';
     const release = bench.hold(order);
