@@ -18,6 +18,7 @@ export default defineConfig({
           ...shared,
           name: 'storm',
           include: ['test/storm/**/*.test.ts'],
+          retry: 1,
           globalSetup: ['test/global-setup.ts'],
           fileParallelism: false,
           sequence: { groupOrder: 2 },
@@ -29,6 +30,8 @@ export default defineConfig({
           ...shared,
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
+          // A machine that others take up makes cases miss their shortened limits.
+          retry: 1,
           disableConsoleIntercept: true,
           sequence: { groupOrder: 1 },
         },

@@ -15,5 +15,5 @@ export const HOST_CHANGE_OFFERS: real.Offers = { count: 2, eachMs: TAKEN_MS };
 export const LONG_COPY = quick(real.LONG_COPY);
 export const LONG_COPY_OFFERS: real.Offers = { count: real.LONG_COPY_OFFERS.count, eachMs: 2 * TAKEN_MS };
 export const UNDO = quick(real.UNDO);
-export const UNDO_PATIENCE = { allMs: 2 * TAKEN_MS, leastMs: 1_500 } as const;
+export const UNDO_PATIENCE = { allMs: 4 * TAKEN_MS, leastMs: 1_500 } as const;
 export const OUTSIDE_CALL = quick(real.OUTSIDE_CALL);
