@@ -60,7 +60,7 @@ async function makeMatrix(tape: Tape, stages: Stages): Promise<Matrix> {
 }
 
 /** A case that does not end would hold up all others without a word. */
-const CASE_LIMIT_MS = 180_000;
+const CASE_LIMIT_MS = 300_000;
 /** How long those are waited for, once their guests are ended. */
 const SETTLE_MS = 20_000;
 
