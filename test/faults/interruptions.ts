@@ -6,10 +6,11 @@ import type { Case, Verdict } from './case.ts';
 import { perform } from './perform.ts';
 import type { Rehearsal } from './stage.ts';
 import { conclude, entryName, nameOf, undone, type Matrix } from './step-faults.ts';
+import type { Entry } from './tape.ts';
 import type { World } from './world.ts';
 
 /** Does something at a call, before it begins. */
-export function at(world: World, call: FakeCall, act: () => unknown): void {
+function at(world: World, call: FakeCall, act: () => unknown): void {
   let acting: Promise<unknown> | undefined;
   world.dom0.faults.add({
     kind: 'wait',
@@ -24,19 +25,24 @@ export function at(world: World, call: FakeCall, act: () => unknown): void {
   });
 }
 
+/** Performs a step that is cancelled at this call. */
+export async function performCancelled(world: World, entry: Entry, call: FakeCall): Promise<void> {
+  let environment: MockActivityEnvironment | undefined;
+  at(world, call, () => {
+    environment?.cancel('CANCELLED');
+  });
+  await perform(world, entry, {
+    onAttempt: (current) => {
+      environment = current;
+    },
+  });
+  world.dom0.faults.restart();
+}
+
 /** The person cancels: the step ends when it can, and is undone, whatever it says. */
 async function runCancel(matrix: Matrix, index: number, rehearsal: Rehearsal, call: FakeCall): Promise<Verdict> {
   return matrix.stages.on(rehearsal.from, matrix.host, async (world) => {
-    let environment: MockActivityEnvironment | undefined;
-    at(world, call, () => {
-      environment?.cancel('CANCELLED');
-    });
-    await perform(world, rehearsal.entry, {
-      onAttempt: (current) => {
-        environment = current;
-      },
-    });
-    world.dom0.faults.restart();
+    await performCancelled(world, rehearsal.entry, call);
     return undone(matrix, world, matrix.tape.undo[index] ?? []);
   });
 }

@@ -1,5 +1,4 @@
 /** Every process and every change of a file of every operation, and of its undo, × every fault: on the fake dom0 alone. */
-import type { MockActivityEnvironment } from '@temporalio/testing';
 import type { FakeCall, FaultKind } from '../../fake/index.ts';
 import type { Case, Verdict } from './case.ts';
 import { asItWas, asWanted, listComplaints, settled } from './operation-invariants.ts';
@@ -10,7 +9,7 @@ import { beforeOf, entryName, faultsOf, isLook, nameOf, strike, type Matrix } fr
 import { GUEST, type Entry } from './tape.ts';
 import type { Complaints } from './invariants.ts';
 import { orderOf, refOf, type World } from './world.ts';
-import { at } from './interruptions.ts';
+import { performCancelled } from './interruptions.ts';
 
 const KILLS = ['kill-before', 'kill-middle', 'kill-after'] as const satisfies readonly FaultKind[];
 
@@ -88,16 +87,7 @@ async function runHalf(matrix: Matrix, play: OperationPlay, index: number, call:
 async function runCancel(matrix: Matrix, play: OperationPlay, index: number, call: FakeCall): Promise<Verdict> {
   const rehearsal = rehearsalAt(play, index);
   return matrix.stages.on(rehearsal.from, matrix.host, async (world) => {
-    let environment: MockActivityEnvironment | undefined;
-    at(world, call, () => {
-      environment?.cancel('CANCELLED');
-    });
-    await perform(world, rehearsal.entry, {
-      onAttempt: (current) => {
-        environment = current;
-      },
-    });
-    world.dom0.faults.restart();
+    await performCancelled(world, rehearsal.entry, call);
     return failed(matrix, play, world, index);
   });
 }
