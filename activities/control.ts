@@ -222,6 +222,17 @@ export function createControlActivities(client: Client) {
       }
     },
 
+    /** In words, what Temporal still has of a guest: the Schedule of its backups, or nothing. */
+    async schedulesLeft(ref: GuestRef): Promise<string[]> {
+      const scheduleId = nightlyScheduleId(ref.name);
+      try {
+        return (await client.schedule.getHandle(scheduleId).describe()).memo?.['order'] === ref.order ? [`schedule ${scheduleId}`] : [];
+      } catch (error) {
+        if (error instanceof ScheduleNotFoundError) return [];
+        throw error;
+      }
+    },
+
     /** Asks the guest for a backup and waits for it. The same night asked twice is one backup. */
     async requestBackup(ref: GuestRef): Promise<OperationResult> {
       const context = Context.current();

@@ -32,7 +32,8 @@ import type {
   OperationResult,
   OrderAnswer,
 } from '../contract/types.ts';
-import { beforeOf, mayRun, whyNotChange } from './guest-rules.ts';
+import { beforeOf, isSameOrder, mayRun, whyNotChange } from './guest-rules.ts';
+import { describeGuest, graceLeftMs, untilDueMs, type GuestState } from './guest-state.ts';
 import { rootFailure } from './operation.ts';
 import {
   backupGuest,
@@ -48,9 +49,6 @@ import {
 import { provisionGuest } from './provision-guest.ts';
 import { answerTo, recentRestarts, RESTART_ID } from './restarts.ts';
 import { declareVersioning } from './versioning.ts';
-
-/** What a guest carries from run to run. */
-type GuestState = Omit<GuestStatus, 'operation' | 'queued' | 'steps'>;
 
 export interface GuestInput {
   readonly order: GuestOrder;
@@ -147,15 +145,7 @@ class Guest {
     if (again.order !== this.order.order) {
       throw refuse('NotOurs', `a guest named ${this.order.name} exists: order ${this.order.order} made it. Choose another name.`, 'name');
     }
-    if (
-      again.name !== this.order.name ||
-      again.dom0 !== this.order.dom0 ||
-      again.plan !== this.order.plan ||
-      again.memoryBytes !== this.order.memoryBytes ||
-      again.diskBytes !== this.order.diskBytes ||
-      again.vcpus !== this.order.vcpus ||
-      (again.ip ?? this.order.ip) !== this.order.ip
-    ) {
+    if (!isSameOrder(this.order, again)) {
       throw refuse(
         'InvalidInput',
         `order ${this.order.order} was given before with another content: an order cannot be changed by sending it again`,
@@ -191,18 +181,7 @@ class Guest {
   }
 
   private show(): void {
-    const { state, running } = this;
-    const lines = [
-      `**${state.name}** is **${state.phase}** on ${state.dom0} (plan ${state.plan}, order ${state.order})`,
-      ...(state.spec === undefined
-        ? []
-        : [`- address ${state.spec.network.ip}, ${String(state.spec.vcpus)} vcpus, ${String(state.spec.memoryBytes / 2 ** 20)} MiB`]),
-      ...(running === undefined ? [] : [`- ${running.kind} runs: workflow \`${running.workflowId}\``]),
-      ...state.warnings.map((warning) => `- ⚠ ${warning}`),
-      ...(state.error === undefined ? [] : [`- last error: ${state.error.message}`]),
-      ...state.leftovers.map((left) => `- left: ${left}`),
-    ];
-    setCurrentDetails(lines.join('\n'));
+    setCurrentDetails(describeGuest(this.state, this.running));
   }
 
   /** Runs a child workflow in a scope of its own, which `cancel` reaches. */
@@ -331,7 +310,7 @@ class Guest {
       case 'undelete':
         return this.undelete(id);
       case 'cleanup':
-        if ((this.graceMs ?? 0) > 0)
+        if ((graceLeftMs(this.state, Date.now()) ?? 0) > 0)
           throw refuse(
             'Busy',
             `cleanup of ${this.order.name} is refused: its data stays until ${this.state.graceUntil ?? ''}; "terminate --now" ends that`,
@@ -399,12 +378,6 @@ class Guest {
     return { kind: 'terminate', phase: this.state.phase, ...(graceUntil === undefined ? {} : { graceUntil }) };
   }
 
-  /** Milliseconds until a terminated guest's data may go; undefined when nothing is to go by itself. */
-  get graceMs(): number | undefined {
-    const { phase, graceUntil } = this.state;
-    return phase === 'terminating' && graceUntil !== undefined ? Math.max(0, Date.parse(graceUntil) - Date.now()) : undefined;
-  }
-
   /** Its domain has ended, and nobody asked for that: it is started again after a pause, or left stopped. */
   private domainGone(end: Omit<DomainGone, 'order'>): void {
     if (this.state.phase !== 'running' || this.state.restartAt !== undefined) return;
@@ -422,11 +395,9 @@ class Guest {
     else this.setPhase('stopped');
   }
 
-  /** Milliseconds until something is due that nobody asks for: the end of a grace period or of backups that were kept, or a start after the domain was gone. */
+  /** Milliseconds until something is due that nobody asks for; undefined when nothing is. */
   get timerMs(): number | undefined {
-    const { phase, restartAt, backupsUntil } = this.state;
-    if (phase === 'gone' && backupsUntil !== undefined) return Math.max(0, Date.parse(backupsUntil) - Date.now());
-    return phase === 'running' && restartAt !== undefined ? Math.max(0, Date.parse(restartAt) - Date.now()) : this.graceMs;
+    return untilDueMs(this.state, Date.now());
   }
 
   get restartAt(): string | undefined {

@@ -4,6 +4,7 @@ import { declareVersioning } from './versioning.ts';
 import type { BackupRecord, GuestRef, GuestSpec, OrderRef } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
 import { onCrashOf } from './guest-rules.ts';
+import { leftoversOf } from './leftovers.ts';
 import { Operation } from './operation.ts';
 import { control, dom0Steps, longControl } from './proxies.ts';
 
@@ -266,7 +267,7 @@ export async function terminateGuest(input: OrderRef & { readonly keepsBackups?:
   ] as const;
   const operation = new Operation(`Removing **${ref.name}** from ${ref.dom0}`, [...removals.map(([name]) => name), 'lease']);
   await operation.removeAll(removals, ['lease', () => control.release(ref)], () =>
-    undo.leftoversOf({ ...ref, ...(dist === undefined ? {} : { dist }) }),
+    leftoversOf(undo, { ...ref, ...(dist === undefined ? {} : { dist }) }),
   );
 }
 

@@ -11,6 +11,7 @@ import {
 } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
 import { onCrashOf } from './guest-rules.ts';
+import { leftoversOf } from './leftovers.ts';
 import { Operation } from './operation.ts';
 import { nightlyOf } from './operations.ts';
 import { planWithFreeAddress } from './plan-address.ts';
@@ -123,7 +124,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
       );
       return { spec, boot, wallclock, ...nightly, warnings: warningsOf(wallclock) };
     },
-    () => undo.leftoversOf({ ...ref, dist: order.dist }),
+    () => leftoversOf(undo, { ...ref, dist: order.dist }),
   );
 }
 

@@ -77,11 +77,22 @@ export function asWanted({ row, guest, settings, before, after }: Wanted, now: D
   ];
 }
 
-/** The list of what there is of a guest, against what is found without its help. `empty`: the dom0 before the guest's order. */
-export function listComplaints({ guest, settings }: Wanted, empty: DomainState, now: DomainState, list: readonly string[]): Complaints {
-  const { left } = leftOn(empty, now, refOf(orderOf(guest, settings.host)), settings);
+/**
+ * The list of what there is of a guest, against what is found without its help.
+ *
+ * @param empty the dom0 before the guest's order
+ * @param elsewhere what Temporal has of it
+ */
+export function listComplaints(
+  { guest, settings }: Wanted,
+  empty: DomainState,
+  now: DomainState,
+  list: readonly string[],
+  elsewhere: readonly string[] = [],
+): Complaints {
+  const left = [...leftOn(empty, now, refOf(orderOf(guest, settings.host)), settings).left, ...elsewhere].sort();
   const listed = [...list].sort();
-  // Where nothing is left on the dom0, it is Temporal that has something left: then the list says what could not be done there.
+  // Where nothing of the guest is left, it is the ledger that has: then the list says what could not be done there.
   if (left.length === 0 && listed.length > 0 && listed.every((line) => /^(undo of )?[a-z]+: /.test(line))) return [];
   return JSON.stringify(listed) === JSON.stringify(left) ? [] : [`the list says ${listed.join(', ')}; there is ${left.join(', ')}`];
 }

@@ -80,7 +80,7 @@ async function recordFailure(
       const count = seen.add(call.activityId).size;
       if (count - 1 === failing) throw ApplicationFailure.create({ type: 'ToolFailed', nonRetryable: true, message: 'the tape ends here' });
       // What an operation asks for its list of what is left is no undo.
-      if (count - 1 > failing && call.activity !== 'leftoversOf') after.push(entryOf(call));
+      if (count - 1 > failing && !['leftoversOf', 'schedulesLeft'].includes(call.activity)) after.push(entryOf(call));
       return work();
     });
     const answer = await guest.operate({ kind: row.kind, id: 'tape', ...row.details });

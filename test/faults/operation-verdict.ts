@@ -1,4 +1,5 @@
 /** How an operation through the real workflows has ended: on the dom0, in the ledger, in its schedule and in the guest's status. */
+import { nightlyScheduleId } from '../../contract/names.ts';
 import type { GuestStatus } from '../../contract/types.ts';
 import type { Answer, GuestAtRest } from './at-rest.ts';
 import type { Verdict } from './case.ts';
@@ -62,7 +63,10 @@ export async function verdictOf(matrix: Matrix, guest: GuestAtRest, of: Wanted, 
       complaints: [...undone, ...phaseComplaints(status, guest.state.phase), ...(await bookComplaints(guest, status))],
     };
   }
+  const schedules = (await guest.server.hasSchedule(guest.name)) ? [`schedule ${nightlyScheduleId(guest.name)}`] : [];
   const list =
-    of.row.isRemoval === true ? listComplaints(wanted, beforeOf(matrix), now, status.leftovers) : undoListComplaints(status.leftovers);
+    of.row.isRemoval === true
+      ? listComplaints(wanted, beforeOf(matrix), now, status.leftovers, schedules)
+      : undoListComplaints(status.leftovers);
   return { end: 'needs cleanup, then as ordered', complaints: [...list, ...(await again(guest, wanted))] };
 }

@@ -1,7 +1,7 @@
 /** One order through the real workflows, disturbed at chosen calls; its end is checked on the dom0, in the ledger and in its status. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import { GUEST_UPDATES } from '../../contract/names.ts';
+import { GUEST_UPDATES, nightlyScheduleId } from '../../contract/names.ts';
 import type { GuestStatus } from '../../contract/types.ts';
 import type { FakeDom0Options } from '../../fake/index.ts';
 import type { Verdict } from './case.ts';
@@ -143,9 +143,10 @@ export class Scenario {
       { name: this.name, order: status.order, dom0: this.host },
       this.world.settings,
     );
+    if (await this.server.hasSchedule(this.name)) left.push(`schedule ${nightlyScheduleId(this.name)}`);
     const listed = [...status.leftovers].sort();
     const isUnknown = listed.every((line) => line.startsWith('undo of '));
-    const isSame = JSON.stringify(listed) === JSON.stringify(left);
+    const isSame = JSON.stringify(listed) === JSON.stringify(left.sort());
     const lease = await this.server.hasLease(this.host, this.name);
     return [
       ...(isUnknown || isSame ? [] : [`the list says ${listed.join(', ')}; left is ${left.join(', ')}`]),

@@ -8,8 +8,13 @@ import { openRig, type Rig } from './rig.ts';
 import { extentsOf, plantPattern, searchPattern } from './tenants.ts';
 
 const NAME = 'alpha';
+const NETWORK = { cidr: '192.168.77.0/24', gateway: '192.168.77.1', ranges: [], exclude: [], quarantineSeconds: 900 };
 const IP = '192.168.77.21';
-const LARGER: PlanChange = { plan: 'medium', memoryBytes: 320 * MiB, vcpus: 2, diskBytes: 2 * GiB, mayRestart: true };
+const IP6_NETWORK = 'fd00:77:0:1::/64';
+const IP6 = 'fd00:77:0:1:192:168:77:21';
+const LARGER_DISK = 2 * GiB;
+/** What it may grow to without a restart. */
+const ROOM = { maxMemoryBytes: 320 * MiB, maxVcpus: 2 };
 
 let rig: Rig;
 let before: Inventory;
@@ -19,7 +24,8 @@ let status: GuestStatus;
 beforeAll(async () => {
   rig = await openRig(inject('lab'));
   before = await inventoryOf(rig.lab);
-  order = await rig.order({ name: NAME, order: 'life-1', ip: IP, disk: '1GiB', backupAt: '03:17' });
+  await rig.flow.addNetwork({ ...NETWORK, ipv6: IP6_NETWORK, dom0s: [{ host: 'lab', bridge: 'xenbr0' }] });
+  order = { ...(await rig.order({ name: NAME, order: 'life-1', ip: IP, disk: '1GiB', backupAt: '03:17' })), ...ROOM, suspend: 'pause' };
 });
 
 afterAll(async () => {
@@ -57,6 +63,17 @@ describe('an order', () => {
     ]);
     expect(uuid).toMatch(/^[0-9a-f-]{36}$/);
     expect(Number(await login('df -B1 --output=size / | tail -n 1'))).toBeGreaterThan(0.9 * order.diskBytes);
+  });
+
+  test('has the IPv6 address that belongs to its IPv4 address, and answers at it', async () => {
+    const gateway = `${IP6_NETWORK.replace('/64', '1')}/64`;
+    await onDom0(rig, `ip -6 address add ${gateway} dev xenbr0 nodad`);
+    try {
+      expect(await login("ip -o -6 addr show dev eth0 scope global | awk '{print $4}'")).toBe(`${IP6}/64\n`);
+      expect(await onDom0(rig, `ssh-keyscan -6 -T 60 -t ed25519 ${IP6} 2>/dev/null`)).toContain('ssh-ed25519');
+    } finally {
+      await onDom0(rig, `ip -6 address delete ${gateway} dev xenbr0`);
+    }
   });
 
   test("keeps the customer's key in the guest, and no key of guestflow's", async () => {
@@ -107,25 +124,60 @@ describe('a guest', () => {
     expect((await volumesOf(rig, NAME)).map(({ name }) => name).sort()).toEqual([`${NAME}-root`, `${NAME}-swap`]);
   });
 
-  test('stops, is given a larger plan, and starts with it; what it had written is there', async () => {
-    await login('echo kept > /root/kept; sync');
-    expect((await rig.flow.operate(NAME, 'stop')).phase).toBe('stopped');
-    await expectOff();
-    await rig.flow.operate(NAME, 'changePlan', { change: LARGER });
-    expect((await rig.flow.operate(NAME, 'start')).phase).toBe('running');
-    expect(await domainOf(rig, NAME)).toMatchObject({ memoryMiB: 320, vcpus: 2 });
-    const [kept, size, processors] = (await login('cat /root/kept; df -B1 --output=size / | tail -n 1; nproc')).trim().split('\n');
-    expect([kept, processors]).toEqual(['kept', '2']);
-    expect(Number(size)).toBeGreaterThan(0.9 * LARGER.diskBytes);
+  test('is given memory and a processor while it runs, and gives them back', async () => {
+    const { id } = (await domainOf(rig, NAME)) ?? {};
+    const sizes = { memoryBytes: order.memoryBytes, vcpus: order.vcpus, diskBytes: order.diskBytes, mayRestart: false };
+    const more: PlanChange = { ...sizes, plan: 'medium', memoryBytes: ROOM.maxMemoryBytes, vcpus: ROOM.maxVcpus };
+    await rig.flow.operate(NAME, 'changePlan', { change: more });
+    expect(await domainOf(rig, NAME)).toMatchObject({ id, memoryMiB: 320, vcpus: 2 });
+    expect((await login('nproc')).trim()).toBe('2');
+    await rig.flow.operate(NAME, 'changePlan', { change: { ...sizes, plan: order.plan } });
+    expect(await domainOf(rig, NAME)).toMatchObject({ id, memoryMiB: order.memoryBytes / MiB, vcpus: order.vcpus });
+    expect((await login('nproc')).trim()).toBe('1');
   });
 
-  test('is suspended: off, and not started with its dom0; and resumed', async () => {
+  test('is refused, without a restart, what it was started with no room for', async () => {
+    const { memoryBytes, vcpus, diskBytes } = order;
+    const tooMuch: PlanChange = { plan: 'large', memoryBytes: memoryBytes + 128 * MiB, vcpus, diskBytes, mayRestart: false };
+    await expect(rig.flow.operate(NAME, 'changePlan', { change: tooMuch })).rejects.toMatchObject({
+      type: 'InvalidInput',
+      message: expect.stringMatching(/needs a restart/) as string,
+    });
+    expect((await rig.flow.status(NAME)).plan).toBe(order.plan);
+  });
+
+  test('is given a larger disk at a restart; what it had written is there', async () => {
+    await login('echo kept > /root/kept; sync');
+    const { memoryBytes, vcpus } = order;
+    await rig.flow.operate(NAME, 'changePlan', {
+      change: { plan: 'medium', memoryBytes, vcpus, diskBytes: LARGER_DISK, mayRestart: true },
+    });
+    const [kept, size] = (await login('cat /root/kept; df -B1 --output=size / | tail -n 1')).trim().split('\n');
+    expect(kept).toBe('kept');
+    expect(Number(size)).toBeGreaterThan(0.9 * LARGER_DISK);
+  });
+
+  test('is suspended: standing still, as its order says, and not started with its dom0; and resumed as it was', async () => {
+    const { id } = (await domainOf(rig, NAME)) ?? {};
     expect((await rig.flow.operate(NAME, 'suspend')).phase).toBe('suspended');
-    await expectOff();
+    expect((await domainOf(rig, NAME))?.state).toContain('p');
     expect(await onDom0(rig, 'ls -A /etc/xen/auto')).toBe('');
     await expect(rig.flow.operate(NAME, 'start')).rejects.toMatchObject({ type: 'Busy' });
     expect((await rig.flow.operate(NAME, 'resume')).phase).toBe('running');
+    expect((await domainOf(rig, NAME))?.id).toBe(id);
+    expect(await login('cat /root/kept')).toBe('kept\n');
     expect(await onDom0(rig, `readlink /etc/xen/auto/${NAME}.cfg`)).toBe(`/etc/xen/${NAME}.cfg\n`);
+  });
+
+  test('that ends by itself is noticed, and started again', async () => {
+    const { id } = (await domainOf(rig, NAME)) ?? {};
+    await login('sync; systemctl poweroff --force --force').catch(() => undefined);
+    await expect.poll(async () => (await domainOf(rig, NAME))?.id ?? id, { timeout: 300_000, interval: 1_000 }).not.toBe(id);
+    await expect
+      .poll(async () => (await rig.flow.status(NAME)).operation?.kind ?? 'none', { timeout: 300_000, interval: 1_000 })
+      .toBe('none');
+    expect(await rig.flow.status(NAME)).toMatchObject({ phase: 'running', restarts: [expect.any(String)] });
+    expect(await login('cat /root/kept')).toBe('kept\n');
   });
 
   test('is terminated with a grace period in which its disks are kept out of reach, and is brought back with its address and its data', async () => {
@@ -138,7 +190,7 @@ describe('a guest', () => {
     expect((await rig.flow.operate(NAME, 'undelete')).phase).toBe('running');
     expect(await login('cat /root/kept')).toBe('kept\n');
     expect(await rig.flow.nextBackup(NAME)).toMatch(/T03:17:00/);
-    expect(await complaintsAbout(rig, { ...order, diskBytes: LARGER.diskBytes }, before)).toEqual([]);
+    expect(await complaintsAbout(rig, { ...order, diskBytes: LARGER_DISK }, before)).toEqual([]);
   });
 });
 

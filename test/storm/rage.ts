@@ -27,6 +27,8 @@ export interface Raged {
 
 /** Deliveries at once. */
 const AT_ONCE = 50;
+/** Longest time for one order, when all those before it rest. */
+const REST_LIMIT_MS = 300_000;
 
 /** Rages, and waits until every order has what it wants. */
 export async function rage(world: World, { orders: count, deliveries: total, seed, kills: often }: Storm): Promise<Raged> {
@@ -44,7 +46,7 @@ export async function rage(world: World, { orders: count, deliveries: total, see
   });
   const sentSeconds = (performance.now() - began) / 1_000;
   await restarting;
-  for (const order of orders) await untilSettled(world, order);
+  for (const order of orders) await untilSettled(world, order, performance.now() + REST_LIMIT_MS);
   const settledSeconds = (performance.now() - began) / 1_000;
   const figures = {
     seed,
@@ -73,12 +75,16 @@ export async function guestOf(world: World, order: string): Promise<Pick<GuestSt
   return { phase, plan, order: id };
 }
 
-async function untilSettled(world: World, order: string): Promise<void> {
+async function untilSettled(world: World, order: string, deadline: number): Promise<void> {
   for (;;) {
     const status = await readOrder(world.session, order).catch(() => undefined);
     const guest = await guestOf(world, order).catch(() => undefined);
     // What was refused stays a problem until somebody has seen it.
     if (status !== undefined && status.trouble === undefined && status.doing === '' && guest?.phase === 'running') return;
+    if (performance.now() > deadline)
+      throw new Error(
+        `order ${order} does not come to rest: ${JSON.stringify({ phase: guest?.phase, doing: status?.doing, trouble: status?.trouble })}`,
+      );
     await sleep(200);
   }
 }

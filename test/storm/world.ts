@@ -55,7 +55,8 @@ export async function createWorld(guests: number): Promise<World> {
     network: { ...NETWORK, bridge: 'xenbr0' },
     memoryMiB: 2_048 + guests * 1_024,
     volumeGroupBytes: (guests + 10) * 20 * 2 ** 30,
-    cpus: 64,
+    // Each is sold four times, and a guest has two at most.
+    cpus: 64 + guests,
   });
   const stopWorkers = await startWorkers(environment, session, fake);
   const gateway = await startGateway(environment.address);

@@ -62,6 +62,7 @@ const ANSWERS: Record<string, unknown> = {
   scheduleNightly: 'nightly/x',
   sealGuest: { sealed: true },
   leftoversOf: [],
+  schedulesLeft: [],
 };
 
 /** Any step of a dom0 or of the ledger succeeds, unless `changes` says otherwise; `calls` has what was called. */

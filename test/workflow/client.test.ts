@@ -68,6 +68,7 @@ const ANSWERS: Record<string, unknown> = {
   scheduleNightly: 'nightly/x',
   sealGuest: { sealed: true },
   leftoversOf: [],
+  schedulesLeft: [],
   preflight: {
     host: DOM0,
     checkedAt: '2026-01-01T00:00:00.000Z',

@@ -29,6 +29,7 @@ const ANSWERS: Record<string, unknown> = {
   scheduleNightly: 'nightly/x',
   sealGuest: { sealed: true },
   leftoversOf: [],
+  schedulesLeft: [],
   dropImage: undefined,
   destroyGuest: undefined,
   disableAutostart: undefined,

@@ -200,6 +200,7 @@ describe('guest', () => {
         bootGuest: NO('GuestDidNotAnswer'),
         removeImage: NO('ToolFailed'),
         leftoversOf: () => Promise.resolve(['/home/xen/domains/x']),
+        schedulesLeft: () => Promise.resolve(['schedule nightly/x']),
       }),
       async () => {
         await place(document);
@@ -207,7 +208,7 @@ describe('guest', () => {
           () => statusOf(document),
           ({ phase }) => phase === 'needs-cleanup',
         );
-        expect(status.leftovers).toEqual(['/home/xen/domains/x']);
+        expect(status.leftovers).toEqual(['/home/xen/domains/x', 'schedule nightly/x']);
         expect(await failureOf(operate(document, 'backup'))).toMatchObject({ type: 'Busy' });
         expect(await failureOf(operate(document, 'cleanup', 'first'))).toMatchObject({ type: 'NeedsCleanup' });
       },

@@ -60,6 +60,7 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     scheduleNightly: 'nightly/x',
     sealGuest: { sealed: true },
     leftoversOf: [],
+    schedulesLeft: [],
   };
   const names = [
     ...Object.keys(answers),
