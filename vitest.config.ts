@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Processes of their own: the native Temporal library and the tools that tests drive do not live in worker threads. */
@@ -6,6 +7,8 @@ const shared = { pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 60_00
 export default defineConfig({
   test: {
     ...shared,
+    // All cores: vitest leaves one of them to itself, which is half of a small machine.
+    maxWorkers: availableParallelism(),
     projects: [
       { test: { ...shared, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       // The workflow bundle is built once, before the first test.
