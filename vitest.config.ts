@@ -2,7 +2,12 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Processes of their own: the native Temporal library and the tools that tests drive do not live in worker threads. */
-const shared = { pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 60_000, setupFiles: ['test/fast-check.ts'] };
+const shared = {
+  pool: 'forks' as const,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  setupFiles: ['test/fast-check.ts', 'test/ends-with-runner.ts'],
+};
 
 export default defineConfig({
   test: {

@@ -130,6 +130,7 @@ async function startGateway(address: string): Promise<StormGateway> {
       command: process.execPath,
       args: [GUESTFLOW, 'gateway', ...options],
       logFile: log,
+      endsWithUs: true,
     });
     while (!(await answers(port))) {
       if (!isServerAlive(running)) throw new Error(`the gateway ended: ${readFileSync(log, 'utf8').slice(-2_000)}`);

@@ -16,7 +16,8 @@ export type AnyActivities = Record<string, (...args: never[]) => Promise<unknown
 export async function startServer(): Promise<TestWorkflowEnvironment> {
   // A second file of the same process finds the runtime installed.
   try {
-    Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: 'ERROR' } } });
+    // A signal is this process's own affair.
+    Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: 'ERROR' } } });
   } catch {
     // Installed already.
   }
