@@ -26,6 +26,7 @@ export function describeGuest(io: Io, status: GuestStatus, url?: string, detail:
         ? undefined
         : `${spec.network.ip} netmask ${spec.network.netmask} gateway ${spec.network.gateway}, ${spec.network.mac} on ${spec.network.bridge}`,
     ],
+    ['IPv6', spec?.network.ipv6 === undefined ? undefined : `${spec.network.ipv6.address} gateway ${spec.network.ipv6.gateway}`],
     ['log in', spec === undefined || status.phase !== 'running' || spec.sshKeys.length === 0 ? undefined : `ssh root@${spec.network.ip}`],
     ['size', spec === undefined ? undefined : `${formatSize(spec.memoryBytes)} of memory, ${String(spec.vcpus)} vcpus`],
     ['disks', spec === undefined ? undefined : `root ${formatSize(spec.diskBytes)}, swap ${formatSize(spec.swapBytes)}`],

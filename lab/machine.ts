@@ -13,7 +13,7 @@ export const TEMPORAL_INSIDE = '10.0.2.100:7233';
 const TCG_CPU = 'max,-smap,-xsave,-xsaveopt,-xsavec,-xsaves,-xgetbv1,-avx,-avx2,-fma,-f16c,-pku';
 const XEN_OPTIONS =
   'console=com1 com1=115200,8n1 dom0_mem=1536M,max:1536M dom0_max_vcpus=2 loglvl=warning guest_loglvl=all/all spec-ctrl=no xpti=no bootscrub=0';
-const DOM0_OPTIONS = 'root=/dev/vda rw console=hvc0 net.ifnames=0 mitigations=off ipv6.disable=1 quiet audit=0';
+const DOM0_OPTIONS = 'root=/dev/vda rw console=hvc0 net.ifnames=0 mitigations=off quiet audit=0';
 const MEMORY_MIB = 4096;
 
 /** Files and ports of one machine. */

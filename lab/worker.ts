@@ -14,7 +14,7 @@ const UNIT = 'guestflow-dom0.service';
 const KNOCK_LIMIT_MS = 90_000;
 
 /** Extra words for the kernels of guests: found to shorten their start under emulation. */
-export const GUEST_KERNEL_WORDS: readonly string[] = ['net.ifnames=0', 'mitigations=off', 'ipv6.disable=1', 'audit=0'];
+export const GUEST_KERNEL_WORDS: readonly string[] = ['net.ifnames=0', 'mitigations=off', 'audit=0'];
 
 /** `/etc/guestflow/dom0.yaml` of a lab. */
 export function dom0Configuration(dom0Name: string, kernelVersion: string): string {

@@ -40,6 +40,9 @@ declare module 'vitest' {
   }
 }
 
+/** `GUESTFLOW_LAB=full`: the long tests, too. */
+export const IS_FULL = process.env['GUESTFLOW_LAB'] === 'full';
+
 const LAB = 'test';
 /** The name that `npm start` gives its dom0, too: a dom0 that it saved in the cache serves here. */
 const DOM0 = 'lab';

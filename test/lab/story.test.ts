@@ -7,19 +7,24 @@ import { join } from 'node:path';
 import Stripe from 'stripe';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { guestNameOfOrder } from '../../contract/billing.ts';
-import { GiB } from '../../contract/sizes.ts';
+import { GiB, MiB } from '../../contract/sizes.ts';
 import type { GuestOrder, GuestPhase, GuestStatus } from '../../contract/types.ts';
 import { session, stripeEvent, subscription } from '../unit/gateway/stripe-events.ts';
-import { domainOf, inGuest, leftOf, onDom0, volumesOf } from './guests.ts';
+import { complaintsAbout, domainOf, inGuest, leftOf, onDom0, volumesOf } from './guests.ts';
 import { inventoryOf, type Inventory } from './inventory.ts';
 import { startGateway, type GatewayProcess } from './processes.ts';
 import { openRig, type Rig } from './rig.ts';
+import { extentsOf, plantPattern, searchPattern } from './tenants.ts';
 
 const ORDER = 'SUB-10042';
 const NAME = guestNameOfOrder(ORDER);
 const HOSTNAME = 'shop.example.org';
 const SECRET = 'whsec_story_0123456789abcdef';
-const PLANS = 'tiny:\n  memory: 256MiB\n  vcpus: 1\n  disk: 1GiB\n  swap: 128MiB\n  graceDays: 3\n';
+const DISKS = 'disk: 1GiB, swap: 128MiB';
+const PLANS = `tiny: {memory: 256MiB, vcpus: 1, maxMemory: 320MiB, maxVcpus: 2, graceDays: 3, ${DISKS}}
+more: {memory: 320MiB, vcpus: 2, graceDays: 3, ${DISKS}}
+`;
+const PRICES = 'prices:\n  price_tiny: tiny\n  price_more: more\n';
 const LIMIT_MS = 900_000;
 
 let rig: Rig;
@@ -40,7 +45,7 @@ beforeAll(async () => {
     stripeSecretFile: await file('stripe-secret', `${SECRET}\n`),
     tokenFile: join(rig.stateDir, 'tokens.yaml'),
     plans: await file('plans.yaml', PLANS),
-    prices: await file('prices.yaml', 'prices:\n  price_tiny: tiny\n'),
+    prices: await file('prices.yaml', PRICES),
   });
   ({ token } = gateway);
 });
@@ -66,9 +71,9 @@ async function stripeSays(type: string, object: object): Promise<Response> {
 
 /** Stripe's limit for a value of metadata is 500 characters: a key fits. */
 const metadata = (): object => ({ metadata: { order: ORDER, hostname: HOSTNAME, plan: 'tiny', sshKeys: rig.publicKey } });
-const priced = (): object => ({
+const priced = (price = 'price_tiny'): object => ({
   ...metadata(),
-  items: { object: 'list', data: [{ id: 'si_1', object: 'subscription_item', price: { id: 'price_tiny', object: 'price' } }] },
+  items: { object: 'list', data: [{ id: 'si_1', object: 'subscription_item', price: { id: price, object: 'price' } }] },
 });
 
 async function api(method: 'GET' | 'POST', path: string, body?: object): Promise<{ status: number; document: Record<string, unknown> }> {
@@ -95,7 +100,7 @@ async function untilPhase(phase: GuestPhase): Promise<GuestStatus> {
   return status;
 }
 
-const orderOf = (): GuestOrder => ({ name: NAME, order: ORDER, dom0: 'lab', diskBytes: GiB }) as GuestOrder;
+const orderOf = (): GuestOrder => ({ name: NAME, order: ORDER, dom0: 'lab', diskBytes: GiB, swapBytes: 128 * MiB }) as GuestOrder;
 const inside = async (script: string): Promise<string> => {
   const { spec } = await rig.flow.status(NAME);
   return inGuest(rig, { name: NAME }, spec?.network.ip ?? '', script);
@@ -111,33 +116,62 @@ test('a checkout that is not paid yet orders nothing; once it is paid, the custo
   expect((await api('GET', '')).document).toMatchObject({ phase: 'running', plan: 'tiny', order: ORDER, hostname: HOSTNAME });
 });
 
+test('the guest is as it was bought: on its own volumes, started with its dom0, sealed, with the memory, processors and disks of its plan', async () => {
+  expect(await complaintsAbout(rig, orderOf(), before)).toEqual([]);
+  expect(await domainOf(rig, NAME)).toMatchObject({ memoryMiB: 256, vcpus: 1 });
+  const seen = await inside(
+    'blockdev --getsize64 /dev/xvda2 /dev/xvda1; swapon --noheadings --show=NAME; systemctl is-active systemd-timesyncd; wc -c < /etc/machine-id; cat /root/.ssh/authorized_keys',
+  );
+  expect(seen.trim().split('\n')).toEqual([String(GiB), String(128 * MiB), '/dev/xvda1', 'active', '33', rig.publicKey]);
+});
+
+test('its backup is what its record says, restore reads it, and the next one comes by its Schedule; one that is asked for leaves no snapshot', async () => {
+  const { backup } = await rig.flow.operate(NAME, 'backup');
+  const path = backup?.path ?? '';
+  expect(await onDom0(rig, `sha256sum ${path}`)).toContain(backup?.sha256);
+  expect(await onDom0(rig, `zstd -dc ${path} | restore -t -f - | grep -o '\\./etc/hostname$'`)).toBe('./etc/hostname\n');
+  expect((await rig.flow.status(NAME)).backups).toHaveLength(2);
+  expect((await volumesOf(rig, NAME)).map(({ name }) => name).sort()).toEqual([`${NAME}-root`, `${NAME}-swap`]);
+  const { policies } = await rig.temporal.schedule.getHandle(`nightly/${NAME}`).describe();
+  expect(policies).toMatchObject({ overlap: 'SKIP', catchupWindow: 6 * 3_600_000 });
+});
+
+test('a dearer price gives it memory and a processor while it runs', async () => {
+  const { id } = (await domainOf(rig, NAME)) ?? {};
+  expect((await stripeSays('customer.subscription.updated', subscription('active', priced('price_more')))).status).toBe(200);
+  await expect.poll(async () => (await rig.flow.status(NAME)).plan, { timeout: LIMIT_MS, interval: 1_000 }).toBe('more');
+  await untilPhase('running');
+  expect(await domainOf(rig, NAME)).toMatchObject({ id, memoryMiB: 320, vcpus: 2 });
+  expect((await inside('nproc')).trim()).toBe('2');
+});
+
 test('an event that nobody signed, or that comes late with an old time, changes nothing', async () => {
   const forged = await fetch(`${gateway.url}/webhooks/stripe`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'stripe-signature': 't=1,v1=00' },
-    body: JSON.stringify(stripeEvent({ type: 'customer.subscription.deleted', object: subscription('canceled', priced()) })),
+    body: JSON.stringify(stripeEvent({ type: 'customer.subscription.deleted', object: subscription('canceled', priced('price_more')) })),
   });
   expect([400, 401]).toContain(forged.status);
   const now = clock;
   clock -= 50;
-  expect((await stripeSays('customer.subscription.updated', subscription('unpaid', priced()))).status).toBe(200);
+  expect((await stripeSays('customer.subscription.updated', subscription('unpaid', priced('price_more')))).status).toBe(200);
   clock = now;
   expect((await api('GET', '')).document).toMatchObject({ phase: 'running', waiting: [] });
 });
 
 test('a subscription that is not paid any more suspends the guest, and paid again it resumes, with what was on it', async () => {
-  expect((await stripeSays('customer.subscription.updated', subscription('unpaid', priced()))).status).toBe(200);
+  expect((await stripeSays('customer.subscription.updated', subscription('unpaid', priced('price_more')))).status).toBe(200);
   await untilPhase('suspended');
   expect(await domainOf(rig, NAME)).toBeUndefined();
   expect(await onDom0(rig, 'ls -A /etc/xen/auto')).toBe('');
-  expect((await stripeSays('customer.subscription.updated', subscription('active', priced()))).status).toBe(200);
+  expect((await stripeSays('customer.subscription.updated', subscription('active', priced('price_more')))).status).toBe(200);
   await untilPhase('running');
   expect(await inside('cat /root/bought')).toBe('bought\n');
 });
 
 test('a subscription that is deleted terminates the guest, whose disks stay for its grace period; the operator brings it back with its address', async () => {
   const address = (await rig.flow.status(NAME)).spec?.network.ip;
-  expect((await stripeSays('customer.subscription.deleted', subscription('canceled', priced()))).status).toBe(200);
+  expect((await stripeSays('customer.subscription.deleted', subscription('canceled', priced('price_more')))).status).toBe(200);
   const { graceUntil } = await untilPhase('terminating');
   expect(Date.parse(graceUntil ?? '') - Date.now()).toBeGreaterThan(2.9 * 86_400_000);
   expect((await volumesOf(rig, NAME)).map(({ name }) => name).sort()).toEqual([`del-${NAME}-root`, `del-${NAME}-swap`]);
@@ -146,10 +180,32 @@ test('a subscription that is deleted terminates the guest, whose disks stay for 
   expect(await inside('cat /root/bought')).toBe('bought\n');
 });
 
+let extents: ReadonlySet<number>;
+
 test('terminated for good it is gone: dom0, ledger and Temporal are as before the signup', async () => {
+  await rig.flow.operate(NAME, 'destroy');
+  extents = await extentsOf(rig, NAME);
+  for (const volume of ['root', 'swap']) await plantPattern(rig, `/dev/vg01/${NAME}-${volume}`);
   expect((await api('POST', '/terminate', { now: true })).status).toBe(422);
   expect((await api('POST', '/terminate', { now: true, confirm: NAME })).status).toBeLessThan(300);
   await expect.poll(async () => (await rig.flow.status(NAME)).phase, { timeout: LIMIT_MS, interval: 1_000 }).toBe('gone');
   expect(await leftOf(rig, orderOf(), before)).toEqual([]);
   expect(await rig.flow.dom0Task('lab', 'audit')).toEqual([]);
+});
+
+test('none of its bytes is left to the next guest, whose disks stand on the same extents; that order is cancelled, and undone whole', async () => {
+  const next = await rig.order({ name: 'beta', order: 'story-2', disk: '1GiB' });
+  await rig.flow.order(next);
+  await expect
+    .poll(async () => (await volumesOf(rig, 'beta')).filter(({ tags }) => !tags.includes('guestflow.unfinished')).length, {
+      timeout: LIMIT_MS,
+      interval: 1_000,
+    })
+    .toBe(2);
+  const same = [...(await extentsOf(rig, 'beta'))].filter((extent) => extents.has(extent));
+  expect(same.length).toBeGreaterThanOrEqual((next.diskBytes + next.swapBytes) / (4 * MiB));
+  for (const volume of ['root', 'swap']) expect(await searchPattern(rig, `/dev/vg01/beta-${volume}`)).toBe(0);
+  expect(await rig.flow.cancel('beta')).toBe('provision');
+  expect(await rig.flow.failureOf(await rig.flow.waitFor('beta'))).toMatchObject({ type: 'Cancelled' });
+  expect(await leftOf(rig, next, before)).toEqual([]);
 });
