@@ -4,7 +4,7 @@ import type { Client } from '@temporalio/client';
 import type { Host } from '../activities/host/host.ts';
 import { listDomains } from '../activities/host/xl.ts';
 import { domainEnd } from '../activities/host/xl-log.ts';
-import { awaitDomainRelease } from '../activities/host/xenstore.ts';
+import { awaitDomainChange } from '../activities/host/xenstore.ts';
 import { cfgOwner, type Owner } from '../activities/marks.ts';
 import type { StepLog } from '../activities/step.ts';
 import { GUEST_SIGNALS, guestWorkflowId } from '../contract/names.ts';
@@ -26,8 +26,8 @@ export interface WatchOptions {
 const LOOK_ANYWAY_MS = 600_000;
 /** Where xenstore cannot be watched it looks every minute. */
 const WITHOUT_WATCH_MS = 60_000;
-/** A guest that is still away is told again after this: it may have been busy. */
-const TELL_AGAIN_MS = 3_600_000;
+/** A guest that is still away at a look so much later is told again: it does not listen while an operation runs. */
+const TELL_AGAIN_MS = 300_000;
 
 const AUTOSTART = '/etc/xen/auto';
 
@@ -70,20 +70,20 @@ export async function watchDomains(options: WatchOptions): Promise<void> {
   const isOver = (): boolean => signal.aborted;
   await rest(settleMs);
   while (!isOver()) {
+    // From before the look: what happens during it is heard. That a domain has come counts, too: of one that goes again it is known then.
+    const change = awaitDomainChange(host, LOOK_ANYWAY_MS, signal).then(
+      () => undefined,
+      (error: unknown) => messageOf(error),
+    );
     try {
       await tellGuests(options, memory);
     } catch (error) {
       log.warn({ reason: messageOf(error) }, 'could not look for guests without a domain');
     }
-    try {
-      await awaitDomainRelease(host, LOOK_ANYWAY_MS, signal);
-      canWatch = true;
-      await rest(settleMs);
-    } catch (error) {
-      if (canWatch && !isOver()) log.warn({ reason: messageOf(error) }, 'xenstore cannot be watched: looking now and then');
-      canWatch = false;
-      await rest(lookAgainMs);
-    }
+    const reason = await change;
+    if (reason !== undefined && canWatch && !isOver()) log.warn({ reason }, 'xenstore cannot be watched: looking now and then');
+    canWatch = reason === undefined;
+    await rest(canWatch ? settleMs : lookAgainMs);
   }
 }
 

@@ -169,6 +169,22 @@ test('a subscription that is not paid any more suspends the guest, and paid agai
   expect(await inside('cat /root/bought')).toBe('bought\n');
 });
 
+test('a guest that ends by itself is noticed, and started again', async () => {
+  const { id } = (await domainOf(rig, NAME)) ?? {};
+  await inside('sync; systemctl poweroff --force --force').catch(() => undefined);
+  await expect
+    .poll(
+      async () => {
+        const { operation, restarts = [] } = await rig.flow.status(NAME);
+        return operation === undefined ? restarts.length : 'busy';
+      },
+      { timeout: LIMIT_MS, interval: 1_000 },
+    )
+    .toBe(1);
+  expect((await domainOf(rig, NAME))?.id).toBeGreaterThan(id ?? 0);
+  expect(await inside('cat /root/bought')).toBe('bought\n');
+});
+
 test('a subscription that is deleted terminates the guest, whose disks stay for its grace period; the operator brings it back with its address', async () => {
   const address = (await rig.flow.status(NAME)).spec?.network.ip;
   expect((await stripeSays('customer.subscription.deleted', subscription('canceled', priced('price_more')))).status).toBe(200);

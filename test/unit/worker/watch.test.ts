@@ -67,6 +67,61 @@ describe('guests without a domain', () => {
   });
 });
 
+describe('a guest that was started again', () => {
+  it('is told when its domain ends once more, though no other domain has ended meanwhile', async () => {
+    const host = await dom0With([{ name: 'web1', order: 'o1', linked: true }]);
+    const stop = new AbortController();
+    const setDomain = (isThere: boolean): void => {
+      dom0.state.domains = dom0.state.domains.filter(({ name }) => name !== 'web1');
+      if (isThere)
+        dom0.state.domains.push({
+          ...DOMAIN,
+          ...{ disks: [], bridges: [], liveSysctl: {}, name: 'web1', id: 3, cfgPath: '/etc/xen/web1.cfg' },
+        });
+    };
+    // What happens on the dom0, one thing for each time that xenstore is watched.
+    const happens = [
+      ['@introduceDomain', true],
+      ['@releaseDomain', false],
+    ] as const;
+    let count = 0;
+    const watch = (paths: readonly string[]): Promise<void> => {
+      const [event, isThere] = happens[count] ?? [];
+      count += 1;
+      if (event === undefined || !paths.includes(event)) {
+        setTimeout(() => {
+          stop.abort();
+        }, 100);
+        return new Promise((resolve) => {
+          stop.signal.addEventListener('abort', () => {
+            resolve();
+          });
+        });
+      }
+      return new Promise((resolve) => {
+        setTimeout(() => {
+          setDomain(isThere);
+          resolve();
+        }, 100);
+      });
+    };
+    const watched: FakeHost = Object.assign(Object.create(host) as FakeHost, {
+      run: async (tool: string, args: readonly string[], options: object) => {
+        if (tool !== 'xenstore-watch') return host.run(tool, args, options);
+        await watch(args);
+        return { code: 0, stdout: '', stderr: '' };
+      },
+    });
+    const told: unknown[] = [];
+    const getHandle = (): object => ({
+      signal: (_name: string, argument: object) => Promise.resolve(told.push(argument)),
+    });
+    const client = { workflow: { getHandle } } as unknown as Parameters<typeof watchDomains>[0]['client'];
+    await watchDomains({ client, host: watched, log: QUIET, signal: stop.signal, settleMs: 0 });
+    expect(told).toEqual([{ order: 'o1' }, { order: 'o1' }]);
+  });
+});
+
 describe('how a domain ended', () => {
   it.each([
     ['a shutdown from inside', 'Domain 5 has shut down, reason code 0 0x0\nAction for shutdown reason code 0 is destroy\n', 'shutdown'],
