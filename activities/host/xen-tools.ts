@@ -1,5 +1,6 @@
 /** xen-tools' xen-create-image: a guest's first image and cfg. */
 import { GuestflowError } from '../../contract/errors.ts';
+import { formatSize, MiB } from '../../contract/sizes.ts';
 import type { GuestNetwork } from '../../contract/types.ts';
 import {
   checkedAddress,
@@ -131,11 +132,13 @@ function configFile({ fs, fsOptions }: ImageSettings): string {
   return `${fs}_options = ${options}\npassword = 0\n`;
 }
 
-/** What xen-tools adds to every failure: commands of its own, and that it gives up. */
-const NOISE = /^(?:Aborting|See \/var\/log\/|Running command .* failed with exit code)/;
+/** What xen-tools adds to every failure: commands of its own, and that it gives up; and the files that tar has unpacked. */
+const NOISE = /^(?:Aborting|See \/var\/log\/|Running command .* failed with exit code|\.\/)/;
+/** With less than this free, a file system is what an image failed for. */
+const FULL_BYTES = 64 * MiB;
 
-/** The reason in the words of what failed. They are in xen-tools' log only; its output says little. */
-async function explained(host: Host, name: string, error: ToolError): Promise<GuestflowError> {
+/** The reason in the words of what failed. They are in xen-tools' log only; its output says little. On a full disk the log ends before the reason. */
+async function explained(host: Host, { name, directory }: ImageSettings, error: ToolError): Promise<GuestflowError> {
   const log = String((await host.files.read(`/var/log/xen-tools/${name}.log`)) ?? '') || error.stdout;
   const reason = tail(
     log
@@ -143,7 +146,9 @@ async function explained(host: Host, name: string, error: ToolError): Promise<Gu
       .filter((line) => !NOISE.test(line))
       .join('\n'),
   );
-  return new GuestflowError('ToolFailed', `xen-create-image of ${name} failed: ${reason || error.message}`);
+  const free = await host.files.freeBytes(directory).catch(() => undefined);
+  const full = free !== undefined && free < FULL_BYTES ? `the file system of ${directory} is full, it has ${formatSize(free)} free: ` : '';
+  return new GuestflowError('ToolFailed', `xen-create-image of ${name} failed: ${full}${reason || error.message}`);
 }
 
 async function requireRole(host: Host, path: string, mend: string): Promise<void> {
@@ -184,7 +189,7 @@ export async function xenCreateImage(
     });
   } catch (error) {
     if (error instanceof ToolError && error.code !== undefined && !error.cancelled && !error.timedOut)
-      throw await explained(host, settings.name, error);
+      throw await explained(host, settings, error);
     throw error;
   }
 }

@@ -120,6 +120,16 @@ describe('making an image', () => {
     await host.files.writeAtomic('/var/log/xen-tools/web1.log', 'tar: /x.tar: Cannot open: No such file or directory\n');
     await expect(xenCreateImage(host, settings)).rejects.toThrow(/web1 failed: tar: .*Cannot open/);
   });
+
+  it('says that the disk is full when it is: a log on that disk ends before the reason', async () => {
+    const host = await withRole(scriptedHost(() => ({ code: 127, stdout: 'Aborting\n' })));
+    await host.files.makeDirectory('/var/log/xen-tools');
+    await host.files.writeAtomic('/var/log/xen-tools/web1.log', 'mke2fs 1.47.0\n./usr/lib/libx.so.0\n./usr/lib/libdrop_amb');
+    const full = { ...host, files: { ...host.files, freeBytes: () => Promise.resolve(3 * 2 ** 20) } };
+    await expect(xenCreateImage(full, settings)).rejects.toThrow(
+      'xen-create-image of web1 failed: the file system of /home/xen/.guestflow/web1 is full, it has 3 MiB free: mke2fs 1.47.0',
+    );
+  });
 });
 
 describe('what is left of an image', () => {
