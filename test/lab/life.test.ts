@@ -69,12 +69,14 @@ describe.runIf(IS_FULL)('an order', () => {
 
   test('has the IPv6 address that belongs to its IPv4 address, and answers at it', async () => {
     const gateway = `${IP6_NETWORK.replace('/64', '1')}/64`;
-    await onDom0(rig, `ip -6 address add ${gateway} dev xenbr0 nodad`);
+    // The lab's dom0 has no IPv6 of its own: for this test it is the gateway.
+    const off = '/proc/sys/net/ipv6/conf/xenbr0/disable_ipv6';
+    await onDom0(rig, `echo 0 > ${off}; ip -6 address add ${gateway} dev xenbr0 nodad`);
     try {
       expect(await login("ip -o -6 addr show dev eth0 scope global | awk '{print $4}'")).toBe(`${IP6}/64\n`);
       expect(await onDom0(rig, `ssh-keyscan -6 -T 60 -t ed25519 ${IP6} 2>/dev/null`)).toContain('ssh-ed25519');
     } finally {
-      await onDom0(rig, `ip -6 address delete ${gateway} dev xenbr0`);
+      await onDom0(rig, `ip -6 address delete ${gateway} dev xenbr0; echo 1 > ${off}`);
     }
   });
 
