@@ -63,6 +63,7 @@ class Walker {
   readonly name: string;
   phase: Phase = 'none';
   readonly log: string[] = [];
+  private owesUndo = false;
   private readonly world: World;
   private readonly tape: Tape;
   private readonly random: Random;
@@ -119,6 +120,17 @@ class Walker {
     return failed;
   }
 
+  private async backup(): Promise<void> {
+    const undoing = [this.find('removeSnapshot')];
+    this.owesUndo = (await this.operate([this.find('takeBackup')], () => undoing)) === 'left';
+  }
+
+  /** When nothing is wrong any more: what the undo of a backup could not remove, and said so, goes. */
+  async settle(): Promise<void> {
+    if (this.phase === 'needs-cleanup') await this.remove();
+    else if (this.owesUndo && this.phase !== 'none') await undo(this.world, [this.find('removeSnapshot')], this.inFull);
+  }
+
   private async power(activity: string, undoing: string | undefined, goal: Phase): Promise<void> {
     const end = await this.operate([this.find(activity)], () => (undoing === undefined ? [] : [this.find(undoing)]));
     if (end === 'done') this.phase = goal;
@@ -133,16 +145,12 @@ class Walker {
     const choices: Record<Phase, readonly (() => Promise<unknown>)[]> = {
       none: [() => this.provision()],
       running: [
-        () => this.operate([this.find('takeBackup')], () => [this.find('removeSnapshot')]),
+        () => this.backup(),
         () => this.power('stopGuest', undefined, 'stopped'),
         () => this.power('destroyGuest', undefined, 'stopped'),
         () => this.remove(),
       ],
-      stopped: [
-        () => this.power('bootGuest', 'destroyGuest', 'running'),
-        () => this.operate([this.find('takeBackup')], () => [this.find('removeSnapshot')]),
-        () => this.remove(),
-      ],
+      stopped: [() => this.power('bootGuest', 'destroyGuest', 'running'), () => this.backup(), () => this.remove()],
       'needs-cleanup': [() => this.remove()],
     };
     await pick(this.random, choices[this.phase])?.();
@@ -194,7 +202,7 @@ async function walk(matrix: Matrix, seed: number): Promise<Verdict> {
     );
     await Promise.all(walkers.map((walker) => walker.walk()));
     world.dom0.faults.restart();
-    for (const walker of walkers) if (walker.phase === 'needs-cleanup') await walker.remove();
+    for (const walker of walkers) await walker.settle();
     const complaints = walkers.flatMap((walker) =>
       complaintsOf(
         walker,
