@@ -39,14 +39,24 @@ function stateOf(root) {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** Modules find the project's files from `import.meta.url`, which in a bundle would be the bundle's: it gets the source's own. */
+/**
+ * Modules find the project's files from `import.meta.url`, which in a bundle would be the bundle's: it gets the source's own. The compiler does it, not a
+ * search for the words: they stand in strings, too.
+ */
 const ownUrls = {
   name: 'own-urls',
-  setup(build) {
-    build.onLoad({ filter: /\.ts$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8').replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href)),
-      loader: 'ts',
-    }));
+  setup({ esbuild, onLoad }) {
+    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+      const source = readFileSync(path, 'utf8');
+      if (!source.includes('import.meta.url')) return { contents: source, loader: 'ts' };
+      const { code } = await esbuild.transform(source, {
+        loader: 'ts',
+        sourcefile: path,
+        sourcemap: 'inline',
+        define: { 'import.meta.url': JSON.stringify(pathToFileURL(path).href) },
+      });
+      return { contents: code, loader: 'js' };
+    });
   },
 };
 
