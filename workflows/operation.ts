@@ -8,6 +8,7 @@ import {
   isCancellation,
   log,
   setCurrentDetails,
+  patched,
   setHandler,
   defineQuery,
   TemporalFailure,
@@ -17,6 +18,9 @@ import type { ErrorDetails } from '../contract/errors.ts';
 import type { OperationProgress, StepProgress, StepState } from '../contract/types.ts';
 
 type Undo = () => Promise<unknown>;
+
+/** Marks histories in which the undo of a step goes on when a part of it fails. */
+const EACH_PART = 'undo-goes-on-after-a-part';
 
 interface StepRecord {
   readonly name: string;
@@ -44,7 +48,7 @@ export function rootFailure(error: unknown): { type: string; message: string; de
 /** One operation on a guest, step by step. */
 export class Operation {
   private readonly records: StepRecord[];
-  private readonly undos: { step: string; undo: Undo }[] = [];
+  private readonly undos: { step: string; parts: readonly Undo[] }[] = [];
   private first: string | undefined;
   private readonly title: string;
   private waiting: string | undefined;
@@ -78,11 +82,12 @@ export class Operation {
   /**
    * Runs a step. Its undo is registered first: a step that failed half-way, or whose answer was lost, is undone too.
    *
+   * @param undo in parts when they do not need each other: each is tried, in this order.
    * @param say what came of it, in words.
    */
-  async step<T>(name: string, run: () => Promise<T>, undo?: Undo, say?: (result: T) => string): Promise<T> {
+  async step<T>(name: string, run: () => Promise<T>, undo: Undo | readonly Undo[] = [], say?: (result: T) => string): Promise<T> {
     const record = this.recordOf(name);
-    if (undo !== undefined) this.undos.push({ step: name, undo });
+    this.undos.push({ step: name, parts: typeof undo === 'function' ? [undo] : undo });
     record.state = 'running';
     record.startedAt = Date.now();
     this.show();
@@ -118,17 +123,15 @@ export class Operation {
     const cause = rootFailure(original);
     const undone: string[] = [];
     const failed: string[] = [];
-    for (const { step, undo } of this.undos.reverse()) {
+    for (const { step, parts } of this.undos.reverse()) {
+      if (parts.length === 0 || (step === this.first && failed.length > 0)) continue;
       const record = this.recordOf(step);
-      if (step === this.first && failed.length > 0) continue;
-      try {
-        await undo();
+      const wrong = await this.undoStep(step, parts);
+      failed.push(...wrong);
+      if (wrong.length > 0) record.state = 'undo-failed';
+      else {
         undone.push(step);
         record.state = record.state === 'failed' ? 'failed' : 'undone';
-      } catch (error) {
-        record.state = 'undo-failed';
-        failed.push(`undo of ${step}: ${rootFailure(error).message}`);
-        log.warn('an undo could not finish', { step, reason: rootFailure(error).message });
       }
       this.show();
     }
@@ -148,6 +151,22 @@ export class Operation {
       message: `${cause.message} - and the undo could not finish (${failed.join('; ')}). Run guestflow cleanup when the cause is mended.`,
       details: [{ ...cause.details, undone, step: failedStep, leftovers: left.length === 0 ? failed : left }],
     });
+  }
+
+  /** Undoes one step. Returns what went wrong, in words. */
+  private async undoStep(step: string, parts: readonly Undo[]): Promise<string[]> {
+    const wrong: string[] = [];
+    for (const part of parts) {
+      if (wrong.length > 0 && !patched(EACH_PART)) break;
+      try {
+        await part();
+      } catch (error) {
+        const reason = rootFailure(error).message;
+        wrong.push(`undo of ${step}: ${reason}`);
+        log.warn('an undo could not finish', { step, reason });
+      }
+    }
+    return wrong;
   }
 
   /**

@@ -109,11 +109,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
           const backup = await bulk.takeBackup(ref);
           return { backup, scheduleId: await control.scheduleNightly(nightlyOf(spec)) };
         },
-        async () => {
-          await control.unscheduleNightly(ref);
-          await undo.removeSnapshot(ref);
-          await undo.removeBackups(ref);
-        },
+        [() => control.unscheduleNightly(ref), () => undo.removeSnapshot(ref), () => undo.removeBackups(ref)],
         ({ backup }) => `${backup.path}, ${formatSize(backup.bytes)}`,
       );
       await operation.step(

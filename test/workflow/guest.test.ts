@@ -219,6 +219,35 @@ describe('guest', () => {
     });
   });
 
+  it('removes the backups, too, when the Schedule that their step has made cannot be deleted', async () => {
+    const calls: string[] = [];
+    const document = order();
+    const changes = {
+      sealGuest: NO('ToolFailed'),
+      unscheduleNightly: NO('ToolFailed'),
+      schedulesLeft: () => Promise.resolve(['schedule x']),
+    };
+    await withWorkers(environment, scripted(calls, changes), async () => {
+      await place(document);
+      const status = await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'needs-cleanup',
+      );
+      expect(status.leftovers).toEqual(['schedule x']);
+      expect(status.error?.message).toContain('undo of nightly-backup: ToolFailed for the test');
+    });
+    expect(calls.slice(calls.indexOf('sealGuest') + 1).slice(0, 4)).toEqual([
+      'unscheduleNightly',
+      'removeSnapshot',
+      'removeBackups',
+      'disableAutostart',
+    ]);
+    await withWorkers(environment, scripted([]), async () => {
+      expect(await operate(document, 'cleanup')).toMatchObject({ phase: 'failed' });
+      await failureOf(handleOf(document).result());
+    });
+  });
+
   it.each(['update', 'Cancel in the UI'])('is undone when it is cancelled by %s', async (how) => {
     const calls: string[] = [];
     const document = order();
