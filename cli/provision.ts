@@ -15,7 +15,7 @@ import { askOnInterrupt } from './interrupt.ts';
 import { orderFromFile, orderFromFlags } from './order-input.ts';
 import { createProgress } from './progress.ts';
 import { InterruptedError } from './report.ts';
-import { describeGuest } from './show-guest.ts';
+import { printGuest } from './show-guest.ts';
 
 export async function provision(io: Io, name: string | undefined, options: ProvisionOptions): Promise<undefined> {
   if (options.facts !== undefined && options.check === undefined)
@@ -83,7 +83,7 @@ async function place(io: Io, flow: Guestflow, order: GuestOrder, options: Provis
   const failure = await flow.failureOf(status);
   if (failure !== undefined) throw failure;
   if (options.json) printJson(io, { ...status, ...(url === undefined ? {} : { url }) });
-  else describeGuest(io, status, url);
+  else printGuest(io, status, url);
   return undefined;
 }
 

@@ -9,7 +9,7 @@ import { activityText, type ProgressDetail } from './progress-lines.ts';
  *
  * @param detail what its operation is doing just now
  */
-export function describeGuest(io: Io, status: GuestStatus, url?: string, detail: ProgressDetail = {}): void {
+export function printGuest(io: Io, status: GuestStatus, url?: string, detail: ProgressDetail = {}): void {
   const { spec, wallclock } = status;
   printFacts(io, [
     [

@@ -41,13 +41,13 @@ export function registerGuests(program: Command, context: Context): void {
 
   withServer(program.command('show').summary('all that is known of a guest').argument('<NAME>')).action(
     context.action(async (name: string, options: ServerOptions) => {
-      const [{ describeGuest }, { printJson }] = await Promise.all([import('../show-guest.ts'), import('../io.ts')]);
+      const [{ printGuest }, { printJson }] = await Promise.all([import('../show-guest.ts'), import('../io.ts')]);
       return withGuestflow(options, async (flow) => {
         const { status, operation, activities } = await flow.progress(name);
         const whole = operation === undefined ? status : { ...status, steps: operation.steps };
         const url = flow.guestUrl(name);
         if (options.json) printJson(io, { ...whole, ...(url === undefined ? {} : { url }) });
-        else describeGuest(io, whole, url, { activities, ...(operation === undefined ? {} : { operation }) });
+        else printGuest(io, whole, url, { activities, ...(operation === undefined ? {} : { operation }) });
         return undefined;
       });
     }),
