@@ -6,6 +6,7 @@ import {
   WithStartWorkflowOperation,
   ScheduleNotFoundError,
   type Client,
+  type ScheduleHandle,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Amounts, NetworkAccess } from '../contract/capacity-types.ts';
@@ -69,6 +70,15 @@ function takenBy({
   return { memoryBytes, vcpus, diskBytes: diskBytes + swapBytes, plan, ...(customer === undefined ? {} : { customer }) };
 }
 
+async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof ScheduleNotFoundError) return undefined;
+    throw error;
+  }
+}
+
 // The type is inferred: workflows import it to call activities by name.
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
 export function createControlActivities(client: Client) {
@@ -128,6 +138,13 @@ export function createControlActivities(client: Client) {
       state: { note: `nightly backup of guest ${ref.name} on dom0 ${ref.dom0}, order ${ref.order}` },
       memo: { guest: ref.name, order: ref.order },
     });
+  }
+
+  /** The Schedule of a guest's nightly backup, and whether it is this order's. */
+  async function scheduleOf(ref: GuestRef): Promise<{ handle: ScheduleHandle; isOurs: boolean } | undefined> {
+    const handle = client.schedule.getHandle(nightlyScheduleId(ref.name));
+    const found = await unlessMissing(handle.describe());
+    return found && { handle, isOurs: found.memo?.['order'] === ref.order };
   }
 
   return {
@@ -199,8 +216,10 @@ export function createControlActivities(client: Client) {
         await createSchedule(ref, scheduleId, at);
       } catch (error) {
         if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-        const existing = await client.schedule.getHandle(scheduleId).describe();
-        if (existing.memo?.['order'] !== ref.order) {
+        const schedule = await scheduleOf(ref);
+        // It has gone meanwhile: the next try makes it.
+        if (schedule === undefined) throw error;
+        if (!schedule.isOurs) {
           throw ApplicationFailure.create({
             type: 'NotOurs',
             nonRetryable: true,
@@ -214,23 +233,14 @@ export function createControlActivities(client: Client) {
 
     /** Undo of `scheduleNightly`. */
     async unscheduleNightly(ref: GuestRef): Promise<void> {
-      const handle = client.schedule.getHandle(nightlyScheduleId(ref.name));
-      try {
-        if ((await handle.describe()).memo?.['order'] === ref.order) await handle.delete();
-      } catch (error) {
-        if (!(error instanceof ScheduleNotFoundError)) throw error;
-      }
+      const schedule = await scheduleOf(ref);
+      if (schedule?.isOurs === true) await unlessMissing(schedule.handle.delete());
     },
 
     /** In words, what Temporal still has of a guest: the Schedule of its backups, or nothing. */
     async schedulesLeft(ref: GuestRef): Promise<string[]> {
-      const scheduleId = nightlyScheduleId(ref.name);
-      try {
-        return (await client.schedule.getHandle(scheduleId).describe()).memo?.['order'] === ref.order ? [`schedule ${scheduleId}`] : [];
-      } catch (error) {
-        if (error instanceof ScheduleNotFoundError) return [];
-        throw error;
-      }
+      const schedule = await scheduleOf(ref);
+      return schedule?.isOurs === true ? [`schedule ${schedule.handle.scheduleId}`] : [];
     },
 
     /** Asks the guest for a backup and waits for it. The same night asked twice is one backup. */

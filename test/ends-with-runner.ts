@@ -2,20 +2,14 @@
  * A test process whose runner has gone (SIGTERM, a time limit) ends, with all that it has started: nobody else would end that. Ctrl-C reaches all of
  * them by itself.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { parentOf } from '../activities/host/run-server.ts';
 
 function childrenOf(pid: number): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((candidate) => {
-      try {
-        const stat = readFileSync(`/proc/${String(candidate)}/stat`, 'latin1');
-        return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === pid;
-      } catch {
-        return false;
-      }
-    });
+    .filter((candidate) => parentOf(candidate) === pid);
 }
 
 function killBelow(pid: number): void {

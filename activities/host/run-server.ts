@@ -27,16 +27,27 @@ export interface ServerSpec {
   readonly detached?: boolean;
 }
 
-/** Kernel start time of a process, or undefined when there is none of that id (a zombie counts as none). */
-export function processStartTime(pid: number): string | undefined {
+/** What the kernel says of a process, from its state on (proc(5): field 3): undefined when there is none of that id. */
+function statOf(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${String(pid)}/stat`, 'latin1');
-    // The command name in parentheses may hold spaces; fields are counted from the last parenthesis (proc(5): state is 3, starttime is 22).
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? undefined : fields[19];
+    // The command name in parentheses may hold spaces; fields are counted from the last parenthesis.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
     return undefined;
   }
+}
+
+/** Kernel start time of a process, or undefined when there is none of that id (a zombie counts as none). */
+export function processStartTime(pid: number): string | undefined {
+  const stat = statOf(pid);
+  return stat?.[0] === 'Z' ? undefined : stat?.[19];
+}
+
+/** Process that started it, or that took it over: undefined when there is none of that id. */
+export function parentOf(pid: number): number | undefined {
+  const parent = statOf(pid)?.[1];
+  return parent === undefined ? undefined : Number(parent);
 }
 
 const SETPRIV = '/usr/bin/setpriv';
