@@ -1,8 +1,10 @@
 /** Ordering a guest: starting its workflow is the order, and the same order again gets the same answer (promise 1). */
+import { createHash } from 'node:crypto';
 import { WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
 import { GuestflowError } from '../contract/errors.ts';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
+import { contentOf } from '../contract/same-order.ts';
 import { formatSize } from '../contract/sizes.ts';
 import type { GuestOrder, GuestStatus, OrderAnswer } from '../contract/types.ts';
 import { sealPassword } from './sealed-password.ts';
@@ -22,7 +24,7 @@ export async function placeOrder(session: Session, ordered: GuestOrder): Promise
     try {
       return await workflow.executeUpdateWithStart<GuestWorkflow, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, {
         args: [order],
-        updateId: `order-${order.order}`,
+        updateId: updateIdOf(order),
         startWorkflowOperation: startOf(order),
       });
     } catch (error) {
@@ -57,6 +59,13 @@ function onlyItsBox({ sealedPassword, ...order }: GuestOrder): GuestOrder {
     value: order.dom0,
     mend: 'name a dom0 that was there then, or give the order anew',
   });
+}
+
+/**
+ * The same order twice is one update, which Temporal answers twice. With another content it is another update: the workflow must see it, to refuse it.
+ */
+function updateIdOf(order: GuestOrder): string {
+  return `order-${order.order}-${createHash('sha256').update(contentOf(order)).digest('hex').slice(0, 16)}`;
 }
 
 type GuestWorkflow = (input: { order: GuestOrder }) => Promise<unknown>;

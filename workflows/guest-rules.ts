@@ -1,5 +1,5 @@
 /** Which operation a guest takes in which phase, and what happens to one that comes while another runs. */
-import type { GuestOrder, GuestPhase, GuestSpec, OperationKind, PlanChange } from '../contract/types.ts';
+import type { GuestPhase, GuestSpec, OperationKind, PlanChange } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
 
 const PHASES: Readonly<Record<OperationKind, readonly GuestPhase[]>> = {
@@ -46,12 +46,6 @@ export function whyNotChange(from: GuestSpec, to: PlanChange, needsRestart: bool
   if (needsRestart && !to.mayRestart)
     return `${from.name} runs, and a change to plan ${to.plan} needs a restart, which the request does not allow`;
   return undefined;
-}
-
-/** Whether an order that was sent again is the one that was given. An address that it left open may have been chosen meanwhile. */
-export function isSameOrder(given: GuestOrder, again: GuestOrder): boolean {
-  const keys = ['name', 'dom0', 'plan', 'memoryBytes', 'diskBytes', 'vcpus'] as const;
-  return keys.every((key) => again[key] === given[key]) && (again.ip ?? given.ip) === given.ip;
 }
 
 /** How a guest in this phase is on its dom0: only one that runs starts with it. */

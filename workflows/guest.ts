@@ -19,6 +19,7 @@ import {
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { GUEST_SIGNALS, GUEST_UPDATES, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES } from '../contract/names.ts';
+import { isSameOrder } from '../contract/same-order.ts';
 import type {
   BackupRecord,
   DomainGone,
@@ -32,7 +33,7 @@ import type {
   OperationResult,
   OrderAnswer,
 } from '../contract/types.ts';
-import { beforeOf, isSameOrder, mayRun, whyNotChange } from './guest-rules.ts';
+import { beforeOf, mayRun, whyNotChange } from './guest-rules.ts';
 import { describeGuest, graceLeftMs, untilDueMs, type GuestState } from './guest-state.ts';
 import { rootFailure } from './operation.ts';
 import {

@@ -176,6 +176,13 @@ describe('provision', () => {
     expect(again).toEqual(first);
   });
 
+  it('given again with another content, is refused, and the guest is as it was ordered', async () => {
+    await guestflow('provision', 'web6', '--dom0', DOM0, '--no-wait');
+    const refused = await guestflow('provision', 'web6', '--dom0', DOM0, '--swap', '256Mb', '--no-wait', '--json');
+    expect(refused.code).toBe(2);
+    expect(errorOf(refused)).toMatchObject({ type: 'InvalidInput', field: 'order' });
+  });
+
   it('refuses a name that another order has', async () => {
     await guestflow('provision', 'web3', '--dom0', DOM0, '--no-wait');
     const refused = await guestflow('provision', 'web3', '--dom0', DOM0, '--order', 'another', '--json');

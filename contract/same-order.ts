@@ -1,0 +1,24 @@
+/** When two orders are the same one. Free of Node: workflows use it, too. */
+import type { GuestOrder } from './types.ts';
+
+/** A value as JSON with its keys sorted, so that equal values have equal texts. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([one], [other]) => (one < other ? -1 : 1)))
+      : part,
+  );
+}
+
+/**
+ * All that an order asks for, as a text. Of a password only that there is one: sealed twice, or hashed twice, the same one looks different.
+ */
+export function contentOf({ passwordHash, sealedPassword, ...order }: GuestOrder): string {
+  return canonical({ ...order, hasPassword: passwordHash !== undefined || sealedPassword !== undefined });
+}
+
+/** Whether an order that was sent again is the one that was given. An address that it left open may have been chosen meanwhile. */
+export function isSameOrder(given: GuestOrder, again: GuestOrder): boolean {
+  const { ip: _chosen, ...askedFor } = given;
+  return contentOf(again) === contentOf(again.ip === undefined ? askedFor : given);
+}
