@@ -1,11 +1,13 @@
 /** Guests, as the activities of billing reach them: over the client library. */
+import { WorkflowUpdateFailedError, type WorkflowUpdateHandle } from '@temporalio/client';
 import type { GuestDesk, OrderToPlace } from '../activities/billing.ts';
+import { toGuestflowError } from '../client/failures.ts';
 import { placeOrder } from '../client/orders.ts';
 import { placeAndReserve } from '../client/placement.ts';
 import { readStatus } from '../client/progress.ts';
 import type { Session } from '../client/session.ts';
 import { hostnameWorkflowId, type GuestView, type OperationOutcome } from '../contract/billing-types.ts';
-import { GuestflowError } from '../contract/errors.ts';
+import { GuestflowError, type ErrorType } from '../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../contract/names.ts';
 import type { GuestStatus, OperationRequest, OperationResult } from '../contract/types.ts';
 
@@ -71,17 +73,37 @@ export async function operate(session: Session, guest: string, request: Operatio
         waitForStage: 'ACCEPTED',
       }),
     );
-    const result = await session
-      .call(`guest ${guest}`, () => taken.result(), waitMs)
+    const ended = await session
+      .call(`guest ${guest}`, () => outcomeOf(taken), waitMs)
+      // No answer in that time. An operation that has ended as `Unreachable` (its dom0 was away) is another matter: it has ended.
       .catch((error: unknown) => {
         if (error instanceof GuestflowError && error.type === 'Unreachable') return undefined;
         throw error;
       });
-    return result === undefined ? { state: 'pending' } : { state: 'done', result };
+    if (ended === undefined) return { state: 'pending' };
+    if ('result' in ended) return { state: 'done', result: ended.result };
+    const { type, message } = toGuestflowError(ended.failure, `guest ${guest}`, session.endpoint.address);
+    return { state: whatOf(type), type, message };
   } catch (error) {
     if (!(error instanceof GuestflowError) || error.type === 'Unreachable') throw error;
     const { type, message } = error;
-    return { state: type === 'Busy' || type === 'NotFound' ? 'refused' : 'failed', type, message };
+    return { state: whatOf(type), type, message };
+  }
+}
+
+function whatOf(type: ErrorType): 'refused' | 'failed' {
+  return type === 'Busy' || type === 'NotFound' ? 'refused' : 'failed';
+}
+
+/** How an operation has ended: well, or with a failure of its own. Other errors are the call's. */
+async function outcomeOf(
+  taken: WorkflowUpdateHandle<OperationResult>,
+): Promise<{ readonly result: OperationResult } | { readonly failure: WorkflowUpdateFailedError }> {
+  try {
+    return { result: await taken.result() };
+  } catch (error) {
+    if (error instanceof WorkflowUpdateFailedError) return { failure: error };
+    throw error;
   }
 }
 

@@ -70,5 +70,8 @@ export function afterAudit(
   };
   // A guest that lives on another dom0 keeps its address.
   const nobodys = free.filter((promise) => claims.get(keyOf(promise))?.claimed === false);
-  return { state: { ...state, facts, promised, audit }, audit, free: nobodys.map(({ guest, order }) => ({ guest, order })) };
+  // A look says what a machine has; which machine is the dom0 is said by a registration alone, and the fence goes by it.
+  const { machine } = state.facts ?? {};
+  const seen = machine === undefined ? facts : { ...facts, machine };
+  return { state: { ...state, facts: seen, promised, audit }, audit, free: nobodys.map(({ guest, order }) => ({ guest, order })) };
 }

@@ -42,6 +42,11 @@ const NOBODY: Claim = { claimed: false, reason: 'there is no workflow of that na
 const LIVES: Claim = { claimed: true, reason: 'running', dom0: 'xen1', takes: TAKES };
 
 describe('after an audit', () => {
+  it('the machine that is the dom0 is still the one that registered: of two that say so, the other one stays fenced off', () => {
+    const before: Dom0State = { host: 'xen1', drained: false, promised: [], facts: { ...FACTS, memoryFreeBytes: 0, machine: 'A' } };
+    expect(afterAudit(before, look({}), NOW).state.facts).toEqual({ ...FACTS, machine: 'A' });
+  });
+
   it.each<[string, string, Claim, string[], boolean, boolean]>([
     ['nobody came for', LONG_AGO, NOBODY, [], true, true],
     ['is young', JUST_NOW, NOBODY, [], false, false],
