@@ -159,9 +159,13 @@ export function createControlActivities(client: Client) {
       return leases.replace(order, await networksOf(order.dom0), ip);
     },
 
-    /** Promises a guest that is there another part of its dom0; its address stays. */
-    async promise(spec: GuestSpec): Promise<void> {
-      await promise(spec.dom0, { guest: spec.name, order: spec.order, ...takenBy(spec) });
+    /**
+     * Promises a guest that is there another part of its dom0; its address stays.
+     *
+     * @param restores it has that part, and is not refused it: an undo. Default: false.
+     */
+    async promise(spec: GuestSpec, restores = false): Promise<void> {
+      await promise(spec.dom0, { guest: spec.name, order: spec.order, ...takenBy(spec), ...(restores ? { restores } : {}) });
     },
 
     /** Undo of `reserve`: the address first, then its part of the dom0. */

@@ -1,5 +1,5 @@
 /** What every command is given, and the options that many share. Imports nothing heavy: `--help` must be quick. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { Guestflow } from '../client/index.ts';
 import type { Io } from './io.ts';
 
@@ -27,6 +27,23 @@ export function withServer(command: Command): Command {
     .option('--address <HOST:PORT>', 'where Temporal is (default: TEMPORAL_ADDRESS, temporal.toml, or the embedded server)')
     .option('--namespace <NAME>', 'namespace of Temporal (default: TEMPORAL_NAMESPACE, or "default")')
     .option('--state-dir <DIR>', 'state directory of the embedded server (default: GUESTFLOW_STATE, or .guestflow)');
+}
+
+/** Options of commands that wait for what goes on without them. */
+export interface WaitingOptions extends ServerOptions {
+  readonly onInterrupt?: 'leave' | 'cancel';
+}
+
+/** Adds the options of commands that wait for an operation on a guest. */
+export function withWaiting(command: Command): Command {
+  return withServer(
+    command.addOption(
+      new Option(
+        '--on-interrupt <WHAT>',
+        'at Ctrl-C: leave it running, or cancel and undo it (default: asked on a terminal, else leave)',
+      ).choices(['leave', 'cancel']),
+    ),
+  );
 }
 
 /** Connects, does the work, disconnects. */

@@ -25,8 +25,12 @@ export async function interruptible<T>(io: Io, work: (signal: AbortSignal) => Pr
   }
 }
 
-/** What becomes of an order whose giver pressed Ctrl-C: `leave` or `cancel`. Without a terminal, or at a second Ctrl-C: `leave`. */
-export async function askOnInterrupt(io: Io, name: string): Promise<'leave' | 'cancel'> {
+/**
+ * Asks what becomes of what somebody waited for who pressed Ctrl-C. Without a terminal, or at a second Ctrl-C: `leave`.
+ *
+ * @param what goes on: `guest web1 is being made`
+ */
+export async function askOnInterrupt(io: Io, what: string): Promise<'leave' | 'cancel'> {
   if (io.stdin.isTTY !== true) return 'leave';
   const readline = createInterface({ input: io.stdin, output: io.stderr });
   const second = new Promise<string>((resolve) => {
@@ -39,10 +43,7 @@ export async function askOnInterrupt(io: Io, name: string): Promise<'leave' | 'c
       });
   });
   try {
-    const answer = await Promise.race([
-      readline.question(`\n${name} is being made. (l)eave it running, or (c)ancel and undo it? [l] `),
-      second,
-    ]);
+    const answer = await Promise.race([readline.question(`\n${what}. (l)eave it running, or (c)ancel and undo it? [l] `), second]);
     return /^c/i.test(answer.trim()) ? 'cancel' : 'leave';
   } finally {
     readline.close();

@@ -1,30 +1,61 @@
 /** Runs an operation on a guest and shows it as it goes. */
+import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 import type { Guestflow, OperateOptions } from '../client/index.ts';
 import { GuestflowError } from '../contract/errors.ts';
+import { operationWorkflowId } from '../contract/names.ts';
 import { loadPlans, planChange } from '../contract/plans.ts';
 import { formatSize } from '../contract/sizes.ts';
 import type { OperationKind, OperationResult } from '../contract/types.ts';
 import type { ChangePlanOptions, TerminateOptions } from './commands/operations.ts';
-import { withGuestflow, type ServerOptions } from './context.ts';
-import { interruptible } from './interrupt.ts';
+import { withGuestflow, type ServerOptions, type WaitingOptions } from './context.ts';
+import { awaitCancelled } from './cancel.ts';
+import { askOnInterrupt, interruptible } from './interrupt.ts';
 import { printJson, printLine, type Io } from './io.ts';
 import { createProgress } from './progress.ts';
+import { InterruptedError } from './report.ts';
 
 /** How an operation is asked for, beside its kind. */
 type Wish = Omit<OperateOptions, 'id'>;
 
-export async function operate(io: Io, name: string, kind: OperationKind, options: ServerOptions, wish: Wish = {}): Promise<undefined> {
+export async function operate(io: Io, name: string, kind: OperationKind, options: WaitingOptions, wish: Wish = {}): Promise<undefined> {
   return withGuestflow(options, async (flow) => {
+    const id = `${kind}-${randomBytes(6).toString('hex')}`;
     const result = await interruptible(
       io,
-      (signal) => withProgress(io, flow, name, options, signal, () => flow.operate(name, kind, wish)),
-      `interrupted; ${kind} of ${name} goes on: guestflow show ${name} tells how it goes`,
-    );
+      (signal) => withProgress(io, flow, name, options, signal, () => flow.operate(name, kind, { ...wish, id })),
+      `interrupted; ${kind} of ${name} was asked for and goes on: guestflow show ${name} tells how it goes, guestflow cancel ${name} undoes it`,
+    ).catch(async (error: unknown) => {
+      if (!(error instanceof InterruptedError)) throw error;
+      const wanted = options.onInterrupt ?? (options.json === true ? 'leave' : await askOnInterrupt(io, `${kind} of ${name} goes on`));
+      throw wanted === 'leave' ? error : await cancelOwn(io, flow, name, { kind, workflowId: operationWorkflowId(name, kind, id) });
+    });
     if (options.json) printJson(io, { guest: name, ...result });
     else printLine(io, describe(name, result));
     return undefined;
   });
+}
+
+/** Cancels the operation that this command asked for, and no other. Returns what to end with. */
+async function cancelOwn(io: Io, flow: Guestflow, name: string, own: { kind: string; workflowId: string }): Promise<InterruptedError> {
+  const { operation } = await flow.status(name);
+  if (operation?.workflowId !== own.workflowId)
+    return new InterruptedError(
+      operation === undefined
+        ? `interrupted; ${own.kind} of ${name} had ended already: guestflow show ${name} tells how`
+        : `interrupted; ${own.kind} of ${name} waits behind ${operation.kind} and goes on then: guestflow cancel ${name} cancels what runs`,
+    );
+  await flow.cancel(name);
+  const how = await interruptible(
+    io,
+    (signal) => awaitCancelled(flow, name, operation, signal),
+    `interrupted; ${own.kind} of ${name} goes on being undone`,
+  );
+  return new InterruptedError(
+    how === 'undone'
+      ? `interrupted; ${own.kind} of ${name} was cancelled, and what it had done is undone`
+      : `interrupted; ${own.kind} of ${name} had ended before it could be cancelled`,
+  );
 }
 
 /** Without the grace period there is no way back: the guest's name is typed, or --yes said. */
@@ -61,16 +92,26 @@ export async function changePlan(io: Io, name: string, planName: string, options
 /** Cancels what runs, and waits for its undo. */
 export async function cancel(io: Io, name: string, options: ServerOptions): Promise<undefined> {
   return withGuestflow(options, async (flow) => {
-    const kind = await flow.cancel(name);
-    if (kind !== undefined) {
-      await interruptible(
-        io,
-        (signal) => withProgress(io, flow, name, options, signal, () => flow.waitFor(name, { signal })),
-        `interrupted; ${kind} of ${name} goes on being undone`,
-      );
+    const { operation } = await flow.status(name);
+    const kind = operation === undefined ? undefined : await flow.cancel(name);
+    if (operation === undefined || kind === undefined) {
+      if (options.json) printJson(io, { guest: name });
+      else printLine(io, `nothing runs on ${name}`);
+      return undefined;
     }
-    if (options.json) printJson(io, { guest: name, ...(kind === undefined ? {} : { cancelled: kind }) });
-    else printLine(io, kind === undefined ? `nothing runs on ${name}` : `${kind} of ${name} is cancelled, and what it had done is undone`);
+    const how = await interruptible(
+      io,
+      (signal) => withProgress(io, flow, name, options, signal, () => awaitCancelled(flow, name, operation, signal)),
+      `interrupted; ${kind} of ${name} goes on being undone`,
+    );
+    if (options.json) printJson(io, { guest: name, cancelled: kind, how });
+    else
+      printLine(
+        io,
+        how === 'undone'
+          ? `${kind} of ${name} is cancelled, and what it had done is undone`
+          : `${kind} of ${name} had ended before it could be cancelled: guestflow show ${name}`,
+      );
     return undefined;
   });
 }

@@ -9,9 +9,10 @@ import { loadPlans } from '../contract/plans.ts';
 import { formatSize } from '../contract/sizes.ts';
 import type { GuestOrder, GuestStatus } from '../contract/types.ts';
 import type { ProvisionOptions } from './commands/provision.ts';
+import { awaitCancelled } from './cancel.ts';
 import { withGuestflow } from './context.ts';
 import { printFacts, printJson, printLine, type Io } from './io.ts';
-import { askOnInterrupt } from './interrupt.ts';
+import { askOnInterrupt, interruptible } from './interrupt.ts';
 import { orderFromFile, orderFromFlags } from './order-input.ts';
 import { createProgress } from './progress.ts';
 import { InterruptedError } from './report.ts';
@@ -111,16 +112,30 @@ async function waitForGuest(io: Io, flow: Guestflow, name: string, options: Prov
     });
     if (status !== undefined) return last ?? status;
     progress.stop();
-    const wish = options.onInterrupt ?? (options.json === true ? 'leave' : await askOnInterrupt(io, name));
+    // From here on Ctrl-C ends the question, or the wait for the undo.
+    takeBack();
+    const wish = options.onInterrupt ?? (options.json === true ? 'leave' : await askOnInterrupt(io, `${name} is being made`));
     if (wish === 'leave')
       throw new InterruptedError(
         `interrupted; guest ${name} goes on being made: guestflow show ${name} tells how it goes, guestflow cancel ${name} undoes it`,
       );
-    await flow.cancel(name);
-    await wait();
-    throw new InterruptedError(`interrupted; guest ${name} was cancelled, and what was done is undone`);
+    throw await cancelOrder(io, flow, name);
   } finally {
     progress.stop();
     takeBack();
   }
+}
+
+/** Cancels the making of a guest, and nothing else. Returns what to end with. */
+async function cancelOrder(io: Io, flow: Guestflow, name: string): Promise<InterruptedError> {
+  const { operation } = await flow.status(name);
+  const isMade = new InterruptedError(`interrupted; guest ${name} was made before it could be cancelled: guestflow show ${name}`);
+  if (operation?.kind !== 'provision') return isMade;
+  await flow.cancel(name);
+  const how = await interruptible(
+    io,
+    (signal) => awaitCancelled(flow, name, operation, signal),
+    `interrupted; guest ${name} goes on being undone: guestflow show ${name} tells how it goes`,
+  );
+  return how === 'undone' ? new InterruptedError(`interrupted; guest ${name} was cancelled, and what was done is undone`) : isMade;
 }

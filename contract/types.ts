@@ -219,6 +219,8 @@ export interface ErrorSummary {
   readonly type: string;
   readonly message: string;
   readonly step?: string;
+  /** Workflow id of the operation that failed. */
+  readonly operation?: string;
 }
 
 /** All that is known of a guest. */
@@ -247,6 +249,8 @@ export interface GuestStatus {
   readonly backupsUntil?: string;
   /** The phase it was terminated in, to which `undelete` brings it back. */
   readonly retiredFrom?: GuestPhase;
+  /** Days for which the removal that could not finish was to keep the backups: cleaning up keeps them, too. */
+  readonly removalKeepsDays?: number;
   /** When it was started again because its domain was gone: those of the last hour. */
   readonly restarts?: readonly string[];
   /** When it will be. */
@@ -323,6 +327,8 @@ export interface ReserveRequest extends Amounts {
   readonly customer?: string;
   /** Not where another guest of this customer is. */
   readonly apart?: boolean;
+  /** The guest has it, and is not refused it: the undo of a change. */
+  readonly restores?: boolean;
 }
 
 /** A promise of capacity: the networks that the dom0 reaches, its own first. */

@@ -1,5 +1,6 @@
 /** What a guest carries from run to run, in words, and what falls due in it: pure. */
-import type { GuestStatus } from '../contract/types.ts';
+import { operationWorkflowId } from '../contract/names.ts';
+import type { GuestStatus, OperationKind } from '../contract/types.ts';
 
 export type GuestState = Omit<GuestStatus, 'operation' | 'queued' | 'steps'>;
 
@@ -15,6 +16,25 @@ export function describeGuest(state: GuestState, running: { readonly kind: strin
     ...(state.error === undefined ? [] : [`- last error: ${state.error.message}`]),
     ...state.leftovers.map((left) => `- left: ${left}`),
   ].join('\n');
+}
+
+/**
+ * The state after an operation that succeeded. It settles what failed before; an undo that could not finish only by the same operation: that a guest
+ * was backed up meanwhile does not mend it.
+ */
+export function withoutSettled({ error, ...rest }: GuestState, name: string, kind: OperationKind): GuestState {
+  const isThere = rest.phase !== 'gone' && rest.phase !== 'failed';
+  const isOpen =
+    isThere &&
+    error?.type === 'NeedsCleanup' &&
+    error.operation !== undefined &&
+    !error.operation.startsWith(operationWorkflowId(name, kind, ''));
+  return isOpen ? { ...rest, error } : { ...rest, leftovers: [] };
+}
+
+/** The later of a time (ISO 8601) and another (milliseconds). */
+export function notBefore(at: string | undefined, ms: number): string {
+  return new Date(Math.max(ms, at === undefined ? 0 : Date.parse(at))).toISOString();
 }
 
 function leftMs(at: string, nowMs: number): number {

@@ -34,7 +34,7 @@ import type {
   OrderAnswer,
 } from '../contract/types.ts';
 import { beforeOf, mayRun, whyNotChange } from './guest-rules.ts';
-import { describeGuest, graceLeftMs, untilDueMs, type GuestState } from './guest-state.ts';
+import { describeGuest, graceLeftMs, notBefore, untilDueMs, withoutSettled, type GuestState } from './guest-state.ts';
 import { rootFailure } from './operation.ts';
 import {
   backupGuest,
@@ -73,6 +73,13 @@ const LEAVES_STOPPED = 'guest-left-stopped-by-operation';
 /** Marks histories in which a change of plan that allows no restart was not refused at once. */
 const ADJUSTS = 'guest-changes-plan-without-restart';
 
+/** Marks histories in which an undelete that failed puts the end of the grace period off. */
+const UNDELETE_MAY_FAIL = 'failed-undelete-keeps-the-data';
+/** Marks histories in which a cleanup keeps the backups that the removal before it was to keep. */
+const CLEANUP_KEEPS = 'cleanup-keeps-backups';
+/** Marks histories in which a removal that failed is forgotten once the guest does something else. */
+const REMOVAL_IS_OVER = 'removal-is-over';
+
 const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, 'KEYWORD');
 
 export const statusQuery = defineQuery<GuestStatus>(QUERIES.status);
@@ -91,6 +98,8 @@ class Guest {
   private readonly queue: Ticket[] = [];
   /** All of it is going, or was going when that failed. */
   private isRemoving = false;
+  /** Workflow id of the operation that runs, or ran last. */
+  private lastRun: string | undefined;
   private running: { kind: string; workflowId: string; startedAt: string; scope: CancellationScope } | undefined;
 
   constructor({ order, carried }: GuestInput) {
@@ -117,7 +126,11 @@ class Guest {
         this.mustBeAllowed(request);
       },
     });
-    setHandler(cancelUpdate, () => this.cancel());
+    setHandler(cancelUpdate, () => this.cancel(), {
+      validator: () => {
+        this.mustBeCancellable();
+      },
+    });
     setHandler(domainGoneSignal, ({ order: of, ...end }) => {
       // What an operation does to the domain is meant; a backup does nothing to it.
       if (of === order.order && (this.running === undefined || this.running.kind === 'backup')) this.domainGone(end);
@@ -160,6 +173,13 @@ class Guest {
     if (reason !== undefined) throw refuse('Busy', `${request.kind} of ${this.order.name} is refused: ${reason}`);
   }
 
+  /** What a removal has taken away is gone: it goes on. */
+  private mustBeCancellable(): void {
+    const { running } = this;
+    if (running !== undefined && this.isRemoving)
+      throw refuse('Busy', `${running.kind} of ${this.order.name} cannot be cancelled: what it has removed cannot be brought back`);
+  }
+
   private async operate(request: OperationRequest): Promise<OperationResult> {
     const ticket: Ticket = { request };
     this.queue.push(ticket);
@@ -193,6 +213,7 @@ class Guest {
   ): Promise<T> {
     const scope = new CancellationScope({ cancellable: true });
     const workflowId = operationWorkflowId(this.order.name, kind, id);
+    this.lastRun = workflowId;
     this.running = { kind, workflowId, startedAt: new Date().toISOString(), scope };
     this.show();
     try {
@@ -238,7 +259,12 @@ class Guest {
    */
   private fail(error: unknown): void {
     const { type, message, details } = rootFailure(error);
-    this.state = { ...this.state, error: { type, message }, leftovers: details.leftovers ?? this.state.leftovers };
+    const { lastRun: operation } = this;
+    this.state = {
+      ...this.state,
+      error: { type, message, ...(operation === undefined ? {} : { operation }) },
+      leftovers: details.leftovers ?? this.state.leftovers,
+    };
     if (type === 'NeedsCleanup' && (this.state.spec === undefined || this.isRemoving)) this.setPhase('needs-cleanup');
     else if (this.state.phase === 'provisioning') this.setPhase('failed');
     else this.show();
@@ -260,8 +286,7 @@ class Guest {
     ticket.isBegun = true;
     try {
       ticket.result = await this.perform(ticket.request);
-      const { error: _settled, ...rest } = this.state;
-      this.state = { ...rest, leftovers: [] };
+      this.state = withoutSettled(this.state, this.order.name, ticket.request.kind);
       this.show();
     } catch (error) {
       this.fail(error);
@@ -277,6 +302,8 @@ class Guest {
     // The phase may have changed while the request waited behind another.
     const reason = mayRun(kind, this.state.phase, undefined, 0);
     if (reason !== undefined) throw refuse('Busy', `${kind} of ${this.order.name} is refused: ${reason}`);
+    // A removal that did not come to its end, and was not gone on with.
+    if (this.isRemoving && patched(REMOVAL_IS_OVER)) this.isRemoving = false;
     switch (kind) {
       case 'start':
       case 'stop':
@@ -316,7 +343,7 @@ class Guest {
             'Busy',
             `cleanup of ${this.order.name} is refused: its data stays until ${this.state.graceUntil ?? ''}; "terminate --now" ends that`,
           );
-        return this.remove(kind, id);
+        return this.remove(kind, id, this.state.removalKeepsDays !== undefined && patched(CLEANUP_KEEPS) ? this.state.removalKeepsDays : 0);
     }
   }
 
@@ -331,7 +358,13 @@ class Guest {
     const { phase, retiredFrom = 'running' } = this.state;
     if (phase !== 'terminating') return { kind: 'undelete', phase };
     const before = beforeOf(retiredFrom);
-    await this.runChild('undelete', id, (options) => executeChild(reviveGuest, { ...options, args: [{ spec: this.spec, before }] }));
+    try {
+      await this.runChild('undelete', id, (options) => executeChild(reviveGuest, { ...options, args: [{ spec: this.spec, before }] }));
+    } catch (error) {
+      // Somebody wants it back: its data does not go before that could be tried again.
+      if (patched(UNDELETE_MAY_FAIL)) this.state = { ...this.state, graceUntil: notBefore(this.state.graceUntil, Date.now() + DAY_MS) };
+      throw error;
+    }
     return this.becomes('undelete', retiredFrom);
   }
 
@@ -439,10 +472,12 @@ class Guest {
     const keeps = keepBackupsDays > 0 ? ({ keepsBackups: true } as const) : {};
     if (!wasOrdered) this.setPhase('terminating');
     this.isRemoving = true;
+    const { removalKeepsDays: _former, ...state } = this.state;
+    this.state = keepBackupsDays > 0 ? { ...state, removalKeepsDays: keepBackupsDays } : state;
     await this.runChild(kind, id, (options) =>
       executeChild(terminateGuest, { ...options, args: [wasOrdered ? { ...this.ref, dist: this.order.dist } : { ...this.ref, ...keeps }] }),
     );
-    const { graceUntil: _over, backupsUntil: _gone, ...rest } = this.state;
+    const { graceUntil: _over, backupsUntil: _gone, removalKeepsDays: _done, ...rest } = this.state;
     const until = new Date(Date.now() + keepBackupsDays * DAY_MS).toISOString();
     this.state = { ...rest, leftovers: [], ...(keeps.keepsBackups === true ? { backupsUntil: until } : {}) };
     this.setPhase(wasOrdered ? 'failed' : 'gone');

@@ -20,11 +20,11 @@ export function reserve(state: Dom0State, request: ReserveRequest, now: string):
   const own = state.promised.find((promise) => promise.guest === request.guest);
   if (own !== undefined && own.order !== request.order)
     return { type: 'NotOurs', message: `the name ${request.guest} is promised to order ${own.order}`, field: 'name' };
-  if (own !== undefined) return changed(state, own, request);
+  if (own !== undefined) return request.restores === true ? { promise: withAmounts(own, request) } : changed(state, own, request);
   if (state.drained) return { type: 'NoCapacity', message: `dom0 ${state.host} is drained: it takes no new guests`, field: 'dom0' };
   const refusal = planRefusal(state, request) ?? customerRefusal(state, request) ?? shortage(state, request);
   if (refusal !== undefined) return refusal;
-  const { apart: _asked, ...taken } = request;
+  const { apart: _asked, restores: _restored, ...taken } = request;
   return { promise: { ...taken, since: now } };
 }
 
@@ -33,8 +33,11 @@ function changed(state: Dom0State, own: Promised, request: ReserveRequest): { re
   const others = { ...state, promised: state.promised.filter((promise) => promise !== own) };
   const isMore = request.memoryBytes > own.memoryBytes || request.diskBytes > own.diskBytes || request.vcpus > own.vcpus;
   const refusal = (request.plan === own.plan ? undefined : planRefusal(state, request)) ?? (isMore ? shortage(others, request) : undefined);
-  const { memoryBytes, vcpus, diskBytes, plan } = request;
-  return refusal ?? { promise: { ...own, memoryBytes, vcpus, diskBytes, ...(plan === undefined ? {} : { plan }) } };
+  return refusal ?? { promise: withAmounts(own, request) };
+}
+
+function withAmounts(own: Promised, { memoryBytes, vcpus, diskBytes, plan }: ReserveRequest): Promised {
+  return { ...own, memoryBytes, vcpus, diskBytes, ...(plan === undefined ? {} : { plan }) };
 }
 
 /** The ledger without this order's promise. What it had on the dom0 has gone before: that is not counted until the next audit sees it. */

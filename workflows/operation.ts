@@ -148,7 +148,9 @@ export class Operation {
     throw ApplicationFailure.create({
       type: 'NeedsCleanup',
       nonRetryable: true,
-      message: `${cause.message} - and the undo could not finish (${failed.join('; ')}). Run guestflow cleanup when the cause is mended.`,
+      message: `${cause.message} - and the undo could not finish (${failed.join('; ')}). ${
+        leftovers === undefined ? 'Ask for it again' : 'Run guestflow cleanup'
+      } when the cause is mended.`,
       details: [{ ...cause.details, undone, step: failedStep, leftovers: left.length === 0 ? failed : left }],
     });
   }

@@ -108,24 +108,38 @@ async function startSteps(operation: Operation, spec: GuestSpec, before: Before,
  */
 export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunning: boolean; mayRestart?: boolean }): Promise<void> {
   const { from, to, isRunning, mayRestart = true } = input;
+  const sameDisk = to.diskBytes === from.diskBytes;
+  const isLess = to.memoryBytes < from.memoryBytes || to.vcpus < from.vcpus;
   const operation = new Operation(`Plan of **${from.name}** on ${from.dom0}: ${from.plan} → ${to.plan}`, [
     'reserve',
-    ...(isRunning && to.diskBytes === from.diskBytes ? ['adjust'] : []),
+    ...(isRunning && sameDisk ? ['adjust'] : []),
+    ...(isRunning ? ['autostart-off'] : []),
     'stop',
     'disk',
     'cfg',
+    ...(isRunning ? ['autostart'] : []),
     'start',
+    ...(isLess ? ['give-back'] : []),
   ]);
   await operation.run(async () => {
+    const keepsUntilDone = isLess && patched(GIVES_BACK_LAST);
     await operation.firstStep(
       'reserve',
-      () => control.promise(to),
-      () => control.promise(from),
+      () => control.promise(keepsUntilDone ? largerOf(from, to) : to),
+      () => control.promise(from, true),
     );
-    const isAdjusted =
-      isRunning && to.diskBytes === from.diskBytes && patched(ADJUSTS) ? await adjusted(operation, from, to, mayRestart) : false;
+    const isAdjusted = isRunning && sameDisk && patched(ADJUSTS) ? await adjusted(operation, from, to, mayRestart) : false;
     await changeAtRest(operation, from, to, { isRunning, isAdjusted });
+    if (keepsUntilDone) await operation.step('give-back', () => control.promise(to));
   });
+}
+
+/** Marks histories in which what a smaller plan gives back is promised to nobody before the guest has let go of it. */
+const GIVES_BACK_LAST = 'changePlan-gives-back-last';
+
+/** What a guest takes while it goes from one plan to another. A disk does not become smaller. */
+function largerOf(from: GuestSpec, to: GuestSpec): GuestSpec {
+  return { ...to, memoryBytes: Math.max(from.memoryBytes, to.memoryBytes), vcpus: Math.max(from.vcpus, to.vcpus) };
 }
 
 /** Marks histories in which a guest that runs is first changed without a restart. */
@@ -161,6 +175,14 @@ async function changeAtRest(
   const ref = refOf(from);
   const { host, bulk, undo, undoBulk } = dom0Steps(from.dom0, from.name, operation.onWaiting);
   const isGrown = to.diskBytes > from.diskBytes;
+  const isRestarted = isRunning && !isAdjusted;
+  const staysOff = isRestarted && patched(STAYS_OFF);
+  if (staysOff)
+    await operation.step(
+      'autostart-off',
+      () => host.disableAutostart(ref),
+      () => undo.enableAutostart(ref),
+    );
   if (!isAdjusted)
     await operation.step(
       'stop',
@@ -179,6 +201,12 @@ async function changeAtRest(
     () => host.fixCfg({ spec: to, disks: 'lvm', onCrash: onCrashOf(to) }),
     () => undo.fixCfg({ spec: from, disks: 'lvm', onCrash: onCrashOf(from) }),
   );
+  if (staysOff)
+    await operation.step(
+      'autostart',
+      () => host.enableAutostart(ref),
+      () => undo.disableAutostart(ref),
+    );
   if (!isAdjusted)
     await operation.step(
       'start',
@@ -186,6 +214,9 @@ async function changeAtRest(
       () => undo.destroyGuest(ref),
     );
 }
+
+/** Marks histories in which a guest that is off for its change of plan does not come back with its dom0 before that is done. */
+const STAYS_OFF = 'changePlan-stays-off';
 
 /** The begin of a termination: off, not started again, no more backups; its disks renamed, its address kept, until the grace is over. */
 export async function retireGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {

@@ -1,17 +1,17 @@
 /** Backups of a guest. */
 import type { Command } from 'commander';
-import { withGuestflow, withServer, type Context, type ServerOptions } from '../context.ts';
+import { withGuestflow, withServer, withWaiting, type Context, type ServerOptions, type WaitingOptions } from '../context.ts';
 
 export function registerBackup(program: Command, context: Context): void {
   const { io } = context;
-  withServer(
+  withWaiting(
     program
       .command('backup')
       .summary('back a guest up now')
       .description('Takes one backup, without stopping the guest. A nightly one is taken anyway.')
       .argument('<NAME>'),
   ).action(
-    context.action(async (name: string, options: ServerOptions) => {
+    context.action(async (name: string, options: WaitingOptions) => {
       const { operate } = await import('../operate.ts');
       return operate(io, name, 'backup', options);
     }),

@@ -1,14 +1,14 @@
 /** Commands that do something with a guest that exists. */
 import type { Command } from 'commander';
-import { withServer, type Context, type ServerOptions } from '../context.ts';
+import { withServer, withWaiting, type Context, type ServerOptions, type WaitingOptions } from '../context.ts';
 import type { OperationKind } from '../../contract/types.ts';
 
-export interface TerminateOptions extends ServerOptions {
+export interface TerminateOptions extends WaitingOptions {
   readonly now?: true;
   readonly yes?: true;
 }
 
-export interface ChangePlanOptions extends ServerOptions {
+export interface ChangePlanOptions extends WaitingOptions {
   readonly restart?: true;
   readonly plans?: string;
 }
@@ -34,15 +34,15 @@ const COMMANDS: readonly (readonly [kind: OperationKind, summary: string, descri
 export function registerOperations(program: Command, context: Context): void {
   const { io } = context;
   for (const [kind, summary, description] of COMMANDS) {
-    withServer(program.command(kind).summary(summary).description(description).argument('<NAME>')).action(
-      context.action(async (name: string, options: ServerOptions) => {
+    withWaiting(program.command(kind).summary(summary).description(description).argument('<NAME>')).action(
+      context.action(async (name: string, options: WaitingOptions) => {
         const { operate } = await import('../operate.ts');
         return operate(io, name, kind, options);
       }),
     );
   }
 
-  withServer(
+  withWaiting(
     program
       .command('terminate')
       .summary('end a guest')
@@ -59,7 +59,7 @@ export function registerOperations(program: Command, context: Context): void {
     }),
   );
 
-  withServer(
+  withWaiting(
     program
       .command('change-plan')
       .summary('give a guest another plan')

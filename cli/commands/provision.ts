@@ -1,15 +1,14 @@
 /** `guestflow provision`. */
-import { Option, type Command } from 'commander';
-import { withServer, type Context, type ServerOptions } from '../context.ts';
+import type { Command } from 'commander';
+import { withWaiting, type Context, type WaitingOptions } from '../context.ts';
 import type { OrderFlags } from '../order-input.ts';
 
-export interface ProvisionOptions extends OrderFlags, ServerOptions {
+export interface ProvisionOptions extends OrderFlags, WaitingOptions {
   readonly file?: string;
   readonly plans?: string;
   readonly check?: true;
   readonly facts?: string;
   readonly wait: boolean;
-  readonly onInterrupt?: 'leave' | 'cancel';
 }
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {
@@ -51,14 +50,8 @@ export function registerProvision(program: Command, context: Context): void {
     .option('--debootstrap', 'install by debootstrap instead of from the golden tarball')
     .option('--check', 'only validate; needs no server')
     .option('--facts <FILE>', 'with --check: also against this dom0 (guestflow dom0 facts HOST --json)')
-    .option('--no-wait', 'return as soon as the order is taken')
-    .addOption(
-      new Option(
-        '--on-interrupt <WHAT>',
-        'at Ctrl-C: leave it running, or cancel and undo it (default: asked on a terminal, else leave)',
-      ).choices(['leave', 'cancel']),
-    );
-  withServer(command).action(
+    .option('--no-wait', 'return as soon as the order is taken');
+  withWaiting(command).action(
     context.action(async (name: string | undefined, options: ProvisionOptions) => {
       const { provision } = await import('../provision.ts');
       return provision(context.io, name, options);

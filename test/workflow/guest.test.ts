@@ -438,7 +438,16 @@ describe('guest', () => {
       );
       calls.length = 0;
       expect(await failureOf(operate(document, 'changePlan', 'one', { change }))).toMatchObject({ type: 'ToolFailed' });
-      expect(calls).toEqual(['promise', 'stopGuest', 'growDisk', 'shrinkDisk', 'bootGuest', 'promise']);
+      expect(calls).toEqual([
+        'promise',
+        'disableAutostart',
+        'stopGuest',
+        'growDisk',
+        'shrinkDisk',
+        'bootGuest',
+        'enableAutostart',
+        'promise',
+      ]);
       expect(await statusOf(document)).toMatchObject({ phase: 'running', plan: 'small' });
       expect(await operate(document, 'changePlan', 'two', { change })).toMatchObject({ phase: 'running' });
       expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { memoryBytes: 2 ** 30, diskBytes: 2 ** 33 } });
@@ -476,7 +485,16 @@ describe('guest', () => {
       expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { memoryBytes: 2 ** 30 } });
       calls.length = 0;
       await operate(document, 'changePlan', 'restart', { change: { ...back, mayRestart: true } });
-      expect(calls).toEqual(['promise', 'adjustGuest', 'stopGuest', 'fixCfg', 'bootGuest']);
+      expect(calls).toEqual([
+        'promise',
+        'adjustGuest',
+        'disableAutostart',
+        'stopGuest',
+        'fixCfg',
+        'enableAutostart',
+        'bootGuest',
+        'promise',
+      ]);
       expect((await statusOf(document)).spec).not.toHaveProperty('maxVcpus');
       expect(await failureOf(operate(document, 'changePlan', 'disk', { change: { ...change, diskBytes: 2 ** 33 } }))).toMatchObject({
         type: 'InvalidInput',
