@@ -4,6 +4,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { registerDom0, workerIdentity } from '../../client/dom0.ts';
+import type { LedgerAudit } from '../../contract/capacity-types.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, dom0Queue, dom0WorkflowId, QUERIES } from '../../contract/names.ts';
 import type { Dom0State } from '../../contract/types.ts';
 import { createFakeDom0, type FakeDom0 } from '../../fake/index.ts';
@@ -27,7 +28,7 @@ beforeAll(async () => {
   installRuntime(logger);
   environment = await startServer();
   const { nativeConnection: connection } = environment;
-  const activities = { domains: () => Promise.resolve([]), claims: () => Promise.resolve([]) };
+  const activities = { domains: () => Promise.resolve([]), claims: () => Promise.resolve([]), observe: () => Promise.resolve(undefined) };
   control = await Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowBundle: await workflowBundle(), activities });
   controlRuns = control.run();
   fake = await createFakeDom0({ network: { ...NETWORK, bridge: 'xenbr0' } });
@@ -127,11 +128,28 @@ describe('a dom0', () => {
     stop.abort();
   });
 
-  it('is given to one of two machines that ask for the same place', async () => {
+  it('has one worker on a machine: the second one, started by mistake, refuses to start, and the first goes on', async () => {
+    const stop = new AbortController();
+    const { ended, ready } = start('fence5', FIRST, stop.signal);
+    await ready;
+    await expect(start('fence5', FIRST, new AbortController().signal).ended).rejects.toMatchObject({
+      type: 'Busy',
+      message: expect.stringContaining('runs on this machine already') as string,
+      details: { mend: expect.stringContaining('systemctl stop guestflow-dom0') as string },
+    });
+    await expect.poll(() => registered('fence5')).toBe(FIRST);
+    stop.abort();
+    await ended;
+  });
+
+  it('is given to one of two machines that ask for the same place; an audit of its ledger does not forget which machine it is', async () => {
     const stop = new AbortController();
     const { ended, ready } = start('fence3', FIRST, stop.signal);
     await ready;
     await expect.poll(() => registered('fence3')).toBe(FIRST);
+    const audit = await environment.client.workflow.getHandle(dom0WorkflowId('fence3')).executeUpdate<LedgerAudit, []>(DOM0_UPDATES.audit);
+    expect(audit.problem).toBeUndefined();
+    expect(await registered('fence3')).toBe(FIRST);
     stop.abort();
     await ended;
     const facts = await factsOf('fence3');
