@@ -20,9 +20,9 @@ const COMMANDS: readonly (readonly [kind: OperationKind, summary: string, descri
   [
     'suspend',
     'take a guest off the net, its disks and address kept',
-    'Shuts a guest down and keeps it down, over reboots of its dom0, too. Its disks and its address stay.',
+    'Shuts a guest down, or pauses it where its plan says `suspend: pause`, and does not start it with its dom0. Its disks and its address stay.',
   ],
-  ['resume', 'bring a suspended guest back', 'Starts a suspended guest and waits until it answers.'],
+  ['resume', 'bring a suspended guest back', 'Starts a suspended guest, or lets a paused one go on, and waits until it answers.'],
   [
     'undelete',
     'take a termination back',
@@ -64,7 +64,7 @@ export function registerOperations(program: Command, context: Context): void {
       .command('change-plan')
       .summary('give a guest another plan')
       .description(
-        'Changes memory, vcpus and disk of a guest to those of a plan; a disk only grows. The guest is restarted for it, which --restart allows.',
+        'Changes memory, vcpus and disk of a guest to those of a plan; a disk only grows. A guest that runs needs a restart, which --restart allows, only where it cannot follow while it runs, and for a larger disk.',
       )
       .argument('<NAME>')
       .argument('<PLAN>')
