@@ -23,7 +23,7 @@ export const orderSchema = z.strictObject(
     order: field.order.optional(),
     /** Default: the first plan of the file. */
     plan: field.planName.optional(),
-    /** Which dom0. Default: `GUESTFLOW_DOM0`, or the only one that there is. */
+    /** Which dom0. Default: `GUESTFLOW_DOM0`, or one that has room. */
     dom0: field.dom0.optional(),
     /** `pv` or `pvh`. Default: the plan's. */
     type: field.type.optional(),

@@ -58,7 +58,7 @@ export const planSchema = z.strictObject(
     restart: field.restart.optional(),
     /** Default: the dom0's own. */
     mirror: field.mirror.optional(),
-    /** A role of xen-tools, run after guestflow's own. Default: none. */
+    /** A role of xen-tools, run before guestflow's own. Default: none. */
     role: field.role.optional(),
     /** Default: the dom0's own bridge. */
     bridge: field.bridge.optional(),
