@@ -118,7 +118,7 @@ export function imageArguments(settings: ImageSettings): string[] {
     `--kernel=${checkedShellPath('kernel', settings.kernel)}`,
     `--initrd=${checkedShellPath('initrd', settings.initrd)}`,
     ...(modules === undefined ? [] : [`--modules=${checkedShellPath('modules', modules)}`]),
-    `--serial_device=${checkedPattern('serial device', settings.serialDevice, /^(tty|hvc|xvc)[0-9]+$/, 'it must be like hvc0')}`,
+    `--serial_device=${checkedPattern('serial device', settings.serialDevice, /^(ttyS|tty|hvc|xvc)[0-9]+$/, 'it must be like hvc0')}`,
     '--disk_device=xvda',
     ...networking(settings),
     ...FIXED,
