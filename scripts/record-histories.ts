@@ -1,58 +1,17 @@
 /**
- * Records the histories that `test/workflow/replay.test.ts` replays: one for each workflow type and each way its life can go. Run it when a
+ * Records the histories that `test/workflow/replay.test.ts` replays: some for each workflow type, one for each way its life can go. Run it when a
  * workflow type is new; a history that is there already is kept, since it is what running workflows have behind them. `--again` replaces all.
  */
-import { mkdirSync, existsSync, writeFileSync } from 'node:fs';
-import { Context } from '@temporalio/activity';
-import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, operationWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
-import type { GuestOrder, GuestStatus, OperationRequest } from '../contract/types.ts';
-import type { GuestInput } from '../workflows/guest.ts';
+import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, operationWorkflowId, WORKFLOWS } from '../contract/names.ts';
+import type { OperationRequest } from '../contract/types.ts';
 import { NO, order, scripted } from '../test/workflow/scripted.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from '../test/workflow/temporal.ts';
 import { recordBilling } from './record-billing.ts';
-
-const ROOT = new URL('../', import.meta.url).pathname;
-const FOLDER = `${ROOT}test/histories/`;
-const again = process.argv.includes('--again');
-
-async function record(environment: TestWorkflowEnvironment, workflowId: string, name: string): Promise<void> {
-  const file = `${FOLDER}${name}.json`;
-  if (existsSync(file) && !again) return;
-  const history = await environment.client.workflow.getHandle(workflowId).fetchHistory();
-  // Stack traces name the checkout's folder, which is nobody's business.
-  writeFileSync(file, `${historyToJSON(history).replaceAll(ROOT, '/guestflow/')}\n`);
-  process.stdout.write(`${name}\n`);
-}
-
-async function place(environment: TestWorkflowEnvironment, document: GuestOrder): Promise<WorkflowHandle> {
-  const workflowId = guestWorkflowId(document.name);
-  await environment.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, unknown, [GuestOrder]>(
-    GUEST_UPDATES.order,
-    {
-      args: [document],
-      startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
-        workflowId,
-        taskQueue: CONTROL_QUEUE,
-        args: [{ order: document }],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-      }),
-    },
-  );
-  return environment.client.workflow.getHandle(workflowId);
-}
-
-async function settled(handle: WorkflowHandle): Promise<GuestStatus> {
-  for (;;) {
-    const status = await handle.query<GuestStatus>(QUERIES.status);
-    if (status.operation === undefined && !['ordered', 'provisioning'].includes(status.phase)) return status;
-    await new Promise((resolve) => {
-      setTimeout(resolve, 100);
-    });
-  }
-}
+import { recordCarried } from './record-carried.ts';
+import { recordOperations } from './record-operations.ts';
+import { place, record, settled, untilCancelled } from './recording.ts';
 
 /** A whole life: every operation once. */
 async function life(environment: TestWorkflowEnvironment): Promise<void> {
@@ -105,23 +64,30 @@ async function failing(
   });
 }
 
-/** An activity that runs until it is cancelled. */
-function untilCancelled(reached: () => void): () => Promise<never> {
-  return async () => {
-    reached();
-    const context = Context.current();
-    const timer = setInterval(() => {
-      context.heartbeat();
-    }, 50);
-    try {
-      return await context.cancelled;
-    } finally {
-      clearInterval(timer);
-    }
+/** Tasks on a dom0: one that removes what an orphan left, and two that fail. */
+async function recordTasks(environment: TestWorkflowEnvironment): Promise<void> {
+  const { client } = environment;
+  const run = async (type: string, workflowId: string, input: object): Promise<void> => {
+    await client.workflow.execute(type, { workflowId, taskQueue: CONTROL_QUEUE, args: [input] }).catch((error: unknown) => {
+      if (!(error instanceof WorkflowFailedError)) throw error;
+    });
+    await record(environment, workflowId, workflowId);
   };
+  const claims = (): Promise<unknown> =>
+    Promise.resolve([
+      { claimed: false, reason: 'there is no workflow of that name' },
+      { claimed: true, reason: 'running' },
+    ]);
+  await withWorkers(environment, { ...scripted([]), claims, preflight: NO('HostNotReady'), requestBackup: NO('Busy') }, async () => {
+    const orphans = ['orphan', 'claimed'].map((guest) => ({ guest, order: `order-${guest}` }));
+    await run(WORKFLOWS.dom0Task, 'dom0-task-clean', { host: DOM0, task: 'clean', orphans });
+    await run(WORKFLOWS.dom0Task, 'dom0-task-failed', { host: DOM0, task: 'preflight' });
+    await run(WORKFLOWS.nightlyBackup, 'nightly-backup-failed', { name: 'guest1', order: 'order-guest1', dom0: DOM0 });
+  });
 }
 
-mkdirSync(FOLDER, { recursive: true });
+// First: the webhooks that it sends are signed with the time at which this process began, and are refused when they are old.
+await recordBilling(record);
 const environment = await startServer();
 try {
   await life(environment);
@@ -169,8 +135,10 @@ try {
       await record(environment, 'nightly', 'nightly-backup');
     },
   );
+  await recordOperations(environment);
+  await recordTasks(environment);
 } finally {
   await environment.teardown();
 }
-await recordBilling(record);
+await recordCarried();
 process.exit(0);
