@@ -42,6 +42,7 @@ function* copyContent(
   how: { targetIsZero: boolean; wholeDevice: boolean },
 ): Simulation {
   const before = labelsIn(target.content);
+  delete target.content.zeroedTo;
   for (let part = 0; part < PARTS; part += 1) {
     if (source.fs !== undefined) target.content.fs = { ...structuredClone(source.fs), damaged: true };
     // Holes that are not written, and what lies behind the image's end, keep what was there.
@@ -72,7 +73,11 @@ function blkdiscard({ machine, args }: Invocation): Simulation | ToolOutput | un
       ? failed(1, `blkdiscard: ${device}: not a block device`)
       : failed(1, `blkdiscard: cannot open ${device}: No such file or directory`);
   }
-  if (machine.isOpen(volume)) return failed(1, `blkdiscard: cannot open ${device}: Device or resource busy`);
+  // Only who holds a device for himself keeps blkdiscard away from it, as a mount does. xen-blkback does not: a running guest's disk is wiped.
+  if (machine.state.mounts.some((mount) => mount.source === device))
+    return failed(1, `blkdiscard: cannot open ${device}: Device or resource busy`);
+  // On a real dom0 it would wait for ever, and could not even be killed.
+  if (volume.suspended === true) return failed(1, `blkdiscard: ${device}: the fake does not wait for a device that is suspended`);
   const bytes = volume.extents * EXTENT;
   const from = Number(offset);
   if (from % 512 !== 0) return failed(1, `blkdiscard: ${device}: offset ${offset} is not aligned to sector size 512`);
@@ -81,14 +86,15 @@ function blkdiscard({ machine, args }: Invocation): Simulation | ToolOutput | un
   return zeroOut(volume.content, device, from, bytes);
 }
 
-/** A part that does not reach the end. Only parts that follow each other from the start on count as a wipe. */
+/** A part that does not reach the end. Only parts that leave no gap from the start on count as a wipe. */
 function zeroPart(content: Content, device: string, from: number, length: number): ToolOutput {
   content.residue = labelsIn(content);
   if (from === 0) {
     delete content.fs;
     delete content.swapUuid;
   } else if (content.fs !== undefined && content.fs.bytes > from) content.fs.damaged = true;
-  if (from === 0 || content.zeroedTo === from) content.zeroedTo = from + length;
+  const zeroedTo = content.zeroedTo ?? 0;
+  if (from <= zeroedTo) content.zeroedTo = Math.max(zeroedTo, from + length);
   return { code: 0, stdout: `${device}: Zero-filled ${String(length)} bytes from the offset ${String(from)}\n` };
 }
 
@@ -99,8 +105,7 @@ function* zeroOut(content: Content, device: string, from: number, bytes: number)
     delete content.fs;
     delete content.swapUuid;
   } else if (content.fs !== undefined && content.fs.bytes > from) content.fs.damaged = true;
-  const isWhole = from === 0 || content.fs !== undefined || content.zeroedTo === from;
-  delete content.zeroedTo;
+  const isWhole = from === 0 || content.fs !== undefined || from <= (content.zeroedTo ?? 0);
   const steps = Math.max(1, Math.ceil((bytes - from) / STEP));
   const told = (step: number): string => {
     const at = from + (step - 1) * STEP;
@@ -109,6 +114,7 @@ function* zeroOut(content: Content, device: string, from: number, bytes: number)
   for (let step = 1; step <= steps; step += 1) yield { done: (step - 0.5) / steps, ...(step > 1 ? { stdout: told(step - 1) } : {}) };
   // A part that is wiped behind a file system leaves nothing outside of that; behind other bytes, those stay.
   if (isWhole) content.residue = [];
+  delete content.zeroedTo;
   return { code: 0, stdout: told(steps) };
 }
 
@@ -140,7 +146,9 @@ function sync({ machine, args }: Invocation): ToolOutput | undefined {
     matchArgs(args, '--file-system -- <path>')?.['path'] ??
     matchArgs(args, '-- <path>')?.['path'];
   if (path === undefined) return undefined;
-  return existsSync(machine.at(path)) ? DONE : failed(1, `sync: error opening '${path}': No such file or directory`);
+  return existsSync(machine.at(path)) || machine.volumeOfDevice(path) !== undefined
+    ? DONE
+    : failed(1, `sync: error opening '${path}': No such file or directory`);
 }
 
 function tail({ machine, args }: Invocation): ToolOutput | undefined {

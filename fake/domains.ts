@@ -197,6 +197,8 @@ export function settleDomains(machine: Machine, looks: 0 | 1): void {
 export function answeringGuest(machine: Machine, ip: string): { domain: FakeDomain; fs: GuestFs; save: () => void } | undefined {
   for (const domain of machine.state.domains) {
     if (domain.state !== 'running' || !domain.booted || domain.rootDisk === undefined) continue;
+    // Every read and write of the guest waits until the device is resumed.
+    if (machine.volumeOfDevice(domain.rootDisk)?.suspended === true) continue;
     if (!domain.bridges.includes(machine.options.network.bridge)) continue;
     const disk = machine.disk(domain.rootDisk);
     const fs = disk?.content.fs;

@@ -6,7 +6,8 @@
  * - Disks hold a model (whose file system, whose bytes besides), not bytes; every extent of a new volume is taken for a used one.
  * - One look at the start, the middle or the end of a disk sees whatever is left anywhere on it (stricter).
  * - e2fsck refuses the image of a running guest; the real one checks that only of devices (stricter).
- * - LVM tools, ssh-keygen and xl are atomic: killed in the middle is killed after the effect.
+ * - ssh-keygen and xl are atomic, and so are LVM's tools but lvcreate and lvremove: killed in the middle is killed after the effect.
+ * - blkdiscard fails on a volume that is suspended; the real one waits for ever. A guest whose disk is suspended does not answer.
  * - A guest that is told to give memory or vcpus back, or to take more, has done so at once.
  * - No fsync, no page cache: what was written survives a power cut.
  * - The golden tarball, dumps and private keys are small texts of its own. A guest runs only the scripts that the steps send.
@@ -119,6 +120,11 @@ export function createFakeDom0({ persist, directory, ...options }: FakeDom0Optio
     powerCut() {
       killAll();
       Object.assign(machine.state, { domains: [], loops: [], mounts: [] });
+      // LVM activates all volumes when a dom0 comes up.
+      for (const volume of machine.state.volumes) {
+        delete volume.inactive;
+        delete volume.suspended;
+      }
       startLinked(machine);
       keep();
     },

@@ -23,10 +23,17 @@ function report(kind: string, rows: readonly Record<string, string>[]): ToolOutp
   };
 }
 
+/** The fifth letter of `lv_attr`. */
+function stateLetter({ inactive, suspended, invalid }: FakeVolume): string {
+  if (inactive === true) return '-';
+  if (suspended === true) return invalid ? 'S' : 's';
+  return invalid ? 'I' : 'a';
+}
+
 function attributes(machine: Machine, volume: FakeVolume): string {
   const isOrigin = machine.state.volumes.some((other) => other.origin === volume.name);
   const type = volume.origin !== undefined ? (volume.invalid ? 'S' : 's') : isOrigin ? 'o' : '-';
-  const state = volume.invalid ? 'I' : 'a';
+  const state = stateLetter(volume);
   return `${type}wi-${state}${machine.isOpen(volume) ? 'o' : '-'}${type === '-' ? '-' : 's'}---`;
 }
 
@@ -42,7 +49,8 @@ export function lvs({ machine, args }: Invocation): ToolOutput | undefined {
       lv_size: String(volume.extents * EXTENT),
       lv_tags: volume.tags.join(','),
       origin: volume.origin ?? '',
-      data_percent: volume.origin === undefined ? '' : volume.invalid ? '100.00' : volume.dataPercent.toFixed(2),
+      data_percent:
+        volume.origin === undefined || volume.inactive === true ? '' : volume.invalid ? '100.00' : volume.dataPercent.toFixed(2),
       lv_snapshot_invalid: volume.invalid ? 'snapshot invalid' : '',
       lv_attr: attributes(machine, volume),
     })),

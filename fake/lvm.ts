@@ -2,7 +2,7 @@
 import { EXTENT, emptyContent, labelsIn, unique, type FakeVolume } from './model.ts';
 import { groupNotFound, lvs, vgs } from './lvm-reports.ts';
 import type { Machine } from './machine.ts';
-import { DONE, failed, matchArgs, type Invocation, type ToolOutput, type ToolTable } from './tool.ts';
+import { DONE, failed, matchArgs, type Invocation, type Simulation, type ToolOutput, type ToolTable } from './tool.ts';
 
 const RESERVED_STARTS = ['pvmove', 'snapshot'];
 const RESERVED_PARTS = [
@@ -85,7 +85,7 @@ function largestSnapshot(origin: FakeVolume): number {
   return Math.ceil(((chunks + Math.ceil(chunks / 256) + 2) * 4096) / EXTENT);
 }
 
-function lvcreate({ machine, args }: Invocation): ToolOutput | undefined {
+function lvcreate({ machine, args }: Invocation): Simulation | ToolOutput | undefined {
   const { tags, rest } = withoutTags(args, '--addtag');
   const plain = matchArgs(rest, '-qq -Wy --yes -L <bytes>b -n <name> <group>');
   const snapshot = matchArgs(rest, '-qq --yes -s -L <bytes>b -n <name> <group>');
@@ -106,19 +106,37 @@ function lvcreate({ machine, args }: Invocation): ToolOutput | undefined {
   const free = machine.freeExtents();
   if (extents > free)
     return failed(5, `  Volume group "${group}" has insufficient free space (${String(free)} extents): ${String(extents)} required.`);
-  machine.state.volumes.push({
+  const volume: FakeVolume = {
     name,
     extents,
     tags: unique(tags),
-    ...(origin === undefined ? {} : { origin: origin.name }),
     // Only the first 4 KiB are zeroed, and signatures wiped: whatever lay on these extents can be read behind them.
-    content: origin === undefined ? emptyContent(machine.state.freeResidue) : structuredClone(origin.content),
-    hidden: origin === undefined ? [] : labelsIn(origin.content),
+    content: emptyContent(machine.state.freeResidue),
+    hidden: [],
     dataPercent: 0,
     invalid: false,
     minor: machine.state.nextMinor,
-  });
+    inactive: true,
+  };
   machine.state.nextMinor += 1;
+  return creating(machine, volume, origin);
+}
+
+/**
+ * The metadata come first, the device after them. A snapshot's room is a volume like any other until its origin is suspended and loaded
+ * anew. Killed in between, all of this stays as it is.
+ */
+function* creating(machine: Machine, volume: FakeVolume, origin: FakeVolume | undefined): Simulation {
+  machine.state.volumes.push(volume);
+  if (origin !== undefined) origin.suspended = true;
+  yield { done: 0.5 };
+  if (origin !== undefined) {
+    delete origin.suspended;
+    volume.origin = origin.name;
+    volume.content = structuredClone(origin.content);
+    volume.hidden = labelsIn(origin.content);
+  }
+  delete volume.inactive;
   return DONE;
 }
 
@@ -142,7 +160,26 @@ function lvrename({ machine, args }: Invocation): ToolOutput | undefined {
   return DONE;
 }
 
-function lvchange({ machine, args }: Invocation): ToolOutput | undefined {
+/** `lvchange -ay`, `-an`, `--refresh`. */
+function activation({ machine, args }: Invocation): ToolOutput | undefined {
+  const [, how = ''] = args;
+  const found = ['-ay', '-an', '--refresh'].includes(how) ? matchArgs(args, `-qq ${how} <volume>`) : undefined;
+  if (found === undefined) return undefined;
+  const [group = '', name = ''] = (found['volume'] ?? '').split('/');
+  if (group !== machine.state.volumeGroup) return groupNotFound(group);
+  const volume = machine.volume(name);
+  if (volume === undefined) return volumeNotFound(machine, name);
+  if (how === '-an' && machine.isOpen(volume)) return failed(5, `  Logical volume ${group}/${name} in use.`);
+  if (how === '-an') volume.inactive = true;
+  if (how === '-ay') delete volume.inactive;
+  delete volume.suspended;
+  return DONE;
+}
+
+function lvchange(call: Invocation): ToolOutput | undefined {
+  const { machine, args } = call;
+  const changed = activation(call);
+  if (changed !== undefined) return changed;
   const added = withoutTags(args, '--addtag');
   const removed = withoutTags(added.rest, '--deltag');
   const found = matchArgs(removed.rest, '-qq <volume>');
@@ -207,7 +244,7 @@ function lvreduce({ machine, args }: Invocation): ToolOutput | undefined {
   return DONE;
 }
 
-function lvremove({ machine, args }: Invocation): ToolOutput | undefined {
+function lvremove({ machine, args }: Invocation): Simulation | ToolOutput | undefined {
   const found = matchArgs(args, '-qq --yes <volume>');
   if (found === undefined) return undefined;
   const [group = '', name = ''] = (found['volume'] ?? '').split('/');
@@ -220,6 +257,16 @@ function lvremove({ machine, args }: Invocation): ToolOutput | undefined {
   if (mounted !== undefined) return failed(5, `  Logical volume ${group}/${mounted.name} contains a filesystem in use.`);
   const open = going.find((each) => machine.isOpen(each));
   if (open !== undefined) return failed(5, `  Logical volume ${group}/${open.name} in use.`);
+  return removing(machine, going);
+}
+
+/** The devices go first (a snapshot's after its origin was suspended and loaded without it), the metadata after them. */
+function* removing(machine: Machine, going: readonly FakeVolume[]): Simulation {
+  const origin = machine.state.volumes.find((each) => !going.includes(each) && going.some((other) => other.origin === each.name));
+  for (const each of going) each.inactive = true;
+  if (origin !== undefined) origin.suspended = true;
+  yield { done: 0.5 };
+  if (origin !== undefined) delete origin.suspended;
   machine.state.freeResidue = unique([...machine.state.freeResidue, ...going.flatMap(bytesLeft)]);
   machine.state.volumes = machine.state.volumes.filter((each) => !going.includes(each));
   return DONE;
@@ -228,6 +275,17 @@ function lvremove({ machine, args }: Invocation): ToolOutput | undefined {
 /** Whose bytes a volume leaves on its extents. A snapshot's own extents hold copies of its origin's blocks, not what is read through it. */
 function bytesLeft(volume: FakeVolume): string[] {
   return volume.origin === undefined ? labelsIn(volume.content) : volume.hidden;
+}
+
+/** What LVM does to an origin, done by hand: `dmsetup suspend VG-NAME`, each hyphen within the names doubled. */
+function dmsetup({ machine, args }: Invocation): ToolOutput | undefined {
+  const mapped = matchArgs(args, 'suspend <mapped>')?.['mapped'];
+  if (mapped === undefined) return undefined;
+  const [group, name] = mapped.split(/(?<!-)-(?!-)/).map((part) => part.replaceAll('--', '-'));
+  const volume = group === machine.state.volumeGroup && name !== undefined ? machine.volume(name) : undefined;
+  if (volume === undefined || volume.inactive === true) return failed(1, `Device ${mapped} not found`, 'Command failed.');
+  volume.suspended = true;
+  return DONE;
 }
 
 export const LVM_TOOLS: ToolTable = {
@@ -239,4 +297,5 @@ export const LVM_TOOLS: ToolTable = {
   lvextend: { seconds: () => 0.2, start: lvextend },
   lvreduce: { seconds: () => 0.2, start: lvreduce },
   lvremove: { seconds: () => 0.4, start: lvremove },
+  dmsetup: { start: dmsetup },
 };

@@ -96,10 +96,11 @@ export class Machine {
     return this.state.volumes.find((volume) => volume.name === name);
   }
 
-  /** The volume behind `/dev/<vg>/<name>`. */
+  /** The volume behind `/dev/<vg>/<name>`. One that is not active has no device. */
   volumeOfDevice(device: string): FakeVolume | undefined {
     const prefix = `/dev/${this.state.volumeGroup}/`;
-    return device.startsWith(prefix) ? this.volume(device.slice(prefix.length)) : undefined;
+    const volume = device.startsWith(prefix) ? this.volume(device.slice(prefix.length)) : undefined;
+    return volume?.inactive === true ? undefined : volume;
   }
 
   /** Volumes that a domain, a mount or a loop device keeps open. */

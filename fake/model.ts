@@ -45,6 +45,10 @@ export interface FakeVolume {
   invalid: boolean;
   /** Number of its `/dev/dm-N`. */
   minor: number;
+  /** It has no device: its lvcreate had not come to that, or its lvremove had begun. */
+  inactive?: boolean;
+  /** Its device takes reads and writes, and answers none. */
+  suspended?: boolean;
 }
 
 export interface FakeDisk {
@@ -117,6 +121,8 @@ export interface DomainState {
     label?: string;
     damaged: boolean;
     residue: string[];
+    /** Only when it is not active. */
+    state?: 'inactive' | 'suspended';
   }[];
   loops: { name: string; file: string }[];
   mounts: { source: string; target: string }[];

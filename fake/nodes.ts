@@ -18,7 +18,8 @@ export function infoOf(machine: Machine, path: string): FileInfo | undefined {
   if (machine.volumeOfDevice(path) !== undefined) return nodeInfo('symlink');
   if (path === `/dev/${state.volumeGroup}` && state.volumes.length > 0) return nodeInfo('directory');
   const minor = /^\/dev\/dm-(\d+)$/.exec(path)?.[1];
-  if (minor !== undefined && state.volumes.some((volume) => volume.minor === Number(minor))) return nodeInfo('block');
+  if (minor !== undefined && state.volumes.some((volume) => volume.minor === Number(minor) && volume.inactive !== true))
+    return nodeInfo('block');
   return state.loops.some((loop) => loop.name === path) ? nodeInfo('block') : undefined;
 }
 
@@ -28,7 +29,8 @@ export function linkOf(machine: Machine, path: string): string | undefined {
 }
 
 export function listOf(machine: Machine, path: string): string[] | undefined {
-  return path === `/dev/${machine.state.volumeGroup}` ? machine.state.volumes.map((volume) => volume.name) : undefined;
+  if (path !== `/dev/${machine.state.volumeGroup}`) return undefined;
+  return machine.state.volumes.filter((volume) => volume.inactive !== true).map((volume) => volume.name);
 }
 
 export function textOf(machine: Machine, path: string): Buffer | undefined {

@@ -42,7 +42,7 @@ export function takeSnapshot(machine: Machine): DomainState {
     })),
     volumes: [...state.volumes]
       .sort((a, b) => (a.name < b.name ? -1 : 1))
-      .map(({ name, extents, tags, origin, content }) => ({
+      .map(({ name, extents, tags, origin, content, inactive, suspended }) => ({
         name,
         bytes: extents * EXTENT,
         tags: [...tags],
@@ -51,6 +51,7 @@ export function takeSnapshot(machine: Machine): DomainState {
         ...(content.fs === undefined ? {} : { label: content.fs.label }),
         damaged: content.fs?.damaged === true,
         residue: [...content.residue],
+        ...(inactive === true ? { state: 'inactive' as const } : suspended === true ? { state: 'suspended' as const } : {}),
       })),
     loops: state.loops.map(({ name, file }) => ({ name, file })),
     mounts: state.mounts.map((mount) => ({ ...mount })),

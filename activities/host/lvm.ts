@@ -26,6 +26,8 @@ export interface Volume {
   readonly invalid: boolean;
   /** Somebody has its device open: a guest, a mount, a copy. */
   readonly open: boolean;
+  /** `inactive`: there is no device. `suspended`: the device takes reads and writes, and answers none. Tools that were killed leave both. */
+  readonly state: 'active' | 'inactive' | 'suspended';
 }
 
 /** What a volume is made of. Bytes are rounded up to whole extents by LVM. */
@@ -38,8 +40,11 @@ export interface NewVolume {
 
 const REMOVE_LIMIT_MS = 10_000;
 const REMOVE_PAUSE_MS = 500;
+const OPEN_LIMIT_MS = 5_000;
+const OPEN_PAUSE_MS = 500;
 const ZERO_STEP_BYTES = 256 * 2 ** 20;
 const DAY_MS = 24 * 60 * 60 * 1000;
+const FLUSH_LIMIT_MS = 10 * 60 * 1000;
 
 /** The device of a volume. */
 export function devicePath(vg: string, name: string): string {
@@ -69,6 +74,13 @@ export function parseVolumeGroup(text: string): VolumeGroup | undefined {
   };
 }
 
+/** The fifth letter of `lv_attr`. A device without a table (`d`, `i`) is as good as none. */
+function stateOf(attributes: string): Volume['state'] {
+  const letter = attributes.charAt(4);
+  if ('sSMC'.includes(letter || '-')) return 'suspended';
+  return '-di'.includes(letter || '-') ? 'inactive' : 'active';
+}
+
 /** `lvs --reportformat json`. `lv_snapshot_invalid` is blank for a good snapshot and `unknown` for what is none; the attributes' fifth letter says it, too. */
 export function parseVolumes(text: string): Volume[] {
   return reportRows('lvs', text, 'lv').map((row) => {
@@ -83,6 +95,7 @@ export function parseVolumes(text: string): Volume[] {
       ...(percent === '' ? {} : { dataPercent: Number(percent) }),
       invalid: row['lv_snapshot_invalid'] === 'snapshot invalid' || 'IS'.includes(attributes.charAt(4) || '-'),
       open: attributes.charAt(5) === 'o',
+      state: stateOf(attributes),
     };
   });
 }
@@ -120,6 +133,37 @@ export async function listVolumes(host: Host, vg: string): Promise<Volume[]> {
     checkedVolume('volume group', vg),
   ]);
   return parseVolumes(result.stdout);
+}
+
+/**
+ * The volumes that are asked for, when nobody has one of them open; ToolFailed otherwise.
+ *
+ * The kernel does not see to that: xen-blkback holds a guest's disk without keeping others away, and only lvremove would refuse, after a wipe.
+ * udev opens devices for a moment: looked at for five seconds.
+ */
+export async function closedVolumes(host: Host, vg: string, isMeant: (volume: Volume) => boolean): Promise<Volume[]> {
+  const deadline = performance.now() + OPEN_LIMIT_MS;
+  for (;;) {
+    const volumes = (await listVolumes(host, vg)).filter(isMeant);
+    const open = volumes.filter((volume) => volume.open).map(({ name }) => `${vg}/${name}`);
+    if (open.length === 0) return volumes;
+    if (performance.now() > deadline)
+      throw new GuestflowError(
+        'ToolFailed',
+        `${open.join(', ')} is open: a domain, a mount or a tool uses it; it stays as it is until that has ended`,
+      );
+    await sleep(OPEN_PAUSE_MS);
+  }
+}
+
+/**
+ * Sees to it that a volume has a device that answers. LVM's tools change the metadata and the device one after the other: lvcreate makes the
+ * device last, lvremove takes it away first, and a snapshot suspends its origin in between. Who is killed there leaves that to the next.
+ */
+export async function activateVolume(host: Host, vg: string, { name, state }: Pick<Volume, 'name' | 'state'>): Promise<void> {
+  if (state === 'active') return;
+  const place = `${checkedVolume('volume group', vg)}/${checkedVolume('volume', name)}`;
+  await host.run('lvchange', ['-qq', state === 'suspended' ? '--refresh' : '-ay', place]);
 }
 
 function creation({ name, bytes, tags }: NewVolume): string[] {
@@ -205,22 +249,34 @@ export interface Wipe {
   readonly signal?: AbortSignal;
   /** Told the bytes that are done. */
   readonly onProgress?: (doneBytes: number) => void;
+  /** Told from time to time up to where the zeros are on the disk, whatever happens to its power: where a wipe may go on that was cut short. */
+  readonly checkpoint?: { readonly everyBytes: number; readonly reached: (bytes: number) => Promise<void> };
 }
 
-/** Writes zeros over a whole device, so that whoever gets its space next reads nothing of it. Refused while the device is in use. */
+/**
+ * Writes zeros over a whole device, so that whoever gets its space next reads nothing of it. The kernel refuses it while a file system on it
+ * is mounted; a guest's disk it does not: `closedVolumes` looks before.
+ */
 export async function zeroVolume(host: Host, device: string, wipe: Wipe): Promise<void> {
-  const { bytes, offset, pace, signal } = wipe;
-  if (pace === undefined) {
-    await zeroPart(host, device, wipe, offset === undefined ? [] : ['--offset', String(offset)]);
-    return;
-  }
-  const step = pacedStep(pace.bytesPerSecond);
-  for (let at = offset ?? 0; at < bytes; at += step) {
+  const { bytes, offset = 0, pace, signal, checkpoint } = wipe;
+  const step = pace === undefined ? (checkpoint?.everyBytes ?? Infinity) : pacedStep(pace.bytesPerSecond);
+  let kept = offset;
+  for (let at = offset; at < bytes; at += step) {
     const isLast = at + step >= bytes;
     // The last part goes to the device's very end, whatever its size is said to be.
-    const part = ['--offset', String(at), ...(isLast ? [] : ['--length', String(step)])];
-    await paced(pace, isLast ? bytes - at : step, () => zeroPart(host, device, wipe, part), signal);
+    const part = [...(at === 0 && isLast ? [] : ['--offset', String(at)]), ...(isLast ? [] : ['--length', String(step)])];
+    const work = (): Promise<void> => zeroPart(host, device, wipe, part);
+    await (pace === undefined ? work() : paced(pace, isLast ? bytes - at : step, work, signal));
+    if (checkpoint === undefined || isLast || at + step - kept < checkpoint.everyBytes) continue;
+    kept = at + step;
+    await flushDevice(host, device, signal);
+    await checkpoint.reached(kept);
   }
+}
+
+/** What was written to a device is on its disk after this, and no longer in that disk's own cache. */
+async function flushDevice(host: Host, device: string, signal?: AbortSignal): Promise<void> {
+  await host.run('sync', ['--', checkedPath('device', device)], { timeoutMs: FLUSH_LIMIT_MS, ...(signal === undefined ? {} : { signal }) });
 }
 
 /** About a second's worth, in whole extents. */

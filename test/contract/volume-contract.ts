@@ -1,6 +1,7 @@
 /** LVM as the tool module uses it. */
 import { afterAll, describe, expect, test } from 'vitest';
 import {
+  activateVolume,
   createSnapshot,
   createVolume,
   devicePath,
@@ -56,7 +57,14 @@ export function describeVolumeContract(context: () => ContractContext): void {
       const { host, vg } = context();
       const before = (await volumeGroup(host, vg))?.freeBytes ?? 0;
       const name = await make('new', 5 * MiB, ['guestflow', 'guestflow.guest=g1']);
-      expect(await find(name)).toEqual({ name, bytes: 8 * MiB, tags: ['guestflow', 'guestflow.guest=g1'], invalid: false, open: false });
+      expect(await find(name)).toEqual({
+        name,
+        bytes: 8 * MiB,
+        tags: ['guestflow', 'guestflow.guest=g1'],
+        invalid: false,
+        open: false,
+        state: 'active',
+      });
       expect((await host.files.info(devicePath(vg, name)))?.kind).toBe('symlink');
       expect((await volumeGroup(host, vg))?.freeBytes).toBe(before - 8 * MiB);
     });
@@ -157,6 +165,41 @@ export function describeVolumeContract(context: () => ContractContext): void {
       expect((await find(origin))?.origin).toBeUndefined();
       await removeVolume(host, vg, origin);
       expect(await find(snapshot)).toBeUndefined();
+    });
+
+    test('a volume that is not active has no device, can be renamed and removed all the same, and gets its device back', async () => {
+      const { host, vg } = context();
+      const old = await make('inactive', 8 * MiB, ['guestflow']);
+      const name = newName('renamed');
+      await host.run('lvchange', ['-qq', '-an', `${vg}/${old}`]);
+      expect(await find(old)).toMatchObject({ state: 'inactive', open: false, tags: ['guestflow'] });
+      expect(await host.files.info(devicePath(vg, old))).toBeUndefined();
+      await renameVolume(host, vg, old, name);
+      for (let round = 0; round < 2; round += 1) {
+        await activateVolume(host, vg, { name, state: 'inactive' });
+        expect(await find(name)).toMatchObject({ state: 'active' });
+        expect((await host.files.info(devicePath(vg, name)))?.kind).toBe('symlink');
+      }
+      await host.run('lvchange', ['-qq', '-an', `${vg}/${name}`]);
+      await removeVolume(host, vg, name);
+      expect(await find(name)).toBeUndefined();
+    });
+
+    test('the origin of a snapshot that is suspended is listed as that, and answers again when it is activated', async () => {
+      const { host, vg } = context();
+      const origin = await make('suspended');
+      const mapped = [vg, origin].map((part) => part.replaceAll('-', '--')).join('-');
+      for (const isOrigin of [false, true]) {
+        if (isOrigin) await createSnapshot(host, { vg, origin, name: newName('snap'), bytes: 8 * MiB, tags: [] });
+        await host.run('dmsetup', ['suspend', mapped]);
+        const listed = await find(origin);
+        await activateVolume(host, vg, { name: origin, state: 'suspended' });
+        expect(listed).toMatchObject({ state: 'suspended' });
+        expect(await find(origin)).toMatchObject({ state: 'active' });
+        // What is active is left as it is.
+        await activateVolume(host, vg, { name: origin, state: 'suspended' });
+        expect(await find(origin)).toMatchObject({ state: 'active' });
+      }
     });
 
     test('a snapshot of nothing fails with code 5', async () => {

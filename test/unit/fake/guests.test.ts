@@ -119,9 +119,9 @@ describe('a guest', () => {
       code: 5,
       stderr: '  Logical volume vg01/g-root in use.\n',
     });
-    await expect(host.run('blkdiscard', ['--zeroout', '--verbose', '--step', '268435456', '/dev/vg01/g-root'])).rejects.toMatchObject({
-      stderr: expect.stringMatching(/busy/) as string,
-    });
+    // As on a real dom0: only a look at the volume tells that a guest has it.
+    await host.run('blkdiscard', ['--zeroout', '--verbose', '--step', '268435456', '/dev/vg01/g-root']);
+    expect(dom0.snapshot().volumes).toMatchObject([{ holds: 'nothing' }]);
     await destroyDomain(host, 1);
     await removeVolume(host, 'vg01', 'g-root');
   });

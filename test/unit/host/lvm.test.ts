@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
+  activateVolume,
+  closedVolumes,
   createSnapshot,
   createVolume,
   devicePath,
@@ -26,8 +28,17 @@ describe('reports', () => {
 
   it('of volumes tell a good snapshot, and call no origin invalid', () => {
     expect(parseVolumes(recorded('lvs'))).toEqual([
-      { name: 'rec-backup', bytes: 4_194_304, tags: ['guestflow'], origin: 'rec-root', dataPercent: 0, invalid: false, open: false },
-      { name: 'rec-root', bytes: 8_388_608, tags: ['guestflow', 'order.1'], invalid: false, open: false },
+      {
+        name: 'rec-backup',
+        bytes: 4_194_304,
+        tags: ['guestflow'],
+        origin: 'rec-root',
+        dataPercent: 0,
+        invalid: false,
+        open: false,
+        state: 'active',
+      },
+      { name: 'rec-root', bytes: 8_388_608, tags: ['guestflow', 'order.1'], invalid: false, open: false, state: 'active' },
     ]);
     expect(parseVolumes(recorded('lvs-empty'))).toEqual([]);
   });
@@ -36,6 +47,35 @@ describe('reports', () => {
     const [snapshot, origin] = parseVolumes(recorded('lvs-overflown'));
     expect(snapshot).toMatchObject({ invalid: true, dataPercent: 100 });
     expect(origin).toMatchObject({ invalid: false, open: true });
+  });
+});
+
+describe('the device of a volume', () => {
+  const listed = (attributes: string): string =>
+    JSON.stringify({ report: [{ lv: [{ lv_name: 'web1-root', lv_size: '4194304', lv_attr: attributes }] }] });
+
+  it.each([
+    ['-wi-a-----', 'active'],
+    ['swi-I-s---', 'active'],
+    ['-wi-------', 'inactive'],
+    ['-wi-d-----', 'inactive'],
+    ['owi-sos---', 'suspended'],
+    ['swi-S-s---', 'suspended'],
+  ])('with the attributes %s is %s', (attributes, state) => {
+    expect(parseVolumes(listed(attributes))[0]?.state).toBe(state);
+  });
+
+  it('is made, or resumed, only when it needs that', async () => {
+    const host = scriptedHost(() => ({}));
+    for (const state of ['active', 'inactive', 'suspended'] as const) await activateVolume(host, 'vg01', { name: 'web1-root', state });
+    expect(host.calls).toEqual(['lvchange -qq -ay vg01/web1-root', 'lvchange -qq --refresh vg01/web1-root']);
+  });
+
+  it('that udev has open for a moment is waited for', async () => {
+    let looks = 0;
+    const host = scriptedHost(() => ({ stdout: listed((looks += 1) === 1 ? '-wi-ao----' : '-wi-a-----') }));
+    expect(await closedVolumes(host, 'vg01', () => true)).toMatchObject([{ name: 'web1-root', open: false }]);
+    expect(looks).toBe(2);
   });
 });
 
@@ -116,6 +156,34 @@ it('wiping tells how far it is, in the words of the real tool', async () => {
   await zeroVolume(host, '/dev/vg01/del-web1-root', { bytes: 67_108_864, onProgress: (bytes) => done.push(bytes) });
   expect(done).toEqual([67_108_864]);
   expect(host.calls).toEqual(['blkdiscard --zeroout --verbose --step 268435456 /dev/vg01/del-web1-root']);
+});
+
+it('wiping says where it may go on once that is on the disk, and goes on there', async () => {
+  const GiB = 2 ** 30;
+  const host = scriptedHost(() => ({}));
+  const reached = (bytes: number): Promise<void> => {
+    host.calls.push(`reached ${String(bytes / GiB)}`);
+    return Promise.resolve();
+  };
+  const checkpoint = { everyBytes: 4 * GiB, reached };
+  await zeroVolume(host, '/dev/vg01/v', { bytes: 9 * GiB, offset: 0, checkpoint });
+  await zeroVolume(host, '/dev/vg01/v', { bytes: 9 * GiB, offset: 4 * GiB, checkpoint });
+  await zeroVolume(host, '/dev/vg01/v', { bytes: 4 * GiB, offset: 0, checkpoint });
+  const how = 'blkdiscard --zeroout --verbose --step 268435456';
+  const second = [
+    `${how} --offset ${String(4 * GiB)} --length ${String(4 * GiB)} /dev/vg01/v`,
+    'sync -- /dev/vg01/v',
+    'reached 8',
+    `${how} --offset ${String(8 * GiB)} /dev/vg01/v`,
+  ];
+  expect(host.calls).toEqual([
+    `${how} --offset 0 --length ${String(4 * GiB)} /dev/vg01/v`,
+    'sync -- /dev/vg01/v',
+    'reached 4',
+    ...second,
+    ...second,
+    `${how} /dev/vg01/v`,
+  ]);
 });
 
 describe('wiping at a bounded rate', () => {
