@@ -4,7 +4,17 @@ import { GuestflowError } from '../../contract/errors.ts';
 import { formatSize } from '../../contract/sizes.ts';
 import { copyImage } from '../host/copy.ts';
 import { checkFs, growFs, makeSwap } from '../host/ext4.ts';
-import { createVolume, devicePath, listVolumes, tagVolume, volumeGroup, zeroVolume, type Volume } from '../host/lvm.ts';
+import {
+  activateVolume,
+  closedVolumes,
+  createVolume,
+  devicePath,
+  listVolumes,
+  tagVolume,
+  volumeGroup,
+  zeroVolume,
+  type Volume,
+} from '../host/lvm.ts';
 import { findDomain } from '../host/xl.ts';
 import { guestPaths, guestVolumes } from '../guest-paths.ts';
 import { isOwner, mustOwn, UNFINISHED_TAG, volumeOwner, volumeTags } from '../marks.ts';
@@ -42,6 +52,9 @@ async function ensureVolume(env: StepEnv, spec: GuestSpec, plan: VolumePlan): Pr
       bytes: plan.bytes,
       tags: [...volumeTags({ guest: spec.name, order: spec.order }), UNFINISHED_TAG],
     });
+  } else {
+    // An lvcreate that was killed has left it without a device. Nobody should have one open, and nothing is wiped under somebody's hands.
+    for (const volume of await closedVolumes(host, vg, ({ name }) => name === plan.name)) await activateVolume(host, vg, volume);
   }
   const device = devicePath(vg, plan.name);
   // Whoever used these extents before, and whether or not guestflow wiped them then: the next guest reads zeros (promise 6).

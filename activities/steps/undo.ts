@@ -5,8 +5,18 @@
 import { dirname } from 'node:path';
 import type { GuestRef } from '../../contract/types.ts';
 import { GuestflowError } from '../../contract/errors.ts';
-import { formatSize, MiB } from '../../contract/sizes.ts';
-import { devicePath, listVolumes, removeVolume, renameVolume, zeroVolume, type Volume } from '../host/lvm.ts';
+import { formatSize, GiB, MiB } from '../../contract/sizes.ts';
+import {
+  activateVolume,
+  closedVolumes,
+  devicePath,
+  listVolumes,
+  removeVolume,
+  renameVolume,
+  tagVolume,
+  zeroVolume,
+  type Volume,
+} from '../host/lvm.ts';
 import { detachLoop, loopDevicesOf } from '../host/loop.ts';
 import { clearHalfMade } from '../host/xen-tools.ts';
 import { findDomain } from '../host/xl.ts';
@@ -16,9 +26,41 @@ import { cfgOwner, isOwner, MARKER_FILE, markerOwner, volumeOwner } from '../mar
 import type { StepEnv } from '../step.ts';
 
 /** Prefix of volumes on their way out: the guest's name is free at once, the capacity when they are wiped. */
-export const RELEASED_PREFIX = 'del-';
+const RELEASED_PREFIX = 'del-';
 
-/** Nothing is ever taken from under a domain, dying ones included. */
+/** On a volume whose wipe has begun: up to which byte it is zeroed. Such a volume is never used again. */
+const WIPED_TAG = 'guestflow.wiped-to=';
+/** After so many bytes a wipe that is cut short begins again. */
+const WIPE_KEPT_BYTES = 4 * GiB;
+
+/** The name of a volume on its way out: `del-NAME`, and `del-NAME.2` and so on where an earlier order of this name has left one. */
+export function releasedName(name: string, volumes: readonly Volume[]): string {
+  const plain = `${RELEASED_PREFIX}${name}`;
+  const isTaken = (candidate: string): boolean => volumes.some((volume) => volume.name === candidate);
+  if (!isTaken(plain)) return plain;
+  let number = 2;
+  while (isTaken(`${plain}.${String(number)}`)) number += 1;
+  return `${plain}.${String(number)}`;
+}
+
+/** Whether a volume was `name` before it was released. */
+export function hasReleasedName(volume: Volume, name: string): boolean {
+  const plain = `${RELEASED_PREFIX}${name}`;
+  return volume.name === plain || (volume.name.startsWith(`${plain}.`) && /^\d+$/.test(volume.name.slice(plain.length + 1)));
+}
+
+function wipeTags(volume: Volume): string[] {
+  return volume.tags.filter((tag) => tag.startsWith(WIPED_TAG));
+}
+
+export function isWipeBegun(volume: Volume): boolean {
+  return wipeTags(volume).length > 0;
+}
+
+/**
+ * Nothing is ever taken from under a domain, dying ones included. One that is taken apart has often lost its name (`(null)`) and is not found
+ * here: what it still holds of disks is seen by `closedVolumes`.
+ */
 export async function mustBeOff(env: StepEnv, ref: GuestRef): Promise<void> {
   if ((await findDomain(env.host, ref.name)) !== undefined)
     throw new GuestflowError('ToolFailed', `domain ${ref.name} is still in xl list: its disks and its cfg stay until it has gone`);
@@ -72,44 +114,100 @@ async function volumesOf(env: StepEnv, ref: GuestRef): Promise<Volume[]> {
 
 /** Undo of backup: its snapshot. */
 export async function removeSnapshot(env: StepEnv, ref: GuestRef): Promise<void> {
+  const { volumeGroup: vg } = env.settings;
   const name = guestVolumes(ref.name).snapshot;
-  const snapshot = (await volumesOf(env, ref)).find((volume) => volume.name === name);
-  if (snapshot !== undefined) await removeVolume(env.host, env.settings.volumeGroup, name);
+  const volumes = await volumesOf(env, ref);
+  // A snapshot that was being made or removed when its tool was killed leaves its origin suspended: the guest would wait for its disk for ever.
+  for (const volume of volumes) if (volume.state === 'suspended' && volume.name !== name) await activateVolume(env.host, vg, volume);
+  if (volumes.some((volume) => volume.name === name)) await removeVolume(env.host, vg, name);
+}
+
+/** A snapshot that somebody made of the guest's volume would be spoilt by a wipe, and removed with its origin. */
+export function mustHaveOwnSnapshotsOnly(env: StepEnv, ref: GuestRef, volumes: readonly Volume[]): void {
+  const { volumeGroup: vg } = env.settings;
+  const isOwn = (volume: Volume): boolean => isOwner(volumeOwner(volume), ref);
+  const own = new Set(volumes.filter(isOwn).map(({ name }) => name));
+  const foreign = volumes.find((volume) => volume.origin !== undefined && own.has(volume.origin) && !isOwn(volume));
+  if (foreign === undefined) return;
+  throw new GuestflowError(
+    'NotOurs',
+    `${vg}/${foreign.name} is a snapshot of ${vg}/${foreign.origin ?? ''} and not this order's: it would go with its origin. Copy what is needed of it, remove it (lvremove ${vg}/${foreign.name}), then try again.`,
+    { field: 'name', value: ref.name },
+  );
 }
 
 /**
- * Undo of LVM-migration: snapshots, then volumes: renamed (the name is free), wiped, read back by sample, removed.
+ * Undo of LVM-migration: snapshots, then volumes: all renamed (the name is free), then each wiped, read back by sample, removed.
  * Wiping before the extents return to the group is what keeps the next guest from reading them. Nobody waits for it: it leaves the disks to
  * the guests.
  */
 export async function removeVolumes(env: StepEnv, ref: GuestRef): Promise<void> {
-  const { volumeGroup: vg, wipeMiBPerSecond: rate } = env.settings;
+  const { volumeGroup: vg } = env.settings;
+  const all = await listVolumes(env.host, vg);
+  mustHaveOwnSnapshotsOnly(env, ref, all);
   await removeSnapshot(env, ref);
-  const volumes = await volumesOf(env, ref);
-  if (volumes.length > 0) await mustBeOff(env, ref);
-  for (const volume of volumes) {
-    const name = volume.name.startsWith(RELEASED_PREFIX) ? volume.name : `${RELEASED_PREFIX}${volume.name}`;
-    if (name !== volume.name) await renameVolume(env.host, vg, volume.name, name);
-    const device = devicePath(vg, name);
-    env.progress(`wiping ${device} (${formatSize(volume.bytes)})`);
-    await zeroVolume(env.host, device, {
-      bytes: volume.bytes,
-      ...(rate === 0 ? {} : { pace: { bytesPerSecond: rate * MiB } }),
-      signal: env.signal,
-      onProgress: (bytes) => {
-        env.progress(`wiping ${device}: ${formatSize(bytes)}`, bytes / volume.bytes);
-      },
-    });
-    await mustReadZeros(env, device, volume.bytes);
+  const { snapshot } = guestVolumes(ref.name);
+  if (all.some((volume) => isOwner(volumeOwner(volume), ref) && volume.name !== snapshot)) await mustBeOff(env, ref);
+  const released: string[] = [];
+  for (const { name } of await closedVolumes(env.host, vg, (volume) => isOwner(volumeOwner(volume), ref))) {
+    const to = name.startsWith(RELEASED_PREFIX) ? name : releasedName(name, all);
+    if (to !== name) await renameVolume(env.host, vg, name, to);
+    released.push(to);
+  }
+  for (const name of released) {
+    // Looked at again: the wipe of the one before may have taken hours.
+    for (const volume of await closedVolumes(env.host, vg, (each) => each.name === name)) await wipe(env, volume);
     await removeVolume(env.host, vg, name);
   }
 }
 
+/** Wipes a volume from where an attempt before this one had come to, and reads it back by sample. */
+async function wipe(env: StepEnv, volume: Volume): Promise<void> {
+  const { volumeGroup: vg, wipeMiBPerSecond: rate } = env.settings;
+  const { name, bytes: size } = volume;
+  const device = devicePath(vg, name);
+  await activateVolume(env.host, vg, volume);
+  const begun = wipedTo(volume);
+  let tags = wipeTags(volume);
+  const mark = async (bytes: number): Promise<void> => {
+    const tag = `${WIPED_TAG}${String(bytes)}`;
+    await tagVolume(env.host, vg, name, { add: [tag], remove: tags });
+    tags = [tag];
+  };
+  // Before the first byte goes, so that nobody takes the volume back after that.
+  if (!isWipeBegun(volume)) await mark(0);
+  env.progress(`wiping ${device} (${formatSize(size)}${begun === 0 ? '' : `, from ${formatSize(begun)} on`})`);
+  await zeroVolume(env.host, device, {
+    bytes: size,
+    offset: begun,
+    ...(rate === 0 ? {} : { pace: { bytesPerSecond: rate * MiB } }),
+    signal: env.signal,
+    onProgress: (bytes) => {
+      env.progress(`wiping ${device}: ${formatSize(bytes)}`, bytes / size);
+    },
+    checkpoint: { everyBytes: WIPE_KEPT_BYTES, reached: mark },
+  });
+  try {
+    await mustReadZeros(env, device, size, begun);
+  } catch (error) {
+    // What earlier attempts had wiped is not believed again.
+    if (!tags.includes(`${WIPED_TAG}0`)) await mark(0);
+    throw error;
+  }
+}
+
+/** Up to where a volume is wiped, by its tag; 0 when that cannot be. */
+function wipedTo(volume: Volume): number {
+  const bytes = Math.min(...wipeTags(volume).map((tag) => Number(tag.slice(WIPED_TAG.length))));
+  return Number.isSafeInteger(bytes) && bytes > 0 && bytes < volume.bytes && bytes % MiB === 0 ? bytes : 0;
+}
+
 const SAMPLE_BYTES = 1024 * 1024;
 
-/** Reads the start, the middle and the end of a wiped volume back. */
-async function mustReadZeros(env: StepEnv, device: string, bytes: number): Promise<void> {
-  for (const offset of [0, Math.floor(bytes / 2), bytes - SAMPLE_BYTES]) {
+/** Reads the start, the middle and the end of a wiped volume back, and the middle of what earlier attempts had wiped. */
+async function mustReadZeros(env: StepEnv, device: string, bytes: number, before: number): Promise<void> {
+  const offsets = new Set([0, ...(before === 0 ? [] : [Math.floor(before / 2)]), Math.floor(bytes / 2), bytes - SAMPLE_BYTES]);
+  for (const offset of offsets) {
     const { code } = await env.host.run(
       'cmp',
       ['--silent', `--bytes=${String(SAMPLE_BYTES)}`, `--ignore-initial=${String(offset)}:0`, device, '/dev/zero'],
