@@ -168,6 +168,19 @@ describe.skipIf(why !== undefined)(titled('a device', why), () => {
     await checkFs(host, device);
   });
 
+  it('that somebody has open without keeping others away is wiped all the same: only a look before tells', async () => {
+    const file = join(scratch(), 'disk.img');
+    writeFileSync(file, Buffer.alloc(8 * MiB, 0xaa));
+    const device = await loopOn(file);
+    const held = openSync(device, 'r+');
+    const reached: number[] = [];
+    const checkpoint = { everyBytes: 4 * MiB, reached: (bytes: number) => Promise.resolve(void reached.push(bytes)) };
+    await zeroVolume(host, device, { bytes: 8 * MiB, checkpoint });
+    closeSync(held);
+    expect(reached).toEqual([4 * MiB]);
+    expect(readFileSync(file).equals(Buffer.alloc(8 * MiB))).toBe(true);
+  });
+
   it('is a swap after makeSwap', async () => {
     const file = imageFile(join(scratch(), 'swap.img'), 8 * MiB);
     await makeSwap(host, file);
