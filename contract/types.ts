@@ -394,6 +394,8 @@ export interface BootResult {
   readonly seconds: number;
   readonly rootDevice: string;
   readonly kernel: string;
+  /** Why a sealed guest counts as started that did not answer. */
+  readonly warning?: string;
 }
 
 export interface WallclockResult {

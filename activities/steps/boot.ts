@@ -11,6 +11,11 @@ import type { StepEnv } from '../step.ts';
 
 /** How long a guest has for its boot. Generous: a dom0 under emulation takes over a minute. */
 const ANSWER_LIMIT_MS = 8 * 60_000;
+/**
+ * A sealed guest is its tenant's, who may have moved sshd, closed its port or made new host keys: that it does not answer says nothing about it.
+ * A domain that has been up for so long counts as started. One that cannot boot has ended by then, or has started again and again.
+ */
+const SEALED_UP_MS = 2 * 60_000;
 /** A guest is asked so often to shut down, with this long after each, before it is switched off. */
 const SHUTDOWN_ASKS = 3;
 const SHUTDOWN_AGAIN_MS = 60_000;
@@ -53,30 +58,65 @@ async function showsItsKey(env: StepEnv, ref: GuestRef, ip: string): Promise<Ans
   return (await hostKeyAnswers(env.host, ip, known.split(' ').slice(1, 3).join(' '))) ? { kernel: '', rootDevice: '' } : undefined;
 }
 
-async function awaitAnswer(env: StepEnv, ref: GuestRef, ip: string, ask: Ask): Promise<NonNullable<Answer>> {
+/** What is waited for, and what it means when it does not come. */
+interface Awaited {
+  readonly ask: Ask;
+  /** It is its tenant's, and need not answer. */
+  readonly isSealed: boolean;
+  /** It was this attempt that started it. In one that ran before somebody may be at work, whatever it says to us. */
+  readonly isStartedHere: boolean;
+}
+
+/** What a guest said; or, of a sealed one that says nothing, why it counts as started. */
+type Started = NonNullable<Answer> & Pick<BootResult, 'warning'>;
+
+async function awaitAnswer(env: StepEnv, ref: GuestRef, ip: string, { ask, isSealed, isStartedHere }: Awaited): Promise<Started> {
   const started = Date.now();
   const seen = new Set<number>();
+  let up: Up | undefined;
   for (;;) {
     const answer = await ask(env, ref, ip);
     if (answer !== undefined) return answer;
     const seconds = Math.round((Date.now() - started) / 1000);
     const domain = await findDomain(env.host, ref.name);
     if (domain === undefined || domain.state.includes('c'))
-      return notAnswering(env, ref, `stopped ${String(seconds)} s after it was started`);
+      return notAnswering(env, ref, `stopped ${String(seconds)} s after it was started`, isStartedHere);
     seen.add(domain.id);
     if (seen.size > MOST_RESTARTS + 1)
-      return notAnswering(env, ref, `restarted ${String(seen.size - 1)} times in ${String(seconds)} s without answering`);
-    if (Date.now() - started > ANSWER_LIMIT_MS) return notAnswering(env, ref, `did not answer at ${ip} within ${String(seconds)} s`);
+      return notAnswering(env, ref, `restarted ${String(seen.size - 1)} times in ${String(seconds)} s without answering`, isStartedHere);
+    up = stillUp(up, domain);
+    if (isSealed && up !== undefined && Date.now() - up.since >= SEALED_UP_MS) return startedSilently(env, ref, ip, up);
+    if (Date.now() - started > ANSWER_LIMIT_MS)
+      return notAnswering(env, ref, `did not answer at ${ip} within ${String(seconds)} s`, isStartedHere && !isSealed);
     env.progress(`waiting for ${ref.name} to answer at ${ip} (${String(seconds)} s)`);
     await sleep(POLL_MS, undefined, { signal: env.signal });
   }
 }
 
-async function notAnswering(env: StepEnv, ref: GuestRef, what: string): Promise<never> {
+/** A domain that has been seen without a break since then, neither paused nor on its way out. */
+interface Up {
+  readonly id: number;
+  readonly since: number;
+}
+
+function stillUp(before: Up | undefined, { id, state }: DomainRow): Up | undefined {
+  if (/[psdc]/.test(state)) return undefined;
+  return before?.id === id ? before : { id, since: Date.now() };
+}
+
+function startedSilently(env: StepEnv, ref: GuestRef, ip: string, { id, since }: Up): Started {
+  const seconds = String(Math.round((Date.now() - since) / 1000));
+  const warning = `${ref.name} is sealed and has not shown its first host key at ${ip}; it counts as started, since its domain ${String(id)} has been up for ${seconds} s`;
+  env.log.warn({ guest: ref.name }, warning);
+  return { kernel: '', rootDevice: '', warning };
+}
+
+/** @param mayEnd whether its domain is switched off, so that the next attempt, or the undo, starts from a dom0 without it */
+async function notAnswering(env: StepEnv, ref: GuestRef, what: string, mayEnd: boolean): Promise<never> {
   const console = await consoleTail(env.host, ref.name);
-  // Off with it: the next attempt, or the undo, starts from a dom0 without this domain. Where that fails, they try again: what must be told is this.
   const domain = await findDomain(env.host, ref.name);
-  if (domain !== undefined) {
+  if (domain !== undefined && (mayEnd || isHalfMade(domain))) {
+    // Where that fails, they try again: what must be told is this.
     await switchOff(env, ref.name, domain.id).catch((error: unknown) => {
       env.log.warn(
         { guest: ref.name },
@@ -91,21 +131,26 @@ async function notAnswering(env: StepEnv, ref: GuestRef, what: string): Promise<
   );
 }
 
-/** Starts the domain unless it runs, and waits for the guest's answer. */
+/** Paused, and never let run: its xl create was cut off. Nobody works in it, and nobody else ends it. */
+function isHalfMade({ state, cpuSeconds }: DomainRow): boolean {
+  return state.includes('p') && cpuSeconds === 0;
+}
+
+/** Starts the domain unless it runs, and waits for the guest's answer; of a sealed one, which need not answer, that it stays up. */
 export async function bootGuest(env: StepEnv, spec: GuestSpec): Promise<BootResult> {
   const sealed = (await env.host.files.info(guestPaths(env.settings, spec.name).provisionKey)) === undefined;
-  return start(env, spec, sealed ? showsItsKey : sayHello);
+  return start(env, spec, { ask: sealed ? showsItsKey : sayHello, isSealed: sealed });
 }
 
 /**
  * For a step that works in the guest: starts one that has gone off since it was booted (its dom0 lost power), and waits for one that is still
- * starting. Its host key is answer enough: an attempt that was cut short may have sealed it.
+ * starting. Its host key is answer enough, since an attempt that was cut short may have sealed it; but an answer there must be.
  */
 export async function mustBeUp(env: StepEnv, spec: GuestSpec): Promise<void> {
-  await start(env, spec, showsItsKey);
+  await start(env, spec, { ask: showsItsKey, isSealed: false });
 }
 
-async function start(env: StepEnv, spec: GuestSpec, ask: Ask): Promise<BootResult> {
+async function start(env: StepEnv, spec: GuestSpec, awaited: Omit<Awaited, 'isStartedHere'>): Promise<BootResult> {
   const paths = guestPaths(env.settings, spec.name);
   const cfg = await env.host.files.read(paths.cfg);
   if (cfg === undefined) throw new GuestflowError('NotFound', `${paths.cfg} is missing: ${spec.name} cannot be started`);
@@ -117,11 +162,12 @@ async function start(env: StepEnv, spec: GuestSpec, ask: Ask): Promise<BootResul
     if (there.state.includes('c')) await switchOff(env, spec.name, there.id);
     else await mustBeGone(env, spec.name, there.id);
   }
-  if ((await findDomain(env.host, spec.name)) === undefined) {
+  const isStartedHere = (await findDomain(env.host, spec.name)) === undefined;
+  if (isStartedHere) {
     env.progress(`xl create ${spec.name}`);
     await createDomain(env.host, paths.cfg, { timeoutMs: 5 * 60_000, signal: env.signal });
   }
-  const answer = await awaitAnswer(env, spec, spec.network.ip, ask);
+  const answer = await awaitAnswer(env, spec, spec.network.ip, { ...awaited, isStartedHere });
   const domain = await findDomain(env.host, spec.name);
   return { domainId: domain?.id ?? -1, seconds: Math.round((Date.now() - started) / 100) / 10, ...answer };
 }

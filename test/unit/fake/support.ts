@@ -3,6 +3,10 @@ import type { Dom0Settings } from '../../../contract/dom0-settings.ts';
 import { dom0SettingsSchema } from '../../../contract/dom0-settings.ts';
 import type { GuestSpec } from '../../../contract/types.ts';
 import type { StepEnv } from '../../../activities/step.ts';
+import { fixCfg } from '../../../activities/steps/cfg-fix.ts';
+import { createImage, ensureGolden } from '../../../activities/steps/create-image.ts';
+import { makeVolumes } from '../../../activities/steps/lvm-migration.ts';
+import { discardImage } from '../../../activities/steps/undo.ts';
 import type { Host } from '../../../activities/host/host.ts';
 import { createFakeDom0, type FakeDom0, type FakeDom0Options } from '../../../fake/index.ts';
 
@@ -54,4 +58,15 @@ export function spec(name = 'guest1', ip = '10.0.0.5'): GuestSpec {
 export function stepEnv(host: Host, signal: AbortSignal = new AbortController().signal): StepEnv {
   const quiet = { info: () => undefined, warn: () => undefined };
   return { host, settings: settings(), signal, attempt: 1, progress: () => undefined, log: quiet };
+}
+
+/** A guest with volumes of its own, switched off. */
+export async function onVolumes(host: Host, guest: GuestSpec): Promise<void> {
+  const env = stepEnv(host);
+  await ensureGolden(env, { dist: guest.dist });
+  await createImage(env, { spec: guest });
+  await fixCfg(env, { spec: guest, disks: 'image', onCrash: 'destroy' });
+  await makeVolumes(env, guest);
+  await fixCfg(env, { spec: guest, disks: 'lvm', onCrash: 'restart' });
+  await discardImage(env, guest);
 }
