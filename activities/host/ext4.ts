@@ -17,6 +17,7 @@ export interface FsInfo {
 }
 
 const HOUR_MS = 60 * 60 * 1000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** e2fsck: 0 nothing to do, 1 mended. 4 and above: errors are left. 2 asks for a reboot, which cannot be meant here. */
 const CHECKED = [0, 1] as const;
@@ -32,12 +33,22 @@ export async function checkFs(host: Host, device: string, limits: Limits = {}): 
 
 /** Grows a file system to its device's size. It must have been checked. */
 export async function growFs(host: Host, device: string, limits: Limits = {}): Promise<void> {
-  await host.run('resize2fs', [checkedPath('device', device)], limited(limits));
+  await resize(host, [checkedPath('device', device)], limits);
 }
 
 /** Shrinks a file system to `bytes`, a multiple of 1 KiB, moving what is behind. It must have been checked; refused when its content does not fit. */
 export async function shrinkFs(host: Host, device: string, bytes: number, limits: Limits = {}): Promise<void> {
-  await host.run('resize2fs', [checkedPath('device', device), `${String(Math.floor(bytes / 1024))}K`], limited(limits));
+  await resize(host, [checkedPath('device', device), `${String(Math.floor(bytes / 1024))}K`], limits);
+}
+
+/**
+ * Ended in the middle, resize2fs leaves a file system that nothing can be sure to mend: a cancel is heeded before it and after it, and its time
+ * limit is one that no disk comes near. Time limit 24 h by default.
+ */
+async function resize(host: Host, args: readonly string[], { timeoutMs = DAY_MS, signal }: Limits): Promise<void> {
+  signal?.throwIfAborted();
+  await host.run('resize2fs', args, { timeoutMs });
+  signal?.throwIfAborted();
 }
 
 /**

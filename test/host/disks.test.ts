@@ -1,11 +1,22 @@
 /** ext4, dump, restore, qemu-img and blkdiscard, the real ones, on image files. */
-import { closeSync, copyFileSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { copyImage } from '../../activities/host/copy.ts';
 import { dumpToFile, listDump, unsafeForDump } from '../../activities/host/dump.ts';
-import { checkFs, fsInfo, growFs, makeSwap, newUuid, replayJournal } from '../../activities/host/ext4.ts';
+import { checkFs, fsInfo, growFs, makeSwap, newUuid, replayJournal, shrinkFs } from '../../activities/host/ext4.ts';
 import { detachLoop, freeLoopDevices, listLoopDevices, loopDevicesOf } from '../../activities/host/loop.ts';
 import { zeroVolume } from '../../activities/host/lvm.ts';
 import { host, imageFile, loopOn, mounted, scratch, titled, whyNotHere } from './machine.ts';
@@ -155,6 +166,35 @@ describe.skipIf(why !== undefined)(titled('a copy', why), () => {
     writeFileSync(target, Buffer.alloc(8 * MiB, 0xaa), { mode: 0o600 });
     await copyImage(host, { source: image, device: await loopOn(target), bytes: 8 * MiB, targetIsZero: false });
     expect(readFileSync(target).equals(Buffer.alloc(8 * MiB))).toBe(true);
+  });
+});
+
+describe.skipIf(why !== undefined)(titled('a file system', why), () => {
+  it('is resized to the end when it is cancelled meanwhile, and is whole', async () => {
+    const file = await newFileSystem(join(scratch(), 'disk.img'), 64 * MiB);
+    truncateSync(file, 512 * MiB);
+    for (const [resize, bytes] of [
+      [(signal: AbortSignal) => growFs(host, file, { signal }), 512 * MiB],
+      [(signal: AbortSignal) => shrinkFs(host, file, 96 * MiB, { signal }), 96 * MiB],
+    ] as const) {
+      await checkFs(host, file);
+      const controller = new AbortController();
+      const resizing = resize(controller.signal);
+      controller.abort();
+      await expect(resizing).rejects.toThrow(/abort/i);
+      const { blocks, blockSize, state } = await fsInfo(host, file);
+      expect([blocks * blockSize, state]).toEqual([bytes, 'clean']);
+    }
+    await checkFs(host, file);
+    await expect(growFs(host, file, { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
+    const { blocks, blockSize } = await fsInfo(host, file);
+    expect(blocks * blockSize).toBe(96 * MiB);
+  });
+
+  it('that says it is larger than its device is refused: nobody keeps the new part of a disk from being wiped by that', async () => {
+    const file = await newFileSystem(join(scratch(), 'disk.img'), 64 * MiB);
+    truncateSync(file, 48 * MiB);
+    await expect(checkFs(host, file)).rejects.toMatchObject({ code: 4 });
   });
 });
 
