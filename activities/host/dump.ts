@@ -1,5 +1,6 @@
 /** dump(8) and restore(8): backups of an ext file system, read without mounting it. */
 import { createHash } from 'node:crypto';
+import { StringDecoder } from 'node:string_decoder';
 import { GuestflowError } from '../../contract/errors.ts';
 import { checkedPath } from './arguments.ts';
 import type { Host } from './host.ts';
@@ -107,24 +108,54 @@ export async function dumpToFile(
   }
 }
 
-/** Names in a listing of `restore -t`: after the heading, inode and path in columns. */
-export function parseListing(text: string): string[] {
-  return text.split('\n').flatMap((line) => {
-    const name = /^\s*\d+\t(.*)$/.exec(line)?.[1];
-    return name === undefined ? [] : [name];
-  });
+/** A line of `restore -t` that names something: inode and path in columns. The heading has none. */
+const LISTED = /^\s*\d+\t(.*)$/;
+
+/** Longest beginning of a line that is kept until its end comes. A path has at most 4 096 bytes. */
+const LONGEST_LINE = 8_192;
+
+/**
+ * Looks through a listing of `restore -t` while it comes. A tenant decides how many files there are, and a worker has little memory: nothing is
+ * kept but the names that are wanted, each once, and the line that is not whole yet.
+ */
+export function searchListing(wanted: RegExp): { push(chunk: Uint8Array): void; end(): string[] } {
+  const decoder = new StringDecoder('utf8');
+  const found = new Set<string>();
+  let rest = '';
+  const look = (line: string): void => {
+    const name = LISTED.exec(line)?.[1];
+    if (name !== undefined && wanted.test(name)) found.add(name);
+  };
+  return {
+    push(chunk) {
+      const lines = (rest + decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))).split('\n');
+      rest = (lines.pop() ?? '').slice(0, LONGEST_LINE);
+      lines.forEach(look);
+    },
+    end() {
+      look(rest + decoder.end());
+      return [...found];
+    },
+  };
 }
 
 /** restore reads what a tenant wrote: as nobody, who can do nothing here. */
 const AS_NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups', '--no-new-privs', '--bounding-set=-all', '--'] as const;
 
-/** Longest listing kept. A tenant decides how many files there are; what is behind this is read to the end and not kept. */
-const LISTING_BYTES = 64 * 2 ** 20;
+/** What every root file system has. */
+const OF_A_ROOT = /^(?:\.\/)?etc\/(?:hostname|passwd)$/;
 
-/** Reads a whole dump back and lists the paths in it, each beginning with `.`. ToolError when it cannot be read to its end. */
-export async function listDump(host: Host, path: string, options: { readonly signal?: AbortSignal } = {}): Promise<string[]> {
-  const chunks: Uint8Array[] = [];
-  let kept = 0;
+/**
+ * Reads a whole dump back and returns which of the wanted paths are in it, each beginning with `.`. ToolError when it cannot be read to its end.
+ *
+ * @param options `wanted` is an expression that few paths match. Default: two files that every root file system has.
+ */
+export async function listDump(
+  host: Host,
+  path: string,
+  options: { readonly wanted?: RegExp; readonly signal?: AbortSignal } = {},
+): Promise<string[]> {
+  const listing = searchListing(options.wanted ?? OF_A_ROOT);
   await host.pipeline(
     [
       { tool: 'zstd', args: ['-dcq', checkedPath('backup', path)] },
@@ -136,10 +167,9 @@ export async function listDump(host: Host, path: string, options: { readonly sig
       cwd: '/tmp',
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       sink: (chunk) => {
-        if (kept < LISTING_BYTES) chunks.push(chunk);
-        kept += chunk.byteLength;
+        listing.push(chunk);
       },
     },
   );
-  return parseListing(Buffer.concat(chunks).toString('utf8'));
+  return listing.end();
 }

@@ -1,8 +1,11 @@
 /** Parsers and refusals of ext4, copy, dump and loop. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { copyImage, parseShare } from '../../../activities/host/copy.ts';
-import { dumpToFile, listDump, parseDumpReport, parseListing, unsafeForDump } from '../../../activities/host/dump.ts';
+import { dumpToFile, listDump, parseDumpReport, searchListing, unsafeForDump } from '../../../activities/host/dump.ts';
 import { checkFs, parseFsInfo, replayJournal } from '../../../activities/host/ext4.ts';
+import type { Host } from '../../../activities/host/host.ts';
 import { freeLoopDevices, parseLoopDevices } from '../../../activities/host/loop.ts';
 import { recorded, scriptedHost } from './scripted-host.ts';
 
@@ -90,11 +93,57 @@ describe('dump', () => {
     expect(String(await host.files.read('/var/backups/a.dump.zst'))).toBe('bytes');
   });
 
-  it('is listed by a restore that runs as nobody', async () => {
-    expect(parseListing(recorded('restore-list'))).toEqual(['.', './lost+found', './a', './d', './d/lnk', './d/sp ace']);
+  it('is listed by a restore that runs as nobody, and of its names only those that are wanted are returned', async () => {
     const host = scriptedHost((command) => ({ stdout: command.includes('restore') ? recorded('restore-list') : '' }));
-    expect(await listDump(host, '/var/backups/a.dump.zst')).toHaveLength(6);
+    expect(await listDump(host, '/var/backups/a.dump.zst')).toEqual([]);
     expect(host.calls[1]).toMatch(/^setpriv --reuid=65534 .* -- restore -t -f -$/);
+    expect(await listDump(host, '/var/backups/a.dump.zst', { wanted: /./ })).toEqual([
+      '.',
+      './lost+found',
+      './a',
+      './d',
+      './d/lnk',
+      './d/sp ace',
+    ]);
+  });
+
+  it('is listed the same wherever its listing is cut into pieces', () => {
+    const listing = Buffer.from(
+      `Label: none\n         2\t.\n        12\t./etc/größe\n        13\t./etc/passwd\n        14\t./etc/passwd.bak`,
+    );
+    for (let at = 0; at <= listing.length; at += 1) {
+      const search = searchListing(/^\.\/etc\/(größe|passwd)/);
+      search.push(listing.subarray(0, at));
+      search.push(listing.subarray(at));
+      expect(search.end()).toEqual(['./etc/größe', './etc/passwd', './etc/passwd.bak']);
+    }
+  });
+
+  it('of two million files is listed without keeping them, and so is one line without an end', async () => {
+    const LINES = 1_000;
+    const usedBytes = (): number => {
+      setFlagsFromString('--expose-gc');
+      (runInNewContext('gc') as () => void)();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return heapUsed + arrayBuffers;
+    };
+    const text = Array.from({ length: LINES }, (_, index) => `${String(index + 11).padStart(10)}\t./srv/mail/cur/${String(index)}\n`).join(
+      '',
+    );
+    let grown = 0;
+    const host: Host = {
+      ...scriptedHost(() => ({})),
+      async pipeline(_, { sink }) {
+        const before = usedBytes();
+        for (let part = 0; part < 2_000_000 / LINES; part += 1) await sink(Buffer.from(text));
+        await sink(Buffer.from(`        11\t./etc/passwd\n`.repeat(10_000)));
+        for (let part = 0; part < 1_000; part += 1) await sink(Buffer.alloc(65_536, 'x'));
+        grown = usedBytes() - before;
+        return { stages: [], seconds: 0 };
+      },
+    };
+    expect(await listDump(host, '/var/backups/a.dump.zst')).toEqual(['./etc/passwd']);
+    expect(grown).toBeLessThan(2 ** 20);
   });
 
   it('is refused for file systems of which it would lose data', () => {
