@@ -1,11 +1,14 @@
 /** Logging in to a guest with its provisioning key, and making that key. */
 import { GuestflowError } from '../../contract/errors.ts';
+import { formatSize } from '../../contract/sizes.ts';
 import { checkedAddress, checkedPath, checkedPattern } from './arguments.ts';
 import { PART_SUFFIX, type Host } from './host.ts';
 import { tail, ToolError, type RunOptions, type RunResult } from './run.ts';
 
 const PUBLIC_KEY = /^(ssh-ed25519) ([A-Za-z0-9+/]{68})(?: [ -~]*)?$/;
 const SSH_FAILED = 255;
+/** What a guest may print in answer to a command, which is a few lines. It is its tenant's, who may make it print without an end. */
+const MOST_OUTPUT = 64 * 1024;
 
 /** How one command is run in a guest. */
 export interface GuestCommand extends Pick<RunOptions, 'input' | 'timeoutMs' | 'signal' | 'okCodes'> {
@@ -89,12 +92,13 @@ function connection({ ip, keyPath, knownHosts }: GuestCommand): string[] {
 /**
  * Runs a command in a guest as root.
  *
- * @throws GuestDidNotAnswer when ssh itself fails; ToolError when the command does.
+ * @throws GuestDidNotAnswer when ssh itself fails; ToolError when the command does; ToolFailed, for good, when the guest prints far more than any answer.
  */
 export async function guestRun(host: Host, guest: GuestCommand): Promise<RunResult> {
   const { input, timeoutMs, signal, okCodes } = guest;
   const options: RunOptions = {
     label: `command in the guest at ${guest.ip}`,
+    maxOutput: MOST_OUTPUT,
     ...(input === undefined ? {} : { input }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(signal === undefined ? {} : { signal }),
@@ -103,6 +107,14 @@ export async function guestRun(host: Host, guest: GuestCommand): Promise<RunResu
   try {
     return await host.run('ssh', [...connection(guest), '--', guest.command], options);
   } catch (error) {
+    // Not for want of an answer: who waits for a guest that boots would ask again and again. Nor would another attempt hear anything else.
+    if (error instanceof ToolError && error.tooMuch)
+      throw new GuestflowError(
+        'ToolFailed',
+        `the guest at ${guest.ip} answered a command with more than ${formatSize(MOST_OUTPUT)}: it is not as guestflow made it`,
+        {},
+        false,
+      );
     if (!(error instanceof ToolError) || error.cancelled || (error.code !== SSH_FAILED && !error.timedOut)) throw error;
     const why = /verification failed|IDENTIFICATION HAS CHANGED/i.test(error.stderr)
       ? 'what answers there has another host key than this guest: another machine may use the address'
@@ -117,6 +129,7 @@ export async function hostKeyAnswers(host: Host, ip: string, expectedPublicKeyLi
   const result = await host.run('ssh-keyscan', ['-T', '5', '-t', 'ed25519', checkedAddress('ip', ip)], {
     okCodes: [0, 1],
     timeoutMs: 20_000,
+    maxOutput: MOST_OUTPUT,
   });
   return result.stdout.split('\n').some((line) => line.startsWith(`${ip} `) && line.slice(ip.length + 1).trim() === expected);
 }

@@ -6,6 +6,7 @@
  */
 import type { Readable } from 'node:stream';
 import { execa, ExecaError, type Options } from 'execa';
+import { formatSize, MiB } from '../../contract/sizes.ts';
 
 /** How one process is run. */
 export interface RunOptions {
@@ -19,6 +20,8 @@ export interface RunOptions {
   readonly okCodes?: readonly number[];
   /** Called for each piece of output as it comes, for progress. Progress bars that end in `\r` arrive as pieces, too. */
   readonly onOutput?: (text: string, stream: 'stdout' | 'stderr') => void;
+  /** Bytes that each stream may bring. A process that prints more is ended, and that is an error (`tooMuch`). Default: 8 MiB. */
+  readonly maxOutput?: number;
   /** Added to a minimal environment (`PATH`, `LANG=C`, `HOME`). Never a secret: environments can be read. */
   readonly env?: Readonly<Record<string, string>>;
   /** Working directory. Default: `/`. */
@@ -30,7 +33,7 @@ export interface RunOptions {
 /** What a process left behind when it ended with an accepted exit code. */
 export interface RunResult {
   readonly code: number;
-  /** Standard output as text; bytes that are no UTF-8 become U+FFFD. At most 32 MiB are kept. */
+  /** Standard output as text; bytes that are no UTF-8 become U+FFFD. */
   readonly stdout: string;
   readonly stderr: string;
   readonly seconds: number;
@@ -77,9 +80,12 @@ export class ToolError extends Error {
   readonly cancelled: boolean;
   /** The tool is not installed. */
   readonly notFound: boolean;
+  /** It printed more than it may: it was ended, and what is kept of its output is the beginning. */
+  readonly tooMuch: boolean;
 
   constructor(
-    fields: Pick<ToolError, 'tool' | 'args' | 'code' | 'stdout' | 'stderr' | 'timedOut' | 'cancelled' | 'notFound'> & { message: string },
+    fields: Pick<ToolError, 'tool' | 'args' | 'code' | 'stdout' | 'stderr' | 'timedOut' | 'cancelled' | 'notFound'> &
+      Partial<Pick<ToolError, 'tooMuch'>> & { message: string },
   ) {
     super(fields.message);
     this.name = 'ToolError';
@@ -91,6 +97,7 @@ export class ToolError extends Error {
     this.timedOut = fields.timedOut;
     this.cancelled = fields.cancelled;
     this.notFound = fields.notFound;
+    this.tooMuch = fields.tooMuch ?? false;
   }
 }
 
@@ -104,7 +111,10 @@ export type RunObserver = (event: {
 }) => void;
 
 const DEFAULT_TIMEOUT_MS = 60_000;
-const KEPT_OUTPUT = 32 * 1024 * 1024;
+/** A worker has 64 MB of heap, and an error needs several times the size of its output. */
+const MAX_OUTPUT = 8 * MiB;
+/** Standard error of a stage of a pipeline: messages. What a tenant has on a disk can make a tool say many. */
+const MAX_STDERR = MiB;
 
 /** The last `count` lines of what a tool printed, for error messages. */
 export function tail(text: string, count = 5): string {
@@ -133,7 +143,29 @@ function asText(output: unknown): string {
   return typeof output === 'string' ? output : '';
 }
 
-function toToolError(tool: string, args: readonly string[], error: Failure, label: string, limitMs: number): ToolError {
+/** Ends a process as soon as one of these streams of it has brought more than it may. Told whether that has happened. */
+function bounded(child: { kill(): boolean }, streams: readonly Readable[], maxOutput: number): () => boolean {
+  let tooMuch = false;
+  for (const stream of streams) {
+    let bytes = 0;
+    stream.on('data', (chunk: Buffer | string) => {
+      bytes += Buffer.byteLength(chunk);
+      if (bytes <= maxOutput || tooMuch) return;
+      tooMuch = true;
+      child.kill();
+    });
+  }
+  return () => tooMuch;
+}
+
+interface Limits {
+  readonly label: string;
+  readonly limitMs: number;
+  /** Set when it printed more than this. */
+  readonly tooMuch?: number;
+}
+
+function toToolError(tool: string, args: readonly string[], error: Failure, { label, limitMs, tooMuch }: Limits): ToolError {
   const notFound = error.code === 'ENOENT';
   const stderr = asText(error.stderr);
   const stdout = asText(error.stdout);
@@ -141,19 +173,21 @@ function toToolError(tool: string, args: readonly string[], error: Failure, labe
   let what: string;
   if (notFound) what = `${tool} is not installed`;
   else if (error.isCanceled) what = `${label} was cancelled`;
+  else if (tooMuch !== undefined) what = `${label} printed more than ${formatSize(tooMuch)} and was ended`;
   else if (error.timedOut) what = `${label} did not end within ${String(limitMs / 1000)} s`;
   else if (error.exitCode !== undefined) what = `${label} ended with exit code ${String(error.exitCode)}`;
   else what = `${label} was ended by ${error.signal ?? error.code ?? 'an unknown cause'}`;
   return new ToolError({
     tool,
     args,
-    message: lastWords === '' || notFound ? what : `${what}: ${lastWords}`,
+    message: lastWords === '' || notFound || tooMuch !== undefined ? what : `${what}: ${lastWords}`,
     code: error.exitCode,
     stdout,
     stderr,
     timedOut: error.timedOut,
     cancelled: error.isCanceled,
     notFound,
+    tooMuch: tooMuch !== undefined,
   });
 }
 
@@ -182,16 +216,25 @@ export function createRunner(observe: RunObserver = () => undefined): Runner {
     const limitMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const seconds = (): number => (performance.now() - started) / 1000;
     const okCodes = options.okCodes ?? [0];
+    const maxOutput = options.maxOutput ?? MAX_OUTPUT;
+    let isTooMuch = (): boolean => false;
+    const failed = (error: Failure): ToolError => {
+      const limits = { label: options.label ?? tool, limitMs, ...(isTooMuch() ? { tooMuch: maxOutput } : {}) };
+      const wrapped = toToolError(tool, args, error, limits);
+      observe({ tool, args, seconds: seconds(), code: wrapped.code, outcome: outcomeOf(wrapped) });
+      return wrapped;
+    };
     try {
       const child = execa(tool, [...args], {
         ...fixed,
         env: environment(options.env),
         cwd: options.cwd ?? '/',
         timeout: limitMs,
-        maxBuffer: KEPT_OUTPUT,
+        maxBuffer: maxOutput,
         ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
         ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
       });
+      isTooMuch = bounded(child, [child.stdout, child.stderr], maxOutput);
       if (options.onOutput !== undefined) {
         const { onOutput } = options;
         child.stdout.on('data', (chunk: Buffer | string) => {
@@ -202,17 +245,17 @@ export function createRunner(observe: RunObserver = () => undefined): Runner {
         });
       }
       const result = await child;
+      // It may have ended well before it could be ended: a report without its end is none.
+      if (isTooMuch()) throw failed(result);
       observe({ tool, args, seconds: seconds(), code: 0, outcome: 'ok' });
       return { code: 0, stdout: asText(result.stdout), stderr: asText(result.stderr), seconds: seconds() };
     } catch (error) {
       if (!(error instanceof ExecaError)) throw error;
-      if (error.exitCode !== undefined && !error.timedOut && !error.isCanceled && okCodes.includes(error.exitCode)) {
+      if (error.exitCode !== undefined && !error.timedOut && !error.isCanceled && !isTooMuch() && okCodes.includes(error.exitCode)) {
         observe({ tool, args, seconds: seconds(), code: error.exitCode, outcome: 'ok' });
         return { code: error.exitCode, stdout: asText(error.stdout), stderr: asText(error.stderr), seconds: seconds() };
       }
-      const wrapped = toToolError(tool, args, error, options.label ?? tool, limitMs);
-      observe({ tool, args, seconds: seconds(), code: wrapped.code, outcome: outcomeOf(wrapped) });
-      throw wrapped;
+      throw failed(error);
     }
   }
 
@@ -226,11 +269,13 @@ export function createRunner(observe: RunObserver = () => undefined): Runner {
         cwd: options.cwd ?? '/',
         timeout: limitMs,
         buffer: { stdout: false, stderr: true },
+        maxBuffer: MAX_STDERR,
         encoding: 'utf8',
         stdin: index === 0 ? 'ignore' : 'pipe',
         ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
       }),
     );
+    const tooMuch = children.map((child) => bounded(child, [child.stderr], MAX_STDERR));
     children.forEach((child, index) => {
       if (options.onStderr !== undefined) {
         const { onStderr } = options;
@@ -271,12 +316,16 @@ export function createRunner(observe: RunObserver = () => undefined): Runner {
     const results = settled.map((outcome, index) => {
       const stage = stages[index];
       if (stage === undefined) throw new Error('pipeline stage without a description');
-      if (outcome.status === 'fulfilled') return { code: 0, stderr: asText(outcome.value.stderr) };
-      if (!(outcome.reason instanceof ExecaError)) throw outcome.reason;
-      const code = outcome.reason.exitCode;
-      if (code !== undefined && (stage.okCodes ?? [0]).includes(code) && !outcome.reason.isCanceled)
-        return { code, stderr: asText(outcome.reason.stderr) };
-      failures.push({ error: toToolError(stage.tool, stage.args, outcome.reason, stage.tool, limitMs), index });
+      const isTooMuch = tooMuch[index]?.() === true;
+      if (outcome.status === 'fulfilled' && !isTooMuch) return { code: 0, stderr: asText(outcome.value.stderr) };
+      const ended: unknown = outcome.status === 'fulfilled' ? outcome.value : outcome.reason;
+      if (outcome.status === 'rejected' && !(ended instanceof ExecaError)) throw ended;
+      const failure = ended as Failure;
+      const code = failure.exitCode;
+      if (code !== undefined && (stage.okCodes ?? [0]).includes(code) && !failure.isCanceled && !isTooMuch)
+        return { code, stderr: asText(failure.stderr) };
+      const limits = { label: stage.tool, limitMs, ...(isTooMuch ? { tooMuch: MAX_STDERR } : {}) };
+      failures.push({ error: toToolError(stage.tool, stage.args, failure, limits), index });
       return { code: code ?? -1, stderr: '' };
     });
     if (sinkError !== undefined)

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { guestRun, hostKeyAnswers, knownHostsLine, makeKey } from '../../../activities/host/guest-ssh.ts';
+import type { Host } from '../../../activities/host/host.ts';
 import { addressAnswers, hasBridge } from '../../../activities/host/net.ts';
+import { createRunner } from '../../../activities/host/run.ts';
 import { recorded, scriptedHost, type ScriptedHost } from './scripted-host.ts';
 
 const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW48xUy4Rs1jNFAQrwme';
@@ -35,6 +37,22 @@ describe('a command in a guest', () => {
     const host = scriptedHost(() => ({ code: 3 }));
     await expect(guestRun(host, guest)).rejects.toMatchObject({ name: 'ToolError', code: 3 });
     expect((await guestRun(host, { ...guest, okCodes: [0, 3] })).code).toBe(3);
+  });
+
+  it('that is answered with far more than any answer fails for good: it is not waited for as one that does not answer yet', async () => {
+    const runner = createRunner();
+    // What stands for ssh here is a guest that does not stop, and one that ends the connection at last.
+    for (const script of ['yes', 'head -c 70000 /dev/zero; exit 255']) {
+      const host = {
+        ...scriptedHost(() => ({})),
+        run: ((_tool, _args, options) => runner.run('sh', ['-c', script], options)) as Host['run'],
+      };
+      await expect(guestRun(host, { ...guest, timeoutMs: 20_000 })).rejects.toMatchObject({
+        type: 'ToolFailed',
+        retryable: false,
+        message: expect.stringMatching(/^the guest at 192\.168\.77\.11 answered a command with more than 64 KiB/) as string,
+      });
+    }
   });
 
   it('is never sent to what is no address', async () => {
