@@ -35,12 +35,13 @@ export interface HostFiles {
   writeAtomic(path: string, data: string | Uint8Array, mode?: number): Promise<void>;
   sink(path: string, mode?: number): Promise<FileSink>;
   info(path: string): Promise<FileInfo | undefined>;
-  /** Removes a file or link; nothing there is fine. */
+  /** Removes a file or link, then fsyncs its directory: it does not come back after a power cut. Nothing there is fine. */
   remove(path: string): Promise<void>;
-  /** Removes a directory with all that is in it, never following links; nothing there is fine. */
+  /** Removes a directory with all that is in it, never following links, then fsyncs the one that it was in. Nothing there is fine. */
   removeTree(path: string): Promise<void>;
   /** Renames, then fsyncs the target's directory. */
   rename(from: string, to: string): Promise<void>;
+  /** With those above it that are not there; what is written into it durably has a name after a power cut, too. */
   makeDirectory(path: string, mode?: number): Promise<void>;
   /** Names in a directory; none when there is no such directory. */
   list(path: string): Promise<string[]>;
@@ -90,8 +91,9 @@ async function syncDirectory(path: string): Promise<void> {
  * The files below `root`.
  *
  * @param root '/' for this machine; a directory for a fake dom0. Paths given to the methods are absolute and looked up below it.
+ * @param sync brings a directory's entries to the disk.
  */
-export function createHostFiles(root = '/'): HostFiles {
+export function createHostFiles(root = '/', sync: (directory: string) => Promise<void> = syncDirectory): HostFiles {
   const at = (path: string): string => {
     if (!path.startsWith('/') || path.split('/').includes('..')) throw new Error(`not an absolute path: ${path}`);
     return join(root, path);
@@ -112,7 +114,7 @@ export function createHostFiles(root = '/'): HostFiles {
         await handle.close();
         open_ = false;
         await rename(temporary, final);
-        await syncDirectory(dirname(final));
+        await sync(dirname(final));
       },
       async abort() {
         if (open_) await handle.close();
@@ -149,22 +151,27 @@ export function createHostFiles(root = '/'): HostFiles {
       return { kind, bytes: found.size, allocatedBytes: found.blocks * 512, modifiedAt: found.mtime, mode: found.mode & 0o7777 };
     },
     async remove(path) {
-      await orUndefined(unlink(at(path)));
+      const removed = await orUndefined(unlink(at(path)).then(() => true));
+      if (removed === true) await sync(dirname(at(path)));
     },
     async removeTree(path) {
+      if ((await orUndefined(lstat(at(path)))) === undefined) return;
       await rm(at(path), { recursive: true, force: true });
+      await sync(dirname(at(path)));
     },
     async rename(from, to) {
       await rename(at(from), at(to));
-      await syncDirectory(dirname(at(to)));
+      await sync(dirname(at(to)));
     },
     async makeDirectory(path, mode = 0o755) {
-      await mkdir(at(path), { recursive: true, mode });
+      const first = await mkdir(at(path), { recursive: true, mode });
+      if (first === undefined) return;
+      for (let made = at(path); made.length >= first.length; made = dirname(made)) await sync(dirname(made));
     },
     list: async (path) => (await orUndefined(readdir(at(path)))) ?? [],
     async symlink(target, path) {
       await symlink(target, at(path));
-      await syncDirectory(dirname(at(path)));
+      await sync(dirname(at(path)));
     },
     readLink: async (path) =>
       orUndefined(readlink(at(path))).catch((error: unknown) => {

@@ -2,7 +2,7 @@
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { createHostFiles } from '../../../activities/host/host.ts';
 
 it('what is no link leads nowhere', async () => {
@@ -17,4 +17,30 @@ it('what is no link leads nowhere', async () => {
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+});
+
+it('what was removed, and what was made, is brought to the disk with its directory; where nothing was done, nothing is', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'guestflow-files-'));
+  onTestFinished(() => rm(root, { recursive: true, force: true }));
+  let synced: string[] = [];
+  const files = createHostFiles(root, (directory) => {
+    synced.push(directory.slice(root.length) || '/');
+    return Promise.resolve();
+  });
+  const syncedBy = async (work: Promise<void>): Promise<string[]> => {
+    synced = [];
+    await work;
+    return synced;
+  };
+  expect(await syncedBy(files.makeDirectory('/state/guests/web1'))).toEqual(['/state/guests', '/state', '/']);
+  expect(await syncedBy(files.makeDirectory('/state/guests/web1'))).toEqual([]);
+  expect(await syncedBy(files.makeDirectory('/state/guests/web1/keys/'))).toContain('/state/guests/web1');
+  await files.writeAtomic('/state/guests/web1/key', 'private');
+  await files.symlink('key', '/state/link');
+  expect(await syncedBy(files.remove('/state/link'))).toEqual(['/state']);
+  expect(await syncedBy(files.remove('/state/guests/web1/key'))).toEqual(['/state/guests/web1']);
+  expect(await syncedBy(files.remove('/state/guests/web1/key'))).toEqual([]);
+  expect(await syncedBy(files.remove('/nothing/there'))).toEqual([]);
+  expect(await syncedBy(files.removeTree('/state/guests'))).toEqual(['/state']);
+  expect(await syncedBy(files.removeTree('/state/guests'))).toEqual([]);
 });
