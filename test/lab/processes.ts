@@ -15,9 +15,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const controlRecord = (stateDir: string): string => join(stateDir, 'control.json');
 const temporalRecord = (stateDir: string): string => join(stateDir, 'temporal', 'server.json');
 
-/** Both, as far as they run. */
-function running(stateDir: string): ServerProcess[] {
-  return [controlRecord(stateDir), temporalRecord(stateDir)].flatMap((file) => {
+/** Those of these records that run. */
+function running(records: readonly string[]): ServerProcess[] {
+  return records.flatMap((file) => {
     try {
       const server = JSON.parse(readFileSync(file, 'utf8')) as ServerProcess;
       return isServerAlive(server) ? [server] : [];
@@ -100,13 +100,26 @@ export async function startGateway(stateDir: string, address: string, files: Gat
   throw new Error(`the gateway did not start: ${readFileSync(join(stateDir, 'gateway.log'), 'utf8')}`);
 }
 
+function kill(...records: readonly string[]): void {
+  for (const { pid } of running(records)) process.kill(pid, 'SIGKILL');
+}
+
+/** The control worker stays, and finds the next one at the same address. */
+export function killTemporal(stateDir: string): void {
+  kill(temporalRecord(stateDir));
+}
+
+export function killControlWorker(stateDir: string): void {
+  kill(controlRecord(stateDir));
+}
+
 /** As a crash of the machine that both run on. Does not wait for anything, so that it serves at the very end of a process, too. */
 export function killTemporalAndControl(stateDir: string): void {
-  for (const { pid } of running(stateDir)) process.kill(pid, 'SIGKILL');
+  kill(controlRecord(stateDir), temporalRecord(stateDir));
 }
 
 /** Ends both, whoever started them. */
 export async function stopTemporalAndControl(stateDir: string): Promise<void> {
-  for (const server of running(stateDir)) await stopServer(server);
+  for (const server of running([controlRecord(stateDir), temporalRecord(stateDir)])) await stopServer(server);
   await rm(controlRecord(stateDir), { force: true });
 }
