@@ -114,6 +114,24 @@ export interface Moment {
   readonly afterMs: number;
 }
 
+/** A fault within a step, somewhere in its first `longestMs`. */
+export function momentIn(random: () => number, fault: FaultName, step: keyof typeof USUAL_MS, longestMs = USUAL_MS[step]): Moment {
+  return { fault, step, afterMs: Math.round(random() * longestMs) };
+}
+
+/** Everything that may die, once or more often, over one order. */
+export function allThatDies(random: () => number): Moment[] {
+  return [
+    momentIn(random, 'worker killed', 'create-image', 10_000),
+    momentIn(random, 'Temporal killed', 'cfg-fix', 30_000),
+    momentIn(random, 'worker killed', 'boot', 30_000),
+    momentIn(random, 'control worker killed', 'boot'),
+    momentIn(random, 'power cut', 'lvm-migration', 30_000),
+    momentIn(random, 'link cut', 'lvm-migration', 60_000),
+    momentIn(random, 'worker killed', 'nightly-backup', 15_000),
+  ];
+}
+
 /** While nobody can answer, because of a fault, an order is not known to be over. */
 async function isOver(rig: Rig, name: string): Promise<boolean> {
   const phase = await rig.flow.status(name).then(

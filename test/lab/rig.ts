@@ -43,6 +43,9 @@ declare module 'vitest' {
 /** `GUESTFLOW_LAB=full`: the long tests, too. */
 export const IS_FULL = process.env['GUESTFLOW_LAB'] === 'full';
 
+/** `GUESTFLOW_SEED=N`: the faults come at the moments of another seed. */
+export const SEED = Number(process.env['GUESTFLOW_SEED'] ?? '1');
+
 const LAB = 'test';
 /** The name that `npm start` gives its dom0, too: a dom0 that it saved in the cache serves here. */
 const DOM0 = 'lab';
