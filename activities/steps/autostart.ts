@@ -2,6 +2,7 @@
 import type { GuestRef } from '../../contract/types.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { guestPaths } from '../guest-paths.ts';
+import { cfgOwner, isOwner } from '../marks.ts';
 import type { StepEnv } from '../step.ts';
 
 /** Links the guest's cfg into /etc/xen/auto. */
@@ -22,8 +23,15 @@ export async function enableAutostart(env: StepEnv, ref: GuestRef): Promise<{ li
   return { link: paths.autostart };
 }
 
-/** Undo of autostart. */
+/**
+ * Undo of autostart. The link is known as ours by the cfg that it points to: somebody's own cfg of this name may have one just like it, and it
+ * stays. So does a link to a cfg that is missing: nothing says whose it was. It is no half of a removal of ours either: the link goes before the
+ * cfg, and a journal keeps that order through a power cut.
+ */
 export async function disableAutostart(env: StepEnv, ref: GuestRef): Promise<void> {
+  const { files } = env.host;
   const paths = guestPaths(env.settings, ref.name);
-  if ((await env.host.files.readLink(paths.autostart)) === paths.cfg) await env.host.files.remove(paths.autostart);
+  if ((await files.readLink(paths.autostart)) !== paths.cfg) return;
+  const cfg = await files.read(paths.cfg);
+  if (cfg !== undefined && isOwner(cfgOwner(cfg), ref)) await files.remove(paths.autostart);
 }

@@ -63,13 +63,20 @@ function runDomain(world: World, name: string): void {
   state.nextDomainId += 1;
 }
 
+const makeCfg: Make = (world, name, owner) => {
+  world.dom0.machine.writeText(
+    guestPaths(world.settings, name).cfg,
+    `${owner === undefined ? '# by hand' : cfgHeader(owner)}\nname = '${name}'\nmemory = 64\n`,
+  );
+};
+
+function linkToCfg(world: World, name: string): void {
+  const { cfg, autostart } = guestPaths(world.settings, name);
+  symlinkSync(cfg, world.dom0.machine.at(autostart));
+}
+
 const THINGS: Readonly<Record<string, Make>> = {
-  cfg: (world, name, owner) => {
-    world.dom0.machine.writeText(
-      guestPaths(world.settings, name).cfg,
-      `${owner === undefined ? '# by hand' : cfgHeader(owner)}\nname = '${name}'\nmemory = 64\n`,
-    );
-  },
+  cfg: makeCfg,
   'root volume': volume('root'),
   'swap volume': volume('swap'),
   'volume of the snapshot’s name': volume('snapshot'),
@@ -83,7 +90,16 @@ const THINGS: Readonly<Record<string, Make>> = {
   'autostart file': (world, name) => {
     world.dom0.machine.writeText(guestPaths(world.settings, name).autostart, 'by hand\n');
   },
+  // The pair that people make: it is named as guestflow names its own.
+  'cfg and link to it': (world, name, owner) => {
+    makeCfg(world, name, owner);
+    linkToCfg(world, name);
+  },
+  'link to a cfg that is missing': linkToCfg,
 };
+
+/** Things that stand where another one does: of these, one at a time. */
+const AT_THE_LINK = ['autostart link', 'autostart file', 'cfg and link to it', 'link to a cfg that is missing'];
 
 /** Things that can be marked as another order's. */
 const MARKABLE = [
@@ -94,6 +110,7 @@ const MARKABLE = [
   'image directory',
   'backup directory',
   'state directory',
+  'cfg and link to it',
 ];
 
 async function refused(server: Server, name: string): Promise<string[]> {
@@ -157,6 +174,7 @@ const MADE_MEANWHILE: readonly (readonly [thing: string, key: string])[] = [
   ['image directory', 'createImage#1'],
   ['state directory', 'createImage#1'],
   ['cfg', 'fixCfg#1'],
+  ['cfg and link to it', 'fixCfg#1'],
   ['root volume', 'makeVolumes#1'],
   ['swap volume', 'makeVolumes#1'],
   ['backup directory', 'takeBackup#1'],
@@ -205,28 +223,38 @@ function scheduleCase(matrix: WorkflowMatrix): Case {
   };
 }
 
+/** What can be there at the same time: each thing in at least one set. */
+function sets(): { readonly name: string; readonly things: readonly string[] }[] {
+  const rest = Object.keys(THINGS).filter((thing) => !AT_THE_LINK.includes(thing));
+  return [
+    { name: 'all of them', things: [...rest, 'autostart link'] },
+    { name: 'all, and a link to the cfg', things: [...rest.filter((thing) => thing !== 'cfg'), 'cfg and link to it'] },
+    { name: 'all but the cfg, and a link to it', things: [...rest.filter((thing) => thing !== 'cfg'), 'link to a cfg that is missing'] },
+  ];
+}
+
 /** Every undo and the whole cleanup, on a dom0 where somebody has all of these: nothing changes. */
 function handsOffCases(matrix: WorkflowMatrix): Case[] {
-  const isOfGuest = (make: string): boolean => make !== 'autostart file';
   const entries = [
     ...new Map([...matrix.tape.undo.flat(), ...matrix.tape.cleanup].map((entry) => [entry.activity, entry])).values(),
   ].filter(({ isControl }) => !isControl);
   return (['nobody', 'another order'] as const).flatMap((owner) =>
-    entries.map((entry): Case => ({
-      name: `look-alike/all of them/${owner === 'nobody' ? 'without a mark' : 'marked by another order'}/${entry.activity}`,
-      run: () =>
-        matrix.stages.on(matrix.start, matrix.host, async (world) => {
-          const mark = owner === 'nobody' ? undefined : { guest: GUEST, order: 'another' };
-          for (const [thing, make] of Object.entries(THINGS))
-            if (isOfGuest(thing)) make(world, GUEST, MARKABLE.includes(thing) ? mark : undefined);
-          const before = world.snapshot();
-          await undo(world, [entry]);
-          return {
-            end: 'refused',
-            complaints: asBefore({ ...before, loops: beforeOf(matrix).loops }, world.snapshot(), settingsOf(matrix.host)),
-          };
-        }),
-    })),
+    sets().flatMap(({ name, things }) =>
+      entries.map((entry): Case => ({
+        name: `look-alike/${name}/${owner === 'nobody' ? 'without a mark' : 'marked by another order'}/${entry.activity}`,
+        run: () =>
+          matrix.stages.on(matrix.start, matrix.host, async (world) => {
+            const mark = owner === 'nobody' ? undefined : { guest: GUEST, order: 'another' };
+            for (const thing of things) THINGS[thing]?.(world, GUEST, MARKABLE.includes(thing) ? mark : undefined);
+            const before = world.snapshot();
+            await undo(world, [entry]);
+            return {
+              end: 'refused',
+              complaints: asBefore({ ...before, loops: beforeOf(matrix).loops }, world.snapshot(), settingsOf(matrix.host)),
+            };
+          }),
+      })),
+    ),
   );
 }
 
