@@ -1,5 +1,6 @@
 /** A guest in the middle of its life, on a dom0 of its own: it was provisioned without Temporal, and its workflow begins where it stands. */
 import type { GuestRef, GuestSpec, GuestStatus, OperationRequest, OperationResult } from '../../contract/types.ts';
+import type { Lease } from '../../contract/capacity-types.ts';
 import { Turns } from '../../contract/turns.ts';
 import { nightlyScheduleId } from '../../contract/names.ts';
 import type { GuestInput } from '../../workflows/guest.ts';
@@ -43,6 +44,8 @@ export class GuestAtRest {
   readonly world: World;
   readonly state: GuestState;
   readonly before: DomainState;
+  /** Its address when it came. */
+  lease: Lease | undefined;
 
   private constructor(server: Server, name: string, world: World, state: GuestState) {
     this.server = server;
@@ -85,6 +88,7 @@ export class GuestAtRest {
     const { spec, phase } = this.state;
     if (spec === undefined) throw new Error('a guest at rest has a spec');
     await this.server.admit(spec, phase !== 'terminating');
+    this.lease = await this.server.leaseOf(this.name);
     await this.server.continueGuest({ order: orderOf(this.name, this.world.settings.host), carried: this.state });
   }
 

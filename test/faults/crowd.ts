@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultKind } from '../../fake/index.ts';
 import { OPERATION_KINDS, type GuestStatus, type OperationKind, type OperationRequest } from '../../contract/types.ts';
 import { randomOf, type Case, type Verdict } from './case.ts';
+import { booksOf, emptyComplaints, lostComplaints } from './books.ts';
 import { asBefore, nobodyElsesBytes } from './invariants.ts';
 import { failureOf } from './server.ts';
 import type { WorkflowMatrix } from './workflow-faults.ts';
@@ -150,10 +151,16 @@ class Life {
       failed: runs || own.length > 0,
       gone: runs || own.length > 0,
     };
+    const books = await booksOf(this.matrix.server, this.world.settings.host, this.name);
+    const held = ['failed', 'gone'].includes(status.phase) ? emptyComplaints(books) : lostComplaints(books);
+    const inTheBooks = held.map((line) => `${this.name} is ${status.phase}: ${line}`);
     const isGood = wrong[status.phase] !== true;
     return isGood
-      ? []
-      : [`${this.name} is ${status.phase}, but on the dom0 ${runs ? 'it runs' : 'it is off'} and has ${own.join(', ') || 'no volume'}`];
+      ? inTheBooks
+      : [
+          ...inTheBooks,
+          `${this.name} is ${status.phase}, but on the dom0 ${runs ? 'it runs' : 'it is off'} and has ${own.join(', ') || 'no volume'}`,
+        ];
   }
 }
 
@@ -175,10 +182,7 @@ async function play(matrix: WorkflowMatrix, seed: number): Promise<Verdict> {
     ];
     const stuck = (await Promise.all(lives.map((life) => life.leave()))).flat();
     const books = await Promise.all(
-      lives.map(async ({ name }) => [
-        ...((await server.hasLease(world.settings.host, name)) ? [`${name} still has its lease`] : []),
-        ...((await server.hasSchedule(name)) ? [`${name} still has its schedule`] : []),
-      ]),
+      lives.map(async ({ name }) => emptyComplaints(await booksOf(server, world.settings.host, name)).map((line) => `${name}: ${line}`)),
     );
     return {
       end: 'as before',

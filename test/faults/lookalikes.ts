@@ -3,6 +3,7 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { guestPaths, guestVolumes } from '../../activities/guest-paths.ts';
 import { cfgHeader, markerText, volumeTags } from '../../activities/marks.ts';
 import { CONTROL_QUEUE, nightlyScheduleId } from '../../contract/names.ts';
+import { booksOf, emptyComplaints, heldComplaints } from './books.ts';
 import type { Case, Verdict } from './case.ts';
 import { asBefore } from './invariants.ts';
 import { undo } from './perform.ts';
@@ -160,8 +161,7 @@ function orderCase(matrix: WorkflowMatrix, thing: string, owner: 'nobody' | 'ano
         await matrix.server.place(orderOf(name, host));
         const answer = await refused(matrix.server, name);
         const left = asBefore(before, scenario.world.snapshot(), scenario.world.settings);
-        const lease = await matrix.server.hasLease(host, name);
-        return { end: 'refused', complaints: [...answer, ...left, ...(lease ? ['its lease is still there'] : [])] };
+        return { end: 'refused', complaints: [...answer, ...left, ...emptyComplaints(await booksOf(matrix.server, host, name))] };
       } finally {
         await scenario.end();
       }
@@ -213,6 +213,7 @@ function scheduleCase(matrix: WorkflowMatrix): Case {
             ...answer,
             ...(after === before ? [] : [`the schedule has changed: ${after}`]),
             ...asBefore(snapshot, scenario.world.snapshot(), scenario.world.settings),
+            ...heldComplaints(await booksOf(matrix.server, host, name)),
           ],
         };
       } finally {

@@ -2,6 +2,7 @@
 import { nightlyScheduleId } from '../../contract/names.ts';
 import type { GuestStatus } from '../../contract/types.ts';
 import type { Answer, GuestAtRest } from './at-rest.ts';
+import { booksOf, promiseComplaints, type Books } from './books.ts';
 import type { Verdict } from './case.ts';
 import type { Complaints } from './invariants.ts';
 import { asItWas, asWanted, listComplaints, undoListComplaints, type Wanted } from './operation-invariants.ts';
@@ -9,17 +10,22 @@ import { failureOf } from './server.ts';
 import { beforeOf, type Matrix } from './step-faults.ts';
 import { GUEST, inTheNameOf } from './tape.ts';
 
-/** Promise and schedule are those of a guest in this phase, and of its size. */
-async function bookComplaints({ server, name, world }: GuestAtRest, { phase, spec }: GuestStatus): Promise<Complaints> {
-  const [promise, isScheduled] = await Promise.all([server.promisedTo(world.settings.host, name), server.hasSchedule(name)]);
+/** Promise, address and schedule are those of a guest in this phase, and of its size. */
+async function bookComplaints(guest: GuestAtRest, { phase, spec }: GuestStatus): Promise<Complaints> {
+  const books = await booksOf(guest.server, guest.world.settings.host, guest.name);
   const isGone = phase === 'gone';
   const shouldBeScheduled = !isGone && phase !== 'terminating';
-  const size = spec === undefined || isGone ? undefined : [spec.memoryBytes, spec.vcpus, spec.diskBytes + spec.swapBytes];
-  const promised = promise === undefined ? undefined : [promise.memoryBytes, promise.vcpus, promise.diskBytes];
   return [
-    ...(JSON.stringify(size) === JSON.stringify(promised) ? [] : [`promised is ${String(promised)}, and it takes ${String(size)}`]),
-    ...(isScheduled === shouldBeScheduled ? [] : [`it is ${phase}, and its schedule is ${isScheduled ? 'there' : 'missing'}`]),
+    ...promiseComplaints(books, isGone ? undefined : spec),
+    ...leaseComplaints(books, isGone ? undefined : guest.lease),
+    ...(books.isScheduled === shouldBeScheduled ? [] : [`it is ${phase}, and its schedule is ${books.isScheduled ? 'there' : 'missing'}`]),
   ];
+}
+
+/** No operation gives a guest another address. */
+function leaseComplaints({ lease }: Books, wanted: Books['lease']): Complaints {
+  const [is, was] = [JSON.stringify(lease), JSON.stringify(wanted)];
+  return is === was ? [] : [`its lease is ${is}, and should be ${was}`];
 }
 
 function phaseComplaints({ phase, leftovers }: GuestStatus, expected: string): Complaints {
@@ -63,10 +69,14 @@ export async function verdictOf(matrix: Matrix, guest: GuestAtRest, of: Wanted, 
       complaints: [...undone, ...phaseComplaints(status, guest.state.phase), ...(await bookComplaints(guest, status))],
     };
   }
-  const schedules = (await guest.server.hasSchedule(guest.name)) ? [`schedule ${nightlyScheduleId(guest.name)}`] : [];
+  const books = await booksOf(guest.server, guest.world.settings.host, guest.name);
+  const schedules = books.isScheduled ? [`schedule ${nightlyScheduleId(guest.name)}`] : [];
   const list =
     of.row.isRemoval === true
       ? listComplaints(wanted, beforeOf(matrix), now, status.leftovers, schedules)
       : undoListComplaints(status.leftovers);
-  return { end: 'needs cleanup, then as ordered', complaints: [...list, ...(await again(guest, wanted))] };
+  return {
+    end: 'needs cleanup, then as ordered',
+    complaints: [...list, ...leaseComplaints(books, guest.lease), ...(await again(guest, wanted))],
+  };
 }

@@ -14,17 +14,18 @@ import { createControlActivities, type ControlActivities } from '../../activitie
 import { isLost } from '../../activities/refusals.ts';
 import {
   CONTROL_QUEUE,
-  DOM0_UPDATES,
   dom0BulkQueue,
   dom0Queue,
   dom0WorkflowId,
   GUEST_UPDATES,
   guestWorkflowId,
+  networkWorkflowId,
   nightlyScheduleId,
   operationWorkflowId,
   QUERIES,
   WORKFLOWS,
 } from '../../contract/names.ts';
+import type { Lease, NetworkState } from '../../contract/capacity-types.ts';
 import { Turns, UPDATES_AT_ONCE } from '../../contract/turns.ts';
 import type {
   Dom0Facts,
@@ -279,10 +280,10 @@ export class Server {
     });
   }
 
-  /** Puts a guest that is there into the books. */
+  /** Puts a guest that is there into the books, with an address that is its own. */
   async admit(spec: GuestSpec, isScheduled: boolean): Promise<void> {
-    const { name, order, dom0 } = spec;
-    await resent(() => this.calls.promise(spec));
+    const { name, order, dom0, network: _ofTheTape, ...sizes } = spec;
+    await resent(() => this.calls.reserve({ name, order, dom0, ...sizes }));
     if (isScheduled) await this.calls.scheduleNightly({ ref: { name, order, dom0 } });
   }
 
@@ -353,21 +354,13 @@ export class Server {
     return ledger.promised.find((promise) => promise.guest === guest);
   }
 
-  async hasLease(host: string, guest: string): Promise<boolean> {
-    return (await this.promisedTo(host, guest)) !== undefined;
-  }
-
-  /** Takes what a case has left in the ledger. In turns, as the activities do: with more than ten at once the server drops all of them. */
-  async giveBack(host: string, guest: string): Promise<void> {
-    await this.turns.take(host, () =>
-      resent(() =>
-        this.client.workflow
-          .getHandle(dom0WorkflowId(host))
-          .executeUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release, {
-            args: [{ guest, order: `order-${guest}` }],
-          }),
-      ),
-    );
+  /** The address that the network has leased to the guest. */
+  async leaseOf(guest: string): Promise<Lease | undefined> {
+    const id = networkWorkflowId(NETWORK.cidr);
+    const { leases } = await stubborn(() => this.client.workflow.getHandle(id).query<NetworkState>(QUERIES.leases));
+    const [lease, ...more] = leases.filter((each) => each.guest === guest);
+    if (more.length > 0) throw new Error(`${guest} has ${String(more.length + 1)} addresses`);
+    return lease;
   }
 
   async hasSchedule(guest: string): Promise<boolean> {

@@ -4,9 +4,10 @@
  */
 import { ApplicationFailure } from '@temporalio/common';
 import { guestWorkflowId } from '../../contract/names.ts';
+import { booksOf, emptyComplaints } from './books.ts';
 import { asBefore, type Complaints } from './invariants.ts';
 import type { Call, Server } from './server.ts';
-import { orderOf, World } from './world.ts';
+import { orderOf, refOf, World } from './world.ts';
 
 export interface Entry {
   readonly activity: string;
@@ -99,16 +100,13 @@ async function record(server: Server, host: string, number: number, take: Take):
   if (take === 'the order') await handle.terminate('the tape is full');
   await handle.result().catch(() => undefined);
   const complaints =
-    take === 'the order' ? [] : [...asBefore(before, world.snapshot(), world.settings), ...(await books(server, host, name))];
-  if (take === 'the order') await server.giveBack(host, name);
+    take === 'the order'
+      ? []
+      : [...asBefore(before, world.snapshot(), world.settings), ...emptyComplaints(await booksOf(server, host, name))];
+  if (take === 'the order') await server.dismiss(refOf(orderOf(name, host)));
   server.forget(name);
   world.close();
   return { ...renamed({ forward, after }, { name, ip }, TAPE_IP), complaints };
-}
-
-async function books(server: Server, host: string, guest: string): Promise<Complaints> {
-  const [lease, schedule] = await Promise.all([server.hasLease(host, guest), server.hasSchedule(guest)]);
-  return [...(lease ? ['the ledger still has its lease'] : []), ...(schedule ? ['its schedule is still there'] : [])];
 }
 
 /** Records an order and each of its failures. */
