@@ -1,7 +1,8 @@
 /** A dom0 in a bad state, and tools that are broken for good: through a step, and through its undo as well. */
 import type { FakeCall, FaultPlan } from '../../fake/index.ts';
 import type { Case, Verdict } from './case.ts';
-import { asBefore, leftOn } from './invariants.ts';
+import { asBefore, leftOn, type Complaints } from './invariants.ts';
+import { inexact, saidToBeLeft } from './lists.ts';
 import { perform, undo } from './perform.ts';
 import type { Rehearsal } from './stage.ts';
 import { beforeOf, conclude, entryName, nameOf, strike, type Matrix } from './step-faults.ts';
@@ -35,23 +36,24 @@ async function runLasting(matrix: Matrix, index: number, rehearsal: Rehearsal, b
     const outcome = await perform(world, rehearsal.entry);
     if (outcome.isOk) return conclude(matrix, world, index, true);
     const failed = await undo(world, matrix.tape.undo[index] ?? []);
-    const ref = refOf(orderOf(GUEST, matrix.host));
-    const settings = settingsOf(matrix.host);
-    const { left, unlisted } = leftOn(beforeOf(matrix), world.snapshot(), ref, settings);
-    if (failed.length === 0) {
-      world.dom0.faults.restart();
-      return { end: 'as before', complaints: asBefore(beforeOf(matrix), world.snapshot(), settings) };
-    }
-    const listed = await perform(world, { activity: 'leftoversOf', input: { ...ref, dist: 'bookworm' }, isControl: false });
-    const list = listed.isOk ? [...(listed.value as string[])].sort() : left;
-    const inexact = JSON.stringify(list) === JSON.stringify(left) ? [] : [`the list says ${list.join(', ')}; left is ${left.join(', ')}`];
-    world.dom0.faults.restart();
-    const stuck = await undo(world, matrix.tape.cleanup);
-    return {
-      end: 'needs cleanup, then as before',
-      complaints: [...inexact, ...unlisted, ...stuck, ...asBefore(beforeOf(matrix), world.snapshot(), settings)],
-    };
+    return mended(matrix, world, failed);
   });
+}
+
+/** What an undo on a broken dom0 has left is listed, each thing of it, and goes when all is well again. */
+export async function mended(matrix: Matrix, world: World, failed: readonly string[]): Promise<Verdict> {
+  const settings = settingsOf(matrix.host);
+  const isAsBefore = (): Complaints => asBefore(beforeOf(matrix), world.snapshot(), settings);
+  if (failed.length === 0) {
+    world.dom0.faults.restart();
+    return { end: 'as before', complaints: isAsBefore() };
+  }
+  const ref = refOf(orderOf(GUEST, matrix.host));
+  const { left, unlisted } = leftOn(beforeOf(matrix), world.snapshot(), ref, settings);
+  const list = inexact(await saidToBeLeft(world, { ...ref, dist: 'bookworm' }), left);
+  world.dom0.faults.restart();
+  const stuck = await undo(world, matrix.tape.cleanup);
+  return { end: 'needs cleanup, then as before', complaints: [...list, ...unlisted, ...stuck, ...isAsBefore()] };
 }
 
 function both(matrix: Matrix, index: number, rehearsal: Rehearsal, name: string, breakIt: Break): Case[] {
@@ -79,10 +81,13 @@ function missingToolCases(matrix: Matrix, index: number, rehearsal: Rehearsal): 
   );
 }
 
+/** The kind of work that a call does. */
+export function verbOf({ tool, name, args }: FakeCall): string {
+  return [...new Set([tool, name, ...(['xl', 'losetup'].includes(name) ? args.slice(0, 1) : [])])].join(' ');
+}
+
 /** Every tool that does a call's kind of work fails from that call on, for the undo as well. */
 function brokenToolCases(matrix: Matrix, index: number, rehearsal: Rehearsal): Case[] {
-  const verb = ({ tool, name, args }: FakeCall): string =>
-    [tool, name, ...(['xl', 'losetup'].includes(name) ? args.slice(0, 2) : [])].join(' ');
   return rehearsal.calls.map((call) => ({
     name: `broken/${entryName(matrix.tape.forward, index)}/${nameOf(call)}`,
     run: () =>
@@ -90,7 +95,7 @@ function brokenToolCases(matrix: Matrix, index: number, rehearsal: Rehearsal): C
         strike(world, call, 'fail-always');
         world.dom0.faults.add({
           kind: 'fail-always',
-          match: (each) => each.kind === call.kind && each.index >= call.index && verb(each) === verb(call),
+          match: (each) => each.kind === call.kind && each.index >= call.index && verbOf(each) === verbOf(call),
         });
       }),
   }));

@@ -5,13 +5,15 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultKind } from '../../fake/index.ts';
+import { nightlyScheduleId } from '../../contract/names.ts';
 import { OPERATION_KINDS, type GuestStatus, type OperationKind, type OperationRequest } from '../../contract/types.ts';
 import { randomOf, type Case, type Verdict } from './case.ts';
 import { booksOf, emptyComplaints, lostComplaints } from './books.ts';
-import { asBefore, nobodyElsesBytes } from './invariants.ts';
+import { asBefore, leftOn, nobodyElsesBytes } from './invariants.ts';
+import { inexact } from './lists.ts';
 import { failureOf } from './server.ts';
 import type { WorkflowMatrix } from './workflow-faults.ts';
-import { orderOf, World } from './world.ts';
+import { orderOf, refOf, World } from './world.ts';
 
 type Random = () => number;
 
@@ -136,8 +138,29 @@ class Life {
     }
   }
 
+  /** What could not be removed is listed, each thing of it; where nothing of it is left, what could not be done. */
+  private listComplaints({ phase, leftovers }: GuestStatus, before: ReturnType<World['snapshot']>, isScheduled: boolean): string[] {
+    if (phase !== 'needs-cleanup') return [];
+    const { settings } = this.world;
+    // The tarball that all are made from may have been half made by another when the list was.
+    const isOwn = (thing: string): boolean => !thing.startsWith(`${settings.goldenDir}/`);
+    const there = leftOn(before, this.world.snapshot(), refOf(orderOf(this.name, settings.host)), settings).left.filter(isOwn);
+    const left = [...there, ...(isScheduled ? [`schedule ${nightlyScheduleId(this.name)}`] : [])];
+    const listed = leftovers.filter(isOwn);
+    // A domain that was on its way out when the list was made has gone since.
+    const isGone = (thing: string): boolean => thing === `domain ${this.name}` && !left.includes(thing);
+    if (left.length > 0)
+      return [
+        ...inexact(
+          listed.filter((thing) => !isGone(thing)),
+          left,
+        ),
+      ];
+    return leftovers.length > 0 ? [] : ['the list is empty'];
+  }
+
   /** Whether the dom0 shows what the guest's status says. */
-  async agrees(): Promise<string[]> {
+  async agrees(before: ReturnType<World['snapshot']>): Promise<string[]> {
     const status = await this.settle().catch(() => undefined);
     if (status === undefined) return [];
     const { domains, volumes } = this.world.snapshot();
@@ -153,7 +176,9 @@ class Life {
     };
     const books = await booksOf(this.matrix.server, this.world.settings.host, this.name);
     const held = ['failed', 'gone'].includes(status.phase) ? emptyComplaints(books) : lostComplaints(books);
-    const inTheBooks = held.map((line) => `${this.name} is ${status.phase}: ${line}`);
+    const inTheBooks = [...held, ...this.listComplaints(status, before, books.isScheduled)].map(
+      (line) => `${this.name} is ${status.phase}: ${line}`,
+    );
     const isGood = wrong[status.phase] !== true;
     return isGood
       ? inTheBooks
@@ -177,7 +202,7 @@ async function play(matrix: WorkflowMatrix, seed: number): Promise<Verdict> {
     await Promise.all(lives.map((life) => life.live()));
     world.dom0.faults.restart();
     const inBetween = [
-      ...(await Promise.all(lives.map((life) => life.agrees()))).flat(),
+      ...(await Promise.all(lives.map((life) => life.agrees(before)))).flat(),
       ...lives.flatMap(({ name }) => nobodyElsesBytes(world.snapshot(), name)),
     ];
     const stuck = (await Promise.all(lives.map((life) => life.leave()))).flat();

@@ -150,7 +150,7 @@ function orderCase(matrix: WorkflowMatrix, thing: string, owner: 'nobody' | 'ano
         THINGS[thing]?.(world, name, mark);
       };
       const host = matrix.hosts[serial % matrix.hosts.length] ?? '';
-      const scenario = await Scenario.create(matrix.server, name, host, {
+      const scenario = await Scenario.create(matrix, name, host, {
         before: ({ key: at, call }) => {
           if (at === key && call.attempt === 1) make(scenario.world);
         },
@@ -201,7 +201,7 @@ function scheduleCase(matrix: WorkflowMatrix): Case {
         return JSON.stringify({ spec, note: state.note, paused: state.paused, memo, action });
       };
       const before = await look();
-      const scenario = await Scenario.create(matrix.server, name, host, {});
+      const scenario = await Scenario.create(matrix, name, host, {});
       try {
         const snapshot = scenario.world.snapshot();
         await matrix.server.place(orderOf(name, host));

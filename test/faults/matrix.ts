@@ -8,6 +8,7 @@ import { interruptionCases } from './interruptions.ts';
 import { crowdCases } from './crowd.ts';
 import { lookAlikeCases } from './lookalikes.ts';
 import { operationFaultCases } from './operation-faults.ts';
+import { activityCases } from './on-tape.ts';
 import { rowCases } from './operation-rows.ts';
 import { recordOperations } from './operation-tape.ts';
 import { operationWorkflowCases } from './operation-workflows.ts';
@@ -18,8 +19,8 @@ import { Stages } from './stage.ts';
 import { stepFaultCases, type Matrix } from './step-faults.ts';
 import { recordTape, type Tape } from './tape.ts';
 import { startOwnTemporal, type OwnTemporal } from './temporal.ts';
-import { halfDoneCases, undoFaultCases } from './undo-faults.ts';
-import { waitingCases, workflowCases } from './workflow-faults.ts';
+import { brokenUndoCases, halfDoneCases, rehearseUndos, undoFaultCases } from './undo-faults.ts';
+import { brokenUndoScenarios, waitingCases, workflowCases } from './workflow-faults.ts';
 import { walkCases } from './walk.ts';
 import { World } from './world.ts';
 
@@ -144,6 +145,7 @@ async function groupsOf(
 ): Promise<Groups> {
   const through = { ...matrix, server, temporal, hosts: HOSTS };
   const plays = await recordOperations(matrix, server);
+  const undos = await rehearseUndos(matrix);
   const alike = lookAlikeCases(through);
   const wanted = (cases: readonly Case[]): Case[] => cases.filter(({ name }) => isWanted(name));
   return {
@@ -151,16 +153,19 @@ async function groupsOf(
     slow: wanted([
       ...crowdCases(through, walks.first, Math.ceil(walks.count / CROWD_SHARE)),
       ...workflowCases(through),
+      ...brokenUndoScenarios(through, undos),
       ...operationWorkflowCases(through, plays),
       ...alike.slow,
     ]),
     quick: wanted([
       ...stepFaultCases(matrix),
-      ...(await undoFaultCases(matrix)),
+      ...undoFaultCases(matrix, undos),
+      ...brokenUndoCases(matrix, undos),
       ...halfDoneCases(matrix),
       ...interruptionCases(matrix),
       ...lastingCases(matrix),
       ...rowCases(),
+      ...activityCases(matrix.tape, plays),
       ...(await operationFaultCases(matrix, plays)),
       ...alike.quick,
       ...walkCases(matrix, walks.first, walks.count),

@@ -1,7 +1,8 @@
 /** Every process and every change of a file of every operation, and of its undo, × every fault: on the fake dom0 alone. */
 import type { FakeCall, FaultKind } from '../../fake/index.ts';
 import type { Case, Verdict } from './case.ts';
-import { asItWas, asWanted, listComplaints, settled } from './operation-invariants.ts';
+import { asItWas, asWanted, leftOf, settled } from './operation-invariants.ts';
+import { inexact, saidToBeLeft } from './lists.ts';
 import type { OperationPlay } from './operation-tape.ts';
 import { perform, undo, UNDO_ATTEMPTS } from './perform.ts';
 import type { Rehearsal, Stage } from './stage.ts';
@@ -20,8 +21,8 @@ function isAt(play: OperationPlay, world: World, { snapshot }: Stage): boolean {
 
 /** Asked for again when nothing is wrong any more, it is done. */
 async function again(matrix: Matrix, play: OperationPlay, world: World): Promise<Complaints> {
-  const listed = await perform(world, { activity: 'leftoversOf', input: refOf(orderOf(GUEST, matrix.host)), isControl: false });
-  const list = listed.isOk ? listComplaints(play.wanted, beforeOf(matrix), world.snapshot(), listed.value as string[]) : [];
+  const left = leftOf(play.wanted, beforeOf(matrix), world.snapshot());
+  const list = inexact(await saidToBeLeft(world, refOf(orderOf(GUEST, matrix.host))), left);
   world.dom0.faults.restart();
   for (const entry of play.forward) {
     const outcome = await perform(world, entry);

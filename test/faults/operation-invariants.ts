@@ -78,27 +78,10 @@ export function asWanted({ row, guest, settings, before, after }: Wanted, now: D
 }
 
 /**
- * The list of what there is of a guest, against what is found without its help.
+ * What there is of a guest on its dom0, as the list of it has to name it.
  *
  * @param empty the dom0 before the guest's order
- * @param elsewhere what Temporal has of it
  */
-export function listComplaints(
-  { guest, settings }: Wanted,
-  empty: DomainState,
-  now: DomainState,
-  list: readonly string[],
-  elsewhere: readonly string[] = [],
-): Complaints {
-  const left = [...leftOn(empty, now, refOf(orderOf(guest, settings.host)), settings).left, ...elsewhere].sort();
-  const listed = [...list].sort();
-  // Where nothing of the guest is left, it is the ledger that has: then the list says what could not be done there.
-  if (left.length === 0 && listed.length > 0 && listed.every((line) => /^(undo of )?[a-z]+: /.test(line))) return [];
-  return JSON.stringify(listed) === JSON.stringify(left) ? [] : [`the list says ${listed.join(', ')}; there is ${left.join(', ')}`];
-}
-
-/** The list of an operation on a guest that lives on: each undo that could not finish, and why. */
-export function undoListComplaints(list: readonly string[]): Complaints {
-  const isExact = list.length > 0 && list.every((line) => /^undo of [a-z-]+: ./.test(line));
-  return isExact ? [] : [`the list should name the undos that could not finish: ${list.join(', ')}`];
+export function leftOf({ guest, settings }: Wanted, empty: DomainState, now: DomainState): string[] {
+  return leftOn(empty, now, refOf(orderOf(guest, settings.host)), settings).left;
 }

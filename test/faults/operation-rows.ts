@@ -1,7 +1,8 @@
 /** Every operation of a guest's life, and how the matrix plays it. All cases of operations are made from this table. */
-import { OPERATION_KINDS, type GuestPhase, type OperationKind, type OperationRequest } from '../../contract/types.ts';
+import { OPERATION_KINDS, type GuestPhase, type GuestSpec, type OperationKind, type OperationRequest } from '../../contract/types.ts';
 import type { Case } from './case.ts';
 
+const MiB = 2 ** 20;
 const GiB = 2 ** 30;
 
 export interface OperationRow {
@@ -13,6 +14,8 @@ export interface OperationRow {
   readonly after?: string;
   /** The phase that the guest is taken to be in. Default: what came of `after`. */
   readonly phase?: GuestPhase;
+  /** What its order says otherwise than the others'. */
+  readonly spec?: Partial<GuestSpec>;
   /** The guest's phase at its end. */
   readonly end: GuestPhase;
   /** Nothing of it is undone: what is not removed is removed when it is asked for again. */
@@ -29,8 +32,14 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
     { name: 'backup', end: 'running' },
     { name: 'backup of a stopped guest', after: 'stop', end: 'stopped' },
   ],
-  suspend: [{ name: 'suspend', end: 'suspended' }],
-  resume: [{ name: 'resume', after: 'suspend', end: 'running' }],
+  suspend: [
+    { name: 'suspend', end: 'suspended' },
+    { name: 'suspend by a pause', spec: { suspend: 'pause' }, end: 'suspended' },
+  ],
+  resume: [
+    { name: 'resume', after: 'suspend', end: 'running' },
+    { name: 'resume from a pause', after: 'suspend by a pause', end: 'running' },
+  ],
   changePlan: [
     {
       name: 'change of plan',
@@ -42,6 +51,16 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
       after: 'stop',
       details: { change: { plan: 'large', memoryBytes: GiB, vcpus: 2, diskBytes: 2 * GiB, mayRestart: false } },
       end: 'stopped',
+    },
+    {
+      name: 'change of plan while it runs',
+      details: { change: { plan: 'tiny', memoryBytes: 256 * MiB, vcpus: 1, diskBytes: GiB, mayRestart: false } },
+      end: 'running',
+    },
+    {
+      name: 'change of plan by a restart',
+      details: { change: { plan: 'wide', memoryBytes: GiB, vcpus: 2, diskBytes: GiB, mayRestart: true } },
+      end: 'running',
     },
   ],
   terminate: [

@@ -4,8 +4,9 @@ import { GuestAtRest, runningState, type Beginning, type GuestState } from './at
 import type { Verdict } from './case.ts';
 import type { Wanted } from './operation-invariants.ts';
 import { OPERATION_ROWS, type OperationRow } from './operation-rows.ts';
-import { verdictOf } from './operation-verdict.ts';
-import type { Call, Server } from './server.ts';
+import { stepsOfUndos } from './lists.ts';
+import { removalStep, verdictOf } from './operation-verdict.ts';
+import { failureOf, type Call, type Server } from './server.ts';
 import type { Rehearsal, Stage } from './stage.ts';
 import type { Matrix } from './step-faults.ts';
 import { GUEST, inTheNameOf, type Entry } from './tape.ts';
@@ -27,6 +28,8 @@ export interface Undisturbed {
 export interface OperationPlay extends Undisturbed {
   /** `undo[i]`: what is called after `forward[i]` has failed for good. */
   readonly undo: readonly (readonly Entry[])[];
+  /** `undoSteps[i]`: the steps that those belong to. Nothing of a removal is undone. */
+  readonly undoSteps: readonly (readonly string[])[];
   /** How each of those ended. */
   readonly verdicts: readonly Verdict[];
 }
@@ -67,9 +70,9 @@ async function recordForward(
 async function recordFailure(
   matrix: Matrix,
   server: Server,
-  { row, from, wanted }: Undisturbed,
+  { row, from, wanted, forward }: Undisturbed,
   failing: number,
-): Promise<{ after: readonly Entry[]; verdict: Verdict }> {
+): Promise<{ after: readonly Entry[]; step: string; verdict: Verdict }> {
   const name = nameFor(row, `f${String(failing)}`);
   return GuestAtRest.with({ matrix, server, name, from }, async (guest) => {
     const after: Entry[] = [];
@@ -85,13 +88,22 @@ async function recordFailure(
     });
     const answer = await guest.operate({ kind: row.kind, id: 'tape', ...row.details });
     isOver = true;
-    return { after: inTheNameOf(after, GUEST, name), verdict: await verdictOf(matrix, guest, wanted, answer) };
+    const step = answer.isOk ? '' : ((failureOf(answer.error).details as { step?: string }).step ?? '');
+    const stuck = row.isRemoval === true ? forward.slice(failing, failing + 1).map(removalStep) : [];
+    const verdict = await verdictOf(matrix, guest, wanted, answer, stuck);
+    const undisturbed = seen.size > failing ? [] : ['what was to fail was never called'];
+    return {
+      after: inTheNameOf(after, GUEST, name),
+      step,
+      verdict: { ...verdict, complaints: [...undisturbed, ...verdict.complaints] },
+    };
   });
 }
 
 async function undisturbed(matrix: Matrix, server: Server, row: OperationRow, earlier: Undisturbed | undefined): Promise<Undisturbed> {
   const entries = earlier === undefined ? [] : [...earlier.from.entries, ...earlier.forward];
-  const known = earlier?.state ?? runningState(matrix);
+  const { spec, ...rest } = earlier?.state ?? runningState(matrix);
+  const known: GuestState = spec === undefined ? rest : { ...rest, spec: { ...spec, ...row.spec } };
   const from = { entries, state: row.phase === undefined ? known : { ...known, phase: row.phase } };
   const { forward, state } = await recordForward(matrix, server, row, from);
   const last = (earlier ?? matrix).rehearsals.at(-1)?.after;
@@ -124,7 +136,15 @@ export async function recordOperations(matrix: Matrix, server: Server): Promise<
     [...recorded.values()].map(async (recording) => {
       const play = await recording;
       const failures = await Promise.all(play.forward.map((_, index) => recordFailure(matrix, server, play, index)));
-      return { ...play, undo: failures.map(({ after }) => after), verdicts: failures.map(({ verdict }) => verdict) };
+      const undo = failures.map(({ after }) => after);
+      const undoSteps =
+        play.row.isRemoval === true
+          ? []
+          : stepsOfUndos(
+              undo,
+              failures.map(({ step }) => step),
+            );
+      return { ...play, undo, undoSteps, verdicts: failures.map(({ verdict }) => verdict) };
     }),
   );
 }

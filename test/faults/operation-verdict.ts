@@ -5,10 +5,11 @@ import type { Answer, GuestAtRest } from './at-rest.ts';
 import { booksOf, promiseComplaints, type Books } from './books.ts';
 import type { Verdict } from './case.ts';
 import type { Complaints } from './invariants.ts';
-import { asItWas, asWanted, listComplaints, undoListComplaints, type Wanted } from './operation-invariants.ts';
+import { inexact, notOfThese } from './lists.ts';
+import { asItWas, asWanted, leftOf, type Wanted } from './operation-invariants.ts';
 import { failureOf } from './server.ts';
 import { beforeOf, type Matrix } from './step-faults.ts';
-import { GUEST, inTheNameOf } from './tape.ts';
+import { GUEST, inTheNameOf, type Entry } from './tape.ts';
 
 /** Promise, address and schedule are those of a guest in this phase, and of its size. */
 async function bookComplaints(guest: GuestAtRest, { phase, spec }: GuestStatus): Promise<Complaints> {
@@ -46,8 +47,34 @@ async function again(guest: GuestAtRest, wanted: Wanted): Promise<Complaints> {
   return [...asWanted(wanted, guest.world.snapshot()), ...phaseComplaints(status, row.end), ...(await bookComplaints(guest, status))];
 }
 
-/** @param of the operation as it should be, in the names of the guest of the tape. */
-export async function verdictOf(matrix: Matrix, guest: GuestAtRest, of: Wanted, answer: Answer): Promise<Verdict> {
+/** The steps of a removal, by what they call: what cannot be removed is named by them when nothing of it is on the dom0. */
+const REMOVAL_STEPS: Readonly<Record<string, string>> = {
+  unscheduleNightly: 'schedule',
+  destroyGuest: 'domain',
+  removeVolumes: 'volumes',
+  removeImage: 'image',
+  discardHalfGolden: 'golden',
+  removeCfg: 'cfg',
+  removeBackups: 'backups',
+  removeGuestState: 'state',
+  release: 'lease',
+};
+
+export function removalStep({ activity }: Entry): string {
+  return REMOVAL_STEPS[activity] ?? `a name for ${activity} in operation-verdict.ts`;
+}
+
+/**
+ * @param of the operation as it should be, in the names of the guest of the tape.
+ * @param stuck the steps that cannot be undone, or removed.
+ */
+export async function verdictOf(
+  matrix: Matrix,
+  guest: GuestAtRest,
+  of: Wanted,
+  answer: Answer,
+  stuck: readonly string[],
+): Promise<Verdict> {
   const wanted: Wanted = {
     ...of,
     guest: guest.name,
@@ -71,10 +98,14 @@ export async function verdictOf(matrix: Matrix, guest: GuestAtRest, of: Wanted, 
   }
   const books = await booksOf(guest.server, guest.world.settings.host, guest.name);
   const schedules = books.isScheduled ? [`schedule ${nightlyScheduleId(guest.name)}`] : [];
+  const left = [...leftOf(wanted, beforeOf(matrix), now), ...schedules];
+  // That a guest that lives on has volumes is no news: its list is of what could not be undone.
   const list =
-    of.row.isRemoval === true
-      ? listComplaints(wanted, beforeOf(matrix), now, status.leftovers, schedules)
-      : undoListComplaints(status.leftovers);
+    of.row.isRemoval !== true
+      ? notOfThese(status.leftovers, stuck, 'undo of ')
+      : left.length > 0
+        ? inexact(status.leftovers, left)
+        : notOfThese(status.leftovers, stuck, '');
   return {
     end: 'needs cleanup, then as ordered',
     complaints: [...list, ...leaseComplaints(books, guest.lease), ...(await again(guest, wanted))],

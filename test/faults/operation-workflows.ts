@@ -13,12 +13,21 @@ function fails(): never {
   throw ApplicationFailure.create({ type: 'ToolFailed', nonRetryable: true, message: 'it fails, for the test' });
 }
 
-/** An operation with its calls counted, retries apart: `meddle` is asked before each of them while it runs. */
+interface Meddling {
+  /** Asked before each call while the operation runs. */
+  readonly meddle: (count: number, guest: GuestAtRest) => Promise<void> | void;
+  /** Whether it came to what it is for. */
+  readonly hasMeddled: () => boolean;
+  /** Steps that cannot be undone. */
+  readonly stuck?: readonly string[];
+}
+
+/** An operation with its calls counted, retries apart. */
 async function run(
   matrix: WorkflowMatrix,
   { row, from, wanted }: OperationPlay,
   suffix: string,
-  meddle: (count: number, guest: GuestAtRest) => Promise<void> | void,
+  { meddle, hasMeddled, stuck = [] }: Meddling,
 ): Promise<Verdict> {
   const { server } = matrix;
   return GuestAtRest.with({ matrix, server, name: nameFor(row, suffix), from }, async (guest) => {
@@ -34,7 +43,9 @@ async function run(
     guest.lead(actor);
     const answer = await guest.operate({ kind: row.kind, id: 'meddled', ...row.details });
     isOver = true;
-    return verdictOf(matrix, guest, wanted, answer);
+    const verdict = await verdictOf(matrix, guest, wanted, answer, stuck);
+    const undisturbed = hasMeddled() ? [] : ['what was to disturb it did not happen'];
+    return { ...verdict, complaints: [...undisturbed, ...verdict.complaints] };
   });
 }
 
@@ -44,12 +55,15 @@ function cancelCase(matrix: WorkflowMatrix, play: OperationPlay, index: number):
   return {
     name: `operation cancelled/${play.row.name}/${entryName(play.forward, index)}`,
     run: () =>
-      run(matrix, play, `c${String(index)}`, async (count, { server, name }) => {
-        if (count !== index || isDone) return;
-        isDone = true;
-        await server.cancel(name);
-        // A removal goes on whoever cancels it, and a call to Temporal is over before it could hear.
-        if (entry?.isControl === false && play.row.isRemoval !== true) await hearsOfCancel();
+      run(matrix, play, `c${String(index)}`, {
+        async meddle(count, { server, name }) {
+          if (count !== index || isDone) return;
+          isDone = true;
+          await server.cancel(name);
+          // A removal goes on whoever cancels it, and a call to Temporal is over before it could hear.
+          if (entry?.isControl === false && play.row.isRemoval !== true) await hearsOfCancel();
+        },
+        hasMeddled: () => isDone,
       }),
   };
 }
@@ -57,11 +71,18 @@ function cancelCase(matrix: WorkflowMatrix, play: OperationPlay, index: number):
 /** The last step fails, and then this undo does. */
 function stuckCase(matrix: WorkflowMatrix, play: OperationPlay, position: number): Case {
   const last = play.forward.length - 1;
+  const step = play.undoSteps[last]?.[position] ?? '';
+  let isStuck = false;
   return {
     name: `operation stuck/${play.row.name}/${entryName(play.undo[last] ?? [], position)}`,
     run: () =>
-      run(matrix, play, `u${String(position)}`, (count) => {
-        if (count === last || count === last + 1 + position) fails();
+      run(matrix, play, `u${String(position)}`, {
+        meddle(count) {
+          if (count === last + 1 + position) isStuck = true;
+          if (count === last || count === last + 1 + position) fails();
+        },
+        hasMeddled: () => isStuck,
+        stuck: [step],
       }),
   };
 }

@@ -4,7 +4,7 @@ import { Scenario, type Disturbance } from './scenario.ts';
 import type { Server } from './server.ts';
 import type { OwnTemporal } from './temporal.ts';
 import type { Matrix } from './step-faults.ts';
-import { failForGood, placesIn, type Place } from './workflow-faults.ts';
+import { failForGood, placesOf, type Place } from './workflow-faults.ts';
 
 export interface RestartMatrix extends Matrix {
   readonly server: Server;
@@ -38,10 +38,11 @@ class Gathering {
 function stopAt(place: Place, last: string | undefined, gathering: Gathering): Disturbance {
   let isUsed = false;
   return {
-    async before({ key }) {
+    async before({ key, scenario }) {
       if (place.isUndo && key === last) failForGood('the last step fails, for the undo');
       if (key !== place.key || isUsed) return;
       isUsed = true;
+      scenario.isDisturbed = true;
       gathering.arrive();
       await gathering.isOver;
     },
@@ -67,8 +68,8 @@ export function restartCases(matrix: RestartMatrix, isWanted: (name: string) => 
 }
 
 function casesOf(matrix: RestartMatrix, { who, isForUndo, act }: Restart, isWanted: (name: string) => boolean): Case[] {
-  const places = [...placesIn(matrix.tape.forward, false), ...(isForUndo ? placesIn(matrix.tape.undo.at(-1) ?? [], true) : [])];
-  const last = placesIn(matrix.tape.forward, false).at(-1)?.key;
+  const places = [...placesOf(matrix.tape.forward, false), ...(isForUndo ? placesOf(matrix.tape.undo.at(-1) ?? [], true) : [])];
+  const last = placesOf(matrix.tape.forward, false).at(-1)?.key;
   const nameOf = ({ key, isUndo }: Place): string => `${who}/${isUndo ? 'undo ' : ''}${key}/goes and comes back`;
   const wanted = places.filter((place) => isWanted(nameOf(place)));
   const gathering = new Gathering(wanted.length, () => act(matrix));
@@ -76,7 +77,7 @@ function casesOf(matrix: RestartMatrix, { who, isForUndo, act }: Restart, isWant
     name: nameOf(place),
     async run(): Promise<Verdict> {
       const scenario = await Scenario.create(
-        matrix.server,
+        matrix,
         `${who.slice(0, 1).toLowerCase()}restart${String(index)}`,
         matrix.hosts[index % matrix.hosts.length] ?? '',
         stopAt(place, last, gathering),
@@ -84,7 +85,9 @@ function casesOf(matrix: RestartMatrix, { who, isForUndo, act }: Restart, isWant
       try {
         const verdict = await scenario.play();
         const end = place.isUndo ? 'as before' : 'as ordered';
-        return { ...verdict, complaints: [...(verdict.end === end ? [] : [`it ended ${verdict.end}, not ${end}`]), ...verdict.complaints] };
+        const wrongEnd = verdict.end === end ? [] : [`it ended ${verdict.end}, not ${end}`];
+        const undisturbed = scenario.isDisturbed ? [] : ['it never came to where it should wait'];
+        return { ...verdict, complaints: [...wrongEnd, ...undisturbed, ...verdict.complaints] };
       } finally {
         await scenario.end();
       }

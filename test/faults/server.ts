@@ -227,6 +227,11 @@ export class Server {
     this.hosts.set(host, workers.map(start));
   }
 
+  /** Whether a dom0 has workers that take anything. */
+  isServed(host: string): boolean {
+    return this.hosts.has(host);
+  }
+
   /** The workers of a dom0 go, once the activities that they run have ended. */
   async stopWorkers(host: string): Promise<void> {
     const running = this.hosts.get(host) ?? [];

@@ -6,7 +6,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import { guestWorkflowId } from '../../contract/names.ts';
 import { booksOf, emptyComplaints } from './books.ts';
 import { asBefore, type Complaints } from './invariants.ts';
-import type { Call, Server } from './server.ts';
+import { stepsOfUndos } from './lists.ts';
+import { failureOf, type Call, type Server } from './server.ts';
 import { orderOf, refOf, World } from './world.ts';
 
 export interface Entry {
@@ -20,6 +21,8 @@ export interface Tape {
   readonly forward: readonly Entry[];
   /** `undo[i]`: what is undone when `forward[i]` fails for good. */
   readonly undo: readonly (readonly Entry[])[];
+  /** `undoSteps[i]`: the steps that those belong to. */
+  readonly undoSteps: readonly (readonly string[])[];
   /** `complaints[i]`: what was wrong when the order had been undone after that. */
   readonly complaints: readonly Complaints[];
   /** What cleans up after an undo that could not finish. */
@@ -28,6 +31,21 @@ export interface Tape {
 
 /** The guest that is on the tape. */
 export const GUEST = 'guest1';
+
+/** A call by its place among those of its activity: `fixCfg#2`. */
+export interface PlaceOnTape {
+  readonly key: string;
+  readonly entry: Entry;
+}
+
+export function placesIn(entries: readonly Entry[]): PlaceOnTape[] {
+  const counts = new Map<string, number>();
+  return entries.map((entry) => {
+    const count = (counts.get(entry.activity) ?? 0) + 1;
+    counts.set(entry.activity, count);
+    return { key: `${entry.activity}#${String(count)}`, entry };
+  });
+}
 
 function entryOf({ activity, input, isControl }: Call): Entry {
   return { activity, input, isControl };
@@ -63,6 +81,8 @@ interface Recording {
   readonly after: Entry[];
   /** What is left that was not there before. */
   readonly complaints: Complaints;
+  /** The step that failed, by what the order's failure says. */
+  readonly step: string;
 }
 
 async function record(server: Server, host: string, number: number, take: Take): Promise<Recording> {
@@ -98,7 +118,10 @@ async function record(server: Server, host: string, number: number, take: Take):
   }
   const handle = server.client.workflow.getHandle(guestWorkflowId(name));
   if (take === 'the order') await handle.terminate('the tape is full');
-  await handle.result().catch(() => undefined);
+  const step = await handle.result().then(
+    () => '',
+    (error: unknown) => (failureOf(error).details as { step?: string }).step ?? '',
+  );
   const complaints =
     take === 'the order'
       ? []
@@ -106,7 +129,7 @@ async function record(server: Server, host: string, number: number, take: Take):
   if (take === 'the order') await server.dismiss(refOf(orderOf(name, host)));
   server.forget(name);
   world.close();
-  return { ...renamed({ forward, after }, { name, ip }, TAPE_IP), complaints };
+  return { ...renamed({ forward, after }, { name, ip }, TAPE_IP), complaints, step };
 }
 
 /** Records an order and each of its failures. */
@@ -126,6 +149,10 @@ export async function recordTape(server: Server, host: string): Promise<Tape> {
   return {
     forward,
     undo: failures.map(({ after }) => after),
+    undoSteps: stepsOfUndos(
+      failures.map(({ after }) => after),
+      failures.map(({ step }) => step),
+    ),
     complaints: failures.map(({ complaints }) => complaints),
     cleanup: cleaned.after,
   };

@@ -7,6 +7,7 @@ import type { MockActivityEnvironment } from '@temporalio/testing';
 import type { FaultKind, FaultPlan } from '../../fake/index.ts';
 import { randomOf, type Case, type Verdict } from './case.ts';
 import { asBefore, asOrdered, leftOn, nobodyElsesBytes, withoutGuest } from './invariants.ts';
+import { inexact, saidToBeLeft } from './lists.ts';
 import { perform, undo } from './perform.ts';
 import type { Matrix } from './step-faults.ts';
 import { GUEST, TAPE_IP, type Entry, type Tape } from './tape.ts';
@@ -192,6 +193,14 @@ function complaintsOf(walker: Walker, world: World, before: ReturnType<World['sn
   return said.map((line) => `${walker.name} (${walker.phase}): ${line}`);
 }
 
+/** What an undo or a removal has left is listed, each thing of it. The others stand still meanwhile. */
+async function listComplaints({ name, phase }: Walker, world: World, before: ReturnType<World['snapshot']>): Promise<string[]> {
+  if (phase !== 'needs-cleanup') return [];
+  const ref = refOf(orderOf(name, world.settings.host));
+  const { left } = leftOn(before, world.snapshot(), ref, world.settings);
+  return inexact(await saidToBeLeft(world, { ...ref, dist: 'bookworm' }), left).map((line) => `${name} (${phase}): ${line}`);
+}
+
 async function walk(matrix: Matrix, seed: number): Promise<Verdict> {
   return matrix.stages.on(matrix.start, matrix.host, async (world) => {
     const random = randomOf(seed);
@@ -202,6 +211,8 @@ async function walk(matrix: Matrix, seed: number): Promise<Verdict> {
     );
     await Promise.all(walkers.map((walker) => walker.walk()));
     world.dom0.faults.restart();
+    const lists: string[] = [];
+    for (const walker of walkers) lists.push(...(await listComplaints(walker, world, before)));
     for (const walker of walkers) await walker.settle();
     const complaints = walkers.flatMap((walker) =>
       complaintsOf(
@@ -214,7 +225,7 @@ async function walk(matrix: Matrix, seed: number): Promise<Verdict> {
     const stuck: string[] = [];
     for (const walker of walkers) stuck.push(...(await walker.remove()));
     const after = asBefore(before, world.snapshot(), world.settings);
-    const all = [...complaints, ...stuck, ...after, ...world.dom0.unknown.map((line) => `unknown to the fake: ${line}`)];
+    const all = [...lists, ...complaints, ...stuck, ...after, ...world.dom0.unknown.map((line) => `unknown to the fake: ${line}`)];
     return {
       end: 'as before',
       complaints: all.length === 0 ? [] : [...all, ...walkers.flatMap(({ log }) => log.map((line) => `  on the way: ${line}`))],

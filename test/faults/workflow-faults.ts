@@ -6,7 +6,8 @@ import { hearsOfCancel, Scenario, type Disturbance, type Moment } from './scenar
 import type { Server } from './server.ts';
 import { TAKEN_MS } from './short-limits.ts';
 import { isLook, type Matrix } from './step-faults.ts';
-import type { Entry } from './tape.ts';
+import { breakTool, type UndoPlay } from './undo-faults.ts';
+import { placesIn, type Entry, type PlaceOnTape } from './tape.ts';
 
 export interface WorkflowMatrix extends Matrix {
   readonly server: Server;
@@ -15,19 +16,12 @@ export interface WorkflowMatrix extends Matrix {
 }
 
 /** A call of an order (`undo: false`) or of the undo after its last step failed. */
-export interface Place {
-  readonly key: string;
-  readonly entry: Entry;
+export interface Place extends PlaceOnTape {
   readonly isUndo: boolean;
 }
 
-export function placesIn(entries: readonly Entry[], isUndo: boolean): Place[] {
-  const counts = new Map<string, number>();
-  return entries.map((entry) => {
-    const count = (counts.get(entry.activity) ?? 0) + 1;
-    counts.set(entry.activity, count);
-    return { key: `${entry.activity}#${String(count)}`, entry, isUndo };
-  });
+export function placesOf(entries: readonly Entry[], isUndo: boolean): Place[] {
+  return placesIn(entries).map((place) => ({ ...place, isUndo }));
 }
 
 let serial = 0;
@@ -44,17 +38,13 @@ function scenarioCase(
     async run() {
       serial += 1;
       const host = options.host ?? matrix.hosts[serial % matrix.hosts.length] ?? '';
-      const last = placesIn(matrix.tape.forward, false).at(-1)?.key;
-      const scenario = await Scenario.create(
-        matrix.server,
-        `case${String(serial)}`,
-        host,
-        disturb({ isLastStep: ({ key }) => key === last }),
-      );
+      const last = placesOf(matrix.tape.forward, false).at(-1)?.key;
+      const scenario = await Scenario.create(matrix, `case${String(serial)}`, host, disturb({ isLastStep: ({ key }) => key === last }));
       try {
         const verdict = await scenario.play(() => options.mend?.(scenario));
         const wrongEnd = options.end === undefined || options.end === verdict.end ? [] : [`it ended ${verdict.end}, not ${options.end}`];
-        return { ...verdict, complaints: [...wrongEnd, ...verdict.complaints] };
+        const undisturbed = scenario.isDisturbed ? [] : ['what was to disturb it did not happen'];
+        return { ...verdict, complaints: [...wrongEnd, ...undisturbed, ...verdict.complaints] };
       } finally {
         await scenario.end();
       }
@@ -74,11 +64,13 @@ function at({ key, isUndo }: Place, isLastStep: (moment: Moment) => boolean, dis
       if (isUndo && isLastStep(moment)) failForGood('the last step fails, for the undo');
       if (moment.key !== key || isUsed) return;
       isUsed = disturbance.after === undefined;
+      moment.scenario.isDisturbed = isUsed;
       await disturbance.before?.(moment);
     },
     async after(moment) {
       if (moment.key !== key || isUsed) return;
       isUsed = true;
+      moment.scenario.isDisturbed = true;
       await disturbance.after?.(moment);
     },
   };
@@ -89,7 +81,9 @@ function always({ key, isUndo }: Place, isLastStep: (moment: Moment) => boolean,
   return {
     before(moment) {
       if (isUndo && isLastStep(moment)) failForGood('the last step fails, for the undo');
-      if (moment.key === key) act(moment);
+      if (moment.key !== key) return;
+      moment.scenario.isDisturbed = true;
+      act(moment);
     },
   };
 }
@@ -106,17 +100,16 @@ function fails(): never {
 function failureCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
   return places.flatMap((place, index) => [
     place.isUndo
-      ? scenarioCase(matrix, named('fails', place, 'each time'), ({ isLastStep }) => always(place, isLastStep, fails))
+      ? scenarioCase(matrix, named('fails', place, 'each time'), ({ isLastStep }) => always(place, isLastStep, fails), {
+          end: 'needs cleanup, then as before',
+        })
       : {
           name: named('fails', place, 'for good'),
           run: () => Promise.resolve({ end: 'as before' as const, complaints: matrix.tape.complaints[index] ?? ['it is not on the tape'] }),
         },
-    scenarioCase(
-      matrix,
-      named('fails', place, 'its answer is lost'),
-      ({ isLastStep }) => at(place, isLastStep, { after: fails }),
-      place.isUndo ? { end: 'as before' } : {},
-    ),
+    scenarioCase(matrix, named('fails', place, 'its answer is lost'), ({ isLastStep }) => at(place, isLastStep, { after: fails }), {
+      end: place.isUndo ? 'as before' : 'as ordered',
+    }),
   ]);
 }
 
@@ -162,6 +155,25 @@ function conditionCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[
     );
 }
 
+/** The last step fails, and from then on a tool that only the undo needs does, until an operator mends it and cleans up. */
+export function brokenUndoScenarios(matrix: WorkflowMatrix, plays: readonly UndoPlay[]): Case[] {
+  return (plays.at(-1)?.ownVerbs ?? []).map((verb) =>
+    scenarioCase(
+      matrix,
+      `stays/undo/${verb} fails each time`,
+      ({ isLastStep }) => ({
+        before(moment) {
+          if (!isLastStep(moment)) return;
+          moment.scenario.isDisturbed = true;
+          breakTool(moment.scenario.world, verb);
+          failForGood('the last step fails, for the undo');
+        },
+      }),
+      { end: 'needs cleanup, then as before' },
+    ),
+  );
+}
+
 /** The dom0's worker goes after a call, for a while or for longer than anybody waits. */
 function awayCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
   return places
@@ -198,7 +210,7 @@ function awayCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
 }
 
 function allPlaces({ tape }: WorkflowMatrix): Place[] {
-  return [...placesIn(tape.forward, false), ...placesIn(tape.undo.at(-1) ?? [], true)];
+  return [...placesOf(tape.forward, false), ...placesOf(tape.undo.at(-1) ?? [], true)];
 }
 
 /** Those that wait, most of the time. */

@@ -123,8 +123,11 @@ export class World {
     return withClock(this.clock, () => work(input));
   }
 
+  /** Everything on the dom0 as data, with what its domains take of it. */
   snapshot(): DomainState {
-    return this.dom0.snapshot();
+    const snapshot = this.dom0.snapshot();
+    const sizes = new Map(this.dom0.state.domains.map(({ id, memoryMiB, vcpus }) => [id, { memoryMiB, vcpus }]));
+    return { ...snapshot, domains: snapshot.domains.map((domain) => ({ ...domain, ...sizes.get(domain.id) })) };
   }
 
   close(): void {

@@ -1,0 +1,60 @@
+/** Lists of what is left: each thing that is there is named, and each that is named is there. */
+import type { OrderRef } from '../../contract/types.ts';
+import type { Complaints } from './invariants.ts';
+import { perform } from './perform.ts';
+import type { Entry } from './tape.ts';
+import type { World } from './world.ts';
+
+/**
+ * What the dom0 says is left of a guest. Where a fault keeps it from saying anything it is asked again without: nothing else may be the
+ * reason.
+ */
+export async function saidToBeLeft(world: World, ref: OrderRef): Promise<readonly string[]> {
+  const entry: Entry = { activity: 'leftoversOf', input: ref, isControl: false };
+  const first = await perform(world, entry);
+  if (first.isOk) return first.value as string[];
+  world.dom0.faults.restart();
+  const second = await perform(world, entry);
+  if (!second.isOk) throw second.error;
+  return second.value as string[];
+}
+
+/** What is named, against what was found without its help. */
+export function inexact(listed: readonly string[], left: readonly string[]): Complaints {
+  const [named, there] = [[...listed].sort(), [...left].sort()];
+  return JSON.stringify(named) === JSON.stringify(there) ? [] : [`the list says ${named.join(', ')}; left is ${there.join(', ')}`];
+}
+
+/**
+ * A list that can only name what could not be done: of these steps each, and no other.
+ *
+ * @param of `undo of STEP: …`, or `STEP: …` of a removal
+ */
+export function notOfThese(listed: readonly string[], steps: readonly string[], of: 'undo of ' | ''): Complaints {
+  const named = listed.map((line) => (line.startsWith(of) ? /^([a-z-]+): ./.exec(line.slice(of.length))?.[1] : undefined) ?? `"${line}"`);
+  const [said, meant] = [[...new Set(named)].sort(), [...new Set(steps)].sort()];
+  return JSON.stringify(said) === JSON.stringify(meant)
+    ? []
+    : [`the list should name what could not be done (${meant.join(', ')}), and says ${listed.join(', ')}`];
+}
+
+/**
+ * The step that each undo belongs to. An operation is undone from the step that failed backwards: what a list of undos has more than the one of
+ * the step before are that step's.
+ *
+ * @param undo after each call that failed
+ * @param steps that each of those calls is a part of
+ */
+export function stepsOfUndos(undo: readonly (readonly Entry[])[], steps: readonly string[]): string[][] {
+  const labels: string[][] = [];
+  for (const [index, entries] of undo.entries()) {
+    const step = steps[index] ?? '';
+    const before = steps.slice(0, index).findLastIndex((other) => other !== step);
+    const rest = undo[before] ?? [];
+    const own = entries.length - rest.length;
+    const isNested = entries.slice(own).every(({ activity }, at) => activity === rest[at]?.activity);
+    if (own < 0 || !isNested) throw new Error(`the undos after ${step} do not end with those of the step before it`);
+    labels.push([...Array.from({ length: own }, () => step), ...(labels[before] ?? [])]);
+  }
+  return labels;
+}
