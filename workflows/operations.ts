@@ -93,7 +93,7 @@ async function startSteps(operation: Operation, spec: GuestSpec, before: Before,
       if (before.isRunning) return undefined;
       return how === 'unpause' ? undo.pauseGuest(ref) : undo.destroyGuest(ref);
     },
-    ({ seconds }) => `answered after ${String(seconds)} s`,
+    ({ seconds, warning }) => warning ?? `answered after ${String(seconds)} s`,
   );
   await operation.step(
     'autostart',
