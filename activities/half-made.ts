@@ -7,9 +7,13 @@ import type { GuestRef } from '../contract/types.ts';
 import { PART_SUFFIX, type HostFiles } from './host/host.ts';
 import { isOwner, MARKER_FILE, markerOwner, markerText, mustOwn } from './marks.ts';
 
-/** Where a directory is while it is made, and while it is removed: no name of a guest begins with a dot. */
+/** Where the directories of a directory are while they are made, and while they are removed: no name of a guest begins with a dot. */
+export function limboIn(parent: string): string {
+  return `${parent}/.guestflow`;
+}
+
 export function limboOf(directory: string): string {
-  return `${dirname(directory)}/.guestflow/${basename(directory)}`;
+  return `${limboIn(dirname(directory))}/${basename(directory)}`;
 }
 
 async function emptyLimbo(files: HostFiles, directory: string): Promise<string> {
@@ -44,12 +48,14 @@ export async function removeMarkedDirectory(files: HostFiles, directory: string,
   await files.removeTree(limbo);
 }
 
+/** Name of the file that one of this name is an unfinished part of; undefined when it is none. */
+export function wholeOf(name: string): string | undefined {
+  return name.endsWith(PART_SUFFIX) ? /^(.+)\.[0-9a-f]{8}$/.exec(name.slice(0, -PART_SUFFIX.length))?.[1] : undefined;
+}
+
 /** What killed attempts to write this file have left beside it. */
 export async function partsOf(files: HostFiles, path: string): Promise<string[]> {
-  const start = `${basename(path)}.`;
-  const isPart = (name: string): boolean =>
-    name.startsWith(start) && name.endsWith(PART_SUFFIX) && /^[0-9a-f]{8}$/.test(name.slice(start.length, -PART_SUFFIX.length));
-  return (await files.list(dirname(path))).filter(isPart).map((name) => `${dirname(path)}/${name}`);
+  return (await files.list(dirname(path))).filter((name) => wholeOf(name) === basename(path)).map((name) => `${dirname(path)}/${name}`);
 }
 
 export async function removeParts(files: HostFiles, path: string): Promise<void> {

@@ -431,20 +431,30 @@ export interface BackupRecord {
   readonly state: 'taken' | 'verified';
 }
 
-/** Something on a dom0 that carries guestflow's mark. */
+/** Something on a dom0 that carries guestflow's mark, or lies in a place that only guestflow makes. */
 export interface MarkedThing {
   /** `volume vg01/guest1-root`, `/etc/xen/guest1.cfg`, `domain guest1`, … */
   readonly what: string;
+  /** Or `golden/DIST`: what is half made for every guest of a distribution. */
   readonly guest: string;
+  /** `UNKNOWN_ORDER` when only its place tells whose it is. */
   readonly order: string;
 }
 
+/** Stands where an order's id would, which it cannot be: every step on a dom0 refuses it. */
+export const UNKNOWN_ORDER = '?';
+
+/** Stands before a distribution where a guest's name would, which it cannot be. */
+export const GOLDEN = 'golden/';
+
 /** What an audit of a dom0 found of one guest. */
 export interface AuditRow {
+  /** As in `MarkedThing`. */
   readonly guest: string;
   readonly order: string;
+  /** On the dom0; and the Schedule of an orphan's backups. */
   readonly things: readonly string[];
-  /** A workflow of that name claims it. Without one it is an orphan. */
+  /** A workflow of that name claims it, and lives on this dom0. Without one it is an orphan. */
   readonly claimed: boolean;
   /** Why it is an orphan, or which phase the guest is in. */
   readonly reason: string;
