@@ -19,19 +19,22 @@ import {
   nightlyScheduleId,
   operationWorkflowId,
   QUERIES,
+  SEARCH_ATTRIBUTES,
   WORKFLOWS,
 } from '../contract/names.ts';
-import type {
-  Dom0Facts,
-  Dom0State,
-  GuestOrder,
-  GuestRef,
-  GuestSpec,
-  GuestStatus,
-  OperationResult,
-  PromiseAnswer,
-  Reservation,
-  ReserveRequest,
+import {
+  GOLDEN,
+  UNKNOWN_ORDER,
+  type Dom0Facts,
+  type Dom0State,
+  type GuestOrder,
+  type GuestRef,
+  type GuestSpec,
+  type GuestStatus,
+  type OperationResult,
+  type PromiseAnswer,
+  type Reservation,
+  type ReserveRequest,
 } from '../contract/types.ts';
 import { Turns, UPDATES_AT_ONCE } from '../contract/turns.ts';
 import { createLeases } from './leases.ts';
@@ -55,6 +58,7 @@ export interface Claim {
   readonly claimed: boolean;
   /** Its phase, or why nobody claims it. */
   readonly reason: string;
+  /** Where the guest of that name lives, of whichever order it is. */
   readonly dom0?: string;
   readonly takes?: Amounts & { readonly plan: string; readonly customer?: string };
 }
@@ -187,22 +191,36 @@ export function createControlActivities(client: Client) {
       await leases.observe(facts);
     },
 
-    /** Which of these guests a workflow claims, and why the others are orphans. */
-    async claims(owners: readonly { guest: string; order: string }[]): Promise<Claim[]> {
+    /**
+     * Which of these guests a workflow claims, wherever that guest lives, and why the others are orphans. `dom0`: the one on which a half golden
+     * tarball is.
+     */
+    async claims(owners: readonly { guest: string; order: string; dom0?: string }[]): Promise<Claim[]> {
+      const ofGolden = async (dom0: string | undefined): Promise<Claim> => {
+        const where = dom0 === undefined ? '' : ` AND ${SEARCH_ATTRIBUTES.dom0} = '${dom0}'`;
+        const query = `WorkflowType = '${WORKFLOWS.provisionGuest}' AND ExecutionStatus = 'Running'${where}`;
+        const { count } = await client.workflow.count(query);
+        return count > 0
+          ? { claimed: true, reason: 'a guest is being provisioned' }
+          : { claimed: false, reason: 'no guest is being provisioned' };
+      };
       return Promise.all(
-        owners.map(async ({ guest, order }): Promise<Claim> => {
+        owners.map(async ({ guest, order, dom0 }): Promise<Claim> => {
+          if (guest.startsWith(GOLDEN)) return ofGolden(dom0);
           const handle = client.workflow.getHandle(guestWorkflowId(guest));
           try {
             const { status } = await handle.describe();
             if (status.name !== 'RUNNING') return { claimed: false, reason: `its workflow is over (${status.name.toLowerCase()})` };
             const state = await handle.query<GuestStatus>(QUERIES.status);
-            if (state.order !== order) return { claimed: false, reason: `the guest of that name is of another order, ${state.order}` };
+            const isUnknown = order === UNKNOWN_ORDER;
+            if (state.order !== order && !isUnknown)
+              return { claimed: false, reason: `the guest of that name is of another order, ${state.order}`, dom0: state.dom0 };
             return {
               claimed: true,
               reason: state.phase,
               dom0: state.dom0,
-              // One that is gone has backups at most.
-              ...(state.spec === undefined || state.phase === 'gone' ? {} : { takes: takenBy(state.spec) }),
+              // One that is gone has backups at most. What is known by its place only has marks elsewhere, by which it is counted.
+              ...(state.spec === undefined || state.phase === 'gone' || isUnknown ? {} : { takes: takenBy(state.spec) }),
             };
           } catch (error) {
             if (isMissing(error)) return { claimed: false, reason: 'there is no workflow of that name' };
