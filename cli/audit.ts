@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { LedgerAudit } from '../contract/capacity-types.ts';
 import { EXIT, GuestflowError } from '../contract/errors.ts';
-import type { AuditRow } from '../contract/types.ts';
+import { GOLDEN, UNKNOWN_ORDER, type AuditRow } from '../contract/types.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';
 import { printJson, printLine, type Io } from './io.ts';
 
@@ -26,19 +26,27 @@ export async function auditDom0(io: Io, host: string, options: AuditOptions): Pr
       return orphans.length === 0 ? EXIT.done : EXIT.needsCleanup;
     }
     await mustAgree(io, options, orphans.length);
+    // The one document comes when all is over; what is removed is shown before, on a line of its own.
+    if (options.json) io.stderr.write(`${JSON.stringify({ host, orphans })}\n`);
     const cleaned = await flow.dom0Task<{ guest: string; order: string; outcome: string }[]>(host, 'clean', {
       orphans: orphans.map(({ guest, order }) => ({ guest, order })),
     });
     if (options.json) printJson(io, { host, rows, ledger, cleaned });
-    else for (const { guest, order, outcome } of cleaned) printLine(io, `${guest} (order ${order}): ${outcome}`);
+    else for (const orphan of cleaned) printLine(io, `${nameOf(orphan)}: ${orphan.outcome}`);
     return cleaned.every(({ outcome }) => outcome === 'removed') ? EXIT.done : EXIT.needsCleanup;
   });
 }
 
+/** Whose it is: a guest of an order; or what is half made for every guest of a distribution. */
+function nameOf({ guest, order }: Pick<AuditRow, 'guest' | 'order'>): string {
+  if (guest.startsWith(GOLDEN)) return guest;
+  return `${guest} (order ${order === UNKNOWN_ORDER ? 'unknown' : order})`;
+}
+
 function describe(io: Io, host: string, rows: readonly AuditRow[]): void {
   if (rows.length === 0) printLine(io, `nothing on dom0 ${host} carries guestflow's mark`);
-  for (const { guest, order, claimed, reason, things } of rows) {
-    printLine(io, `${claimed ? 'claimed' : 'ORPHAN '}  ${guest} (order ${order}): ${reason}`);
+  for (const { claimed, reason, things, ...owner } of rows) {
+    printLine(io, `${claimed ? 'claimed' : 'ORPHAN '}  ${nameOf(owner)}: ${reason}`);
     for (const thing of things) printLine(io, `           ${thing}`);
   }
 }

@@ -40,9 +40,9 @@ export function registerDom0(program: Command, context: Context): void {
   verb(
     'audit',
     'what carries our mark, and whose it is',
-    "Lists everything on a dom0 that carries guestflow's mark, by guest and order, and what nobody claims (orphans). Then compares the ledger with it, which happens every quarter of an hour anyway. Exit code 4 when there are orphans.",
+    "Lists everything on a dom0 that carries guestflow's mark or is half made by it, by guest and order, and what no guest on this dom0 claims (orphans). Then compares the ledger with it, which happens every quarter of an hour anyway. Exit code 4 when there are orphans.",
   )
-    .option('--clean', 'remove the orphans, after showing them')
+    .option('--clean', 'remove the orphans, after showing them (with --json: on standard error)')
     .option('--yes', 'with --clean: do not ask')
     .action(context.action(async (host: string, options: AuditOptions) => (await import('../audit.ts')).auditDom0(io, host, options)));
   verb('drain', 'take no new guests', DRAIN)
