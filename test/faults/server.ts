@@ -294,8 +294,8 @@ export class Server {
 
   /** Takes it out of them. */
   async dismiss(ref: GuestRef): Promise<void> {
-    await this.calls.unscheduleNightly(ref);
-    await resent(() => this.calls.release(ref));
+    await stubborn(() => this.calls.unscheduleNightly(ref));
+    await stubborn(() => resent(() => this.calls.release(ref)));
   }
 
   handle(guest: string): WorkflowHandle {
