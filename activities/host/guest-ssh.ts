@@ -3,6 +3,7 @@ import { GuestflowError } from '../../contract/errors.ts';
 import { formatSize } from '../../contract/sizes.ts';
 import { checkedAddress, checkedPath, checkedPattern } from './arguments.ts';
 import { PART_SUFFIX, type Host } from './host.ts';
+import { plainText } from './plain-text.ts';
 import { tail, ToolError, type RunOptions, type RunResult } from './run.ts';
 
 const PUBLIC_KEY = /^(ssh-ed25519) ([A-Za-z0-9+/]{68})(?: [ -~]*)?$/;
@@ -105,7 +106,8 @@ export async function guestRun(host: Host, guest: GuestCommand): Promise<RunResu
     ...(okCodes === undefined ? {} : { okCodes }),
   };
   try {
-    return await host.run('ssh', [...connection(guest), '--', guest.command], options);
+    const answer = await host.run('ssh', [...connection(guest), '--', guest.command], options);
+    return { ...answer, stdout: plainText(answer.stdout), stderr: plainText(answer.stderr) };
   } catch (error) {
     // Not for want of an answer: who waits for a guest that boots would ask again and again. Nor would another attempt hear anything else.
     if (error instanceof ToolError && error.tooMuch)

@@ -7,6 +7,7 @@
 import type { Readable } from 'node:stream';
 import { execa, ExecaError, type Options } from 'execa';
 import { formatSize, MiB } from '../../contract/sizes.ts';
+import { plainText } from './plain-text.ts';
 
 /** How one process is run. */
 export interface RunOptions {
@@ -116,14 +117,14 @@ const MAX_OUTPUT = 8 * MiB;
 /** Standard error of a stage of a pipeline: messages. What a tenant has on a disk can make a tool say many. */
 const MAX_STDERR = MiB;
 
-/** The last `count` lines of what a tool printed, for error messages. */
+/** The last `count` lines of what a tool printed, for error messages. Much of it is a tenant's: the label of a file system, an answer of a guest. */
 export function tail(text: string, count = 5): string {
-  return text
+  const lines = text
     .trimEnd()
     .split(/\r?\n|\r/)
     .filter((line) => line.trim() !== '')
-    .slice(-count)
-    .join('\n');
+    .slice(-count);
+  return plainText(lines.join('\n'));
 }
 
 function environment(extra: Readonly<Record<string, string>> | undefined): Record<string, string> {

@@ -220,13 +220,6 @@ export async function awaitGone(host: Host, name: string, limitMs: number, signa
   }
 }
 
-/** Text without terminal sequences and control characters, so that a guest cannot steer the reader's terminal. */
-export function plainText(text: string): string {
-  return text
-    .replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\^_])/g, '')
-    .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '');
-}
-
 /** The last lines of a guest's console, as xenconsoled logged them; empty when there is no log. */
 export async function consoleTail(host: Host, name: string, lines = 40): Promise<string> {
   const path = `${CONSOLE_DIRECTORY}/guest-${checkedPattern('name', name, /^[A-Za-z0-9][A-Za-z0-9._+-]*$/, 'it is no name of a guest')}.log`;
@@ -237,5 +230,5 @@ export async function consoleTail(host: Host, name: string, lines = 40): Promise
   const text = long
     ? (await host.run('tail', ['-c', String(CONSOLE_READ_BYTES), '--', path])).stdout
     : String((await host.files.read(path)) ?? '');
-  return plainText(tail(text, lines));
+  return tail(text, lines);
 }
