@@ -1,6 +1,11 @@
 /** Ordering a guest: starting its workflow is the order, and the same order again gets the same answer (promise 1). */
 import { createHash } from 'node:crypto';
-import { WithStartWorkflowOperation, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import {
+  WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type WorkflowExecutionStatusName,
+} from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
 import { GuestflowError } from '../contract/errors.ts';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
@@ -21,10 +26,11 @@ export async function placeOrder(session: Session, ordered: GuestOrder): Promise
   const { workflow } = session.client;
   const handle = workflow.getHandle(guestWorkflowId(order.name));
   const place = async (): Promise<OrderAnswer> => {
+    const updateId = updateIdOf(order, await fruitlessRun(session, order.name));
     try {
       return await workflow.executeUpdateWithStart<GuestWorkflow, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, {
         args: [order],
-        updateId: updateIdOf(order),
+        updateId,
         startWorkflowOperation: startOf(order),
       });
     } catch (error) {
@@ -61,11 +67,27 @@ function onlyItsBox({ sealedPassword, ...order }: GuestOrder): GuestOrder {
   });
 }
 
+/** How a run of a guest ends whose order came to nothing: the order may be given again. */
+const FRUITLESS: readonly WorkflowExecutionStatusName[] = ['FAILED', 'TERMINATED', 'CANCELLED', 'TIMED_OUT'];
+
+/** The run of an order of this name that came to nothing, if that was the last one. */
+async function fruitlessRun({ client }: Session, name: string): Promise<string | undefined> {
+  try {
+    const { status, runId } = await client.workflow.getHandle(guestWorkflowId(name)).describe();
+    return FRUITLESS.includes(status.name) ? runId : undefined;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
 /**
  * The same order twice is one update, which Temporal answers twice. With another content it is another update: the workflow must see it, to refuse it.
+ * And so it is after a run that came to nothing: Temporal would give the answer of that one, and begin nothing.
  */
-function updateIdOf(order: GuestOrder): string {
-  return `order-${order.order}-${createHash('sha256').update(contentOf(order)).digest('hex').slice(0, 16)}`;
+function updateIdOf(order: GuestOrder, after: string | undefined): string {
+  const content = createHash('sha256').update(contentOf(order)).digest('hex').slice(0, 16);
+  return [`order-${order.order}-${content}`, ...(after === undefined ? [] : [after])].join('-');
 }
 
 type GuestWorkflow = (input: { order: GuestOrder }) => Promise<unknown>;

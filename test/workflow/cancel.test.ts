@@ -222,6 +222,30 @@ describe('an undo that could not finish', () => {
   });
 });
 
+describe('an order that came to nothing', () => {
+  it.each(['failed, and was undone', 'was terminated in the UI'])('because it %s, is tried anew when it is given again', async (how) => {
+    const document = order();
+    const image = endless();
+    const first = how.startsWith('failed') ? NO('ToolFailed') : image.activity;
+    const before = await withWorkers(environment, scripted([], { createImage: first }), async () => {
+      const answer = await flow.order(document);
+      if (how.startsWith('failed')) await untilPhase(document, 'failed');
+      else {
+        await image.begun;
+        await handleOf(document).terminate('for the test');
+      }
+      return answer;
+    });
+    await withWorkers(environment, scripted([]), async () => {
+      const again = await flow.order(document);
+      expect(again.runId).not.toBe(before.runId);
+      expect(await flow.order(document)).toEqual(again);
+      await untilPhase(document, 'running');
+      await handleOf(document).terminate('the test is over');
+    });
+  });
+});
+
 describe('a removal that fails', () => {
   it('at the end of a grace period is cleaned up without the backups that the order keeps', async () => {
     let isBroken = true;
