@@ -2,6 +2,7 @@
  * *Terminate* in the Temporal UI runs no undo: an audit finds what it left, and cleaning removes exactly that. The command line, the server,
  * the workflows and the activities are real; two dom0s are fake.
  */
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { mkdirSync } from 'node:fs';
 import { Context } from '@temporalio/activity';
 import { WithStartWorkflowOperation } from '@temporalio/client';
@@ -475,7 +476,7 @@ describe('a guest that lives', () => {
         workflowId: 'somebodys-provision',
         taskQueue: 'nobody-serves-this',
         args: [],
-        searchAttributes: { [SEARCH_ATTRIBUTES.dom0]: [HERE] },
+        typedSearchAttributes: [{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: HERE }],
       });
       await expect.poll(() => rowsOf('golden/trixie'), POLL).toMatchObject([{ claimed: true, reason: 'a guest is being provisioned' }]);
       await handle.terminate();

@@ -89,7 +89,7 @@ describe('an audit', () => {
           const before = dom0.snapshot();
           dom0.faults.add({ kind, match: (call) => call.kind === of && call.index === index });
           await live(stepEnv(dom0.host()), GUEST).catch(() => undefined);
-          const [{ tool = 'nothing' } = {}] = dom0.faults.fired;
+          const tool = dom0.faults.fired[0]?.tool ?? 'nothing';
           const things = await look();
           const strangers = things.filter(
             ({ guest, order }) =>
@@ -121,7 +121,7 @@ describe('an audit', () => {
     dom0 = await fakeDom0();
     const { machine } = dom0;
     mkdirSync(machine.at(`${PATHS.unfinishedImages}/tmp`), { recursive: true });
-    machine.writeText(`${PATHS.cfg}.0123abcd.guestflow-part`, `${cfgHeader(OURS)}`.slice(0, 40));
+    machine.writeText(`${PATHS.cfg}.0123abcd.guestflow-part`, cfgHeader(OURS).slice(0, 40));
     mkdirSync(machine.at(PATHS.state), { recursive: true });
     machine.writeText(`${PATHS.state}/guestflow.json`, markerText(OURS));
     const byPlace = [`${PATHS.cfg}.0123abcd.guestflow-part`, PATHS.unfinishedImages];
