@@ -40,15 +40,6 @@ async function runLasting(matrix: Matrix, index: number, rehearsal: Rehearsal, b
   });
 }
 
-/** What is said once it does not change any more: a domain that was told to shut down goes after it was looked at for a while. */
-async function settled(ask: () => Promise<readonly string[]>): Promise<readonly string[]> {
-  for (let before = await ask(); ;) {
-    const now = await ask();
-    if (now.length === before.length) return now;
-    before = now;
-  }
-}
-
 /** What an undo on a broken dom0 has left is listed, each thing of it, and goes when all is well again. */
 export async function mended(matrix: Matrix, world: World, failed: readonly string[]): Promise<Verdict> {
   const settings = settingsOf(matrix.host);
@@ -58,7 +49,7 @@ export async function mended(matrix: Matrix, world: World, failed: readonly stri
     return { end: 'as before', complaints: isAsBefore() };
   }
   const ref = refOf(orderOf(GUEST, matrix.host));
-  const said = await settled(() => saidToBeLeft(world, { ...ref, dist: 'bookworm' }));
+  const said = await saidToBeLeft(world, { ...ref, dist: 'bookworm' });
   const { left, unlisted } = leftOn(beforeOf(matrix), world.snapshot(), ref, settings);
   const list = inexact(said, left);
   world.dom0.faults.restart();

@@ -6,10 +6,18 @@ import type { Entry } from './tape.ts';
 import type { World } from './world.ts';
 
 /**
- * What the dom0 says is left of a guest. Where a fault keeps it from saying anything it is asked again without: nothing else may be the
- * reason.
+ * What the dom0 says is left of a guest, once that does not change any more: a domain that was told to end goes after it was looked at for a while.
+ * Compare it with a look that comes later. Where a fault keeps the dom0 from saying anything it is asked again without: nothing else may be the reason.
  */
 export async function saidToBeLeft(world: World, ref: OrderRef): Promise<readonly string[]> {
+  for (let before = await askOnce(world, ref); ;) {
+    const now = await askOnce(world, ref);
+    if (now.length === before.length) return now;
+    before = now;
+  }
+}
+
+async function askOnce(world: World, ref: OrderRef): Promise<readonly string[]> {
   const entry: Entry = { activity: 'leftoversOf', input: ref, isControl: false };
   const first = await perform(world, entry);
   if (first.isOk) return first.value as string[];

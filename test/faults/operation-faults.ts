@@ -21,8 +21,8 @@ function isAt(play: OperationPlay, world: World, { snapshot }: Stage): boolean {
 
 /** Asked for again when nothing is wrong any more, it is done. */
 async function again(matrix: Matrix, play: OperationPlay, world: World): Promise<Complaints> {
-  const left = leftOf(play.wanted, beforeOf(matrix), world.snapshot());
-  const list = inexact(await saidToBeLeft(world, refOf(orderOf(GUEST, matrix.host))), left);
+  const said = await saidToBeLeft(world, refOf(orderOf(GUEST, matrix.host)));
+  const list = inexact(said, leftOf(play.wanted, beforeOf(matrix), world.snapshot()));
   world.dom0.faults.restart();
   for (const entry of play.forward) {
     const outcome = await perform(world, entry);

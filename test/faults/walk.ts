@@ -197,8 +197,8 @@ function complaintsOf(walker: Walker, world: World, before: ReturnType<World['sn
 async function listComplaints({ name, phase }: Walker, world: World, before: ReturnType<World['snapshot']>): Promise<string[]> {
   if (phase !== 'needs-cleanup') return [];
   const ref = refOf(orderOf(name, world.settings.host));
-  const { left } = leftOn(before, world.snapshot(), ref, world.settings);
-  return inexact(await saidToBeLeft(world, { ...ref, dist: 'bookworm' }), left).map((line) => `${name} (${phase}): ${line}`);
+  const said = await saidToBeLeft(world, { ...ref, dist: 'bookworm' });
+  return inexact(said, leftOn(before, world.snapshot(), ref, world.settings).left).map((line) => `${name} (${phase}): ${line}`);
 }
 
 async function walk(matrix: Matrix, seed: number): Promise<Verdict> {
