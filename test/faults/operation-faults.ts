@@ -150,7 +150,14 @@ async function undoCases(matrix: Matrix, play: OperationPlay): Promise<Case[]> {
   return cases;
 }
 
+/** What a play does to the dom0, and to which. */
+function workOf({ row, stage, forward, undo: undos }: OperationPlay): string {
+  return JSON.stringify([row.isRemoval === true, stage.snapshot, forward, undos]);
+}
+
+/** What two rows do alike (suspending and stopping, terminating at once and cleaning up) is tried once; through Temporal, each of them is. */
 export async function operationFaultCases(matrix: Matrix, plays: readonly OperationPlay[]): Promise<Case[]> {
-  const undos = await Promise.all(plays.map((play) => undoCases(matrix, play)));
-  return [...plays.flatMap((play) => stepCases(matrix, play)), ...undos.flat()];
+  const different = [...new Map([...plays].reverse().map((play) => [workOf(play), play])).values()].reverse();
+  const undos = await Promise.all(different.map((play) => undoCases(matrix, play)));
+  return [...different.flatMap((play) => stepCases(matrix, play)), ...undos.flat()];
 }
