@@ -43,6 +43,9 @@ declare module 'vitest' {
 /** `GUESTFLOW_LAB=full`: the long tests, too. */
 export const IS_FULL = process.env['GUESTFLOW_LAB'] === 'full';
 
+/** `GUESTFLOW_LAB=contract`: the tools' contract beside the short tests. In full, it is there, too. */
+export const HAS_CONTRACT = IS_FULL || process.env['GUESTFLOW_LAB'] === 'contract';
+
 /** `GUESTFLOW_SEED=N`: the faults come at the moments of another seed. */
 export const SEED = Number(process.env['GUESTFLOW_SEED'] ?? '1');
 
