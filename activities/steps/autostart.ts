@@ -26,7 +26,7 @@ export async function enableAutostart(env: StepEnv, ref: GuestRef): Promise<{ li
 /**
  * Undo of autostart. The link is known as ours by the cfg that it points to: somebody's own cfg of this name may have one just like it, and it
  * stays. So does a link to a cfg that is missing: nothing says whose it was. It is no half of a removal of ours either: the link goes before the
- * cfg, and a journal keeps that order through a power cut.
+ * cfg, and each removal is on the disk before the next begins.
  */
 export async function disableAutostart(env: StepEnv, ref: GuestRef): Promise<void> {
   const { files } = env.host;

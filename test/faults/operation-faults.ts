@@ -6,9 +6,9 @@ import { inexact, saidToBeLeft } from './lists.ts';
 import type { OperationPlay } from './operation-tape.ts';
 import { perform, undo, UNDO_ATTEMPTS } from './perform.ts';
 import type { Rehearsal, Stage } from './stage.ts';
-import { beforeOf, entryName, faultsOf, isLook, nameOf, strike, type Matrix } from './step-faults.ts';
+import { beforeOf, entryName, faultsOf, firstTimes, isLook, nameOf, strike, type Matrix } from './step-faults.ts';
 import { GUEST, type Entry } from './tape.ts';
-import type { Complaints } from './invariants.ts';
+import { comparable, type Complaints } from './invariants.ts';
 import { orderOf, refOf, type World } from './world.ts';
 import { performCancelled } from './interruptions.ts';
 
@@ -135,10 +135,13 @@ async function runUndoFault(
 async function undoCases(matrix: Matrix, play: OperationPlay): Promise<Case[]> {
   if (play.row.isRemoval === true) return [];
   const cases: Case[] = [];
+  const { settings, guest } = play.wanted;
+  const isNew = firstTimes((snapshot) => comparable(settled(snapshot, settings, guest), settings));
   for (const [index, { after }] of play.rehearsals.entries()) {
     const entries = play.undo[index] ?? [];
     const rehearsals = await matrix.stages.rehearse(after, matrix.host, entries);
     rehearsals.forEach((rehearsal, position) => {
+      if (!isNew(rehearsal, entries.slice(position + 1))) return;
       for (const call of rehearsal.calls)
         for (const kind of faultsOf(call))
           cases.push({

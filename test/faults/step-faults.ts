@@ -139,6 +139,20 @@ async function runFault(matrix: Matrix, index: number, call: FakeCall, kind: Fau
   });
 }
 
+/**
+ * Undos that were seen before: a later list of undos leads through the dom0s that an earlier one begins on, and from there on it is that one.
+ *
+ * @param look what of a dom0 tells it from others
+ * @returns whether this undo, on this dom0, with these to follow, is new
+ */
+export function firstTimes(look: (snapshot: Stage['snapshot']) => unknown): (rehearsal: Rehearsal, rest: readonly Entry[]) => boolean {
+  const seen = new Set<string>();
+  return ({ from, entry }, rest) => {
+    const key = JSON.stringify([look(from.snapshot), entry, rest]);
+    return seen.size < seen.add(key).size;
+  };
+}
+
 /** The name of the entry at `index`: activities that are called twice are told apart. */
 export function entryName(entries: readonly Entry[], index: number): string {
   return `${String(index).padStart(2, '0')} ${entries[index]?.activity ?? ''}`;

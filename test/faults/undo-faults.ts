@@ -2,11 +2,12 @@
 import type { FakeCall, FaultKind } from '../../fake/index.ts';
 import type { Case, Verdict } from './case.ts';
 import { mended, verbOf } from './conditions.ts';
+import { comparable } from './invariants.ts';
 import { perform, undo, UNDO_ATTEMPTS } from './perform.ts';
 import type { Rehearsal, Stage } from './stage.ts';
-import { entryName, faultsOf, isLook, nameOf, strike, undone, type Matrix } from './step-faults.ts';
+import { entryName, faultsOf, firstTimes, isLook, nameOf, strike, undone, type Matrix } from './step-faults.ts';
 import type { Entry } from './tape.ts';
-import type { World } from './world.ts';
+import { settingsOf, type World } from './world.ts';
 
 /** Positions on the tape after which another list of undos holds. */
 function turningPoints({ tape }: Matrix): number[] {
@@ -56,9 +57,10 @@ export async function rehearseUndos(matrix: Matrix): Promise<UndoPlay[]> {
 
 /** Faults of undos. */
 export function undoFaultCases(matrix: Matrix, plays: readonly UndoPlay[]): Case[] {
+  const isNew = firstTimes((snapshot) => comparable(snapshot, settingsOf(matrix.host)));
   return plays.flatMap(({ point, entries, rehearsals }) =>
     rehearsals.flatMap((rehearsal, at) =>
-      rehearsal.calls.flatMap((call) =>
+      (isNew(rehearsal, entries.slice(at + 1)) ? rehearsal.calls : []).flatMap((call) =>
         faultsOf(call)
           .filter((kind) => kind !== 'fail-always')
           .map((kind) => ({
