@@ -2,8 +2,7 @@
  * Long lives: the run that ends by continuing as new, and the one that goes on from the state that it carried. Temporal suggests that after
  * thousands of events; a server of their own does so early.
  */
-import { defineSearchAttributeKey } from '@temporalio/common';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { type TestWorkflowEnvironment } from '@temporalio/testing';
 import { createBillingActivities } from '../activities/billing.ts';
 import { createControlActivities } from '../activities/control.ts';
 import { registerDom0 } from '../client/dom0.ts';
@@ -16,31 +15,18 @@ import {
   guestWorkflowId,
   NETWORK_UPDATES,
   networkWorkflowId,
-  SEARCH_ATTRIBUTES,
   WORKFLOWS,
 } from '../contract/names.ts';
 import type { OperationRequest } from '../contract/types.ts';
 import { FACTS, until } from '../test/workflow/billing-bench.ts';
 import { order, scripted } from '../test/workflow/scripted.ts';
-import { DOM0, withWorkers, type AnyActivities } from '../test/workflow/temporal.ts';
-import { defaultCacheDir } from '../worker/cache-dir.ts';
-import { findTemporalBinary } from '../worker/temporal-binary.ts';
+import { DOM0, startServer, withWorkers, type AnyActivities } from '../test/workflow/temporal.ts';
 import { operate, place, record, settled } from './recording.ts';
 
 /** Events after which the server suggests to continue as new: more than an order has, which does not look at it meanwhile. */
 const SUGGESTED_AFTER = 60;
 
-async function startImpatientServer(): Promise<TestWorkflowEnvironment> {
-  const { path } = await findTemporalBinary({ cacheDir: defaultCacheDir() });
-  return TestWorkflowEnvironment.createLocal({
-    server: {
-      executable: { type: 'existing-path', path },
-      log: { format: 'pretty', level: 'never' },
-      searchAttributes: Object.values(SEARCH_ATTRIBUTES).map((name) => defineSearchAttributeKey(name, 'KEYWORD')),
-      extraArgs: ['--dynamic-config-value', `limit.historyCount.suggestContinueAsNew=${SUGGESTED_AFTER}`],
-    },
-  });
-}
+const IMPATIENT = ['--dynamic-config-value', `limit.historyCount.suggestContinueAsNew=${SUGGESTED_AFTER}`];
 
 async function runOf({ client }: TestWorkflowEnvironment, workflowId: string): Promise<string> {
   return (await client.workflow.getHandle(workflowId).describe()).runId;
@@ -186,7 +172,7 @@ async function longOrder(environment: TestWorkflowEnvironment): Promise<void> {
 
 /** Records them, on a server of their own. */
 export async function recordCarried(): Promise<void> {
-  const environment = await startImpatientServer();
+  const environment = await startServer(IMPATIENT);
   try {
     await longGuest(environment);
     await longLedgers(environment);

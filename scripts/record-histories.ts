@@ -6,12 +6,12 @@ import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, operationWorkflowId, WORKFLOWS } from '../contract/names.ts';
 import type { OperationRequest } from '../contract/types.ts';
-import { NO, order, scripted } from '../test/workflow/scripted.ts';
+import { NO, order, scripted, untilCancelled } from '../test/workflow/scripted.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from '../test/workflow/temporal.ts';
 import { recordBilling } from './record-billing.ts';
 import { recordCarried } from './record-carried.ts';
 import { recordOperations } from './record-operations.ts';
-import { place, record, settled, untilCancelled } from './recording.ts';
+import { place, record, settled } from './recording.ts';
 
 /** A whole life: every operation once. */
 async function life(environment: TestWorkflowEnvironment): Promise<void> {

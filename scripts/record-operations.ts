@@ -3,9 +3,9 @@ import { WorkflowUpdateFailedError } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { GUEST_UPDATES, guestWorkflowId } from '../contract/names.ts';
 import type { OperationRequest, PlanChange } from '../contract/types.ts';
-import { NO, order, scripted } from '../test/workflow/scripted.ts';
+import { NO, order, scripted, untilCancelled } from '../test/workflow/scripted.ts';
 import { withWorkers, type AnyActivities } from '../test/workflow/temporal.ts';
-import { operate, place, record, settled, untilCancelled } from './recording.ts';
+import { operate, place, record, settled } from './recording.ts';
 
 const LARGER: PlanChange = { plan: 'large', memoryBytes: 2 ** 30, vcpus: 2, diskBytes: 2 ** 33, mayRestart: true };
 const MORE_MEMORY: PlanChange = { plan: 'medium', memoryBytes: 2 ** 29, vcpus: 2, diskBytes: 2 ** 31, mayRestart: false };

@@ -1,7 +1,6 @@
 /** What all recorders of histories need: keeping one, ordering a guest, operating it. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { Context } from '@temporalio/activity';
 import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
@@ -67,20 +66,4 @@ export function operate(
   const handle = environment.client.workflow.getHandle(guestWorkflowId(guest));
   const done = handle.executeUpdate(GUEST_UPDATES.operate, { args: [{ ...request, id }], updateId: id });
   return { workflowId: operationWorkflowId(guest, request.kind, id), done };
-}
-
-/** An activity that runs until it is cancelled. */
-export function untilCancelled(reached: () => void): () => Promise<never> {
-  return async () => {
-    reached();
-    const context = Context.current();
-    const timer = setInterval(() => {
-      context.heartbeat();
-    }, 50);
-    try {
-      return await context.cancelled;
-    } finally {
-      clearInterval(timer);
-    }
-  };
 }

@@ -22,13 +22,13 @@ export function describeGuest(state: GuestState, running: { readonly kind: strin
  * The state after an operation that succeeded. It settles what failed before; an undo that could not finish only by the same operation: that a guest
  * was backed up meanwhile does not mend it.
  */
-export function withoutSettled({ error, ...rest }: GuestState, name: string, kind: OperationKind): GuestState {
+export function withoutSettled({ error, ...rest }: GuestState, kind: OperationKind): GuestState {
   const isThere = rest.phase !== 'gone' && rest.phase !== 'failed';
   const isOpen =
     isThere &&
     error?.type === 'NeedsCleanup' &&
     error.operation !== undefined &&
-    !error.operation.startsWith(operationWorkflowId(name, kind, ''));
+    !error.operation.startsWith(operationWorkflowId(rest.name, kind, ''));
   return isOpen ? { ...rest, error } : { ...rest, leftovers: [] };
 }
 

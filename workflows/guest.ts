@@ -286,7 +286,7 @@ class Guest {
     ticket.isBegun = true;
     try {
       ticket.result = await this.perform(ticket.request);
-      this.state = withoutSettled(this.state, this.order.name, ticket.request.kind);
+      this.state = withoutSettled(this.state, ticket.request.kind);
       this.show();
     } catch (error) {
       this.fail(error);

@@ -1,5 +1,4 @@
 /** What cancelling, an undo that cannot finish, and a removal that fails come to, as a person at the command line sees it. Steps are scripted. */
-import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,7 +9,7 @@ import { guestWorkflowId } from '../../contract/names.ts';
 import type { GuestOrder, GuestPhase, GuestSpec, GuestStatus } from '../../contract/types.ts';
 import { operate as operateFromGateway } from '../../gateway/desk.ts';
 import { errorOf, run, type Run, type RunOptions } from '../unit/cli/run.ts';
-import { NO, order, scripted } from './scripted.ts';
+import { NO, order, scripted, until, untilCancelled } from './scripted.ts';
 import { startServer, withWorkers, type AnyActivities } from './temporal.ts';
 
 let environment: TestWorkflowEnvironment;
@@ -29,16 +28,6 @@ const guestflow = (argv: readonly string[], options: RunOptions = {}): Promise<R
 
 const handleOf = ({ name }: GuestOrder): WorkflowHandle => environment.client.workflow.getHandle(guestWorkflowId(name));
 
-async function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean): Promise<T> {
-  for (;;) {
-    const value = await look();
-    if (isGood(value)) return value;
-    await new Promise((resolve) => {
-      setTimeout(resolve, 50);
-    });
-  }
-}
-
 const untilPhase = (document: GuestOrder, phase: GuestPhase): Promise<GuestStatus> =>
   until(
     () => flow.status(document.name),
@@ -51,19 +40,12 @@ function endless(): { activity: () => Promise<never>; begun: Promise<void> } {
   const begun = new Promise<void>((resolve) => {
     tell = resolve;
   });
-  const activity = async (): Promise<never> => {
-    tell();
-    const context = Context.current();
-    const timer = setInterval(() => {
-      context.heartbeat();
-    }, 50);
-    try {
-      return await context.cancelled;
-    } finally {
-      clearInterval(timer);
-    }
+  return {
+    activity: untilCancelled(() => {
+      tell();
+    }),
+    begun,
   };
-  return { activity, begun };
 }
 
 /** A guest that runs; ended without more ado when the test is over. */

@@ -9,6 +9,7 @@ import { defaultOrderId } from '../../contract/order.ts';
 import type { Dom0Facts, GuestOrder, GuestStatus } from '../../contract/types.ts';
 import { errorOf, run, type Run } from '../unit/cli/run.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
+import { until } from './scripted.ts';
 
 const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0' };
 const FACTS: Dom0Facts = {
@@ -145,17 +146,6 @@ afterAll(async () => {
   await workers;
   await environment.teardown();
 });
-
-/** Visibility may be a moment behind. */
-async function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean): Promise<T> {
-  for (;;) {
-    const value = await look();
-    if (isGood(value)) return value;
-    await new Promise((resolve) => {
-      setTimeout(resolve, 100);
-    });
-  }
-}
 
 function guestflow(...argv: string[]): Promise<Run> {
   return run([...argv, '--address', environment.address]);

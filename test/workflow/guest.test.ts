@@ -1,6 +1,5 @@
 /** What the guest workflow promises, whatever its steps do. Steps are scripted; the server and the workers are real. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { WithStartWorkflowOperation, WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,7 +7,7 @@ import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } fro
 import type { GuestOrder, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from '../../contract/types.ts';
 import type { GuestInput } from '../../workflows/guest.ts';
 import { rootFailure } from '../../workflows/operation.ts';
-import { NETWORK, NO, order, scripted } from './scripted.ts';
+import { NETWORK, NO, order, scripted, until, untilCancelled } from './scripted.ts';
 import { startServer, withWorkers } from './temporal.ts';
 
 let environment: TestWorkflowEnvironment;
@@ -39,16 +38,6 @@ function handleOf(document: GuestOrder): WorkflowHandle {
 
 async function statusOf(document: GuestOrder): Promise<GuestStatus> {
   return handleOf(document).query<GuestStatus>(QUERIES.status);
-}
-
-async function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean): Promise<T> {
-  for (;;) {
-    const value = await look();
-    if (isGood(value)) return value;
-    await new Promise((resolve) => {
-      setTimeout(resolve, 50);
-    });
-  }
 }
 
 async function operate(document: GuestOrder, kind: string, id = kind, more: Partial<OperationRequest> = {}): Promise<OperationResult> {
@@ -255,18 +244,9 @@ describe('guest', () => {
     const inside = new Promise<void>((resolve) => {
       reached = resolve;
     });
-    const createImage = async (): Promise<never> => {
+    const createImage = untilCancelled(() => {
       reached();
-      const context = Context.current();
-      const timer = setInterval(() => {
-        context.heartbeat();
-      }, 50);
-      try {
-        return await context.cancelled;
-      } finally {
-        clearInterval(timer);
-      }
-    };
+    });
     await withWorkers(environment, scripted(calls, { createImage }), async () => {
       await place(document);
       await inside;

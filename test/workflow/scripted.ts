@@ -1,4 +1,5 @@
 /** Orders and scripted activities for workflow tests: steps that succeed, unless a test says otherwise, and write down that they were called. */
+import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { GuestOrder } from '../../contract/types.ts';
 import { DOM0, type AnyActivities } from './temporal.ts';
@@ -105,3 +106,30 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
 /** An activity that fails for good. */
 export const NO = (type: string) => (): Promise<never> =>
   Promise.reject(ApplicationFailure.create({ type, nonRetryable: true, message: `${type} for the test` }));
+
+/** An activity that runs until it is cancelled. */
+export function untilCancelled(reached: () => void): () => Promise<never> {
+  return async () => {
+    reached();
+    const context = Context.current();
+    const timer = setInterval(() => {
+      context.heartbeat();
+    }, 50);
+    try {
+      return await context.cancelled;
+    } finally {
+      clearInterval(timer);
+    }
+  };
+}
+
+/** Looks again and again until what it sees is good. Visibility may be a moment behind. */
+export async function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean): Promise<T> {
+  for (;;) {
+    const value = await look();
+    if (isGood(value)) return value;
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
+  }
+}

@@ -12,8 +12,12 @@ export const DOM0 = 'xen1';
 
 export type AnyActivities = Record<string, (...args: never[]) => Promise<unknown>>;
 
-/** Starts a dev server with guestflow's search attributes. */
-export async function startServer(): Promise<TestWorkflowEnvironment> {
+/**
+ * Starts a dev server with guestflow's search attributes.
+ *
+ * @param extraArgs of its command line. Default: none.
+ */
+export async function startServer(extraArgs: string[] = []): Promise<TestWorkflowEnvironment> {
   // A second file of the same process finds the runtime installed.
   try {
     // A signal is this process's own affair.
@@ -28,6 +32,7 @@ export async function startServer(): Promise<TestWorkflowEnvironment> {
       // What it says of its overload and of workers that go is what tests bring about.
       log: { format: 'pretty', level: 'never' },
       searchAttributes: Object.values(SEARCH_ATTRIBUTES).map((name) => defineSearchAttributeKey(name, 'KEYWORD')),
+      extraArgs,
     },
   });
 }
