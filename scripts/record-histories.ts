@@ -73,14 +73,24 @@ async function recordTasks(environment: TestWorkflowEnvironment): Promise<void> 
     });
     await record(environment, workflowId, workflowId);
   };
-  const claims = (): Promise<unknown> =>
-    Promise.resolve([
-      { claimed: false, reason: 'there is no workflow of that name' },
-      { claimed: true, reason: 'running' },
-    ]);
-  await withWorkers(environment, { ...scripted([]), claims, preflight: NO('HostNotReady'), requestBackup: NO('Busy') }, async () => {
+  const claims = (asked: { guest: string }[]): Promise<unknown> =>
+    Promise.resolve(
+      asked.map(({ guest }) =>
+        guest === 'claimed' ? { claimed: true, reason: 'running' } : { claimed: false, reason: 'there is no workflow of that name' },
+      ),
+    );
+  const activities = {
+    ...scripted([]),
+    claims,
+    audit: () => Promise.resolve([]),
+    preflight: NO('HostNotReady'),
+    requestBackup: NO('Busy'),
+  };
+  await withWorkers(environment, activities, async () => {
     const orphans = ['orphan', 'claimed'].map((guest) => ({ guest, order: `order-${guest}` }));
     await run(WORKFLOWS.dom0Task, 'dom0-task-clean', { host: DOM0, task: 'clean', orphans });
+    await record(environment, 'dom0-task-clean', 'dom0-task-clean-looks-again');
+    await record(environment, operationWorkflowId('orphan', 'clean', 'order-orphan'), 'dom0-task-remove');
     await run(WORKFLOWS.dom0Task, 'dom0-task-failed', { host: DOM0, task: 'preflight' });
     await run(WORKFLOWS.nightlyBackup, 'nightly-backup-failed', { name: 'guest1', order: 'order-guest1', dom0: DOM0 });
   });

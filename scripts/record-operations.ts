@@ -51,6 +51,13 @@ const CANCELLED: readonly Trial[] = [
   { request: { kind: 'terminate', now: true } },
 ];
 
+/** Temporal passes only the first such cancel on. */
+const CANCELLED_IN_UI: readonly Trial[] = [
+  { request: { kind: 'stop' }, at: 'stopGuest' },
+  { request: { kind: 'backup' } },
+  { request: { kind: 'terminate', now: true } },
+];
+
 const PAUSED: readonly Trial[] = [
   { name: 'suspend-paused', request: { kind: 'suspend' } },
   { name: 'resume-paused', request: { kind: 'resume' } },
@@ -87,7 +94,7 @@ async function through(
   environment: TestWorkflowEnvironment,
   name: string,
   trials: readonly Trial[],
-  how: 'fails' | 'is cancelled',
+  how: 'fails' | 'is cancelled' | 'is cancelled in the UI',
   document = order(),
 ): Promise<void> {
   const { activities, once } = steps();
@@ -108,9 +115,9 @@ async function through(
           throw error;
         },
       );
-      if (trial.at !== undefined && how === 'is cancelled') {
+      if (trial.at !== undefined && how !== 'fails') {
         await Promise.race([inside, outcome]);
-        await handle.executeUpdate(GUEST_UPDATES.cancel);
+        await (how === 'is cancelled' ? handle.executeUpdate(GUEST_UPDATES.cancel) : handle.cancel());
       }
       // A history whose name says that it was undone must be of one that was.
       if ((await outcome) !== (trial.at === undefined ? 'went well' : 'did not')) throw new Error(`${workflowId} went another way`);
@@ -125,5 +132,6 @@ async function through(
 export async function recordOperations(environment: TestWorkflowEnvironment): Promise<void> {
   await through(environment, 'guest-operations-undone', FAILING, 'fails');
   await through(environment, 'guest-operations-cancelled', CANCELLED, 'is cancelled');
+  await through(environment, 'guest-cancelled-in-ui', CANCELLED_IN_UI, 'is cancelled in the UI');
   await through(environment, 'guest-paused', PAUSED, 'fails', order({ suspend: 'pause' }));
 }

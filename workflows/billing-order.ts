@@ -35,6 +35,7 @@ import {
 } from './billing-state.ts';
 import { performStep } from './billing-steps.ts';
 import { problemOf } from './billing-tell.ts';
+import { heedlessOfCancel } from './heedless.ts';
 import { declareVersioning } from './versioning.ts';
 
 export const eventUpdate = defineUpdate<EventAnswer, [BillingEvent]>(BILLING.event);
@@ -150,7 +151,7 @@ class BillingOrder {
 }
 
 export async function billingOrder(input: BillingOrderInput): Promise<void> {
-  await new BillingOrder(input).run();
+  await heedlessOfCancel(() => new BillingOrder(input).run());
 }
 
 // An order lives as long as its guest: it must be able to go on with new code; changes to it are patched.

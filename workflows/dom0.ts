@@ -2,6 +2,7 @@
 import {
   allHandlersFinished,
   ApplicationFailure,
+  CancellationScope,
   condition,
   continueAsNew,
   defineQuery,
@@ -16,6 +17,7 @@ import type { Dom0State, PromiseAnswer, Registration, ReserveRequest } from '../
 import { formatSize } from '../contract/sizes.ts';
 import { afterAudit } from './audit-ledger.ts';
 import { lookAt, releaseLeases } from './dom0-audit.ts';
+import { heedlessOfCancel } from './heedless.ts';
 import { capacityOf, released, reserve } from './ledger.ts';
 import { declareVersioning } from './versioning.ts';
 
@@ -114,7 +116,8 @@ class Dom0 {
 
   /** One at a time: whoever asks meanwhile gets the answer of the one that runs. */
   async audit(): Promise<LedgerAudit> {
-    this.auditing ??= (async () => {
+    // Whoever asks does so in the scope of the whole workflow.
+    this.auditing ??= CancellationScope.nonCancellable(async () => {
       try {
         const look = await lookAt(this.state);
         const { state, audit, free } = afterAudit(this.state, look, new Date().toISOString());
@@ -124,7 +127,7 @@ class Dom0 {
       } finally {
         this.auditing = undefined;
       }
-    })();
+    });
     return this.auditing;
   }
 
@@ -139,7 +142,7 @@ class Dom0 {
 }
 
 export async function dom0(initial: Dom0State): Promise<void> {
-  await new Dom0(initial).run();
+  await heedlessOfCancel(() => new Dom0(initial).run());
 }
 
 declareVersioning('AUTO_UPGRADE', dom0);

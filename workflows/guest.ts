@@ -9,6 +9,7 @@ import {
   defineSignal,
   defineUpdate,
   executeChild,
+  isCancellation,
   log,
   patched,
   setCurrentDetails,
@@ -77,6 +78,8 @@ const ADJUSTS = 'guest-changes-plan-without-restart';
 const UNDELETE_MAY_FAIL = 'failed-undelete-keeps-the-data';
 /** Marks histories in which a cleanup keeps the backups that the removal before it was to keep. */
 const CLEANUP_KEEPS = 'cleanup-keeps-backups';
+/** Marks histories in which whoever waits for an operation is told how it ended, also after a cancel in the UI. */
+const WAITS_OUT_CANCEL = 'waits-out-a-cancel';
 /** Marks histories in which a removal that failed is forgotten once the guest does something else. */
 const REMOVAL_IS_OVER = 'removal-is-over';
 
@@ -183,7 +186,12 @@ class Guest {
   private async operate(request: OperationRequest): Promise<OperationResult> {
     const ticket: Ticket = { request };
     this.queue.push(ticket);
-    await condition(() => ticket.result !== undefined || ticket.failure !== undefined);
+    const isDone = (): Promise<void> => condition(() => ticket.result !== undefined || ticket.failure !== undefined);
+    // A cancel in the UI is for what runs: it ends no wait, neither now nor for what is asked for later.
+    await isDone().catch((error: unknown) => {
+      if (!isCancellation(error) || !patched(WAITS_OUT_CANCEL)) throw error;
+      return CancellationScope.nonCancellable(isDone);
+    });
     if (ticket.result !== undefined) return ticket.result;
     throw ticket.failure ?? refuse('ToolFailed', 'the operation ended without a result');
   }

@@ -1,6 +1,7 @@
 /** holdHostname: one workflow for each host name that an order has. Its id is the host name's: there can be only one. */
 import { condition, defineSignal, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import { HOLD_HOSTNAME } from '../contract/billing-types.ts';
+import { heedlessOfCancel } from './heedless.ts';
 import { declareVersioning } from './versioning.ts';
 
 export const releaseSignal = defineSignal(HOLD_HOSTNAME.release);
@@ -11,7 +12,7 @@ export async function holdHostname({ hostname, order }: { hostname: string; orde
     isReleased = true;
   });
   setCurrentDetails(`host name **${hostname}** is held by order ${order}`);
-  await condition(() => isReleased);
+  await heedlessOfCancel(() => condition(() => isReleased));
 }
 
 declareVersioning('AUTO_UPGRADE', holdHostname);

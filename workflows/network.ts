@@ -12,6 +12,7 @@ import {
 } from '@temporalio/workflow';
 import type { Lease, LeaseRequest, NetworkJoin, NetworkState } from '../contract/capacity-types.ts';
 import { NETWORK_UPDATES, QUERIES } from '../contract/names.ts';
+import { heedlessOfCancel } from './heedless.ts';
 import type { Refusal } from './ledger.ts';
 import { holderOfMac, joined, lease, newNetwork, replaced, returned, withOtherMac } from './leases.ts';
 import { declareVersioning } from './versioning.ts';
@@ -70,9 +71,11 @@ export async function network({ cidr, gateway, carried }: NetworkInput): Promise
   setHandler(changeMacUpdate, (request) => leased(withOtherMac(state, request, now())));
   setHandler(returnUpdate, (owner) => change(returned(state, owner, now())));
   change(state);
-  await condition(() => workflowInfo().continueAsNewSuggested);
-  await condition(allHandlersFinished);
-  await continueAsNew<typeof network>({ cidr, gateway, carried: state });
+  await heedlessOfCancel(async () => {
+    await condition(() => workflowInfo().continueAsNewSuggested);
+    await condition(allHandlersFinished);
+    await continueAsNew<typeof network>({ cidr, gateway, carried: state });
+  });
 }
 
 declareVersioning('AUTO_UPGRADE', network);

@@ -5,12 +5,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, type Guestflow } from '../../client/index.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { openSession } from '../../client/session.ts';
-import { guestWorkflowId } from '../../contract/names.ts';
+import { BILLING, HOLD_HOSTNAME } from '../../contract/billing-types.ts';
+import { CONTROL_QUEUE, DOM0_UPDATES, guestWorkflowId, NETWORK_UPDATES } from '../../contract/names.ts';
 import type { GuestOrder, GuestPhase, GuestSpec, GuestStatus } from '../../contract/types.ts';
 import { operate as operateFromGateway } from '../../gateway/desk.ts';
 import { errorOf, run, type Run, type RunOptions } from '../unit/cli/run.ts';
+import { FACTS } from './billing-bench.ts';
 import { NO, order, scripted, until, untilCancelled } from './scripted.ts';
-import { startServer, withWorkers, type AnyActivities } from './temporal.ts';
+import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
 
 let environment: TestWorkflowEnvironment;
 let flow: Guestflow;
@@ -70,7 +72,7 @@ async function withGuest(
 describe('guestflow cancel', () => {
   it('of an operation that runs says that it is undone, once it is', async () => {
     const stop = endless();
-    await withGuest({ stopGuest: stopAfterProvisioning(stop.activity) }, async ({ name }, calls) => {
+    await withGuest({ stopGuest: secondTime(stop.activity) }, async ({ name }, calls) => {
       const stopping = guestflow(['stop', name, '--json']);
       await stop.begun;
       expect(await guestflow(['cancel', name])).toMatchObject({
@@ -102,7 +104,7 @@ describe('guestflow cancel', () => {
       expect((await guestflow(['cleanup', document.name, '--json'])).code).toBe(4);
     });
     await withWorkers(environment, scripted([]), async () => {
-      expect((await guestflow(['cleanup', document.name])).code).toBe(0);
+      expect(await guestflow(['cleanup', document.name])).toMatchObject({ code: 0 });
     });
   });
 
@@ -125,15 +127,96 @@ describe('guestflow cancel', () => {
     });
   });
 
+  it('in the UI is for what runs: whoever waits is told how that ended, also of what is asked for later', async () => {
+    const stop = endless();
+    await withGuest({ stopGuest: secondTime(stop.activity) }, async (document, calls) => {
+      const stopping = flow.operate(document.name, 'stop').catch((error: unknown) => error);
+      await stop.begun;
+      await handleOf(document).cancel();
+      expect(await stopping).toMatchObject({ type: 'Cancelled' });
+      expect(calls).toEqual(['disableAutostart', 'stopGuest', 'bootGuest', 'enableAutostart']);
+      expect(await flow.operate(document.name, 'backup')).toMatchObject({ backup: { path: '/b' } });
+      expect(await flow.operate(document.name, 'terminate', { now: true })).toMatchObject({ phase: 'gone' });
+    });
+  });
+
+  it('in the UI does not stop a removal, not even one that begins in the same task', async () => {
+    const backup = endless();
+    const document = order();
+    const takeBackup = secondTime(backup.activity, { id: 'b1', path: '/b', bytes: 10 });
+    const { removal, running } = await withWorkers(environment, scripted([], { takeBackup }), async () => {
+      await flow.order(document);
+      await untilPhase(document, 'running');
+      flow.operate(document.name, 'backup').catch(() => undefined);
+      await backup.begun;
+      const waits = flow.operate(document.name, 'terminate', { now: true });
+      const { operation } = await until(
+        () => flow.status(document.name),
+        ({ queued }) => queued.includes('terminate'),
+      );
+      // In an object: alone, it would be awaited here.
+      return { removal: waits, running: operation?.workflowId ?? '' };
+    });
+    // With nobody to take them up, the end of what runs and the cancel come in one task.
+    await environment.client.workflow.getHandle(running).terminate('for the test');
+    await until(
+      () => handleOf(document).fetchHistory(),
+      ({ events }) => (events ?? []).some(({ childWorkflowExecutionTerminatedEventAttributes: end }) => (end ?? undefined) !== undefined),
+    );
+    await handleOf(document).cancel();
+    await withWorkers(environment, scripted([]), async () => {
+      expect(await removal).toMatchObject({ phase: 'gone' });
+    });
+  });
+
   it("in the UI on the operation's own workflow undoes it, too", async () => {
     const stop = endless();
-    await withGuest({ stopGuest: stopAfterProvisioning(stop.activity) }, async ({ name }, calls) => {
+    await withGuest({ stopGuest: secondTime(stop.activity) }, async ({ name }, calls) => {
       const stopping = flow.operate(name, 'stop').catch((error: unknown) => error);
       await stop.begun;
       const { operation } = await flow.status(name);
       await environment.client.workflow.getHandle(operation?.workflowId ?? '').cancel();
       expect(await stopping).toMatchObject({ type: 'Cancelled' });
       expect(calls.slice(-2)).toEqual(['bootGuest', 'enableAutostart']);
+    });
+  });
+});
+
+describe('Cancel in the UI', () => {
+  const member = { dom0: DOM0, bridge: 'xenbr0', exclude: [], addresses: [] };
+  it.each<[string, object, string, unknown[], object | null]>([
+    ['dom0', { host: DOM0, drained: false, promised: [] }, DOM0_UPDATES.audit, [], { orphans: [] }],
+    ['network', { cidr: '192.0.2.0/24', gateway: '192.0.2.1' }, NETWORK_UPDATES.join, [{ gateway: '192.0.2.1', members: [member] }], null],
+    ['billingOrder', { order: 'o', guest: 'g' }, BILLING.acknowledge, [], { order: 'o' }],
+  ])('on a workflow of type %s, which keeps books, changes nothing: it goes on to answer', async (type, input, update, said, answer) => {
+    const nothing = {
+      dom0Facts: () => Promise.resolve(FACTS),
+      observe: () => Promise.resolve(undefined),
+      claims: () => Promise.resolve([]),
+    };
+    await withWorkers(environment, { ...scripted([]), ...nothing, audit: () => Promise.resolve([]) }, async () => {
+      const where = { workflowId: `books-${type}`, taskQueue: CONTROL_QUEUE };
+      const books = await environment.client.workflow.start(type, { args: [input], ...where });
+      await books.cancel();
+      const given = await books.executeUpdate<unknown, [unknown]>(update, { args: said as [unknown] });
+      if (answer === null) expect(given ?? null).toBeNull();
+      else expect(given).toMatchObject(answer);
+      expect(given ?? {}).not.toHaveProperty('problem');
+      expect((await books.describe()).status.name).toBe('RUNNING');
+      await books.terminate('the test is over');
+    });
+  });
+
+  it('on a host name that is held does not let go of it', async () => {
+    await withWorkers(environment, scripted([]), async () => {
+      const args = [{ hostname: 'a.example', order: 'o' }];
+      const hold = await environment.client.workflow.start('holdHostname', { args, workflowId: 'hold', taskQueue: CONTROL_QUEUE });
+      await hold.cancel();
+      // By its answer it has seen the cancel, which a signal in the same task would come before.
+      await hold.query('__stack_trace');
+      await hold.signal(HOLD_HOSTNAME.release);
+      await hold.result();
+      expect((await hold.describe()).status.name).toBe('COMPLETED');
     });
   });
 });
@@ -147,7 +230,7 @@ describe('Ctrl-C while an operation is waited for', () => {
     ['leaves it running where a person says so', [], { isTTY: true, input: 'l\n' }, 'goes on', false],
   ])('%s', async (_what, flags, options, said, isUndone) => {
     const stop = endless();
-    await withGuest({ stopGuest: stopAfterProvisioning(stop.activity) }, async ({ name }) => {
+    await withGuest({ stopGuest: secondTime(stop.activity) }, async ({ name }) => {
       const interrupt = new AbortController();
       const stopping = guestflow(['stop', name, ...flags], { ...options, interrupt: interrupt.signal });
       await stop.begun;
@@ -161,7 +244,7 @@ describe('Ctrl-C while an operation is waited for', () => {
 
   it('does not cancel what another has asked for, and says what its own waits for', async () => {
     const stop = endless();
-    await withGuest({ stopGuest: stopAfterProvisioning(stop.activity) }, async ({ name }) => {
+    await withGuest({ stopGuest: secondTime(stop.activity) }, async ({ name }) => {
       const stopping = flow.operate(name, 'stop').catch((error: unknown) => error);
       await stop.begun;
       const interrupt = new AbortController();
@@ -322,11 +405,11 @@ describe('an operation that ended because its dom0 was away', () => {
   });
 });
 
-/** A stop that goes on without end. The one before it is its provisioning's. */
-function stopAfterProvisioning(endlessly: () => Promise<never>): () => Promise<unknown> {
+/** A step that goes on without end. The one before it is its provisioning's. */
+function secondTime(endlessly: () => Promise<never>, first: unknown = { how: 'shut down' }): () => Promise<unknown> {
   let calls = 0;
   return () => {
     calls += 1;
-    return calls === 2 ? endlessly() : Promise.resolve({ how: 'shut down' });
+    return calls === 2 ? endlessly() : Promise.resolve(first);
   };
 }
