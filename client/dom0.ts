@@ -10,6 +10,7 @@ import type { Dom0Facts, Dom0State, GuestRef, Registration } from '../contract/t
 import { readLedger } from './ledgers.ts';
 import { whenKnown } from './known.ts';
 import { listDom0s } from './listing.ts';
+import { untilTaken } from './lost-updates.ts';
 import { joinNetwork } from './networks.ts';
 import type { Session } from './session.ts';
 
@@ -91,17 +92,19 @@ function whyNotThisMachine({ host, machine }: Dom0Facts, registered: string): Gu
 }
 
 async function register(client: Client, facts: Registration): Promise<void> {
-  await client.workflow.executeUpdateWithStart<Dom0Workflow, undefined, [Registration]>(DOM0_UPDATES.register, {
-    args: [facts],
-    startWorkflowOperation: new WithStartWorkflowOperation<Dom0Workflow>(WORKFLOWS.dom0, {
-      workflowId: dom0WorkflowId(facts.host),
-      taskQueue: CONTROL_QUEUE,
-      args: [{ host: facts.host, drained: false, promised: [] }],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-      typedSearchAttributes: [{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: facts.host }],
-      staticSummary: `dom0 ${facts.host}: its ledger`,
-    }),
-  });
+  const send = (): Promise<undefined> =>
+    client.workflow.executeUpdateWithStart<Dom0Workflow, undefined, [Registration]>(DOM0_UPDATES.register, {
+      args: [facts],
+      startWorkflowOperation: new WithStartWorkflowOperation<Dom0Workflow>(WORKFLOWS.dom0, {
+        workflowId: dom0WorkflowId(facts.host),
+        taskQueue: CONTROL_QUEUE,
+        args: [{ host: facts.host, drained: false, promised: [] }],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        typedSearchAttributes: [{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: facts.host }],
+        staticSummary: `dom0 ${facts.host}: its ledger`,
+      }),
+    });
+  await untilTaken(send);
 }
 
 /** A dom0's ledger. */

@@ -10,7 +10,7 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
-import { GuestflowError, isErrorType } from '../contract/errors.ts';
+import { GuestflowError, isErrorType, isLostUpdate } from '../contract/errors.ts';
 
 /** Codes of gRPC (https://grpc.io/docs/guides/status-codes/) that say something of their own. */
 const GRPC = { permissionDenied: 7, failedPrecondition: 9, unavailable: 14, unauthenticated: 16 } as const;
@@ -22,6 +22,7 @@ const GRPC = { permissionDenied: 7, failedPrecondition: 9, unavailable: 14, unau
  * @param address of Temporal, for the message when it does not answer
  */
 export function toGuestflowError(error: unknown, subject: string, address: string): GuestflowError {
+  if (isLostUpdate(error)) return noControlWorker(subject);
   for (const link of chain(error)) {
     const known = link instanceof GuestflowError ? link : (fromFailure(link, subject) ?? fromClient(link, subject, address));
     if (known !== undefined) return known;

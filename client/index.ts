@@ -1,6 +1,7 @@
 /** The client library: what starts and watches work. The command line is thin over it, and scripts can import it. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowUpdateHandle } from '@temporalio/client';
 import type { Capacity, LedgerAudit, NetworkState } from '../contract/capacity-types.ts';
 import { GuestflowError, isErrorType } from '../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../contract/names.ts';
@@ -31,7 +32,7 @@ import { placeOrder } from './orders.ts';
 import { placeAndReserve, type OrderToReserve, type PlaceOptions } from './placement.ts';
 import { isSettled, readProgress, readStatus, type GuestProgress } from './progress.ts';
 import { nextBackup } from './schedule.ts';
-import { openSession, type Session } from './session.ts';
+import { ANSWER_MS, openSession, type Session } from './session.ts';
 
 export type { EndpointOptions } from './config.ts';
 export type { Dom0TaskName, Dom0TaskParameters } from './dom0.ts';
@@ -223,14 +224,15 @@ async function operate(
 ): Promise<OperationResult> {
   const request: OperationRequest = { kind, id: id ?? `${kind}-${randomBytes(6).toString('hex')}`, ...wish };
   const handle = session.client.workflow.getHandle(guestWorkflowId(name));
-  const accepted = await session.call(`guest ${name}`, () =>
+  const start = (): Promise<WorkflowUpdateHandle<OperationResult>> =>
     handle.startUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, {
       args: [request],
       updateId: request.id,
       waitForStage: 'ACCEPTED',
-    }),
-  );
-  return session.call(`guest ${name}`, () => accepted.result(), Number.POSITIVE_INFINITY);
+    });
+  // In one call: that it was lost is known by its result.
+  const perform = async (): Promise<OperationResult> => (await session.connection.withDeadline(Date.now() + ANSWER_MS, start)).result();
+  return session.call(`guest ${name}`, perform, Number.POSITIVE_INFINITY);
 }
 
 async function cancel(session: Session, name: string): Promise<string | undefined> {

@@ -5,10 +5,11 @@ import type { PayloadCodec } from '@temporalio/common';
 import { createPayloadCodec } from './codec/codec.ts';
 import type { Endpoint } from './config.ts';
 import { temporalDoesNotAnswer, toGuestflowError } from './failures.ts';
+import { untilTaken } from './lost-updates.ts';
 import { withReason } from './stuck.ts';
 
 /** How long a call may take that a worker answers at once. The server itself gives a query ten seconds. */
-const ANSWER_MS = 20_000;
+export const ANSWER_MS = 20_000;
 const CONNECT_MS = 5_000;
 
 /** A connected client. */
@@ -19,7 +20,7 @@ export interface Session {
   /** Of the client: for what Temporal hands out raw. */
   readonly codec: PayloadCodec;
   /**
-   * Makes a call with a time limit; errors become guestflow's.
+   * Makes a call with a time limit; an update that was lost on its way is sent again; errors become guestflow's.
    *
    * @param subject what is asked about, for errors: `guest guest1`
    * @param limitMs default: 20 s; `Infinity` for none
@@ -47,9 +48,10 @@ export async function openSession(endpoint: Endpoint): Promise<Session> {
     connection,
     endpoint,
     codec,
-    call: async (subject, work, limitMs = ANSWER_MS) => {
+    call: async <T>(subject: string, work: () => Promise<T>, limitMs = ANSWER_MS) => {
       try {
-        return await (Number.isFinite(limitMs) ? connection.withDeadline(Date.now() + limitMs, work) : work());
+        const answer = (): Promise<T> => untilTaken(work);
+        return await (Number.isFinite(limitMs) ? connection.withDeadline(Date.now() + limitMs, answer) : answer());
       } catch (error) {
         throw await withReason(toGuestflowError(error, subject, endpoint.address), subject, { client, codec });
       }

@@ -65,6 +65,15 @@ export class GuestflowError extends Error {
   }
 }
 
+/** What the server (1.32) says of an update whose worker went, or was late, while it had it: nobody has looked at it. */
+const UNPROCESSED = 'UnprocessedUpdate';
+
+/** Whether what Temporal's client throws is of an update that was lost on its way: the same one may be sent again. */
+export function isLostUpdate(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'type' in cause && cause.type === UNPROCESSED;
+}
+
 const RETRIED: ReadonlySet<ErrorType> = new Set<ErrorType>(['ToolFailed', 'GuestDidNotAnswer', 'BackupUnusable']);
 
 /** Exit codes of the command line. */

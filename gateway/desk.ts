@@ -7,7 +7,7 @@ import { placeAndReserve } from '../client/placement.ts';
 import { readStatus } from '../client/progress.ts';
 import type { Session } from '../client/session.ts';
 import { hostnameWorkflowId, type GuestView, type OperationOutcome } from '../contract/billing-types.ts';
-import { GuestflowError, type ErrorType } from '../contract/errors.ts';
+import { GuestflowError, isLostUpdate, type ErrorType } from '../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../contract/names.ts';
 import type { GuestStatus, OperationRequest, OperationResult } from '../contract/types.ts';
 
@@ -95,13 +95,14 @@ function whatOf(type: ErrorType): 'refused' | 'failed' {
   return type === 'Busy' || type === 'NotFound' ? 'refused' : 'failed';
 }
 
-/** How an operation has ended: well, or with a failure of its own. Other errors are the call's. */
+/** How an operation has ended: well, or with a failure of its own; undefined when it was lost, and is to be asked for again. Other errors are the call's. */
 async function outcomeOf(
   taken: WorkflowUpdateHandle<OperationResult>,
-): Promise<{ readonly result: OperationResult } | { readonly failure: WorkflowUpdateFailedError }> {
+): Promise<{ readonly result: OperationResult } | { readonly failure: WorkflowUpdateFailedError } | undefined> {
   try {
     return { result: await taken.result() };
   } catch (error) {
+    if (isLostUpdate(error)) return undefined;
     if (error instanceof WorkflowUpdateFailedError) return { failure: error };
     throw error;
   }

@@ -11,7 +11,7 @@ import {
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import { createControlActivities, type ControlActivities } from '../../activities/control.ts';
-import { isLost } from '../../activities/refusals.ts';
+import { untilTaken } from '../../client/lost-updates.ts';
 import {
   CONTROL_QUEUE,
   dom0BulkQueue,
@@ -96,17 +96,6 @@ async function stubborn<T>(ask: () => Promise<T>): Promise<T> {
       await new Promise((resolve) => {
         setTimeout(resolve, 500);
       });
-    }
-  }
-}
-
-/** Sends an update again that was lost between the server and a worker that was restarted, or late: in production, the caller's retry. */
-async function resent<T>(send: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await send();
-    } catch (error) {
-      if (attempt === 10 || !isLost(error)) throw error;
     }
   }
 }
@@ -201,7 +190,7 @@ export class Server {
   /** Serves a dom0's queues. */
   async serve(host: string): Promise<void> {
     // All of them join one network, whose workflow takes ten updates at a time.
-    await this.turns.take(NETWORK.cidr, () => resent(() => registerDom0(this.client, hugeFacts(host))));
+    await this.turns.take(NETWORK.cidr, () => registerDom0(this.client, hugeFacts(host)));
     await this.startWorkers(host);
   }
 
@@ -262,7 +251,7 @@ export class Server {
   }
 
   async place(order: GuestOrder): Promise<OrderAnswer> {
-    return resent(() =>
+    return untilTaken(() =>
       this.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, {
         args: [order],
         startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
@@ -288,14 +277,14 @@ export class Server {
   /** Puts a guest that is there into the books, with an address that is its own. */
   async admit(spec: GuestSpec, isScheduled: boolean): Promise<void> {
     const { name, order, dom0, network: _ofTheTape, ...sizes } = spec;
-    await resent(() => this.calls.reserve({ name, order, dom0, ...sizes }));
+    await untilTaken(() => this.calls.reserve({ name, order, dom0, ...sizes }));
     if (isScheduled) await this.calls.scheduleNightly({ ref: { name, order, dom0 } });
   }
 
   /** Takes it out of them. */
   async dismiss(ref: GuestRef): Promise<void> {
     await stubborn(() => this.calls.unscheduleNightly(ref));
-    await stubborn(() => resent(() => this.calls.release(ref)));
+    await stubborn(() => untilTaken(() => this.calls.release(ref)));
   }
 
   handle(guest: string): WorkflowHandle {
@@ -303,7 +292,7 @@ export class Server {
   }
 
   async operate(guest: string, request: OperationRequest): Promise<OperationResult> {
-    return resent(() =>
+    return untilTaken(() =>
       this.handle(guest).executeUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, {
         args: [request],
         updateId: request.id,
