@@ -101,6 +101,8 @@ async function through(
   await withWorkers(environment, activities, async () => {
     const handle = await place(environment, document);
     await settled(handle);
+    // After a cancel in the UI it goes on in a new run.
+    const { runId } = await handle.describe();
     for (const trial of trials) {
       let reached = (): void => undefined;
       const inside = new Promise<void>((resolve) => {
@@ -124,7 +126,7 @@ async function through(
       if (trial.name !== undefined) await record(environment, workflowId, trial.name);
     }
     await handle.result();
-    await record(environment, guestWorkflowId(document.name), name);
+    await record(environment, guestWorkflowId(document.name), name, runId);
   });
 }
 

@@ -78,6 +78,8 @@ const ADJUSTS = 'guest-changes-plan-without-restart';
 const UNDELETE_MAY_FAIL = 'failed-undelete-keeps-the-data';
 /** Marks histories in which a cleanup keeps the backups that the removal before it was to keep. */
 const CLEANUP_KEEPS = 'cleanup-keeps-backups';
+/** Marks histories in which a cancel in the UI is followed by a new run, which hears of the next one. */
+const BEGINS_ANEW = 'begins-anew-after-a-cancel';
 /** Marks histories in which whoever waits for an operation is told how it ended, also after a cancel in the UI. */
 const WAITS_OUT_CANCEL = 'waits-out-a-cancel';
 /** Marks histories in which a removal that failed is forgotten once the guest does something else. */
@@ -101,6 +103,8 @@ class Guest {
   private readonly queue: Ticket[] = [];
   /** All of it is going, or was going when that failed. */
   private isRemoving = false;
+  /** A cancel in the UI has come: this run hears of no other. */
+  private isRunUsed = false;
   /** Workflow id of the operation that runs, or ran last. */
   private lastRun: string | undefined;
   private running: { kind: string; workflowId: string; startedAt: string; scope: CancellationScope } | undefined;
@@ -194,6 +198,17 @@ class Guest {
     });
     if (ticket.result !== undefined) return ticket.result;
     throw ticket.failure ?? refuse('ToolFailed', 'the operation ended without a result');
+  }
+
+  /** By a cancel in the UI. Temporal passes only the first one on to a run. */
+  cancelRun(): void {
+    this.cancel();
+    this.isRunUsed = patched(BEGINS_ANEW);
+  }
+
+  /** It goes on in a new run when it can. */
+  get wantsNewRun(): boolean {
+    return this.isRunUsed || workflowInfo().continueAsNewSuggested;
   }
 
   cancel(): { cancelled?: string } {
@@ -512,17 +527,19 @@ class Guest {
 export async function guest(input: GuestInput): Promise<void> {
   const self = new Guest(input);
   // Cancel in the UI means: stop what you are doing and undo it. A guest at rest is not taken away by it.
-  void CancellationScope.current().cancelRequested.catch(() => self.cancel());
+  void CancellationScope.current().cancelRequested.catch(() => {
+    self.cancelRun();
+  });
   await CancellationScope.nonCancellable(async () => {
     if (input.carried === undefined) await self.provision();
     // What waits when the guest has gone is refused, not left waiting.
     while (!self.isOver || self.hasWork()) {
       const { timerMs, restartAt } = self;
-      const isWoken = (): boolean => self.hasWork() || self.restartAt !== restartAt || workflowInfo().continueAsNewSuggested;
+      const isWoken = (): boolean => self.hasWork() || self.restartAt !== restartAt || self.wantsNewRun;
       const woken = timerMs === undefined ? await condition(isWoken).then(() => true) : await condition(isWoken, timerMs);
       if (self.hasWork()) await self.next();
       else if (!woken) await self.timeIsUp();
-      else if (workflowInfo().continueAsNewSuggested) {
+      else if (self.wantsNewRun) {
         await condition(allHandlersFinished);
         if (!self.hasWork()) await continueAsNew<typeof guest>(self.carried());
       }

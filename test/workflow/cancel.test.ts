@@ -140,6 +140,23 @@ describe('guestflow cancel', () => {
     });
   });
 
+  it('in the UI is heard each time', async () => {
+    const stops = [endless(), endless()];
+    const activities = stops.map(({ activity }) => activity);
+    const stopGuest = (): Promise<unknown> => (isMade ? activities.shift()?.() : undefined) ?? Promise.resolve({ how: 'shut down' });
+    let isMade = false;
+    await withGuest({ stopGuest }, async (document) => {
+      isMade = true;
+      for (const stop of stops) {
+        const stopping = flow.operate(document.name, 'stop').catch((error: unknown) => error);
+        await stop.begun;
+        await handleOf(document).cancel();
+        expect(await stopping).toMatchObject({ type: 'Cancelled' });
+        expect((await untilPhase(document, 'running')).orderedAt).toMatch(/T/);
+      }
+    });
+  });
+
   it('in the UI does not stop a removal, not even one that begins in the same task', async () => {
     const backup = endless();
     const document = order();
