@@ -29,6 +29,12 @@ async function rootVolume(env: StepEnv, ref: GuestRef): Promise<Volume> {
   return volume;
 }
 
+/** What a volume of so many bytes has: LVM rounds it up to whole extents, which may be larger than what orders are made of. */
+async function inExtents(env: StepEnv, bytes: number): Promise<number> {
+  const extent = (await volumeGroup(env.host, env.settings.volumeGroup))?.extentBytes ?? 1;
+  return Math.ceil(bytes / extent) * extent;
+}
+
 async function mustHaveRoom(env: StepEnv, more: number): Promise<void> {
   const free = (await volumeGroup(env.host, env.settings.volumeGroup))?.freeBytes ?? 0;
   if (more > free)
@@ -79,16 +85,17 @@ async function extentOfFs({ host, signal }: StepEnv, device: string): Promise<Ex
  *
  * The check comes first: with a file system that e2fsck does not mend, which root in the guest can make at any time, nothing has changed yet.
  */
-export async function growDisk(env: StepEnv, { ref, bytes }: ResizeInput): Promise<void> {
+export async function growDisk(env: StepEnv, { ref, bytes: asked }: ResizeInput): Promise<void> {
   const {
     host,
     settings: { volumeGroup: vg },
   } = env;
+  const bytes = await inExtents(env, asked);
   const before = await rootVolume(env, ref);
   if (bytes < before.bytes)
     throw new GuestflowError(
       'InvalidInput',
-      `the disk of ${ref.name} has ${formatSize(before.bytes)}; it cannot become smaller (${formatSize(bytes)})`,
+      `the disk of ${ref.name} has ${formatSize(before.bytes)}; it cannot become smaller (${formatSize(asked)})`,
       { field: 'disk' },
     );
   const volume = await atRest(env, ref);
@@ -120,11 +127,12 @@ export async function growDisk(env: StepEnv, { ref, bytes }: ResizeInput): Promi
 }
 
 /** Undo of growing: the file system and the volume back to `bytes`, the part that goes wiped. */
-export async function shrinkDisk(env: StepEnv, { ref, bytes }: ResizeInput): Promise<void> {
+export async function shrinkDisk(env: StepEnv, { ref, bytes: asked }: ResizeInput): Promise<void> {
   const {
     host,
     settings: { volumeGroup: vg },
   } = env;
+  const bytes = await inExtents(env, asked);
   const volume = await rootVolume(env, ref);
   const marks = volume.tags.filter((tag) => tag.startsWith(GROWN_TAG));
   if (volume.bytes > bytes) {

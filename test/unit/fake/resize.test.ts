@@ -9,6 +9,7 @@ import { WorkerKilled, type DomainState, type FakeDom0 } from '../../../fake/ind
 import { installClocks, withClock } from '../../faults/clock.ts';
 import { fakeDom0, onVolumes, spec, stepEnv } from './support.ts';
 
+const MiB = 2 ** 20;
 const GiB = 2 ** 30;
 const guest = spec();
 const SMALL = guest.diskBytes;
@@ -81,6 +82,32 @@ describe('a guest that xendomains has started again', () => {
     await shrink();
     expect(root()).toMatchObject({ bytes: SMALL, damaged: false });
     expect(isMarked()).toBe(false);
+  });
+});
+
+describe('a size that is not made of whole extents, as in a volume group whose extents are larger than 4 MiB', () => {
+  const ODD = LARGE - MiB;
+
+  it.each(['lvextend', 'resize2fs'])('is grown to, also by an attempt after one that was killed after %s', async (tool) => {
+    dom0.faults.add({ kind: 'kill-after', match: (call) => call.tool === tool });
+    await expect(grow(dom0.host(), ODD)).rejects.toBeInstanceOf(WorkerKilled);
+    await grow(dom0.host(), ODD);
+    expect(root()).toMatchObject({ bytes: LARGE, damaged: false, residue: [] });
+    expect(fsBytes()).toBe(LARGE);
+    expect(isMarked()).toBe(false);
+  });
+
+  it('is gone back to by the undo of a change that came to no extent', async () => {
+    await grow(dom0.host(), ODD);
+    await grow(dom0.host(), LARGE);
+    await shrinkDisk(stepEnv(dom0.host()), { ref: guest, bytes: ODD });
+    expect(root()).toMatchObject({ bytes: LARGE, damaged: false });
+    expect(fsBytes()).toBe(LARGE);
+  });
+
+  it('is no way to a smaller disk', async () => {
+    await grow(dom0.host(), LARGE);
+    await expect(grow(dom0.host(), LARGE - 4 * MiB)).rejects.toThrow(/it cannot become smaller/);
   });
 });
 
