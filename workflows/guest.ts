@@ -34,6 +34,7 @@ import type {
   OperationResult,
   OrderAnswer,
 } from '../contract/types.ts';
+import { ADJUSTS, CANCEL_IN_UI, CLEANUP_KEEPS, LEAVES_STOPPED, REMOVAL_IS_OVER, UNDELETE_MAY_FAIL } from './guest-patches.ts';
 import { beforeOf, mayRun, whyNotChange } from './guest-rules.ts';
 import { describeGuest, graceLeftMs, notBefore, untilDueMs, withoutSettled, type GuestState } from './guest-state.ts';
 import { rootFailure } from './operation.ts';
@@ -69,21 +70,6 @@ interface Ticket {
 const BACKUPS_KEPT = 30;
 const WARNINGS_KEPT = 20;
 const DAY_MS = 86_400_000;
-/** Marks histories in which a guest that is left stopped is stopped by an operation. */
-const LEAVES_STOPPED = 'guest-left-stopped-by-operation';
-/** Marks histories in which a change of plan that allows no restart was not refused at once. */
-const ADJUSTS = 'guest-changes-plan-without-restart';
-
-/** Marks histories in which an undelete that failed puts the end of the grace period off. */
-const UNDELETE_MAY_FAIL = 'failed-undelete-keeps-the-data';
-/** Marks histories in which a cleanup keeps the backups that the removal before it was to keep. */
-const CLEANUP_KEEPS = 'cleanup-keeps-backups';
-/** Marks histories in which a cancel in the UI is followed by a new run, which hears of the next one. */
-const BEGINS_ANEW = 'begins-anew-after-a-cancel';
-/** Marks histories in which whoever waits for an operation is told how it ended, also after a cancel in the UI. */
-const WAITS_OUT_CANCEL = 'waits-out-a-cancel';
-/** Marks histories in which a removal that failed is forgotten once the guest does something else. */
-const REMOVAL_IS_OVER = 'removal-is-over';
 
 const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, 'KEYWORD');
 
@@ -193,7 +179,7 @@ class Guest {
     const isDone = (): Promise<void> => condition(() => ticket.result !== undefined || ticket.failure !== undefined);
     // A cancel in the UI is for what runs: it ends no wait, neither now nor for what is asked for later.
     await isDone().catch((error: unknown) => {
-      if (!isCancellation(error) || !patched(WAITS_OUT_CANCEL)) throw error;
+      if (!isCancellation(error) || !patched(CANCEL_IN_UI)) throw error;
       return CancellationScope.nonCancellable(isDone);
     });
     if (ticket.result !== undefined) return ticket.result;
@@ -203,7 +189,7 @@ class Guest {
   /** By a cancel in the UI. Temporal passes only the first one on to a run. */
   cancelRun(): void {
     this.cancel();
-    this.isRunUsed = patched(BEGINS_ANEW);
+    this.isRunUsed = patched(CANCEL_IN_UI);
   }
 
   /** It goes on in a new run when it can. */
