@@ -1,8 +1,9 @@
 /** Activities by class of effect, offered to the queues that serve them. */
-import { ActivityFailure, ApplicationFailure, proxyActivities, TimeoutFailure, type ActivityOptions } from '@temporalio/workflow';
+import { proxyActivities, type ActivityOptions } from '@temporalio/workflow';
 import type { BulkActivities, ShortActivities } from '../activities/dom0.ts';
 import type { ControlActivities } from '../activities/control.ts';
 import { CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../contract/names.ts';
+import { inWords, isNotTaken, neverTaken } from './away.ts';
 import {
   HOST_CHANGE,
   HOST_CHANGE_OFFERS,
@@ -24,10 +25,6 @@ interface Subject {
   readonly host: string;
   readonly subject: string;
   readonly onWaiting: OnWaiting;
-}
-
-function notTaken(error: unknown): boolean {
-  return error instanceof ActivityFailure && error.cause instanceof TimeoutFailure && error.cause.timeoutType === 'SCHEDULE_TO_START';
 }
 
 /**
@@ -54,14 +51,9 @@ function patient<T extends object>(options: ActivityOptions, offersOf: () => Off
           onWaiting(undefined);
           return result;
         } catch (error) {
-          if (!notTaken(error)) throw error;
+          if (!isNotTaken(error)) throw inWords(error, host, name);
           onWaiting(`the worker of dom0 ${host} does not answer`);
-          if (offer === count)
-            throw ApplicationFailure.create({
-              type: 'Unreachable',
-              nonRetryable: true,
-              message: `the worker of dom0 ${host} did not take the step ${name} within ${String(Math.ceil((count * eachMs) / 60_000))} minutes: is guestflow-dom0.service running there?`,
-            });
+          if (offer === count) throw neverTaken(host, name, count * eachMs);
         }
       }
     };
