@@ -61,7 +61,7 @@ export async function takeBackup(env: StepEnv, ref: GuestRef): Promise<BackupRec
   if (left !== undefined) mustOwn(volumeOwner(left), ref, `volume ${vg}/${names.snapshot}`);
   const directory = await ensureBackupDirectory(env, ref);
   await removeSnapshot(env, ref);
-  const takenAt = new Date();
+  const takenAt = await freeSecond(env, directory);
   const id = backupId(takenAt);
   env.progress(`snapshot of ${origin.name}`);
   try {
@@ -112,6 +112,13 @@ export async function takeBackup(env: StepEnv, ref: GuestRef): Promise<BackupRec
   } finally {
     await removeSnapshot(env, ref);
   }
+}
+
+/** Now, or the next second of which there is no backup: the same one may come twice, when dom0's clock was set back. */
+async function freeSecond({ host: { files } }: StepEnv, directory: string): Promise<Date> {
+  let at = new Date();
+  while ((await files.info(`${directory}/${backupId(at)}.json`)) !== undefined) at = new Date(at.getTime() + 1_000);
+  return at;
 }
 
 /** The directory of a guest's backups, ours by its marker, rid of what killed attempts left. */

@@ -1,9 +1,9 @@
 /** A guest's volumes, from when they are made until they are wiped: what is left by tools that were killed, and what is not ours to touch. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createSnapshot, createVolume, listVolumes, tagVolume } from '../../../activities/host/lvm.ts';
 import { UNFINISHED_TAG, volumeTags } from '../../../activities/marks.ts';
 import { makeVolumes } from '../../../activities/steps/lvm-migration.ts';
-import { takeBackup } from '../../../activities/steps/nightly-backup.ts';
+import { listBackups, takeBackup } from '../../../activities/steps/nightly-backup.ts';
 import { retireVolumes, reviveVolumes } from '../../../activities/steps/retire.ts';
 import { removeSnapshot, removeVolumes } from '../../../activities/steps/undo.ts';
 import type { StepEnv } from '../../../activities/step.ts';
@@ -128,6 +128,19 @@ describe('a tool of LVM that was killed in the middle', () => {
     await killedIn('lvremove', 1, () => takeBackup(env, ref));
     expect((await takeBackup(env, ref)).bytes).toBeGreaterThan(0);
     expect(dom0.snapshot().volumes.filter(({ state }) => state !== undefined)).toEqual([]);
+  });
+
+  test('a backup never takes the place of another, though dom0 has the same time again, as after its clock was set back', async () => {
+    await bothVolumes();
+    vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-03-01T02:00:00.700Z') });
+    try {
+      const ids: string[] = [];
+      for (let taken = 0; taken < 3; taken += 1) ids.push((await takeBackup(env, ref)).id);
+      expect(ids).toEqual(['20260301T020000Z', '20260301T020001Z', '20260301T020002Z']);
+      expect((await listBackups(env, 'g')).map(({ id }) => id)).toEqual(ids);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('an origin is resumed even when nothing of its snapshot is left', async () => {
