@@ -21,8 +21,8 @@ const LIFE = ['backup', 'stop and start', 'suspend and resume', 'change of plan'
 /** The plan that a guest changes to, and back from: it differs in memory only. */
 const OTHER_PLAN = { name: 'medium', moreMiB: 64 } as const;
 const MOST_GUESTS = 2;
-/** A fault comes within this long after what it is to disturb has begun: about as long as an order takes. */
-const LATEST_FAULT_MS = 180_000;
+/** A fault comes within this long after what it is to disturb has begun: about as long as that takes. */
+const LATEST_FAULT_MS = { order: 180_000, life: 30_000 } as const;
 
 interface Round {
   readonly what: string;
@@ -79,7 +79,9 @@ class Soak {
     const toldBroken = (error: unknown): void => {
       broken.push(messageOf(error));
     };
-    const breaking = (kind.startsWith('order ') ? Promise.resolve() : this.breakThings(faults, over.signal)).catch(toldBroken);
+    const breaking = (
+      kind.startsWith('order ') ? Promise.resolve() : this.breakThings(faults, LATEST_FAULT_MS[isOrder ? 'order' : 'life'], over.signal)
+    ).catch(toldBroken);
     const { came, wrong } = await (isOrder ? this.make(order, kind) : this.live(order, kind)).catch((error: unknown): Outcome => {
       toldBroken(error);
       return { came: 'broken off', wrong: [] };
@@ -95,10 +97,10 @@ class Soak {
     };
   }
 
-  private async breakThings(told: string[], signal: AbortSignal): Promise<void> {
+  private async breakThings(told: string[], latestMs: number, signal: AbortSignal): Promise<void> {
     const plan = Array.from({ length: 1 + Math.floor(this.random() * 2) }, () => ({
       fault: pick(this.random, Object.keys(FAULTS) as FaultName[]),
-      afterMs: Math.round(this.random() * LATEST_FAULT_MS),
+      afterMs: Math.round(this.random() * latestMs),
     }));
     for (const { fault, afterMs } of plan) {
       await sleep(afterMs, undefined, { signal }).catch(() => undefined);
