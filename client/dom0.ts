@@ -47,6 +47,11 @@ type Dom0Workflow = (initial: Dom0State) => Promise<unknown>;
  * work for a minute and a half is taken.
  */
 export async function registerDom0(client: Client, facts: Dom0Facts): Promise<void> {
+  // A worker has no session, whose calls send again what was lost.
+  await untilTaken(() => registerAndJoin(client, facts));
+}
+
+async function registerAndJoin(client: Client, facts: Dom0Facts): Promise<void> {
   try {
     await register(client, facts);
   } catch (error) {
@@ -92,19 +97,17 @@ function whyNotThisMachine({ host, machine }: Dom0Facts, registered: string): Gu
 }
 
 async function register(client: Client, facts: Registration): Promise<void> {
-  const send = (): Promise<undefined> =>
-    client.workflow.executeUpdateWithStart<Dom0Workflow, undefined, [Registration]>(DOM0_UPDATES.register, {
-      args: [facts],
-      startWorkflowOperation: new WithStartWorkflowOperation<Dom0Workflow>(WORKFLOWS.dom0, {
-        workflowId: dom0WorkflowId(facts.host),
-        taskQueue: CONTROL_QUEUE,
-        args: [{ host: facts.host, drained: false, promised: [] }],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-        typedSearchAttributes: [{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: facts.host }],
-        staticSummary: `dom0 ${facts.host}: its ledger`,
-      }),
-    });
-  await untilTaken(send);
+  await client.workflow.executeUpdateWithStart<Dom0Workflow, undefined, [Registration]>(DOM0_UPDATES.register, {
+    args: [facts],
+    startWorkflowOperation: new WithStartWorkflowOperation<Dom0Workflow>(WORKFLOWS.dom0, {
+      workflowId: dom0WorkflowId(facts.host),
+      taskQueue: CONTROL_QUEUE,
+      args: [{ host: facts.host, drained: false, promised: [] }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      typedSearchAttributes: [{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: facts.host }],
+      staticSummary: `dom0 ${facts.host}: its ledger`,
+    }),
+  });
 }
 
 /** A dom0's ledger. */

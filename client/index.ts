@@ -1,7 +1,6 @@
 /** The client library: what starts and watches work. The command line is thin over it, and scripts can import it. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { WorkflowUpdateHandle } from '@temporalio/client';
 import type { Capacity, LedgerAudit, NetworkState } from '../contract/capacity-types.ts';
 import { GuestflowError, isErrorType } from '../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../contract/names.ts';
@@ -28,6 +27,7 @@ import {
 } from './dom0.ts';
 import { listDom0s, listGuests, type GuestRow, type ListFilter } from './listing.ts';
 import { addNetwork, listNetworks, readNetwork, type NetworkOrder } from './networks.ts';
+import { startOperation } from './operations.ts';
 import { placeOrder } from './orders.ts';
 import { placeAndReserve, type OrderToReserve, type PlaceOptions } from './placement.ts';
 import { isSettled, readProgress, readStatus, type GuestProgress } from './progress.ts';
@@ -223,15 +223,12 @@ async function operate(
   { id, ...wish }: OperateOptions = {},
 ): Promise<OperationResult> {
   const request: OperationRequest = { kind, id: id ?? `${kind}-${randomBytes(6).toString('hex')}`, ...wish };
-  const handle = session.client.workflow.getHandle(guestWorkflowId(name));
-  const start = (): Promise<WorkflowUpdateHandle<OperationResult>> =>
-    handle.startUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, {
-      args: [request],
-      updateId: request.id,
-      waitForStage: 'ACCEPTED',
-    });
-  // In one call: that it was lost is known by its result.
-  const perform = async (): Promise<OperationResult> => (await session.connection.withDeadline(Date.now() + ANSWER_MS, start)).result();
+  const { client, connection } = session;
+  // In one call: only its result says that it was lost.
+  const perform = async (): Promise<OperationResult> => {
+    const taken = await connection.withDeadline(Date.now() + ANSWER_MS, () => startOperation(client, name, request));
+    return taken.result();
+  };
   return session.call(`guest ${name}`, perform, Number.POSITIVE_INFINITY);
 }
 

@@ -6,7 +6,6 @@ import { formatCidr, parseCidr } from '../contract/ipv4.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, dom0WorkflowId, NETWORK_UPDATES, networkWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
 import { whenKnown } from './known.ts';
 import { readLedger } from './ledgers.ts';
-import { untilTaken } from './lost-updates.ts';
 import type { Session } from './session.ts';
 
 type NetworkWorkflow = (input: { cidr: string; gateway: string }) => Promise<unknown>;
@@ -32,18 +31,16 @@ function nameOf(cidr: string): string {
  */
 export async function joinNetwork(client: Client, cidr: string, join: NetworkJoin): Promise<void> {
   const id = nameOf(cidr);
-  const send = (): Promise<undefined> =>
-    client.workflow.executeUpdateWithStart<NetworkWorkflow, undefined, [NetworkJoin]>(NETWORK_UPDATES.join, {
-      args: [join],
-      startWorkflowOperation: new WithStartWorkflowOperation<NetworkWorkflow>(WORKFLOWS.network, {
-        workflowId: networkWorkflowId(id),
-        taskQueue: CONTROL_QUEUE,
-        args: [{ cidr: id, gateway: join.gateway }],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-        staticSummary: `network ${id}: its leases`,
-      }),
-    });
-  await untilTaken(send);
+  await client.workflow.executeUpdateWithStart<NetworkWorkflow, undefined, [NetworkJoin]>(NETWORK_UPDATES.join, {
+    args: [join],
+    startWorkflowOperation: new WithStartWorkflowOperation<NetworkWorkflow>(WORKFLOWS.network, {
+      workflowId: networkWorkflowId(id),
+      taskQueue: CONTROL_QUEUE,
+      args: [{ cidr: id, gateway: join.gateway }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      staticSummary: `network ${id}: its leases`,
+    }),
+  });
 }
 
 /** Adds a network beside those of the dom0s' settings, or changes one; the dom0s that are named reach it from now on. */

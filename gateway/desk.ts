@@ -2,13 +2,13 @@
 import { WorkflowUpdateFailedError, type WorkflowUpdateHandle } from '@temporalio/client';
 import type { GuestDesk, OrderToPlace } from '../activities/billing.ts';
 import { toGuestflowError } from '../client/failures.ts';
+import { startOperation } from '../client/operations.ts';
 import { placeOrder } from '../client/orders.ts';
 import { placeAndReserve } from '../client/placement.ts';
 import { readStatus } from '../client/progress.ts';
 import type { Session } from '../client/session.ts';
 import { hostnameWorkflowId, type GuestView, type OperationOutcome } from '../contract/billing-types.ts';
 import { GuestflowError, isLostUpdate, type ErrorType } from '../contract/errors.ts';
-import { GUEST_UPDATES, guestWorkflowId } from '../contract/names.ts';
 import type { GuestStatus, OperationRequest, OperationResult } from '../contract/types.ts';
 
 /** Chooses the dom0 of an order. */
@@ -64,15 +64,8 @@ async function place(session: Session, order: OrderToPlace, chooseDom0: ChooseDo
  * @param waitMs how long its end is waited for
  */
 export async function operate(session: Session, guest: string, request: OperationRequest, waitMs = WAIT_MS): Promise<OperationOutcome> {
-  const handle = session.client.workflow.getHandle(guestWorkflowId(guest));
   try {
-    const taken = await session.call(`guest ${guest}`, () =>
-      handle.startUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate, {
-        args: [request],
-        updateId: request.id,
-        waitForStage: 'ACCEPTED',
-      }),
-    );
+    const taken = await session.call(`guest ${guest}`, () => startOperation(session.client, guest, request));
     const ended = await session
       .call(`guest ${guest}`, () => outcomeOf(taken), waitMs)
       // No answer in that time. An operation that has ended as `Unreachable` (its dom0 was away) is another matter: it has ended.

@@ -176,11 +176,11 @@ class Guest {
   private async operate(request: OperationRequest): Promise<OperationResult> {
     const ticket: Ticket = { request };
     this.queue.push(ticket);
-    const isDone = (): Promise<void> => condition(() => ticket.result !== undefined || ticket.failure !== undefined);
+    const ended = (): Promise<void> => condition(() => ticket.result !== undefined || ticket.failure !== undefined);
     // A cancel in the UI is for what runs: it ends no wait, neither now nor for what is asked for later.
-    await isDone().catch((error: unknown) => {
+    await ended().catch((error: unknown) => {
       if (!isCancellation(error) || !patched(CANCEL_IN_UI)) throw error;
-      return CancellationScope.nonCancellable(isDone);
+      return CancellationScope.nonCancellable(ended);
     });
     if (ticket.result !== undefined) return ticket.result;
     throw ticket.failure ?? refuse('ToolFailed', 'the operation ended without a result');

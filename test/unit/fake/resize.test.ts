@@ -5,12 +5,11 @@ import { createDomain, findDomain } from '../../../activities/host/xl.ts';
 import { enableAutostart } from '../../../activities/steps/autostart.ts';
 import { bootGuest, stopGuest } from '../../../activities/steps/boot.ts';
 import { growDisk, shrinkDisk } from '../../../activities/steps/resize-disk.ts';
+import { GiB, MiB } from '../../../contract/sizes.ts';
 import { WorkerKilled, type DomainState, type FakeDom0 } from '../../../fake/index.ts';
 import { installClocks, withClock } from '../../faults/clock.ts';
 import { fakeDom0, onVolumes, spec, stepEnv } from './support.ts';
 
-const MiB = 2 ** 20;
-const GiB = 2 ** 30;
 const guest = spec();
 const SMALL = guest.diskBytes;
 const LARGE = SMALL + GiB;
