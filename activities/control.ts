@@ -36,6 +36,7 @@ import {
   type Reservation,
   type ReserveRequest,
 } from '../contract/types.ts';
+import { amountsOf } from '../contract/overhead.ts';
 import { Turns, UPDATES_AT_ONCE } from '../contract/turns.ts';
 import { createLeases } from './leases.ts';
 import { isMissing, unwrapped } from './refusals.ts';
@@ -63,15 +64,9 @@ export interface Claim {
   readonly takes?: Amounts & { readonly plan: string; readonly customer?: string };
 }
 
-function takenBy({
-  memoryBytes,
-  vcpus,
-  diskBytes,
-  swapBytes,
-  plan,
-  customer,
-}: Pick<GuestOrder, 'memoryBytes' | 'vcpus' | 'diskBytes' | 'swapBytes' | 'plan' | 'customer'>): NonNullable<Claim['takes']> {
-  return { memoryBytes, vcpus, diskBytes: diskBytes + swapBytes, plan, ...(customer === undefined ? {} : { customer }) };
+function takenBy(guest: Parameters<typeof amountsOf>[0] & Pick<GuestOrder, 'plan' | 'customer'>): NonNullable<Claim['takes']> {
+  const { plan, customer } = guest;
+  return { ...amountsOf(guest), plan, ...(customer === undefined ? {} : { customer }) };
 }
 
 async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {

@@ -1,5 +1,6 @@
 /** Placement: chooses the dom0 of an order that names none, and reserves there; no global lock, each dom0's ledger decides for itself. */
 import { GuestflowError } from '../contract/errors.ts';
+import { amountsOf } from '../contract/overhead.ts';
 import type { GuestOrder, ReserveRequest } from '../contract/types.ts';
 import { readLedgers, reserveOn } from './ledgers.ts';
 import { readStatus } from './progress.ts';
@@ -15,7 +16,7 @@ export interface PlaceOptions {
 }
 
 /** What placement looks at. */
-export type OrderToReserve = Pick<GuestOrder, 'name' | 'order' | 'plan' | 'memoryBytes' | 'vcpus' | 'diskBytes' | 'swapBytes' | 'customer'>;
+export type OrderToReserve = Pick<GuestOrder, 'name' | 'order' | 'plan' | 'customer'> & Parameters<typeof amountsOf>[0];
 
 /**
  * Chooses a dom0 and reserves the order's part of it, in the name of guest and order: the provisioning that follows finds it reserved. The
@@ -25,7 +26,7 @@ export type OrderToReserve = Pick<GuestOrder, 'name' | 'order' | 'plan' | 'memor
  * @throws GuestflowError NoCapacity with what is short on each dom0, before anything was made; NotOurs; Unreachable
  */
 export async function placeAndReserve(session: Session, order: OrderToReserve, options: PlaceOptions = {}): Promise<string> {
-  const { name, memoryBytes, vcpus, plan } = order;
+  const { name, plan } = order;
   const known = await hostOfGuest(session, name);
   if (known !== undefined) return known;
   const seen = await readLedgers(session);
@@ -38,7 +39,7 @@ export async function placeAndReserve(session: Session, order: OrderToReserve, o
   if (own !== undefined) return own.capacity.host;
   const { hosts, refused } = rank(
     seen.map(({ capacity }) => capacity),
-    { guest: name, plan, memoryBytes, vcpus, diskBytes: order.diskBytes + order.swapBytes },
+    { guest: name, plan, ...amountsOf(order) },
     options.strategy ?? configuredStrategy(),
   );
   const reasons = [...refused];
@@ -67,16 +68,15 @@ async function hostOfGuest(session: Session, name: string): Promise<string | und
 async function tryReserve(
   session: Session,
   host: string,
-  { name, order, plan, customer, memoryBytes, vcpus, diskBytes, swapBytes }: OrderToReserve,
+  wanted: OrderToReserve,
   apart: boolean,
 ): Promise<{ field: string; message: string } | undefined> {
+  const { name, order, plan, customer } = wanted;
   const request: ReserveRequest = {
     guest: name,
     order,
     plan,
-    memoryBytes,
-    vcpus,
-    diskBytes: diskBytes + swapBytes,
+    ...amountsOf(wanted),
     ...(customer === undefined ? {} : { customer }),
     ...(apart ? { apart } : {}),
   };

@@ -3,6 +3,8 @@
 /** What a guest takes of a dom0. */
 export interface Amounts {
   readonly memoryBytes: number;
+  /** What Xen needs for its domain beside that. Default: 0. */
+  readonly overheadBytes?: number;
   readonly vcpus: number;
   readonly diskBytes: number;
 }

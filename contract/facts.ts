@@ -1,6 +1,7 @@
 /** Checks an order against what a dom0 has, without a server: what `provision --check --facts FILE` does. */
 import { z } from 'zod';
 import { formatCidr, networkOf, parseCidr, parseIpv4, prefixOfNetmask, whyNotHostIn } from './ipv4.ts';
+import { amountsOf, xenMemoryOf } from './overhead.ts';
 import type { UnplacedOrder } from './order.ts';
 import { problemsError, problemsOf, type Problem } from './problems.ts';
 import { formatSize } from './sizes.ts';
@@ -59,15 +60,15 @@ function capacityProblems(order: UnplacedOrder, facts: CheckedFacts): Problem[] 
   // A guest that is there already has its memory and its disks: the order is one that is being repeated.
   if (facts.domains.some(({ name }) => name === order.name)) return [];
   const problems: Problem[] = [];
-  const short = (field: string, wanted: number, free: number, where: string): void => {
+  const short = (field: string, wanted: number, free: number, where: string, said = wanted): void => {
     if (wanted > free)
       problems.push({
         field,
-        value: formatSize(wanted),
+        value: formatSize(said),
         reason: `does not fit: ${where} has ${formatSize(free)} free, ${formatSize(wanted - free)} too little`,
       });
   };
-  short('memory', order.memoryBytes, facts.memoryFreeBytes, `dom0 ${facts.host}`);
+  short('memory', xenMemoryOf(amountsOf(order)), facts.memoryFreeBytes, `dom0 ${facts.host}`, order.memoryBytes);
   short('disk', order.diskBytes + order.swapBytes, facts.volumeGroupFreeBytes, `volume group ${facts.volumeGroup}`);
   if (order.image === 'full') short('disk', order.diskBytes + order.swapBytes, facts.imageDirFreeBytes, 'the directory of images');
   if (order.vcpus > facts.cpus)

@@ -1,5 +1,6 @@
 /** Whether something fits on a dom0, and in words what is short, and by how much. Pure; for the ledger and for placement. */
 import type { Amounts, Capacity } from './capacity-types.ts';
+import { xenMemoryOf } from './overhead.ts';
 import { formatSize } from './sizes.ts';
 
 /** What is short, all of it in one message; undefined when it fits. A dom0 that has not registered has no capacity to tell of. */
@@ -10,16 +11,21 @@ export function shortageOf(
   if (sellable === undefined || free === undefined) return undefined;
   const size = (bytes: number): string => (bytes <= 0 ? 'nothing' : formatSize(bytes));
   const rows = [
-    { field: 'memory', asked: asked.memoryBytes, free: free.memoryBytes, all: sellable.memoryBytes, say: size },
+    { field: 'memory', asked: xenMemoryOf(asked), free: free.memoryBytes, all: sellable.memoryBytes, say: size },
     { field: 'vcpus', asked: asked.vcpus, free: free.vcpus, all: sellable.vcpus, say: (count: number) => String(Math.max(0, count)) },
     { field: 'disk', asked: asked.diskBytes, free: free.diskBytes, all: sellable.diskBytes, say: size },
   ];
   const short = rows.filter((row) => row.asked > row.free);
   const [first] = short;
   if (first === undefined) return undefined;
+  const { memoryBytes, overheadBytes = 0 } = asked;
+  const wanted = ({ field, say, asked: all }: (typeof rows)[number]): string =>
+    field === 'memory' && overheadBytes > 0
+      ? `${size(memoryBytes)} asked for and ${size(overheadBytes)} that Xen needs for it`
+      : `${say(all)} asked for`;
   const words = short.map(
     (row) =>
-      `${row.field} is ${row.say(row.asked - Math.max(0, row.free))} short (${row.say(row.asked)} asked for, ${row.say(row.free)} free of ${row.say(row.all)})`,
+      `${row.field} is ${row.say(row.asked - Math.max(0, row.free))} short (${wanted(row)}, ${row.say(row.free)} free of ${row.say(row.all)})`,
   );
   return { field: first.field, message: `dom0 ${host} cannot take ${asked.guest}: ${words.join('; ')}` };
 }

@@ -121,7 +121,8 @@ export class Machine {
   }
 
   freeMemoryMiB(): number {
-    return this.options.memoryMiB - DOM0_MEMORY_MIB - this.state.domains.reduce((sum, domain) => sum + domain.memoryMiB, 0);
+    const taken = this.state.domains.reduce((sum, domain) => sum + domain.memoryMiB + (domain.pagingMiB ?? 0), 0);
+    return this.options.memoryMiB - DOM0_MEMORY_MIB - taken;
   }
 
   domainById(id: number): FakeDomain | undefined {

@@ -66,6 +66,8 @@ export interface FakeDomain {
   vcpus: number;
   /** What it was started with room for. Default: no more than it has. */
   maxMemoryMiB?: number;
+  /** What Xen takes for it beside its memory. Default: nothing that counts. */
+  pagingMiB?: number;
   maxVcpus?: number;
   disks: FakeDisk[];
   rootDisk?: string;

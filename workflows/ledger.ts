@@ -1,6 +1,7 @@
 /** What of a dom0 may be sold, and what is promised to whom: pure, so that it can be tested as a table. */
 import { DEFAULT_POLICY, type Amounts, type Capacity, type Holding } from '../contract/capacity-types.ts';
 import type { Dom0Facts, Dom0State, ReserveRequest } from '../contract/types.ts';
+import { xenMemoryOf } from '../contract/overhead.ts';
 import { shortageOf } from '../contract/shortage.ts';
 import { MiB } from '../contract/sizes.ts';
 
@@ -31,13 +32,15 @@ export function reserve(state: Dom0State, request: ReserveRequest, now: string):
 /** A guest that is promised something else keeps what it had if that cannot be. */
 function changed(state: Dom0State, own: Promised, request: ReserveRequest): { readonly promise: Promised } | Refusal {
   const others = { ...state, promised: state.promised.filter((promise) => promise !== own) };
-  const isMore = request.memoryBytes > own.memoryBytes || request.diskBytes > own.diskBytes || request.vcpus > own.vcpus;
+  const isMore = xenMemoryOf(request) > xenMemoryOf(own) || request.diskBytes > own.diskBytes || request.vcpus > own.vcpus;
   const refusal = (request.plan === own.plan ? undefined : planRefusal(state, request)) ?? (isMore ? shortage(others, request) : undefined);
   return refusal ?? { promise: withAmounts(own, request) };
 }
 
-function withAmounts(own: Promised, { memoryBytes, vcpus, diskBytes, plan }: ReserveRequest): Promised {
-  return { ...own, memoryBytes, vcpus, diskBytes, ...(plan === undefined ? {} : { plan }) };
+function withAmounts({ overheadBytes: _former, ...own }: Promised, request: ReserveRequest): Promised {
+  const { memoryBytes, overheadBytes, vcpus, diskBytes, plan } = request;
+  const more = { ...(overheadBytes === undefined ? {} : { overheadBytes }), ...(plan === undefined ? {} : { plan }) };
+  return { ...own, memoryBytes, vcpus, diskBytes, ...more };
 }
 
 /** The ledger without this order's promise. What it had on the dom0 has gone before: that is not counted until the next audit sees it. */
@@ -69,12 +72,13 @@ function customerRefusal({ host, promised }: Dom0State, { guest, customer, apart
       };
 }
 
-/** What the policy lets be sold in all: what dom0 and Xen take themselves is no part of it. */
+/** What the policy lets be sold in all: what dom0 and Xen take themselves is no part of it; what Xen takes for our guests is sold with them. */
 export function sellableOf(facts: Dom0Facts): Amounts {
   const { oversell, reserve: kept } = facts.policy ?? DEFAULT_POLICY;
   const domains = facts.domains.reduce((sum, { memoryMiB }) => sum + memoryMiB * MiB, 0);
   const dom0 = facts.domains.filter(({ id }) => id === 0).reduce((sum, { memoryMiB }) => sum + memoryMiB * MiB, 0);
-  const xen = Math.max(0, facts.memoryBytes - facts.memoryFreeBytes - domains);
+  const forGuests = (facts.holdings ?? []).reduce((sum, { overheadBytes = 0 }) => sum + overheadBytes, 0);
+  const xen = Math.max(0, facts.memoryBytes - facts.memoryFreeBytes - domains - forGuests);
   const times = (ratio: number, amount: number): number => Math.floor(ratio * Math.max(0, amount));
   return {
     memoryBytes: times(oversell.memory, facts.memoryBytes - dom0 - xen - kept.memoryBytes),
@@ -86,7 +90,7 @@ export function sellableOf(facts: Dom0Facts): Amounts {
 function sumOf(all: readonly Amounts[]): Amounts {
   const sum = (of: (amounts: Amounts) => number): number => all.reduce((total, amounts) => total + of(amounts), 0);
   return {
-    memoryBytes: sum(({ memoryBytes }) => memoryBytes),
+    memoryBytes: sum(xenMemoryOf),
     vcpus: sum(({ vcpus }) => vcpus),
     diskBytes: sum(({ diskBytes }) => diskBytes),
   };

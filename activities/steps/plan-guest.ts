@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import type { GuestNetwork, GuestOrder, GuestSpec, Reservation } from '../../contract/types.ts';
 import { GuestflowError } from '../../contract/errors.ts';
+import { amountsOf, xenMemoryOf } from '../../contract/overhead.ts';
 import { formatSize, GiB, MiB } from '../../contract/sizes.ts';
 import { parseCfg, showCfg } from '../../xlcfg/index.ts';
 import { freeLoopDevices } from '../host/loop.ts';
@@ -87,11 +88,11 @@ async function mustFit(env: StepEnv, order: GuestOrder): Promise<void> {
   // An attempt that came further has taken its part already.
   if ((await findDomain(host, order.name)) === undefined) {
     const { freeMemoryMiB } = await hostInfo(host);
-    const shortMiB = order.memoryBytes / MiB - freeMemoryMiB;
+    const shortMiB = xenMemoryOf(amountsOf(order)) / MiB - freeMemoryMiB;
     if (shortMiB > 0)
       throw new GuestflowError(
         'NoCapacity',
-        `dom0 ${settings.host} has ${String(freeMemoryMiB)} MiB of memory free, ${String(shortMiB)} MiB too little for ${order.name}`,
+        `dom0 ${settings.host} has ${String(freeMemoryMiB)} MiB of memory free, ${String(shortMiB)} MiB too little for ${order.name} and what Xen needs for it`,
         { field: 'memory', value: formatSize(order.memoryBytes) },
       );
   }

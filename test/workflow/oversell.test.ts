@@ -10,6 +10,7 @@ import { placeAndReserve } from '../../client/placement.ts';
 import { readNetwork } from '../../client/networks.ts';
 import { DEFAULT_POLICY, type NetworkAccess } from '../../contract/capacity-types.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES } from '../../contract/names.ts';
+import { amountsOf, xenMemoryOf } from '../../contract/overhead.ts';
 import type { Dom0Facts, Dom0State, GuestOrder, MarkedThing, Reservation } from '../../contract/types.ts';
 import { macFrom } from '../../workflows/lease-names.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
@@ -17,14 +18,17 @@ import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.t
 const GiB = 2 ** 30;
 const CIDR = '198.51.100.0/24';
 
+/** What a PV guest of one GiB takes of its dom0's memory. */
+const EACH = xenMemoryOf(amountsOf({ type: 'pv', memoryBytes: GiB, vcpus: 1, diskBytes: GiB, swapBytes: GiB }));
+
 /** A dom0 with room for so many guests of one GiB. */
 function facts(host: string, guests: number): Dom0Facts {
   return {
     host,
     seenAt: '2026-01-01T00:00:00.000Z',
     xenVersion: '4.17.7',
-    memoryBytes: guests * GiB,
-    memoryFreeBytes: guests * GiB,
+    memoryBytes: guests * EACH,
+    memoryFreeBytes: guests * EACH,
     cpus: 512,
     volumeGroup: 'vg01',
     volumeGroupBytes: 2 ** 50,
@@ -122,7 +126,9 @@ describe('200 orders at once for 100 places', () => {
         .map((error) => error.message)
         .filter(
           (message) =>
-            !/no dom0 can take guest shop\d+: .*memory is 1 GiB short \(1 GiB asked for, nothing free of \d+ GiB\)/.test(message),
+            !/no dom0 can take guest shop\d+: .*memory is 1\.0 GiB short \(1 GiB asked for and 2 MiB that Xen needs for it, nothing free of [\d.]+ GiB\)/.test(
+              message,
+            ),
         ),
     ).toEqual([]);
     expect(sold).toHaveLength(100);
@@ -229,7 +235,7 @@ describe('an audit', () => {
     });
     await expect(activities.reserve(order('large', { dom0: DOM0, memoryBytes: 6 * GiB }))).rejects.toMatchObject({
       type: 'NoCapacity',
-      message: expect.stringContaining('memory is 1 GiB short') as string,
+      message: expect.stringContaining('memory is 1008 MiB short') as string,
     });
     // A dom0 that has just registered is listed a moment later.
     await vi.waitFor(
@@ -237,7 +243,7 @@ describe('an audit', () => {
         expect(placeAndReserve(session, order('large2', { memoryBytes: 60 * GiB }))).rejects.toMatchObject({
           type: 'NoCapacity',
           message: expect.stringContaining(
-            'dom0 xen1 cannot take large2: memory is 55 GiB short (60 GiB asked for, 5 GiB free of 10 GiB)',
+            'dom0 xen1 cannot take large2: memory is 55.0 GiB short (60 GiB asked for and 2 MiB that Xen needs for it, 5.0 GiB free of 10.0 GiB)',
           ) as string,
         }),
       { timeout: 20_000, interval: 500 },

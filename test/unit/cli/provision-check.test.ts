@@ -17,7 +17,7 @@ const FACTS = {
   seenAt: '',
   xenVersion: '4.17',
   memoryBytes: 2 ** 32,
-  memoryFreeBytes: 2 ** 28,
+  memoryFreeBytes: 2 ** 28 + 2 ** 21,
   cpus: 2,
   volumeGroup: 'vg01',
   volumeGroupBytes: 2 ** 33,

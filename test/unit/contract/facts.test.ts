@@ -7,7 +7,7 @@ import { loadPlans, type Plans } from '../../../contract/plans.ts';
 const GiB = 2 ** 30;
 const FACTS: CheckedFacts = {
   host: 'xen1',
-  memoryFreeBytes: GiB,
+  memoryFreeBytes: GiB + 2 * 2 ** 20,
   cpus: 4,
   volumeGroup: 'vg01',
   volumeGroupFreeBytes: 10 * GiB,
@@ -43,7 +43,7 @@ describe('an order against the facts of a dom0', () => {
   });
 
   it.each([
-    [{ memory: '2GiB' }, 'memory', /1 GiB free, 1 GiB too little/],
+    [{ memory: '2GiB' }, 'memory', /1\.0 GiB free, 1 GiB too little/],
     [{ disk: '10Gb' }, 'disk', /vg01 has 10 GiB free, 128 MiB too little/],
     [{ vcpus: 5 }, 'vcpus', /4 cpus/],
   ])('%j is refused for what is short', (raw, field, reason) => {
