@@ -37,6 +37,8 @@ export async function up(io: Io, options: LabUpOptions): Promise<undefined> {
       ...placeOf(options),
       temporalPort: options.temporalPort ?? DEFAULT_TEMPORAL_PORT,
       keep: options.keep ?? false,
+      release: options.release,
+      dists: options.dist,
       ...(options.accel === undefined ? {} : { accel: options.accel }),
       ...(options.worker === false ? {} : { packageFile: workerPackage }),
       onProgress: tell(io),
@@ -48,11 +50,11 @@ export async function up(io: Io, options: LabUpOptions): Promise<undefined> {
     takeBack();
   }
   const seconds = Math.round((performance.now() - started) / 100) / 10;
-  const { name, dom0Name, origin, sshConfigFile, sshPort } = lab;
-  if (options.json === true) printJson(io, { name, dom0: dom0Name, origin, seconds, sshConfigFile, sshPort });
+  const { name, release, dom0Name, origin, sshConfigFile, sshPort } = lab;
+  if (options.json === true) printJson(io, { name, release, dom0: dom0Name, origin, seconds, sshConfigFile, sshPort });
   else
     printFacts(io, [
-      ['lab', `${name}, ${origin} in ${String(seconds)} s`],
+      ['lab', `${name} (${release}), ${origin} in ${String(seconds)} s`],
       ['dom0', dom0Name],
       ['log in', `ssh -F ${sshConfigFile} dom0`],
       ['or', 'guestflow lab exec -- xl list'],
@@ -77,6 +79,8 @@ function statusFacts(found: LabStatus): [string, string | undefined][] {
     ['lab', found.name],
     ['state', states[found.state]],
     ['dom0', found.dom0Name],
+    ['release', found.release],
+    ['guests of', found.dists?.join(', ')],
     ['since', found.startedAt],
     ['log in', found.state === 'running' ? `ssh -F ${String(found.sshConfigFile)} dom0` : undefined],
     ['temporal', found.temporalPort === undefined ? undefined : `127.0.0.1:${String(found.temporalPort)}`],

@@ -2,31 +2,31 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 
-/** The Debian release the lab is built from. */
-export const RELEASE = 'bookworm';
+import type { Release } from './releases.ts';
 
-/** One line of a sources.list that serves what the lab needs. */
+/** One line of a sources.list that serves Debian's main component. */
 export interface AptSource {
   readonly uri: string;
   readonly suite: string;
 }
 
-const WANTED = new Set([RELEASE, `${RELEASE}-security`]);
+/** A release and its security updates, by code name or by age; other suites (`-updates`, other projects' own) are none of the lab's. */
+const SUITE = /^(bullseye|bookworm|trixie|forky|sid|oldoldstable|oldstable|stable|testing|unstable)(-security)?$/;
 const COMPONENT = 'main';
 
-/** Sources of one-line style (`deb [options] URI suite component…`) that serve the release's main component. */
+/** Sources of one-line style (`deb [options] URI suite component…`) that serve Debian's main component. */
 export function parseOneLine(text: string): AptSource[] {
   const found: AptSource[] = [];
   for (const line of text.split(/\r?\n/)) {
     const match = /^\s*deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)\s+([^#]*)/.exec(line);
     const [, uri, suite, components] = match ?? [];
     if (uri === undefined || suite === undefined || components === undefined) continue;
-    if (WANTED.has(suite) && components.trim().split(/\s+/).includes(COMPONENT)) found.push({ uri, suite });
+    if (SUITE.test(suite) && components.trim().split(/\s+/).includes(COMPONENT)) found.push({ uri, suite });
   }
   return found;
 }
 
-/** Sources of deb822 style (paragraphs of fields) that serve the release's main component. */
+/** Sources of deb822 style (paragraphs of fields) that serve Debian's main component. */
 export function parseDeb822(text: string): AptSource[] {
   const found: AptSource[] = [];
   const withoutComments = text
@@ -44,17 +44,13 @@ export function parseDeb822(text: string): AptSource[] {
     const words = (field: string): string[] => (fields.get(field) ?? '').split(/\s+/).filter((word) => word !== '');
     if (!words('types').includes('deb') || words('enabled').some((word) => /^(no|false|0)$/i.test(word))) continue;
     if (!words('components').includes(COMPONENT)) continue;
-    for (const suite of words('suites')) for (const uri of words('uris')) if (WANTED.has(suite)) found.push({ uri, suite });
+    for (const suite of words('suites')) for (const uri of words('uris')) if (SUITE.test(suite)) found.push({ uri, suite });
   }
   return found;
 }
 
-/**
- * The sources of this machine that serve the release, the first of each suite.
- *
- * @throws Error when no source serves the release itself.
- */
-export async function machineSources(aptFolder = '/etc/apt'): Promise<AptSource[]> {
+/** All sources of this machine that serve Debian's main component, in apt's order. */
+async function debianSources(aptFolder: string): Promise<AptSource[]> {
   const parts = path.join(aptFolder, 'sources.list.d');
   const files = [path.join(aptFolder, 'sources.list')];
   files.push(...(await readdir(parts).catch(() => [])).sort().map((name) => path.join(parts, name)));
@@ -64,9 +60,25 @@ export async function machineSources(aptFolder = '/etc/apt'): Promise<AptSource[
     const text = await readFile(file, 'utf8').catch(() => '');
     found.push(...(file.endsWith('.sources') ? parseDeb822(text) : parseOneLine(text)));
   }
-  const first = [...WANTED].flatMap((suite) => found.find((source) => source.suite === suite) ?? []);
-  if (!first.some((source) => source.suite === RELEASE)) {
-    throw new Error(`no apt source of this machine serves Debian ${RELEASE} main: add one to ${aptFolder}/sources.list.d and try again`);
+  return found;
+}
+
+/**
+ * Where this machine gets the release and its security updates from: its own sources of them, or, for a release that it does not
+ * use itself, its sources of another one, since a mirror of Debian has all that are current.
+ *
+ * @throws Error when no source of the machine serves Debian at all.
+ */
+export async function machineSources(release: Release, aptFolder = '/etc/apt'): Promise<AptSource[]> {
+  const all = await debianSources(aptFolder);
+  const first = ['', '-security'].flatMap((kind) => {
+    const suite = `${release}${kind}`;
+    const own = all.find((source) => source.suite === suite);
+    const other = all.find((source) => SUITE.exec(source.suite)?.[2] === (kind === '' ? undefined : kind));
+    return own ?? (other === undefined ? [] : { uri: other.uri, suite });
+  });
+  if (!first.some((source) => source.suite === release)) {
+    throw new Error(`no apt source of this machine serves Debian main (${release}): add one to ${aptFolder}/sources.list.d and try again`);
   }
   return first;
 }

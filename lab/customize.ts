@@ -3,9 +3,10 @@ import { chmod, copyFile, link, mkdir, readdir, readFile, rm, stat, symlink, wri
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Runner } from '../activities/host/run.ts';
-import { loadOrder, makeInitrd } from './initrd.ts';
-import { extractKernel } from './kernel.ts';
+import { loadOrder, makeInitrd, moduleName, readModule } from './initrd.ts';
+import { extractKernel, unpackTo } from './kernel.ts';
 import { DOM0_MASKED_UNITS, MASKED_GENERATORS } from './packages.ts';
+import { RELEASE_FACTS, RELEASES, type Release } from './releases.ts';
 
 /** Files that are laid over the dom0's tree as they are. */
 export const OVERLAY = fileURLToPath(new URL('./files/dom0', import.meta.url));
@@ -17,6 +18,7 @@ const GOLDEN = 'var/lib/guestflow/golden';
 /** What the tree is made of and where the pieces that QEMU wants go. */
 export interface CustomizeInput {
   readonly runner: Runner;
+  readonly release: Release;
   /** The dom0's tree; changed. */
   readonly tree: string;
   /** Folder for `xen`, `vmlinux`, `initrd`, `id_ed25519`, `known_host`. */
@@ -80,8 +82,9 @@ async function setUpKeys({ runner, tree, output }: CustomizeInput): Promise<void
 
 /** xen-tools: no pygrub, and no RSA and DSA keys (19 seconds under emulation): its hook leaves files alone that exist. */
 async function setUpXenTools(tree: string): Promise<void> {
-  const distributions = await readFile(path.join(tree, 'etc/xen-tools/distributions.conf'), 'utf8');
-  await put(tree, 'etc/xen-tools/distributions.conf', distributions.replace(/^bookworm\s*=.*$/m, 'bookworm     = debian'));
+  let distributions = await readFile(path.join(tree, 'etc/xen-tools/distributions.conf'), 'utf8');
+  for (const dist of RELEASES) distributions = distributions.replace(new RegExp(`^${dist}\\s*=.*$`, 'm'), `${dist.padEnd(12)} = debian`);
+  await put(tree, 'etc/xen-tools/distributions.conf', distributions);
   for (const kind of ['rsa', 'dsa']) await put(tree, `etc/xen-tools/skel/etc/ssh/ssh_host_${kind}_key`, '', 0o600);
   for (const folder of ['home/xen/domains', 'var/log/xen/console', 'var/backups/guestflow'])
     await mkdir(path.join(tree, folder), { recursive: true });
@@ -92,9 +95,12 @@ async function setUpGuestModules(runner: Runner, tree: string, version: string):
   const source = path.join(tree, 'lib/modules', version);
   const target = path.join('srv/guestflow/modules', version);
   const order = loadOrder(await readFile(path.join(source, 'modules.dep'), 'utf8'), GUEST_MODULES);
-  for (const file of [...order, 'modules.builtin', 'modules.builtin.modinfo', 'modules.order']) {
-    await put(tree, path.join(target, file), await readFile(path.join(source, file)));
+  for (const file of order) {
+    const plain = path.join(path.dirname(file), `${moduleName(file)}.ko`);
+    await put(tree, path.join(target, plain), await readModule(runner, path.join(source, file)));
   }
+  for (const file of ['modules.builtin', 'modules.builtin.modinfo', 'modules.order'])
+    await put(tree, path.join(target, file), await readFile(path.join(source, file)));
   // depmod looks in lib/modules below its base folder.
   await putLink(tree, 'srv/guestflow/depmod/lib/modules', '/srv/guestflow/modules');
   await runner.run('chroot', [tree, 'depmod', '-b', '/srv/guestflow/depmod', version]);
@@ -103,7 +109,7 @@ async function setUpGuestModules(runner: Runner, tree: string, version: string):
 
 /** Changes the tree and fills the output folder. Returns the kernel's version. */
 export async function customizeDom0(input: CustomizeInput): Promise<string> {
-  const { runner, tree, output } = input;
+  const { runner, release, tree, output } = input;
   const [version] = await readdir(path.join(tree, 'lib/modules'));
   if (version === undefined) throw new Error('the dom0 tree has no kernel');
   await layOverlay(tree);
@@ -115,27 +121,22 @@ export async function customizeDom0(input: CustomizeInput): Promise<string> {
   await put(tree, 'etc/apt/sources.list', '');
   await extractKernel(runner, path.join(tree, 'boot', `vmlinuz-${version}`), path.join(output, 'vmlinux'));
   await put(tree, `boot/vmlinux-${version}`, await readFile(path.join(output, 'vmlinux')));
-  await makeInitrd(tree, version, DOM0_MODULES, path.join(output, 'initrd'));
+  await makeInitrd(runner, tree, version, DOM0_MODULES, path.join(output, 'initrd'));
   await rm(path.join(tree, 'boot', `initrd.img-${version}`), { force: true });
-  await makeInitrd(tree, version, GUEST_MODULES, path.join(tree, 'boot', `initrd.img-${version}`));
-  await runner.pipeline([{ tool: 'zcat', args: [path.join(tree, 'boot/xen-4.17-amd64.gz')] }], {
-    sink: collectTo(path.join(output, 'xen')),
-  });
+  await makeInitrd(runner, tree, version, GUEST_MODULES, path.join(tree, 'boot', `initrd.img-${version}`));
+  await unpackTo(runner, 'gzip', path.join(tree, 'boot', `xen-${RELEASE_FACTS[release].xen}-amd64.gz`), path.join(output, 'xen'));
   return version;
 }
 
-function collectTo(file: string): (chunk: Uint8Array) => Promise<void> {
-  let first = true;
-  return async (chunk) => {
-    await writeFile(file, chunk, { flag: first ? 'w' : 'a' });
-    first = false;
-  };
-}
-
-/** Puts the golden tarball of guests into the tree, with the facts beside it that the product looks at. */
-export async function addGolden(tree: string, tarball: string, facts: { sha256: string; createdAt: string; bytes: number }): Promise<void> {
-  const target = path.join(tree, GOLDEN, 'bookworm.tar');
+/** Puts the golden tarball of a distribution's guests into the tree, with the facts beside it that the product looks at. */
+export async function addGolden(
+  tree: string,
+  dist: Release,
+  tarball: string,
+  facts: { sha256: string; createdAt: string; bytes: number },
+): Promise<void> {
+  const target = path.join(tree, GOLDEN, `${dist}.tar`);
   await mkdir(path.dirname(target), { recursive: true });
   await link(tarball, target).catch(() => copyFile(tarball, target));
-  await put(tree, `${GOLDEN}/bookworm.tar.json`, `${JSON.stringify({ dist: 'bookworm', tool: 'mmdebstrap', ...facts })}\n`);
+  await put(tree, `${GOLDEN}/${dist}.tar.json`, `${JSON.stringify({ dist, tool: 'mmdebstrap', ...facts })}\n`);
 }

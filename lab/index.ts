@@ -11,20 +11,26 @@ import { withLock } from './lock.ts';
 import type { Accel } from './machine.ts';
 import { createProgress, type LabProgress } from './progress.ts';
 import { findMachine, readRecord, writeRecord } from './record.ts';
+import type { Release } from './releases.ts';
 import { labRequirements } from './requirements.ts';
 import { dropLogin } from './ssh.ts';
 import { saveInPlace } from './states.ts';
 import { installTools } from './tools.ts';
-import { beginPackage, bringUp } from './up.ts';
+import { beginPackage, bringUp, kindFor } from './up.ts';
 
 export { LabError, type LabFailure } from './errors.ts';
 export type { Lab, LabOrigin } from './lab.ts';
 export type { LabPlace } from './layout.ts';
 export type { LabProgress } from './progress.ts';
+export { DEFAULT_RELEASE, RELEASES, releaseNamed, type Release } from './releases.ts';
 export { labRequirements, type Problem } from './requirements.ts';
 
 /** How a lab is brought up. */
 export interface LabOptions extends LabPlace {
+  /** Debian release of the dom0. Default: that of the lab that is there, or bookworm. */
+  readonly release?: Release | undefined;
+  /** Distributions of guests whose golden tarballs the dom0 carries. Default: bookworm and the dom0's release. */
+  readonly dists?: readonly Release[] | undefined;
   /** `tcg`: software emulation, works everywhere. `kvm`: for machines whose /dev/kvm can run Xen. Default: `tcg`. */
   readonly accel?: Accel;
   /** Port of the Temporal server on this machine's loopback: all that dom0 can reach. */
@@ -45,6 +51,10 @@ export interface LabStatus {
   readonly name: string;
   /** `kept`: it does not run, but its machine is kept. */
   readonly state: 'running' | 'kept' | 'absent';
+  /** Debian release of its dom0. */
+  readonly release?: Release;
+  /** Distributions of guests that its dom0 can make. */
+  readonly dists?: readonly Release[];
   readonly pid?: number;
   readonly sshPort?: number;
   readonly sshConfigFile?: string;
@@ -87,9 +97,9 @@ export async function labUp(options: LabOptions): Promise<Lab> {
     return await locked(
       layout,
       async () => {
-        const running = findMachine(layout) !== undefined;
-        if (!running) {
-          const { problems } = await labRequirements(options);
+        const kind = await kindFor(layout, options);
+        if (findMachine(layout) === undefined) {
+          const { problems } = await labRequirements(options, kind);
           if (problems.length > 0)
             throw new LabError(
               'requirements',
@@ -102,6 +112,7 @@ export async function labUp(options: LabOptions): Promise<Lab> {
           runner,
           layout,
           progress,
+          kind,
           dom0Name,
           signal,
           accel: options.accel ?? 'tcg',
@@ -132,9 +143,11 @@ export async function labStatus(place: LabPlace): Promise<LabStatus> {
   const record = await readRecord(layout);
   const machine = findMachine(layout);
   if (record === undefined) return { name: layout.name, state: 'absent' };
-  const { sshPort, dom0Name, temporalPort, keep, packageSha256, startedAt } = record;
+  const { release, dists, sshPort, dom0Name, temporalPort, keep, packageSha256, startedAt } = record;
   const facts = {
     name: layout.name,
+    release,
+    dists,
     sshPort,
     sshConfigFile: layout.sshConfig,
     dom0Name,

@@ -4,6 +4,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Runner } from '../activities/host/run.ts';
 
 const INIT = `#!/bin/busybox sh
 bb=/bin/busybox
@@ -56,11 +57,28 @@ export function encodeCpio(members: readonly Member[]): Buffer {
   return Buffer.concat(all.map((member, index) => encodeMember(member, index + 1)));
 }
 
+const MODULE_SUFFIX = /\.ko(\.xz|\.zst|\.gz)?$/;
+const MODULE_UNPACKERS: Readonly<Record<string, string>> = { '.xz': 'xz', '.zst': 'zstd', '.gz': 'gzip' };
+
+/** The name of a module by its file's: kernels from Debian 13 on come with compressed modules (`ext4.ko.xz`). */
+export function moduleName(file: string): string {
+  return path.basename(file).replace(MODULE_SUFFIX, '');
+}
+
+/** A module as insmod takes it, uncompressed. */
+export async function readModule(runner: Runner, file: string): Promise<Uint8Array> {
+  const tool = MODULE_UNPACKERS[MODULE_SUFFIX.exec(file)?.[1] ?? ''];
+  if (tool === undefined) return readFile(file);
+  const chunks: Uint8Array[] = [];
+  await runner.pipeline([{ tool, args: ['-dc', '--', file] }], { sink: (chunk) => void chunks.push(chunk) });
+  return Buffer.concat(chunks);
+}
+
 /**
  * The modules that must be loaded for `wanted`, each after those it needs.
  *
  * @param dep text of `modules.dep`.
- * @param wanted names without `.ko`; one that is built into the kernel is not in the list, and left out.
+ * @param wanted names without suffix; one that is built into the kernel is not in the list, and left out.
  * @returns paths below `/lib/modules/VERSION`.
  */
 export function loadOrder(dep: string, wanted: readonly string[]): string[] {
@@ -76,7 +94,7 @@ export function loadOrder(dep: string, wanted: readonly string[]): string[] {
         .split(/\s+/)
         .filter((word) => word !== ''),
     );
-    byName.set(path.basename(file, '.ko').replaceAll('-', '_'), file);
+    byName.set(moduleName(file).replaceAll('-', '_'), file);
   }
   const order: string[] = [];
   const visit = (file: string): void => {
@@ -92,14 +110,14 @@ export function loadOrder(dep: string, wanted: readonly string[]): string[] {
 }
 
 /** Writes an initrd for the kernel `version` of the tree, with the modules `wanted` and what they need, uncompressed. */
-export async function makeInitrd(tree: string, version: string, wanted: readonly string[], target: string): Promise<void> {
+export async function makeInitrd(runner: Runner, tree: string, version: string, wanted: readonly string[], target: string): Promise<void> {
   const modulesFolder = path.join(tree, 'lib/modules', version);
   const order = loadOrder(await readFile(path.join(modulesFolder, 'modules.dep'), 'utf8'), wanted);
   const modules = await Promise.all(
     order.map(async (file) => ({
-      name: `modules/${path.basename(file)}`,
+      name: `modules/${moduleName(file)}.ko`,
       mode: PLAIN,
-      data: await readFile(path.join(modulesFolder, file)),
+      data: await readModule(runner, path.join(modulesFolder, file)),
     })),
   );
   const folders = ['bin', 'dev', 'proc', 'root', 'modules'].map((name) => ({ name, mode: FOLDER }));
@@ -108,7 +126,7 @@ export async function makeInitrd(tree: string, version: string, wanted: readonly
     { name: 'dev/console', mode: CHARACTER_DEVICE, device: [5, 1] },
     { name: 'bin/busybox', mode: EXECUTABLE, data: await readFile(path.join(tree, 'bin/busybox')) },
     { name: 'init', mode: EXECUTABLE, data: Buffer.from(INIT) },
-    { name: 'modules/order', mode: PLAIN, data: Buffer.from(`${order.map((file) => path.basename(file)).join('\n')}\n`) },
+    { name: 'modules/order', mode: PLAIN, data: Buffer.from(`${order.map((file) => `${moduleName(file)}.ko`).join('\n')}\n`) },
     ...modules,
   ]);
   await writeFile(target, archive);

@@ -6,6 +6,7 @@ import { LabError } from './errors.ts';
 import type { Layout } from './layout.ts';
 import type { LabRecord } from './record.ts';
 import { findMachine } from './record.ts';
+import type { Release } from './releases.ts';
 import { withQmp } from './qmp.ts';
 import { dropLogin, execInDom0, sshArguments } from './ssh.ts';
 import { resetMachine } from './start.ts';
@@ -19,6 +20,8 @@ export interface Lab {
   readonly name: string;
   /** Name that its dom0 worker works under. */
   readonly dom0Name: string;
+  /** Debian release of its dom0. */
+  readonly release: Release;
   readonly origin: LabOrigin;
   /** Whether the machine is the one of an earlier `labUp`, guests and all. */
   readonly isSameMachine: boolean;
@@ -71,6 +74,7 @@ export function labHandle(runner: Runner, layout: Layout, record: LabRecord, ori
   return {
     name: layout.name,
     dom0Name: record.dom0Name,
+    release: record.release,
     origin,
     isSameMachine: origin !== 'resumed' && origin !== 'booted',
     sshConfigFile: layout.sshConfig,

@@ -1,7 +1,8 @@
 /** What the lab's two trees are made of. A change here changes the cache key of the trees. */
 
-/** Packages of the dom0. It has no network when it runs: all that the dom0 worker's package depends on is here. */
-export const DOM0_PACKAGES: readonly string[] = [
+import { RELEASE_FACTS, type Release } from './releases.ts';
+
+const DOM0_PACKAGES: readonly string[] = [
   'usr-is-merged',
   'systemd-sysv',
   'udev',
@@ -19,8 +20,6 @@ export const DOM0_PACKAGES: readonly string[] = [
   'openssh-client',
   'linux-image-amd64',
   'tiny-initramfs',
-  'xen-hypervisor-4.17-amd64',
-  'xen-utils-4.17',
   'xen-utils-common',
   'xenstore-utils',
   'qemu-utils',
@@ -40,6 +39,12 @@ export const DOM0_PACKAGES: readonly string[] = [
   'fdisk',
   'partclone',
 ];
+
+/** Packages of the dom0. It has no network when it runs: all that the dom0 worker's package depends on is here. */
+export function dom0Packages(release: Release): readonly string[] {
+  const { xen } = RELEASE_FACTS[release];
+  return [...DOM0_PACKAGES, `xen-hypervisor-${xen}-amd64`, `xen-utils-${xen}`];
+}
 
 /** Packages of a guest, beyond the essential ones. */
 export const GUEST_PACKAGES: readonly string[] = [

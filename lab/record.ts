@@ -3,10 +3,11 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { processStartTime, type ServerProcess } from '../activities/host/run-server.ts';
 import type { Layout } from './layout.ts';
 import type { Accel } from './machine.ts';
+import type { LabKind } from './releases.ts';
 import { readFileSync } from 'node:fs';
 
 /** The content of `lab.json`. */
-export interface LabRecord {
+export interface LabRecord extends LabKind {
   readonly accel: Accel;
   /** Port of dom0's ssh on the host's loopback. */
   readonly sshPort: number;

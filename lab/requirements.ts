@@ -2,10 +2,10 @@
 import { readFile, stat, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { machineSources } from './apt.ts';
-import { baseKeys, findBase } from './base.ts';
+import { baseKey, findBase } from './base.ts';
 import { messageOf } from './errors.ts';
 import { layoutOf, type LabPlace } from './layout.ts';
+import { labKind } from './releases.ts';
 import { hasApt, missingTools } from './tools.ts';
 
 /** Something the machine lacks: what, why the lab needs it, and how to mend it. */
@@ -57,8 +57,8 @@ async function diskProblems(cache: string, home: string, isBuilt: boolean): Prom
     }));
 }
 
-/** What keeps this machine from running the lab. Changes nothing. */
-export async function labRequirements(place: LabPlace): Promise<{ ok: boolean; problems: Problem[] }> {
+/** What keeps this machine from running a lab of that kind (default: the usual one). Changes nothing. */
+export async function labRequirements(place: LabPlace, kind = labKind()): Promise<{ ok: boolean; problems: Problem[] }> {
   const layout = layoutOf(place);
   const problems: Problem[] = [];
   if (process.getuid?.() !== 0)
@@ -67,16 +67,16 @@ export async function labRequirements(place: LabPlace): Promise<{ ok: boolean; p
     problems.push({
       what: `this machine is ${process.platform} on ${process.arch}`,
       why: "the lab's Xen is built for Linux on amd64",
-      mend: 'use a Debian 12 machine on amd64',
+      mend: 'use a Debian machine on amd64',
     });
   }
-  const base = await machineSources().then(
-    async (sources) => await findBase(layout.cache, (await baseKeys(sources)).base),
+  const base = await baseKey(kind).then(
+    (key) => findBase(layout.cache, key),
     (error: unknown) => {
       problems.push({
         what: messageOf(error),
         why: 'dom0 and guest are made from Debian packages',
-        mend: 'add a Debian bookworm source to /etc/apt/sources.list.d',
+        mend: `add a source of Debian ${kind.release} to /etc/apt/sources.list.d`,
       });
       return undefined;
     },
@@ -86,7 +86,7 @@ export async function labRequirements(place: LabPlace): Promise<{ ok: boolean; p
     problems.push({
       what: `${missing.map(({ probe }) => probe).join(', ')} not installed, and no apt-get to install it with`,
       why: 'the lab is built and run with them',
-      mend: 'use a Debian 12 machine',
+      mend: 'use a Debian machine',
     });
   }
   const memory = await memoryOfMachine();

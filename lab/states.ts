@@ -7,6 +7,7 @@ import { makeArtifact, readArtifact, removeTree } from './artifact.ts';
 import type { Base } from './base.ts';
 import type { Layout } from './layout.ts';
 import { awaitRunState, migrateTo, withQmp, type Qmp } from './qmp.ts';
+import { releaseOfKey } from './releases.ts';
 
 const KEPT_STATES = 4;
 
@@ -21,11 +22,16 @@ export interface StateIdentity {
 
 interface StateFacts {
   readonly buildId: string;
+  readonly release: string;
 }
 
 function folderOf(cache: string, identity: StateIdentity): string {
   const parts = [identity.base.manifest.buildId, identity.signature, identity.worker?.sha256 ?? '', identity.worker?.dom0Name ?? ''];
   return path.join(cache, `state-${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)}`);
+}
+
+function factsOf(base: Base): StateFacts {
+  return { buildId: base.manifest.buildId, release: releaseOfKey(base.key) };
 }
 
 /** The folder of the state when it is in the cache and whole. */
@@ -56,12 +62,11 @@ export async function saveState(runner: Runner, layout: Layout, identity: StateI
         await migrateTo(qmp, path.join(temporary, 'memory.zst'));
         await copyDisk(runner, layout.rootDisk, path.join(temporary, 'root.qcow2'));
         await copyDisk(runner, layout.volumeDisk, path.join(temporary, 'volumes.qcow2'));
-        const facts: StateFacts = { buildId: identity.base.manifest.buildId };
-        await writeFile(path.join(temporary, 'facts.json'), JSON.stringify(facts));
+        await writeFile(path.join(temporary, 'facts.json'), JSON.stringify(factsOf(identity.base)));
       });
     }),
   );
-  await pruneStates(runner, layout.cache, identity.base.manifest.buildId);
+  await pruneStates(runner, layout.cache, factsOf(identity.base));
 }
 
 /** Copies the disks of a state into the lab, and returns the memory file to resume from. */
@@ -76,8 +81,8 @@ export async function takeState(runner: Runner, layout: Layout, folder: string, 
   return path.join(folder, 'memory.zst');
 }
 
-/** Keeps the states of this base that were used last, and removes those of bases that are no more. */
-async function pruneStates(runner: Runner, cache: string, buildId: string): Promise<void> {
+/** Keeps the states of this base that were used last, and removes those of the release's other bases. Other releases' are left alone. */
+async function pruneStates(runner: Runner, cache: string, { buildId, release }: StateFacts): Promise<void> {
   const states: { folder: string; used: number; fits: boolean }[] = [];
   for (const name of (await readdir(cache)).filter((entry) => entry.startsWith('state-'))) {
     const folder = path.join(cache, name);
@@ -85,6 +90,7 @@ async function pruneStates(runner: Runner, cache: string, buildId: string): Prom
       (text) => JSON.parse(text) as StateFacts,
       () => undefined,
     );
+    if (facts !== undefined && facts.release !== release) continue;
     states.push({ folder, used: (await stat(folder)).mtimeMs, fits: facts?.buildId === buildId });
   }
   const kept = states

@@ -1,10 +1,11 @@
-/** The two root trees, made by mmdebstrap from the machine's own Debian mirror: the dom0's as a folder, the guest's as a tarball. */
+/** The root trees, made by mmdebstrap from the machine's own Debian mirror: the dom0's as a folder, a guest's as a tarball. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Runner } from '../activities/host/run.ts';
-import { acquireOptions, proxyEnvironment, RELEASE, type AptSource } from './apt.ts';
-import { DOM0_PACKAGES, GUEST_LEFT_OUT, GUEST_MASKED_UNITS, GUEST_PACKAGES, MASKED_GENERATORS, UNUSED_MODULES } from './packages.ts';
+import { acquireOptions, proxyEnvironment, type AptSource } from './apt.ts';
+import { dom0Packages, GUEST_LEFT_OUT, GUEST_MASKED_UNITS, GUEST_PACKAGES, MASKED_GENERATORS, UNUSED_MODULES } from './packages.ts';
+import { RELEASE_FACTS, type Release } from './releases.ts';
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const TREE_TIME_LIMIT_MS = 30 * 60_000;
@@ -12,6 +13,8 @@ const TREE_TIME_LIMIT_MS = 30 * 60_000;
 /** How a tree is built. */
 export interface TreeContext {
   readonly runner: Runner;
+  readonly release: Release;
+  /** Of the release, and of the one that its dom0 borrows from. */
   readonly sources: readonly AptSource[];
   readonly signal?: AbortSignal | undefined;
   readonly onOutput?: (text: string) => void;
@@ -26,7 +29,7 @@ function maskLines(kind: 'system' | 'system-generators', names: readonly string[
 const DOM0_ESSENTIAL_HOOK = `#!/bin/sh
 set -e
 {
-${UNUSED_MODULES.map((folder) => `echo 'path-exclude=/lib/modules/*/kernel/${folder}/*'`).join('\n')}
+${UNUSED_MODULES.flatMap((folder) => ['', '/usr'].map((top) => `echo 'path-exclude=${top}/lib/modules/*/kernel/${folder}/*'`)).join('\n')}
 echo 'path-exclude=/usr/share/doc/*'
 echo 'path-include=/usr/share/doc/*/copyright'
 echo 'path-exclude=/usr/share/info/*'
@@ -56,15 +59,28 @@ sed -e '/^\\(Private\\|Protect\\|Restrict[A-Z]\\|SystemCall\\|LockPersonality\\|
 : > "$1/etc/apt/sources.list"
 `;
 
-async function mmdebstrap(
-  context: TreeContext,
-  target: string,
-  packages: readonly string[],
-  hook: { kind: 'essential' | 'customize'; script: string },
-): Promise<void> {
-  const hookFile = `${target}.hook`;
+/** Before the first package is chosen: what is in the release itself is not taken from the one that is borrowed from. */
+function borrowingHook(release: Release): string {
+  return `#!/bin/sh
+set -e
+printf 'Package: *\\nPin: release n=%s\\nPin-Priority: 100\\n' ${release} > "$1/etc/apt/preferences.d/lab"
+`;
+}
+
+interface Hook {
+  readonly kind: 'setup' | 'essential' | 'customize';
+  readonly script: string;
+}
+
+/** Writes the hooks beside the target. Returns mmdebstrap's options for them. */
+async function writeHooks(target: string, hooks: readonly Hook[]): Promise<string[]> {
   await mkdir(path.dirname(target), { recursive: true });
-  await writeFile(hookFile, hook.script, { mode: 0o755 });
+  for (const { kind, script } of hooks) await writeFile(`${target}.${kind}`, script, { mode: 0o755 });
+  return hooks.map(({ kind }) => `--${kind}-hook="${target}.${kind}" "$1"`);
+}
+
+async function mmdebstrap(context: TreeContext, target: string, packages: readonly string[], hooks: readonly Hook[]): Promise<void> {
+  const hookOptions = await writeHooks(target, hooks);
   const { stdout: aptConfiguration } = await context.runner.run('apt-config', ['dump']);
   const options = [...acquireOptions(aptConfiguration), 'APT::Install-Recommends "false";', 'Acquire::Languages "none";'];
   try {
@@ -86,8 +102,8 @@ async function mmdebstrap(
         '--dpkgopt=force-unsafe-io',
         '--dpkgopt=force-confold',
         '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
-        `--${hook.kind}-hook="${hookFile}" "$1"`,
-        RELEASE,
+        ...hookOptions,
+        context.release,
         target,
         ...context.sources.map((source) => `deb [signed-by=${KEYRING}] ${source.uri} ${source.suite} main`),
       ],
@@ -100,23 +116,33 @@ async function mmdebstrap(
       },
     );
   } finally {
-    await rm(hookFile, { force: true });
+    for (const { kind } of hooks) await rm(`${target}.${kind}`, { force: true });
   }
+}
+
+function dom0Hooks(release: Release): Hook[] {
+  const from = RELEASE_FACTS[release].xenToolsFrom;
+  const essential: Hook = { kind: 'essential', script: DOM0_ESSENTIAL_HOOK };
+  return from === undefined ? [essential] : [{ kind: 'setup', script: borrowingHook(from) }, essential];
 }
 
 /** Makes the dom0's root tree in the folder `target`, which must not exist. */
 export async function makeDom0Tree(context: TreeContext, target: string): Promise<void> {
-  await mmdebstrap(context, target, DOM0_PACKAGES, { kind: 'essential', script: DOM0_ESSENTIAL_HOOK });
+  await mmdebstrap(context, target, dom0Packages(context.release), dom0Hooks(context.release));
 }
 
 /** Makes the golden tarball of a guest. */
 export async function makeGuestTarball(context: TreeContext, target: string): Promise<void> {
-  await mmdebstrap(context, target, GUEST_PACKAGES, { kind: 'customize', script: GUEST_CUSTOMIZE_HOOK });
+  await mmdebstrap(context, target, GUEST_PACKAGES, [{ kind: 'customize', script: GUEST_CUSTOMIZE_HOOK }]);
 }
 
-/** What decides the content of the trees, for their cache key. */
-export function treeRecipe(sources: readonly AptSource[]): string {
+/** What decides the content of the dom0's tree, for its cache key. */
+export function dom0Recipe(release: Release, sources: readonly AptSource[]): string {
+  return JSON.stringify([release, dom0Packages(release), dom0Hooks(release), sources]);
+}
+
+/** What decides the content of a guest's tarball, for its cache key. */
+export function guestRecipe(release: Release, sources: readonly AptSource[]): string {
   // The overlay's path in the hook is the checkout's own: it is not part of the recipe.
-  const hook = GUEST_CUSTOMIZE_HOOK.replaceAll(GUEST_OVERLAY, '');
-  return JSON.stringify([DOM0_PACKAGES, GUEST_PACKAGES, DOM0_ESSENTIAL_HOOK, hook, sources]);
+  return JSON.stringify([release, GUEST_PACKAGES, GUEST_CUSTOMIZE_HOOK.replaceAll(GUEST_OVERLAY, ''), sources]);
 }

@@ -14,6 +14,7 @@ import { labHandle, type Lab, type LabOrigin } from './lab.ts';
 import type { Layout } from './layout.ts';
 import { machineSignature, type Accel } from './machine.ts';
 import type { Progress } from './progress.ts';
+import { labKind, type LabKind, type Release } from './releases.ts';
 import { findMachine, readRecord, writeRecord, type LabRecord } from './record.ts';
 import { bootCold, freePort, makeFreshDisks, resumeFrom, setTemporalGate, type StartContext } from './start.ts';
 import { findState, saveState, takeState, type StateIdentity } from './states.ts';
@@ -24,6 +25,7 @@ export interface UpContext {
   readonly runner: Runner;
   readonly layout: Layout;
   readonly progress: Progress;
+  readonly kind: LabKind;
   readonly accel: Accel;
   readonly temporalPort: number;
   readonly dom0Name: string;
@@ -179,7 +181,7 @@ async function bootFresh(context: UpContext, start: StartContext, base: Base, id
 /** Starts a machine on fresh disks. */
 async function startFresh(context: UpContext): Promise<Lab> {
   const { layout, runner } = context;
-  const base = await ensureBase({ runner, cache: layout.cache, progress: context.progress, signal: context.signal });
+  const base = await ensureBase({ runner, cache: layout.cache, progress: context.progress, signal: context.signal }, context.kind);
   await discardDisks(layout);
   const sshPort = await freePort();
   const signature = machineSignature(context.accel, await qemuVersion(runner));
@@ -191,6 +193,7 @@ async function startFresh(context: UpContext): Promise<Lab> {
   const early = await Promise.race([context.workerPackage, sleep(PACKAGE_PATIENCE_MS, undefined, { ref: false })]);
   const identityWith = (sha256: string): StateIdentity => ({ ...bare, worker: { sha256, dom0Name: context.dom0Name } });
   let record: LabRecord = {
+    ...context.kind,
     accel: context.accel,
     sshPort,
     temporalPort: context.temporalPort,
@@ -219,6 +222,34 @@ async function startFresh(context: UpContext): Promise<Lab> {
   return labHandle(runner, layout, record, origin);
 }
 
+/** Whether the lab's machine is used as it is: it runs, or its disks are kept. */
+function isThere(layout: Layout, record: LabRecord | undefined, keep: boolean): record is LabRecord {
+  if (record === undefined) return false;
+  if (findMachine(layout) !== undefined) return true;
+  return (record.keep || keep) && existsSync(layout.rootDisk) && existsSync(layout.volumeDisk);
+}
+
+/**
+ * The kind of the lab that is to be brought up: that of the machine that is there, or what is asked for.
+ *
+ * @throws LabError (`bad-input`) when the machine that is there is of another kind than what is asked for.
+ */
+export async function kindFor(
+  layout: Layout,
+  asked: { readonly release?: Release | undefined; readonly dists?: readonly Release[] | undefined; readonly keep?: boolean },
+): Promise<LabKind> {
+  const record = await readRecord(layout);
+  if (!isThere(layout, record, asked.keep ?? false)) return labKind(asked.release, asked.dists);
+  const lacking = asked.dists?.find((dist) => !record.dists.includes(dist));
+  const differs = asked.release !== undefined && asked.release !== record.release;
+  if (!differs && lacking === undefined) return { release: record.release, dists: record.dists };
+  const has = differs ? `a dom0 of ${record.release}, not ${asked.release}` : `no golden tarball of ${String(lacking)}`;
+  throw new LabError(
+    'bad-input',
+    `lab "${layout.name}" is there already, with ${has}: give the new one another --name, or throw this one away with \`guestflow lab clean\``,
+  );
+}
+
 /** Brings the lab up. The caller holds the lab's lock. */
 export async function bringUp(context: UpContext): Promise<Lab> {
   const { layout } = context;
@@ -228,7 +259,7 @@ export async function bringUp(context: UpContext): Promise<Lab> {
   // A machine without a record is one whose start was cut short.
   if (running !== undefined) await stopServer(running);
   await mkdir(layout.home, { recursive: true, mode: 0o700 });
-  const isKept = record !== undefined && (record.keep || context.keep) && existsSync(layout.rootDisk) && existsSync(layout.volumeDisk);
+  const isKept = isThere(layout, record, context.keep);
   try {
     return await (isKept ? startKept(context, record) : startFresh(context));
   } catch (error) {

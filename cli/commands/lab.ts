@@ -1,5 +1,6 @@
 /** `guestflow lab …`. */
 import { InvalidArgumentError, type Command } from 'commander';
+import type { Release } from '../../lab/releases.ts';
 import { JSON_OPTION, type Context } from '../context.ts';
 
 /** Options that every lab command has. */
@@ -10,6 +11,8 @@ export interface LabPlaceOptions {
 }
 
 export interface LabUpOptions extends LabPlaceOptions {
+  readonly release?: Release;
+  readonly dist?: Release[];
   readonly keep?: true;
   readonly accel?: 'tcg' | 'kvm';
   readonly temporalPort?: number;
@@ -25,6 +28,14 @@ function port(text: string): number {
 function accelerator(text: string): 'tcg' | 'kvm' {
   if (text !== 'tcg' && text !== 'kvm') throw new InvalidArgumentError('use tcg or kvm');
   return text;
+}
+
+/** The same as the lab's own list, which is not loaded for a help text; the compiler holds both together. */
+const RELEASES: Readonly<Record<Release, true>> = { bookworm: true, trixie: true };
+
+function release(text: string): Release {
+  if (!Object.hasOwn(RELEASES, text)) throw new InvalidArgumentError(`use ${Object.keys(RELEASES).join(' or ')}`);
+  return text as Release;
 }
 
 function count(text: string): number {
@@ -54,6 +65,16 @@ export function registerLab(program: Command, context: Context): void {
     'start it',
     'Starts the lab by the shortest way: attaches to the running one, resumes the kept machine or a saved state, boots, or builds.',
   )
+    .option(
+      '--release <NAME>',
+      "Debian release of its dom0: bookworm (Xen 4.17) or trixie (Xen 4.20) (default: the kept one's, or bookworm)",
+      release,
+    )
+    .option(
+      '--dist <NAME>',
+      "guests that it can make, more than once for more (default: bookworm and the dom0's release)",
+      (text: string, before: Release[] | undefined) => [...(before ?? []), release(text)],
+    )
     .option('--keep', 'keep the machine over "down", guests and all')
     .option('--accel <KIND>', 'tcg: software emulation; kvm: where /dev/kvm can run Xen (default: tcg)', accelerator)
     .option('--temporal-port <N>', 'port of the Temporal server on this machine (default: 7233)', port)

@@ -17,9 +17,9 @@ describe('one-line sources', () => {
     ]);
   });
 
-  test('sources of other releases, of other components, and of source packages are left alone', () => {
+  test('sources of other projects, of other components, and of source packages are left alone', () => {
     const text =
-      'deb http://a.example trixie main\ndeb http://b.example bookworm contrib\ndeb-src http://c.example bookworm main\ndeb http://d.example bookworm-updates main';
+      'deb http://a.example noble main\ndeb http://b.example bookworm contrib\ndeb-src http://c.example bookworm main\ndeb http://d.example bookworm-updates main';
     expect(parseOneLine(text)).toEqual([]);
   });
 });
@@ -54,15 +54,35 @@ describe("the machine's sources", () => {
       'Types: deb\nURIs: http://second.example\nSuites: bookworm bookworm-security\nComponents: main\n',
     );
     await writeFile(path.join(folder, 'sources.list.d/old.list.save'), 'deb http://third.example bookworm main\n');
-    expect(await machineSources(folder)).toEqual([
+    expect(await machineSources('bookworm', folder)).toEqual([
       { uri: 'http://first.example', suite: 'bookworm' },
       { uri: 'http://second.example', suite: 'bookworm-security' },
     ]);
   });
 
-  test('a machine without the release gets told which source is missing', async () => {
-    await writeFile(path.join(folder, 'sources.list'), 'deb http://mirror.example trixie main\n');
-    await expect(machineSources(folder)).rejects.toThrow(/no apt source of this machine serves Debian bookworm main/);
+  test("a release that the machine does not use itself comes from its own mirrors, each suite's from the one of its kind", async () => {
+    await writeFile(
+      path.join(folder, 'sources.list'),
+      'deb http://vendor.example bookworm-vendor main\ndeb http://mirror.example bookworm main\n',
+    );
+    await writeFile(path.join(folder, 'sources.list.d/security.list'), 'deb http://security.example bookworm-security main\n');
+    expect(await machineSources('trixie', folder)).toEqual([
+      { uri: 'http://mirror.example', suite: 'trixie' },
+      { uri: 'http://security.example', suite: 'trixie-security' },
+    ]);
+  });
+
+  test("the machine's own source of a release goes before what is made of another's", async () => {
+    await writeFile(path.join(folder, 'sources.list'), 'deb http://old.example bookworm main\ndeb http://new.example trixie main\n');
+    expect(await machineSources('trixie', folder)).toEqual([{ uri: 'http://new.example', suite: 'trixie' }]);
+    expect(await machineSources('bookworm', folder)).toEqual([{ uri: 'http://old.example', suite: 'bookworm' }]);
+  });
+
+  test('a machine without any source of Debian gets told which release is missing', async () => {
+    await writeFile(path.join(folder, 'sources.list'), 'deb http://mirror.example noble main\ndeb http://other.example bookworm contrib\n');
+    await expect(machineSources('trixie', folder)).rejects.toThrow(
+      /no apt source of this machine serves Debian main \(trixie\): add one to/,
+    );
   });
 });
 

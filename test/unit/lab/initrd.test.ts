@@ -1,5 +1,9 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { encodeCpio, loadOrder } from '../../../lab/initrd.ts';
+import { createRunner } from '../../../activities/host/run.ts';
+import { encodeCpio, loadOrder, readModule } from '../../../lab/initrd.ts';
 import { findPayload } from '../../../lab/kernel.ts';
 
 describe('the order in which modules are loaded', () => {
@@ -15,9 +19,29 @@ describe('the order in which modules are loaded', () => {
     ]);
   });
 
+  test('modules are found by their names whether they are compressed or not', () => {
+    const packed = dep.replaceAll('.ko', '.ko.xz');
+    expect(loadOrder(packed, ['ext4'])).toEqual(['kernel/fs/jbd2/jbd2.ko.xz', 'kernel/lib/crc16.ko.xz', 'kernel/fs/ext4/ext4.ko.xz']);
+  });
+
   test('a module that is built into the kernel is left out', () => {
     expect(loadOrder(dep, ['virtio_blk'])).toEqual([]);
   });
+});
+
+test.each(['xz', 'zstd', 'gzip'])('a module compressed with %s is read as insmod takes it', async (tool) => {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'module-test-'));
+  try {
+    const runner = createRunner();
+    const content = Buffer.from('\x7fELF module');
+    await writeFile(path.join(folder, 'a.ko'), content);
+    await runner.run(tool, ['-k', '-q', '--', path.join(folder, 'a.ko')]);
+    const packed = path.join(folder, `a.ko.${tool === 'zstd' ? 'zst' : tool === 'gzip' ? 'gz' : tool}`);
+    expect(Buffer.from(await readModule(runner, packed))).toEqual(content);
+    expect(Buffer.from(await readModule(runner, path.join(folder, 'a.ko')))).toEqual(content);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 describe('the archive', () => {
