@@ -34,7 +34,8 @@ export async function sha256File(file: string): Promise<string> {
 
 async function describeEntry(file: string, withHash: boolean): Promise<Entry> {
   const facts = await stat(file);
-  if (facts.isDirectory()) return { bytes: (await readdir(file, { recursive: true })).length };
+  // Entries with their types: without them readdir goes into folders that links lead to, and a root tree's /var/run is this machine's.
+  if (facts.isDirectory()) return { bytes: (await readdir(file, { recursive: true, withFileTypes: true })).length };
   return { bytes: facts.size, ...(withHash && facts.size <= HASHED_UP_TO ? { sha256: await sha256File(file) } : {}) };
 }
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -57,6 +57,17 @@ describe('a folder of the cache', () => {
     await make();
     await rm(path.join(target(), 'manifest.json'));
     expect(await readArtifact(target())).toBeUndefined();
+  });
+
+  test("stays whole when something changes outside of it to which a link in its tree leads, as a root tree's /var/run does", async () => {
+    const outside = path.join(cache, 'outside');
+    await mkdir(outside);
+    await makeArtifact(runner, target(), async (temporary) => {
+      await mkdir(path.join(temporary, 'tree'));
+      await symlink(outside, path.join(temporary, 'tree/run'));
+    });
+    await writeFile(path.join(outside, 'socket'), '');
+    expect(await readArtifact(target())).toBeDefined();
   });
 
   test('made again is another build, so that what belongs to the first can tell', async () => {
