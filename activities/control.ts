@@ -1,5 +1,4 @@
 /** Activities of the control worker: calls to Temporal itself. */
-import { Context } from '@temporalio/activity';
 import {
   ScheduleAlreadyRunning,
   ScheduleOverlapPolicy,
@@ -8,43 +7,37 @@ import {
   type Client,
   type ScheduleHandle,
 } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
-import type { Amounts, NetworkAccess } from '../contract/capacity-types.ts';
+import { ApplicationFailure, defineSearchAttributeKey } from '@temporalio/common';
+import type { NetworkAccess } from '../contract/capacity-types.ts';
 import {
   CONTROL_QUEUE,
   DOM0_UPDATES,
   dom0WorkflowId,
-  GUEST_UPDATES,
-  guestWorkflowId,
   nightlyScheduleId,
   operationWorkflowId,
   QUERIES,
   SEARCH_ATTRIBUTES,
   WORKFLOWS,
 } from '../contract/names.ts';
-import {
-  GOLDEN,
-  UNKNOWN_ORDER,
-  type Dom0Facts,
-  type Dom0State,
-  type GuestOrder,
-  type GuestRef,
-  type GuestSpec,
-  type GuestStatus,
-  type OperationResult,
-  type PromiseAnswer,
-  type Reservation,
-  type ReserveRequest,
+import type {
+  Dom0Facts,
+  Dom0State,
+  GuestOrder,
+  GuestRef,
+  GuestSpec,
+  PromiseAnswer,
+  Reservation,
+  ReserveRequest,
 } from '../contract/types.ts';
-import { amountsOf } from '../contract/overhead.ts';
+import { takenBy } from '../contract/takes.ts';
 import { Turns, UPDATES_AT_ONCE } from '../contract/turns.ts';
+import { claimsOf, type Claim, type OwnerOn } from './claims.ts';
 import { createLeases } from './leases.ts';
 import { isMissing, unwrapped } from './refusals.ts';
 
 /** Nights start here (UTC hour), so that guests do not all start at once within the four hours after. */
 const NIGHT_STARTS = 1;
 const NIGHT_MINUTES = 240;
-const HEARTBEAT_MS = 10_000;
 
 /** The time of a guest's nightly backup when the order names none: spread over the night by its name. */
 export function nightlyTime(name: string, at?: string): { hour: number; minute: number } {
@@ -52,21 +45,6 @@ export function nightlyTime(name: string, at?: string): { hour: number; minute: 
   let sum = 0;
   for (const character of name) sum = (sum * 31 + character.charCodeAt(0)) % NIGHT_MINUTES;
   return { hour: NIGHT_STARTS + Math.floor(sum / 60), minute: sum % 60 };
-}
-
-/** Whether a workflow stands behind what was promised to a guest, and what it takes. */
-export interface Claim {
-  readonly claimed: boolean;
-  /** Its phase, or why nobody claims it. */
-  readonly reason: string;
-  /** Where the guest of that name lives, of whichever order it is. */
-  readonly dom0?: string;
-  readonly takes?: Amounts & { readonly plan: string; readonly customer?: string };
-}
-
-function takenBy(guest: Parameters<typeof amountsOf>[0] & Pick<GuestOrder, 'plan' | 'customer'>): NonNullable<Claim['takes']> {
-  const { plan, customer } = guest;
-  return { ...amountsOf(guest), plan, ...(customer === undefined ? {} : { customer }) };
 }
 
 async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
@@ -131,9 +109,16 @@ export function createControlActivities(client: Client) {
         workflowId: operationWorkflowId(ref.name, 'nightly', 'run'),
         taskQueue: CONTROL_QUEUE,
         args: [ref],
+        typedSearchAttributes: [
+          { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.guest, 'KEYWORD'), value: ref.name },
+          { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: ref.dom0 },
+          { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.order, 'KEYWORD'), value: ref.order },
+        ],
+        staticSummary: `nightly backup of ${ref.name}`,
       },
+      // Each night asks the guest, which takes one at a time and keeps a record of the others: a Schedule that skips one leaves no trace.
       // A night that was missed because everything was down is made up for once, not for every night of the last year (the default).
-      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '6 hours' },
+      policies: { overlap: ScheduleOverlapPolicy.ALLOW_ALL, catchupWindow: '6 hours' },
       state: { note: `nightly backup of guest ${ref.name} on dom0 ${ref.dom0}, order ${ref.order}` },
       memo: { guest: ref.name, order: ref.order },
     });
@@ -186,43 +171,9 @@ export function createControlActivities(client: Client) {
       await leases.observe(facts);
     },
 
-    /**
-     * Which of these guests a workflow claims, wherever that guest lives, and why the others are orphans. `dom0`: the one on which a half golden
-     * tarball is.
-     */
-    async claims(owners: readonly { guest: string; order: string; dom0?: string }[]): Promise<Claim[]> {
-      const ofGolden = async (dom0: string | undefined): Promise<Claim> => {
-        const where = dom0 === undefined ? '' : ` AND ${SEARCH_ATTRIBUTES.dom0} = '${dom0}'`;
-        const query = `WorkflowType = '${WORKFLOWS.provisionGuest}' AND ExecutionStatus = 'Running'${where}`;
-        const { count } = await client.workflow.count(query);
-        return count > 0
-          ? { claimed: true, reason: 'a guest is being provisioned' }
-          : { claimed: false, reason: 'no guest is being provisioned' };
-      };
-      return Promise.all(
-        owners.map(async ({ guest, order, dom0 }): Promise<Claim> => {
-          if (guest.startsWith(GOLDEN)) return ofGolden(dom0);
-          const handle = client.workflow.getHandle(guestWorkflowId(guest));
-          try {
-            const { status } = await handle.describe();
-            if (status.name !== 'RUNNING') return { claimed: false, reason: `its workflow is over (${status.name.toLowerCase()})` };
-            const state = await handle.query<GuestStatus>(QUERIES.status);
-            const isUnknown = order === UNKNOWN_ORDER;
-            if (state.order !== order && !isUnknown)
-              return { claimed: false, reason: `the guest of that name is of another order, ${state.order}`, dom0: state.dom0 };
-            return {
-              claimed: true,
-              reason: state.phase,
-              dom0: state.dom0,
-              // One that is gone has backups at most. What is known by its place only has marks elsewhere, by which it is counted.
-              ...(state.spec === undefined || state.phase === 'gone' || isUnknown ? {} : { takes: takenBy(state.spec) }),
-            };
-          } catch (error) {
-            if (isMissing(error)) return { claimed: false, reason: 'there is no workflow of that name' };
-            throw error;
-          }
-        }),
-      );
+    /** Which of these a workflow claims, wherever that guest lives, and why the others are orphans. At most `OWNERS_AT_ONCE`: an input has its limit. */
+    async claims(owners: readonly OwnerOn[]): Promise<Claim[]> {
+      return claimsOf(client, owners);
     },
 
     /** Makes the Schedule of a guest's nightly backup, or finds it made. */
@@ -258,24 +209,6 @@ export function createControlActivities(client: Client) {
     async schedulesLeft(ref: GuestRef): Promise<string[]> {
       const schedule = await scheduleOf(ref);
       return schedule?.isOurs === true ? [`schedule ${schedule.handle.scheduleId}`] : [];
-    },
-
-    /** Asks the guest for a backup and waits for it. The same night asked twice is one backup. */
-    async requestBackup(ref: GuestRef): Promise<OperationResult> {
-      const context = Context.current();
-      const timer = setInterval(() => {
-        context.heartbeat();
-      }, HEARTBEAT_MS);
-      const id = `nightly-${context.info.workflowExecution?.runId ?? ''}`;
-      try {
-        return await client.workflow
-          .getHandle(guestWorkflowId(ref.name))
-          .executeUpdate<OperationResult, [unknown]>(GUEST_UPDATES.operate, { args: [{ kind: 'backup', id }], updateId: id });
-      } catch (error) {
-        throw unwrapped(error);
-      } finally {
-        clearInterval(timer);
-      }
     },
   };
 }

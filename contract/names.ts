@@ -133,6 +133,14 @@ export const NETWORK_UPDATES = {
 
 /** Signals of the `guest` workflow. */
 export const GUEST_SIGNALS = {
+  /** A night's backup is due: `(NightRequest)`. Answered by `NIGHT_SIGNALS.answer`. */
+  night: 'night',
   /** Its domain has ended, and nobody asked for that: `(DomainGone)`. */
   domainGone: 'domainGone',
+} as const;
+
+/** Signals of the `nightlyBackup` workflow. */
+export const NIGHT_SIGNALS = {
+  /** The guest says what came of the night: `(NightRecord)`. */
+  answer: 'answer',
 } as const;

@@ -4,6 +4,7 @@
  */
 
 import type { Amounts, Dom0Policy, Holding, LedgerAudit, NetworkAccess } from './capacity-types.ts';
+import type { NightRecord } from './nights.ts';
 
 /** How many backups are kept. */
 export interface Retention {
@@ -238,6 +239,8 @@ export interface GuestStatus {
   readonly queued: readonly string[];
   readonly warnings: readonly string[];
   readonly backups: readonly BackupRecord[];
+  /** Its last nights, oldest first. Undefined: none has come yet. */
+  readonly nights?: readonly NightRecord[];
   readonly scheduleId?: string;
   readonly steps?: readonly StepProgress[];
   readonly wallclock?: WallclockResult;

@@ -1,10 +1,11 @@
 /**
  * `npm run bench`: seconds of every stage of `guestflow up`, a first run beside a second one, in one go; then what the gateway takes in a
- * storm of deliveries, and the memory that it needs for it. Times of one machine say little: compare the columns, or two runs on one machine.
+ * storm of deliveries, and the memory that it needs for it; then a night of 500 guests, and an audit of a thousand. Times of one machine say little: compare the columns, or two runs on one machine.
  * `--cold` empties the lab's cache first, as on a fresh machine. Needs what the lab needs; nothing else should run.
  *
- *   npm run bench -- --only up|gateway      one of the two
+ *   npm run bench -- --only up|gateway|night|audit   one of them
  *   npm run bench -- --orders N             orders of the storm, with twenty deliveries each. Default: 100
+ *   npm run bench -- --guests N             guests of the night and of the audit. Default: 500, and 1000
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,6 +16,8 @@ import { createRunner } from '../activities/host/run.ts';
 import type { Summary } from '../cli/up/summary.ts';
 import { rage } from '../test/storm/rage.ts';
 import { createWorld } from '../test/storm/world.ts';
+import { startServer } from '../test/workflow/temporal.ts';
+import { theNight } from '../test/workflow/the-night.ts';
 
 const GUESTFLOW = fileURLToPath(new URL('../bin/guestflow.mjs', import.meta.url));
 const LIMIT_MS = 30 * 60_000;
@@ -62,14 +65,36 @@ async function benchGateway(orders: number): Promise<void> {
   const world = await createWorld(orders);
   try {
     const { figures } = await rage(world, { orders, deliveries: orders * 20, seed: 1, kills: 0 });
-    for (const [name, value] of Object.entries(figures)) process.stdout.write(`${`gateway ${name}`.padEnd(32)}${JSON.stringify(value)}\n`);
+    show('gateway', figures);
   } finally {
     await world.close();
   }
 }
 
+function show(what: string, figures: object): void {
+  for (const [name, value] of Object.entries(figures)) process.stdout.write(`${`${what} ${name}`.padEnd(32)}${JSON.stringify(value)}\n`);
+}
+
+/** On a server of its own. */
+async function alone<T>(work: (environment: Awaited<ReturnType<typeof startServer>>) => Promise<T>): Promise<T> {
+  const environment = await startServer();
+  try {
+    return await work(environment);
+  } finally {
+    await environment.teardown();
+  }
+}
+
 const { values: flags } = parseArgs({
-  options: { cold: { type: 'boolean', default: false }, only: { type: 'string' }, orders: { type: 'string', default: '100' } },
+  options: {
+    cold: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    orders: { type: 'string', default: '100' },
+    guests: { type: 'string' },
+  },
 });
-if (flags.only !== 'gateway') await benchUp(flags.cold);
-if (flags.only !== 'up') await benchGateway(Number(flags.orders));
+const isWanted = (what: string): boolean => flags.only === undefined || flags.only === what;
+if (isWanted('up')) await benchUp(flags.cold);
+if (isWanted('gateway')) await benchGateway(Number(flags.orders));
+if (isWanted('night'))
+  show('night', await alone((environment) => theNight(environment, { guests: Number(flags.guests ?? 500), slots: 3 })));

@@ -19,6 +19,13 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
   await withWorkers(environment, scripted([]), async () => {
     const handle = await place(environment, document);
     await settled(handle);
+    const nightly = operationWorkflowId(document.name, 'nightly', 'run');
+    await environment.client.workflow.execute(WORKFLOWS.nightlyBackup, {
+      workflowId: nightly,
+      taskQueue: CONTROL_QUEUE,
+      args: [{ name: document.name, order: document.order, dom0: DOM0 }],
+    });
+    await record(environment, nightly, 'nightly-backup');
     const adjusted = { plan: 'medium', memoryBytes: 2 ** 29, vcpus: 2, diskBytes: 2 ** 33, mayRestart: false };
     const requests: (Omit<OperationRequest, 'id'> & { name?: string })[] = [
       { kind: 'stop' },
@@ -84,7 +91,6 @@ async function recordTasks(environment: TestWorkflowEnvironment): Promise<void> 
     claims,
     audit: () => Promise.resolve([]),
     preflight: NO('HostNotReady'),
-    requestBackup: NO('Busy'),
   };
   await withWorkers(environment, activities, async () => {
     const orphans = ['orphan', 'claimed'].map((guest) => ({ guest, order: `order-${guest}` }));
@@ -92,7 +98,7 @@ async function recordTasks(environment: TestWorkflowEnvironment): Promise<void> 
     await record(environment, 'dom0-task-clean', 'dom0-task-clean-looks-again');
     await record(environment, operationWorkflowId('orphan', 'clean', 'order-orphan'), 'dom0-task-remove');
     await run(WORKFLOWS.dom0Task, 'dom0-task-failed', { host: DOM0, task: 'preflight' });
-    await run(WORKFLOWS.nightlyBackup, 'nightly-backup-failed', { name: 'guest1', order: 'order-guest1', dom0: DOM0 });
+    await run(WORKFLOWS.nightlyBackup, 'nightly-backup-failed', { name: 'nobody', order: 'order-nobody', dom0: DOM0 });
   });
 }
 
@@ -126,25 +132,15 @@ try {
       await handle.result().catch(() => undefined);
     },
   );
-  await withWorkers(
-    environment,
-    { ...scripted([]), preflight: () => Promise.resolve({ rows: [] }), requestBackup: () => Promise.resolve({}) },
-    async () => {
-      const { client } = environment;
-      await client.workflow.execute(WORKFLOWS.dom0Task, {
-        workflowId: 'task',
-        taskQueue: CONTROL_QUEUE,
-        args: [{ host: DOM0, task: 'preflight' }],
-      });
-      await record(environment, 'task', 'dom0-task');
-      await client.workflow.execute(WORKFLOWS.nightlyBackup, {
-        workflowId: 'nightly',
-        taskQueue: CONTROL_QUEUE,
-        args: [{ name: 'guest1', order: 'order-guest1', dom0: DOM0 }],
-      });
-      await record(environment, 'nightly', 'nightly-backup');
-    },
-  );
+  await withWorkers(environment, { ...scripted([]), preflight: () => Promise.resolve({ rows: [] }) }, async () => {
+    const { client } = environment;
+    await client.workflow.execute(WORKFLOWS.dom0Task, {
+      workflowId: 'task',
+      taskQueue: CONTROL_QUEUE,
+      args: [{ host: DOM0, task: 'preflight' }],
+    });
+    await record(environment, 'task', 'dom0-task');
+  });
   await recordOperations(environment);
   await recordTasks(environment);
 } finally {

@@ -1,5 +1,5 @@
 /** What an audit makes of a ledger: the dom0 is the truth, and so are the guests' workflows. Pure. */
-import type { Claim } from '../activities/control.ts';
+import type { Claim } from '../activities/claims.ts';
 import type { LedgerAudit } from '../contract/capacity-types.ts';
 import type { Dom0Facts, Dom0State } from '../contract/types.ts';
 import { unpromised, type Promised } from './ledger.ts';
@@ -39,7 +39,8 @@ export function afterAudit(
     return { state: { ...state, audit }, audit, free: [] };
   }
   const { facts, found, claims } = look;
-  const isHere = (owner: Owner): boolean => found.some((other) => keyOf(other) === keyOf(owner));
+  const here = new Set(found.map(keyOf));
+  const isHere = (owner: Owner): boolean => here.has(keyOf(owner));
   const isClaimed = (owner: Owner): boolean => {
     const claim = claims.get(keyOf(owner));
     // One that came after the look is nobody's to judge.
@@ -49,10 +50,10 @@ export function afterAudit(
     Date.parse(now) - Date.parse(promise.since) > FORGOTTEN_AFTER_MS && !isClaimed(promise) && !isHere(promise);
   const free = state.promised.filter(isForgotten);
   const kept = state.promised.filter((promise) => !free.includes(promise));
+  const keptGuests = new Set(kept.map(({ guest }) => guest));
   const adopted = found.flatMap((owner): Promised[] => {
     const takes = claims.get(keyOf(owner))?.takes;
-    const isKnown = kept.some(({ guest }) => guest === owner.guest);
-    return isKnown || takes === undefined || !isClaimed(owner) ? [] : [{ ...owner, ...takes, since: now }];
+    return keptGuests.has(owner.guest) || takes === undefined || !isClaimed(owner) ? [] : [{ ...owner, ...takes, since: now }];
   });
   const promised = [...kept, ...adopted];
   const whyOrphan = (owner: Owner): string => {

@@ -1,5 +1,6 @@
 /** The look of an audit: at the dom0, and at the workflows of its guests. */
 import { log, proxyActivities } from '@temporalio/workflow';
+import type { Claim } from '../activities/claims.ts';
 import type { ControlActivities } from '../activities/control.ts';
 import type { ShortActivities } from '../activities/dom0.ts';
 import { CONTROL_QUEUE, dom0Queue } from '../contract/names.ts';
@@ -18,6 +19,19 @@ const ASK = {
 
 const control = proxyActivities<Pick<ControlActivities, 'claims' | 'observe' | 'release'>>(ASK);
 
+/** Owners in one call: its input and its answer stay far below the two megabytes that Temporal takes. */
+const OWNERS_AT_ONCE = 500;
+
+/** Who claims what is on a dom0, one page after the other. */
+export async function claimsOf(host: string, owners: readonly Owner[]): Promise<Claim[]> {
+  const claims: Claim[] = [];
+  for (let from = 0; from < owners.length; from += OWNERS_AT_ONCE) {
+    const page = owners.slice(from, from + OWNERS_AT_ONCE);
+    claims.push(...(await control.claims(page.map(({ guest, order }) => ({ guest, order, dom0: host })))));
+  }
+  return claims;
+}
+
 /** Looks; what cannot be seen is a problem of the audit, and changes nothing. */
 export async function lookAt({ host, promised }: Dom0State): Promise<Look> {
   const steps = proxyActivities<Pick<ShortActivities, 'dom0Facts' | 'audit'>>({ ...LOOK, taskQueue: dom0Queue(host) });
@@ -29,7 +43,7 @@ export async function lookAt({ host, promised }: Dom0State): Promise<Look> {
     const asked = [
       ...new Map([...found, ...promised.map(({ guest, order }) => ({ guest, order }))].map((owner) => [keyOf(owner), owner])).values(),
     ];
-    const claims = await control.claims(asked);
+    const claims = await claimsOf(host, asked);
     return {
       facts,
       found,
@@ -44,7 +58,7 @@ export async function lookAt({ host, promised }: Dom0State): Promise<Look> {
 export async function releaseLeases(host: string, freed: readonly Owner[]): Promise<void> {
   for (const owner of freed) {
     try {
-      const [claim] = await control.claims([owner]);
+      const [claim] = await claimsOf(host, [owner]);
       if (claim?.claimed === false) await control.release({ name: owner.guest, order: owner.order, dom0: host });
     } catch (error) {
       log.warn('the address of a promise that was freed stays leased', { ...owner, reason: rootFailure(error).message });

@@ -1,9 +1,10 @@
 /** dom0Task: looks at a dom0, and tasks on it that are no operation on a guest. */
 import { ApplicationFailure, CancellationScope, executeChild, patched, uuid4 } from '@temporalio/workflow';
-import type { Claim } from '../activities/control.ts';
+import type { Claim } from '../activities/claims.ts';
 import { operationWorkflowId } from '../contract/names.ts';
 import { GOLDEN, UNKNOWN_ORDER, type AuditRow, type GuestRef, type MarkedThing } from '../contract/types.ts';
 import { keyOf, type Owner } from './audit-ledger.ts';
+import { claimsOf } from './dom0-audit.ts';
 import { Operation, rootFailure } from './operation.ts';
 import { terminateGuest } from './operations.ts';
 import { control, dom0Steps } from './proxies.ts';
@@ -66,13 +67,14 @@ async function auditRows(host: string, things: readonly MarkedThing[]): Promise<
     owners.set(key, owner);
   }
   const all = [...owners.values()];
-  const claims = await control.claims(all.map(({ guest, order }) => ({ guest, order, dom0: host })));
-  return Promise.all(
-    all.map(async (owner, index) => {
-      const claim = claims[index] ?? { claimed: true, reason: 'unknown' };
-      return { ...owner, things: [...owner.things, ...(await schedulesLeft(host, owner, claim))], ...judged(host, claim) };
-    }),
-  );
+  const claims = await claimsOf(host, all);
+  const rows: AuditRow[] = [];
+  // One after the other: who looks at a thousand orphans does not take the slots of orders.
+  for (const [index, owner] of all.entries()) {
+    const claim = claims[index] ?? { claimed: true, reason: 'unknown' };
+    rows.push({ ...owner, things: [...owner.things, ...(await schedulesLeft(host, owner, claim))], ...judged(host, claim) });
+  }
+  return rows;
 }
 
 /** The Schedule of an orphan's backups. That of a guest which lives, here or elsewhere, is its own. */

@@ -12,6 +12,9 @@ export function describeGuest(state: GuestState, running: { readonly kind: strin
       ? []
       : [`- address ${state.spec.network.ip}, ${String(state.spec.vcpus)} vcpus, ${String(state.spec.memoryBytes / 2 ** 20)} MiB`]),
     ...(running === undefined ? [] : [`- ${running.kind} runs: workflow \`${running.workflowId}\``]),
+    ...(state.nights ?? [])
+      .slice(-1)
+      .map(({ due, state: how, reason }) => `- night of ${due}: ${how}${reason === undefined ? '' : `: ${reason}`}`),
     ...state.warnings.map((warning) => `- ⚠ ${warning}`),
     ...(state.error === undefined ? [] : [`- last error: ${state.error.message}`]),
     ...state.leftovers.map((left) => `- left: ${left}`),

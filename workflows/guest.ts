@@ -14,12 +14,14 @@ import {
   patched,
   setCurrentDetails,
   setHandler,
+  upsertMemo,
   upsertSearchAttributes,
   workflowInfo,
   type ChildWorkflowOptions,
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { GUEST_SIGNALS, GUEST_UPDATES, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES } from '../contract/names.ts';
+import { TAKES_MEMO, takenBy } from '../contract/takes.ts';
 import { isSameOrder } from '../contract/same-order.ts';
 import type {
   BackupRecord,
@@ -35,6 +37,7 @@ import type {
   OrderAnswer,
 } from '../contract/types.ts';
 import { ADJUSTS, CANCEL_IN_UI, CLEANUP_KEEPS, LEAVES_STOPPED, REMOVAL_IS_OVER, UNDELETE_MAY_FAIL } from './guest-patches.ts';
+import { Nights, nightSignal } from './guest-nights.ts';
 import { beforeOf, mayRun, whyNotChange } from './guest-rules.ts';
 import { describeGuest, graceLeftMs, notBefore, untilDueMs, withoutSettled, type GuestState } from './guest-state.ts';
 import { rootFailure } from './operation.ts';
@@ -71,8 +74,6 @@ const BACKUPS_KEPT = 30;
 const WARNINGS_KEPT = 20;
 const DAY_MS = 86_400_000;
 
-const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, 'KEYWORD');
-
 export const statusQuery = defineQuery<GuestStatus>(QUERIES.status);
 export const orderUpdate = defineUpdate<OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order);
 export const operateUpdate = defineUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate);
@@ -87,6 +88,7 @@ class Guest {
   private readonly order: GuestOrder;
   private state: GuestState;
   private readonly queue: Ticket[] = [];
+  private readonly nights: Nights;
   /** All of it is going, or was going when that failed. */
   private isRemoving = false;
   /** A cancel in the UI has come: this run hears of no other. */
@@ -108,6 +110,8 @@ class Guest {
       backups: [],
       leftovers: [],
     };
+    this.nights = this.nightsOf();
+    this.publish();
     setHandler(statusQuery, () => this.status());
     setHandler(orderUpdate, () => this.answer(), {
       validator: (again: GuestOrder) => {
@@ -124,9 +128,24 @@ class Guest {
         this.mustBeCancellable();
       },
     });
+    setHandler(nightSignal, (request) => CancellationScope.nonCancellable(() => this.nights.take(request)));
     setHandler(domainGoneSignal, ({ order: of, ...end }) => {
       // What an operation does to the domain is meant; a backup does nothing to it.
       if (of === order.order && (this.running === undefined || this.running.kind === 'backup')) this.domainGone(end);
+    });
+  }
+
+  private nightsOf(): Nights {
+    return new Nights({
+      name: this.order.name,
+      order: this.order.order,
+      nights: () => this.state.nights ?? [],
+      keep: (nights) => {
+        this.state = { ...this.state, nights };
+        this.show();
+      },
+      whyNot: () => mayRun('backup', this.state.phase, this.running?.kind, this.queue.length),
+      backUp: (id) => this.operate({ kind: 'backup', id }),
     });
   }
 
@@ -204,9 +223,26 @@ class Guest {
     return { cancelled: running.kind };
   }
 
+  /** What lists of guests show of it. One that was started by hand is in them, too. */
+  private publish(): void {
+    const { memo, typedSearchAttributes } = workflowInfo();
+    const { name, order, dom0, plan, phase, spec } = this.state;
+    const shown = [
+      [SEARCH_ATTRIBUTES.guest, name],
+      [SEARCH_ATTRIBUTES.order, order],
+      [SEARCH_ATTRIBUTES.dom0, dom0],
+      [SEARCH_ATTRIBUTES.plan, plan],
+      [SEARCH_ATTRIBUTES.phase, phase],
+    ].map(([attribute = '', value = '']) => ({ key: defineSearchAttributeKey(attribute, 'KEYWORD'), value }));
+    const news = shown.filter(({ key, value }) => typedSearchAttributes.get(key) !== value);
+    if (news.length > 0) upsertSearchAttributes(news);
+    const takes = spec === undefined ? undefined : takenBy(spec);
+    if (takes !== undefined && JSON.stringify(memo?.[TAKES_MEMO]) !== JSON.stringify(takes)) upsertMemo({ [TAKES_MEMO]: takes });
+  }
+
   private setPhase(phase: GuestPhase): void {
     this.state = { ...this.state, phase };
-    upsertSearchAttributes([{ key: phaseKey, value: phase }]);
+    this.publish();
     this.show();
   }
 
@@ -400,7 +436,6 @@ class Guest {
     const to: GuestSpec = { ...rest, ...sizes };
     await this.runChild(kind, id, (options) => executeChild(changePlan, { ...options, args: [{ from, to, isRunning, mayRestart }] }));
     this.state = { ...this.state, spec: to, plan: to.plan };
-    upsertSearchAttributes([{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.plan, 'KEYWORD'), value: to.plan }]);
     return this.becomes(kind, this.state.phase);
   }
 

@@ -98,9 +98,8 @@ function sumOf(all: readonly Amounts[]): Amounts {
 
 /** What is on the dom0 without a promise: made by hand, or an orphan. */
 export function unpromised({ facts, promised }: Pick<Dom0State, 'facts' | 'promised'>): readonly Holding[] {
-  return (facts?.holdings ?? []).filter(
-    ({ guest, order }) => !promised.some((promise) => promise.guest === guest && promise.order === order),
-  );
+  const owners = new Set(promised.map(({ guest, order }) => `${guest} ${order}`));
+  return (facts?.holdings ?? []).filter(({ guest = '', order = '' }) => !owners.has(`${guest} ${order}`));
 }
 
 /** What the dom0 has to sell, has sold, and what is left. */

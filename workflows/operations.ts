@@ -6,7 +6,7 @@ import { formatSize } from '../contract/sizes.ts';
 import { onCrashOf } from './guest-rules.ts';
 import { leftoversOf } from './leftovers.ts';
 import { Operation } from './operation.ts';
-import { control, dom0Steps, longControl } from './proxies.ts';
+import { control, dom0Steps } from './proxies.ts';
 
 function refOf(spec: GuestSpec): GuestRef {
   return { name: spec.name, order: spec.order, dom0: spec.dom0 };
@@ -302,14 +302,8 @@ export async function terminateGuest(input: OrderRef & { readonly keepsBackups?:
   );
 }
 
-/** What a Schedule starts: it asks the guest for a backup, so that it never meets another operation. */
-export async function nightlyBackup(ref: GuestRef): Promise<void> {
-  await longControl.requestBackup(ref);
-}
-
 declareVersioning('PINNED', powerGuest);
 declareVersioning('PINNED', backupGuest);
 for (const workflow of [suspendGuest, resumeGuest, retireGuest, reviveGuest]) declareVersioning('PINNED', workflow);
 declareVersioning('PINNED', changePlan);
 declareVersioning('PINNED', terminateGuest);
-declareVersioning('PINNED', nightlyBackup);

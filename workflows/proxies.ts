@@ -92,11 +92,3 @@ export function dom0Steps(host: string, subject: string, onWaiting: OnWaiting = 
 
 /** Calls to Temporal itself. */
 export const control = proxyActivities<ControlActivities>({ ...OUTSIDE_CALL, taskQueue: CONTROL_QUEUE });
-
-/** A backup that is asked for waits as long as the guest's other operations take. */
-export const longControl = proxyActivities<ControlActivities>({
-  ...OUTSIDE_CALL,
-  taskQueue: CONTROL_QUEUE,
-  startToCloseTimeout: '20 hours',
-  heartbeatTimeout: '1 minute',
-});

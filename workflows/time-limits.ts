@@ -32,7 +32,8 @@ export const LONG_COPY: ActivityOptions = {
   heartbeatTimeout: '40 seconds',
   retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '1 minute', maximumAttempts: 4 },
 };
-export const LONG_COPY_OFFERS: Offers = { count: 1, eachMs: 12 * HOUR_MS };
+/** A day: so long may the night of a dom0 with hundreds of guests take, whose backups come one after the other. */
+export const LONG_COPY_OFFERS: Offers = { count: 1, eachMs: 24 * HOUR_MS };
 
 /** An undo: nobody waits for it, and giving up leaves something on a dom0. */
 export const UNDO: ActivityOptions = {
@@ -50,3 +51,9 @@ export const OUTSIDE_CALL: ActivityOptions = {
   startToCloseTimeout: '1 minute',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 20 },
 };
+
+/**
+ * How long a night's workflow waits for its guest's answer, which comes when the backup has ended or cannot end well: it may wait a day for its turn,
+ * and be tried again. A guest that is no longer there shows when it is asked again.
+ */
+export const NIGHT = { patienceMs: 52 * HOUR_MS, askAgainMs: 30 * MINUTE_MS } as const;

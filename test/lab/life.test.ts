@@ -96,7 +96,7 @@ describe.runIf(IS_FULL)('an order', () => {
     const { spec, policies, state } = await rig.temporal.schedule.getHandle(`nightly/${NAME}`).describe();
     expect(spec.calendars).toMatchObject([{ hour: [{ start: 3 }], minute: [{ start: 17 }], second: [{ start: 0 }] }]);
     expect(spec.calendars?.[0]?.dayOfWeek).toMatchObject([{ start: 'SUNDAY', end: 'SATURDAY' }]);
-    expect(policies).toMatchObject({ overlap: 'SKIP', catchupWindow: 6 * 3_600_000 });
+    expect(policies).toMatchObject({ overlap: 'ALLOW_ALL', catchupWindow: 6 * 3_600_000 });
     expect(state.paused).toBe(false);
     expect(await rig.flow.nextBackup(NAME)).toMatch(/T03:17:00/);
   });

@@ -45,10 +45,20 @@ export async function workflowBundle(): Promise<{ codePath: string } | WorkflowB
   return bundle;
 }
 
-/** Runs `work` with workers for all queues; `activities` serve every queue. */
-export async function withWorkers<T>(environment: TestWorkflowEnvironment, activities: AnyActivities, work: () => Promise<T>): Promise<T> {
+/** Runs `work` with workers for all queues; `activities` serve every queue. `codePath`: of the bundle. Default: the one of production. */
+export async function withWorkers<T>(
+  environment: TestWorkflowEnvironment,
+  activities: AnyActivities,
+  work: () => Promise<T>,
+  codePath?: string,
+): Promise<T> {
   const { nativeConnection: connection } = environment;
-  const control = await Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowBundle: await workflowBundle(), activities });
+  const control = await Worker.create({
+    connection,
+    taskQueue: CONTROL_QUEUE,
+    workflowBundle: codePath === undefined ? await workflowBundle() : { codePath },
+    activities,
+  });
   const others = await Promise.all(
     [dom0Queue(DOM0), dom0BulkQueue(DOM0)].map((taskQueue) =>
       Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: '100ms' }),

@@ -1,0 +1,16 @@
+/** What a guest takes from its dom0, as ledgers count it. */
+import type { Amounts } from './capacity-types.ts';
+import { amountsOf } from './overhead.ts';
+import type { GuestOrder } from './types.ts';
+
+/** Amounts, and what a promise remembers beside them. */
+export type Takes = Amounts & { readonly plan: string; readonly customer?: string };
+
+/** Key of `Takes` in the memo of a guest's workflow: whoever lists guests sees what they take without asking each. */
+export const TAKES_MEMO = 'takes';
+
+/** What an order or a guest takes. Its swap counts as disk. */
+export function takenBy(guest: Parameters<typeof amountsOf>[0] & Pick<GuestOrder, 'plan' | 'customer'>): Takes {
+  const { plan, customer } = guest;
+  return { ...amountsOf(guest), plan, ...(customer === undefined ? {} : { customer }) };
+}
