@@ -1,7 +1,7 @@
 /** What `guestflow events` does. */
 import { GuestflowError } from '../contract/errors.ts';
-import type { OrderStatus } from '../contract/billing-types.ts';
-import { ORDER_ID_PATTERN } from '../contract/guest-name.ts';
+import type { OrderStatus, WishProblem } from '../contract/billing-types.ts';
+import { whyNotOrderId } from '../contract/guest-name.ts';
 import { findEndpoint } from '../client/config.ts';
 import { openSession, type Session } from '../client/session.ts';
 import { acknowledge, listOrders, readOrder } from '../gateway/orders.ts';
@@ -11,8 +11,8 @@ import { printFacts, printJson, printLine, printTable, type Io } from './io.ts';
 export async function showEvents(io: Io, order: string | undefined, options: EventsOptions): Promise<undefined> {
   if (order === undefined && options.acknowledge !== undefined)
     throw new GuestflowError('InvalidInput', '--acknowledge needs an order', { field: 'order' });
-  if (order !== undefined && !ORDER_ID_PATTERN.test(order))
-    throw new GuestflowError('InvalidInput', `"${order}" is no id of an order`, { field: 'order', value: order });
+  const whyNot = order === undefined ? undefined : whyNotOrderId(order);
+  if (whyNot !== undefined) throw new GuestflowError('InvalidInput', `"${order ?? ''}" ${whyNot}`, { field: 'order', value: order ?? '' });
   const { address, namespace, stateDir } = options;
   const session = await openSession(
     await findEndpoint({
@@ -43,11 +43,17 @@ async function list(io: Io, session: Session, { problems, json }: EventsOptions)
     );
 }
 
-function describeProblems(io: Io, { order, guest, phase, doing, trouble, refused }: OrderStatus): void {
+function describeProblems(io: Io, { order, guest, phase, doing, trouble, problems, refused }: OrderStatus): void {
   printLine(io, `order ${order} (guest ${guest})`);
   if (phase === 'waiting') printLine(io, `  waits: ${doing}`);
   if (trouble !== undefined) printLine(io, `  ${trouble.at}  ${trouble.type}: ${trouble.message}`);
+  for (const problem of problems) printLine(io, `  ${describeProblem(problem)}`);
   for (const { at, message } of refused) printLine(io, `  ${at}  refused: ${message}`);
+}
+
+/** Since when, what, and what to mend. */
+function describeProblem({ since, field, reason, mend }: WishProblem): string {
+  return `${since}  ${field} ${reason}: ${mend}`;
 }
 
 function show(io: Io, order: OrderStatus, { json }: EventsOptions): void {
@@ -57,7 +63,7 @@ function show(io: Io, order: OrderStatus, { json }: EventsOptions): void {
   }
   printFacts(io, [
     ['order', order.order],
-    ['guest', order.guest],
+    ['guest', order.life === 1 ? order.guest : `${order.guest} (the order has had ${String(order.life)})`],
     ['phase', order.phase],
     ['wish', order.wish],
     ['plan', order.plan],
@@ -65,6 +71,7 @@ function show(io: Io, order: OrderStatus, { json }: EventsOptions): void {
     ['customer', order.customer],
     ['doing', order.doing],
     ['trouble', order.trouble === undefined ? undefined : `${order.trouble.type}: ${order.trouble.message}`],
+    ['problems', order.problems.map(describeProblem).join('\n')],
     ['refused', order.refused.map(({ message }) => message).join('\n')],
   ]);
   if (order.events.length > 0)

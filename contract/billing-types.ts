@@ -29,17 +29,56 @@ export type PlanTemplate = Omit<
   readonly mayRestart: boolean;
 };
 
-/** What the customer chose. */
+/** What the customer chose; each field is a statement of its own. */
 export interface OrderWishes {
-  readonly hostname: string;
+  readonly hostname?: string;
   /** Id of the customer in the provider's billing. */
   readonly customer?: string;
-  readonly sshKeys: readonly string[];
+  readonly sshKeys?: readonly string[];
   readonly passwordHash?: string;
   /** As in `GuestOrder`. */
   readonly sealedPassword?: Readonly<Record<string, string>>;
   readonly dist?: string;
   readonly timezone?: string;
+}
+
+/** Wishes that can go wrong by themselves. */
+export type WishField = 'plan' | 'namedPlan' | 'hostname' | 'sshKeys' | 'customer' | 'dist' | 'timezone';
+
+/** A wish that cannot be had as it was said. It refuses nothing else of its event. */
+export interface BadWish {
+  readonly field: WishField;
+  /** Worded to follow the field's name; with the value, where that is no secret. */
+  readonly reason: string;
+  /** What to do about it. */
+  readonly mend: string;
+}
+
+/** The raw value of a statement before and after its event, as keys: they tell which of two events of one second came second. */
+export interface Change {
+  readonly is: string;
+  /** Undefined when the event does not say; `NEW` when there was nothing before. */
+  readonly was?: string;
+}
+
+/** The key of what was before a subscription was made. */
+export const NEW = 'new';
+
+/** What says it. Default: an event of the order itself, which is one of ours. */
+export interface StatementSource {
+  /** Id of the subscription that it is, or is of; undefined when there is none, or none is named. */
+  readonly subscription?: string;
+  /**
+   * `own`: the object that the statement is about. `copy`: an object that has copied the order's wishes at an earlier moment (an invoice, a checkout).
+   * `once`: a payment that is of no subscription.
+   */
+  readonly as: 'own' | 'copy' | 'once';
+  /** By what it is one of ours: by a price of a guest, or by the name of a plan. Undefined: by nothing but the order's id. */
+  readonly ours?: 'price' | 'plan';
+  /** Ids of its prices, when none of them is a guest's. */
+  readonly strangePrices?: readonly string[];
+  /** Of a copy: when it was made, ISO 8601. */
+  readonly copiedAt?: string;
 }
 
 /** An event of billing, after its signature and its fields were checked. */
@@ -58,6 +97,8 @@ export interface BillingEvent {
   /** The event's own time, ISO 8601 with milliseconds in UTC. */
   readonly at: string;
   readonly says: BillingStatements;
+  /** Nothing about it is ours but, perhaps, the order's id: only an order that is known takes it. */
+  readonly onlyIfKnown?: true;
 }
 
 export interface BillingStatements {
@@ -67,6 +108,11 @@ export interface BillingStatements {
   /** The plan by its name in metadata: counts until a price decides. */
   readonly namedPlan?: PlanTemplate;
   readonly wishes?: OrderWishes;
+  readonly bad?: readonly BadWish[];
+  readonly changes?: Readonly<Partial<Record<WishField | 'life', Change>>>;
+  /** Of two events of one second without a word about each other: a subscription is made, changes, ends. Default: 1. */
+  readonly rank?: 0 | 1 | 2;
+  readonly source?: StatementSource;
 }
 
 /** The answer to an event; the same for the same event however often it comes. */
@@ -75,8 +121,8 @@ export interface EventAnswer {
   readonly order: string;
   /** Name of the guest that the order has or will have. */
   readonly guest: string;
-  /** `conflict`: an event of this id was taken before with another body; this one changed nothing. */
-  readonly verdict: 'taken' | 'conflict';
+  /** `conflict`: an event of this id was taken before with another body; this one changed nothing. `unknown`: there is no such order. */
+  readonly verdict: 'taken' | 'conflict' | 'unknown';
 }
 
 /** What should be, from all that was said. */
@@ -94,6 +140,16 @@ export interface OrderProblem {
   readonly event?: string;
 }
 
+/** A wish of an order that cannot be had as it was said last. It goes when a later event says it well. */
+export interface WishProblem extends BadWish {
+  /** Since which event's time, ISO 8601. */
+  readonly since: string;
+  /** The event that said it last. */
+  readonly event: string;
+  /** Without this wish the guest is not made: nothing that could be used was ever said. */
+  readonly isMissed: boolean;
+}
+
 /** All that is known of an order of billing. */
 export interface OrderStatus {
   readonly order: string;
@@ -107,6 +163,10 @@ export interface OrderStatus {
   readonly doing: string;
   /** Why the wish cannot be fulfilled now. It is tried again. */
   readonly trouble?: OrderProblem;
+  /** Wishes that cannot be had as they were said. */
+  readonly problems: readonly WishProblem[];
+  /** How many guests the order has had, with this one: after the end of one, a new beginning makes another. */
+  readonly life: number;
   /** Events that were refused. They stay until an operator has acknowledged them. */
   readonly refused: readonly OrderProblem[];
   /** The last events, newest last. */
@@ -153,7 +213,14 @@ export type OperationOutcome =
   | { readonly state: 'refused' | 'failed'; readonly type: string; readonly message: string };
 
 /** Types of the webhooks that go out. */
-export const NOTIFICATION_TYPES = ['guest.running', 'guest.failed', 'guest.suspended', 'guest.resumed', 'guest.terminated'] as const;
+export const NOTIFICATION_TYPES = [
+  'guest.running',
+  'guest.failed',
+  'guest.suspended',
+  'guest.resumed',
+  'guest.terminated',
+  'order.problem',
+] as const;
 
 export type NotificationType = (typeof NOTIFICATION_TYPES)[number];
 
@@ -173,6 +240,8 @@ export interface Notification {
     readonly graceUntil?: string;
     /** `guest.failed`. */
     readonly error?: { readonly type: string; readonly message: string };
+    /** `order.problem`: the wish that cannot be had. */
+    readonly problem?: Pick<WishProblem, 'field' | 'reason' | 'mend' | 'since'>;
   };
 }
 

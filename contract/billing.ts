@@ -1,8 +1,11 @@
 /** What billing systems send, as schemas: the edge checks with them, and publishes them. (`billing-types.ts` is for workflow code.) */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { DISTRIBUTIONS } from './field-checks.ts';
 import { field, notObject, PLAN_NAME_PATTERN, text } from './field-schemas.ts';
-import { ORDER_ID_PATTERN } from './guest-name.ts';
+import { countedId, ORDER_ID_PATTERN, whyNotOrderId } from './guest-name.ts';
+import { HOSTNAME_PATTERN, LONGEST_HOSTNAME, normalHostname, whyNotHostname } from './host-name.ts';
+import { LONGEST_KEY_LINE, SSH_KEY_LINE } from './ssh-key.ts';
 
 /** Characters of the order's id in a guest's name. */
 const READABLE = 24;
@@ -22,31 +25,24 @@ export function guestNameOfOrder(order: string): string {
   return `g-${readable}-${createHash('sha256').update(order).digest('hex').slice(0, HASH_DIGITS)}`;
 }
 
-const HOSTNAME_PATTERN = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
-/** What Linux takes (HOST_NAME_MAX), less one for the tools that count the end. */
-const LONGEST_HOSTNAME = 63;
-
-/** Why a machine cannot be called so, or undefined. */
-function whyNotHostname(name: string): string | undefined {
-  if (name.length > LONGEST_HOSTNAME) return `is longer than ${String(LONGEST_HOSTNAME)} characters`;
-  if (!HOSTNAME_PATTERN.test(name))
-    return 'is no host name: letters, digits and hyphens, labels joined by dots, no hyphen at the start or end of a label';
-  return /(^|\.)[0-9]+$/.test(name) ? 'is no host name: its last label is a number' : undefined;
-}
-
-/** Host names are the same in either case; they are kept in lower case. */
+/** Kept in lower case and without the dot of the root. */
 export const hostname = z
-  .preprocess((value) => (typeof value === 'string' ? value.toLowerCase() : value), text(whyNotHostname))
+  .preprocess((value) => (typeof value === 'string' ? normalHostname(value) : value), text(whyNotHostname))
   .meta({
-    description: 'Host name in the guest. Unique among the orders that are not over.',
+    description: 'Host name in the guest. Unique among the orders that are not over. Its first label becomes the short name.',
     examples: ['shop.example.org'],
     type: 'string',
-    maxLength: LONGEST_HOSTNAME,
-    pattern: HOSTNAME_PATTERN.source.replaceAll('a-z', 'A-Za-z'),
+    // With the dot of the root; its last label is no number.
+    maxLength: LONGEST_HOSTNAME + 1,
+    pattern: HOSTNAME_PATTERN.source.replaceAll('a-z', 'A-Za-z').replace(/^\^/, '^(?!(.*\\.)?[0-9]+\\.?$)').replace(/\$$/, '\\.?$'),
   });
 
-export const orderId = field.order.meta({
-  description: 'Id of the order: the same id again is the same order.',
+const COUNTED = { type: ['string', 'integer'], minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;
+
+/** Billing systems count orders, or make ids of letters and digits. */
+export const orderId = z.preprocess(countedId, text(whyNotOrderId)).meta({
+  description: 'Id of the order: the same id again is the same order, 17 and "17" are one.',
+  ...COUNTED,
   pattern: ORDER_ID_PATTERN.source,
   examples: ['A-10042'],
 });
@@ -56,36 +52,60 @@ const CUSTOMER_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** Ids of customers are text; many billing systems count them. */
 export const customerId = z
   .preprocess(
-    // A number beyond 2^53 has lost its last digits already: it would be another customer's.
-    (value) => (Number.isSafeInteger(value) ? String(value) : value),
+    countedId,
     text((id) =>
       CUSTOMER_ID.test(id)
         ? undefined
         : 'is no id of a customer: 1-64 letters, digits, dots, hyphens, underscores, starting with a letter or digit',
     ),
   )
-  .meta({ description: 'Id of the customer in your billing.', type: ['string', 'integer'], pattern: CUSTOMER_ID.source });
+  .meta({ description: 'Id of the customer in your billing.', ...COUNTED, pattern: CUSTOMER_ID.source });
 
-const planName = field.planName.meta({ description: 'Name of the plan.', pattern: PLAN_NAME_PATTERN.source, examples: ['small'] });
+/** A field that may be left out, or left empty: many billing systems send '' for a field that nobody has filled in. */
+function mayBeEmpty<S extends z.ZodType>(
+  schema: S,
+  meta: z.core.GlobalMeta = {},
+): z.ZodType<z.output<S> | undefined, z.input<S> | undefined> {
+  const { pattern } = meta;
+  return z
+    .preprocess((value) => (value === '' ? undefined : value), schema.optional())
+    .optional()
+    .meta({ ...meta, ...(typeof pattern === 'string' ? { pattern: `^$|${pattern}` } : {}) }) as never;
+}
+
+const planName = mayBeEmpty(field.planName, { description: 'Name of the plan.', pattern: PLAN_NAME_PATTERN.source, examples: ['small'] });
 const PRICE_ID = /^[\x21-\x7e]{1,128}$/;
-const priceId = text((id) => (PRICE_ID.test(id) ? undefined : 'is no id of a price')).meta({
-  description: 'Id of the price; the file of prices maps it to a plan.',
-  pattern: PRICE_ID.source,
-});
-const sshKeys = field.sshKeys.meta({ description: 'Public keys for root, OpenSSH lines without options, at most 20. Default: none.' });
+const priceId = mayBeEmpty(
+  text((id) => (PRICE_ID.test(id) ? undefined : 'is no id of a price')),
+  { description: 'Id of the price; the file of prices maps it to a plan.', pattern: PRICE_ID.source },
+);
 
 /** What an order may say of its guest beside plan and host name. */
-export const wishes = {
-  sshKeys: sshKeys.optional(),
-  passwordHash: field.passwordHash.meta({ description: "crypt(5) hash of root's password. A password itself is never taken." }).optional(),
-  dist: field.dist.meta({ description: "Distribution. Default: the plan's." }).optional(),
-  timezone: field.timezone.meta({ description: "IANA name. Default: the plan's." }).optional(),
+const wishes = {
+  sshKeys: mayBeEmpty(field.sshKeys, {
+    description: 'Public keys for root, OpenSSH lines without options, at most 20; comments are not kept. Default: none.',
+    type: ['array', 'string'],
+    maxLength: 0,
+    items: { type: 'string', maxLength: LONGEST_KEY_LINE, pattern: SSH_KEY_LINE },
+  }),
+  passwordHash: mayBeEmpty(field.passwordHash, {
+    description: "crypt(5) hash of root's password. A password itself is never taken.",
+    pattern: '^\\$[56y]\\$[./0-9A-Za-z=$]+$',
+  }),
+  dist: mayBeEmpty(field.dist, { description: "Distribution. Default: the plan's.", enum: ['', ...DISTRIBUTIONS] }),
+  timezone: mayBeEmpty(field.timezone, {
+    description: "IANA name. Default: the plan's.",
+    pattern: '^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*){0,2}$',
+  }),
 };
 
+/** Schemas of single wishes: what Stripe's metadata holds is looked at one by one. */
+export const wishFields = { hostname, customer: customerId, sshKeys: field.sshKeys, dist: field.dist, timezone: field.timezone } as const;
+
 const customer = z
-  .looseObject({ id: customerId.optional() }, notObject('must be an object'))
+  .looseObject({ id: mayBeEmpty(customerId, { type: COUNTED.type, pattern: CUSTOMER_ID.source }) }, notObject('must be an object'))
   .meta({ description: 'Of the customer only the id is kept.' });
-const planOrPrice = { plan: planName.optional(), price: priceId.optional() };
+const planOrPrice = { plan: planName, price: priceId };
 
 const onePlan = (data: { plan?: string | undefined; price?: string | undefined }, context: z.core.$RefinementCtx): void => {
   if ((data.plan === undefined) === (data.price === undefined))
@@ -94,6 +114,18 @@ const onePlan = (data: { plan?: string | undefined; price?: string | undefined }
       path: ['plan'],
       message: data.plan === undefined ? 'is missing, and so is price: give one of them' : 'and price are both given: give one of them',
     });
+};
+
+/** `onePlan`, as JSON Schema says it: the one is given and not empty, the other one is not there, or empty. */
+const ONE_PLAN = {
+  oneOf: [
+    ['plan', 'price'],
+    ['price', 'plan'],
+  ].map(([given = '', other = '']) => ({
+    type: 'object',
+    required: [given],
+    properties: { [given]: { type: 'string', minLength: 1 }, [other]: { type: 'string', maxLength: 0 } },
+  })),
 };
 
 const timestamp = z.iso
@@ -116,12 +148,18 @@ export const signupEventSchema = z.discriminatedUnion('type', [
   signupType(
     'order.paid',
     'An order is paid for: its guest is made.',
-    z.looseObject({ order: orderId, hostname, ...planOrPrice, customer: customer.optional(), ...wishes }, anObject).superRefine(onePlan),
+    z
+      .looseObject({ order: orderId, hostname, ...planOrPrice, customer: customer.optional(), ...wishes }, anObject)
+      .superRefine(onePlan)
+      .meta(ONE_PLAN),
   ),
   signupType(
     'order.upgraded',
     'Another plan is paid for.',
-    z.looseObject({ order: orderId, ...planOrPrice }, anObject).superRefine(onePlan),
+    z
+      .looseObject({ order: orderId, ...planOrPrice }, anObject)
+      .superRefine(onePlan)
+      .meta(ONE_PLAN),
   ),
   signupType('order.suspended', 'The guest is shut down; its disks and its address are kept.', onlyOrder),
   signupType('order.unsuspended', 'The guest runs again.', onlyOrder),

@@ -4,9 +4,9 @@
  */
 import { z } from 'zod';
 import * as check from './field-checks.ts';
-import { DOM0_NAME_PATTERN, ORDER_ID_PATTERN, whyNotGuestName } from './guest-name.ts';
+import { DOM0_NAME_PATTERN, whyNotGuestName, whyNotOrderId } from './guest-name.ts';
 import { parseSize } from './sizes.ts';
-import { whyNotSshKey } from './ssh-key.ts';
+import { normalSshKey, whyNotSshKey } from './ssh-key.ts';
 
 /** Longest text of any field; longer ones are refused before a pattern looks at them. */
 const LONGEST = 4_096;
@@ -80,11 +80,7 @@ function whyNotName(name: string): string | undefined {
 export const PLAN_NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 
 export const field = {
-  order: text((id) =>
-    ORDER_ID_PATTERN.test(id)
-      ? undefined
-      : 'is no id of an order: 1-64 letters, digits, dots, hyphens, underscores, starting with a letter or digit',
-  ),
+  order: text(whyNotOrderId),
   name: text(whyNotName),
   planName: text((name) =>
     PLAN_NAME_PATTERN.test(name) ? undefined : 'is no name of a plan: 1-32 letters a-z, digits, hyphens, underscores',
@@ -108,11 +104,7 @@ export const field = {
   retention: z.strictObject({ daily: whole(1, 366) }, notObject('must be {daily: N}')),
   managed: yesOrNo,
   debootstrap: yesOrNo,
-  sshKeys: list(
-    text((key) => whyNotSshKey(key)),
-    20,
-    'SSH keys',
-  ),
+  sshKeys: list(text(whyNotSshKey).transform(normalSshKey), 20, 'SSH keys'),
   passwordHash: text(check.whyNotPasswordHash),
   ip: text(check.whyNotAddress),
   netmask: text(check.whyNotNetmask),

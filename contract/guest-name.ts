@@ -46,5 +46,29 @@ function deviceMapperLength(name: string): number {
 /** Names of dom0s: part of queue and workflow names. */
 export const DOM0_NAME_PATTERN = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
 
-/** Ids of orders, as billing systems make them. They appear in LV tags and workflow ids. */
-export const ORDER_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+/**
+ * Ids of orders, as billing systems make them: Stripe's checkout sessions have more than 66 characters. They appear in LV tags (1024 bytes), in
+ * workflow ids (1000), and in search attributes, which a Temporal on PostgreSQL keeps to 255.
+ */
+export const ORDER_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
+
+/** Why a text is no id of an order, worded to follow the field's name; undefined when it is one. */
+export function whyNotOrderId(id: string): string | undefined {
+  return ORDER_ID_PATTERN.test(id)
+    ? undefined
+    : 'is no id of an order: 1-200 letters, digits, dots, hyphens, underscores, starting with a letter or digit';
+}
+
+/** An id that many billing systems count, as text. A number beyond 2^53 has lost its last digits already: it would be another one's. */
+export function countedId(value: unknown): unknown {
+  return Number.isSafeInteger(value) ? String(value) : value;
+}
+
+/**
+ * The name of the guest of a later life of an order: its guest was terminated and is gone, and the order was begun anew.
+ *
+ * @param first name of the first life's guest, which ends in a hash: no other order's name can be this one
+ */
+export function guestNameOfLife(first: string, life: number): string {
+  return life === 1 ? first : `${first}-${String(life)}`;
+}

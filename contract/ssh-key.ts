@@ -11,19 +11,36 @@ const KEY_FIELDS: Readonly<Record<string, number>> = {
   'sk-ecdsa-sha2-nistp256@openssh.com': 3,
 };
 
-const LONGEST_LINE = 2_000;
+/** A comment may be long; a key of the 16384 bits that OpenSSH takes at most has 2,764 characters. */
+export const LONGEST_KEY_LINE = 4_096;
 const FEWEST_RSA_BITS = 2_048;
+
+/** How such a line looks, for what is published: what the key holds is looked at beside. */
+export const SSH_KEY_LINE = `^[ \\t]*(${Object.keys(KEY_FIELDS).join('|').replaceAll('.', '\\.')})[ \\t]+[A-Za-z0-9+/]+={0,2}([ \\t][^\\n]*|\\r)?$`;
+
+/** Type and key of a line, which sshd reads so (`sshkey_read`): blanks and tabs in front and between count as one; what follows is the comment. */
+function partsOf(line: string): [type: string, base64: string] {
+  const [type = '', base64 = ''] = line.replace(/^[ \t]+|[ \t\r]+$/g, '').split(/[ \t]+/, 2);
+  return [type, base64];
+}
+
+/** A key as it is kept: type and key, one blank between, without the comment. Call it with a line that `whyNotSshKey` takes. */
+export function normalSshKey(line: string): string {
+  return partsOf(line).join(' ');
+}
 
 /**
  * Why a line is no public key that a guest may get, or undefined when it is one.
  *
- * Options in front of the key (`command="…"`, `from="…"`) are refused: the line must be a type, the key and, if any, a comment.
+ * Any comment is taken, and dropped where the key is kept. Options in front of the key (`command="…"`, `from="…"`) are refused: the line must be a
+ * type, the key and, if any, a comment.
  */
 export function whyNotSshKey(line: string): string | undefined {
-  if (line.length > LONGEST_LINE) return `is longer than ${String(LONGEST_LINE)} characters`;
-  if (/PRIVATE KEY/.test(line)) return 'is a private key: give the public one (the file that ends in .pub)';
-  if (/[^\x20-\x7e]/.test(line)) return 'must be one line of printable ASCII';
-  const [type = '', base64 = ''] = line.split(' ');
+  if (line.length > LONGEST_KEY_LINE) return `is longer than ${String(LONGEST_KEY_LINE)} characters`;
+  const [type, base64] = partsOf(line);
+  if (/PRIVATE KEY/.test(`${type} ${base64}`) || /^-+BEGIN/.test(type))
+    return 'is a private key: give the public one (the file that ends in .pub)';
+  if (/[\n\0]|\r./.test(line)) return 'must be one line';
   if (type === 'ssh-dss') return 'is a DSA key, which sshd refuses as too weak: make an ed25519 key';
   const fields = KEY_FIELDS[type];
   if (fields === undefined)

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { DOM0_NAME_PATTERN, ORDER_ID_PATTERN, whyNotGuestName } from './guest-name.ts';
+import { HOSTNAME_PATTERN, LONGEST_HOSTNAME } from './host-name.ts';
 import type { GuestOrder, GuestRef, GuestSpec } from './types.ts';
 
 const name = z.string().superRefine((value, context) => {
@@ -23,7 +24,7 @@ const timezone = z.string().regex(/^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+){0,2}$/, '
 /** One line, no control characters: it becomes a line of `authorized_keys`. */
 const sshKey = z
   .string()
-  .max(2_000)
+  .max(4_096)
   .regex(
     /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]+={0,3}( [\x20-\x7e]*)?$/,
     'is no OpenSSH public key',
@@ -39,11 +40,7 @@ const sealedPassword = z.record(dom0, z.string().regex(/^[A-Za-z0-9_-]{60,1000}$
 const decided = {
   order,
   name,
-  hostname: z
-    .string()
-    .max(253)
-    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/, 'is no host name')
-    .exactOptional(),
+  hostname: z.string().max(LONGEST_HOSTNAME).regex(HOSTNAME_PATTERN, 'is no host name').exactOptional(),
   customer: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'is no customer id')

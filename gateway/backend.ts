@@ -1,5 +1,5 @@
 /** What the gateway needs of Temporal, behind one seam; and how it is done over the client library. */
-import { WithStartWorkflowOperation } from '@temporalio/client';
+import { WithStartWorkflowOperation, WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
 import { sealPassword } from '../client/sealed-password.ts';
 import type { Session } from '../client/session.ts';
@@ -53,7 +53,7 @@ export function createEventSink(session: () => Promise<Session>, limitMs: number
           });
         const answer = await within(limitMs, () => turnstile.pass(turn, () => performance.now() < until));
         if (answer === undefined) throw new GuestflowError('Unreachable', 'too many events wait for Temporal');
-        remember(orders, event.id, former);
+        if (answer.verdict !== 'unknown') remember(orders, event.id, former);
         return answer;
       } catch (error) {
         if (!(error instanceof GuestflowError) || error.type === 'Unreachable') throw error;
@@ -80,13 +80,42 @@ async function withoutPassword(session: Session, event: BillingEvent): Promise<B
   return { ...event, says: { ...event.says, wishes: await sealPassword(session, event.order, wishes) } };
 }
 
-function send({ client }: Session, event: BillingEvent): Promise<EventAnswer> {
+function send(session: Session, event: BillingEvent): Promise<EventAnswer> {
+  return event.onlyIfKnown === true ? sendIfKnown(session, event) : sendAnyway(session, event);
+}
+
+/** The digest is part of the id: the server answers an update of a known id with the former answer, whatever it holds. */
+function updateIdOf({ id, digest }: BillingEvent): string {
+  return `${id}#${digest.slice(0, 16)}`;
+}
+
+/** To the workflow of its order, where there is one: nothing else says that it is for guestflow. */
+async function sendIfKnown({ client }: Session, event: BillingEvent): Promise<EventAnswer> {
+  const order = client.workflow.getHandle<BillingOrderWorkflow>(billingWorkflowId(event.order));
+  try {
+    return await order.executeUpdate<EventAnswer, [BillingEvent]>(BILLING.event, { args: [event], updateId: updateIdOf(event) });
+  } catch (error) {
+    // One that continues as new has, for a moment, no run that takes it.
+    if (!(error instanceof WorkflowNotFoundError) || (await isRunning(order))) throw error;
+    return { event: event.id, order: event.order, guest: guestNameOfOrder(event.order), verdict: 'unknown' };
+  }
+}
+
+async function isRunning(order: WorkflowHandle<BillingOrderWorkflow>): Promise<boolean> {
+  try {
+    return (await order.describe()).status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}
+
+function sendAnyway({ client }: Session, event: BillingEvent): Promise<EventAnswer> {
   const guest = guestNameOfOrder(event.order);
   const attribute = (name: string, value: string): SearchAttributePair => ({ key: defineSearchAttributeKey(name, 'KEYWORD'), value });
   return client.workflow.executeUpdateWithStart<BillingOrderWorkflow, EventAnswer, [BillingEvent]>(BILLING.event, {
     args: [event],
-    // The digest is part of the id: the server answers an update of a known id with the former answer, whatever it holds.
-    updateId: `${event.id}#${event.digest.slice(0, 16)}`,
+    updateId: updateIdOf(event),
     startWorkflowOperation: new WithStartWorkflowOperation<BillingOrderWorkflow>(WORKFLOWS.billingOrder, {
       workflowId: billingWorkflowId(event.order),
       taskQueue: CONTROL_QUEUE,

@@ -21,6 +21,7 @@ export interface RawEvent {
   readonly body: string;
   readonly variant?: string | undefined;
   readonly says: BillingStatements;
+  readonly onlyIfKnown?: true;
 }
 
 /**
@@ -29,7 +30,10 @@ export interface RawEvent {
  * @param now milliseconds since 1970
  * @throws Refusal when its id cannot be one, or it is from the future: it would win over all that comes until then
  */
-export function toBillingEvent({ source, id, type, order, happenedAt, body, variant, says }: RawEvent, now: number): BillingEvent {
+export function toBillingEvent(
+  { source, id, type, order, happenedAt, body, variant, says, onlyIfKnown }: RawEvent,
+  now: number,
+): BillingEvent {
   if (!EVENT_ID.test(id))
     throw new Refusal(422, 'invalid', 'the id of the event must be 1-200 printable characters without blanks', { field: 'id' });
   if (happenedAt > now + TOLERANCE_SECONDS * 1_000)
@@ -43,5 +47,6 @@ export function toBillingEvent({ source, id, type, order, happenedAt, body, vari
     meaning: sha256(canonical({ type, order, happenedAt, says })),
     says,
     ...(variant === undefined ? {} : { variant }),
+    ...(onlyIfKnown === undefined ? {} : { onlyIfKnown }),
   };
 }

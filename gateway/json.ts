@@ -11,9 +11,10 @@ const DEEPEST = 32;
 /**
  * The value of a JSON text.
  *
+ * @param takesProto for senders whose keys are their customers': the key `__proto__` is then one like any other. Whoever reads it must not assign by keys
  * @throws Refusal 400 when it is no JSON; 422 when it is too deep, has a key `__proto__`, a key twice in one object, or a number that is none
  */
-export function parseJson(text: string): unknown {
+export function parseJson(text: string, { takesProto = false }: { readonly takesProto?: boolean } = {}): unknown {
   // Looked at before it is parsed: the parser's own memory grows with the depth.
   if (depthOf(text) > DEEPEST) throw new Refusal(422, 'too-deep', `the body is nested deeper than ${DEEPEST} levels`);
   let value: unknown;
@@ -22,7 +23,7 @@ export function parseJson(text: string): unknown {
   } catch {
     throw new Refusal(400, 'not-json', 'the body is no JSON');
   }
-  if (hasProto(value)) throw new Refusal(422, 'forbidden-key', 'the body has a key __proto__', { field: '__proto__' });
+  if (!takesProto && hasProto(value)) throw new Refusal(422, 'forbidden-key', 'the body has a key __proto__', { field: '__proto__' });
   // Which of the two counts is every reader's own choice: whoever checked the event before us may have seen the other one.
   if (hasKeyTwice(text)) throw new Refusal(422, 'key-twice', 'an object of the body has one key twice');
   if (hasInfinity(value)) throw new Refusal(422, 'number', 'the body has a number that is too large to be one');

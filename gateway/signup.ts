@@ -1,12 +1,13 @@
 /** `POST /webhooks/signup`: Standard Webhooks of any billing system. */
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
-import type { BillingEvent, BillingStatements, OrderWishes, PlanTemplate } from '../contract/billing-types.ts';
+import type { BillingEvent, BillingStatements, OrderWishes } from '../contract/billing-types.ts';
 import { SIGNUP_TYPES, signupEventSchema, type SignupEvent } from '../contract/billing.ts';
 import type { Catalogue } from './catalogue.ts';
 import { check, invalid } from './check.ts';
 import { toBillingEvent } from './event.ts';
 import { parseJson } from './json.ts';
 import { Refusal } from './problem.ts';
+import { shown } from './stripe-wishes.ts';
 
 /**
  * Checks the signature with each secret.
@@ -64,9 +65,9 @@ export function readSignup(text: string, id: string, catalogue: Catalogue, now: 
 function statementsOf(event: SignupEvent, catalogue: Catalogue): BillingStatements {
   switch (event.type) {
     case 'order.paid':
-      return { life: 'active', plan: planOf(event.data, catalogue), wishes: wishesOf(event.data) };
+      return { life: 'active', ...planOf(event.data, catalogue), wishes: wishesOf(event.data) };
     case 'order.upgraded':
-      return { plan: planOf(event.data, catalogue) };
+      return planOf(event.data, catalogue);
     case 'order.suspended':
       return { life: 'suspended' };
     case 'order.unsuspended':
@@ -76,14 +77,23 @@ function statementsOf(event: SignupEvent, catalogue: Catalogue): BillingStatemen
   }
 }
 
-function planOf({ plan, price }: { plan?: string | undefined; price?: string | undefined }, catalogue: Catalogue): PlanTemplate {
+/**
+ * The plan that is paid for. One that there is not, or a price that stands for none, refuses nothing, as with Stripe: what is paid for is
+ * taken, and shown with what to mend.
+ */
+function planOf(
+  { plan, price }: { plan?: string | undefined; price?: string | undefined },
+  catalogue: Catalogue,
+): Pick<BillingStatements, 'plan' | 'bad'> {
   const found = plan === undefined ? catalogue.price(price ?? '') : catalogue.plan(plan);
-  if (found !== undefined) return found;
-  throw invalid([
+  if (found !== undefined) return { plan: found };
+  const reason =
     plan === undefined
-      ? { field: 'data.price', reason: 'is none that stands for a plan' }
-      : { field: 'data.plan', reason: `is no plan: there are ${[...catalogue.plans.keys()].join(', ')}` },
-  ]);
+      ? `is not known: price ${shown(price)} stands for none`
+      : `is none: ${shown(plan)} is not among ${[...catalogue.plans.keys()].join(', ')}`;
+  const mend =
+    'send order.upgraded with a plan that there is, or add it to the file of plans or of prices and send the event anew, with a new id';
+  return { bad: [{ field: 'plan', reason, mend }] };
 }
 
 function wishesOf({

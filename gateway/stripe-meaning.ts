@@ -1,19 +1,22 @@
-/** What Stripe's events mean for an order. */
-import type { z } from 'zod';
-import type { BillingStatements, LifeStatement, OrderWishes, PlanTemplate } from '../contract/billing-types.ts';
+/**
+ * What Stripe's events mean for an order. Whose an event is, is decided first, by its order's id and by its prices; what it says of the
+ * order's life needs nothing else; wishes are looked at last, and refuse nothing.
+ */
+import { type BillingStatements, type LifeStatement, type PlanTemplate, type StatementSource } from '../contract/billing-types.ts';
+import { countedId, ORDER_ID_PATTERN } from '../contract/guest-name.ts';
 import type { Catalogue } from './catalogue.ts';
-import { check, invalid } from './check.ts';
 import {
-  invoiceSchema,
-  metadataOfInvoice,
-  metadataSchema,
+  fields,
+  idOf,
+  madeAt,
+  metadataOf,
+  originOfInvoice,
   pricesOfInvoice,
   pricesOfSubscription,
-  sessionSchema,
-  subscriptionSchema,
-  type stripeEventSchema,
-  type StripeMetadata,
+  type Prices,
+  type StripeObject,
 } from './stripe-shape.ts';
+import { changeOf, NOTHING_BEFORE, planNamedIn, shown, together, wishesIn, type Before, type Said } from './stripe-wishes.ts';
 
 /** What the provider decides. */
 export interface StripePolicy {
@@ -24,15 +27,23 @@ export interface StripePolicy {
 export interface StripeMeaning {
   readonly order: string;
   readonly says: BillingStatements;
+  /** Nothing about it but the order's id may be ours. */
+  readonly onlyIfKnown?: true;
 }
 
-type StripeObject = z.output<typeof stripeEventSchema>['data']['object'];
-type Reader = (object: StripeObject, catalogue: Catalogue, policy: StripePolicy) => StripeMeaning | string;
+/** An event's object, and what the event says of it. */
+export interface StripeNews {
+  readonly type: string;
+  readonly object: StripeObject;
+  readonly previous: unknown;
+}
 
-const OBJECT = 'data.object';
-const NOT_A_GUEST = 'its prices are not those of guests';
-const NOT_OURS = 'it has no order in its metadata';
+type Reader = (news: StripeNews, catalogue: Catalogue, policy: StripePolicy) => StripeMeaning | string;
+
 const NOTHING = 'it changes nothing';
+const NO_ORDER = 'it has no order in its metadata';
+const NO_ORDER_ID = 'what its metadata have for an order is no id of one';
+const SOMETHING_ELSE = 'it is a payment of something else';
 
 /** A map: a type called `constructor` must find nothing. */
 const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>(
@@ -46,65 +57,123 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>(
     'customer.subscription.updated': readSubscription,
     'customer.subscription.paused': readSubscription,
     'customer.subscription.resumed': readSubscription,
-    'customer.subscription.deleted': (object, catalogue, policy) => readSubscription({ ...object, status: 'canceled' }, catalogue, policy),
+    'customer.subscription.deleted': readSubscription,
   } satisfies Record<string, Reader>),
 );
 
 /** What an event means; or, for one that is not for guestflow, why it is ignored. */
-export function meaningOf(type: string, object: StripeObject, catalogue: Catalogue, policy: StripePolicy): StripeMeaning | string {
-  return READERS.get(type)?.(object, catalogue, policy) ?? 'events of this type mean nothing here';
+export function meaningOf(news: StripeNews, catalogue: Catalogue, policy: StripePolicy): StripeMeaning | string {
+  return READERS.get(news.type)?.(news, catalogue, policy) ?? 'events of this type mean nothing here';
 }
 
-function readSession(object: StripeObject, catalogue: Catalogue): StripeMeaning | string {
-  const session = check(sessionSchema, object, OBJECT);
-  if (session.mode === 'setup') return NOTHING;
-  const metadata = ours(session.metadata);
-  if (metadata === undefined) return NOT_OURS;
-  const isPaid = session.payment_status === 'paid' || session.payment_status === 'no_payment_required';
-  return {
-    order: metadata.order,
-    says: { ...(isPaid ? { life: 'paid' as const } : {}), ...wishesOf(metadata, session.customer), ...namedPlan(metadata, catalogue) },
+/** The order's id in metadata: as it stands, less blanks around it. A whole number is one, too. */
+function orderOf({ order }: StripeObject): { id: string } | string {
+  if (order === undefined) return NO_ORDER;
+  const id = countedId(order);
+  const text = typeof id === 'string' ? id.trim() : '';
+  return ORDER_ID_PATTERN.test(text) ? { id: text } : NO_ORDER_ID;
+}
+
+function readSession({ object }: StripeNews, catalogue: Catalogue): StripeMeaning | string {
+  if (object['mode'] === 'setup') return NOTHING;
+  const metadata = metadataOf(object['metadata']);
+  const order = orderOf(metadata);
+  if (typeof order === 'string') return order;
+  const subscription = idOf(object['subscription']);
+  const named = planNamedIn(metadata, catalogue, NOTHING_BEFORE);
+  if (subscription === undefined && named.namedPlan === undefined) return SOMETHING_ELSE;
+  const isOnce = object['mode'] !== 'subscription' && subscription === undefined;
+  const isPaid = object['payment_status'] === 'paid' || object['payment_status'] === 'no_payment_required';
+  const said = together(wishesIn(metadata, NOTHING_BEFORE, idOf(object['customer'])), named);
+  const source: StatementSource = {
+    as: isOnce ? 'once' : 'copy',
+    ...(subscription === undefined ? {} : { subscription }),
+    ...(named.namedPlan === undefined ? {} : { ours: 'plan' }),
+    ...copiedAt(object),
   };
+  return meaning(order.id, { ...(isPaid ? { life: 'paid' as const } : {}), ...copied(said), source }, source.ours !== undefined);
 }
 
-function readInvoice(object: StripeObject, catalogue: Catalogue): StripeMeaning | string {
-  const invoice = check(invoiceSchema, object, OBJECT);
-  const metadata = ours(metadataOfInvoice(invoice));
-  if (metadata === undefined) return NOT_OURS;
-  const prices = pricesOfInvoice(invoice);
+function readInvoice({ object }: StripeNews, catalogue: Catalogue): StripeMeaning | string {
+  const { metadata, subscription, isOfSubscription } = originOfInvoice(object);
+  const order = orderOf(metadata);
+  if (typeof order === 'string') return order;
+  const prices = pricesOfInvoice(object);
   const plans = plansOf(prices, catalogue);
-  // Stripe sends the first ten lines: the guest's may be among those that it left out.
-  const isWhole = invoice.lines?.has_more !== true;
-  if (catalogue.hasPrices && isWhole && prices.length > 0 && plans.length === 0) return NOT_A_GUEST;
+  const named = planNamedIn(metadata, catalogue, NOTHING_BEFORE);
+  const isStrange = catalogue.hasPrices && prices.isWhole && prices.ids.length > 0 && plans.length === 0;
+  // Written by hand, or for what was put on a subscription's invoice beside it: a domain, a setup.
+  if (plans.length === 0 && (prices.isOneOff || !isOfSubscription) && (isStrange || named.namedPlan === undefined)) return SOMETHING_ELSE;
+  const ours = plans.length > 0 ? 'price' : named.namedPlan !== undefined && !isStrange ? 'plan' : undefined;
   // An invoice of a change of plan has lines of both: the subscription says which one it is now.
   const [only, another] = plans;
-  const named = only !== undefined && another === undefined ? { namedPlan: only } : namedPlan(metadata, catalogue);
-  return { order: metadata.order, says: { life: 'paid', ...wishesOf(metadata, invoice.customer), ...named } };
+  const plan = only !== undefined && another === undefined ? { namedPlan: only } : named;
+  const source: StatementSource = {
+    as: 'copy',
+    ...(subscription === undefined ? {} : { subscription }),
+    ...(ours === undefined ? {} : { ours }),
+    ...(isStrange && subscription === undefined ? { strangePrices: prices.ids } : {}),
+    ...copiedAt(object),
+  };
+  const said = copied(together(wishesIn(metadata, NOTHING_BEFORE, idOf(object['customer'])), plan));
+  return meaning(order.id, { life: 'paid', ...said, source }, ours !== undefined || named.namedPlan !== undefined);
 }
 
-function readSubscription(object: StripeObject, catalogue: Catalogue, policy: StripePolicy): StripeMeaning | string {
-  const subscription = check(subscriptionSchema, object, OBJECT);
-  const metadata = ours(subscription.metadata);
-  if (metadata === undefined) return NOT_OURS;
-  const life = lifeOf(subscription.status, policy);
-  const says = { ...(life === undefined ? {} : { life }), ...wishesOf(metadata, subscription.customer) };
-  if (!catalogue.hasPrices) return { order: metadata.order, says: { ...says, ...namedPlan(metadata, catalogue) } };
-  const [plan, another] = plansOf(pricesOfSubscription(subscription), catalogue);
+function readSubscription(news: StripeNews, catalogue: Catalogue, policy: StripePolicy): StripeMeaning | string {
+  const { type, object } = news;
+  const metadata = metadataOf(object['metadata']);
+  const order = orderOf(metadata);
+  if (typeof order === 'string') return order;
+  const isEnd = type === 'customer.subscription.deleted';
+  const before = beforeOf(news);
+  const prices = pricesOfSubscription(object);
+  const plans = plansOf(prices, catalogue);
+  const named = planNamedIn(metadata, catalogue, before);
   // Of many items Stripe sends the first ones; the order in its metadata says that one of the others is a guest.
-  if (plan === undefined && subscription.items?.has_more === true)
-    return { order: metadata.order, says: { ...says, ...namedPlan(metadata, catalogue) } };
-  if (plan === undefined) return NOT_A_GUEST;
-  if (another !== undefined)
-    throw invalid([
-      {
-        field: `${OBJECT}.items`,
-        reason: `has prices of several plans, ${plan.plan} and ${another.plan}: a subscription is for one guest`,
-      },
-    ]);
-  return { order: metadata.order, says: { ...says, plan } };
+  const isByName = !catalogue.hasPrices || (!prices.isWhole && plans.length === 0);
+  const ours = plans.length > 0 ? 'price' : isByName && named.namedPlan !== undefined ? 'plan' : undefined;
+  const status = isEnd ? 'canceled' : object['status'];
+  const life = lifeOf(status, policy);
+  const said = together(wishesIn(metadata, before, idOf(object['customer'])), isByName ? named : planByPrice(prices, plans, before));
+  const subscription = idOf(object);
+  const source: StatementSource = {
+    as: 'own',
+    ...(subscription === undefined ? {} : { subscription }),
+    ...(ours === undefined ? {} : { ours }),
+    ...(catalogue.hasPrices && plans.length === 0 && prices.ids.length > 0 ? { strangePrices: prices.ids } : {}),
+  };
+  const changes = { ...said.changes, life: changeOf(status, before, () => before.attributes?.['status'] ?? status) };
+  const rank = isEnd ? 2 : before.isNew ? 0 : 1;
+  return meaning(
+    order.id,
+    { ...(life === undefined ? {} : { life }), ...said, changes, rank, source },
+    ours !== undefined || named.namedPlan !== undefined,
+  );
 }
 
-function lifeOf(status: string, { pastDue }: StripePolicy): LifeStatement | undefined {
+/** An event by which no order is known as one of ours is taken only where there is one. */
+function meaning(order: string, says: BillingStatements, mayBegin: boolean): StripeMeaning {
+  return { order, says, ...(mayBegin ? {} : { onlyIfKnown: true as const }) };
+}
+
+/** Copies say nothing of what was before them. */
+function copied({ changes: _none, ...said }: Said): Said {
+  return said;
+}
+
+function copiedAt(object: StripeObject): { copiedAt?: string } {
+  const made = madeAt(object);
+  return made === undefined ? {} : { copiedAt: new Date(made).toISOString() };
+}
+
+function beforeOf({ type, previous }: StripeNews): Before {
+  if (type === 'customer.subscription.created') return { attributes: undefined, isNew: true };
+  // Others than changes do not say what was before them, whatever they have.
+  const isSaid = type === 'customer.subscription.updated' && typeof previous === 'object' && previous !== null;
+  return { attributes: isSaid ? fields(previous) : undefined, isNew: false };
+}
+
+function lifeOf(status: unknown, { pastDue }: StripePolicy): LifeStatement | undefined {
   switch (status) {
     case 'active':
     case 'trialing':
@@ -122,43 +191,24 @@ function lifeOf(status: string, { pastDue }: StripePolicy): LifeStatement | unde
   }
 }
 
-/** The checked metadata of an object that has an order. */
-function ours(metadata: Readonly<Record<string, string>> | null | undefined): StripeMetadata | undefined {
-  // An empty text in metadata is what a checkout writes for a field that was left empty: of one that sells something else, too.
-  if ((metadata?.['order'] ?? '') === '') return undefined;
-  return check(
-    metadataSchema,
-    Object.fromEntries(Object.entries(metadata ?? {}).filter(([, value]) => value !== '')),
-    `${OBJECT}.metadata`,
-  );
+function plansOf({ ids }: Prices, catalogue: Catalogue): PlanTemplate[] {
+  return [...new Set(ids.map((price) => catalogue.price(price)).filter((plan) => plan !== undefined))];
 }
 
-function plansOf(prices: readonly string[], catalogue: Catalogue): PlanTemplate[] {
-  const plans = prices.map((price) => catalogue.price(price)).filter((plan) => plan !== undefined);
-  return plans.filter((plan, index) => plans.indexOf(plan) === index);
-}
-
-function namedPlan({ plan }: StripeMetadata, catalogue: Catalogue): { namedPlan?: PlanTemplate } {
-  if (plan === undefined) return {};
-  const found = catalogue.plan(plan);
-  if (found === undefined)
-    throw invalid([{ field: `${OBJECT}.metadata.plan`, reason: `is no plan: there are ${[...catalogue.plans.keys()].join(', ')}` }]);
-  return { namedPlan: found };
-}
-
-function wishesOf(
-  { hostname, sshKeys, dist, timezone, customer: named }: StripeMetadata,
-  stripeCustomer: string | null | undefined,
-): { wishes?: OrderWishes } {
-  if (hostname === undefined) return {};
-  const customer = named ?? stripeCustomer ?? undefined;
-  return {
-    wishes: {
-      hostname,
-      sshKeys: sshKeys ?? [],
-      ...(customer === undefined ? {} : { customer }),
-      ...(dist === undefined ? {} : { dist }),
-      ...(timezone === undefined ? {} : { timezone }),
-    },
-  };
+/** The plan that a subscription's prices stand for; where they stand for none, or for two, the last known plan stays. */
+function planByPrice(prices: Prices, [plan, another]: readonly PlanTemplate[], before: Before): Said {
+  if (prices.ids.length === 0) return {};
+  const former = before.attributes ?? {};
+  const was = (): unknown => ('items' in former || 'plan' in former ? pricesOfSubscription(former).ids : prices.ids);
+  const changes = { plan: changeOf(prices.ids, before, was) };
+  if (plan !== undefined && another === undefined) return { plan, changes };
+  const reason =
+    plan === undefined || another === undefined
+      ? `is not known: price ${prices.ids.map(shown).join(', ')} stands for none`
+      : `is not one: the subscription has prices of ${plan.plan} and of ${another.plan}`;
+  const mend =
+    plan === undefined
+      ? 'add the price to the file of prices (SIGHUP reads it anew), then change anything of the subscription'
+      : 'leave one of the items in the subscription: it is for one guest';
+  return { changes, bad: [{ field: 'plan', reason, mend }] };
 }

@@ -1,12 +1,10 @@
-/** The parts of Stripe's events that guestflow reads, in the shapes of its current API (2026) and of older ones, where fields stood elsewhere. */
+/**
+ * The parts of Stripe's objects that guestflow reads, in the shapes of its current API (2026) and of older ones, where fields stood
+ * elsewhere. Nothing is refused for its shape: what is not as it should be is read as not there. Metadata is anybody's to write.
+ */
 import { z } from 'zod';
-import { customerId, hostname, orderId, wishes } from '../contract/billing.ts';
-import { field } from '../contract/field-schemas.ts';
-import { sshKeyLines } from '../contract/ssh-key.ts';
 
 const id = z.string().max(255);
-const idOrObject = z.union([id, z.looseObject({ id }).transform((object) => object.id)]);
-const metadata = z.record(z.string(), z.string()).nullish();
 
 /** What all events have. */
 export const stripeEventSchema = z.looseObject({
@@ -14,77 +12,92 @@ export const stripeEventSchema = z.looseObject({
   type: z.string().max(255),
   /** Seconds since 1970. */
   created: z.number().int().positive().max(10_000_000_000),
-  api_version: z.string().max(64).nullish(),
-  data: z.looseObject({ object: z.looseObject({}) }),
+  api_version: z.unknown().optional(),
+  data: z.looseObject({ object: z.looseObject({}), previous_attributes: z.unknown().optional() }),
 });
 
-const customer = idOrObject.nullish();
+export type StripeObject = Readonly<Record<string, unknown>>;
 
-export const sessionSchema = z.looseObject({ metadata, customer, mode: z.string().nullish(), payment_status: z.string() });
-
-const subscriptionItem = z.looseObject({ price: idOrObject.nullish(), plan: idOrObject.nullish() });
-
-export const subscriptionSchema = z.looseObject({
-  metadata,
-  customer,
-  status: z.string(),
-  items: z.looseObject({ data: z.array(subscriptionItem), has_more: z.boolean().nullish() }).nullish(),
-  /** Before items: one subscription, one plan. */
-  plan: idOrObject.nullish(),
-});
-
-const details = z.looseObject({ metadata }).nullish();
-
-const invoiceLine = z.looseObject({
-  metadata,
-  /** Since 2025-03-31. */
-  pricing: z.looseObject({ price_details: z.looseObject({ price: idOrObject.nullish() }).nullish() }).nullish(),
-  price: idOrObject.nullish(),
-  plan: idOrObject.nullish(),
-});
-
-export const invoiceSchema = z.looseObject({
-  metadata,
-  customer,
-  /** Since 2025-03-31. */
-  parent: z.looseObject({ subscription_details: details }).nullish(),
-  subscription_details: details,
-  lines: z.looseObject({ data: z.array(invoiceLine), has_more: z.boolean().nullish() }).nullish(),
-});
-
-/** What the provider's checkout writes into `metadata`. Texts of at most 500 characters: Stripe's limit. */
-export const metadataSchema = z.object({
-  order: orderId,
-  hostname: hostname.optional(),
-  plan: field.planName.optional(),
-  sshKeys: z.preprocess((value) => (typeof value === 'string' ? sshKeyLines(value) : value), wishes.sshKeys),
-  dist: wishes.dist,
-  timezone: wishes.timezone,
-  customer: customerId.optional(),
-});
-
-export type StripeMetadata = z.output<typeof metadataSchema>;
-
-/** Prices of a subscription; a plan's id of an older API is that of a price. */
-export function pricesOfSubscription({ items, plan }: z.output<typeof subscriptionSchema>): string[] {
-  const ofItems = (items?.data ?? []).map((item) => item.price ?? item.plan);
-  return [...ofItems, ...(ofItems.length === 0 ? [plan] : [])].filter((price) => typeof price === 'string');
+/** An object's keys; none for what is no object. */
+export function fields(value: unknown): StripeObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as StripeObject) : {};
 }
 
-/** Prices of an invoice. */
-export function pricesOfInvoice({ lines }: z.output<typeof invoiceSchema>): string[] {
-  return (lines?.data ?? [])
-    .map(({ pricing, price, plan }) => pricing?.price_details?.price ?? price ?? plan)
-    .filter((price) => typeof price === 'string');
+/** The id that stands there, by itself or in the object that it was expanded to. */
+export function idOf(value: unknown): string | undefined {
+  const found = typeof value === 'string' ? value : fields(value)['id'];
+  return typeof found === 'string' && found !== '' && found.length <= 255 ? found : undefined;
 }
 
-/** The metadata of the subscription that an invoice is for. The oldest shape has it at the lines. */
-export function metadataOfInvoice({
-  parent,
-  subscription_details: older,
-  lines,
-  metadata: own,
-}: z.output<typeof invoiceSchema>): Readonly<Record<string, string>> {
-  const places = [parent?.subscription_details?.metadata, older?.metadata, ...(lines?.data ?? []).map((line) => line.metadata), own];
-  return places.find((place) => (place?.['order'] ?? '') !== '') ?? {};
+/** Objects of a list as Stripe has it, and whether they are all of them. */
+function listOf(value: unknown): { data: StripeObject[]; isWhole: boolean } {
+  const { data, has_more } = fields(value);
+  return { data: Array.isArray(data) ? data.map(fields) : [], isWhole: has_more !== true };
+}
+
+/** Metadata; keys that were left empty, as a checkout writes them, are not there. */
+export function metadataOf(value: unknown): StripeObject {
+  return Object.fromEntries(Object.entries(fields(value)).filter(([, held]) => held !== '' && held !== null));
+}
+
+export interface Prices {
+  /** Ids, in a fixed order, each once. */
+  readonly ids: readonly string[];
+  /** Stripe sends the first ones of many. */
+  readonly isWhole: boolean;
+}
+
+function pricesOf(found: readonly (string | undefined)[], isWhole: boolean): Prices {
+  return { ids: [...new Set(found.filter((price) => price !== undefined))].sort(), isWhole };
+}
+
+/**
+ * Prices of a subscription; a plan's id of an older API is that of a price. An item that is deleted, or of quantity 0, is paid for no longer. Before
+ * items there was one plan, at the top.
+ */
+export function pricesOfSubscription({ items, plan }: StripeObject): Prices {
+  const { data, isWhole } = listOf(items);
+  if (data.length === 0) return pricesOf([idOf(plan)], isWhole);
+  const held = data.filter(({ deleted, quantity }) => deleted !== true && quantity !== 0);
+  return pricesOf(
+    held.map((item) => idOf(item['price']) ?? idOf(item['plan'])),
+    isWhole,
+  );
+}
+
+/** Prices of an invoice, and whether all that it is for is no part of a subscription. */
+export function pricesOfInvoice({ lines }: StripeObject): Prices & { readonly isOneOff: boolean } {
+  const { data, isWhole } = listOf(lines);
+  const priceOf = ({ pricing, price, plan }: StripeObject): string | undefined =>
+    // `pricing` since 2025-03-31.
+    idOf(fields(fields(pricing)['price_details'])['price']) ?? idOf(price) ?? idOf(plan);
+  return { ...pricesOf(data.map(priceOf), isWhole), isOneOff: isWhole && data.length > 0 && data.every(isOneOff) };
+}
+
+/** `parent.type` since 2025-03-31, `type` before it. */
+function isOneOff({ parent, type }: StripeObject): boolean {
+  return fields(parent)['type'] === 'invoice_item_details' || type === 'invoiceitem';
+}
+
+/** The subscription that an invoice is for, and its metadata as the invoice has copied them. The oldest shape has metadata at the lines. */
+export function originOfInvoice(invoice: StripeObject): { metadata: StripeObject; subscription?: string; isOfSubscription: boolean } {
+  const { lines, metadata: own, subscription } = invoice;
+  const parent = fields(fields(invoice['parent'])['subscription_details']);
+  const older = fields(invoice['subscription_details']);
+  const ofLines = listOf(lines).data;
+  const places = [parent['metadata'], older['metadata'], ...ofLines.map(({ metadata }) => metadata)].map(metadataOf);
+  const copied = places.find(({ order }) => order !== undefined);
+  const found = idOf(parent['subscription']) ?? idOf(subscription);
+  return {
+    metadata: copied ?? metadataOf(own),
+    isOfSubscription: found !== undefined || copied !== undefined,
+    ...(found === undefined ? {} : { subscription: found }),
+  };
+}
+
+/** When an invoice or a session was made: what it has copied is of that moment. Milliseconds since 1970. */
+export function madeAt(object: StripeObject): number | undefined {
+  const finalized = fields(object['status_transitions'])['finalized_at'];
+  const seconds = [finalized, object['created']].find((time): time is number => Number.isSafeInteger(time) && (time as number) > 0);
+  return seconds === undefined || seconds > 10_000_000_000 ? undefined : seconds * 1_000;
 }

@@ -61,11 +61,13 @@ function signedAt(header: string): number {
  * @throws Refusal 400 or 422
  */
 export function readStripe(text: string, catalogue: Catalogue, policy: StripePolicy, now: number): BillingEvent | string {
-  const raw = parseJson(text);
+  // Keys of metadata are anybody's.
+  const raw = parseJson(text, { takesProto: true });
   // Events of the second kind (`v2.core.event`) hold no object.
   if (typeof raw === 'object' && raw !== null && 'object' in raw && raw.object !== 'event') return 'it is no event with its object';
   const event = check(stripeEventSchema, raw);
-  const meaning = meaningOf(event.type, event.data.object, catalogue, policy);
+  const news = { type: event.type, object: event.data.object, previous: event.data.previous_attributes };
+  const meaning = meaningOf(news, catalogue, policy);
   if (typeof meaning === 'string') return meaning;
   // How many endpoints have yet to get the event differs from delivery to delivery.
   const { pending_webhooks: _count, ...same } = event;
@@ -76,7 +78,7 @@ export function readStripe(text: string, catalogue: Catalogue, policy: StripePol
       type: event.type,
       happenedAt: event.created * 1_000,
       body: canonical(same),
-      variant: event.api_version ?? undefined,
+      variant: typeof event.api_version === 'string' ? event.api_version.slice(0, 64) : undefined,
       ...meaning,
     },
     now,

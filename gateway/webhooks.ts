@@ -61,5 +61,10 @@ async function answer(call: Call, event: BillingEvent | string, events: EventSin
       event: event.id,
       order: event.order,
     });
+  if (verdict === 'unknown') {
+    const ignored = 'it has nothing of a guest, and its order is none that is known';
+    call.note({ ignored });
+    return jsonResponse(200, { ignored });
+  }
   return jsonResponse(200, taken);
 }

@@ -19,11 +19,12 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import { BILLING, type BillingEvent, type EventAnswer, type OrderPhase, type OrderStatus } from '../contract/billing-types.ts';
 import { SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import { remember, verdictOn, withProblem } from './billing-inbox.ts';
-import { afterEvent } from './billing-rules.ts';
+import { afterEvent, isKnown } from './billing-rules.ts';
 import {
   afresh,
   describeState,
   firstState,
+  guestOf,
   hasWork,
   isOver,
   phaseOf,
@@ -45,7 +46,7 @@ export const guestChangedSignal = defineSignal(BILLING.guestChanged);
 
 export interface BillingOrderInput {
   readonly order: string;
-  /** Name of its guest: derived from the order's id at the edge. */
+  /** Name of its first guest: derived from the order's id at the edge. */
   readonly guest: string;
   /** Set when it continues as new. */
   readonly carried?: OrderState;
@@ -85,7 +86,8 @@ class BillingOrder {
       this.hear({ refused: withProblem(heard.refused, { at: now, type: 'EventConflict', message, event: event.id }) });
       log.warn('an event was refused: its id is known with another body', { event: event.id });
     }
-    return { event: event.id, order: this.input.order, guest: this.input.guest, verdict: verdict === 'conflict' ? 'conflict' : 'taken' };
+    const taken = isKnown(this.state.heard.facts) ? 'taken' : 'unknown';
+    return { event: event.id, order: this.input.order, guest: guestOf(this.state), verdict: verdict === 'conflict' ? 'conflict' : taken };
   }
 
   private acknowledge(): OrderStatus {

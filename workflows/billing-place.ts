@@ -3,16 +3,17 @@ import type { GuestView, OrderWishes, PlanTemplate } from '../contract/billing-t
 import type { OrderToPlace } from '../activities/billing.ts';
 import { billing, releaseHostname, takeHostname } from './billing-proxies.ts';
 import { targetOf } from './billing-rules.ts';
-import type { OrderState, Work } from './billing-state.ts';
+import { guestOf, type OrderState, type Work } from './billing-state.ts';
 import { tell, tellFailure, trouble, type Save } from './billing-tell.ts';
 
 /** Orders the guest, once its host name is this order's. */
 export async function place(state: OrderState, work: Work, save: Save): Promise<Work> {
   const { plan, wishes } = targetOf(state.heard.facts);
-  if (plan === undefined || wishes === undefined) throw trouble('InvalidInput', 'the order is not complete');
+  const hostname = wishes?.hostname;
+  if (plan === undefined || wishes === undefined || hostname === undefined) throw trouble('InvalidInput', 'the order is not complete');
   let latest = work;
   try {
-    latest = await withHostname(state.order, work, wishes.hostname, (free) => {
+    latest = await withHostname(state.order, work, hostname, (free) => {
       latest = free;
     });
     await billing.placeGuest(orderOf(state, plan, wishes));
@@ -34,11 +35,19 @@ async function withHostname(order: string, { hostname: held, ...work }: Work, wa
 }
 
 function orderOf(
-  { order, guest }: OrderState,
+  state: OrderState,
   { mayRestart: _policy, ...template }: PlanTemplate,
-  { dist, timezone, ...wishes }: OrderWishes,
+  { dist, timezone, sshKeys = [], ...wishes }: OrderWishes,
 ): OrderToPlace {
-  return { ...template, ...wishes, dist: dist ?? template.dist, timezone: timezone ?? template.timezone, order, name: guest };
+  return {
+    ...template,
+    ...wishes,
+    sshKeys,
+    dist: dist ?? template.dist,
+    timezone: timezone ?? template.timezone,
+    order: state.order,
+    name: guestOf(state),
+  };
 }
 
 /**

@@ -1,95 +1,9 @@
-/** What billing's statements come to, and what is to be done on the guest about it. Pure: the same events in any order give the same wish. */
-import type {
-  BillingEvent,
-  BillingOperation,
-  GuestView,
-  LifeStatement,
-  OrderWishes,
-  PlanTemplate,
-  Wish,
-} from '../contract/billing-types.ts';
+/** What is to be done on the guest about what billing wants. Pure. */
+import type { BillingOperation, GuestView, Wish } from '../contract/billing-types.ts';
+import type { Target } from './billing-target.ts';
 
-/** A statement with what decides which of two is newer. */
-export interface Stated<T> {
-  readonly value: T;
-  readonly at: string;
-  readonly rank: number;
-  /** Event that said it. */
-  readonly event: string;
-}
-
-/** The newest statement of each kind. */
-export interface Facts {
-  /** Of `active`, `suspended`, `terminated`. */
-  readonly life?: Stated<Exclude<LifeStatement, 'paid'>>;
-  readonly paid?: Stated<true>;
-  readonly plan?: Stated<PlanTemplate>;
-  readonly namedPlan?: Stated<PlanTemplate>;
-  readonly wishes?: Stated<OrderWishes>;
-}
-
-/**
- * Stripe's times are whole seconds: of two statements of one second, the end of a subscription is the last thing that happens to it, and
- * a customer who paid is not suspended.
- */
-const RANKS: Readonly<Record<LifeStatement, number>> = { suspended: 1, paid: 2, active: 3, terminated: 4 };
-
-/** Whether `a` wins over `b`: by the events' own times, then by rank, then by id, so that there is never a draw. */
-function isNewer(a: Omit<Stated<unknown>, 'value'>, b: Omit<Stated<unknown>, 'value'>): boolean {
-  if (a.at !== b.at) return a.at > b.at;
-  if (a.rank !== b.rank) return a.rank > b.rank;
-  return a.event > b.event;
-}
-
-function newest<T>(known: Stated<T> | undefined, value: T | undefined, stamp: Omit<Stated<T>, 'value'>): Stated<T> | undefined {
-  if (value === undefined) return known;
-  return known === undefined || isNewer(stamp, known) ? { value, ...stamp } : known;
-}
-
-/** The facts after an event. An event that is older than what is known changes nothing. */
-export function afterEvent(facts: Facts, { id, at, says }: Pick<BillingEvent, 'id' | 'at' | 'says'>): Facts {
-  const { life } = says;
-  const stamp = { at, event: id, rank: 0 };
-  const lifeStamp = { ...stamp, rank: life === undefined ? 0 : RANKS[life] };
-  const next = {
-    life: newest(facts.life, life === 'paid' ? undefined : life, lifeStamp),
-    paid: newest(facts.paid, life === 'paid' ? true : undefined, lifeStamp),
-    plan: newest(facts.plan, says.plan, stamp),
-    namedPlan: newest(facts.namedPlan, says.namedPlan, stamp),
-    wishes: newest(facts.wishes, says.wishes, stamp),
-  };
-  return Object.fromEntries(Object.entries(next).filter(([, stated]) => stated !== undefined));
-}
-
-/** What should be. */
-export interface Target {
-  readonly wish: Wish;
-  readonly plan?: PlanTemplate;
-  readonly wishes?: OrderWishes;
-  /** The event that decided the wish: ids of operations are made of it. */
-  readonly cause: string;
-}
-
-/** What all statements together ask for. */
-export function targetOf(facts: Facts): Target {
-  const { life, paid } = facts;
-  const plan = facts.plan ?? facts.namedPlan;
-  const decided =
-    paid !== undefined && paidCounts(life, paid)
-      ? { wish: 'active' as const, cause: paid.event }
-      : { wish: life?.value ?? ('nothing' as const), cause: life?.event ?? '' };
-  return {
-    ...decided,
-    ...(plan === undefined ? {} : { plan: plan.value }),
-    ...(facts.wishes === undefined ? {} : { wishes: facts.wishes.value }),
-  };
-}
-
-/** A payment makes an order and ends a suspension before it. It does not bring back what was terminated. */
-function paidCounts(life: Facts['life'], paid: Stated<true>): boolean {
-  if (life === undefined) return true;
-  return life.value === 'suspended' && isNewer(paid, life);
-}
+export { afterEvent, isKnown, type Facts } from './billing-facts.ts';
+export { targetOf, type Target } from './billing-target.ts';
 
 /** What was last carried out. A wish that is carried out is not enforced again: the operator has the last word on a guest. */
 export interface Done {
@@ -125,6 +39,8 @@ export function isSettled(target: Target, done: Done): boolean {
 export type Action =
   | { readonly do: 'nothing' }
   | { readonly do: 'place' }
+  /** The guest is gone, and the order has begun anew: the next life's guest. */
+  | { readonly do: 'renew' }
   | { readonly do: 'operate'; readonly kind: BillingOperation }
   /** For the guest: an operation runs on it. */
   | { readonly do: 'wait'; readonly why: string }
@@ -133,6 +49,13 @@ export type Action =
   | { readonly do: 'refuse'; readonly type: string; readonly message: string };
 
 const NOTHING: Action = { do: 'nothing' };
+
+/** Billing has not ended it: a change of plan does not bring back what an operator has removed. */
+const REMOVED_BY_HAND: Action = {
+  do: 'refuse',
+  type: 'InvalidInput',
+  message: 'its guest was removed by hand, and is gone: end the order in billing, and begin it again for another guest',
+};
 
 /**
  * The next thing to do.
@@ -161,15 +84,18 @@ function actionOn(target: Target, done: Done, guest: GuestView): Action {
   }
 }
 
-function firstAction({ plan, wishes }: Target): Action {
+function firstAction({ plan, wishes, problems = [] }: Target): Action {
+  const missed = problems.filter(({ isMissed }) => isMissed);
+  if (missed.length > 0)
+    return { do: 'lack', why: `it is paid; ${missed.map(({ field, reason }) => `its ${field} ${reason}`).join('; ')}` };
   if (plan === undefined) return { do: 'lack', why: 'it is paid; no event has named its plan yet' };
-  return wishes === undefined ? { do: 'lack', why: 'it is paid; no event has named its host name yet' } : { do: 'place' };
+  return wishes?.hostname === undefined ? { do: 'lack', why: 'it is paid; no event has named its host name yet' } : { do: 'place' };
 }
 
 function actionOnWanted({ plan }: Target, done: Done, guest: GuestView): Action {
   switch (guest.phase) {
     case 'gone':
-      return { do: 'refuse', type: 'InvalidInput', message: 'its guest is gone, grace period and all: it needs an order with a new id' };
+      return done.wish === 'active' ? REMOVED_BY_HAND : { do: 'renew' };
     case 'terminating':
       return { do: 'operate', kind: 'undelete' };
     case 'suspended':

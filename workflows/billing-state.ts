@@ -1,5 +1,6 @@
 /** What the workflow of an order carries from run to run, and how it reads to a person. Pure. */
-import type { BillingOperation, OrderPhase, OrderProblem, OrderStatus } from '../contract/billing-types.ts';
+import type { BillingOperation, OrderPhase, OrderProblem, OrderStatus, WishProblem } from '../contract/billing-types.ts';
+import { guestNameOfLife } from '../contract/guest-name.ts';
 import type { OperationRequest } from '../contract/types.ts';
 import type { KnownEvent } from './billing-inbox.ts';
 import { isSettled, targetOf, type Done, type Facts } from './billing-rules.ts';
@@ -35,6 +36,10 @@ export interface Work {
   /** The receiver was told that this guest cannot be had. */
   readonly failureTold: boolean;
   readonly graceUntil?: string;
+  /** Problems with wishes that the provider was told of, by what `keyOf` makes of them. */
+  readonly problemsTold: readonly string[];
+  /** Counts the guests of the order: after the end of one, a new beginning makes another. From 1. */
+  readonly life: number;
   /** The guest is to be looked at, although nothing is to be done. */
   readonly look: boolean;
   readonly lookedAt: string;
@@ -43,6 +48,7 @@ export interface Work {
 
 export interface OrderState {
   readonly order: string;
+  /** Name of the first life's guest. */
   readonly guest: string;
   readonly heard: Heard;
   readonly work: Work;
@@ -62,6 +68,8 @@ export function firstState(order: string, guest: string, now: string): OrderStat
       tries: 0,
       tells: false,
       failureTold: false,
+      problemsTold: [],
+      life: 1,
       look: false,
       lookedAt: now,
       doing: '',
@@ -69,10 +77,33 @@ export function firstState(order: string, guest: string, now: string): OrderStat
   };
 }
 
+/** The guest of the order's present life. */
+export function guestOf({ guest, work }: Pick<OrderState, 'guest' | 'work'>): string {
+  return guestNameOfLife(guest, work.life);
+}
+
+/** Wishes that cannot be had as they were said. */
+export function problemsOf({ heard }: OrderState): readonly WishProblem[] {
+  return targetOf(heard.facts).problems ?? [];
+}
+
+/** What makes a problem the same one, however often it is said. */
+export function keyOf({ field, reason }: WishProblem): string {
+  return `${field} ${reason}`;
+}
+
+/** Whether the provider has yet to be told of a problem, or one that it was told of is mended. */
+function hasNewsOfProblems(state: OrderState): boolean {
+  return problemsOf(state).map(keyOf).join('\n') !== state.work.problemsTold.join('\n');
+}
+
 /** Whether there is something to do now. */
-export function hasWork({ heard, work }: OrderState): boolean {
+export function hasWork(state: OrderState): boolean {
+  const { heard, work } = state;
   if (work.trouble !== undefined || work.lack !== undefined) return false;
-  return work.pending !== undefined || work.placing || work.look || !isSettled(targetOf(heard.facts), work.done);
+  return (
+    work.pending !== undefined || work.placing || work.look || !isSettled(targetOf(heard.facts), work.done) || hasNewsOfProblems(state)
+  );
 }
 
 const FIRST_RETRY_MS = 30_000;
@@ -118,7 +149,7 @@ export function afresh({ trouble: _former, lack: _lack, ...work }: Work): Work {
 /** What the order's search attribute says. */
 export function phaseOf(state: OrderState): OrderPhase {
   const { heard, work } = state;
-  if (work.trouble !== undefined || heard.refused.length > 0) return 'problem';
+  if (work.trouble !== undefined || heard.refused.length > 0 || problemsOf(state).length > 0) return 'problem';
   if (work.lack !== undefined) return 'waiting';
   if (hasWork(state)) return 'working';
   const { wish } = targetOf(heard.facts);
@@ -131,14 +162,16 @@ export function statusOf(state: OrderState): OrderStatus {
   const { wish, plan, wishes } = targetOf(heard.facts);
   return {
     order: state.order,
-    guest: state.guest,
+    guest: guestOf(state),
     phase: phaseOf(state),
     wish,
     doing: work.lack ?? work.doing,
     ...(plan === undefined ? {} : { plan: plan.plan }),
-    ...(wishes === undefined ? {} : { hostname: wishes.hostname }),
+    ...(wishes?.hostname === undefined ? {} : { hostname: wishes.hostname }),
     ...(wishes?.customer === undefined ? {} : { customer: wishes.customer }),
     ...(work.trouble === undefined ? {} : { trouble: work.trouble }),
+    problems: problemsOf(state),
+    life: work.life,
     refused: heard.refused,
     events: heard.inbox.map(({ id, type, at, receivedAt }) => ({ id, type, at, receivedAt })),
   };
@@ -146,11 +179,12 @@ export function statusOf(state: OrderState): OrderStatus {
 
 /** Markdown for the Temporal UI. */
 export function describeState(state: OrderState): string {
-  const { wish, plan, hostname, doing, trouble, refused } = statusOf(state);
+  const { guest, wish, plan, hostname, doing, trouble, problems, refused } = statusOf(state);
   return [
-    `order **${state.order}** is to be **${wish}**${plan === undefined ? '' : `, plan ${plan}`}${hostname === undefined ? '' : `, host name ${hostname}`}; its guest is \`guest/${state.guest}\``,
+    `order **${state.order}** is to be **${wish}**${plan === undefined ? '' : `, plan ${plan}`}${hostname === undefined ? '' : `, host name ${hostname}`}; its guest is \`guest/${guest}\``,
     ...(doing === '' ? [] : [`- ${doing}`]),
     ...(trouble === undefined ? [] : [`- ⚠ ${trouble.type}: ${trouble.message}`]),
+    ...problems.map(({ field, reason, mend }) => `- ⚠ ${field} ${reason}: ${mend}`),
     ...refused.map(({ message }) => `- ⚠ ${message}`),
   ].join('\n');
 }

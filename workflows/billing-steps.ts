@@ -4,8 +4,8 @@ import type { PlanChange } from '../contract/types.ts';
 import { arrival, place } from './billing-place.ts';
 import { billing, releaseHostname } from './billing-proxies.ts';
 import { doneBy, isSettled, nextAction, targetOf, type Action, type Target } from './billing-rules.ts';
-import type { OrderState, Work } from './billing-state.ts';
-import { tell, trouble, type Save } from './billing-tell.ts';
+import { guestOf, type OrderState, type Work } from './billing-state.ts';
+import { tell, tellProblems, trouble, type Save } from './billing-tell.ts';
 
 /** What a step has come to. */
 export interface Step {
@@ -29,8 +29,9 @@ function later(work: Work, doing: string): Step {
 export async function performStep(state: OrderState, now: string, save: Save): Promise<Step> {
   if (state.work.pending !== undefined) return followUp(state, state.work.pending, save);
   const target = targetOf(state.heard.facts);
-  const { guest: view, tells } = await billing.lookAtGuest(state.guest);
-  let work: Work = { ...state.work, tells, look: false, lookedAt: now };
+  const { guest: view, tells } = await billing.lookAtGuest(guestOf(state));
+  let work = await tellProblems(state, { ...state.work, tells, look: false, lookedAt: now });
+  save(work);
   if (work.placing) {
     if (view?.phase === 'ordered' || view?.phase === 'provisioning') return later(work, 'the guest is being made');
     work = await arrival(state, { ...work, placing: false }, view, save);
@@ -55,11 +56,18 @@ async function act(
       return { work: { ...work, lack: action.why }, pauseMs: 0 };
     case 'refuse':
       throw trouble(action.type, action.message);
+    case 'renew':
+      return { work: renewed(work), pauseMs: 0 };
     case 'place':
       return later(await place(state, work, save), 'the guest is being made');
     case 'operate':
       return { work: deciding(work, action.kind, target), pauseMs: 0 };
   }
+}
+
+/** The former guest is gone. */
+function renewed({ graceUntil: _over, ...work }: Work): Work {
+  return { ...work, life: work.life + 1, done: { wish: 'nothing' }, failureTold: false, polls: 0, tries: 0, doing: '' };
 }
 
 /** The id names the event that it is for; the number tells tries apart, since a request that failed keeps its answer. */
@@ -111,7 +119,7 @@ const TOLD: Readonly<Partial<Record<BillingOperation, NotificationType>>> = {
 
 /** Asks for the operation that was decided on, until its outcome is known. */
 async function followUp(state: OrderState, request: NonNullable<Work['pending']>, save: Save): Promise<Step> {
-  const outcome = await billing.operateGuest({ guest: state.guest, request });
+  const outcome = await billing.operateGuest({ guest: guestOf(state), request });
   const { pending: _asked, ...work } = state.work;
   switch (outcome.state) {
     case 'pending':

@@ -1,9 +1,9 @@
 /** What an order has the provider told, and how a trouble is kept. */
 import { ApplicationFailure } from '@temporalio/workflow';
-import type { GuestView, NotificationType, OrderProblem } from '../contract/billing-types.ts';
+import type { GuestView, Notification, NotificationType, OrderProblem, WishProblem } from '../contract/billing-types.ts';
 import { sendNotification } from './billing-proxies.ts';
 import { targetOf } from './billing-rules.ts';
-import type { OrderState, Work } from './billing-state.ts';
+import { guestOf, keyOf, problemsOf, type OrderState, type Work } from './billing-state.ts';
 import { rootFailure } from './operation.ts';
 
 /** Keeps what must not be forgotten when a later part of a step fails. */
@@ -25,24 +25,26 @@ export async function tell(
   state: OrderState,
   work: Work,
   type: NotificationType,
-  view: Pick<GuestView, 'ip' | 'graceUntil' | 'error'> = {},
+  view: Pick<GuestView, 'ip' | 'graceUntil' | 'error'> & { readonly problem?: WishProblem } = {},
 ): Promise<Work> {
   if (!work.tells) return work;
-  const { order, guest } = state;
+  const { order } = state;
   const { plan, wishes } = targetOf(state.heard.facts);
-  const { ip, graceUntil, error } = view;
+  const { ip, graceUntil, error, problem } = view;
   await sendNotification({
-    id: `${order}.${String(work.sequence)}`,
+    // Of each life their own: a receiver may know the ids of a former one.
+    id: `${order}${work.life === 1 ? '' : `.${String(work.life)}`}.${String(work.sequence)}`,
     type,
     timestamp: new Date().toISOString(),
     data: {
       order,
-      guest,
-      ...(wishes === undefined ? {} : { hostname: wishes.hostname }),
+      guest: guestOf({ ...state, work }),
+      ...(wishes?.hostname === undefined ? {} : { hostname: wishes.hostname }),
       ...(plan === undefined ? {} : { plan: plan.plan }),
       ...(ip === undefined ? {} : { ip }),
       ...(graceUntil === undefined ? {} : { graceUntil }),
       ...(error === undefined ? {} : { error }),
+      ...(problem === undefined ? {} : { problem: told(problem) }),
     },
   });
   return { ...work, sequence: work.sequence + 1 };
@@ -53,4 +55,17 @@ export async function tellFailure(state: OrderState, work: Work, error: unknown)
   if (work.failureTold) return work;
   const { type, message } = rootFailure(error);
   return { ...(await tell(state, work, 'guest.failed', { error: { type, message } })), failureTold: true };
+}
+
+function told({ field, reason, mend, since }: WishProblem): NonNullable<Notification['data']['problem']> {
+  return { field, reason, mend, since };
+}
+
+/** Has the provider told of each wish that cannot be had as it was said: once, until it is mended. */
+export async function tellProblems(state: OrderState, work: Work): Promise<Work> {
+  const problems = problemsOf(state);
+  let next = work;
+  for (const problem of problems)
+    if (!work.problemsTold.includes(keyOf(problem))) next = await tell(state, next, 'order.problem', { problem });
+  return { ...next, problemsTold: problems.map(keyOf) };
 }

@@ -3,6 +3,7 @@
  * the role's argument; nothing of it is in an argument or an environment itself.
  */
 import { GuestflowError } from '../../contract/errors.ts';
+import { whyNotHostname } from '../../contract/host-name.ts';
 import type { GuestIpv6 } from '../../contract/types.ts';
 import { checkedIpv6, checkedPath, checkedPattern } from './arguments.ts';
 import { keyWithoutComment } from './guest-ssh.ts';
@@ -25,7 +26,6 @@ export interface RoleInput {
 const KEY_LINE =
   /^(?:ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp(?:256|384|521)|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) [A-Za-z0-9+/=]{40,3000}(?: [ -~]*)?$/;
 const CRYPT_HASH = /^\$(?:1|2[aby]|5|6|7|y|gy)\$[A-Za-z0-9./=$,]{8,500}$/;
-const HOST_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 const TIMEZONE = /^[A-Za-z0-9_+-]+(?:\/[A-Za-z0-9_+-]+){0,3}$/;
 
 /** Writes the role's input into `directory` (0700, made here; what an earlier run left in it goes). */
@@ -42,16 +42,18 @@ export async function writeRoleInput(host: Host, directory: string, input: RoleI
   await host.files.makeDirectory(at, 0o700);
   await host.files.writeAtomic(`${at}/authorized_keys`, keys.map((key) => `${key}\n`).join(''));
   await host.files.writeAtomic(`${at}/timezone`, `${timezone}\n`);
-  if (input.hostname !== undefined)
-    await host.files.writeAtomic(
-      `${at}/hostname`,
-      `${checkedPattern('hostname', input.hostname, HOST_NAME, 'it must be a host name in lower case')}\n`,
-    );
+  if (input.hostname !== undefined) await host.files.writeAtomic(`${at}/hostname`, `${checkedHostname(input.hostname)}\n`);
   if (input.ipv6 !== undefined) {
     const { address, gateway } = input.ipv6;
     await host.files.writeAtomic(`${at}/ipv6`, `${checkedIpv6('IPv6 address', address)} ${checkedIpv6('IPv6 gateway', gateway)}\n`);
   }
   if (input.passwordHash !== undefined) await host.files.writeAtomic(`${at}/password-hash`, `${input.passwordHash}\n`);
+}
+
+function checkedHostname(name: string): string {
+  const reason = whyNotHostname(name);
+  if (reason === undefined) return name;
+  throw new GuestflowError('InvalidInput', `the host name ${JSON.stringify(name.slice(0, 300))} ${reason}`, { field: 'hostname' });
 }
 
 /** The guest's public host key, which the role wrote once the image was ready: type and key. */

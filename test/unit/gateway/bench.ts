@@ -7,6 +7,7 @@ import { GuestflowError } from '../../../contract/errors.ts';
 import { loadPlans } from '../../../contract/plans.ts';
 import type { EventSink } from '../../../gateway/backend.ts';
 import { createCatalogue } from '../../../gateway/catalogue.ts';
+import { afterEvent, isKnown, type Facts } from '../../../workflows/billing-rules.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/gateway.ts';
 
 export const SIGNUP_SECRET = `whsec_${Buffer.from('a secret of the signup sender').toString('base64')}`;
@@ -25,10 +26,14 @@ export function fakeSink(): FakeSink {
     isDown: false,
     deliver(event): Promise<EventAnswer> {
       if (sink.isDown) return Promise.reject(new GuestflowError('Unreachable', 'Temporal does not answer at 127.0.0.1:7233'));
+      const answer = { event: event.id, order: event.order, guest: guestNameOfOrder(event.order) };
+      const ofOrder = sink.events.filter(({ order }) => order === event.order);
+      if (event.onlyIfKnown === true && ofOrder.length === 0) return Promise.resolve({ ...answer, verdict: 'unknown' });
       const former = sink.events.find(({ id }) => id === event.id);
       if (former === undefined) sink.events.push(event);
-      const verdict = former === undefined || former.digest === event.digest ? 'taken' : 'conflict';
-      return Promise.resolve({ event: event.id, order: event.order, guest: guestNameOfOrder(event.order), verdict });
+      const known = isKnown([...ofOrder, event].reduce<Facts>(afterEvent, {})) ? 'taken' : 'unknown';
+      const verdict = former === undefined || former.digest === event.digest ? known : 'conflict';
+      return Promise.resolve({ ...answer, verdict });
     },
   };
   return sink;

@@ -93,7 +93,7 @@ describe('what is done about it', () => {
     ['active', 'stopped', 'nothing'],
     ['active', 'suspended', 'resume'],
     ['active', 'terminating', 'undelete'],
-    ['active', 'gone', 'refuse'],
+    ['active', 'gone', 'renew'],
     ['active', 'needs-cleanup', 'refuse'],
     ['suspended', 'none', 'nothing'],
     ['suspended', 'failed', 'nothing'],
@@ -137,6 +137,12 @@ describe('what is done about it', () => {
     expect(nextAction(target('active'), { wish: 'suspended', plan: 'small' }, view('running', { plan: 'large' }))).toEqual({
       do: 'nothing',
     });
+  });
+
+  it('a guest that an operator has removed is not brought back by a change of plan', () => {
+    const larger = target('active', { plan: plan('large') });
+    expect(nextAction(larger, { wish: 'active', plan: 'small' }, view('gone'))).toMatchObject({ do: 'refuse' });
+    expect(nextAction(target('active'), { wish: 'terminated' }, view('gone'))).toEqual({ do: 'renew' });
   });
 
   it('a guest that is busy is not taken for what it seems', () => {

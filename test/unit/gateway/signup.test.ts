@@ -232,9 +232,10 @@ describe('a hostile or broken sender', () => {
     ['data.order', { order: '../../etc' }],
     ['data.hostname', { hostname: 'a b; rm -rf /' }],
     ['data.hostname', { hostname: '10.0.0.1' }],
-    ['data.plan', { plan: 'huge' }],
+    ['data.plan', { plan: 'Not a plan!' }],
     ['data.plan', { price: 'price_small' }],
-    ['data.price', { plan: undefined, price: 'price_of_a_domain' }],
+    ['data.price', { plan: undefined, price: 'no price' }],
+    ['data.plan', { plan: '', price: '' }],
     ['data.sshKeys[0]', { sshKeys: ['-----BEGIN OPENSSH PRIVATE KEY-----'] }],
     ['data.passwordHash', { passwordHash: 'correct horse' }],
   ])('is told the field that is wrong: %s', async (field, changes) => {
@@ -244,6 +245,34 @@ describe('a hostile or broken sender', () => {
     expect(problem.reason).toMatch(/\w/);
     expect(JSON.stringify(problem)).not.toMatch(/PRIVATE KEY-----|correct horse/);
     expect(sink.events).toEqual([]);
+  });
+
+  it.each([
+    ['a plan that there is not', { plan: 'huge' }, 'huge'],
+    ['a price that stands for none', { plan: undefined, price: 'price_of_a_domain' }, 'price_of_a_domain'],
+  ])('that names %s is taken, as of Stripe: what is paid for is kept, with what to mend', async (_what, changes, value) => {
+    const { gateway, sink } = await bench();
+    expect((await gateway(signup(paid('A-1', changes)))).status).toBe(200);
+    expect(sink.events[0]?.says).toMatchObject({
+      life: 'active',
+      wishes: { hostname: 'a-1.example.org' },
+      bad: [{ field: 'plan', reason: expect.stringContaining(value) as unknown }],
+    });
+    expect(sink.events[0]?.says).not.toHaveProperty('plan');
+  });
+
+  it('that sends an order as a number, capitals, a final dot, and empty fields is understood', async () => {
+    const { gateway, sink } = await bench();
+    const left = { price: '', sshKeys: '', passwordHash: '', dist: '', timezone: '' };
+    expect((await gateway(signup(paid('A-1', { order: 1_742, hostname: 'Shop.Example.ORG.', customer: { id: 7 }, ...left })))).status).toBe(
+      200,
+    );
+    expect(sink.events[0]).toMatchObject({
+      order: '1742',
+      says: { plan: { plan: 'small' }, wishes: { hostname: 'shop.example.org', customer: '7', sshKeys: [] } },
+    });
+    const { dist, timezone, passwordHash } = sink.events[0]?.says.wishes ?? {};
+    expect([dist, timezone, passwordHash]).toEqual([undefined, undefined, undefined]);
   });
 
   it.each([['constructor'], ['__proto__'], ['toString']])('of a type called %s is ignored', async (type) => {

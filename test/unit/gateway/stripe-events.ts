@@ -8,11 +8,13 @@ export interface StripeEventInput {
   /** Seconds from now. */
   readonly after?: number;
   readonly version?: string;
+  /** `previous_attributes` of a change. */
+  readonly previous?: object;
 }
 
 let counter = 0;
 
-export function stripeEvent({ id, type, object, after = 0, version = '2026-10-28.endive' }: StripeEventInput): Record<string, unknown> {
+export function stripeEvent({ id, type, object, after = 0, version = '2026-10-28.endive', previous }: StripeEventInput): Record<string, unknown> {
   counter += 1;
   return {
     id: id ?? `evt_${counter}`,
@@ -23,7 +25,7 @@ export function stripeEvent({ id, type, object, after = 0, version = '2026-10-28
     pending_webhooks: 1,
     request: { id: null, idempotency_key: null },
     type,
-    data: { object },
+    data: { object, ...(previous === undefined ? {} : { previous_attributes: previous }) },
   };
 }
 
