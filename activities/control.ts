@@ -29,6 +29,8 @@ import type {
   Reservation,
   ReserveRequest,
 } from '../contract/types.ts';
+import { untilStartedAndTaken, untilTakenByLedger } from '../contract/lost-updates.ts';
+import { BACKUP_PRIORITY } from '../contract/nights.ts';
 import { takenBy } from '../contract/takes.ts';
 import { Turns, UPDATES_AT_ONCE } from '../contract/turns.ts';
 import { claimsOf, type Claim, type OwnerOn } from './claims.ts';
@@ -64,18 +66,21 @@ export function createControlActivities(client: Client) {
 
   async function toDom0<R>(host: string, update: string, argument: unknown): Promise<R> {
     const initial: Dom0State = { host, drained: false, promised: [] };
-    const start = new WithStartWorkflowOperation<(state: Dom0State) => Promise<void>>(WORKFLOWS.dom0, {
-      workflowId: dom0WorkflowId(host),
-      taskQueue: CONTROL_QUEUE,
-      args: [initial],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-    });
+    const start = (): WithStartWorkflowOperation<(state: Dom0State) => Promise<void>> =>
+      new WithStartWorkflowOperation<(state: Dom0State) => Promise<void>>(WORKFLOWS.dom0, {
+        workflowId: dom0WorkflowId(host),
+        taskQueue: CONTROL_QUEUE,
+        args: [initial],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      });
     try {
       return await turns.take(host, () =>
-        client.workflow.executeUpdateWithStart<(state: Dom0State) => Promise<void>, R, [unknown]>(update, {
-          args: [argument],
-          startWorkflowOperation: start,
-        }),
+        untilStartedAndTaken(() =>
+          client.workflow.executeUpdateWithStart<(state: Dom0State) => Promise<void>, R, [unknown]>(update, {
+            args: [argument],
+            startWorkflowOperation: start(),
+          }),
+        ),
       );
     } catch (error) {
       throw unwrapped(error);
@@ -115,6 +120,7 @@ export function createControlActivities(client: Client) {
           { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.order, 'KEYWORD'), value: ref.order },
         ],
         staticSummary: `nightly backup of ${ref.name}`,
+        priority: BACKUP_PRIORITY,
       },
       // Each night asks the guest, which takes one at a time and keeps a record of the others: a Schedule that skips one leaves no trace.
       // A night that was missed because everything was down is made up for once, not for every night of the last year (the default).
@@ -157,9 +163,11 @@ export function createControlActivities(client: Client) {
       await leases.release(ref, await networksOf(ref.dom0));
       try {
         await turns.take(ref.dom0, () =>
-          client.workflow
-            .getHandle(dom0WorkflowId(ref.dom0))
-            .executeUpdate(DOM0_UPDATES.release, { args: [{ guest: ref.name, order: ref.order }] }),
+          untilTakenByLedger(() =>
+            client.workflow
+              .getHandle(dom0WorkflowId(ref.dom0))
+              .executeUpdate(DOM0_UPDATES.release, { args: [{ guest: ref.name, order: ref.order }] }),
+          ),
         );
       } catch (error) {
         if (!isMissing(error)) throw unwrapped(error);

@@ -4,6 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Lease, LeaseRequest, NetworkAccess, NetworkJoin, NetworkState } from '../contract/capacity-types.ts';
 import { formatCidr, inNetwork, netmaskOfPrefix, parseCidr, parseIpv4 } from '../contract/ipv4.ts';
 import { CONTROL_QUEUE, NETWORK_UPDATES, networkWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
+import { untilStartedAndTaken, untilTakenByLedger } from '../contract/lost-updates.ts';
 import { Turns, UPDATES_AT_ONCE } from '../contract/turns.ts';
 import type { Dom0Facts, GuestOrder, GuestRef, Reservation } from '../contract/types.ts';
 import { isMissing, unwrapped } from './refusals.ts';
@@ -53,16 +54,22 @@ export function createLeases(client: Client): Leases {
 
   async function update<R>({ cidr, gateway }: Pick<NetworkAccess, 'cidr' | 'gateway'>, name: string, argument: unknown): Promise<R> {
     const id = nameOf(cidr);
-    const start = new WithStartWorkflowOperation<NetworkWorkflow>(WORKFLOWS.network, {
-      workflowId: networkWorkflowId(id),
-      taskQueue: CONTROL_QUEUE,
-      args: [{ cidr: id, gateway }],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-      staticSummary: `network ${id}: its leases`,
-    });
+    const start = (): WithStartWorkflowOperation<NetworkWorkflow> =>
+      new WithStartWorkflowOperation<NetworkWorkflow>(WORKFLOWS.network, {
+        workflowId: networkWorkflowId(id),
+        taskQueue: CONTROL_QUEUE,
+        args: [{ cidr: id, gateway }],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        staticSummary: `network ${id}: its leases`,
+      });
     try {
       return await turns.take(id, () =>
-        client.workflow.executeUpdateWithStart<NetworkWorkflow, R, [unknown]>(name, { args: [argument], startWorkflowOperation: start }),
+        untilStartedAndTaken(() =>
+          client.workflow.executeUpdateWithStart<NetworkWorkflow, R, [unknown]>(name, {
+            args: [argument],
+            startWorkflowOperation: start(),
+          }),
+        ),
       );
     } catch (error) {
       throw unwrapped(error);
@@ -195,7 +202,9 @@ export function createLeases(client: Client): Leases {
         try {
           const id = nameOf(cidr);
           await turns.take(id, () =>
-            client.workflow.getHandle(networkWorkflowId(id)).executeUpdate(NETWORK_UPDATES.release, { args: [{ guest: name, order }] }),
+            untilTakenByLedger(() =>
+              client.workflow.getHandle(networkWorkflowId(id)).executeUpdate(NETWORK_UPDATES.release, { args: [{ guest: name, order }] }),
+            ),
           );
         } catch (error) {
           if (!isMissing(error)) throw unwrapped(error);

@@ -6,11 +6,11 @@ import type { Capacity, LedgerAudit } from '../contract/capacity-types.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { DOM0_NAME_PATTERN } from '../contract/guest-name.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, dom0Queue, dom0WorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
+import { untilStartedAndTaken } from '../contract/lost-updates.ts';
 import type { Dom0Facts, Dom0State, GuestRef, Registration } from '../contract/types.ts';
 import { readLedger } from './ledgers.ts';
 import { whenKnown } from './known.ts';
 import { listDom0s } from './listing.ts';
-import { untilTaken } from './lost-updates.ts';
 import { joinNetwork } from './networks.ts';
 import type { Session } from './session.ts';
 
@@ -47,11 +47,6 @@ type Dom0Workflow = (initial: Dom0State) => Promise<unknown>;
  * work for a minute and a half is taken.
  */
 export async function registerDom0(client: Client, facts: Dom0Facts): Promise<void> {
-  // A worker has no session, whose calls send again what was lost.
-  await untilTaken(() => registerAndJoin(client, facts));
-}
-
-async function registerAndJoin(client: Client, facts: Dom0Facts): Promise<void> {
   try {
     await register(client, facts);
   } catch (error) {
@@ -97,17 +92,19 @@ function whyNotThisMachine({ host, machine }: Dom0Facts, registered: string): Gu
 }
 
 async function register(client: Client, facts: Registration): Promise<void> {
-  await client.workflow.executeUpdateWithStart<Dom0Workflow, undefined, [Registration]>(DOM0_UPDATES.register, {
-    args: [facts],
-    startWorkflowOperation: new WithStartWorkflowOperation<Dom0Workflow>(WORKFLOWS.dom0, {
-      workflowId: dom0WorkflowId(facts.host),
-      taskQueue: CONTROL_QUEUE,
-      args: [{ host: facts.host, drained: false, promised: [] }],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-      typedSearchAttributes: [{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: facts.host }],
-      staticSummary: `dom0 ${facts.host}: its ledger`,
-    }),
-  });
+  const send = (): Promise<undefined> =>
+    client.workflow.executeUpdateWithStart<Dom0Workflow, undefined, [Registration]>(DOM0_UPDATES.register, {
+      args: [facts],
+      startWorkflowOperation: new WithStartWorkflowOperation<Dom0Workflow>(WORKFLOWS.dom0, {
+        workflowId: dom0WorkflowId(facts.host),
+        taskQueue: CONTROL_QUEUE,
+        args: [{ host: facts.host, drained: false, promised: [] }],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        typedSearchAttributes: [{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: facts.host }],
+        staticSummary: `dom0 ${facts.host}: its ledger`,
+      }),
+    });
+  await untilStartedAndTaken(send);
 }
 
 /** A dom0's ledger. */

@@ -31,6 +31,7 @@ import { startOperation } from './operations.ts';
 import { placeOrder } from './orders.ts';
 import { placeAndReserve, type OrderToReserve, type PlaceOptions } from './placement.ts';
 import { isSettled, readProgress, readStatus, type GuestProgress } from './progress.ts';
+import { readNights, type Night } from './nights.ts';
 import { nextBackup } from './schedule.ts';
 import { ANSWER_MS, openSession, type Session } from './session.ts';
 
@@ -39,6 +40,7 @@ export type { Dom0TaskName, Dom0TaskParameters } from './dom0.ts';
 export type { GuestRow, ListFilter } from './listing.ts';
 export type { NetworkOrder } from './networks.ts';
 export type { OrderToReserve, PlaceOptions } from './placement.ts';
+export type { Night } from './nights.ts';
 export type { ActivityNow, GuestProgress } from './progress.ts';
 export { checkOrder, resolveOrder, type OrderDocument } from '../contract/order.ts';
 export { loadPlans } from '../contract/plans.ts';
@@ -93,6 +95,8 @@ export interface Guestflow {
   cancel(name: string): Promise<string | undefined>;
   /** When the next nightly backup begins (ISO 8601); undefined when its Schedule is paused. */
   nextBackup(name: string): Promise<string | undefined>;
+  /** The last nights of a guest, oldest first: done, failed, skipped, overlapped, late, and those that were missed. */
+  nights(name: string): Promise<Night[]>;
   dom0s(): Promise<string[]>;
   /** Chooses a dom0 for an order that names none, and reserves its part there. Give the order with that dom0 next. */
   place(order: OrderToReserve, options?: PlaceOptions): Promise<string>;
@@ -136,6 +140,7 @@ export async function connect(options: EndpointOptions = {}): Promise<Guestflow>
     operate: (name, kind, operation) => operate(session, name, kind, operation),
     cancel: (name) => cancel(session, name),
     nextBackup: (name) => nextBackup(session, name),
+    nights: (name) => readNights(session, name),
     dom0s: () => listDom0s(session),
     place: (order, placing) => placeAndReserve(session, order, placing),
     capacity: (host) => readCapacity(session, host),

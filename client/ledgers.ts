@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isGrpcServiceError } from '@temporalio/client';
 import type { Capacity } from '../contract/capacity-types.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES } from '../contract/names.ts';
+import { untilTakenByLedger } from '../contract/lost-updates.ts';
 import { Turns, UPDATES_AT_ONCE } from '../contract/turns.ts';
 import type { PromiseAnswer, ReserveRequest } from '../contract/types.ts';
 import { listDom0s } from './listing.ts';
@@ -77,7 +78,7 @@ export async function reserveOn(session: Session, host: string, request: Reserve
       .getHandle(dom0WorkflowId(host))
       .executeUpdate<PromiseAnswer, [ReserveRequest]>(DOM0_UPDATES.reserve, { args: [request] });
   try {
-    await session.call(`dom0 ${host}`, () => turns.take(host, () => patiently(reserve)), RESERVE_MS);
+    await session.call(`dom0 ${host}`, () => turns.take(host, () => patiently(() => untilTakenByLedger(reserve))), RESERVE_MS);
   } catch (error) {
     // What was seen of it has been overtaken.
     ledgers.delete(host);

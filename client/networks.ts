@@ -1,5 +1,6 @@
 /** Networks: what they are, and who has which address. */
 import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
+import { untilStartedAndTaken, untilTakenByLedger } from '../contract/lost-updates.ts';
 import type { NetworkAccess, NetworkJoin, NetworkSettings, NetworkState } from '../contract/capacity-types.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { formatCidr, parseCidr } from '../contract/ipv4.ts';
@@ -31,16 +32,18 @@ function nameOf(cidr: string): string {
  */
 export async function joinNetwork(client: Client, cidr: string, join: NetworkJoin): Promise<void> {
   const id = nameOf(cidr);
-  await client.workflow.executeUpdateWithStart<NetworkWorkflow, undefined, [NetworkJoin]>(NETWORK_UPDATES.join, {
-    args: [join],
-    startWorkflowOperation: new WithStartWorkflowOperation<NetworkWorkflow>(WORKFLOWS.network, {
-      workflowId: networkWorkflowId(id),
-      taskQueue: CONTROL_QUEUE,
-      args: [{ cidr: id, gateway: join.gateway }],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-      staticSummary: `network ${id}: its leases`,
-    }),
-  });
+  const send = (): Promise<undefined> =>
+    client.workflow.executeUpdateWithStart<NetworkWorkflow, undefined, [NetworkJoin]>(NETWORK_UPDATES.join, {
+      args: [join],
+      startWorkflowOperation: new WithStartWorkflowOperation<NetworkWorkflow>(WORKFLOWS.network, {
+        workflowId: networkWorkflowId(id),
+        taskQueue: CONTROL_QUEUE,
+        args: [{ cidr: id, gateway: join.gateway }],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        staticSummary: `network ${id}: its leases`,
+      }),
+    });
+  await untilStartedAndTaken(send);
 }
 
 /** Adds a network beside those of the dom0s' settings, or changes one; the dom0s that are named reach it from now on. */
@@ -52,10 +55,9 @@ export async function addNetwork(session: Session, { cidr, dom0s, ...settings }:
   await session.call(`network ${id}`, () => joinNetwork(session.client, id, { gateway: settings.gateway, members, settings }));
   for (const { host, bridge } of dom0s) {
     const access: NetworkAccess = { cidr: id, gateway: settings.gateway, bridge };
+    const handle = session.client.workflow.getHandle(dom0WorkflowId(host));
     await session.call(`dom0 ${host}`, () =>
-      session.client.workflow
-        .getHandle(dom0WorkflowId(host))
-        .executeUpdate<undefined, [NetworkAccess]>(DOM0_UPDATES.attach, { args: [access] }),
+      untilTakenByLedger(() => handle.executeUpdate<undefined, [NetworkAccess]>(DOM0_UPDATES.attach, { args: [access] })),
     );
   }
 }

@@ -8,6 +8,7 @@ import {
 } from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
 import { GuestflowError } from '../contract/errors.ts';
+import { untilStartedAndTaken } from '../contract/lost-updates.ts';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
 import { contentOf } from '../contract/same-order.ts';
 import { formatSize } from '../contract/sizes.ts';
@@ -28,11 +29,13 @@ export async function placeOrder(session: Session, ordered: GuestOrder): Promise
   const place = async (): Promise<OrderAnswer> => {
     const updateId = updateIdOf(order, await fruitlessRun(session, order.name));
     try {
-      return await workflow.executeUpdateWithStart<GuestWorkflow, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, {
-        args: [order],
-        updateId,
-        startWorkflowOperation: startOf(order),
-      });
+      return await untilStartedAndTaken(() =>
+        workflow.executeUpdateWithStart<GuestWorkflow, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, {
+          args: [order],
+          updateId,
+          startWorkflowOperation: startOf(order),
+        }),
+      );
     } catch (error) {
       if (error instanceof WorkflowExecutionAlreadyStartedError) return answerOfTheFormer(session, order);
       throw error;

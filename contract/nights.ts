@@ -37,5 +37,10 @@ export interface NightRequest {
   readonly answerTo: string;
 }
 
+/**
+ * Temporal's priority of backups: whoever orders goes before (3 is the default, 5 comes last), on the control queue and in a dom0's bulk slot.
+ */
+export const BACKUP_PRIORITY = { priorityKey: 5 } as const;
+
 /** Nights that a guest remembers. */
 export const NIGHTS_KEPT = 30;

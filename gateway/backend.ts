@@ -6,6 +6,7 @@ import type { Session } from '../client/session.ts';
 import { BILLING, type BillingEvent, type EventAnswer } from '../contract/billing-types.ts';
 import { guestNameOfOrder } from '../contract/billing.ts';
 import { GuestflowError } from '../contract/errors.ts';
+import { untilStartedAndTaken } from '../contract/lost-updates.ts';
 import { within } from './lazy-session.ts';
 import { createTurnstile } from './turnstile.ts';
 import { billingWorkflowId, CONTROL_QUEUE, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
@@ -113,20 +114,22 @@ async function isRunning(order: WorkflowHandle<BillingOrderWorkflow>): Promise<b
 function sendAnyway({ client }: Session, event: BillingEvent): Promise<EventAnswer> {
   const guest = guestNameOfOrder(event.order);
   const attribute = (name: string, value: string): SearchAttributePair => ({ key: defineSearchAttributeKey(name, 'KEYWORD'), value });
-  return client.workflow.executeUpdateWithStart<BillingOrderWorkflow, EventAnswer, [BillingEvent]>(BILLING.event, {
-    args: [event],
-    updateId: updateIdOf(event),
-    startWorkflowOperation: new WithStartWorkflowOperation<BillingOrderWorkflow>(WORKFLOWS.billingOrder, {
-      workflowId: billingWorkflowId(event.order),
-      taskQueue: CONTROL_QUEUE,
-      args: [{ order: event.order, guest }],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-      typedSearchAttributes: [
-        attribute(SEARCH_ATTRIBUTES.order, event.order),
-        attribute(SEARCH_ATTRIBUTES.guest, guest),
-        attribute(SEARCH_ATTRIBUTES.phase, 'waiting'),
-      ],
-      staticSummary: `order ${event.order} of billing`,
+  return untilStartedAndTaken(() =>
+    client.workflow.executeUpdateWithStart<BillingOrderWorkflow, EventAnswer, [BillingEvent]>(BILLING.event, {
+      args: [event],
+      updateId: updateIdOf(event),
+      startWorkflowOperation: new WithStartWorkflowOperation<BillingOrderWorkflow>(WORKFLOWS.billingOrder, {
+        workflowId: billingWorkflowId(event.order),
+        taskQueue: CONTROL_QUEUE,
+        args: [{ order: event.order, guest }],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        typedSearchAttributes: [
+          attribute(SEARCH_ATTRIBUTES.order, event.order),
+          attribute(SEARCH_ATTRIBUTES.guest, guest),
+          attribute(SEARCH_ATTRIBUTES.phase, 'waiting'),
+        ],
+        staticSummary: `order ${event.order} of billing`,
+      }),
     }),
-  });
+  );
 }

@@ -22,6 +22,7 @@ import {
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { GUEST_SIGNALS, GUEST_UPDATES, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import { TAKES_MEMO, takenBy } from '../contract/takes.ts';
+import { BACKUP_PRIORITY } from '../contract/nights.ts';
 import { isSameOrder } from '../contract/same-order.ts';
 import type {
   BackupRecord,
@@ -372,7 +373,9 @@ class Guest {
       case 'changePlan':
         return this.changePlan(request);
       case 'backup': {
-        const backup = await this.runChild(kind, id, (options) => executeChild(backupGuest, { ...options, args: [this.ref] }));
+        const backup = await this.runChild(kind, id, (options) =>
+          executeChild(backupGuest, { ...options, priority: BACKUP_PRIORITY, args: [this.ref] }),
+        );
         this.addBackup(backup);
         return { kind, phase: this.state.phase, backup };
       }

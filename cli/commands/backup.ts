@@ -1,6 +1,6 @@
 /** Backups of a guest. */
 import type { Command } from 'commander';
-import { withGuestflow, withServer, withWaiting, type Context, type ServerOptions, type WaitingOptions } from '../context.ts';
+import { withServer, withWaiting, type Context, type ServerOptions, type WaitingOptions } from '../context.ts';
 
 export function registerBackup(program: Command, context: Context): void {
   const { io } = context;
@@ -17,23 +17,18 @@ export function registerBackup(program: Command, context: Context): void {
     }),
   );
 
-  withServer(program.command('backups').summary("list a guest's backups").argument('<NAME>')).action(
+  withServer(
+    program
+      .command('backups')
+      .summary("list a guest's backups and nights")
+      .description(
+        'Lists the last backups of a guest, and what came of its last nights: done, failed, skipped, overlapped, late or missed, and why.',
+      )
+      .argument('<NAME>'),
+  ).action(
     context.action(async (name: string, options: ServerOptions) => {
-      const [{ printJson, printLine, printTable }, { formatSize }] = await Promise.all([
-        import('../io.ts'),
-        import('../../contract/sizes.ts'),
-      ]);
-      const { backups } = await withGuestflow(options, (flow) => flow.status(name));
-      if (options.json) printJson(io, backups);
-      else if (backups.length === 0) printLine(io, `no backups of ${name}`);
-      else {
-        printTable(
-          io,
-          ['ID', 'TAKEN', 'SIZE', 'STATE', 'ENGINE', 'PATH'],
-          backups.map((backup) => [backup.id, backup.takenAt, formatSize(backup.bytes), backup.state, backup.engine, backup.path]),
-        );
-      }
-      return undefined;
+      const { showBackups } = await import('../backups.ts');
+      return showBackups(io, name, options);
     }),
   );
 }

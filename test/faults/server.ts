@@ -11,7 +11,7 @@ import {
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import { createControlActivities, type ControlActivities } from '../../activities/control.ts';
-import { untilTaken } from '../../client/lost-updates.ts';
+import { untilTaken } from '../../contract/lost-updates.ts';
 import {
   CONTROL_QUEUE,
   dom0BulkQueue,

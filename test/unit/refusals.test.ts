@@ -4,7 +4,7 @@ import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { unwrapped } from '../../activities/refusals.ts';
 import { toGuestflowError } from '../../client/failures.ts';
-import { untilTaken } from '../../client/lost-updates.ts';
+import { untilTaken } from '../../contract/lost-updates.ts';
 import type { Session } from '../../client/session.ts';
 import { isLostUpdate } from '../../contract/errors.ts';
 import { operate } from '../../gateway/desk.ts';

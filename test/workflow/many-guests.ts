@@ -113,8 +113,8 @@ export async function serve(
       workflowBundle: await workflowBundle(),
       activities: createControlActivities(client),
       maxConcurrentActivityTaskExecutions: slots,
-      // As `controlOptions` has it.
-      maxCachedWorkflows: 500,
+      // Production caches 500, and replays the others: here it would take most of the time, and show nothing.
+      maxCachedWorkflows: 3_000,
       maxConcurrentWorkflowTaskExecutions: 40,
     }),
   ];

@@ -2,6 +2,7 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, operationWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
+import { BACKUP_PRIORITY } from '../../contract/nights.ts';
 import type { GuestOrder, GuestStatus } from '../../contract/types.ts';
 import type { GuestInput } from '../../workflows/guest.ts';
 import { each, firstStepAfterMs, ordersFor, serve, startRunning } from './many-guests.ts';
@@ -25,7 +26,7 @@ export interface NightFigures {
 /** An order that has not begun after this waits for backups to end. */
 const GIVES_WAY_MS = 10_000;
 /** A night that has not been asked for after this is held up by the others. */
-const ALL_ASKED_MS = 60_000;
+const ALL_ASKED_MS = 120_000;
 
 const [FIRST, SECOND, IDLE] = ['night1', 'night2', 'day1'];
 
@@ -56,6 +57,7 @@ export async function theNight(
         workflowId: operationWorkflowId(name, 'nightly', 'run'),
         taskQueue: CONTROL_QUEUE,
         args: [{ name, order: id, dom0 }],
+        priority: BACKUP_PRIORITY,
       }),
     );
     const runningOf = async (type: string): Promise<number> =>

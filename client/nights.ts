@@ -1,0 +1,96 @@
+/** The nights of a guest, as a person wants to see them: those that it remembers, those that came late, and those that it never heard of. */
+import { ScheduleNotFoundError, type ScheduleDescription } from '@temporalio/client';
+import { GuestflowError } from '../contract/errors.ts';
+import { nightlyScheduleId } from '../contract/names.ts';
+import { NIGHTS_KEPT, type NightRecord, type NightState } from '../contract/nights.ts';
+import { readStatus } from './progress.ts';
+import type { Session } from './session.ts';
+
+/** A night, as it is shown. Times are ISO 8601. */
+export interface Night extends Omit<NightRecord, 'state' | 'askedAt'> {
+  /** `missed`: its time passed, and the guest was never asked. */
+  readonly state: NightState | 'missed';
+  readonly askedAt?: string;
+  /** Minutes from its time until its backup's snapshot, when that is an hour or more. A night that still waits counts until now. */
+  readonly lateMinutes?: number;
+}
+
+/** What is known of a guest's Schedule. */
+export interface NightlyClock {
+  /** UTC. */
+  readonly hour: number;
+  readonly minute: number;
+  /** Nights before this were nobody's: it was made, or changed, then (ISO 8601). */
+  readonly since: string;
+  readonly isPaused: boolean;
+}
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+const LATE_MINUTES = 60;
+/** A night is asked for within this, or it has been missed so far. */
+const ASKED_WITHIN_MS = 10 * MINUTE_MS;
+
+/**
+ * All nights of the last thirty days at most, oldest first: those that the guest remembers, and those of its Schedule that it does not. Pure.
+ *
+ * @param clock undefined when it has no Schedule: then only what it remembers is known
+ */
+export function nightsOf(records: readonly NightRecord[], clock: NightlyClock | undefined, nowMs: number): Night[] {
+  const known = records.map((night) => withLateness(night, nowMs));
+  const missed = clock === undefined ? [] : missedNights(records, clock, nowMs);
+  return [...known, ...missed].sort((a, b) => (a.due < b.due ? -1 : 1)).slice(-NIGHTS_KEPT);
+}
+
+function withLateness(night: NightRecord, nowMs: number): Night {
+  if (night.state !== 'done' && night.state !== 'waiting') return night;
+  const begun = night.state === 'waiting' ? nowMs : Date.parse(night.takenAt ?? night.askedAt);
+  const lateMinutes = Math.floor((begun - Date.parse(night.due)) / MINUTE_MS);
+  return lateMinutes < LATE_MINUTES ? night : { ...night, lateMinutes };
+}
+
+function missedNights(records: readonly NightRecord[], { hour, minute, since, isPaused }: NightlyClock, nowMs: number): Night[] {
+  // A guest that remembers as much as it can has forgotten what was before.
+  const [oldest] = records;
+  const full = records.length >= NIGHTS_KEPT && oldest !== undefined ? Date.parse(oldest.due) : 0;
+  const from = Math.max(Date.parse(since), full, nowMs - NIGHTS_KEPT * DAY_MS);
+  const first = new Date(from);
+  first.setUTCHours(hour, minute, 0, 0);
+  const missed: Night[] = [];
+  for (let due = first.getTime() < from ? first.getTime() + DAY_MS : first.getTime(); due < nowMs - ASKED_WITHIN_MS; due += DAY_MS) {
+    // Whenever on that day it was asked: a night that was made up for has its own time.
+    if (records.some((night) => Math.abs(Date.parse(night.due) - due) < MINUTE_MS)) continue;
+    missed.push({ due: new Date(due).toISOString(), state: 'missed', reason: isPaused ? PAUSED : NEVER_ASKED });
+  }
+  return missed;
+}
+
+const PAUSED = 'its Schedule is paused';
+const NEVER_ASKED =
+  'the guest was not asked: Temporal or the control worker was away, its Schedule was paused, or the guest had no workflow';
+
+/** The nights of a guest. */
+export async function readNights(session: Session, name: string): Promise<Night[]> {
+  const { nights = [], phase } = await readStatus(session, name);
+  // One on its way out has no Schedule, or soon none.
+  const isThere = phase === 'running' || phase === 'stopped' || phase === 'suspended';
+  return nightsOf(nights, isThere ? await readClock(session, name) : undefined, Date.now());
+}
+
+async function readClock(session: Session, name: string): Promise<NightlyClock | undefined> {
+  const handle = session.client.schedule.getHandle(nightlyScheduleId(name));
+  try {
+    return clockOf(await session.call(`nightly backup of ${name}`, () => handle.describe()));
+  } catch (error) {
+    if (error instanceof ScheduleNotFoundError || (error instanceof GuestflowError && error.type === 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+/** Undefined when somebody has given it other times by hand. */
+function clockOf({ spec, info, state }: ScheduleDescription): NightlyClock | undefined {
+  const [calendar, ...others] = spec.calendars ?? [];
+  const [hour, minute] = [calendar?.hour?.[0]?.start, calendar?.minute?.[0]?.start];
+  if (others.length > 0 || hour === undefined || minute === undefined) return undefined;
+  return { hour, minute, since: (info.lastUpdatedAt ?? info.createdAt).toISOString(), isPaused: state.paused };
+}
