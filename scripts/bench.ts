@@ -17,6 +17,7 @@ import type { Summary } from '../cli/up/summary.ts';
 import { rage } from '../test/storm/rage.ts';
 import { createWorld } from '../test/storm/world.ts';
 import { startServer } from '../test/workflow/temporal.ts';
+import { theAudit } from '../test/workflow/the-audit.ts';
 import { theNight } from '../test/workflow/the-night.ts';
 
 const GUESTFLOW = fileURLToPath(new URL('../bin/guestflow.mjs', import.meta.url));
@@ -98,3 +99,4 @@ if (isWanted('up')) await benchUp(flags.cold);
 if (isWanted('gateway')) await benchGateway(Number(flags.orders));
 if (isWanted('night'))
   show('night', await alone((environment) => theNight(environment, { guests: Number(flags.guests ?? 500), slots: 3 })));
+if (isWanted('audit')) show('audit', await alone((environment) => theAudit(environment, { guests: Number(flags.guests ?? 1_000) })));

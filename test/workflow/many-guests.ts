@@ -1,11 +1,19 @@
 /** Hundreds of guests on a few dom0s, cheaply: they begin as running, and their steps take milliseconds. For tests and for `npm run bench`. */
-import type { Client } from '@temporalio/client';
+import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { createControlActivities } from '../../activities/control.ts';
 import { registerDom0 } from '../../client/dom0.ts';
-import { CONTROL_QUEUE, dom0BulkQueue, dom0Queue, guestWorkflowId, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
+import {
+  CONTROL_QUEUE,
+  dom0BulkQueue,
+  dom0Queue,
+  GUEST_UPDATES,
+  guestWorkflowId,
+  SEARCH_ATTRIBUTES,
+  WORKFLOWS,
+} from '../../contract/names.ts';
 import type { Dom0Facts, GuestOrder, GuestRef } from '../../contract/types.ts';
 import type { GuestInput } from '../../workflows/guest.ts';
 import { order, scripted } from './scripted.ts';
@@ -131,6 +139,21 @@ export async function serve(
       await running;
     },
   };
+}
+
+/** Orders a guest. Returns the milliseconds until its order was taken. */
+export async function giveOrder(client: Client, document: GuestOrder): Promise<number> {
+  const began = Date.now();
+  await client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, unknown, [GuestOrder]>(GUEST_UPDATES.order, {
+    args: [document],
+    startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
+      workflowId: guestWorkflowId(document.name),
+      taskQueue: CONTROL_QUEUE,
+      args: [{ order: document }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    }),
+  });
+  return Date.now() - began;
 }
 
 /** Time of an event, in milliseconds. */

@@ -1,11 +1,9 @@
 /** A night of many guests, and an order in the middle of it: what `night.test.ts` judges and `npm run bench` shows. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { WithStartWorkflowOperation } from '@temporalio/client';
-import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, operationWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
+import { CONTROL_QUEUE, guestWorkflowId, operationWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import { BACKUP_PRIORITY } from '../../contract/nights.ts';
 import type { GuestOrder, GuestStatus } from '../../contract/types.ts';
-import type { GuestInput } from '../../workflows/guest.ts';
-import { each, firstStepAfterMs, ordersFor, serve, startRunning } from './many-guests.ts';
+import { each, firstStepAfterMs, giveOrder, ordersFor, serve, startRunning } from './many-guests.ts';
 import { order, until } from './scripted.ts';
 
 /** What came of it. */
@@ -97,15 +95,7 @@ export async function theNight(
 /** Milliseconds until its first step began; if it does not, the backups go on after a while, and it is their turn that it waits for. */
 async function orderInTheNight({ client }: TestWorkflowEnvironment, document: GuestOrder, goOn: () => void): Promise<number> {
   const patience = setTimeout(goOn, GIVES_WAY_MS);
-  await client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, unknown, [GuestOrder]>(GUEST_UPDATES.order, {
-    args: [document],
-    startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
-      workflowId: guestWorkflowId(document.name),
-      taskQueue: CONTROL_QUEUE,
-      args: [{ order: document }],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-    }),
-  });
+  await giveOrder(client, document);
   const ms = await until(
     () => firstStepAfterMs(client, document).catch(() => -1),
     (found) => found >= 0,
