@@ -16,7 +16,7 @@ import {
   type Prices,
   type StripeObject,
 } from './stripe-shape.ts';
-import { changeOf, NOTHING_BEFORE, planNamedIn, shown, together, wishesIn, type Before, type Said } from './stripe-wishes.ts';
+import { changeOf, isChange, NOTHING_BEFORE, planNamedIn, shown, together, wishesIn, type Before, type Said } from './stripe-wishes.ts';
 
 /** What the provider decides. */
 export interface StripePolicy {
@@ -197,10 +197,11 @@ function plansOf({ ids }: Prices, catalogue: Catalogue): PlanTemplate[] {
 
 /** The plan that a subscription's prices stand for; where they stand for none, or for two, the last known plan stays. */
 function planByPrice(prices: Prices, [plan, another]: readonly PlanTemplate[], before: Before): Said {
-  if (prices.ids.length === 0) return {};
   const former = before.attributes ?? {};
   const was = (): unknown => ('items' in former || 'plan' in former ? pricesOfSubscription(former).ids : prices.ids);
-  const changes = { plan: changeOf(prices.ids, before, was) };
+  const change = changeOf(prices.ids, before, was);
+  const changes = { plan: change };
+  if (prices.ids.length === 0) return isChange(change) ? { changes } : {};
   if (plan !== undefined && another === undefined) return { plan, changes };
   const reason =
     plan === undefined || another === undefined

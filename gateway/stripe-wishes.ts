@@ -65,14 +65,18 @@ export function wishesIn(metadata: StripeObject, before: Before, customer: strin
       if (read.success) wishes[field] = read.data;
       else if (wishes[field] === undefined) bad.push(badWish(field, metadata[field], read.error.issues[0]?.message ?? 'is none'));
     }
-    if (metadata[field] !== undefined || (change.was !== undefined && change.was !== NEW && change.was !== change.is))
-      changes[field] = change;
+    if (metadata[field] !== undefined || isChange(change)) changes[field] = change;
   }
   return {
     ...(Object.keys(wishes).length === 0 ? {} : { wishes }),
     ...(bad.length === 0 ? {} : { bad }),
     ...(Object.keys(changes).length === 0 ? {} : { changes }),
   };
+}
+
+/** Whether there was something else before. */
+export function isChange({ is, was }: Change): boolean {
+  return was !== undefined && was !== is;
 }
 
 function changeIn(metadata: StripeObject, key: string, before: Before): Change {
@@ -95,8 +99,9 @@ function badWish(field: Exclude<WishField, 'plan'>, value: unknown, reason: stri
 /** The plan that metadata names; bad when there is none of that name. */
 export function planNamedIn(metadata: StripeObject, catalogue: Catalogue, before: Before): Said {
   const name = metadata['plan'];
-  if (name === undefined) return {};
-  const changes = { namedPlan: changeIn(metadata, 'plan', before) };
+  const change = changeIn(metadata, 'plan', before);
+  const changes = { namedPlan: change };
+  if (name === undefined) return isChange(change) ? { changes } : {};
   const namedPlan = typeof name === 'string' ? catalogue.plan(name.trim()) : undefined;
   if (namedPlan !== undefined) return { namedPlan, changes };
   return { changes, bad: [badWish('namedPlan', name, `is no plan: there are ${[...catalogue.plans.keys()].join(', ')}`)] };

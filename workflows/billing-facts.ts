@@ -61,8 +61,8 @@ export const ONCE = 'once';
  */
 const LIFE_RANKS: Readonly<Record<LifeStatement, number>> = { suspended: 1, paid: 2, active: 3, terminated: 4 };
 
-/** Seconds of good statements that are kept: the last one, and the one before, which tells where the changes of the last one begin. */
-const SECONDS_KEPT = 2;
+/** Seconds of good statements that are kept: the last one, and those before it, which tell where the changes of the last one begin. */
+const SECONDS_KEPT = 4;
 /** Statements of one kind that are kept. Stripe repeats what is bad with every change, for years. */
 const MOST_KEPT = 40;
 const MOST_SPEAKERS = 20;
@@ -141,8 +141,8 @@ function withWishes(kinds: Kinds, { plan, namedPlan, wishes = {}, bad = [], chan
 }
 
 /**
- * The statements with one more: all from the second but last on that had a good one. Whatever the order of arrival, the same are left: what
- * is dropped is older than two seconds of good ones, and always will be.
+ * The statements with one more: all from the last few seconds on that had a good one. Whatever the order of arrival, the same are left: what
+ * is dropped is older than so many seconds of good ones, and always will be.
  */
 function withOne<T>(known: readonly Stated<T>[] | undefined, said: Stated<T> | undefined): readonly Stated<T>[] | undefined {
   if (said === undefined || known?.some(({ event }) => event === said.event)) return known;

@@ -3,7 +3,8 @@ import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HOLD_HOSTNAME, hostnameWorkflowId, type EventAnswer } from '../../contract/billing-types.ts';
 import { guestNameOfOrder } from '../../contract/billing.ts';
-import { billingWorkflowId, CONTROL_QUEUE, WORKFLOWS } from '../../contract/names.ts';
+import { guestNameOfLife } from '../../contract/guest-name.ts';
+import { billingWorkflowId, CONTROL_QUEUE, guestWorkflowId, WORKFLOWS } from '../../contract/names.ts';
 import { readSignup } from '../../gateway/signup.ts';
 import { remember } from '../../workflows/billing-inbox.ts';
 import { afterEvent } from '../../workflows/billing-rules.ts';
@@ -305,6 +306,170 @@ describe('Stripe', () => {
     await settled(order, 'terminating');
     await post({ type: 'invoice.paid', object: invoice({ parent: { subscription_details: own } }), after: -30 });
     await settled(order, 'terminating');
+  });
+});
+
+describe('a wish that cannot be had', () => {
+  it('is shown and told once, holds the guest back while nothing else was said, and goes with the event that mends it', async () => {
+    const order = 'wish-1';
+    const post = async (input: StripeEventInput): Promise<void> => {
+      expect((await bench.gateway(stripe(stripeEvent(input)))).status).toBe(200);
+    };
+    const own = (changes: object): object => ({ metadata: metadata(order, changes) });
+    await post({ type: 'customer.subscription.created', object: subscription('active', own({ hostname: 'my shop' })), after: -90 });
+    await post({
+      type: 'customer.subscription.updated',
+      object: subscription('active', own({ hostname: 'my shop', note: 'x' })),
+      after: -80,
+    });
+    const shown = await until(
+      async () => (await listOrders(bench.session, true)).find((each) => each.order === order),
+      (found) => found !== undefined && found.doing !== '',
+    );
+    expect(shown).toMatchObject({
+      phase: 'problem',
+      wish: 'active',
+      doing: expect.stringContaining('hostname') as unknown,
+      problems: [{ field: 'hostname', since: new Date((NOW - 90) * 1_000).toISOString(), isMissed: true }],
+    });
+    await expect(bench.guest(order)).rejects.toMatchObject({ type: 'NotFound' });
+    await post({ type: 'customer.subscription.updated', object: subscription('active', own({})), after: -70 });
+    await settled(order, 'running');
+    expect((await bench.order(order)).problems).toEqual([]);
+    await post({ type: 'customer.subscription.updated', object: subscription('unpaid', own({ timezone: 'Mars/Olympus' })), after: -60 });
+    await until(
+      () => bench.guest(order),
+      ({ phase }) => phase === 'suspended',
+    );
+    await post({
+      type: 'customer.subscription.deleted',
+      object: subscription('canceled', own({ hostname: '-', sshKeys: 'none' })),
+      after: -50,
+    });
+    await settled(order, 'terminating');
+    const told = await until(
+      () => Promise.resolve(bench.told.filter(({ data }) => data.order === order)),
+      (all) => all.some(({ type }) => type === 'guest.terminated'),
+    );
+    const problems = told.filter(({ type }) => type === 'order.problem').map(({ data }) => data.problem);
+    expect(problems).toMatchObject([{ field: 'hostname', mend: expect.any(String) as unknown }, { field: 'timezone' }]);
+  });
+});
+
+describe('an event that has nothing of a guest but the id of an order', () => {
+  it('is taken by an order that is known, and begins none', async () => {
+    const order = 'known-1';
+    const strange = { items: { data: [{ price: { id: 'price_archived' } }] }, metadata: { order } };
+    const unpaid = stripeEvent({ type: 'customer.subscription.updated', object: subscription('unpaid', strange), after: -50 });
+    const before = await bench.gateway(stripe(unpaid));
+    expect([before.status, await before.json()]).toEqual([200, { ignored: expect.any(String) as unknown }]);
+    await expect(bench.order(order)).rejects.toMatchObject({ type: 'NotFound' });
+    const created = stripeEvent({
+      type: 'customer.subscription.created',
+      object: subscription('active', { metadata: metadata(order) }),
+      after: -90,
+    });
+    expect((await bench.gateway(stripe(created))).status).toBe(200);
+    await settled(order, 'running');
+    expect(await (await bench.gateway(stripe(unpaid))).json()).toMatchObject({ order });
+    await until(
+      () => bench.guest(order),
+      ({ phase }) => phase === 'suspended',
+    );
+    expect(await bench.order(order)).toMatchObject({ plan: 'small', problems: [{ field: 'plan' }] });
+  });
+
+  it('is kept when it may be a guest’s by the plan that it names, and comes to nothing by itself', async () => {
+    const order = 'kept-1';
+    const strange = { items: { data: [{ price: { id: 'price_archived' } }] }, metadata: metadata(order) };
+    const ended = stripeEvent({ type: 'customer.subscription.deleted', object: subscription('canceled', strange), after: -50 });
+    expect(await (await bench.gateway(stripe(ended))).json()).toMatchObject({ ignored: expect.any(String) as unknown });
+    expect(await bench.order(order)).toMatchObject({ wish: 'nothing', phase: 'waiting', problems: [] });
+    const created = stripeEvent({
+      type: 'customer.subscription.created',
+      object: subscription('active', { metadata: metadata(order) }),
+      after: -90,
+    });
+    await bench.gateway(stripe(created));
+    expect((await bench.order(order)).wish).toBe('terminated');
+    await expect(bench.guest(order)).rejects.toMatchObject({ type: 'NotFound' });
+  });
+});
+
+describe('an order that is begun anew after its end', () => {
+  const over = (order: string): Promise<unknown> =>
+    until(
+      () => bench.order(order),
+      ({ phase }) => phase === 'over',
+    );
+  const guestOfLife = (order: string, life: number): Promise<{ phase: string }> =>
+    bench.flow.status(guestNameOfLife(guestNameOfOrder(order), life));
+
+  it('within the grace period keeps its guest; when that is gone, it gets another one, under another name and number', async () => {
+    const order = 'again-2';
+    const data = (paid(order, { plan: 'grace0' }) as { data: object }).data;
+    await send({ ...event('order.paid', order, 0), data });
+    await settled(order, 'running');
+    await send(event('order.terminated', order, 1));
+    await over(order);
+    await send({ ...event('order.paid', order, 2), data });
+    const second = await until(
+      () => guestOfLife(order, 2),
+      ({ phase }) => phase === 'running',
+    );
+    expect(second).toMatchObject({ order, spec: { hostname: 'again-2.example.org' } });
+    expect(await bench.order(order)).toMatchObject({ life: 2, guest: guestNameOfLife(guestNameOfOrder(order), 2) });
+    expect((await guestOfLife(order, 1)).phase).toBe('gone');
+    await send(event('order.suspended', order, 3));
+    await until(
+      () => guestOfLife(order, 2),
+      ({ phase }) => phase === 'suspended',
+    );
+    const told = await until(
+      () => Promise.resolve(bench.told.filter(({ data: said }) => said.order === order)),
+      (all) => all.some(({ type }) => type === 'guest.suspended'),
+    );
+    expect(new Set(told.map(({ id }) => id)).size).toBe(told.length);
+  });
+
+  it('when its workflow has ended, counts the lives that Temporal remembers, and begins with the first one when they are forgotten', async () => {
+    const order = 'again-3';
+    const data = (paid(order, { plan: 'grace0' }) as { data: object }).data;
+    const { workflow, workflowService } = bench.session.client;
+    await send({ ...event('order.paid', order, 0), data });
+    await settled(order, 'running');
+    await send(event('order.terminated', order, 1));
+    await over(order);
+    await workflow.getHandle(billingWorkflowId(order)).terminate('five weeks have passed');
+    await send({ ...event('order.paid', order, 2), data });
+    await until(
+      () => guestOfLife(order, 2),
+      ({ phase }) => phase === 'running',
+    );
+    await send(event('order.terminated', order, 3));
+    await over(order);
+    await workflow.getHandle(billingWorkflowId(order)).terminate('five weeks have passed');
+    for (const life of [1, 2]) {
+      const workflowId = guestWorkflowId(guestNameOfLife(guestNameOfOrder(order), life));
+      await workflowService.deleteWorkflowExecution({ namespace: 'default', workflowExecution: { workflowId } });
+      await until(
+        () =>
+          workflow
+            .getHandle(workflowId)
+            .describe()
+            .then(
+              () => 'there',
+              () => 'forgotten',
+            ),
+        (state) => state === 'forgotten',
+      );
+    }
+    await send({ ...event('order.paid', order, 4), data });
+    await until(
+      () => guestOfLife(order, 1),
+      ({ phase }) => phase === 'running',
+    );
+    expect((await bench.order(order)).life).toBe(1);
   });
 });
 
