@@ -74,12 +74,36 @@ async function trouble(bench: BillingBench, record: Keep): Promise<void> {
   await record(bench.environment, hostnameWorkflowId(hostname), 'hold-hostname');
 }
 
+/** Names a plan that there is not, then one that there is; is terminated, and begun anew when its guest is gone. */
+async function again(bench: BillingBench, record: Keep): Promise<void> {
+  const order = 'recorded-4';
+  await say(bench, 'order.paid', order, { hostname: 'recorded-4.example.org', plan: 'no-such-plan' });
+  await until(
+    () => Promise.resolve(bench.told),
+    (told) => told.some(({ type }) => type === 'order.problem'),
+  );
+  await say(bench, 'order.upgraded', order, { plan: 'grace0' });
+  await settled(bench, order, 'running');
+  await say(bench, 'order.terminated', order);
+  await until(
+    () => bench.order(order),
+    ({ phase }) => phase === 'over',
+  );
+  await say(bench, 'order.unsuspended', order);
+  await until(
+    () => bench.order(order),
+    ({ life, phase }) => life === 2 && phase === 'settled',
+  );
+  await record(bench.environment, billingWorkflowId(order), 'billing-again');
+}
+
 /** Records them, on a server of their own. */
 export async function recordBilling(record: Keep): Promise<void> {
   const bench = await startBilling();
   try {
     await life(bench, record);
     await trouble(bench, record);
+    await again(bench, record);
   } finally {
     await bench.close();
   }

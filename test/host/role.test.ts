@@ -122,6 +122,15 @@ describe.skipIf(why !== undefined)(titled('the role', why), () => {
     expect(guest.read('etc/hosts')).toContain('192.168.77.11\tweb1\n');
   });
 
+  it('cuts the short name from a host name as long as DNS takes it', async () => {
+    const hostname = `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(61)}`;
+    expect(hostname).toHaveLength(253);
+    const guest = await newGuest({ hostname });
+    await guest.run();
+    expect(guest.read('etc/hostname')).toBe(`${'a'.repeat(63)}\n`);
+    expect(guest.read('etc/hosts')).toContain(`192.168.77.11\t${hostname} ${'a'.repeat(63)}\n`);
+  });
+
   it('ends the same when it runs again', async () => {
     const guest = await newGuest();
     const tree = async (): Promise<string> =>

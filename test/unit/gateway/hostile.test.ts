@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { guestNameOfOrder } from '../../../contract/billing.ts';
-import { ORDER_ID_PATTERN, whyNotGuestName } from '../../../contract/guest-name.ts';
+import { guestNameOfLife, ORDER_ID_PATTERN, whyNotGuestName } from '../../../contract/guest-name.ts';
 import { bench, NOW, paid, problemOf, signup, stripe } from './bench.ts';
 import { metadata, session, stripeEvent, subscription } from './stripe-events.ts';
 
@@ -92,6 +92,16 @@ describe('the name of the guest of an order', () => {
 
   it('is one that xl, LVM and DNS take, whatever the order is called', () => {
     fc.assert(fc.property(ids, (order) => whyNotGuestName(guestNameOfOrder(order)) === undefined));
+  });
+
+  it('is one that they take in a later life, too, and no other order’s', () => {
+    const lives = fc.tuple(ids, ids, fc.integer({ min: 2, max: 99 }));
+    fc.assert(
+      fc.property(lives, ([a, b, life]) => {
+        const name = guestNameOfLife(guestNameOfOrder(a), life);
+        return whyNotGuestName(name) === undefined && name !== guestNameOfOrder(b) && name !== guestNameOfOrder(a);
+      }),
+    );
   });
 
   it('is no other order’s, however alike the two are', () => {
