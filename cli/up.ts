@@ -5,7 +5,7 @@ import { connect, resolveOrder, type Guestflow } from '../client/index.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { loadPlans } from '../contract/plans.ts';
 import type { GuestInventory, GuestStatus } from '../contract/types.ts';
-import { labRequirements, labStatus } from '../lab/index.ts';
+import { labKind, labRequirements, labStatus } from '../lab/index.ts';
 import { bundleWorkflows } from '../worker/bundle.ts';
 import { runControlWorker } from '../worker/control.ts';
 import { startEmbeddedTemporal } from '../worker/embedded-temporal.ts';
@@ -59,7 +59,7 @@ async function chooseDom0(options: UpOptions, stateDir: string): Promise<Kind> {
       '--dom0-here was said, but this machine is no Xen dom0 (no /proc/xen/capabilities, or no xl)',
       { mend: 'leave it out: the lab is used then' },
     );
-  const { problems } = await labRequirements({ stateDir });
+  const { problems } = await labRequirements({ stateDir }, labKind(options.release));
   if (problems.length === 0) return 'lab';
   const rows = problems.map(({ what, why, mend }) => `\n- ${what}: ${why}; ${mend}`).join('');
   throw new GuestflowError('HostNotReady', `the lab cannot run here; nothing was changed:${rows}`, {
@@ -226,7 +226,12 @@ export async function up(options: UpOptions, io: Io = processIo()): Promise<unde
     const temporalPort = await freePort(7233);
     const key = await loginKey(stateDir);
     const work = async (): Promise<void> => {
-      const { dom0, uiUrl } = await startAll(kind, { stateDir, temporalPort, signal: stop.signal, logger }, stages, started);
+      const { dom0, uiUrl } = await startAll(
+        kind,
+        { stateDir, release: options.release, temporalPort, signal: stop.signal, logger },
+        stages,
+        started,
+      );
       const flow = await connect({ address: `127.0.0.1:${String(temporalPort)}`, stateDir });
       started.add(() => flow.close());
       await stages.run('dom0 worker', async (say) => {

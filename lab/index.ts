@@ -22,7 +22,7 @@ export { LabError, type LabFailure } from './errors.ts';
 export type { Lab, LabOrigin } from './lab.ts';
 export type { LabPlace } from './layout.ts';
 export type { LabProgress } from './progress.ts';
-export { DEFAULT_RELEASE, RELEASES, releaseNamed, type Release } from './releases.ts';
+export { DEFAULT_RELEASE, labKind, RELEASES, releaseNamed, type Release } from './releases.ts';
 export { labRequirements, type Problem } from './requirements.ts';
 
 /** How a lab is brought up. */

@@ -114,6 +114,15 @@ export const UNUSED_MODULES: readonly string[] = [
   ),
 ];
 
+/** Units of Debian 13 that look for hardware or do work which no machine of the lab has. */
+const UNITS_SINCE_TRIXIE: readonly string[] = [
+  'systemd-hibernate-clear.service',
+  'systemd-pcrmachine.service',
+  'systemd-tpm2-setup-early.service',
+  'systemd-tpm2-setup.service',
+  'systemd-journal-catalog-update.service',
+];
+
 /** Units that a dom0 of the lab does without. */
 export const DOM0_MASKED_UNITS: readonly string[] = [
   'apt-daily.timer',
@@ -154,6 +163,7 @@ export const DOM0_MASKED_UNITS: readonly string[] = [
   'systemd-pcrphase.service',
   'systemd-pcrphase-sysinit.service',
   'proc-sys-fs-binfmt_misc.automount',
+  ...UNITS_SINCE_TRIXIE,
 ];
 
 /** Units that a guest of the lab does without: each costs a second or so under emulation. */
@@ -195,6 +205,7 @@ export const GUEST_MASKED_UNITS: readonly string[] = [
   'proc-sys-fs-binfmt_misc.automount',
   'modprobe@loop.service',
   'modprobe@dm_mod.service',
+  ...UNITS_SINCE_TRIXIE,
 ];
 
 /** Generators of systemd that find nothing in the lab, but would be run at each boot and each `daemon-reload`. */
@@ -206,7 +217,9 @@ export const MASKED_GENERATORS: readonly string[] = [
   'systemd-integritysetup-generator',
   'systemd-rc-local-generator',
   'systemd-run-generator',
+  'systemd-ssh-generator',
   'systemd-system-update-generator',
+  'systemd-tpm2-generator',
   'systemd-veritysetup-generator',
 ];
 

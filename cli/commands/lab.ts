@@ -2,6 +2,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Release } from '../../lab/releases.ts';
 import { JSON_OPTION, type Context } from '../context.ts';
+import { release } from './release.ts';
 
 /** Options that every lab command has. */
 export interface LabPlaceOptions {
@@ -28,14 +29,6 @@ function port(text: string): number {
 function accelerator(text: string): 'tcg' | 'kvm' {
   if (text !== 'tcg' && text !== 'kvm') throw new InvalidArgumentError('use tcg or kvm');
   return text;
-}
-
-/** The same as the lab's own list, which is not loaded for a help text; the compiler holds both together. */
-const RELEASES: Readonly<Record<Release, true>> = { bookworm: true, trixie: true };
-
-function release(text: string): Release {
-  if (!Object.hasOwn(RELEASES, text)) throw new InvalidArgumentError(`use ${Object.keys(RELEASES).join(' or ')}`);
-  return text as Release;
 }
 
 function count(text: string): number {

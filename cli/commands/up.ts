@@ -1,12 +1,15 @@
 /** `guestflow up`: all in one. */
 import type { Command } from 'commander';
+import type { Release } from '../../lab/releases.ts';
 import { JSON_OPTION, type Context } from '../context.ts';
+import { release } from './release.ts';
 
 export interface UpOptions {
   readonly once?: true;
   readonly json?: true;
   readonly simulate?: true;
   readonly dom0Here?: true;
+  readonly release?: Release;
   readonly stateDir?: string;
 }
 
@@ -21,6 +24,7 @@ export function registerUp(program: Command, context: Context): void {
     .option(...JSON_OPTION)
     .option('--simulate', 'on a simulated dom0: for looking at workflows without Xen')
     .option('--dom0-here', 'this machine is a dom0, and may be used')
+    .option('--release <NAME>', "Debian release of the lab's dom0: bookworm or trixie (default: the kept one's, or bookworm)", release)
     .option('--state-dir <dir>', "where Temporal's database and the lab's state are kept (default: GUESTFLOW_STATE, or .guestflow)")
     .action(context.action(async (options: UpOptions) => (await import('../up.ts')).up(options)));
 }

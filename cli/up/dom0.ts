@@ -7,6 +7,7 @@ import { GuestflowError } from '../../contract/errors.ts';
 import { runDom0Worker } from '../../worker/dom0.ts';
 import { loadDom0Settings, parseDom0Settings, type Dom0WorkerSettings } from '../../worker/dom0-settings.ts';
 import type { Logger } from '../../worker/logger.ts';
+import type { Release } from '../../lab/releases.ts';
 import { shareCodecKeys } from './lab-keys.ts';
 
 /** A dom0 with a worker on it. */
@@ -23,6 +24,8 @@ export interface UpDom0 {
 }
 
 export interface Dom0Options {
+  /** Debian release of a lab's dom0. Default: the kept one's, or the usual one. */
+  readonly release: Release | undefined;
   readonly stateDir: string;
   readonly temporalPort: number;
   readonly signal: AbortSignal;
@@ -44,6 +47,7 @@ export async function labDom0(options: Dom0Options): Promise<UpDom0> {
     ...place,
     temporalPort: options.temporalPort,
     keep: true,
+    release: options.release,
     signal: options.signal,
     packageFile: async () => (await buildDom0Package({})).file,
     onProgress: ({ message, seconds }) => {

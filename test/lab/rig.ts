@@ -8,7 +8,7 @@ import { loginKey } from '../../cli/up/key.ts';
 import { connect, loadPlans, resolveOrder, type Guestflow, type OrderDocument } from '../../client/index.ts';
 import type { GuestOrder } from '../../contract/types.ts';
 import { buildDom0Package } from '../../deploy/package.ts';
-import { labAttach, labClean, labStatus, labUp, type Lab } from '../../lab/index.ts';
+import { DEFAULT_RELEASE, labAttach, labClean, labStatus, labUp, releaseNamed, type Lab } from '../../lab/index.ts';
 import { tryMachineLock } from '../../worker/machine-lock.ts';
 import { freePort } from '../../worker/ports.ts';
 import { killTemporalAndControl, startControlWorker, startTemporal, stopTemporalAndControl } from './processes.ts';
@@ -45,6 +45,9 @@ export const IS_FULL = process.env['GUESTFLOW_LAB'] === 'full';
 
 /** `GUESTFLOW_LAB=contract`: the tools' contract beside the short tests. In full, it is there, too. */
 export const HAS_CONTRACT = IS_FULL || process.env['GUESTFLOW_LAB'] === 'contract';
+
+/** `GUESTFLOW_LAB_RELEASE=trixie`: a dom0 of Debian 13 instead of Debian 12. */
+export const LAB_RELEASE = releaseNamed(process.env['GUESTFLOW_LAB_RELEASE'] ?? DEFAULT_RELEASE);
 
 /** `GUESTFLOW_SEED=N`: the faults come at the moments of another seed. */
 export const SEED = Number(process.env['GUESTFLOW_SEED'] ?? '1');
@@ -133,6 +136,7 @@ export async function startRig(say: (message: string) => void): Promise<{ facts:
       stateDir,
       temporalPort,
       dom0Name: DOM0,
+      release: LAB_RELEASE,
       packageFile: async () => (await buildDom0Package({})).file,
       onProgress: ({ message, seconds }) => {
         say(seconds === undefined ? message : `${message} (${seconds.toFixed(1)} s)`);
