@@ -1,7 +1,7 @@
-/** Bundles the command line's own sources with esbuild, once for each state of them. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+/** Keeps bundles of the command line's sources: built once for each state of them. */
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { createHash, randomBytes } from 'node:crypto';
 
 /** Folders that the command line is made of. */
@@ -21,86 +21,78 @@ const FOLDERS = [
   'scripts',
 ];
 
+/** npm writes the last of them anew whenever it has changed an installed package: packages are in the bundle, too. */
+const FILES = ['package.json', 'package-lock.json', 'node_modules/.package-lock.json'];
+
 /** Tells one state of the sources from another by names, sizes and times: reading them all would cost more than the rest of a start. */
 function stateOf(root) {
   const hash = createHash('sha256').update(process.versions.node);
+  const add = (path) => {
+    const { size, mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { size: -1, mtimeMs: 0 };
+    hash.update(`${path}\0${size}\0${mtimeMs}\0`);
+  };
   const visit = (folder) => {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) visit(path);
-      else if (/\.(ts|mjs|json)$/.test(entry.name)) {
-        const { size, mtimeMs } = statSync(path);
-        hash.update(`${path}\0${size}\0${mtimeMs}\0`);
-      }
+      else if (/\.(ts|mjs|json)$/.test(entry.name)) add(path);
     }
   };
   for (const folder of FOLDERS) if (existsSync(join(root, folder))) visit(join(root, folder));
-  for (const file of ['package.json', 'package-lock.json']) hash.update(`${file}\0${statSync(join(root, file)).mtimeMs}\0`);
+  for (const file of FILES) add(join(root, file));
   return hash.digest('hex').slice(0, 16);
 }
 
 /**
- * Modules find the project's files from `import.meta.url`, which in a bundle would be the bundle's: it gets the source's own. The compiler does it, not a
- * search for the words: they stand in strings, too.
- */
-const ownUrls = {
-  name: 'own-urls',
-  setup({ esbuild, onLoad }) {
-    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-      const source = readFileSync(path, 'utf8');
-      if (!source.includes('import.meta.url')) return { contents: source, loader: 'ts' };
-      const { code } = await esbuild.transform(source, {
-        loader: 'ts',
-        sourcefile: path,
-        sourcemap: 'inline',
-        define: { 'import.meta.url': JSON.stringify(pathToFileURL(path).href) },
-      });
-      return { contents: code, loader: 'js' };
-    });
-  },
-};
-
-async function build(root, outdir) {
-  const { build: esbuild } = await import('esbuild');
-  await esbuild({
-    entryPoints: { main: join(root, 'cli', 'main.ts') },
-    outdir,
-    bundle: true,
-    // Commands are imported when they are asked for; splitting keeps them, and what they need, out of the others' way.
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    sourcemap: 'linked',
-    outExtension: { '.js': '.mjs' },
-    plugins: [ownUrls],
-    logLevel: 'error',
-  });
-}
-
-/**
- * The path of a bundle of the present sources.
+ * The folder of bundles of the present sources: `main.mjs` and `quick.cjs`.
  *
  * @param {string} root the checkout.
  * @returns {Promise<string>}
  */
 export async function cachedBundle(root) {
-  const cache = join(root, 'node_modules', '.cache', 'guestflow');
   const name = `cli-${stateOf(root)}`;
-  const path = join(cache, name, 'main.mjs');
-  if (existsSync(path)) return path;
+  const places = [join(root, 'node_modules', '.cache', 'guestflow'), ownCache(root)];
+  const found = places.map((place) => join(place, name)).find((folder) => existsSync(folder));
+  if (found !== undefined) return found;
+  const cache = isWritable(join(root, 'node_modules')) ? places[0] : placeOfOwn(root, places[1]);
   mkdirSync(cache, { recursive: true });
   const others = readdirSync(cache).filter((entry) => entry.startsWith('cli-') && !entry.endsWith('.part'));
   const part = join(cache, `${name}.${randomBytes(4).toString('hex')}.part`);
   try {
-    await build(root, part);
+    const { buildBundles } = await import('./build.mjs');
+    await buildBundles(root, part);
     publish(part, join(cache, name));
     removeOld(cache, others);
   } finally {
     rmSync(part, { recursive: true, force: true });
   }
-  return path;
+  return join(cache, name);
+}
+
+function isWritable(folder) {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Where the bundles of a checkout are kept that this user may not write to. */
+function ownCache(root) {
+  const base = process.env.GUESTFLOW_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'guestflow');
+  return join(base, `checkout-${createHash('sha256').update(root).digest('hex').slice(0, 16)}`);
+}
+
+/** Packages are found from the bundle's folder upwards: there they are, by a link. */
+function placeOfOwn(root, cache) {
+  mkdirSync(cache, { recursive: true, mode: 0o700 });
+  try {
+    symlinkSync(join(root, 'node_modules'), join(cache, 'node_modules'));
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+  }
+  return cache;
 }
 
 function publish(part, final) {

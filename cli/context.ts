@@ -1,6 +1,6 @@
 /** What every command is given, and the options that many share. Imports nothing heavy: `--help` must be quick. */
 import { Option, type Command } from 'commander';
-import type { Guestflow } from '../client/index.ts';
+import type { Guestflow } from '../client/guestflow.ts';
 import type { Io } from './io.ts';
 
 /** Of one run of the command line. */
@@ -48,7 +48,7 @@ export function withWaiting(command: Command): Command {
 
 /** Connects, does the work, disconnects. */
 export async function withGuestflow<T>(options: ServerOptions, work: (flow: Guestflow) => Promise<T>): Promise<T> {
-  const { connect } = await import('../client/index.ts');
+  const { connect } = await import('../client/guestflow.ts');
   const flow = await connect({
     ...(options.address === undefined ? {} : { address: options.address }),
     ...(options.namespace === undefined ? {} : { namespace: options.namespace }),

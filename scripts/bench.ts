@@ -1,9 +1,10 @@
 /**
  * `npm run bench`: seconds of every stage of `guestflow up`, a first run beside a second one, in one go; then what the gateway takes in a
- * storm of deliveries, and the memory that it needs for it; then a night of 500 guests, and an audit of a thousand. Times of one machine say little: compare the columns, or two runs on one machine.
+ * storm of deliveries, and the memory that it needs for it; then a night of 500 guests, an audit of a
+ * thousand, and how long a short command takes beside Node itself. Times of one machine say little: compare the columns, or two runs on one machine.
  * `--cold` empties the lab's cache first, as on a fresh machine. Needs what the lab needs; nothing else should run.
  *
- *   npm run bench -- --only up|gateway|night|audit   one of them
+ *   npm run bench -- --only up|gateway|night|audit|cli  one of them
  *   npm run bench -- --orders N             orders of the storm, with twenty deliveries each. Default: 100
  *   npm run bench -- --guests N             guests of the night and of the audit. Default: 500, and 1000
  */
@@ -19,6 +20,7 @@ import { createWorld } from '../test/storm/world.ts';
 import { startServer } from '../test/workflow/temporal.ts';
 import { theAudit } from '../test/workflow/the-audit.ts';
 import { theNight } from '../test/workflow/the-night.ts';
+import { benchCommandLine } from './bench-command-line.ts';
 
 const GUESTFLOW = fileURLToPath(new URL('../bin/guestflow.mjs', import.meta.url));
 const LIMIT_MS = 30 * 60_000;
@@ -100,3 +102,4 @@ if (isWanted('gateway')) await benchGateway(Number(flags.orders));
 if (isWanted('night'))
   show('night', await alone((environment) => theNight(environment, { guests: Number(flags.guests ?? 500), slots: 3 })));
 if (isWanted('audit')) show('audit', await alone((environment) => theAudit(environment, { guests: Number(flags.guests ?? 1_000) })));
+if (isWanted('cli')) await benchCommandLine();
