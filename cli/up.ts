@@ -25,6 +25,11 @@ import { hasDatabase, printSummary, summarise } from './up/summary.ts';
 const GUEST = 'guest1';
 const PLAN = 'small';
 
+/** Measured on two cores without hardware virtualisation; what is needed is what the lab looks for beforehand. */
+const FIRST_RUN = `This is the first run here: it makes a Xen dom0 in QEMU and a guest on it, which takes about ten minutes on two cores, and longer on a busy machine.
+It needs 8 GiB of memory, 12 GiB of disk and a source of Debian packages, all of which was looked for. Later runs go on from there.
+`;
+
 type Kind = UpDom0['kind'];
 
 /** Undo of what was started, in reverse order. */
@@ -44,8 +49,8 @@ class Started {
   }
 }
 
-/** Which dom0 it will be, before anything is changed. */
-async function chooseDom0(options: UpOptions, stateDir: string): Promise<Kind> {
+/** Which dom0 it will be, before anything is changed; a first run of the lab says what lies ahead. */
+async function chooseDom0(options: UpOptions, stateDir: string, io: Io): Promise<Kind> {
   if (options.simulate) return 'simulated';
   if (isXenDom0()) {
     if (options.dom0Here) return 'here';
@@ -59,8 +64,11 @@ async function chooseDom0(options: UpOptions, stateDir: string): Promise<Kind> {
       '--dom0-here was said, but this machine is no Xen dom0 (no /proc/xen/capabilities, or no xl)',
       { mend: 'leave it out: the lab is used then' },
     );
-  const { problems } = await labRequirements({ stateDir }, labKind(options.release));
-  if (problems.length === 0) return 'lab';
+  const { problems, isBuilt } = await labRequirements({ stateDir }, labKind(options.release));
+  if (problems.length === 0) {
+    if (!isBuilt) io.stderr.write(FIRST_RUN);
+    return 'lab';
+  }
   const rows = problems.map(({ what, why, mend }) => `\n- ${what}: ${why}; ${mend}`).join('');
   throw new GuestflowError('HostNotReady', `the lab cannot run here; nothing was changed:${rows}`, {
     mend: 'mend these, or say --simulate to look at workflows without Xen',
@@ -176,7 +184,7 @@ async function orderGuest(
   const found = before !== undefined && before.phase !== 'failed';
   const order = resolveOrder({ name: GUEST, plan: PLAN, sshKeys: [publicKey] }, { plans: await loadPlans(), defaults: { dom0: host } });
   if (!found || before.phase === 'provisioning') await flow.order(order);
-  const progress = createProgress({ json: options.json === true, stream: io.stderr, simulated: options.simulate === true });
+  const progress = createProgress({ json: false, stream: io.stderr, simulated: options.simulate === true });
   try {
     const status = await flow.waitFor(GUEST, {
       signal,
@@ -204,7 +212,7 @@ async function mustRun(flow: Guestflow, status: GuestStatus): Promise<GuestStatu
 export async function up(options: UpOptions, io: Io = processIo()): Promise<undefined> {
   const begun = performance.now();
   const base = options.stateDir ?? defaultStateDir();
-  const kind = await chooseDom0(options, base);
+  const kind = await chooseDom0(options, base, io);
   // What the simulation made is no guest of the lab's: each has its own Temporal.
   const stateDir = kind === 'simulated' ? join(base, 'simulated') : base;
   const logger = createLogger('guestflow', join(stateDir, 'guestflow.log'));

@@ -57,8 +57,11 @@ async function diskProblems(cache: string, home: string, isBuilt: boolean): Prom
     }));
 }
 
-/** What keeps this machine from running a lab of that kind (default: the usual one). Changes nothing. */
-export async function labRequirements(place: LabPlace, kind = labKind()): Promise<{ ok: boolean; problems: Problem[] }> {
+/** What keeps this machine from running a lab of that kind (default: the usual one), and whether its base is built already. Changes nothing. */
+export async function labRequirements(
+  place: LabPlace,
+  kind = labKind(),
+): Promise<{ ok: boolean; problems: Problem[]; isBuilt: boolean }> {
   const layout = layoutOf(place);
   const problems: Problem[] = [];
   if (process.getuid?.() !== 0)
@@ -97,5 +100,5 @@ export async function labRequirements(place: LabPlace, kind = labKind()): Promis
       mend: 'use a machine with more memory',
     });
   problems.push(...(await diskProblems(layout.cache, layout.home, base !== undefined)));
-  return { ok: problems.length === 0, problems };
+  return { ok: problems.length === 0, problems, isBuilt: base !== undefined };
 }
