@@ -120,7 +120,8 @@ export function createControlActivities(client: Client) {
           { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.order, 'KEYWORD'), value: ref.order },
         ],
         staticSummary: `nightly backup of ${ref.name}`,
-        priority: BACKUP_PRIORITY,
+        // The SDK (1.24) sends it, and its type has forgotten it.
+        ...{ priority: BACKUP_PRIORITY },
       },
       // Each night asks the guest, which takes one at a time and keeps a record of the others: a Schedule that skips one leaves no trace.
       // A night that was missed because everything was down is made up for once, not for every night of the last year (the default).

@@ -1,5 +1,6 @@
 /** What `guestflow network …` does. */
 import type { NetworkState } from '../contract/capacity-types.ts';
+import { whyNotBridge } from '../contract/field-checks.ts';
 import { DOM0_NAME_PATTERN } from '../contract/guest-name.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';
@@ -75,7 +76,7 @@ export async function addNetwork(io: Io, cidr: string, options: AddOptions): Pro
 
 function memberOf(text: string): { host: string; bridge: string } {
   const [host = '', bridge = '', ...rest] = text.split(':');
-  const isGood = rest.length === 0 && DOM0_NAME_PATTERN.test(host) && /^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/.test(bridge);
+  const isGood = rest.length === 0 && DOM0_NAME_PATTERN.test(host) && whyNotBridge(bridge) === undefined;
   if (!isGood)
     throw new GuestflowError('InvalidInput', `--dom0 "${text}" must be HOST:BRIDGE, like xen1:xenbr1`, { field: 'dom0', value: text });
   return { host, bridge };

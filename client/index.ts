@@ -9,5 +9,6 @@ export { checkOrder, resolveOrder, type OrderDocument } from '../contract/order.
 export { loadPlans } from '../contract/plans.ts';
 export { GuestflowError } from '../contract/errors.ts';
 export { connect, type Guestflow, type OperateOptions, type WatchOptions } from './guestflow.ts';
+export type { Night } from './nights.ts';
 export { hashPassword } from './password.ts';
 export { isSettled } from './progress.ts';

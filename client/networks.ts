@@ -3,7 +3,7 @@ import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
 import { untilStartedAndTaken, untilTakenByLedger } from '../contract/lost-updates.ts';
 import type { NetworkAccess, NetworkJoin, NetworkSettings, NetworkState } from '../contract/capacity-types.ts';
 import { GuestflowError } from '../contract/errors.ts';
-import { formatCidr, parseCidr } from '../contract/ipv4.ts';
+import { formatCidr, parseCidr, whyNotPrefix } from '../contract/ipv4.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, dom0WorkflowId, NETWORK_UPDATES, networkWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
 import { whenKnown } from './known.ts';
 import { readLedger } from './ledgers.ts';
@@ -22,6 +22,8 @@ function nameOf(cidr: string): string {
   const network = parseCidr(cidr);
   if (network === undefined)
     throw new GuestflowError('InvalidInput', `network "${cidr}" is no IPv4 network, like 192.0.2.0/24`, { field: 'cidr', value: cidr });
+  const reason = whyNotPrefix(network.prefix);
+  if (reason !== undefined) throw new GuestflowError('InvalidInput', `network "${cidr}": ${reason}`, { field: 'cidr', value: cidr });
   return formatCidr(network);
 }
 

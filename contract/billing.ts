@@ -1,7 +1,7 @@
 /** What billing systems send, as schemas: the edge checks with them, and publishes them. (`billing-types.ts` is for workflow code.) */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { DISTRIBUTIONS } from './field-checks.ts';
+import { DISTRIBUTIONS } from './distributions.ts';
 import { field, notObject, PLAN_NAME_PATTERN, text } from './field-schemas.ts';
 import { countedId, ORDER_ID_PATTERN, whyNotOrderId } from './guest-name.ts';
 import { HOSTNAME_PATTERN, LONGEST_HOSTNAME, normalHostname, whyNotHostname } from './host-name.ts';
@@ -92,7 +92,7 @@ const wishes = {
     description: "crypt(5) hash of root's password. A password itself is never taken.",
     pattern: '^\\$[56y]\\$[./0-9A-Za-z=$]+$',
   }),
-  dist: mayBeEmpty(field.dist, { description: "Distribution. Default: the plan's.", enum: ['', ...DISTRIBUTIONS] }),
+  dist: mayBeEmpty(field.dist, { description: "Distribution. Default: the plan's.", enum: ['', ...DISTRIBUTIONS.map(({ name }) => name)] }),
   timezone: mayBeEmpty(field.timezone, {
     description: "IANA name. Default: the plan's.",
     pattern: '^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*){0,2}$',

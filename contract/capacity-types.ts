@@ -48,6 +48,8 @@ export interface Capacity {
   readonly guests: number;
   /** May be negative: more is promised than there is. */
   readonly free?: Amounts;
+  /** No guest gets more vcpus than these. */
+  readonly cpus?: number;
 }
 
 /** A network as a dom0 reaches it. */

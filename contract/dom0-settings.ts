@@ -1,7 +1,10 @@
 /** What an operator settles once for a dom0, in `/etc/guestflow/dom0.yaml`. */
 import { z } from 'zod';
 import { DEFAULT_POLICY, type Dom0Policy } from './capacity-types.ts';
+import * as check from './field-checks.ts';
 import { DOM0_NAME_PATTERN } from './guest-name.ts';
+import { parseCidr, whyNotPrefix } from './ipv4.ts';
+import { normalMirror, whyNotMirrorForm } from './mirror.ts';
 import { parseSize } from './sizes.ts';
 
 const absolutePath = z
@@ -9,7 +12,16 @@ const absolutePath = z
   .max(200)
   .regex(/^\/[A-Za-z0-9._/+-]*$/, 'must be an absolute path of letters, digits and . _ + - /')
   .refine((path) => !path.split('/').includes('..'), 'must not contain ".."');
-const ipv4 = z.ipv4();
+/** Text that passes a check of orders. */
+function text(whyNot: check.Check): z.ZodString {
+  return z.string().superRefine((value, context) => {
+    const reason = whyNot(value);
+    if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });
+  });
+}
+const ipv4 = text(check.whyNotAddress);
+/** Of a dom0's own settings: unlike an order, they may name a mirror on the dom0 itself. */
+const mirror = text(whyNotMirrorForm).transform(normalMirror);
 const addresses = z
   .string()
   .max(40)
@@ -24,11 +36,7 @@ const amount = z
 /** What may be sold of this dom0. */
 const policySchema = z
   .strictObject({
-    plans: z
-      .array(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'is no name of a plan'))
-      .min(1)
-      .max(100)
-      .exactOptional(),
+    plans: z.array(text(check.whyNotPlanName)).min(1).max(100).exactOptional(),
     /** How many times each is sold. Xen does not page: memory only with ballooning set up, disk only on thin volumes. */
     oversell: z
       .strictObject({
@@ -56,13 +64,13 @@ export const dom0SettingsSchema = z.strictObject({
   /** Directory of disk images while a guest is made (`dir` of xen-tools). */
   imageDir: absolutePath.default('/home/xen'),
   /** Bridge that guests are attached to. */
-  bridge: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/, 'is no name of a network interface')
-    .default('xenbr0'),
+  bridge: text(check.whyNotBridge).default('xenbr0'),
   /** The guests' network. */
   network: z.strictObject({
-    cidr: z.cidrv4(),
+    cidr: text((cidr) => {
+      const network = parseCidr(cidr);
+      return network === undefined ? 'is no IPv4 network, like 192.0.2.0/24' : whyNotPrefix(network.prefix);
+    }),
     gateway: ipv4,
     /** Addresses and ranges of it that are never leased: other machines' on the same network. */
     exclude: z.array(addresses).max(100).exactOptional(),
@@ -73,10 +81,7 @@ export const dom0SettingsSchema = z.strictObject({
   /** Folder of kernel modules put into guests. Default: what xen-tools finds, `/lib/modules/<release>`. */
   modules: absolutePath.optional(),
   /** Words on every guest's kernel command line. `net.ifnames=0` keeps eth0 from becoming enX0 on Debian 12. */
-  guestKernelWords: z
-    .array(z.string().regex(/^[A-Za-z0-9_.,:=/@+-]{1,100}$/, 'has a character that a kernel command line word cannot have'))
-    .max(50)
-    .default(['net.ifnames=0']),
+  guestKernelWords: z.array(text(check.whyNotKernelWord)).max(check.MOST_KERNEL_WORDS).default(['net.ifnames=0']),
   backupDir: absolutePath.default('/var/backups/guestflow'),
   /** Directory of the golden root tarballs. */
   goldenDir: absolutePath.default('/var/lib/guestflow/golden'),
@@ -85,7 +90,9 @@ export const dom0SettingsSchema = z.strictObject({
   /** Directory of xen-tools roles that guestflow ships. */
   roleDir: absolutePath.default('/usr/share/guestflow/role.d'),
   /** Debian mirror for guests. Default: what dom0's own apt uses. */
-  mirror: z.url({ protocol: /^https?$/ }).optional(),
+  mirror: mirror.exactOptional(),
+  /** Ubuntu mirror for guests. Default: what dom0's own apt has of that release, else http://archive.ubuntu.com/ubuntu. */
+  ubuntuMirror: mirror.exactOptional(),
   /** File of the codec keys that payloads are encrypted with (mode 0600). Default: `GUESTFLOW_CODEC_KEY_FILE`, else the systemd credential `codec-keys`, else none. */
   codecKeyFile: absolutePath.exactOptional(),
   /** Long copies at once on this dom0. */

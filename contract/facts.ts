@@ -4,6 +4,7 @@ import { formatCidr, networkOf, parseCidr, parseIpv4, prefixOfNetmask, whyNotHos
 import { amountsOf, xenMemoryOf } from './overhead.ts';
 import type { UnplacedOrder } from './order.ts';
 import { problemsError, problemsOf, type Problem } from './problems.ts';
+import { whyNotVcpusOn } from './shortage.ts';
 import { formatSize } from './sizes.ts';
 import type { Dom0Facts } from './types.ts';
 
@@ -71,12 +72,8 @@ function capacityProblems(order: UnplacedOrder, facts: CheckedFacts): Problem[] 
   short('memory', xenMemoryOf(amountsOf(order)), facts.memoryFreeBytes, `dom0 ${facts.host}`, order.memoryBytes);
   short('disk', order.diskBytes + order.swapBytes, facts.volumeGroupFreeBytes, `volume group ${facts.volumeGroup}`);
   if (order.image === 'full') short('disk', order.diskBytes + order.swapBytes, facts.imageDirFreeBytes, 'the directory of images');
-  if (order.vcpus > facts.cpus)
-    problems.push({
-      field: 'vcpus',
-      value: String(order.vcpus),
-      reason: `is more than the ${String(facts.cpus)} cpus of dom0 ${facts.host}`,
-    });
+  const reason = whyNotVcpusOn(order.vcpus, facts.cpus);
+  if (reason !== undefined) problems.push({ field: 'vcpus', value: String(order.vcpus), reason });
   return problems;
 }
 

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import * as check from './field-checks.ts';
 import { DOM0_NAME_PATTERN, whyNotGuestName, whyNotOrderId } from './guest-name.ts';
+import { normalMirror, whyNotMirror } from './mirror.ts';
 import { parseSize } from './sizes.ts';
 import { normalSshKey, whyNotSshKey } from './ssh-key.ts';
 
@@ -68,7 +69,7 @@ function list<T>(item: z.ZodType<T>, most: number, what: string): z.ZodType<T[]>
   return z.array(item, { error: `must be a list of ${what}` }).max(most, { error: `has more than ${String(most)} ${what}` });
 }
 
-const kernelWords = list(text(check.whyNotKernelWord), 32, 'kernel words');
+const kernelWords = list(text(check.whyNotKernelWord), check.MOST_KERNEL_WORDS, 'kernel words');
 
 /** Why a name is refused, worded to follow the field's name. */
 function whyNotName(name: string): string | undefined {
@@ -76,15 +77,13 @@ function whyNotName(name: string): string | undefined {
   return reason === undefined ? undefined : `cannot be a guest's name: ${reason}`;
 }
 
-/** Names of plans. */
-export const PLAN_NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,31}$/;
+/** For what is published. */
+export const PLAN_NAME_PATTERN = check.PLAN_NAME_PATTERN;
 
 export const field = {
   order: text(whyNotOrderId),
   name: text(whyNotName),
-  planName: text((name) =>
-    PLAN_NAME_PATTERN.test(name) ? undefined : 'is no name of a plan: 1-32 letters a-z, digits, hyphens, underscores',
-  ),
+  planName: text(check.whyNotPlanName),
   dom0: text((name) => (DOM0_NAME_PATTERN.test(name) ? undefined : 'is no name of a dom0: a host name in lower case')),
   type: choice(['pv', 'pvh']),
   memory: size('memory'),
@@ -93,7 +92,7 @@ export const field = {
   memoryBytes: bytes('memory'),
   diskBytes: bytes('disk'),
   swapBytes: bytes('swap'),
-  vcpus: whole(1, check.MOST_VCPUS),
+  vcpus: whole(...check.COUNT_BOUNDS.vcpus),
   dist: text(check.whyNotDist),
   fs: choice(['ext4', 'ext3']),
   fsOptions: text(check.whyNotFsOptions),
@@ -101,24 +100,24 @@ export const field = {
   installMethod: choice(['golden', 'debootstrap']),
   serialDevice: text(check.whyNotSerialDevice),
   timezone: text(check.whyNotTimezone),
-  retention: z.strictObject({ daily: whole(1, 366) }, notObject('must be {daily: N}')),
+  retention: z.strictObject({ daily: whole(...check.COUNT_BOUNDS.retentionDaily) }, notObject('must be {daily: N}')),
   managed: yesOrNo,
   debootstrap: yesOrNo,
-  sshKeys: list(text(whyNotSshKey).transform(normalSshKey), 20, 'SSH keys'),
+  sshKeys: list(text(whyNotSshKey).transform(normalSshKey), check.MOST_SSH_KEYS, 'SSH keys'),
   passwordHash: text(check.whyNotPasswordHash),
   ip: text(check.whyNotAddress),
   netmask: text(check.whyNotNetmask),
   gateway: text(check.whyNotAddress),
   bridge: text(check.whyNotBridge),
   mac: text(check.whyNotMac).transform(check.normalMac),
-  mirror: text(check.whyNotMirror),
+  mirror: text(whyNotMirror).transform(normalMirror),
   role: text(check.whyNotRole),
   kernelWords,
   /** One string is taken apart at its blanks. */
   extra: z.preprocess((value) => (typeof value === 'string' ? value.split(' ').filter((word) => word !== '') : value), kernelWords),
   backupAt: text(check.whyNotClock),
-  graceDays: whole(0, 365),
-  keepBackupsDays: whole(0, 3_650),
+  graceDays: whole(...check.COUNT_BOUNDS.graceDays),
+  keepBackupsDays: whole(...check.COUNT_BOUNDS.keepBackupsDays),
   suspend: choice(['shutdown', 'pause']),
   restart: choice(['always', 'on-crash', 'never']),
 } as const;

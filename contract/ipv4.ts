@@ -42,7 +42,7 @@ export function networkOf(address: number, prefix: number): Ipv4Network {
   return { first: (address & maskOf(prefix)) >>> 0, prefix };
 }
 
-/** The last address of a network: its broadcast address. */
+/** The last address of a network. */
 export function lastOf(network: Ipv4Network): number {
   return network.first + 2 ** (32 - network.prefix) - 1;
 }
@@ -63,6 +63,16 @@ export function formatCidr(network: Ipv4Network): string {
 /** Whether an address lies in a network. */
 export function inNetwork(address: number, network: Ipv4Network): boolean {
   return address >= network.first && address <= lastOf(network);
+}
+
+/** Why a network of guests cannot have this prefix length, or undefined. A /31 has two machines and no broadcast address (RFC 3021). */
+export function whyNotPrefix(prefix: number): string | undefined {
+  return prefix < 8 || prefix > 31 ? 'a network of guests has a prefix of 8 to 31 bits' : undefined;
+}
+
+/** The broadcast address of a network; of a /31, which has none of its own, that of every link. */
+export function broadcastOf(network: Ipv4Network): number {
+  return network.prefix >= 31 ? 0xffffffff : lastOf(network);
 }
 
 /** Why no machine can have this address anywhere, or undefined when one can. */

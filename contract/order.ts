@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { GuestflowError } from './errors.ts';
 import { field, notObject } from './field-schemas.ts';
 import { whyNotHostIn, networkOf, parseIpv4, prefixOfNetmask } from './ipv4.ts';
+import { ruleProblems } from './order-rules.ts';
 import { roomOf, type Plan, type Plans } from './plans.ts';
 import { problemsError, problemsOf, suggestion, type Problem } from './problems.ts';
 import type { GuestOrder } from './types.ts';
@@ -37,11 +38,11 @@ export const orderSchema = z.strictObject(
     bridge: field.bridge.optional(),
     /** Default: made from name and address, in Xen's range 00:16:3E. */
     mac: field.mac.optional(),
-    /** 64 MiB … 1 TiB. Default: the plan's. */
+    /** 256 MiB … 512 GiB. Default: the plan's. */
     memory: field.memory.optional(),
     /** 1 … 64. Default: the plan's. */
     vcpus: field.vcpus.optional(),
-    /** Root volume, 1 GiB … 16 TiB, a multiple of 4 MiB. Default: the plan's. */
+    /** Root volume, 1 GiB … 16 TiB less 4 MiB, a multiple of 4 MiB. Default: the plan's. */
     disk: field.disk.optional(),
     /** Swap volume, 16 MiB … 256 GiB, a multiple of 4 MiB. Default: the plan's. */
     swap: field.swap.optional(),
@@ -112,7 +113,10 @@ export function checkOrder(raw: unknown, { plans, defaults = {} }: ResolveOption
   }
   if (parsed.success) problems.push(...contradictions(parsed.data));
   if (!parsed.success || plan === undefined || problems.length > 0) throw problemsError('the order', problems);
-  return withPlan(parsed.data, planName, plan, defaults.dom0);
+  const order = withPlan(parsed.data, planName, plan, defaults.dom0);
+  problems.push(...ruleProblems(order));
+  if (problems.length > 0) throw problemsError('the order', problems);
+  return order;
 }
 
 /** As `checkOrder`, for an order that is about to be placed: the dom0 must be known. */

@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { parseDocument } from './document.ts';
 import { GuestflowError } from './errors.ts';
 import { field, notObject } from './field-schemas.ts';
+import { ruleProblems } from './order-rules.ts';
 import { problemsError, problemsOf, type Problem } from './problems.ts';
-import { formatSize } from './sizes.ts';
 import type { PlanChange } from './types.ts';
 
 /**
@@ -109,19 +109,13 @@ export function parsePlans(bytes: Uint8Array, what: string): Plans {
   const parsed = z.record(field.planName, planSchema, { error: 'must be a list of plans by name' }).safeParse(raw);
   if (!parsed.success) throw problemsError(what, problemsOf(parsed.error, raw, Object.keys(planSchema.shape)));
   const plans = new Map(Object.entries(parsed.data));
-  const problems = [...plans].flatMap(([name, plan]) => tooSmall(name, plan));
+  const problems = [...plans].flatMap(([name, plan]) => rulesOf(name, plan));
   if (problems.length > 0) throw problemsError(what, problems);
   if (plans.size === 0) throw new GuestflowError('InvalidInput', `${what} holds no plan`, { field: 'plans' });
   return plans;
 }
 
-function tooSmall(name: string, { memory, vcpus, maxMemory = memory, maxVcpus = vcpus }: Plan): Problem[] {
-  return [
-    ...(maxMemory >= memory
-      ? []
-      : [{ field: `${name}.maxMemory`, value: formatSize(maxMemory), reason: `is less than the plan's memory, ${formatSize(memory)}` }]),
-    ...(maxVcpus >= vcpus
-      ? []
-      : [{ field: `${name}.maxVcpus`, value: String(maxVcpus), reason: `is less than the plan's vcpus, ${String(vcpus)}` }]),
-  ];
+/** What one key of a plan asks of another. */
+function rulesOf(name: string, { memory: memoryBytes, maxMemory: maxMemoryBytes, ...plan }: Plan): Problem[] {
+  return ruleProblems({ ...plan, memoryBytes, maxMemoryBytes }).map((problem) => ({ ...problem, field: `${name}.${problem.field}` }));
 }

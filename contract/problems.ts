@@ -2,11 +2,12 @@
 import { inspect } from 'node:util';
 import type { z } from 'zod';
 import { GuestflowError, type ErrorType } from './errors.ts';
+import { withoutPasswords } from './redact.ts';
 
 /** One thing that is wrong. */
 export interface Problem {
   readonly field: string;
-  /** As text. Never a secret: left out for fields that may hold one. */
+  /** As text. Never a secret: left out for fields that may hold one, and without a password that stood in an address. */
   readonly value?: string;
   /** Follows field and value in a sentence: `is no IPv4 address`. */
   readonly reason: string;
@@ -99,6 +100,10 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
 
 function showValue(value: unknown): string {
   const text = typeof value === 'string' ? value : inspect(value, { depth: 2, breakLength: Infinity });
+  return shortened(withoutPasswords(text));
+}
+
+function shortened(text: string): string {
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
 }
 

@@ -3,9 +3,14 @@ import type { Amounts, Capacity } from './capacity-types.ts';
 import { xenMemoryOf } from './overhead.ts';
 import { formatSize } from './sizes.ts';
 
+/** Why a dom0 with so many cpus takes no guest with so many vcpus, or undefined. Xen would make it; it could never have them all at once, and its kernel waits for those that it has not. */
+export function whyNotVcpusOn(vcpus: number, cpus: number): string | undefined {
+  return vcpus > cpus ? `is more than the ${String(cpus)} cpus of the dom0, ${String(vcpus - cpus)} too many` : undefined;
+}
+
 /** What is short, all of it in one message; undefined when it fits. A dom0 that has not registered has no capacity to tell of. */
 export function shortageOf(
-  { host, free, sellable }: Pick<Capacity, 'host' | 'free' | 'sellable'>,
+  { host, free, sellable, cpus }: Pick<Capacity, 'host' | 'free' | 'sellable' | 'cpus'>,
   asked: Amounts & { readonly guest: string },
 ): { readonly field: string; readonly message: string } | undefined {
   if (sellable === undefined || free === undefined) return undefined;
@@ -16,8 +21,12 @@ export function shortageOf(
     { field: 'disk', asked: asked.diskBytes, free: free.diskBytes, all: sellable.diskBytes, say: size },
   ];
   const short = rows.filter((row) => row.asked > row.free);
+  const reason = cpus === undefined ? undefined : whyNotVcpusOn(asked.vcpus, cpus);
   const [first] = short;
-  if (first === undefined) return undefined;
+  if (first === undefined)
+    return reason === undefined
+      ? undefined
+      : { field: 'vcpus', message: `dom0 ${host} cannot take ${asked.guest}: vcpus ${String(asked.vcpus)} ${reason}` };
   const { memoryBytes, overheadBytes = 0 } = asked;
   const wanted = ({ field, say, asked: all }: (typeof rows)[number]): string =>
     field === 'memory' && overheadBytes > 0

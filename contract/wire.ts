@@ -1,38 +1,55 @@
 /**
  * Schemas of what activities take: the dom0 worker is root and checks again what the control worker sends, whoever that may be.
- * (`order.ts` has the schemas of what people write.)
+ * The rules are those of orders (`field-checks.ts`, `order-rules.ts`); here every field is there, and in the one form in which it is kept.
  */
 import { z } from 'zod';
+import * as check from './field-checks.ts';
 import { DOM0_NAME_PATTERN, ORDER_ID_PATTERN, whyNotGuestName } from './guest-name.ts';
 import { HOSTNAME_PATTERN, LONGEST_HOSTNAME } from './host-name.ts';
+import { normalMirror, whyNotMirror } from './mirror.ts';
+import { ruleProblems } from './order-rules.ts';
+import { whyNotSshKey } from './ssh-key.ts';
 import type { GuestOrder, GuestRef, GuestSpec } from './types.ts';
 
-const name = z.string().superRefine((value, context) => {
-  const reason = whyNotGuestName(value);
-  if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });
-});
+/** Longest text of any field. */
+const LONGEST = 4_096;
+
+/** Text that passes a check of orders. */
+function text(whyNot: check.Check): z.ZodString {
+  return z
+    .string()
+    .max(LONGEST)
+    .superRefine((value, context) => {
+      const reason = value.length > LONGEST ? undefined : whyNot(value);
+      if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });
+    });
+}
+
+/** The same, in its normal form: what people may write in another way was changed at the edge. */
+function normal(whyNot: check.Check, normalOf: (text: string) => string): z.ZodString {
+  return text((value) => whyNot(value) ?? (normalOf(value) === value ? undefined : `must be written ${normalOf(value)}`));
+}
+
+function bytes(kind: keyof typeof check.SIZE_BOUNDS): z.ZodNumber {
+  return z.number().superRefine((value, context) => {
+    const reason = check.whyNotBytes(kind, value);
+    if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });
+  });
+}
+
+function count(kind: keyof typeof check.COUNT_BOUNDS): z.ZodNumber {
+  const [least, most] = check.COUNT_BOUNDS[kind];
+  return z.number().int().min(least).max(most);
+}
+
+const name = text(whyNotGuestName);
 const order = z.string().regex(ORDER_ID_PATTERN, 'is no order id');
 const dom0 = z.string().regex(DOM0_NAME_PATTERN, 'is no name of a dom0');
-const bytes = z.number().int().positive().max(Number.MAX_SAFE_INTEGER);
-const word = z.string().regex(/^[A-Za-z0-9_.,:=/@+-]{1,100}$/, 'has a character that a kernel command line word cannot have');
-const bridge = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/, 'is no name of a bridge');
-const mac = z.string().regex(/^[0-9A-F][02468ACE](:[0-9A-F]{2}){5}$/, 'is no unicast MAC address in upper case');
+const bridge = text(check.whyNotBridge);
+const mac = normal(check.whyNotMac, check.normalMac);
+const address = text(check.whyNotAddress);
+const netmask = text(check.whyNotNetmask);
 const ipv6 = z.object({ address: z.ipv6(), gateway: z.ipv6() });
-const roleName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'is no name of a xen-tools role');
-const mirror = z.url({ protocol: /^https?$/ }).max(300);
-const timezone = z.string().regex(/^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+){0,2}$/, 'is no time zone');
-/** One line, no control characters: it becomes a line of `authorized_keys`. */
-const sshKey = z
-  .string()
-  .max(4_096)
-  .regex(
-    /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]+={0,3}( [\x20-\x7e]*)?$/,
-    'is no OpenSSH public key',
-  );
-const passwordHash = z
-  .string()
-  .max(300)
-  .regex(/^\$(5|6|y|7|gy|2[aby])\$[A-Za-z0-9./$=,]+$/, 'is no crypt(5) hash');
 
 /** Boxes of `sealed-box.ts`. */
 const sealedPassword = z.record(dom0, z.string().regex(/^[A-Za-z0-9_-]{60,1000}$/, 'is no sealed box'));
@@ -45,61 +62,69 @@ const decided = {
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'is no customer id')
     .exactOptional(),
-  plan: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,40}$/, 'is no name of a plan'),
+  plan: text(check.whyNotPlanName),
   dom0,
   type: z.enum(['pv', 'pvh']),
-  memoryBytes: bytes,
-  vcpus: z.number().int().min(1).max(512),
-  maxMemoryBytes: bytes.exactOptional(),
-  maxVcpus: z.number().int().min(1).max(512).exactOptional(),
-  diskBytes: bytes,
-  swapBytes: bytes,
-  dist: z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'is no name of a distribution'),
+  memoryBytes: bytes('memory'),
+  vcpus: count('vcpus'),
+  maxMemoryBytes: bytes('memory').exactOptional(),
+  maxVcpus: count('vcpus').exactOptional(),
+  diskBytes: bytes('disk'),
+  swapBytes: bytes('swap'),
+  dist: text(check.whyNotDist),
   fs: z.enum(['ext4', 'ext3']),
-  fsOptions: z.string().regex(/^[a-z0-9=_,-]{1,200}$/, 'are no mount options'),
+  fsOptions: text(check.whyNotFsOptions),
   image: z.enum(['sparse', 'full']),
   installMethod: z.enum(['golden', 'debootstrap']),
-  serialDevice: z.string().regex(/^[a-z]{1,8}[0-9]{1,3}$/, 'is no console device'),
-  timezone,
-  retention: z.object({ daily: z.number().int().min(1).max(1000) }),
+  serialDevice: text(check.whyNotSerialDevice),
+  timezone: text(check.whyNotTimezone),
+  retention: z.object({ daily: count('retentionDaily') }),
   managed: z.boolean(),
-  sshKeys: z.array(sshKey).max(50),
-  passwordHash: passwordHash.exactOptional(),
+  /** One line each: they become lines of `authorized_keys`. */
+  sshKeys: z.array(text(whyNotSshKey)).max(check.MOST_SSH_KEYS),
+  passwordHash: text(check.whyNotPasswordHash).exactOptional(),
   sealedPassword: sealedPassword.exactOptional(),
-  mirror: mirror.exactOptional(),
-  role: roleName.exactOptional(),
-  extra: z.array(word).max(50),
-  backupAt: z
-    .string()
-    .regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/, 'is no time of day, HH:MM')
-    .exactOptional(),
-  graceDays: z.number().min(0).max(365),
-  keepBackupsDays: z.number().min(0).max(3650).exactOptional(),
+  mirror: normal(whyNotMirror, normalMirror).exactOptional(),
+  role: text(check.whyNotRole).exactOptional(),
+  extra: z.array(text(check.whyNotKernelWord)).max(check.MOST_KERNEL_WORDS),
+  backupAt: text(check.whyNotClock).exactOptional(),
+  graceDays: count('graceDays'),
+  keepBackupsDays: count('keepBackupsDays').exactOptional(),
   restart: z.enum(['always', 'on-crash', 'never']).exactOptional(),
   suspend: z.enum(['shutdown', 'pause']).exactOptional(),
 };
 
+/** What one field asks of another. */
+function together(fields: Parameters<typeof ruleProblems>[0], context: z.core.$RefinementCtx): void {
+  for (const { field, value, reason } of ruleProblems(fields))
+    context.addIssue({ code: 'custom', path: [field], message: `${value} ${reason}` });
+}
+
 export const guestRefSchema = z.object({ name, order, dom0 }) satisfies z.ZodType<GuestRef>;
 
-export const guestOrderWireSchema = z.object({
-  ...decided,
-  ip: z.ipv4().exactOptional(),
-  netmask: z.ipv4().exactOptional(),
-  gateway: z.ipv4().exactOptional(),
-  bridge: bridge.exactOptional(),
-  mac: mac.exactOptional(),
-}) satisfies z.ZodType<GuestOrder>;
+export const guestOrderWireSchema = z
+  .object({
+    ...decided,
+    ip: address.exactOptional(),
+    netmask: netmask.exactOptional(),
+    gateway: address.exactOptional(),
+    bridge: bridge.exactOptional(),
+    mac: mac.exactOptional(),
+  })
+  .superRefine(together) satisfies z.ZodType<GuestOrder>;
 
-export const guestSpecSchema = z.object({
-  ...decided,
-  network: z.object({ ip: z.ipv4(), netmask: z.ipv4(), gateway: z.ipv4(), bridge, mac, ipv6: ipv6.exactOptional() }),
-}) satisfies z.ZodType<GuestSpec>;
+export const guestSpecSchema = z
+  .object({
+    ...decided,
+    network: z.object({ ip: address, netmask, gateway: address, bridge, mac, ipv6: ipv6.exactOptional() }),
+  })
+  .superRefine(together) satisfies z.ZodType<GuestSpec>;
 
 /** A lease of the ledger. */
 export const reservationSchema = z.object({
-  ip: z.ipv4(),
-  netmask: z.ipv4(),
-  gateway: z.ipv4(),
+  ip: address,
+  netmask,
+  gateway: address,
   bridge,
   mac: mac.exactOptional(),
   ipv6: ipv6.exactOptional(),

@@ -53,6 +53,8 @@ export interface Conditions {
   guestsDoNotFollow: boolean;
   /** Snapshots fill up while they are dumped. */
   snapshotsOverflow: boolean;
+  /** No mirror answers. */
+  noMirror: boolean;
   /** Tools that are not installed. */
   missingTools: Set<string>;
 }
@@ -95,6 +97,7 @@ export function noConditions(): Conditions {
     guestsDoNotBoot: false,
     guestsDoNotFollow: false,
     snapshotsOverflow: false,
+    noMirror: false,
     missingTools: new Set(),
   };
 }

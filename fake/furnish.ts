@@ -52,6 +52,7 @@ const PROGRAMS = [
   '/usr/bin/cmp',
   '/usr/share/guestflow/role.d/guestflow',
   '/etc/init.d/xendomains',
+  '/usr/lib/apt/apt-helper',
 ];
 
 /** Puts in place what is not there yet. */
@@ -68,6 +69,7 @@ export function furnish(machine: Machine): void {
   put(`/boot/vmlinuz-${KERNEL_RELEASE}`, 'kernel\n');
   put(`/boot/initrd.img-${KERNEL_RELEASE}`, 'initrd\n');
   put('/etc/apt/sources.list', 'deb http://mirror.example/debian bookworm main\ndeb http://mirror.example/debian trixie main\n');
+  for (const keyring of ['debian', 'ubuntu']) put(`/usr/share/keyrings/${keyring}-archive-keyring.gpg`, 'keys\n');
   put('/etc/xen-tools/distributions.conf', 'bookworm = debian\ntrixie = debian\n');
   put('/etc/default/xen', 'XENCONSOLED_ARGS="--log=guest --log-dir=/var/log/xen/console"\n');
   put('/sys/module/loop/parameters/max_loop', `${String(options.maxLoop)}\n`);

@@ -12,6 +12,28 @@ function arping({ machine, args }: Invocation): ToolOutput | undefined {
   return found['ip'] === network.gateway || answeringGuest(machine, found['ip'] ?? '') !== undefined ? DONE : { code: 1 };
 }
 
+const APT_HELPER = '-o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o Acquire::Retries=1 download-file <url> <target>';
+
+/** Every mirror answers, unless the dom0 is to have none. */
+function aptHelper({ machine, args }: Invocation): ToolOutput | undefined {
+  const found = matchArgs(args, APT_HELPER);
+  if (found === undefined) return undefined;
+  const { url = '', target = '' } = found;
+  if (machine.conditions.noMirror) return failed(100, `E: Failed to fetch ${url}  Could not connect to ${new URL(url).host}`);
+  if (machine.writeProblem() !== undefined) return failed(100, `E: Could not open file ${target}`);
+  machine.writeText(target, `Origin: ${url}\n`, 0o644);
+  return DONE;
+}
+
+/** Names in /etc/hosts, and an address for every other. */
+function getent({ machine, args }: Invocation): ToolOutput | undefined {
+  const name = matchArgs(args, 'ahosts -- <name>')?.['name'];
+  if (name === undefined) return undefined;
+  const line = (machine.readText('/etc/hosts') ?? '').split('\n').find((each) => each.split(/\s+/).slice(1).includes(name));
+  const address = line?.split(/\s+/)[0] ?? '192.0.2.80';
+  return { code: 0, stdout: ['STREAM', 'DGRAM', 'RAW'].map((kind) => `${address} ${kind} ${name}\n`).join('') };
+}
+
 function udevadm({ args }: Invocation): ToolOutput | undefined {
   return matchArgs(args, 'settle --timeout=10') === undefined ? undefined : DONE;
 }
@@ -104,4 +126,6 @@ export const NET_TOOLS: ToolTable = {
   'ssh-keyscan': { seconds: () => 0.3, start: sshKeyscan },
   'ssh-keygen': { seconds: () => 0.2, start: sshKeygen },
   'apt-config': { start: aptConfig },
+  '/usr/lib/apt/apt-helper': { seconds: () => 1, start: aptHelper },
+  getent: { start: getent },
 };

@@ -22,7 +22,11 @@ const STAMP = join(MODULES, '.guestflow-lock');
 const OLDEST_NODE = [20, 19];
 
 /** Debian packages that the host tests drive. */
-const TEST_PACKAGES = ['xen-tools', 'e2fsprogs', 'dump', 'zstd', 'qemu-utils', 'util-linux', 'openssh-client', 'mmdebstrap'];
+const TEST_PACKAGES = [
+  ...['xen-tools', 'e2fsprogs', 'dump', 'zstd', 'qemu-utils', 'util-linux', 'openssh-client', 'mmdebstrap', 'netplan.io'],
+  // libxlutil, which the editor of cfg files is held against, and what compiles a program that calls it.
+  ...['libxen-dev', 'gcc', 'libc6-dev'],
+];
 
 /** Of `npm test`: all but the lab, which needs QEMU and half an hour. */
 const DEFAULT_PROJECTS = ['unit', 'workflow', 'host', 'faults', 'storm'];

@@ -1,6 +1,6 @@
 /** Who has which address of a network: pure, so that it can be tested as a table. */
 import { QUARANTINE_SECONDS, type Lease, type LeaseRequest, type NetworkJoin, type NetworkState } from '../contract/capacity-types.ts';
-import { formatIpv4, lastOf, parseCidr, parseIpv4, whyNotHostIn } from '../contract/ipv4.ts';
+import { formatIpv4, lastOf, parseCidr, parseIpv4, whyNotHostIn, whyNotPrefix } from '../contract/ipv4.ts';
 import type { Refusal } from './ledger.ts';
 import { firstOf64, ip6Of, isIpv6, macFrom } from './lease-names.ts';
 
@@ -35,6 +35,8 @@ const refuse = (type: Refusal['type'], message: string, field = 'ip'): Refusal =
 export function joined(state: NetworkState, { gateway, members, settings }: NetworkJoin): NetworkState | Refusal {
   const texts = [...(settings?.ranges ?? []), ...(settings?.exclude ?? []), ...members.flatMap(({ exclude }) => exclude)];
   const network = parseCidr(state.cidr);
+  const tooSmall = network === undefined ? undefined : whyNotPrefix(network.prefix);
+  if (tooSmall !== undefined) return refuse('InvalidInput', `network ${state.cidr} cannot be: ${tooSmall}`, 'cidr');
   const reason = network === undefined ? 'there is no such network' : whyNotHostIn(parseIpv4(gateway) ?? 0, network);
   if (reason !== undefined) return refuse('InvalidInput', `gateway ${gateway} of network ${state.cidr} cannot be: ${reason}`, 'gateway');
   if (settings?.ipv6 !== undefined && ip6Of(settings.ipv6, gateway) === undefined)

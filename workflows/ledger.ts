@@ -116,7 +116,7 @@ export function capacityOf(state: Dom0State): Capacity {
     vcpus: sellable.vcpus - promised.vcpus - byHand.vcpus,
     diskBytes: sellable.diskBytes - promised.diskBytes - byHand.diskBytes,
   };
-  return { ...known, sellable, free };
+  return { ...known, sellable, free, cpus: facts.cpus };
 }
 
 /** What is short, and by how much; everything that is, in one message. What an order has there already, from before the ledger knew it, is its own. */

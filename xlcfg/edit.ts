@@ -47,7 +47,7 @@ export function applyChange(document: CfgDocument, change: CfgChange): AppliedCh
     changed.push(...edited.changed);
     notes.push(...edited.notes);
   }
-  notes.push(...judge(start, result));
+  notes.push(...judge(start, result, set));
   return { bytes: bytesOf(result.text), changed: [...new Set(changed)], notes: [...new Set(notes)] };
 }
 
@@ -55,8 +55,11 @@ function withoutCarriageReturns(document: CfgDocument): CfgDocument {
   return document.carriageReturn ? parseText(document.text.replaceAll('\r\n', '\n')) : document;
 }
 
+/** A key that can be wrong by another one's change. */
+const LIMITED_BY: Readonly<Record<string, string>> = { memory: 'maxmem', vcpus: 'maxvcpus' };
+
 /** The change must bring nothing that xl stumbles over; what it leaves is told, and refused where xl would refuse the file. */
-function judge(before: CfgDocument, after: CfgDocument): string[] {
+function judge(before: CfgDocument, after: CfgDocument, set: Readonly<Record<string, unknown>>): string[] {
   const known = new Set(problemsOf(before).map(identity));
   const isCmdline = stringOf(settingsOf(after).get('cmdline')) !== undefined;
   const notes: string[] = [];
@@ -65,7 +68,10 @@ function judge(before: CfgDocument, after: CfgDocument): string[] {
     const isNew = !known.has(identity(problem));
     const isUnknownKey = problem.key !== '' && kindOf(problem.key) === undefined;
     if (isNew && problem.effect !== 'warning' && !isOverlooked && !isUnknownKey)
-      throw new ChangeError(`set.${problem.key}`, problem.reason);
+      throw new ChangeError(
+        `set.${Object.hasOwn(set, problem.key) ? problem.key : (LIMITED_BY[problem.key] ?? problem.key)}`,
+        problem.reason,
+      );
     if (problem.effect === 'refused') throw new CfgError(problem, problem.reason);
     if (isNew && !isUnknownKey) notes.push(`line ${problem.line}: ${problem.reason}`);
   }

@@ -15,9 +15,9 @@ export interface Problem extends Position {
   key: string;
   /**
    * refused: xl ends with an error · dropped: xl goes on without it · misread: xl takes it as something else ·
-   * warning: xl takes it as written, and that is hardly meant
+   * fails: xl takes it as written, and cannot make a guest of it · warning: xl takes it as written, and that is hardly meant
    */
-  effect: 'refused' | 'dropped' | 'misread' | 'warning';
+  effect: 'refused' | 'dropped' | 'misread' | 'fails' | 'warning';
   reason: string;
 }
 
@@ -145,7 +145,8 @@ function checkTogether(settings: Map<string, Setting>, reporterFor: (key: string
     }
   };
   compare('vcpus', 'maxvcpus', 'refused', 'xl refuses that');
-  compare('memory', 'maxmem', 'warning', 'xl lets it pass, and the guest cannot be made');
+  // Not by parsing: libxl makes no domain whose target is above its maximum.
+  compare('memory', 'maxmem', 'fails', 'xl makes no such guest: set both');
   checkCommandLine(settings, reporterFor);
   checkTypes(settings, reporterFor);
   checkMissing(settings, reporterFor);

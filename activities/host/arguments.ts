@@ -4,15 +4,24 @@
  */
 import { isIPv4, isIPv6 } from 'node:net';
 import { GuestflowError } from '../../contract/errors.ts';
+import { whyNotBridge, type Check } from '../../contract/field-checks.ts';
 import { whyNotGuestName } from '../../contract/guest-name.ts';
+import { withoutPasswords } from '../../contract/redact.ts';
 
 const PATH = /^(\/[A-Za-z0-9_.+@:=,-]+)+$/;
 const LVM_NAME = /^[A-Za-z0-9_+.][A-Za-z0-9_+.-]{0,126}$/;
 const LVM_TAG = /^[A-Za-z0-9_+.][A-Za-z0-9_+.\-/=!:#&]{0,1023}$/;
-const INTERFACE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/;
 
 function refuse(what: string, value: string, why: string): never {
-  throw new GuestflowError('InvalidInput', `${what} ${JSON.stringify(value)} cannot be used: ${why}`, { field: what, value });
+  const shown = withoutPasswords(value);
+  throw new GuestflowError('InvalidInput', `${what} ${JSON.stringify(shown)} cannot be used: ${why}`, { field: what, value: shown });
+}
+
+/** A value that passes a check of orders. */
+export function checkedBy(what: string, value: string, whyNot: Check): string {
+  const why = whyNot(value);
+  if (why !== undefined) refuse(what, value, `it ${why}`);
+  return value;
 }
 
 /** An absolute path of plain characters that goes nowhere but down. */
@@ -73,8 +82,7 @@ export function checkedIpv6(what: string, address: string): string {
 }
 
 export function checkedInterface(what: string, name: string): string {
-  if (!INTERFACE.test(name)) refuse(what, name, 'interfaces have at most 15 letters, digits and . _ -');
-  return name;
+  return checkedBy(what, name, whyNotBridge);
 }
 
 /** Matches `value` against a pattern that says what is allowed. */

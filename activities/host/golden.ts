@@ -1,19 +1,20 @@
 /** The golden root tarball of a distribution: made once on a dom0, unpacked for every guest. */
-import { checkedPath, checkedPattern } from './arguments.ts';
-import { ownAptSources } from './apt-sources.ts';
+import { distributionOf, whyNotDist } from '../../contract/distributions.ts';
+import { withoutPasswords } from '../../contract/redact.ts';
+import { checkedBy, checkedPath, checkedPattern } from './arguments.ts';
+import { archiveOf } from './apt-sources.ts';
 import { runContained } from './contained.ts';
 import type { Host } from './host.ts';
 
-/** What every guest has, beside the packages that are essential. */
-export const GOLDEN_PACKAGES: readonly string[] = [
+/** What every guest has, beside the packages that are essential and those of its distribution. */
+const GOLDEN_PACKAGES: readonly string[] = [
   // Boots, finds its devices, loads modules.
   'systemd-sysv',
   'udev',
   'dbus',
   'kmod',
   'e2fsprogs',
-  // Network as xen-tools writes it, and a login over it.
-  'ifupdown',
+  // Network, and a login over it. What writes it is the distribution's.
   'iproute2',
   'iputils-ping',
   'netbase',
@@ -78,14 +79,10 @@ export async function makeGolden(
     readonly onProgress?: (line: string) => void;
   },
 ): Promise<void> {
-  const dist = checkedPattern('dist', options.dist, /^[a-z][a-z0-9-]*$/, 'it is no distribution');
+  const dist = checkedBy('dist', options.dist, whyNotDist);
   const path = checkedPattern('golden', checkedPath('golden', options.path), /\.tar(\.zst)?$/, 'the name must end in .tar or .tar.zst');
-  const lines =
-    options.mirror === undefined
-      ? await ownAptSources(host, dist)
-      : [
-          `deb ${checkedPattern('mirror', options.mirror, /^https?:\/\/[A-Za-z0-9._:/~%+-]+$/, 'an http or https address is needed')} ${dist} main`,
-        ];
+  const { lines } = await archiveOf(host, dist, options.mirror);
+  const packages = [...GOLDEN_PACKAGES, ...(distributionOf(dist)?.packages ?? [])];
   const acquire = acquireOptions((await host.run('apt-config', ['dump'])).stdout);
   const work = goldenWork(path);
   await host.files.removeTree(work);
@@ -94,13 +91,13 @@ export async function makeGolden(
   await host.files.writeAtomic(`${work}/sources.list`, `${lines.join('\n')}\n`);
   await host.files.writeAtomic(`${work}/apt.conf`, `${acquire.join('\n')}\n`);
   const how = ['--mode=root', '--variant=minbase', '--format=tar', `--aptopt=${work}/apt.conf`, '--dpkgopt=force-unsafe-io'];
-  const what = [`--include=${GOLDEN_PACKAGES.join(',')}`, `--customize-hook=${FINISH}`, dist, path, `${work}/sources.list`];
+  const what = [`--include=${packages.join(',')}`, `--customize-hook=${FINISH}`, dist, path, `${work}/sources.list`];
   try {
     await runContained(host, 'mmdebstrap', [...how, ...what], {
       timeoutMs: GOLDEN_LIMIT_MS,
       temporary: `${work}/tmp`,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
-      ...(options.onProgress === undefined ? {} : { onLine: options.onProgress }),
+      onLine: (line) => options.onProgress?.(withoutPasswords(line)),
     });
   } finally {
     await host.files.removeTree(work);

@@ -2,10 +2,13 @@
  * What the role `guestflow` (deploy/dom0/role.d) is given, and gives back: files in a directory that only root can read. Its path is
  * the role's argument; nothing of it is in an argument or an environment itself.
  */
+import { distributionOf, whyNotDist } from '../../contract/distributions.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { whyNotHostname } from '../../contract/host-name.ts';
+import { whyNotPasswordHash, whyNotTimezone } from '../../contract/field-checks.ts';
+import { isLegacyZone } from '../../contract/time-zones.ts';
 import type { GuestIpv6 } from '../../contract/types.ts';
-import { checkedIpv6, checkedPath, checkedPattern } from './arguments.ts';
+import { checkedBy, checkedIpv6, checkedPath, checkedPattern } from './arguments.ts';
 import { keyWithoutComment } from './guest-ssh.ts';
 import type { Host } from './host.ts';
 
@@ -16,6 +19,10 @@ export interface RoleInput {
   readonly passwordHash?: string;
   /** `Europe/Berlin`. */
   readonly timezone: string;
+  /** Decides who writes the network, and what package has an old name of a time zone. */
+  readonly dist: string;
+  /** Lines of the guest's own sources.list, where xen-tools' hook does not know the distribution. Default: what the hook writes. */
+  readonly aptSources?: readonly string[];
   /** Host name in the guest. Default: its name. */
   readonly hostname?: string;
   /** Beside the IPv4 address, which xen-tools sets up. */
@@ -25,8 +32,7 @@ export interface RoleInput {
 /** A key line as OpenSSH takes it, without options: those could name a command to run. */
 const KEY_LINE =
   /^(?:ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp(?:256|384|521)|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) [A-Za-z0-9+/=]{40,3000}(?: [ -~]*)?$/;
-const CRYPT_HASH = /^\$(?:1|2[aby]|5|6|7|y|gy)\$[A-Za-z0-9./=$,]{8,500}$/;
-const TIMEZONE = /^[A-Za-z0-9_+-]+(?:\/[A-Za-z0-9_+-]+){0,3}$/;
+const APT_LINE = /^deb (?:\[signed-by=[A-Za-z0-9/._-]+\] )?[!-~]+ [a-z0-9-]+(?: [a-z]+)+$/;
 
 /** Writes the role's input into `directory` (0700, made here; what an earlier run left in it goes). */
 export async function writeRoleInput(host: Host, directory: string, input: RoleInput): Promise<void> {
@@ -34,14 +40,24 @@ export async function writeRoleInput(host: Host, directory: string, input: RoleI
   const keys = input.authorizedKeys.map((key) =>
     checkedPattern('ssh key', key.trim(), KEY_LINE, 'it must be a public key line without options'),
   );
-  const timezone = checkedPattern('timezone', input.timezone, TIMEZONE, 'it must be a name like Europe/Berlin');
-  if (input.passwordHash !== undefined && !CRYPT_HASH.test(input.passwordHash)) {
+  const timezone = checkedBy('timezone', input.timezone, whyNotTimezone);
+  const dist = distributionOf(checkedBy('dist', input.dist, whyNotDist));
+  // Not by `checkedBy`: its error would repeat the hash.
+  if (input.passwordHash !== undefined && whyNotPasswordHash(input.passwordHash) !== undefined) {
     throw new GuestflowError('InvalidInput', 'the password hash is no crypt(5) hash', { field: 'passwordHash' });
   }
   await host.files.removeTree(at);
   await host.files.makeDirectory(at, 0o700);
   await host.files.writeAtomic(`${at}/authorized_keys`, keys.map((key) => `${key}\n`).join(''));
   await host.files.writeAtomic(`${at}/timezone`, `${timezone}\n`);
+  await host.files.writeAtomic(`${at}/network`, `${dist?.network ?? 'ifupdown'}\n`);
+  if (dist?.legacyZones !== undefined && isLegacyZone(timezone))
+    await host.files.writeAtomic(`${at}/zone-package`, `${dist.legacyZones}\n`);
+  if (input.aptSources !== undefined)
+    await host.files.writeAtomic(
+      `${at}/sources.list`,
+      input.aptSources.map((line) => `${checkedPattern('apt source', line, APT_LINE, 'it must be a line of a sources.list')}\n`).join(''),
+    );
   if (input.hostname !== undefined) await host.files.writeAtomic(`${at}/hostname`, `${checkedHostname(input.hostname)}\n`);
   if (input.ipv6 !== undefined) {
     const { address, gateway } = input.ipv6;

@@ -1,9 +1,14 @@
 /** xen-tools' xen-create-image: a guest's first image and cfg. */
+import { distributionOf, whyNotDist } from '../../contract/distributions.ts';
 import { GuestflowError } from '../../contract/errors.ts';
+import { whyNotFsOptions, whyNotRole, whyNotSerialDevice } from '../../contract/field-checks.ts';
+import { MAC_PATTERN, whyNotMac } from '../../contract/mac.ts';
+import { whyNotMirrorForm } from '../../contract/mirror.ts';
 import { formatSize, MiB } from '../../contract/sizes.ts';
 import type { GuestNetwork } from '../../contract/types.ts';
 import {
   checkedAddress,
+  checkedBy,
   checkedBytes,
   checkedGuestName,
   checkedInterface,
@@ -73,17 +78,14 @@ function networking({ nameserver, ...network }: ImageSettings): string[] {
     `--gateway=${checkedAddress('gateway', network.gateway)}`,
     `--broadcast=${checkedAddress('broadcast', network.broadcast)}`,
     `--bridge=${checkedInterface('bridge', network.bridge)}`,
-    `--mac=${checkedPattern('mac', network.mac, /^([0-9A-F]{2}:){5}[0-9A-F]{2}$/, 'a MAC in capitals with colons is needed')}`,
+    `--mac=${checkedPattern('mac', checkedBy('mac', network.mac, whyNotMac), MAC_PATTERN, 'a MAC in capitals with colons is needed')}`,
     ...(nameserver === undefined ? [] : [`--nameserver=${checkedAddress('nameserver', nameserver)}`]),
   ];
 }
 
 function roles({ role, roleDir, roleInput }: ImageSettings): string[] {
   const own = `${checkedShellPath('role directory', roleDir)}/guestflow`;
-  const all =
-    role === undefined
-      ? own
-      : `${checkedPattern('role', role, /^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'letters, digits, _ and - are allowed')},${own}`;
+  const all = role === undefined ? own : `${checkedBy('role', role, whyNotRole)},${own}`;
   // Ours runs last, so that no other role can undo what it guarantees.
   return [`--roledir=${ROLE_DIRECTORY}`, `--role=${all}`, `--role-args=${checkedShellPath('role input', roleInput)}`];
 }
@@ -104,11 +106,10 @@ export function imageArguments(settings: ImageSettings): string[] {
     `--output=${settings.directory}`,
     '--extension=.cfg',
     `--config=${checkedShellPath('role input', settings.roleInput)}/xen-tools.conf`,
-    `--dist=${checkedPattern('dist', dist, /^[a-z][a-z0-9-]*$/, 'it is no distribution')}`,
+    // xen-tools takes a name for a directory of hooks, and knows no later ones than its own day.
+    `--dist=${distributionOf(checkedBy('dist', dist, whyNotDist))?.hooks ?? dist}`,
     ...source(settings),
-    ...(mirror === undefined
-      ? []
-      : [`--mirror=${checkedPattern('mirror', mirror, /^https?:\/\/[A-Za-z0-9._:/~%+-]+$/, 'an http or https address is needed')}`]),
+    ...(mirror === undefined ? [] : [`--mirror=${checkedBy('mirror', mirror, whyNotMirrorForm)}`]),
     `--size=${megabytes('disk', settings.diskMiB)}`,
     settings.swapMiB === 0 ? '--noswap' : `--swap=${megabytes('swap', settings.swapMiB)}`,
     `--image=${settings.image}`,
@@ -118,7 +119,7 @@ export function imageArguments(settings: ImageSettings): string[] {
     `--kernel=${checkedShellPath('kernel', settings.kernel)}`,
     `--initrd=${checkedShellPath('initrd', settings.initrd)}`,
     ...(modules === undefined ? [] : [`--modules=${checkedShellPath('modules', modules)}`]),
-    `--serial_device=${checkedPattern('serial device', settings.serialDevice, /^(ttyS|tty|hvc|xvc)[0-9]+$/, 'it must be like hvc0')}`,
+    `--serial_device=${checkedBy('serial device', settings.serialDevice, whyNotSerialDevice)}`,
     '--disk_device=xvda',
     ...networking(settings),
     ...FIXED,
@@ -128,7 +129,7 @@ export function imageArguments(settings: ImageSettings): string[] {
 
 /** Read by xen-create-image after its arguments, so it has the last word. The mount options can be said only here. */
 function configFile({ fs, fsOptions }: ImageSettings): string {
-  const options = checkedPattern('fs options', fsOptions, /^[a-z0-9_=,.-]+$/, 'mount options separated by commas are needed');
+  const options = checkedBy('fs options', fsOptions, whyNotFsOptions);
   return `${fs}_options = ${options}\npassword = 0\n`;
 }
 
@@ -151,10 +152,14 @@ async function explained(host: Host, { name, directory }: ImageSettings, error: 
   return new GuestflowError('ToolFailed', `xen-create-image of ${name} failed: ${full}${reason || error.message}`);
 }
 
-async function requireRole(host: Host, path: string, mend: string): Promise<void> {
+/**
+ * Looks whether xen-tools can run a role.
+ *
+ * @throws GuestflowError HostNotReady when it cannot: it would go on without it
+ */
+export async function requireRole(host: Host, path: string, mend: string): Promise<void> {
   const found = await host.files.info(path);
   if (found?.kind === 'symlink' || (found?.kind === 'file' && (found.mode & 0o111) !== 0)) return;
-  // xen-tools itself goes on without a role that it cannot run.
   throw new GuestflowError('HostNotReady', `the role ${path} is ${found === undefined ? 'not there' : 'no executable file'}`, {
     field: 'role',
     value: path,

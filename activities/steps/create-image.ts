@@ -1,11 +1,13 @@
 /** create-image: the guest's disk as an image file, by xen-tools, from the golden root tarball (rows 3-5 of the how-to). */
-import { formatIpv4, lastOf, networkOf, parseIpv4, prefixOfNetmask } from '../../contract/ipv4.ts';
+import { distributionOf } from '../../contract/distributions.ts';
+import { broadcastOf, formatIpv4, networkOf, parseIpv4, prefixOfNetmask } from '../../contract/ipv4.ts';
 import type { GoldenResult, GuestNetwork, GuestRef, GuestSpec, ImageResult } from '../../contract/types.ts';
 import type { Dom0Settings } from '../../contract/dom0-settings.ts';
 import { MiB } from '../../contract/sizes.ts';
 import { PART_SUFFIX } from '../host/host.ts';
 import { knownHostsLine, makeKey } from '../host/guest-ssh.ts';
 import { readHostKey, writeRoleInput } from '../host/role-input.ts';
+import { archiveOf } from '../host/apt-sources.ts';
 import { goldenWork } from '../host/golden.ts';
 import { clearHalfMade, makeGolden, xenCreateImage } from '../host/xen-tools.ts';
 import { guestPaths, type GuestPaths } from '../guest-paths.ts';
@@ -43,6 +45,18 @@ function unfinishedGolden(settings: Dom0Settings, dist: string): string {
   return `${settings.goldenDir}/${dist}${PART_SUFFIX}.tar`;
 }
 
+/** The mirror that an order, its plan or the dom0's settings name; undefined: that of the dom0's own apt sources. */
+export function mirrorFor(settings: Dom0Settings, { dist, mirror }: { dist: string; mirror?: string }): string | undefined {
+  return mirror ?? (distributionOf(dist)?.family === 'ubuntu' ? settings.ubuntuMirror : settings.mirror);
+}
+
+/** What is known of the distribution's golden tarball when it is there, whole by its size. Its checksum is not computed. */
+export async function goldenRecord(env: StepEnv, dist: string): Promise<Omit<GoldenResult, 'path' | 'reused'> | undefined> {
+  const path = goldenPath(env.settings, dist);
+  const record = parseGoldenRecord(await env.host.files.read(`${path}.json`));
+  return record !== undefined && (await env.host.files.info(path))?.bytes === record.bytes ? record : undefined;
+}
+
 async function sha256Of(env: StepEnv, path: string): Promise<string> {
   const { stdout } = await env.host.run('sha256sum', ['--', path], { timeoutMs: 10 * 60_000, signal: env.signal });
   return stdout.slice(0, 64);
@@ -55,9 +69,8 @@ async function sha256Of(env: StepEnv, path: string): Promise<string> {
 export async function ensureGolden(env: StepEnv, input: { dist: string; mirror?: string }): Promise<GoldenResult> {
   const { host, settings } = env;
   const path = goldenPath(settings, input.dist);
-  const record = parseGoldenRecord(await host.files.read(`${path}.json`));
-  const there = await host.files.info(path);
-  if (record !== undefined && there?.bytes === record.bytes) {
+  const record = await goldenRecord(env, input.dist);
+  if (record !== undefined) {
     env.progress(`checking the golden root tarball of ${input.dist}`);
     if ((await sha256Of(env, path)) === record.sha256) return { ...record, path, reused: true };
     env.log.warn({ path }, 'the golden root tarball does not match its checksum: it is made again');
@@ -66,7 +79,7 @@ export async function ensureGolden(env: StepEnv, input: { dist: string; mirror?:
   await discardHalfGolden(env, input);
   const unfinished = unfinishedGolden(settings, input.dist);
   env.progress(`making the golden root tarball of ${input.dist} (once on this dom0)`);
-  const mirror = input.mirror ?? settings.mirror;
+  const mirror = mirrorFor(settings, input);
   await makeGolden(host, {
     dist: input.dist,
     path: unfinished,
@@ -110,16 +123,26 @@ export async function ensureGuestState(env: StepEnv, ref: GuestRef): Promise<Gue
 }
 
 /** What the role puts into the image: the customer's keys, and the provisioning key of this one guest, which never leaves this dom0. */
-async function prepareRole(env: StepEnv, spec: GuestSpec, paths: GuestPaths): Promise<void> {
+async function prepareRole(env: StepEnv, spec: GuestSpec, paths: GuestPaths, aptSources: readonly string[] | undefined): Promise<void> {
   const passwordHash = await openPassword(env, spec);
   const provision = await makeKey(env.host, paths.provisionKey, provisionKeyComment(spec));
   await writeRoleInput(env.host, paths.roleInput, {
     authorizedKeys: [provision, ...spec.sshKeys],
     timezone: spec.timezone,
+    dist: spec.dist,
+    ...(aptSources === undefined ? {} : { aptSources }),
     ...(spec.hostname === undefined ? {} : { hostname: spec.hostname }),
     ...(spec.network.ipv6 === undefined ? {} : { ipv6: spec.network.ipv6 }),
     ...(passwordHash === undefined ? {} : { passwordHash }),
   });
+}
+
+/** Where xen-tools and the guest get packages from. xen-tools' own defaults are Debian's, and its hook knows no later release of Ubuntu. */
+async function packagesOf(env: StepEnv, spec: GuestSpec): Promise<{ mirror?: string; aptSources?: readonly string[] }> {
+  const mirror = mirrorFor(env.settings, spec);
+  if (distributionOf(spec.dist)?.family !== 'ubuntu') return mirror === undefined ? {} : { mirror };
+  const { uri, lines } = await archiveOf(env.host, spec.dist, mirror);
+  return { mirror: uri, aptSources: lines };
 }
 
 /** Comment of the provisioning key: by it, seal finds the line again. */
@@ -127,8 +150,8 @@ export function provisionKeyComment(ref: GuestRef): string {
   return `guestflow-provision-${ref.name}`;
 }
 
-function broadcastOf({ ip, netmask }: GuestNetwork): string {
-  return formatIpv4(lastOf(networkOf(parseIpv4(ip) ?? 0, prefixOfNetmask(netmask) ?? 32)));
+function broadcastText({ ip, netmask }: GuestNetwork): string {
+  return formatIpv4(broadcastOf(networkOf(parseIpv4(ip) ?? 0, prefixOfNetmask(netmask) ?? 32)));
 }
 
 /** Makes the image below a directory of its own, and renames that into place when it is whole. */
@@ -145,15 +168,15 @@ export async function createImage(env: StepEnv, input: { spec: GuestSpec }): Pro
   await clearHalfMade(host, paths.unfinishedImages);
   await host.files.removeTree(paths.unfinishedImages);
   await host.files.makeDirectory(paths.unfinishedImages, 0o700);
-  await prepareRole(env, spec, paths);
+  const { mirror, aptSources } = await packagesOf(env, spec);
+  await prepareRole(env, spec, paths, aptSources);
   env.progress(`xen-create-image ${spec.name}: installing ${spec.dist}`);
-  const mirror = spec.mirror ?? settings.mirror;
   await xenCreateImage(
     host,
     {
       name: spec.name,
       ...spec.network,
-      broadcast: broadcastOf(spec.network),
+      broadcast: broadcastText(spec.network),
       memoryMiB: spec.memoryBytes / MiB,
       diskMiB: spec.diskBytes / MiB,
       swapMiB: spec.swapBytes / MiB,

@@ -2,17 +2,23 @@
 import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import type { GuestNetwork, GuestOrder, GuestSpec, Reservation } from '../../contract/types.ts';
+import { distributionOf } from '../../contract/distributions.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { amountsOf, xenMemoryOf } from '../../contract/overhead.ts';
+import { whyNotVcpusOn } from '../../contract/shortage.ts';
 import { formatSize, GiB, MiB } from '../../contract/sizes.ts';
 import { parseCfg, showCfg } from '../../xlcfg/index.ts';
+import { archiveOf } from '../host/apt-sources.ts';
 import { freeLoopDevices } from '../host/loop.ts';
 import { listVolumes, volumeGroup } from '../host/lvm.ts';
+import { mustAnswer, mustBeElsewhere } from '../host/mirror-probe.ts';
 import { addressAnswers } from '../host/net.ts';
+import { requireRole, ROLE_DIRECTORY } from '../host/xen-tools.ts';
 import { findDomain, hostInfo } from '../host/xl.ts';
 import { guestPaths, guestVolumes } from '../guest-paths.ts';
 import { cfgOwner, isOwner, MARKER_FILE, markerOwner, mustOwn, volumeOwner } from '../marks.ts';
 import type { StepEnv } from '../step.ts';
+import { ensureGuestState, goldenRecord, mirrorFor } from './create-image.ts';
 import { preflight } from './preflight.ts';
 
 /** Xen's own part of the MAC space (OUI 00:16:3E); the rest is a hash of dom0 and guest, so that an order twice gives one address. */
@@ -83,11 +89,54 @@ async function mustBeFree(env: StepEnv, order: GuestOrder): Promise<void> {
   }
 }
 
+/** Whether two mirrors are on one host. */
+function isSameHost(one: string, other: string | undefined): boolean {
+  return other !== undefined && new URL(one).host === new URL(other).host;
+}
+
+/** What the order needs from elsewhere must be there: found out now, not when the work has begun. What is here already is not asked for. */
+async function mustBeFetchable(env: StepEnv, order: GuestOrder): Promise<void> {
+  const { host, settings, signal } = env;
+  if (order.role !== undefined)
+    await requireRole(host, `${ROLE_DIRECTORY}/${order.role}`, 'put an executable role there, or leave "role" out of the order');
+  if (order.mirror !== undefined && ![settings.mirror, settings.ubuntuMirror].some((own) => isSameHost(order.mirror ?? '', own)))
+    await mustBeElsewhere(host, order.mirror, signal);
+  if (order.installMethod === 'golden' && (await goldenRecord(env, order.dist)) !== undefined) return;
+  const keyring = distributionOf(order.dist)?.keyring;
+  if (keyring !== undefined && (await host.files.info(keyring.path)) === undefined)
+    throw new GuestflowError(
+      'HostNotReady',
+      `dist ${order.dist} cannot be fetched: this dom0 has no ${keyring.path}, the keys of its archive`,
+      {
+        field: 'dist',
+        value: order.dist,
+        mend: `apt-get install ${keyring.package} (for Debian 12, which has no ubuntu-keyring, take the file from Debian 13's)`,
+      },
+      false,
+    );
+  const { uri } = await archiveOf(host, order.dist, mirrorFor(settings, order));
+  // What is fetched lies in the guest's own directory meanwhile: what a killed worker leaves of it, the step's undo removes.
+  const paths = guestPaths(settings, order.name);
+  const isNew = (await host.files.info(paths.state)) === undefined;
+  await ensureGuestState(env, order);
+  try {
+    await mustAnswer(host, { uri, dist: order.dist, directory: paths.state, signal });
+  } finally {
+    if (isNew) await host.files.removeTree(paths.state);
+  }
+}
+
 async function mustFit(env: StepEnv, order: GuestOrder): Promise<void> {
   const { host, settings } = env;
   // An attempt that came further has taken its part already.
   if ((await findDomain(host, order.name)) === undefined) {
-    const { freeMemoryMiB } = await hostInfo(host);
+    const { freeMemoryMiB, cpus } = await hostInfo(host);
+    const reason = whyNotVcpusOn(order.vcpus, cpus);
+    if (reason !== undefined)
+      throw new GuestflowError('NoCapacity', `dom0 ${settings.host} cannot take ${order.name}: vcpus ${String(order.vcpus)} ${reason}`, {
+        field: 'vcpus',
+        value: String(order.vcpus),
+      });
     const shortMiB = xenMemoryOf(amountsOf(order)) / MiB - freeMemoryMiB;
     if (shortMiB > 0)
       throw new GuestflowError(
@@ -107,7 +156,9 @@ async function mustFit(env: StepEnv, order: GuestOrder): Promise<void> {
       `volume group ${settings.volumeGroup} on ${settings.host} has ${formatSize(group?.freeBytes ?? 0)} free, ${formatSize(shortBytes)} too little for ${order.name}`,
       { field: 'disk', value: formatSize(order.diskBytes) },
     );
-  const imageRoom = order.image === 'full' ? order.diskBytes + order.swapBytes : Math.min(order.diskBytes, 2 * GiB);
+  // A file system keeps tables for all of its size: of 16 TiB, ext4's take 1.3 GiB and ext3's 2.1.
+  const imageRoom =
+    order.image === 'full' ? order.diskBytes + order.swapBytes : Math.min(order.diskBytes, 2 * GiB + order.diskBytes / 4096);
   const free = await host.files.freeBytes(settings.imageDir);
   if (free < imageRoom)
     throw new GuestflowError(
@@ -161,5 +212,6 @@ export async function planGuest(env: StepEnv, input: { order: GuestOrder; lease:
   const mac = orderedMac ?? leasedMac ?? macOf(decided.dom0, decided.name);
   const network: GuestNetwork = { ...lease, mac };
   await mustBeUnused(env, input.order, network);
+  await mustBeFetchable(env, input.order);
   return { ...decided, network };
 }

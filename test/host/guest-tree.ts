@@ -35,9 +35,10 @@ const FOLDERS = [
 ];
 const PROGRAMS = ['bin/ls', 'bin/cp'];
 
-export function makeTree(root: string): string {
+/** @param more files beside those of every tree, by path */
+export function makeTree(root: string, more: Readonly<Record<string, string>> = {}): string {
   for (const folder of FOLDERS) mkdirSync(join(root, folder), { recursive: true });
-  for (const [path, text] of Object.entries(FILES)) {
+  for (const [path, text] of Object.entries({ ...FILES, ...more })) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   }

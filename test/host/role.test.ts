@@ -3,6 +3,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSy
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { parse as parseYaml } from 'yaml';
 import { readHostKey, writeRoleInput, type RoleInput } from '../../activities/host/role-input.ts';
 import { makeTree } from './guest-tree.ts';
 import { host, scratch, titled, whyNotHere } from './machine.ts';
@@ -10,7 +11,7 @@ import { host, scratch, titled, whyNotHere } from './machine.ts';
 const ROLE = fileURLToPath(new URL('../../deploy/dom0/role.d/guestflow', import.meta.url));
 const HOOK = fileURLToPath(new URL('../../deploy/dom0/hooks.d/60-copy-host-files', import.meta.url));
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW48xUy4Rs1jNFAQrwme customer@example';
-const HASH = '$6$saltsalt$abcdefghijklmnopqrstuvwxyz./ABCDEFGHIJKLMNOP';
+const HASH = `$6$saltsalt$${'a'.repeat(86)}`;
 const why = whyNotHere('ssh-keygen', 'awk', 'stat', 'mktemp');
 
 interface Guest {
@@ -20,17 +21,24 @@ interface Guest {
   read(path: string): string;
 }
 
-async function newGuest(input: Partial<RoleInput> = {}): Promise<Guest> {
+async function newGuest(input: Partial<RoleInput> = {}, files: Record<string, string> = {}): Promise<Guest> {
   const directory = scratch();
-  const root = makeTree(join(directory, 'tree'));
+  const root = makeTree(join(directory, 'tree'), files);
   const at = join(directory, 'role');
-  await writeRoleInput(host, at, { authorizedKeys: [KEY], timezone: 'Europe/Berlin', ...input });
+  await writeRoleInput(host, at, { authorizedKeys: [KEY], timezone: 'Europe/Berlin', dist: 'bookworm', ...input });
   return {
     root,
     input: at,
     async run(env = {}) {
       const result = await host.run(ROLE, [root, at], {
-        env: { hostname: 'web1.example.test', ip1: '192.168.77.11', serial_device: 'hvc0', ...env },
+        env: {
+          hostname: 'web1.example.test',
+          ip1: '192.168.77.11',
+          serial_device: 'hvc0',
+          netmask: '255.255.255.0',
+          gateway: '192.168.77.1',
+          ...env,
+        },
       });
       return result.stdout + result.stderr;
     },
@@ -108,6 +116,81 @@ describe.skipIf(why !== undefined)(titled('the role', why), () => {
     const plain = await newGuest();
     await plain.run();
     expect(plain.read('etc/network/interfaces')).not.toContain('inet6');
+  });
+
+  describe('of an Ubuntu, where xen-tools has written netplan,', () => {
+    /** The words of xen-tools 4.9's hook. */
+    const netplan = (address = '192.168.77.11/24'): Record<string, string> => ({
+      'etc/netplan/01-netcfg.yaml': `# Arno: Set static IP for VM interface eth0\nnetwork:\n  version: 2\n  renderer: networkd\n  ethernets:\n    eth0:\n      addresses: [${address}]\n      gateway4: 192.168.77.1\n      nameservers:\n          addresses: []\n`,
+      'etc/netplan/50-cloud-init.yaml': 'network: {version: 2, ethernets: {eth0: {dhcp4: true}}}\n',
+    });
+    const ubuntu = { dist: 'noble', aptSources: ['deb http://mirror.example.org/ubuntu noble main universe'] };
+
+    it('gives eth0 its addresses there, readable by root alone, and leaves nothing to cloud-init; run again, once', async () => {
+      const guest = await newGuest({ ...ubuntu, ipv6: { address: '2001:db8:0:1:192:168:77:11', gateway: '2001:db8:0:1::1' } }, netplan());
+      await guest.run({ nameserver: '192.0.2.53 2001:db8::53' });
+      await guest.run({ nameserver: '192.0.2.53 2001:db8::53' });
+      expect(readdirSync(join(guest.root, 'etc/netplan'))).toEqual(['01-netcfg.yaml']);
+      expect(lstatSync(join(guest.root, 'etc/netplan/01-netcfg.yaml')).mode & 0o777).toBe(0o600);
+      expect(parseYaml(guest.read('etc/netplan/01-netcfg.yaml'))).toEqual({
+        network: {
+          version: 2,
+          renderer: 'networkd',
+          ethernets: {
+            eth0: {
+              dhcp4: false,
+              dhcp6: false,
+              'accept-ra': false,
+              addresses: ['192.168.77.11/24', '2001:db8:0:1:192:168:77:11/64'],
+              routes: [
+                { to: 'default', via: '192.168.77.1' },
+                { to: 'default', via: '2001:db8:0:1::1' },
+              ],
+              nameservers: { addresses: ['192.0.2.53', '2001:db8::53'] },
+            },
+          },
+        },
+      });
+      expect(guest.read('etc/cloud/cloud-init.disabled')).toBe('');
+      expect(guest.read('etc/apt/sources.list')).toBe('deb http://mirror.example.org/ubuntu noble main universe\n');
+      // What another distribution's hook would have written is as it was.
+      expect(guest.read('etc/network/interfaces')).not.toContain('inet6');
+    });
+
+    it.each([
+      ['255.255.255.254', '31'],
+      ['255.255.252.0', '22'],
+      ['255.0.0.0', '8'],
+    ])('takes netmask %s as /%s', async (netmask, prefix) => {
+      const guest = await newGuest(ubuntu, netplan(`192.168.77.11/${prefix}`));
+      await guest.run({ netmask });
+      expect(guest.read('etc/netplan/01-netcfg.yaml')).toContain(`- "192.168.77.11/${prefix}"\n`);
+      expect(guest.read('etc/netplan/01-netcfg.yaml')).not.toContain('nameservers');
+    });
+
+    it('refuses one whose network xen-tools has set to DHCP, or to another address', async () => {
+      const files = { 'etc/netplan/01-netcfg.yaml': 'network:\n  ethernets:\n    eth0:\n      dhcp4: true\n' };
+      await expect((await newGuest(ubuntu, files)).run()).rejects.toThrow(/static address 192\.168\.77\.11/);
+      await expect((await newGuest(ubuntu, netplan('192.168.77.111/24'))).run()).rejects.toThrow(/static address 192\.168\.77\.11/);
+    });
+
+    it.each([{ netmask: '255.255.255.0 x' }, { gateway: '$(id)' }, { nameserver: '"; reboot' }])(
+      'refuses settings that are none: %j',
+      async (env) => {
+        await expect((await newGuest(ubuntu, netplan())).run(env)).rejects.toThrow(/is no|holds no/);
+      },
+    );
+
+    it.skipIf(whyNotHere('netplan') !== undefined)('is taken by the real netplan', async () => {
+      const guest = await newGuest({ ...ubuntu, ipv6: { address: '2001:db8:0:1:192:168:77:11', gateway: '2001:db8:0:1::1' } }, netplan());
+      await guest.run({ nameserver: '192.0.2.53' });
+      await host.run('netplan', ['generate', '--root-dir', guest.root]);
+      const unit = guest.read('run/systemd/network/10-netplan-eth0.network');
+      for (const line of ['Address=192.168.77.11/24', 'Address=2001:db8:0:1:192:168:77:11/64', 'IPv6AcceptRA=no', 'DNS=192.0.2.53'])
+        expect(unit.split('\n')).toContain(line);
+      expect(unit).toMatch(/\[Route\]\n(?:Destination=0\.0\.0\.0\/0\n)?Gateway=192\.168\.77\.1\n/);
+      expect(unit).toMatch(/Gateway=2001:db8:0:1::1\n/);
+    });
   });
 
   it('lets vcpus that are added while it runs be turned on', async () => {

@@ -43,7 +43,11 @@ async function newGuest(
   });
   for (const file of ['kernel', 'initrd']) writeFileSync(join(directory, file), '');
   await host.files.makeDirectory(join(directory, 'modules/6.1.0-test'));
-  await writeRoleInput(host, join(directory, 'role'), { authorizedKeys: [KEY], timezone: 'Europe/Berlin' });
+  await writeRoleInput(host, join(directory, 'role'), {
+    authorizedKeys: [KEY],
+    timezone: 'Europe/Berlin',
+    dist: change.dist ?? 'bookworm',
+  });
   const settings: ImageSettings = {
     name,
     ip: '192.168.77.11',

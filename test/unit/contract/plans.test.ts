@@ -34,7 +34,7 @@ describe('room to grow', () => {
 
   it('that is less than the plan itself is refused, with both sizes', () => {
     expect(() => plans(', maxMemory: 512MiB, maxVcpus: 1')).toThrow(
-      /roomy\.maxMemory.*512 MiB.*is less than the plan's memory, 1 GiB[^]*roomy\.maxVcpus.*is less than the plan's vcpus, 2/,
+      /roomy\.maxMemory.*512 MiB.*is less than the memory, 1 GiB[^]*roomy\.maxVcpus.*is less than the vcpus, 2/,
     );
   });
 });

@@ -40,8 +40,8 @@ describe('a size', () => {
   });
 
   it.each([
-    ['memory', '63MiB', /less than 64 MiB/],
-    ['memory', '2T', /more than 1 TiB/],
+    ['memory', '255MiB', /less than 256 MiB/],
+    ['memory', '2T', /more than 512 GiB/],
     ['disk', '512Mb', /less than 1 GiB/],
     ['disk', '17T', /more than 16 TiB/],
     ['disk', '2049MiB', /multiple of 4 MiB/],

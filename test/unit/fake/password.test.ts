@@ -11,7 +11,7 @@ import { guestSpecSchema } from '../../../contract/wire.ts';
 import { createFakeDom0, type FakeDom0 } from '../../../fake/index.ts';
 import { NETWORK, orderOf, settingsOf } from '../../faults/world.ts';
 
-const HASH = '$6$salt$abcdefghijklmnopqrstuvwxyz0123456789';
+const HASH = `$6$salt$${'abcdefghij'.repeat(8)}klmnop`;
 
 let dom0: FakeDom0;
 let env: StepEnv;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ownAptSources, parseDeb822Sources, parseOneLineSources } from '../../../activities/host/apt-sources.ts';
+import { archiveOf, parseDeb822Sources, parseOneLineSources } from '../../../activities/host/apt-sources.ts';
 import { acquireOptions, makeGolden } from '../../../activities/host/golden.ts';
 import { readHostKey, writeRoleInput } from '../../../activities/host/role-input.ts';
 import { clearHalfMade, imageArguments, mountsBelow, xenCreateImage, type ImageSettings } from '../../../activities/host/xen-tools.ts';
@@ -164,10 +164,15 @@ describe('what is left of an image', () => {
 describe('the input of the role', () => {
   it('is readable by root only, and what an earlier run left is gone', async () => {
     const host = scriptedHost(() => ({}));
-    await writeRoleInput(host, '/state/role', { authorizedKeys: [KEY], passwordHash: '$6$salt$abcdefgh', timezone: 'UTC' });
+    await writeRoleInput(host, '/state/role', {
+      authorizedKeys: [KEY],
+      passwordHash: `$6$salt$${'a'.repeat(86)}`,
+      timezone: 'UTC',
+      dist: 'bookworm',
+    });
     expect(await host.files.info('/state/role')).toMatchObject({ mode: 0o700 });
     expect(await host.files.info('/state/role/password-hash')).toMatchObject({ mode: 0o600 });
-    await writeRoleInput(host, '/state/role', { authorizedKeys: [KEY], timezone: 'UTC' });
+    await writeRoleInput(host, '/state/role', { authorizedKeys: [KEY], timezone: 'UTC', dist: 'bookworm' });
     expect(await host.files.info('/state/role/password-hash')).toBeUndefined();
   });
 
@@ -178,7 +183,7 @@ describe('the input of the role', () => {
         writeRoleInput(
           scriptedHost(() => ({})),
           '/state/role',
-          { authorizedKeys: [line], timezone: 'UTC' },
+          { authorizedKeys: [line], timezone: 'UTC', dist: 'bookworm' },
         ),
       ).rejects.toThrow(/ssh key/);
     },
@@ -188,7 +193,7 @@ describe('the input of the role', () => {
     const refused = writeRoleInput(
       scriptedHost(() => ({})),
       '/state/role',
-      { authorizedKeys: [KEY], timezone: 'UTC', passwordHash: 'clear text' },
+      { authorizedKeys: [KEY], timezone: 'UTC', dist: 'bookworm', passwordHash: 'clear text' },
     );
     await expect(refused).rejects.toThrow(/no crypt\(5\) hash/);
     await expect(refused).rejects.not.toThrow(/clear text/);
@@ -217,11 +222,25 @@ describe('the golden tarball', () => {
     const host = scriptedHost(() => ({}));
     await host.files.makeDirectory('/etc/apt/sources.list.d');
     await host.files.writeAtomic('/etc/apt/sources.list.d/debian.sources', deb822);
-    expect(await ownAptSources(host, 'bookworm')).toEqual([
-      'deb http://mirror.example/debian bookworm main',
-      'deb http://mirror.example/debian bookworm-updates main',
+    expect(await archiveOf(host, 'bookworm')).toEqual({
+      uri: 'http://mirror.example/debian',
+      lines: ['deb http://mirror.example/debian bookworm main', 'deb http://mirror.example/debian bookworm-updates main'],
+    });
+    // The next release is beside it; Ubuntu is its makers'.
+    expect((await archiveOf(host, 'trixie')).lines).toEqual([
+      'deb http://mirror.example/debian trixie main',
+      'deb http://mirror.example/debian trixie-updates main',
     ]);
-    await expect(ownAptSources(host, 'trixie')).rejects.toMatchObject({ type: 'HostNotReady' });
+    const ubuntu = await archiveOf(host, 'noble');
+    expect(ubuntu.uri).toBe('http://archive.ubuntu.com/ubuntu');
+    expect(ubuntu.lines[1]).toBe(
+      'deb [signed-by=/usr/share/keyrings/ubuntu-archive-keyring.gpg] http://archive.ubuntu.com/ubuntu noble-updates main universe',
+    );
+    expect((await archiveOf(host, 'trixie', 'http://other.example/debian/')).lines).toEqual([
+      'deb http://other.example/debian trixie main',
+    ]);
+    await host.files.writeAtomic('/etc/apt/sources.list.d/debian.sources', '');
+    await expect(archiveOf(host, 'trixie')).rejects.toMatchObject({ type: 'HostNotReady' });
   });
 
   it('takes the way to the mirror from apt, and nothing else', () => {

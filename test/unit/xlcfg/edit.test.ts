@@ -265,7 +265,7 @@ describe('a change is refused where it is none, or xl would not take what it bri
     [{ set: { memory: {} } }, 'set.memory'],
     [{ set: { vcpus: 'two' } }, 'set.vcpus'],
     [{ set: { vcpu: 2 } }, 'set.vcpu'],
-    [{ set: { maxvcpus: 1 } }, 'set.vcpus'],
+    [{ set: { maxvcpus: 1 } }, 'set.maxvcpus'],
     [{ set: { on_crash: 'explode' } }, 'set.on_crash'],
     [{ set: { name: ['a'] } }, 'set.name'],
     [{ set: { name: true } }, 'set.name'],
@@ -306,9 +306,29 @@ describe('a change is refused where it is none, or xl would not take what it bri
     expect(set(fixture('misread'), { name: 'guest1' })).toBe(fixture('misread').replace('4711', 'guest1'));
   });
 
-  test('memory above maxmem is done, and said', () => {
-    const { notes } = applyChange(parseCfg(bytesOf("name='a'\nkernel='/k'\nmaxmem=512\n")), { set: { memory: 1024 } });
-    expect(notes).toEqual(['line 4: memory 1024 is above maxmem 512: xl lets it pass, and the guest cannot be made']);
+  test('memory above maxmem is refused with both numbers, whichever of them the change brings; both together are done', () => {
+    const file = "name='a'\nkernel='/k'\nmemory=512\nmaxmem=512\n";
+    expect(refusal(file, { set: { memory: 1024 } })).toMatchObject({
+      field: 'set.memory',
+      message: expect.stringContaining('memory 1024 is above maxmem 512') as string,
+    });
+    expect(refusal(file, { set: { maxmem: 256 } })).toMatchObject({
+      field: 'set.maxmem',
+      message: expect.stringContaining('memory 512 is above maxmem 256') as string,
+    });
+    expect(refusal(file, { set: { memory: 1024, vcpus: 2 } })).toBeInstanceOf(ChangeError);
+    expect(set(file, { memory: 1024, maxmem: 1024 })).toBe(file.replaceAll('512', '1024'));
+    expect(set(file, { memory: 1024, maxmem: null })).toBe("name='a'\nkernel='/k'\nmemory=1024\n");
+    expect(set(file, { memory: 512 })).toBe(file);
+    // 0 is xl's word for "not said".
+    expect(set(file.replace('maxmem=512', 'maxmem=0'), { memory: 1024 })).toContain('memory=1024');
+  });
+
+  test('a file that has memory above maxmem already may be changed elsewhere, and be mended', () => {
+    const broken = "name='a'\nkernel='/k'\nmemory=1024\nmaxmem=512\n";
+    expect(set(broken, { vcpus: 2 })).toBe(`${broken}vcpus=2\n`);
+    expect(set(broken, { maxmem: 1024 })).toBe(broken.replace('512', '1024'));
+    expect(refusal(broken, { set: { memory: 2048 } })).toMatchObject({ field: 'set.memory' });
   });
 });
 

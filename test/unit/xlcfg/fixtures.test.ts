@@ -119,7 +119,7 @@ describe('cfg show', () => {
       '10 localtime dropped',
       '11 memory warning',
       '11 memory misread',
-      '11 memory warning',
+      '11 memory fails',
     ]);
     expect(problems.find(({ reason }) => reason.includes('brigde'))?.reason).toContain('was bridge= meant?');
     expect(problems.find(({ key }) => key === 'vcpu')?.reason).toContain('was vcpus meant?');
