@@ -80,6 +80,17 @@ const BOUNDARIES = [
     ],
   },
   {
+    files: ['prepare/**/*.ts'],
+    forbidden: [
+      { regex: BUT_HOST, message: 'No worker runs on a host that is prepared: the steps are not for it.' },
+      {
+        regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'fake', 'xlcfg', 'deploy', 'gateway']),
+        message: 'prepare imports activities/host and contract.',
+      },
+      { regex: TEMPORAL, message: 'A host that is prepared does not know Temporal.' },
+    ],
+  },
+  {
     files: ['fake/**/*.ts'],
     forbidden: [
       // It answers the scripts that steps run in a guest, and knows them by their text.

@@ -1,7 +1,7 @@
 /**
  * The command line. Each command loads what it needs when it runs, so that `--help` answers at once.
  *
- * Exit codes: 0 done · 1 failed and undone · 2 bad input · 3 refused · 4 needs cleanup · 5 Temporal or a worker cannot be reached · 130 interrupted.
+ * Exit codes: 0 done · 1 failed and undone · 2 bad input · 3 refused · 4 needs cleanup · 5 Temporal or a worker cannot be reached · 6 the host must be rebooted · 130 interrupted.
  */
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };

@@ -76,8 +76,8 @@ export function isLostUpdate(error: unknown): boolean {
 
 const RETRIED: ReadonlySet<ErrorType> = new Set<ErrorType>(['ToolFailed', 'GuestDidNotAnswer', 'BackupUnusable']);
 
-/** Exit codes of the command line. */
-export const EXIT = { done: 0, failed: 1, badInput: 2, refused: 3, needsCleanup: 4, unreachable: 5, interrupted: 130 } as const;
+/** Exit codes of the command line. `reboot`: `dom0 prepare` has done all but boot the host into Xen. */
+export const EXIT = { done: 0, failed: 1, badInput: 2, refused: 3, needsCleanup: 4, unreachable: 5, reboot: 6, interrupted: 130 } as const;
 
 /** The exit code for a type of failure. */
 export function exitCodeOf(type: ErrorType): number {

@@ -1,4 +1,4 @@
-/** Bundles the dom0 worker into one file that needs nothing but Node and the native library beside it. */
+/** Bundles the programs of the dom0's package, each into one file: the worker, which needs the native library beside it, and `guestflow-dom0`. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,8 +73,18 @@ export async function bundleWorker(entry = join(ROOT, 'worker', 'dom0-main.ts'))
     code: program.code,
     failureConverter: converter.code,
     packages: packagesOf(inputs),
-    sources: inputs.filter((input) => !input.includes('node_modules/') && !input.includes(':')).sort(),
+    sources: sourcesOf(inputs),
   };
+}
+
+/** Bundles `guestflow-dom0`, the program that prepares a host. */
+export async function bundlePrepare(): Promise<Pick<WorkerBundle, 'code' | 'packages' | 'sources'>> {
+  const { code, inputs } = await bundle(join(ROOT, 'cli', 'guestflow-dom0.ts'));
+  return { code, packages: packagesOf(inputs), sources: sourcesOf(inputs) };
+}
+
+function sourcesOf(inputs: readonly string[]): string[] {
+  return inputs.filter((input) => !input.includes('node_modules/') && !input.includes(':')).sort();
 }
 
 async function bundle(entry: string): Promise<{ readonly code: Uint8Array; readonly inputs: readonly string[] }> {

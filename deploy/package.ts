@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRunner } from '../activities/host/run.ts';
 import packageJson from '../package.json' with { type: 'json' };
-import { bundleWorker } from './bundle-worker.ts';
+import { bundlePrepare, bundleWorker } from './bundle-worker.ts';
 import { inputsHash } from './inputs.ts';
 import { licences } from './licences.ts';
 import { installedKiB, setTimes, stageFiles } from './stage.ts';
@@ -72,8 +72,9 @@ async function reusable(file: string, record: string, key: string): Promise<Dom0
 
 async function build(work: string, signal: AbortSignal | undefined): Promise<string> {
   const tree = join(work, 'tree');
-  const { code, failureConverter, packages } = await bundleWorker();
-  await stageFiles(ROOT, tree, { code, failureConverter, licences: await licences(ROOT, packages) });
+  const [{ code, failureConverter, packages }, prepare] = await Promise.all([bundleWorker(), bundlePrepare()]);
+  const all = [...new Set([...packages, ...prepare.packages])].sort();
+  await stageFiles(ROOT, tree, { code, failureConverter, prepare: prepare.code, licences: await licences(ROOT, all) });
   await writeControl(tree);
   await setTimes(tree, EPOCH);
   const target = join(work, 'guestflow-dom0.deb');

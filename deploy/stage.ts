@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path';
 export interface MadeFiles {
   readonly code: Uint8Array;
   readonly failureConverter: Uint8Array;
+  /** The program `guestflow-dom0`. */
+  readonly prepare: Uint8Array;
   readonly licences: string;
 }
 
@@ -18,6 +20,7 @@ const COPIED: readonly (readonly [from: string, to: string, mode: number])[] = [
   ['deploy/dom0/dom0.yaml', 'usr/share/doc/guestflow-dom0/examples/dom0.yaml', 0o644],
   ['deploy/dom0/worker.env', 'usr/share/doc/guestflow-dom0/examples/worker.env', 0o644],
   ['deploy/dom0/README', 'usr/share/doc/guestflow-dom0/README', 0o644],
+  ['deploy/dom0/guestflow-dom0.sh', 'usr/sbin/guestflow-dom0', 0o755],
   ['deploy/dom0/role.d', 'usr/share/guestflow/role.d', 0o755],
   // Read by xen-tools before its own hooks of the same name.
   ['deploy/dom0/hooks.d', 'etc/xen-tools/hooks.d', 0o755],
@@ -34,6 +37,7 @@ export async function stageFiles(root: string, tree: string, made: MadeFiles): P
   }
   await writeFile(join(tree, 'usr/lib/guestflow/worker.cjs'), made.code);
   await writeFile(join(tree, 'usr/lib/guestflow/failure-converter.cjs'), made.failureConverter);
+  await writeFile(join(tree, 'usr/lib/guestflow/prepare.cjs'), made.prepare);
   await writeFile(join(tree, 'usr/share/doc/guestflow-dom0/copyright'), made.licences);
   await setDirectoryModes(tree);
 }
@@ -45,7 +49,7 @@ async function setModes(path: string, mode: number): Promise<void> {
 }
 
 /** Files that are written, not copied. */
-const MADE = ['worker.cjs', 'failure-converter.cjs', 'copyright'];
+const MADE = ['worker.cjs', 'failure-converter.cjs', 'prepare.cjs', 'copyright'];
 
 async function setDirectoryModes(path: string): Promise<void> {
   await chmod(path, 0o755);

@@ -1,6 +1,7 @@
 /** preflight: what a dom0 needs, found or missing, with the command that mends it (rows 1, 2, 4, 8 and 13 of the how-to). */
 import type { PreflightReport, PreflightRow } from '../../contract/types.ts';
 import { GiB, formatSize } from '../../contract/sizes.ts';
+import { CONSOLE_LINE, withConsoleLog, withoutPygrub } from '../host/dom0-files.ts';
 import { volumeGroup } from '../host/lvm.ts';
 import { freeLoopDevices } from '../host/loop.ts';
 import { hasBridge } from '../host/net.ts';
@@ -136,8 +137,6 @@ const pygrub: Look = async (env) => {
       };
 };
 
-/** Debian's init script hands these on to xenconsoled; it ignores the XENCONSOLED_TRACE that Xen's own documentation names. */
-const CONSOLE_LINE = 'XENCONSOLED_ARGS="--log=guest --log-dir=/var/log/xen/console"';
 const CONSOLE_LOGGED = /^XENCONSOLED_ARGS=.*--log=(guest|all)/m;
 
 const consoleLog: Look = async (env) => {
@@ -183,10 +182,9 @@ export async function prepare(env: StepEnv): Promise<PreflightReport> {
   await files.makeDirectory('/etc/xen/auto');
   const path = '/etc/xen-tools/distributions.conf';
   const text = (await files.read(path))?.toString('utf8');
-  if (text !== undefined && /\bpygrub\b/.test(text))
-    await files.writeAtomic(path, text.replaceAll(/^(\S+\s*=.*?)[ \t]+pygrub\b/gm, '$1'), 0o644);
+  if (text !== undefined && withoutPygrub(text) !== text) await files.writeAtomic(path, withoutPygrub(text), 0o644);
   const defaults = (await files.read('/etc/default/xen'))?.toString('utf8');
-  if (defaults !== undefined && !/^XENCONSOLED_ARGS=/m.test(defaults))
-    await files.writeAtomic('/etc/default/xen', `${defaults.trimEnd()}\n${CONSOLE_LINE}\n`, 0o644);
+  if (defaults !== undefined && withConsoleLog(defaults) !== defaults)
+    await files.writeAtomic('/etc/default/xen', withConsoleLog(defaults), 0o644);
   return preflight(env);
 }

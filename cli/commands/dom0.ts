@@ -2,8 +2,18 @@
 import type { Command } from 'commander';
 import type { AuditOptions } from '../audit.ts';
 import { withServer, type Context, type ServerOptions } from '../context.ts';
+import { withPrepare } from '../prepare-flags.ts';
+import type { SshPrepareFlags } from '../prepare-command.ts';
 
 const DRAIN = 'Takes no new guests on a dom0; those that it has stay.';
+
+function withPrepareFlags(command: Command): Command {
+  return withPrepare(
+    command
+      .option('--ssh <USER@HOST>', 'a host that is no dom0 yet: log in there as root')
+      .option('--ssh-config <FILE>', "with --ssh: ssh's configuration file"),
+  );
+}
 
 export function registerDom0(program: Command, context: Context): void {
   const { io } = context;
@@ -26,8 +36,20 @@ export function registerDom0(program: Command, context: Context): void {
   ).action(
     context.action(async (host: string, options: ServerOptions) => (await import('../dom0.ts')).checkDom0(io, host, 'preflight', options)),
   );
-  verb('prepare', 'put right what is safe to', 'Puts right what a dom0 lacks where that is safe, then checks again.').action(
-    context.action(async (host: string, options: ServerOptions) => (await import('../dom0.ts')).checkDom0(io, host, 'prepare', options)),
+  withPrepareFlags(
+    withServer(
+      dom0
+        .command('prepare')
+        .summary('take a bare Debian to a dom0, or put right what is safe to')
+        .description(
+          'With --ssh: takes a bare Debian to a dom0 (packages, GRUB, xl.conf, directories and, as told, volume group and bridge), shows the plan first, and undoes all when a step fails. With HOST, a dom0 that has registered: its worker puts right what is safe to, then checks again.',
+        )
+        .argument('[HOST]'),
+    ),
+  ).action(
+    context.action(async (host: string | undefined, options: ServerOptions & SshPrepareFlags) =>
+      (await import('../prepare-command.ts')).prepareCommand(io, host, options),
+    ),
   );
   verb(
     'facts',

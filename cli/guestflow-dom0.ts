@@ -1,0 +1,55 @@
+/** The program `guestflow-dom0` of the dom0 worker's package, bundled into one file: it runs on the host itself, by the package's own Node. */
+import { Command } from 'commander';
+import { createHost } from '../activities/host/host.ts';
+import { EXIT } from '../contract/errors.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import { answerRequest } from '../prepare/request.ts';
+import { thisMachine } from '../prepare/target.ts';
+import { processIo } from './io.ts';
+import { withPrepare, type PrepareFlags } from './prepare-flags.ts';
+import { prepareTarget } from './prepare.ts';
+import { report } from './report.ts';
+
+const io = processIo();
+let exitCode: number = EXIT.done;
+const program = new Command('guestflow-dom0')
+  .description('Prepares this host to be a dom0 of guestflow.')
+  .version(packageJson.version)
+  .configureOutput({ outputError: () => undefined })
+  .exitOverride();
+
+withPrepare(
+  program
+    .command('prepare')
+    .summary('take a bare Debian to a dom0')
+    .description(
+      'Installs Xen and the tools of guestflow, makes GRUB boot Xen, sets xl.conf, makes directories and, as told by flags, a volume group and a bridge. Shows the plan first; run again, it finds all done. Exit code 6: all is done but the reboot.',
+    )
+    .option('--json', 'print one JSON document'),
+).action(async (flags: PrepareFlags) => {
+  exitCode = await prepareTarget(io, thisMachine(), flags);
+});
+
+program
+  .command('confirm')
+  .summary('say that this host is reached over its new bridge')
+  .description('Run from a new login within a minute of a change of the network: the bridge stays.')
+  .action(async () => {
+    await thisMachine().confirm();
+  });
+
+// What `guestflow dom0 prepare --ssh` starts.
+program.command('answer <KIND> <FOLDER>', { hidden: true }).action(async (kind: string, folder: string) => {
+  const interrupt = new AbortController();
+  io.onInterrupt(() => interrupt.abort());
+  await answerRequest(createHost(), folder, kind === 'run' ? 'run' : 'plan', interrupt.signal);
+});
+
+program
+  .parseAsync()
+  .catch((error: unknown) => {
+    exitCode = report(io, error, process.argv.includes('--json'));
+  })
+  .finally(() => {
+    process.exitCode = exitCode;
+  });

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec /usr/lib/guestflow/node /usr/lib/guestflow/prepare.cjs "$@"

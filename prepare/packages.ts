@@ -1,0 +1,125 @@
+/** The Debian packages of a dom0. */
+import { GuestflowError } from '../contract/errors.ts';
+import type { Host } from '../activities/host/host.ts';
+import type { RunOptions } from '../activities/host/run.ts';
+import { change, there, type Job, type Verb } from './types.ts';
+
+/** What a dom0 needs: the hypervisor with its tools, and what the dom0 worker's package depends on. */
+export const PACKAGES: readonly string[] = [
+  'xen-system-amd64',
+  'xen-utils-common',
+  'xen-tools',
+  'lvm2',
+  'dump',
+  'e2fsprogs',
+  'zstd',
+  'qemu-utils',
+  'openssh-client',
+  'util-linux',
+  'mount',
+  'iproute2',
+  'bridge-utils',
+  'iputils-arping',
+  'mmdebstrap',
+  'procps',
+  'udev',
+  'systemd',
+];
+
+/** The kernel of Debian's cloud images has no support for Xen's dom0. */
+const KERNEL = 'linux-image-amd64';
+
+const INSTALL_LIMIT_MS = 45 * 60_000;
+const APT: RunOptions = { timeoutMs: INSTALL_LIMIT_MS, env: { DEBIAN_FRONTEND: 'noninteractive' }, label: 'apt-get' };
+/** Settings files that the operator has changed stay; another apt that runs is waited for. */
+const APT_OPTIONS = ['-o', 'Dpkg::Options::=--force-confold', '-o', 'Dpkg::Options::=--force-confdef', '-o', 'DPkg::Lock::Timeout=300'];
+const INSTALL = ['install', '--yes', '--no-install-recommends', '--no-remove', ...APT_OPTIONS, '--'];
+
+/** Names of the packages that are installed whole. */
+export async function installedPackages(host: Host): Promise<Set<string>> {
+  const { stdout } = await host.run('dpkg-query', ['--show', '--showformat', '${db:Status-Abbrev} ${Package}\\n']);
+  return new Set(stdout.split('\n').flatMap((line) => /^[ih]i\s+(\S+)/.exec(line)?.[1] ?? []));
+}
+
+/** Packages that `apt-get --simulate` would install (`Inst`) or remove (`Remv`). */
+export function parseSimulation(text: string, word: 'Inst' | 'Remv'): string[] {
+  return [...text.matchAll(new RegExp(`^${word} ([^\\s:]+)`, 'gm'))].map((match) => match[1] ?? '');
+}
+
+/** Whether one of the kernels in /boot can be Xen's dom0. */
+async function hasDom0Kernel(host: Host): Promise<boolean> {
+  for (const name of await host.files.list('/boot'))
+    if (/^config-/.test(name) && /^CONFIG_XEN_DOM0=y$/m.test(String(await host.files.read(`/boot/${name}`)))) return true;
+  return false;
+}
+
+async function lacking(host: Host): Promise<string[]> {
+  const installed = await installedPackages(host);
+  const wanted = (await hasDom0Kernel(host)) ? PACKAGES : [...PACKAGES, KERNEL];
+  return wanted.filter((name) => !installed.has(name));
+}
+
+async function isRightMachine(host: Host): Promise<void> {
+  const architecture = (await host.run('dpkg', ['--print-architecture'])).stdout.trim();
+  if (architecture !== 'amd64')
+    throw new GuestflowError('HostNotReady', `the host is ${architecture}: guestflow's dom0s are amd64`, {
+      field: 'architecture',
+      value: architecture,
+      mend: 'use a host with Debian amd64',
+    });
+}
+
+/** Removes exactly what is there now and was not before. Refuses when others would go with it. */
+async function purgeNew(host: Host, before: ReadonlySet<string>): Promise<void> {
+  const added = [...(await installedPackages(host))].filter((name) => !before.has(name));
+  if (added.length === 0) return;
+  const simulated = parseSimulation((await host.run('apt-get', ['purge', '--simulate', '--', ...added], APT)).stdout, 'Remv');
+  const others = simulated.filter((name) => !added.includes(name));
+  if (others.length > 0) throw new Error(`purging ${added.join(' ')} would remove ${others.join(' ')}, too`);
+  await host.run('apt-get', ['purge', '--yes', ...APT_OPTIONS, '--', ...added], APT);
+}
+
+/** Debian 13 has no xen-tools, and an apt without sources knows nothing. */
+async function areKnown(host: Host, names: readonly string[]): Promise<void> {
+  const { stdout } = await host.run('apt-cache', ['policy', '--', ...names]);
+  const known = new Set([...stdout.matchAll(/^(\S+):\n\s+Installed: .*\n\s+Candidate: (?!\(none\))/gm)].map((match) => match[1] ?? ''));
+  const unknown = names.filter((name) => !known.has(name));
+  if (unknown.length > 0)
+    throw new GuestflowError('HostNotReady', `the host's apt has no package ${unknown.join(', ')}`, {
+      field: 'packages',
+      value: unknown.join(', '),
+      mend: unknown.includes('xen-tools')
+        ? "check /etc/apt/sources.list; Debian 13 has no xen-tools: install Debian 12's (apt-get install ./xen-tools_4.9.2-1_all.deb), then run this again"
+        : 'add a source of Debian main to /etc/apt/sources.list, then run this again',
+    });
+}
+
+async function install({ host, onUndo, signal }: Job): Promise<void> {
+  const names = await lacking(host);
+  const before = await installedPackages(host);
+  onUndo('purge the packages that were installed', () => purgeNew(host, before));
+  const options = { ...APT, signal };
+  await host.run('apt-get', ['update', ...APT_OPTIONS], options);
+  await areKnown(host, names);
+  await host.run('apt-get', [...INSTALL, ...names], options);
+}
+
+export const packages: Verb = {
+  name: 'packages',
+  async look({ host }) {
+    await isRightMachine(host);
+    const names = await lacking(host);
+    if (names.length === 0) return there(`${String(PACKAGES.length)} packages are installed`);
+    // Lists that are old or not there yet are fetched before the packages are; a look changes nothing.
+    const simulated = await host.run('apt-get', ['--simulate', ...INSTALL, ...names], APT).catch(() => undefined);
+    const others = parseSimulation(simulated?.stdout ?? '', 'Inst').filter((name) => !names.includes(name));
+    return change(`missing: ${names.join(' ')}`, [
+      'apt-get update',
+      `apt-get install ${names.join(' ')}`,
+      simulated === undefined
+        ? "with what they depend on (known when apt's lists are there)"
+        : `with what they depend on: ${others.length === 0 ? 'nothing more' : others.join(' ')}`,
+    ]);
+  },
+  do: install,
+};
