@@ -10,7 +10,7 @@ export const TEMPORAL_INSIDE = '10.0.2.100:7233';
 /**
  * Features that Xen or its guests do not survive under QEMU's software emulation: dom0 dies with smap, guests crash with AVX.
  */
-const TCG_CPU = 'max,-smap,-xsave,-xsaveopt,-xsavec,-xsaves,-xgetbv1,-avx,-avx2,-fma,-f16c,-pku';
+export const TCG_CPU = 'max,-smap,-xsave,-xsaveopt,-xsavec,-xsaves,-xgetbv1,-avx,-avx2,-fma,-f16c,-pku';
 const XEN_OPTIONS =
   'console=com1 com1=115200,8n1 dom0_mem=1536M,max:1536M dom0_max_vcpus=2 loglvl=warning guest_loglvl=all/all spec-ctrl=no xpti=no bootscrub=0';
 const DOM0_OPTIONS = 'root=/dev/vda rw console=hvc0 net.ifnames=0 mitigations=off quiet audit=0';
@@ -35,11 +35,12 @@ export interface MachineFiles {
 }
 
 /** A value for a QEMU option list: commas are doubled. */
-function quote(value: string): string {
+export function quote(value: string): string {
   return value.replaceAll(',', ',,');
 }
 
-function disk(id: string, file: string, format: string, extra = ''): string[] {
+/** A disk of the machine. */
+export function disk(id: string, file: string, format: string, extra = ''): string[] {
   return ['-drive', `if=none,id=${id},file=${quote(file)},format=${format},cache=unsafe${extra}`, '-device', `virtio-blk-pci,drive=${id}`];
 }
 
