@@ -75,8 +75,8 @@ export interface StatementSource {
   readonly as: 'own' | 'copy' | 'once';
   /** By what it is one of ours: by a price of a guest, or by the name of a plan. Undefined: by nothing but the order's id. */
   readonly ours?: 'price' | 'plan';
-  /** Ids of its prices, when none of them is a guest's. */
-  readonly strangePrices?: readonly string[];
+  /** Ids of its prices; of a copy that names no subscription, and has none of a guest's. */
+  readonly prices?: readonly string[];
   /** Of a copy: when it was made, ISO 8601. */
   readonly copiedAt?: string;
 }

@@ -112,7 +112,7 @@ function readInvoice({ object }: StripeNews, catalogue: Catalogue): StripeMeanin
     as: 'copy',
     ...(subscription === undefined ? {} : { subscription }),
     ...(ours === undefined ? {} : { ours }),
-    ...(isStrange && subscription === undefined ? { strangePrices: prices.ids } : {}),
+    ...(isStrange && subscription === undefined ? { prices: prices.ids } : {}),
     ...copiedAt(object),
   };
   const said = copied(together(wishesIn(metadata, NOTHING_BEFORE, idOf(object['customer'])), plan));
@@ -140,7 +140,7 @@ function readSubscription(news: StripeNews, catalogue: Catalogue, policy: Stripe
     as: 'own',
     ...(subscription === undefined ? {} : { subscription }),
     ...(ours === undefined ? {} : { ours }),
-    ...(catalogue.hasPrices && plans.length === 0 && prices.ids.length > 0 ? { strangePrices: prices.ids } : {}),
+    ...(catalogue.hasPrices && prices.ids.length > 0 ? { prices: prices.ids } : {}),
   };
   const changes = { ...said.changes, life: changeOf(status, before, () => before.attributes?.['status'] ?? status) };
   const rank = isEnd ? 2 : before.isNew ? 0 : 1;

@@ -74,8 +74,10 @@ export function pricesOfInvoice({ lines }: StripeObject): Prices & { readonly is
   return { ...pricesOf(data.map(priceOf), isWhole), isOneOff: isWhole && data.length > 0 && data.every(isOneOff) };
 }
 
-/** `parent.type` since 2025-03-31, `type` before it. */
-function isOneOff({ parent, type }: StripeObject): boolean {
+/** `parent.type` since 2025-03-31, `type` before it. What a change of plan costs in between is a part of the subscription. */
+function isOneOff({ parent, type, proration }: StripeObject): boolean {
+  const details = fields(fields(parent)['invoice_item_details']);
+  if (proration === true || details['proration'] === true) return false;
   return fields(parent)['type'] === 'invoice_item_details' || type === 'invoiceitem';
 }
 

@@ -45,8 +45,8 @@ export interface Speaker {
   /** What copies of it say, which were made at some earlier moment. */
   readonly copies: Kinds;
   readonly ours?: 'price' | 'plan';
-  /** Prices that it has had, none of them a guest's. */
-  readonly strangePrices: readonly string[];
+  /** Prices that it has had. */
+  readonly prices: readonly string[];
 }
 
 /** Speakers by name: `NO_SUBSCRIPTION`, `ONCE`, or `sub/` and the id of a subscription. */
@@ -72,7 +72,7 @@ const MOST_PRICES = 20;
 export function afterEvent(facts: Facts, event: Pick<BillingEvent, 'id' | 'at' | 'says'>): Facts {
   const source: StatementSource = event.says.source ?? { as: 'own', ours: 'plan' };
   const name = nameOf(source);
-  const former = facts[name] ?? { own: {}, copies: {}, strangePrices: [] };
+  const former = facts[name] ?? { own: {}, copies: {}, prices: [] };
   const speaker = afterSpeech(former, event, source);
   if (facts[name] === undefined && Object.keys(facts).length >= MOST_SPEAKERS && speaker.ours === undefined) return facts;
   return { ...facts, [name]: speaker };
@@ -94,7 +94,7 @@ function afterSpeech(former: Speaker, { id, at, says }: Pick<BillingEvent, 'id' 
   const stamp = { at: (isCopy ? source.copiedAt : undefined) ?? at, event: id, rank };
   const paid: Stated<true> | undefined =
     life === 'paid'
-      ? { at, event: id, rank: LIFE_RANKS.paid, value: true, ...(isCopy && source.strangePrices ? { prices: source.strangePrices } : {}) }
+      ? { at, event: id, rank: LIFE_RANKS.paid, value: true, ...(isCopy && source.prices ? { prices: source.prices } : {}) }
       : undefined;
   const said = withWishes(isCopy ? former.copies : former.own, says, stamp);
   const lifeSaid: Stated<Exclude<LifeStatement, 'paid'>> | undefined =
@@ -109,12 +109,12 @@ function afterSpeech(former: Speaker, { id, at, says }: Pick<BillingEvent, 'id' 
         };
   const own = isCopy ? former.own : said;
   const ours = former.ours === 'price' || source.ours === 'price' ? 'price' : (former.ours ?? source.ours);
-  const strange = isCopy ? [] : (source.strangePrices ?? []);
+  const prices = isCopy ? [] : (source.prices ?? []);
   return {
     own: defined({ ...own, life: withOne(own.life, lifeSaid), paid: withOne(own.paid, paid) }),
     copies: isCopy ? said : former.copies,
     ...(ours === undefined ? {} : { ours }),
-    strangePrices: [...new Set([...former.strangePrices, ...strange])].sort().slice(0, MOST_PRICES),
+    prices: [...new Set([...former.prices, ...prices])].sort().slice(0, MOST_PRICES),
   };
 }
 

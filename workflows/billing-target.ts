@@ -18,7 +18,10 @@ export interface Target {
 export function targetOf(facts: Facts): Target {
   const speakers = heard(facts);
   const { wish, cause, standing } = lifeOf(speakers);
-  const { plan, wishes, problems } = wishesOf(standing.map(([, speaker]) => speaker));
+  const { plan, wishes, problems } = wishesOf(
+    standing.map(([, speaker]) => speaker),
+    speakers.map(([, speaker]) => speaker),
+  );
   return {
     wish,
     cause,
@@ -59,7 +62,7 @@ interface Life {
  * terminated. The end of one subscription is not the order's while another one of its guest goes on.
  */
 function lifeOf(speakers: readonly Named[]): Life {
-  const known = new Set(speakers.flatMap(([, { strangePrices }]) => strangePrices));
+  const known = new Set(speakers.flatMap(([, speaker]) => speaker.prices));
   const payment = (speaker: Speaker | undefined): Stamp | undefined =>
     speaker?.own.paid?.filter(({ prices }) => prices === undefined || prices.some((price) => known.has(price))).at(-1);
   const ofNone = payment(speakers.find(([name]) => name === NO_SUBSCRIPTION)?.[1]);
@@ -102,18 +105,29 @@ interface Standing<T> {
   readonly problem?: WishProblem;
 }
 
-/** One kind of wish, over all that speak of it. Copies are of an earlier moment: they count while nothing of its own has been said well. */
-function standing<T>(speakers: readonly Speaker[], of: (kinds: Kinds) => readonly Stated<T>[] | undefined): Standing<T> {
+type Of<T> = (kinds: Kinds) => readonly Stated<T>[] | undefined;
+
+/**
+ * One kind of wish. Copies are of an earlier moment: they count while nothing of its own has been said well. What no subscription that goes
+ * on has said is as a former one of the order had it.
+ */
+function standing<T>(going: readonly Speaker[], all: readonly Speaker[], of: Of<T>): Standing<T> {
+  const { value: said, problem } = amongThem(going, of);
+  const value = said ?? amongThem(all, of).value;
+  return {
+    ...(value === undefined ? {} : { value }),
+    ...(problem === undefined ? {} : { problem: { ...problem, isMissed: value === undefined } }),
+  };
+}
+
+function amongThem<T>(speakers: readonly Speaker[], of: Of<T>): Standing<T> {
   const lines = (kinds: (speaker: Speaker) => Kinds): Stated<T>[][] =>
     speakers.map((speaker) => inOrder(of(kinds(speaker)) ?? [])).filter((line) => line.length > 0);
   const own = newestOf(lines((speaker) => speaker.own));
   const copy = newestOf(lines((speaker) => speaker.copies));
   const value = own.value ?? copy.value;
   const problem = own.hasSpoken ? own.problem : copy.problem;
-  return {
-    ...(value === undefined ? {} : { value }),
-    ...(problem === undefined ? {} : { problem: { ...problem, isMissed: value === undefined } }),
-  };
+  return { ...(value === undefined ? {} : { value }), ...(problem === undefined ? {} : { problem }) };
 }
 
 function newestOf<T>(lines: readonly Stated<T>[][]): Standing<T> & { hasSpoken: boolean } {
@@ -131,18 +145,21 @@ function newestOf<T>(lines: readonly Stated<T>[][]): Standing<T> & { hasSpoken: 
   };
 }
 
-function wishesOf(speakers: readonly Speaker[]): { plan?: PlanTemplate; wishes?: OrderWishes; problems: WishProblem[] } {
-  const priced = standing(speakers, ({ plan }) => plan);
-  const named = standing(speakers, ({ namedPlan }) => namedPlan);
+function wishesOf(
+  going: readonly Speaker[],
+  all: readonly Speaker[],
+): { plan?: PlanTemplate; wishes?: OrderWishes; problems: WishProblem[] } {
+  const priced = standing(going, all, ({ plan }) => plan);
+  const named = standing(going, all, ({ namedPlan }) => namedPlan);
   const plan = priced.value ?? named.value;
   const fields = {
-    hostname: standing(speakers, ({ hostname }) => hostname),
-    sshKeys: standing(speakers, ({ sshKeys }) => sshKeys),
-    customer: standing(speakers, ({ customer }) => customer),
-    dist: standing(speakers, ({ dist }) => dist),
-    timezone: standing(speakers, ({ timezone }) => timezone),
+    hostname: standing(going, all, ({ hostname }) => hostname),
+    sshKeys: standing(going, all, ({ sshKeys }) => sshKeys),
+    customer: standing(going, all, ({ customer }) => customer),
+    dist: standing(going, all, ({ dist }) => dist),
+    timezone: standing(going, all, ({ timezone }) => timezone),
   } satisfies Partial<Record<WishField, Standing<unknown>>>;
-  const password = standing(speakers, (kinds) => kinds.password);
+  const password = standing(going, all, (kinds) => kinds.password);
   const wishes: OrderWishes = {
     ...Object.fromEntries(Object.entries(fields).flatMap(([field, { value }]) => (value === undefined ? [] : [[field, value]]))),
     ...password.value,

@@ -25,6 +25,7 @@ interface Case {
     readonly plan?: readonly (string | null)[];
     readonly answers?: readonly number[];
     readonly problems?: readonly (readonly string[])[];
+    readonly hostname?: readonly string[];
   };
 }
 
@@ -42,8 +43,13 @@ function targetIn(sink: FakeSink, order: string | undefined): Target {
   return targetOf(sink.events.filter((event) => event.order === order).reduce<Facts>(afterEvent, {}));
 }
 
-function seen(target: Target): { after: string; plan: string | null; problems: string[] } {
-  return { after: target.wish, plan: target.plan?.plan ?? null, problems: (target.problems ?? []).map(({ field }) => field) };
+function seen(target: Target): { after: string; plan: string | null; problems: string[]; hostname: string | undefined } {
+  return {
+    hostname: target.wishes?.hostname,
+    after: target.wish,
+    plan: target.plan?.plan ?? null,
+    problems: (target.problems ?? []).map(({ field }) => field),
+  };
 }
 
 describe.each(files)('%s', (file) => {
@@ -62,7 +68,12 @@ describe.each(files)('%s', (file) => {
       const { status } = await gateway(stripe(body));
       expect(status, `the answer to event ${index}`).toBe(right.answers?.[index] ?? 200);
       const state = seen(targetIn(sink, orderIn(events[index]?.object)));
-      const wanted = { after: right.after?.[index], plan: right.plan?.[index], problems: right.problems?.[index] };
+      const wanted = {
+        after: right.after?.[index],
+        plan: right.plan?.[index],
+        problems: right.problems?.[index],
+        hostname: right.hostname?.[index],
+      };
       expect(state, `after event ${index}`).toMatchObject(
         Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)),
       );
@@ -75,7 +86,12 @@ describe.each(files)('%s', (file) => {
       const { gateway, sink } = await bench({}, prices === null ? {} : PRICES);
       for (const index of [...order, ...order]) expect((await gateway(stripe(bodies[index]))).status).toBe(200);
       const last = events.length - 1;
-      const wanted = { after: right.after?.[last], plan: right.plan?.[last], problems: right.problems?.[last] };
+      const wanted = {
+        after: right.after?.[last],
+        plan: right.plan?.[last],
+        problems: right.problems?.[last],
+        hostname: right.hostname?.[last],
+      };
       expect(seen(targetIn(sink, orderIn(events[last]?.object)))).toMatchObject(
         Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)),
       );
