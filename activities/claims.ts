@@ -4,7 +4,7 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import { guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
 import { TAKES_MEMO, takenBy, type Takes } from '../contract/takes.ts';
 import { Turns } from '../contract/turns.ts';
-import { GOLDEN, UNKNOWN_ORDER, type GuestStatus } from '../contract/types.ts';
+import { GOLDEN, UNKNOWN_ORDER, type GuestPhase, type GuestStatus } from '../contract/types.ts';
 import { isMissing } from './refusals.ts';
 
 /** Whether a workflow stands behind what was promised to a guest, and what it takes. */
@@ -34,6 +34,8 @@ interface Known {
 
 /** So few are looked at one by one, which is exact: what visibility lists may be a second old. */
 const FEW = 10;
+/** What is promised to one that is being made was promised by its order. */
+const TAKES_NOTHING: ReadonlySet<string> = new Set<GuestPhase>(['ordered', 'provisioning', 'failed', 'needs-cleanup', 'gone']);
 const AT_ONCE = 5;
 const PAGE = 200;
 
@@ -57,7 +59,7 @@ export async function claimsOf(client: Client, owners: readonly OwnerOn[]): Prom
       }
       const seen = listed.get(guest);
       const claim = seen === undefined ? undefined : judge(owner, seen);
-      if (claim?.claimed === true && claim.dom0 === dom0) return claim;
+      if (seen !== undefined && isComplete(seen) && claim?.claimed === true && claim.dom0 === dom0) return claim;
       return turns.take('', () => lookedAt(client, owner));
     }),
   );
@@ -96,14 +98,19 @@ function knownFrom({ typedSearchAttributes, memo }: Pick<WorkflowExecutionInfo, 
   return { order, dom0, phase, takes: memo?.[TAKES_MEMO] as Takes | undefined };
 }
 
-/** One guest, as the server has it now. */
+/** Whether it says what it takes, if it takes anything yet, or still. */
+function isComplete({ phase, takes }: Known): boolean {
+  return takes !== undefined || TAKES_NOTHING.has(phase);
+}
+
+/** One guest, as the server has it now. One whose workflow says too little of itself is asked. */
 async function lookedAt(client: Client, owner: OwnerOn): Promise<Claim> {
   const handle = client.workflow.getHandle(guestWorkflowId(owner.guest));
   try {
     const info = await handle.describe();
     if (info.status.name !== 'RUNNING') return { claimed: false, reason: `its workflow is over (${info.status.name.toLowerCase()})` };
     const known = knownFrom(info);
-    if (known !== undefined) return judge(owner, known);
+    if (known !== undefined && isComplete(known)) return judge(owner, known);
     const { order, dom0, phase, spec } = await handle.query<GuestStatus>(QUERIES.status);
     return judge(owner, { order, dom0, phase, takes: spec === undefined ? undefined : takenBy(spec) });
   } catch (error) {

@@ -105,24 +105,25 @@ export function createControlActivities(client: Client) {
   }
 
   async function createSchedule(ref: GuestRef, scheduleId: string, at: string | undefined): Promise<void> {
+    // The SDK (1.24) sends a priority, and its type of the options leaves it out: hence an object of its own.
+    const action = {
+      type: 'startWorkflow' as const,
+      workflowType: WORKFLOWS.nightlyBackup,
+      workflowId: operationWorkflowId(ref.name, 'nightly', 'run'),
+      taskQueue: CONTROL_QUEUE,
+      args: [ref],
+      typedSearchAttributes: [
+        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.guest, 'KEYWORD'), value: ref.name },
+        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: ref.dom0 },
+        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.order, 'KEYWORD'), value: ref.order },
+      ],
+      staticSummary: `nightly backup of ${ref.name}`,
+      priority: BACKUP_PRIORITY,
+    };
     await client.schedule.create({
       scheduleId,
       spec: { calendars: [{ ...nightlyTime(ref.name, at), comment: 'every night, UTC' }] },
-      action: {
-        type: 'startWorkflow',
-        workflowType: WORKFLOWS.nightlyBackup,
-        workflowId: operationWorkflowId(ref.name, 'nightly', 'run'),
-        taskQueue: CONTROL_QUEUE,
-        args: [ref],
-        typedSearchAttributes: [
-          { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.guest, 'KEYWORD'), value: ref.name },
-          { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: ref.dom0 },
-          { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.order, 'KEYWORD'), value: ref.order },
-        ],
-        staticSummary: `nightly backup of ${ref.name}`,
-        // The SDK (1.24) sends it, and its type has forgotten it.
-        ...{ priority: BACKUP_PRIORITY },
-      },
+      action,
       // Each night asks the guest, which takes one at a time and keeps a record of the others: a Schedule that skips one leaves no trace.
       // A night that was missed because everything was down is made up for once, not for every night of the last year (the default).
       policies: { overlap: ScheduleOverlapPolicy.ALLOW_ALL, catchupWindow: '6 hours' },

@@ -29,7 +29,7 @@ it(
     await withWorkers(environment, control as unknown as AnyActivities, async () => {
       await registerDom0(client, facts);
       const failures: unknown[] = [];
-      const works = Array.from({ length: 60 }, (_, index) => async (): Promise<unknown> => {
+      const works = Array.from({ length: 30 }, (_, index) => async (): Promise<unknown> => {
         if (index % 3 === 0) return registerDom0(client, facts);
         const document = order({ dom0: HOST });
         await control.reserve(document);

@@ -81,7 +81,8 @@ export async function startRunning(client: Client, orders: readonly GuestOrder[]
         pair(SEARCH_ATTRIBUTES.dom0, dom0),
         pair(SEARCH_ATTRIBUTES.plan, plan),
         pair(SEARCH_ATTRIBUTES.order, document.order),
-        pair(SEARCH_ATTRIBUTES.phase, 'running'),
+        // It says by itself that it runs, when it has come to that.
+        pair(SEARCH_ATTRIBUTES.phase, 'ordered'),
       ],
     });
   });

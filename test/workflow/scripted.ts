@@ -124,12 +124,12 @@ export function untilCancelled(reached: () => void): () => Promise<never> {
 }
 
 /** Looks again and again until what it sees is good. Visibility may be a moment behind. */
-export async function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean): Promise<T> {
+export async function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean, everyMs = 50): Promise<T> {
   for (;;) {
     const value = await look();
     if (isGood(value)) return value;
     await new Promise((resolve) => {
-      setTimeout(resolve, 50);
+      setTimeout(resolve, everyMs);
     });
   }
 }

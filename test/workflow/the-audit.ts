@@ -54,10 +54,11 @@ export async function theAudit(environment: TestWorkflowEnvironment, { guests }:
   });
   try {
     await startRunning(client, orders);
-    const query = `WorkflowType = '${WORKFLOWS.guest}' AND ExecutionStatus = 'Running' AND ${SEARCH_ATTRIBUTES.dom0} = '${AUDITED}'`;
+    const query = `WorkflowType = '${WORKFLOWS.guest}' AND ${SEARCH_ATTRIBUTES.phase} = 'running' AND ${SEARCH_ATTRIBUTES.dom0} = '${AUDITED}'`;
     await until(
       async () => (await client.workflow.count(query)).count,
       (count) => count === guests,
+      1_000,
     );
     // What starting them has left to do is not the audit's.
     await sleep(2_000);
@@ -72,6 +73,7 @@ export async function theAudit(environment: TestWorkflowEnvironment, { guests }:
     const firstStepMs = await until(
       () => firstStepAfterMs(client, document).catch(() => -1),
       (ms) => ms >= 0,
+      1_000,
     );
     return {
       seconds: [seconds, secondSeconds],
