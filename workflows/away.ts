@@ -10,10 +10,14 @@ export function isNotTaken(error: unknown): boolean {
   return timeoutOf(error)?.timeoutType === 'SCHEDULE_TO_START';
 }
 
+/** What waits this long is a long copy, which waits for its turn behind others. */
+const QUEUED_MS = 6 * 3_600_000;
+
 /** No worker took the step, as often as it was offered. */
 export function neverTaken(host: string, step: string, ms: number): ApplicationFailure {
+  const busy = ms >= QUEUED_MS ? ', or was it busy with copies of other guests all the time' : '';
   return unreachable(
-    `the worker of dom0 ${host} did not take the step ${step} within ${String(Math.ceil(ms / 60_000))} minutes: is guestflow-dom0.service running there?`,
+    `the worker of dom0 ${host} did not take the step ${step} within ${String(Math.ceil(ms / 60_000))} minutes: is guestflow-dom0.service running there${busy}?`,
   );
 }
 

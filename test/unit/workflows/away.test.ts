@@ -1,7 +1,7 @@
 /** What a person is told of a step whose worker went away. */
 import { ActivityFailure, ApplicationFailure, RetryState, TimeoutFailure, TimeoutType } from '@temporalio/common';
 import { expect, it } from 'vitest';
-import { inWords, isNotTaken } from '../../../workflows/away.ts';
+import { inWords, isNotTaken, neverTaken } from '../../../workflows/away.ts';
 import { rootFailure } from '../../../workflows/operation.ts';
 
 function failedBy(timeoutType: TimeoutType, before?: Error): ActivityFailure {
@@ -32,4 +32,10 @@ it('what an attempt before had failed with says more', () => {
 it('a step that nobody took is offered again', () => {
   expect(isNotTaken(failedBy(TimeoutType.SCHEDULE_TO_START))).toBe(true);
   expect(isNotTaken(failedBy(TimeoutType.HEARTBEAT))).toBe(false);
+});
+
+it('a long copy that never got its turn may have waited behind others', () => {
+  const day = 24 * 3_600_000;
+  expect(neverTaken('xen1', 'takeBackup', day).message).toContain('busy with copies of other guests');
+  expect(neverTaken('xen1', 'bootGuest', day / 48).message).not.toContain('busy');
 });
