@@ -1,6 +1,7 @@
 /**
- * The rules of libxlutil's `libxlu_disk_l.l` (Xen 4.17), in its order: the longest match wins, the first of equals. The library as
- * released was made without the rules for `trusted` and `untrusted` that its source has, and so it takes them as positional.
+ * The rules of libxlutil's `libxlu_disk_l.l` (Xen 4.17 to 4.20), in its order: the longest match wins, the first of equals. `trusted`,
+ * `untrusted` and `grant_usage` are 4.20's: 4.17 as released was made without the rules for them and takes the words as positional, so
+ * that it refuses them where they are of use, behind all other fields.
  */
 import type { DiskFormat, ParsedDisk, Span } from './disk-spec.ts';
 
@@ -81,6 +82,8 @@ export const RULES: readonly Rule[] = [
     if (!/^\s*[+-]?0*[1-9]/.test(value)) fail(state, `colo-port=${value} is no port`);
   }),
   keyed('(?:active|hidden)-disk', nothing),
+  word(/(?:un)?trusted,?/y, nothing),
+  word(/grant_usage=[01],?/y, nothing),
   {
     pattern: /target=[^\n]*/y,
     apply: (state: DiskState, matched: string, start: number): void => {

@@ -85,7 +85,9 @@ describe.skipIf(missing !== undefined)(`the real libxlutil agrees${missing === u
   }, 120_000);
 
   test('on generated disk specifications', () => {
-    const specs = fc.sample(diskSpec, FILES);
+    // Xen 4.17 takes these words as positional; we read them as 4.20 does.
+    const [knowsTrusted] = oracle.readDisks(['/dev/a,raw,xvda,w,trusted']);
+    const specs = fc.sample(diskSpec, FILES).filter((spec) => knowsTrusted?.ok === true || !/trusted|grant_usage/.test(spec));
     for (const [index, reading] of oracle.readDisks(specs).entries()) {
       const spec = specs[index] ?? '';
       const { disk } = parseDiskSpec(spec);
