@@ -64,7 +64,7 @@ async function readSettings(path: string): Promise<Buffer> {
     const reason = error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'there is no such file' : String(error);
     throw new GuestflowError('InvalidInput', `The dom0's settings cannot be read from ${path}: ${reason}.`, {
       field: path,
-      mend: 'Every key is explained in /usr/share/doc/guestflow-dom0/examples/dom0.yaml; network is the only one without a default.',
+      mend: 'Every key is explained in /usr/share/guestflow/examples/dom0.yaml; network is the only one without a default.',
     });
   }
 }

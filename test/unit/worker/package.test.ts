@@ -7,6 +7,7 @@ import { createRunner, ToolError } from '../../../activities/host/run.ts';
 import { bundleWorker } from '../../../deploy/bundle-worker.ts';
 import { INPUT_FOLDERS, inputsHash } from '../../../deploy/inputs.ts';
 import { licences } from '../../../deploy/licences.ts';
+import { stageFiles } from '../../../deploy/stage.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const LIBRARY = 'node_modules/@temporalio/core-bridge/releases/x86_64-unknown-linux-gnu/index.node';
@@ -58,6 +59,19 @@ describe('the bundle of the dom0 worker', () => {
     expect(text).toMatch(/^execa \d|execa \d/m);
     expect(text).toMatch(/@temporalio\/worker \d/);
     expect(text).toMatch(/Permission is hereby granted/);
+  });
+});
+
+describe('the package’s scripts', () => {
+  it.each(['postinst', 'postrm', 'prerm'])('%s needs no file of /usr/share/doc, which minimal installations leave out', (script) => {
+    expect(deployed(`DEBIAN/${script}`)).not.toMatch(/usr\/share\/doc/);
+  });
+
+  it('find the settings that they copy in the package', async () => {
+    const tree = mkdtempSync(join(directory, 'tree-'));
+    await stageFiles(ROOT, tree, { code: new Uint8Array(), failureConverter: new Uint8Array(), licences: '' });
+    const from = /"(\/usr\/share\/guestflow\/examples)\/\$1"/.exec(deployed('DEBIAN/postinst'))?.[1] ?? '';
+    for (const name of ['dom0.yaml', 'worker.env']) expect(readFileSync(join(tree, from, name), 'utf8')).not.toBe('');
   });
 });
 
