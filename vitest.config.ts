@@ -44,6 +44,17 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      // A bare Debian that becomes a dom0, in a machine of its own.
+      {
+        test: {
+          ...shared,
+          name: 'bare',
+          include: ['test/bare/**/*.test.ts'],
+          fileParallelism: false,
+          bail: 1,
+          sequence: { groupOrder: 3 },
+        },
+      },
       // A life of a guest under emulation, in one lab.
       {
         test: {

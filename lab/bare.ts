@@ -127,11 +127,15 @@ export interface BareHost {
 }
 
 async function setUpKeys(runner: Runner, tree: string, folder: string): Promise<void> {
-  for (const [file, comment] of [['id_ed25519', 'guestflow-lab'], ['host_ed25519', 'bare']] as const) {
+  for (const [file, comment] of [
+    ['id_ed25519', 'guestflow-lab'],
+    ['host_ed25519', 'bare'],
+  ] as const) {
     await rm(path.join(folder, file), { force: true });
     await runner.run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', path.join(folder, file)]);
   }
-  for (const name of await readdir(path.join(tree, 'etc/ssh'))) if (name.startsWith('ssh_host_')) await rm(path.join(tree, 'etc/ssh', name));
+  for (const name of await readdir(path.join(tree, 'etc/ssh')))
+    if (name.startsWith('ssh_host_')) await rm(path.join(tree, 'etc/ssh', name));
   const hostKey = await readFile(path.join(folder, 'host_ed25519.pub'), 'utf8');
   await put(tree, 'etc/ssh/ssh_host_ed25519_key', await readFile(path.join(folder, 'host_ed25519')), 0o600);
   await put(tree, 'etc/ssh/ssh_host_ed25519_key.pub', hostKey);
@@ -151,7 +155,11 @@ async function setUpTree(runner: Runner, release: BareRelease, tree: string, fol
   if (release === 'trixie') await runner.run('chroot', [tree, 'systemctl', 'enable', 'systemd-networkd.service']);
   const words = `root=/dev/vda1 ro net.ifnames=0 mitigations=off console=ttyS0`;
   const entry = `menuentry 'Debian GNU/Linux' {\n  linux /boot/vmlinuz-${kernel} ${words}\n  initrd /boot/initrd.img-${kernel}\n}`;
-  await put(tree, 'boot/grub/grub.cfg', `set default="0"\nset timeout=0\nserial --unit=0 --speed=115200\nterminal_input serial\nterminal_output serial\n${entry}\n`);
+  await put(
+    tree,
+    'boot/grub/grub.cfg',
+    `set default="0"\nset timeout=0\nserial --unit=0 --speed=115200\nterminal_input serial\nterminal_output serial\n${entry}\n`,
+  );
   await cp(path.join(tree, 'usr/lib/grub/i386-pc'), path.join(tree, 'boot/grub/i386-pc'), { recursive: true });
   await setUpKeys(runner, tree, folder);
 }
@@ -170,7 +178,12 @@ async function makeBareDisk(runner: Runner, tree: string, target: string): Promi
   entry.writeUInt32LE(DISK_BYTES / SECTOR - FIRST_SECTOR, 12);
   const file = await open(target, 'wx', 0o600);
   await file.truncate(DISK_BYTES);
-  await file.write(Buffer.concat([boot.subarray(0, 440), Buffer.from('bare\0\0'), entry, Buffer.alloc(48), Buffer.from([0x55, 0xaa])]), 0, SECTOR, 0);
+  await file.write(
+    Buffer.concat([boot.subarray(0, 440), Buffer.from('bare\0\0'), entry, Buffer.alloc(48), Buffer.from([0x55, 0xaa])]),
+    0,
+    SECTOR,
+    0,
+  );
   await file.write(core, 0, core.length, SECTOR);
   await file.close();
   // GRUB 2.06 does not read file systems with these two features.

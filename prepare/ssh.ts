@@ -168,40 +168,55 @@ async function ask(login: Login, wishes: Wishes): Promise<PrepareReport> {
   return last.report;
 }
 
+/** Reads the events of a run from where it stopped before. */
+function eventReader(login: Login): () => Promise<{ readonly events: (PrepareEvent | Ending)[]; readonly hasEnded: boolean }> {
+  let offset = 1;
+  let rest = '';
+  return async () => {
+    const file = `${FOLDER}/request/events.ndjson`;
+    // Whether it runs is asked first: of one that has ended, all is read.
+    const line = `systemctl is-active --quiet ${UNIT}.service; a=$?; tail -c +${String(offset)} ${file} 2>/dev/null; exit $a`;
+    const { code, stdout } = await login.run(line, { okCodes: [0, 3, 4], timeoutMs: POLL_LIMIT_MS });
+    offset += Buffer.byteLength(stdout);
+    const lines = (rest + stdout).split('\n');
+    rest = lines.pop() ?? '';
+    return { events: lines.map((text) => JSON.parse(text) as PrepareEvent | Ending), hasEnded: code !== 0 };
+  };
+}
+
 /** A unit of systemd's goes on without us; a signal makes it undo what it did. */
 async function watch(login: Login, wishes: Wishes, emit: (event: PrepareEvent) => void, signal: AbortSignal): Promise<PrepareReport> {
   await request(login, wishes);
   await login.run(`systemd-run --quiet --collect --unit=${UNIT} -- ${FOLDER}/node ${FOLDER}/prepare.cjs answer run ${FOLDER}/request`);
-  let offset = 1;
-  let rest = '';
+  const read = eventReader(login);
+  let heardAt = Date.now();
   let isTold = false;
-  for (let heardAt = Date.now(); ; await sleep(POLL_MS)) {
-    const poll = `systemctl is-active --quiet ${UNIT}.service; a=$?; tail -c +${String(offset)} ${FOLDER}/request/events.ndjson 2>/dev/null; exit $a`;
+  for (;;) {
     try {
       if (signal.aborted && !isTold) {
         await login.run(`systemctl kill --signal=INT ${UNIT}.service`, { okCodes: [0, 1, 5] });
         isTold = true;
       }
-      const { code, stdout } = await login.run(poll, { okCodes: [0, 3, 4], timeoutMs: POLL_LIMIT_MS });
+      const { events, hasEnded } = await read();
       heardAt = Date.now();
-      offset += Buffer.byteLength(stdout);
-      const lines = (rest + stdout).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) {
-        const event = JSON.parse(line) as PrepareEvent | Ending;
+      for (const event of events) {
         if (event.event === 'result') return event.report;
         if (event.event === 'error') throw errorOf(event);
         emit(event);
         if (event.event === 'awaits login' && wishes.confirm === 'login') await confirm(login);
       }
-      if (code !== 0)
-        throw new GuestflowError('ToolFailed', `the program on the host ended without a word: journalctl --unit ${UNIT} says more`, {
-          mend: 'run the same command again: what is there already is left as it is',
-        });
+      if (hasEnded) throw endedWithoutWord();
     } catch (error) {
       if (!(error instanceof GuestflowError) || error.type !== 'Unreachable' || Date.now() - heardAt > LOST_LIMIT_MS) throw error;
     }
+    await sleep(POLL_MS);
   }
+}
+
+function endedWithoutWord(): GuestflowError {
+  return new GuestflowError('ToolFailed', `the program on the host ended without a word: journalctl --unit ${UNIT} says more`, {
+    mend: 'run the same command again: what is there already is left as it is',
+  });
 }
 
 /** By a login of its own: that it comes through is what is to be shown. */
@@ -216,9 +231,10 @@ async function reboot(login: Login, target: string, say: (text: string) => void)
   say(`${target} reboots`);
   await login.run('systemctl reboot', { okCodes: [0, 1] }).catch(() => undefined);
   await login.drop();
-  for (const deadline = Date.now() + BOOT_LIMIT_MS; Date.now() < deadline; await sleep(POLL_MS)) {
-    const now = await bootId().catch(() => before);
-    if (now !== before) return true;
+  const deadline = Date.now() + BOOT_LIMIT_MS;
+  while (Date.now() < deadline) {
+    await sleep(POLL_MS);
+    if ((await bootId().catch(() => before)) !== before) return true;
   }
   throw new GuestflowError('Unreachable', `${target} did not come back within ${String(BOOT_LIMIT_MS / 60_000)} min of its reboot`, {
     field: '--ssh',

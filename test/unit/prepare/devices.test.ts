@@ -43,7 +43,8 @@ function host(fails: (command: string) => boolean = () => false) {
     if (tool === 'lsblk') return { stdout: JSON.stringify({ blockdevices: [{ ...empty, path: device }] }) };
     if (tool === 'wipefs')
       return volumes.has(device) ? { stdout: JSON.stringify({ signatures: [{ type: 'LVM2_member', offset: '0x218' }] }) } : {};
-    if (tool === 'pvs') return { stdout: JSON.stringify({ report: [{ pv: [...volumes].map(([pv_name, vg_name]) => ({ pv_name, vg_name })) }] }) };
+    if (tool === 'pvs')
+      return { stdout: JSON.stringify({ report: [{ pv: [...volumes].map(([pv_name, vg_name]) => ({ pv_name, vg_name })) }] }) };
     if (tool === 'pvcreate') volumes.set(device, '');
     if (tool === 'pvremove') volumes.delete(device);
     if (tool === 'vgcreate') for (const name of args.slice(2)) volumes.set(name, args[1] ?? '');
@@ -58,7 +59,10 @@ async function run(its: ReturnType<typeof host>) {
   const undos: (() => Promise<void>)[] = [];
   const failure: unknown = await volumeGroup
     .do({ host: its, wishes, signal: new AbortController().signal, emit: () => undefined, onUndo: (_what, undo) => undos.push(undo) })
-    .then(() => undefined, (error: unknown) => error);
+    .then(
+      () => undefined,
+      (error: unknown) => error,
+    );
   return { undos: undos.reverse(), failure };
 }
 
@@ -73,17 +77,24 @@ describe('the volume group', () => {
     expect(its.calls.filter((call) => /^(pv|vg)(create|remove)/.test(call))).toEqual([]);
     expect((await run(its)).failure).toBeUndefined();
     expect(await volumeGroup.look({ host: its, wishes })).toMatchObject({ state: 'there' });
-    expect(its.calls.filter((call) => /^(pv|vg)create/.test(call))).toEqual(['pvcreate -- /dev/sdb', 'pvcreate -- /dev/sdc', 'vgcreate -- vg01 /dev/sdb /dev/sdc']);
+    expect(its.calls.filter((call) => /^(pv|vg)create/.test(call))).toEqual([
+      'pvcreate -- /dev/sdb',
+      'pvcreate -- /dev/sdc',
+      'vgcreate -- vg01 /dev/sdb /dev/sdc',
+    ]);
   });
 
-  it.each(['pvcreate -- /dev/sdb', 'pvcreate -- /dev/sdc', 'vgcreate -- vg01'])('when %s fails, the undos leave the devices as they were', async (at) => {
-    const its = host((command) => command.startsWith(at));
-    const { undos, failure } = await run(its);
-    expect(failure).toBeInstanceOf(Error);
-    for (const undo of undos) await undo();
-    expect([...its.volumes]).toEqual([]);
-    expect(await its.files.info('/var/lib/guestflow/prepare-volumes.json')).toBeUndefined();
-  });
+  it.each(['pvcreate -- /dev/sdb', 'pvcreate -- /dev/sdc', 'vgcreate -- vg01'])(
+    'when %s fails, the undos leave the devices as they were',
+    async (at) => {
+      const its = host((command) => command.startsWith(at));
+      const { undos, failure } = await run(its);
+      expect(failure).toBeInstanceOf(Error);
+      for (const undo of undos) await undo();
+      expect([...its.volumes]).toEqual([]);
+      expect(await its.files.info('/var/lib/guestflow/prepare-volumes.json')).toBeUndefined();
+    },
+  );
 
   it('goes on with what a killed run has begun', async () => {
     const its = host();
@@ -97,7 +108,10 @@ describe('the volume group', () => {
   it('a physical volume that nobody of ours has begun is refused', async () => {
     const its = host();
     its.volumes.set('/dev/sdb', '');
-    await expect(volumeGroup.look({ host: its, wishes })).rejects.toMatchObject({ type: 'NotOurs', details: { value: '/dev/disk/by-id/one' } });
+    await expect(volumeGroup.look({ host: its, wishes })).rejects.toMatchObject({
+      type: 'NotOurs',
+      details: { value: '/dev/disk/by-id/one' },
+    });
   });
 
   it('a group of that name on another device is refused, not extended', async () => {

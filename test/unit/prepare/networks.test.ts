@@ -6,7 +6,9 @@ import { planNetworkd } from '../../../prepare/bridge/networkd.ts';
 
 const WISH = { name: 'xenbr0', port: 'eth0' };
 const MAC = '52:54:00:12:34:56';
-const BRIDGE = ['    bridge_ports eth0', '    bridge_hw eth0', '    bridge_stp off', '    bridge_fd 0', '    bridge_waitport 10'].join('\n');
+const BRIDGE = ['    bridge_ports eth0', '    bridge_hw eth0', '    bridge_stp off', '    bridge_fd 0', '    bridge_waitport 10'].join(
+  '\n',
+);
 
 function interfaces(text: string): string {
   return planInterfaces([{ path: '/etc/network/interfaces', text }], WISH)[0]?.after ?? '';
@@ -118,7 +120,8 @@ describe('a bridge of systemd-networkd', () => {
   const file = (text: string) => [{ path: '/etc/systemd/network/50-eth0.network', text }];
 
   it('is three files of ours that sort first; the file there is stays', () => {
-    const text = '# uplink\n[Match]\nName=e*\n\n[Link]\nMTUBytes=9000\n\n[Network]\nAddress=10.0.0.5/24\nGateway=10.0.0.1\nDNS=10.0.0.2\n\n[Route]\nDestination=10.9.0.0/16\nGateway=10.0.0.9\n';
+    const text =
+      '# uplink\n[Match]\nName=e*\n\n[Link]\nMTUBytes=9000\n\n[Network]\nAddress=10.0.0.5/24\nGateway=10.0.0.1\nDNS=10.0.0.2\n\n[Route]\nDestination=10.9.0.0/16\nGateway=10.0.0.9\n';
     const changes = planNetworkd({ files: file(text), mac: MAC, taken: ['50-eth0.network'] }, WISH);
     expect(Object.fromEntries(changes.map(({ path, after }) => [path.split('/').at(-1), after?.split('\n').slice(1).join('\n')]))).toEqual({
       '00-guestflow-xenbr0.netdev': `[NetDev]\nName=xenbr0\nKind=bridge\nMACAddress=${MAC}\nMTUBytes=9000\n\n[Bridge]\nSTP=no\nForwardDelaySec=0\n`,
@@ -135,7 +138,9 @@ describe('a bridge of systemd-networkd', () => {
   });
 
   it.each(['VLAN=vlan7', 'Bridge=br0', 'Bond=bond0', 'MACVLAN=m0'])('%s upon the port is refused', (line) => {
-    expect(() => planNetworkd({ files: file(`[Match]\nName=eth0\n[Network]\n${line}\n`), mac: MAC, taken: [] }, WISH)).toThrow(/stands upon eth0/);
+    expect(() => planNetworkd({ files: file(`[Match]\nName=eth0\n[Network]\n${line}\n`), mac: MAC, taken: [] }, WISH)).toThrow(
+      /stands upon eth0/,
+    );
   });
 
   it('a file that sorts before ours is refused by name', () => {
@@ -168,7 +173,15 @@ network:
       network: {
         version: 2,
         ethernets: {
-          eth0: { match: { macaddress: MAC }, 'set-name': 'eth0', mtu: 9000, dhcp4: false, dhcp6: false, 'accept-ra': false, 'link-local': [] },
+          eth0: {
+            match: { macaddress: MAC },
+            'set-name': 'eth0',
+            mtu: 9000,
+            dhcp4: false,
+            dhcp6: false,
+            'accept-ra': false,
+            'link-local': [],
+          },
           eth1: { dhcp4: true },
         },
         bridges: {
@@ -187,7 +200,8 @@ network:
   });
 
   it('finds the interface under an id of another name', () => {
-    const bridges = (parse(plan('network: {ethernets: {uplink: {match: {name: eth0}, dhcp4: true}}}')) as { network: { bridges: object } }).network;
+    const bridges = (parse(plan('network: {ethernets: {uplink: {match: {name: eth0}, dhcp4: true}}}')) as { network: { bridges: object } })
+      .network;
     expect(bridges.bridges).toMatchObject({ xenbr0: { interfaces: ['uplink'], dhcp4: true } });
   });
 

@@ -47,14 +47,21 @@ describe('a run', () => {
     const names = ['one', 'two', 'three'];
     await expect(carryOut(verbs(done, { do: at }), { host: host(), wishes, ...quiet })).rejects.toMatchObject({
       message: `${at} broke`,
-      details: { undone: names.slice(0, names.indexOf(at) + 1).reverse().map((name) => `unmake ${name}`) },
+      details: {
+        undone: names
+          .slice(0, names.indexOf(at) + 1)
+          .reverse()
+          .map((name) => `unmake ${name}`),
+      },
     });
     expect(done).toEqual([]);
   });
 
   it('a step that was done and is not so when looked at again is undone, too', async () => {
     const done: string[] = [];
-    await expect(carryOut(verbs(done, { verify: 'two' }), { host: host(), wishes, ...quiet })).rejects.toThrow(/two was done and is not so/);
+    await expect(carryOut(verbs(done, { verify: 'two' }), { host: host(), wishes, ...quiet })).rejects.toThrow(
+      /two was done and is not so/,
+    );
     expect(done).toEqual([]);
   });
 
@@ -80,7 +87,9 @@ describe('a run', () => {
     const emit = ({ event }: { event: string }): void => {
       if (event === 'step' && done.length === 1) interrupt.abort();
     };
-    await expect(carryOut(verbs(done), { host: host(), wishes, emit, signal: interrupt.signal })).rejects.toMatchObject({ type: 'Cancelled' });
+    await expect(carryOut(verbs(done), { host: host(), wishes, emit, signal: interrupt.signal })).rejects.toMatchObject({
+      type: 'Cancelled',
+    });
     expect(done).toEqual([]);
   });
 });
@@ -128,11 +137,16 @@ describe('settings and directories', () => {
 
   it('say what they will be before the packages have brought the files, and refuse a link', async () => {
     const its = scriptedHost(() => undefined);
-    expect((await settings.look({ host: its, wishes })).changes[0]).toMatch(/xl\.conf: vif\.default\.bridge="xenbr0" \(when package xen-utils-common/);
+    expect((await settings.look({ host: its, wishes })).changes[0]).toMatch(
+      /xl\.conf: vif\.default\.bridge="xenbr0" \(when package xen-utils-common/,
+    );
     const linked = await furnished();
     await linked.files.remove('/etc/default/xen');
     await linked.files.symlink('/etc/shared', '/etc/default/xen');
-    await expect(settings.look({ host: linked, wishes })).rejects.toMatchObject({ type: 'NotOurs', details: { value: '/etc/default/xen' } });
+    await expect(settings.look({ host: linked, wishes })).rejects.toMatchObject({
+      type: 'NotOurs',
+      details: { value: '/etc/default/xen' },
+    });
   });
 
   it('keep what the operator has set', () => {
@@ -161,7 +175,10 @@ menuentry 'Debian GNU/Linux, with Xen hypervisor' --class xen $menuentry_id_opti
 
 describe('the boot menu', () => {
   it('has entries of the top level, and a default by title, id or number', () => {
-    expect(bootEntries(GRUB).map(({ id, isXen }) => [id, isXen])).toEqual([['gnulinux-simple-1', false], ['xen-gnulinux-simple-1', true]]);
+    expect(bootEntries(GRUB).map(({ id, isXen }) => [id, isXen])).toEqual([
+      ['gnulinux-simple-1', false],
+      ['xen-gnulinux-simple-1', true],
+    ]);
     expect(defaultEntry(GRUB)?.isXen).toBe(true);
     expect(defaultEntry(GRUB.replace(/set default=.*/, 'set default="xen-gnulinux-simple-1"'))?.isXen).toBe(true);
     expect(defaultEntry(GRUB.replace(/set default=.*/, 'set default="0"'))?.isXen).toBe(false);
@@ -192,7 +209,8 @@ describe('packages', () => {
     const its = scriptedHost((command) => {
       if (command.startsWith('dpkg-query')) return { stdout: installed };
       if (command.startsWith('dpkg ')) return { stdout: 'amd64\n' };
-      if (command.startsWith('apt-cache')) return { stdout: [...PACKAGES, 'linux-image-amd64'].map((name) => `${name}:\n  Installed: (none)\n  Candidate: 1\n`).join('') };
+      if (command.startsWith('apt-cache'))
+        return { stdout: [...PACKAGES, 'linux-image-amd64'].map((name) => `${name}:\n  Installed: (none)\n  Candidate: 1\n`).join('') };
       if (command.includes('purge --simulate')) return { stdout: 'Remv lvm2 [1]\nRemv dump [2]\n' };
       if (command.includes('purge --yes')) installed = installed.replace('ii lvm2\nii dump\n', '');
       if (command.startsWith('apt-get install')) {
@@ -201,7 +219,9 @@ describe('packages', () => {
       }
       return undefined;
     });
-    await expect(carryOut([packages], { host: its, wishes, ...quiet })).rejects.toMatchObject({ details: { undone: ['purge the packages that were installed'] } });
+    await expect(carryOut([packages], { host: its, wishes, ...quiet })).rejects.toMatchObject({
+      details: { undone: ['purge the packages that were installed'] },
+    });
     expect(its.calls.at(-1)).toMatch(/purge --yes .* -- lvm2 dump$/);
     expect([...(await installedPackages(its))]).toEqual(['systemd', 'udev', 'mount']);
   });
@@ -210,10 +230,17 @@ describe('packages', () => {
     const its = scriptedHost((command) => {
       if (command.startsWith('dpkg ')) return { stdout: 'amd64\n' };
       if (command.startsWith('apt-cache'))
-        return { stdout: PACKAGES.map((name) => `${name}:\n  Installed: (none)\n  Candidate: ${name === 'xen-tools' ? '(none)' : '1'}\n`).join('') + 'linux-image-amd64:\n  Installed: (none)\n  Candidate: 1\n' };
+        return {
+          stdout:
+            PACKAGES.map((name) => `${name}:\n  Installed: (none)\n  Candidate: ${name === 'xen-tools' ? '(none)' : '1'}\n`).join('') +
+            'linux-image-amd64:\n  Installed: (none)\n  Candidate: 1\n',
+        };
       return undefined;
     });
-    await expect(carryOut([packages], { host: its, wishes, ...quiet })).rejects.toMatchObject({ type: 'HostNotReady', details: { value: 'xen-tools' } });
+    await expect(carryOut([packages], { host: its, wishes, ...quiet })).rejects.toMatchObject({
+      type: 'HostNotReady',
+      details: { value: 'xen-tools' },
+    });
     expect(its.calls.filter((call) => call.startsWith('apt-get install'))).toEqual([]);
   });
 
