@@ -49,7 +49,7 @@ describe.runIf(IS_ASKED_FOR).each(Object.keys(BARE_RELEASES) as BareRelease[])('
       const folder = await mkdtemp(join(tmpdir(), 'gf-bare-tree-'));
       try {
         const files = await missingPackages(release, folder);
-        const mirror = (await machineSources())[0]?.uri ?? '';
+        const mirror = (await machineSources(release))[0]?.uri ?? '';
         const later = PACKAGES.filter((name) => !(name === 'xen-tools' && files.length > 0));
         await makeBareTree({ runner, release, mirror, later, files }, join(folder, 'tree'));
         host = await makeBareHost(runner, release, join(folder, 'tree'));

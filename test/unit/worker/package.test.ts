@@ -69,7 +69,7 @@ describe('the package’s scripts', () => {
 
   it('find the settings that they copy in the package', async () => {
     const tree = mkdtempSync(join(directory, 'tree-'));
-    await stageFiles(ROOT, tree, { code: new Uint8Array(), failureConverter: new Uint8Array(), licences: '' });
+    await stageFiles(ROOT, tree, { code: new Uint8Array(), failureConverter: new Uint8Array(), prepare: new Uint8Array(), licences: '' });
     const from = /"(\/usr\/share\/guestflow\/examples)\/\$1"/.exec(deployed('DEBIAN/postinst'))?.[1] ?? '';
     for (const name of ['dom0.yaml', 'worker.env']) expect(readFileSync(join(tree, from, name), 'utf8')).not.toBe('');
   });
