@@ -133,16 +133,21 @@ function amongThem<T>(speakers: readonly Speaker[], of: Of<T>): Standing<T> {
 function newestOf<T>(lines: readonly Stated<T>[][]): Standing<T> & { hasSpoken: boolean } {
   const values = lines.map((line) => line.findLast(({ value }) => value !== undefined)).filter((said) => said !== undefined);
   const [good] = values.sort((a, b) => byStamp(b, a));
-  const [said] = lines
-    .map((line) => ({ line, last: line.findLast(({ value, bad }) => value !== undefined || bad !== undefined) }))
-    .sort((a, b) => (a.last === undefined || b.last === undefined ? 0 : byStamp(b.last, a.last)));
-  const { bad, event } = said?.last ?? {};
-  const first = said?.line[said.line.findLastIndex(({ value }) => value !== undefined) + 1];
+  // What was taken out of metadata is wrong no longer.
+  const spoken = lines.filter((line) => line.some(({ value, bad }) => value !== undefined || bad !== undefined));
+  const [line = []] = spoken.sort((a, b) => compareLast(b, a));
+  const { bad, event } = line.at(-1) ?? {};
+  const first = line.slice(line.findLastIndex((said) => said.bad === undefined) + 1)[0];
   return {
-    hasSpoken: said?.last !== undefined,
+    hasSpoken: spoken.length > 0,
     ...(good?.value === undefined ? {} : { value: good.value }),
     ...(bad === undefined || event === undefined ? {} : { problem: { ...bad, event, since: first?.at ?? '', isMissed: false } }),
   };
+}
+
+function compareLast(a: readonly Stated<unknown>[], b: readonly Stated<unknown>[]): number {
+  const [x, y] = [a.at(-1), b.at(-1)];
+  return x === undefined || y === undefined ? 0 : byStamp(x, y);
 }
 
 function wishesOf(
