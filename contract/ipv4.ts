@@ -78,10 +78,10 @@ export function broadcastOf(network: Ipv4Network): number {
 /** Why no machine can have this address anywhere, or undefined when one can. */
 export function whyNotUnicast(address: number): string | undefined {
   const first = address >>> 24;
-  if (first === 0) return 'addresses that start with 0 mean "this network", not a machine';
-  if (first === 127) return 'it is a loopback address';
-  if (first >= 224 && first < 240) return 'it is a multicast address';
-  if (first >= 240) return 'it is reserved or a broadcast address';
+  if (first === 0) return 'is of "this network" (it starts with 0), not a machine\'s';
+  if (first === 127) return 'is a loopback address';
+  if (first >= 224 && first < 240) return 'is a multicast address';
+  if (first >= 240) return 'is reserved or a broadcast address';
   return undefined;
 }
 
