@@ -90,7 +90,7 @@ async function readClock(session: Session, name: string): Promise<NightlyClock |
 /** Undefined when somebody has given it other times by hand. */
 function clockOf({ spec, info, state }: ScheduleDescription): NightlyClock | undefined {
   const [calendar, ...others] = spec.calendars ?? [];
-  const [hour, minute] = [calendar?.hour?.[0]?.start, calendar?.minute?.[0]?.start];
+  const [hour, minute] = [calendar?.hour[0]?.start, calendar?.minute[0]?.start];
   if (others.length > 0 || hour === undefined || minute === undefined) return undefined;
   return { hour, minute, since: (info.lastUpdatedAt ?? info.createdAt).toISOString(), isPaused: state.paused };
 }

@@ -118,7 +118,8 @@ it(
     const { takeBackup, end } = held();
     await withGuest({ takeBackup }, async (document, calls) => {
       const first = night(document);
-      const [{ due = '' } = {}] = await until(() => nightsOf(document), isWaiting);
+      const [waiting] = await until(() => nightsOf(document), isWaiting);
+    const due = waiting?.due ?? '';
       const handle = environment.client.workflow.getHandle(guestWorkflowId(document.name));
       const again: NightRequest = { due, order: document.order, answerTo: operationWorkflowId(document.name, 'nightly', 'run') };
       for (const asker of [again.answerTo, 'nobody'])
@@ -139,7 +140,8 @@ it(
     const { takeBackup, end } = held();
     await withGuest({ takeBackup }, async (document) => {
       const first = night(document);
-      const [{ due = '' } = {}] = await until(() => nightsOf(document), isWaiting);
+      const [waiting] = await until(() => nightsOf(document), isWaiting);
+    const due = waiting?.due ?? '';
       expect(await night(document, 'next')).toMatchObject({
         state: 'overlapped',
         reason: `the backup of the night before (${due}) was not done yet`,
