@@ -119,7 +119,7 @@ it(
     await withGuest({ takeBackup }, async (document, calls) => {
       const first = night(document);
       const [waiting] = await until(() => nightsOf(document), isWaiting);
-    const due = waiting?.due ?? '';
+      const due = waiting?.due ?? '';
       const handle = environment.client.workflow.getHandle(guestWorkflowId(document.name));
       const again: NightRequest = { due, order: document.order, answerTo: operationWorkflowId(document.name, 'nightly', 'run') };
       for (const asker of [again.answerTo, 'nobody'])
@@ -141,7 +141,7 @@ it(
     await withGuest({ takeBackup }, async (document) => {
       const first = night(document);
       const [waiting] = await until(() => nightsOf(document), isWaiting);
-    const due = waiting?.due ?? '';
+      const due = waiting?.due ?? '';
       expect(await night(document, 'next')).toMatchObject({
         state: 'overlapped',
         reason: `the backup of the night before (${due}) was not done yet`,
