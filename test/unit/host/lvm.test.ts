@@ -26,6 +26,11 @@ describe('reports', () => {
     });
   });
 
+  it('of Debian 13, which have a log behind the rows, are read, too', () => {
+    expect(parseVolumeGroup(recorded('vgs-trixie'))).toMatchObject({ name: 'vg01', freeBytes: 24_691_867_648 });
+    expect(parseVolumes(recorded('lvs-trixie'))).toMatchObject([{ name: 't1-root', bytes: 1_073_741_824, invalid: false, open: false }]);
+  });
+
   it('of volumes tell a good snapshot, and call no origin invalid', () => {
     expect(parseVolumes(recorded('lvs'))).toEqual([
       {

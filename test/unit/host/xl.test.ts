@@ -63,6 +63,17 @@ it('xl info is read as the real tool prints it', () => {
   });
 });
 
+it('xl info of Debian 13 is read, too', () => {
+  expect(parseXlInfo(recorded('xl-info-trixie'))).toEqual({
+    host: 'dom0',
+    release: '6.12.118+deb13-amd64',
+    xenVersion: '4.20.5-pre',
+    totalMemoryMiB: 4095,
+    freeMemoryMiB: 2516,
+    cpus: 2,
+  });
+});
+
 describe('the dry run', () => {
   it('reports every complaint of xl, though xl ends well', async () => {
     const host = scriptedHost(() => ({ stdout: recorded('xl-dry-run.stdout'), stderr: recorded('xl-dry-run.stderr') }));
