@@ -9,7 +9,7 @@ import { scriptedHost, type Answer } from '../host/scripted-host.ts';
 const WISHES: Wishes = { confirm: 'login' };
 
 /** The host behind ssh: answers lines of shell. */
-async function connect(answer: (line: string, calls: readonly string[]) => Answer | undefined, target = 'root@192.0.2.5') {
+function connect(answer: (line: string, calls: readonly string[]) => Answer | undefined, target = 'root@192.0.2.5') {
   const folder = mkdtempSync(join(tmpdir(), 'guestflow-unit-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'node'), 'node');
@@ -30,32 +30,32 @@ const root = (line: string): Answer | undefined => (line === 'id -u' ? { stdout:
 
 describe('a host over ssh', () => {
   it.each(['-oProxyCommand=reboot', 'root@-x', 'a b', 'root@host;reboot', ''])('%j is no target', async (target) => {
-    const { connecting, calls } = await connect(root, target);
+    const { connecting, calls } = connect(root, target);
     await expect(connecting).rejects.toMatchObject({ type: 'InvalidInput', details: { field: '--ssh', value: target } });
     expect(calls).toEqual([]);
   });
 
   it('is asked without a question, with a host key that is known', async () => {
-    const { connecting, calls } = await connect(root);
+    const { connecting, calls } = connect(root);
     await connecting;
     expect(calls[0]).toContain('BatchMode=yes');
     expect(calls[0]).toContain('StrictHostKeyChecking=yes');
   });
 
   it('that cannot be reached, or where the user is not root, is refused before anything is sent', async () => {
-    await expect((await connect(() => ({ code: 255, stderr: 'Host key verification failed.' }))).connecting).rejects.toMatchObject({
+    await expect(connect(() => ({ code: 255, stderr: 'Host key verification failed.' })).connecting).rejects.toMatchObject({
       type: 'Unreachable',
     });
-    const { connecting, lines } = await connect((line) => (line === 'id -u' ? { stdout: '1000\n' } : undefined));
+    const { connecting, lines } = connect((line) => (line === 'id -u' ? { stdout: '1000\n' } : undefined));
     await expect(connecting).rejects.toMatchObject({ type: 'InvalidInput', details: { mend: 'name root@HOST' } });
     expect(lines).toEqual(['id -u', 'drop']);
   });
 
   it('gets the program once: what is there whole is not sent again', async () => {
-    const { connecting, lines } = await connect((line) => (line.startsWith('echo') ? { code: 1 } : root(line)));
+    const { connecting, lines } = connect((line) => (line.startsWith('echo') ? { code: 1 } : root(line)));
     await connecting;
     expect(lines.filter((line) => line.includes('gunzip'))).toHaveLength(2);
-    const again = await connect(root);
+    const again = connect(root);
     await again.connecting;
     expect(again.lines.filter((line) => line.includes('gunzip'))).toHaveLength(0);
   });
@@ -68,7 +68,7 @@ describe('a host over ssh', () => {
     ].map((event) => `${JSON.stringify(event)}\n`);
     let polls = 0;
     let confirms = 0;
-    const { connecting, lines } = await connect((line) => {
+    const { connecting, lines } = connect((line) => {
       if (line.startsWith('echo login')) {
         confirms += 1;
         return confirms === 1 ? { code: 255 } : {};
@@ -93,7 +93,7 @@ describe('a host over ssh', () => {
   });
 
   it('where another run goes on is left alone', async () => {
-    const { connecting } = await connect(root);
+    const { connecting } = connect(root);
     await expect((await connecting).plan(WISHES)).rejects.toMatchObject({ type: 'Busy' });
   });
 });
