@@ -64,7 +64,7 @@ describe('provision --check', () => {
 
   it('takes dom0 and plans from the environment', async () => {
     const plans = join(folder, 'plans.yaml');
-    writeFileSync(plans, 'tiny: {memory: 64Mb, vcpus: 1, disk: 1Gb, swap: 16Mb}');
+    writeFileSync(plans, 'tiny: {memory: 256Mb, vcpus: 1, disk: 1Gb, swap: 16Mb}');
     expect(await checked(['guest1'], { env: { GUESTFLOW_DOM0: 'xen7', GUESTFLOW_PLANS: plans } })).toMatchObject({
       dom0: 'xen7',
       plan: 'tiny',
