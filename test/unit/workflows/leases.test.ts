@@ -33,6 +33,16 @@ describe('an address', () => {
     expect(take(first.state, 'b').ip).toBe('192.0.2.3');
   });
 
+  it('of a /31 is the other one, whichever the gateway has: it has neither a network nor a broadcast address', () => {
+    expect(take(network('192.0.2.0/31'), 'a').ip).toBe('192.0.2.0');
+    const other = take(network('192.0.2.0/31', { gateway: '192.0.2.0' }), 'a');
+    expect(other.ip).toBe('192.0.2.1');
+    expect(lease(other.state, of('b'), at(1))).toMatchObject({ type: 'NoCapacity' });
+    const join = { gateway: '192.0.2.1', members: [] };
+    expect(joined(network('192.0.2.0/31'), join)).not.toHaveProperty('type');
+    expect(joined(network('192.0.2.1/32'), join)).toMatchObject({ type: 'InvalidInput', field: 'cidr' });
+  });
+
   it('comes from the ranges, without what is excluded', () => {
     const limited = network('192.0.2.0/24', {
       ranges: ['192.0.2.10-192.0.2.12', '192.0.2.64/31'],
