@@ -99,6 +99,8 @@ async function install({ host, onUndo, signal }: Job): Promise<void> {
   const before = await installedPackages(host);
   onUndo('purge the packages that were installed', () => purgeNew(host, before));
   const options = { ...APT, signal };
+  // After a dpkg that was killed, apt installs nothing until this was run.
+  await host.run('dpkg', ['--configure', '--pending', '--force-confold'], options);
   await host.run('apt-get', ['update', ...APT_OPTIONS], options);
   await areKnown(host, names);
   await host.run('apt-get', [...INSTALL, ...names], options);
