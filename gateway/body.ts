@@ -20,6 +20,17 @@ export async function readJsonText(request: Request, limits: BodyLimits): Promis
   return decode(await readBounded(request.body, limits));
 }
 
+/**
+ * As `readJsonText`, for a request that may have no body: undefined then. A body without a media type is not left unread: it was sent to say something.
+ *
+ * @throws Refusal as `readJsonText`
+ */
+export async function readOptionalJsonText(request: Request, limits: BodyLimits): Promise<string | undefined> {
+  if (request.headers.get('content-type') === null && (await readBounded(request.body, limits)).byteLength === 0) return undefined;
+  const text = await readJsonText(request, limits);
+  return text === '' ? undefined : text;
+}
+
 function mustBePlainJson(headers: Headers): void {
   const type = headers.get('content-type') ?? '';
   if (!/^application\/json(\s*;\s*charset="?utf-8"?)?\s*$/i.test(type))

@@ -1,7 +1,7 @@
 /** The gateway: a Web-standard `fetch` handler. It checks what comes in, has Temporal keep it, and answers. */
 import { GuestflowError } from '../contract/errors.ts';
 import { jsonResponse, problemResponse, Refusal, refusalOf } from './problem.ts';
-import { findRoute, type Route } from './router.ts';
+import { checkQuery, findRoute, type Route } from './router.ts';
 import { webhookRoutes, type WebhookOptions } from './webhooks.ts';
 
 /** One line of log a request. */
@@ -51,6 +51,7 @@ async function answer(request: Request, routes: readonly Route[], notes: Record<
   const url = new URL(request.url);
   const { route, path } = findRoute(routes, request.method, url.pathname);
   notes['route'] = route.path;
+  checkQuery(route, url);
   return route.handle({ request, url, path, note: (fields) => Object.assign(notes, fields) });
 }
 

@@ -6,6 +6,7 @@ import type { GuestRowDocument, OperationDocument } from './v1-schemas.ts';
 
 export interface ListRequest {
   readonly limit: number;
+  /** `next` of the page before: Temporal's page token, base64url, that nobody has touched meanwhile. */
   readonly cursor?: string | undefined;
   readonly phase?: string | undefined;
   readonly dom0?: string | undefined;

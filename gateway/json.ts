@@ -3,6 +3,7 @@
  * stands twice, a number beyond all numbers), and without the key that reaches into JavaScript's prototypes.
  */
 import { createHash } from 'node:crypto';
+import { fieldOf } from './check.ts';
 import { Refusal } from './problem.ts';
 
 /** Stripe's deepest events have about ten levels. */
@@ -23,10 +24,13 @@ export function parseJson(text: string, { takesProto = false }: { readonly takes
   } catch {
     throw new Refusal(400, 'not-json', 'the body is no JSON');
   }
-  if (!takesProto && hasProto(value)) throw new Refusal(422, 'forbidden-key', 'the body has a key __proto__', { field: '__proto__' });
+  const proto = takesProto ? undefined : whereOf(value, (_held, key) => key === '__proto__');
+  if (proto !== undefined) throw bad('forbidden-key', proto, 'is a key that no object may have');
   // Which of the two counts is every reader's own choice: whoever checked the event before us may have seen the other one.
-  if (hasKeyTwice(text)) throw new Refusal(422, 'key-twice', 'an object of the body has one key twice');
-  if (hasInfinity(value)) throw new Refusal(422, 'number', 'the body has a number that is too large to be one');
+  const twice = whereTwice(text);
+  if (twice !== undefined) throw bad('key-twice', twice, 'stands twice in one object');
+  const infinite = whereOf(value, (held) => typeof held === 'number' && !Number.isFinite(held));
+  if (infinite !== undefined) throw bad('number', infinite, 'is a number that is too large to be one');
   return value;
 }
 
@@ -48,38 +52,61 @@ function depthOf(text: string): number {
 
 const [QUOTE, COMMA, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [34, 44, 92, 123, 125, 91, 93];
 
-function hasProto(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasProto);
+/** Most characters of a path that an answer repeats: its end says most. */
+const LONGEST_PATH = 120;
+
+function bad(code: string, path: Path, reason: string): Refusal {
+  const whole = fieldOf(path);
+  const field = whole.length > LONGEST_PATH ? `…${whole.slice(-LONGEST_PATH)}` : whole;
+  return new Refusal(422, code, `${field === '' ? 'the body' : field} ${reason}`, { field, reason });
 }
 
-function hasInfinity(value: unknown): boolean {
-  if (typeof value === 'number') return !Number.isFinite(value);
-  return typeof value === 'object' && value !== null && Object.values(value).some(hasInfinity);
+/** Keys and indexes from the body to a value in it. */
+type Path = readonly (string | number)[];
+
+/** Where the first value stands that is looked for; undefined when none does. */
+function whereOf(value: unknown, isIt: (value: unknown, key: string | number | undefined) => boolean, path: Path = []): Path | undefined {
+  if (isIt(value, path.at(-1))) return path;
+  if (typeof value !== 'object' || value === null) return undefined;
+  const entries: [string | number, unknown][] = Array.isArray(value) ? [...value.entries()] : Object.entries(value);
+  for (const [key, held] of entries) {
+    const found = whereOf(held, isIt, [...path, key]);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
-/** Whether an object of a JSON text has a key twice, be it written in two ways. The text is well-formed. */
-function hasKeyTwice(text: string): boolean {
-  /** Keys of the objects that are open; undefined for a list. */
-  const open: (Set<string> | undefined)[] = [];
+/** An object or a list whose end is still to come, and where in it we are. */
+interface Open {
+  /** Of an object: the keys that it has had. */
+  readonly keys?: Set<string>;
+  at: string | number;
+}
+
+/** Where a key stands that its object has twice, be it written in two ways; undefined when none has. The text is well-formed. */
+function whereTwice(text: string): Path | undefined {
+  const open: Open[] = [];
   let isKeyNext = false;
   for (let at = 0; at < text.length; at += 1) {
     const character = text.charCodeAt(at);
-    if (character === OPEN_BRACE) open.push(new Set());
-    else if (character === OPEN_BRACKET) open.push(undefined);
+    const inner = open.at(-1);
+    if (character === OPEN_BRACE) open.push({ keys: new Set(), at: '' });
+    else if (character === OPEN_BRACKET) open.push({ at: 0 });
     else if (character === CLOSE_BRACE || character === CLOSE_BRACKET) open.pop();
+    else if (character === COMMA && typeof inner?.at === 'number') inner.at += 1;
     if (character === OPEN_BRACE || character === COMMA) isKeyNext = true;
     if (character !== QUOTE) continue;
     const end = endOfString(text, at);
-    const keys = open.at(-1);
-    if (isKeyNext && keys !== undefined) {
-      const size = keys.size;
-      if (keys.add(JSON.parse(text.slice(at, end + 1)) as string).size === size) return true;
+    if (isKeyNext && inner?.keys !== undefined) {
+      const key = JSON.parse(text.slice(at, end + 1)) as string;
+      inner.at = key;
+      if (inner.keys.has(key)) return open.map((level) => level.at);
+      inner.keys.add(key);
     }
     isKeyNext = false;
     at = end;
   }
-  return false;
+  return undefined;
 }
 
 /** Where the string ends whose first quote stands at `start`. */

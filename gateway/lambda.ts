@@ -11,6 +11,7 @@ import { loadConfiguration } from './configuration.ts';
 import type { Gateway } from './gateway.ts';
 import { createLazySession } from './lazy-session.ts';
 import { problemResponse, Refusal } from './problem.ts';
+import { urlOfTarget } from './target.ts';
 
 /** What is read of a request event, payload format 2.0. */
 export interface LambdaRequest {
@@ -50,8 +51,8 @@ function toRequest(event: LambdaRequest): Request | Refusal {
   if (!isPayload2(event)) return new Refusal(400, 'bad-request', 'the function takes requests of payload format 2.0');
   try {
     return readRequest(event);
-  } catch {
-    return new Refusal(400, 'bad-request', 'there is no such request');
+  } catch (error) {
+    return error instanceof Refusal ? error : new Refusal(400, 'bad-request', 'there is no such request');
   }
 }
 
@@ -71,8 +72,7 @@ function readRequest({ rawPath, rawQueryString = '', headers = {}, body, isBase6
   } = requestContext;
   // A stage with a name stands in front of the path.
   const path = stage !== '$default' && rawPath.startsWith(`/${stage}/`) ? rawPath.slice(stage.length + 1) : rawPath;
-  const url = new URL(`http://gateway${path}`);
-  url.search = rawQueryString;
+  const url = urlOfTarget(rawQueryString === '' ? path : `${path}?${rawQueryString}`);
   const sent = new Headers(Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined));
   if (method === 'GET' || method === 'HEAD' || body === undefined || body === null) return new Request(url, { method, headers: sent });
   // Signatures are over the bytes that were sent.

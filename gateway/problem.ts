@@ -37,9 +37,12 @@ const TITLES: Readonly<Record<number, string>> = {
   408: 'Too slow',
   409: 'Conflict',
   413: 'Too large',
+  414: 'Too long a path',
   415: 'Unsupported media type',
+  417: 'Unknown expectation',
   422: 'Cannot be processed',
   429: 'Too many requests',
+  431: 'Too many headers',
   500: 'Defect',
   503: 'Try again later',
 };
@@ -47,13 +50,22 @@ const TITLES: Readonly<Record<number, string>> = {
 /** Seconds after which a sender may try again when Temporal is down. */
 const RETRY_AFTER = '5';
 
-/** The answer to a request that was refused. */
-export function problemResponse({ status, code, message, extra, headers }: Refusal): Response {
+/** The answer to a request that was refused, as its headers and its body. */
+export function problemParts({ status, code, message, extra, headers }: Refusal): {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+} {
   const body = { type: `urn:guestflow:problem:${code}`, title: TITLES[status] ?? 'Problem', status, detail: message, ...extra };
-  return new Response(`${JSON.stringify(body)}\n`, {
-    status,
+  return {
     headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...headers },
-  });
+    body: `${JSON.stringify(body)}\n`,
+  };
+}
+
+/** The answer to a request that was refused. */
+export function problemResponse(refusal: Refusal): Response {
+  const { headers, body } = problemParts(refusal);
+  return new Response(body, { status: refusal.status, headers });
 }
 
 export function jsonResponse(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Response {

@@ -15,6 +15,8 @@ export interface Route {
   readonly method: 'GET' | 'POST';
   /** Like `/v1/guests/:name`. */
   readonly path: string;
+  /** Keys that its query may have, each once. Default: none. */
+  readonly query?: readonly string[];
   handle(call: Call): Promise<Response> | Response;
 }
 
@@ -37,8 +39,31 @@ export function findRoute(routes: readonly Route[], method: string, pathname: st
   if (fitting.length === 0) throw new Refusal(404, 'not-found', 'there is nothing here');
   const match = fitting.find(({ route }) => route.method === method || (method === 'HEAD' && route.method === 'GET'));
   if (match !== undefined) return match;
-  const allow = fitting.map(({ route }) => route.method).join(', ');
+  const allow = fitting.flatMap(({ route }) => (route.method === 'GET' ? ['GET', 'HEAD'] : [route.method])).join(', ');
   throw new Refusal(405, 'method-not-allowed', `this takes ${allow}`, {}, { allow });
+}
+
+/** Longest key that an answer repeats. */
+const LONGEST_KEY = 60;
+
+/**
+ * Checks that a query has only keys that its route knows, each once: one that is not read, or of two the one that is not, would be left out in
+ * silence.
+ *
+ * @throws Refusal 400 with the key
+ */
+export function checkQuery({ query: known = [] }: Route, { searchParams }: URL): void {
+  const keys = [...searchParams.keys()];
+  for (const [index, key] of keys.entries()) {
+    const reason = !known.includes(key)
+      ? `is no key of this query${known.length === 0 ? ', which has none' : `: known are ${known.join(', ')}`}`
+      : keys.indexOf(key) === index
+        ? undefined
+        : 'stands twice in the query';
+    if (reason === undefined) continue;
+    const field = key.length > LONGEST_KEY ? `${key.slice(0, LONGEST_KEY)}…` : key;
+    throw new Refusal(400, 'bad-query', `${JSON.stringify(field)} ${reason}`, { field, reason });
+  }
 }
 
 function matchPath(pattern: string, pathname: string): Record<string, string> | undefined {

@@ -1,9 +1,12 @@
 /** Serves a `fetch` handler by `node:http`, with bounds on what a connection may take. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { GuestflowError } from '../contract/errors.ts';
+import { answerBroken } from './broken.ts';
 import type { Gateway } from './gateway.ts';
-import { problemResponse, Refusal } from './problem.ts';
+import { toRequest } from './incoming.ts';
+import { problemParts, problemResponse, Refusal } from './problem.ts';
 
 export interface ServeOptions {
   /** Default: 127.0.0.1. What listens elsewhere belongs behind a proxy that speaks TLS. */
@@ -32,7 +35,8 @@ const LIMITS = {
   connectionsCheckingInterval: 1_000,
   // What is no HTTP to the letter may be two requests to us and one to the proxy before us.
   insecureHTTPParser: false,
-  requireHostHeader: true,
+  // Refused with the others of its kind, where the answer is a problem document.
+  requireHostHeader: false,
 };
 
 const LINGER_MS = 1_000;
@@ -53,7 +57,14 @@ export async function serve(
   // A sender that asks first is told to go on when its body is read, which a body that is too large never is.
   server.on('checkContinue', take);
   server.maxConnections = connections;
-  server.maxHeadersCount = 100;
+  server.on('checkExpectation', refuseExpectation);
+  server.on('clientError', (error, socket) => {
+    // Its answer has been given, and was the last one: what follows is the rest of a body, or what hides in one.
+    if (ENDING.has(socket)) socket.destroy();
+    else answerBroken(error, socket);
+  });
+  // None: Node drops headers beyond its limit in silence. `toRequest` counts them.
+  server.maxHeadersCount = 0;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
@@ -76,82 +87,48 @@ export async function serve(
   };
 }
 
+/** For another expectation than `100-continue`: there is none in HTTP/1.1. */
+function refuseExpectation(_incoming: IncomingMessage, outgoing: ServerResponse): void {
+  const refusal = new Refusal(417, 'expectation', 'of Expect, only 100-continue is known', { field: 'expect' }, { connection: 'close' });
+  const { headers, body } = problemParts(refusal);
+  outgoing.writeHead(refusal.status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body);
+}
+
+/** Connections that have had their last answer. */
+const ENDING = new WeakSet<Duplex>();
+
 async function respond(gateway: Gateway, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  if (ENDING.has(incoming.socket)) return;
   const request = toRequest(incoming, outgoing);
   const response = request instanceof Request ? await gateway(request) : problemResponse(request);
   const body = Buffer.from(await response.arrayBuffer());
+  const isHead = incoming.method === 'HEAD';
   // The rest of a body that nobody wants is not waited for: the connection ends with the answer.
-  if (!incoming.complete) outgoing.setHeader('connection', 'close');
-  outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-  outgoing.end(incoming.method === 'HEAD' ? undefined : body);
-  if (!incoming.complete) discard(incoming);
+  const isRestLeft = !incoming.complete;
+  if (isRestLeft) {
+    outgoing.setHeader('connection', 'close');
+    ENDING.add(incoming.socket);
+  }
+  outgoing.writeHead(response.status, { ...Object.fromEntries(response.headers), 'content-length': body.length });
+  if (!isHead) outgoing.write(body);
+  if (isRestLeft) await discard(incoming);
+  outgoing.end();
 }
 
-/** Lets a sender read its answer: a socket that is closed with something unread in it loses what was written to it, too. */
-function discard(incoming: IncomingMessage): void {
+/**
+ * Lets a sender that still sends read its answer, which it has in full: Node closes the socket at the end of a response, and one that is closed with
+ * something unread in it loses what was written to it, too.
+ */
+async function discard(incoming: IncomingMessage): Promise<void> {
   incoming.removeAllListeners('data');
   incoming.resume();
-  const timer = setTimeout(() => incoming.destroy(), LINGER_MS);
-  incoming.once('close', () => clearTimeout(timer));
-}
-
-/** The request; or why it is none. */
-function toRequest(incoming: IncomingMessage, outgoing: ServerResponse): Request | Refusal {
-  const method = incoming.method ?? 'GET';
-  // Only the path counts: the Host header is the sender's word.
-  const path = incoming.url?.startsWith('/') === true ? incoming.url : '/';
-  const hasBody = method !== 'GET' && method !== 'HEAD';
-  // A request line that ends early counts as HTTP/0.9.
-  if (incoming.httpVersionMajor < 1) return new Refusal(400, 'bad-request', 'this takes HTTP/1.1', {}, { connection: 'close' });
-  try {
-    const headers = new Headers();
-    for (const [name, value] of Object.entries(incoming.headers)) {
-      if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, LINGER_MS);
+    for (const event of ['end', 'close', 'error']) {
+      incoming.once(event, () => {
+        clearTimeout(timer);
+        resolve();
+      });
     }
-    const url = new URL(`http://gateway${path}`);
-    return new Request(url, { method, headers, ...(hasBody ? { body: bodyOf(incoming, outgoing), duplex: 'half' as const } : {}) });
-  } catch {
-    // TRACE, say, which the Web's requests do not know.
-    return new Refusal(400, 'bad-request', 'there is no such request', {}, { connection: 'close' });
-  }
-}
-
-/** The body as a Web stream that can be given up without losing the connection: `Readable.toWeb` would destroy it. Nothing is read before it is wanted. */
-function bodyOf(incoming: IncomingMessage, outgoing: ServerResponse): ReadableStream<Uint8Array> {
-  let mustSayContinue = incoming.headers.expect?.toLowerCase() === '100-continue';
-  incoming.pause();
-  return new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        incoming.on('data', (chunk: Buffer) => {
-          controller.enqueue(chunk);
-          incoming.pause();
-        });
-        incoming.once('end', () => closeQuietly(controller));
-        incoming.once('error', (error) => controller.error(error));
-        incoming.once('close', () => closeQuietly(controller, new Error('the connection has ended')));
-        // To listen is to let flow.
-        incoming.pause();
-      },
-      pull() {
-        if (mustSayContinue) outgoing.writeContinue();
-        mustSayContinue = false;
-        incoming.resume();
-      },
-      cancel() {
-        incoming.removeAllListeners('data');
-      },
-    },
-    { highWaterMark: 0 },
-  );
-}
-
-/** A stream that is closed or given up already takes no further word. */
-function closeQuietly(controller: ReadableStreamDefaultController, error?: Error): void {
-  try {
-    if (error === undefined) controller.close();
-    else controller.error(error);
-  } catch {
-    // It was closed before.
-  }
+  });
 }

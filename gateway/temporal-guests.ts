@@ -79,7 +79,7 @@ async function page(session: Session, { limit, cursor, phase, dom0 }: ListReques
     )
     .catch((error: unknown) => {
       if (cursor !== undefined && error instanceof GuestflowError && error.type !== 'Unreachable')
-        throw new GuestflowError('InvalidInput', 'cursor is none of ours, or too old', { field: 'cursor' });
+        throw new GuestflowError('InvalidInput', 'cursor is too old for this Temporal: begin anew, without a cursor', { field: 'cursor' });
       throw error;
     });
   const next = Buffer.from(nextPageToken).toString('base64url');

@@ -24,19 +24,18 @@ export const orderRequestSchema = orderSchema.extend(billingPart).meta({
 });
 
 export const listQuerySchema = z.object({
-  limit: z.coerce
-    .number({ error: 'must be a number' })
-    .int('must be a whole number')
-    .min(1, 'must be 1 or more')
-    .max(200, 'must be 200 or less')
+  limit: z
+    .string()
+    .regex(/^(?:[1-9]|[1-9][0-9]|1[0-9]{2}|200)$/, 'must be a whole number from 1 to 200')
+    .transform(Number)
     .default(50)
-    .meta({ description: 'Guests in one answer.' }),
+    // In a query every value is text; JSON Schema speaks of what that text means.
+    .meta({ description: 'Guests in one answer.', type: 'integer', minimum: 1, maximum: 200, default: 50, pattern: undefined }),
   cursor: z
     .string()
-    .max(2_000)
-    .regex(/^[A-Za-z0-9_-]+$/, 'is no cursor')
+    .regex(/^[A-Za-z0-9_-]{1,2000}$/, 'is no cursor: take `next` of the answer before')
     .optional()
-    .meta({ description: '`next` of the answer before.' }),
+    .meta({ description: '`next` of the answer before, with the same token and the same filters. Good for a day.' }),
   phase: z
     .enum(['ordered', 'provisioning', 'running', 'stopped', 'suspended', 'terminating', 'gone', 'failed', 'needs-cleanup'], {
       error: 'is no phase of a guest',

@@ -5,8 +5,9 @@ import { whyNotGuestName } from '../contract/guest-name.ts';
 import { checkOrder } from '../contract/order.ts';
 import type { Plans } from '../contract/plans.ts';
 import type { GuestStatus, OperationKind, OperationRequest } from '../contract/types.ts';
-import { readJsonText, type BodyLimits } from './body.ts';
-import { check, invalid } from './check.ts';
+import { readJsonText, readOptionalJsonText, type BodyLimits } from './body.ts';
+import { checkOpenly, invalid } from './check.ts';
+import { openCursor, sealCursor } from './cursor.ts';
 import type { GuestApi } from './guest-api.ts';
 import { parseJson } from './json.ts';
 import { openApi } from './openapi.ts';
@@ -39,9 +40,11 @@ export function v1Routes(options: V1Options): Route[] {
     path: string,
     scope: Scope,
     handle: (call: Call, token: TokenRecord, options: V1Options) => Promise<Response>,
+    query: readonly string[] = [],
   ): Route => ({
     method,
     path,
+    query,
     handle: (call) => {
       const token = authorize(call.request, options.tokens(), scope);
       call.note({ token: token.id });
@@ -52,7 +55,7 @@ export function v1Routes(options: V1Options): Route[] {
   return [
     { method: 'GET', path: '/v1/openapi.json', handle: () => jsonResponse(200, document, { 'cache-control': 'max-age=300' }) },
     guarded('POST', '/v1/guests', 'guests:order', order),
-    guarded('GET', '/v1/guests', 'guests:read', list),
+    guarded('GET', '/v1/guests', 'guests:read', list, Object.keys(listQuerySchema.shape)),
     guarded('GET', '/v1/guests/:name', 'guests:read', async (call, _token, { guests }) =>
       jsonResponse(200, toDocument(await guests.status(nameOf(call)))),
     ),
@@ -69,7 +72,7 @@ export function v1Routes(options: V1Options): Route[] {
 
 async function order(call: Call, token: TokenRecord, { guests, plans, body }: V1Options): Promise<Response> {
   const raw = parseJson(await readJsonText(call.request, body));
-  const { order: given, name, hostname, customer } = check(billingPartSchema, raw);
+  const { order: given, name, hostname, customer } = checkOpenly(billingPartSchema, raw);
   const key = idempotencyKey(call);
   const id = given ?? (key === undefined ? undefined : `api-${hash(token.id, key)}`);
   if (id === undefined)
@@ -87,8 +90,11 @@ async function order(call: Call, token: TokenRecord, { guests, plans, body }: V1
   return jsonResponse(202, taken, { location: `/v1/guests/${encodeURIComponent(taken.guest)}` });
 }
 
-async function list(call: Call, _token: TokenRecord, { guests }: V1Options): Promise<Response> {
-  return jsonResponse(200, await guests.list(check(listQuerySchema, Object.fromEntries(call.url.searchParams))));
+async function list(call: Call, token: TokenRecord, { guests }: V1Options): Promise<Response> {
+  const { limit, cursor, ...filters } = checkOpenly(listQuerySchema, Object.fromEntries(call.url.searchParams));
+  const scope = { token: token.sha256, filters };
+  const page = await guests.list({ limit, ...filters, ...(cursor === undefined ? {} : { cursor: openCursor(cursor, scope) }) });
+  return jsonResponse(200, { guests: page.guests, ...(page.next === undefined ? {} : { next: sealCursor(page.next, scope) }) });
 }
 
 async function operation(call: Call, _token: TokenRecord, { guests }: V1Options): Promise<Response> {
@@ -99,14 +105,15 @@ async function operation(call: Call, _token: TokenRecord, { guests }: V1Options)
 
 function operating(kind: OperationKind): (call: Call, token: TokenRecord, options: V1Options) => Promise<Response> {
   return async (call, token, options) => {
-    await readEmpty(call, options.body);
+    const text = await readOptionalJsonText(call.request, options.body);
+    if (text !== undefined) checkOpenly(emptyRequestSchema, parseJson(text));
     return operate(call, token, options, { kind });
   };
 }
 
 async function terminate(call: Call, token: TokenRecord, options: V1Options): Promise<Response> {
-  const text = await readBody(call, options.body);
-  const { now, confirm } = check(terminateRequestSchema, text === '' ? {} : parseJson(text));
+  const text = await readOptionalJsonText(call.request, options.body);
+  const { now, confirm } = checkOpenly(terminateRequestSchema, text === undefined ? {} : parseJson(text));
   if (now && confirm !== nameOf(call)) throw invalid([{ field: 'confirm', reason: "is not the guest's name" }]);
   return operate(call, token, options, { kind: 'terminate', ...(now ? { now } : {}) });
 }
@@ -138,16 +145,6 @@ async function operate(call: Call, token: TokenRecord, { guests }: V1Options, wa
   return jsonResponse(outcome.state === 'pending' ? 202 : 200, document, {
     location: `/v1/guests/${encodeURIComponent(name)}/operations/${encodeURIComponent(id)}`,
   });
-}
-
-async function readBody({ request }: Call, limits: BodyLimits): Promise<string> {
-  return request.headers.get('content-type') === null ? '' : readJsonText(request, limits);
-}
-
-/** A request that needs no body may have an empty one. */
-async function readEmpty(call: Call, limits: BodyLimits): Promise<void> {
-  const text = await readBody(call, limits);
-  if (text !== '') check(emptyRequestSchema, parseJson(text));
 }
 
 function nameOf({ path }: Call): string {

@@ -27,6 +27,22 @@ describe('a body that two readers may read differently', () => {
     expect(sink.events).toEqual([]);
   });
 
+  it.each([
+    ['PAID', '"plan":"small","plan":"large"', 'data.plan', 'twice'],
+    ['deep', '"plan":"small","x":[0,{"y":{"a":1,"b":[],"a":2}}]', 'data.x[1].y.a', 'twice'],
+    ['after a list of strings', '"plan":"small","x":["a","a"],"y":[[],[{"k":1,"k":1}]]', 'data.y[1][0].k', 'twice'],
+    ['a number', '"plan":"small","x":[1,{"much":-1e999}]', 'data.x[1].much', 'too large'],
+    ['the key', '"plan":"small","x":[{"__proto__":1}]', 'data.x[0].__proto__', 'no object'],
+  ])('says where (%s)', async (_what, text, field, reason) => {
+    const { gateway } = await bench();
+    const problem = await problemOf(await gateway(signup(PAID.replace('"plan":"small"', text))));
+    expect(problem).toMatchObject({
+      field,
+      reason: expect.stringContaining(reason) as unknown,
+      detail: expect.stringContaining(field) as unknown,
+    });
+  });
+
   it('is told from one that has the same key in several objects, or as a value', async () => {
     const { gateway } = await bench();
     const text = PAID.replace('"plan":"small"', '"plan":"small","a":[{"k":"k"},{"k":["k","k",",","{"]}],"b":{"k":"\\"k\\":1"},"c":{}');

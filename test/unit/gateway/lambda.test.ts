@@ -1,7 +1,7 @@
 /** The gateway as a Lambda function, with events as AWS sends them. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { createLambdaHandler, type LambdaHandler, type LambdaRequest } from '../../../gateway/lambda.ts';
+import { createLambdaHandler, type LambdaHandler, type LambdaRequest, type LambdaResponse } from '../../../gateway/lambda.ts';
 import { bench, paid, signup, stripe, type Bench } from './bench.ts';
 import { session, stripeEvent } from './stripe-events.ts';
 
@@ -48,13 +48,15 @@ describe('the Lambda entry', () => {
     expect(response).toMatchObject({ statusCode: 401, headers: { 'content-type': 'application/problem+json' } });
   });
 
-  it('passes the query on', async () => {
+  it('passes the query on, and the path as it stood', async () => {
     const { handler } = await start();
-    const event = recorded('function-url');
-    expect(
-      (await handler({ ...event, rawPath: '/schemas/signup.json', rawQueryString: 'a=b', requestContext: { http: { method: 'GET' } } }))
-        .statusCode,
-    ).toBe(200);
+    const ask = async (rawPath: string, rawQueryString: string): Promise<LambdaResponse> =>
+      handler({ ...recorded('function-url'), rawPath, rawQueryString, requestContext: { http: { method: 'GET' } } });
+    expect((await ask('/schemas/signup.json', '')).statusCode).toBe(200);
+    const refused = await ask('/schemas/signup.json', 'a=b');
+    expect([refused.statusCode, JSON.parse(refused.body)]).toEqual([400, expect.objectContaining({ field: 'a' })]);
+    expect((await ask('/webhooks/../schemas/signup.json', '')).statusCode).toBe(400);
+    expect((await ask(`/${'a'.repeat(20_000)}`, '')).statusCode).toBe(414);
   });
 
   it('tries again to make its gateway when that has failed', async () => {

@@ -147,7 +147,14 @@ describe('GET /v1/guests', () => {
     ['limit=x', 'limit'],
     ['phase=lost', 'phase'],
     ["dom0=x'%20OR%20'1", 'dom0'],
+    ['limit=', 'limit'],
+    ['limit=%205', 'limit'],
+    ['limit=0x10', 'limit'],
+    ['limit=%D9%A3', 'limit'],
     ['cursor=%00', 'cursor'],
+    ['cursor=', 'cursor'],
+    ['cursor=abc', 'cursor'],
+    ['cursor=e30', 'cursor'],
   ])('refuses %s', async (query, field) => {
     expect(await problemOf(await ask('GET', `/v1/guests?${query}`))).toMatchObject({ status: 422, field });
   });

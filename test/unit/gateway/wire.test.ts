@@ -135,15 +135,15 @@ describe('a sender', () => {
   });
 
   it.each([
-    ['TRACE', 'TRACE /webhooks/signup HTTP/1.1\r\nHost: x\r\n\r\n', [400]],
+    ['TRACE', 'TRACE /webhooks/signup HTTP/1.1\r\nHost: x\r\n\r\n', [405]],
     ['OPTIONS', 'OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n', [404]],
     ['CONNECT', 'CONNECT internal:22 HTTP/1.1\r\nHost: x\r\n\r\n', []],
     ['an upgrade', 'GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n', [200]],
     ['HTTP/2 by itself', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', [400]],
     ['HTTP/1.1 without a host', 'GET /healthz HTTP/1.1\r\n\r\n', [400]],
-    ['a path of 20,000 characters', `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, [431]],
+    ['a path of 20,000 characters', `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, [414]],
     ['a path with a line break', 'GET /healthz\r\nX: HTTP/1.1\r\nHost: x\r\n\r\n', [400]],
-    ['a path out of the tree', 'GET /v1/guests/../../healthz/..%2f..%2fetc HTTP/1.1\r\nHost: x\r\n\r\n', [404]],
+    ['a path out of the tree', 'GET /v1/guests/../../healthz/..%2f..%2fetc HTTP/1.1\r\nHost: x\r\n\r\n', [400]],
     ['a path of another host', 'GET //elsewhere/healthz HTTP/1.1\r\nHost: x\r\n\r\n', [404]],
   ])('that tries %s gets %s', async (_what, text, expected) => {
     const { port } = await start();
