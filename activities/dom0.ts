@@ -50,7 +50,13 @@ export function createDom0Activities(context: Dom0Context) {
       leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.dist.exactOptional() }), unlocked, leftoversOf),
       planGuest: activity(z.object({ order: guestOrderWireSchema, lease: reservationSchema }), (input) => input.order.name, planGuest),
       fixCfg: activity(
-        z.object({ spec: guestSpecSchema, disks: z.enum(['image', 'lvm']), onCrash: z.enum(['destroy', 'restart']) }),
+        z.object({
+          spec: guestSpecSchema,
+          disks: z.enum(['image', 'lvm']),
+          onCrash: z.enum(['destroy', 'restart']),
+          from: guestSpecSchema.exactOptional(),
+          undoOf: guestSpecSchema.exactOptional(),
+        }),
         ofSpec,
         fixCfg,
       ),

@@ -11,6 +11,8 @@ export interface GuestPaths {
   readonly cfg: string;
   readonly autostart: string;
   readonly candidateCfg: string;
+  /** The cfg as it was before the last change of the guest. */
+  readonly formerCfg: string;
   readonly images: string;
   readonly diskImage: string;
   readonly swapImage: string;
@@ -38,6 +40,7 @@ export function guestPaths(settings: Dom0Settings, name: string): GuestPaths {
     cfg: `/etc/xen/${name}.cfg`,
     autostart: `/etc/xen/auto/${name}.cfg`,
     candidateCfg: `${state}/candidate.cfg`,
+    formerCfg: `${state}/former-cfg.json`,
     images,
     diskImage: `${images}/disk.img`,
     swapImage: `${images}/swap.img`,

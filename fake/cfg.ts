@@ -29,7 +29,10 @@ export interface FakeCfg {
 
 /** What xl prints for what it drops; of unknown keys it says nothing. */
 function warningsOf(path: string, shown: ShownCfg): string[] {
-  return shown.problems
+  const mode = shown.keys['tsc_mode'];
+  // tools/xl/xl_parse.c says of a legal value what it has read.
+  const read = typeof mode === 'string' ? [`got a tsc mode string: "${mode}"`] : [];
+  const dropped = shown.problems
     .filter(({ effect }) => effect === 'dropped')
     .flatMap(({ key, line, reason }) => {
       if (/^"(.*)" is no vif setting/.test(reason)) return [`unrecognized argument \`${/^"(.*)" is no vif/.exec(reason)?.[1] ?? ''}'`];
@@ -39,9 +42,10 @@ function warningsOf(path: string, shown: ShownCfg): string[] {
         return [`${path}:${String(line)}: warning: parameter \`${key}' is a list but should be a single value`];
       return /xl goes on without any/.test(reason) ? [`${path}:${String(line)}: warning: parameter \`${key}' is not a valid number`] : [];
     });
+  return [...read, ...dropped];
 }
 
-function read(path: string, shown: ShownCfg, bridge: string): FakeCfg {
+function asRead(path: string, shown: ShownCfg, bridge: string): FakeCfg {
   const text = (key: string, otherwise: string): string =>
     typeof shown.keys[key] === 'string' || typeof shown.keys[key] === 'number' ? String(shown.keys[key]) : otherwise;
   const number = (key: string): number | undefined => (typeof shown.keys[key] === 'number' ? shown.keys[key] : undefined);
@@ -79,7 +83,7 @@ export function readCfg(machine: Machine, path: string): FakeCfg | ToolOutput {
     const shown = showCfg(parseCfg(Buffer.from(text, 'latin1')));
     const refused = shown.problems.find(({ effect }) => effect === 'refused');
     if (refused !== undefined) return failed(1, parsing, refused.reason);
-    const cfg = read(path, shown, machine.options.network.bridge);
+    const cfg = asRead(path, shown, machine.options.network.bridge);
     if (cfg.name === '') return failed(1, parsing, 'Domain name must be specified.');
     return cfg.kernel === '' ? failed(1, parsing, 'Neither kernel nor bootloader specified') : cfg;
   } catch (error) {

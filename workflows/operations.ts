@@ -198,8 +198,8 @@ async function changeAtRest(
   );
   await operation.step(
     'cfg',
-    () => host.fixCfg({ spec: to, disks: 'lvm', onCrash: onCrashOf(to) }),
-    () => undo.fixCfg({ spec: from, disks: 'lvm', onCrash: onCrashOf(from) }),
+    () => host.fixCfg({ spec: to, disks: 'lvm', onCrash: onCrashOf(to), from }),
+    () => undo.fixCfg({ spec: from, disks: 'lvm', onCrash: onCrashOf(from), undoOf: to }),
   );
   if (staysOff)
     await operation.step(

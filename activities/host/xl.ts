@@ -21,7 +21,7 @@ export interface XlInfo {
 export interface DryRun {
   /** The configuration as libxl prints it. */
   readonly config: unknown;
-  /** What xl said on standard error beside the line it always says; each means that a setting was dropped or misread. */
+  /** What xl said on standard error beside the line it always says: that a setting was dropped or misread, or how it has read one. */
   readonly warnings: readonly string[];
 }
 
@@ -94,11 +94,25 @@ export async function hostInfo(host: Host): Promise<XlInfo> {
   return parseXlInfo((await host.run('xl', ['info'])).stdout);
 }
 
+function saidIn(stderr: string): string[] {
+  return stderr.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('Parsing config from '));
+}
+
+/** What xl says on standard error of a cfg file that it reads without acting, one that it refuses included. */
+export async function saidOf(host: Host, cfgPath: string): Promise<string[]> {
+  try {
+    return saidIn((await host.run('xl', ['-N', 'create', checkedPath('cfg', cfgPath)], { label: 'xl dry run' })).stderr);
+  } catch (error) {
+    // Of a file that it refuses it says what it came to until then.
+    if (error instanceof ToolError && error.code !== undefined) return saidIn(error.stderr);
+    throw error;
+  }
+}
+
 /** Lets xl read a cfg file without making a domain. Its exit code proves little: read `warnings`, and compare `config` with what was meant. */
 export async function dryRun(host: Host, cfgPath: string): Promise<DryRun> {
   const result = await host.run('xl', ['-N', 'create', checkedPath('cfg', cfgPath)], { label: 'xl dry run' });
-  const isWarning = (line: string): boolean => line.trim() !== '' && !line.startsWith('Parsing config from ');
-  const warnings = result.stderr.split('\n').filter(isWarning);
+  const warnings = saidIn(result.stderr);
   const start = result.stdout.indexOf('{');
   try {
     return { config: JSON.parse(result.stdout.slice(start)) as unknown, warnings };

@@ -1,12 +1,12 @@
 /** cfg-fix: the guest's cfg as ordered, the operator's own lines kept, checked by xl itself (rows 6 and 7 of the how-to). */
-import { createHash } from 'node:crypto';
 import { applyChange, parseCfg, type CfgChange } from '../../xlcfg/index.ts';
 import type { CfgResult, GuestNetwork, GuestSpec } from '../../contract/types.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { MiB } from '../../contract/sizes.ts';
 import { devicePath } from '../host/lvm.ts';
-import { dryRun } from '../host/xl.ts';
-import { compareWithPlan } from '../cfg-gate.ts';
+import { dryRun, saidOf } from '../host/xl.ts';
+import { compareWithPlan, newlySaid } from '../cfg-gate.ts';
+import { formerCfg, keepFormerCfg, sha256Of, type CfgChangeOf } from '../former-cfg.ts';
 import { guestPaths, guestVolumes, type GuestPaths } from '../guest-paths.ts';
 import { removeParts } from '../half-made.ts';
 import { cfgHeader, cfgOwner, mustOwn } from '../marks.ts';
@@ -20,6 +20,10 @@ export interface FixCfgInput {
   readonly disks: DiskKind;
   /** `destroy` until the guest has answered once: with `restart`, one that panics at boot would loop for ever. */
   readonly onCrash: 'destroy' | 'restart';
+  /** What the guest is changed from: the bytes of its cfg are kept, so that an undo can put them back. */
+  readonly from?: GuestSpec;
+  /** Set in an undo: what the guest was being changed to. */
+  readonly undoOf?: GuestSpec;
 }
 
 /** Devices as xen-create-image names them: the root file system is the second. */
@@ -75,14 +79,22 @@ export function addressesOf({ ip, ipv6 }: GuestNetwork): string {
   return ipv6 === undefined ? ip : `${ip} ${ipv6.address}`;
 }
 
-/** Edits the cfg, has xl read the candidate without acting, and only then puts it in place, whole. */
+/**
+ * Edits the cfg, has xl read the candidate without acting, and only then puts it in place, whole. With `from`, the former bytes are kept.
+ *
+ * @throws GuestflowError NotOurs when the cfg is not this order's; ToolFailed when xl does not read the candidate as it was meant
+ */
 export async function fixCfg(env: StepEnv, input: FixCfgInput): Promise<CfgResult> {
-  const { host } = env;
-  const { spec } = input;
+  const { files } = env.host;
+  const { spec, from, undoOf } = input;
   const paths = guestPaths(env.settings, spec.name);
-  const existing = await host.files.read(paths.cfg);
+  const existing = await files.read(paths.cfg);
   if (existing !== undefined) mustOwn(cfgOwner(existing), spec, paths.cfg);
-  const base = existing ?? (await host.files.read(paths.madeCfg));
+  for (const path of [paths.candidateCfg, paths.cfg]) await removeParts(files, path);
+  if (undoOf !== undefined) return putBack(env, input, { from: spec, to: undoOf }, existing);
+
+  const made = existing === undefined ? paths.madeCfg : paths.cfg;
+  const base = existing ?? (await files.read(made));
   if (base === undefined)
     throw new GuestflowError(
       'ToolFailed',
@@ -90,26 +102,68 @@ export async function fixCfg(env: StepEnv, input: FixCfgInput): Promise<CfgResul
       {},
       false,
     );
-
-  const edited = applyChange(parseCfg(base), changeFor(env, input, paths));
-  const bytes =
-    existing === undefined
-      ? Buffer.concat([Buffer.from(`${cfgHeader({ guest: spec.name, order: spec.order })}\n`), edited.bytes])
-      : Buffer.from(edited.bytes);
-  for (const path of [paths.candidateCfg, paths.cfg]) await removeParts(host.files, path);
-  await host.files.writeAtomic(paths.candidateCfg, bytes);
-  const { config, warnings } = await dryRun(host, paths.candidateCfg);
-  const disagreements = [...warnings, ...compareWithPlan(config, input, env.settings)];
-  if (disagreements.length > 0) {
-    throw new GuestflowError(
-      'ToolFailed',
-      `xl does not read the cfg of ${spec.name} as it was meant: ${disagreements.join('; ')}. The file was not put in place; the candidate is ${paths.candidateCfg}.`,
-      { field: 'cfg' },
-      false,
-    );
+  const { bytes, changed } = candidateOf(env, input, base, existing === undefined);
+  await files.writeAtomic(paths.candidateCfg, bytes);
+  await mustBeReadAsMeant(env, input, made);
+  if (existing?.equals(bytes) !== true) {
+    if (from !== undefined && existing !== undefined)
+      await keepFormerCfg(env, { from, to: spec }, { bytes: existing, writtenSha256: sha256Of(bytes) });
+    await files.writeAtomic(paths.cfg, bytes, 0o600);
   }
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  if (existing?.equals(bytes) !== true) await host.files.writeAtomic(paths.cfg, bytes, 0o600);
-  await host.files.remove(paths.candidateCfg);
-  return { path: paths.cfg, changed: edited.changed, sha256 };
+  await files.remove(paths.candidateCfg);
+  return { path: paths.cfg, changed, sha256: sha256Of(bytes) };
+}
+
+/**
+ * The undo of a change, which passes no gate: what was there before is put back, byte for byte. Where somebody has edited the file since, the
+ * change alone is taken back; what can no longer be edited is kept as the candidate, beside the former file.
+ */
+async function putBack(env: StepEnv, input: FixCfgInput, change: CfgChangeOf, existing: Buffer | undefined): Promise<CfgResult> {
+  const { host, settings, log } = env;
+  const paths = guestPaths(settings, input.spec.name);
+  const former = await formerCfg(env, change);
+  if (former === undefined) return { path: paths.cfg, changed: [], sha256: existing === undefined ? '' : sha256Of(existing) };
+  let result: { bytes: Buffer; changed: readonly string[] } = { bytes: former.bytes, changed: [] };
+  if (existing !== undefined && !existing.equals(former.bytes) && sha256Of(existing) !== former.writtenSha256) {
+    try {
+      result = candidateOf(env, input, existing, false);
+    } catch (error) {
+      await host.files.writeAtomic(paths.candidateCfg, existing);
+      log.warn(
+        { cfg: paths.cfg, kept: paths.candidateCfg },
+        `edited meanwhile and put back: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+  if (existing?.equals(result.bytes) !== true) await host.files.writeAtomic(paths.cfg, result.bytes, 0o600);
+  await host.files.remove(paths.formerCfg);
+  return { path: paths.cfg, changed: result.changed, sha256: sha256Of(result.bytes) };
+}
+
+/** What a change makes of a cfg: its settings as ordered, and all else as it was. */
+function candidateOf(env: StepEnv, input: FixCfgInput, base: Buffer, isNew: boolean): { bytes: Buffer; changed: readonly string[] } {
+  const { name, order } = input.spec;
+  const { bytes, changed } = applyChange(parseCfg(base), changeFor(env, input, guestPaths(env.settings, name)));
+  const header = isNew ? [Buffer.from(`${cfgHeader({ guest: name, order })}\n`)] : [];
+  return { bytes: Buffer.concat([...header, bytes]), changed };
+}
+
+/**
+ * The gate: xl's reading of the candidate is the one that was ordered, and xl says nothing of it that it does not say of the file it was made
+ * from as well. Of some legal values xl says what it has read (`got a tsc mode string: "native"`).
+ */
+async function mustBeReadAsMeant(env: StepEnv, input: FixCfgInput, madeFrom: string): Promise<void> {
+  const { name } = input.spec;
+  const { candidateCfg } = guestPaths(env.settings, name);
+  const { config, warnings } = await dryRun(env.host, candidateCfg);
+  const before = warnings.length === 0 ? [] : await saidOf(env.host, madeFrom);
+  const complaints = newlySaid({ lines: warnings, path: candidateCfg }, { lines: before, path: madeFrom });
+  const disagreements = [...complaints, ...compareWithPlan(config, input, env.settings)];
+  if (disagreements.length === 0) return;
+  throw new GuestflowError(
+    'ToolFailed',
+    `xl does not read the cfg of ${name} as it was meant: ${disagreements.join('; ')}. The file was not put in place; the candidate is ${candidateCfg}.`,
+    { field: 'cfg' },
+    false,
+  );
 }

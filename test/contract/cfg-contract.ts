@@ -56,6 +56,10 @@ export function describeCfgContract(context: () => ContractContext): void {
       expect(built).toMatchObject({ max_vcpus: 1, target_memkb: 256 * 1024, kernel: '/boot/vmlinuz', ramdisk: '/boot/initrd.img' });
     });
 
+    test('of a time stamp counter that is named by a word, it is said how it was read', async () => {
+      expect((await read({ tsc_mode: '"native"' })).warnings).toBe('got a tsc mode string: "native"');
+    });
+
     test('room to grow is read beside what the guest starts with', async () => {
       const { built, warnings } = await read({ maxmem: '1024', vcpus: '2', maxvcpus: '4' });
       expect(warnings).toBe('');
