@@ -11,7 +11,7 @@ import type { StepEnv } from '../step.ts';
 import { halfGolden } from './create-image.ts';
 import { holdings } from './holdings.ts';
 import { listBackups } from './nightly-backup.ts';
-import { usedAddresses } from './plan-guest.ts';
+import { usedAddresses } from './used-addresses.ts';
 
 /** What this dom0 has. */
 export async function dom0Facts(env: StepEnv, version: string): Promise<Dom0Facts> {

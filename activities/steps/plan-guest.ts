@@ -1,13 +1,11 @@
 /** plan: the order checked against this dom0, and everything decided that it left open. Nothing is made yet. */
 import { createHash } from 'node:crypto';
-import { isIPv6 } from 'node:net';
 import type { GuestNetwork, GuestOrder, GuestSpec, Reservation } from '../../contract/types.ts';
 import { distributionOf } from '../../contract/distributions.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { amountsOf, xenMemoryOf } from '../../contract/overhead.ts';
 import { whyNotVcpusOn } from '../../contract/shortage.ts';
 import { formatSize, GiB, MiB } from '../../contract/sizes.ts';
-import { parseCfg, showCfg } from '../../xlcfg/index.ts';
 import { archiveOf } from '../host/apt-sources.ts';
 import { freeLoopDevices } from '../host/loop.ts';
 import { listVolumes, volumeGroup } from '../host/lvm.ts';
@@ -20,6 +18,7 @@ import { cfgOwner, isOwner, MARKER_FILE, markerOwner, mustOwn, volumeOwner } fro
 import type { StepEnv } from '../step.ts';
 import { ensureGuestState, goldenRecord, mirrorFor } from './create-image.ts';
 import { preflight } from './preflight.ts';
+import { isAmong, usedAddresses } from './used-addresses.ts';
 
 /** Xen's own part of the MAC space (OUI 00:16:3E); the rest is a hash of dom0 and guest, so that an order twice gives one address. */
 export function macOf(dom0: string, name: string): string {
@@ -31,31 +30,6 @@ export function macOf(dom0: string, name: string): string {
     '3E',
     ...[(digest[0] ?? 0) & 0x7f, digest[1] ?? 0, digest[2] ?? 0].map((byte) => byte.toString(16).padStart(2, '0').toUpperCase()),
   ].join(':');
-}
-
-/** What another cfg on this dom0 uses. */
-export interface UsedAddress {
-  readonly guest: string;
-  readonly cfg: string;
-  readonly ips: readonly string[];
-  readonly mac: string | undefined;
-}
-
-/** Addresses in all cfg files of this dom0, ours or made by hand. A file that cannot be read as a cfg uses none that we can know. */
-export async function usedAddresses(env: StepEnv): Promise<UsedAddress[]> {
-  const used: UsedAddress[] = [];
-  for (const name of (await env.host.files.list('/etc/xen')).filter((file) => file.endsWith('.cfg')).sort()) {
-    const cfg = `/etc/xen/${name}`;
-    const bytes = await env.host.files.read(cfg);
-    if (bytes === undefined) continue;
-    try {
-      for (const vif of showCfg(parseCfg(bytes)).vifs)
-        used.push({ guest: name.slice(0, -4), cfg, ips: vif.ip, mac: vif.mac?.toUpperCase() });
-    } catch (error) {
-      env.log.warn({ cfg }, `skipped, it cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-  return used;
 }
 
 async function mustBeReady(env: StepEnv): Promise<void> {
@@ -172,16 +146,11 @@ async function mustFit(env: StepEnv, order: GuestOrder): Promise<void> {
     });
 }
 
-/** IPv6 addresses can be written in many ways; this is one. */
-function canonical(address: string): string {
-  return isIPv6(address) ? new URL(`http://[${address}]`).hostname : address;
-}
-
 async function mustBeUnused(env: StepEnv, order: GuestOrder, { ip, ipv6, mac, bridge }: GuestNetwork): Promise<void> {
   for (const other of (await usedAddresses(env)).filter(({ guest }) => guest !== order.name)) {
-    if (other.ips.includes(ip))
+    if (isAmong(other.ips, ip))
       throw new GuestflowError('InvalidInput', `ip ${ip} is taken: ${other.cfg} has it`, { field: 'ip', value: ip });
-    if (ipv6 !== undefined && other.ips.some((used) => canonical(used) === canonical(ipv6.address)))
+    if (ipv6 !== undefined && isAmong(other.ips, ipv6.address))
       throw new GuestflowError('InvalidInput', `ip ${ip} cannot be used: ${other.cfg} has ${ipv6.address}, its IPv6 address`, {
         field: 'ip',
         value: ip,

@@ -1,7 +1,9 @@
 /** A guest's addresses on its dom0: what is taken is refused before anything is made, and IPv6 is in the cfg beside IPv4. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { fixCfg } from '../../../activities/steps/cfg-fix.ts';
-import { planGuest, usedAddresses } from '../../../activities/steps/plan-guest.ts';
+import { planGuest } from '../../../activities/steps/plan-guest.ts';
+import { addressesIn, usedAddresses } from '../../../activities/steps/used-addresses.ts';
+import { parseCidr } from '../../../contract/ipv4.ts';
 import { cfgHeader } from '../../../activities/marks.ts';
 import type { GuestOrder, Reservation } from '../../../contract/types.ts';
 import type { FakeDom0, FakeHost } from '../../../fake/index.ts';
@@ -78,6 +80,55 @@ describe('an address', () => {
     await at.files.makeDirectory('/var/lib/guestflow/guests/guest1');
     await at.files.writeAtomic('/etc/xen/guest1.cfg', cfg.join('\n'));
     await fixCfg(stepEnv(at), { spec: planned, disks: 'image', onCrash: 'destroy' });
-    expect(await usedAddresses(stepEnv(at))).toMatchObject([{ guest: 'guest1', ips: ['10.0.0.5', IPV6.address] }]);
+    expect(await usedAddresses(stepEnv(at))).toMatchObject([{ guest: 'guest1', ips: ['10.0.0.5', '2001:db8::10:0:0:5'] }]);
   });
+
+  it.each([
+    ['a block, by its first', '10.32.0.136/29', 8, ['10.32.0.136', '10.32.0.138', '10.32.0.143']],
+    ['a block, by another of it', '10.32.0.138/29', 8, ['10.32.0.136', '10.32.0.143']],
+    ['a single one with the prefix length of one', '10.32.0.200/32', 1, ['10.32.0.200']],
+    ['the network, by its prefix length', '10.32.0.9/24', 1, ['10.32.0.9']],
+    ['a block routed to the guest from elsewhere', '192.0.2.64/27', 32, ['192.0.2.64', '192.0.2.95']],
+    ['more than can be counted', '172.16.0.1/12', 1, ['172.16.0.1']],
+    ['no prefix length', '10.32.0.9/x', 1, ['10.32.0.9']],
+    ['no address', 'dhcp', 0, []],
+    ['IPv6 with its network', '2001:DB8:0::9/64', 1, ['2001:db8::9']],
+    ['a block of IPv6', '2001:DB8:0::/112', 1, ['2001:db8::/112']],
+  ])('written as %s takes what the hotplug script lets through', (_what, word, count, some) => {
+    const taken = addressesIn(word, parseCidr('10.32.0.0/24'));
+    expect(taken).toHaveLength(count);
+    expect(taken).toEqual(expect.arrayContaining(some));
+  });
+
+  it.each([
+    ['10.0.0.138', 'of a block in a cfg'],
+    ['10.0.0.200', 'of the second vif of a cfg'],
+    ['10.0.0.201', 'beside another of one vif'],
+  ])('%s is taken, %s', async (ip) => {
+    const at = await host();
+    await byHand(at, 'mac=00:16:3e:00:00:09,ip=10.0.0.136/29", "ip=10.0.0.200/32 10.0.0.201,bridge=xenbr0');
+    await expect(plan(at, { ip })).rejects.toThrow(`ip ${ip} is taken: /etc/xen/byhand.cfg has it`);
+  });
+
+  it.each([
+    ['/etc/xen/old-guest', undefined],
+    ['/etc/xen/guest1', undefined],
+    ['/srv/guests/old.conf', '/etc/xen/auto/old'],
+  ])('in a cfg called %s is taken', async (path, link) => {
+    const at = await host();
+    await at.files.makeDirectory(path.replace(/\/[^/]*$/, ''));
+    await at.files.writeAtomic(path, 'name = "old"\nkernel = "/boot/k"\nvif = [ "ip=10.0.0.5" ]\n');
+    if (link !== undefined) await at.files.symlink(path, link);
+    await expect(plan(at)).rejects.toThrow(`ip 10.0.0.5 is taken: ${path} has it`);
+  });
+
+  it.each(['/etc/xen/xl.conf', '/etc/xen/byhand.cfg~', '/etc/xen/byhand.cfg.dpkg-old', '/etc/xen/notes'])(
+    'in %s is free: that is no cfg of a guest',
+    async (path) => {
+      const at = await host();
+      const text = path.endsWith('notes') ? 'vif = [ "ip=10.0.0.5" ]\n' : 'name = "old"\nvif = [ "ip=10.0.0.5" ]\n';
+      await at.files.writeAtomic(path, text);
+      await expect(plan(at)).resolves.toMatchObject({ network: { ip: '10.0.0.5' } });
+    },
+  );
 });
