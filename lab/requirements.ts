@@ -58,10 +58,7 @@ async function diskProblems(cache: string, home: string, isBuilt: boolean): Prom
 }
 
 /** What keeps this machine from running a lab of that kind (default: the usual one), and whether its base is built already. Changes nothing. */
-export async function labRequirements(
-  place: LabPlace,
-  kind = labKind(),
-): Promise<{ ok: boolean; problems: Problem[]; isBuilt: boolean }> {
+export async function labRequirements(place: LabPlace, kind = labKind()): Promise<{ ok: boolean; problems: Problem[]; isBuilt: boolean }> {
   const layout = layoutOf(place);
   const problems: Problem[] = [];
   if (process.getuid?.() !== 0)

@@ -14,7 +14,14 @@ export interface StripeEventInput {
 
 let counter = 0;
 
-export function stripeEvent({ id, type, object, after = 0, version = '2026-10-28.endive', previous }: StripeEventInput): Record<string, unknown> {
+export function stripeEvent({
+  id,
+  type,
+  object,
+  after = 0,
+  version = '2026-10-28.endive',
+  previous,
+}: StripeEventInput): Record<string, unknown> {
   counter += 1;
   return {
     id: id ?? `evt_${counter}`,
