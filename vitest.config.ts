@@ -44,6 +44,18 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      // Hundreds of guests at once, with figures that must hold: alone, and last.
+      {
+        test: {
+          ...shared,
+          name: 'scale',
+          include: ['test/scale/**/*.test.ts'],
+          retry: 1,
+          globalSetup: ['test/global-setup.ts'],
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+        },
+      },
       // A bare Debian that becomes a dom0, in a machine of its own.
       {
         test: {
@@ -52,7 +64,7 @@ export default defineConfig({
           include: ['test/bare/**/*.test.ts'],
           fileParallelism: false,
           bail: 1,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
       // A life of a guest under emulation, in one lab.

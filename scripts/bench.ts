@@ -18,8 +18,8 @@ import type { Summary } from '../cli/up/summary.ts';
 import { rage } from '../test/storm/rage.ts';
 import { createWorld } from '../test/storm/world.ts';
 import { startServer } from '../test/workflow/temporal.ts';
-import { theAudit } from '../test/workflow/the-audit.ts';
-import { theNight } from '../test/workflow/the-night.ts';
+import { theAudit } from '../test/scale/the-audit.ts';
+import { theNight } from '../test/scale/the-night.ts';
 import { benchCommandLine } from './bench-command-line.ts';
 
 const GUESTFLOW = fileURLToPath(new URL('../bin/guestflow.mjs', import.meta.url));

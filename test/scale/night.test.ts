@@ -1,7 +1,7 @@
 /** A night of hundreds of guests: nobody is forgotten, and the day's orders do not wait for it. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startServer } from './temporal.ts';
+import { startServer } from '../workflow/temporal.ts';
 import { theNight } from './the-night.ts';
 
 const PATIENCE_MS = 300_000;

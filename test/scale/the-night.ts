@@ -3,8 +3,8 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { CONTROL_QUEUE, guestWorkflowId, operationWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import { BACKUP_PRIORITY } from '../../contract/nights.ts';
 import type { GuestOrder, GuestStatus } from '../../contract/types.ts';
-import { each, firstStepAfterMs, giveOrder, ordersFor, serve, startRunning } from './many-guests.ts';
-import { order, until } from './scripted.ts';
+import { each, firstStepAfterMs, giveOrder, ordersFor, serve, startRunning } from '../workflow/many-guests.ts';
+import { order, until } from '../workflow/scripted.ts';
 
 /** What came of it. */
 export interface NightFigures {

@@ -1,7 +1,7 @@
 /** An audit of a dom0 that has a thousand guests. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startServer } from './temporal.ts';
+import { startServer } from '../workflow/temporal.ts';
 import { theAudit } from './the-audit.ts';
 
 const PATIENCE_MS = 300_000;

@@ -4,8 +4,8 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { LedgerAudit } from '../../contract/capacity-types.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
 import type { Dom0State } from '../../contract/types.ts';
-import { firstStepAfterMs, giveOrder, ordersFor, roomyFacts, serve, startRunning } from './many-guests.ts';
-import { order, until } from './scripted.ts';
+import { firstStepAfterMs, giveOrder, ordersFor, roomyFacts, serve, startRunning } from '../workflow/many-guests.ts';
+import { order, until } from '../workflow/scripted.ts';
 
 /** What came of it. */
 export interface AuditFigures {
