@@ -227,6 +227,8 @@ export interface ErrorSummary {
 /** All that is known of a guest. */
 export interface GuestStatus {
   readonly name: string;
+  /** Host name in the guest, where its order gave one. Default: the name. */
+  readonly hostname?: string;
   readonly order: string;
   readonly dom0: string;
   readonly plan: string;

@@ -60,12 +60,13 @@ const time = z.string().meta({ format: 'date-time' });
 
 export const guestSchema = z.object({
   name: z.string(),
+  /** Known from the order on. */
+  hostname: z.string().meta({ description: 'Host name in the guest.' }),
   order: z.string(),
   plan: z.string(),
   dom0: z.string(),
   phase: z.string(),
   orderedAt: time,
-  hostname: z.string().optional(),
   customer: z.string().optional(),
   ip: z.string().optional(),
   memoryBytes: z.number().optional(),

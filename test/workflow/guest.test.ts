@@ -114,8 +114,10 @@ describe('guest', () => {
     };
     const nextAddress = (): Promise<unknown> => Promise.resolve({ ...NETWORK, ip: '192.0.2.11' });
     await withWorkers(environment, scripted(calls, { planGuest, nextAddress }), async () => {
-      const document = order();
+      const document = order({ hostname: 'shop.example.org' });
       await place(document);
+      // Before anything of it is planned.
+      expect(await statusOf(document)).toMatchObject({ hostname: 'shop.example.org' });
       const status = await until(
         () => statusOf(document),
         ({ phase }) => phase === 'running',

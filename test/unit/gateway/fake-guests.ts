@@ -36,6 +36,7 @@ export function fakeGuests(): FakeGuests {
       const spec = { ...order, passwordHash: HASH, dom0: 'xen1', network: { ip: '192.0.2.10' } } as unknown as GuestSpec;
       const status: GuestStatus = {
         name,
+        ...(order.hostname === undefined ? {} : { hostname: order.hostname }),
         order: order.order,
         plan: order.plan,
         dom0: 'xen1',

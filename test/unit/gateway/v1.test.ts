@@ -50,6 +50,7 @@ describe('POST /v1/guests', () => {
     expect(response.status).toBe(202);
     const taken = takenOrderSchema.parse(await response.json());
     expect(taken).toEqual({ guest: guestNameOfOrder('A-1'), order: 'A-1', dom0: 'xen1' });
+    expect(await (await ask('GET', `/v1/guests/${taken.guest}`)).json()).toMatchObject({ hostname: 'shop.example.org' });
     expect(response.headers.get('location')).toBe(`/v1/guests/${taken.guest}`);
     expect(guests.orders[0]).toMatchObject({ memoryBytes: 2 ** 30, hostname: 'shop.example.org', customer: '7' });
   });

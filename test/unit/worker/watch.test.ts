@@ -195,7 +195,7 @@ describe('what takes memory and disk on a dom0', () => {
       { ...domain, name: '../x', id: 2 },
     ]);
     expect(found).toEqual([
-      { what: 'guest web1', guest: 'web1', order: 'o1', memoryBytes: 2 ** 28, vcpus: 2, diskBytes: 0 },
+      { what: 'guest web1', guest: 'web1', order: 'o1', memoryBytes: 2 ** 28, overheadBytes: 2 ** 21, vcpus: 2, diskBytes: 0 },
       { what: 'domain ../x', memoryBytes: 2 ** 28, vcpus: 2, diskBytes: 0 },
     ]);
   });
