@@ -55,6 +55,8 @@ export interface Conditions {
   snapshotsOverflow: boolean;
   /** No mirror answers. */
   noMirror: boolean;
+  /** The router answers ARP for every address. */
+  proxyArp: boolean;
   /** Tools that are not installed. */
   missingTools: Set<string>;
 }
@@ -98,6 +100,7 @@ export function noConditions(): Conditions {
     guestsDoNotFollow: false,
     snapshotsOverflow: false,
     noMirror: false,
+    proxyArp: false,
     missingTools: new Set(),
   };
 }

@@ -4,12 +4,23 @@ import { GUEST_SCRIPTS } from './guest-scripts.ts';
 import type { Machine } from './machine.ts';
 import { DONE, failed, matchArgs, type Invocation, type ToolOutput, type ToolTable } from './tool.ts';
 
+const ROUTER_MAC = '02:00:00:00:00:01';
+
+/** In the mode of duplicate address detection, as the real one says it. */
 function arping({ machine, args }: Invocation): ToolOutput | undefined {
-  const found = matchArgs(args, '-q -c 2 -w 3 -I <bridge> <ip>');
+  const found = matchArgs(args, '-D -c 2 -w 3 -I <bridge> <ip>');
   if (found === undefined) return undefined;
   const { network } = machine.options;
   if (found['bridge'] !== network.bridge) return failed(2, `arping: Device ${found['bridge'] ?? ''} not available.`);
-  return found['ip'] === network.gateway || answeringGuest(machine, found['ip'] ?? '') !== undefined ? DONE : { code: 1 };
+  const ip = found['ip'] ?? '';
+  const guest = answeringGuest(machine, ip);
+  const isRouter = ip === network.gateway || (guest === undefined && machine.conditions.proxyArp);
+  if (guest === undefined && !isRouter) return { code: 0, stdout: `ARPING ${ip} from 0.0.0.0 ${network.bridge}\nReceived 0 response(s)\n` };
+  const mac = isRouter ? ROUTER_MAC : '00:16:3E:00:00:01';
+  return {
+    code: 1,
+    stdout: `ARPING ${ip} from 0.0.0.0 ${network.bridge}\nUnicast reply from ${ip} [${mac}]  0.670ms\nReceived 1 response(s)\n`,
+  };
 }
 
 const APT_HELPER = '-o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o Acquire::Retries=1 download-file <url> <target>';

@@ -26,6 +26,8 @@ const TEST_PACKAGES = [
   ...['xen-tools', 'e2fsprogs', 'dump', 'zstd', 'qemu-utils', 'util-linux', 'openssh-client', 'mmdebstrap', 'netplan.io'],
   // libxlutil, which the editor of cfg files is held against, and what compiles a program that calls it.
   ...['libxen-dev', 'gcc', 'libc6-dev'],
+  // Name spaces with bridges, and who answers there.
+  ...['iproute2', 'iputils-arping', 'procps'],
 ];
 
 /** Of `npm test`: all but the lab, which needs QEMU and half an hour. */

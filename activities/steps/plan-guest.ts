@@ -10,10 +10,11 @@ import { archiveOf } from '../host/apt-sources.ts';
 import { freeLoopDevices } from '../host/loop.ts';
 import { listVolumes, volumeGroup } from '../host/lvm.ts';
 import { mustAnswer, mustBeElsewhere } from '../host/mirror-probe.ts';
-import { addressAnswers } from '../host/net.ts';
+import { whoAnswers } from '../host/net.ts';
 import { requireRole, ROLE_DIRECTORY } from '../host/xen-tools.ts';
 import { findDomain, hostInfo } from '../host/xl.ts';
 import { guestPaths, guestVolumes } from '../guest-paths.ts';
+import { removeMarkedDirectory } from '../half-made.ts';
 import { cfgOwner, isOwner, MARKER_FILE, markerOwner, mustOwn, volumeOwner } from '../marks.ts';
 import type { StepEnv } from '../step.ts';
 import { ensureGuestState, goldenRecord, mirrorFor } from './create-image.ts';
@@ -96,7 +97,7 @@ async function mustBeFetchable(env: StepEnv, order: GuestOrder): Promise<void> {
   try {
     await mustAnswer(host, { uri, dist: order.dist, directory: paths.state, signal });
   } finally {
-    if (isNew) await host.files.removeTree(paths.state);
+    if (isNew) await removeMarkedDirectory(host.files, paths.state, order);
   }
 }
 
@@ -146,7 +147,7 @@ async function mustFit(env: StepEnv, order: GuestOrder): Promise<void> {
     });
 }
 
-async function mustBeUnused(env: StepEnv, order: GuestOrder, { ip, ipv6, mac, bridge }: GuestNetwork): Promise<void> {
+async function mustBeUnused(env: StepEnv, order: GuestOrder, { ip, ipv6, mac, bridge, gateway }: GuestNetwork): Promise<void> {
   for (const other of (await usedAddresses(env)).filter(({ guest }) => guest !== order.name)) {
     if (isAmong(other.ips, ip))
       throw new GuestflowError('InvalidInput', `ip ${ip} is taken: ${other.cfg} has it`, { field: 'ip', value: ip });
@@ -159,9 +160,15 @@ async function mustBeUnused(env: StepEnv, order: GuestOrder, { ip, ipv6, mac, br
       throw new GuestflowError('InvalidInput', `mac ${mac} is taken: ${other.cfg} has it`, { field: 'mac', value: mac });
   }
   const isOwnGuest = (await findDomain(env.host, order.name)) !== undefined;
-  if (!isOwnGuest && (await addressAnswers(env.host, { ip, bridge, signal: env.signal }))) {
-    throw new GuestflowError('InvalidInput', `ip ${ip} is taken: something on ${bridge} answers at it`, { field: 'ip', value: ip });
-  }
+  if (isOwnGuest) return;
+  const answer = await whoAnswers(env.host, { ip, bridge, signal: env.signal }, gateway);
+  if (answer === 'router')
+    env.log.warn(
+      { bridge, gateway },
+      'the gateway answers for every address of its network (proxy ARP): who has an address cannot be seen there',
+    );
+  else if (answer !== 'nobody')
+    throw new GuestflowError('InvalidInput', `ip ${ip} is taken: ${answer.mac} on ${bridge} answers at it`, { field: 'ip', value: ip });
 }
 
 /** Checks the order against this dom0 and returns it with everything decided. */

@@ -1,6 +1,6 @@
 /** xl without a guest: lists, facts, and what it says of domains that are not there. */
 import { describe, expect, test } from 'vitest';
-import { addressAnswers, hasBridge } from '../../activities/host/net.ts';
+import { hasBridge, whoAnswers } from '../../activities/host/net.ts';
 import {
   awaitGone,
   consoleTail,
@@ -78,7 +78,7 @@ export function describeXlContract(context: () => ContractContext): void {
     test('a bridge that is not there is none, and asking for an address on it fails', async () => {
       const { host } = context();
       expect(await hasBridge(host, 'nosuchbr0')).toBe(false);
-      expect((await toolErrorOf(addressAnswers(host, { ip: '192.0.2.1', bridge: 'nosuchbr0' }))).code).toBe(2);
+      expect((await toolErrorOf(whoAnswers(host, { ip: '192.0.2.1', bridge: 'nosuchbr0' }, '192.0.2.254'))).code).toBe(2);
     });
   });
 }

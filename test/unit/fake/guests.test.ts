@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { guestRun, hostKeyAnswers, knownHostsLine, makeKey } from '../../../activities/host/guest-ssh.ts';
 import { createVolume, listVolumes, removeVolume } from '../../../activities/host/lvm.ts';
-import { addressAnswers } from '../../../activities/host/net.ts';
+import { whoAnswers } from '../../../activities/host/net.ts';
 import {
   awaitGone,
   consoleTail,
@@ -82,7 +82,7 @@ describe('a guest', () => {
     await createDomain(host, path);
     expect((await hello('g', '10.0.0.9')).stdout).toMatch(new RegExp(`^${KERNEL}\n/dev/xvda2\n`));
     expect(await hostKeyAnswers(host, '10.0.0.9', HOST_KEY)).toBe(true);
-    expect(await addressAnswers(host, { ip: '10.0.0.9', bridge: 'xenbr0' })).toBe(true);
+    expect(await whoAnswers(host, { ip: '10.0.0.9', bridge: 'xenbr0' }, '10.0.0.1')).toMatchObject({ mac: expect.any(String) as string });
     expect((await hostInfo(host)).freeMemoryMiB).toBe(before - 512);
     expect(dom0.snapshot().loops).toEqual([{ name: '/dev/loop0', file: '/home/xen/g.img' }]);
     await destroyDomain(host, (await findDomain(host, 'g'))?.id ?? 0);

@@ -38,9 +38,16 @@ describe('an address', () => {
     await expect(plan(at, { ip: '10.0.0.1' })).rejects.toMatchObject({
       type: 'InvalidInput',
       details: { field: 'ip', value: '10.0.0.1' },
-      message: 'ip 10.0.0.1 is taken: something on xenbr0 answers at it',
+      message: 'ip 10.0.0.1 is taken: 02:00:00:00:00:01 on xenbr0 answers at it',
     });
     expect(JSON.stringify(dom0.snapshot())).toBe(before);
+  });
+
+  it('is free although the router answers for every address, as it does with proxy ARP', async () => {
+    const at = await host();
+    dom0.faults.proxyArp = true;
+    expect((await plan(at)).network.ip).toBe('10.0.0.5');
+    await expect(plan(at, { ip: '10.0.0.1' })).rejects.toMatchObject({ details: { field: 'ip' } });
   });
 
   it('is not used unprobed: a dom0 without arping is not ready, and says what to install', async () => {

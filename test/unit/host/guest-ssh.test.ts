@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { guestRun, hostKeyAnswers, knownHostsLine, makeKey } from '../../../activities/host/guest-ssh.ts';
 import type { Host } from '../../../activities/host/host.ts';
-import { addressAnswers, hasBridge } from '../../../activities/host/net.ts';
+import { hasBridge, whoAnswers } from '../../../activities/host/net.ts';
 import { createRunner } from '../../../activities/host/run.ts';
 import { recorded, scriptedHost, type ScriptedHost } from './scripted-host.ts';
 
@@ -129,17 +129,20 @@ describe('keys', () => {
 
 describe('the network', () => {
   it('has an address in use when somebody answers for it', async () => {
-    const host = scriptedHost((command) => ({ code: command.endsWith('.11') ? 0 : 1 }));
-    expect(await addressAnswers(host, { ip: '192.168.77.11', bridge: 'xenbr0' })).toBe(true);
-    expect(await addressAnswers(host, { ip: '192.168.77.12', bridge: 'xenbr0' })).toBe(false);
-    expect(host.calls[0]).toBe('arping -q -c 2 -w 3 -I xenbr0 192.168.77.11');
+    const host = scriptedHost((command) =>
+      command.endsWith('.11') ? { code: 1, stdout: 'Unicast reply from 192.168.77.11 [ae:46:f0:7f:16:70]  0.670ms\n' } : { code: 0 },
+    );
+    expect(await whoAnswers(host, { ip: '192.168.77.11', bridge: 'xenbr0' }, '192.168.77.1')).toEqual({ mac: 'AE:46:F0:7F:16:70' });
+    expect(await whoAnswers(host, { ip: '192.168.77.12', bridge: 'xenbr0' }, '192.168.77.1')).toBe('nobody');
+    expect(host.calls[0]).toBe('arping -D -c 2 -w 3 -I xenbr0 192.168.77.11');
   });
 
   it('is not said to be free when arping could not look', async () => {
     await expect(
-      addressAnswers(
+      whoAnswers(
         scriptedHost(() => ({ code: 2, stderr: 'arping: Device xenbr9 not available.' })),
         { ip: '192.168.77.11', bridge: 'xenbr9' },
+        '192.168.77.1',
       ),
     ).rejects.toThrow(/exit code 2/);
   });
