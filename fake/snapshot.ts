@@ -7,13 +7,21 @@ import { EXTENT, labelsIn, type DomainState } from './model.ts';
 const KEPT = ['/etc/xen', '/home/xen', '/var/backups/guestflow', '/var/lib/guestflow'];
 const TEXT_LIMIT = 16_384;
 
+/** The cfg that a change keeps for its undo. Beside it are hashes, which say nothing more, and differ from guest to guest. */
+function formerCfg(text: string): string {
+  const { formerBase64 } = JSON.parse(text) as { formerBase64: string };
+  return `former cfg: ${Buffer.from(formerBase64, 'base64').toString('latin1')}`;
+}
+
 function describe(machine: Machine, path: string): string {
   if (path.endsWith('.img')) {
     const content = machine.disk(path)?.content;
     return `image: ${content === undefined ? '' : [...labelsIn(content), content.fs?.damaged === true ? 'damaged' : '', content.swapUuid === undefined ? '' : 'swap'].filter((word) => word !== '').join(' ')}`;
   }
   const bytes = lstatSync(machine.at(path)).size;
-  return bytes > TEXT_LIMIT ? `${String(bytes)} bytes` : readFileSync(machine.at(path), 'latin1');
+  if (bytes > TEXT_LIMIT) return `${String(bytes)} bytes`;
+  const text = readFileSync(machine.at(path), 'latin1');
+  return path.endsWith('/former-cfg.json') ? formerCfg(text) : text;
 }
 
 function walk(machine: Machine, directory: string, files: Record<string, string>, directories: string[]): void {

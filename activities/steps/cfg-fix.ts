@@ -90,7 +90,7 @@ export async function fixCfg(env: StepEnv, input: FixCfgInput): Promise<CfgResul
   const paths = guestPaths(env.settings, spec.name);
   const existing = await files.read(paths.cfg);
   if (existing !== undefined) mustOwn(cfgOwner(existing), spec, paths.cfg);
-  for (const path of [paths.candidateCfg, paths.cfg]) await removeParts(files, path);
+  for (const path of [paths.candidateCfg, paths.formerCfg, paths.cfg]) await removeParts(files, path);
   if (undoOf !== undefined) return putBack(env, input, { from: spec, to: undoOf }, existing);
 
   const made = existing === undefined ? paths.madeCfg : paths.cfg;
@@ -121,6 +121,8 @@ export async function fixCfg(env: StepEnv, input: FixCfgInput): Promise<CfgResul
 async function putBack(env: StepEnv, input: FixCfgInput, change: CfgChangeOf, existing: Buffer | undefined): Promise<CfgResult> {
   const { host, settings, log } = env;
   const paths = guestPaths(settings, input.spec.name);
+  // What the change was about to put in place, when it was ended before it did.
+  await host.files.remove(paths.candidateCfg);
   const former = await formerCfg(env, change);
   if (former === undefined) return { path: paths.cfg, changed: [], sha256: existing === undefined ? '' : sha256Of(existing) };
   let result: { bytes: Buffer; changed: readonly string[] } = { bytes: former.bytes, changed: [] };
