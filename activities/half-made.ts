@@ -3,9 +3,8 @@
  * their mark before they get their name, and lose their name before they lose their mark; parts of files are found again.
  */
 import { basename, dirname } from 'node:path';
-import type { GuestRef } from '../contract/types.ts';
 import { PART_SUFFIX, type HostFiles } from './host/host.ts';
-import { isOwner, MARKER_FILE, markerOwner, markerText, mustOwn } from './marks.ts';
+import { isOwner, MARKER_FILE, markerOwner, markerText, mustOwn, type Ref } from './marks.ts';
 
 /** Where the directories of a directory are while they are made, and while they are removed: no name of a guest begins with a dot. */
 export function limboIn(parent: string): string {
@@ -27,7 +26,7 @@ async function emptyLimbo(files: HostFiles, directory: string): Promise<string> 
  *
  * @throws NotOurs when it is there without that mark.
  */
-export async function makeMarkedDirectory(files: HostFiles, directory: string, ref: GuestRef): Promise<void> {
+export async function makeMarkedDirectory(files: HostFiles, directory: string, ref: Ref): Promise<void> {
   if ((await files.info(directory)) !== undefined) {
     mustOwn(markerOwner(await files.read(`${directory}/${MARKER_FILE}`)), ref, directory);
     return;
@@ -39,7 +38,7 @@ export async function makeMarkedDirectory(files: HostFiles, directory: string, r
 }
 
 /** Removes a directory if it carries this guest's mark, and what an earlier removal or making left of it. */
-export async function removeMarkedDirectory(files: HostFiles, directory: string, ref: GuestRef): Promise<void> {
+export async function removeMarkedDirectory(files: HostFiles, directory: string, ref: Ref): Promise<void> {
   if ((await files.info(limboOf(directory))) !== undefined) await emptyLimbo(files, directory);
   if (!isOwner(markerOwner(await files.read(`${directory}/${MARKER_FILE}`)), ref)) return;
   const limbo = limboOf(directory);

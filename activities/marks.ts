@@ -9,6 +9,9 @@ export interface Owner {
   readonly order: string;
 }
 
+/** Whose things are meant: a guest's, of one order. */
+export type Ref = Pick<GuestRef, 'name' | 'order'>;
+
 const TAG = 'guestflow';
 const GUEST_TAG = 'guestflow.guest=';
 const ORDER_TAG = 'guestflow.order=';
@@ -66,12 +69,12 @@ export function markerOwner(text: Uint8Array | undefined): Owner | undefined {
   return undefined;
 }
 
-export function isOwner(owner: Owner | undefined, ref: GuestRef): boolean {
+export function isOwner(owner: Owner | undefined, ref: Ref): boolean {
   return owner?.guest === ref.name && owner.order === ref.order;
 }
 
 /** Throws unless the thing is marked as this guest's of this order. */
-export function mustOwn(owner: Owner | undefined, ref: GuestRef, what: string): void {
+export function mustOwn(owner: Owner | undefined, ref: Ref, what: string): void {
   if (isOwner(owner, ref)) return;
   const whose = owner === undefined ? 'it carries no mark of guestflow' : `it belongs to guest ${owner.guest} of order ${owner.order}`;
   throw new GuestflowError(

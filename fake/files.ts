@@ -138,6 +138,7 @@ export function createFakeFiles(machine: Machine, plan: WorkingPlan, life: Worke
 
   return {
     read: (path) => look(() => textOf(machine, path) ?? orUndefined(() => readFileSync(at(path)))),
+    readHead: (path, bytes) => look(() => orUndefined(() => readFileSync(at(path)).subarray(0, bytes))),
     writeAtomic,
     sink,
     info: (path) => look(() => infoOf(machine, path) ?? orUndefined(() => fileInfo(machine, path, at(path)))),
@@ -148,6 +149,17 @@ export function createFakeFiles(machine: Machine, plan: WorkingPlan, life: Worke
             if (lstatSync(at(path)).isDirectory()) throw systemError('EISDIR', 'illegal operation on a directory', 'unlink', path);
             rmSync(at(path));
           });
+        },
+      }),
+    wipe: (path) =>
+      change('wipe', path, [path], {
+        half: () => {
+          orUndefined(() => {
+            overwriteHalf(at(path));
+          });
+        },
+        whole: () => {
+          rmSync(at(path), { force: true });
         },
       }),
     removeTree: (path) =>
@@ -203,6 +215,13 @@ function fileInfo(machine: Machine, path: string, file: string): FileInfo {
   const kind = found.isFile() ? 'file' : found.isDirectory() ? 'directory' : found.isSymbolicLink() ? 'symlink' : 'other';
   const used = kind === 'file' && path.endsWith('.img') ? machine.disk(path)?.content.fs?.usedBytes : undefined;
   return { kind, bytes: found.size, allocatedBytes: used ?? found.blocks * 512, modifiedAt: found.mtime, mode: found.mode & 0o7777 };
+}
+
+/** From its start on, as a wipe goes. Never through a link. */
+function overwriteHalf(file: string): void {
+  if (!lstatSync(file).isFile()) return;
+  const bytes = readFileSync(file);
+  writeFileSync(file, bytes.fill(0, 0, Math.ceil(bytes.length / 2)));
 }
 
 /** The first half of a directory's entries, in the order of their names. */

@@ -6,6 +6,7 @@ import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, readFile, readlink, rename, rm, statfs, symlink, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { randomBytes } from 'node:crypto';
+import { overwrite, type WipeFile } from './overwrite.ts';
 import { createRunner, type Runner, type RunObserver } from './run.ts';
 
 /** What is at a path. */
@@ -31,12 +32,16 @@ export interface FileSink {
 export interface HostFiles {
   /** Bytes of a file, or undefined when there is none. */
   read(path: string): Promise<Buffer | undefined>;
+  /** The first bytes of a file, at most `bytes` of them; undefined when there is none. */
+  readHead(path: string, bytes: number): Promise<Buffer | undefined>;
   /** Writes a whole file under a temporary name, then fsync, rename, fsync of the directory: it is there whole or not at all. */
   writeAtomic(path: string, data: string | Uint8Array, mode?: number): Promise<void>;
   sink(path: string, mode?: number): Promise<FileSink>;
   info(path: string): Promise<FileInfo | undefined>;
   /** Removes a file or link, then fsyncs its directory: it does not come back after a power cut. Nothing there is fine. */
   remove(path: string): Promise<void>;
+  /** Overwrites a file with zeros, brings them to the disk, then removes it. A link goes, and what it leads to stays. Nothing there is fine. */
+  wipe(path: string, how?: WipeFile): Promise<void>;
   /** Removes a directory with all that is in it, never following links, then fsyncs the one that it was in. Nothing there is fine. */
   removeTree(path: string): Promise<void>;
   /** Renames, then fsyncs the target's directory. */
@@ -76,6 +81,16 @@ async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
 /** What readlink(2) says of a file that is no link. */
 export function isNoLink(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EINVAL';
+}
+
+async function headOf(path: string, bytes: number): Promise<Buffer> {
+  const handle = await open(path, constants.O_RDONLY);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytes), 0, bytes, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
 }
 
 async function syncDirectory(path: string): Promise<void> {
@@ -124,8 +139,14 @@ export function createHostFiles(root = '/', sync: (directory: string) => Promise
     };
   }
 
+  async function remove(path: string): Promise<void> {
+    const removed = await orUndefined(unlink(at(path)).then(() => true));
+    if (removed === true) await sync(dirname(at(path)));
+  }
+
   return {
     read: async (path) => orUndefined(readFile(at(path))),
+    readHead: async (path, bytes) => orUndefined(headOf(at(path), bytes)),
     async writeAtomic(path, data, mode = 0o600) {
       const file = await sink(path, mode);
       try {
@@ -150,9 +171,10 @@ export function createHostFiles(root = '/', sync: (directory: string) => Promise
               : 'other';
       return { kind, bytes: found.size, allocatedBytes: found.blocks * 512, modifiedAt: found.mtime, mode: found.mode & 0o7777 };
     },
-    async remove(path) {
-      const removed = await orUndefined(unlink(at(path)).then(() => true));
-      if (removed === true) await sync(dirname(at(path)));
+    remove,
+    async wipe(path, how = {}) {
+      await orUndefined(overwrite(at(path), how));
+      await remove(path);
     },
     async removeTree(path) {
       if ((await orUndefined(lstat(at(path)))) === undefined) return;

@@ -7,10 +7,12 @@ import { whyNotGuestName } from '../../contract/guest-name.ts';
 import { listLoopDevices } from '../host/loop.ts';
 import { listVolumes } from '../host/lvm.ts';
 import { mountsBelow } from '../host/xen-tools.ts';
+import { savedStates } from '../host/xendomains.ts';
 import { listDomains } from '../host/xl.ts';
 import { guestPaths } from '../guest-paths.ts';
 import { limboIn, wholeOf } from '../half-made.ts';
 import { cfgOwner, MARKER_FILE, markerOwner, volumeOwner, type Owner } from '../marks.ts';
+import { asideParents, savedStateOwner } from '../saved-memory.ts';
 import type { StepEnv } from '../step.ts';
 import { halfGolden } from './create-image.ts';
 
@@ -69,6 +71,21 @@ async function directories({ host: { files }, settings }: StepEnv): Promise<Foun
   return found;
 }
 
+/** Memory of guests that xendomains has saved, and what was put aside of it. */
+async function savedMemory({ host }: StepEnv): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const state of await savedStates(host)) found.push([state.path, await savedStateOwner(host, state)]);
+  for (const parent of await asideParents(host))
+    for (const name of await host.files.list(parent)) {
+      const path = `${parent}/${name}`;
+      // The half of a removal lies in a directory of its own.
+      if (name.startsWith('.'))
+        for (const half of await host.files.list(path)) found.push([`${path}/${half}`, ownerByPlace(half, undefined)]);
+      else found.push([path, ownerByPlace(name, markerOwner(await host.files.read(`${path}/${MARKER_FILE}`)))]);
+    }
+  return found;
+}
+
 /** Loop devices and mounts on the images among these directories. */
 async function usersOf(env: StepEnv, images: readonly Found[]): Promise<Found[]> {
   const ownerOf = (path: string): Owner | undefined => images.find(([directory]) => path.startsWith(`${directory}/`))?.[1];
@@ -99,7 +116,14 @@ function settled({ guest, order }: Owner, all: readonly Owner[]): Owner {
 /** Looks at the whole dom0. What is neither marked nor in a place of ours is not ours, and is not listed. */
 export async function audit(env: StepEnv): Promise<MarkedThing[]> {
   const places = await directories(env);
-  const all = [...(await volumes(env)), ...(await cfgs(env)), ...places, ...(await usersOf(env, places)), ...(await goldenHalves(env))];
+  const all = [
+    ...(await volumes(env)),
+    ...(await cfgs(env)),
+    ...places,
+    ...(await usersOf(env, places)),
+    ...(await savedMemory(env)),
+    ...(await goldenHalves(env)),
+  ];
   const ours = all.flatMap(([what, owner]) => (owner === undefined ? [] : [{ what, ...owner }]));
   return ours.map(({ what, ...owner }) => ({ what, ...settled(owner, ours) }));
 }

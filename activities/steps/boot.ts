@@ -7,6 +7,7 @@ import { ToolError } from '../host/run.ts';
 import { awaitGone, consoleTail, createDomain, destroyDomain, findDomain, pauseDomain, shutdownDomain, unpauseDomain } from '../host/xl.ts';
 import { guestPaths } from '../guest-paths.ts';
 import { cfgOwner, mustOwn } from '../marks.ts';
+import { putSavedAside, wipeAsides } from '../saved-memory.ts';
 import type { StepEnv } from '../step.ts';
 
 /** How long a guest has for its boot. Generous: a dom0 under emulation takes over a minute. */
@@ -22,6 +23,8 @@ const SHUTDOWN_AGAIN_MS = 60_000;
 const GONE_LIMIT_MS = 2 * 60_000;
 /** A domain that xl could not destroy, because it was ending already (by its `on_crash`), has gone after this long. */
 const ENDING_LIMIT_MS = 20_000;
+/** A saved state that has not been wiped after this long, in milliseconds, is wiped with its guest. */
+const SAVED_WIPE_LIMIT_MS = 2 * 60_000;
 const POLL_MS = 500;
 /** An installer's first boot may restart a guest once or twice; one that does it more often will not answer. */
 const MOST_RESTARTS = 3;
@@ -162,14 +165,36 @@ async function start(env: StepEnv, spec: GuestSpec, awaited: Omit<Awaited, 'isSt
     if (there.state.includes('c')) await switchOff(env, spec.name, there.id);
     else await mustBeGone(env, spec.name, there.id);
   }
+  // From now on its disks are newer than a memory that xendomains has saved: that must never run again.
+  await setSavedAside(env, spec);
   const isStartedHere = (await findDomain(env.host, spec.name)) === undefined;
   if (isStartedHere) {
     env.progress(`xl create ${spec.name}`);
     await createDomain(env.host, paths.cfg, { timeoutMs: 5 * 60_000, signal: env.signal });
   }
   const answer = await awaitAnswer(env, spec, spec.network.ip, { ...awaited, isStartedHere });
+  await wipeSavedQuietly(env, spec);
   const domain = await findDomain(env.host, spec.name);
   return { domainId: domain?.id ?? -1, seconds: Math.round((Date.now() - started) / 100) / 10, ...answer };
+}
+
+async function setSavedAside(env: StepEnv, ref: GuestRef): Promise<void> {
+  for (const path of await putSavedAside(env.host, ref))
+    env.log.warn(
+      { guest: ref.name, path },
+      `${path} held the memory of ${ref.name} from before: put aside, so that xendomains does not restore it`,
+    );
+}
+
+/** The guest runs from its disks: what its memory was once is of no use to anybody. That it could not be wiped yet is no failure of its boot. */
+async function wipeSavedQuietly(env: StepEnv, ref: GuestRef): Promise<void> {
+  try {
+    await wipeAsides(env.host, ref, { signal: AbortSignal.any([env.signal, AbortSignal.timeout(SAVED_WIPE_LIMIT_MS)]) });
+  } catch (error) {
+    env.signal.throwIfAborted();
+    const said = error instanceof Error ? error.message : String(error);
+    env.log.warn({ guest: ref.name }, `the former memory of ${ref.name} is wiped with the guest, since it could not be now: ${said}`);
+  }
 }
 
 /** `id`: a dying domain has often lost its name. */
@@ -181,6 +206,8 @@ async function mustBeGone(env: StepEnv, name: string, id: number): Promise<void>
 /** Shuts the guest down and waits until it has gone; one that does not listen is switched off. */
 export async function stopGuest(env: StepEnv, ref: GuestRef): Promise<{ how: 'was off' | 'shut down' | 'switched off' }> {
   const domain = await ownDomain(env, ref);
+  // One that is to be off does not come back by what xendomains has saved of it.
+  await setSavedAside(env, ref);
   if (domain === undefined) return { how: 'was off' };
   // One that is paused does not hear.
   if (domain.state.includes('p')) await unpauseDomain(env.host, domain.id);
@@ -197,6 +224,7 @@ export async function stopGuest(env: StepEnv, ref: GuestRef): Promise<{ how: 'wa
 /** Has the guest stand still, with its memory as it is. One that is off stays so. */
 export async function pauseGuest(env: StepEnv, ref: GuestRef): Promise<void> {
   const domain = await ownDomain(env, ref);
+  await setSavedAside(env, ref);
   if (domain === undefined || domain.state.includes('p')) return;
   await pauseDomain(env.host, domain.id);
   // xl ends well whether or not there was such a domain.
@@ -225,6 +253,7 @@ async function askToShutDown(env: StepEnv, id: number): Promise<boolean> {
 /** Switches the guest off and waits until it has gone, dying included. */
 export async function destroyGuest(env: StepEnv, ref: GuestRef): Promise<void> {
   const domain = await ownDomain(env, ref);
+  await setSavedAside(env, ref);
   if (domain !== undefined) await switchOff(env, ref.name, domain.id);
 }
 

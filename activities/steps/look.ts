@@ -6,6 +6,7 @@ import { consoleTail, findDomain, hostInfo, listDomains } from '../host/xl.ts';
 import { guestPaths } from '../guest-paths.ts';
 import { limboOf, partsOf } from '../half-made.ts';
 import { isOwner, volumeOwner } from '../marks.ts';
+import { savedOf } from '../saved-memory.ts';
 import { passwordPublicKey } from '../password-key.ts';
 import type { StepEnv } from '../step.ts';
 import { halfGolden } from './create-image.ts';
@@ -83,6 +84,7 @@ export async function leftoversOf(env: StepEnv, ref: OrderRef): Promise<string[]
   for (const path of [paths.cfg, paths.autostart, paths.images, paths.backups, paths.state, ...halfMade]) {
     if ((await host.files.info(path)) !== undefined) left.push(path);
   }
+  left.push(...(await savedOf(host, ref)));
   for (const volume of await listVolumes(host, settings.volumeGroup)) {
     if (isOwner(volumeOwner(volume), ref)) left.push(`volume ${settings.volumeGroup}/${volume.name}`);
   }

@@ -16,6 +16,7 @@ import { findDomain, hostInfo } from '../host/xl.ts';
 import { guestPaths, guestVolumes } from '../guest-paths.ts';
 import { removeMarkedDirectory } from '../half-made.ts';
 import { cfgOwner, isOwner, MARKER_FILE, markerOwner, mustOwn, volumeOwner } from '../marks.ts';
+import { asidesAs, savedAs, savedStateOwner } from '../saved-memory.ts';
 import type { StepEnv } from '../step.ts';
 import { ensureGuestState, goldenRecord, mirrorFor } from './create-image.ts';
 import { preflight } from './preflight.ts';
@@ -52,7 +53,8 @@ async function mustBeFree(env: StepEnv, order: GuestOrder): Promise<void> {
   const cfg = await host.files.read(paths.cfg);
   if (cfg !== undefined) mustOwn(cfgOwner(cfg), order, paths.cfg);
   else if ((await findDomain(host, order.name)) !== undefined) mustOwn(undefined, order, `domain ${order.name}`);
-  for (const directory of [paths.images, paths.backups, paths.state]) {
+  for (const state of await savedAs(host, order.name)) mustOwn(await savedStateOwner(host, state), order, state.path);
+  for (const directory of [paths.images, paths.backups, paths.state, ...(await asidesAs(host, order.name))]) {
     if ((await host.files.info(directory)) !== undefined)
       mustOwn(markerOwner(await host.files.read(`${directory}/${MARKER_FILE}`)), order, directory);
   }

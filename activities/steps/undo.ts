@@ -23,6 +23,7 @@ import { findDomain } from '../host/xl.ts';
 import { guestPaths, guestVolumes } from '../guest-paths.ts';
 import { removeMarkedDirectory, removeParts } from '../half-made.ts';
 import { cfgOwner, isOwner, MARKER_FILE, markerOwner, volumeOwner } from '../marks.ts';
+import { wipeSaved } from '../saved-memory.ts';
 import type { StepEnv } from '../step.ts';
 
 /** Prefix of volumes on their way out: the guest's name is free at once, the capacity when they are wiped. */
@@ -103,6 +104,7 @@ export async function removeCfg(env: StepEnv, ref: GuestRef): Promise<void> {
   if (cfg === undefined || !isOwner(cfgOwner(cfg), ref)) return;
   // By its cfg a domain is known as ours: without it, nobody could ever end it.
   await mustBeOff(env, ref);
+  await wipeMemory(env, ref);
   if ((await files.readLink(paths.autostart)) === paths.cfg) await files.remove(paths.autostart);
   await files.remove(paths.cfg);
 }
@@ -145,6 +147,7 @@ export async function removeVolumes(env: StepEnv, ref: GuestRef): Promise<void> 
   const { volumeGroup: vg } = env.settings;
   const all = await listVolumes(env.host, vg);
   mustHaveOwnSnapshotsOnly(env, ref, all);
+  await wipeMemory(env, ref);
   await removeSnapshot(env, ref);
   const { snapshot } = guestVolumes(ref.name);
   if (all.some((volume) => isOwner(volumeOwner(volume), ref) && volume.name !== snapshot)) await mustBeOff(env, ref);
@@ -159,6 +162,12 @@ export async function removeVolumes(env: StepEnv, ref: GuestRef): Promise<void> 
     for (const volume of await closedVolumes(env.host, vg, (each) => each.name === name)) await wipe(env, volume);
     await removeVolume(env.host, vg, name);
   }
+}
+
+/** What xendomains has saved of the guest's memory goes as its disks do: overwritten, at the same pace. */
+async function wipeMemory(env: StepEnv, ref: GuestRef): Promise<void> {
+  const { wipeMiBPerSecond: rate } = env.settings;
+  await wipeSaved(env.host, ref, { signal: env.signal, ...(rate === 0 ? {} : { pace: { bytesPerSecond: rate * MiB } }) });
 }
 
 /** Wipes a volume from where an attempt before this one had come to, and reads it back by sample. */
@@ -223,7 +232,8 @@ export async function removeBackups(env: StepEnv, ref: GuestRef): Promise<void> 
   await removeMarkedDirectory(env.host.files, guestPaths(env.settings, ref.name).backups, ref);
 }
 
-/** The last of all: keys and records of the guest on this dom0. */
+/** The last of all: keys and records of the guest on this dom0, and what is left of its saved memory. */
 export async function removeGuestState(env: StepEnv, ref: GuestRef): Promise<void> {
+  await wipeMemory(env, ref);
   await removeMarkedDirectory(env.host.files, guestPaths(env.settings, ref.name).state, ref);
 }

@@ -115,6 +115,10 @@ export function createLabFiles(runner: Runner): HostFiles {
 
   return {
     read: (path) => orUndefined(readBytes(path)),
+    readHead: async (path, bytes) => {
+      const text = await orUndefined(shell('stat -- "$1" > /dev/null; head -c "$2" -- "$1" | base64', [path, String(bytes)]));
+      return text === undefined ? undefined : Buffer.from(text, 'base64');
+    },
     async writeAtomic(path, data, mode = 0o600) {
       const file = await sink(path, mode);
       try {
@@ -131,6 +135,9 @@ export function createLabFiles(runner: Runner): HostFiles {
     },
     async remove(path) {
       await orUndefined(shell('rm -f -- "$1"', [path]));
+    },
+    async wipe(path) {
+      await shell('if [ -f "$1" ] && [ ! -L "$1" ]; then shred -n 0 -z -- "$1"; fi; rm -f -- "$1"; sync "$(dirname -- "$1")"', [path]);
     },
     async removeTree(path) {
       await shell('rm -rf -- "$1"', [path]);

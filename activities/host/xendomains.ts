@@ -1,0 +1,116 @@
+/**
+ * Debian's xendomains: it saves running domains to files when their dom0 shuts down, and restores every file that it finds when it boots,
+ * whatever is in /etc/xen/auto. It removes a file that it restored, and leaves one that could not be.
+ */
+import { checkedPath } from './arguments.ts';
+import type { Host } from './host.ts';
+
+const SETTINGS = '/etc/default/xendomains';
+/** Where Debian's settings have them saved. */
+const USUAL_DIRECTORY = '/var/lib/xen/save';
+
+/** What /etc/default/xendomains says. Without that file the script saves, restores and starts nothing. */
+export interface XendomainsSettings {
+  /** Where domains are saved when their dom0 shuts down; undefined: they are shut down. */
+  readonly saveDirectory?: string;
+  readonly restores: boolean;
+  /** As written. The script only looks whether there is anything: `false` is yes. */
+  readonly restoreWord: string;
+  /** Lines that only a shell can tell the value of. */
+  readonly unclear: readonly string[];
+}
+
+/** The last assignment counts: it is a shell script. undefined for what only a shell can tell. */
+function valueOf(text: string): string | undefined {
+  const plain = /^(?:"([^"$`\\]*)"|'([^']*)'|([^\s"'$`\\#;&|<>()*?[\]{}~]*))\s*(?:[#;].*)?$/.exec(text);
+  return plain === null ? undefined : (plain[1] ?? plain[2] ?? plain[3] ?? '');
+}
+
+function pathOf(value: string): string | undefined {
+  try {
+    return checkedPath('XENDOMAINS_SAVE', value.replace(/(?<=.)\/+$/, ''));
+  } catch {
+    return undefined;
+  }
+}
+
+export function parseXendomains(text: string): XendomainsSettings {
+  const values = new Map<string, string>();
+  const unclear: string[] = [];
+  for (const line of text.split('\n')) {
+    const found = /^\s*(?:export\s+)?(XENDOMAINS_(?:SAVE|RESTORE))=(.*)$/.exec(line);
+    if (found === null) continue;
+    const [, key = '', raw = ''] = found;
+    const value = valueOf(raw);
+    if (value === undefined || (key === 'XENDOMAINS_SAVE' && value !== '' && pathOf(value) === undefined)) unclear.push(line.trim());
+    values.set(key, value ?? raw);
+  }
+  const save = values.get('XENDOMAINS_SAVE') ?? '';
+  const directory = save === '' ? undefined : (pathOf(save) ?? USUAL_DIRECTORY);
+  const restoreWord = values.get('XENDOMAINS_RESTORE') ?? '';
+  return { ...(directory === undefined ? {} : { saveDirectory: directory }), restores: restoreWord !== '', restoreWord, unclear };
+}
+
+/** undefined: there is no such file. */
+export async function xendomainsSettings({ files }: Host): Promise<XendomainsSettings | undefined> {
+  const text = await files.read(SETTINGS);
+  return text === undefined ? undefined : parseXendomains(text.toString('latin1'));
+}
+
+/** A domain's memory in a file, as `xl save` writes it. */
+export interface SavedState {
+  readonly path: string;
+  /** The directory that xendomains looks in. */
+  readonly directory: string;
+  /** Name of the domain that a restore makes. The file may be called something else. */
+  readonly domain: string;
+  readonly bytes: number;
+  readonly savedAt: Date;
+}
+
+const MAGIC = Buffer.from('Xen saved domain, xl format\n \0 \r', 'latin1');
+const BYTE_ORDER = 0x01020304;
+const HEADER_BYTES = 48;
+/** With the configuration of a domain that has a hundred disks. */
+const HEAD_BYTES = 262_144;
+
+/**
+ * The name in the configuration that `xl save` writes at the head of its file; undefined where there is none (a file that is none of xl's, or one
+ * whose wipe was cut short). The form is that of tools/xl/xl.h and xl_migrate.c (Xen 4.17): magic, byte order, flags, then length and JSON.
+ */
+export function domainInHead(head: Uint8Array): string | undefined {
+  const buffer = Buffer.from(head);
+  if (buffer.length < HEADER_BYTES + 4 || !buffer.subarray(0, MAGIC.length).equals(MAGIC) || buffer.readUInt32LE(32) !== BYTE_ORDER)
+    return undefined;
+  const bytes = buffer.readUInt32LE(HEADER_BYTES);
+  const text = buffer.subarray(HEADER_BYTES + 4, HEADER_BYTES + 4 + bytes).toString('utf8');
+  try {
+    const config = JSON.parse(text.replace(/\0+$/, '')) as { c_info?: { name?: unknown } } | null;
+    const name = config?.c_info?.name;
+    return typeof name === 'string' && name !== '' ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where saved states may be: where xendomains looks now, and where it looks unless it is told otherwise, since that may change back. */
+export async function saveDirectories(host: Host): Promise<string[]> {
+  const now = (await xendomainsSettings(host))?.saveDirectory;
+  return [...new Set([...(now === undefined ? [] : [now]), USUAL_DIRECTORY])];
+}
+
+/** All that a restore would make a domain of. xendomains overlooks directories, and files that begin with a dot. */
+export async function savedStates(host: Host): Promise<SavedState[]> {
+  const found: SavedState[] = [];
+  for (const directory of await saveDirectories(host)) {
+    for (const name of (await host.files.list(directory)).filter((each) => !each.startsWith('.')).sort()) {
+      const path = `${directory}/${name}`;
+      const info = await host.files.info(path);
+      if (info?.kind !== 'file' && info?.kind !== 'symlink') continue;
+      const head = info.kind === 'file' ? await host.files.readHead(path, HEAD_BYTES) : undefined;
+      const domain = (head === undefined ? undefined : domainInHead(head)) ?? name;
+      found.push({ path, directory, domain, bytes: info.bytes, savedAt: info.modifiedAt });
+    }
+  }
+  return found;
+}
