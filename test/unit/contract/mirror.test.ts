@@ -152,4 +152,11 @@ describe('a password in an address', () => {
   ])('is not seen where none is: %s', (text) => {
     expect(withoutPasswords(text)).toBe(text);
   });
+
+  it('is not repeated where a text that is too long is cut in the middle of an address, nor does such a text take long', () => {
+    const long = 'A'.repeat(1_000_000);
+    expect(withoutPasswords(long)).toBe(`${'A'.repeat(4_096)}…`);
+    expect(withoutPasswords(`${'x '.repeat(2_040)}http://user:secret${long}@mirror/`)).not.toMatch(/secret/);
+    expect(withoutPasswords(`http://user:secret${long}`)).not.toMatch(/secret/);
+  });
 });
