@@ -11,8 +11,8 @@ export interface Distribution {
   readonly family: 'debian' | 'ubuntu';
   /** Keys of its archive, and the Debian package that has them. */
   readonly keyring: { readonly path: string; readonly package: string };
-  /** Where packages come from when neither order, plan nor the dom0's settings and apt sources say. */
-  readonly mirror: string;
+  /** Where packages come from when neither order, plan nor the dom0's settings and apt sources say. A dom0, which is Debian, has sources of Debian. */
+  readonly mirror?: string;
   /** Of the archive, for the golden tarball and the guest's own apt. */
   readonly components: readonly string[];
   /** What writes the guest's network: xen-tools has a hook for each. */
@@ -32,7 +32,6 @@ export interface Distribution {
 const DEBIAN = {
   family: 'debian',
   keyring: { path: '/usr/share/keyrings/debian-archive-keyring.gpg', package: 'debian-archive-keyring' },
-  mirror: 'http://deb.debian.org/debian',
   components: ['main'],
   network: 'ifupdown',
   debootstrap: true,

@@ -56,7 +56,7 @@ export function normalMirror(text: string): string {
   return url === undefined ? text : `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}`;
 }
 
-const FORM = 'is no address of a mirror: http:// or https://, a host, and a path of plain characters, like http://deb.debian.org/debian';
+const FORM = 'is no address of a mirror: http:// or https://, a host, and a path of plain characters, like http://mirror.example/debian';
 
 /** Why this is no address of a mirror that the tools can read, or undefined. What a dom0's own settings may name. */
 export function whyNotMirrorForm(text: string): string | undefined {

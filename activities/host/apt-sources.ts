@@ -60,7 +60,7 @@ export async function archiveOf(host: Host, dist: string, mirror?: string): Prom
   if (mirror !== undefined) return namedArchive(known, checkedBy('mirror', mirror, whyNotMirrorForm));
   const own = await ownArchive(host, known);
   if (own !== undefined) return own;
-  if (known.family === 'ubuntu') return namedArchive(known, known.mirror);
+  if (known.mirror !== undefined) return namedArchive(known, known.mirror);
   throw new GuestflowError('HostNotReady', `no apt source of this dom0 has ${dist}`, {
     field: 'mirror',
     value: dist,

@@ -4,11 +4,11 @@ import { withoutPasswords } from '../../../contract/redact.ts';
 
 describe('a mirror', () => {
   it.each([
-    ['http://deb.debian.org/debian', 'http://deb.debian.org/debian'],
+    ['http://mirror.example/debian', 'http://mirror.example/debian'],
     ['HTTP://Mirror.Example.ORG/debian/', 'http://mirror.example.org/debian'],
     ['HttpS://mirror.example.org:8443/ubuntu', 'https://mirror.example.org:8443/ubuntu'],
     ['http://mirror/debian', 'http://mirror/debian'],
-    ['http://10.0.2.2:3142/deb.debian.org/debian', 'http://10.0.2.2:3142/deb.debian.org/debian'],
+    ['http://10.0.2.2:3142/mirror.example/debian', 'http://10.0.2.2:3142/mirror.example/debian'],
     ['http://xn--mnchen-3ya.example/debian', 'http://xn--mnchen-3ya.example/debian'],
     ['http://1.1.1.1', 'http://1.1.1.1'],
   ])('%s is taken, and kept as %s', (text, kept) => {
