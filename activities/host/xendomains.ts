@@ -9,17 +9,6 @@ const SETTINGS = '/etc/default/xendomains';
 /** Where Debian's settings have them saved. */
 const USUAL_DIRECTORY = '/var/lib/xen/save';
 
-/** What /etc/default/xendomains says. Without that file the script saves, restores and starts nothing. */
-export interface XendomainsSettings {
-  /** Where domains are saved when their dom0 shuts down; undefined: they are shut down. */
-  readonly saveDirectory?: string;
-  readonly restores: boolean;
-  /** As written. The script only looks whether there is anything: `false` is yes. */
-  readonly restoreWord: string;
-  /** Lines that only a shell can tell the value of. */
-  readonly unclear: readonly string[];
-}
-
 /** The last assignment counts: it is a shell script. undefined for what only a shell can tell. */
 function valueOf(text: string): string | undefined {
   const plain = /^(?:"([^"$`\\]*)"|'([^']*)'|([^\s"'$`\\#;&|<>()*?[\]{}~]*))\s*(?:[#;].*)?$/.exec(text);
@@ -34,27 +23,15 @@ function pathOf(value: string): string | undefined {
   }
 }
 
-export function parseXendomains(text: string): XendomainsSettings {
-  const values = new Map<string, string>();
-  const unclear: string[] = [];
-  for (const line of text.split('\n')) {
-    const found = /^\s*(?:export\s+)?(XENDOMAINS_(?:SAVE|RESTORE))=(.*)$/.exec(line);
-    if (found === null) continue;
-    const [, key = '', raw = ''] = found;
-    const value = valueOf(raw);
-    if (value === undefined || (key === 'XENDOMAINS_SAVE' && value !== '' && pathOf(value) === undefined)) unclear.push(line.trim());
-    values.set(key, value ?? raw);
-  }
-  const save = values.get('XENDOMAINS_SAVE') ?? '';
-  const directory = save === '' ? undefined : (pathOf(save) ?? USUAL_DIRECTORY);
-  const restoreWord = values.get('XENDOMAINS_RESTORE') ?? '';
-  return { ...(directory === undefined ? {} : { saveDirectory: directory }), restores: restoreWord !== '', restoreWord, unclear };
-}
-
-/** undefined: there is no such file. */
-export async function xendomainsSettings({ files }: Host): Promise<XendomainsSettings | undefined> {
-  const text = await files.read(SETTINGS);
-  return text === undefined ? undefined : parseXendomains(text.toString('latin1'));
+/**
+ * Where `/etc/default/xendomains` has domains saved when their dom0 shuts down; undefined: nowhere, they are shut down. A place that only a shell can
+ * tell is taken for the usual one. What it says of restoring does not matter: a file that is there may be restored once that is changed.
+ */
+function saveDirectoryIn(text: string): string | undefined {
+  const lines = [...text.matchAll(/^\s*(?:export\s+)?XENDOMAINS_SAVE=(.*)$/gm)];
+  const raw = lines.at(-1)?.[1] ?? '';
+  const save = valueOf(raw) ?? raw;
+  return save === '' ? undefined : (pathOf(save) ?? USUAL_DIRECTORY);
 }
 
 /** A domain's memory in a file, as `xl save` writes it. */
@@ -95,7 +72,8 @@ export function domainInHead(head: Uint8Array): string | undefined {
 
 /** Where saved states may be: where xendomains looks now, and where it looks unless it is told otherwise, since that may change back. */
 export async function saveDirectories(host: Host): Promise<string[]> {
-  const now = (await xendomainsSettings(host))?.saveDirectory;
+  const text = await host.files.read(SETTINGS);
+  const now = text === undefined ? undefined : saveDirectoryIn(text.toString('latin1'));
   return [...new Set([...(now === undefined ? [] : [now]), USUAL_DIRECTORY])];
 }
 
