@@ -7,7 +7,7 @@ import type { GuestOrder, GuestStatus, PlanChange } from '../../contract/types.t
 import { GiB, MiB } from '../../contract/sizes.ts';
 import { complaintsAbout, domainOf, inGuest, leftOf, onDom0, orderAndWait, volumesOf } from './guests.ts';
 import { inventoryOf, type Inventory } from './inventory.ts';
-import { IS_FULL, openRig, type Rig } from './rig.ts';
+import { IS_FULL, openRig, withoutComment, type Rig } from './rig.ts';
 
 const NAME = 'alpha';
 const NETWORK = { cidr: '192.168.77.0/24', gateway: '192.168.77.1', ranges: [], exclude: [], quarantineSeconds: 900 };
@@ -81,7 +81,7 @@ describe.runIf(IS_FULL)('an order', () => {
   });
 
   test("keeps the customer's key in the guest, and no key of guestflow's", async () => {
-    expect((await login('cat /root/.ssh/authorized_keys')).trim()).toBe(rig.publicKey);
+    expect((await login('cat /root/.ssh/authorized_keys')).trim()).toBe(withoutComment(rig.publicKey));
     expect(await onDom0(rig, `ls /var/lib/guestflow/guests/${NAME}`)).not.toContain('provision_key');
   });
 

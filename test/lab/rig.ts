@@ -40,6 +40,11 @@ declare module 'vitest' {
   }
 }
 
+/** A public key without its comment, as a guest gets it. */
+export function withoutComment(publicKey: string): string {
+  return publicKey.split(' ', 2).join(' ');
+}
+
 /** `GUESTFLOW_LAB=full`: the long tests, too. */
 export const IS_FULL = process.env['GUESTFLOW_LAB'] === 'full';
 
