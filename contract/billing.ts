@@ -1,11 +1,10 @@
 /** What billing systems send, as schemas: the edge checks with them, and publishes them. (`billing-types.ts` is for workflow code.) */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { DISTRIBUTIONS } from './distributions.ts';
-import { field, notObject, PLAN_NAME_PATTERN, text } from './field-schemas.ts';
+import { FORMS } from './field-forms.ts';
+import { field, notObject, text } from './field-schemas.ts';
 import { countedId, ORDER_ID_PATTERN, whyNotOrderId } from './guest-name.ts';
-import { HOSTNAME_PATTERN, LONGEST_HOSTNAME, normalHostname, whyNotHostname } from './host-name.ts';
-import { LONGEST_KEY_LINE, SSH_KEY_LINE } from './ssh-key.ts';
+import { HOSTNAME_FORM, LONGEST_HOSTNAME, normalHostname, whyNotHostname } from './host-name.ts';
 
 /** Characters of the order's id in a guest's name. */
 const READABLE = 24;
@@ -32,9 +31,9 @@ export const hostname = z
     description: 'Host name in the guest. Unique among the orders that are not over. Its first label becomes the short name.',
     examples: ['shop.example.org'],
     type: 'string',
-    // With the dot of the root; its last label is no number.
+    // With the dot of the root.
     maxLength: LONGEST_HOSTNAME + 1,
-    pattern: HOSTNAME_PATTERN.source.replaceAll('a-z', 'A-Za-z').replace(/^\^/, '^(?!(.*\\.)?[0-9]+\\.?$)').replace(/\$$/, '\\.?$'),
+    pattern: HOSTNAME_FORM,
   });
 
 const COUNTED = { type: ['string', 'integer'], minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;
@@ -73,7 +72,7 @@ function mayBeEmpty<S extends z.ZodType>(
     .meta({ ...meta, ...(typeof pattern === 'string' ? { pattern: `^$|${pattern}` } : {}) }) as never;
 }
 
-const planName = mayBeEmpty(field.planName, { description: 'Name of the plan.', pattern: PLAN_NAME_PATTERN.source, examples: ['small'] });
+const planName = mayBeEmpty(field.planName, { ...FORMS.planName, description: 'Name of the plan.' });
 const PRICE_ID = /^[\x21-\x7e]{1,128}$/;
 const priceId = mayBeEmpty(
   text((id) => (PRICE_ID.test(id) ? undefined : 'is no id of a price')),
@@ -86,16 +85,16 @@ const wishes = {
     description: 'Public keys for root, OpenSSH lines without options, at most 20; comments are not kept. Default: none.',
     type: ['array', 'string'],
     maxLength: 0,
-    items: { type: 'string', maxLength: LONGEST_KEY_LINE, pattern: SSH_KEY_LINE },
+    items: { type: 'string', ...FORMS.sshKey },
   }),
   passwordHash: mayBeEmpty(field.passwordHash, {
     description: "crypt(5) hash of root's password. A password itself is never taken.",
-    pattern: '^\\$[56y]\\$[./0-9A-Za-z=$]+$',
+    pattern: FORMS.passwordHash.pattern,
   }),
-  dist: mayBeEmpty(field.dist, { description: "Distribution. Default: the plan's.", enum: ['', ...DISTRIBUTIONS.map(({ name }) => name)] }),
+  dist: mayBeEmpty(field.dist, { description: "Distribution. Default: the plan's.", enum: ['', ...FORMS.dist.enum] }),
   timezone: mayBeEmpty(field.timezone, {
     description: "IANA name. Default: the plan's.",
-    pattern: '^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*){0,2}$',
+    pattern: FORMS.timezone.pattern,
   }),
 };
 

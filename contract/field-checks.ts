@@ -11,6 +11,7 @@ import { LEAST_MEMORY, whyNotDist } from './distributions.ts';
 import { parseIpv4, prefixOfNetmask, whyNotPrefix, whyNotUnicast } from './ipv4.ts';
 import { normalMac, whyNotMac } from './mac.ts';
 import { whyNotFsOptions } from './mount-options.ts';
+import { eitherCase } from './published-pattern.ts';
 import { formatSize, GiB, MiB, parseSize } from './sizes.ts';
 import { whyNotTimezone } from './time-zones.ts';
 
@@ -57,9 +58,13 @@ export function whyNotBytes(kind: keyof typeof SIZE_BOUNDS, bytes: number): stri
   return undefined;
 }
 
+/** Longest text of a size, blanks counted. */
+export const LONGEST_SIZE = 64;
+
 /** Checks a size as people write it. */
 export function whyNotSize(kind: keyof typeof SIZE_BOUNDS): Check {
   return (text) => {
+    if (text.length > LONGEST_SIZE) return `is longer than ${String(LONGEST_SIZE)} characters`;
     if (/^[\d.]+$/.test(text.trim())) return `has no unit: write "${text.trim()}MiB" or "${text.trim()}GiB"`;
     const bytes = parseSize(text);
     if (bytes === undefined) return 'is no size in whole MiB: write it like "512Mb", "8Gb" or "1.5GiB"';
@@ -83,15 +88,16 @@ export const whyNotNetmask: Check = (text) => {
 };
 
 /** The name of a network interface in Linux: 15 characters. */
+export const BRIDGE_PATTERN = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/;
+
 export const whyNotBridge: Check = (text) =>
-  /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/.test(text)
-    ? undefined
-    : 'is no name of a bridge: 1-15 letters, digits, dots, hyphens, underscores, like xenbr0';
+  BRIDGE_PATTERN.test(text) ? undefined : 'is no name of a bridge: 1-15 letters, digits, dots, hyphens, underscores, like xenbr0';
+
+/** Names of roles of xen-tools: files of a directory. */
+export const ROLE_PATTERN = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 
 export const whyNotRole: Check = (text) =>
-  /^[a-z0-9][a-z0-9_-]{0,31}$/.test(text)
-    ? undefined
-    : 'is no name of a role of xen-tools: 1-32 letters a-z, digits, hyphens, underscores, like udev';
+  ROLE_PATTERN.test(text) ? undefined : 'is no name of a role of xen-tools: 1-32 letters a-z, digits, hyphens, underscores, like udev';
 
 /** Names of plans. */
 export const PLAN_NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,31}$/;
@@ -100,28 +106,38 @@ export const whyNotPlanName: Check = (text) =>
   PLAN_NAME_PATTERN.test(text) ? undefined : 'is no name of a plan: 1-32 letters a-z, digits, hyphens, underscores';
 
 /** Words that keep a guest from coming up by itself, with which nobody could wait for it. */
-const OTHER_STARTS = /^(?:init|rdinit|mem|maxcpus|nosmp|single|s|emergency|rescue|break|noinitrd|systemd\.unit)(?:=|$)/i;
+const OTHER_STARTS = 'init|rdinit|mem|maxcpus|nosmp|single|s|emergency|rescue|break|noinitrd|systemd\\.unit';
+const OTHER_START = new RegExp(`^(?:${OTHER_STARTS})(?:=|$)`, 'i');
+const KERNEL_WORD = '[A-Za-z0-9_][A-Za-z0-9_.,:=/@+-]{0,99}';
+const KERNEL_WORD_PATTERN = new RegExp(`^${KERNEL_WORD}$`);
+
+/** A word of the kernel's command line, as JSON Schema says it: a piece of a pattern, in front of a blank or the end. */
+export const KERNEL_WORD_FORM = `(?!root=)(?!(?:${eitherCase(OTHER_STARTS)})(?:[= ]|$))${KERNEL_WORD}`;
 
 /** A word of the kernel's command line. */
 export const whyNotKernelWord: Check = (word) => {
-  if (!/^[A-Za-z0-9_][A-Za-z0-9_.,:=/@+-]{0,99}$/.test(word))
+  if (!KERNEL_WORD_PATTERN.test(word))
     return 'is no word for a kernel command line: 1-100 letters, digits and _ . , : = / @ + -, no blanks or quotes';
   if (word.startsWith('root=')) return 'is set by guestflow itself, from the disks';
-  return OTHER_STARTS.test(word) ? 'would keep the guest from coming up as it was ordered' : undefined;
+  return OTHER_START.test(word) ? 'would keep the guest from coming up as it was ordered' : undefined;
 };
 
 /** A guest has the one console that xl gives it; what Linux called it before 2.6.37 (xvc0) or shows on a screen (tty1) is none. */
+export const SERIAL_DEVICE = 'hvc0';
+
 export const whyNotSerialDevice: Check = (text) =>
-  text === 'hvc0' ? undefined : 'is no serial device of a pv or pvh guest, which has one console: hvc0';
+  text === SERIAL_DEVICE ? undefined : 'is no serial device of a pv or pvh guest, which has one console: hvc0';
 
 /** A hash as crypt(5) writes it: SHA-512, SHA-256 or yescrypt. */
-export const whyNotPasswordHash: Check = (text) => {
-  const salted =
-    /^\$(?:6\$(?:rounds=\d{4,9}\$)?[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{86}|5\$(?:rounds=\d{4,9}\$)?[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{43}|y\$[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{1,86}\$[./0-9A-Za-z]{43})$/;
-  return salted.test(text)
+export const PASSWORD_HASH_PATTERN =
+  /^\$(?:6\$(?:rounds=[0-9]{4,9}\$)?[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{86}|5\$(?:rounds=[0-9]{4,9}\$)?[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{43}|y\$[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{1,86}\$[./0-9A-Za-z]{43})$/;
+
+export const whyNotPasswordHash: Check = (text) =>
+  PASSWORD_HASH_PATTERN.test(text)
     ? undefined
     : 'is no hash of crypt(5) ($6$…, $5$… or $y$…); passwords themselves are not taken: use --password-stdin, or openssl passwd -6';
-};
 
-export const whyNotClock: Check = (text) =>
-  /^([01]\d|2[0-3]):[0-5]\d$/.test(text) ? undefined : 'is no time of day in UTC: hour and minute as 02:30';
+/** Hour and minute. */
+export const CLOCK_PATTERN = /^(?:[01][0-9]|2[0-3]):[0-5][0-9]$/;
+
+export const whyNotClock: Check = (text) => (CLOCK_PATTERN.test(text) ? undefined : 'is no time of day in UTC: hour and minute as 02:30');

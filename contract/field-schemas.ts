@@ -4,8 +4,10 @@
  */
 import { z } from 'zod';
 import * as check from './field-checks.ts';
+import { FORMS } from './field-forms.ts';
 import { DOM0_NAME_PATTERN, whyNotGuestName, whyNotOrderId } from './guest-name.ts';
 import { normalMirror, whyNotMirror } from './mirror.ts';
+import { isLongerThan } from './published-pattern.ts';
 import { parseSize } from './sizes.ts';
 import { normalSshKey, whyNotSshKey } from './ssh-key.ts';
 
@@ -20,7 +22,7 @@ export function text(whyNot: check.Check): z.ZodType<string> {
         input === undefined ? 'is missing' : typeof input === 'number' ? 'must be text: write it in quotes' : 'must be text',
     })
     .superRefine((value, context) => {
-      const reason = value.length > LONGEST ? `is longer than ${String(LONGEST)} characters` : whyNot(value);
+      const reason = isLongerThan(value, LONGEST) ? `is longer than ${String(LONGEST)} characters` : whyNot(value);
       if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });
     });
 }
@@ -55,6 +57,7 @@ function size(kind: keyof typeof check.SIZE_BOUNDS): z.ZodType<number> {
             : 'must be a size, like 8GiB';
       if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });
     })
+    .meta(FORMS[kind])
     .transform((value) => parseSize(String(value)) ?? z.NEVER);
 }
 
@@ -69,7 +72,7 @@ function list<T>(item: z.ZodType<T>, most: number, what: string): z.ZodType<T[]>
   return z.array(item, { error: `must be a list of ${what}` }).max(most, { error: `has more than ${String(most)} ${what}` });
 }
 
-const kernelWords = list(text(check.whyNotKernelWord), check.MOST_KERNEL_WORDS, 'kernel words');
+const kernelWords = list(text(check.whyNotKernelWord).meta(FORMS.kernelWord), check.MOST_KERNEL_WORDS, 'kernel words');
 
 /** Why a name is refused, worded to follow the field's name. */
 function whyNotName(name: string): string | undefined {
@@ -77,46 +80,47 @@ function whyNotName(name: string): string | undefined {
   return reason === undefined ? undefined : `cannot be a guest's name: ${reason}`;
 }
 
-/** For what is published. */
-export const PLAN_NAME_PATTERN = check.PLAN_NAME_PATTERN;
-
 export const field = {
-  order: text(whyNotOrderId),
-  name: text(whyNotName),
-  planName: text(check.whyNotPlanName),
-  dom0: text((name) => (DOM0_NAME_PATTERN.test(name) ? undefined : 'is no name of a dom0: a host name in lower case')),
-  type: choice(['pv', 'pvh']),
+  order: text(whyNotOrderId).meta(FORMS.order),
+  name: text(whyNotName).meta(FORMS.name),
+  planName: text(check.whyNotPlanName).meta(FORMS.planName),
+  dom0: text((name) => (DOM0_NAME_PATTERN.test(name) ? undefined : 'is no name of a dom0: a host name in lower case')).meta(FORMS.dom0),
+  type: choice(['pv', 'pvh']).meta(FORMS.type),
   memory: size('memory'),
   disk: size('disk'),
   swap: size('swap'),
   memoryBytes: bytes('memory'),
   diskBytes: bytes('disk'),
   swapBytes: bytes('swap'),
-  vcpus: whole(...check.COUNT_BOUNDS.vcpus),
-  dist: text(check.whyNotDist),
-  fs: choice(['ext4', 'ext3']),
-  fsOptions: text(check.whyNotFsOptions),
-  image: choice(['sparse', 'full']),
-  installMethod: choice(['golden', 'debootstrap']),
-  serialDevice: text(check.whyNotSerialDevice),
-  timezone: text(check.whyNotTimezone),
-  retention: z.strictObject({ daily: whole(...check.COUNT_BOUNDS.retentionDaily) }, notObject('must be {daily: N}')),
-  managed: yesOrNo,
-  debootstrap: yesOrNo,
-  sshKeys: list(text(whyNotSshKey).transform(normalSshKey), check.MOST_SSH_KEYS, 'SSH keys'),
-  passwordHash: text(check.whyNotPasswordHash),
-  ip: text(check.whyNotAddress),
-  netmask: text(check.whyNotNetmask),
-  gateway: text(check.whyNotAddress),
-  bridge: text(check.whyNotBridge),
-  mac: text(check.whyNotMac).transform(check.normalMac),
-  mirror: text(whyNotMirror).transform(normalMirror),
-  role: text(check.whyNotRole),
+  vcpus: whole(...check.COUNT_BOUNDS.vcpus).meta(FORMS.vcpus),
+  dist: text(check.whyNotDist).meta(FORMS.dist),
+  fs: choice(['ext4', 'ext3']).meta(FORMS.fs),
+  fsOptions: text(check.whyNotFsOptions).meta(FORMS.fsOptions),
+  image: choice(['sparse', 'full']).meta(FORMS.image),
+  installMethod: choice(['golden', 'debootstrap']).meta(FORMS.installMethod),
+  serialDevice: text(check.whyNotSerialDevice).meta(FORMS.serialDevice),
+  timezone: text(check.whyNotTimezone).meta(FORMS.timezone),
+  retention: z
+    .strictObject({ daily: whole(...check.COUNT_BOUNDS.retentionDaily).meta(FORMS.retentionDaily) }, notObject('must be {daily: N}'))
+    .meta(FORMS.retention),
+  managed: yesOrNo.meta(FORMS.managed),
+  debootstrap: yesOrNo.meta(FORMS.debootstrap),
+  sshKeys: list(text(whyNotSshKey).meta(FORMS.sshKey).transform(normalSshKey), check.MOST_SSH_KEYS, 'SSH keys').meta(FORMS.sshKeys),
+  passwordHash: text(check.whyNotPasswordHash).meta(FORMS.passwordHash),
+  ip: text(check.whyNotAddress).meta(FORMS.ip),
+  netmask: text(check.whyNotNetmask).meta(FORMS.netmask),
+  gateway: text(check.whyNotAddress).meta(FORMS.gateway),
+  bridge: text(check.whyNotBridge).meta(FORMS.bridge),
+  mac: text(check.whyNotMac).meta(FORMS.mac).transform(check.normalMac),
+  mirror: text(whyNotMirror).meta(FORMS.mirror).transform(normalMirror),
+  role: text(check.whyNotRole).meta(FORMS.role),
   kernelWords,
   /** One string is taken apart at its blanks. */
-  extra: z.preprocess((value) => (typeof value === 'string' ? value.split(' ').filter((word) => word !== '') : value), kernelWords),
-  backupAt: text(check.whyNotClock),
-  graceDays: whole(...check.COUNT_BOUNDS.graceDays),
+  extra: z
+    .preprocess((value) => (typeof value === 'string' ? value.split(' ').filter((word) => word !== '') : value), kernelWords)
+    .meta(FORMS.extra),
+  backupAt: text(check.whyNotClock).meta(FORMS.backupAt),
+  graceDays: whole(...check.COUNT_BOUNDS.graceDays).meta(FORMS.graceDays),
   keepBackupsDays: whole(...check.COUNT_BOUNDS.keepBackupsDays),
   suspend: choice(['shutdown', 'pause']),
   restart: choice(['always', 'on-crash', 'never']),

@@ -38,6 +38,18 @@ export function whyNotGuestName(name: string): string | undefined {
   return undefined;
 }
 
+/**
+ * `whyNotGuestName`, as JSON Schema says it, but for what device-mapper makes of hyphens: a name of 63 characters may have 31, one of 48
+ * characters 46.
+ */
+export const GUEST_NAME_FORM = {
+  pattern: PATTERN.source.replace(
+    /^\^/,
+    `^(?!${[...LVM_RESERVED_PREFIXES, 'del-'].join('|')})(?!(?:${OTHER_RESERVED.join('|')})$)(?![0-9.]+$)`,
+  ),
+  maxLength: LONGEST,
+} as const;
+
 /** Length of a volume's device-mapper name without the volume group: hyphens are doubled, `-root` comes on top. */
 function deviceMapperLength(name: string): number {
   return `${name}-root`.replaceAll('-', '--').length;

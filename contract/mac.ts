@@ -1,8 +1,16 @@
 /** MAC addresses of guests. Pure. */
+import { eitherCase } from './published-pattern.ts';
 
 /** How it is kept: upper case with colons. */
 export const MAC_PATTERN = /^[0-9A-F]{2}(?::[0-9A-F]{2}){5}$/;
 const EITHER = /^[0-9A-F]{2}(?:(:|-)[0-9A-F]{2})(?:\1[0-9A-F]{2}){4}$/i;
+
+const PAIR = '[0-9A-Fa-f]{2}';
+
+/** What is taken, as JSON Schema says it: locally administered (the second digit is 2, 6, A or E), or Xen's; not the dom0's ends of vifs. */
+export const MAC_FORM = `^(?!${eitherCase('fe([:-]ff){5}')}$)(?:${[':', '-']
+  .flatMap((mark) => [`[0-9A-Fa-f][26AEae](?:${mark}${PAIR}){5}`, `00${mark}16${mark}3[Ee](?:${mark}${PAIR}){3}`])
+  .join('|')})$`;
 
 /** A MAC as it is kept: upper case with colons. */
 export function normalMac(text: string): string {

@@ -3,6 +3,7 @@
  * scripts all read them, so the form is narrow. For the edge and the dom0, not for workflow code.
  */
 import ipaddr from 'ipaddr.js';
+import { eitherCase, numbersPattern } from './published-pattern.ts';
 
 /** Names that mean the machine itself: RFC 6761 and Debian's /etc/hosts. */
 const OWN_NAMES = /^(?:(?:.+\.)?localhost|localhost[46]?(?:\.localdomain[46]?)?|ip6-localhost|ip6-loopback)$/;
@@ -58,12 +59,23 @@ export function normalMirror(text: string): string {
 
 const FORM = 'is no address of a mirror: http:// or https://, a host, and a path of plain characters, like http://mirror.example/debian';
 
+const LONGEST = 250;
+
+/**
+ * `whyNotMirrorForm`, as JSON Schema says it: scheme, host, port, path, and no user name. Which hosts lead where they must not, in any
+ * spelling of an address, no pattern can say.
+ */
+export const MIRROR_FORM = {
+  pattern: `^(?!.*%40)${eitherCase('http')}[Ss]?://[A-Za-z0-9][A-Za-z0-9._~%+-]*(?::(?:0*${numbersPattern(1, 65_535)})?)?(?:/[A-Za-z0-9._~:/%+-]*)?$`,
+  maxLength: LONGEST,
+} as const;
+
 /** Why this is no address of a mirror that the tools can read, or undefined. What a dom0's own settings may name. */
 export function whyNotMirrorForm(text: string): string | undefined {
   if (/@|%40/i.test(text)) return 'must hold no user name or password: addresses of mirrors end up in files of the guest';
   if (/[?#]/.test(text)) return 'must hold no query and no fragment';
   if (/^https?:\/\/\[/i.test(text)) return 'must name its host, or give it as an IPv4 address: xen-tools takes no brackets';
-  if (text.length > 250) return 'is longer than 250 characters';
+  if (text.length > LONGEST) return `is longer than ${String(LONGEST)} characters`;
   if (!/^https?:\/\/[A-Za-z0-9][A-Za-z0-9._~:/%+-]*$/i.test(text)) return FORM;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || url.hostname === '') return FORM;

@@ -3,6 +3,7 @@
  * fstab: an option that is unknown, or that cannot change while it is mounted, fails there and leaves the root file system read-only.
  * Pure.
  */
+import { numbersPattern } from './published-pattern.ts';
 
 /** Of ext4(5) and mount(8): what a mounted ext4 or ext3 takes. */
 const PLAIN = new Set([
@@ -43,16 +44,27 @@ function whyNotOption(option: string): string | undefined {
   if (value !== undefined && rest.length === 0) {
     if (CHOICES[name]?.includes(value) === true) return undefined;
     const [least, most] = NUMBERS[name] ?? [1, 0];
-    if (/^\d{1,7}$/.test(value) && Number(value) >= least && Number(value) <= most) return undefined;
+    // No leading zeros: the kernel reads 010 as eight.
+    if (/^(?:0|[1-9][0-9]{0,6})$/.test(value) && Number(value) >= least && Number(value) <= most) return undefined;
     if (CHOICES[name] !== undefined) return `is none of ${CHOICES[name].map((choice) => `${name}=${choice}`).join(', ')}`;
     if (NUMBERS[name] !== undefined) return `is no number from ${String(least)} to ${String(most)}`;
   }
   return 'is no option that a mounted root file system of ext4 or ext3 takes';
 }
 
+const LONGEST = 200;
+const OPTION = `(?:${[
+  ...PLAIN,
+  ...Object.entries(CHOICES).map(([name, values]) => `${name}=(?:${values.join('|')})`),
+  ...Object.entries(NUMBERS).map(([name, bounds]) => `${name}=${numbersPattern(...bounds)}`),
+].join('|')})`;
+
+/** What is taken, as JSON Schema says it. */
+export const FS_OPTIONS_FORM = { pattern: `^(?:${OPTION}(?:,(?!$)|$))+$`, maxLength: LONGEST } as const;
+
 /** Why these are no mount options, or undefined. */
 export function whyNotFsOptions(text: string): string | undefined {
-  if (text.length > 200 || !/^[a-z0-9_]+(=[a-z0-9_-]+)?(,[a-z0-9_]+(=[a-z0-9_-]+)?)*$/.test(text))
+  if (text.length > LONGEST || !/^[a-z0-9_]+(=[a-z0-9_-]+)?(,[a-z0-9_]+(=[a-z0-9_-]+)?)*$/.test(text))
     return 'are no mount options: words joined by commas, like noatime,errors=remount-ro';
   for (const option of text.split(',')) {
     const reason = whyNotOption(option);

@@ -11,7 +11,7 @@ export const GiB = 2 ** 30;
  * @returns bytes, a multiple of 1 MiB; undefined when it is no size.
  */
 export function parseSize(text: string): number | undefined {
-  const match = /^(\d{1,12})(?:\.(\d{1,6}))?\s*([KMGT])(?:i?B)?$/i.exec(text.trim());
+  const match = /^[ \t]*(0|[1-9][0-9]{0,11})(?:\.([0-9]{1,6}))?[ \t]*([KMGT])(?:i?B)?[ \t]*$/i.exec(text);
   const unit = UNITS[(match?.[3] ?? '').toUpperCase()];
   if (match === null || unit === undefined) return undefined;
   const bytes = Number(`${match[1] ?? ''}.${match[2] ?? '0'}`) * unit;

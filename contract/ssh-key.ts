@@ -1,4 +1,5 @@
 /** Public keys of OpenSSH, one line each, as they go into `authorized_keys`. */
+import { isLongerThan } from './published-pattern.ts';
 
 /** How many strings a key's blob has after its type. */
 const KEY_FIELDS: Readonly<Record<string, number>> = {
@@ -15,8 +16,8 @@ const KEY_FIELDS: Readonly<Record<string, number>> = {
 export const LONGEST_KEY_LINE = 4_096;
 const FEWEST_RSA_BITS = 2_048;
 
-/** How such a line looks, for what is published: what the key holds is looked at beside. */
-export const SSH_KEY_LINE = `^[ \\t]*(${Object.keys(KEY_FIELDS).join('|').replaceAll('.', '\\.')})[ \\t]+[A-Za-z0-9+/]+={0,2}([ \\t][^\\n]*|\\r)?$`;
+/** How such a line looks, for what is published: what the key holds is looked at beside. A file of Windows has a carriage return at its end. */
+export const SSH_KEY_LINE = `^[ \\t]*(${Object.keys(KEY_FIELDS).join('|').replaceAll('.', '\\.')})[ \\t]+(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?([ \\t][^\\n\\r\\0]*)?\\r?$`;
 
 /** Type and key of a line, which sshd reads so (`sshkey_read`): blanks and tabs in front and between count as one; what follows is the comment. */
 function partsOf(line: string): [type: string, base64: string] {
@@ -36,11 +37,11 @@ export function normalSshKey(line: string): string {
  * type, the key and, if any, a comment.
  */
 export function whyNotSshKey(line: string): string | undefined {
-  if (line.length > LONGEST_KEY_LINE) return `is longer than ${String(LONGEST_KEY_LINE)} characters`;
+  if (isLongerThan(line, LONGEST_KEY_LINE)) return `is longer than ${String(LONGEST_KEY_LINE)} characters`;
   const [type, base64] = partsOf(line);
   if (/PRIVATE KEY/.test(`${type} ${base64}`) || /^-+BEGIN/.test(type))
     return 'is a private key: give the public one (the file that ends in .pub)';
-  if (/[\n\0]|\r./.test(line)) return 'must be one line';
+  if (/[\n\0]|\r(?!$)/.test(line)) return 'must be one line';
   if (type === 'ssh-dss') return 'is a DSA key, which sshd refuses as too weak: make an ed25519 key';
   const fields = KEY_FIELDS[type];
   if (fields === undefined)

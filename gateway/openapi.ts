@@ -1,12 +1,15 @@
 /** The OpenAPI 3.1 document of `/v1`, made of the schemas that check requests. */
 import { z } from 'zod';
 import packageJson from '../package.json' with { type: 'json' };
+import { GUEST_NAME_FORM } from '../contract/guest-name.ts';
 import { SCOPES, type Scope } from './tokens.ts';
 import {
   emptyRequestSchema,
   guestListSchema,
   guestSchema,
+  IDEMPOTENCY_KEY,
   listQuerySchema,
+  OPERATION_ID,
   operationListSchema,
   operationSchema,
   orderRequestSchema,
@@ -39,13 +42,25 @@ interface Operation {
   readonly gives: Readonly<Record<number, readonly [component: Component, description: string]>>;
 }
 
-const name = { name: 'name', in: 'path', required: true, schema: { type: 'string' }, description: 'Name of the guest.' };
-const operationId = { name: 'id', in: 'path', required: true, schema: { type: 'string' }, description: 'Id of the operation.' };
+const name = {
+  name: 'name',
+  in: 'path',
+  required: true,
+  schema: { type: 'string', ...GUEST_NAME_FORM },
+  description: 'Name of the guest.',
+};
+const operationId = {
+  name: 'id',
+  in: 'path',
+  required: true,
+  schema: { type: 'string', pattern: OPERATION_ID.source },
+  description: 'Id of the operation.',
+};
 const idempotencyKey = {
   name: 'Idempotency-Key',
   in: 'header',
   required: false,
-  schema: { type: 'string', maxLength: 200 },
+  schema: { type: 'string', pattern: IDEMPOTENCY_KEY.source },
   description: 'The same key again is the same request, and gets the same answer.',
 };
 

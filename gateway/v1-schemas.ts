@@ -21,7 +21,18 @@ export const billingPartSchema = z.looseObject(billingPart, notObject('must be a
 /** `POST /v1/guests`. */
 export const orderRequestSchema = orderSchema.extend(billingPart).meta({
   description: 'Everything that is left out comes from the plan, the dom0 or the network. Sizes are text with a unit: 512MiB, 8GiB.',
+  dependentRequired: { netmask: ['ip'], gateway: ['ip'] },
+  not: {
+    properties: { debootstrap: { const: true }, installMethod: { const: 'golden' } },
+    required: ['debootstrap', 'installMethod'],
+  },
 });
+
+/** `kind.id`: an operation, as its URL has it. */
+export const OPERATION_ID = /^([A-Za-z]{1,20})\.([A-Za-z0-9._-]{1,250})$/;
+
+/** Printable characters without blanks. */
+export const IDEMPOTENCY_KEY = /^[!-~]{1,200}$/;
 
 export const listQuerySchema = z.object({
   limit: z
@@ -40,19 +51,21 @@ export const listQuerySchema = z.object({
     .enum(['ordered', 'provisioning', 'running', 'stopped', 'suspended', 'terminating', 'gone', 'failed', 'needs-cleanup'], {
       error: 'is no phase of a guest',
     })
-    .optional(),
-  dom0: field.dom0.optional(),
+    .optional()
+    .meta({ description: 'Only guests in this phase.' }),
+  dom0: field.dom0.optional().meta({ description: 'Only guests of this dom0.' }),
 });
 
 export const terminateRequestSchema = z
   .strictObject({
     now: z.boolean().default(false).meta({ description: 'Without the grace period: all data is gone at once.' }),
-    confirm: z.string().optional().meta({ description: "With now: the guest's name, once more." }),
+    confirm: guestName.optional().meta({ description: "With now: the guest's name, once more." }),
   })
   .superRefine(({ now, confirm }, context) => {
     if (now && confirm === undefined)
       context.addIssue({ code: 'custom', path: ['confirm'], message: "is missing: with now, it must be the guest's name" });
-  });
+  })
+  .meta({ if: { properties: { now: { const: true } }, required: ['now'] }, then: { required: ['confirm'] } });
 
 export const emptyRequestSchema = z.strictObject({});
 

@@ -17,7 +17,9 @@ import { authorize, type Scope, type TokenRecord } from './tokens.ts';
 import {
   billingPartSchema,
   emptyRequestSchema,
+  IDEMPOTENCY_KEY,
   listQuerySchema,
+  OPERATION_ID,
   terminateRequestSchema,
   type GuestDocument,
   type OperationDocument,
@@ -30,8 +32,6 @@ export interface V1Options {
   readonly tokens: () => readonly TokenRecord[];
   readonly body: BodyLimits;
 }
-
-const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
 
 /** The routes. */
 export function v1Routes(options: V1Options): Route[] {
@@ -98,7 +98,7 @@ async function list(call: Call, token: TokenRecord, { guests }: V1Options): Prom
 }
 
 async function operation(call: Call, _token: TokenRecord, { guests }: V1Options): Promise<Response> {
-  const [, kind, id] = /^([A-Za-z]{1,20})\.([A-Za-z0-9._-]{1,250})$/.exec(call.path['id'] ?? '') ?? [];
+  const [, kind, id] = OPERATION_ID.exec(call.path['id'] ?? '') ?? [];
   if (kind === undefined || id === undefined) throw new Refusal(404, 'not-found', 'there is no such operation');
   return jsonResponse(200, await guests.operation(nameOf(call), kind, id));
 }

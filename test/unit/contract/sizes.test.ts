@@ -18,12 +18,27 @@ describe('a size', () => {
     expect(parseSize(text)).toBe(bytes);
   });
 
-  it.each(['', '8', '8B', '-8Gb', '8 Gb b', '8Gbit', '0Gb', '1.0000001Mb', '1e3Mb', '9999999999T', '1kb', 'Gb', '8Gb;', '0x8Gb'])(
-    '%j is none',
-    (text) => {
-      expect(parseSize(text)).toBeUndefined();
-    },
-  );
+  it.each([
+    '',
+    '8',
+    '8B',
+    '-8Gb',
+    '8 Gb b',
+    '8Gbit',
+    '0Gb',
+    '1.0000001Mb',
+    '1e3Mb',
+    '9999999999T',
+    '1kb',
+    'Gb',
+    '8Gb;',
+    '0x8Gb',
+    '08Gb',
+    '\u00a08Gb',
+    '8Gb\n',
+  ])('%j is none', (text) => {
+    expect(parseSize(text)).toBeUndefined();
+  });
 
   it('in whole MiB is written and read back as itself when it has no fraction', () => {
     fc.assert(
