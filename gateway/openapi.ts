@@ -48,6 +48,7 @@ const name = {
   required: true,
   schema: { type: 'string', ...GUEST_NAME_FORM },
   description: 'Name of the guest.',
+  example: 'guest1',
 };
 const operationId = {
   name: 'id',

@@ -28,6 +28,8 @@ const TEST_PACKAGES = [
   ...['libxen-dev', 'gcc', 'libc6-dev'],
   // Name spaces with bridges, and who answers there.
   ...['iproute2', 'iputils-arping', 'procps'],
+  // Schemathesis is a Python package.
+  'python3-venv',
 ];
 
 /** Of `npm test`: all but the lab, which needs QEMU and half an hour. */

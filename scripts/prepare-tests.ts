@@ -1,17 +1,19 @@
 /** Fetches what the tests need beside npm and Debian packages, before they start: a download must not count as a test's time. */
 import { defaultCacheDir } from '../worker/cache-dir.ts';
+import { installSchemathesis } from '../test/schemathesis/install.ts';
 import { findTemporalBinary, findTestServerBinary } from '../worker/temporal-binary.ts';
 
 /**
- * Fetches the Temporal servers into the cache. When one cannot be had, says why; the tests that need it then fail, or say that they are skipped.
+ * Fetches the Temporal servers and Schemathesis into the cache. When one cannot be had, says why; the tests that need it then fail, or say
+ * that they are skipped.
  *
  * @param say told in words what takes time.
  */
 export async function prepareTests(say: (message: string) => void): Promise<void> {
   const options = { cacheDir: defaultCacheDir(), onProgress: say };
-  for (const find of [findTemporalBinary, findTestServerBinary]) {
+  for (const have of [() => findTemporalBinary(options), () => findTestServerBinary(options), () => installSchemathesis(say)]) {
     try {
-      await find(options);
+      await have();
     } catch (error) {
       say(error instanceof Error ? error.message : String(error));
     }
