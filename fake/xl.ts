@@ -105,7 +105,7 @@ function vcpuList(machine: Machine): ToolOutput {
   };
 }
 
-/** The guest follows at once, unless it never does. */
+/** The guest follows at once, as far as Xen has memory for it, unless it never does. xl itself does not look what is free. */
 function setMemory(machine: Machine, id: number, mib: number): ToolOutput {
   const domain = machine.domainById(id);
   if (domain === undefined)
@@ -118,7 +118,7 @@ function setMemory(machine: Machine, id: number, mib: number): ToolOutput {
       1,
       `libxl: error: libxl_mem.c:1:libxl_set_memory_target: Domain ${String(id)}:memory_dynamic_max must be less than or equal to memory_static_max`,
     );
-  if (!machine.conditions.guestsDoNotFollow) domain.memoryMiB = mib;
+  if (!machine.conditions.guestsDoNotFollow) domain.memoryMiB = Math.min(mib, domain.memoryMiB + machine.freeMemoryMiB());
   return DONE;
 }
 

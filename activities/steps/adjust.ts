@@ -15,7 +15,10 @@ const NEARLY_MIB = 8;
 
 export interface AdjustInput {
   readonly spec: GuestSpec;
-  /** The undo: a guest that keeps more than `spec` says is a failure, since the ledger would sell it twice. */
+  /**
+   * The undo: a guest that keeps more than `spec` says is a failure, since the ledger would sell it twice. What it had before is asked for
+   * whether or not Xen has it free by now: the guest takes it as it comes.
+   */
   readonly mustNotKeepMore: boolean;
 }
 
@@ -24,34 +27,39 @@ export interface AdjustInput {
  *
  * @param limitMs milliseconds that the guest has for that.
  * @returns why it needs a restart, when it does: it is off, was started with less room, or does not follow.
- * @throws GuestflowError NoCapacity when Xen has not as much free; with `mustNotKeepMore`, ToolFailed when the guest keeps more.
+ * @throws GuestflowError NoCapacity when Xen has not as much free; with `mustNotKeepMore`, never that, but ToolFailed when the guest keeps more.
  */
 export async function adjustGuest(env: StepEnv, { spec, mustNotKeepMore }: AdjustInput, limitMs = FOLLOW_LIMIT_MS): Promise<AdjustResult> {
   const domain = await ownDomain(env, spec);
   if (domain === undefined) return { isDone: false, reason: `${spec.name} does not run` };
+  if (!mustNotKeepMore) await mustFit(env, spec, domain);
   const reason = (await change(env, spec, domain)) ?? (await awaitFollowed(env, spec, domain.id, limitMs));
   if (reason === undefined) return { isDone: true };
   const left = await findDomain(env.host, spec.name);
   if (mustNotKeepMore && left !== undefined && left.memoryMiB > spec.memoryBytes / MiB + NEARLY_MIB)
     throw new GuestflowError('ToolFailed', `${spec.name} keeps ${String(left.memoryMiB)} MiB of memory: ${reason}`, { field: 'memory' });
+  if (mustNotKeepMore) env.log.warn({ guest: spec.name }, `${spec.name} is not yet as it was before: ${reason}`);
   return { isDone: false, reason };
 }
 
+/** @throws GuestflowError NoCapacity when the guest is to have more memory than Xen has free for it */
+async function mustFit({ host, settings }: StepEnv, spec: GuestSpec, { id, memoryMiB }: DomainRow): Promise<void> {
+  const mib = spec.memoryBytes / MiB;
+  // Without that room it needs a restart, whatever is free.
+  if (mib <= memoryMiB || (await listVcpus(host, id)).length < spec.vcpus) return;
+  const short = mib - memoryMiB - (await hostInfo(host)).freeMemoryMiB;
+  if (short <= 0) return;
+  throw new GuestflowError('NoCapacity', `dom0 ${settings.host} has ${String(short)} MiB of memory too little free to grow ${spec.name}`, {
+    field: 'memory',
+    value: formatSize(spec.memoryBytes),
+  });
+}
+
 /** Tells Xen. What it cannot do is said before anything is changed. */
-async function change({ host, settings }: StepEnv, spec: GuestSpec, { id, memoryMiB }: DomainRow): Promise<string | undefined> {
+async function change({ host }: StepEnv, spec: GuestSpec, { id }: DomainRow): Promise<string | undefined> {
   const mib = spec.memoryBytes / MiB;
   const room = (await listVcpus(host, id)).length;
   if (room < spec.vcpus) return `${spec.name} was started with room for ${String(room)} vcpus, and cannot have ${String(spec.vcpus)}`;
-  const short = mib - memoryMiB - (mib > memoryMiB ? (await hostInfo(host)).freeMemoryMiB : 0);
-  if (short > 0)
-    throw new GuestflowError(
-      'NoCapacity',
-      `dom0 ${settings.host} has ${String(short)} MiB of memory too little free to grow ${spec.name}`,
-      {
-        field: 'memory',
-        value: formatSize(spec.memoryBytes),
-      },
-    );
   if (!(await setMemory(host, id, mib))) return `${spec.name} was started with less room than the ${String(mib)} MiB that it is to have`;
   await setVcpus(host, id, spec.vcpus);
   return undefined;

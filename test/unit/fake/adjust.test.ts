@@ -87,6 +87,16 @@ describe('a running guest', () => {
     expect(await sizeOf(host, guest.name)).toEqual([512, 1]);
   });
 
+  it('gets back what it had by an undo, though Xen has it no longer free: as much as there is, and the undo does not fail', async () => {
+    const { host, guest } = await running(1224);
+    const former = { ...guest, memoryBytes: 1024 * MiB };
+    expect(await adjustGuest(stepEnv(host), { spec: former, mustNotKeepMore: true }, 0)).toMatchObject({
+      isDone: false,
+      reason: expect.stringContaining('it has 712 MiB') as string,
+    });
+    expect(await sizeOf(host, guest.name)).toEqual([712, 1]);
+  });
+
   it('is nobody else’s to change, and one that is off needs a start', async () => {
     const { host, guest } = await running();
     await expect(adjustGuest(stepEnv(host), { spec: { ...guest, order: 'another' }, mustNotKeepMore: false })).rejects.toMatchObject({
