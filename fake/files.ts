@@ -159,7 +159,10 @@ export function createFakeFiles(machine: Machine, plan: WorkingPlan, life: Worke
           });
         },
         whole: () => {
-          rmSync(at(path), { force: true });
+          orUndefined(() => {
+            if (lstatSync(at(path)).isDirectory()) throw systemError('EISDIR', 'illegal operation on a directory', 'open', path);
+            rmSync(at(path));
+          });
         },
       }),
     removeTree: (path) =>

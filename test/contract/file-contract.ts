@@ -86,6 +86,44 @@ export function describeFileContract(context: () => ContractContext): void {
         expect(await files.info(`${directory}/made`)).toBeUndefined();
       }));
 
+    test('the head of a file is its first bytes, all of a shorter one, and undefined where there is none', () =>
+      within(async (directory) => {
+        const { files } = context().host;
+        // Bytes that no text has, and more than one of those blocks in which files are read.
+        const bytes = Buffer.alloc(200_000, Buffer.from([0x00, 0xff, 0x0a, 0x80, 0x0d]));
+        await files.writeAtomic(`${directory}/long`, bytes);
+        expect(await files.readHead(`${directory}/long`, 150_001)).toEqual(bytes.subarray(0, 150_001));
+        expect(await files.readHead(`${directory}/long`, 200_001)).toEqual(bytes);
+        await files.writeAtomic(`${directory}/empty`, '');
+        expect(await files.readHead(`${directory}/empty`, 10)).toEqual(Buffer.alloc(0));
+        expect(await files.readHead(`${directory}/nothing`, 10)).toBeUndefined();
+        expect(await files.readHead(`${directory}/nothing/below`, 10)).toBeUndefined();
+        await files.symlink('long', `${directory}/link`);
+        expect(await files.readHead(`${directory}/link`, 3)).toEqual(bytes.subarray(0, 3));
+        await expect(files.readHead(directory, 10)).rejects.toMatchObject({ code: 'EISDIR' });
+      }));
+
+    test('a file that is wiped is gone, of a link only the link, and what is not there is fine', () =>
+      within(async (directory) => {
+        const { files } = context().host;
+        await files.writeAtomic(`${directory}/state`, Buffer.alloc(300_000, 'memory of a tenant'));
+        await files.writeAtomic(`${directory}/empty`, '');
+        await files.writeAtomic(`${directory}/another`, 'stays');
+        await files.symlink(`${directory}/another`, `${directory}/link`);
+        await files.symlink(`${directory}/nowhere`, `${directory}/dangling`);
+        for (const name of ['state', 'empty', 'link', 'dangling', 'nothing']) await files.wipe(`${directory}/${name}`);
+        expect(await files.list(directory)).toEqual(['another']);
+        expect(String(await files.read(`${directory}/another`))).toBe('stays');
+      }));
+
+    test('a directory is not wiped', () =>
+      within(async (directory) => {
+        const { files } = context().host;
+        await files.makeDirectory(`${directory}/kept`);
+        await expect(files.wipe(`${directory}/kept`)).rejects.toMatchObject({ code: 'EISDIR' });
+        expect(await files.list(directory)).toEqual(['kept']);
+      }));
+
     test('there is room, and a key made twice is one key', () =>
       within(async (directory) => {
         const { host } = context();

@@ -116,7 +116,12 @@ export function createLabFiles(runner: Runner): HostFiles {
   return {
     read: (path) => orUndefined(readBytes(path)),
     readHead: async (path, bytes) => {
-      const text = await orUndefined(shell('stat -- "$1" > /dev/null; head -c "$2" -- "$1" | base64', [path, String(bytes)]));
+      const text = await orUndefined(
+        shell('stat -- "$1" > /dev/null; if [ -d "$1" ]; then echo "Is a directory" >&2; exit 1; fi; head -c "$2" -- "$1" | base64', [
+          path,
+          String(bytes),
+        ]),
+      );
       return text === undefined ? undefined : Buffer.from(text, 'base64');
     },
     async writeAtomic(path, data, mode = 0o600) {

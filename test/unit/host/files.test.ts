@@ -1,5 +1,5 @@
 /** The files of this machine, where they differ from what Node's own functions do. */
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { link, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -43,4 +43,20 @@ it('what was removed, and what was made, is brought to the disk with its directo
   expect(await syncedBy(files.remove('/nothing/there'))).toEqual([]);
   expect(await syncedBy(files.removeTree('/state/guests'))).toEqual(['/state']);
   expect(await syncedBy(files.removeTree('/state/guests'))).toEqual([]);
+});
+
+it('what another name of a wiped file still shows is zeros, over all of it; what a link leads to is left as it is', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'guestflow-files-'));
+  onTestFinished(() => rm(root, { recursive: true, force: true }));
+  const files = createHostFiles(root);
+  const bytes = 4 * 2 ** 20 + 4097;
+  await writeFile(join(root, 'state'), Buffer.alloc(bytes, 'memory of a tenant'));
+  await link(join(root, 'state'), join(root, 'other'));
+  await files.wipe('/state');
+  expect((await readFile(join(root, 'other'))).equals(Buffer.alloc(bytes))).toBe(true);
+  await writeFile(join(root, 'kept'), 'kept');
+  await symlink('kept', join(root, 'link'));
+  await files.wipe('/link');
+  expect(await files.list('/')).toEqual(expect.not.arrayContaining(['link', 'state']));
+  expect(await readFile(join(root, 'kept'), 'utf8')).toBe('kept');
 });
