@@ -4,6 +4,7 @@
  */
 import { checkedPath } from './arguments.ts';
 import type { Host } from './host.ts';
+import { fileAt } from './links.ts';
 
 const SETTINGS = '/etc/default/xendomains';
 /** Where Debian's settings have them saved. */
@@ -77,15 +78,19 @@ export async function saveDirectories(host: Host): Promise<string[]> {
   return [...new Set([...(now === undefined ? [] : [now]), USUAL_DIRECTORY])];
 }
 
-/** All that a restore would make a domain of. xendomains overlooks directories, and files that begin with a dot. */
+/**
+ * All that a restore would make a domain of. xendomains overlooks directories, and files that begin with a dot; it follows links to files.
+ * It would overlook a file with a blank in its name, too, by a mistake that may be mended.
+ */
 export async function savedStates(host: Host): Promise<SavedState[]> {
   const found: SavedState[] = [];
   for (const directory of await saveDirectories(host)) {
     for (const name of (await host.files.list(directory)).filter((each) => !each.startsWith('.')).sort()) {
       const path = `${directory}/${name}`;
-      const info = await host.files.info(path);
-      if (info?.kind !== 'file' && info?.kind !== 'symlink') continue;
-      const head = info.kind === 'file' ? await host.files.readHead(path, HEAD_BYTES) : undefined;
+      const file = await fileAt(host.files, path);
+      const info = file === undefined ? undefined : await host.files.info(file);
+      if (file === undefined || info === undefined) continue;
+      const head = await host.files.readHead(file, HEAD_BYTES);
       const domain = (head === undefined ? undefined : domainInHead(head)) ?? name;
       found.push({ path, directory, domain, bytes: info.bytes, savedAt: info.modifiedAt });
     }

@@ -1,9 +1,9 @@
 /** The addresses that the cfg files of a dom0 use, ours or made by hand: they are taken, whether their guests run or not. */
 import { BlockList, isIP, isIPv6 } from 'node:net';
-import { dirname, resolve } from 'node:path';
 import { formatIpv4, inNetwork, lastOf, networkOf, parseCidr, parseIpv4, type Ipv4Network } from '../../contract/ipv4.ts';
 import { parseCfg, showCfg, type ShownCfg } from '../../xlcfg/index.ts';
 import type { HostFiles } from '../host/host.ts';
+import { fileAt } from '../host/links.ts';
 import type { StepEnv } from '../step.ts';
 
 /** What another cfg on this dom0 uses. */
@@ -63,16 +63,10 @@ export function isAmong(ips: readonly string[], wanted: string): boolean {
 }
 
 /** Where links lead to; undefined when that is no file, or too large for a cfg. */
-async function fileAt(files: HostFiles, path: string): Promise<string | undefined> {
-  let at = path;
-  for (let hops = 0; hops < 10; hops += 1) {
-    const info = await files.info(at);
-    if (info?.kind === 'file') return info.bytes > LARGEST_CFG ? undefined : at;
-    const target = info?.kind === 'symlink' ? await files.readLink(at) : undefined;
-    if (target === undefined) return undefined;
-    at = resolve(dirname(at), target);
-  }
-  return undefined;
+async function cfgAt(files: HostFiles, path: string): Promise<string | undefined> {
+  const file = await fileAt(files, path);
+  const info = file === undefined ? undefined : await files.info(file);
+  return info === undefined || info.bytes > LARGEST_CFG ? undefined : file;
 }
 
 /** All files that may be a guest's: of any name in /etc/xen, as `xl create` takes them, and what xendomains starts. */
@@ -81,7 +75,7 @@ async function candidates(files: HostFiles): Promise<string[]> {
   const started = (await files.list(`${DIRECTORY}/auto`)).map((name) => `${DIRECTORY}/auto/${name}`);
   const found = new Set<string>();
   for (const path of [...named, ...started]) {
-    const file = await fileAt(files, path);
+    const file = await cfgAt(files, path);
     if (file !== undefined) found.add(file);
   }
   return [...found].sort();
