@@ -41,9 +41,9 @@ export async function installedPackages(host: Host): Promise<Set<string>> {
   return new Set(stdout.split('\n').flatMap((line) => /^[ih]i\s+(\S+)/.exec(line)?.[1] ?? []));
 }
 
-/** Packages that `apt-get --simulate` would install (`Inst`) or remove (`Remv`). */
+/** Packages that `apt-get --simulate` would install (`Inst`) or remove (`Remv`; `Purg` where their settings go, too). */
 export function parseSimulation(text: string, word: 'Inst' | 'Remv'): string[] {
-  return [...text.matchAll(new RegExp(`^${word} ([^\\s:]+)`, 'gm'))].map((match) => match[1] ?? '');
+  return [...text.matchAll(word === 'Inst' ? /^Inst ([^\s:]+)/gm : /^(?:Remv|Purg) ([^\s:]+)/gm)].map((match) => match[1] ?? '');
 }
 
 /** Whether one of the kernels in /boot can be Xen's dom0. */
@@ -76,7 +76,8 @@ async function purgeNew(host: Host, before: ReadonlySet<string>): Promise<void> 
   const simulated = parseSimulation((await host.run('apt-get', ['purge', '--simulate', '--', ...added], APT)).stdout, 'Remv');
   const others = simulated.filter((name) => !added.includes(name));
   if (others.length > 0) throw new Error(`purging ${added.join(' ')} would remove ${others.join(' ')}, too`);
-  await host.run('apt-get', ['purge', '--yes', ...APT_OPTIONS, '--', ...added], APT);
+  // Of these, e2fsprogs is a protected package of Debian 13: apt wants to be told. The host did without it before.
+  await host.run('apt-get', ['purge', '--yes', '--allow-remove-essential', ...APT_OPTIONS, '--', ...added], APT);
 }
 
 /** Debian 13 has no xen-tools, and an apt without sources knows nothing. */

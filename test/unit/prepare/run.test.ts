@@ -8,7 +8,7 @@ import { installedPackages, packages, PACKAGES, parseSimulation } from '../../..
 import { directories, settings } from '../../../prepare/settings.ts';
 import { change, there, type Verb, type Wishes } from '../../../prepare/types.ts';
 import { readFileSync } from 'node:fs';
-import { scriptedHost, type ScriptedHost } from '../host/scripted-host.ts';
+import { scriptedHost, type Answer, type ScriptedHost } from '../host/scripted-host.ts';
 
 const wishes: Wishes = { confirm: 'login', bridge: { name: 'xenbr0', port: 'eth0' } };
 const quiet = { signal: new AbortController().signal, emit: () => undefined };
@@ -211,7 +211,7 @@ describe('packages', () => {
       if (command.startsWith('dpkg ')) return { stdout: 'amd64\n' };
       if (command.startsWith('apt-cache'))
         return { stdout: [...PACKAGES, 'linux-image-amd64'].map((name) => `${name}:\n  Installed: (none)\n  Candidate: 1\n`).join('') };
-      if (command.includes('purge --simulate')) return { stdout: 'Remv lvm2 [1]\nRemv dump [2]\n' };
+      if (command.includes('purge --simulate')) return { stdout: 'Purg lvm2 [1]\nPurg dump [2]\n' };
       if (command.includes('purge --yes')) installed = installed.replace('ii lvm2\nii dump\n', '');
       if (command.startsWith('apt-get install')) {
         installed += 'ii lvm2\nii dump\n';
@@ -224,6 +224,39 @@ describe('packages', () => {
     });
     expect(its.calls.at(-1)).toMatch(/purge --yes .* -- lvm2 dump$/);
     expect([...(await installedPackages(its))]).toEqual(['systemd', 'udev', 'mount']);
+  });
+
+  const brokenInstall = (purge: (command: string) => Answer | undefined): ReturnType<typeof scriptedHost> => {
+    let installed = 'ii systemd\nii udev\n';
+    return scriptedHost((command) => {
+      if (command.startsWith('dpkg-query')) return { stdout: installed };
+      if (command.startsWith('dpkg ')) return { stdout: 'amd64\n' };
+      if (command.startsWith('apt-cache'))
+        return { stdout: [...PACKAGES, 'linux-image-amd64'].map((name) => `${name}:\n  Installed: (none)\n  Candidate: 1\n`).join('') };
+      if (command.startsWith('apt-get purge')) return purge(command);
+      if (!command.startsWith('apt-get install')) return undefined;
+      installed += 'ii perl\nii e2fsprogs\n';
+      return { code: 100, stderr: 'E: Sub-process /usr/bin/dpkg returned an error code (1)' };
+    });
+  };
+
+  it('stay when another package would go with them', async () => {
+    const its = brokenInstall(() => ({ stdout: 'Purg perl [5]\nPurg e2fsprogs [1]\nRemv mine [1]\nPurg theirs [1]\n' }));
+    await expect(carryOut([packages], { host: its, wishes, ...quiet })).rejects.toMatchObject({
+      type: 'NeedsCleanup',
+      details: { leftovers: [expect.stringContaining('would remove mine theirs, too')] },
+    });
+    expect(its.calls.filter((call) => call.includes('purge --yes'))).toEqual([]);
+  });
+
+  it('are purged when one of them is protected, as e2fsprogs of Debian 13 is', async () => {
+    const its = brokenInstall((command) => {
+      if (command.includes('--simulate')) return { stdout: 'Purg perl [5]\nPurg e2fsprogs [1]\n' };
+      if (command.includes(' --allow-remove-essential ')) return {};
+      return { code: 100, stderr: 'E: Essential packages were removed and -y was used without --allow-remove-essential.' };
+    });
+    await expect(carryOut([packages], { host: its, wishes, ...quiet })).rejects.toMatchObject({ type: 'ToolFailed' });
+    expect(its.calls.at(-1)).toMatch(/purge --yes .* -- perl e2fsprogs$/);
   });
 
   it('that apt does not have are refused by name before anything is installed', async () => {
@@ -246,6 +279,7 @@ describe('packages', () => {
 
   it('are read off apt’s simulation', () => {
     expect(parseSimulation('Inst lvm2 (2.03 Debian:12 [amd64])\nConf lvm2\nRemv x [1]\nInst a:i386 (1)\n', 'Inst')).toEqual(['lvm2', 'a']);
+    expect(parseSimulation('Purg lvm2 [1]\nRemv x [1]\nInst a:i386 (1)\n', 'Remv')).toEqual(['lvm2', 'x']);
   });
 });
 
