@@ -77,6 +77,8 @@ export async function buildBundles(root, outdir) {
     build({
       ...common,
       entryPoints: { quick: source },
+      // It finds its own program from where it lies.
+      external: ['esbuild'],
       format: 'cjs',
       minifyWhitespace: true,
       metafile: true,

@@ -71,6 +71,15 @@ test('the bundle builds the dom0 package, which npm start puts into the lab', as
   expect(await readdir(scratch)).toContain(file.slice(scratch.length + 1));
 });
 
+test('the quick bundle builds the program that prepares a host, and looks for the host', async () => {
+  const config = join(scratch, 'ssh_config');
+  await writeFile(config, 'Host bare\n  HostName 127.0.0.1\n  Port 1\n');
+
+  const refused = guestflow(ROOT, 'dom0', 'prepare', '--ssh', 'root@bare', '--ssh-config', config, '--dry-run');
+
+  await expect(refused).rejects.toMatchObject({ stderr: expect.stringMatching(/cannot be reached by ssh|ssh is not installed/) as string });
+});
+
 test('the quick bundle holds the client of Temporal, and nothing of a worker', async () => {
   const { quick } = await buildBundles(ROOT, join(scratch, 'quick'));
   const named = new Set(quick.map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]));
