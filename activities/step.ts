@@ -43,6 +43,8 @@ export interface Dom0Context {
   readonly version: string;
   /** Throws when this machine may not act as this dom0. Asked before each attempt of a step. Default: it may. */
   readonly mayAct?: () => Promise<void>;
+  /** Who works on which guest, where others than steps do, too. */
+  readonly locks?: GuestLocks;
 }
 
 /** Heartbeats are sent this often whether or not there is news: cancellation arrives with their answers. */
@@ -137,7 +139,7 @@ export function toFailure(error: unknown, signal: AbortSignal): Error {
  * @param context the dom0 they work on.
  */
 export function activityMaker(context: Dom0Context) {
-  const locks = new GuestLocks();
+  const locks = context.locks ?? new GuestLocks();
   /**
    * @param schema what the step takes; the dom0 worker checks it again, whoever sent it.
    * @param lockOf what the step has to itself on this dom0, if anything.

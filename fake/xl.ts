@@ -170,7 +170,20 @@ function systemdRun({ machine, args }: Invocation): ToolOutput | undefined {
   return createDomain(machine, path, cfg);
 }
 
+/** Where libxl writes when a domain was started, in seconds. */
+function xenstoreRead({ machine, args }: Invocation): ToolOutput | undefined {
+  const key = matchArgs(args, '<key>')?.['key'];
+  if (key === undefined) return undefined;
+  const vm = (id: number): string => `/vm/00000000-0000-4000-8000-${String(id).padStart(12, '0')}`;
+  for (const { id, startedAt } of machine.state.domains) {
+    if (key === `/local/domain/${String(id)}/vm`) return { code: 0, stdout: `${vm(id)}\n` };
+    if (key === `${vm(id)}/start_time`) return { code: 0, stdout: `${(startedAt / 1000).toFixed(2)}\n` };
+  }
+  return failed(1, `xenstore-read: couldn't read path ${key}`);
+}
+
 export const XL_TOOLS: ToolTable = {
+  'xenstore-read': { start: xenstoreRead },
   xl: { start: xl },
   'systemd-run': { seconds: () => 2, start: systemdRun },
 };

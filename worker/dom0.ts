@@ -4,6 +4,7 @@ import { Client } from '@temporalio/client';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createDom0Activities } from '../activities/dom0.ts';
 import { createHost, type Host } from '../activities/host/host.ts';
+import { GuestLocks, type Dom0Context } from '../activities/step.ts';
 import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
 import { createPayloadCodec } from '../client/codec/codec.ts';
 import { workerIdentity } from '../client/dom0.ts';
@@ -104,8 +105,9 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
     await Promise.race([registered, sleep(FIRST_WORD_MS, undefined, { ref: false })]);
     if (!over.aborted) {
       const fence = new Fence({ host: settings.host, machine, client, onLost: stopFor });
-      const workers = await createWorkers(connection, { options, endpoint, host, machine, mayAct: () => fence.mustHold() });
-      const watched = options.watchesDomains === false ? undefined : watchDomains({ client, host, log: logger, signal: over });
+      const shared = { mayAct: () => fence.mustHold(), locks: new GuestLocks() };
+      const workers = await createWorkers(connection, { options, endpoint, host, machine, ...shared });
+      const watched = options.watchesDomains === false ? undefined : watchDomains({ client, host, log: logger, signal: over, ...shared });
       await runWorkers(workers, over, () => {
         logger.info({ dom0: settings.host, bulkSlots: settings.bulkSlots }, 'dom0 worker polls');
         options.onReady?.();
@@ -130,9 +132,9 @@ interface Machine {
 
 async function createWorkers(
   connection: NativeConnection,
-  { options: { settings, logger }, endpoint, host, machine, mayAct }: Machine & { readonly mayAct: () => Promise<void> },
+  { options: { settings, logger }, endpoint, host, machine, ...shares }: Machine & Required<Pick<Dom0Context, 'mayAct' | 'locks'>>,
 ): Promise<Worker[]> {
-  const activities = createDom0Activities({ host, settings, log: logger, version: packageJson.version, mayAct });
+  const activities = createDom0Activities({ host, settings, log: logger, version: packageJson.version, ...shares });
   const shared = {
     connection,
     namespace: endpoint.namespace,

@@ -1,4 +1,7 @@
-/** Notices domains that have ended though nobody asked for that, and tells their guests. It waits for the toolstack's word and polls no guest. */
+/**
+ * Notices domains that have ended though nobody asked for that, and tells their guests; and saved states that their guests have outlived, which it puts
+ * aside. It waits for the toolstack's word and polls no guest.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Host } from '../activities/host/host.ts';
@@ -6,7 +9,8 @@ import { listDomains } from '../activities/host/xl.ts';
 import { domainEnd } from '../activities/host/xl-log.ts';
 import { awaitDomainChange } from '../activities/host/xenstore.ts';
 import { cfgOwner, type Owner } from '../activities/marks.ts';
-import type { StepLog } from '../activities/step.ts';
+import { putStaleAside } from '../activities/stale-states.ts';
+import { GuestLocks, type StepLog } from '../activities/step.ts';
 import { GUEST_SIGNALS, guestWorkflowId } from '../contract/names.ts';
 import type { DomainGone } from '../contract/types.ts';
 
@@ -16,6 +20,10 @@ export interface WatchOptions {
   readonly log: StepLog;
   /** Ends it. */
   readonly signal: AbortSignal;
+  /** Throws when this machine may not act as this dom0. Default: it may. */
+  readonly mayAct?: () => Promise<void>;
+  /** Those of the steps on this dom0. */
+  readonly locks?: GuestLocks;
   /** Milliseconds from the word that a domain is gone to the look: a guest that reboots has its next domain by then. Default: 10 000. */
   readonly settleMs?: number;
   /** Milliseconds between looks where xenstore cannot be watched. Default: 60 000. */
@@ -80,10 +88,35 @@ export async function watchDomains(options: WatchOptions): Promise<void> {
     } catch (error) {
       log.warn({ reason: messageOf(error) }, 'could not look for guests without a domain');
     }
+    await dropStaleStates({ settleMs, ...options });
     const reason = await change;
     if (reason !== undefined && canWatch && !isOver()) log.warn({ reason }, 'xenstore cannot be watched: looking now and then');
     canWatch = reason === undefined;
     await rest(canWatch ? settleMs : lookAgainMs);
+  }
+}
+
+/** After a boot of the dom0, and whenever a domain comes or goes. */
+async function dropStaleStates({
+  host,
+  log,
+  signal,
+  mayAct,
+  settleMs,
+  locks = new GuestLocks(),
+}: WatchOptions & { settleMs: number }): Promise<void> {
+  try {
+    const alone = async (guest: string, work: () => Promise<void>): Promise<void> => {
+      await mayAct?.();
+      await locks.hold(guest, 'saved states', signal, work);
+    };
+    for (const path of await putStaleAside(host, { settleMs, signal, alone }))
+      log.warn(
+        { path },
+        `${path} held the memory of a guest from before its last start: put aside, so that xendomains does not restore it`,
+      );
+  } catch (error) {
+    if (!signal.aborted) log.warn({ reason: messageOf(error) }, 'could not look for saved states that are stale');
   }
 }
 

@@ -24,15 +24,30 @@ function pathOf(value: string): string | undefined {
   }
 }
 
-/**
- * Where `/etc/default/xendomains` has domains saved when their dom0 shuts down; undefined: nowhere, they are shut down. A place that only a shell can
- * tell is taken for the usual one. What it says of restoring does not matter: a file that is there may be restored once that is changed.
- */
-function saveDirectoryIn(text: string): string | undefined {
-  const lines = [...text.matchAll(/^\s*(?:export\s+)?XENDOMAINS_SAVE=(.*)$/gm)];
-  const raw = lines.at(-1)?.[1] ?? '';
+/** What `/etc/default/xendomains` says. */
+export interface XendomainsSettings {
+  /** Where domains are saved when their dom0 shuts down; undefined: nowhere, they are shut down. What only a shell can tell is the usual place. */
+  readonly directory: string | undefined;
+  /** Whether what is there is restored at a boot. To the script `false` is as good as `true`: it looks whether there is anything. */
+  readonly restores: boolean;
+}
+
+/** The raw text after the last assignment; undefined where there is none. */
+function assignedIn(text: string, name: string): string | undefined {
+  return [...text.matchAll(new RegExp(`^\\s*(?:export\\s+)?${name}=(.*)$`, 'gm'))].at(-1)?.[1];
+}
+
+function settingsIn(text: string): XendomainsSettings {
+  const raw = assignedIn(text, 'XENDOMAINS_SAVE') ?? '';
   const save = valueOf(raw) ?? raw;
-  return save === '' ? undefined : (pathOf(save) ?? USUAL_DIRECTORY);
+  const restore = assignedIn(text, 'XENDOMAINS_RESTORE') ?? '';
+  return { directory: save === '' ? undefined : (pathOf(save) ?? USUAL_DIRECTORY), restores: (valueOf(restore) ?? restore) !== '' };
+}
+
+/** How xendomains is set now. Without a file of settings it saves nothing. */
+export async function xendomainsSettings(host: Host): Promise<XendomainsSettings> {
+  const text = await host.files.read(SETTINGS);
+  return settingsIn(text === undefined ? '' : text.toString('latin1'));
 }
 
 /** A domain's memory in a file, as `xl save` writes it. */
@@ -71,11 +86,13 @@ export function domainInHead(head: Uint8Array): string | undefined {
   }
 }
 
-/** Where saved states may be: where xendomains looks now, and where it looks unless it is told otherwise, since that may change back. */
+/**
+ * Where saved states may be: where xendomains looks now, and where it looks unless it is told otherwise, since that may change back. Whether it
+ * restores them does not matter: a file that is there may be restored once that is changed.
+ */
 export async function saveDirectories(host: Host): Promise<string[]> {
-  const text = await host.files.read(SETTINGS);
-  const now = text === undefined ? undefined : saveDirectoryIn(text.toString('latin1'));
-  return [...new Set([...(now === undefined ? [] : [now]), USUAL_DIRECTORY])];
+  const { directory } = await xendomainsSettings(host);
+  return [...new Set([...(directory === undefined ? [] : [directory]), USUAL_DIRECTORY])];
 }
 
 /**
