@@ -19,7 +19,7 @@ import { cfgOwner, isOwner, MARKER_FILE, markerOwner, mustOwn, volumeOwner } fro
 import { asidesAs, savedAs, savedStateOwner } from '../saved-memory.ts';
 import type { StepEnv } from '../step.ts';
 import { ensureGuestState, goldenRecord, mirrorFor } from './create-image.ts';
-import { preflight } from './preflight.ts';
+import { preflightOfOrder } from './preflight.ts';
 import { isAmong, usedAddresses } from './used-addresses.ts';
 
 /** Xen's own part of the MAC space (OUI 00:16:3E); the rest is a hash of dom0 and guest, so that an order twice gives one address. */
@@ -35,7 +35,7 @@ export function macOf(dom0: string, name: string): string {
 }
 
 async function mustBeReady(env: StepEnv): Promise<void> {
-  const report = await preflight(env);
+  const report = await preflightOfOrder(env);
   const row = report.rows.find(({ state }) => state === 'missing');
   if (row === undefined) return;
   throw new GuestflowError(

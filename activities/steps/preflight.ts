@@ -7,6 +7,7 @@ import { freeLoopDevices } from '../host/loop.ts';
 import { hasBridge } from '../host/net.ts';
 import { hostInfo } from '../host/xl.ts';
 import type { StepEnv } from '../step.ts';
+import { routerRow, savedStatesRow } from './preflight-surroundings.ts';
 
 /** Tools of the steps, with the Debian package that has each. */
 const TOOLS: readonly (readonly [path: string, packageName: string])[] = [
@@ -163,13 +164,34 @@ const autostart: Look = async (env) => {
       };
 };
 
-const LOOKS: readonly Look[] = [hypervisor, tools, bridge, group, imageRoom, kernel, loops, pygrub, consoleLog, autostart];
+const ORDER_LOOKS: readonly Look[] = [
+  hypervisor,
+  tools,
+  bridge,
+  group,
+  imageRoom,
+  kernel,
+  loops,
+  pygrub,
+  consoleLog,
+  autostart,
+  savedStatesRow,
+];
+
+async function look(env: StepEnv, looks: readonly Look[]): Promise<PreflightReport> {
+  const rows: PreflightRow[] = [];
+  for (const lookAt of looks) rows.push(await lookAt(env));
+  return { host: env.settings.host, checkedAt: new Date().toISOString(), ok: rows.every((row) => row.state !== 'missing'), rows };
+}
 
 /** Looks at every row; changes nothing. */
 export async function preflight(env: StepEnv): Promise<PreflightReport> {
-  const rows: PreflightRow[] = [];
-  for (const look of LOOKS) rows.push(await look(env));
-  return { host: env.settings.host, checkedAt: new Date().toISOString(), ok: rows.every((row) => row.state !== 'missing'), rows };
+  return look(env, [...ORDER_LOOKS, routerRow]);
+}
+
+/** Looks before an order: at all but the router, which takes seconds to ask and stops no order. */
+export async function preflightOfOrder(env: StepEnv): Promise<PreflightReport> {
+  return look(env, ORDER_LOOKS);
 }
 
 /** Puts right what is safe to: directories of guestflow's own and the pygrub default of xen-tools. Reports what it found after. */
