@@ -177,6 +177,24 @@ async function oneAtATime<T>(host: Host, work: () => Promise<T>): Promise<T> {
   return mine;
 }
 
+/** What xl 4.17 and 4.20 say beside the cause of a failed creation: that they read the cfg, and that the half-made domain cannot be found again. */
+const BESIDE_CAUSE =
+  /^Parsing config from |Domain \d+: ?(Getting domain info: No such process|Non-existant domain|Unable to destroy guest|Destruction of domain failed)$/;
+
+/** The error with the cause of a failed creation in its message: more lines follow the cause than a message has. */
+function withCause(error: unknown): unknown {
+  if (!(error instanceof ToolError) || error.code === undefined || error.timedOut || error.cancelled) return error;
+  const { tool, args, code, stdout, stderr, timedOut, cancelled, notFound } = error;
+  const cause = tail(
+    stderr
+      .split('\n')
+      .filter((line) => !BESIDE_CAUSE.test(line))
+      .join('\n'),
+  );
+  const message = cause === '' ? error.message : `xl create ended with exit code ${String(code)}: ${cause}`;
+  return new ToolError({ tool, args, code, stdout, stderr, timedOut, cancelled, notFound, message });
+}
+
 /**
  * Makes and starts a domain, and returns when it exists; it answers later.
  *
@@ -188,11 +206,13 @@ export async function createDomain(host: Host, cfgPath: string, limits: Limits =
   const path = checkedPath('cfg', cfgPath);
   await oneAtATime(host, async () => {
     limits.signal?.throwIfAborted();
-    await host.run('systemd-run', ['--scope', '--quiet', '--collect', '--slice=guestflow-guests.slice', '--', 'xl', 'create', path], {
-      label: 'xl create',
-      timeoutMs: limits.timeoutMs ?? CREATE_LIMIT_MS,
-      ...(limits.signal === undefined ? {} : { signal: limits.signal }),
-    });
+    const args = ['--scope', '--quiet', '--collect', '--slice=guestflow-guests.slice', '--', 'xl', 'create', path];
+    const { timeoutMs = CREATE_LIMIT_MS, signal } = limits;
+    try {
+      await host.run('systemd-run', args, { label: 'xl create', timeoutMs, ...(signal === undefined ? {} : { signal }) });
+    } catch (error) {
+      throw withCause(error);
+    }
   });
 }
 

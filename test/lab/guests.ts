@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseVolumes, type Volume } from '../../activities/host/lvm.ts';
 import { createRunner } from '../../activities/host/run.ts';
 import { parseDomainList } from '../../activities/host/xl.ts';
+import { GuestflowError } from '../../contract/errors.ts';
 import type { DomainRow, GuestOrder, GuestStatus } from '../../contract/types.ts';
 import { differences, inventoryOf, withoutGuests, type Inventory } from './inventory.ts';
 import type { Rig } from './rig.ts';
@@ -67,11 +68,22 @@ export async function orderAndWait(rig: Rig, order: GuestOrder): Promise<GuestSt
   return rig.flow.waitFor(order.name);
 }
 
-/** Waits until that step of the guest's order has begun, or the order is over. */
+/** How long a worker that was killed may take to answer again: it bundles the workflows anew, beside an emulator. */
+const ANSWERS_AGAIN_MS = 240_000;
+
+/** Waits until that step of the guest's order has begun, or the order is over. A control worker that has just been killed is waited for. */
 export async function untilStep(rig: Rig, name: string, step: string, signal?: AbortSignal): Promise<void> {
-  for await (const { operation } of rig.flow.watch(name, { intervalMs: 250, ...(signal === undefined ? {} : { signal }) })) {
-    const state = operation?.steps.find((candidate) => candidate.name === step)?.state;
-    if (state !== undefined && state !== 'pending') return;
+  const deadline = Date.now() + ANSWERS_AGAIN_MS;
+  for (;;) {
+    try {
+      for await (const { operation } of rig.flow.watch(name, { intervalMs: 250, ...(signal === undefined ? {} : { signal }) })) {
+        const state = operation?.steps.find((candidate) => candidate.name === step)?.state;
+        if (state !== undefined && state !== 'pending') return;
+      }
+      return;
+    } catch (error) {
+      if (!(error instanceof GuestflowError) || error.type !== 'Unreachable' || Date.now() > deadline) throw error;
+    }
   }
 }
 

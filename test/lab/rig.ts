@@ -8,7 +8,7 @@ import { loginKey } from '../../cli/up/key.ts';
 import { connect, loadPlans, resolveOrder, type Guestflow, type OrderDocument } from '../../client/index.ts';
 import type { GuestOrder } from '../../contract/types.ts';
 import { buildDom0Package } from '../../deploy/package.ts';
-import { DEFAULT_RELEASE, labAttach, labClean, labStatus, labUp, releaseNamed, type Lab } from '../../lab/index.ts';
+import { DEFAULT_RELEASE, labAttach, labClean, labKind, labStatus, labUp, releaseNamed, RELEASES, type Lab } from '../../lab/index.ts';
 import { tryMachineLock } from '../../worker/machine-lock.ts';
 import { freePort } from '../../worker/ports.ts';
 import { killTemporalAndControl, startControlWorker, startTemporal, stopTemporalAndControl } from './processes.ts';
@@ -53,6 +53,9 @@ export const HAS_CONTRACT = IS_FULL || process.env['GUESTFLOW_LAB'] === 'contrac
 
 /** `GUESTFLOW_LAB_RELEASE=trixie`: a dom0 of Debian 13 instead of Debian 12. */
 export const LAB_RELEASE = releaseNamed(process.env['GUESTFLOW_LAB_RELEASE'] ?? DEFAULT_RELEASE);
+
+/** Distributions of guests that the lab's dom0 can make: in full all, otherwise bookworm and the dom0's own. */
+export const LAB_DISTS = labKind(LAB_RELEASE, IS_FULL ? RELEASES : undefined).dists;
 
 /** `GUESTFLOW_SEED=N`: the faults come at the moments of another seed. */
 export const SEED = Number(process.env['GUESTFLOW_SEED'] ?? '1');
@@ -142,6 +145,7 @@ export async function startRig(say: (message: string) => void): Promise<{ facts:
       temporalPort,
       dom0Name: DOM0,
       release: LAB_RELEASE,
+      dists: LAB_DISTS,
       packageFile: async () => (await buildDom0Package({})).file,
       onProgress: ({ message, seconds }) => {
         say(seconds === undefined ? message : `${message} (${seconds.toFixed(1)} s)`);

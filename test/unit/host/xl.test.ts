@@ -108,6 +108,15 @@ describe('creating domains', () => {
     expect(host.calls[0]).toBe('systemd-run --scope --quiet --collect --slice=guestflow-guests.slice -- xl create /etc/xen/a.cfg');
   });
 
+  it('says why none could be made, and not what came after that', async () => {
+    const host = scriptedHost(() => ({ code: 3, stderr: recorded('xl-create-no-kernel-trixie.stderr') }));
+    const { message } = (await createDomain(host, '/etc/xen/a.cfg').catch((error: unknown) => error as Error)) as Error;
+    expect(message).toMatch(
+      /^xl create ended with exit code 3: xc: error: panic: [^]*no loader found: Invalid kernel\n[^]*xc_dom_parse_image failed/,
+    );
+    expect(message).not.toMatch(/Parsing config|Non-existant domain|Destruction of domain/);
+  });
+
   it('never touches dom0 itself', async () => {
     const host = scriptedHost(() => ({}));
     await expect(destroyDomain(host, 0)).rejects.toThrow(/domain id/);
