@@ -1,7 +1,8 @@
 /** The Debian packages of a dom0. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestflowError } from '../contract/errors.ts';
 import type { Host } from '../activities/host/host.ts';
-import type { RunOptions } from '../activities/host/run.ts';
+import { ToolError, type RunOptions } from '../activities/host/run.ts';
 import { change, there, type Job, type Verb } from './types.ts';
 
 /** What a dom0 needs: the hypervisor with its tools, and what the dom0 worker's package depends on. */
@@ -30,15 +31,27 @@ export const PACKAGES: readonly string[] = [
 const KERNEL = 'linux-image-amd64';
 
 const INSTALL_LIMIT_MS = 45 * 60_000;
+/** The package at hand may be one whose initial RAM disk, or boot menu, is made. */
+const DPKG_ENDS_MS = 15 * 60_000;
+const POLL_MS = 500;
 const APT: RunOptions = { timeoutMs: INSTALL_LIMIT_MS, env: { DEBIAN_FRONTEND: 'noninteractive' }, label: 'apt-get' };
 /** Settings files that the operator has changed stay; another apt that runs is waited for. */
 const APT_OPTIONS = ['-o', 'Dpkg::Options::=--force-confold', '-o', 'Dpkg::Options::=--force-confdef', '-o', 'DPkg::Lock::Timeout=300'];
 const INSTALL = ['install', '--yes', '--no-install-recommends', '--no-remove', ...APT_OPTIONS, '--'];
 
-/** Names of the packages that are installed whole. */
-export async function installedPackages(host: Host): Promise<Set<string>> {
+async function packagesIn(host: Host, state: RegExp): Promise<Set<string>> {
   const { stdout } = await host.run('dpkg-query', ['--show', '--showformat', '${db:Status-Abbrev} ${Package}\\n']);
-  return new Set(stdout.split('\n').flatMap((line) => /^[ih]i\s+(\S+)/.exec(line)?.[1] ?? []));
+  return new Set(stdout.split('\n').flatMap((line) => (state.test(line) ? (/^\S+\s+(\S+)/.exec(line)?.[1] ?? []) : [])));
+}
+
+/** Names of the packages that are installed whole; of some, triggers may still have to be run (dpkg(1): `W`, `t`). */
+export function installedPackages(host: Host): Promise<Set<string>> {
+  return packagesIn(host, /^[ih][iWt]/);
+}
+
+/** Names of the packages of which anything is there but settings files: what a dpkg that was ended has unpacked, too. */
+function presentPackages(host: Host): Promise<Set<string>> {
+  return packagesIn(host, /^\S[HUFWti]/);
 }
 
 /** Packages that `apt-get --simulate` would install (`Inst`) or remove (`Remv`; `Purg` where their settings go, too). */
@@ -69,9 +82,25 @@ async function isRightMachine(host: Host): Promise<void> {
     });
 }
 
+/** dpkg goes on with the package at hand when the apt that started it has been ended; nothing can be removed until it is done. */
+async function awaitDpkg(host: Host): Promise<void> {
+  const deadline = Date.now() + DPKG_ENDS_MS;
+  for (;;) {
+    try {
+      await host.run('dpkg', ['--configure', '--pending', '--force-confold'], APT);
+      return;
+    } catch (error) {
+      // A package that cannot be configured can be purged.
+      if (!(error instanceof ToolError) || !/lock/.test(error.stderr) || Date.now() > deadline) return;
+    }
+    await sleep(POLL_MS);
+  }
+}
+
 /** Removes exactly what is there now and was not before. Refuses when others would go with it. */
 async function purgeNew(host: Host, before: ReadonlySet<string>): Promise<void> {
-  const added = [...(await installedPackages(host))].filter((name) => !before.has(name));
+  await awaitDpkg(host);
+  const added = [...(await presentPackages(host))].filter((name) => !before.has(name));
   if (added.length === 0) return;
   const simulated = parseSimulation((await host.run('apt-get', ['purge', '--simulate', '--', ...added], APT)).stdout, 'Remv');
   const others = simulated.filter((name) => !added.includes(name));
@@ -97,7 +126,7 @@ async function areKnown(host: Host, names: readonly string[]): Promise<void> {
 
 async function install({ host, onUndo, signal }: Job): Promise<void> {
   const names = await lacking(host);
-  const before = await installedPackages(host);
+  const before = await presentPackages(host);
   onUndo('purge the packages that were installed', () => purgeNew(host, before));
   const options = { ...APT, signal };
   // After a dpkg that was killed, apt installs nothing until this was run.

@@ -30,12 +30,12 @@ export async function loopDevicesOf(host: Host, file: string): Promise<string[]>
   return parseLoopDevices(stdout).map((loop) => loop.device);
 }
 
-/** Detaches a loop device; one that is free already is fine. While somebody uses it, the kernel waits for them. */
+/** Detaches a loop device; one that is free already, or has no device node, is fine. While somebody uses it, the kernel waits for them. */
 export async function detachLoop(host: Host, device: string): Promise<void> {
   try {
     await host.run('losetup', ['--detach', checkedPath('loop device', device)]);
   } catch (error) {
-    if (!(error instanceof ToolError) || !/No such device/i.test(error.stderr)) throw error;
+    if (!(error instanceof ToolError) || !/No such (device|file)/i.test(error.stderr)) throw error;
   }
 }
 

@@ -4,7 +4,7 @@ import { GuestflowError } from '../../contract/errors.ts';
 import { checkedBytes, checkedPath, checkedTag, checkedVolume } from './arguments.ts';
 import type { Host } from './host.ts';
 import { paced, type Pace } from './pace.ts';
-import { ToolError } from './run.ts';
+import { tail, ToolError } from './run.ts';
 
 export interface VolumeGroup {
   readonly name: string;
@@ -62,6 +62,30 @@ function reportRows(tool: string, text: string, key: string): Record<string, str
   throw new GuestflowError('ToolFailed', `${tool} printed no JSON report of ${key}s: ${text.slice(0, 200)}`);
 }
 
+/** The errors in the log of a report that failed, as lines. LVM of Debian 13 (2.03.31) has them there, and nothing on standard error. */
+function loggedErrors(text: string): string {
+  try {
+    const { log = [] } = JSON.parse(text) as { log?: { log_type?: string; log_message?: string }[] };
+    return log.flatMap(({ log_type, log_message }) => (log_type === 'error' ? [`  ${log_message ?? ''}`] : [])).join('\n');
+  } catch {
+    return '';
+  }
+}
+
+/** Runs a tool that reports in JSON. What LVM says of a failure is on the error's `stderr`, wherever LVM has it. */
+async function runReport(host: Host, tool: 'vgs' | 'lvs', columns: string, vg: string): Promise<string> {
+  const args = ['--reportformat', 'json', '--units', 'b', '--nosuffix', '-o', columns, checkedVolume('volume group', vg)];
+  try {
+    return (await host.run(tool, args)).stdout;
+  } catch (error) {
+    const said = error instanceof ToolError && error.stderr.trim() === '' ? loggedErrors(error.stdout) : '';
+    if (!(error instanceof ToolError) || said === '') throw error;
+    const { code, stdout, timedOut, cancelled, notFound } = error;
+    const message = `${tool} ended with exit code ${String(code)}: ${tail(said)}`;
+    throw new ToolError({ tool, args, code, stdout, stderr: `${said}\n`, timedOut, cancelled, notFound, message });
+  }
+}
+
 /** `vgs --reportformat json`. */
 export function parseVolumeGroup(text: string): VolumeGroup | undefined {
   const row = reportRows('vgs', text, 'vg')[0];
@@ -103,17 +127,7 @@ export function parseVolumes(text: string): Volume[] {
 /** The volume group, or undefined when there is none of that name. */
 export async function volumeGroup(host: Host, vg: string): Promise<VolumeGroup | undefined> {
   try {
-    const result = await host.run('vgs', [
-      '--reportformat',
-      'json',
-      '--units',
-      'b',
-      '--nosuffix',
-      '-o',
-      'vg_name,vg_size,vg_free,vg_extent_size',
-      checkedVolume('volume group', vg),
-    ]);
-    return parseVolumeGroup(result.stdout);
+    return parseVolumeGroup(await runReport(host, 'vgs', 'vg_name,vg_size,vg_free,vg_extent_size', vg));
   } catch (error) {
     // Code 5 is any failure of an LVM tool: only its words tell "there is none" from "could not look".
     if (error instanceof ToolError && error.code === 5 && /not found/i.test(error.stderr)) return undefined;
@@ -122,17 +136,7 @@ export async function volumeGroup(host: Host, vg: string): Promise<VolumeGroup |
 }
 
 export async function listVolumes(host: Host, vg: string): Promise<Volume[]> {
-  const result = await host.run('lvs', [
-    '--reportformat',
-    'json',
-    '--units',
-    'b',
-    '--nosuffix',
-    '-o',
-    'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr',
-    checkedVolume('volume group', vg),
-  ]);
-  return parseVolumes(result.stdout);
+  return parseVolumes(await runReport(host, 'lvs', 'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr', vg));
 }
 
 /**

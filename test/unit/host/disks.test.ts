@@ -6,7 +6,7 @@ import { copyImage, parseShare } from '../../../activities/host/copy.ts';
 import { dumpToFile, listDump, parseDumpReport, searchListing, unsafeForDump } from '../../../activities/host/dump.ts';
 import { checkFs, parseFsInfo, replayJournal } from '../../../activities/host/ext4.ts';
 import type { Host } from '../../../activities/host/host.ts';
-import { freeLoopDevices, parseLoopDevices } from '../../../activities/host/loop.ts';
+import { detachLoop, freeLoopDevices, parseLoopDevices } from '../../../activities/host/loop.ts';
 import { recorded, scriptedHost } from './scripted-host.ts';
 
 describe('ext4', () => {
@@ -158,6 +158,12 @@ describe('loop devices', () => {
     expect(parseLoopDevices(recorded('losetup'))).toEqual([{ device: '/dev/loop0', file: '/srv/big.img', autoclear: false }]);
     expect(parseLoopDevices(recorded('losetup-none'))).toEqual([]);
     expect(parseLoopDevices('')).toEqual([]);
+  });
+
+  it.each(['No such device or address', 'No such file or directory'])('that are free already need not be detached: %s', async (why) => {
+    const host = scriptedHost(() => ({ code: 1, stderr: `losetup: /dev/loop250: detach failed: ${why}\n` }));
+    await detachLoop(host, '/dev/loop250');
+    expect(host.calls).toEqual(['losetup --detach /dev/loop250']);
   });
 
   it('are counted, and found missing when losetup has none to give', async () => {

@@ -90,6 +90,15 @@ describe('a volume group', () => {
     expect(await volumeGroup(host, 'nope')).toBeUndefined();
   });
 
+  it('that does not exist is undefined where LVM says so in its report, and its volumes cannot be listed, in words', async () => {
+    const host = scriptedHost(() => ({ code: 5, stdout: recorded('vgs-unknown-trixie') }));
+    expect(await volumeGroup(host, 'no-such-group')).toBeUndefined();
+    await expect(listVolumes(host, 'no-such-group')).rejects.toMatchObject({
+      code: 5,
+      message: 'lvs ended with exit code 5:   Volume group "no-such-group" not found\n  Cannot process volume group no-such-group',
+    });
+  });
+
   it('that could not be looked at is an error', async () => {
     const host = scriptedHost(() => ({ code: 5, stderr: '  /dev/mapper/control: open failed: Permission denied\n' }));
     await expect(volumeGroup(host, 'vg01')).rejects.toThrow(/exit code 5/);

@@ -240,6 +240,29 @@ describe('packages', () => {
     });
   };
 
+  it('are purged, the half-unpacked ones too, when the dpkg of an apt that was ended has let go of its lock', async () => {
+    let locked = 0;
+    let installed = 'ii systemd\nit udev\n';
+    const its = scriptedHost((command) => {
+      if (command.startsWith('dpkg-query')) return { stdout: installed };
+      if (command.startsWith('dpkg --configure') && locked > 0) {
+        locked -= 1;
+        return { code: 2, stderr: 'dpkg: error: dpkg frontend lock was locked by another process with pid 645' };
+      }
+      if (command.startsWith('dpkg ')) return { stdout: 'amd64\n' };
+      if (command.startsWith('apt-cache'))
+        return { stdout: [...PACKAGES, 'linux-image-amd64'].map((name) => `${name}:\n  Installed: (none)\n  Candidate: 1\n`).join('') };
+      if (command.startsWith('apt-get purge')) return locked > 0 ? { code: 100, stderr: 'E: Unable to lock' } : { stdout: '' };
+      if (!command.startsWith('apt-get install')) return undefined;
+      locked = 2;
+      installed += 'ii lvm2\niU dump\niF initramfs-tools\nrc gone\n';
+      return { code: 100, stderr: 'ended' };
+    });
+    await expect(carryOut([packages], { host: its, wishes, ...quiet })).rejects.toMatchObject({ type: 'ToolFailed' });
+    expect(its.calls.find((call) => call.startsWith('apt-get install'))).not.toMatch(/ (udev|systemd)( |$)/);
+    expect(its.calls.at(-1)).toMatch(/purge --yes .* -- lvm2 dump initramfs-tools$/);
+  });
+
   it('stay when another package would go with them', async () => {
     const its = brokenInstall(() => ({ stdout: 'Purg perl [5]\nPurg e2fsprogs [1]\nRemv mine [1]\nPurg theirs [1]\n' }));
     await expect(carryOut([packages], { host: its, wishes, ...quiet })).rejects.toMatchObject({
