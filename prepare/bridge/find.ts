@@ -157,7 +157,9 @@ async function planFor(host: Host, wish: BridgeWish): Promise<BridgePlan> {
   if (networkFile !== undefined) {
     const taken = await host.files.list('/etc/systemd/network');
     const changes = planNetworkd({ files: await texts(host, [networkFile, ...dropIns]), mac, taken }, wish);
-    const again = ['networkctl reload', `networkctl reconfigure ${port}`];
+    // networkctl asks the system bus, which a small Debian does without; systemctl does not need it.
+    const hasBus = (await host.files.info('/run/dbus/system_bus_socket')) !== undefined;
+    const again = hasBus ? ['networkctl reload', `networkctl reconfigure ${port}`] : ['systemctl restart systemd-networkd.service'];
     return { by: 'networkd', changes, down: [], up: again, downAgain: [remove], upAgain: again };
   }
   const files = await interfacesFiles(host);

@@ -51,6 +51,16 @@ describe('who configures an interface', () => {
     ]);
   });
 
+  it.each([
+    [true, ['networkctl reload', 'networkctl reconfigure eth0']],
+    [false, ['systemctl restart systemd-networkd.service']],
+  ])('is systemd-networkd, told of the new files over the system bus where there is one: %s', async (hasBus, up) => {
+    const file = '/etc/systemd/network/50-eth0.network';
+    const bus = hasBus ? { '/run/dbus/system_bus_socket': '' } : {};
+    const its = await host({ ...links(file), ...bus, [file]: '[Match]\nName=eth0\n[Network]\nDHCP=yes\n' });
+    expect(await planBridge(its, WISH)).toMatchObject({ up, upAgain: up });
+  });
+
   it('is netplan, and cloud-init is told not to write its file again', async () => {
     const its = await host({
       ...links('/run/systemd/network/10-netplan-eth0.network'),
