@@ -36,12 +36,9 @@ export async function passwordPublicKey(on: On): Promise<string | undefined> {
  *
  * @throws GuestflowError HostNotReady when it was sealed for another dom0, or for a key that this one no longer has
  */
-export async function openPassword(
-  on: On,
-  spec: Pick<GuestSpec, 'order' | 'name' | 'sealedPassword' | 'passwordHash'>,
-): Promise<string | undefined> {
-  const { sealedPassword, passwordHash, order, name } = spec;
-  if (sealedPassword === undefined) return passwordHash;
+export async function openPassword(on: On, spec: Pick<GuestSpec, 'order' | 'name' | 'sealedPassword'>): Promise<string | undefined> {
+  const { sealedPassword, order, name } = spec;
+  if (sealedPassword === undefined) return undefined;
   const box = sealedPassword[on.settings.host];
   const key = await privateKey(on);
   const opened = box === undefined || key === undefined ? undefined : openBox(box, key, order);

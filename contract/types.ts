@@ -63,7 +63,7 @@ export interface GuestOrder {
   /** Keep the provisioning key in the guest after the order is done. */
   readonly managed: boolean;
   readonly sshKeys: readonly string[];
-  /** crypt(5) hash, made on the client's side. It is sealed before it leaves the client; only orders of earlier versions carry it to the dom0. */
+  /** crypt(5) hash, made on the client's side. It is sealed before it leaves the client. */
   readonly passwordHash?: string;
   /** The hash sealed for each dom0 that may get the order: only that dom0 can open its box. By the dom0's name. */
   readonly sealedPassword?: Readonly<Record<string, string>>;
@@ -108,7 +108,7 @@ export interface GuestNetwork {
 }
 
 /** An order with everything decided, as the dom0 planned it. Steps take this. */
-export interface GuestSpec extends Omit<GuestOrder, 'ip' | 'netmask' | 'gateway' | 'bridge' | 'mac'> {
+export interface GuestSpec extends Omit<GuestOrder, 'ip' | 'netmask' | 'gateway' | 'bridge' | 'mac' | 'passwordHash'> {
   readonly network: GuestNetwork;
 }
 
@@ -283,7 +283,7 @@ export interface PreflightReport {
 /** What a dom0 has, as its own tools say. */
 export interface Dom0Facts {
   readonly host: string;
-  /** What tells the machine from others that say they are this dom0. Undefined: workers before 0.2 did not say. */
+  /** What tells the machine from others that say they are this dom0. Its registration says it, a look at its tools does not. */
   readonly machine?: string;
   readonly seenAt: string;
   readonly xenVersion: string;
@@ -346,8 +346,7 @@ export interface Reservation {
   readonly netmask: string;
   readonly gateway: string;
   readonly bridge: string;
-  /** Default: made from the name. */
-  readonly mac?: string;
+  readonly mac: string;
   readonly ipv6?: GuestIpv6;
 }
 

@@ -82,7 +82,6 @@ const decided = {
   managed: z.boolean(),
   /** One line each: they become lines of `authorized_keys`. */
   sshKeys: z.array(text(whyNotSshKey)).max(check.MOST_SSH_KEYS),
-  passwordHash: text(check.whyNotPasswordHash).exactOptional(),
   sealedPassword: sealedPassword.exactOptional(),
   mirror: normal(whyNotMirror, normalMirror).exactOptional(),
   role: text(check.whyNotRole).exactOptional(),
@@ -126,6 +125,6 @@ export const reservationSchema = z.object({
   netmask,
   gateway: address,
   bridge,
-  mac: mac.exactOptional(),
+  mac,
   ipv6: ipv6.exactOptional(),
 });

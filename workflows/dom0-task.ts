@@ -1,12 +1,11 @@
 /** dom0Task: looks at a dom0, and tasks on it that are no operation on a guest. */
-import { ApplicationFailure, CancellationScope, executeChild, patched, uuid4 } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, executeChild, uuid4 } from '@temporalio/workflow';
 import type { Claim } from '../activities/claims.ts';
 import { operationWorkflowId } from '../contract/names.ts';
 import { GOLDEN, UNKNOWN_ORDER, type AuditRow, type GuestRef, type MarkedThing } from '../contract/types.ts';
 import { keyOf, type Owner } from './audit-ledger.ts';
 import { claimsOf } from './dom0-audit.ts';
 import { Operation, rootFailure } from './operation.ts';
-import { terminateGuest } from './operations.ts';
 import { control, dom0Steps } from './proxies.ts';
 import { declareVersioning } from './versioning.ts';
 
@@ -84,40 +83,14 @@ async function schedulesLeft(host: string, { guest, order }: Owner, { claimed }:
 
 type Cleaned = Owner & { readonly outcome: string };
 
-/** Marks histories in which each orphan is looked at again before it is removed. */
-const LOOKS_AGAIN = 'clean-looks-again';
-
 /** Removes what these orders have on the dom0, each on its own; nothing that somebody claims can be reached this way. */
 async function clean(host: string, orphans: readonly Owner[]): Promise<Cleaned[]> {
-  if (!patched(LOOKS_AGAIN)) return cleanAtOnce(host, orphans);
   const outcomes = [];
   for (const { guest, order } of orphans) {
     const orphan = { guest, order };
     const outcome = await (guest.startsWith(GOLDEN) ? discardGolden(host, orphan) : removeBesides(host, orphan)).catch(
       (error: unknown) => rootFailure(error).message,
     );
-    outcomes.push({ ...orphan, outcome });
-  }
-  return outcomes;
-}
-
-/** As it was before `LOOKS_AGAIN`. A run of that time may still be wiping; when there is none any more, this can go. */
-async function cleanAtOnce(host: string, orphans: readonly Owner[]): Promise<Cleaned[]> {
-  const claims = await control.claims(orphans);
-  const outcomes = [];
-  for (const [index, orphan] of orphans.entries()) {
-    const claim = claims[index];
-    const outcome =
-      claim?.claimed === false
-        ? await executeChild(terminateGuest, {
-            args: [{ name: orphan.guest, order: orphan.order, dom0: host }],
-            workflowId: operationWorkflowId(orphan.guest, 'clean', orphan.order),
-            staticSummary: `remove orphan ${orphan.guest}`,
-          }).then(
-            () => REMOVED,
-            (error: unknown) => rootFailure(error).message,
-          )
-        : `left alone: it is claimed by a guest that is ${claim?.reason ?? 'unknown'}`;
     outcomes.push({ ...orphan, outcome });
   }
   return outcomes;

@@ -11,7 +11,6 @@ import {
   executeChild,
   isCancellation,
   log,
-  patched,
   setCurrentDetails,
   setHandler,
   upsertMemo,
@@ -37,7 +36,6 @@ import type {
   OperationResult,
   OrderAnswer,
 } from '../contract/types.ts';
-import { ADJUSTS, CANCEL_IN_UI, CLEANUP_KEEPS, LEAVES_STOPPED, REMOVAL_IS_OVER, UNDELETE_MAY_FAIL } from './guest-patches.ts';
 import { Nights, nightSignal } from './guest-nights.ts';
 import { beforeOf, mayRun, whyNotChange } from './guest-rules.ts';
 import { describeGuest, graceLeftMs, notBefore, untilDueMs, withoutSettled, type GuestState } from './guest-state.ts';
@@ -200,7 +198,7 @@ class Guest {
     const ended = (): Promise<void> => condition(() => ticket.result !== undefined || ticket.failure !== undefined);
     // A cancel in the UI is for what runs: it ends no wait, neither now nor for what is asked for later.
     await ended().catch((error: unknown) => {
-      if (!isCancellation(error) || !patched(CANCEL_IN_UI)) throw error;
+      if (!isCancellation(error)) throw error;
       return CancellationScope.nonCancellable(ended);
     });
     if (ticket.result !== undefined) return ticket.result;
@@ -210,7 +208,7 @@ class Guest {
   /** By a cancel in the UI. Temporal passes only the first one on to a run. */
   cancelRun(): void {
     this.cancel();
-    this.isRunUsed = patched(CANCEL_IN_UI);
+    this.isRunUsed = true;
   }
 
   /** It goes on in a new run when it can. */
@@ -350,7 +348,7 @@ class Guest {
     const reason = mayRun(kind, this.state.phase, undefined, 0);
     if (reason !== undefined) throw refuse('Busy', `${kind} of ${this.order.name} is refused: ${reason}`);
     // A removal that did not come to its end, and was not gone on with.
-    if (this.isRemoving && patched(REMOVAL_IS_OVER)) this.isRemoving = false;
+    this.isRemoving = false;
     switch (kind) {
       case 'start':
       case 'stop':
@@ -392,7 +390,7 @@ class Guest {
             'Busy',
             `cleanup of ${this.order.name} is refused: its data stays until ${this.state.graceUntil ?? ''}; "terminate --now" ends that`,
           );
-        return this.remove(kind, id, this.state.removalKeepsDays !== undefined && patched(CLEANUP_KEEPS) ? this.state.removalKeepsDays : 0);
+        return this.remove(kind, id, this.state.removalKeepsDays);
     }
   }
 
@@ -411,7 +409,7 @@ class Guest {
       await this.runChild('undelete', id, (options) => executeChild(reviveGuest, { ...options, args: [{ spec: this.spec, before }] }));
     } catch (error) {
       // Somebody wants it back: its data does not go before that could be tried again.
-      if (patched(UNDELETE_MAY_FAIL)) this.state = { ...this.state, graceUntil: notBefore(this.state.graceUntil, Date.now() + DAY_MS) };
+      this.state = { ...this.state, graceUntil: notBefore(this.state.graceUntil, Date.now() + DAY_MS) };
       throw error;
     }
     return this.becomes('undelete', retiredFrom);
@@ -433,7 +431,7 @@ class Guest {
     if (change === undefined) throw refuse('InvalidInput', 'changePlan needs the plan to change to', 'change');
     const isRunning = this.state.phase === 'running';
     const { mayRestart, ...sizes } = change;
-    const needsRestart = isRunning && !mayRestart && !(change.diskBytes === from.diskBytes && patched(ADJUSTS));
+    const needsRestart = isRunning && !mayRestart && change.diskBytes !== from.diskBytes;
     const reason = whyNotChange(from, change, needsRestart);
     if (reason !== undefined) throw refuse('InvalidInput', reason, 'plan');
     const { maxMemoryBytes: _room, maxVcpus: _most, ...rest } = from;
@@ -472,9 +470,12 @@ class Guest {
 
   /** By an operation: Xen may have started it again, and xendomains would after the next boot of its dom0. */
   private leaveStopped(reason: string): void {
-    this.state = { ...this.state, warnings: [...this.state.warnings, reason].slice(-WARNINGS_KEPT) };
-    if (patched(LEAVES_STOPPED)) this.state = { ...this.state, leavesStopped: true, restartAt: new Date(Date.now()).toISOString() };
-    else this.setPhase('stopped');
+    this.state = {
+      ...this.state,
+      warnings: [...this.state.warnings, reason].slice(-WARNINGS_KEPT),
+      leavesStopped: true,
+      restartAt: new Date(Date.now()).toISOString(),
+    };
   }
 
   /** Milliseconds until something is due that nobody asks for; undefined when nothing is. */
@@ -574,5 +575,5 @@ export async function guest(input: GuestInput): Promise<void> {
   });
 }
 
-// A guest lives for years: it must be able to go on with new code; changes to it are patched.
+// A guest lives for years: it must be able to go on with new code: from 0.1.0 on, changes to it are patched.
 declareVersioning('AUTO_UPGRADE', guest);

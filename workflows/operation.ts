@@ -8,7 +8,6 @@ import {
   isCancellation,
   log,
   setCurrentDetails,
-  patched,
   setHandler,
   defineQuery,
   TemporalFailure,
@@ -18,9 +17,6 @@ import type { ErrorDetails } from '../contract/errors.ts';
 import type { OperationProgress, StepProgress, StepState } from '../contract/types.ts';
 
 type Undo = () => Promise<unknown>;
-
-/** Marks histories in which the undo of a step goes on when a part of it fails. */
-const EACH_PART = 'undo-goes-on-after-a-part';
 
 interface StepRecord {
   readonly name: string;
@@ -159,7 +155,6 @@ export class Operation {
   private async undoStep(step: string, parts: readonly Undo[]): Promise<string[]> {
     const wrong: string[] = [];
     for (const part of parts) {
-      if (wrong.length > 0 && !patched(EACH_PART)) break;
       try {
         await part();
       } catch (error) {

@@ -1,5 +1,5 @@
 /** The other operations on a guest, built the same way; each is a child workflow of the guest's, so that the UI lists its life. */
-import { ApplicationFailure, patched } from '@temporalio/workflow';
+import { ApplicationFailure } from '@temporalio/workflow';
 import { declareVersioning } from './versioning.ts';
 import type { BackupRecord, GuestRef, GuestSpec, OrderRef } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
@@ -122,28 +122,21 @@ export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunn
     ...(isLess ? ['give-back'] : []),
   ]);
   await operation.run(async () => {
-    const keepsUntilDone = isLess && patched(GIVES_BACK_LAST);
     await operation.firstStep(
       'reserve',
-      () => control.promise(keepsUntilDone ? largerOf(from, to) : to),
+      () => control.promise(largerOf(from, to)),
       () => control.promise(from, true),
     );
-    const isAdjusted = isRunning && sameDisk && patched(ADJUSTS) ? await adjusted(operation, from, to, mayRestart) : false;
+    const isAdjusted = isRunning && sameDisk ? await adjusted(operation, from, to, mayRestart) : false;
     await changeAtRest(operation, from, to, { isRunning, isAdjusted });
-    if (keepsUntilDone) await operation.step('give-back', () => control.promise(to));
+    if (isLess) await operation.step('give-back', () => control.promise(to));
   });
 }
 
-/** Marks histories in which what a smaller plan gives back is promised to nobody before the guest has let go of it. */
-const GIVES_BACK_LAST = 'changePlan-gives-back-last';
-
-/** What a guest takes while it goes from one plan to another. A disk does not become smaller. */
+/** What a guest takes while it goes from one plan to another: a smaller plan gives nothing back before the guest has let go of it. A disk does not become smaller. */
 function largerOf(from: GuestSpec, to: GuestSpec): GuestSpec {
   return { ...to, memoryBytes: Math.max(from.memoryBytes, to.memoryBytes), vcpus: Math.max(from.vcpus, to.vcpus) };
 }
-
-/** Marks histories in which a guest that runs is first changed without a restart. */
-const ADJUSTS = 'changePlan-adjusts-a-running-guest';
 
 /** Whether no restart is needed any more. A disk is another matter: a file system that a guest has mounted is not touched from outside. */
 async function adjusted(operation: Operation, from: GuestSpec, to: GuestSpec, mayRestart: boolean): Promise<boolean> {
@@ -176,8 +169,8 @@ async function changeAtRest(
   const { host, bulk, undo, undoBulk } = dom0Steps(from.dom0, from.name, operation.onWaiting);
   const isGrown = to.diskBytes > from.diskBytes;
   const isRestarted = isRunning && !isAdjusted;
-  const staysOff = isRestarted && patched(STAYS_OFF);
-  if (staysOff)
+  // It does not come back with its dom0 before the change is done.
+  if (isRestarted)
     await operation.step(
       'autostart-off',
       () => host.disableAutostart(ref),
@@ -201,7 +194,7 @@ async function changeAtRest(
     () => host.fixCfg({ spec: to, disks: 'lvm', onCrash: onCrashOf(to), from }),
     () => undo.fixCfg({ spec: from, disks: 'lvm', onCrash: onCrashOf(from), undoOf: to }),
   );
-  if (staysOff)
+  if (isRestarted)
     await operation.step(
       'autostart',
       () => host.enableAutostart(ref),
@@ -214,9 +207,6 @@ async function changeAtRest(
       () => undo.destroyGuest(ref),
     );
 }
-
-/** Marks histories in which a guest that is off for its change of plan does not come back with its dom0 before that is done. */
-const STAYS_OFF = 'changePlan-stays-off';
 
 /** The begin of a termination: off, not started again, no more backups; its disks renamed, its address kept, until the grace is over. */
 export async function retireGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {

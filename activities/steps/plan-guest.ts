@@ -1,5 +1,4 @@
 /** plan: the order checked against this dom0, and everything decided that it left open. Nothing is made yet. */
-import { createHash } from 'node:crypto';
 import type { GuestNetwork, GuestOrder, GuestSpec, Reservation } from '../../contract/types.ts';
 import { distributionOf } from '../../contract/distributions.ts';
 import { GuestflowError } from '../../contract/errors.ts';
@@ -21,18 +20,6 @@ import type { StepEnv } from '../step.ts';
 import { ensureGuestState, goldenRecord, mirrorFor } from './create-image.ts';
 import { preflightOfOrder } from './preflight.ts';
 import { isAmong, usedAddresses } from './used-addresses.ts';
-
-/** Xen's own part of the MAC space (OUI 00:16:3E); the rest is a hash of dom0 and guest, so that an order twice gives one address. */
-export function macOf(dom0: string, name: string): string {
-  const digest = createHash('sha256').update(`${dom0}/${name}`).digest();
-  // The upper half of the OUI is for local use; xen-tools and libxl pick from all of it.
-  return [
-    '00',
-    '16',
-    '3E',
-    ...[(digest[0] ?? 0) & 0x7f, digest[1] ?? 0, digest[2] ?? 0].map((byte) => byte.toString(16).padStart(2, '0').toUpperCase()),
-  ].join(':');
-}
 
 async function mustBeReady(env: StepEnv): Promise<void> {
   const report = await preflightOfOrder(env);
@@ -176,8 +163,8 @@ async function mustBeUnused(env: StepEnv, order: GuestOrder, { ip, ipv6, mac, br
 /** Checks the order against this dom0 and returns it with everything decided. */
 export async function planGuest(env: StepEnv, input: { order: GuestOrder; lease: Reservation }): Promise<GuestSpec> {
   const {
-    order: { ip: _ip, netmask: _netmask, gateway: _gateway, bridge: _bridge, mac: orderedMac, ...decided },
-    lease: { mac: leasedMac, ...lease },
+    order: { ip: _ip, netmask: _netmask, gateway: _gateway, bridge: _bridge, mac: _mac, ...decided },
+    lease: network,
   } = input;
   if (decided.dom0 !== env.settings.host)
     throw new GuestflowError('InvalidInput', `the order is for dom0 ${decided.dom0}, this is ${env.settings.host}`, {
@@ -187,8 +174,6 @@ export async function planGuest(env: StepEnv, input: { order: GuestOrder; lease:
   await mustBeReady(env);
   await mustBeFree(env, input.order);
   await mustFit(env, input.order);
-  const mac = orderedMac ?? leasedMac ?? macOf(decided.dom0, decided.name);
-  const network: GuestNetwork = { ...lease, mac };
   await mustBeUnused(env, input.order, network);
   await mustBeFetchable(env, input.order);
   return { ...decided, network };

@@ -23,8 +23,7 @@ async function host(): Promise<FakeHost> {
 
 function plan(at: FakeHost, changes: Partial<Reservation> = {}): ReturnType<typeof planGuest> {
   const { network, ...order } = spec();
-  const { mac: _made, ...lease } = network;
-  return planGuest(stepEnv(at), { order: order satisfies GuestOrder, lease: { ...lease, ...changes } });
+  return planGuest(stepEnv(at), { order: order satisfies GuestOrder, lease: { ...network, ...changes } });
 }
 
 async function byHand(at: FakeHost, vif: string): Promise<void> {

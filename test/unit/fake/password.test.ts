@@ -75,8 +75,7 @@ describe('the password of an order', () => {
     await expect(openPassword(env, spec)).rejects.toMatchObject({ type: 'HostNotReady', message: expect.stringMatching(reason) as string });
   });
 
-  it('of an order from before passwords were sealed is taken as it is; most have none', async () => {
-    expect(await openPassword(env, specWith({ passwordHash: HASH }))).toBe(HASH);
+  it('is none where none was ordered', async () => {
     expect(await openPassword(env, specWith({}))).toBeUndefined();
   });
 });
