@@ -64,13 +64,13 @@ async function mustAgree(io: Io, options: AuditOptions, count: number): Promise<
   if (options.yes === true) return;
   const mend = 'say --yes to remove the orphans without being asked';
   if (io.stdin.isTTY !== true || options.json === true)
-    throw new GuestflowError('InvalidInput', `--clean removes ${String(count)} orphan(s), and nobody is there to ask`, {
+    throw new GuestflowError('InvalidInput', `--clean removes ${count} orphan(s), and nobody is there to ask`, {
       field: 'yes',
       mend,
     });
   const readline = createInterface({ input: io.stdin, output: io.stderr });
   try {
-    const answer = await readline.question(`Remove everything of the ${String(count)} orphan(s) above? Their data is gone then. [y/N] `);
+    const answer = await readline.question(`Remove everything of the ${count} orphan(s) above? Their data is gone then. [y/N] `);
     if (!/^y(es)?$/i.test(answer.trim())) throw new GuestflowError('Cancelled', 'nothing was removed');
   } finally {
     readline.close();

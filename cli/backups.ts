@@ -28,5 +28,5 @@ export async function showBackups(io: Io, name: string, options: ServerOptions):
 }
 
 function stateOf({ state, lateMinutes }: Pick<Night, 'state' | 'lateMinutes'>): string {
-  return lateMinutes === undefined ? state : `${state}, ${String(lateMinutes)} minutes late`;
+  return lateMinutes === undefined ? state : `${state}, ${lateMinutes} minutes late`;
 }

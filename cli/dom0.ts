@@ -25,7 +25,7 @@ function capacityRow({ host, guests, free, sellable, byHand, drained }: Capacity
       ? ['', '', '']
       : [
           `${size(free.memoryBytes)} of ${size(sellable.memoryBytes)}`,
-          `${String(free.vcpus)} of ${String(sellable.vcpus)}`,
+          `${free.vcpus} of ${sellable.vcpus}`,
           `${size(free.diskBytes)} of ${size(sellable.diskBytes)}`,
         ];
   const hand = byHand.memoryBytes + byHand.diskBytes === 0 ? '' : `${size(byHand.memoryBytes)}, ${size(byHand.diskBytes)}`;
@@ -113,7 +113,7 @@ function describePolicy(io: Io, { facts, audit, networks = [] }: Dom0State): voi
   const kept = (bytes: number): string => (bytes === 0 ? 'nothing' : formatSize(bytes));
   printFacts(io, [
     ['takes', plans === undefined ? 'all plans' : `plans ${plans.join(', ')}`],
-    ['sells', `memory ${String(oversell.memory)} times, vcpus ${String(oversell.vcpus)} times, disk ${String(oversell.disk)} times`],
+    ['sells', `memory ${oversell.memory} times, vcpus ${oversell.vcpus} times, disk ${oversell.disk} times`],
     ['keeps', `${kept(reserve.memoryBytes)} of memory, ${kept(reserve.diskBytes)} of disk`],
     ['reaches', networks.map(({ cidr, bridge }) => `${cidr} (${bridge})`).join(', ')],
     ['audit', audit === undefined ? 'none yet' : `${audit.at}${audit.problem === undefined ? '' : `: ${audit.problem}`}`],

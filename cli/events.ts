@@ -63,7 +63,7 @@ function show(io: Io, order: OrderStatus, { json }: EventsOptions): void {
   }
   printFacts(io, [
     ['order', order.order],
-    ['guest', order.life === 1 ? order.guest : `${order.guest} (the order has had ${String(order.life)})`],
+    ['guest', order.life === 1 ? order.guest : `${order.guest} (the order has had ${order.life})`],
     ['phase', order.phase],
     ['wish', order.wish],
     ['plan', order.plan],

@@ -54,7 +54,7 @@ export async function up(io: Io, options: LabUpOptions): Promise<undefined> {
   if (options.json === true) printJson(io, { name, release, dom0: dom0Name, origin, seconds, sshConfigFile, sshPort });
   else
     printFacts(io, [
-      ['lab', `${name} (${release}), ${origin} in ${String(seconds)} s`],
+      ['lab', `${name} (${release}), ${origin} in ${seconds} s`],
       ['dom0', dom0Name],
       ['log in', `ssh -F ${sshConfigFile} dom0`],
       ['or', 'guestflow lab exec -- xl list'],
@@ -83,7 +83,7 @@ function statusFacts(found: LabStatus): [string, string | undefined][] {
     ['guests of', found.dists?.join(', ')],
     ['since', found.startedAt],
     ['log in', found.state === 'running' ? `ssh -F ${String(found.sshConfigFile)} dom0` : undefined],
-    ['temporal', found.temporalPort === undefined ? undefined : `127.0.0.1:${String(found.temporalPort)}`],
+    ['temporal', found.temporalPort === undefined ? undefined : `127.0.0.1:${found.temporalPort}`],
     ['over "down"', found.keep === undefined ? undefined : found.keep ? 'kept' : 'thrown away'],
   ];
 }

@@ -93,7 +93,7 @@ function describe(io: Io, { cidr, settings, members, leases, quarantined, taken 
     ['gateway', settings.gateway],
     ['leased from', settings.ranges.join(', ') || 'all of it'],
     ['never', [...settings.exclude, ...members.flatMap(({ exclude }) => exclude)].join(', ')],
-    ['quarantine', `${String(settings.quarantineSeconds / 60)} min`],
+    ['quarantine', `${settings.quarantineSeconds / 60} min`],
     ['IPv6', settings.ipv6 === undefined ? undefined : `${settings.ipv6}, gateway ${settings.ipv6Gateway ?? 'its first address'}`],
     ['reached by', members.map(({ dom0, bridge }) => `${dom0} (${bridge})`).join(', ')],
   ]);

@@ -72,7 +72,7 @@ async function doIt(io: Io, target: Target, wishes: Wishes, say: (text: string) 
 
 function describeEvent(event: PrepareEvent): string {
   if (event.event === 'step') return `${event.step} ${event.state}${event.text === undefined ? '' : `: ${event.text}`}`;
-  return `the bridge is up, and stays when the host is reached within ${String(event.seconds)} s (from a new login: guestflow-dom0 confirm)`;
+  return `the bridge is up, and stays when the host is reached within ${event.seconds} s (from a new login: guestflow-dom0 confirm)`;
 }
 
 interface Finish {

@@ -51,17 +51,17 @@ export function changeLine(step: StepProgress): string {
 function timeOf(step: StepProgress, now: number): string {
   if (step.seconds !== undefined) return `${step.seconds.toFixed(1)} s`;
   if (step.state !== 'running' || step.startedAt === undefined) return '';
-  return `${String(Math.max(0, Math.round((now - Date.parse(step.startedAt)) / 1000)))} s`;
+  return `${Math.max(0, Math.round((now - Date.parse(step.startedAt)) / 1000))} s`;
 }
 
 /** What the running activity says of itself. */
 export function activityText({ activities = [] }: ProgressDetail): string {
   const [activity] = activities;
   if (activity === undefined) return '';
-  const percent = activity.fraction === undefined ? '' : `${String(Math.round(activity.fraction * 100))} % `;
+  const percent = activity.fraction === undefined ? '' : `${Math.round(activity.fraction * 100)} % `;
   const attempt =
     activity.attempt > 1
-      ? ` (attempt ${String(activity.attempt)}${activity.lastFailure === undefined ? '' : `, before: ${firstLine(activity.lastFailure)}`})`
+      ? ` (attempt ${activity.attempt}${activity.lastFailure === undefined ? '' : `, before: ${firstLine(activity.lastFailure)}`})`
       : '';
   if (activity.waitingForWorker) return `waits for a worker of the dom0${attempt}`;
   return `${percent}${activity.message ?? ''}${attempt}`.trim();

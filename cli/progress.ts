@@ -58,7 +58,7 @@ function onTerminal(stream: ProgressOptions['stream'], mark: string): Progress {
   let frame = 0;
   let timer: NodeJS.Timeout | undefined;
   const clear = (): void => {
-    if (drawn > 0) stream.write(`\u001B[${String(drawn)}A\u001B[0J`);
+    if (drawn > 0) stream.write(`\u001B[${drawn}A\u001B[0J`);
     drawn = 0;
   };
   const draw = (): void => {

@@ -28,7 +28,7 @@ export function printGuest(io: Io, status: GuestStatus, url?: string, detail: Pr
     ],
     ['IPv6', spec?.network.ipv6 === undefined ? undefined : `${spec.network.ipv6.address} gateway ${spec.network.ipv6.gateway}`],
     ['log in', spec === undefined || status.phase !== 'running' || spec.sshKeys.length === 0 ? undefined : `ssh root@${spec.network.ip}`],
-    ['size', spec === undefined ? undefined : `${formatSize(spec.memoryBytes)} of memory, ${String(spec.vcpus)} vcpus`],
+    ['size', spec === undefined ? undefined : `${formatSize(spec.memoryBytes)} of memory, ${spec.vcpus} vcpus`],
     ['disks', spec === undefined ? undefined : `root ${formatSize(spec.diskBytes)}, swap ${formatSize(spec.swapBytes)}`],
     ['system', spec === undefined ? undefined : `${spec.dist}, ${spec.type}, time zone ${spec.timezone}`],
     [
@@ -39,10 +39,7 @@ export function printGuest(io: Io, status: GuestStatus, url?: string, detail: Pr
     ],
     ['queued', status.queued.length === 0 ? undefined : status.queued.join(', ')],
     ['schedule', status.scheduleId],
-    [
-      'backups',
-      status.backups.length === 0 ? undefined : `${String(status.backups.length)}, the last: ${describeBackup(status.backups.at(-1))}`,
-    ],
+    ['backups', status.backups.length === 0 ? undefined : `${status.backups.length}, the last: ${describeBackup(status.backups.at(-1))}`],
     ['gone on', status.graceUntil],
     ['backups until', status.backupsUntil],
     ['warnings', status.warnings.length === 0 ? undefined : status.warnings.join('\n')],

@@ -67,7 +67,7 @@ async function again(io: Io, flow: Guestflow, hosts: readonly string[], first: r
 function draw(io: Io, samples: readonly Sample[], before: readonly Sample[]): void {
   for (const current of samples) {
     const last = before.find(({ host }) => host === current.host);
-    printLine(io, `dom0 ${current.host}: ${current.error ?? `${String(current.domains.length)} domains`}`);
+    printLine(io, `dom0 ${current.host}: ${current.error ?? `${current.domains.length} domains`}`);
     if (current.error !== undefined) continue;
     printTable(
       io,

@@ -92,9 +92,9 @@ async function startTemporal(stateDir: string, port: number, stages: Stages, sta
   await stages.run('temporal', async (say) => {
     const temporal = await startEmbeddedTemporal({ stateDir, port, onProgress: say, signal });
     started.add(() => temporal.stop());
-    if (temporal.address !== `127.0.0.1:${String(port)}`) {
+    if (temporal.address !== `127.0.0.1:${port}`) {
       throw new GuestflowError('Unreachable', `Temporal serves at ${temporal.address}, where dom0 cannot reach it`, {
-        mend: `end what uses port ${String(port)}, then start again`,
+        mend: `end what uses port ${port}, then start again`,
       });
     }
     uiUrl = temporal.uiUrl;
@@ -132,7 +132,7 @@ async function startAll(
   const { stateDir, temporalPort, signal, logger } = context;
   const temporal = async (): Promise<string> => {
     const uiUrl = await startTemporal(stateDir, temporalPort, stages, started, signal);
-    await startControlWorker(`127.0.0.1:${String(temporalPort)}`, stages, started, logger);
+    await startControlWorker(`127.0.0.1:${temporalPort}`, stages, started, logger);
     return uiUrl;
   };
   const starters = { lab: labDom0, here: thisDom0, simulated: simulatedDom0 };
@@ -240,7 +240,7 @@ export async function up(options: UpOptions, io: Io = processIo()): Promise<unde
         stages,
         started,
       );
-      const flow = await connect({ address: `127.0.0.1:${String(temporalPort)}`, stateDir });
+      const flow = await connect({ address: `127.0.0.1:${temporalPort}`, stateDir });
       started.add(() => flow.close());
       await stages.run('dom0 worker', async (say) => {
         say('waiting for the worker of the dom0');

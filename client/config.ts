@@ -101,7 +101,7 @@ async function readRecord(path: string): Promise<{ address: string; uiUrl: strin
     const record: unknown = JSON.parse(await readFile(path, 'utf8'));
     if (typeof record !== 'object' || record === null || !('port' in record) || !('uiPort' in record)) return undefined;
     if (typeof record.port !== 'number' || typeof record.uiPort !== 'number') return undefined;
-    return { address: `127.0.0.1:${String(record.port)}`, uiUrl: `http://127.0.0.1:${String(record.uiPort)}` };
+    return { address: `127.0.0.1:${record.port}`, uiUrl: `http://127.0.0.1:${record.uiPort}` };
   } catch {
     return undefined;
   }

@@ -64,7 +64,7 @@ export async function registerDom0(client: Client, facts: Dom0Facts): Promise<vo
 
 /** Identity of a dom0's worker, as Temporal shows it. */
 export function workerIdentity(host: string, machine: string): string {
-  return `dom0/${host}/${machine}/${String(process.pid)}`;
+  return `dom0/${host}/${machine}/${process.pid}`;
 }
 
 /** The machine for whose sake a registration was refused. */
@@ -86,7 +86,7 @@ function whyNotThisMachine({ host, machine }: Dom0Facts, registered: string): Gu
     {
       field: 'host',
       value: host,
-      mend: `give this machine a name of its own (host in /etc/guestflow/dom0.yaml). If it is to take the other one's place, stop the worker there; after ${String(POLLER_IS_GONE_MS / 1000)} s this one may start`,
+      mend: `give this machine a name of its own (host in /etc/guestflow/dom0.yaml). If it is to take the other one's place, stop the worker there; after ${POLLER_IS_GONE_MS / 1000} s this one may start`,
     },
   );
 }

@@ -13,7 +13,7 @@ const LONGEST = 256;
 export async function hashPassword(plain: string): Promise<string> {
   const refuse = (reason: string): GuestflowError => new GuestflowError('InvalidInput', `the password ${reason}`, { field: 'password' });
   if (plain === '') throw refuse('is empty');
-  if (Buffer.byteLength(plain) > LONGEST) throw refuse(`is longer than ${String(LONGEST)} bytes`);
+  if (Buffer.byteLength(plain) > LONGEST) throw refuse(`is longer than ${LONGEST} bytes`);
 
   if (/[\u0000-\u001f\u007f]/.test(plain)) throw refuse('has control characters');
   try {
@@ -41,7 +41,7 @@ export async function readPassword(stream: Readable): Promise<string> {
     length += bytes.length;
     if (bytes.includes(10)) break;
     if (length > LONGEST + 2)
-      throw new GuestflowError('InvalidInput', `the password is longer than ${String(LONGEST)} bytes`, { field: 'password' });
+      throw new GuestflowError('InvalidInput', `the password is longer than ${LONGEST} bytes`, { field: 'password' });
   }
   return (Buffer.concat(chunks).toString('utf8').split('\n', 1)[0] ?? '').replace(/\r$/, '');
 }

@@ -12,7 +12,7 @@ export const LONGEST_DOCUMENT = 256 * 1024;
  * @throws GuestflowError InvalidInput, with line and column
  */
 export function parseDocument(bytes: Uint8Array, what: string): unknown {
-  if (bytes.length > LONGEST_DOCUMENT) throw refuse(`${what} is longer than ${String(LONGEST_DOCUMENT / 1024)} KiB`);
+  if (bytes.length > LONGEST_DOCUMENT) throw refuse(`${what} is longer than ${LONGEST_DOCUMENT / 1024} KiB`);
   const text = decode(bytes, what);
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, {
@@ -26,7 +26,7 @@ export function parseDocument(bytes: Uint8Array, what: string): unknown {
   if (!Array.isArray(documents) || documents.length === 0) throw refuse(`${what} is empty`);
   const at = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
-    return `${what}, line ${String(line)}, column ${String(col)}`;
+    return `${what}, line ${line}, column ${col}`;
   };
   const [document, second] = documents;
   const error = document?.errors[0] ?? document?.warnings[0];

@@ -64,7 +64,7 @@ export const LONGEST_SIZE = 64;
 /** Checks a size as people write it. */
 export function whyNotSize(kind: keyof typeof SIZE_BOUNDS): Check {
   return (text) => {
-    if (text.length > LONGEST_SIZE) return `is longer than ${String(LONGEST_SIZE)} characters`;
+    if (text.length > LONGEST_SIZE) return `is longer than ${LONGEST_SIZE} characters`;
     if (/^[\d.]+$/.test(text.trim())) return `has no unit: write "${text.trim()}MiB" or "${text.trim()}GiB"`;
     const bytes = parseSize(text);
     if (bytes === undefined) return 'is no size in whole MiB: write it like "512Mb", "8Gb" or "1.5GiB"';

@@ -94,7 +94,7 @@ export const FORMS = {
   kernelWord: { pattern: `^${check.KERNEL_WORD_FORM}$` },
   extra: {
     type: ['string', 'array'],
-    pattern: `^ *(?:${check.KERNEL_WORD_FORM}(?: +|$)){0,${String(check.MOST_KERNEL_WORDS)}}$`,
+    pattern: `^ *(?:${check.KERNEL_WORD_FORM}(?: +|$)){0,${check.MOST_KERNEL_WORDS}}$`,
     description: "Words for the guest's kernel: a list, or one text with blanks between. Default: the plan's.",
   },
   backupAt: {

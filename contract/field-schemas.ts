@@ -22,7 +22,7 @@ export function text(whyNot: check.Check): z.ZodType<string> {
         input === undefined ? 'is missing' : typeof input === 'number' ? 'must be text: write it in quotes' : 'must be text',
     })
     .superRefine((value, context) => {
-      const reason = isLongerThan(value, LONGEST) ? `is longer than ${String(LONGEST)} characters` : whyNot(value);
+      const reason = isLongerThan(value, LONGEST) ? `is longer than ${LONGEST} characters` : whyNot(value);
       if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });
     });
 }
@@ -32,7 +32,7 @@ function choice<const T extends readonly [string, ...string[]]>(values: T): z.Zo
 }
 
 function whole(least: number, most: number): z.ZodType<number> {
-  const message = `must be a whole number from ${String(least)} to ${String(most)}`;
+  const message = `must be a whole number from ${least} to ${most}`;
   const error = (issue: { input?: unknown }): string => (issue.input === undefined ? 'is missing' : message);
   return z.int({ error }).min(least, { error: message }).max(most, { error: message });
 }
@@ -69,7 +69,7 @@ function bytes(kind: keyof typeof check.SIZE_BOUNDS): z.ZodType<number> {
 }
 
 function list<T>(item: z.ZodType<T>, most: number, what: string): z.ZodType<T[]> {
-  return z.array(item, { error: `must be a list of ${what}` }).max(most, { error: `has more than ${String(most)} ${what}` });
+  return z.array(item, { error: `must be a list of ${what}` }).max(most, { error: `has more than ${most} ${what}` });
 }
 
 const kernelWords = list(text(check.whyNotKernelWord).meta(FORMS.kernelWord), check.MOST_KERNEL_WORDS, 'kernel words');

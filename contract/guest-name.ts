@@ -23,7 +23,7 @@ const LONGEST = 63;
  */
 export function whyNotGuestName(name: string): string | undefined {
   if (name.length === 0) return 'it is empty';
-  if (name.length > LONGEST) return `it has ${String(name.length)} characters, more than ${String(LONGEST)}`;
+  if (name.length > LONGEST) return `it has ${name.length} characters, more than ${LONGEST}`;
   if (/[A-Z]/.test(name) && PATTERN.test(name.toLowerCase()))
     return `it has capitals; host names do not tell them apart: use "${name.toLowerCase()}"`;
   if (!PATTERN.test(name))
@@ -82,5 +82,5 @@ export function countedId(value: unknown): unknown {
  * @param first name of the first life's guest, which ends in a hash: no other order's name can be this one
  */
 export function guestNameOfLife(first: string, life: number): string {
-  return life === 1 ? first : `${first}-${String(life)}`;
+  return life === 1 ? first : `${first}-${life}`;
 }

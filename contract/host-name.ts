@@ -14,7 +14,7 @@ export function normalHostname(name: string): string {
 
 /** Why a machine cannot be called so, or undefined. */
 export function whyNotHostname(name: string): string | undefined {
-  if (name.length > LONGEST_HOSTNAME) return `is longer than ${String(LONGEST_HOSTNAME)} characters`;
+  if (name.length > LONGEST_HOSTNAME) return `is longer than ${LONGEST_HOSTNAME} characters`;
   if (!HOSTNAME_PATTERN.test(name))
     return 'is no host name: labels of 1-63 letters, digits and hyphens, joined by dots, no hyphen at the start or end of a label';
   return /(^|\.)[0-9]+$/.test(name) ? 'is no host name: its last label is a number' : undefined;
@@ -23,5 +23,5 @@ export function whyNotHostname(name: string): string | undefined {
 /** As JSON Schema says what is taken before it is made normal: either case, the dot of the root, a last label that is no number. */
 export const HOSTNAME_FORM = HOSTNAME_PATTERN.source
   .replaceAll('a-z', 'A-Za-z')
-  .replace(/^\^/, `^(?=.{1,${String(LONGEST_HOSTNAME)}}\\.?$)(?!(.*\\.)?[0-9]+\\.?$)`)
+  .replace(/^\^/, `^(?=.{1,${LONGEST_HOSTNAME}}\\.?$)(?!(.*\\.)?[0-9]+\\.?$)`)
   .replace(/\$$/, '\\.?$');

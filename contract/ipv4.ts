@@ -57,7 +57,7 @@ export function parseCidr(text: string): Ipv4Network | undefined {
 
 /** A network as `192.168.77.0/24`. */
 export function formatCidr(network: Ipv4Network): string {
-  return `${formatIpv4(network.first)}/${String(network.prefix)}`;
+  return `${formatIpv4(network.first)}/${network.prefix}`;
 }
 
 /** Whether an address lies in a network. */

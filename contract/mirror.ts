@@ -75,7 +75,7 @@ export function whyNotMirrorForm(text: string): string | undefined {
   if (/@|%40/i.test(text)) return 'must hold no user name or password: addresses of mirrors end up in files of the guest';
   if (/[?#]/.test(text)) return 'must hold no query and no fragment';
   if (/^https?:\/\/\[/i.test(text)) return 'must name its host, or give it as an IPv4 address: xen-tools takes no brackets';
-  if (text.length > LONGEST) return `is longer than ${String(LONGEST)} characters`;
+  if (text.length > LONGEST) return `is longer than ${LONGEST} characters`;
   if (!/^https?:\/\/[A-Za-z0-9][A-Za-z0-9._~:/%+-]*$/i.test(text)) return FORM;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || url.hostname === '') return FORM;

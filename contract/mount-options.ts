@@ -47,7 +47,7 @@ function whyNotOption(option: string): string | undefined {
     // No leading zeros: the kernel reads 010 as eight.
     if (/^(?:0|[1-9][0-9]{0,6})$/.test(value) && Number(value) >= least && Number(value) <= most) return undefined;
     if (CHOICES[name] !== undefined) return `is none of ${CHOICES[name].map((choice) => `${name}=${choice}`).join(', ')}`;
-    if (NUMBERS[name] !== undefined) return `is no number from ${String(least)} to ${String(most)}`;
+    if (NUMBERS[name] !== undefined) return `is no number from ${least} to ${most}`;
   }
   return 'is no option that a mounted root file system of ext4 or ext3 takes';
 }
@@ -78,6 +78,6 @@ export function allFsOptions(): string[] {
   return [
     ...PLAIN,
     ...Object.entries(CHOICES).flatMap(([name, values]) => values.map((value) => `${name}=${value}`)),
-    ...Object.entries(NUMBERS).flatMap(([name, bounds]) => bounds.map((bound) => `${name}=${String(bound)}`)),
+    ...Object.entries(NUMBERS).flatMap(([name, bounds]) => bounds.map((bound) => `${name}=${bound}`)),
   ];
 }

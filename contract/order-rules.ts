@@ -45,7 +45,7 @@ function roomProblems(fields: RuledFields): RuleProblem[] {
       ...maxMemory,
       reason: `is too much room: the books on it leave ${formatSize(Math.max(0, left))} of ${formatSize(memoryBytes)} of memory, and a guest needs ${formatSize(LEAST_LEFT)}`,
     });
-  if (maxVcpus < vcpus) problems.push({ field: 'maxVcpus', value: String(maxVcpus), reason: `is less than the vcpus, ${String(vcpus)}` });
+  if (maxVcpus < vcpus) problems.push({ field: 'maxVcpus', value: String(maxVcpus), reason: `is less than the vcpus, ${vcpus}` });
   if (type !== 'pv' && (maxMemoryBytes > memoryBytes || maxVcpus > vcpus))
     problems.push({ field: 'type', value: type, reason: 'cannot have room to grow (maxMemory, maxVcpus): only pv guests can' });
   return problems;

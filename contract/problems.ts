@@ -61,7 +61,7 @@ export function problemsError(what: string, problems: readonly Problem[], type: 
   const message =
     lines.length === 1
       ? `${what}: ${lines[0] ?? ''}`
-      : `${what} has ${String(lines.length)} problems:\n${lines.map((line) => `  - ${line}`).join('\n')}`;
+      : `${what} has ${lines.length} problems:\n${lines.map((line) => `  - ${line}`).join('\n')}`;
   const [first] = problems;
   return new GuestflowError(type, message, {
     ...(first === undefined || first.field === '' ? {} : { field: first.field }),
@@ -87,7 +87,7 @@ export function suggestion(word: string, known: readonly string[]): string {
 }
 
 function fieldOf(path: readonly PropertyKey[]): string {
-  return path.map((part, index) => (typeof part === 'number' ? `[${String(part)}]` : `${index === 0 ? '' : '.'}${String(part)}`)).join('');
+  return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${String(part)}`)).join('');
 }
 
 function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {

@@ -68,7 +68,7 @@ function grouped(parts: readonly string[]): string {
 
 function repeated(most: number, least = most): string {
   if (most === 0) return '';
-  return most === least ? `[0-9]${most === 1 ? '' : `{${String(most)}}`}` : `[0-9]{${String(least)},${String(most)}}`;
+  return most === least ? `[0-9]${most === 1 ? '' : `{${most}}`}` : `[0-9]{${least},${most}}`;
 }
 
 function classOf(digits: readonly string[]): string {

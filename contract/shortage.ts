@@ -5,7 +5,7 @@ import { formatSize } from './sizes.ts';
 
 /** Why a dom0 with so many cpus takes no guest with so many vcpus, or undefined. Xen would make it; it could never have them all at once, and its kernel waits for those that it has not. */
 export function whyNotVcpusOn(vcpus: number, cpus: number): string | undefined {
-  return vcpus > cpus ? `is more than the ${String(cpus)} cpus of the dom0, ${String(vcpus - cpus)} too many` : undefined;
+  return vcpus > cpus ? `is more than the ${cpus} cpus of the dom0, ${vcpus - cpus} too many` : undefined;
 }
 
 /** What is short, all of it in one message; undefined when it fits. A dom0 that has not registered has no capacity to tell of. */
@@ -26,7 +26,7 @@ export function shortageOf(
   if (first === undefined)
     return reason === undefined
       ? undefined
-      : { field: 'vcpus', message: `dom0 ${host} cannot take ${asked.guest}: vcpus ${String(asked.vcpus)} ${reason}` };
+      : { field: 'vcpus', message: `dom0 ${host} cannot take ${asked.guest}: vcpus ${asked.vcpus} ${reason}` };
   const { memoryBytes, overheadBytes = 0 } = asked;
   const wanted = ({ field, say, asked: all }: (typeof rows)[number]): string =>
     field === 'memory' && overheadBytes > 0

@@ -37,7 +37,7 @@ export function normalSshKey(line: string): string {
  * type, the key and, if any, a comment.
  */
 export function whyNotSshKey(line: string): string | undefined {
-  if (isLongerThan(line, LONGEST_KEY_LINE)) return `is longer than ${String(LONGEST_KEY_LINE)} characters`;
+  if (isLongerThan(line, LONGEST_KEY_LINE)) return `is longer than ${LONGEST_KEY_LINE} characters`;
   const [type, base64] = partsOf(line);
   if (/PRIVATE KEY/.test(`${type} ${base64}`) || /^-+BEGIN/.test(type))
     return 'is a private key: give the public one (the file that ends in .pub)';
@@ -52,8 +52,7 @@ export function whyNotSshKey(line: string): string | undefined {
   if (parts?.[0]?.toString('latin1') !== type) return `is damaged: the key inside is not of type ${type}`;
   if (parts.length !== fields + 1) return 'is damaged: the key inside is not whole';
   if (type === 'ssh-ed25519' && parts[1]?.length !== 32) return 'is damaged: the key inside is not whole';
-  if (type === 'ssh-rsa' && rsaBits(parts[2]) < FEWEST_RSA_BITS)
-    return `is too weak: RSA keys need ${String(FEWEST_RSA_BITS)} bits or more`;
+  if (type === 'ssh-rsa' && rsaBits(parts[2]) < FEWEST_RSA_BITS) return `is too weak: RSA keys need ${FEWEST_RSA_BITS} bits or more`;
   return undefined;
 }
 

@@ -17,7 +17,7 @@ const QUEUED_MS = 6 * 3_600_000;
 export function neverTaken(host: string, step: string, ms: number): ApplicationFailure {
   const busy = ms >= QUEUED_MS ? ', or was it busy with copies of other guests all the time' : '';
   return unreachable(
-    `the worker of dom0 ${host} did not take the step ${step} within ${String(Math.ceil(ms / 60_000))} minutes: is guestflow-dom0.service running there${busy}?`,
+    `the worker of dom0 ${host} did not take the step ${step} within ${Math.ceil(ms / 60_000)} minutes: is guestflow-dom0.service running there${busy}?`,
   );
 }
 

@@ -72,7 +72,7 @@ function renewed({ graceUntil: _over, ...work }: Work): Work {
 
 /** The id names the event that it is for; the number tells tries apart, since a request that failed keeps its answer. */
 function deciding(work: Work, kind: BillingOperation, { cause, plan }: Target): Work {
-  const id = `billing-${String(work.sequence)}-${cause.replace(/[^A-Za-z0-9._-]/g, '-')}`;
+  const id = `billing-${work.sequence}-${cause.replace(/[^A-Za-z0-9._-]/g, '-')}`;
   const change = kind === 'changePlan' && plan !== undefined ? { change: changeTo(plan) } : {};
   return { ...work, pending: { kind, id, ...change }, sequence: work.sequence + 1, doing: `${kind} of the guest` };
 }

@@ -33,7 +33,7 @@ export async function tell(
   const { ip, graceUntil, error, problem } = view;
   await sendNotification({
     // Of each life their own: a receiver may know the ids of a former one.
-    id: `${order}${work.life === 1 ? '' : `.${String(work.life)}`}.${String(work.sequence)}`,
+    id: `${order}${work.life === 1 ? '' : `.${work.life}`}.${work.sequence}`,
     type,
     timestamp: new Date().toISOString(),
     data: {

@@ -38,15 +38,14 @@ function describe(state: Dom0State): string {
   const has =
     facts === undefined || free === undefined
       ? 'its worker has not registered yet'
-      : `Xen ${facts.xenVersion}; ${formatSize(Math.max(0, free.memoryBytes))} of memory, ${String(free.vcpus)} vcpus and ${formatSize(Math.max(0, free.diskBytes))} of ${facts.volumeGroup} to sell; ${String(guests)} guests`;
+      : `Xen ${facts.xenVersion}; ${formatSize(Math.max(0, free.memoryBytes))} of memory, ${free.vcpus} vcpus and ${formatSize(Math.max(0, free.diskBytes))} of ${facts.volumeGroup} to sell; ${guests} guests`;
   return [
     `dom0 **${host}**${drained ? ' (drained)' : ''}: ${has}`,
     ...(audit === undefined ? [] : [`- audit of ${audit.at}: ${audit.problem ?? 'done'}`]),
     ...(audit?.byHand ?? []).map((what) => `- made by hand: ${what}`),
     ...(audit?.orphans ?? []).map(({ guest, order, reason }) => `- ⚠ orphan ${guest} of order ${order}: ${reason}`),
     ...promised.map(
-      ({ guest, memoryBytes, vcpus, diskBytes }) =>
-        `- ${guest}: ${formatSize(memoryBytes)}, ${String(vcpus)} vcpus, ${formatSize(diskBytes)}`,
+      ({ guest, memoryBytes, vcpus, diskBytes }) => `- ${guest}: ${formatSize(memoryBytes)}, ${vcpus} vcpus, ${formatSize(diskBytes)}`,
     ),
   ].join('\n');
 }

@@ -28,7 +28,7 @@ const LONGEST_QUEUE = 5;
  * @param queued how many there are already, the running one included.
  */
 export function mayRun(kind: OperationKind, phase: GuestPhase, running: string | undefined, queued: number): string | undefined {
-  if (queued >= LONGEST_QUEUE) return `${String(queued)} operations wait already`;
+  if (queued >= LONGEST_QUEUE) return `${queued} operations wait already`;
   if (running !== undefined && !WAITS.has(kind)) return `${running} runs; wait for it, or cancel it`;
   if (running !== undefined && phase !== 'provisioning') return undefined;
   if (!PHASES[kind].includes(phase)) return `the guest is ${phase}`;

@@ -223,7 +223,7 @@ function nextFree(state: NetworkState): string | Refusal {
   const { leases, quarantined } = state;
   return refuse(
     'NoCapacity',
-    `network ${state.cidr} has no address free: ${String(leases.length)} leased, ${String(quarantined.length)} in quarantine, 1 short`,
+    `network ${state.cidr} has no address free: ${leases.length} leased, ${quarantined.length} in quarantine, 1 short`,
   );
 }
 
@@ -242,7 +242,7 @@ function macFor(state: NetworkState, request: LeaseRequest, former: Lease | unde
 /** The first that a name makes, and that is nobody's. */
 function freeMac(name: string, used: { has(mac: string): boolean }): string {
   for (let salt = 0; ; salt += 1) {
-    const mac = macFrom(`${name}/${String(salt)}`);
+    const mac = macFrom(`${name}/${salt}`);
     if (!used.has(mac)) return mac;
   }
 }

@@ -36,12 +36,12 @@ export interface NetworkInput {
 const SHOWN = 50;
 
 function describe({ cidr, settings, members, leases, quarantined, taken }: NetworkState): string {
-  const counts = `${String(leases.length)} leased, ${String(quarantined.length)} in quarantine, ${String(taken.length)} taken by others`;
+  const counts = `${leases.length} leased, ${quarantined.length} in quarantine, ${taken.length} taken by others`;
   return [
     `network **${cidr}**, gateway ${settings.gateway}: ${counts}`,
     `- reached by ${members.map(({ dom0, bridge }) => `${dom0} (${bridge})`).join(', ') || 'no dom0'}`,
     ...leases.slice(0, SHOWN).map(({ ip, guest, mac }) => `- ${ip} ${guest} ${mac}`),
-    ...(leases.length > SHOWN ? [`- and ${String(leases.length - SHOWN)} more`] : []),
+    ...(leases.length > SHOWN ? [`- and ${leases.length - SHOWN} more`] : []),
   ].join('\n');
 }
 

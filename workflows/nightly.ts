@@ -47,7 +47,7 @@ export async function nightlyBackup({ name, order }: GuestRef): Promise<NightRec
   if (answer === undefined)
     throw failure(
       'Unreachable',
-      `guest ${name} has not answered within ${String(NIGHT.patienceMs / 3_600_000)} hours: see its workflow ${guestWorkflowId(name)}`,
+      `guest ${name} has not answered within ${NIGHT.patienceMs / 3_600_000} hours: see its workflow ${guestWorkflowId(name)}`,
     );
   const { state, reason, error = 'ToolFailed' } = answer;
   setCurrentDetails(`Night of ${due}: **${name}** ${state}${reason === undefined ? '' : `: ${reason}`}`);

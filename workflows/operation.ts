@@ -222,7 +222,7 @@ export class Operation {
 
   private show(): void {
     const lines = this.records.map((record) => {
-      const seconds = record.seconds === undefined ? '' : ` (${String(record.seconds)} s)`;
+      const seconds = record.seconds === undefined ? '' : ` (${record.seconds} s)`;
       return `- ${SIGNS[record.state]} **${record.name}**${seconds}${record.summary === undefined ? '' : `: ${record.summary}`}`;
     });
     setCurrentDetails([this.title, ...(this.waiting === undefined ? [] : [`**Waiting:** ${this.waiting}`]), ...lines].join('\n'));

@@ -93,7 +93,7 @@ async function startSteps(operation: Operation, spec: GuestSpec, before: Before,
       if (before.isRunning) return undefined;
       return how === 'unpause' ? undo.pauseGuest(ref) : undo.destroyGuest(ref);
     },
-    ({ seconds, warning }) => warning ?? `answered after ${String(seconds)} s`,
+    ({ seconds, warning }) => warning ?? `answered after ${seconds} s`,
   );
   await operation.step(
     'autostart',
@@ -154,7 +154,7 @@ async function adjusted(operation: Operation, from: GuestSpec, to: GuestSpec, ma
       });
     },
     () => undo.adjustGuest({ spec: from, mustNotKeepMore: true }),
-    (isDone) => (isDone ? `${formatSize(to.memoryBytes)}, ${String(to.vcpus)} vcpus, without a restart` : 'needs a restart'),
+    (isDone) => (isDone ? `${formatSize(to.memoryBytes)}, ${to.vcpus} vcpus, without a restart` : 'needs a restart'),
   );
 }
 

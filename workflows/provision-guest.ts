@@ -74,7 +74,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
         'boot',
         () => host.bootGuest(spec),
         () => undo.destroyGuest(ref),
-        ({ seconds, kernel }) => `answered after ${String(seconds)} s, Linux ${kernel}`,
+        ({ seconds, kernel }) => `answered after ${seconds} s, Linux ${kernel}`,
       );
       const wallclock = await operation.step('sysctl-wallclock', () => host.setWallclock(spec), undefined, describeWallclock);
       const boot = await operation.step(
@@ -91,7 +91,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
           await undo.destroyGuest(ref);
           await undoBulk.removeVolumes(ref);
         },
-        ({ seconds }) => `answered from its volumes after ${String(seconds)} s`,
+        ({ seconds }) => `answered from its volumes after ${seconds} s`,
       );
       await operation.step(
         'autostart',
@@ -129,15 +129,14 @@ function describeWallclock(wallclock: WallclockResult): string {
     wallclock.independentWallclock === 'set'
       ? 'xen.independent_wallclock is set'
       : 'xen.independent_wallclock is not needed on this kernel';
-  return `${key}; ${wallclock.timeDaemon} keeps time; clocksource ${wallclock.clocksource}, ${String(wallclock.skewSeconds)} s off dom0`;
+  return `${key}; ${wallclock.timeDaemon} keeps time; clocksource ${wallclock.clocksource}, ${wallclock.skewSeconds} s off dom0`;
 }
 
 /** Seconds off dom0 above which somebody should look. Its time daemon may need minutes to step a clock. */
 const SKEW_WORTH_A_WARNING = 5;
 
 function warningsOf(wallclock: WallclockResult): string[] {
-  const skewed =
-    Math.abs(wallclock.skewSeconds) > SKEW_WORTH_A_WARNING ? [`its clock was ${String(wallclock.skewSeconds)} s off dom0's`] : [];
+  const skewed = Math.abs(wallclock.skewSeconds) > SKEW_WORTH_A_WARNING ? [`its clock was ${wallclock.skewSeconds} s off dom0's`] : [];
   const backwards =
     wallclock.wentBackwards.length > 0 ? [`its kernel says that time went backwards: ${wallclock.wentBackwards[0] ?? ''}`] : [];
   return [...skewed, ...backwards];

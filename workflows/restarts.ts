@@ -21,7 +21,7 @@ export function nextRestart(restarts: readonly string[], nowMs: number): string 
 
 /** What an operator is told of a guest that is left stopped. */
 export function restartWarning(nowMs: number): string {
-  return `its domain ended ${String(PAUSES_MS.length + 1)} times within an hour, the last time at ${new Date(nowMs).toISOString()}: it is left stopped; look at its console, then start it`;
+  return `its domain ended ${PAUSES_MS.length + 1} times within an hour, the last time at ${new Date(nowMs).toISOString()}: it is left stopped; look at its console, then start it`;
 }
 
 /** What is done about a domain that has ended: started at that time, left stopped for that reason, or only counted, since Xen has started it. */

@@ -75,7 +75,7 @@ export function registerGuests(program: Command, context: Context): void {
 async function wholeNumber(flag: string, text: string, most: number): Promise<number> {
   if (/^\d{1,9}$/.test(text) && Number(text) >= 1 && Number(text) <= most) return Number(text);
   const { GuestflowError } = await import('../../contract/errors.ts');
-  throw new GuestflowError('InvalidInput', `--${flag} "${text}" must be a whole number from 1 to ${String(most)}`, {
+  throw new GuestflowError('InvalidInput', `--${flag} "${text}" must be a whole number from 1 to ${most}`, {
     field: flag,
     value: text,
   });

@@ -114,7 +114,7 @@ function startWorker(options: Dom0Options, settings: Dom0WorkerSettings, host: H
   const stop = new AbortController();
   const running = runDom0Worker({
     settings: { ...settings, shutdownGraceSeconds: 5 },
-    address: `127.0.0.1:${String(options.temporalPort)}`,
+    address: `127.0.0.1:${options.temporalPort}`,
     signal: stop.signal,
     logger: options.logger,
     host,

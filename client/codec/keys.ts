@@ -64,7 +64,7 @@ async function readKeyFile({ path, isCredential }: Place): Promise<string> {
     // systemd gives a service's user its credentials by an access list, which shows as rights of the group.
     if ((mode & (isCredential ? 0o007 : 0o077)) !== 0)
       throw bad(`${path} holds codec keys, and others than its owner may read it`, `chmod 600 ${path}`);
-    if (size > LONGEST_FILE) throw bad(`${path} is longer than ${String(LONGEST_FILE)} bytes: it is no file of codec keys`);
+    if (size > LONGEST_FILE) throw bad(`${path} is longer than ${LONGEST_FILE} bytes: it is no file of codec keys`);
     return await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof GuestflowError) throw error;
@@ -84,9 +84,9 @@ export function parseCodecKeys(text: string, from: string): readonly CodecKey[] 
     if (word === '' || word.startsWith('#')) continue;
     const secret = Buffer.from(word, 'base64');
     if (secret.length !== KEY_BYTES || secret.toString('base64') !== word)
-      throw bad(`${from}, line ${String(index + 1)} is no codec key: 32 bytes in base64`, 'make one: openssl rand -base64 32');
+      throw bad(`${from}, line ${index + 1} is no codec key: 32 bytes in base64`, 'make one: openssl rand -base64 32');
     const key = codecKey(secret);
-    if (keys.some(({ id }) => id === key.id)) throw bad(`${from}, line ${String(index + 1)} has the key of an earlier line`);
+    if (keys.some(({ id }) => id === key.id)) throw bad(`${from}, line ${index + 1} has the key of an earlier line`);
     keys.push(key);
   }
   if (keys.length === 0) throw bad(`${from} holds no codec key`, 'add one: openssl rand -base64 32');
