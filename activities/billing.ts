@@ -3,6 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { GuestflowError } from '../contract/errors.ts';
 import type { BillingOperation, GuestView, Notification, OperationOutcome } from '../contract/billing-types.ts';
 import type { GuestOrder, OperationRequest } from '../contract/types.ts';
+import { defined } from '../contract/defined.ts';
 
 /** An order whose dom0 is chosen when it is placed. */
 export type OrderToPlace = Omit<GuestOrder, 'dom0'>;
@@ -50,7 +51,7 @@ export function createBillingActivities({ desk, messenger }: BillingDependencies
     /** A guest as it is now, and whether anybody wants to be told of it. */
     async lookAtGuest(guest: string): Promise<{ guest?: GuestView; tells: boolean }> {
       const view = await typed(() => desk.look(guest));
-      return { ...(view === undefined ? {} : { guest: view }), tells: messenger !== undefined };
+      return { ...defined({ guest: view }), tells: messenger !== undefined };
     },
 
     async placeGuest(order: OrderToPlace): Promise<void> {

@@ -8,6 +8,7 @@ import { untilStartedAndTaken, untilTakenByLedger } from '../contract/lost-updat
 import { Turns, UPDATES_AT_ONCE } from '../contract/turns.ts';
 import type { Dom0Facts, GuestOrder, GuestRef, Reservation } from '../contract/types.ts';
 import { isMissing, unwrapped } from './refusals.ts';
+import { defined } from '../contract/defined.ts';
 
 type NetworkWorkflow = (input: { cidr: string; gateway: string }) => Promise<void>;
 
@@ -160,8 +161,7 @@ export function createLeases(client: Client): Leases {
       const request: LeaseRequest = {
         guest: order.name,
         order: order.order,
-        ...(order.ip === undefined ? {} : { ip: order.ip }),
-        ...(order.mac === undefined ? {} : { mac: order.mac }),
+        ...defined({ ip: order.ip, mac: order.mac }),
       };
       let refusal: unknown;
       for (const network of await candidates(order, networks)) {

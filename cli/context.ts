@@ -2,6 +2,7 @@
 import { Option, type Command } from 'commander';
 import type { Guestflow } from '../client/guestflow.ts';
 import type { Io } from './io.ts';
+import { defined } from '../contract/defined.ts';
 
 /** Of one run of the command line. */
 export interface Context {
@@ -50,9 +51,7 @@ export function withWaiting(command: Command): Command {
 export async function withGuestflow<T>(options: ServerOptions, work: (flow: Guestflow) => Promise<T>): Promise<T> {
   const { connect } = await import('../client/guestflow.ts');
   const flow = await connect({
-    ...(options.address === undefined ? {} : { address: options.address }),
-    ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
-    ...(options.stateDir === undefined ? {} : { stateDir: options.stateDir }),
+    ...defined({ address: options.address, namespace: options.namespace, stateDir: options.stateDir }),
   });
   try {
     return await work(flow);

@@ -7,6 +7,7 @@ import { openSession, type Session } from '../client/session.ts';
 import { acknowledge, listOrders, readOrder } from '../gateway/orders.ts';
 import type { EventsOptions } from './commands/gateway.ts';
 import { printFacts, printJson, printLine, printTable, type Io } from './io.ts';
+import { defined } from '../contract/defined.ts';
 
 export async function showEvents(io: Io, order: string | undefined, options: EventsOptions): Promise<undefined> {
   if (order === undefined && options.acknowledge !== undefined)
@@ -16,9 +17,7 @@ export async function showEvents(io: Io, order: string | undefined, options: Eve
   const { address, namespace, stateDir } = options;
   const session = await openSession(
     await findEndpoint({
-      ...(address === undefined ? {} : { address }),
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(stateDir === undefined ? {} : { stateDir }),
+      ...defined({ address, namespace, stateDir }),
     }),
   );
   try {

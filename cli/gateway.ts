@@ -5,6 +5,7 @@ import { GuestflowError } from '../contract/errors.ts';
 import { makeToken, parseTokens, type TokenRecord } from '../gateway/tokens.ts';
 import type { GatewayCommandOptions, TokenOptions } from './commands/gateway.ts';
 import { printJson, printLine, type Io } from './io.ts';
+import { defined } from '../contract/defined.ts';
 
 /** Runs the gateway until SIGTERM or SIGINT. */
 export async function runGatewayCommand(io: Io, options: GatewayCommandOptions): Promise<undefined> {
@@ -19,9 +20,7 @@ export async function runGatewayCommand(io: Io, options: GatewayCommandOptions):
       answerMs: answerWithin === undefined ? undefined : milliseconds(answerWithin),
       signal: stop.signal,
       endpoint: {
-        ...(address === undefined ? {} : { address }),
-        ...(namespace === undefined ? {} : { namespace }),
-        ...(stateDir === undefined ? {} : { stateDir }),
+        ...defined({ address, namespace, stateDir }),
       },
     });
   } finally {

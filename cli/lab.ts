@@ -6,11 +6,12 @@ import { labAttach, labClean, labDown, LabError, labStatus, labUp, type Lab, typ
 import type { LabPlaceOptions, LabUpOptions } from './commands/lab.ts';
 import { printFacts, printJson, printLine, type Io } from './io.ts';
 import { InterruptedError } from './report.ts';
+import { defined } from '../contract/defined.ts';
 
 const DEFAULT_TEMPORAL_PORT = 7233;
 
 function placeOf(options: LabPlaceOptions): { stateDir: string; name?: string } {
-  return { stateDir: options.stateDir ?? defaultStateDir(), ...(options.name === undefined ? {} : { name: options.name }) };
+  return { stateDir: options.stateDir ?? defaultStateDir(), ...defined({ name: options.name }) };
 }
 
 /** Progress goes to standard error: standard output is the command's result. */
@@ -39,7 +40,7 @@ export async function up(io: Io, options: LabUpOptions): Promise<undefined> {
       keep: options.keep ?? false,
       release: options.release,
       dists: options.dist,
-      ...(options.accel === undefined ? {} : { accel: options.accel }),
+      ...defined({ accel: options.accel }),
       ...(options.worker === false ? {} : { packageFile: workerPackage }),
       onProgress: tell(io),
       signal: interrupt.signal,

@@ -5,6 +5,7 @@ import { DOM0_NAME_PATTERN } from '../contract/guest-name.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';
 import { printFacts, printJson, printLine, printTable, type Io } from './io.ts';
+import { defined } from '../contract/defined.ts';
 
 export interface AddOptions extends ServerOptions {
   readonly gateway: string;
@@ -64,8 +65,7 @@ export async function addNetwork(io: Io, cidr: string, options: AddOptions): Pro
       ranges: options.range,
       exclude: options.exclude,
       quarantineSeconds: minutes * 60,
-      ...(options.ipv6 === undefined ? {} : { ipv6: options.ipv6 }),
-      ...(options.ipv6Gateway === undefined ? {} : { ipv6Gateway: options.ipv6Gateway }),
+      ...defined({ ipv6: options.ipv6, ipv6Gateway: options.ipv6Gateway }),
     });
     const state = await flow.network(cidr);
     if (options.json) printJson(io, state);

@@ -17,6 +17,7 @@ import { orderFromFile, orderFromFlags } from './order-input.ts';
 import { createProgress } from './progress.ts';
 import { InterruptedError } from './report.ts';
 import { printGuest } from './show-guest.ts';
+import { defined } from '../contract/defined.ts';
 
 export async function provision(io: Io, name: string | undefined, options: ProvisionOptions): Promise<undefined> {
   if (options.facts !== undefined && options.check === undefined)
@@ -72,7 +73,7 @@ async function place(io: Io, flow: Guestflow, order: GuestOrder, options: Provis
   const answer = await flow.order(order);
   const url = flow.guestUrl(order.name);
   if (!options.wait) {
-    if (options.json) printJson(io, { ...answer, dom0: order.dom0, ...(url === undefined ? {} : { url }) });
+    if (options.json) printJson(io, { ...answer, dom0: order.dom0, ...defined({ url }) });
     else
       printLine(
         io,
@@ -83,7 +84,7 @@ async function place(io: Io, flow: Guestflow, order: GuestOrder, options: Provis
   const status = await waitForGuest(io, flow, order.name, options);
   const failure = await flow.failureOf(status);
   if (failure !== undefined) throw failure;
-  if (options.json) printJson(io, { ...status, ...(url === undefined ? {} : { url }) });
+  if (options.json) printJson(io, { ...status, ...defined({ url }) });
   else printGuest(io, status, url);
   return undefined;
 }
@@ -98,7 +99,7 @@ async function waitForGuest(io: Io, flow: Guestflow, name: string, options: Prov
   let last: GuestStatus | undefined;
   const wait = (signal?: AbortSignal): Promise<GuestStatus> =>
     flow.waitFor(name, {
-      ...(signal === undefined ? {} : { signal }),
+      ...defined({ signal }),
       onProgress: ({ status, ...detail }) => {
         const steps = detail.operation?.steps;
         last = steps === undefined ? status : { ...status, steps };

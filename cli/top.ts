@@ -7,6 +7,7 @@ import type { TopOptions } from './commands/top.ts';
 import { withGuestflow } from './context.ts';
 import { interruptible } from './interrupt.ts';
 import { printJson, printLine, printTable, type Io } from './io.ts';
+import { defined } from '../contract/defined.ts';
 
 const INTERVAL_MS = 3_000;
 
@@ -31,7 +32,7 @@ export async function top(io: Io, options: TopOptions): Promise<undefined> {
     if (options.json)
       printJson(
         io,
-        first.map(({ host, domains, error }) => ({ host, domains, ...(error === undefined ? {} : { error }) })),
+        first.map(({ host, domains, error }) => ({ host, domains, ...defined({ error }) })),
       );
     else draw(io, first, []);
     if (options.watch !== undefined) await interruptible(io, (signal) => again(io, flow, hosts, first, signal), 'interrupted');

@@ -1,11 +1,10 @@
 /** What `guestflow worker …` does: the processes that `worker/` makes, with this command's flags. */
 import type { WorkerOptions } from './commands/worker.ts';
+import { defined } from '../contract/defined.ts';
 
 function endpointOf({ address, namespace, stateDir }: WorkerOptions): { address?: string; namespace?: string; stateDir?: string } {
   return {
-    ...(address === undefined ? {} : { address }),
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(stateDir === undefined ? {} : { stateDir }),
+    ...defined({ address, namespace, stateDir }),
   };
 }
 

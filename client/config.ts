@@ -8,6 +8,7 @@ import type { ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { GuestflowError } from '../contract/errors.ts';
 import { loadCodecKeys, type CodecKey } from './codec/keys.ts';
+import { defined } from '../contract/defined.ts';
 
 /** What overrides the configuration. */
 export interface EndpointOptions {
@@ -55,7 +56,7 @@ export async function findEndpoint(options: EndpointOptions = {}): Promise<Endpo
     source,
     codecKeys,
     connection: { ...connectionOptions, address },
-    ...(ui === undefined ? {} : { uiUrl: ui }),
+    ...defined({ uiUrl: ui }),
   });
   if (options.address !== undefined) return known(options.address, '--address');
   const { address } = connectionOptions;

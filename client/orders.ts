@@ -15,6 +15,7 @@ import { formatSize } from '../contract/sizes.ts';
 import type { GuestOrder, GuestStatus, OrderAnswer } from '../contract/types.ts';
 import { sealPassword } from './sealed-password.ts';
 import type { Session } from './session.ts';
+import { defined } from '../contract/defined.ts';
 
 /**
  * Orders a guest and returns as soon as the order is taken.
@@ -104,7 +105,7 @@ function startOf(order: GuestOrder): WithStartWorkflowOperation<GuestWorkflow> {
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     typedSearchAttributes: searchAttributesOf(order),
     // What is in a memo can be read by everyone who sees the UI: no keys, no hashes.
-    memo: { order: order.order, ...(order.ip === undefined ? {} : { ip: order.ip }) },
+    memo: { order: order.order, ...defined({ ip: order.ip }) },
     staticSummary: `guest ${order.name}, plan ${order.plan}, dom0 ${order.dom0}`,
     staticDetails: describeOrder(order),
   });

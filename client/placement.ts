@@ -6,6 +6,7 @@ import { readLedgers, reserveOn } from './ledgers.ts';
 import { readStatus } from './progress.ts';
 import { rank, STRATEGIES, type Strategy } from './rank.ts';
 import type { Session } from './session.ts';
+import { defined } from '../contract/defined.ts';
 
 /** How a dom0 is chosen. */
 export interface PlaceOptions {
@@ -77,7 +78,7 @@ async function tryReserve(
     order,
     plan,
     ...amountsOf(wanted),
-    ...(customer === undefined ? {} : { customer }),
+    ...defined({ customer }),
     ...(apart ? { apart } : {}),
   };
   try {

@@ -4,6 +4,7 @@ import { guestWorkflowId, operationWorkflowId, QUERIES } from '../contract/names
 import type { GuestPhase, GuestStatus, OperationProgress } from '../contract/types.ts';
 import { readFailureMessage, readPayload, type RawFailure } from './codec/read.ts';
 import type { Session } from './session.ts';
+import { defined } from '../contract/defined.ts';
 
 /** An activity that is scheduled or running. */
 export interface ActivityNow {
@@ -58,7 +59,7 @@ export async function readProgress(session: Session, name: string, lastOperation
       .catch(() => undefined),
     running === undefined ? [] : session.call(running, () => pendingActivities(session, running)).catch(() => []),
   ]);
-  return { status, activities, ...(operation === undefined ? {} : { operation }) };
+  return { status, activities, ...defined({ operation }) };
 }
 
 async function pendingActivities({ client, codec }: Session, workflowId: string): Promise<ActivityNow[]> {

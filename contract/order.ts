@@ -11,6 +11,7 @@ import { ruleProblems } from './order-rules.ts';
 import { roomOf, type Plan, type Plans } from './plans.ts';
 import { problemsError, problemsOf, suggestion, type Problem } from './problems.ts';
 import type { GuestOrder } from './types.ts';
+import { defined } from './defined.ts';
 
 /**
  * An order as a person writes it. Every key but `name` has a default, from the plan, the dom0 or the network; unknown keys are errors.
@@ -187,7 +188,7 @@ function withPlan(order: ParsedOrder, planName: string, plan: Plan, defaultDom0:
     ...said,
     order: order.order ?? defaultOrderId(order.name),
     plan: planName,
-    ...(dom0 === undefined ? {} : { dom0 }),
+    ...defined({ dom0 }),
     memoryBytes,
     ...roomOf(plan, { memoryBytes, vcpus: order.vcpus ?? plan.vcpus }),
     diskBytes: disk ?? planDisk,

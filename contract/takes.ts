@@ -2,6 +2,7 @@
 import type { Amounts } from './capacity-types.ts';
 import { amountsOf } from './overhead.ts';
 import type { GuestOrder } from './types.ts';
+import { defined } from './defined.ts';
 
 /** Amounts, and what a promise remembers beside them. */
 export type Takes = Amounts & { readonly plan: string; readonly customer?: string };
@@ -12,5 +13,5 @@ export const TAKES_MEMO = 'takes';
 /** What an order or a guest takes. Its swap counts as disk. */
 export function takenBy(guest: Parameters<typeof amountsOf>[0] & Pick<GuestOrder, 'plan' | 'customer'>): Takes {
   const { plan, customer } = guest;
-  return { ...amountsOf(guest), plan, ...(customer === undefined ? {} : { customer }) };
+  return { ...amountsOf(guest), plan, ...defined({ customer }) };
 }

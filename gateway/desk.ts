@@ -10,6 +10,7 @@ import type { Session } from '../client/session.ts';
 import { hostnameWorkflowId, type GuestView, type OperationOutcome } from '../contract/billing-types.ts';
 import { GuestflowError, isLostUpdate, type ErrorType } from '../contract/errors.ts';
 import type { GuestStatus, OperationRequest, OperationResult } from '../contract/types.ts';
+import { defined } from '../contract/defined.ts';
 
 /** Chooses the dom0 of an order. */
 export type ChooseDom0 = (session: Session, order: OrderToPlace) => Promise<string>;
@@ -46,7 +47,7 @@ async function look(session: Session, guest: string): Promise<GuestView | undefi
     plan,
     isBusy: status.operation !== undefined || status.queued.length > 0,
     ...(spec === undefined ? {} : { ip: spec.network.ip }),
-    ...(graceUntil === undefined ? {} : { graceUntil }),
+    ...defined({ graceUntil }),
     ...(error === undefined ? {} : { error: { type: error.type, message: error.message } }),
   };
 }

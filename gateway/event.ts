@@ -2,6 +2,7 @@
 import type { BillingEvent, BillingStatements } from '../contract/billing-types.ts';
 import { canonical, sha256 } from './json.ts';
 import { Refusal } from './problem.ts';
+import { defined } from '../contract/defined.ts';
 
 /** Seconds by which a sender's clock may differ from ours, and for which a signature counts. */
 export const TOLERANCE_SECONDS = 300;
@@ -46,7 +47,6 @@ export function toBillingEvent(
     digest: sha256(body),
     meaning: sha256(canonical({ type, order, happenedAt, says })),
     says,
-    ...(variant === undefined ? {} : { variant }),
-    ...(onlyIfKnown === undefined ? {} : { onlyIfKnown }),
+    ...defined({ variant, onlyIfKnown }),
   };
 }

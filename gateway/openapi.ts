@@ -17,6 +17,7 @@ import {
   takenOrderSchema,
   terminateRequestSchema,
 } from './v1-schemas.ts';
+import { defined } from '../contract/defined.ts';
 
 const COMPONENTS = {
   Order: orderRequestSchema,
@@ -197,7 +198,7 @@ function queryParameters(): object[] {
     name: key,
     in: 'query',
     required: false,
-    ...(description === undefined ? {} : { description }),
+    ...defined({ description }),
     schema,
   }));
 }

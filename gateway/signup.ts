@@ -8,6 +8,7 @@ import { toBillingEvent } from './event.ts';
 import { parseJson } from './json.ts';
 import { Refusal } from './problem.ts';
 import { shown } from './stripe-wishes.ts';
+import { defined } from '../contract/defined.ts';
 
 /**
  * Checks the signature with each secret.
@@ -108,8 +109,6 @@ function wishesOf({
     hostname,
     sshKeys: sshKeys ?? [],
     ...(customer?.id === undefined ? {} : { customer: customer.id }),
-    ...(passwordHash === undefined ? {} : { passwordHash }),
-    ...(dist === undefined ? {} : { dist }),
-    ...(timezone === undefined ? {} : { timezone }),
+    ...defined({ passwordHash, dist, timezone }),
   };
 }

@@ -17,6 +17,7 @@ import {
   type StripeObject,
 } from './stripe-shape.ts';
 import { changeOf, isChange, NOTHING_BEFORE, planNamedIn, shown, together, wishesIn, type Before, type Said } from './stripe-wishes.ts';
+import { defined } from '../contract/defined.ts';
 
 /** What the provider decides. */
 export interface StripePolicy {
@@ -87,7 +88,7 @@ function readSession({ object }: StripeNews, catalogue: Catalogue): StripeMeanin
   const said = together(wishesIn(metadata, NOTHING_BEFORE, idOf(object['customer'])), named);
   const source: StatementSource = {
     as: isOnce ? 'once' : 'copy',
-    ...(subscription === undefined ? {} : { subscription }),
+    ...defined({ subscription }),
     ...(named.namedPlan === undefined ? {} : { ours: 'plan' }),
     ...copiedAt(object),
   };
@@ -110,8 +111,7 @@ function readInvoice({ object }: StripeNews, catalogue: Catalogue): StripeMeanin
   const plan = only !== undefined && another === undefined ? { namedPlan: only } : named;
   const source: StatementSource = {
     as: 'copy',
-    ...(subscription === undefined ? {} : { subscription }),
-    ...(ours === undefined ? {} : { ours }),
+    ...defined({ subscription, ours }),
     ...(isStrange && subscription === undefined ? { prices: prices.ids } : {}),
     ...copiedAt(object),
   };
@@ -138,17 +138,12 @@ function readSubscription(news: StripeNews, catalogue: Catalogue, policy: Stripe
   const subscription = idOf(object);
   const source: StatementSource = {
     as: 'own',
-    ...(subscription === undefined ? {} : { subscription }),
-    ...(ours === undefined ? {} : { ours }),
+    ...defined({ subscription, ours }),
     ...(catalogue.hasPrices && prices.ids.length > 0 ? { prices: prices.ids } : {}),
   };
   const changes = { ...said.changes, life: changeOf(status, before, () => before.attributes?.['status'] ?? status) };
   const rank = isEnd ? 2 : before.isNew ? 0 : 1;
-  return meaning(
-    order.id,
-    { ...(life === undefined ? {} : { life }), ...said, changes, rank, source },
-    ours !== undefined || named.namedPlan !== undefined,
-  );
+  return meaning(order.id, { ...defined({ life }), ...said, changes, rank, source }, ours !== undefined || named.namedPlan !== undefined);
 }
 
 /** An event by which no order is known as one of ours is taken only where there is one. */

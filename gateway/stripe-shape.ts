@@ -3,6 +3,7 @@
  * elsewhere. Nothing is refused for its shape: what is not as it should be is read as not there. Metadata is anybody's to write.
  */
 import { z } from 'zod';
+import { defined } from '../contract/defined.ts';
 
 const id = z.string().max(255);
 
@@ -93,7 +94,7 @@ export function originOfInvoice(invoice: StripeObject): { metadata: StripeObject
   return {
     metadata: copied ?? metadataOf(own),
     isOfSubscription: found !== undefined || copied !== undefined,
-    ...(found === undefined ? {} : { subscription: found }),
+    ...defined({ subscription: found }),
   };
 }
 

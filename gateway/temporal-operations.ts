@@ -5,6 +5,7 @@ import { GuestflowError } from '../contract/errors.ts';
 import { guestWorkflowId, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
 import type { OperationProgress } from '../contract/types.ts';
 import type { OperationDocument } from './v1-schemas.ts';
+import { defined } from '../contract/defined.ts';
 
 const TYPES = [
   WORKFLOWS.provisionGuest,
@@ -55,7 +56,7 @@ export async function readOperation(session: Session, guest: string, kind: strin
     ...document,
     ...(progress === undefined
       ? {}
-      : { steps: progress.steps.map(({ name, state, summary }) => ({ name, state, ...(summary === undefined ? {} : { summary }) })) }),
+      : { steps: progress.steps.map(({ name, state, summary }) => ({ name, state, ...defined({ summary }) })) }),
     ...(document.state === 'failed' ? await failureOf(session, what, handle) : {}),
   };
 }

@@ -24,6 +24,7 @@ import {
   type GuestDocument,
   type OperationDocument,
 } from './v1-schemas.ts';
+import { defined } from '../contract/defined.ts';
 
 export interface V1Options {
   readonly guests: GuestApi;
@@ -83,8 +84,7 @@ async function order(call: Call, token: TokenRecord, { guests, plans, body }: V1
   const unplaced = checkOrder({ ...document, order: id, name: name ?? guestNameOfOrder(id) }, { plans });
   const taken = await guests.order({
     ...unplaced,
-    ...(hostname === undefined ? {} : { hostname }),
-    ...(customer === undefined ? {} : { customer }),
+    ...defined({ hostname, customer }),
   });
   call.note({ guest: taken.guest, order: taken.order });
   return jsonResponse(202, taken, { location: `/v1/guests/${encodeURIComponent(taken.guest)}` });
@@ -137,9 +137,7 @@ async function operate(call: Call, token: TokenRecord, { guests }: V1Options, wa
     guest: name,
     kind: request.kind,
     state: outcome.state,
-    ...(outcome.state === 'done'
-      ? { phase: outcome.result.phase, ...(outcome.result.graceUntil === undefined ? {} : { graceUntil: outcome.result.graceUntil }) }
-      : {}),
+    ...(outcome.state === 'done' ? { phase: outcome.result.phase, ...defined({ graceUntil: outcome.result.graceUntil }) } : {}),
     ...(outcome.state === 'failed' ? { error: { type: outcome.type, message: outcome.message } } : {}),
   };
   return jsonResponse(outcome.state === 'pending' ? 202 : 200, document, {
@@ -193,7 +191,7 @@ function toDocument({
     waiting: [...queued],
     ...(spec === undefined ? {} : { ip: spec.network.ip, memoryBytes: spec.memoryBytes, vcpus: spec.vcpus, diskBytes: spec.diskBytes }),
     ...(spec?.customer === undefined ? {} : { customer: spec.customer }),
-    ...(graceUntil === undefined ? {} : { graceUntil }),
+    ...defined({ graceUntil }),
     ...(running === undefined ? {} : { operation: { kind: running.kind, startedAt: running.startedAt } }),
     ...(error === undefined ? {} : { error: { type: error.type, message: error.message } }),
   };

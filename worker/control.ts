@@ -12,6 +12,7 @@ import { connectWithRetry } from './connect.ts';
 import { logCodec, workerDataConverter } from './data-converter.ts';
 import { installRuntime, type Logger } from './logger.ts';
 import { runWorkers } from './run-workers.ts';
+import { defined } from '../contract/defined.ts';
 
 /** What a control worker is, wherever it runs. */
 export type ControlOptions = Pick<
@@ -125,7 +126,7 @@ export async function runControlWorker(options: ControlWorkerOptions): Promise<v
       namespace: endpoint.namespace,
       activities: { ...createControlActivities(client), ...createBillingActivities(billing) },
       interceptors: { activity: [endsCallsWithItsWorker(client)] },
-      ...(version === undefined ? {} : { workerDeploymentOptions: version }),
+      ...defined({ workerDeploymentOptions: version }),
     });
     await runWorkers([worker], signal, () => {
       logger.info({ taskQueue: CONTROL_QUEUE }, 'control worker polls');

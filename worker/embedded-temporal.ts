@@ -16,6 +16,7 @@ import { freePort } from './ports.ts';
 import { awaitHealthy, endOf, whyNotStarted } from './server-health.ts';
 import { readServerRecord, writeServerRecord, type ServerRecord } from './server-record.ts';
 import { findTemporalBinary } from './temporal-binary.ts';
+import { defined } from '../contract/defined.ts';
 
 /** How to start it. */
 export interface EmbeddedTemporalOptions {
@@ -136,7 +137,7 @@ async function start(last: ServerRecord | undefined, files: Files, options: Embe
     cwd: files.directory,
     // In a session of its own, Ctrl-C in the terminal reaches us and not it: what runs can then still finish before we end it.
     detached: true,
-    ...(options.endsWithUs === undefined ? {} : { endsWithUs: options.endsWithUs }),
+    ...defined({ endsWithUs: options.endsWithUs }),
   });
   try {
     // Written before it serves: whoever finds it half-started after a crash can end it.

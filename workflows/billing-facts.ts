@@ -12,6 +12,7 @@ import type {
   StatementSource,
 } from '../contract/billing-types.ts';
 import { byStamp, type Told } from './billing-sequence.ts';
+import { defined } from '../contract/defined.ts';
 
 /** A statement of one kind. One without a value, and not bad, leaves what was before it (a payment that is late). */
 export interface Stated<T> extends Told {
@@ -105,7 +106,7 @@ function afterSpeech(former: Speaker, { id, at, says }: Pick<BillingEvent, 'id' 
           event: id,
           rank: life === undefined ? 0 : LIFE_RANKS[life],
           ...says.changes?.life,
-          ...(life === undefined ? {} : { value: life }),
+          ...defined({ value: life }),
         };
   const own = isCopy ? former.own : said;
   const ours = former.ours === 'price' || source.ours === 'price' ? 'price' : (former.ours ?? source.ours);
@@ -113,7 +114,7 @@ function afterSpeech(former: Speaker, { id, at, says }: Pick<BillingEvent, 'id' 
   return {
     own: defined({ ...own, life: withOne(own.life, lifeSaid), paid: withOne(own.paid, paid) }),
     copies: isCopy ? said : former.copies,
-    ...(ours === undefined ? {} : { ours }),
+    ...defined({ ours }),
     prices: [...new Set([...former.prices, ...prices])].sort().slice(0, MOST_PRICES),
   };
 }
@@ -123,7 +124,7 @@ function withWishes(kinds: Kinds, { plan, namedPlan, wishes = {}, bad = [], chan
     const wrong = bad.find((each) => each.field === field);
     const change = changes[field];
     if (value === undefined && wrong === undefined && change === undefined) return undefined;
-    return { ...stamp, ...change, ...(value === undefined ? {} : { value }), ...(wrong === undefined ? {} : { bad: wrong }) };
+    return { ...stamp, ...change, ...defined({ value, bad: wrong }) };
   };
   const { passwordHash, sealedPassword } = wishes;
   const password: Password = defined({ passwordHash, sealedPassword });
@@ -154,8 +155,4 @@ function withOne<T>(known: readonly Stated<T>[] | undefined, said: Stated<T> | u
   // Since when, and what now: of what is bad again and again the middle is nobody's loss.
   const dropped = new Set(withoutValue.slice(MOST_KEPT / 2, Math.max(MOST_KEPT / 2, withoutValue.length - MOST_KEPT / 2)));
   return kept.filter((each) => !dropped.has(each)).slice(-2 * MOST_KEPT);
-}
-
-function defined<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }

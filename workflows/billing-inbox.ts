@@ -1,5 +1,6 @@
 /** Which events of an order have come: the same event again is known, another body under a known id is refused. Pure. */
 import type { BillingEvent, OrderProblem } from '../contract/billing-types.ts';
+import { defined } from '../contract/defined.ts';
 
 /** An event as it is remembered. */
 export interface KnownEvent {
@@ -32,7 +33,7 @@ export function remember(
   { id, type, at, digest, variant, meaning }: BillingEvent,
   receivedAt: string,
 ): readonly KnownEvent[] {
-  return [...known, { id, type, at, receivedAt, digest, meaning, ...(variant === undefined ? {} : { variant }) }].slice(-REMEMBERED);
+  return [...known, { id, type, at, receivedAt, digest, meaning, ...defined({ variant }) }].slice(-REMEMBERED);
 }
 
 /** The list of refused events with one more; an impostor that is sent again is not listed again. */

@@ -1,6 +1,7 @@
 /** What is to be done on the guest about what billing wants. Pure. */
 import type { BillingOperation, GuestView, Wish } from '../contract/billing-types.ts';
 import type { Target } from './billing-target.ts';
+import { defined } from '../contract/defined.ts';
 
 export { afterEvent, isKnown, type Facts } from './billing-facts.ts';
 export { targetOf, type Target } from './billing-target.ts';
@@ -25,7 +26,7 @@ const BRINGS: Readonly<Record<BillingOperation, Wish | undefined>> = {
  */
 export function doneBy(done: Done, kind: BillingOperation, plan: string | undefined): Done {
   const wish = BRINGS[kind] ?? done.wish;
-  return { ...done, wish, ...(plan === undefined ? {} : { plan }) };
+  return { ...done, wish, ...defined({ plan }) };
 }
 
 /** Whether there is nothing to do. */

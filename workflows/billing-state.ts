@@ -4,6 +4,7 @@ import { guestNameOfLife } from '../contract/guest-name.ts';
 import type { OperationRequest } from '../contract/types.ts';
 import type { KnownEvent } from './billing-inbox.ts';
 import { isSettled, targetOf, type Done, type Facts } from './billing-rules.ts';
+import { defined } from '../contract/defined.ts';
 
 /** What was said. Only events change it. */
 export interface Heard {
@@ -169,7 +170,7 @@ export function statusOf(state: OrderState): OrderStatus {
     ...(plan === undefined ? {} : { plan: plan.plan }),
     ...(wishes?.hostname === undefined ? {} : { hostname: wishes.hostname }),
     ...(wishes?.customer === undefined ? {} : { customer: wishes.customer }),
-    ...(work.trouble === undefined ? {} : { trouble: work.trouble }),
+    ...defined({ trouble: work.trouble }),
     problems: problemsOf(state),
     life: work.life,
     refused: heard.refused,

@@ -6,6 +6,7 @@ import { billing, releaseHostname } from './billing-proxies.ts';
 import { doneBy, isSettled, nextAction, targetOf, type Action, type Target } from './billing-rules.ts';
 import { guestOf, type OrderState, type Work } from './billing-state.ts';
 import { tell, tellProblems, trouble, type Save } from './billing-tell.ts';
+import { defined } from '../contract/defined.ts';
 
 /** What a step has come to. */
 export interface Step {
@@ -82,8 +83,7 @@ function changeTo({ plan, memoryBytes, vcpus, maxMemoryBytes, maxVcpus, diskByte
     plan,
     memoryBytes,
     vcpus,
-    ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes }),
-    ...(maxVcpus === undefined ? {} : { maxVcpus }),
+    ...defined({ maxMemoryBytes, maxVcpus }),
     diskBytes,
     mayRestart,
   };
@@ -100,7 +100,7 @@ async function settle({ hostname, graceUntil: _former, ...work }: Work, target: 
     pauseMs: 0,
     work: {
       ...work,
-      done: { wish: target.wish, ...(plan === undefined ? {} : { plan }) },
+      done: { wish: target.wish, ...defined({ plan }) },
       ...(isOver || hostname === undefined ? {} : { hostname }),
       ...(view?.phase === 'terminating' && view.graceUntil !== undefined ? { graceUntil: view.graceUntil } : {}),
       polls: 0,

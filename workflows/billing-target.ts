@@ -2,6 +2,7 @@
 import type { LifeStatement, OrderWishes, PlanTemplate, Wish, WishField, WishProblem } from '../contract/billing-types.ts';
 import { isKnown, NO_SUBSCRIPTION, ONCE, type Facts, type Kinds, type Speaker, type Stated } from './billing-facts.ts';
 import { byStamp, inOrder, type Stamp } from './billing-sequence.ts';
+import { defined } from '../contract/defined.ts';
 
 /** What should be. */
 export interface Target {
@@ -25,8 +26,7 @@ export function targetOf(facts: Facts): Target {
   return {
     wish,
     cause,
-    ...(plan === undefined ? {} : { plan }),
-    ...(wishes === undefined ? {} : { wishes }),
+    ...defined({ plan, wishes }),
     // An order that is over, or that nobody has paid for, has nobody to mend it.
     ...(problems.length === 0 || (wish !== 'active' && wish !== 'suspended') ? {} : { problems }),
   };
@@ -115,7 +115,7 @@ function standing<T>(going: readonly Speaker[], all: readonly Speaker[], of: Of<
   const { value: said, problem } = amongThem(going, of);
   const value = said ?? amongThem(all, of).value;
   return {
-    ...(value === undefined ? {} : { value }),
+    ...defined({ value }),
     ...(problem === undefined ? {} : { problem: { ...problem, isMissed: value === undefined } }),
   };
 }
@@ -127,7 +127,7 @@ function amongThem<T>(speakers: readonly Speaker[], of: Of<T>): Standing<T> {
   const copy = newestOf(lines((speaker) => speaker.copies));
   const value = own.value ?? copy.value;
   const problem = own.hasSpoken ? own.problem : copy.problem;
-  return { ...(value === undefined ? {} : { value }), ...(problem === undefined ? {} : { problem }) };
+  return { ...defined({ value, problem }) };
 }
 
 function newestOf<T>(lines: readonly Stated<T>[][]): Standing<T> & { hasSpoken: boolean } {
@@ -172,7 +172,7 @@ function wishesOf(
   const problems = [priced, ...(priced.value === undefined ? [named] : []), ...Object.values(fields)].flatMap(({ problem }) =>
     problem === undefined ? [] : [{ ...problem, isMissed: problem.isMissed && isNeeded(problem.field, plan) }],
   );
-  return { ...(plan === undefined ? {} : { plan }), ...(Object.keys(wishes).length === 0 ? {} : { wishes }), problems };
+  return { ...defined({ plan }), ...(Object.keys(wishes).length === 0 ? {} : { wishes }), problems };
 }
 
 /** The customer's id is only kept; a plan by its price is not missed where one is named. */

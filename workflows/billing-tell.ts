@@ -5,6 +5,7 @@ import { sendNotification } from './billing-proxies.ts';
 import { targetOf } from './billing-rules.ts';
 import { guestOf, keyOf, problemsOf, type OrderState, type Work } from './billing-state.ts';
 import { rootFailure } from './operation.ts';
+import { defined } from '../contract/defined.ts';
 
 /** Keeps what must not be forgotten when a later part of a step fails. */
 export type Save = (work: Work) => void;
@@ -41,9 +42,7 @@ export async function tell(
       guest: guestOf({ ...state, work }),
       ...(wishes?.hostname === undefined ? {} : { hostname: wishes.hostname }),
       ...(plan === undefined ? {} : { plan: plan.plan }),
-      ...(ip === undefined ? {} : { ip }),
-      ...(graceUntil === undefined ? {} : { graceUntil }),
-      ...(error === undefined ? {} : { error }),
+      ...defined({ ip, graceUntil, error }),
       ...(problem === undefined ? {} : { problem: told(problem) }),
     },
   });

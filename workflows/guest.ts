@@ -54,6 +54,7 @@ import {
 import { provisionGuest } from './provision-guest.ts';
 import { answerTo, recentRestarts, RESTART_ID } from './restarts.ts';
 import { declareVersioning } from './versioning.ts';
+import { defined } from '../contract/defined.ts';
 
 export interface GuestInput {
   readonly order: GuestOrder;
@@ -100,7 +101,7 @@ class Guest {
     this.order = order;
     this.state = carried ?? {
       name: order.name,
-      ...(order.hostname === undefined ? {} : { hostname: order.hostname }),
+      ...defined({ hostname: order.hostname }),
       order: order.order,
       dom0: order.dom0,
       plan: order.plan,
@@ -307,7 +308,7 @@ class Guest {
     const { lastRun: operation } = this;
     this.state = {
       ...this.state,
-      error: { type, message, ...(operation === undefined ? {} : { operation }) },
+      error: { type, message, ...defined({ operation }) },
       leftovers: details.leftovers ?? this.state.leftovers,
     };
     if (type === 'NeedsCleanup' && (this.state.spec === undefined || this.isRemoving)) this.setPhase('needs-cleanup');
@@ -455,7 +456,7 @@ class Guest {
       this.setPhase('terminating');
     }
     const { graceUntil } = this.state;
-    return { kind: 'terminate', phase: this.state.phase, ...(graceUntil === undefined ? {} : { graceUntil }) };
+    return { kind: 'terminate', phase: this.state.phase, ...defined({ graceUntil }) };
   }
 
   /** Its domain has ended, and nobody asked for that: it is started again after a pause, or left stopped. */

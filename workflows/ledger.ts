@@ -4,6 +4,7 @@ import type { Dom0Facts, Dom0State, ReserveRequest } from '../contract/types.ts'
 import { xenMemoryOf } from '../contract/overhead.ts';
 import { shortageOf } from '../contract/shortage.ts';
 import { MiB } from '../contract/sizes.ts';
+import { defined } from '../contract/defined.ts';
 
 /** A refusal: type, message and field, for an ApplicationFailure. */
 export interface Refusal {
@@ -39,7 +40,7 @@ function changed(state: Dom0State, own: Promised, request: ReserveRequest): { re
 
 function withAmounts({ overheadBytes: _former, ...own }: Promised, request: ReserveRequest): Promised {
   const { memoryBytes, overheadBytes, vcpus, diskBytes, plan } = request;
-  const more = { ...(overheadBytes === undefined ? {} : { overheadBytes }), ...(plan === undefined ? {} : { plan }) };
+  const more = { ...defined({ overheadBytes, plan }) };
   return { ...own, memoryBytes, vcpus, diskBytes, ...more };
 }
 
@@ -108,7 +109,7 @@ export function capacityOf(state: Dom0State): Capacity {
   const promised = sumOf(state.promised);
   const byHand = sumOf(unpromised(state));
   const plans = facts?.policy?.plans;
-  const known = { host, drained, promised, byHand, guests: state.promised.length, ...(plans === undefined ? {} : { plans }) };
+  const known = { host, drained, promised, byHand, guests: state.promised.length, ...defined({ plans }) };
   if (facts === undefined) return known;
   const sellable = sellableOf(facts);
   const free = {

@@ -15,6 +15,7 @@ import {
 import { QUERIES } from '../contract/names.ts';
 import type { ErrorDetails } from '../contract/errors.ts';
 import type { OperationProgress, StepProgress, StepState } from '../contract/types.ts';
+import { defined } from '../contract/defined.ts';
 
 type Undo = () => Promise<unknown>;
 
@@ -214,8 +215,7 @@ export class Operation {
       name: record.name,
       state: record.state,
       ...(record.startedAt === undefined ? {} : { startedAt: new Date(record.startedAt).toISOString() }),
-      ...(record.seconds === undefined ? {} : { seconds: record.seconds }),
-      ...(record.summary === undefined ? {} : { summary: record.summary }),
+      ...defined({ seconds: record.seconds, summary: record.summary }),
     }));
     return this.waiting === undefined ? { steps } : { steps, waiting: this.waiting };
   }

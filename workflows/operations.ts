@@ -7,6 +7,7 @@ import { onCrashOf } from './guest-rules.ts';
 import { leftoversOf } from './leftovers.ts';
 import { Operation } from './operation.ts';
 import { control, dom0Steps } from './proxies.ts';
+import { defined } from '../contract/defined.ts';
 
 function refOf(spec: GuestSpec): GuestRef {
   return { name: spec.name, order: spec.order, dom0: spec.dom0 };
@@ -14,7 +15,7 @@ function refOf(spec: GuestSpec): GuestRef {
 
 /** What the Schedule of its nightly backup is made from. */
 export function nightlyOf(spec: GuestSpec): { ref: GuestRef; at?: string } {
-  return { ref: refOf(spec), ...(spec.backupAt === undefined ? {} : { at: spec.backupAt }) };
+  return { ref: refOf(spec), ...defined({ at: spec.backupAt }) };
 }
 
 /** How a guest was before an operation: what its undo brings back. */
@@ -287,9 +288,7 @@ export async function terminateGuest(input: OrderRef & { readonly keepsBackups?:
     ['state', () => undo.removeGuestState(ref)],
   ] as const;
   const operation = new Operation(`Removing **${ref.name}** from ${ref.dom0}`, [...removals.map(([name]) => name), 'lease']);
-  await operation.removeAll(removals, ['lease', () => control.release(ref)], () =>
-    leftoversOf(undo, { ...ref, ...(dist === undefined ? {} : { dist }) }),
-  );
+  await operation.removeAll(removals, ['lease', () => control.release(ref)], () => leftoversOf(undo, { ...ref, ...defined({ dist }) }));
 }
 
 declareVersioning('PINNED', powerGuest);

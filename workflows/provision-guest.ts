@@ -16,6 +16,7 @@ import { Operation } from './operation.ts';
 import { nightlyOf } from './operations.ts';
 import { planWithFreeAddress } from './plan-address.ts';
 import { control, dom0Steps } from './proxies.ts';
+import { defined } from '../contract/defined.ts';
 
 export interface ProvisionResult {
   readonly spec: GuestSpec;
@@ -51,9 +52,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
       await operation.step(
         'golden',
         async () =>
-          spec.installMethod === 'golden'
-            ? bulk.ensureGolden({ dist: spec.dist, ...(spec.mirror === undefined ? {} : { mirror: spec.mirror }) })
-            : undefined,
+          spec.installMethod === 'golden' ? bulk.ensureGolden({ dist: spec.dist, ...defined({ mirror: spec.mirror }) }) : undefined,
         async () => (spec.installMethod === 'golden' ? undoBulk.discardHalfGolden({ dist: spec.dist }) : undefined),
         (golden) =>
           golden === undefined ? 'not used: debootstrap' : `${golden.dist} of ${golden.createdAt}, ${golden.reused ? 'reused' : 'made'}`,

@@ -5,6 +5,7 @@
  * all that it started, takes its mounts away, and with them the loop devices below: there is nothing to clean up.
  */
 import type { Runner, RunOptions, RunResult } from './run.ts';
+import { defined } from '../../contract/defined.ts';
 
 /** How a contained tool is run. */
 export interface ContainedOptions extends Pick<RunOptions, 'timeoutMs' | 'signal'> {
@@ -32,8 +33,7 @@ export async function runContained(host: Runner, tool: string, args: readonly st
   return host.run('setpriv', [...CONTAINED, tool, ...args], {
     label: tool,
     env: { TMPDIR: temporary },
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(signal === undefined ? {} : { signal }),
+    ...defined({ timeoutMs, signal }),
     ...(onLine === undefined ? {} : { onOutput: lineSplitter(onLine) }),
   });
 }

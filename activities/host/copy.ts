@@ -1,6 +1,7 @@
 /** Copies an image onto a device with qemu-img, which reads holes without reading them and writes them as zeros. */
 import { checkedBytes, checkedPath } from './arguments.ts';
 import type { Host } from './host.ts';
+import { defined } from '../../contract/defined.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -33,7 +34,7 @@ export async function copyImage(
   await host.run('qemu-img', ['convert', ...how, checkedPath('image', options.source), checkedPath('device', options.device)], {
     label: 'qemu-img convert',
     timeoutMs: DAY_MS,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...defined({ signal: options.signal }),
     onOutput: (text) => {
       const share = parseShare(text);
       if (share !== undefined) options.onProgress?.(Math.round(share * bytes));

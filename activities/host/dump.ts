@@ -4,6 +4,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { GuestflowError } from '../../contract/errors.ts';
 import { checkedPath } from './arguments.ts';
 import type { Host } from './host.ts';
+import { defined } from '../../contract/defined.ts';
 
 /** A dump that was written but is not real yet: check its source, then `commit`, or `abort`. */
 export interface WrittenDump {
@@ -90,7 +91,7 @@ export async function dumpToFile(
       ],
       {
         timeoutMs: DAY_MS,
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        ...defined({ signal: options.signal }),
         sink: async (chunk) => {
           hash.update(chunk);
           bytes += chunk.byteLength;
@@ -165,7 +166,7 @@ export async function listDump(
       timeoutMs: DAY_MS,
       // restore keeps its tables in temporary files, which nobody may write only here.
       cwd: '/tmp',
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      ...defined({ signal: options.signal }),
       sink: (chunk) => {
         listing.push(chunk);
       },

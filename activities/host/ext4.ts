@@ -4,6 +4,7 @@ import { checkedPath } from './arguments.ts';
 import type { Host } from './host.ts';
 import { ToolError } from './run.ts';
 import type { Limits } from './xl.ts';
+import { defined } from '../../contract/defined.ts';
 
 /** What a file system's superblock says. */
 export interface FsInfo {
@@ -23,7 +24,7 @@ const DAY_MS = 24 * HOUR_MS;
 const CHECKED = [0, 1] as const;
 
 function limited(limits: Limits): { timeoutMs: number; signal?: AbortSignal } {
-  return { timeoutMs: limits.timeoutMs ?? HOUR_MS, ...(limits.signal === undefined ? {} : { signal: limits.signal }) };
+  return { timeoutMs: limits.timeoutMs ?? HOUR_MS, ...defined({ signal: limits.signal }) };
 }
 
 /** Checks a file system from end to end and mends what is safe to mend. ToolError when errors are left. Time limit 1 h by default. */

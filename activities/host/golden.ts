@@ -5,6 +5,7 @@ import { checkedBy, checkedPath, checkedPattern } from './arguments.ts';
 import { archiveOf } from './apt-sources.ts';
 import { runContained } from './contained.ts';
 import type { Host } from './host.ts';
+import { defined } from '../../contract/defined.ts';
 
 /** What every guest has, beside the packages that are essential and those of its distribution. */
 const GOLDEN_PACKAGES: readonly string[] = [
@@ -96,7 +97,7 @@ export async function makeGolden(
     await runContained(host, 'mmdebstrap', [...how, ...what], {
       timeoutMs: GOLDEN_LIMIT_MS,
       temporary: `${work}/tmp`,
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      ...defined({ signal: options.signal }),
       onLine: (line) => options.onProgress?.(withoutPasswords(line)),
     });
   } finally {

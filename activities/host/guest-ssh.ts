@@ -5,6 +5,7 @@ import { checkedAddress, checkedPath, checkedPattern } from './arguments.ts';
 import { PART_SUFFIX, type Host } from './host.ts';
 import { plainText } from './plain-text.ts';
 import { tail, ToolError, type RunOptions, type RunResult } from './run.ts';
+import { defined } from '../../contract/defined.ts';
 
 const PUBLIC_KEY = /^(ssh-ed25519) ([A-Za-z0-9+/]{68})(?: [ -~]*)?$/;
 const SSH_FAILED = 255;
@@ -100,10 +101,7 @@ export async function guestRun(host: Host, guest: GuestCommand): Promise<RunResu
   const options: RunOptions = {
     label: `command in the guest at ${guest.ip}`,
     maxOutput: MOST_OUTPUT,
-    ...(input === undefined ? {} : { input }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(signal === undefined ? {} : { signal }),
-    ...(okCodes === undefined ? {} : { okCodes }),
+    ...defined({ input, timeoutMs, signal, okCodes }),
   };
   try {
     const answer = await host.run('ssh', [...connection(guest), '--', guest.command], options);

@@ -5,6 +5,7 @@ import { checkedBytes, checkedPath, checkedTag, checkedVolume } from './argument
 import type { Host } from './host.ts';
 import { paced, type Pace } from './pace.ts';
 import { tail, ToolError } from './run.ts';
+import { defined } from '../../contract/defined.ts';
 
 export interface VolumeGroup {
   readonly name: string;
@@ -280,7 +281,7 @@ export async function zeroVolume(host: Host, device: string, wipe: Wipe): Promis
 
 /** What was written to a device is on its disk after this, and no longer in that disk's own cache. */
 async function flushDevice(host: Host, device: string, signal?: AbortSignal): Promise<void> {
-  await host.run('sync', ['--', checkedPath('device', device)], { timeoutMs: FLUSH_LIMIT_MS, ...(signal === undefined ? {} : { signal }) });
+  await host.run('sync', ['--', checkedPath('device', device)], { timeoutMs: FLUSH_LIMIT_MS, ...defined({ signal }) });
 }
 
 /** About a second's worth, in whole extents. */
@@ -293,7 +294,7 @@ async function zeroPart(host: Host, device: string, { bytes, signal, onProgress 
   // In steps, because one request for the whole device could be neither cancelled nor followed.
   await host.run('blkdiscard', ['--zeroout', '--verbose', '--step', String(ZERO_STEP_BYTES), ...part, checkedPath('device', device)], {
     timeoutMs: DAY_MS,
-    ...(signal === undefined ? {} : { signal }),
+    ...defined({ signal }),
     onOutput: (text) => {
       const last = /Zero-filled (\d+) bytes from the offset (\d+)\s*$/.exec(text);
       if (last !== null) onProgress?.(Math.min(bytes, Number(last[1]) + Number(last[2])));

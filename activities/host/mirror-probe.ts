@@ -6,6 +6,7 @@ import { checkedBy, checkedPath } from './arguments.ts';
 import type { Host } from './host.ts';
 import { tail, ToolError } from './run.ts';
 import { whyNotDist } from '../../contract/distributions.ts';
+import { defined } from '../../contract/defined.ts';
 
 /** apt's helper has no place in PATH. */
 export const APT_HELPER = '/usr/lib/apt/apt-helper';
@@ -32,7 +33,7 @@ export async function mustAnswer(
     await host.run(APT_HELPER, [...limits, '-o', 'Acquire::Retries=1', 'download-file', `${options.uri}/dists/${dist}/InRelease`, target], {
       label: 'apt-helper',
       timeoutMs: PROBE_LIMIT_MS,
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      ...defined({ signal: options.signal }),
     });
   } catch (error) {
     if (!(error instanceof ToolError) || error.cancelled || error.notFound) throw error;
@@ -64,7 +65,7 @@ export async function mustBeElsewhere(host: Host, mirror: string, signal?: Abort
   const { stdout } = await host.run('getent', ['ahosts', '--', name], {
     okCodes: [0, 2],
     timeoutMs: 30_000,
-    ...(signal === undefined ? {} : { signal }),
+    ...defined({ signal }),
   });
   for (const address of stdout.split('\n').map((line) => line.split(/\s/)[0] ?? '')) {
     const reason = address === '' ? undefined : whyNotMirrorAddress(address);

@@ -8,6 +8,7 @@ import type { Readable } from 'node:stream';
 import { execa, ExecaError, type Options } from 'execa';
 import { formatSize, MiB } from '../../contract/sizes.ts';
 import { plainText } from './plain-text.ts';
+import { defined } from '../../contract/defined.ts';
 
 /** How one process is run. */
 export interface RunOptions {
@@ -232,7 +233,7 @@ export function createRunner(observe: RunObserver = () => undefined): Runner {
         cwd: options.cwd ?? '/',
         timeout: limitMs,
         maxBuffer: maxOutput,
-        ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+        ...defined({ cancelSignal: options.signal }),
         ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
       });
       isTooMuch = bounded(child, [child.stdout, child.stderr], maxOutput);
@@ -273,7 +274,7 @@ export function createRunner(observe: RunObserver = () => undefined): Runner {
         maxBuffer: MAX_STDERR,
         encoding: 'utf8',
         stdin: index === 0 ? 'ignore' : 'pipe',
-        ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+        ...defined({ cancelSignal: options.signal }),
       }),
     );
     const tooMuch = children.map((child) => bounded(child, [child.stderr], MAX_STDERR));

@@ -20,6 +20,7 @@ import { runContained } from './contained.ts';
 import type { Host } from './host.ts';
 import { detachLoop, listLoopDevices } from './loop.ts';
 import { tail, ToolError } from './run.ts';
+import { defined } from '../../contract/defined.ts';
 
 export { makeGolden } from './golden.ts';
 
@@ -189,8 +190,7 @@ export async function xenCreateImage(
     await runContained(host, 'xen-create-image', args, {
       timeoutMs: IMAGE_LIMIT_MS,
       temporary,
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-      ...(options.onOutput === undefined ? {} : { onLine: options.onOutput }),
+      ...defined({ signal: options.signal, onLine: options.onOutput }),
     });
   } catch (error) {
     if (error instanceof ToolError && error.code !== undefined && !error.cancelled && !error.timedOut)

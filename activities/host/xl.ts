@@ -5,6 +5,7 @@ import type { DomainRow } from '../../contract/types.ts';
 import { checkedCount, checkedDomainId, checkedPath, checkedPattern } from './arguments.ts';
 import type { Host } from './host.ts';
 import { tail, ToolError } from './run.ts';
+import { defined } from '../../contract/defined.ts';
 
 /** What `xl info` says of a dom0. Memory in MiB. */
 export interface XlInfo {
@@ -209,7 +210,7 @@ export async function createDomain(host: Host, cfgPath: string, limits: Limits =
     const args = ['--scope', '--quiet', '--collect', '--slice=guestflow-guests.slice', '--', 'xl', 'create', path];
     const { timeoutMs = CREATE_LIMIT_MS, signal } = limits;
     try {
-      await host.run('systemd-run', args, { label: 'xl create', timeoutMs, ...(signal === undefined ? {} : { signal }) });
+      await host.run('systemd-run', args, { label: 'xl create', timeoutMs, ...defined({ signal }) });
     } catch (error) {
       throw withCause(error);
     }

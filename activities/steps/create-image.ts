@@ -15,6 +15,7 @@ import { makeMarkedDirectory, partsOf, removeParts } from '../half-made.ts';
 import { isOwner, MARKER_FILE, markerOwner, markerText, mustOwn } from '../marks.ts';
 import { openPassword } from '../password-key.ts';
 import type { StepEnv } from '../step.ts';
+import { defined } from '../../contract/defined.ts';
 
 /** Record beside a golden tarball. */
 interface GoldenRecord {
@@ -83,7 +84,7 @@ export async function ensureGolden(env: StepEnv, input: { dist: string; mirror?:
   await makeGolden(host, {
     dist: input.dist,
     path: unfinished,
-    ...(mirror === undefined ? {} : { mirror }),
+    ...defined({ mirror }),
     signal: env.signal,
     onProgress: (line) => {
       env.progress(`golden root tarball: ${line}`);
@@ -130,10 +131,7 @@ async function prepareRole(env: StepEnv, spec: GuestSpec, paths: GuestPaths, apt
     authorizedKeys: [provision, ...spec.sshKeys],
     timezone: spec.timezone,
     dist: spec.dist,
-    ...(aptSources === undefined ? {} : { aptSources }),
-    ...(spec.hostname === undefined ? {} : { hostname: spec.hostname }),
-    ...(spec.network.ipv6 === undefined ? {} : { ipv6: spec.network.ipv6 }),
-    ...(passwordHash === undefined ? {} : { passwordHash }),
+    ...defined({ aptSources, hostname: spec.hostname, ipv6: spec.network.ipv6, passwordHash }),
   });
 }
 
@@ -191,9 +189,7 @@ export async function createImage(env: StepEnv, input: { spec: GuestSpec }): Pro
       directory: paths.unfinishedImages,
       roleDir: settings.roleDir,
       roleInput: paths.roleInput,
-      ...(settings.modules === undefined ? {} : { modules: settings.modules }),
-      ...(spec.role === undefined ? {} : { role: spec.role }),
-      ...(mirror === undefined ? {} : { mirror }),
+      ...defined({ modules: settings.modules, role: spec.role, mirror }),
       ...(spec.installMethod === 'golden' ? { goldenTarball: goldenPath(settings, spec.dist) } : {}),
     },
     {

@@ -13,6 +13,7 @@ import { halfGolden } from './create-image.ts';
 import { holdings } from './holdings.ts';
 import { listBackups } from './nightly-backup.ts';
 import { usedAddresses } from './used-addresses.ts';
+import { defined } from '../../contract/defined.ts';
 
 /** What this dom0 has. */
 export async function dom0Facts(env: StepEnv, version: string): Promise<Dom0Facts> {
@@ -35,7 +36,7 @@ export async function dom0Facts(env: StepEnv, version: string): Promise<Dom0Fact
     network: { ...settings.network, bridge: settings.bridge },
     addresses: (await usedAddresses(env)).flatMap(({ guest, ips }) => ips.map((ip) => ({ guest, ip }))),
     workerVersion: version,
-    ...(passwordKey === undefined ? {} : { passwordKey }),
+    ...defined({ passwordKey }),
     domains,
     policy: settings.policy,
     holdings: group === undefined ? [] : await holdings(env, domains),
@@ -57,13 +58,13 @@ export async function inspectGuest(env: StepEnv, input: { ref: GuestRef; console
   const volumes = (await listVolumes(host, settings.volumeGroup)).filter((volume) => isOwner(volumeOwner(volume), ref));
   const console = input.consoleLines === 0 ? undefined : await consoleTail(host, ref.name, input.consoleLines);
   return {
-    ...(domain === undefined ? {} : { domain }),
+    ...defined({ domain }),
     ...(cfg === undefined ? {} : { cfg: cfg.toString('latin1') }),
     autostart: (await host.files.info(paths.autostart)) !== undefined,
     ...((await host.files.info(paths.images)) === undefined ? {} : { imageDirectory: paths.images }),
     volumes: volumes.map((volume) => ({ name: volume.name, bytes: volume.bytes, device: devicePath(settings.volumeGroup, volume.name) })),
     backups: await listBackups(env, ref.name),
-    ...(console === undefined ? {} : { console }),
+    ...defined({ console }),
   };
 }
 

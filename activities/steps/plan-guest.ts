@@ -20,6 +20,7 @@ import type { StepEnv } from '../step.ts';
 import { ensureGuestState, goldenRecord, mirrorFor } from './create-image.ts';
 import { preflightOfOrder } from './preflight.ts';
 import { isAmong, usedAddresses } from './used-addresses.ts';
+import { defined } from '../../contract/defined.ts';
 
 async function mustBeReady(env: StepEnv): Promise<void> {
   const report = await preflightOfOrder(env);
@@ -28,7 +29,7 @@ async function mustBeReady(env: StepEnv): Promise<void> {
   throw new GuestflowError(
     row.row === 'loop devices' ? 'NoCapacity' : 'HostNotReady',
     `dom0 ${report.host} is not ready: ${row.row}: ${row.found}`,
-    { field: row.row, ...(row.mend === undefined ? {} : { mend: row.mend }) },
+    { field: row.row, ...defined({ mend: row.mend }) },
     false,
   );
 }

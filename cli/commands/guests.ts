@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { GuestInventory } from '../../contract/types.ts';
 import { withGuestflow, withServer, type Context, type ServerOptions } from '../context.ts';
+import { defined } from '../../contract/defined.ts';
 
 interface ListOptions extends ServerOptions {
   readonly phase?: string;
@@ -46,8 +47,8 @@ export function registerGuests(program: Command, context: Context): void {
         const { status, operation, activities } = await flow.progress(name);
         const whole = operation === undefined ? status : { ...status, steps: operation.steps };
         const url = flow.guestUrl(name);
-        if (options.json) printJson(io, { ...whole, ...(url === undefined ? {} : { url }) });
-        else printGuest(io, whole, url, { activities, ...(operation === undefined ? {} : { operation }) });
+        if (options.json) printJson(io, { ...whole, ...defined({ url }) });
+        else printGuest(io, whole, url, { activities, ...defined({ operation }) });
         return undefined;
       });
     }),

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { GuestflowError } from '../../contract/errors.ts';
+import { defined } from '../../contract/defined.ts';
 
 /** A key of AES-256-GCM. */
 export interface CodecKey {
@@ -94,5 +95,5 @@ export function parseCodecKeys(text: string, from: string): readonly CodecKey[] 
 }
 
 function bad(message: string, mend?: string): GuestflowError {
-  return new GuestflowError('InvalidInput', message, { field: FIELD, ...(mend === undefined ? {} : { mend }) });
+  return new GuestflowError('InvalidInput', message, { field: FIELD, ...defined({ mend }) });
 }
