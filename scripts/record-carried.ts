@@ -92,7 +92,7 @@ async function longLedgers(environment: TestWorkflowEnvironment): Promise<void> 
       await control.release(comes);
     }
     // What was promised before is known.
-    const { ip, mac = '' } = await control.reserve(stays);
+    const { ip, mac } = await control.reserve(stays);
     await control.nextAddress({ order: stays, ip });
     await client.workflow
       .getHandle(ids[1])
