@@ -88,7 +88,7 @@ export const FORMS = {
   mirror: {
     ...MIRROR_FORM,
     description: "Where packages come from. Default: the plan's, else the dom0's.",
-    examples: ['http://deb.debian.org/debian'],
+    examples: ['http://mirror.example.org/debian'],
   },
   role: { pattern: check.ROLE_PATTERN.source, description: "Role of xen-tools. Default: the plan's, else none.", examples: ['udev'] },
   kernelWord: { pattern: `^${check.KERNEL_WORD_FORM}$` },
