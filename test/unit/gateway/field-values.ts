@@ -94,8 +94,8 @@ export const FIELDS: Readonly<Record<string, Edges>> = {
   mirror: {
     taken: [
       ...[
-        'http://deb.debian.org/debian',
-        'HTTPS://Deb.Debian.ORG/',
+        'http://mirror.example.org/debian',
+        'HTTPS://Mirror.Example.ORG/',
         'http://a',
         'http://192.0.2.1:8080/debian/',
         'http://a:/x',
