@@ -3,12 +3,12 @@ import tseslint from 'typescript-eslint';
 /** Who starts processes, and nobody else. */
 const PROCESSES = {
   regex: '^(node:)?child_process$|^execa$',
-  message: 'Processes are started by activities/host/run.ts, long-lived servers by activities/host/run-server.ts.',
+  message: 'Processes are started by system/run.ts, long-lived servers by system/run-server.ts.',
 };
 
 /** Imports go one way (docs/design): a folder's code may not import what is listed for it. Paths are relative to a file of that folder. */
 const folder = (names) => `^(?:\\.\\./)+(?:${names.join('|')})/`;
-const BUT_HOST = '^(?:\\.\\./)+activities/(?!host/)';
+const BUT_TOOLS = '^(?:\\.\\./)+activities/(?!dom0/tools/)';
 const TEMPORAL = '^@temporalio/';
 
 const BOUNDARIES = [
@@ -42,7 +42,8 @@ const BOUNDARIES = [
   {
     files: ['client/**/*.ts'],
     forbidden: [
-      { regex: '^(?:\\.\\./)+activities/(?!host/run\\.ts$)', message: 'Clients know the contract; a step is asked for, not called.' },
+      { regex: folder(['activities']), message: 'Clients know the contract; a step is asked for, not called.' },
+      { regex: '^(?:\\.\\./)+system/(?!run\\.ts$)', message: 'Clients start processes; the rest of the machine is not theirs.' },
       {
         regex: folder(['cli', 'workflows', 'worker', 'lab', 'fake', 'xlcfg', 'deploy', 'gateway']),
         message: 'Clients import contract only.',
@@ -60,32 +61,52 @@ const BOUNDARIES = [
     ],
   },
   {
-    files: ['activities/**/*.ts'],
-    ignores: ['activities/host/**'],
+    files: ['system/**/*.ts'],
     forbidden: [
+      { regex: TEMPORAL, message: 'system knows this machine, not Temporal.' },
       {
-        regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'fake', 'deploy', 'gateway']),
-        message: 'Activities import contract, xlcfg and activities/host.',
+        regex: '^\\.\\./(?:\\.\\./)*(?!contract/(?:defined|sizes)\\.ts$)',
+        message: 'system knows this machine and no word of guestflow: of contract, only sizes and defined().',
       },
     ],
   },
   {
-    files: ['activities/host/**/*.ts'],
+    files: ['activities/control/**/*.ts'],
     forbidden: [
-      { regex: TEMPORAL, message: 'activities/host knows tools, not Temporal.' },
+      { regex: '^(?:\\.\\./)+dom0/', message: 'The control worker runs on no dom0.' },
+      {
+        regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'fake', 'deploy', 'gateway', 'system', 'xlcfg']),
+        message: 'activities/control imports contract.',
+      },
+    ],
+  },
+  {
+    files: ['activities/dom0/**/*.ts'],
+    ignores: ['activities/dom0/tools/**'],
+    forbidden: [
+      {
+        regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'fake', 'deploy', 'gateway', 'control']),
+        message: 'activities/dom0 imports contract, system and xlcfg.',
+      },
+    ],
+  },
+  {
+    files: ['activities/dom0/tools/**/*.ts'],
+    forbidden: [
+      { regex: TEMPORAL, message: 'Tools do not know Temporal.' },
       {
         regex: `^\\.\\./(?!\\.\\./)|${folder(['cli', 'client', 'workflows', 'worker', 'lab', 'fake', 'deploy', 'xlcfg', 'gateway'])}`,
-        message: 'activities/host imports contract only.',
+        message: 'activities/dom0/tools imports contract and system.',
       },
     ],
   },
   {
     files: ['prepare/**/*.ts'],
     forbidden: [
-      { regex: BUT_HOST, message: 'No worker runs on a host that is prepared: the steps are not for it.' },
+      { regex: BUT_TOOLS, message: 'No worker runs on a host that is prepared: the steps are not for it.' },
       {
         regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'fake', 'xlcfg', 'deploy', 'gateway']),
-        message: 'prepare imports activities/host and contract.',
+        message: 'prepare imports system, activities/dom0/tools and contract.',
       },
       { regex: TEMPORAL, message: 'A host that is prepared does not know Temporal.' },
     ],
@@ -94,10 +115,10 @@ const BOUNDARIES = [
     files: ['fake/**/*.ts'],
     forbidden: [
       // It answers the scripts that steps run in a guest, and knows them by their text.
-      { regex: '^(?:\\.\\./)+activities/(?!host/|steps/)', message: 'The fake stands behind activities/host.' },
+      { regex: '^(?:\\.\\./)+activities/(?!dom0/steps/)', message: 'The fake stands behind system/run.ts.' },
       {
         regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'deploy', 'gateway']),
-        message: 'The fake imports activities/host, contract and xlcfg.',
+        message: 'The fake imports system, contract and xlcfg.',
       },
       { regex: TEMPORAL, message: 'The fake is a dom0, not Temporal.' },
     ],
@@ -105,10 +126,10 @@ const BOUNDARIES = [
   {
     files: ['lab/**/*.ts'],
     forbidden: [
-      { regex: BUT_HOST, message: 'The lab is a machine: it does not know the steps.' },
+      { regex: folder(['activities']), message: 'The lab is a machine: it does not know the steps.' },
       {
         regex: folder(['cli', 'client', 'workflows', 'worker', 'fake', 'xlcfg', 'deploy', 'gateway']),
-        message: 'The lab imports activities/host and contract.',
+        message: 'The lab imports system and contract.',
       },
       { regex: TEMPORAL, message: 'The lab is a machine, not Temporal.' },
     ],
@@ -146,8 +167,8 @@ export default tseslint.config(
   })),
   // The two that start processes, held to the other rules of their folder.
   {
-    files: ['activities/host/run.ts', 'activities/host/run-server.ts'],
-    rules: restrict(BOUNDARIES.find(({ files }) => files[0] === 'activities/host/**/*.ts').forbidden),
+    files: ['system/run.ts', 'system/run-server.ts'],
+    rules: restrict(BOUNDARIES.find(({ files }) => files[0] === 'system/**/*.ts').forbidden),
   },
   // Tests play every part, a hostile one among them, and their helpers' types are seen by nobody else.
   {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createHash, randomBytes } from 'node:crypto';
 
 /** Folders that the command line is made of. */
-const FOLDERS = [
+export const FOLDERS = [
   'cli',
   'client',
   'contract',
@@ -15,6 +15,8 @@ const FOLDERS = [
   'xlcfg',
   'fake',
   'lab',
+  'prepare',
+  'system',
   'deploy',
   'gateway',
   'bin',

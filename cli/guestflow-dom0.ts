@@ -1,6 +1,6 @@
 /** The program `guestflow-dom0` of the dom0 worker's package, bundled into one file: it runs on the host itself, by the package's own Node. */
 import { Command } from 'commander';
-import { createHost } from '../activities/host/host.ts';
+import { createHost } from '../system/host.ts';
 import { EXIT } from '../contract/errors.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { answerRequest } from '../prepare/request.ts';

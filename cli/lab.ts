@@ -1,6 +1,6 @@
 /** What `guestflow lab …` does. */
 import { fstatSync } from 'node:fs';
-import { ToolError } from '../activities/host/run.ts';
+import { ToolError } from '../system/run.ts';
 import { defaultStateDir } from '../client/config.ts';
 import { labAttach, labClean, labDown, LabError, labStatus, labUp, type Lab, type LabProgress, type LabStatus } from '../lab/index.ts';
 import type { LabPlaceOptions, LabUpOptions } from './commands/lab.ts';

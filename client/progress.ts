@@ -87,7 +87,7 @@ function timeOf(seconds: unknown): { startedAt?: string } {
   return seconds === undefined || seconds === null ? {} : { startedAt: new Date(Number(seconds) * 1000).toISOString() };
 }
 
-/** What a step's heartbeat holds (`activities/step.ts`); anything else is left out. */
+/** What a step's heartbeat holds (`activities/dom0/step.ts`); anything else is left out. */
 async function heartbeatOf(codec: PayloadCodec, payload: Payload | undefined): Promise<{ message?: string; fraction?: number }> {
   const beat = payload === undefined ? undefined : await readPayload(codec, payload);
   if (typeof beat !== 'object' || beat === null) return {};

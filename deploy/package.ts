@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createRunner } from '../activities/host/run.ts';
+import { createRunner } from '../system/run.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { bundlePrepare, bundleWorker } from './bundle-worker.ts';
 import { inputsHash } from './inputs.ts';

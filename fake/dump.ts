@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Machine } from './machine.ts';
 import { matchArgs, type Progress, type ToolOutput } from './tool.ts';
-import type { PipelineStage } from '../activities/host/run.ts';
+import type { PipelineStage } from '../system/run.ts';
 
 const MAGIC = 'guestflow-fake-dump\n';
 const END = '\nend of dump\n';

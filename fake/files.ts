@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { isNoLink, PART_SUFFIX, type FileInfo, type FileSink, type HostFiles } from '../activities/host/host.ts';
+import { isNoLink, PART_SUFFIX, type FileInfo, type FileSink, type HostFiles } from '../system/host.ts';
 import type { WorkingPlan } from './faults.ts';
 import type { WorkerLife } from './life.ts';
 import type { Machine } from './machine.ts';

@@ -15,7 +15,7 @@
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Host } from '../activities/host/host.ts';
+import type { Host } from '../system/host.ts';
 import { isCfg, readCfg } from './cfg.ts';
 import { createDomain } from './domains.ts';
 import { createFaultPlan, type FakeCall, type FaultPlan } from './faults.ts';

@@ -1,5 +1,5 @@
 /** Entries of /dev and /proc that follow the fake's state and are no files. */
-import type { FileInfo } from '../activities/host/host.ts';
+import type { FileInfo } from '../system/host.ts';
 import type { Machine } from './machine.ts';
 
 function nodeInfo(kind: FileInfo['kind']): FileInfo {

@@ -1,5 +1,5 @@
 /** Runs the fake's pipelines: a fault of one stage is a fault of the whole, reported as that stage's. */
-import type { PipelineOptions, PipelineResult, PipelineStage, Runner } from '../activities/host/run.ts';
+import type { PipelineOptions, PipelineResult, PipelineStage, Runner } from '../system/run.ts';
 import { startPipeline } from './dump.ts';
 import type { FakeCall, FaultRule } from './faults.ts';
 import { drive, failure, hang, invocation, toolError, type Ending, type Invoked, type RunnerParts } from './process.ts';

@@ -1,6 +1,6 @@
 /** What single processes and pipelines of the fake have in common: how they take time, are stopped half-way, and end. */
 import { setImmediate as tick, setTimeout as sleep } from 'node:timers/promises';
-import { ToolError, tail, type RunOptions } from '../activities/host/run.ts';
+import { ToolError, tail, type RunOptions } from '../system/run.ts';
 import type { FakeCall, FaultRule, WorkingPlan } from './faults.ts';
 import type { WorkerLife } from './life.ts';
 import type { Machine } from './machine.ts';

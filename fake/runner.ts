@@ -1,5 +1,5 @@
 /** Runs the fake's tools as the real runner runs real ones: time limits, cancellation, accepted codes, and the plan's faults. */
-import type { RunOptions, RunResult, Runner } from '../activities/host/run.ts';
+import type { RunOptions, RunResult, Runner } from '../system/run.ts';
 import type { FakeCall, FaultRule } from './faults.ts';
 import { createFakePipeline } from './pipeline.ts';
 import { drive, failure, hang, invocation, pause, toolError, type Ending, type Invoked, type RunnerParts } from './process.ts';

@@ -1,6 +1,6 @@
 /** Guests, as the activities of billing reach them: over the client library. */
 import { WorkflowUpdateFailedError, type WorkflowUpdateHandle } from '@temporalio/client';
-import type { GuestDesk, OrderToPlace } from '../activities/billing.ts';
+import type { GuestDesk, OrderToPlace } from '../activities/control/billing.ts';
 import { toGuestflowError } from '../client/failures.ts';
 import { startOperation } from '../client/operations.ts';
 import { placeOrder } from '../client/orders.ts';

@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage, type RequestOptions } fro
 import { request as httpsRequest } from 'node:https';
 import { ApplicationFailure } from '@temporalio/common';
 import { Webhook } from 'standardwebhooks';
-import type { Messenger } from '../activities/billing.ts';
+import type { Messenger } from '../activities/control/billing.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import type { Notification } from '../contract/billing-types.ts';
 import { addressOf, type Address, type Resolve } from './public-address.ts';

@@ -1,5 +1,5 @@
 /** What a control worker needs for the activities of billing. */
-import type { BillingDependencies } from '../activities/billing.ts';
+import type { BillingDependencies } from '../activities/control/billing.ts';
 import type { Endpoint } from '../client/config.ts';
 import { openSession } from '../client/session.ts';
 import { createDesk } from './desk.ts';

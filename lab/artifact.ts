@@ -4,8 +4,8 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { Runner } from '../activities/host/run.ts';
-import { processStartTime } from '../activities/host/run-server.ts';
+import type { Runner } from '../system/run.ts';
+import { processStartTime } from '../system/run-server.ts';
 
 const MANIFEST = 'manifest.json';
 const TEMPORARY = /^tmp-(\d+)-/;

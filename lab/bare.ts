@@ -5,8 +5,8 @@
 import { chmod, copyFile, cp, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import type { Runner } from '../activities/host/run.ts';
-import { isServerAlive, startServer, stopServer, type ServerProcess } from '../activities/host/run-server.ts';
+import type { Runner } from '../system/run.ts';
+import { isServerAlive, startServer, stopServer, type ServerProcess } from '../system/run-server.ts';
 import { acquireOptions, proxyEnvironment } from './apt.ts';
 import { disk, quote, TCG_CPU } from './machine.ts';
 import { awaitSsh } from './ssh.ts';

@@ -2,7 +2,7 @@
 import { mkdir, readdir, readFile, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Runner } from '../activities/host/run.ts';
+import type { Runner } from '../system/run.ts';
 import { makeArtifact, readArtifact, removeTree, sha256File, sweepTemporaries, type Manifest } from './artifact.ts';
 import { addGolden, customizeDom0, OVERLAY } from './customize.ts';
 import { explain } from './errors.ts';

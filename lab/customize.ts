@@ -2,7 +2,7 @@
 import { chmod, copyFile, link, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Runner } from '../activities/host/run.ts';
+import type { Runner } from '../system/run.ts';
 import { loadOrder, makeInitrd, moduleName, readModule } from './initrd.ts';
 import { extractKernel, unpackTo } from './kernel.ts';
 import { DOM0_MASKED_UNITS, MASKED_GENERATORS } from './packages.ts';

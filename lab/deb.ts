@@ -1,7 +1,7 @@
 /** Rewrites a Debian package without compression: the same package, but dom0 need not unpack xz under emulation. */
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import type { Runner } from '../activities/host/run.ts';
+import type { Runner } from '../system/run.ts';
 
 function memberHeader(name: string, bytes: number): string {
   return `${name.padEnd(16)}${'0'.padEnd(12)}${'0'.padEnd(6)}${'0'.padEnd(6)}${'100644'.padEnd(8)}${String(bytes).padEnd(10)}\`\n`;

@@ -1,6 +1,6 @@
 /** What the lab says when it cannot go on: what was being done, what went wrong, what to do. */
 
-import { ToolError } from '../activities/host/run.ts';
+import { ToolError } from '../system/run.ts';
 import { GuestflowError, type ErrorType } from '../contract/errors.ts';
 
 /** Why the lab could not do what was asked. */

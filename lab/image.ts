@@ -1,6 +1,6 @@
 /** The dom0's root disk, made without loop devices or mounts: mke2fs fills the file system from the tree. */
 import { open } from 'node:fs/promises';
-import type { Runner } from '../activities/host/run.ts';
+import type { Runner } from '../system/run.ts';
 
 /** Size of the root disk: sparse; guests' image files and backups are on it. */
 export const ROOT_DISK_BYTES = 16 * 1024 ** 3;

@@ -1,8 +1,8 @@
 /** The lab: a real Xen dom0 in QEMU, built once, cached, and started in seconds. */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { createRunner } from '../activities/host/run.ts';
-import { stopServer } from '../activities/host/run-server.ts';
+import { createRunner } from '../system/run.ts';
+import { stopServer } from '../system/run-server.ts';
 import { removeTree } from './artifact.ts';
 import { explain, LabError } from './errors.ts';
 import { labHandle, type Lab } from './lab.ts';

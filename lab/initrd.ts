@@ -4,7 +4,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Runner } from '../activities/host/run.ts';
+import type { Runner } from '../system/run.ts';
 
 const INIT = `#!/bin/busybox sh
 bb=/bin/busybox

@@ -1,7 +1,7 @@
 /** Takes the uncompressed kernel out of a bzImage: under emulation xl and Xen would otherwise unpack it at each boot of a guest. */
 import { createWriteStream } from 'node:fs';
 import { open, readFile, rm, writeFile } from 'node:fs/promises';
-import type { Runner } from '../activities/host/run.ts';
+import type { Runner } from '../system/run.ts';
 
 const SETUP_SECTORS = 0x1f1;
 const PAYLOAD_OFFSET = 0x248;

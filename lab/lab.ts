@@ -1,7 +1,7 @@
 /** A running lab, and what can be done with it. */
 import { open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PipelineOptions, Runner, RunOptions, RunResult } from '../activities/host/run.ts';
+import type { PipelineOptions, Runner, RunOptions, RunResult } from '../system/run.ts';
 import { LabError } from './errors.ts';
 import type { Layout } from './layout.ts';
 import type { LabRecord } from './record.ts';

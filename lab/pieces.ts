@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Runner } from '../activities/host/run.ts';
+import type { Runner } from '../system/run.ts';
 import { machineSources, type AptSource } from './apt.ts';
 import { makeArtifact, readArtifact, removeTree } from './artifact.ts';
 import type { Progress } from './progress.ts';

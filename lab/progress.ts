@@ -1,5 +1,5 @@
 /** How the lab tells what it does. */
-import { tail } from '../activities/host/run.ts';
+import { tail } from '../system/run.ts';
 
 /** One piece of news. */
 export interface LabProgress {

@@ -1,6 +1,6 @@
 /** What a lab remembers about itself between commands. */
 import { readFile, rename, writeFile } from 'node:fs/promises';
-import { processStartTime, type ServerProcess } from '../activities/host/run-server.ts';
+import { processStartTime, type ServerProcess } from '../system/run-server.ts';
 import type { Layout } from './layout.ts';
 import type { Accel } from './machine.ts';
 import type { LabKind } from './releases.ts';

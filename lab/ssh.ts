@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Runner, RunOptions, RunResult } from '../activities/host/run.ts';
+import type { Runner, RunOptions, RunResult } from '../system/run.ts';
 import { LabError } from './errors.ts';
 import type { Layout } from './layout.ts';
 

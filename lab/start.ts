@@ -3,8 +3,8 @@ import { open, readFile, rm, writeFile, chmod, mkdir, rename } from 'node:fs/pro
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { tail, type Runner } from '../activities/host/run.ts';
-import { isServerAlive, startServer, stopServer, type ServerProcess } from '../activities/host/run-server.ts';
+import { tail, type Runner } from '../system/run.ts';
+import { isServerAlive, startServer, stopServer, type ServerProcess } from '../system/run-server.ts';
 import { LabError } from './errors.ts';
 import type { Layout } from './layout.ts';
 import { machineArguments, TEMPORAL_INSIDE, type Accel } from './machine.ts';

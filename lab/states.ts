@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Runner } from '../activities/host/run.ts';
+import type { Runner } from '../system/run.ts';
 import { makeArtifact, readArtifact, removeTree } from './artifact.ts';
 import type { Base } from './base.ts';
 import type { Layout } from './layout.ts';

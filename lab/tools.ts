@@ -1,7 +1,7 @@
 /** The tools the lab is built and run with, and how a machine gets them. */
 import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
-import type { Runner } from '../activities/host/run.ts';
+import type { Runner } from '../system/run.ts';
 import { proxyEnvironment } from './apt.ts';
 import { LabError, messageOf } from './errors.ts';
 import type { Progress } from './progress.ts';

@@ -2,7 +2,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Runner } from '../activities/host/run.ts';
+import type { Runner } from '../system/run.ts';
 import { acquireOptions, proxyEnvironment, type AptSource } from './apt.ts';
 import { dom0Packages, GUEST_LEFT_OUT, GUEST_MASKED_UNITS, GUEST_PACKAGES, MASKED_GENERATORS, UNUSED_MODULES } from './packages.ts';
 import { RELEASE_FACTS, type Release } from './releases.ts';

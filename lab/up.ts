@@ -5,8 +5,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Runner } from '../activities/host/run.ts';
-import { stopServer } from '../activities/host/run-server.ts';
+import type { Runner } from '../system/run.ts';
+import { stopServer } from '../system/run-server.ts';
 import { sha256File } from './artifact.ts';
 import { ensureBase, findBase, touchBase, type Base } from './base.ts';
 import { LabError, messageOf } from './errors.ts';

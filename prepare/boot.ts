@@ -1,6 +1,6 @@
 /** GRUB boots Xen by default, with the memory that dom0 keeps. */
 import { GuestflowError } from '../contract/errors.ts';
-import type { Host } from '../activities/host/host.ts';
+import type { Host } from '../system/host.ts';
 import { readText, showChange, writeChanges, type FileChange } from './files.ts';
 import { change, there, type Finding, type Job, type Verb, type Wishes } from './types.ts';
 

@@ -1,8 +1,8 @@
 /** Whether a block device holds nothing, so that a physical volume may be made on it. */
 import { GuestflowError } from '../contract/errors.ts';
 import { formatSize, GiB } from '../contract/sizes.ts';
-import type { Host } from '../activities/host/host.ts';
-import { ToolError } from '../activities/host/run.ts';
+import type { Host } from '../system/host.ts';
+import { ToolError } from '../system/run.ts';
 
 /** One row of `lsblk --json`. */
 export interface BlockRow {

@@ -1,6 +1,6 @@
 /** Runs the verbs: all look before one acts; each looks again after it acted; when one fails, all that were done are undone in reverse. */
 import { GuestflowError } from '../contract/errors.ts';
-import type { Host } from '../activities/host/host.ts';
+import type { Host } from '../system/host.ts';
 import type { Job, PlanRow, PrepareEvent, Verb, Wishes } from './types.ts';
 
 /** What a run is given. */

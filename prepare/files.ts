@@ -1,6 +1,6 @@
 /** Files that are changed as a whole: shown as a difference, written at once, put back on undo. */
 import { GuestflowError } from '../contract/errors.ts';
-import type { HostFiles } from '../activities/host/host.ts';
+import type { HostFiles } from '../system/host.ts';
 import type { Job } from './types.ts';
 
 /** A file as it is and as it is to be; undefined: not there. */

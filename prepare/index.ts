@@ -1,6 +1,6 @@
 /** `dom0 prepare`: takes a bare Debian to a dom0, on the host itself. */
-import { checkedInterface, checkedVolume } from '../activities/host/arguments.ts';
-import type { Host } from '../activities/host/host.ts';
+import { checkedInterface, checkedVolume } from '../activities/dom0/tools/arguments.ts';
+import type { Host } from '../system/host.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { formatSize, GiB, MiB, parseSize } from '../contract/sizes.ts';
 import { boot, whyReboot } from './boot.ts';

@@ -1,8 +1,8 @@
 /** The Debian packages of a dom0. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestflowError } from '../contract/errors.ts';
-import type { Host } from '../activities/host/host.ts';
-import { ToolError, type RunOptions } from '../activities/host/run.ts';
+import type { Host } from '../system/host.ts';
+import { ToolError, type RunOptions } from '../system/run.ts';
 import { change, there, type Job, type Verb } from './types.ts';
 
 /** What a dom0 needs: the hypervisor with its tools, and what the dom0 worker's package depends on. */

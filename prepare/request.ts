@@ -1,6 +1,6 @@
 /** What the operator's machine asks for over ssh, as files in a folder on the host: it goes on when the connection is lost. */
 import { appendFileSync } from 'node:fs';
-import type { Host } from '../activities/host/host.ts';
+import type { Host } from '../system/host.ts';
 import { GuestflowError, type ErrorDetails, type ErrorType } from '../contract/errors.ts';
 import { planHost, prepareHost } from './index.ts';
 import type { PrepareEvent, PrepareReport, Wishes } from './types.ts';

@@ -1,8 +1,8 @@
 /** Settings files of Xen and xen-tools, and the directories that guestflow works in. */
 import { dirname } from 'node:path';
 import { GuestflowError } from '../contract/errors.ts';
-import type { Host } from '../activities/host/host.ts';
-import { withConsoleLog, withDefaultBridge, withoutPygrub } from '../activities/host/dom0-files.ts';
+import type { Host } from '../system/host.ts';
+import { withConsoleLog, withDefaultBridge, withoutPygrub } from '../activities/dom0/tools/dom0-files.ts';
 import { readText, showChange, writeChanges, type FileChange } from './files.ts';
 import { change, there, type Verb, type Wishes } from './types.ts';
 

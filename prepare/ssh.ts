@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGzip } from 'node:zlib';
-import { createRunner, ToolError, type RunOptions, type Runner, type RunResult } from '../activities/host/run.ts';
+import { createRunner, ToolError, type RunOptions, type Runner, type RunResult } from '../system/run.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { REACHED_FILE } from './bridge/guard.ts';
 import { errorOf, type Ending } from './request.ts';

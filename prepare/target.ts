@@ -1,5 +1,5 @@
 /** The host that is prepared: this machine, or another over ssh (`ssh.ts`). */
-import { createHost, type Host } from '../activities/host/host.ts';
+import { createHost, type Host } from '../system/host.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { REACHED_FILE } from './bridge/guard.ts';
 import { planHost, prepareHost } from './index.ts';

@@ -1,5 +1,5 @@
 /** What `dom0 prepare` is made of: verbs that look at a bare Debian, say what they would change, change it, and undo it. */
-import type { Host } from '../activities/host/host.ts';
+import type { Host } from '../system/host.ts';
 
 /** What the operator asks for. */
 export interface Wishes {

@@ -1,9 +1,9 @@
 /** The volume group for guests' disks, on devices that the operator names and that hold nothing. */
 import { GuestflowError } from '../contract/errors.ts';
 import { formatSize } from '../contract/sizes.ts';
-import { checkedVolume } from '../activities/host/arguments.ts';
-import type { Host } from '../activities/host/host.ts';
-import { ToolError } from '../activities/host/run.ts';
+import { checkedVolume } from '../activities/dom0/tools/arguments.ts';
+import type { Host } from '../system/host.ts';
+import { ToolError } from '../system/run.ts';
 import { emptyDevice, findDevice } from './devices.ts';
 import { change, notAsked, there, type Finding, type Job, type Verb, type Wishes } from './types.ts';
 

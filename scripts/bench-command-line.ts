@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createRunner } from '../activities/host/run.ts';
+import { createRunner } from '../system/run.ts';
 import { startEmbeddedTemporal } from '../worker/embedded-temporal.ts';
 
 const GUESTFLOW = fileURLToPath(new URL('../bin/guestflow.mjs', import.meta.url));

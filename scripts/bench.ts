@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createRunner } from '../activities/host/run.ts';
+import { createRunner } from '../system/run.ts';
 import type { Summary } from '../cli/up/summary.ts';
 import { rage } from '../test/storm/rage.ts';
 import { createWorld } from '../test/storm/world.ts';

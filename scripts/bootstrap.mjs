@@ -5,7 +5,7 @@
  *   node scripts/bootstrap.mjs COMMAND ARGS…     the command line
  *   node scripts/bootstrap.mjs --test ARGS…      the tests
  *
- * Plain JavaScript with child processes of its own, the one place that may have them outside activities/host: nothing is installed yet.
+ * Plain JavaScript with child processes of its own, the one place that may have them outside system/: nothing is installed yet.
  * It never writes to standard output, which belongs to the document of `--json`.
  */
 import { spawn } from 'node:child_process';

@@ -3,8 +3,8 @@
  * thousands of events; a server of their own does so early.
  */
 import { type TestWorkflowEnvironment } from '@temporalio/testing';
-import { createBillingActivities } from '../activities/billing.ts';
-import { createControlActivities } from '../activities/control.ts';
+import { createBillingActivities } from '../activities/control/billing.ts';
+import { createControlActivities } from '../activities/control/activities.ts';
 import { registerDom0 } from '../client/dom0.ts';
 import { BILLING, type BillingEvent, type GuestView, type LifeStatement, type OrderStatus } from '../contract/billing-types.ts';
 import {

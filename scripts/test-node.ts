@@ -10,7 +10,7 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { createRunner, ToolError } from '../activities/host/run.ts';
+import { createRunner, ToolError } from '../system/run.ts';
 import { defaultCacheDir } from '../worker/cache-dir.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

@@ -3,7 +3,7 @@
  * them by itself.
  */
 import { readdirSync } from 'node:fs';
-import { parentOf } from '../activities/host/run-server.ts';
+import { parentOf } from '../system/run-server.ts';
 
 function childrenOf(pid: number): number[] {
   return readdirSync('/proc')

@@ -1,8 +1,8 @@
 /** The control worker: all workflows, and the activities that talk to Temporal and to billing. */
 import { Client } from '@temporalio/client';
 import { Worker, type ActivityInterceptorsFactory, type WorkerDeploymentOptions, type WorkerOptions } from '@temporalio/worker';
-import { createBillingActivities } from '../activities/billing.ts';
-import { createControlActivities } from '../activities/control.ts';
+import { createBillingActivities } from '../activities/control/billing.ts';
+import { createControlActivities } from '../activities/control/activities.ts';
 import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { CONTROL_QUEUE } from '../contract/names.ts';

@@ -1,5 +1,5 @@
 /** The dom0 worker's process, as the Debian package starts it: settings from /etc/guestflow, log lines to the journal. */
-import { createHost } from '../activities/host/host.ts';
+import { createHost } from '../system/host.ts';
 import { exitCodeOf, GuestflowError } from '../contract/errors.ts';
 import { runDom0Worker } from './dom0.ts';
 import { DOM0_SETTINGS_PATH, loadDom0Settings } from './dom0-settings.ts';

@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
-import { createDom0Activities } from '../activities/dom0.ts';
-import { createHost, type Host } from '../activities/host/host.ts';
-import { GuestLocks, type Dom0Context } from '../activities/step.ts';
+import { createDom0Activities } from '../activities/dom0/activities.ts';
+import { createHost, type Host } from '../system/host.ts';
+import { GuestLocks, type Dom0Context } from '../activities/dom0/step.ts';
 import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
 import { createPayloadCodec } from '../client/codec/codec.ts';
 import { workerIdentity } from '../client/dom0.ts';

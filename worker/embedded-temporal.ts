@@ -9,7 +9,7 @@ import { chmod, mkdir, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GuestflowError } from '../contract/errors.ts';
 import { SEARCH_ATTRIBUTES } from '../contract/names.ts';
-import { isServerAlive, processStartTime, startServer, stopServer, type ServerProcess } from '../activities/host/run-server.ts';
+import { isServerAlive, processStartTime, startServer, stopServer, type ServerProcess } from '../system/run-server.ts';
 import { defaultCacheDir } from './cache-dir.ts';
 import { machineLock } from './machine-lock.ts';
 import { freePort } from './ports.ts';

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
-import type { RunObserver } from '../activities/host/run.ts';
+import type { RunObserver } from '../system/run.ts';
 import { GuestflowError } from '../contract/errors.ts';
 
 /** What a worker counts. */

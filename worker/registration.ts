@@ -1,9 +1,9 @@
 /** A dom0 worker says what its dom0 has, so that the ledger knows what can be sold there. */
 import type { Client } from '@temporalio/client';
-import type { Host } from '../activities/host/host.ts';
-import type { StepLog } from '../activities/step.ts';
-import { ensurePasswordKey } from '../activities/password-key.ts';
-import { dom0Facts } from '../activities/steps/look.ts';
+import type { Host } from '../system/host.ts';
+import type { StepLog } from '../activities/dom0/step.ts';
+import { ensurePasswordKey } from '../activities/dom0/password-key.ts';
+import { dom0Facts } from '../activities/dom0/steps/look.ts';
 import { registerDom0 } from '../client/dom0.ts';
 import type { Dom0Settings } from '../contract/dom0-settings.ts';
 

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import { GuestflowError } from '../contract/errors.ts';
-import { tail } from '../activities/host/run.ts';
+import { tail } from '../system/run.ts';
 
 /** Whether the server at `address` serves `namespace` with all our search attributes. */
 export async function isHealthy(address: string, namespace: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 /** What is remembered of the embedded Temporal between processes. */
 import { readFile, rename, writeFile } from 'node:fs/promises';
-import type { ServerProcess } from '../activities/host/run-server.ts';
+import type { ServerProcess } from '../system/run-server.ts';
 
 /** The server, its ports, and the process that answers for ending it. */
 export interface ServerRecord extends ServerProcess {

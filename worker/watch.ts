@@ -4,13 +4,13 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import type { Host } from '../activities/host/host.ts';
-import { listDomains } from '../activities/host/xl.ts';
-import { domainEnd } from '../activities/host/xl-log.ts';
-import { awaitDomainChange } from '../activities/host/xenstore.ts';
-import { cfgOwner, type Owner } from '../activities/marks.ts';
-import { putStaleAside } from '../activities/stale-states.ts';
-import { GuestLocks, type StepLog } from '../activities/step.ts';
+import type { Host } from '../system/host.ts';
+import { listDomains } from '../activities/dom0/toolstack/xl/xl.ts';
+import { domainEnd } from '../activities/dom0/toolstack/xl/xl-log.ts';
+import { awaitDomainChange } from '../activities/dom0/toolstack/xl/xenstore.ts';
+import { cfgOwner, type Owner } from '../activities/dom0/marks.ts';
+import { putStaleAside } from '../activities/dom0/toolstack/xl/stale-states.ts';
+import { GuestLocks, type StepLog } from '../activities/dom0/step.ts';
 import { GUEST_SIGNALS, guestWorkflowId } from '../contract/names.ts';
 import type { DomainGone } from '../contract/types.ts';
 

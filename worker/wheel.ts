@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GuestflowError } from '../contract/errors.ts';
-import { ToolError, type Runner } from '../activities/host/run.ts';
+import { ToolError, type Runner } from '../system/run.ts';
 import { defined } from '../contract/defined.ts';
 
 /** A wheel whose only content is one program. */

@@ -1,5 +1,5 @@
 /** What an audit makes of a ledger: the dom0 is the truth, and so are the guests' workflows. Pure. */
-import type { Claim } from '../activities/claims.ts';
+import type { Claim } from '../activities/control/claims.ts';
 import type { LedgerAudit } from '../contract/capacity-types.ts';
 import type { Dom0Facts, Dom0State } from '../contract/types.ts';
 import { unpromised, type Promised } from './ledger.ts';

@@ -1,6 +1,6 @@
 /** Ordering the guest of an order, and seeing it arrive. */
 import type { GuestView, OrderWishes, PlanTemplate } from '../contract/billing-types.ts';
-import type { OrderToPlace } from '../activities/billing.ts';
+import type { OrderToPlace } from '../activities/control/billing.ts';
 import { billing, releaseHostname, takeHostname } from './billing-proxies.ts';
 import { targetOf } from './billing-rules.ts';
 import { guestOf, type OrderState, type Work } from './billing-state.ts';

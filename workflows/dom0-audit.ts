@@ -1,8 +1,8 @@
 /** The look of an audit: at the dom0, and at the workflows of its guests. */
 import { log, proxyActivities } from '@temporalio/workflow';
-import type { Claim } from '../activities/claims.ts';
-import type { ControlActivities } from '../activities/control.ts';
-import type { ShortActivities } from '../activities/dom0.ts';
+import type { Claim } from '../activities/control/claims.ts';
+import type { ControlActivities } from '../activities/control/activities.ts';
+import type { ShortActivities } from '../activities/dom0/activities.ts';
 import { CONTROL_QUEUE, dom0Queue } from '../contract/names.ts';
 import type { Dom0State } from '../contract/types.ts';
 import { keyOf, type Look, type Owner } from './audit-ledger.ts';

@@ -1,6 +1,6 @@
 /** dom0Task: looks at a dom0, and tasks on it that are no operation on a guest. */
 import { ApplicationFailure, CancellationScope, executeChild, uuid4 } from '@temporalio/workflow';
-import type { Claim } from '../activities/claims.ts';
+import type { Claim } from '../activities/control/claims.ts';
 import { operationWorkflowId } from '../contract/names.ts';
 import { GOLDEN, UNKNOWN_ORDER, type AuditRow, type GuestRef, type MarkedThing } from '../contract/types.ts';
 import { keyOf, type Owner } from './audit-ledger.ts';

@@ -1,5 +1,5 @@
 /** Planning a guest at an address that nobody answers at. */
-import type { ShortActivities } from '../activities/dom0.ts';
+import type { ShortActivities } from '../activities/dom0/activities.ts';
 import type { GuestOrder, GuestSpec, Reservation } from '../contract/types.ts';
 import { rootFailure } from './operation.ts';
 import { control } from './proxies.ts';

@@ -1,7 +1,7 @@
 /** Activities by class of effect, offered to the queues that serve them. */
 import { proxyActivities, type ActivityOptions } from '@temporalio/workflow';
-import type { BulkActivities, ShortActivities } from '../activities/dom0.ts';
-import type { ControlActivities } from '../activities/control.ts';
+import type { BulkActivities, ShortActivities } from '../activities/dom0/activities.ts';
+import type { ControlActivities } from '../activities/control/activities.ts';
 import { CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../contract/names.ts';
 import { inWords, isNotTaken, neverTaken } from './away.ts';
 import {

@@ -1,7 +1,7 @@
 /** The dom0 that `guestflow up` works on: this machine, the lab, or the fake one; each behind the same few verbs. */
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { createHost, type Host } from '../../activities/host/host.ts';
+import { createHost, type Host } from '../../system/host.ts';
 import { loadCodecKeys } from '../../client/codec/keys.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { runDom0Worker } from '../../worker/dom0.ts';

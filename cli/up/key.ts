@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createRunner } from '../../activities/host/run.ts';
+import { createRunner } from '../../system/run.ts';
 
 export interface LoginKey {
   readonly file: string;

@@ -1,7 +1,7 @@
 /** Who configures an interface on this host, and what making it a bridge's port changes. */
 import { GuestflowError } from '../../contract/errors.ts';
-import { checkedInterface, checkedPath, checkedPattern } from '../../activities/host/arguments.ts';
-import type { Host } from '../../activities/host/host.ts';
+import { checkedInterface, checkedPath, checkedPattern } from '../../activities/dom0/tools/arguments.ts';
+import type { Host } from '../../system/host.ts';
 import { readText, type FileChange } from '../files.ts';
 import { configures, includes, namesOf, planInterfaces, type BridgeWish, type TextFile } from './interfaces.ts';
 import { planNetplan } from './netplan.ts';

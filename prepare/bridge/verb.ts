@@ -1,7 +1,7 @@
 /** The bridge of guests: made by a guard that takes it back unless the host is reached over it within a minute. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestflowError } from '../../contract/errors.ts';
-import type { Host } from '../../activities/host/host.ts';
+import type { Host } from '../../system/host.ts';
 import { showChange } from '../files.ts';
 import { change, notAsked, there, type Finding, type Job, type Verb } from '../types.ts';
 import { isBridged, planBridge, type BridgePlan } from './find.ts';

@@ -6,8 +6,8 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { createRunner, type RunResult } from '../../activities/host/run.ts';
-import { stopServer, type ServerProcess } from '../../activities/host/run-server.ts';
+import { createRunner, type RunResult } from '../../system/run.ts';
+import { stopServer, type ServerProcess } from '../../system/run-server.ts';
 import { machineSources } from '../../lab/apt.ts';
 import {
   BARE_ADDRESSES,

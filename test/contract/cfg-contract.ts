@@ -1,6 +1,6 @@
 /** xl's dry run: what it reads of good cfgs and of bad ones, and cfgs whose domain cannot be made. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { createDomain, dryRun, findDomain, hostInfo } from '../../activities/host/xl.ts';
+import { createDomain, dryRun, findDomain, hostInfo } from '../../activities/dom0/toolstack/xl/xl.ts';
 import { toolErrorOf, type ContractContext } from './contract-context.ts';
 
 const GOOD = {

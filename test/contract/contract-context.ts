@@ -1,6 +1,6 @@
 /** What the parts of the contract suite have in common. */
-import type { Host } from '../../activities/host/host.ts';
-import { ToolError } from '../../activities/host/run.ts';
+import type { Host } from '../../system/host.ts';
+import { ToolError } from '../../system/run.ts';
 
 /** A dom0 under test. */
 export interface ContractDom0 {

@@ -1,6 +1,6 @@
 /** The dom0's files by `HostFiles`, and the key that ssh-keygen makes. */
 import { describe, expect, test } from 'vitest';
-import { makeKey } from '../../activities/host/guest-ssh.ts';
+import { makeKey } from '../../activities/dom0/tools/guest-ssh.ts';
 import type { ContractContext } from './contract-context.ts';
 
 export function describeFileContract(context: () => ContractContext): void {

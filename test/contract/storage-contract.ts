@@ -1,11 +1,11 @@
 /** What is on volumes and in images: wiping, copying, file systems, dumps, loop devices. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { copyImage } from '../../activities/host/copy.ts';
-import { dumpToFile, listDump } from '../../activities/host/dump.ts';
-import { checkFs, fsInfo, growFs, makeSwap, newUuid } from '../../activities/host/ext4.ts';
-import { detachLoop, freeLoopDevices, loopDevicesOf } from '../../activities/host/loop.ts';
-import { createVolume, devicePath, removeVolume, zeroVolume } from '../../activities/host/lvm.ts';
-import { ToolError } from '../../activities/host/run.ts';
+import { copyImage } from '../../activities/dom0/tools/copy.ts';
+import { dumpToFile, listDump } from '../../activities/dom0/backup/engines/dump.ts';
+import { checkFs, fsInfo, growFs, makeSwap, newUuid } from '../../activities/dom0/tools/ext4.ts';
+import { detachLoop, freeLoopDevices, loopDevicesOf } from '../../activities/dom0/tools/loop.ts';
+import { createVolume, devicePath, removeVolume, zeroVolume } from '../../activities/dom0/storage/lvm/lvm.ts';
+import { ToolError } from '../../system/run.ts';
 import { MiB, toolErrorOf, type ContractContext } from './contract-context.ts';
 
 const BYTES = 8 * MiB;

@@ -13,7 +13,7 @@ import {
   tagVolume,
   volumeGroup,
   type Volume,
-} from '../../activities/host/lvm.ts';
+} from '../../activities/dom0/storage/lvm/lvm.ts';
 import { MiB, toolErrorOf, type ContractContext } from './contract-context.ts';
 
 export function describeVolumeContract(context: () => ContractContext): void {

@@ -1,6 +1,6 @@
 /** xl without a guest: lists, facts, and what it says of domains that are not there. */
 import { describe, expect, test } from 'vitest';
-import { hasBridge, whoAnswers } from '../../activities/host/net.ts';
+import { hasBridge, whoAnswers } from '../../activities/dom0/tools/net.ts';
 import {
   awaitGone,
   consoleTail,
@@ -13,7 +13,7 @@ import {
   setMemory,
   setVcpus,
   shutdownDomain,
-} from '../../activities/host/xl.ts';
+} from '../../activities/dom0/toolstack/xl/xl.ts';
 import { toolErrorOf, type ContractContext } from './contract-context.ts';
 
 /** Ids count up from 1: no dom0 of a test gets there. */

@@ -10,7 +10,7 @@ import {
 } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type NativeConnection } from '@temporalio/worker';
-import { createControlActivities, type ControlActivities } from '../../activities/control.ts';
+import { createControlActivities, type ControlActivities } from '../../activities/control/activities.ts';
 import { untilTaken } from '../../contract/lost-updates.ts';
 import {
   CONTROL_QUEUE,

@@ -1,7 +1,7 @@
 /** Whose an address is, asked with the real arping on real bridges in name spaces of their own. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createHost, type Host } from '../../activities/host/host.ts';
-import { whoAnswers } from '../../activities/host/net.ts';
+import { createHost, type Host } from '../../system/host.ts';
+import { whoAnswers } from '../../activities/dom0/tools/net.ts';
 import { host, titled, whyNotHere } from './machine.ts';
 
 const DOM0 = 'gf-arping-dom0';

@@ -14,11 +14,11 @@ import {
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { copyImage } from '../../activities/host/copy.ts';
-import { dumpToFile, listDump, unsafeForDump } from '../../activities/host/dump.ts';
-import { checkFs, fsInfo, growFs, makeSwap, newUuid, replayJournal, shrinkFs } from '../../activities/host/ext4.ts';
-import { detachLoop, freeLoopDevices, listLoopDevices, loopDevicesOf } from '../../activities/host/loop.ts';
-import { zeroVolume } from '../../activities/host/lvm.ts';
+import { copyImage } from '../../activities/dom0/tools/copy.ts';
+import { dumpToFile, listDump, unsafeForDump } from '../../activities/dom0/backup/engines/dump.ts';
+import { checkFs, fsInfo, growFs, makeSwap, newUuid, replayJournal, shrinkFs } from '../../activities/dom0/tools/ext4.ts';
+import { detachLoop, freeLoopDevices, listLoopDevices, loopDevicesOf } from '../../activities/dom0/tools/loop.ts';
+import { zeroVolume } from '../../activities/dom0/storage/lvm/lvm.ts';
 import { host, imageFile, loopOn, mounted, scratch, titled, whyNotHere } from './machine.ts';
 
 const MiB = 2 ** 20;

@@ -1,7 +1,7 @@
 /** Makes an image as the dom0 worker does, in a process of its own that a test can kill. Argument: what to make, as JSON. */
-import { createHost } from '../../activities/host/host.ts';
-import type { RunOptions } from '../../activities/host/run.ts';
-import { xenCreateImage, type ImageSettings } from '../../activities/host/xen-tools.ts';
+import { createHost } from '../../system/host.ts';
+import type { RunOptions } from '../../system/run.ts';
+import { xenCreateImage, type ImageSettings } from '../../activities/dom0/images/xen-tools.ts';
 
 const { settings, before } = JSON.parse(process.argv[2] ?? '') as { settings: ImageSettings; before: readonly [string, ...string[]] };
 const host = createHost();

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, mkdtempSync, rmSync, truncateSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { createHost, type Host } from '../../activities/host/host.ts';
+import { createHost, type Host } from '../../system/host.ts';
 
 export const host: Host = createHost();
 

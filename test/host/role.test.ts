@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import { readHostKey, writeRoleInput, type RoleInput } from '../../activities/host/role-input.ts';
+import { readHostKey, writeRoleInput, type RoleInput } from '../../activities/dom0/images/role-input.ts';
 import { makeTree } from './guest-tree.ts';
 import { host, scratch, titled, whyNotHere } from './machine.ts';
 

@@ -1,8 +1,8 @@
 /** The table of rules against the real tools: what it takes, they take; what it refuses, they refuse. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { mustAnswer } from '../../activities/host/mirror-probe.ts';
-import { archiveOf } from '../../activities/host/apt-sources.ts';
+import { mustAnswer } from '../../activities/dom0/images/mirror-probe.ts';
+import { archiveOf } from '../../activities/dom0/images/apt-sources.ts';
 import { SIZE_BOUNDS } from '../../contract/field-checks.ts';
 import { allFsOptions, whyNotFsOptions } from '../../contract/mount-options.ts';
 import { host, imageFile, loopOn, scratch, titled, whyNotHere } from './machine.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createRunner, type RunResult } from '../../activities/host/run.ts';
+import { createRunner, type RunResult } from '../../system/run.ts';
 import { loadPlans } from '../../contract/plans.ts';
 import { BODY_LIMITS, type Gateway } from '../../gateway/gateway.ts';
 import { serve, type HttpServer } from '../../gateway/server.ts';

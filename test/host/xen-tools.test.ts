@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Host } from '../../activities/host/host.ts';
-import { listLoopDevices } from '../../activities/host/loop.ts';
-import { readHostKey, writeRoleInput } from '../../activities/host/role-input.ts';
-import { clearHalfMade, makeGolden, mountsBelow, xenCreateImage, type ImageSettings } from '../../activities/host/xen-tools.ts';
+import type { Host } from '../../system/host.ts';
+import { listLoopDevices } from '../../activities/dom0/tools/loop.ts';
+import { readHostKey, writeRoleInput } from '../../activities/dom0/images/role-input.ts';
+import { clearHalfMade, makeGolden, mountsBelow, xenCreateImage, type ImageSettings } from '../../activities/dom0/images/xen-tools.ts';
 import { makeTarball, makeTree } from './guest-tree.ts';
 import { host, imageFile, loopOn, mounted, scratch, titled, whyNotHere } from './machine.ts';
 

@@ -4,9 +4,9 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { enableAutostart } from '../../activities/steps/autostart.ts';
-import { bootGuest } from '../../activities/steps/boot.ts';
-import { savedStates } from '../../activities/host/xendomains.ts';
+import { enableAutostart } from '../../activities/dom0/steps/autostart.ts';
+import { bootGuest } from '../../activities/dom0/steps/boot.ts';
+import { savedStates } from '../../activities/dom0/toolstack/xl/xendomains.ts';
 import type { GuestSpec } from '../../contract/types.ts';
 import type { FakeDom0, FakeHost } from '../../fake/index.ts';
 import { saveFile } from '../fixtures/saved-state.ts';

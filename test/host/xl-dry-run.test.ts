@@ -2,11 +2,11 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { compareWithPlan, newlySaid } from '../../activities/cfg-gate.ts';
-import { makeMarkedDirectory } from '../../activities/half-made.ts';
-import { ToolError } from '../../activities/host/run.ts';
-import { dryRun, saidOf } from '../../activities/host/xl.ts';
-import { fixCfg } from '../../activities/steps/cfg-fix.ts';
+import { compareWithPlan, newlySaid } from '../../activities/dom0/guests/cfg-gate.ts';
+import { makeMarkedDirectory } from '../../activities/dom0/staging.ts';
+import { ToolError } from '../../system/run.ts';
+import { dryRun, saidOf } from '../../activities/dom0/toolstack/xl/xl.ts';
+import { fixCfg } from '../../activities/dom0/steps/cfg-fix.ts';
 import type { GuestSpec } from '../../contract/types.ts';
 import type { FakeDom0, FakeHost } from '../../fake/index.ts';
 import { applyChange, bytesOf, parseCfg, showCfg } from '../../xlcfg/index.ts';

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { once } from 'node:events';
-import { isNoLink, PART_SUFFIX, type FileInfo, type FileSink, type HostFiles } from '../../activities/host/host.ts';
-import { ToolError, type Runner } from '../../activities/host/run.ts';
+import { isNoLink, PART_SUFFIX, type FileInfo, type FileSink, type HostFiles } from '../../system/host.ts';
+import { ToolError, type Runner } from '../../system/run.ts';
 
 /** What the C library says, and the code that Node has for it. */
 const CODES: readonly (readonly [RegExp, string])[] = [

@@ -1,13 +1,6 @@
 /** The lab's dom0 as the tool modules see one: each process is started inside it, over the login that all commands of the lab share. */
-import type { Host } from '../../activities/host/host.ts';
-import {
-  createRunner,
-  ToolError,
-  type PipelineOptions,
-  type PipelineStage,
-  type Runner,
-  type RunOptions,
-} from '../../activities/host/run.ts';
+import type { Host } from '../../system/host.ts';
+import { createRunner, ToolError, type PipelineOptions, type PipelineStage, type Runner, type RunOptions } from '../../system/run.ts';
 import { shellQuote } from '../../lab/ssh.ts';
 import { createLabFiles } from './lab-files.ts';
 

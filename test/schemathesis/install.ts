@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createRunner } from '../../activities/host/run.ts';
+import { createRunner } from '../../system/run.ts';
 import { defaultCacheDir } from '../../worker/cache-dir.ts';
 
 const REQUIREMENTS = join(import.meta.dirname, 'requirements.txt');

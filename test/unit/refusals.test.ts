@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { unwrapped } from '../../activities/refusals.ts';
+import { unwrapped } from '../../activities/control/refusals.ts';
 import { toGuestflowError } from '../../client/failures.ts';
 import { untilTaken } from '../../contract/lost-updates.ts';
 import type { Session } from '../../client/session.ts';

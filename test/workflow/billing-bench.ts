@@ -1,7 +1,7 @@
 /** A gateway over a real Temporal, real workflows of orders and guests, and scripted steps on the dom0. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
-import { createBillingActivities, type GuestDesk, type Messenger } from '../../activities/billing.ts';
+import { createBillingActivities, type GuestDesk, type Messenger } from '../../activities/control/billing.ts';
 import { connect, type Guestflow } from '../../client/index.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { registerDom0 } from '../../client/dom0.ts';

@@ -1,7 +1,7 @@
 /** Ledgers that continue as new under a stream of requests: each request is answered. The server suggests to continue after a few events. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createControlActivities } from '../../activities/control.ts';
+import { createControlActivities } from '../../activities/control/activities.ts';
 import { registerDom0 } from '../../client/dom0.ts';
 import { WORKFLOWS } from '../../contract/names.ts';
 import { each, roomyFacts } from './many-guests.ts';

@@ -3,7 +3,7 @@ import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
-import { createControlActivities } from '../../activities/control.ts';
+import { createControlActivities } from '../../activities/control/activities.ts';
 import { registerDom0 } from '../../client/dom0.ts';
 import {
   CONTROL_QUEUE,

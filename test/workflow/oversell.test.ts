@@ -1,8 +1,8 @@
 /** Nothing is sold that is not there: many orders at once against the ledgers of a few dom0s. Server, workers and client are real. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createControlActivities } from '../../activities/control.ts';
-import { createLeases } from '../../activities/leases.ts';
+import { createControlActivities } from '../../activities/control/activities.ts';
+import { createLeases } from '../../activities/control/leases.ts';
 import { auditLedger, registerDom0 } from '../../client/dom0.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import { findEndpoint } from '../../client/config.ts';

@@ -10,8 +10,9 @@ import type * as packages from '../../../deploy/package.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const NOBODY = 65_534;
-const { cachedBundle } = (await import(new URL('../../../bin/cached-bundle.mjs', import.meta.url).href)) as {
+const { cachedBundle, FOLDERS } = (await import(new URL('../../../bin/cached-bundle.mjs', import.meta.url).href)) as {
   cachedBundle: (root: string) => Promise<string>;
+  FOLDERS: readonly string[];
 };
 const { buildBundles } = (await import(new URL('../../../bin/build.mjs', import.meta.url).href)) as {
   buildBundles: (root: string, outdir: string) => Promise<{ quick: readonly string[] }>;
@@ -146,4 +147,12 @@ test('a checkout that the user may not write to runs from the cache of that user
   }
   await chmod(join(root, 'node_modules'), 0o755);
   expect(await readdir(join(root, 'node_modules'))).not.toContain('.cache');
+});
+
+test('a change in any folder of sources makes the bundles anew', async () => {
+  const folders = (await readdir(ROOT, { withFileTypes: true })).filter((entry) => entry.isDirectory() && /^[a-z]/.test(entry.name));
+  const withSources: string[] = [];
+  for (const { name } of folders.filter((entry) => !['node_modules', 'test', 'docs', 'dist', 'coverage'].includes(entry.name)))
+    if ((await readdir(join(ROOT, name), { recursive: true })).some((file) => /\.(ts|mjs)$/.test(file))) withSources.push(name);
+  expect(withSources.filter((name) => !FOLDERS.includes(name))).toEqual([]);
 });

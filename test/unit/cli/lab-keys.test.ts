@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createRunner } from '../../../activities/host/run.ts';
+import { createRunner } from '../../../system/run.ts';
 import { codecKey } from '../../../client/codec/keys.ts';
 import { shareCodecKeys } from '../../../cli/up/lab-keys.ts';
 

@@ -1,9 +1,9 @@
 /** A guest that is changed while it runs, on the fake dom0. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { pauseGuest, stopGuest, unpauseGuest } from '../../../activities/steps/boot.ts';
-import { adjustGuest } from '../../../activities/steps/adjust.ts';
-import { cfgHeader } from '../../../activities/marks.ts';
-import { createDomain, findDomain, listVcpus } from '../../../activities/host/xl.ts';
+import { pauseGuest, stopGuest, unpauseGuest } from '../../../activities/dom0/steps/boot.ts';
+import { adjustGuest } from '../../../activities/dom0/steps/adjust.ts';
+import { cfgHeader } from '../../../activities/dom0/marks.ts';
+import { createDomain, findDomain, listVcpus } from '../../../activities/dom0/toolstack/xl/xl.ts';
 import type { GuestSpec } from '../../../contract/types.ts';
 import type { FakeDom0, FakeHost } from '../../../fake/index.ts';
 import { fakeDom0, spec, stepEnv } from './support.ts';

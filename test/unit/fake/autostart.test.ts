@@ -1,7 +1,7 @@
 import { symlinkSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { cfgHeader } from '../../../activities/marks.ts';
-import { disableAutostart, enableAutostart } from '../../../activities/steps/autostart.ts';
+import { cfgHeader } from '../../../activities/dom0/marks.ts';
+import { disableAutostart, enableAutostart } from '../../../activities/dom0/steps/autostart.ts';
 import type { FakeDom0 } from '../../../fake/index.ts';
 import { fakeDom0, spec, stepEnv } from './support.ts';
 

@@ -1,9 +1,9 @@
 /** A guest that starts again and again without ever answering. */
 import { afterEach, expect, test } from 'vitest';
-import type { Host } from '../../../activities/host/host.ts';
-import { bootGuest } from '../../../activities/steps/boot.ts';
-import { fixCfg } from '../../../activities/steps/cfg-fix.ts';
-import { createImage, ensureGolden } from '../../../activities/steps/create-image.ts';
+import type { Host } from '../../../system/host.ts';
+import { bootGuest } from '../../../activities/dom0/steps/boot.ts';
+import { fixCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
+import { createImage, ensureGolden } from '../../../activities/dom0/steps/create-image.ts';
 import type { FakeDom0 } from '../../../fake/index.ts';
 import { fakeDom0, spec, stepEnv } from './support.ts';
 

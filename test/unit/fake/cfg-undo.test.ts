@@ -1,10 +1,10 @@
 /** The change of a cfg that holds an operator's own lines, and its undo, on the fake dom0. */
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { fixCfg } from '../../../activities/steps/cfg-fix.ts';
-import { newlySaid } from '../../../activities/cfg-gate.ts';
-import { makeMarkedDirectory } from '../../../activities/half-made.ts';
-import { dryRun } from '../../../activities/host/xl.ts';
+import { fixCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
+import { newlySaid } from '../../../activities/dom0/guests/cfg-gate.ts';
+import { makeMarkedDirectory } from '../../../activities/dom0/staging.ts';
+import { dryRun } from '../../../activities/dom0/toolstack/xl/xl.ts';
 import type { GuestSpec } from '../../../contract/types.ts';
 import type { FakeDom0, FakeHost } from '../../../fake/index.ts';
 import { fakeDom0, settings, spec, stepEnv } from './support.ts';

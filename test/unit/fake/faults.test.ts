@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createRunner, ToolError, type Runner } from '../../../activities/host/run.ts';
-import { createVolume, listVolumes, zeroVolume } from '../../../activities/host/lvm.ts';
-import { hostInfo, listDomains } from '../../../activities/host/xl.ts';
+import { createRunner, ToolError, type Runner } from '../../../system/run.ts';
+import { createVolume, listVolumes, zeroVolume } from '../../../activities/dom0/storage/lvm/lvm.ts';
+import { hostInfo, listDomains } from '../../../activities/dom0/toolstack/xl/xl.ts';
 import { WorkerKilled, type FakeDom0, type FakeHost, type FaultKind } from '../../../fake/index.ts';
 import { fakeDom0 } from './support.ts';
 

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { guestRun, hostKeyAnswers, knownHostsLine, makeKey } from '../../../activities/host/guest-ssh.ts';
-import { createVolume, listVolumes, removeVolume } from '../../../activities/host/lvm.ts';
-import { whoAnswers } from '../../../activities/host/net.ts';
+import { guestRun, hostKeyAnswers, knownHostsLine, makeKey } from '../../../activities/dom0/tools/guest-ssh.ts';
+import { createVolume, listVolumes, removeVolume } from '../../../activities/dom0/storage/lvm/lvm.ts';
+import { whoAnswers } from '../../../activities/dom0/tools/net.ts';
 import {
   awaitGone,
   consoleTail,
@@ -16,10 +16,10 @@ import {
   pauseDomain,
   shutdownDomain,
   unpauseDomain,
-} from '../../../activities/host/xl.ts';
-import { enableAutostart } from '../../../activities/steps/autostart.ts';
-import { HELLO_SCRIPT } from '../../../activities/steps/boot.ts';
-import { preflight } from '../../../activities/steps/preflight.ts';
+} from '../../../activities/dom0/toolstack/xl/xl.ts';
+import { enableAutostart } from '../../../activities/dom0/steps/autostart.ts';
+import { HELLO_SCRIPT } from '../../../activities/dom0/steps/boot.ts';
+import { preflight } from '../../../activities/dom0/steps/preflight.ts';
 import type { FakeDom0, FakeDom0Options, FakeHost } from '../../../fake/index.ts';
 import { fakeDom0, NETWORK, spec, stepEnv } from './support.ts';
 

@@ -1,7 +1,7 @@
 /** A dom0 whose memory is sold to the last guest starts each of them; the ledger and the toolstack agree on what is left. */
 import { expect, it } from 'vitest';
-import { bootGuest } from '../../../activities/steps/boot.ts';
-import { dom0Facts } from '../../../activities/steps/look.ts';
+import { bootGuest } from '../../../activities/dom0/steps/boot.ts';
+import { dom0Facts } from '../../../activities/dom0/steps/look.ts';
 import { amountsOf } from '../../../contract/overhead.ts';
 import type { Dom0State, GuestSpec } from '../../../contract/types.ts';
 import { MiB } from '../../../contract/sizes.ts';

@@ -1,10 +1,10 @@
 /** A guest's addresses on its dom0: what is taken is refused before anything is made, and IPv6 is in the cfg beside IPv4. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { fixCfg } from '../../../activities/steps/cfg-fix.ts';
-import { planGuest } from '../../../activities/steps/plan-guest.ts';
-import { addressesIn, usedAddresses } from '../../../activities/steps/used-addresses.ts';
+import { fixCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
+import { planGuest } from '../../../activities/dom0/steps/plan-guest.ts';
+import { addressesIn, usedAddresses } from '../../../activities/dom0/steps/used-addresses.ts';
 import { parseCidr } from '../../../contract/ipv4.ts';
-import { cfgHeader } from '../../../activities/marks.ts';
+import { cfgHeader } from '../../../activities/dom0/marks.ts';
 import type { GuestOrder, Reservation } from '../../../contract/types.ts';
 import type { FakeDom0, FakeHost } from '../../../fake/index.ts';
 import { fakeDom0, spec, stepEnv } from './support.ts';

@@ -1,10 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ensurePasswordKey, openPassword, passwordPublicKey } from '../../../activities/password-key.ts';
-import { createImage, ensureGolden } from '../../../activities/steps/create-image.ts';
-import { dom0Facts } from '../../../activities/steps/look.ts';
-import type { StepEnv } from '../../../activities/step.ts';
+import { ensurePasswordKey, openPassword, passwordPublicKey } from '../../../activities/dom0/password-key.ts';
+import { createImage, ensureGolden } from '../../../activities/dom0/steps/create-image.ts';
+import { dom0Facts } from '../../../activities/dom0/steps/look.ts';
+import type { StepEnv } from '../../../activities/dom0/step.ts';
 import { sealBox } from '../../../contract/sealed-box.ts';
 import type { GuestSpec } from '../../../contract/types.ts';
 import { guestSpecSchema } from '../../../contract/wire.ts';

@@ -1,10 +1,10 @@
 /** A disk that is made larger, and back, on the fake dom0: what can come between. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Host } from '../../../activities/host/host.ts';
-import { createDomain, findDomain } from '../../../activities/host/xl.ts';
-import { enableAutostart } from '../../../activities/steps/autostart.ts';
-import { bootGuest, stopGuest } from '../../../activities/steps/boot.ts';
-import { growDisk, shrinkDisk } from '../../../activities/steps/resize-disk.ts';
+import type { Host } from '../../../system/host.ts';
+import { createDomain, findDomain } from '../../../activities/dom0/toolstack/xl/xl.ts';
+import { enableAutostart } from '../../../activities/dom0/steps/autostart.ts';
+import { bootGuest, stopGuest } from '../../../activities/dom0/steps/boot.ts';
+import { growDisk, shrinkDisk } from '../../../activities/dom0/steps/resize-disk.ts';
 import { GiB, MiB } from '../../../contract/sizes.ts';
 import { WorkerKilled, type DomainState, type FakeDom0 } from '../../../fake/index.ts';
 import { installClocks, withClock } from '../../faults/clock.ts';

@@ -3,9 +3,9 @@
  * what it refuses has field, value and reason, and the dom0 refuses it too.
  */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { fixCfg } from '../../../activities/steps/cfg-fix.ts';
-import { createImage, ensureGolden } from '../../../activities/steps/create-image.ts';
-import { planGuest } from '../../../activities/steps/plan-guest.ts';
+import { fixCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
+import { createImage, ensureGolden } from '../../../activities/dom0/steps/create-image.ts';
+import { planGuest } from '../../../activities/dom0/steps/plan-guest.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { checkOrder, orderSchema, resolveOrder } from '../../../contract/order.ts';
 import { loadPlans, parsePlans, type Plans } from '../../../contract/plans.ts';

@@ -1,12 +1,12 @@
 /** What xendomains has saved of a guest's memory never runs over disks that are newer, and goes with the guest; on the fake dom0. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { audit } from '../../../activities/steps/audit.ts';
-import { bootGuest, destroyGuest, pauseGuest, stopGuest } from '../../../activities/steps/boot.ts';
-import { leftoversOf } from '../../../activities/steps/look.ts';
-import { planGuest } from '../../../activities/steps/plan-guest.ts';
-import { retireVolumes, reviveVolumes } from '../../../activities/steps/retire.ts';
-import { removeBackups, removeCfg, removeGuestState, removeVolumes } from '../../../activities/steps/undo.ts';
-import { savedStates } from '../../../activities/host/xendomains.ts';
+import { audit } from '../../../activities/dom0/steps/audit.ts';
+import { bootGuest, destroyGuest, pauseGuest, stopGuest } from '../../../activities/dom0/steps/boot.ts';
+import { leftoversOf } from '../../../activities/dom0/steps/look.ts';
+import { planGuest } from '../../../activities/dom0/steps/plan-guest.ts';
+import { retireVolumes, reviveVolumes } from '../../../activities/dom0/steps/retire.ts';
+import { removeBackups, removeCfg, removeGuestState, removeVolumes } from '../../../activities/dom0/steps/undo.ts';
+import { savedStates } from '../../../activities/dom0/toolstack/xl/xendomains.ts';
 import type { GuestRef, GuestSpec } from '../../../contract/types.ts';
 import type { FakeDom0, FakeHost } from '../../../fake/index.ts';
 import { fakeDom0, onVolumes, spec, stepEnv } from './support.ts';

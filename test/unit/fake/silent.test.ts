@@ -1,9 +1,9 @@
 /** Guests that do not answer: which of them count as started, and which are switched off. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Host } from '../../../activities/host/host.ts';
-import { findDomain } from '../../../activities/host/xl.ts';
-import { bootGuest, mustBeUp, stopGuest } from '../../../activities/steps/boot.ts';
-import { sealGuest } from '../../../activities/steps/seal.ts';
+import type { Host } from '../../../system/host.ts';
+import { findDomain } from '../../../activities/dom0/toolstack/xl/xl.ts';
+import { bootGuest, mustBeUp, stopGuest } from '../../../activities/dom0/steps/boot.ts';
+import { sealGuest } from '../../../activities/dom0/steps/seal.ts';
 import type { FakeDom0 } from '../../../fake/index.ts';
 import { installClocks, withClock, type Clock } from '../../faults/clock.ts';
 import { fakeDom0, onVolumes, spec, stepEnv } from './support.ts';

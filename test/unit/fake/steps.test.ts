@@ -1,12 +1,12 @@
 import { afterEach, expect, test } from 'vitest';
-import { enableAutostart } from '../../../activities/steps/autostart.ts';
-import { bootGuest, stopGuest } from '../../../activities/steps/boot.ts';
-import { fixCfg } from '../../../activities/steps/cfg-fix.ts';
-import { createImage, ensureGolden } from '../../../activities/steps/create-image.ts';
-import { dropImage, makeVolumes } from '../../../activities/steps/lvm-migration.ts';
-import { takeBackup } from '../../../activities/steps/nightly-backup.ts';
-import { sealGuest } from '../../../activities/steps/seal.ts';
-import { setWallclock } from '../../../activities/steps/sysctl-wallclock.ts';
+import { enableAutostart } from '../../../activities/dom0/steps/autostart.ts';
+import { bootGuest, stopGuest } from '../../../activities/dom0/steps/boot.ts';
+import { fixCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
+import { createImage, ensureGolden } from '../../../activities/dom0/steps/create-image.ts';
+import { dropImage, makeVolumes } from '../../../activities/dom0/steps/lvm-migration.ts';
+import { takeBackup } from '../../../activities/dom0/steps/nightly-backup.ts';
+import { sealGuest } from '../../../activities/dom0/steps/seal.ts';
+import { setWallclock } from '../../../activities/dom0/steps/sysctl-wallclock.ts';
 import type { FakeDom0 } from '../../../fake/index.ts';
 import { fakeDom0, spec, stepEnv } from './support.ts';
 

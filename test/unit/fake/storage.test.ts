@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { copyImage } from '../../../activities/host/copy.ts';
-import { dumpToFile, listDump } from '../../../activities/host/dump.ts';
-import { checkFs, fsInfo, growFs, makeSwap, newUuid, replayJournal, shrinkFs } from '../../../activities/host/ext4.ts';
+import { copyImage } from '../../../activities/dom0/tools/copy.ts';
+import { dumpToFile, listDump } from '../../../activities/dom0/backup/engines/dump.ts';
+import { checkFs, fsInfo, growFs, makeSwap, newUuid, replayJournal, shrinkFs } from '../../../activities/dom0/tools/ext4.ts';
 import {
   createSnapshot,
   createVolume,
@@ -11,7 +11,7 @@ import {
   zeroVolume,
   extendVolume,
   reduceVolume,
-} from '../../../activities/host/lvm.ts';
+} from '../../../activities/dom0/storage/lvm/lvm.ts';
 import type { FakeDom0, FakeHost } from '../../../fake/index.ts';
 import type { Content } from '../../../fake/model.ts';
 import { fakeDom0 } from './support.ts';

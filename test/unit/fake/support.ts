@@ -2,12 +2,12 @@
 import type { Dom0Settings } from '../../../contract/dom0-settings.ts';
 import { dom0SettingsSchema } from '../../../contract/dom0-settings.ts';
 import type { GuestSpec } from '../../../contract/types.ts';
-import type { StepEnv } from '../../../activities/step.ts';
-import { fixCfg } from '../../../activities/steps/cfg-fix.ts';
-import { createImage, ensureGolden } from '../../../activities/steps/create-image.ts';
-import { makeVolumes } from '../../../activities/steps/lvm-migration.ts';
-import { discardImage } from '../../../activities/steps/undo.ts';
-import type { Host } from '../../../activities/host/host.ts';
+import type { StepEnv } from '../../../activities/dom0/step.ts';
+import { fixCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
+import { createImage, ensureGolden } from '../../../activities/dom0/steps/create-image.ts';
+import { makeVolumes } from '../../../activities/dom0/steps/lvm-migration.ts';
+import { discardImage } from '../../../activities/dom0/steps/undo.ts';
+import type { Host } from '../../../system/host.ts';
 import { createFakeDom0, type FakeDom0, type FakeDom0Options } from '../../../fake/index.ts';
 
 export const NETWORK = { cidr: '10.0.0.0/24', gateway: '10.0.0.1', bridge: 'xenbr0' } as const;

@@ -1,12 +1,12 @@
 /** A guest's volumes, from when they are made until they are wiped: what is left by tools that were killed, and what is not ours to touch. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createSnapshot, createVolume, listVolumes, tagVolume } from '../../../activities/host/lvm.ts';
-import { UNFINISHED_TAG, volumeTags } from '../../../activities/marks.ts';
-import { makeVolumes } from '../../../activities/steps/lvm-migration.ts';
-import { listBackups, takeBackup } from '../../../activities/steps/nightly-backup.ts';
-import { retireVolumes, reviveVolumes } from '../../../activities/steps/retire.ts';
-import { removeSnapshot, removeVolumes } from '../../../activities/steps/undo.ts';
-import type { StepEnv } from '../../../activities/step.ts';
+import { createSnapshot, createVolume, listVolumes, tagVolume } from '../../../activities/dom0/storage/lvm/lvm.ts';
+import { UNFINISHED_TAG, volumeTags } from '../../../activities/dom0/marks.ts';
+import { makeVolumes } from '../../../activities/dom0/steps/lvm-migration.ts';
+import { listBackups, takeBackup } from '../../../activities/dom0/steps/nightly-backup.ts';
+import { retireVolumes, reviveVolumes } from '../../../activities/dom0/steps/retire.ts';
+import { removeSnapshot, removeVolumes } from '../../../activities/dom0/steps/undo.ts';
+import type { StepEnv } from '../../../activities/dom0/step.ts';
 import type { GuestRef } from '../../../contract/types.ts';
 import type { FakeDom0, FaultKind } from '../../../fake/index.ts';
 import type { Content } from '../../../fake/model.ts';

@@ -2,11 +2,11 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { copyImage, parseShare } from '../../../activities/host/copy.ts';
-import { dumpToFile, listDump, parseDumpReport, searchListing, unsafeForDump } from '../../../activities/host/dump.ts';
-import { checkFs, parseFsInfo, replayJournal } from '../../../activities/host/ext4.ts';
-import type { Host } from '../../../activities/host/host.ts';
-import { detachLoop, freeLoopDevices, parseLoopDevices } from '../../../activities/host/loop.ts';
+import { copyImage, parseShare } from '../../../activities/dom0/tools/copy.ts';
+import { dumpToFile, listDump, parseDumpReport, searchListing, unsafeForDump } from '../../../activities/dom0/backup/engines/dump.ts';
+import { checkFs, parseFsInfo, replayJournal } from '../../../activities/dom0/tools/ext4.ts';
+import type { Host } from '../../../system/host.ts';
+import { detachLoop, freeLoopDevices, parseLoopDevices } from '../../../activities/dom0/tools/loop.ts';
 import { recorded, scriptedHost } from './scripted-host.ts';
 
 describe('ext4', () => {

@@ -3,7 +3,7 @@ import { link, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { createHostFiles } from '../../../activities/host/host.ts';
+import { createHostFiles } from '../../../system/host.ts';
 
 it('what is no link leads nowhere', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'guestflow-files-'));

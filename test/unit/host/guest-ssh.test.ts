@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { guestRun, hostKeyAnswers, knownHostsLine, makeKey } from '../../../activities/host/guest-ssh.ts';
-import type { Host } from '../../../activities/host/host.ts';
-import { hasBridge, whoAnswers } from '../../../activities/host/net.ts';
-import { createRunner } from '../../../activities/host/run.ts';
+import { guestRun, hostKeyAnswers, knownHostsLine, makeKey } from '../../../activities/dom0/tools/guest-ssh.ts';
+import type { Host } from '../../../system/host.ts';
+import { hasBridge, whoAnswers } from '../../../activities/dom0/tools/net.ts';
+import { createRunner } from '../../../system/run.ts';
 import { recorded, scriptedHost, type ScriptedHost } from './scripted-host.ts';
 
 const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW48xUy4Rs1jNFAQrwme';

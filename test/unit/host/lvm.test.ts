@@ -12,8 +12,8 @@ import {
   tagVolume,
   volumeGroup,
   zeroVolume,
-} from '../../../activities/host/lvm.ts';
-import type { Clock } from '../../../activities/host/pace.ts';
+} from '../../../activities/dom0/storage/lvm/lvm.ts';
+import type { Clock } from '../../../system/pace.ts';
 import { recorded, scriptedHost, type Answer } from './scripted-host.ts';
 
 describe('reports', () => {

@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it, vi } from 'vitest';
-import { processStartTime } from '../../../activities/host/run-server.ts';
+import { processStartTime } from '../../../system/run-server.ts';
 
-const RUN_SERVER = fileURLToPath(new URL('../../../activities/host/run-server.ts', import.meta.url));
+const RUN_SERVER = fileURLToPath(new URL('../../../system/run-server.ts', import.meta.url));
 
 /** A process that starts a server, says its process id, and waits. */
 const STARTER = `

@@ -1,6 +1,6 @@
 /** The real runner: a process that prints without an end is ended, and says so. */
 import { describe, expect, it } from 'vitest';
-import { createRunner, type ToolError } from '../../../activities/host/run.ts';
+import { createRunner, type ToolError } from '../../../system/run.ts';
 
 const KiB = 1_024;
 const shell = (script: string, maxOutput?: number): Promise<{ stdout: string }> =>

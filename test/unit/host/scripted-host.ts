@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { createHostFiles, type Host } from '../../../activities/host/host.ts';
-import { ToolError, type RunOptions, type RunResult } from '../../../activities/host/run.ts';
+import { createHostFiles, type Host } from '../../../system/host.ts';
+import { ToolError, type RunOptions, type RunResult } from '../../../system/run.ts';
 
 export interface Answer {
   readonly stdout?: string;

@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { archiveOf, parseDeb822Sources, parseOneLineSources } from '../../../activities/host/apt-sources.ts';
-import { acquireOptions, makeGolden } from '../../../activities/host/golden.ts';
-import { readHostKey, writeRoleInput } from '../../../activities/host/role-input.ts';
-import { clearHalfMade, imageArguments, mountsBelow, xenCreateImage, type ImageSettings } from '../../../activities/host/xen-tools.ts';
+import { archiveOf, parseDeb822Sources, parseOneLineSources } from '../../../activities/dom0/images/apt-sources.ts';
+import { acquireOptions, makeGolden } from '../../../activities/dom0/images/mmdebstrap.ts';
+import { readHostKey, writeRoleInput } from '../../../activities/dom0/images/role-input.ts';
+import {
+  clearHalfMade,
+  imageArguments,
+  mountsBelow,
+  xenCreateImage,
+  type ImageSettings,
+} from '../../../activities/dom0/images/xen-tools.ts';
 import { scriptedHost, type ScriptedHost } from './scripted-host.ts';
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW48xUy4Rs1jNFAQrwme';

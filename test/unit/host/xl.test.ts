@@ -9,8 +9,8 @@ import {
   parseDomainList,
   parseVcpuList,
   parseXlInfo,
-} from '../../../activities/host/xl.ts';
-import { plainText } from '../../../activities/host/plain-text.ts';
+} from '../../../activities/dom0/toolstack/xl/xl.ts';
+import { plainText } from '../../../system/plain-text.ts';
 import { recorded, scriptedHost } from './scripted-host.ts';
 
 const HEADER = 'Name                                        ID   Mem VCPUs\tState\tTime(s)\n';

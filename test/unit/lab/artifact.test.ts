@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createRunner } from '../../../activities/host/run.ts';
+import { createRunner } from '../../../system/run.ts';
 import { makeArtifact, readArtifact, sweepTemporaries } from '../../../lab/artifact.ts';
 
 const runner = createRunner();

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createRunner } from '../../../activities/host/run.ts';
+import { createRunner } from '../../../system/run.ts';
 import { encodeCpio, loadOrder, readModule } from '../../../lab/initrd.ts';
 import { findPayload } from '../../../lab/kernel.ts';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { createRunner } from '../../../activities/host/run.ts';
+import { createRunner } from '../../../system/run.ts';
 import { withLock } from '../../../lab/lock.ts';
 
 test('two that want the same lock are one after the other, and the second is told that it waits', async () => {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { createRunner, ToolError } from '../../../activities/host/run.ts';
+import { createRunner, ToolError } from '../../../system/run.ts';
 import { unpackDeb } from '../../../lab/deb.ts';
 import { explain, LabError } from '../../../lab/errors.ts';
 import { labAttach, labDown, labStatus, labUp } from '../../../lab/index.ts';

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createRunner } from '../../../activities/host/run.ts';
+import { createRunner } from '../../../system/run.ts';
 import { layoutOf } from '../../../lab/layout.ts';
 import { dom0Packages } from '../../../lab/packages.ts';
 import { piecesOf, prunePieces } from '../../../lab/pieces.ts';

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createRunner } from '../../../activities/host/run.ts';
+import { createRunner } from '../../../system/run.ts';
 import type { BridgePlan } from '../../../prepare/bridge/find.ts';
 import { GUARD_FOLDER, guardScript, REACHED_FILE, RESTORE_UNIT_FILE } from '../../../prepare/bridge/guard.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { withConsoleLog, withDefaultBridge, withoutPygrub } from '../../../activities/host/dom0-files.ts';
+import { withConsoleLog, withDefaultBridge, withoutPygrub } from '../../../activities/dom0/tools/dom0-files.ts';
 import { bootEntries, defaultEntry, grubSettings, whyNotXen } from '../../../prepare/boot.ts';
 import { carryOut, plan } from '../../../prepare/engine.ts';
 import { showChange } from '../../../prepare/files.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { processStartTime } from '../../../activities/host/run-server.ts';
+import { processStartTime } from '../../../system/run-server.ts';
 import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../../worker/embedded-temporal.ts';
 import { readServerRecord, writeServerRecord } from '../../../worker/server-record.ts';
 

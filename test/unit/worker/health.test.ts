@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createRunner, ToolError } from '../../../activities/host/run.ts';
+import { createRunner, ToolError } from '../../../system/run.ts';
 import { createMetrics, metricsPort, serveHealth, type HealthServer } from '../../../worker/health.ts';
 
 let server: HealthServer | undefined;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createRunner, ToolError } from '../../../activities/host/run.ts';
+import { createRunner, ToolError } from '../../../system/run.ts';
 import { bundlePrepare, bundleWorker } from '../../../deploy/bundle-worker.ts';
 import { INPUT_FOLDERS, inputsHash } from '../../../deploy/inputs.ts';
 import { licences } from '../../../deploy/licences.ts';

@@ -1,11 +1,11 @@
 /** Saved states that their guests have outlived are put aside by the dom0's watch, and no others; on the fake dom0. */
 import { utimesSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { savedStates } from '../../../activities/host/xendomains.ts';
-import { domainStart } from '../../../activities/host/xenstore.ts';
-import { cfgHeader } from '../../../activities/marks.ts';
-import { putStaleAside } from '../../../activities/stale-states.ts';
-import { GuestLocks } from '../../../activities/step.ts';
+import { savedStates } from '../../../activities/dom0/toolstack/xl/xendomains.ts';
+import { domainStart } from '../../../activities/dom0/toolstack/xl/xenstore.ts';
+import { cfgHeader } from '../../../activities/dom0/marks.ts';
+import { putStaleAside } from '../../../activities/dom0/toolstack/xl/stale-states.ts';
+import { GuestLocks } from '../../../activities/dom0/step.ts';
 import { createFakeDom0, type FakeDom0, type FakeHost } from '../../../fake/index.ts';
 import { watchDomains } from '../../../worker/watch.ts';
 import { saveFile } from '../../fixtures/saved-state.ts';

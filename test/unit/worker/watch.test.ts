@@ -1,9 +1,9 @@
 /** Which guests are told that their domain is gone, on the fake dom0. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { dom0SettingsSchema } from '../../../contract/dom0-settings.ts';
-import { cfgHeader } from '../../../activities/marks.ts';
-import { parseDomainEnd } from '../../../activities/host/xl-log.ts';
-import { holdings } from '../../../activities/steps/holdings.ts';
+import { cfgHeader } from '../../../activities/dom0/marks.ts';
+import { parseDomainEnd } from '../../../activities/dom0/toolstack/xl/xl-log.ts';
+import { holdings } from '../../../activities/dom0/steps/holdings.ts';
 import { createFakeDom0, type FakeDom0, type FakeHost } from '../../../fake/index.ts';
 import { lookAtGuests, watchDomains } from '../../../worker/watch.ts';
 

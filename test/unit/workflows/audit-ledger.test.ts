@@ -1,6 +1,6 @@
 /** What an audit makes of a ledger. */
 import { describe, expect, it } from 'vitest';
-import type { Claim } from '../../../activities/claims.ts';
+import type { Claim } from '../../../activities/control/claims.ts';
 import type { Dom0Facts, Dom0State } from '../../../contract/types.ts';
 import { afterAudit, type Look } from '../../../workflows/audit-ledger.ts';
 

@@ -1,0 +1,226 @@
+/** Activities of the control worker: calls to Temporal itself. */
+import {
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+  WithStartWorkflowOperation,
+  ScheduleNotFoundError,
+  type Client,
+  type ScheduleHandle,
+} from '@temporalio/client';
+import { ApplicationFailure, defineSearchAttributeKey } from '@temporalio/common';
+import type { NetworkAccess } from '../../contract/capacity-types.ts';
+import {
+  CONTROL_QUEUE,
+  DOM0_UPDATES,
+  dom0WorkflowId,
+  nightlyScheduleId,
+  operationWorkflowId,
+  QUERIES,
+  SEARCH_ATTRIBUTES,
+  WORKFLOWS,
+} from '../../contract/names.ts';
+import type {
+  Dom0Facts,
+  Dom0State,
+  GuestOrder,
+  GuestRef,
+  GuestSpec,
+  PromiseAnswer,
+  Reservation,
+  ReserveRequest,
+} from '../../contract/types.ts';
+import { untilStartedAndTaken, untilTakenByLedger } from '../../contract/lost-updates.ts';
+import { BACKUP_PRIORITY } from '../../contract/nights.ts';
+import { takenBy } from '../../contract/takes.ts';
+import { Turns, UPDATES_AT_ONCE } from '../../contract/turns.ts';
+import { claimsOf, type Claim, type OwnerOn } from './claims.ts';
+import { createLeases } from './leases.ts';
+import { isMissing, unwrapped } from './refusals.ts';
+
+/** Nights start here (UTC hour), so that guests do not all start at once within the four hours after. */
+const NIGHT_STARTS = 1;
+const NIGHT_MINUTES = 240;
+
+/** The time of a guest's nightly backup when the order names none: spread over the night by its name. */
+export function nightlyTime(name: string, at?: string): { hour: number; minute: number } {
+  if (at !== undefined) return { hour: Number(at.slice(0, 2)), minute: Number(at.slice(3, 5)) };
+  let sum = 0;
+  for (const character of name) sum = (sum * 31 + character.charCodeAt(0)) % NIGHT_MINUTES;
+  return { hour: NIGHT_STARTS + Math.floor(sum / 60), minute: sum % 60 };
+}
+
+async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof ScheduleNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+// The type is inferred: workflows import it to call activities by name.
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
+export function createControlActivities(client: Client) {
+  const leases = createLeases(client);
+  const turns = new Turns(UPDATES_AT_ONCE);
+
+  async function toDom0<R>(host: string, update: string, argument: unknown): Promise<R> {
+    const initial: Dom0State = { host, drained: false, promised: [] };
+    const start = (): WithStartWorkflowOperation<(state: Dom0State) => Promise<void>> =>
+      new WithStartWorkflowOperation<(state: Dom0State) => Promise<void>>(WORKFLOWS.dom0, {
+        workflowId: dom0WorkflowId(host),
+        taskQueue: CONTROL_QUEUE,
+        args: [initial],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      });
+    try {
+      return await turns.take(host, () =>
+        untilStartedAndTaken(() =>
+          client.workflow.executeUpdateWithStart<(state: Dom0State) => Promise<void>, R, [unknown]>(update, {
+            args: [argument],
+            startWorkflowOperation: start(),
+          }),
+        ),
+      );
+    } catch (error) {
+      throw unwrapped(error);
+    }
+  }
+
+  async function promise(host: string, request: ReserveRequest): Promise<PromiseAnswer> {
+    return toDom0<PromiseAnswer>(host, DOM0_UPDATES.reserve, request);
+  }
+
+  /** The networks that a dom0 reaches; none when it was never heard of. */
+  async function networksOf(host: string): Promise<readonly NetworkAccess[]> {
+    try {
+      const { facts, networks = [] } = await turns.take(host, () =>
+        client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger),
+      );
+      return facts === undefined ? networks : [facts.network, ...networks];
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  }
+
+  async function createSchedule(ref: GuestRef, scheduleId: string, at: string | undefined): Promise<void> {
+    // The SDK (1.24) sends a priority, and its type of the options leaves it out: hence an object of its own.
+    const action = {
+      type: 'startWorkflow' as const,
+      workflowType: WORKFLOWS.nightlyBackup,
+      workflowId: operationWorkflowId(ref.name, 'nightly', 'run'),
+      taskQueue: CONTROL_QUEUE,
+      args: [ref],
+      typedSearchAttributes: [
+        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.guest, 'KEYWORD'), value: ref.name },
+        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: ref.dom0 },
+        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.order, 'KEYWORD'), value: ref.order },
+      ],
+      staticSummary: `nightly backup of ${ref.name}`,
+      priority: BACKUP_PRIORITY,
+    };
+    await client.schedule.create({
+      scheduleId,
+      spec: { calendars: [{ ...nightlyTime(ref.name, at), comment: 'every night, UTC' }] },
+      action,
+      // Each night asks the guest, which takes one at a time and keeps a record of the others: a Schedule that skips one leaves no trace.
+      // A night that was missed because everything was down is made up for once, not for every night of the last year (the default).
+      policies: { overlap: ScheduleOverlapPolicy.ALLOW_ALL, catchupWindow: '6 hours' },
+      state: { note: `nightly backup of guest ${ref.name} on dom0 ${ref.dom0}, order ${ref.order}` },
+      memo: { guest: ref.name, order: ref.order },
+    });
+  }
+
+  /** The Schedule of a guest's nightly backup, and whether it is this order's. */
+  async function scheduleOf(ref: GuestRef): Promise<{ handle: ScheduleHandle; isOurs: boolean } | undefined> {
+    const handle = client.schedule.getHandle(nightlyScheduleId(ref.name));
+    const found = await unlessMissing(handle.describe());
+    return found && { handle, isOurs: found.memo?.['order'] === ref.order };
+  }
+
+  return {
+    /** Promises the order its part of its dom0, and leases its address. What a failure leaves is given back by `release`. */
+    async reserve(order: GuestOrder): Promise<Reservation> {
+      const { networks } = await promise(order.dom0, { guest: order.name, order: order.order, ...takenBy(order) });
+      return leases.lease(order, networks);
+    },
+
+    /** Something answered at an address that the ledger chose: marks it, and leases the next one. */
+    async nextAddress({ order, ip }: { order: GuestOrder; ip: string }): Promise<Reservation> {
+      return leases.replace(order, await networksOf(order.dom0), ip);
+    },
+
+    /**
+     * Promises a guest that is there another part of its dom0; its address stays.
+     *
+     * @param restores it has that part, and is not refused it: an undo. Default: false.
+     */
+    async promise(spec: GuestSpec, restores = false): Promise<void> {
+      await promise(spec.dom0, { guest: spec.name, order: spec.order, ...takenBy(spec), ...(restores ? { restores } : {}) });
+    },
+
+    /** Undo of `reserve`: the address first, then its part of the dom0. */
+    async release(ref: GuestRef): Promise<void> {
+      await leases.release(ref, await networksOf(ref.dom0));
+      try {
+        await turns.take(ref.dom0, () =>
+          untilTakenByLedger(() =>
+            client.workflow
+              .getHandle(dom0WorkflowId(ref.dom0))
+              .executeUpdate(DOM0_UPDATES.release, { args: [{ guest: ref.name, order: ref.order }] }),
+          ),
+        );
+      } catch (error) {
+        if (!isMissing(error)) throw unwrapped(error);
+      }
+    },
+
+    /** Tells a dom0's network which addresses are in use there. */
+    async observe(facts: Dom0Facts): Promise<void> {
+      await leases.observe(facts);
+    },
+
+    /** Which of these a workflow claims, wherever that guest lives, and why the others are orphans. At most `OWNERS_AT_ONCE`: an input has its limit. */
+    async claims(owners: readonly OwnerOn[]): Promise<Claim[]> {
+      return claimsOf(client, owners);
+    },
+
+    /** Makes the Schedule of a guest's nightly backup, or finds it made. */
+    async scheduleNightly(input: { ref: GuestRef; at?: string }): Promise<string> {
+      const { ref, at } = input;
+      const scheduleId = nightlyScheduleId(ref.name);
+      try {
+        await createSchedule(ref, scheduleId, at);
+      } catch (error) {
+        if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+        const schedule = await scheduleOf(ref);
+        // It has gone meanwhile: the next try makes it.
+        if (schedule === undefined) throw error;
+        if (!schedule.isOurs) {
+          throw ApplicationFailure.create({
+            type: 'NotOurs',
+            nonRetryable: true,
+            message: `schedule ${scheduleId} exists and is not this order's: it is left alone`,
+            details: [{ field: 'name' }],
+          });
+        }
+      }
+      return scheduleId;
+    },
+
+    /** Undo of `scheduleNightly`. */
+    async unscheduleNightly(ref: GuestRef): Promise<void> {
+      const schedule = await scheduleOf(ref);
+      if (schedule?.isOurs === true) await unlessMissing(schedule.handle.delete());
+    },
+
+    /** In words, what Temporal still has of a guest: the Schedule of its backups, or nothing. */
+    async schedulesLeft(ref: GuestRef): Promise<string[]> {
+      const schedule = await scheduleOf(ref);
+      return schedule?.isOurs === true ? [`schedule ${schedule.handle.scheduleId}`] : [];
+    },
+  };
+}
+
+export type ControlActivities = ReturnType<typeof createControlActivities>;

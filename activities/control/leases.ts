@@ -1,0 +1,222 @@
+/** Addresses of guests: calls of the control worker to the networks' workflows. */
+import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Lease, LeaseRequest, NetworkAccess, NetworkJoin, NetworkState } from '../../contract/capacity-types.ts';
+import { formatCidr, inNetwork, netmaskOfPrefix, parseCidr, parseIpv4 } from '../../contract/ipv4.ts';
+import { CONTROL_QUEUE, NETWORK_UPDATES, networkWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
+import { untilStartedAndTaken, untilTakenByLedger } from '../../contract/lost-updates.ts';
+import { Turns, UPDATES_AT_ONCE } from '../../contract/turns.ts';
+import type { Dom0Facts, GuestOrder, GuestRef, Reservation } from '../../contract/types.ts';
+import { isMissing, unwrapped } from './refusals.ts';
+import { defined } from '../../contract/defined.ts';
+
+type NetworkWorkflow = (input: { cidr: string; gateway: string }) => Promise<void>;
+
+/** A list of networks is as old as this at most: a new one has no guests yet. */
+const LIST_MS = 2_000;
+
+/** A network by its one name, whatever bits behind the prefix are set. */
+function nameOf(cidr: string): string {
+  const network = parseCidr(cidr);
+  return network === undefined ? cidr : formatCidr(network);
+}
+
+function isIn(ip: string, { cidr }: NetworkAccess): boolean {
+  const network = parseCidr(cidr);
+  const address = parseIpv4(ip);
+  return network !== undefined && address !== undefined && inNetwork(address, network);
+}
+
+function asReservation({ ip, mac, ip6, gateway6 }: Lease, access: NetworkAccess, order: GuestOrder): Reservation {
+  const prefix = parseCidr(access.cidr)?.prefix ?? 24;
+  return {
+    ip,
+    mac,
+    netmask: order.netmask ?? netmaskOfPrefix(prefix),
+    gateway: order.gateway ?? access.gateway,
+    bridge: order.bridge ?? access.bridge,
+    ...(ip6 === undefined || gateway6 === undefined ? {} : { ipv6: { address: ip6, gateway: gateway6 } }),
+  };
+}
+
+/** What the control worker asks networks. */
+export interface Leases {
+  /** Leases an address of one of these networks, in their order. The same order again gets the same one. */
+  lease(order: GuestOrder, networks: readonly NetworkAccess[]): Promise<Reservation>;
+  /** As `lease`, when something answered at the address that it gave. */
+  replace(order: GuestOrder, networks: readonly NetworkAccess[], ip: string): Promise<Reservation>;
+  release(ref: GuestRef, networks: readonly NetworkAccess[]): Promise<void>;
+  /** Tells a dom0's own network which addresses its cfg files use. */
+  observe(facts: Dom0Facts): Promise<void>;
+}
+
+export function createLeases(client: Client): Leases {
+  const turns = new Turns(UPDATES_AT_ONCE);
+
+  async function update<R>({ cidr, gateway }: Pick<NetworkAccess, 'cidr' | 'gateway'>, name: string, argument: unknown): Promise<R> {
+    const id = nameOf(cidr);
+    const start = (): WithStartWorkflowOperation<NetworkWorkflow> =>
+      new WithStartWorkflowOperation<NetworkWorkflow>(WORKFLOWS.network, {
+        workflowId: networkWorkflowId(id),
+        taskQueue: CONTROL_QUEUE,
+        args: [{ cidr: id, gateway }],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        staticSummary: `network ${id}: its leases`,
+      });
+    try {
+      return await turns.take(id, () =>
+        untilStartedAndTaken(() =>
+          client.workflow.executeUpdateWithStart<NetworkWorkflow, R, [unknown]>(name, {
+            args: [argument],
+            startWorkflowOperation: start(),
+          }),
+        ),
+      );
+    } catch (error) {
+      throw unwrapped(error);
+    }
+  }
+
+  async function hasLease({ cidr }: NetworkAccess, { name, order }: Pick<GuestRef, 'name' | 'order'>): Promise<boolean> {
+    try {
+      const { leases } = await client.workflow.getHandle(networkWorkflowId(nameOf(cidr))).query<NetworkState>(QUERIES.leases);
+      return leases.some((lease) => lease.guest === name && lease.order === order);
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  /** Where the order has an address already comes first; the others only when it may choose. */
+  async function candidates(order: GuestOrder, networks: readonly NetworkAccess[]): Promise<readonly NetworkAccess[]> {
+    const { ip } = order;
+    if (ip !== undefined) return networks.filter((network) => isIn(ip, network));
+    if (networks.length < 2) return networks;
+    const held = await Promise.all(networks.map((network) => hasLease(network, order)));
+    const own = networks.filter((_network, index) => held[index]);
+    return own.length > 0 ? own : networks;
+  }
+
+  let known: { readonly at: number; readonly ids: Promise<readonly string[]> } | undefined;
+
+  /** Workflow ids of all networks. In a rush, one list serves many orders. */
+  async function allNetworks(): Promise<readonly string[]> {
+    if (known === undefined || Date.now() - known.at > LIST_MS)
+      known = {
+        at: Date.now(),
+        ids: (async () => {
+          const ids: string[] = [];
+          for await (const { workflowId } of client.workflow.list({
+            query: `WorkflowType = '${WORKFLOWS.network}' AND ExecutionStatus = 'Running'`,
+          }))
+            ids.push(workflowId);
+          return ids;
+        })(),
+      };
+    const list = known;
+    return list.ids.catch((error: unknown) => {
+      if (known === list) known = undefined;
+      throw error;
+    });
+  }
+
+  /** Another guest that has a MAC in another network, or had it lately. */
+  async function elsewhere(mac: string, guest: string, { cidr }: NetworkAccess): Promise<string | undefined> {
+    const others = (await allNetworks()).filter((id) => id !== networkWorkflowId(nameOf(cidr)));
+    const holders = await Promise.all(
+      others.map(async (id) => {
+        try {
+          return await turns.take(id, () => client.workflow.getHandle(id).query<string | undefined, [string]>(QUERIES.macHolder, mac));
+        } catch (error) {
+          if (isMissing(error)) return undefined;
+          throw error;
+        }
+      }),
+    );
+    return holders.find((holder) => holder !== undefined && holder !== guest);
+  }
+
+  /**
+   * The lease with a MAC that no other network has given. It is leased first and looked for then: of two that get the same one at the same
+   * time, at least one sees the other.
+   */
+  async function withOwnMac(made: Lease, network: NetworkAccess, order: GuestOrder): Promise<Lease> {
+    let own = made;
+    for (;;) {
+      const holder = await elsewhere(own.mac, order.name, network);
+      if (holder === undefined) return own;
+      if (order.mac !== undefined)
+        throw ApplicationFailure.create({
+          type: 'InvalidInput',
+          nonRetryable: true,
+          message: `mac ${own.mac} is taken: ${holder} has it, in another network`,
+          details: [{ field: 'mac' }],
+        });
+      own = await update<Lease>(network, NETWORK_UPDATES.changeMac, { guest: order.name, order: order.order, mac: own.mac });
+    }
+  }
+
+  return {
+    async lease(order, networks) {
+      const request: LeaseRequest = {
+        guest: order.name,
+        order: order.order,
+        ...defined({ ip: order.ip, mac: order.mac }),
+      };
+      let refusal: unknown;
+      for (const network of await candidates(order, networks)) {
+        try {
+          const made = await update<Lease>(network, NETWORK_UPDATES.lease, request);
+          return asReservation(await withOwnMac(made, network, order), network, order);
+        } catch (error) {
+          if (!(error instanceof ApplicationFailure) || error.type !== 'NoCapacity') throw error;
+          refusal ??= error;
+        }
+      }
+      if (refusal instanceof Error) throw refusal;
+      const reached = networks.map(({ cidr }) => cidr).join(', ');
+      throw ApplicationFailure.create({
+        type: 'InvalidInput',
+        nonRetryable: true,
+        details: [{ field: 'ip' }],
+        message:
+          order.ip === undefined
+            ? `dom0 ${order.dom0} reaches no network`
+            : `ip ${order.ip} cannot be used on dom0 ${order.dom0}: it is not in the network ${reached}`,
+      });
+    },
+    async replace(order, networks, ip) {
+      const network = networks.find((candidate) => isIn(ip, candidate));
+      if (network === undefined)
+        throw ApplicationFailure.create({
+          type: 'InvalidInput',
+          nonRetryable: true,
+          message: `ip ${ip} is in no network of dom0 ${order.dom0}`,
+          details: [{ field: 'ip' }],
+        });
+      const made = await update<Lease>(network, NETWORK_UPDATES.replace, { guest: order.name, order: order.order, ip, dom0: order.dom0 });
+      return asReservation(await withOwnMac(made, network, order), network, order);
+    },
+    async release({ name, order }, networks) {
+      for (const { cidr } of networks) {
+        try {
+          const id = nameOf(cidr);
+          await turns.take(id, () =>
+            untilTakenByLedger(() =>
+              client.workflow.getHandle(networkWorkflowId(id)).executeUpdate(NETWORK_UPDATES.release, { args: [{ guest: name, order }] }),
+            ),
+          );
+        } catch (error) {
+          if (!isMissing(error)) throw unwrapped(error);
+        }
+      }
+    },
+    async observe({ host, network, addresses }) {
+      const join: NetworkJoin = {
+        gateway: network.gateway,
+        members: [{ dom0: host, bridge: network.bridge, exclude: network.exclude ?? [], addresses }],
+      };
+      await update(network, NETWORK_UPDATES.join, join);
+    },
+  };
+}

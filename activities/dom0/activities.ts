@@ -1,0 +1,98 @@
+/** The activities of one dom0: the steps, each with its input's schema and its guest's lock. */
+import { z } from 'zod';
+import { guestOrderWireSchema, guestRefSchema, guestSpecSchema, reservationSchema } from '../../contract/wire.ts';
+import type { GuestSpec } from '../../contract/types.ts';
+import { activityMaker, type Dom0Context, type Lock } from './step.ts';
+import { adjustGuest } from './steps/adjust.ts';
+import { audit } from './steps/audit.ts';
+import { disableAutostart, enableAutostart } from './steps/autostart.ts';
+import { bootGuest, destroyGuest, pauseGuest, stopGuest, unpauseGuest } from './steps/boot.ts';
+import { fixCfg } from './steps/cfg-fix.ts';
+import { createImage, discardHalfGolden, ensureGolden } from './steps/create-image.ts';
+import { undoBackup } from './steps/half-backups.ts';
+import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
+import { dropImage, makeVolumes } from './steps/lvm-migration.ts';
+import { takeBackup } from './steps/nightly-backup.ts';
+import { planGuest } from './steps/plan-guest.ts';
+import { preflight, prepare } from './steps/preflight.ts';
+import { growDisk, shrinkDisk } from './steps/resize-disk.ts';
+import { retireVolumes, reviveVolumes } from './steps/retire.ts';
+import { sealGuest } from './steps/seal.ts';
+import { setWallclock } from './steps/sysctl-wallclock.ts';
+import { removeBackups, removeCfg, removeGuestState, removeImage, removeVolumes } from './steps/undo.ts';
+
+const nothing = z.undefined();
+const resizeInput = z.object({ ref: guestRefSchema, bytes: guestSpecSchema.shape.diskBytes });
+const goldenInput = z.object({ dist: guestSpecSchema.shape.dist, mirror: guestSpecSchema.shape.mirror });
+
+/**
+ * Makes the activities of a dom0.
+ *
+ * @returns `short` for the queue of short steps, `bulk` for the one of long copies.
+ */
+// The type is inferred: workflows import it to call activities by name.
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
+export function createDom0Activities(context: Dom0Context) {
+  const activity = activityMaker(context);
+  const byName = (ref: { readonly name: string }): string => ref.name;
+  const ofSpec = (input: { readonly spec: GuestSpec }): string => input.spec.name;
+  const ofRef = (input: { readonly ref: { readonly name: string } }): string => input.ref.name;
+  const ofDist = (input: { readonly dist: string }): Lock => ({ shared: `golden/${input.dist}` });
+  const unlocked = (): undefined => undefined;
+  return {
+    short: {
+      preflight: activity(nothing, unlocked, preflight),
+      prepare: activity(nothing, unlocked, prepare),
+      dom0Facts: activity(nothing, unlocked, (env) => dom0Facts(env, context.version)),
+      domains: activity(nothing, unlocked, domains),
+      audit: activity(nothing, unlocked, audit),
+      inspectGuest: activity(z.object({ ref: guestRefSchema, consoleLines: z.number().int().min(0).max(10_000) }), unlocked, inspectGuest),
+      leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.dist.exactOptional() }), unlocked, leftoversOf),
+      planGuest: activity(z.object({ order: guestOrderWireSchema, lease: reservationSchema }), (input) => input.order.name, planGuest),
+      fixCfg: activity(
+        z.object({
+          spec: guestSpecSchema,
+          disks: z.enum(['image', 'lvm']),
+          onCrash: z.enum(['destroy', 'restart']),
+          from: guestSpecSchema.exactOptional(),
+          undoOf: guestSpecSchema.exactOptional(),
+        }),
+        ofSpec,
+        fixCfg,
+      ),
+      bootGuest: activity(guestSpecSchema, byName, bootGuest),
+      stopGuest: activity(guestRefSchema, byName, stopGuest),
+      pauseGuest: activity(guestRefSchema, byName, pauseGuest),
+      unpauseGuest: activity(guestRefSchema, byName, unpauseGuest),
+      destroyGuest: activity(guestRefSchema, byName, destroyGuest),
+      adjustGuest: activity(z.object({ spec: guestSpecSchema, mustNotKeepMore: z.boolean() }), ofSpec, adjustGuest),
+      setWallclock: activity(guestSpecSchema, byName, setWallclock),
+      enableAutostart: activity(guestRefSchema, byName, enableAutostart),
+      disableAutostart: activity(guestRefSchema, byName, disableAutostart),
+      sealGuest: activity(guestSpecSchema, byName, sealGuest),
+      dropImage: activity(guestSpecSchema, byName, dropImage),
+      removeImage: activity(guestRefSchema, byName, removeImage),
+      removeCfg: activity(guestRefSchema, byName, removeCfg),
+      // By this name it is known in the histories of workflows that run.
+      removeSnapshot: activity(guestRefSchema, byName, undoBackup),
+      removeBackups: activity(guestRefSchema, byName, removeBackups),
+      removeGuestState: activity(guestRefSchema, byName, removeGuestState),
+      retireVolumes: activity(guestRefSchema, byName, retireVolumes),
+      reviveVolumes: activity(guestRefSchema, byName, reviveVolumes),
+    },
+    bulk: {
+      ensureGolden: activity(goldenInput, ofDist, ensureGolden),
+      discardHalfGolden: activity(goldenInput, ofDist, discardHalfGolden),
+      createImage: activity(z.object({ spec: guestSpecSchema }), ofSpec, createImage),
+      makeVolumes: activity(guestSpecSchema, byName, makeVolumes),
+      takeBackup: activity(guestRefSchema, byName, takeBackup),
+      removeVolumes: activity(guestRefSchema, byName, removeVolumes),
+      growDisk: activity(resizeInput, ofRef, growDisk),
+      shrinkDisk: activity(resizeInput, ofRef, shrinkDisk),
+    },
+  };
+}
+
+export type Dom0Activities = ReturnType<typeof createDom0Activities>;
+export type ShortActivities = Dom0Activities['short'];
+export type BulkActivities = Dom0Activities['bulk'];

@@ -1,0 +1,176 @@
+/** dump(8) and restore(8): backups of an ext file system, read without mounting it. */
+import { createHash } from 'node:crypto';
+import { StringDecoder } from 'node:string_decoder';
+import { GuestflowError } from '../../../../contract/errors.ts';
+import { checkedPath } from '../../tools/arguments.ts';
+import type { Host } from '../../../../system/host.ts';
+import { defined } from '../../../../contract/defined.ts';
+
+/** A dump that was written but is not real yet: check its source, then `commit`, or `abort`. */
+export interface WrittenDump {
+  /** Size of the file. */
+  readonly bytes: number;
+  /** Size before compression. */
+  readonly dumpedBytes: number;
+  /** Of the file, in hexadecimal. */
+  readonly sha256: string;
+  /** What dump said beside the usual: each may be a file that is not in the dump. */
+  readonly warnings: readonly string[];
+  /** Makes the file appear under its name, durably. */
+  commit(): Promise<void>;
+  /** Removes what was written. Safe after a commit. */
+  abort(): Promise<void>;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** What a dump that went well says; everything else is worth a warning. */
+const USUAL = new RegExp(
+  '^(?:' +
+    [
+      'Date of this level',
+      'Date this dump completed',
+      'Dumping ',
+      'Label: ',
+      'Writing \\d+ Kilobyte',
+      'mapping \\(Pass',
+      'estimated \\d+ blocks',
+      'dumping \\(Pass',
+      'Volume \\d+ (?:started|completed|took|transfer rate|\\d+ blocks)',
+      '\\d+ blocks',
+      'finished in',
+      'Average transfer rate',
+      'DUMP IS DONE',
+      '\\d+\\.\\d+% done',
+      'Closing ',
+    ].join('|') +
+    ')',
+);
+
+/** What dump reports on standard error: bytes written, warnings, and whether it says that it is done. */
+export function parseDumpReport(text: string): { dumpedBytes: number; warnings: string[]; done: boolean } {
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const messages = lines.map((line) => line.replace(/^DUMP: /, ''));
+  const blocks = messages.map((message) => /^(\d+) blocks \(/.exec(message)?.[1]).find((found) => found !== undefined);
+  return {
+    dumpedBytes: Number(blocks ?? 0) * 1024,
+    warnings: messages.filter((message) => !USUAL.test(message)),
+    done: messages.includes('DUMP IS DONE'),
+  };
+}
+
+/** Why dump would lose data of a file system with these features, or undefined when it is safe. */
+export function unsafeForDump(features: readonly string[]): string | undefined {
+  if (features.includes('inline_data')) return 'the file system has inline_data: dump writes such small files as zeros, without an error';
+  if (features.includes('bigalloc')) return 'the file system has bigalloc, which dump does not read';
+  return undefined;
+}
+
+/**
+ * Dumps the file system on `device` (unmounted, its journal replayed) through zstd into a file next to `path`.
+ *
+ * @param options `onProgress` is told the bytes of the file so far.
+ * @throws BackupUnusable when dump ended well but does not say that it is done.
+ */
+export async function dumpToFile(
+  host: Host,
+  options: { readonly device: string; readonly path: string; readonly signal?: AbortSignal; readonly onProgress?: (bytes: number) => void },
+): Promise<WrittenDump> {
+  const device = checkedPath('device', options.device);
+  const sink = await host.files.sink(checkedPath('backup', options.path));
+  const hash = createHash('sha256');
+  let bytes = 0;
+  try {
+    const result = await host.pipeline(
+      [
+        { tool: 'dump', args: ['-0', '-a', '-f', '-', device] },
+        { tool: 'zstd', args: ['-3', '-T0', '-q', '-c'] },
+      ],
+      {
+        timeoutMs: DAY_MS,
+        ...defined({ signal: options.signal }),
+        sink: async (chunk) => {
+          hash.update(chunk);
+          bytes += chunk.byteLength;
+          await sink.write(chunk);
+          options.onProgress?.(bytes);
+        },
+      },
+    );
+    const { dumpedBytes, warnings, done } = parseDumpReport(result.stages[0]?.stderr ?? '');
+    if (!done) throw new GuestflowError('BackupUnusable', `dump of ${device} ended without saying that it is done`);
+    return { bytes, dumpedBytes, sha256: hash.digest('hex'), warnings, commit: () => sink.commit(), abort: () => sink.abort() };
+  } catch (error) {
+    await sink.abort();
+    throw error;
+  }
+}
+
+/** A line of `restore -t` that names something: inode and path in columns. The heading has none. */
+const LISTED = /^\s*\d+\t(.*)$/;
+
+/** Longest beginning of a line that is kept until its end comes. A path has at most 4 096 bytes. */
+const LONGEST_LINE = 8_192;
+
+/**
+ * Looks through a listing of `restore -t` while it comes. A tenant decides how many files there are, and a worker has little memory: nothing is
+ * kept but the names that are wanted, each once, and the line that is not whole yet.
+ */
+export function searchListing(wanted: RegExp): { push(chunk: Uint8Array): void; end(): string[] } {
+  const decoder = new StringDecoder('utf8');
+  const found = new Set<string>();
+  let rest = '';
+  const look = (line: string): void => {
+    const name = LISTED.exec(line)?.[1];
+    if (name !== undefined && wanted.test(name)) found.add(name);
+  };
+  return {
+    push(chunk) {
+      const lines = (rest + decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))).split('\n');
+      rest = (lines.pop() ?? '').slice(0, LONGEST_LINE);
+      lines.forEach(look);
+    },
+    end() {
+      look(rest + decoder.end());
+      return [...found];
+    },
+  };
+}
+
+/** restore reads what a tenant wrote: as nobody, who can do nothing here. */
+const AS_NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups', '--no-new-privs', '--bounding-set=-all', '--'] as const;
+
+/** What every root file system has. */
+const OF_A_ROOT = /^(?:\.\/)?etc\/(?:hostname|passwd)$/;
+
+/**
+ * Reads a whole dump back and returns which of the wanted paths are in it, each beginning with `.`. ToolError when it cannot be read to its end.
+ *
+ * @param options `wanted` is an expression that few paths match. Default: two files that every root file system has.
+ */
+export async function listDump(
+  host: Host,
+  path: string,
+  options: { readonly wanted?: RegExp; readonly signal?: AbortSignal } = {},
+): Promise<string[]> {
+  const listing = searchListing(options.wanted ?? OF_A_ROOT);
+  await host.pipeline(
+    [
+      { tool: 'zstd', args: ['-dcq', checkedPath('backup', path)] },
+      { tool: 'setpriv', args: [...AS_NOBODY, 'restore', '-t', '-f', '-'] },
+    ],
+    {
+      timeoutMs: DAY_MS,
+      // restore keeps its tables in temporary files, which nobody may write only here.
+      cwd: '/tmp',
+      ...defined({ signal: options.signal }),
+      sink: (chunk) => {
+        listing.push(chunk);
+      },
+    },
+  );
+  return listing.end();
+}

@@ -1,0 +1,55 @@
+/** Where the things of one guest are on a dom0. Paths are built from checked names, never taken. */
+import type { Dom0Settings } from '../../contract/dom0-settings.ts';
+
+export interface GuestPaths {
+  /** Keys and records of this guest, mode 0700. */
+  readonly state: string;
+  readonly provisionKey: string;
+  readonly knownHosts: string;
+  /** What the xen-tools role reads and writes while the image is made. */
+  readonly roleInput: string;
+  readonly cfg: string;
+  readonly autostart: string;
+  readonly candidateCfg: string;
+  /** The cfg as it was before the last change of the guest. */
+  readonly formerCfg: string;
+  readonly images: string;
+  readonly diskImage: string;
+  readonly swapImage: string;
+  /** The cfg as xen-create-image wrote it. */
+  readonly madeCfg: string;
+  /** xen-create-image works below this; renamed away when whole. */
+  readonly unfinishedImages: string;
+  readonly backups: string;
+}
+
+export interface GuestVolumes {
+  readonly root: string;
+  readonly swap: string;
+  readonly snapshot: string;
+}
+
+export function guestPaths(settings: Dom0Settings, name: string): GuestPaths {
+  const state = `${settings.stateDir}/guests/${name}`;
+  const images = `${settings.imageDir}/domains/${name}`;
+  return {
+    state,
+    provisionKey: `${state}/provision_key`,
+    knownHosts: `${state}/known_hosts`,
+    roleInput: `${state}/role`,
+    cfg: `/etc/xen/${name}.cfg`,
+    autostart: `/etc/xen/auto/${name}.cfg`,
+    candidateCfg: `${state}/candidate.cfg`,
+    formerCfg: `${state}/former-cfg.json`,
+    images,
+    diskImage: `${images}/disk.img`,
+    swapImage: `${images}/swap.img`,
+    madeCfg: `${images}/${name}.cfg`,
+    unfinishedImages: `${settings.imageDir}/.guestflow/${name}`,
+    backups: `${settings.backupDir}/${name}`,
+  };
+}
+
+export function guestVolumes(name: string): GuestVolumes {
+  return { root: `${name}-root`, swap: `${name}-swap`, snapshot: `${name}-backup` };
+}

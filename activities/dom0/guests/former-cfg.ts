@@ -1,0 +1,45 @@
+/** What a guest's cfg was before it was changed: an undo puts it back as it was, whatever anybody says of it. */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { GuestSpec } from '../../../contract/types.ts';
+import { guestPaths } from '../guest-paths.ts';
+import type { StepEnv } from '../step.ts';
+
+const recordSchema = z.object({ change: z.string(), writtenSha256: z.string(), formerBase64: z.base64() });
+
+/** From which guest to which. A record of another change tells nothing. */
+export interface CfgChangeOf {
+  readonly from: GuestSpec;
+  readonly to: GuestSpec;
+}
+
+/** What was kept of a change. */
+export interface FormerCfg {
+  /** The file as it was. */
+  readonly bytes: Buffer;
+  /** Of the file that the change made of it. */
+  readonly writtenSha256: string;
+}
+
+export function sha256Of(bytes: string | Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function nameOf({ from, to }: CfgChangeOf): string {
+  return sha256Of(JSON.stringify([from, to]));
+}
+
+/** Keeps a cfg as it is before a change; what was kept of an earlier change goes. */
+export async function keepFormerCfg(env: StepEnv, change: CfgChangeOf, { bytes, writtenSha256 }: FormerCfg): Promise<void> {
+  const record: z.infer<typeof recordSchema> = { change: nameOf(change), writtenSha256, formerBase64: bytes.toString('base64') };
+  await env.host.files.writeAtomic(guestPaths(env.settings, change.from.name).formerCfg, JSON.stringify(record));
+}
+
+/** What was kept of this change; undefined when it never came to writing the cfg. */
+export async function formerCfg(env: StepEnv, change: CfgChangeOf): Promise<FormerCfg | undefined> {
+  const text = await env.host.files.read(guestPaths(env.settings, change.from.name).formerCfg);
+  if (text === undefined) return undefined;
+  const record = recordSchema.parse(JSON.parse(text.toString('utf8')));
+  if (record.change !== nameOf(change)) return undefined;
+  return { bytes: Buffer.from(record.formerBase64, 'base64'), writtenSha256: record.writtenSha256 };
+}

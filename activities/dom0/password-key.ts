@@ -1,0 +1,51 @@
+/** The key that passwords for this dom0 are sealed with. Its private half never leaves the dom0. */
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import type { Dom0Settings } from '../../contract/dom0-settings.ts';
+import { GuestflowError } from '../../contract/errors.ts';
+import { openBox, publicKeyText } from '../../contract/sealed-box.ts';
+import type { GuestSpec } from '../../contract/types.ts';
+import type { Host } from '../../system/host.ts';
+
+type On = { readonly host: Pick<Host, 'files'>; readonly settings: Pick<Dom0Settings, 'stateDir' | 'host'> };
+
+function pathOf({ settings }: On): string {
+  return `${settings.stateDir}/password_key`;
+}
+
+async function privateKey(on: On): Promise<KeyObject | undefined> {
+  const pem = await on.host.files.read(pathOf(on));
+  return pem === undefined ? undefined : createPrivateKey(pem);
+}
+
+/** Makes the key pair (0600), or finds it made. */
+export async function ensurePasswordKey(on: On): Promise<void> {
+  if ((await privateKey(on)) !== undefined) return;
+  await on.host.files.makeDirectory(on.settings.stateDir, 0o700);
+  const pem = generateKeyPairSync('x25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
+  await on.host.files.writeAtomic(pathOf(on), pem);
+}
+
+/** The public half, as text; undefined when no pair was made. */
+export async function passwordPublicKey(on: On): Promise<string | undefined> {
+  const key = await privateKey(on);
+  return key === undefined ? undefined : publicKeyText(createPublicKey(key));
+}
+
+/**
+ * The crypt(5) hash of root's password in an order; undefined when it has none.
+ *
+ * @throws GuestflowError HostNotReady when it was sealed for another dom0, or for a key that this one no longer has
+ */
+export async function openPassword(on: On, spec: Pick<GuestSpec, 'order' | 'name' | 'sealedPassword'>): Promise<string | undefined> {
+  const { sealedPassword, order, name } = spec;
+  if (sealedPassword === undefined) return undefined;
+  const box = sealedPassword[on.settings.host];
+  const key = await privateKey(on);
+  const opened = box === undefined || key === undefined ? undefined : openBox(box, key, order);
+  if (opened !== undefined) return opened;
+  const reason = box === undefined ? 'it was sealed for other dom0s' : 'it was sealed for a key that this dom0 does not have';
+  throw new GuestflowError('HostNotReady', `the password of ${name} cannot be opened on dom0 ${on.settings.host}: ${reason}`, {
+    field: 'sealedPassword',
+    mend: 'restart the worker of this dom0, so that it registers its key; then give the order again, or leave the password out',
+  });
+}

@@ -1,0 +1,83 @@
+/** adjust: memory and vcpus of a guest that runs, as far as Xen can change them without a restart. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AdjustResult, DomainRow, GuestSpec } from '../../../contract/types.ts';
+import { GuestflowError } from '../../../contract/errors.ts';
+import { formatSize, MiB } from '../../../contract/sizes.ts';
+import { findDomain, hostInfo, listVcpus, setMemory, setVcpus } from '../toolstack/xl/xl.ts';
+import type { StepEnv } from '../step.ts';
+import { ownDomain } from './boot.ts';
+
+/** How long a guest has to give memory back, or take it. */
+const FOLLOW_LIMIT_MS = 60_000;
+const POLL_MS = 500;
+/** A balloon ends a few pages beside its target. */
+const NEARLY_MIB = 8;
+
+export interface AdjustInput {
+  readonly spec: GuestSpec;
+  /**
+   * The undo: a guest that keeps more than `spec` says is a failure, since the ledger would sell it twice. What it had before is asked for
+   * whether or not Xen has it free by now: the guest takes it as it comes.
+   */
+  readonly mustNotKeepMore: boolean;
+}
+
+/**
+ * Changes a running guest to the memory and vcpus of `spec`, and waits until it has followed.
+ *
+ * @param limitMs milliseconds that the guest has for that.
+ * @returns why it needs a restart, when it does: it is off, was started with less room, or does not follow.
+ * @throws GuestflowError NoCapacity when Xen has not as much free; with `mustNotKeepMore`, never that, but ToolFailed when the guest keeps more.
+ */
+export async function adjustGuest(env: StepEnv, { spec, mustNotKeepMore }: AdjustInput, limitMs = FOLLOW_LIMIT_MS): Promise<AdjustResult> {
+  const domain = await ownDomain(env, spec);
+  if (domain === undefined) return { isDone: false, reason: `${spec.name} does not run` };
+  if (!mustNotKeepMore) await mustFit(env, spec, domain);
+  const reason = (await change(env, spec, domain)) ?? (await awaitFollowed(env, spec, domain.id, limitMs));
+  if (reason === undefined) return { isDone: true };
+  const left = await findDomain(env.host, spec.name);
+  if (mustNotKeepMore && left !== undefined && left.memoryMiB > spec.memoryBytes / MiB + NEARLY_MIB)
+    throw new GuestflowError('ToolFailed', `${spec.name} keeps ${String(left.memoryMiB)} MiB of memory: ${reason}`, { field: 'memory' });
+  if (mustNotKeepMore) env.log.warn({ guest: spec.name }, `${spec.name} is not yet as it was before: ${reason}`);
+  return { isDone: false, reason };
+}
+
+/** @throws GuestflowError NoCapacity when the guest is to have more memory than Xen has free for it */
+async function mustFit({ host, settings }: StepEnv, spec: GuestSpec, { id, memoryMiB }: DomainRow): Promise<void> {
+  const mib = spec.memoryBytes / MiB;
+  // Without that room it needs a restart, whatever is free.
+  if (mib <= memoryMiB || (await listVcpus(host, id)).length < spec.vcpus) return;
+  const short = mib - memoryMiB - (await hostInfo(host)).freeMemoryMiB;
+  if (short <= 0) return;
+  throw new GuestflowError('NoCapacity', `dom0 ${settings.host} has ${String(short)} MiB of memory too little free to grow ${spec.name}`, {
+    field: 'memory',
+    value: formatSize(spec.memoryBytes),
+  });
+}
+
+/** Tells Xen. What it cannot do is said before anything is changed. */
+async function change({ host }: StepEnv, spec: GuestSpec, { id }: DomainRow): Promise<string | undefined> {
+  const mib = spec.memoryBytes / MiB;
+  const room = (await listVcpus(host, id)).length;
+  if (room < spec.vcpus) return `${spec.name} was started with room for ${String(room)} vcpus, and cannot have ${String(spec.vcpus)}`;
+  if (!(await setMemory(host, id, mib))) return `${spec.name} was started with less room than the ${String(mib)} MiB that it is to have`;
+  await setVcpus(host, id, spec.vcpus);
+  return undefined;
+}
+
+/** The guest does it, not Xen: one without the drivers, or against it, never does. */
+async function awaitFollowed(env: StepEnv, spec: GuestSpec, id: number, limitMs: number): Promise<string | undefined> {
+  const { host, signal } = env;
+  const mib = spec.memoryBytes / MiB;
+  const deadline = performance.now() + limitMs;
+  for (;;) {
+    const found = await findDomain(host, spec.name);
+    if (found?.id !== id) return `${spec.name} ended while it was changed`;
+    const online = (await listVcpus(host, id)).filter((row) => row.online).length;
+    if (Math.abs(found.memoryMiB - mib) <= NEARLY_MIB && online === spec.vcpus) return undefined;
+    const has = `it has ${String(found.memoryMiB)} MiB and ${String(online)} vcpus, and is to have ${String(mib)} MiB and ${String(spec.vcpus)}`;
+    if (performance.now() + POLL_MS > deadline) return `${spec.name} did not follow within ${String(limitMs / 1000)} s: ${has}`;
+    env.progress(`waiting for ${spec.name} to follow: ${has}`);
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}

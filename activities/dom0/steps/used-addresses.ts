@@ -1,0 +1,111 @@
+/** The addresses that the cfg files of a dom0 use, ours or made by hand: they are taken, whether their guests run or not. */
+import { BlockList, isIP, isIPv6 } from 'node:net';
+import { formatIpv4, inNetwork, lastOf, networkOf, parseCidr, parseIpv4, type Ipv4Network } from '../../../contract/ipv4.ts';
+import { parseCfg, showCfg, type ShownCfg } from '../../../xlcfg/index.ts';
+import type { HostFiles } from '../../../system/host.ts';
+import { fileAt } from '../tools/links.ts';
+import type { StepEnv } from '../step.ts';
+
+/** What another cfg on this dom0 uses. */
+export interface UsedAddress {
+  /** NAME of /etc/xen/NAME.cfg; of every other file its path, which is no guest's name. */
+  readonly guest: string;
+  readonly cfg: string;
+  /** Each IPv4 address; IPv6 addresses in their shortest form, or with a prefix length as far as one counts whole. */
+  readonly ips: readonly string[];
+  readonly mac: string | undefined;
+}
+
+const DIRECTORY = '/etc/xen';
+/** No cfg is as large as that, in bytes. */
+const LARGEST_CFG = 2 ** 20;
+/** Larger blocks than /24 are not counted address by address. */
+const LARGEST_BLOCK_PREFIX = 24;
+/** A guest's network has this prefix length: a shorter or the same one names no block of one guest. */
+const IPV6_NETWORK_PREFIX = 64;
+const NO_GUEST = /^(?:\.|xl\.conf$|cpupool$)|(?:~|\.sxp|\.bak|\.old|\.orig|\.save|\.swp|\.part|\.(?:dpkg|ucf)-[a-z]+)$/;
+
+/** IPv6 addresses can be written in many ways; this is one. */
+export function canonicalAddress(address: string): string {
+  return isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
+}
+
+/**
+ * The addresses of one word of `ip=`. With a prefix length the hotplug script lets all of that block through, so all of it is taken. A prefix
+ * length as short as the network's is the network's own (`192.0.2.9/24`): one address. So is a block that is larger than a /24.
+ */
+export function addressesIn(word: string, network: Ipv4Network | undefined): string[] {
+  const [address = '', length] = word.split('/');
+  const prefix = length !== undefined && /^\d{1,3}$/.test(length) ? Number(length) : undefined;
+  const version = isIP(address);
+  if (version === 6) {
+    const isBlock = prefix !== undefined && prefix > IPV6_NETWORK_PREFIX && prefix < 128;
+    return [isBlock ? `${canonicalAddress(address)}/${String(prefix)}` : canonicalAddress(address)];
+  }
+  const number = version === 4 ? parseIpv4(address) : undefined;
+  if (number === undefined) return [];
+  const isOfNetwork = network !== undefined && inNetwork(number, network) && prefix !== undefined && prefix <= network.prefix;
+  if (prefix === undefined || prefix > 32 || prefix < LARGEST_BLOCK_PREFIX || isOfNetwork) return [address];
+  const block = networkOf(number, prefix);
+  return Array.from({ length: lastOf(block) - block.first + 1 }, (_, index) => formatIpv4(block.first + index));
+}
+
+/** Whether one of these addresses is the wanted one, or a block that has it. */
+export function isAmong(ips: readonly string[], wanted: string): boolean {
+  const canonical = canonicalAddress(wanted);
+  return ips.some((used) => {
+    const [address = '', length] = used.split('/');
+    if (length === undefined || !isIPv6(canonical)) return used === canonical;
+    const block = new BlockList();
+    block.addSubnet(address, Number(length), 'ipv6');
+    return block.check(canonical, 'ipv6');
+  });
+}
+
+/** Where links lead to; undefined when that is no file, or too large for a cfg. */
+async function cfgAt(files: HostFiles, path: string): Promise<string | undefined> {
+  const file = await fileAt(files, path);
+  const info = file === undefined ? undefined : await files.info(file);
+  return info === undefined || info.bytes > LARGEST_CFG ? undefined : file;
+}
+
+/** All files that may be a guest's: of any name in /etc/xen, as `xl create` takes them, and what xendomains starts. */
+async function candidates(files: HostFiles): Promise<string[]> {
+  const named = (await files.list(DIRECTORY)).filter((name) => !NO_GUEST.test(name)).map((name) => `${DIRECTORY}/${name}`);
+  const started = (await files.list(`${DIRECTORY}/auto`)).map((name) => `${DIRECTORY}/auto/${name}`);
+  const found = new Set<string>();
+  for (const path of [...named, ...started]) {
+    const file = await cfgAt(files, path);
+    if (file !== undefined) found.add(file);
+  }
+  return [...found].sort();
+}
+
+function isGuest({ keys }: ShownCfg): boolean {
+  return ['name', 'kernel', 'bootloader', 'disk'].some((key) => keys[key] !== undefined);
+}
+
+function guestOf(cfg: string): string {
+  return /^\/etc\/xen\/([^/]+)\.cfg$/.exec(cfg)?.[1] ?? cfg;
+}
+
+/** Addresses in all cfg files of this dom0, ours or made by hand. A file that cannot be read as a cfg uses none that we can know. */
+export async function usedAddresses({ host, settings, log }: StepEnv): Promise<UsedAddress[]> {
+  const network = parseCidr(settings.network.cidr);
+  const used: UsedAddress[] = [];
+  for (const cfg of await candidates(host.files)) {
+    const bytes = await host.files.read(cfg);
+    if (bytes === undefined) continue;
+    try {
+      const shown = showCfg(parseCfg(bytes));
+      if (!isGuest(shown)) continue;
+      for (const { ip, mac } of shown.vifs) {
+        const ips = ip.flatMap((word) => addressesIn(word, network));
+        used.push({ guest: guestOf(cfg), cfg, ips, mac: mac?.toUpperCase() });
+      }
+    } catch (error) {
+      if (cfg.endsWith('.cfg')) log.warn({ cfg }, `skipped, it cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return used;
+}

@@ -1,0 +1,107 @@
+/**
+ * Saved states of a guest: images of its memory that xendomains would bring back over whatever its disks hold by then. Once a guest is started
+ * from its disks, or is to stay off, they are put aside, where xendomains does not look; with the guest they are wiped.
+ */
+import type { WipeFile } from '../../../../system/overwrite.ts';
+import type { Host } from '../../../../system/host.ts';
+import { saveDirectories, savedStates, type SavedState } from './xendomains.ts';
+import { limboIn, limboOf, makeMarkedDirectory, removeMarkedDirectory } from '../../staging.ts';
+import { cfgOwner, isOwner, MARKER_FILE, markerOwner, type Owner, type Ref } from '../../marks.ts';
+
+/** Where a guest's are put aside: on the same file system, so that one step does it, and out of xendomains' sight. */
+function asideOf(directory: string, name: string): string {
+  return `${limboIn(directory)}/${name}`;
+}
+
+/** The directories of those that were put aside, and of those that are half removed. */
+export async function asideParents(host: Host): Promise<string[]> {
+  return (await saveDirectories(host)).map(limboIn);
+}
+
+/** Whose a saved state is, by the cfg of the domain that it would make. It carries no mark itself. */
+export async function savedStateOwner({ files }: Host, { domain }: SavedState): Promise<Owner | undefined> {
+  if (!/^[a-z0-9][a-z0-9.-]*$/.test(domain)) return undefined;
+  const cfg = await files.read(`/etc/xen/${domain}.cfg`);
+  const owner = cfg === undefined ? undefined : cfgOwner(cfg);
+  return owner?.guest === domain ? owner : undefined;
+}
+
+/** The guest's own saved states that xendomains would restore. */
+async function statesOf(host: Host, ref: Ref): Promise<SavedState[]> {
+  const own: SavedState[] = [];
+  for (const state of await savedStates(host))
+    if (state.domain === ref.name && isOwner(await savedStateOwner(host, state), ref)) own.push(state);
+  return own;
+}
+
+async function ownAsides(host: Host, ref: Ref): Promise<string[]> {
+  const own: string[] = [];
+  for (const directory of await saveDirectories(host)) {
+    const aside = asideOf(directory, ref.name);
+    if (isOwner(markerOwner(await host.files.read(`${aside}/${MARKER_FILE}`)), ref)) own.push(aside);
+  }
+  return own;
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/**
+ * Puts the guest's saved states aside: from now on its disks are newer, or it is to stay off. Of those put aside the newest is kept, until the
+ * guest goes. A restore that reads one just now has it open, and goes on.
+ *
+ * @returns where they were
+ * @throws NotOurs when another order's is where it would go
+ */
+export async function putSavedAside(host: Host, ref: Ref): Promise<string[]> {
+  const moved: string[] = [];
+  for (const { path, directory, savedAt } of await statesOf(host, ref)) {
+    const aside = asideOf(directory, ref.name);
+    const to = `${String(savedAt.getTime())}.${path.slice(directory.length + 1)}`;
+    await makeMarkedDirectory(host.files, aside, ref);
+    try {
+      await host.files.rename(path, `${aside}/${to}`);
+    } catch (error) {
+      // xendomains has restored it, or it was put aside meanwhile.
+      if (isMissing(error)) continue;
+      throw error;
+    }
+    moved.push(path);
+    for (const name of await host.files.list(aside)) if (name !== MARKER_FILE && name !== to) await host.files.wipe(`${aside}/${name}`);
+  }
+  return moved;
+}
+
+/** Overwrites and removes all saved states of the guest. Put aside first: one that is half overwritten no longer tells whose it was. */
+export async function wipeSaved(host: Host, ref: Ref, how: WipeFile): Promise<void> {
+  await putSavedAside(host, ref);
+  await wipeAsides(host, ref, how);
+}
+
+/** Overwrites and removes what was put aside of the guest. */
+export async function wipeAsides(host: Host, ref: Ref, how: WipeFile): Promise<void> {
+  for (const aside of await ownAsides(host, ref))
+    for (const name of await host.files.list(aside)) if (name !== MARKER_FILE) await host.files.wipe(`${aside}/${name}`, how);
+  for (const directory of await saveDirectories(host)) await removeMarkedDirectory(host.files, asideOf(directory, ref.name), ref);
+}
+
+/** Paths of the guest's saved states, those that were put aside among them. */
+export async function savedOf(host: Host, ref: Ref): Promise<string[]> {
+  const paths = [...(await statesOf(host, ref)).map(({ path }) => path), ...(await ownAsides(host, ref))];
+  for (const directory of await saveDirectories(host)) {
+    const limbo = limboOf(asideOf(directory, ref.name));
+    if ((await host.files.info(limbo)) !== undefined) paths.push(limbo);
+  }
+  return paths;
+}
+
+/** The saved states of a name, whoever's they are. */
+export async function savedAs(host: Host, name: string): Promise<SavedState[]> {
+  return (await savedStates(host)).filter(({ domain }) => domain === name);
+}
+
+/** The directories of that name in which states are put aside, whoever's they are. */
+export async function asidesAs(host: Host, name: string): Promise<string[]> {
+  return (await saveDirectories(host)).map((directory) => asideOf(directory, name));
+}
