@@ -11,6 +11,11 @@ const folder = (names) => `^(?:\\.\\./)+(?:${names.join('|')})/`;
 const BUT_TOOLS = '^(?:\\.\\./)+activities/(?!dom0/tools/)';
 const TEMPORAL = '^@temporalio/';
 
+const DOM0 = {
+  regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'fake', 'deploy', 'gateway', 'control']),
+  message: 'activities/dom0 imports contract, system and xlcfg.',
+};
+
 const BOUNDARIES = [
   {
     files: ['xlcfg/**/*.ts'],
@@ -82,12 +87,35 @@ const BOUNDARIES = [
   },
   {
     files: ['activities/dom0/**/*.ts'],
-    ignores: ['activities/dom0/tools/**'],
+    ignores: ['activities/dom0/{tools,steps,storage,toolstack}/**'],
+    forbidden: [DOM0],
+  },
+  {
+    files: ['activities/dom0/steps/**/*.ts'],
     forbidden: [
+      DOM0,
       {
-        regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'fake', 'deploy', 'gateway', 'control']),
-        message: 'activities/dom0 imports contract, system and xlcfg.',
+        regex:
+          '^\\.\\./(?:storage|toolstack|backup)/(?!port\\.ts$)|^\\.\\./tools/|^\\.\\./guests/paravirtual|^\\.\\./drivers\\.ts$|(?:xen-tools|mmdebstrap)\\.ts$',
+        message: 'Steps see ports, never a tool or a driver.',
       },
+    ],
+  },
+  {
+    files: ['activities/dom0/storage/**/*.ts'],
+    forbidden: [
+      DOM0,
+      {
+        regex: '(?:^|/)(?:toolstack|guests|images|backup|steps)/',
+        message: 'A storage driver knows volumes: no domain, no guest, no backup.',
+      },
+    ],
+  },
+  {
+    files: ['activities/dom0/toolstack/**/*.ts'],
+    forbidden: [
+      DOM0,
+      { regex: '(?:^|/)(?:storage|guests|images|backup|steps)/', message: 'A toolstack driver knows domains: no disk, no backup.' },
     ],
   },
   {
@@ -114,8 +142,8 @@ const BOUNDARIES = [
   {
     files: ['fake/**/*.ts'],
     forbidden: [
-      // It answers the scripts that steps run in a guest, and knows them by their text.
-      { regex: '^(?:\\.\\./)+activities/(?!dom0/steps/)', message: 'The fake stands behind system/run.ts.' },
+      // It answers the scripts that run in a guest, and knows them by their text.
+      { regex: '^(?:\\.\\./)+activities/(?!dom0/guests/scripts\\.ts$)', message: 'The fake stands behind system/run.ts.' },
       {
         regex: folder(['cli', 'client', 'workflows', 'worker', 'lab', 'deploy', 'gateway']),
         message: 'The fake imports system, contract and xlcfg.',

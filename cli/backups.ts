@@ -1,5 +1,6 @@
 /** `guestflow backups`: a guest's last backups, and what came of its nights. */
 import type { Night } from '../client/index.ts';
+import { backupPlace } from '../contract/backup-place.ts';
 import { formatSize } from '../contract/sizes.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';
 import { printJson, printLine, printTable, type Io } from './io.ts';
@@ -15,7 +16,7 @@ export async function showBackups(io: Io, name: string, options: ServerOptions):
     printTable(
       io,
       ['ID', 'TAKEN', 'SIZE', 'STATE', 'ENGINE', 'PATH'],
-      backups.map((backup) => [backup.id, backup.takenAt, formatSize(backup.bytes), backup.state, backup.engine, backup.path]),
+      backups.map((backup) => [backup.id, backup.takenAt, formatSize(backup.bytes), backup.state, backup.engine, backupPlace(backup)]),
     );
   if (nights.length === 0) return undefined;
   printLine(io, '');

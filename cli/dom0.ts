@@ -128,7 +128,10 @@ function describeFacts(io: Io, facts: Dom0Facts): void {
     ['Xen', facts.xenVersion],
     ['memory', `${formatSize(facts.memoryFreeBytes)} of ${formatSize(facts.memoryBytes)} free`],
     ['cpus', String(facts.cpus)],
-    ['volumes', `${formatSize(facts.volumeGroupFreeBytes)} of ${formatSize(facts.volumeGroupBytes)} free in ${facts.volumeGroup}`],
+    [
+      'volumes',
+      facts.pools.map((pool) => `${formatSize(pool.freeBytes)} of ${formatSize(pool.sizeBytes)} free in ${pool.name}`).join('\n'),
+    ],
     ['images', `${formatSize(facts.imageDirFreeBytes)} free`],
     ['network', `${facts.network.cidr}, gateway ${facts.network.gateway}, bridge ${facts.network.bridge}`],
     ['addresses', facts.addresses.map(({ ip, guest }) => `${ip} ${guest}`).join('\n')],

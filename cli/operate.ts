@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 import type { Guestflow, OperateOptions } from '../client/index.ts';
+import { backupPlace } from '../contract/backup-place.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { operationWorkflowId } from '../contract/names.ts';
 import { loadPlans, planChange } from '../contract/plans.ts';
@@ -147,6 +148,6 @@ async function show(flow: Guestflow, name: string, progress: ReturnType<typeof c
 
 function describe(name: string, { kind, phase, backup, graceUntil }: OperationResult): string {
   if (backup !== undefined)
-    return `${name} is backed up: ${backup.path}, ${formatSize(backup.bytes)} in ${backup.seconds.toFixed(1)} s, ${backup.state}`;
+    return `${name} is backed up: ${backupPlace(backup)}, ${formatSize(backup.bytes)} in ${backup.seconds.toFixed(1)} s, ${backup.state}`;
   return `${kind} of ${name} is done: it is ${phase}${graceUntil === undefined ? '' : `; its disks are kept until ${graceUntil}`}`;
 }

@@ -1,4 +1,5 @@
 /** A guest in words. */
+import { backupPlace } from '../contract/backup-place.ts';
 import { formatSize } from '../contract/sizes.ts';
 import type { BackupRecord, GuestStatus } from '../contract/types.ts';
 import { printFacts, printLine, type Io } from './io.ts';
@@ -60,5 +61,5 @@ export function printGuest(io: Io, status: GuestStatus, url?: string, detail: Pr
 }
 
 function describeBackup(backup: BackupRecord | undefined): string {
-  return backup === undefined ? '' : `${backup.takenAt}, ${formatSize(backup.bytes)}, ${backup.state}, ${backup.path}`;
+  return backup === undefined ? '' : `${backup.takenAt}, ${formatSize(backup.bytes)}, ${backup.state}, ${backupPlace(backup)}`;
 }

@@ -76,7 +76,7 @@ function draw(io: Io, samples: readonly Sample[], before: readonly Sample[]): vo
       current.domains.map((domain) => [
         domain.name,
         String(domain.id),
-        domain.state === '' ? '-' : domain.state,
+        domain.state,
         String(domain.memoryMiB),
         String(domain.vcpus),
         domain.cpuSeconds.toFixed(1),

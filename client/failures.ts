@@ -61,7 +61,11 @@ function fromClient(link: unknown, subject: string, address: string): GuestflowE
   if (link instanceof QueryNotRegisteredError)
     return new GuestflowError('Unreachable', `${subject}: the control worker is of another version: ${link.message}`);
   if (link instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(link)) return noControlWorker(subject);
-  if (isGrpcCancelledError(link)) return new GuestflowError('Cancelled', `${subject}: the wait was interrupted`);
+  // Nobody here cancels a request: the server does, when the worker has gone that it had given a query or an update.
+  if (isGrpcCancelledError(link))
+    return new GuestflowError('Unreachable', `${subject}: Temporal cut the request off; the control worker that had it may have gone`, {
+      mend: 'ask again; if it stays so, see whether a control worker runs',
+    });
   if (!isGrpcServiceError(link)) return undefined;
   const code: number = link.code;
   switch (code) {

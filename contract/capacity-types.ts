@@ -9,13 +9,27 @@ export interface Amounts {
   readonly diskBytes: number;
 }
 
+/** A pool of storage, in which guests' disks are made. */
+export interface PoolFacts {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly freeBytes: number;
+}
+
+/** What of a pool may be sold, and what of that is left: less than nothing when more is promised than there is. */
+export interface PoolCapacity {
+  readonly name: string;
+  readonly sellableBytes: number;
+  readonly freeBytes: number;
+}
+
 /** What an operator lets be sold of a dom0; in `dom0.yaml`. */
 export interface Dom0Policy {
   /** Plans that it takes. Default: all. */
   readonly plans?: readonly string[];
   /** How many times each is sold. */
   readonly oversell: { readonly vcpus: number; readonly memory: number; readonly disk: number };
-  /** What is never sold. */
+  /** What is never sold. Of disk: in each pool. */
   readonly reserve: { readonly memoryBytes: number; readonly diskBytes: number };
 }
 
@@ -30,11 +44,13 @@ export const DEFAULT_POLICY: Dom0Policy = {
 export interface Holding extends Amounts {
   /** `domain NAME`, `volume VG/NAME`, `guest NAME`. */
   readonly what: string;
+  /** Where its disk lies. Default: the dom0's first pool. */
+  readonly pool?: string;
   readonly guest?: string;
   readonly order?: string;
 }
 
-/** What a dom0 has to sell. */
+/** What a dom0 has to sell. Amounts of disk are those of one pool, the first unless another was asked for. */
 export interface Capacity {
   readonly host: string;
   readonly drained: boolean;
@@ -48,6 +64,8 @@ export interface Capacity {
   readonly guests: number;
   /** May be negative: more is promised than there is. */
   readonly free?: Amounts;
+  /** Every pool of the dom0. */
+  readonly pools?: readonly PoolCapacity[];
   /** No guest gets more vcpus than these. */
   readonly cpus?: number;
 }

@@ -15,8 +15,7 @@ const factsSchema = z.object({
   host: z.string(),
   memoryFreeBytes: amount,
   cpus: amount,
-  volumeGroup: z.string(),
-  volumeGroupFreeBytes: amount,
+  pools: z.array(z.object({ name: z.string(), sizeBytes: amount, freeBytes: amount })).min(1, 'has no pool: its volume group is not there'),
   imageDirFreeBytes: amount,
   network: z.object({ cidr: z.string(), gateway: z.string(), bridge: z.string() }),
   addresses: z.array(z.object({ ip: z.string(), guest: z.string() })),
@@ -26,7 +25,7 @@ const factsSchema = z.object({
 /** The facts that an order is checked against. */
 export type CheckedFacts = Pick<
   Dom0Facts,
-  'host' | 'memoryFreeBytes' | 'cpus' | 'volumeGroup' | 'volumeGroupFreeBytes' | 'imageDirFreeBytes' | 'network' | 'addresses'
+  'host' | 'memoryFreeBytes' | 'cpus' | 'pools' | 'imageDirFreeBytes' | 'network' | 'addresses'
 > & {
   readonly domains: readonly { readonly name: string }[];
 };
@@ -70,7 +69,8 @@ function capacityProblems(order: UnplacedOrder, facts: CheckedFacts): Problem[] 
       });
   };
   short('memory', xenMemoryOf(amountsOf(order)), facts.memoryFreeBytes, `dom0 ${facts.host}`, order.memoryBytes);
-  short('disk', order.diskBytes + order.swapBytes, facts.volumeGroupFreeBytes, `volume group ${facts.volumeGroup}`);
+  const [pool] = facts.pools;
+  short('disk', order.diskBytes + order.swapBytes, pool?.freeBytes ?? 0, `volume group ${pool?.name ?? ''}`);
   if (order.image === 'full') short('disk', order.diskBytes + order.swapBytes, facts.imageDirFreeBytes, 'the directory of images');
   const reason = whyNotVcpusOn(order.vcpus, facts.cpus);
   if (reason !== undefined) problems.push({ field: 'vcpus', value: String(order.vcpus), reason });

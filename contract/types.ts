@@ -3,7 +3,7 @@
  * Sizes are bytes, times are ISO 8601 in UTC, durations are seconds, unless a name says otherwise.
  */
 
-import type { Amounts, Dom0Policy, Holding, LedgerAudit, NetworkAccess } from './capacity-types.ts';
+import type { Amounts, Dom0Policy, Holding, LedgerAudit, NetworkAccess, PoolFacts } from './capacity-types.ts';
 import type { NightRecord } from './nights.ts';
 
 /** How many backups are kept. */
@@ -30,6 +30,9 @@ export interface DomainGone {
   readonly isBack?: true;
 }
 
+/** How Xen runs a guest. */
+export type GuestType = 'pv' | 'pvh';
+
 /** An order after the plan's defaults: all that is known before a dom0 is asked. */
 export interface GuestOrder {
   /** Id of the order: the same id again is the same order. */
@@ -41,7 +44,7 @@ export interface GuestOrder {
   readonly customer?: string;
   readonly plan: string;
   readonly dom0: string;
-  readonly type: 'pv' | 'pvh';
+  readonly type: GuestType;
   readonly memoryBytes: number;
   readonly vcpus: number;
   /** To what the guest's memory can grow while it runs. Default: not at all. */
@@ -290,9 +293,8 @@ export interface Dom0Facts {
   readonly memoryBytes: number;
   readonly memoryFreeBytes: number;
   readonly cpus: number;
-  readonly volumeGroup: string;
-  readonly volumeGroupBytes: number;
-  readonly volumeGroupFreeBytes: number;
+  /** Where guests' disks are made; the first one unless an order says otherwise. None: it is not there. */
+  readonly pools: readonly PoolFacts[];
   readonly imageDirFreeBytes: number;
   readonly network: NetworkAccess & { readonly exclude?: readonly string[] };
   /** Addresses in the cfg files of this dom0, with the guest's name. */
@@ -313,14 +315,16 @@ export interface Registration extends Dom0Facts {
   readonly replaces?: string;
 }
 
-/** A row of `xl list`. */
+/** `running`: it runs, or could. `ending`: it has shut down, or is being taken apart; until it has gone it holds memory and disks. */
+export type DomainState = 'running' | 'paused' | 'ending' | 'crashed';
+
+/** A domain on a dom0, ours or not. */
 export interface DomainRow {
   readonly name: string;
   readonly id: number;
   readonly memoryMiB: number;
   readonly vcpus: number;
-  /** The letters of xl's state column without the dashes: r, b, p, s, c, d. */
-  readonly state: string;
+  readonly state: DomainState;
   readonly cpuSeconds: number;
 }
 
@@ -328,6 +332,8 @@ export interface DomainRow {
 export interface ReserveRequest extends Amounts {
   readonly guest: string;
   readonly order: string;
+  /** Where its disks are to be. Default: the dom0's first pool. */
+  readonly pool?: string;
   readonly plan?: string;
   readonly customer?: string;
   /** Not where another guest of this customer is. */
@@ -424,7 +430,10 @@ export interface BackupRecord {
   readonly id: string;
   readonly guest: string;
   readonly takenAt: string;
-  readonly path: string;
+  /** Where it lies: of a directory on the dom0, the path. */
+  readonly repository: string;
+  /** Its name in there. */
+  readonly key: string;
   readonly bytes: number;
   /** Bytes before compression. */
   readonly dumpedBytes: number;

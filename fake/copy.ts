@@ -118,6 +118,9 @@ function* zeroOut(content: Content, device: string, from: number, bytes: number)
   return { code: 0, stdout: told(steps) };
 }
 
+/** mkswap writes its header into the first page, and nothing behind it. */
+const SWAP_HEADER_BYTES = 4096;
+
 /** `cmp` of a part of a device with /dev/zero. */
 function cmp({ machine, args }: Invocation): ToolOutput | undefined {
   const found = matchArgs(args, '--silent --bytes=<bytes> --ignore-initial=<offset>:0 <device> /dev/zero');
@@ -125,7 +128,8 @@ function cmp({ machine, args }: Invocation): ToolOutput | undefined {
   const disk = machine.disk(found['device'] ?? '');
   if (disk === undefined) return failed(2, `cmp: ${found['device'] ?? ''}: No such file or directory`);
   if (Number(found['offset']) + Number(found['bytes']) > disk.bytes) return { code: 1, stderr: `cmp: EOF on ${found['device'] ?? ''}\n` };
-  return labelsIn(disk.content).length === 0 && disk.content.swapUuid === undefined ? DONE : { code: 1 };
+  const hasSwap = disk.content.swapUuid !== undefined && Number(found['offset']) < SWAP_HEADER_BYTES;
+  return labelsIn(disk.content).length === 0 && !hasSwap ? DONE : { code: 1 };
 }
 
 function sha256sum({ machine, args }: Invocation): ToolOutput | undefined {

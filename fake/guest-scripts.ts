@@ -1,7 +1,5 @@
 /** What a guest does when a step's script reaches it by ssh: exactly the scripts that the steps send, and nothing else. */
-import { HELLO_SCRIPT } from '../activities/dom0/steps/boot.ts';
-import { SEAL_SCRIPT } from '../activities/dom0/steps/seal.ts';
-import { WALLCLOCK_SCRIPT } from '../activities/dom0/steps/sysctl-wallclock.ts';
+import { HELLO_SCRIPT, SEAL_SCRIPT, WALLCLOCK_SCRIPT } from '../activities/dom0/guests/scripts.ts';
 import { fileOf, kernelRelease } from './domains.ts';
 import type { Machine } from './machine.ts';
 import type { FakeDomain, GuestFs } from './model.ts';

@@ -1,8 +1,9 @@
 /** A dom0 worker says what its dom0 has, so that the ledger knows what can be sold there. */
 import type { Client } from '@temporalio/client';
 import type { Host } from '../system/host.ts';
-import type { StepLog } from '../activities/dom0/step.ts';
+import { createEnv } from '../activities/dom0/drivers.ts';
 import { ensurePasswordKey } from '../activities/dom0/password-key.ts';
+import type { StepLog } from '../activities/dom0/work.ts';
 import { dom0Facts } from '../activities/dom0/steps/look.ts';
 import { registerDom0 } from '../client/dom0.ts';
 import type { Dom0Settings } from '../contract/dom0-settings.ts';
@@ -19,10 +20,8 @@ export async function registerThisDom0(
   },
 ): Promise<void> {
   await ensurePasswordKey(context);
-  const facts = await dom0Facts(
-    { ...context, signal: new AbortController().signal, attempt: 1, progress: () => undefined },
-    context.version,
-  );
+  const work = { ...context, signal: new AbortController().signal, attempt: 1, progress: () => undefined };
+  const facts = await dom0Facts(createEnv(work), context.version);
   await registerDom0(client, context.machine === undefined ? facts : { ...facts, machine: context.machine });
   context.log.info({ dom0: facts.host, xen: facts.xenVersion }, 'dom0 registered');
 }

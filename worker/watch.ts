@@ -5,12 +5,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Host } from '../system/host.ts';
-import { listDomains } from '../activities/dom0/toolstack/xl/xl.ts';
 import { domainEnd } from '../activities/dom0/toolstack/xl/xl-log.ts';
 import { awaitDomainChange } from '../activities/dom0/toolstack/xl/xenstore.ts';
-import { cfgOwner, type Owner } from '../activities/dom0/marks.ts';
 import { putStaleAside } from '../activities/dom0/toolstack/xl/stale-states.ts';
-import { GuestLocks, type StepLog } from '../activities/dom0/step.ts';
+import { GuestLocks } from '../activities/dom0/locks.ts';
+import { startedWithDom0 } from '../activities/dom0/toolstack/xl/things.ts';
+import type { StepLog } from '../activities/dom0/work.ts';
 import { GUEST_SIGNALS, guestWorkflowId } from '../contract/names.ts';
 import type { DomainGone } from '../contract/types.ts';
 
@@ -36,31 +36,6 @@ const LOOK_ANYWAY_MS = 600_000;
 const WITHOUT_WATCH_MS = 60_000;
 /** A guest that is still away at a look so much later is told again: it does not listen while an operation runs. */
 const TELL_AGAIN_MS = 300_000;
-
-const AUTOSTART = '/etc/xen/auto';
-
-/** Guests of ours that start with their dom0: those whose domain is there, with its id, and those without one. */
-export interface Seen {
-  readonly running: readonly (Owner & { readonly id: number })[];
-  readonly missing: readonly Owner[];
-}
-
-/** Looks at the guests that start with their dom0: one that was stopped or suspended has no link, and is not among them. */
-export async function lookAtGuests(host: Host): Promise<Seen> {
-  const ids = new Map((await listDomains(host)).map(({ name, id }) => [name, id]));
-  const seen: { running: (Owner & { id: number })[]; missing: Owner[] } = { running: [], missing: [] };
-  for (const file of (await host.files.list(AUTOSTART)).filter((name) => name.endsWith('.cfg'))) {
-    const name = file.slice(0, -'.cfg'.length);
-    const path = `/etc/xen/${file}`;
-    if ((await host.files.readLink(`${AUTOSTART}/${file}`)) !== path) continue;
-    const owner = cfgOwner((await host.files.read(path)) ?? Buffer.alloc(0));
-    if (owner?.guest !== name) continue;
-    const id = ids.get(name);
-    if (id === undefined) seen.missing.push(owner);
-    else seen.running.push({ ...owner, id });
-  }
-  return seen;
-}
 
 /** What was seen before, and who was told when. */
 interface Memory {
@@ -122,7 +97,7 @@ async function dropStaleStates({
 
 async function tellGuests(options: WatchOptions, memory: Memory): Promise<void> {
   const { host } = options;
-  const { running, missing } = await lookAtGuests(host);
+  const { running, missing } = await startedWithDom0(host);
   const before = memory.ids;
   memory.ids = new Map(running.map(({ guest, id }) => [guest, id]));
   const { told } = memory;

@@ -11,7 +11,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Capacity, LedgerAudit, NetworkAccess } from '../contract/capacity-types.ts';
+import type { Capacity, PoolCapacity, LedgerAudit, NetworkAccess } from '../contract/capacity-types.ts';
 import { DOM0_UPDATES, QUERIES } from '../contract/names.ts';
 import type { Dom0State, PromiseAnswer, Registration, ReserveRequest } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
@@ -32,13 +32,17 @@ export const auditUpdate = defineUpdate<LedgerAudit>(DOM0_UPDATES.audit);
 
 const AUDIT_EVERY_MS = 15 * 60_000;
 
+function diskLeft({ name, freeBytes }: PoolCapacity): string {
+  return `${formatSize(Math.max(0, freeBytes))} of ${name}`;
+}
+
 function describe(state: Dom0State): string {
   const { host, facts, drained, promised, audit } = state;
-  const { free, guests } = capacityOf(state);
+  const { free, guests, pools = [] } = capacityOf(state);
   const has =
     facts === undefined || free === undefined
       ? 'its worker has not registered yet'
-      : `Xen ${facts.xenVersion}; ${formatSize(Math.max(0, free.memoryBytes))} of memory, ${free.vcpus} vcpus and ${formatSize(Math.max(0, free.diskBytes))} of ${facts.volumeGroup} to sell; ${guests} guests`;
+      : `Xen ${facts.xenVersion}; ${formatSize(Math.max(0, free.memoryBytes))} of memory, ${free.vcpus} vcpus and ${pools.map(diskLeft).join(', ')} to sell; ${guests} guests`;
   return [
     `dom0 **${host}**${drained ? ' (drained)' : ''}: ${has}`,
     ...(audit === undefined ? [] : [`- audit of ${audit.at}: ${audit.problem ?? 'done'}`]),

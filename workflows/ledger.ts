@@ -1,5 +1,12 @@
 /** What of a dom0 may be sold, and what is promised to whom: pure, so that it can be tested as a table. */
-import { DEFAULT_POLICY, type Amounts, type Capacity, type Holding } from '../contract/capacity-types.ts';
+import {
+  DEFAULT_POLICY,
+  type Amounts,
+  type Capacity,
+  type Holding,
+  type PoolCapacity,
+  type PoolFacts,
+} from '../contract/capacity-types.ts';
 import type { Dom0Facts, Dom0State, ReserveRequest } from '../contract/types.ts';
 import { xenMemoryOf } from '../contract/overhead.ts';
 import { shortageOf } from '../contract/shortage.ts';
@@ -24,7 +31,7 @@ export function reserve(state: Dom0State, request: ReserveRequest, now: string):
     return { type: 'NotOurs', message: `the name ${request.guest} is promised to order ${own.order}`, field: 'name' };
   if (own !== undefined) return request.restores === true ? { promise: withAmounts(own, request) } : changed(state, own, request);
   if (state.drained) return { type: 'NoCapacity', message: `dom0 ${state.host} is drained: it takes no new guests`, field: 'dom0' };
-  const refusal = planRefusal(state, request) ?? customerRefusal(state, request) ?? shortage(state, request);
+  const refusal = planRefusal(state, request) ?? customerRefusal(state, request) ?? poolRefusal(state, request) ?? shortage(state, request);
   if (refusal !== undefined) return refusal;
   const { apart: _asked, restores: _restored, ...taken } = request;
   return { promise: { ...taken, since: now } };
@@ -73,8 +80,19 @@ function customerRefusal({ host, promised }: Dom0State, { guest, customer, apart
       };
 }
 
+function poolRefusal({ host, facts }: Dom0State, { pool }: ReserveRequest): Refusal | undefined {
+  if (pool === undefined || facts?.pools.some(({ name }) => name === pool) === true) return undefined;
+  const there = facts?.pools.map(({ name }) => name).join(', ') ?? '';
+  return { type: 'HostNotReady', message: `dom0 ${host} has no pool ${pool}: it has ${there === '' ? 'none' : there}`, field: 'pool' };
+}
+
+/** The pool that is meant: the one of this name, else the first. */
+function poolOf({ pools }: Dom0Facts, name: string | undefined): PoolFacts | undefined {
+  return name === undefined ? pools[0] : pools.find((pool) => pool.name === name);
+}
+
 /** What the policy lets be sold in all: what dom0 and Xen take themselves is no part of it; what Xen takes for our guests is sold with them. */
-export function sellableOf(facts: Dom0Facts): Amounts {
+export function sellableOf(facts: Dom0Facts, pool?: string): Amounts {
   const { oversell, reserve: kept } = facts.policy ?? DEFAULT_POLICY;
   const domains = facts.domains.reduce((sum, { memoryMiB }) => sum + memoryMiB * MiB, 0);
   const dom0 = facts.domains.filter(({ id }) => id === 0).reduce((sum, { memoryMiB }) => sum + memoryMiB * MiB, 0);
@@ -84,16 +102,19 @@ export function sellableOf(facts: Dom0Facts): Amounts {
   return {
     memoryBytes: times(oversell.memory, facts.memoryBytes - dom0 - xen - kept.memoryBytes),
     vcpus: times(oversell.vcpus, facts.cpus),
-    diskBytes: times(oversell.disk, facts.volumeGroupBytes - kept.diskBytes),
+    diskBytes: times(oversell.disk, (poolOf(facts, pool)?.sizeBytes ?? 0) - kept.diskBytes),
   };
 }
 
-function sumOf(all: readonly Amounts[]): Amounts {
-  const sum = (of: (amounts: Amounts) => number): number => all.reduce((total, amounts) => total + of(amounts), 0);
+type Placed = Amounts & { readonly pool?: string };
+
+/** What they take together; of disk, what they take of this pool. What names no pool is in the first one. */
+function sumOf(all: readonly Placed[], pool: string | undefined, first: string | undefined): Amounts {
+  const sum = (of: (amounts: Placed) => number): number => all.reduce((total, amounts) => total + of(amounts), 0);
   return {
     memoryBytes: sum(xenMemoryOf),
     vcpus: sum(({ vcpus }) => vcpus),
-    diskBytes: sum(({ diskBytes }) => diskBytes),
+    diskBytes: sum((amounts) => ((amounts.pool ?? first) === (pool ?? first) ? amounts.diskBytes : 0)),
   };
 }
 
@@ -103,27 +124,37 @@ export function unpromised({ facts, promised }: Pick<Dom0State, 'facts' | 'promi
   return (facts?.holdings ?? []).filter(({ guest = '', order = '' }) => !owners.has(`${guest} ${order}`));
 }
 
-/** What the dom0 has to sell, has sold, and what is left. */
-export function capacityOf(state: Dom0State): Capacity {
+/** What the dom0 has to sell, has sold, and what is left; of disk, in this pool. Default: in the first. */
+export function capacityOf(state: Dom0State, pool?: string): Capacity {
   const { host, drained, facts } = state;
-  const promised = sumOf(state.promised);
-  const byHand = sumOf(unpromised(state));
+  const first = facts?.pools[0]?.name;
+  const promised = sumOf(state.promised, pool, first);
+  const byHand = sumOf(unpromised(state), pool, first);
   const plans = facts?.policy?.plans;
   const known = { host, drained, promised, byHand, guests: state.promised.length, ...defined({ plans }) };
   if (facts === undefined) return known;
-  const sellable = sellableOf(facts);
+  const sellable = sellableOf(facts, pool);
   const free = {
     memoryBytes: sellable.memoryBytes - promised.memoryBytes - byHand.memoryBytes,
     vcpus: sellable.vcpus - promised.vcpus - byHand.vcpus,
     diskBytes: sellable.diskBytes - promised.diskBytes - byHand.diskBytes,
   };
-  return { ...known, sellable, free, cpus: facts.cpus };
+  return { ...known, sellable, free, pools: poolsOf(state, facts), cpus: facts.cpus };
+}
+
+function poolsOf(state: Dom0State, facts: Dom0Facts): PoolCapacity[] {
+  const first = facts.pools[0]?.name;
+  return facts.pools.map(({ name }) => {
+    const sellableBytes = sellableOf(facts, name).diskBytes;
+    const taken = [...state.promised, ...unpromised(state)];
+    return { name, sellableBytes, freeBytes: sellableBytes - sumOf(taken, name, first).diskBytes };
+  });
 }
 
 /** What is short, and by how much; everything that is, in one message. What an order has there already, from before the ledger knew it, is its own. */
 function shortage(state: Dom0State, request: ReserveRequest): Refusal | undefined {
   const holdings = (state.facts?.holdings ?? []).filter(({ guest, order }) => guest !== request.guest || order !== request.order);
   const others = state.facts === undefined ? state : { ...state, facts: { ...state.facts, holdings } };
-  const short = shortageOf(capacityOf(others), request);
+  const short = shortageOf(capacityOf(others, request.pool), request);
   return short === undefined ? undefined : { type: 'NoCapacity', ...short };
 }

@@ -1,6 +1,7 @@
 /** The other operations on a guest, built the same way; each is a child workflow of the guest's, so that the UI lists its life. */
 import { ApplicationFailure } from '@temporalio/workflow';
 import { declareVersioning } from './versioning.ts';
+import { backupPlace } from '../contract/backup-place.ts';
 import type { BackupRecord, GuestRef, GuestSpec, OrderRef } from '../contract/types.ts';
 import { formatSize } from '../contract/sizes.ts';
 import { onCrashOf } from './guest-rules.ts';
@@ -192,8 +193,8 @@ async function changeAtRest(
   );
   await operation.step(
     'cfg',
-    () => host.fixCfg({ spec: to, disks: 'lvm', onCrash: onCrashOf(to), from }),
-    () => undo.fixCfg({ spec: from, disks: 'lvm', onCrash: onCrashOf(from), undoOf: to }),
+    () => host.fixCfg({ spec: to, disks: 'volume', onCrash: onCrashOf(to), from }),
+    () => undo.fixCfg({ spec: from, disks: 'volume', onCrash: onCrashOf(from), undoOf: to }),
   );
   if (isRestarted)
     await operation.step(
@@ -263,8 +264,8 @@ export async function backupGuest(ref: GuestRef): Promise<BackupRecord> {
     operation.step(
       'backup',
       () => bulk.takeBackup(ref),
-      () => undo.removeSnapshot(ref),
-      (backup) => `${backup.path}, ${formatSize(backup.bytes)}`,
+      () => undo.undoBackup(ref),
+      (backup) => `${backupPlace(backup)}, ${formatSize(backup.bytes)}`,
     ),
   );
 }

@@ -9,6 +9,7 @@ import {
   type GuestSpec,
   type WallclockResult,
 } from '../contract/types.ts';
+import { backupPlace } from '../contract/backup-place.ts';
 import { formatSize } from '../contract/sizes.ts';
 import { onCrashOf } from './guest-rules.ts';
 import { leftoversOf } from './leftovers.ts';
@@ -81,7 +82,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
         async () => {
           await host.stopGuest(ref);
           await bulk.makeVolumes(spec);
-          await host.fixCfg({ spec, disks: 'lvm', onCrash: 'destroy' });
+          await host.fixCfg({ spec, disks: 'volume', onCrash: 'destroy' });
           const answer = await host.bootGuest(spec);
           await host.dropImage(spec);
           return answer;
@@ -96,7 +97,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
         'autostart',
         async () => {
           // It has answered from its own disks: from here on a crash is restarted.
-          await host.fixCfg({ spec, disks: 'lvm', onCrash: onCrashOf(spec) });
+          await host.fixCfg({ spec, disks: 'volume', onCrash: onCrashOf(spec) });
           return host.enableAutostart(ref);
         },
         () => undo.disableAutostart(ref),
@@ -108,8 +109,8 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
           const backup = await bulk.takeBackup(ref);
           return { backup, scheduleId: await control.scheduleNightly(nightlyOf(spec)) };
         },
-        [() => control.unscheduleNightly(ref), () => undo.removeSnapshot(ref), () => undo.removeBackups(ref)],
-        ({ backup }) => `${backup.path}, ${formatSize(backup.bytes)}`,
+        [() => control.unscheduleNightly(ref), () => undo.undoBackup(ref), () => undo.removeBackups(ref)],
+        ({ backup }) => `${backupPlace(backup)}, ${formatSize(backup.bytes)}`,
       );
       await operation.step(
         'seal',

@@ -2,24 +2,25 @@
 import { z } from 'zod';
 import { guestOrderWireSchema, guestRefSchema, guestSpecSchema, reservationSchema } from '../../contract/wire.ts';
 import type { GuestSpec } from '../../contract/types.ts';
-import { activityMaker, type Dom0Context, type Lock } from './step.ts';
+import { discardHalfGolden, ensureGolden } from './images/golden.ts';
+import type { Lock } from './locks.ts';
+import { activityMaker, type Dom0Context } from './step.ts';
 import { adjustGuest } from './steps/adjust.ts';
 import { audit } from './steps/audit.ts';
 import { disableAutostart, enableAutostart } from './steps/autostart.ts';
 import { bootGuest, destroyGuest, pauseGuest, stopGuest, unpauseGuest } from './steps/boot.ts';
-import { fixCfg } from './steps/cfg-fix.ts';
-import { createImage, discardHalfGolden, ensureGolden } from './steps/create-image.ts';
-import { undoBackup } from './steps/half-backups.ts';
+import { fixCfg, removeCfg } from './steps/cfg-fix.ts';
+import { createImage, removeImage } from './steps/create-image.ts';
+import { removeGuestState } from './steps/guest-state.ts';
 import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
-import { dropImage, makeVolumes } from './steps/lvm-migration.ts';
-import { takeBackup } from './steps/nightly-backup.ts';
+import { dropImage, makeVolumes, removeVolumes } from './steps/lvm-migration.ts';
+import { removeBackups, takeBackup, undoBackup } from './steps/nightly-backup.ts';
 import { planGuest } from './steps/plan-guest.ts';
 import { preflight, prepare } from './steps/preflight.ts';
 import { growDisk, shrinkDisk } from './steps/resize-disk.ts';
 import { retireVolumes, reviveVolumes } from './steps/retire.ts';
 import { sealGuest } from './steps/seal.ts';
 import { setWallclock } from './steps/sysctl-wallclock.ts';
-import { removeBackups, removeCfg, removeGuestState, removeImage, removeVolumes } from './steps/undo.ts';
 
 const nothing = z.undefined();
 const resizeInput = z.object({ ref: guestRefSchema, bytes: guestSpecSchema.shape.diskBytes });
@@ -52,7 +53,7 @@ export function createDom0Activities(context: Dom0Context) {
       fixCfg: activity(
         z.object({
           spec: guestSpecSchema,
-          disks: z.enum(['image', 'lvm']),
+          disks: z.enum(['image', 'volume']),
           onCrash: z.enum(['destroy', 'restart']),
           from: guestSpecSchema.exactOptional(),
           undoOf: guestSpecSchema.exactOptional(),
@@ -73,8 +74,7 @@ export function createDom0Activities(context: Dom0Context) {
       dropImage: activity(guestSpecSchema, byName, dropImage),
       removeImage: activity(guestRefSchema, byName, removeImage),
       removeCfg: activity(guestRefSchema, byName, removeCfg),
-      // By this name it is known in the histories of workflows that run.
-      removeSnapshot: activity(guestRefSchema, byName, undoBackup),
+      undoBackup: activity(guestRefSchema, byName, undoBackup),
       removeBackups: activity(guestRefSchema, byName, removeBackups),
       removeGuestState: activity(guestRefSchema, byName, removeGuestState),
       retireVolumes: activity(guestRefSchema, byName, retireVolumes),

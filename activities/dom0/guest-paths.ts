@@ -1,5 +1,8 @@
 /** Where the things of one guest are on a dom0. Paths are built from checked names, never taken. */
 import type { Dom0Settings } from '../../contract/dom0-settings.ts';
+import type { Ref } from './marks.ts';
+import { makeMarkedDirectory } from './staging.ts';
+import type { Work } from './work.ts';
 
 export interface GuestPaths {
   /** Keys and records of this guest, mode 0700. */
@@ -8,8 +11,6 @@ export interface GuestPaths {
   readonly knownHosts: string;
   /** What the xen-tools role reads and writes while the image is made. */
   readonly roleInput: string;
-  readonly cfg: string;
-  readonly autostart: string;
   readonly candidateCfg: string;
   /** The cfg as it was before the last change of the guest. */
   readonly formerCfg: string;
@@ -23,12 +24,6 @@ export interface GuestPaths {
   readonly backups: string;
 }
 
-export interface GuestVolumes {
-  readonly root: string;
-  readonly swap: string;
-  readonly snapshot: string;
-}
-
 export function guestPaths(settings: Dom0Settings, name: string): GuestPaths {
   const state = `${settings.stateDir}/guests/${name}`;
   const images = `${settings.imageDir}/domains/${name}`;
@@ -37,8 +32,6 @@ export function guestPaths(settings: Dom0Settings, name: string): GuestPaths {
     provisionKey: `${state}/provision_key`,
     knownHosts: `${state}/known_hosts`,
     roleInput: `${state}/role`,
-    cfg: `/etc/xen/${name}.cfg`,
-    autostart: `/etc/xen/auto/${name}.cfg`,
     candidateCfg: `${state}/candidate.cfg`,
     formerCfg: `${state}/former-cfg.json`,
     images,
@@ -50,6 +43,9 @@ export function guestPaths(settings: Dom0Settings, name: string): GuestPaths {
   };
 }
 
-export function guestVolumes(name: string): GuestVolumes {
-  return { root: `${name}-root`, swap: `${name}-swap`, snapshot: `${name}-backup` };
+/** The directory of a guest's keys and records, marked. Made before anything else of the guest is. */
+export async function ensureGuestState({ host, settings }: Work, ref: Ref): Promise<GuestPaths> {
+  const paths = guestPaths(settings, ref.name);
+  await makeMarkedDirectory(host.files, paths.state, ref);
+  return paths;
 }

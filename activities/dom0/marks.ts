@@ -1,7 +1,6 @@
-/** How guestflow knows its own: LV tags, a header in the cfg, a marker beside images, all naming guest and order (promise 5). */
+/** How guestflow knows its own: a header in the cfg, a marker beside images, tags on volumes, all naming guest and order (promise 5). */
 import type { GuestRef } from '../../contract/types.ts';
 import { GuestflowError } from '../../contract/errors.ts';
-import type { Volume } from './storage/lvm/lvm.ts';
 
 /** Who a marked thing belongs to. */
 export interface Owner {
@@ -11,23 +10,6 @@ export interface Owner {
 
 /** Whose things are meant: a guest's, of one order. */
 export type Ref = Pick<GuestRef, 'name' | 'order'>;
-
-const TAG = 'guestflow';
-const GUEST_TAG = 'guestflow.guest=';
-const ORDER_TAG = 'guestflow.order=';
-/** On a volume whose content is not whole yet. It goes with one `lvchange`, which is atomic. */
-export const UNFINISHED_TAG = 'guestflow.unfinished';
-
-export function volumeTags(owner: Owner): string[] {
-  return [TAG, `${GUEST_TAG}${owner.guest}`, `${ORDER_TAG}${owner.order}`];
-}
-
-export function volumeOwner(volume: Volume): Owner | undefined {
-  const value = (prefix: string): string | undefined => volume.tags.find((tag) => tag.startsWith(prefix))?.slice(prefix.length);
-  const guest = value(GUEST_TAG);
-  const order = value(ORDER_TAG);
-  return volume.tags.includes(TAG) && guest !== undefined && order !== undefined ? { guest, order } : undefined;
-}
 
 const HEADER = /^# guestflow: guest=(\S+) order=(\S+)/;
 

@@ -1,6 +1,7 @@
 /** What `guestflow up` ends with: all that a person wants to know of the guest. */
 import { existsSync } from 'node:fs';
 import type { Guestflow } from '../../client/index.ts';
+import { backupPlace } from '../../contract/backup-place.ts';
 import { guestWorkflowId, nightlyScheduleId } from '../../contract/names.ts';
 import { formatSize } from '../../contract/sizes.ts';
 import type { GuestInventory, GuestStatus, OperationProgress } from '../../contract/types.ts';
@@ -116,7 +117,7 @@ export function printSummary(io: Io, summary: Summary): void {
   say(`log in     ${summary.login}`);
   say(`watch      ${summary.urls.guest}`);
   say(`backups    every night, next ${summary.schedule.next} (schedule ${summary.schedule.id})`);
-  if (backup !== undefined) say(`           first one: ${backup.path}, ${formatSize(backup.bytes)}, ${backup.state}`);
+  if (backup !== undefined) say(`           first one: ${backupPlace(backup)}, ${formatSize(backup.bytes)}, ${backup.state}`);
   for (const [title, text] of [
     ['xl list', summary.xlList],
     ['lvs', summary.lvs],

@@ -1,5 +1,5 @@
 /**
- * What the tool modules promise on any dom0. The same suite runs on the fake and, in the lab, on the real thing: where they differ, the
+ * What the ports and the tool modules promise on any dom0. The same suite runs on the fake and, in the lab, on the real thing: where they differ, the
  * fake is wrong. It makes only volumes of a few extents and files below `imageDir`, all with names of its own, and starts no guest.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -7,6 +7,8 @@ import { describeCfgContract } from './cfg-contract.ts';
 import type { ContractContext, ContractDom0 } from './contract-context.ts';
 import { describeFileContract } from './file-contract.ts';
 import { describeStorageContract } from './storage-contract.ts';
+import { describeStoragePortContract } from './storage-port-contract.ts';
+import { describeToolstackPortContract } from './toolstack-port-contract.ts';
 import { describeVolumeContract } from './volume-contract.ts';
 import { describeXlContract } from './xl-contract.ts';
 
@@ -31,6 +33,8 @@ export function describeDom0Contract(name: string, makeHost: () => Promise<Contr
       const { host, imageDir } = context();
       expect((await host.files.info(imageDir))?.kind).toBe('directory');
     });
+    describeStoragePortContract(context);
+    describeToolstackPortContract(context);
     describeVolumeContract(context);
     describeStorageContract(context);
     describeXlContract(context);

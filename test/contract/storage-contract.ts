@@ -1,7 +1,8 @@
 /** What is on volumes and in images: wiping, copying, file systems, dumps, loop devices. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { copyImage } from '../../activities/dom0/tools/copy.ts';
-import { dumpToFile, listDump } from '../../activities/dom0/backup/engines/dump.ts';
+import { dumpToFile } from '../dump-to-file.ts';
+import { listDump } from '../../activities/dom0/backup/engines/dump.ts';
 import { checkFs, fsInfo, growFs, makeSwap, newUuid } from '../../activities/dom0/tools/ext4.ts';
 import { detachLoop, freeLoopDevices, loopDevicesOf } from '../../activities/dom0/tools/loop.ts';
 import { createVolume, devicePath, removeVolume, zeroVolume } from '../../activities/dom0/storage/lvm/lvm.ts';

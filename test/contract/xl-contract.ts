@@ -23,7 +23,7 @@ export function describeXlContract(context: () => ContractContext): void {
   describe('xl', () => {
     test('dom0 is the domain with the id 0', async () => {
       const [dom0] = await listDomains(context().host);
-      expect(dom0).toMatchObject({ name: 'Domain-0', id: 0, state: 'r' });
+      expect(dom0).toMatchObject({ name: 'Domain-0', id: 0, state: 'running' });
       expect(dom0?.memoryMiB).toBeGreaterThan(0);
       expect(dom0?.vcpus).toBeGreaterThan(0);
     });

@@ -1,7 +1,8 @@
 /** What a dom0 may look like when an operation has ended: as ordered, as before, or with an exact list of what is left. Nothing else. */
-import { guestPaths, guestVolumes } from '../../activities/dom0/guest-paths.ts';
+import { guestPaths, guestVolumes } from '../guest-places.ts';
+import { UNFINISHED_TAG } from '../../activities/dom0/storage/lvm/tags.ts';
 import { limboOf } from '../../activities/dom0/staging.ts';
-import { cfgOwner, markerOwner, UNFINISHED_TAG } from '../../activities/dom0/marks.ts';
+import { cfgOwner, markerOwner } from '../../activities/dom0/marks.ts';
 import type { Dom0Settings } from '../../contract/dom0-settings.ts';
 import type { GuestRef } from '../../contract/types.ts';
 import type { DomainState } from '../../fake/index.ts';

@@ -1,7 +1,8 @@
 /** Things of a guest's name that somebody made by hand: an order is refused, and they stay as they are, byte for byte. */
 import { mkdirSync, symlinkSync } from 'node:fs';
-import { guestPaths, guestVolumes } from '../../activities/dom0/guest-paths.ts';
-import { cfgHeader, markerText, volumeTags } from '../../activities/dom0/marks.ts';
+import { guestPaths, guestVolumes } from '../guest-places.ts';
+import { volumeTags } from '../../activities/dom0/storage/lvm/tags.ts';
+import { cfgHeader, markerText } from '../../activities/dom0/marks.ts';
 import { CONTROL_QUEUE, nightlyScheduleId } from '../../contract/names.ts';
 import { booksOf, emptyComplaints, heldComplaints } from './books.ts';
 import type { Case, Verdict } from './case.ts';

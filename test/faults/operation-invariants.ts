@@ -1,5 +1,5 @@
 /** What a dom0 may look like when an operation on a guest has ended: as the operation wanted it, or as it was. */
-import { guestPaths } from '../../activities/dom0/guest-paths.ts';
+import { guestPaths } from '../guest-places.ts';
 import type { Dom0Settings } from '../../contract/dom0-settings.ts';
 import type { DomainState } from '../../fake/index.ts';
 import { asBefore, leftOn, nobodyElsesBytes, nothingHalfMade, type Complaints } from './invariants.ts';

@@ -122,14 +122,14 @@ class Walker {
   }
 
   private async backup(): Promise<void> {
-    const undoing = [this.find('removeSnapshot')];
+    const undoing = [this.find('undoBackup')];
     this.owesUndo = (await this.operate([this.find('takeBackup')], () => undoing)) === 'left';
   }
 
   /** When nothing is wrong any more: what the undo of a backup could not remove, and said so, goes. */
   async settle(): Promise<void> {
     if (this.phase === 'needs-cleanup') await this.remove();
-    else if (this.owesUndo && this.phase !== 'none') await undo(this.world, [this.find('removeSnapshot')], this.inFull);
+    else if (this.owesUndo && this.phase !== 'none') await undo(this.world, [this.find('undoBackup')], this.inFull);
   }
 
   private async power(activity: string, undoing: string | undefined, goal: Phase): Promise<void> {

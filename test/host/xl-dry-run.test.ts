@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { compareWithPlan, newlySaid } from '../../activities/dom0/guests/cfg-gate.ts';
+import { newlySaid } from '../../activities/dom0/guests/newly-said.ts';
 import { makeMarkedDirectory } from '../../activities/dom0/staging.ts';
 import { ToolError } from '../../system/run.ts';
 import { dryRun, saidOf } from '../../activities/dom0/toolstack/xl/xl.ts';
@@ -52,12 +52,12 @@ describe.skipIf(why !== undefined)(titled('the real xl', why), { timeout: 180_00
       { network: { ...guest.network, ipv6: { address: '2001:db8::5', gateway: '2001:db8::1' } } },
     ];
     for (const kind of kinds)
-      for (const disks of ['lvm', 'image'] as const)
+      for (const disks of ['volume', 'image'] as const)
         for (const onCrash of ['restart', 'destroy'] as const) {
           const input = { spec: { ...guest, ...kind }, disks, onCrash };
           await fixCfg(stepEnv(host), input);
           const { config, warnings } = await dryRun(host, CFG);
-          expect({ kind, warnings, differences: compareWithPlan(config, input, settings()) }).toEqual({
+          expect({ kind, warnings, differences: stepEnv(host).kindOf(input.spec).misread(config, input) }).toEqual({
             kind,
             warnings: [],
             differences: [],
@@ -73,9 +73,9 @@ describe.skipIf(why !== undefined)(titled('the real xl', why), { timeout: 180_00
     const to = { ...from, memoryBytes: 512 * MiB };
     await makeMarkedDirectory(host.files, `${settings().stateDir}/guests/guest1`, from);
     expect(await saidOf(host, CFG)).toEqual(['got a tsc mode string: "native"']);
-    await fixCfg(stepEnv(host), { spec: to, disks: 'lvm', onCrash: 'restart', from });
+    await fixCfg(stepEnv(host), { spec: to, disks: 'volume', onCrash: 'restart', from });
     expect((await dryRun(host, CFG)).config).toMatchObject({ b_info: { target_memkb: 512 * 1024, tsc_mode: 'native' } });
-    await fixCfg(stepEnv(host), { spec: from, disks: 'lvm', onCrash: 'restart', undoOf: to });
+    await fixCfg(stepEnv(host), { spec: from, disks: 'volume', onCrash: 'restart', undoOf: to });
     expect(String(await host.files.read(CFG))).toBe(former);
   });
 
@@ -91,7 +91,11 @@ describe.skipIf(why !== undefined)(titled('the real xl', why), { timeout: 180_00
     const said = newlySaid({ lines: await saidOf(host, bad), path: bad }, { lines: await saidOf(host, CFG), path: CFG });
     try {
       const { config } = await dryRun(host, bad);
-      return { code: 0, said, differences: compareWithPlan(config, { spec: guest, disks: 'lvm', onCrash: 'restart' }, settings()) };
+      return {
+        code: 0,
+        said,
+        differences: stepEnv(host).kindOf(guest).misread(config, { spec: guest, disks: 'volume', onCrash: 'restart' }),
+      };
     } catch (error) {
       if (error instanceof ToolError) return { code: error.code ?? -1, said, differences: [] };
       throw error;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Stripe from 'stripe';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { backupPlace } from '../../contract/backup-place.ts';
 import { guestNameOfOrder } from '../../contract/billing.ts';
 import { GiB, MiB } from '../../contract/sizes.ts';
 import type { GuestOrder, GuestPhase, GuestStatus } from '../../contract/types.ts';
@@ -142,7 +143,7 @@ test('the guest is as it was bought: on its own volumes, started with its dom0, 
 
 test('its backup is what its record says, restore reads it, and the next one comes by its Schedule; one that is asked for leaves no snapshot', async () => {
   const { backup } = await rig.flow.operate(NAME, 'backup');
-  const path = backup?.path ?? '';
+  const path = backup === undefined ? '' : backupPlace(backup);
   expect(await onDom0(rig, `sha256sum ${path}`)).toContain(backup?.sha256);
   expect(await onDom0(rig, `zstd -dc ${path} | restore -t -f - | grep -o '\\./etc/hostname$'`)).toBe('./etc/hostname\n');
   expect((await rig.flow.status(NAME)).backups).toHaveLength(2);

@@ -11,8 +11,9 @@ import { Worker } from '@temporalio/worker';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createControlActivities } from '../../activities/control/activities.ts';
 import { limboOf } from '../../activities/dom0/staging.ts';
-import { guestPaths } from '../../activities/dom0/guest-paths.ts';
-import { cfgHeader, markerText, volumeTags } from '../../activities/dom0/marks.ts';
+import { guestPaths } from '../guest-places.ts';
+import { volumeTags } from '../../activities/dom0/storage/lvm/tags.ts';
+import { cfgHeader, markerText } from '../../activities/dom0/marks.ts';
 import { connect, type Guestflow } from '../../client/index.ts';
 import { registerDom0 } from '../../client/dom0.ts';
 import type { LedgerAudit, NetworkState } from '../../contract/capacity-types.ts';
@@ -91,9 +92,7 @@ function facts(host: string): Dom0Facts {
     memoryBytes: 2 ** 34,
     memoryFreeBytes: 2 ** 34,
     cpus: 8,
-    volumeGroup: 'vg01',
-    volumeGroupBytes: 2 ** 36,
-    volumeGroupFreeBytes: 2 ** 36,
+    pools: [{ name: 'vg01', sizeBytes: 2 ** 36, freeBytes: 2 ** 36 }],
     imageDirFreeBytes: 2 ** 36,
     network: { ...NETWORK },
     addresses: [],

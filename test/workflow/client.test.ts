@@ -19,20 +19,19 @@ const FACTS: Dom0Facts = {
   memoryBytes: 2 ** 34,
   memoryFreeBytes: 2 ** 33,
   cpus: 8,
-  volumeGroup: 'vg01',
-  volumeGroupBytes: 2 ** 40,
-  volumeGroupFreeBytes: 2 ** 39,
+  pools: [{ name: 'vg01', sizeBytes: 2 ** 40, freeBytes: 2 ** 39 }],
   imageDirFreeBytes: 2 ** 36,
   network: { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' },
   addresses: [],
   workerVersion: '0.1.0',
-  domains: [{ name: 'Domain-0', id: 0, memoryMiB: 1024, vcpus: 2, state: 'r', cpuSeconds: 12.5 }],
+  domains: [{ name: 'Domain-0', id: 0, memoryMiB: 1024, vcpus: 2, state: 'running', cpuSeconds: 12.5 }],
 };
 const BACKUP = {
   id: 'b1',
   guest: 'g',
   takenAt: '2026-01-01T00:00:00.000Z',
-  path: '/var/backups/guestflow/g/b1.dump.zst',
+  repository: '/var/backups/guestflow',
+  key: 'g/b1.dump.zst',
   bytes: 2 ** 20,
   dumpedBytes: 2 ** 21,
   sha256: '',
@@ -87,7 +86,7 @@ const UNDOS = [
   'removeVolumes',
   'disableAutostart',
   'unscheduleNightly',
-  'removeSnapshot',
+  'undoBackup',
   'removeBackups',
   'dropImage',
   'discardHalfGolden',
@@ -259,8 +258,8 @@ describe('the other commands', () => {
   it('stop, start and backup run as operations and say what came of them', async () => {
     expect((await guestflow('stop', name)).stdout).toContain('it is stopped');
     expect((await guestflow('start', name)).stdout).toContain('it is running');
-    expect((await guestflow('backup', name)).stdout).toContain(BACKUP.path);
-    expect((await guestflow('backups', name, '--json')).stdout).toContain(BACKUP.path);
+    expect((await guestflow('backup', name)).stdout).toContain('/var/backups/guestflow/g/b1.dump.zst');
+    expect((await guestflow('backups', name, '--json')).stdout).toContain('"key": "g/b1.dump.zst"');
   });
 
   it('a guest that there is not is refused by name', async () => {
@@ -287,7 +286,7 @@ describe('the other commands', () => {
     expect((await guestflow('dom0', 'drain', DOM0)).code).toBe(0);
     expect((await flow.dom0State(DOM0)).drained).toBe(true);
     expect((await guestflow('dom0', 'drain', DOM0, '--off')).code).toBe(0);
-    expect((await guestflow('top', '--dom0', DOM0)).stdout).toMatch(/Domain-0 +0 +r +1024 +2 +12\.5/);
+    expect((await guestflow('top', '--dom0', DOM0)).stdout).toMatch(/Domain-0 +0 +running +1024 +2 +12\.5/);
     expect((await guestflow('dom0', 'show', 'nowhere')).code).toBe(3);
   });
 

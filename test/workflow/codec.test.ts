@@ -53,7 +53,7 @@ function factsOf(host: string): Dom0Facts {
       cpus: 4,
       workerVersion: 'test',
     },
-    ...{ volumeGroup: 'vg01', volumeGroupBytes: bytes, volumeGroupFreeBytes: bytes, imageDirFreeBytes: bytes, addresses: [], domains: [] },
+    ...{ pools: [{ name: 'vg01', sizeBytes: bytes, freeBytes: bytes }], imageDirFreeBytes: bytes, addresses: [], domains: [] },
     network: { ...NETWORK, bridge: 'xenbr0' },
   };
 }

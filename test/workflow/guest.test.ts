@@ -229,7 +229,7 @@ describe('guest', () => {
     });
     expect(calls.slice(calls.indexOf('sealGuest') + 1).slice(0, 4)).toEqual([
       'unscheduleNightly',
-      'removeSnapshot',
+      'undoBackup',
       'removeBackups',
       'disableAutostart',
     ]);

@@ -74,7 +74,7 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     'removeVolumes',
     'disableAutostart',
     'unscheduleNightly',
-    'removeSnapshot',
+    'undoBackup',
     'removeBackups',
     'dropImage',
     'discardHalfGolden',

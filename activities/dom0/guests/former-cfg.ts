@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { GuestSpec } from '../../../contract/types.ts';
 import { guestPaths } from '../guest-paths.ts';
-import type { StepEnv } from '../step.ts';
+import type { Work } from '../work.ts';
 
 const recordSchema = z.object({ change: z.string(), writtenSha256: z.string(), formerBase64: z.base64() });
 
@@ -30,14 +30,14 @@ function nameOf({ from, to }: CfgChangeOf): string {
 }
 
 /** Keeps a cfg as it is before a change; what was kept of an earlier change goes. */
-export async function keepFormerCfg(env: StepEnv, change: CfgChangeOf, { bytes, writtenSha256 }: FormerCfg): Promise<void> {
+export async function keepFormerCfg(work: Work, change: CfgChangeOf, { bytes, writtenSha256 }: FormerCfg): Promise<void> {
   const record: z.infer<typeof recordSchema> = { change: nameOf(change), writtenSha256, formerBase64: bytes.toString('base64') };
-  await env.host.files.writeAtomic(guestPaths(env.settings, change.from.name).formerCfg, JSON.stringify(record));
+  await work.host.files.writeAtomic(guestPaths(work.settings, change.from.name).formerCfg, JSON.stringify(record));
 }
 
 /** What was kept of this change; undefined when it never came to writing the cfg. */
-export async function formerCfg(env: StepEnv, change: CfgChangeOf): Promise<FormerCfg | undefined> {
-  const text = await env.host.files.read(guestPaths(env.settings, change.from.name).formerCfg);
+export async function formerCfg(work: Work, change: CfgChangeOf): Promise<FormerCfg | undefined> {
+  const text = await work.host.files.read(guestPaths(work.settings, change.from.name).formerCfg);
   if (text === undefined) return undefined;
   const record = recordSchema.parse(JSON.parse(text.toString('utf8')));
   if (record.change !== nameOf(change)) return undefined;

@@ -3,9 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AdjustResult, DomainRow, GuestSpec } from '../../../contract/types.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { formatSize, MiB } from '../../../contract/sizes.ts';
-import { findDomain, hostInfo, listVcpus, setMemory, setVcpus } from '../toolstack/xl/xl.ts';
-import type { StepEnv } from '../step.ts';
-import { ownDomain } from './boot.ts';
+import type { StepEnv } from '../env.ts';
 
 /** How long a guest has to give memory back, or take it. */
 const FOLLOW_LIMIT_MS = 60_000;
@@ -30,12 +28,12 @@ export interface AdjustInput {
  * @throws GuestflowError NoCapacity when Xen has not as much free; with `mustNotKeepMore`, never that, but ToolFailed when the guest keeps more.
  */
 export async function adjustGuest(env: StepEnv, { spec, mustNotKeepMore }: AdjustInput, limitMs = FOLLOW_LIMIT_MS): Promise<AdjustResult> {
-  const domain = await ownDomain(env, spec);
+  const domain = await env.toolstack.findOwn(spec);
   if (domain === undefined) return { isDone: false, reason: `${spec.name} does not run` };
   if (!mustNotKeepMore) await mustFit(env, spec, domain);
   const reason = (await change(env, spec, domain)) ?? (await awaitFollowed(env, spec, domain.id, limitMs));
   if (reason === undefined) return { isDone: true };
-  const left = await findDomain(env.host, spec.name);
+  const left = await env.toolstack.find(spec.name);
   if (mustNotKeepMore && left !== undefined && left.memoryMiB > spec.memoryBytes / MiB + NEARLY_MIB)
     throw new GuestflowError('ToolFailed', `${spec.name} keeps ${String(left.memoryMiB)} MiB of memory: ${reason}`, { field: 'memory' });
   if (mustNotKeepMore) env.log.warn({ guest: spec.name }, `${spec.name} is not yet as it was before: ${reason}`);
@@ -43,11 +41,11 @@ export async function adjustGuest(env: StepEnv, { spec, mustNotKeepMore }: Adjus
 }
 
 /** @throws GuestflowError NoCapacity when the guest is to have more memory than Xen has free for it */
-async function mustFit({ host, settings }: StepEnv, spec: GuestSpec, { id, memoryMiB }: DomainRow): Promise<void> {
+async function mustFit({ toolstack, settings }: StepEnv, spec: GuestSpec, { id, memoryMiB }: DomainRow): Promise<void> {
   const mib = spec.memoryBytes / MiB;
   // Without that room it needs a restart, whatever is free.
-  if (mib <= memoryMiB || (await listVcpus(host, id)).length < spec.vcpus) return;
-  const short = mib - memoryMiB - (await hostInfo(host)).freeMemoryMiB;
+  if (mib <= memoryMiB || (await toolstack.vcpus(id)).room < spec.vcpus) return;
+  const short = mib - memoryMiB - (await toolstack.facts()).freeMemoryMiB;
   if (short <= 0) return;
   throw new GuestflowError('NoCapacity', `dom0 ${settings.host} has ${String(short)} MiB of memory too little free to grow ${spec.name}`, {
     field: 'memory',
@@ -56,24 +54,25 @@ async function mustFit({ host, settings }: StepEnv, spec: GuestSpec, { id, memor
 }
 
 /** Tells Xen. What it cannot do is said before anything is changed. */
-async function change({ host }: StepEnv, spec: GuestSpec, { id }: DomainRow): Promise<string | undefined> {
+async function change({ toolstack }: StepEnv, spec: GuestSpec, { id }: DomainRow): Promise<string | undefined> {
   const mib = spec.memoryBytes / MiB;
-  const room = (await listVcpus(host, id)).length;
+  const { room } = await toolstack.vcpus(id);
   if (room < spec.vcpus) return `${spec.name} was started with room for ${String(room)} vcpus, and cannot have ${String(spec.vcpus)}`;
-  if (!(await setMemory(host, id, mib))) return `${spec.name} was started with less room than the ${String(mib)} MiB that it is to have`;
-  await setVcpus(host, id, spec.vcpus);
+  if (!(await toolstack.setMemory(id, mib)))
+    return `${spec.name} was started with less room than the ${String(mib)} MiB that it is to have`;
+  await toolstack.setVcpus(id, spec.vcpus);
   return undefined;
 }
 
 /** The guest does it, not Xen: one without the drivers, or against it, never does. */
 async function awaitFollowed(env: StepEnv, spec: GuestSpec, id: number, limitMs: number): Promise<string | undefined> {
-  const { host, signal } = env;
+  const { toolstack, signal } = env;
   const mib = spec.memoryBytes / MiB;
   const deadline = performance.now() + limitMs;
   for (;;) {
-    const found = await findDomain(host, spec.name);
+    const found = await toolstack.find(spec.name);
     if (found?.id !== id) return `${spec.name} ended while it was changed`;
-    const online = (await listVcpus(host, id)).filter((row) => row.online).length;
+    const { online } = await toolstack.vcpus(id);
     if (Math.abs(found.memoryMiB - mib) <= NEARLY_MIB && online === spec.vcpus) return undefined;
     const has = `it has ${String(found.memoryMiB)} MiB and ${String(online)} vcpus, and is to have ${String(mib)} MiB and ${String(spec.vcpus)}`;
     if (performance.now() + POLL_MS > deadline) return `${spec.name} did not follow within ${String(limitMs / 1000)} s: ${has}`;

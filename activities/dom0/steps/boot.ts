@@ -2,23 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BootResult, DomainRow, GuestRef, GuestSpec } from '../../../contract/types.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
-import { guestRun, hostKeyAnswers } from '../tools/guest-ssh.ts';
 import { ToolError } from '../../../system/run.ts';
-import {
-  awaitGone,
-  consoleTail,
-  createDomain,
-  destroyDomain,
-  findDomain,
-  pauseDomain,
-  shutdownDomain,
-  unpauseDomain,
-} from '../toolstack/xl/xl.ts';
-import { guestPaths } from '../guest-paths.ts';
-import { cfgOwner, mustOwn } from '../marks.ts';
-import { putSavedAside, wipeAsides } from '../toolstack/xl/saved-states.ts';
-import type { StepEnv } from '../step.ts';
+import type { StepEnv } from '../env.ts';
+import type { Answer } from '../guests/port.ts';
+import { mustOwn } from '../marks.ts';
 
+/** Milliseconds that the toolstack has to make a domain. */
+const CREATE_LIMIT_MS = 5 * 60_000;
 /** How long a guest has for its boot. Generous: a dom0 under emulation takes over a minute. */
 const ANSWER_LIMIT_MS = 8 * 60_000;
 /**
@@ -38,37 +28,7 @@ const POLL_MS = 500;
 /** An installer's first boot may restart a guest once or twice; one that does it more often will not answer. */
 const MOST_RESTARTS = 3;
 
-/** Asked of a guest over the bridge: answering it is "booted". */
-export const HELLO_SCRIPT = 'uname -r; findmnt -n -o SOURCE /; df -B1 --output=size / | tail -n 1';
-
-/** What a guest says when it is asked; undefined: nothing yet. */
-type Answer = { readonly kernel: string; readonly rootDevice: string } | undefined;
-type Ask = (env: StepEnv, ref: GuestRef, ip: string) => Promise<Answer>;
-
-async function sayHello(env: StepEnv, ref: GuestRef, ip: string): Promise<Answer> {
-  const paths = guestPaths(env.settings, ref.name);
-  try {
-    const { stdout } = await guestRun(env.host, {
-      ip,
-      keyPath: paths.provisionKey,
-      knownHosts: paths.knownHosts,
-      command: HELLO_SCRIPT,
-      timeoutMs: 30_000,
-      signal: env.signal,
-    });
-    const [kernel = '', rootDevice = ''] = stdout.trim().split('\n');
-    return { kernel, rootDevice };
-  } catch (error) {
-    if (error instanceof GuestflowError && error.type === 'GuestDidNotAnswer') return undefined;
-    throw error;
-  }
-}
-
-/** A sealed guest has no key of ours any more; that sshd shows the guest's own host key is its answer. */
-async function showsItsKey(env: StepEnv, ref: GuestRef, ip: string): Promise<Answer> {
-  const known = (await env.host.files.read(guestPaths(env.settings, ref.name).knownHosts))?.toString('utf8').trim() ?? '';
-  return (await hostKeyAnswers(env.host, ip, known.split(' ').slice(1, 3).join(' '))) ? { kernel: '', rootDevice: '' } : undefined;
-}
+type Ask = (ref: GuestRef, ip: string) => Promise<Answer>;
 
 /** What is waited for, and what it means when it does not come. */
 interface Awaited {
@@ -87,11 +47,11 @@ async function awaitAnswer(env: StepEnv, ref: GuestRef, ip: string, { ask, isSea
   const seen = new Set<number>();
   let up: Up | undefined;
   for (;;) {
-    const answer = await ask(env, ref, ip);
+    const answer = await ask(ref, ip);
     if (answer !== undefined) return answer;
     const seconds = Math.round((Date.now() - started) / 1000);
-    const domain = await findDomain(env.host, ref.name);
-    if (domain === undefined || domain.state.includes('c'))
+    const domain = await env.toolstack.find(ref.name);
+    if (domain === undefined || domain.state === 'crashed')
       return notAnswering(env, ref, `stopped ${String(seconds)} s after it was started`, isStartedHere);
     seen.add(domain.id);
     if (seen.size > MOST_RESTARTS + 1)
@@ -112,7 +72,7 @@ interface Up {
 }
 
 function stillUp(before: Up | undefined, { id, state }: DomainRow): Up | undefined {
-  if (/[psdc]/.test(state)) return undefined;
+  if (state !== 'running') return undefined;
   return before?.id === id ? before : { id, since: Date.now() };
 }
 
@@ -125,8 +85,8 @@ function startedSilently(env: StepEnv, ref: GuestRef, ip: string, { id, since }:
 
 /** @param mayEnd whether its domain is switched off, so that the next attempt, or the undo, starts from a dom0 without it */
 async function notAnswering(env: StepEnv, ref: GuestRef, what: string, mayEnd: boolean): Promise<never> {
-  const console = await consoleTail(env.host, ref.name);
-  const domain = await findDomain(env.host, ref.name);
+  const console = await env.toolstack.console(ref.name);
+  const domain = await env.toolstack.find(ref.name);
   if (domain !== undefined && (mayEnd || isHalfMade(domain))) {
     // Where that fails, they try again: what must be told is this.
     await switchOff(env, ref.name, domain.id).catch((error: unknown) => {
@@ -143,15 +103,17 @@ async function notAnswering(env: StepEnv, ref: GuestRef, what: string, mayEnd: b
   );
 }
 
-/** Paused, and never let run: its xl create was cut off. Nobody works in it, and nobody else ends it. */
+/** Paused, and never let run: its creation was cut off. Nobody works in it, and nobody else ends it. */
 function isHalfMade({ state, cpuSeconds }: DomainRow): boolean {
-  return state.includes('p') && cpuSeconds === 0;
+  return state === 'paused' && cpuSeconds === 0;
 }
 
 /** Starts the domain unless it runs, and waits for the guest's answer; of a sealed one, which need not answer, that it stays up. */
 export async function bootGuest(env: StepEnv, spec: GuestSpec): Promise<BootResult> {
-  const sealed = (await env.host.files.info(guestPaths(env.settings, spec.name).provisionKey)) === undefined;
-  return start(env, spec, { ask: sealed ? showsItsKey : sayHello, isSealed: sealed });
+  const kind = env.kindOf(spec);
+  const isSealed = await kind.isSealed(spec);
+  const ask: Ask = async (ref, ip) => await (isSealed ? kind.identify(ref, ip) : kind.greet(ref, ip));
+  return await start(env, spec, { ask, isSealed });
 }
 
 /**
@@ -159,36 +121,35 @@ export async function bootGuest(env: StepEnv, spec: GuestSpec): Promise<BootResu
  * starting. Its host key is answer enough, since an attempt that was cut short may have sealed it; but an answer there must be.
  */
 export async function mustBeUp(env: StepEnv, spec: GuestSpec): Promise<void> {
-  await start(env, spec, { ask: showsItsKey, isSealed: false });
+  const kind = env.kindOf(spec);
+  await start(env, spec, { ask: async (ref, ip) => await kind.identify(ref, ip), isSealed: false });
 }
 
 async function start(env: StepEnv, spec: GuestSpec, awaited: Omit<Awaited, 'isStartedHere'>): Promise<BootResult> {
-  const paths = guestPaths(env.settings, spec.name);
-  const cfg = await env.host.files.read(paths.cfg);
-  if (cfg === undefined) throw new GuestflowError('NotFound', `${paths.cfg} is missing: ${spec.name} cannot be started`);
-  mustOwn(cfgOwner(cfg), spec, paths.cfg);
+  const { toolstack } = env;
+  const cfg = await toolstack.readCfg(spec.name);
+  if (cfg === undefined) throw new GuestflowError('NotFound', `${toolstack.cfgPath(spec.name)} is missing: ${spec.name} cannot be started`);
+  mustOwn(cfg.owner, spec, cfg.path);
   const started = Date.now();
   // What is on its way out still holds memory and disks, and its name.
-  const there = await findDomain(env.host, spec.name);
-  if (there !== undefined && /[dsc]/.test(there.state)) {
-    if (there.state.includes('c')) await switchOff(env, spec.name, there.id);
-    else await mustBeGone(env, spec.name, there.id);
-  }
-  // From now on its disks are newer than a memory that xendomains has saved: that must never run again.
+  const there = await toolstack.find(spec.name);
+  if (there?.state === 'crashed') await switchOff(env, spec.name, there.id);
+  if (there?.state === 'ending') await mustBeGone(env, spec.name, there.id);
+  // From now on its disks are newer than a memory that was saved: that must never run again.
   await setSavedAside(env, spec);
-  const isStartedHere = (await findDomain(env.host, spec.name)) === undefined;
+  const isStartedHere = (await toolstack.find(spec.name)) === undefined;
   if (isStartedHere) {
     env.progress(`xl create ${spec.name}`);
-    await createDomain(env.host, paths.cfg, { timeoutMs: 5 * 60_000, signal: env.signal });
+    await toolstack.create(spec.name, { timeoutMs: CREATE_LIMIT_MS });
   }
   const answer = await awaitAnswer(env, spec, spec.network.ip, { ...awaited, isStartedHere });
   await wipeSavedQuietly(env, spec);
-  const domain = await findDomain(env.host, spec.name);
+  const domain = await toolstack.find(spec.name);
   return { domainId: domain?.id ?? -1, seconds: Math.round((Date.now() - started) / 100) / 10, ...answer };
 }
 
 async function setSavedAside(env: StepEnv, ref: GuestRef): Promise<void> {
-  for (const path of await putSavedAside(env.host, ref))
+  for (const path of await env.toolstack.putSavedAside(ref))
     env.log.warn(
       { guest: ref.name, path },
       `${path} held the memory of ${ref.name} from before: put aside, so that xendomains does not restore it`,
@@ -198,7 +159,7 @@ async function setSavedAside(env: StepEnv, ref: GuestRef): Promise<void> {
 /** The guest runs from its disks: what its memory was once is of no use to anybody. That it could not be wiped yet is no failure of its boot. */
 async function wipeSavedQuietly(env: StepEnv, ref: GuestRef): Promise<void> {
   try {
-    await wipeAsides(env.host, ref, { signal: AbortSignal.any([env.signal, AbortSignal.timeout(SAVED_WIPE_LIMIT_MS)]) });
+    await env.toolstack.wipeAside(ref, AbortSignal.any([env.signal, AbortSignal.timeout(SAVED_WIPE_LIMIT_MS)]));
   } catch (error) {
     env.signal.throwIfAborted();
     const said = error instanceof Error ? error.message : String(error);
@@ -208,23 +169,23 @@ async function wipeSavedQuietly(env: StepEnv, ref: GuestRef): Promise<void> {
 
 /** `id`: a dying domain has often lost its name. */
 async function mustBeGone(env: StepEnv, name: string, id: number): Promise<void> {
-  if (await awaitGone(env.host, name, GONE_LIMIT_MS, env.signal, id)) return;
+  if (await env.toolstack.awaitGone(name, GONE_LIMIT_MS, id)) return;
   throw new GuestflowError('ToolFailed', `domain ${name} is still in xl list ${String(GONE_LIMIT_MS / 1000)} s after it was told to end`);
 }
 
 /** Shuts the guest down and waits until it has gone; one that does not listen is switched off. */
 export async function stopGuest(env: StepEnv, ref: GuestRef): Promise<{ how: 'was off' | 'shut down' | 'switched off' }> {
-  const domain = await ownDomain(env, ref);
+  const domain = await env.toolstack.findOwn(ref);
   // One that is to be off does not come back by what xendomains has saved of it.
   await setSavedAside(env, ref);
   if (domain === undefined) return { how: 'was off' };
   // One that is paused does not hear.
-  if (domain.state.includes('p')) await unpauseDomain(env.host, domain.id);
+  if (domain.state === 'paused') await env.toolstack.unpause(domain.id);
   env.progress(`xl shutdown ${ref.name}`);
   for (let asked = 1; asked <= SHUTDOWN_ASKS; asked += 1) {
     // Asked again: a guest early in its boot does not hear the first time, and xl itself may fail once.
-    const patienceMs = (await askToShutDown(env, domain.id)) ? SHUTDOWN_AGAIN_MS : POLL_MS;
-    if (await awaitGone(env.host, ref.name, patienceMs, env.signal, domain.id)) return { how: 'shut down' };
+    const patienceMs = (await env.toolstack.askToShutDown(domain.id)) ? SHUTDOWN_AGAIN_MS : POLL_MS;
+    if (await env.toolstack.awaitGone(ref.name, patienceMs, domain.id)) return { how: 'shut down' };
   }
   await destroyGuest(env, ref);
   return { how: 'switched off' };
@@ -232,55 +193,34 @@ export async function stopGuest(env: StepEnv, ref: GuestRef): Promise<{ how: 'wa
 
 /** Has the guest stand still, with its memory as it is. One that is off stays so. */
 export async function pauseGuest(env: StepEnv, ref: GuestRef): Promise<void> {
-  const domain = await ownDomain(env, ref);
+  const domain = await env.toolstack.findOwn(ref);
   await setSavedAside(env, ref);
-  if (domain === undefined || domain.state.includes('p')) return;
-  await pauseDomain(env.host, domain.id);
+  if (domain === undefined || domain.state === 'paused') return;
+  await env.toolstack.pause(domain.id);
   // xl ends well whether or not there was such a domain.
-  const after = await findDomain(env.host, ref.name);
-  if (after !== undefined && !after.state.includes('p'))
-    throw new GuestflowError('ToolFailed', `domain ${ref.name} is not paused after xl pause: xl list says "${after.state}"`);
+  const after = await env.toolstack.find(ref.name);
+  if (after !== undefined && after.state !== 'paused')
+    throw new GuestflowError('ToolFailed', `domain ${ref.name} is not paused after xl pause: it is ${after.state}`);
 }
 
 /** Undo of `pauseGuest`. Not for a domain that xl is still making, which looks the same. */
 export async function unpauseGuest(env: StepEnv, ref: GuestRef): Promise<void> {
-  const domain = await ownDomain(env, ref);
-  if (domain?.state.includes('p') === true) await unpauseDomain(env.host, domain.id);
-}
-
-/** Whether the domain was asked. One without the PV driver cannot be; one that ended meanwhile is unknown. */
-async function askToShutDown(env: StepEnv, id: number): Promise<boolean> {
-  try {
-    await shutdownDomain(env.host, id);
-    return true;
-  } catch (error) {
-    if (!(error instanceof ToolError) || error.cancelled) throw error;
-    return false;
-  }
+  const domain = await env.toolstack.findOwn(ref);
+  if (domain?.state === 'paused') await env.toolstack.unpause(domain.id);
 }
 
 /** Switches the guest off and waits until it has gone, dying included. */
 export async function destroyGuest(env: StepEnv, ref: GuestRef): Promise<void> {
-  const domain = await ownDomain(env, ref);
+  const domain = await env.toolstack.findOwn(ref);
   await setSavedAside(env, ref);
   if (domain !== undefined) await switchOff(env, ref.name, domain.id);
 }
 
 async function switchOff(env: StepEnv, name: string, id: number): Promise<void> {
   try {
-    await destroyDomain(env.host, id);
+    await env.toolstack.destroy(id);
   } catch (error) {
-    if (!(error instanceof ToolError) || error.cancelled || !(await awaitGone(env.host, name, ENDING_LIMIT_MS, env.signal, id)))
-      throw error;
+    if (!(error instanceof ToolError) || error.cancelled || !(await env.toolstack.awaitGone(name, ENDING_LIMIT_MS, id))) throw error;
   }
   await mustBeGone(env, name, id);
-}
-
-/** The guest's domain; one of that name without a cfg of ours is somebody else's. */
-export async function ownDomain(env: StepEnv, ref: GuestRef): Promise<DomainRow | undefined> {
-  const domain = await findDomain(env.host, ref.name);
-  if (domain === undefined) return undefined;
-  const cfg = await env.host.files.read(guestPaths(env.settings, ref.name).cfg);
-  mustOwn(cfg === undefined ? undefined : cfgOwner(cfg), ref, `domain ${ref.name}`);
-  return domain;
 }

@@ -12,3 +12,12 @@ it.each([
     details: { mend: expect.stringContaining('guestflow list') as string },
   });
 });
+
+it('a request that Temporal itself cut off is nobody’s cancellation: it may be asked again', () => {
+  const cut = Object.assign(new Error('1 CANCELLED: context canceled'), { code: 1, details: 'context canceled', metadata: {} });
+  expect(toGuestflowError(cut, 'guest x', '127.0.0.1:7233')).toMatchObject({
+    type: 'Unreachable',
+    message: expect.stringContaining('guest x') as string,
+    details: { mend: expect.stringContaining('ask again') as string },
+  });
+});

@@ -9,8 +9,7 @@ const FACTS: CheckedFacts = {
   host: 'xen1',
   memoryFreeBytes: GiB + 2 * 2 ** 20,
   cpus: 4,
-  volumeGroup: 'vg01',
-  volumeGroupFreeBytes: 10 * GiB,
+  pools: [{ name: 'vg01', sizeBytes: 10 * GiB, freeBytes: 10 * GiB }],
   imageDirFreeBytes: 20 * GiB,
   network: { cidr: '192.168.77.0/24', gateway: '192.168.77.1', bridge: 'xenbr0' },
   addresses: [

@@ -111,7 +111,7 @@ describe('a guest that is paused', () => {
     const { host, guest } = await running();
     await pauseGuest(stepEnv(host), guest);
     await pauseGuest(stepEnv(host), guest);
-    expect((await findDomain(host, guest.name))?.state).toBe('p');
+    expect((await findDomain(host, guest.name))?.state).toBe('paused');
     await unpauseGuest(stepEnv(host), guest);
     expect((await findDomain(host, guest.name))?.state).not.toContain('p');
     await pauseGuest(stepEnv(host), guest);

@@ -1,20 +1,26 @@
 /** What an audit of a dom0 finds: all that the steps leave when they are cut short anywhere, and nothing that somebody made by hand. */
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { guestPaths } from '../../../activities/dom0/guest-paths.ts';
+import { guestPaths } from '../../guest-places.ts';
+import { volumeTags } from '../../../activities/dom0/storage/lvm/tags.ts';
+import type { StepEnv } from '../../../activities/dom0/env.ts';
+import { ensureGolden } from '../../../activities/dom0/images/golden.ts';
+import { removeBackups } from '../../../activities/dom0/steps/nightly-backup.ts';
+import { removeCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
+import { removeGuestState } from '../../../activities/dom0/steps/guest-state.ts';
+import { removeImage } from '../../../activities/dom0/steps/create-image.ts';
+import { removeVolumes } from '../../../activities/dom0/steps/lvm-migration.ts';
 import { limboOf } from '../../../activities/dom0/staging.ts';
-import { cfgHeader, markerText, volumeTags } from '../../../activities/dom0/marks.ts';
-import type { StepEnv } from '../../../activities/dom0/step.ts';
+import { cfgHeader, markerText } from '../../../activities/dom0/marks.ts';
 import { audit } from '../../../activities/dom0/steps/audit.ts';
 import { enableAutostart } from '../../../activities/dom0/steps/autostart.ts';
 import { bootGuest, destroyGuest, stopGuest } from '../../../activities/dom0/steps/boot.ts';
 import { fixCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
-import { createImage, ensureGolden } from '../../../activities/dom0/steps/create-image.ts';
+import { createImage } from '../../../activities/dom0/steps/create-image.ts';
 import { dropImage, makeVolumes } from '../../../activities/dom0/steps/lvm-migration.ts';
 import { takeBackup } from '../../../activities/dom0/steps/nightly-backup.ts';
 import { retireVolumes, reviveVolumes } from '../../../activities/dom0/steps/retire.ts';
 import { sealGuest } from '../../../activities/dom0/steps/seal.ts';
-import { removeBackups, removeCfg, removeGuestState, removeImage, removeVolumes } from '../../../activities/dom0/steps/undo.ts';
 import { UNKNOWN_ORDER, type GuestSpec, type MarkedThing } from '../../../contract/types.ts';
 import type { DomainState, FakeDom0, FaultKind } from '../../../fake/index.ts';
 import { asBefore } from '../../faults/invariants.ts';
@@ -41,7 +47,7 @@ async function live(env: StepEnv, guest: GuestSpec): Promise<void> {
   await bootGuest(env, guest);
   await stopGuest(env, guest);
   await makeVolumes(env, guest);
-  await fixCfg(env, { spec: guest, disks: 'lvm', onCrash: 'restart' });
+  await fixCfg(env, { spec: guest, disks: 'volume', onCrash: 'restart' });
   await bootGuest(env, guest);
   await dropImage(env, guest);
   await enableAutostart(env, guest);
@@ -227,10 +233,10 @@ describe('an audit', () => {
     });
     expect((await look()).map(({ what }) => what)).toEqual([
       'volume vg01/kept',
-      PATHS.cfg,
       'domain guest1',
-      PATHS.autostart,
+      PATHS.cfg,
       '/etc/xen/kept.cfg',
+      PATHS.autostart,
       PATHS.images,
       PATHS.state,
       `loop device /dev/loop0 on ${PATHS.diskImage}`,

@@ -3,7 +3,8 @@ import { afterEach, expect, test } from 'vitest';
 import type { Host } from '../../../system/host.ts';
 import { bootGuest } from '../../../activities/dom0/steps/boot.ts';
 import { fixCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
-import { createImage, ensureGolden } from '../../../activities/dom0/steps/create-image.ts';
+import { ensureGolden } from '../../../activities/dom0/images/golden.ts';
+import { createImage } from '../../../activities/dom0/steps/create-image.ts';
 import type { FakeDom0 } from '../../../fake/index.ts';
 import { fakeDom0, spec, stepEnv } from './support.ts';
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { fixCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
-import { newlySaid } from '../../../activities/dom0/guests/cfg-gate.ts';
+import { newlySaid } from '../../../activities/dom0/guests/newly-said.ts';
 import { makeMarkedDirectory } from '../../../activities/dom0/staging.ts';
 import { dryRun } from '../../../activities/dom0/toolstack/xl/xl.ts';
 import type { GuestSpec } from '../../../contract/types.ts';
@@ -29,9 +29,9 @@ async function told(): Promise<{ host: FakeHost; from: GuestSpec; to: GuestSpec;
 }
 
 const change = (host: FakeHost, from: GuestSpec, to: GuestSpec): ReturnType<typeof fixCfg> =>
-  fixCfg(stepEnv(host), { spec: to, disks: 'lvm', onCrash: 'restart', from });
+  fixCfg(stepEnv(host), { spec: to, disks: 'volume', onCrash: 'restart', from });
 const undo = (host: FakeHost, from: GuestSpec, to: GuestSpec): ReturnType<typeof fixCfg> =>
-  fixCfg(stepEnv(host), { spec: from, disks: 'lvm', onCrash: 'restart', undoOf: to });
+  fixCfg(stepEnv(host), { spec: from, disks: 'volume', onCrash: 'restart', undoOf: to });
 const textOf = async (host: FakeHost): Promise<string> => String(await host.files.read(CFG));
 
 describe('a cfg of which xl says how it has read a legal value', () => {

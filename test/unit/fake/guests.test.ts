@@ -18,7 +18,7 @@ import {
   unpauseDomain,
 } from '../../../activities/dom0/toolstack/xl/xl.ts';
 import { enableAutostart } from '../../../activities/dom0/steps/autostart.ts';
-import { HELLO_SCRIPT } from '../../../activities/dom0/steps/boot.ts';
+import { HELLO_SCRIPT } from '../../../activities/dom0/guests/scripts.ts';
 import { preflight } from '../../../activities/dom0/steps/preflight.ts';
 import type { FakeDom0, FakeDom0Options, FakeHost } from '../../../fake/index.ts';
 import { fakeDom0, NETWORK, spec, stepEnv } from './support.ts';
@@ -163,7 +163,7 @@ describe('time that passes with looks', () => {
           .map(({ name, state }) => `${name} ${state}`)
           .join(),
       );
-    expect(seen).toEqual(['g s', '(null) sd', '']);
+    expect(seen).toEqual(['g ending', '(null) ending', '']);
   });
 });
 

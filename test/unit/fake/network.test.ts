@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { fixCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
 import { planGuest } from '../../../activities/dom0/steps/plan-guest.ts';
-import { addressesIn, usedAddresses } from '../../../activities/dom0/steps/used-addresses.ts';
+import { addressesIn, usedAddresses } from '../../../activities/dom0/inventory/used-addresses.ts';
 import { parseCidr } from '../../../contract/ipv4.ts';
 import { cfgHeader } from '../../../activities/dom0/marks.ts';
 import type { GuestOrder, Reservation } from '../../../contract/types.ts';

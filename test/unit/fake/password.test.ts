@@ -2,9 +2,11 @@ import { readFileSync, statSync } from 'node:fs';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ensurePasswordKey, openPassword, passwordPublicKey } from '../../../activities/dom0/password-key.ts';
-import { createImage, ensureGolden } from '../../../activities/dom0/steps/create-image.ts';
+import { ensureGolden } from '../../../activities/dom0/images/golden.ts';
+import { createEnv } from '../../../activities/dom0/drivers.ts';
+import type { StepEnv } from '../../../activities/dom0/env.ts';
+import { createImage } from '../../../activities/dom0/steps/create-image.ts';
 import { dom0Facts } from '../../../activities/dom0/steps/look.ts';
-import type { StepEnv } from '../../../activities/dom0/step.ts';
 import { sealBox } from '../../../contract/sealed-box.ts';
 import type { GuestSpec } from '../../../contract/types.ts';
 import { guestSpecSchema } from '../../../contract/wire.ts';
@@ -18,14 +20,14 @@ let env: StepEnv;
 beforeEach(async () => {
   dom0 = await createFakeDom0({ network: NETWORK });
   const log = pino({ level: 'silent' });
-  env = {
+  env = createEnv({
     host: dom0.host(),
     settings: settingsOf('xen1'),
     signal: new AbortController().signal,
     attempt: 1,
     progress: () => undefined,
     log,
-  };
+  });
 });
 afterEach(() => dom0.close());
 

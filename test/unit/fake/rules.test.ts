@@ -4,7 +4,8 @@
  */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { fixCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
-import { createImage, ensureGolden } from '../../../activities/dom0/steps/create-image.ts';
+import { ensureGolden } from '../../../activities/dom0/images/golden.ts';
+import { createImage } from '../../../activities/dom0/steps/create-image.ts';
 import { planGuest } from '../../../activities/dom0/steps/plan-guest.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { checkOrder, orderSchema, resolveOrder } from '../../../contract/order.ts';

@@ -5,7 +5,10 @@ import { bootGuest, destroyGuest, pauseGuest, stopGuest } from '../../../activit
 import { leftoversOf } from '../../../activities/dom0/steps/look.ts';
 import { planGuest } from '../../../activities/dom0/steps/plan-guest.ts';
 import { retireVolumes, reviveVolumes } from '../../../activities/dom0/steps/retire.ts';
-import { removeBackups, removeCfg, removeGuestState, removeVolumes } from '../../../activities/dom0/steps/undo.ts';
+import { removeBackups } from '../../../activities/dom0/steps/nightly-backup.ts';
+import { removeCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
+import { removeGuestState } from '../../../activities/dom0/steps/guest-state.ts';
+import { removeVolumes } from '../../../activities/dom0/steps/lvm-migration.ts';
 import { savedStates } from '../../../activities/dom0/toolstack/xl/xendomains.ts';
 import type { GuestRef, GuestSpec } from '../../../contract/types.ts';
 import type { FakeDom0, FakeHost } from '../../../fake/index.ts';

@@ -2,7 +2,8 @@ import { afterEach, expect, test } from 'vitest';
 import { enableAutostart } from '../../../activities/dom0/steps/autostart.ts';
 import { bootGuest, stopGuest } from '../../../activities/dom0/steps/boot.ts';
 import { fixCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
-import { createImage, ensureGolden } from '../../../activities/dom0/steps/create-image.ts';
+import { ensureGolden } from '../../../activities/dom0/images/golden.ts';
+import { createImage } from '../../../activities/dom0/steps/create-image.ts';
 import { dropImage, makeVolumes } from '../../../activities/dom0/steps/lvm-migration.ts';
 import { takeBackup } from '../../../activities/dom0/steps/nightly-backup.ts';
 import { sealGuest } from '../../../activities/dom0/steps/seal.ts';
@@ -27,7 +28,7 @@ test('the steps of provisioning take a guest from nothing to its own volumes', a
   expect((await setWallclock(env, guest)).independentWallclock).toBe('not needed');
   await stopGuest(env, guest);
   await makeVolumes(env, guest);
-  await fixCfg(env, { spec: guest, disks: 'lvm', onCrash: 'restart' });
+  await fixCfg(env, { spec: guest, disks: 'volume', onCrash: 'restart' });
   await bootGuest(env, guest);
   await dropImage(env, guest);
   await enableAutostart(env, guest);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { copyImage } from '../../../activities/dom0/tools/copy.ts';
-import { dumpToFile, listDump } from '../../../activities/dom0/backup/engines/dump.ts';
+import { dumpToFile } from '../../dump-to-file.ts';
+import { listDump } from '../../../activities/dom0/backup/engines/dump.ts';
 import { checkFs, fsInfo, growFs, makeSwap, newUuid, replayJournal, shrinkFs } from '../../../activities/dom0/tools/ext4.ts';
 import {
   createSnapshot,

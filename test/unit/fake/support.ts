@@ -2,11 +2,13 @@
 import type { Dom0Settings } from '../../../contract/dom0-settings.ts';
 import { dom0SettingsSchema } from '../../../contract/dom0-settings.ts';
 import type { GuestSpec } from '../../../contract/types.ts';
-import type { StepEnv } from '../../../activities/dom0/step.ts';
+import { createEnv } from '../../../activities/dom0/drivers.ts';
+import type { StepEnv } from '../../../activities/dom0/env.ts';
+import { ensureGolden } from '../../../activities/dom0/images/golden.ts';
+import { discardImage } from '../../../activities/dom0/images/image-files.ts';
 import { fixCfg } from '../../../activities/dom0/steps/cfg-fix.ts';
-import { createImage, ensureGolden } from '../../../activities/dom0/steps/create-image.ts';
+import { createImage } from '../../../activities/dom0/steps/create-image.ts';
 import { makeVolumes } from '../../../activities/dom0/steps/lvm-migration.ts';
-import { discardImage } from '../../../activities/dom0/steps/undo.ts';
 import type { Host } from '../../../system/host.ts';
 import { createFakeDom0, type FakeDom0, type FakeDom0Options } from '../../../fake/index.ts';
 
@@ -57,7 +59,7 @@ export function spec(name = 'guest1', ip = '10.0.0.5'): GuestSpec {
 
 export function stepEnv(host: Host, signal: AbortSignal = new AbortController().signal): StepEnv {
   const quiet = { info: () => undefined, warn: () => undefined };
-  return { host, settings: settings(), signal, attempt: 1, progress: () => undefined, log: quiet };
+  return createEnv({ host, settings: settings(), signal, attempt: 1, progress: () => undefined, log: quiet });
 }
 
 /** A guest with volumes of its own, switched off. */
@@ -67,6 +69,6 @@ export async function onVolumes(host: Host, guest: GuestSpec): Promise<void> {
   await createImage(env, { spec: guest });
   await fixCfg(env, { spec: guest, disks: 'image', onCrash: 'destroy' });
   await makeVolumes(env, guest);
-  await fixCfg(env, { spec: guest, disks: 'lvm', onCrash: 'restart' });
+  await fixCfg(env, { spec: guest, disks: 'volume', onCrash: 'restart' });
   await discardImage(env, guest);
 }

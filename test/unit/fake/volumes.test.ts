@@ -1,12 +1,12 @@
 /** A guest's volumes, from when they are made until they are wiped: what is left by tools that were killed, and what is not ours to touch. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createSnapshot, createVolume, listVolumes, tagVolume } from '../../../activities/dom0/storage/lvm/lvm.ts';
-import { UNFINISHED_TAG, volumeTags } from '../../../activities/dom0/marks.ts';
+import { UNFINISHED_TAG, volumeTags } from '../../../activities/dom0/storage/lvm/tags.ts';
+import { removeVolumes } from '../../../activities/dom0/steps/lvm-migration.ts';
+import type { StepEnv } from '../../../activities/dom0/env.ts';
 import { makeVolumes } from '../../../activities/dom0/steps/lvm-migration.ts';
-import { listBackups, takeBackup } from '../../../activities/dom0/steps/nightly-backup.ts';
+import { takeBackup } from '../../../activities/dom0/steps/nightly-backup.ts';
 import { retireVolumes, reviveVolumes } from '../../../activities/dom0/steps/retire.ts';
-import { removeSnapshot, removeVolumes } from '../../../activities/dom0/steps/undo.ts';
-import type { StepEnv } from '../../../activities/dom0/step.ts';
 import type { GuestRef } from '../../../contract/types.ts';
 import type { FakeDom0, FaultKind } from '../../../fake/index.ts';
 import type { Content } from '../../../fake/model.ts';
@@ -120,7 +120,7 @@ describe('a tool of LVM that was killed in the middle', () => {
       { name: 'g-root', state: 'suspended' },
       { name: 'g-swap' },
     ]);
-    await removeSnapshot(env, ref);
+    await env.storage.dropSnapshot(ref);
     expect((await listVolumes(env.host, VG)).map(({ name, state }) => [name, state])).toEqual([
       ['g-root', 'active'],
       ['g-swap', 'active'],
@@ -137,7 +137,7 @@ describe('a tool of LVM that was killed in the middle', () => {
       const ids: string[] = [];
       for (let taken = 0; taken < 3; taken += 1) ids.push((await takeBackup(env, ref)).id);
       expect(ids).toEqual(['20260301T020000Z', '20260301T020001Z', '20260301T020002Z']);
-      expect((await listBackups(env, 'g')).map(({ id }) => id)).toEqual(ids);
+      expect((await env.repository.list('g')).map(({ id }) => id)).toEqual(ids);
     } finally {
       vi.useRealTimers();
     }

@@ -20,8 +20,25 @@ const row = (name: string, id: number, state = '-b----'): string =>
 describe('xl list', () => {
   it('is read as the real tool prints it', () => {
     expect(parseDomainList(recorded('xl-list'))).toEqual([
-      { name: 'Domain-0', id: 0, memoryMiB: 1536, vcpus: 2, state: 'r', cpuSeconds: expect.any(Number) as number },
+      { name: 'Domain-0', id: 0, memoryMiB: 1536, vcpus: 2, state: 'running', cpuSeconds: expect.any(Number) as number },
     ]);
+  });
+
+  it.each([
+    ['r-----', 'running'],
+    ['-b----', 'running'],
+    // It waits for its turn on a CPU.
+    ['------', 'running'],
+    ['--p---', 'paused'],
+    ['---s--', 'ending'],
+    ['-----d', 'ending'],
+    // Letters as xl 4.17 and 4.20 have them: reboot or power-off while it is taken apart; a crash, kept for its core; that crash while it is taken apart.
+    ['---s-d', 'ending'],
+    ['--ps--', 'ending'],
+    ['---sc-', 'crashed'],
+    ['---scd', 'ending'],
+  ])('tells the state %s in a word: %s', (letters, word) => {
+    expect(parseDomainList(HEADER + row('web1', 4, letters))[0]?.state).toBe(word);
   });
 
   it('keeps names with spaces, digits at their end and (null) whole', () => {

@@ -5,7 +5,7 @@ import { savedStates } from '../../../activities/dom0/toolstack/xl/xendomains.ts
 import { domainStart } from '../../../activities/dom0/toolstack/xl/xenstore.ts';
 import { cfgHeader } from '../../../activities/dom0/marks.ts';
 import { putStaleAside } from '../../../activities/dom0/toolstack/xl/stale-states.ts';
-import { GuestLocks } from '../../../activities/dom0/step.ts';
+import { GuestLocks } from '../../../activities/dom0/locks.ts';
 import { createFakeDom0, type FakeDom0, type FakeHost } from '../../../fake/index.ts';
 import { watchDomains } from '../../../worker/watch.ts';
 import { saveFile } from '../../fixtures/saved-state.ts';

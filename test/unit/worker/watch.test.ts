@@ -3,9 +3,13 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { dom0SettingsSchema } from '../../../contract/dom0-settings.ts';
 import { cfgHeader } from '../../../activities/dom0/marks.ts';
 import { parseDomainEnd } from '../../../activities/dom0/toolstack/xl/xl-log.ts';
-import { holdings } from '../../../activities/dom0/steps/holdings.ts';
+import { holdings } from '../../../activities/dom0/inventory/holdings.ts';
+import { createEnv } from '../../../activities/dom0/drivers.ts';
+import type { Host } from '../../../system/host.ts';
+import { things } from '../../../activities/dom0/inventory/inventory.ts';
+import { startedWithDom0 } from '../../../activities/dom0/toolstack/xl/things.ts';
 import { createFakeDom0, type FakeDom0, type FakeHost } from '../../../fake/index.ts';
-import { lookAtGuests, watchDomains } from '../../../worker/watch.ts';
+import { watchDomains } from '../../../worker/watch.ts';
 
 const NETWORK = { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' };
 const DOMAIN = {
@@ -47,7 +51,7 @@ describe('guests without a domain', () => {
       { name: 'suspended', order: 'o2', linked: false },
       { name: 'byhand', linked: true },
     ]);
-    expect(await lookAtGuests(host)).toEqual({ running: [], missing: [{ guest: 'web1', order: 'o1' }] });
+    expect(await startedWithDom0(host)).toEqual({ running: [], missing: [{ guest: 'web1', order: 'o1' }] });
   });
 
   it('are told once, though xenstore cannot be watched', async () => {
@@ -187,13 +191,21 @@ describe('what takes memory and disk on a dom0', () => {
       kernel: '/boot/k',
       initrd: '/boot/i',
     });
-    const env = { host, settings, signal: new AbortController().signal, attempt: 1, progress: () => undefined, log: QUIET };
-    const domain = { memoryMiB: 256, vcpus: 2, state: 'b', cpuSeconds: 1 };
-    const found = await holdings(env, [
-      { ...domain, name: 'Domain-0', id: 0 },
-      { ...domain, name: 'web1', id: 1 },
-      { ...domain, name: '../x', id: 2 },
-    ]);
+    const list = [
+      'Name                                        ID   Mem VCPUs      State   Time(s)',
+      'Domain-0                                     0   256     2     r-----       1.0',
+      'web1                                         1   256     2     -b----       1.0',
+      '../x                                         2   256     2     -b----       1.0',
+    ];
+    const withDomains: Host = {
+      ...host,
+      run: async (tool, args, options) =>
+        tool === 'xl' && args?.[0] === 'list'
+          ? { ...(await host.run(tool, args, options)), stdout: `${list.join('\n')}\n` }
+          : await host.run(tool, args, options),
+    };
+    const work = { host: withDomains, settings, signal: new AbortController().signal, attempt: 1, progress: () => undefined, log: QUIET };
+    const found = holdings(await things(createEnv(work)));
     expect(found).toEqual([
       { what: 'guest web1', guest: 'web1', order: 'o1', memoryBytes: 2 ** 28, overheadBytes: 2 ** 21, vcpus: 2, diskBytes: 0 },
       { what: 'domain ../x', memoryBytes: 2 ** 28, vcpus: 2, diskBytes: 0 },

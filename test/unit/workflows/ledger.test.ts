@@ -16,14 +16,12 @@ function facts(changes: Partial<Dom0Facts> = {}): Dom0Facts {
     memoryBytes: 18 * GiB,
     memoryFreeBytes: 15 * GiB,
     cpus: 4,
-    volumeGroup: 'vg01',
-    volumeGroupBytes: 101 * GiB,
-    volumeGroupFreeBytes: 101 * GiB,
+    pools: [{ name: 'vg01', sizeBytes: 101 * GiB, freeBytes: 101 * GiB }],
     imageDirFreeBytes: GiB,
     network: { cidr: '192.0.2.0/24', gateway: '192.0.2.1', bridge: 'xenbr0' },
     addresses: [],
     workerVersion: '0.1.0',
-    domains: [{ name: 'Domain-0', id: 0, memoryMiB: 2048, vcpus: 2, state: 'r', cpuSeconds: 1 }],
+    domains: [{ name: 'Domain-0', id: 0, memoryMiB: 2048, vcpus: 2, state: 'running', cpuSeconds: 1 }],
     ...changes,
   };
 }
@@ -65,7 +63,7 @@ describe('what may be sold of a dom0', () => {
   });
 
   it('does not count a running guest as Xen’s own', () => {
-    const guest = { name: 'g', id: 3, memoryMiB: 4096, vcpus: 1, state: 'b', cpuSeconds: 1 };
+    const guest = { name: 'g', id: 3, memoryMiB: 4096, vcpus: 1, state: 'running' as const, cpuSeconds: 1 };
     expect(sellableOf(facts({ memoryFreeBytes: 11 * GiB, domains: [...facts().domains, guest] })).memoryBytes).toBe(15 * GiB);
   });
 });
@@ -173,6 +171,41 @@ describe('an order', () => {
       guests: 0,
       byHand: { memoryBytes: GiB },
       free: { memoryBytes: 14 * GiB, vcpus: 16, diskBytes: 100 * GiB },
+    });
+  });
+});
+
+describe('a dom0 with two pools', () => {
+  const pools = [
+    { name: 'vg01', sizeBytes: 101 * GiB, freeBytes: 101 * GiB },
+    { name: 'slow', sizeBytes: 31 * GiB, freeBytes: 31 * GiB },
+  ];
+  const two = (changes: Partial<Dom0State> = {}): Dom0State => state({ facts: facts({ pools }), ...changes });
+  const promisedTo = (...requests: ReserveRequest[]): Dom0State => two({ promised: requests.map((each) => ({ ...each, since: NOW })) });
+
+  it('sells each by itself: a promise, and what was made by hand, takes room where its disk lies', () => {
+    const holdings = [{ ...hand('volume slow/home', { diskBytes: 5 * GiB }), pool: 'slow' }, hand('volume vg01/old', { diskBytes: GiB })];
+    const ledger = { ...promisedTo(request('a'), request('b', { pool: 'slow' })), facts: facts({ pools, holdings }) };
+    expect(capacityOf(ledger).pools).toEqual([
+      { name: 'vg01', sellableBytes: 100 * GiB, freeBytes: 89 * GiB },
+      { name: 'slow', sellableBytes: 30 * GiB, freeBytes: 15 * GiB },
+    ]);
+    expect(capacityOf(ledger).free?.diskBytes).toBe(89 * GiB);
+    expect(capacityOf(ledger, 'slow').free?.diskBytes).toBe(15 * GiB);
+  });
+
+  it('refuses what does not fit into the pool that is asked for, whatever is free in the other', () => {
+    const ledger = promisedTo(request('a', { pool: 'slow', diskBytes: 25 * GiB }));
+    expect(reserve(ledger, request('b', { pool: 'slow' }), NOW)).toMatchObject({ type: 'NoCapacity', field: 'disk' });
+    expect(reserve(ledger, request('b'), NOW)).toMatchObject({ promise: { guest: 'b' } });
+    expect(reserve(ledger, request('b', { pool: 'vg01' }), NOW)).toMatchObject({ promise: { pool: 'vg01' } });
+  });
+
+  it('says which pools there are when the one that is asked for is not among them', () => {
+    expect(reserve(two(), request('a', { pool: 'fast' }), NOW)).toEqual({
+      type: 'HostNotReady',
+      message: 'dom0 xen1 has no pool fast: it has vg01, slow',
+      field: 'pool',
     });
   });
 });

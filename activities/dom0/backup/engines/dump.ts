@@ -3,23 +3,19 @@ import { createHash } from 'node:crypto';
 import { StringDecoder } from 'node:string_decoder';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { checkedPath } from '../../tools/arguments.ts';
-import type { Host } from '../../../../system/host.ts';
+import type { FileSink, Host } from '../../../../system/host.ts';
 import { defined } from '../../../../contract/defined.ts';
 
-/** A dump that was written but is not real yet: check its source, then `commit`, or `abort`. */
+/** A dump that was written but is not real yet: check its source, then commit the sink, or abort it. */
 export interface WrittenDump {
-  /** Size of the file. */
+  /** What was written. */
   readonly bytes: number;
   /** Size before compression. */
   readonly dumpedBytes: number;
-  /** Of the file, in hexadecimal. */
+  /** Of what was written, in hexadecimal. */
   readonly sha256: string;
   /** What dump said beside the usual: each may be a file that is not in the dump. */
   readonly warnings: readonly string[];
-  /** Makes the file appear under its name, durably. */
-  commit(): Promise<void>;
-  /** Removes what was written. Safe after a commit. */
-  abort(): Promise<void>;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -70,43 +66,38 @@ export function unsafeForDump(features: readonly string[]): string | undefined {
 }
 
 /**
- * Dumps the file system on `device` (unmounted, its journal replayed) through zstd into a file next to `path`.
+ * Dumps the file system on `device` (unmounted, its journal replayed) through zstd into the sink.
  *
- * @param options `onProgress` is told the bytes of the file so far.
+ * @param options `onProgress` is told the bytes so far.
  * @throws BackupUnusable when dump ended well but does not say that it is done.
  */
-export async function dumpToFile(
+export async function dumpTo(
   host: Host,
-  options: { readonly device: string; readonly path: string; readonly signal?: AbortSignal; readonly onProgress?: (bytes: number) => void },
+  sink: FileSink,
+  options: { readonly device: string; readonly signal?: AbortSignal; readonly onProgress?: (bytes: number) => void },
 ): Promise<WrittenDump> {
   const device = checkedPath('device', options.device);
-  const sink = await host.files.sink(checkedPath('backup', options.path));
   const hash = createHash('sha256');
   let bytes = 0;
-  try {
-    const result = await host.pipeline(
-      [
-        { tool: 'dump', args: ['-0', '-a', '-f', '-', device] },
-        { tool: 'zstd', args: ['-3', '-T0', '-q', '-c'] },
-      ],
-      {
-        timeoutMs: DAY_MS,
-        ...defined({ signal: options.signal }),
-        sink: async (chunk) => {
-          hash.update(chunk);
-          bytes += chunk.byteLength;
-          await sink.write(chunk);
-          options.onProgress?.(bytes);
-        },
+  const result = await host.pipeline(
+    [
+      { tool: 'dump', args: ['-0', '-a', '-f', '-', device] },
+      { tool: 'zstd', args: ['-3', '-T0', '-q', '-c'] },
+    ],
+    {
+      timeoutMs: DAY_MS,
+      ...defined({ signal: options.signal }),
+      sink: async (chunk) => {
+        hash.update(chunk);
+        bytes += chunk.byteLength;
+        await sink.write(chunk);
+        options.onProgress?.(bytes);
       },
-    );
-    const { dumpedBytes, warnings, done } = parseDumpReport(result.stages[0]?.stderr ?? '');
-    if (!done) throw new GuestflowError('BackupUnusable', `dump of ${device} ended without saying that it is done`);
-    return { bytes, dumpedBytes, sha256: hash.digest('hex'), warnings, commit: () => sink.commit(), abort: () => sink.abort() };
-  } catch (error) {
-    await sink.abort();
-    throw error;
-  }
+    },
+  );
+  const { dumpedBytes, warnings, done } = parseDumpReport(result.stages[0]?.stderr ?? '');
+  if (!done) throw new GuestflowError('BackupUnusable', `dump of ${device} ended without saying that it is done`);
+  return { bytes, dumpedBytes, sha256: hash.digest('hex'), warnings };
 }
 
 /** A line of `restore -t` that names something: inode and path in columns. The heading has none. */

@@ -4,9 +4,10 @@
  */
 import type { WipeFile } from '../../../../system/overwrite.ts';
 import type { Host } from '../../../../system/host.ts';
+import { ownCfg } from './cfg-files.ts';
 import { saveDirectories, savedStates, type SavedState } from './xendomains.ts';
-import { limboIn, limboOf, makeMarkedDirectory, removeMarkedDirectory } from '../../staging.ts';
-import { cfgOwner, isOwner, MARKER_FILE, markerOwner, type Owner, type Ref } from '../../marks.ts';
+import { limboIn, makeMarkedDirectory, removeMarkedDirectory } from '../../staging.ts';
+import { isOwner, MARKER_FILE, markerOwner, type Owner, type Ref } from '../../marks.ts';
 
 /** Where a guest's are put aside: on the same file system, so that one step does it, and out of xendomains' sight. */
 function asideOf(directory: string, name: string): string {
@@ -19,11 +20,8 @@ export async function asideParents(host: Host): Promise<string[]> {
 }
 
 /** Whose a saved state is, by the cfg of the domain that it would make. It carries no mark itself. */
-export async function savedStateOwner({ files }: Host, { domain }: SavedState): Promise<Owner | undefined> {
-  if (!/^[a-z0-9][a-z0-9.-]*$/.test(domain)) return undefined;
-  const cfg = await files.read(`/etc/xen/${domain}.cfg`);
-  const owner = cfg === undefined ? undefined : cfgOwner(cfg);
-  return owner?.guest === domain ? owner : undefined;
+export async function savedStateOwner(host: Host, { domain }: SavedState): Promise<Owner | undefined> {
+  return (await ownCfg(host, domain))?.owner;
 }
 
 /** The guest's own saved states that xendomains would restore. */
@@ -84,24 +82,4 @@ export async function wipeAsides(host: Host, ref: Ref, how: WipeFile): Promise<v
   for (const aside of await ownAsides(host, ref))
     for (const name of await host.files.list(aside)) if (name !== MARKER_FILE) await host.files.wipe(`${aside}/${name}`, how);
   for (const directory of await saveDirectories(host)) await removeMarkedDirectory(host.files, asideOf(directory, ref.name), ref);
-}
-
-/** Paths of the guest's saved states, those that were put aside among them. */
-export async function savedOf(host: Host, ref: Ref): Promise<string[]> {
-  const paths = [...(await statesOf(host, ref)).map(({ path }) => path), ...(await ownAsides(host, ref))];
-  for (const directory of await saveDirectories(host)) {
-    const limbo = limboOf(asideOf(directory, ref.name));
-    if ((await host.files.info(limbo)) !== undefined) paths.push(limbo);
-  }
-  return paths;
-}
-
-/** The saved states of a name, whoever's they are. */
-export async function savedAs(host: Host, name: string): Promise<SavedState[]> {
-  return (await savedStates(host)).filter(({ domain }) => domain === name);
-}
-
-/** The directories of that name in which states are put aside, whoever's they are. */
-export async function asidesAs(host: Host, name: string): Promise<string[]> {
-  return (await saveDirectories(host)).map((directory) => asideOf(directory, name));
 }

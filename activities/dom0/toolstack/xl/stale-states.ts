@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from '../../../../system/host.ts';
 import { savedStates } from './xendomains.ts';
 import { domainStart } from './xenstore.ts';
+import { hasOwnLink } from './cfg-files.ts';
 import { listDomains } from './xl.ts';
 import type { Ref } from '../../marks.ts';
 import { putSavedAside, savedStateOwner } from './saved-states.ts';
@@ -37,15 +38,11 @@ export async function staleStates(host: Host): Promise<StaleState[]> {
     const domain = domains.get(owner.guest);
     const isStale =
       domain === undefined
-        ? !(await startsWithDom0(host, owner.guest))
-        : !domain.state.includes('p') && ((await domainStart(host, domain.id))?.getTime() ?? 0) > state.savedAt.getTime();
+        ? !(await hasOwnLink(host, owner.guest))
+        : domain.state !== 'paused' && ((await domainStart(host, domain.id))?.getTime() ?? 0) > state.savedAt.getTime();
     if (isStale) stale.push({ ref, path: state.path, domainId: domain?.id, savedAt: state.savedAt });
   }
   return stale;
-}
-
-async function startsWithDom0({ files }: Host, name: string): Promise<boolean> {
-  return (await files.readLink(`/etc/xen/auto/${name}.cfg`)) === `/etc/xen/${name}.cfg`;
 }
 
 /** Those that are stale at two looks, with `settleMs` milliseconds in between: the same file, and the same domain. */

@@ -1,7 +1,7 @@
 /** `xl`, the Xen toolstack. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestflowError } from '../../../../contract/errors.ts';
-import type { DomainRow } from '../../../../contract/types.ts';
+import type { DomainRow, DomainState } from '../../../../contract/types.ts';
 import { checkedCount, checkedDomainId, checkedPath, checkedPattern } from '../../tools/arguments.ts';
 import type { Host } from '../../../../system/host.ts';
 import { tail, ToolError, type Limits } from '../../../../system/run.ts';
@@ -31,6 +31,17 @@ const POLL_MS = 500;
 const CONSOLE_DIRECTORY = '/var/log/xen/console';
 const CONSOLE_READ_BYTES = 65_536;
 
+/**
+ * The letters of xl's state column (r, b, p, s, c, d, or none) as a word. One that has crashed has shut down as well, and all letters of before stay
+ * on one that is dying. A domain that waits for its turn on a CPU has no letter.
+ */
+function stateOf(letters: string): DomainState {
+  if (letters.includes('d')) return 'ending';
+  if (letters.includes('c')) return 'crashed';
+  if (letters.includes('s')) return 'ending';
+  return letters.includes('p') ? 'paused' : 'running';
+}
+
 /** Rows of `xl list`. Read from the right: a name may hold spaces. A domain that is being taken apart can be called `(null)`. */
 export function parseDomainList(text: string): DomainRow[] {
   const rows: DomainRow[] = [];
@@ -43,7 +54,7 @@ export function parseDomainList(text: string): DomainRow[] {
       id: Number(id),
       memoryMiB: Number(memory),
       vcpus: Number(vcpus),
-      state: state.replaceAll('-', ''),
+      state: stateOf(state),
       cpuSeconds: Number(seconds),
     });
   }

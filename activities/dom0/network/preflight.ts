@@ -1,34 +1,20 @@
-/** Rows of preflight that look at what others do around the guests: xendomains at a shutdown of the dom0, the router on their network. */
+/** The guests' network as dom0 sees it: rows of the preflight. */
 import type { PreflightRow } from '../../../contract/types.ts';
 import { formatIpv4, lastOf, parseCidr } from '../../../contract/ipv4.ts';
-import { hasBridge, whoAnswers } from '../tools/net.ts';
 import { ToolError } from '../../../system/run.ts';
-import { xendomainsSettings } from '../toolstack/xl/xendomains.ts';
-import type { StepEnv } from '../step.ts';
-import { isAmong, usedAddresses } from './used-addresses.ts';
+import type { StepEnv } from '../env.ts';
+import { isAmong, usedAddresses } from '../inventory/used-addresses.ts';
+import { missing, ok, warning } from '../preflight-rows.ts';
+import { hasBridge, whoAnswers } from '../tools/net.ts';
 
-function ok(row: string, found: string): PreflightRow {
-  return { row, state: 'ok', found };
-}
-
-function warning(row: string, found: string, mend: string): PreflightRow {
-  return { row, state: 'warning', found, mend };
-}
-
-const NOT_SAVED = 'in /etc/default/xendomains: XENDOMAINS_SAVE= (empty); guests are then shut down and started with their dom0';
-
-/** Whether guests' memory is written to dom0's disk when it shuts down, and what becomes of it. */
-export async function savedStatesRow({ host }: StepEnv): Promise<PreflightRow> {
-  const { directory, restores } = await xendomainsSettings(host);
-  if (directory === undefined) return ok('saved states', 'guests are shut down with their dom0, not saved');
-  const saves = `xendomains saves the memory of guests to ${directory} when dom0 shuts down`;
-  return warning(
-    'saved states',
-    restores
-      ? `${saves}, and restores it at the next boot; what it cannot restore it tries again at each later one (XENDOMAINS_RESTORE is not empty)`
-      : `${saves}, and never restores it: guests start as after a power cut (XENDOMAINS_RESTORE is empty)`,
-    NOT_SAVED,
-  );
+export async function bridgeRow({ host, settings: { bridge } }: Pick<StepEnv, 'host' | 'settings'>): Promise<PreflightRow> {
+  return (await hasBridge(host, bridge))
+    ? ok('bridge', bridge)
+    : missing(
+        'bridge',
+        `no bridge ${bridge}`,
+        `add "auto ${bridge}" and "iface ${bridge} inet static" with bridge_ports to /etc/network/interfaces, then ifup ${bridge}`,
+      );
 }
 
 /** So many addresses are asked for: somebody may have one of which no cfg tells. */

@@ -2,9 +2,7 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { formatIpv4, inNetwork, lastOf, networkOf, parseCidr, parseIpv4, type Ipv4Network } from '../../../contract/ipv4.ts';
 import { parseCfg, showCfg, type ShownCfg } from '../../../xlcfg/index.ts';
-import type { HostFiles } from '../../../system/host.ts';
-import { fileAt } from '../tools/links.ts';
-import type { StepEnv } from '../step.ts';
+import type { StepEnv } from '../env.ts';
 
 /** What another cfg on this dom0 uses. */
 export interface UsedAddress {
@@ -16,15 +14,10 @@ export interface UsedAddress {
   readonly mac: string | undefined;
 }
 
-const DIRECTORY = '/etc/xen';
-/** No cfg is as large as that, in bytes. */
-const LARGEST_CFG = 2 ** 20;
 /** Larger blocks than /24 are not counted address by address. */
 const LARGEST_BLOCK_PREFIX = 24;
 /** A guest's network has this prefix length: a shorter or the same one names no block of one guest. */
 const IPV6_NETWORK_PREFIX = 64;
-const NO_GUEST = /^(?:\.|xl\.conf$|cpupool$)|(?:~|\.sxp|\.bak|\.old|\.orig|\.save|\.swp|\.part|\.(?:dpkg|ucf)-[a-z]+)$/;
-
 /** IPv6 addresses can be written in many ways; this is one. */
 export function canonicalAddress(address: string): string {
   return isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
@@ -62,25 +55,6 @@ export function isAmong(ips: readonly string[], wanted: string): boolean {
   });
 }
 
-/** Where links lead to; undefined when that is no file, or too large for a cfg. */
-async function cfgAt(files: HostFiles, path: string): Promise<string | undefined> {
-  const file = await fileAt(files, path);
-  const info = file === undefined ? undefined : await files.info(file);
-  return info === undefined || info.bytes > LARGEST_CFG ? undefined : file;
-}
-
-/** All files that may be a guest's: of any name in /etc/xen, as `xl create` takes them, and what xendomains starts. */
-async function candidates(files: HostFiles): Promise<string[]> {
-  const named = (await files.list(DIRECTORY)).filter((name) => !NO_GUEST.test(name)).map((name) => `${DIRECTORY}/${name}`);
-  const started = (await files.list(`${DIRECTORY}/auto`)).map((name) => `${DIRECTORY}/auto/${name}`);
-  const found = new Set<string>();
-  for (const path of [...named, ...started]) {
-    const file = await cfgAt(files, path);
-    if (file !== undefined) found.add(file);
-  }
-  return [...found].sort();
-}
-
 function isGuest({ keys }: ShownCfg): boolean {
   return ['name', 'kernel', 'bootloader', 'disk'].some((key) => keys[key] !== undefined);
 }
@@ -90,12 +64,10 @@ function guestOf(cfg: string): string {
 }
 
 /** Addresses in all cfg files of this dom0, ours or made by hand. A file that cannot be read as a cfg uses none that we can know. */
-export async function usedAddresses({ host, settings, log }: StepEnv): Promise<UsedAddress[]> {
+export async function usedAddresses({ toolstack, settings, log }: StepEnv): Promise<UsedAddress[]> {
   const network = parseCidr(settings.network.cidr);
   const used: UsedAddress[] = [];
-  for (const cfg of await candidates(host.files)) {
-    const bytes = await host.files.read(cfg);
-    if (bytes === undefined) continue;
+  for (const { path: cfg, bytes } of await toolstack.cfgs()) {
     try {
       const shown = showCfg(parseCfg(bytes));
       if (!isGuest(shown)) continue;

@@ -1,0 +1,88 @@
+/** A directory of the dom0 as a repository: one below it for each guest, with our mark, and in it a file and a record for each backup. */
+import type { BackupRecord } from '../../../../contract/types.ts';
+import { PART_SUFFIX, type FileSink } from '../../../../system/host.ts';
+import { markedThings } from '../../inventory/marked-directories.ts';
+import type { Thing } from '../../inventory/thing.ts';
+import { isOwner, MARKER_FILE, markerOwner, type Ref } from '../../marks.ts';
+import { makeMarkedDirectory, removeMarkedDirectory } from '../../staging.ts';
+import type { Work } from '../../work.ts';
+import { backupId, type Repository } from '../port.ts';
+
+const RECORD = /^\d{8}T\d{6}Z\.json$/;
+
+export class DirectoryRepository implements Repository {
+  readonly name: string;
+  private readonly work: Work;
+
+  constructor(work: Work) {
+    this.work = work;
+    this.name = work.settings.backupDir;
+  }
+
+  async open(ref: Ref): Promise<void> {
+    await makeMarkedDirectory(this.work.host.files, this.placeOf(ref.name), ref);
+    await this.discardHalf(ref);
+  }
+
+  async freeTime(guest: string): Promise<Date> {
+    let at = new Date();
+    while ((await this.work.host.files.info(this.recordPath(guest, backupId(at)))) !== undefined) at = new Date(at.getTime() + 1_000);
+    return at;
+  }
+
+  keyOf(guest: string, id: string, suffix: string): string {
+    return `${guest}/${id}${suffix}`;
+  }
+
+  async sink(key: string): Promise<FileSink> {
+    return await this.work.host.files.sink(this.path(key));
+  }
+
+  path(key: string): string {
+    return `${this.name}/${key}`;
+  }
+
+  /** The record makes it a backup: without it the file is a leftover that the next backup removes. */
+  async record(backup: BackupRecord): Promise<void> {
+    await this.work.host.files.writeAtomic(this.recordPath(backup.guest, backup.id), `${JSON.stringify(backup, undefined, 2)}\n`);
+  }
+
+  async list(guest: string): Promise<BackupRecord[]> {
+    const { files } = this.work.host;
+    const place = this.placeOf(guest);
+    const records: BackupRecord[] = [];
+    for (const file of (await files.list(place)).filter((entry) => RECORD.test(entry)).sort()) {
+      const text = await files.read(`${place}/${file}`);
+      if (text !== undefined) records.push(JSON.parse(text.toString('utf8')) as BackupRecord);
+    }
+    return records;
+  }
+
+  async discardHalf(ref: Ref): Promise<void> {
+    const { files } = this.work.host;
+    const place = this.placeOf(ref.name);
+    if (!isOwner(markerOwner(await files.read(`${place}/${MARKER_FILE}`)), ref)) return;
+    const names = await files.list(place);
+    for (const name of names) {
+      const [id = ''] = name.split('.');
+      const isUnrecorded = name !== MARKER_FILE && !RECORD.test(name) && !names.includes(`${id}.json`);
+      if (name.endsWith(PART_SUFFIX) || (isUnrecorded && /^\d{8}T\d{6}Z$/.test(id))) await files.remove(`${place}/${name}`);
+    }
+  }
+
+  async removeAll(ref: Ref): Promise<void> {
+    await removeMarkedDirectory(this.work.host.files, this.placeOf(ref.name), ref);
+  }
+
+  async things(guest?: string): Promise<Thing[]> {
+    return await markedThings(this.work.host.files, 'backups', this.name, guest);
+  }
+
+  private placeOf(guest: string): string {
+    return `${this.name}/${guest}`;
+  }
+
+  private recordPath(guest: string, id: string): string {
+    return `${this.placeOf(guest)}/${id}.json`;
+  }
+}

@@ -1,0 +1,24 @@
+/** Which drivers stand behind the ports of a dom0. */
+import { DumpEngine } from './backup/engines/dump-engine.ts';
+import { DirectoryRepository } from './backup/repositories/directory.ts';
+import type { StepEnv } from './env.ts';
+import { ParavirtualGuest } from './guests/paravirtual.ts';
+import { LvmThick } from './storage/lvm/thick.ts';
+import { XlToolstack } from './toolstack/xl/xl-toolstack.ts';
+import type { Work } from './work.ts';
+
+/** The ports of a dom0, for one step's work. */
+export function createEnv(work: Work): StepEnv {
+  const storage = new LvmThick(work);
+  const toolstack = new XlToolstack(work);
+  const paravirtual = new ParavirtualGuest({ ...work, storage });
+  const kinds = { pv: paravirtual, pvh: paravirtual };
+  return {
+    ...work,
+    storage,
+    toolstack,
+    engine: new DumpEngine(work),
+    repository: new DirectoryRepository(work),
+    kindOf: ({ type }) => kinds[type],
+  };
+}

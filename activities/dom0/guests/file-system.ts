@@ -1,0 +1,47 @@
+/** The file system on a guest's disk, which nobody has mounted. */
+import { checkFs, fsInfo, growFs, replayJournal, shrinkFs } from '../tools/ext4.ts';
+import type { Work } from '../work.ts';
+
+/** How far a file system goes. */
+export interface FsExtent {
+  readonly end: number;
+  readonly isClean: boolean;
+}
+
+export class FileSystem {
+  private readonly work: Work;
+  private readonly device: string;
+
+  constructor(work: Work, device: string) {
+    this.work = work;
+    this.device = device;
+  }
+
+  /** Mends what is safe to mend. @throws ToolError when errors are left */
+  async check(): Promise<void> {
+    this.work.progress(`checking the file system on ${this.device}`);
+    await checkFs(this.work.host, this.device, { signal: this.work.signal });
+  }
+
+  /** Where it ends. What its journal still holds can be that it was grown. */
+  async extent(): Promise<FsExtent> {
+    const { host, signal } = this.work;
+    let info = await fsInfo(host, this.device);
+    if (info.features.includes('needs_recovery')) {
+      await replayJournal(host, this.device, { signal });
+      info = await fsInfo(host, this.device);
+    }
+    return { end: info.blocks * info.blockSize, isClean: info.state === 'clean' };
+  }
+
+  /** To the size of its device. It was checked. */
+  async grow(): Promise<void> {
+    this.work.progress(`growing the file system on ${this.device}`);
+    await growFs(this.work.host, this.device, { signal: this.work.signal });
+  }
+
+  /** To so many bytes. It was checked. @throws ToolError when its content does not fit */
+  async shrink(bytes: number): Promise<void> {
+    await shrinkFs(this.work.host, this.device, bytes, { signal: this.work.signal });
+  }
+}

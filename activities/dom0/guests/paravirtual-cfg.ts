@@ -1,0 +1,116 @@
+/** The cfg of a PV or PVH guest: what of it is ours to say, and whether the toolstack has read it so. */
+import type { Dom0Settings } from '../../../contract/dom0-settings.ts';
+import { MiB } from '../../../contract/sizes.ts';
+import type { GuestNetwork, GuestSpec } from '../../../contract/types.ts';
+import type { CfgChange } from '../../../xlcfg/index.ts';
+import type { CfgWish } from './port.ts';
+
+/** Devices as xen-create-image names them: the root file system is the second. */
+const ROOT_VDEV = 'xvda2';
+const SWAP_VDEV = 'xvda1';
+
+/**
+ * Kernels before 2.6.37 (the how-to's Lenny among them) lose their clock on Xen with the `xen` clocksource and log
+ * `Time went backwards`; `jiffies` was the cure. Later ones keep time with `xen` or `tsc` and must not be told anything.
+ */
+export function clocksourceWords(kernelPath: string): string[] {
+  const match = /vmlinu[xz]-(\d+)\.(\d+)\.(\d+)/.exec(kernelPath);
+  if (match === null) return [];
+  const [major, minor, patch] = match.slice(1).map(Number) as [number, number, number];
+  return major === 2 && minor === 6 && patch < 37 ? ['clocksource=jiffies'] : [];
+}
+
+/** What its disks are called in a cfg: `phy:/dev/…`, `file:/…`. */
+export interface Attachments {
+  readonly root: string;
+  readonly swap: string;
+}
+
+/** The settings that are ours. Whatever else is in a cfg stays as it is. */
+export function changeFor({ spec, onCrash }: CfgWish, { root, swap }: Attachments, settings: Dom0Settings): CfgChange {
+  return {
+    set: {
+      name: spec.name,
+      type: spec.type,
+      kernel: settings.kernel,
+      ramdisk: settings.initrd,
+      bootloader: null,
+      root: `/dev/${ROOT_VDEV} ro`,
+      memory: spec.memoryBytes / MiB,
+      // Xen keeps to these for as long as the domain lives: they are the room for a change of plan without a restart.
+      maxmem: spec.maxMemoryBytes === undefined ? null : spec.maxMemoryBytes / MiB,
+      vcpus: spec.vcpus,
+      maxvcpus: spec.maxVcpus ?? null,
+      on_poweroff: 'destroy',
+      on_reboot: 'restart',
+      on_crash: onCrash,
+    },
+    extraWords: [
+      ...new Set([`console=${spec.serialDevice}`, ...settings.guestKernelWords, ...clocksourceWords(settings.kernel), ...spec.extra]),
+    ],
+    disk: [
+      { vdev: ROOT_VDEV, to: root },
+      { vdev: SWAP_VDEV, to: swap },
+    ],
+    vif: [{ index: 0, ip: addressesOf(spec.network), mac: spec.network.mac, bridge: spec.network.bridge }],
+  };
+}
+
+/** IPv4 first, IPv6 beside it: what the vif's script lets through, and how another order finds that they are taken. */
+export function addressesOf({ ip, ipv6 }: GuestNetwork): string {
+  return ipv6 === undefined ? ip : `${ip} ${ipv6.address}`;
+}
+
+function at(value: unknown, ...path: (string | number)[]): unknown {
+  return path.reduce<unknown>(
+    (inner, key) => (typeof inner === 'object' && inner !== null ? (inner as Record<string | number, unknown>)[key] : undefined),
+    value,
+  );
+}
+
+function same(found: unknown, wanted: unknown): boolean {
+  // xl keeps the blank that xen-tools writes after an address; to the hotplug scripts it means nothing.
+  return typeof found === 'string' && typeof wanted === 'string' ? found.trim().toLowerCase() === wanted.toLowerCase() : found === wanted;
+}
+
+/** Room to grow, where the plan gives any: without it xl makes both of the guest's own size. */
+function roomRows(config: unknown, { maxMemoryBytes, maxVcpus, vcpus }: GuestSpec): [string, unknown, unknown][] {
+  const online = at(config, 'b_info', 'avail_vcpus');
+  return [
+    ...(maxMemoryBytes === undefined
+      ? []
+      : [['maxmem (KiB)', at(config, 'b_info', 'max_memkb'), maxMemoryBytes / 1024] as [string, unknown, unknown]]),
+    ...(maxVcpus === undefined
+      ? []
+      : [['vcpus at the start', Array.isArray(online) ? online.length : undefined, vcpus] as [string, unknown, unknown]]),
+  ];
+}
+
+/**
+ * The points in which xl's reading of a cfg (its JSON) differs from what was meant, in words; none when it is as meant. That `xl -N create` ends
+ * well proves nothing: it does for `memory='512Mb'`, a misspelt `brigde=` or a disk list that is a string, each of which it drops.
+ */
+export function misread(config: unknown, { spec }: CfgWish, attachments: Attachments, settings: Dom0Settings): string[] {
+  const pathOf = (attachment: string): string => attachment.slice(attachment.indexOf(':') + 1);
+  const diskList = at(config, 'disks');
+  const diskOf = (vdev: string): unknown =>
+    Array.isArray(diskList) ? diskList.find((disk: unknown) => at(disk, 'vdev') === vdev) : undefined;
+  const wanted: [string, unknown, unknown][] = [
+    ['name', at(config, 'c_info', 'name'), spec.name],
+    ['type', at(config, 'c_info', 'type'), spec.type],
+    ['memory (KiB)', at(config, 'b_info', 'target_memkb'), spec.memoryBytes / 1024],
+    ['vcpus', at(config, 'b_info', 'max_vcpus'), spec.maxVcpus ?? spec.vcpus],
+    ...roomRows(config, spec),
+    ['kernel', at(config, 'b_info', 'kernel'), settings.kernel],
+    ['ramdisk', at(config, 'b_info', 'ramdisk'), settings.initrd],
+    [`disk ${ROOT_VDEV}`, at(diskOf(ROOT_VDEV), 'pdev_path'), pathOf(attachments.root)],
+    [`disk ${SWAP_VDEV}`, at(diskOf(SWAP_VDEV), 'pdev_path'), pathOf(attachments.swap)],
+    ['vif mac', at(config, 'nics', 0, 'mac'), spec.network.mac],
+    ['vif bridge', at(config, 'nics', 0, 'bridge'), spec.network.bridge],
+    ['vif ip', at(config, 'nics', 0, 'ip'), addressesOf(spec.network)],
+  ];
+  const text = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
+  return wanted
+    .filter(([, found, meant]) => !same(found, meant))
+    .map(([what, found, meant]) => `${what} is ${text(found)}, not ${text(meant)}`);
+}

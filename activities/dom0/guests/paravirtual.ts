@@ -1,0 +1,91 @@
+/** PV and PVH guests: a Linux that xen-tools installs, started with dom0's kernel, reached by ssh. */
+import { GuestflowError } from '../../../contract/errors.ts';
+import { defined } from '../../../contract/defined.ts';
+import type { GuestSpec, ImageResult } from '../../../contract/types.ts';
+import type { RunResult } from '../../../system/run.ts';
+import { applyChange, parseCfg } from '../../../xlcfg/index.ts';
+import { guestPaths } from '../guest-paths.ts';
+import { makeImage } from '../images/make-image.ts';
+import type { Ref } from '../marks.ts';
+import type { Storage } from '../storage/port.ts';
+import { guestRun, hostKeyAnswers } from '../tools/guest-ssh.ts';
+import type { Work } from '../work.ts';
+import { changeFor, misread, type Attachments } from './paravirtual-cfg.ts';
+import type { Answer, CfgDraft, CfgWish, GuestKind, GuestScript } from './port.ts';
+import { HELLO_SCRIPT } from './scripts.ts';
+
+const HELLO_LIMIT_MS = 30_000;
+
+export class ParavirtualGuest implements GuestKind {
+  private readonly work: Work & { readonly storage: Storage };
+
+  constructor(work: Work & { readonly storage: Storage }) {
+    this.work = work;
+  }
+
+  async makeImage(spec: GuestSpec): Promise<ImageResult> {
+    return await makeImage(this.work, spec);
+  }
+
+  draftCfg(base: Buffer, wish: CfgWish): CfgDraft {
+    const { bytes, changed } = applyChange(parseCfg(base), changeFor(wish, this.attachments(wish), this.work.settings));
+    return { bytes: Buffer.from(bytes), changed };
+  }
+
+  misread(config: unknown, wish: CfgWish): string[] {
+    return misread(config, wish, this.attachments(wish), this.work.settings);
+  }
+
+  private attachments({ spec: { name }, disks }: CfgWish): Attachments {
+    if (disks === 'volume') return { root: this.work.storage.attachment(name, 'root'), swap: this.work.storage.attachment(name, 'swap') };
+    const { diskImage, swapImage } = guestPaths(this.work.settings, name);
+    return { root: `file:${diskImage}`, swap: `file:${swapImage}` };
+  }
+
+  async isSealed({ name }: Ref): Promise<boolean> {
+    return (await this.work.host.files.info(guestPaths(this.work.settings, name).provisionKey)) === undefined;
+  }
+
+  async greet(ref: Ref, ip: string): Promise<Answer> {
+    try {
+      const { stdout } = await this.runAt(ref, ip, { script: HELLO_SCRIPT, timeoutMs: HELLO_LIMIT_MS });
+      const [kernel = '', rootDevice = ''] = stdout.trim().split('\n');
+      return { kernel, rootDevice };
+    } catch (error) {
+      if (error instanceof GuestflowError && error.type === 'GuestDidNotAnswer') return undefined;
+      throw error;
+    }
+  }
+
+  async identify({ name }: Ref, ip: string): Promise<Answer> {
+    const { host, settings } = this.work;
+    const known = (await host.files.read(guestPaths(settings, name).knownHosts))?.toString('utf8').trim() ?? '';
+    return (await hostKeyAnswers(host, ip, known.split(' ').slice(1, 3).join(' '))) ? { kernel: '', rootDevice: '' } : undefined;
+  }
+
+  async run(spec: GuestSpec, script: GuestScript): Promise<RunResult> {
+    return await this.runAt(spec, spec.network.ip, script);
+  }
+
+  private async runAt({ name }: Ref, ip: string, { script, input, timeoutMs, okCodes }: GuestScript): Promise<RunResult> {
+    const { host, settings, signal } = this.work;
+    const { provisionKey, knownHosts } = guestPaths(settings, name);
+    return await guestRun(host, {
+      ip,
+      keyPath: provisionKey,
+      knownHosts,
+      command: script,
+      timeoutMs,
+      signal,
+      ...defined({ input, okCodes }),
+    });
+  }
+
+  /** The private half last: as long as it is there, the guest counts as not sealed. */
+  async dropKey({ name }: Ref): Promise<void> {
+    const { files } = this.work.host;
+    const { provisionKey } = guestPaths(this.work.settings, name);
+    await files.remove(`${provisionKey}.pub`);
+    await files.remove(provisionKey);
+  }
+}

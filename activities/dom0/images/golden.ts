@@ -1,0 +1,103 @@
+/** The golden root tarball of a distribution: made once on a dom0, checked each time that a guest is made from it. */
+import { defined } from '../../../contract/defined.ts';
+import type { Dom0Settings } from '../../../contract/dom0-settings.ts';
+import type { GoldenResult } from '../../../contract/types.ts';
+import { PART_SUFFIX } from '../../../system/host.ts';
+import { partsOf } from '../staging.ts';
+import type { Work } from '../work.ts';
+import { mirrorFor } from './mirrors.ts';
+import { goldenWork, makeGolden } from './mmdebstrap.ts';
+
+/** Record beside a golden tarball. */
+interface GoldenRecord {
+  readonly dist: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly createdAt: string;
+}
+
+function parseGoldenRecord(text: Buffer | undefined): GoldenRecord | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const value = JSON.parse(text.toString('utf8')) as Partial<GoldenRecord>;
+    const { dist, sha256, bytes, createdAt } = value;
+    return typeof dist === 'string' && typeof sha256 === 'string' && typeof bytes === 'number' && typeof createdAt === 'string'
+      ? { dist, sha256, bytes, createdAt }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function goldenPath(settings: Dom0Settings, dist: string): string {
+  return `${settings.goldenDir}/${dist}.tar`;
+}
+
+function unfinishedGolden(settings: Dom0Settings, dist: string): string {
+  return `${settings.goldenDir}/${dist}${PART_SUFFIX}.tar`;
+}
+
+/** What is known of the distribution's golden tarball when it is there, whole by its size. Its checksum is not computed. */
+export async function goldenRecord(work: Work, dist: string): Promise<Omit<GoldenResult, 'path' | 'reused'> | undefined> {
+  const path = goldenPath(work.settings, dist);
+  const record = parseGoldenRecord(await work.host.files.read(`${path}.json`));
+  return record !== undefined && (await work.host.files.info(path))?.bytes === record.bytes ? record : undefined;
+}
+
+async function sha256Of(work: Work, path: string): Promise<string> {
+  const { stdout } = await work.host.run('sha256sum', ['--', path], { timeoutMs: 10 * 60_000, signal: work.signal });
+  return stdout.slice(0, 64);
+}
+
+/**
+ * The distribution's root tarball, made once on this dom0. A tarball whose size is not the recorded one is made again; the checksum is
+ * computed when it is made, and compared each time it is used.
+ */
+export async function ensureGolden(work: Work, input: { dist: string; mirror?: string }): Promise<GoldenResult> {
+  const { host, settings } = work;
+  const path = goldenPath(settings, input.dist);
+  const record = await goldenRecord(work, input.dist);
+  if (record !== undefined) {
+    work.progress(`checking the golden root tarball of ${input.dist}`);
+    if ((await sha256Of(work, path)) === record.sha256) return { ...record, path, reused: true };
+    work.log.warn({ path }, 'the golden root tarball does not match its checksum: it is made again');
+  }
+  await host.files.makeDirectory(settings.goldenDir, 0o700);
+  await discardHalfGolden(work, input);
+  const unfinished = unfinishedGolden(settings, input.dist);
+  work.progress(`making the golden root tarball of ${input.dist} (once on this dom0)`);
+  const mirror = mirrorFor(settings, input);
+  await makeGolden(host, {
+    dist: input.dist,
+    path: unfinished,
+    ...defined({ mirror }),
+    signal: work.signal,
+    onProgress: (line) => {
+      work.progress(`golden root tarball: ${line}`);
+    },
+  });
+  const made = {
+    dist: input.dist,
+    sha256: await sha256Of(work, unfinished),
+    bytes: (await host.files.info(unfinished))?.bytes ?? 0,
+    createdAt: new Date().toISOString(),
+  };
+  // The record first: a tarball without a matching record is made again, a record without its tarball too.
+  await host.files.writeAtomic(`${path}.json`, `${JSON.stringify(made)}\n`, 0o600);
+  await host.files.rename(unfinished, path);
+  return { ...made, path, reused: false };
+}
+
+/** What can be left of a making, and what of it there is. */
+export async function halfGolden(work: Work, dist: string): Promise<string[]> {
+  const { files } = work.host;
+  const unfinished = unfinishedGolden(work.settings, dist);
+  const there: string[] = [];
+  for (const path of [unfinished, goldenWork(unfinished)]) if ((await files.info(path)) !== undefined) there.push(path);
+  return [...there, ...(await partsOf(files, `${goldenPath(work.settings, dist)}.json`))];
+}
+
+/** Undo of `ensureGolden`: what a making that was cut short has left. A whole tarball stays: the next guest is made from it. */
+export async function discardHalfGolden(work: Work, input: { dist: string }): Promise<void> {
+  for (const path of await halfGolden(work, input.dist)) await work.host.files.removeTree(path);
+}

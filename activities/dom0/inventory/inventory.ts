@@ -1,0 +1,68 @@
+/**
+ * All things on a dom0 that are ours, or stand where ours would be: one list. The audit, what is left of a guest, what is in a new guest's way, and
+ * what the ledger counts are filters of it. A new kind of thing is added here, and nowhere else.
+ */
+import { GOLDEN, UNKNOWN_ORDER } from '../../../contract/types.ts';
+import type { StepEnv } from '../env.ts';
+import { halfGolden } from '../images/golden.ts';
+import { usersOfImages } from '../images/image-users.ts';
+import { isOwner, type Ref } from '../marks.ts';
+import { markedThings } from './marked-directories.ts';
+import type { Thing } from './thing.ts';
+
+/**
+ * Looks at the whole dom0; with a guest's name, only at what concerns it.
+ */
+export async function things(env: StepEnv, guest?: string): Promise<Thing[]> {
+  const { files } = env.host;
+  const { imageDir, stateDir } = env.settings;
+  const images = await markedThings(files, 'image', `${imageDir}/domains`, guest, `${imageDir}/.guestflow`);
+  return [
+    ...(await disks(env, guest)),
+    ...(await env.toolstack.things(guest)),
+    ...images,
+    ...(await markedThings(files, 'state', `${stateDir}/guests`, guest)),
+    ...(await env.repository.things(guest)),
+    ...(await usersOfImages(env, images)),
+  ];
+}
+
+async function disks({ storage }: StepEnv, guest: string | undefined): Promise<Thing[]> {
+  const ofGuest = new Set(guest === undefined ? [] : storage.names(guest));
+  const found: Thing[] = [];
+  for (const { name, where, owner, bytes } of await storage.list()) {
+    if (guest !== undefined && !ofGuest.has(name) && owner?.guest !== guest) continue;
+    const placeOf = ofGuest.has(name) ? guest : undefined;
+    const takes = { memoryBytes: 0, vcpus: 0, diskBytes: bytes };
+    found.push({ kind: 'disk', where, owner, takes, pool: storage.pool, ...(placeOf === undefined ? {} : { placeOf }) });
+  }
+  return found;
+}
+
+/** What is half made of golden tarballs. Whole ones are kept: the next guest is made from them. */
+export async function halfGoldens(env: StepEnv): Promise<Thing[]> {
+  const names = await env.host.files.list(env.settings.goldenDir);
+  const dists = new Set(names.flatMap((name) => /^[a-z][a-z0-9-]{0,30}(?=\.)/.exec(name) ?? []));
+  const found: Thing[] = [];
+  for (const dist of dists)
+    for (const where of await halfGolden(env, dist))
+      found.push({ kind: 'golden', where, owner: { guest: `${GOLDEN}${dist}`, order: UNKNOWN_ORDER }, isHalf: true });
+  return found;
+}
+
+/** What of these stands in the way of a new guest: what lies in its place, and is not half. */
+export function inTheWayOf(name: string, all: readonly Thing[]): Thing[] {
+  return all.filter((thing) => thing.placeOf === name && thing.isHalf !== true && thing.kind !== 'user');
+}
+
+/**
+ * What of these is left of a guest: what carries its mark; what lies half made in its place; and a domain of its name without a cfg that would tell
+ * whose it is.
+ */
+export function leftOf(ref: Ref, all: readonly Thing[]): Thing[] {
+  return all.filter(({ kind, owner, placeOf }) => {
+    if (kind === 'user') return false;
+    if (owner === undefined) return kind === 'domain' && placeOf === ref.name;
+    return isOwner(owner, ref) || (owner.guest === ref.name && owner.order === UNKNOWN_ORDER);
+  });
+}

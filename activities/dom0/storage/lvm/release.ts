@@ -1,0 +1,84 @@
+/** Gives a guest's volumes back to the group. Wiping before the extents return to it is what keeps the next guest from reading them. */
+import { GuestflowError } from '../../../../contract/errors.ts';
+import { formatSize, GiB, MiB } from '../../../../contract/sizes.ts';
+import { isOwner, type Ref } from '../../marks.ts';
+import { wipePace } from '../../work.ts';
+import { activateVolume, closedVolumes, devicePath, removeVolume, renameVolume, tagVolume, zeroVolume, type Volume } from './lvm.ts';
+import { volumesIn, type Pool } from './pool.ts';
+import { isReleasedName, releasedName } from './released.ts';
+import { tagsWith, volumeOwner, WIPED_TAG } from './tags.ts';
+
+/** After so many bytes a wipe that is cut short begins again. */
+const WIPE_KEPT_BYTES = 4 * GiB;
+const SAMPLE_BYTES = MiB;
+
+/** All are renamed first (the name is free), then each is wiped, read back by sample, and removed. Nobody waits for it: it leaves the disks to the guests. */
+export async function releaseVolumes(pool: Pool, ref: Ref): Promise<void> {
+  const { host, vg } = pool;
+  const all = await volumesIn(pool);
+  const released: string[] = [];
+  for (const { name } of await closedVolumes(host, vg, (volume) => isOwner(volumeOwner(volume), ref))) {
+    const to = isReleasedName(name) ? name : releasedName(name, all);
+    if (to !== name) await renameVolume(host, vg, name, to);
+    released.push(to);
+  }
+  for (const name of released) {
+    // Looked at again: the wipe of the one before may have taken hours.
+    for (const volume of await closedVolumes(host, vg, (each) => each.name === name)) await wipe(pool, volume);
+    await removeVolume(host, vg, name);
+  }
+}
+
+/** Wipes a volume from where an attempt before this one had come to, and reads it back by sample. */
+async function wipe(pool: Pool, volume: Volume): Promise<void> {
+  const { host, vg, signal } = pool;
+  const { name, bytes: size } = volume;
+  const device = devicePath(vg, name);
+  await activateVolume(host, vg, volume);
+  const begun = wipedTo(volume);
+  let tags = tagsWith(volume, WIPED_TAG);
+  const mark = async (bytes: number): Promise<void> => {
+    const tag = `${WIPED_TAG}${bytes}`;
+    await tagVolume(host, vg, name, { add: [tag], remove: tags });
+    tags = [tag];
+  };
+  // Before the first byte goes, so that nobody takes the volume back after that.
+  if (tags.length === 0) await mark(0);
+  pool.progress(`wiping ${device} (${formatSize(size)}${begun === 0 ? '' : `, from ${formatSize(begun)} on`})`);
+  await zeroVolume(host, device, {
+    bytes: size,
+    offset: begun,
+    ...wipePace(pool.settings),
+    signal,
+    onProgress: (bytes) => {
+      pool.progress(`wiping ${device}: ${formatSize(bytes)}`, bytes / size);
+    },
+    checkpoint: { everyBytes: WIPE_KEPT_BYTES, reached: mark },
+  });
+  try {
+    await mustReadZeros(pool, device, size, begun);
+  } catch (error) {
+    // What earlier attempts had wiped is not believed again.
+    if (!tags.includes(`${WIPED_TAG}0`)) await mark(0);
+    throw error;
+  }
+}
+
+/** Up to where a volume is wiped, by its tag; 0 when that cannot be. */
+function wipedTo(volume: Volume): number {
+  const bytes = Math.min(...tagsWith(volume, WIPED_TAG).map((tag) => Number(tag.slice(WIPED_TAG.length))));
+  return Number.isSafeInteger(bytes) && bytes > 0 && bytes < volume.bytes && bytes % MiB === 0 ? bytes : 0;
+}
+
+/** Reads the start, the middle and the end of a wiped volume back, and the middle of what earlier attempts had wiped. */
+async function mustReadZeros({ host, signal }: Pool, device: string, bytes: number, before: number): Promise<void> {
+  const offsets = new Set([0, ...(before === 0 ? [] : [Math.floor(before / 2)]), Math.floor(bytes / 2), bytes - SAMPLE_BYTES]);
+  for (const offset of offsets) {
+    const { code } = await host.run('cmp', ['--silent', `--bytes=${SAMPLE_BYTES}`, `--ignore-initial=${offset}:0`, device, '/dev/zero'], {
+      okCodes: [0, 1],
+      signal,
+    });
+    if (code !== 0)
+      throw new GuestflowError('ToolFailed', `${device} is not zero at byte ${offset} after it was wiped: it is not given back`);
+  }
+}

@@ -1,0 +1,77 @@
+/** Snapshots of guests' volumes. A snapshot holds what its origin loses while it is read, and is worthless once it is full. */
+import { GuestflowError } from '../../../../contract/errors.ts';
+import { formatSize, MiB } from '../../../../contract/sizes.ts';
+import { isOwner, mustOwn, type Ref } from '../../marks.ts';
+import type { Snapshot } from '../port.ts';
+import { activateVolume, createSnapshot, devicePath, removeVolume, volumeGroup, type Volume } from './lvm.ts';
+import { mustOwnVolume, ownedBy, volumeName, volumesIn, whereOf, type Pool } from './pool.ts';
+import { volumeOwner, volumeTags } from './tags.ts';
+
+/** A snapshot must hold what the guest writes while it is read: as large as its origin where the group allows, never less than this part. */
+const SMALLEST_PART = 0.05;
+
+async function bytesFor({ host, vg }: Pool, origin: Volume): Promise<number> {
+  const free = (await volumeGroup(host, vg))?.freeBytes ?? 0;
+  const least = Math.max(64 * MiB, origin.bytes * SMALLEST_PART);
+  if (free < least) {
+    throw new GuestflowError(
+      'NoCapacity',
+      `volume group ${vg} has ${formatSize(free)} free, ${formatSize(least - free)} too little for a snapshot of ${origin.name}`,
+      { field: 'volumeGroup' },
+      true,
+    );
+  }
+  // LVM adds nothing to a snapshot that is larger than its origin plus its tables (about 1 %).
+  return Math.floor(Math.min(free, origin.bytes * 1.01) / MiB) * MiB;
+}
+
+/** Takes a snapshot of the guest's root volume. What an earlier attempt has left of one goes before. */
+export async function takeSnapshot(pool: Pool, ref: Ref): Promise<Snapshot> {
+  const { host, vg } = pool;
+  const volumes = await volumesIn(pool);
+  const name = volumeName(ref.name, 'backup');
+  const origin = mustOwnVolume(vg, ref, 'root', volumes);
+  const left = volumes.find((volume) => volume.name === name);
+  if (left !== undefined) mustOwn(volumeOwner(left), ref, whereOf(vg, name));
+  await dropAmong(pool, ref, volumes);
+  const tags = volumeTags({ guest: ref.name, order: ref.order });
+  await createSnapshot(host, { vg, origin: origin.name, name, bytes: await bytesFor(pool, origin), tags });
+  return { name, device: devicePath(vg, name) };
+}
+
+/** @throws BackupUnusable when it has gone, or has overflowed */
+export async function mustBeSound(pool: Pool, { name }: Snapshot): Promise<void> {
+  const snapshot = (await volumesIn(pool)).find((volume) => volume.name === name);
+  if (snapshot === undefined) throw new GuestflowError('BackupUnusable', `snapshot ${name} went while it was dumped`);
+  if (snapshot.invalid || (snapshot.dataPercent ?? 0) >= 100) {
+    throw new GuestflowError(
+      'BackupUnusable',
+      `snapshot ${name} filled up while it was dumped (${snapshot.dataPercent ?? 100} %): what was read from it cannot be trusted`,
+    );
+  }
+}
+
+/** Removes the guest's snapshot. One of that name that is somebody else's stays. */
+export async function dropSnapshot(pool: Pool, ref: Ref): Promise<void> {
+  await dropAmong(pool, ref, await volumesIn(pool));
+}
+
+async function dropAmong({ host, vg }: Pool, ref: Ref, volumes: readonly Volume[]): Promise<void> {
+  const name = volumeName(ref.name, 'backup');
+  const own = ownedBy(ref, volumes);
+  // A snapshot that was being made or removed when its tool was killed leaves its origin suspended: the guest would wait for its disk for ever.
+  for (const volume of own) if (volume.state === 'suspended' && volume.name !== name) await activateVolume(host, vg, volume);
+  if (own.some((volume) => volume.name === name)) await removeVolume(host, vg, name);
+}
+
+/** A snapshot that somebody made of the guest's volume would be spoilt by a wipe, and removed with its origin. */
+export function mustHaveOwnSnapshotsOnly(vg: string, ref: Ref, volumes: readonly Volume[]): void {
+  const own = new Set(ownedBy(ref, volumes).map(({ name }) => name));
+  const foreign = volumes.find((volume) => volume.origin !== undefined && own.has(volume.origin) && !isOwner(volumeOwner(volume), ref));
+  if (foreign === undefined) return;
+  throw new GuestflowError(
+    'NotOurs',
+    `${vg}/${foreign.name} is a snapshot of ${vg}/${foreign.origin ?? ''} and not this order's: it would go with its origin. Copy what is needed of it, remove it (lvremove ${vg}/${foreign.name}), then try again.`,
+    { field: 'name', value: ref.name },
+  );
+}

@@ -1,0 +1,119 @@
+/** The driver `lvm-thick`: a guest's disks are logical volumes of one volume group, which take all of their room at once. */
+import type { PoolFacts } from '../../../../contract/capacity-types.ts';
+import type { PreflightRow } from '../../../../contract/types.ts';
+import { formatSize } from '../../../../contract/sizes.ts';
+import type { Ref } from '../../marks.ts';
+import { missing, ok } from '../../preflight-rows.ts';
+import type { Work } from '../../work.ts';
+import type { Disk, DiskRole, NewDisk, Snapshot, Storage } from '../port.ts';
+import { growVolume, inExtents, settleVolume, shrinkVolume } from './grow.ts';
+import { devicePath, volumeGroup, zeroVolume } from './lvm.ts';
+import { makeVolume } from './make.ts';
+import { diskOf, mustOwnVolume, volumeName, volumesIn, type Pool } from './pool.ts';
+import { releaseVolumes } from './release.ts';
+import { retireVolumes, reviveVolumes } from './retire.ts';
+import { dropSnapshot, mustBeSound, mustHaveOwnSnapshotsOnly, takeSnapshot } from './snapshots.ts';
+
+export class LvmThick implements Storage {
+  private readonly group: Pool;
+
+  constructor(work: Work) {
+    this.group = { ...work, vg: work.settings.volumeGroup };
+  }
+
+  get pool(): string {
+    return this.group.vg;
+  }
+
+  async facts(): Promise<PoolFacts | undefined> {
+    const found = await volumeGroup(this.group.host, this.pool);
+    return found === undefined ? undefined : { name: found.name, sizeBytes: found.sizeBytes, freeBytes: found.freeBytes };
+  }
+
+  async preflight(): Promise<PreflightRow> {
+    const found = await this.facts();
+    return found === undefined
+      ? missing(
+          'volume group',
+          `no volume group ${this.pool}`,
+          `pvcreate DEVICE && vgcreate ${this.pool} DEVICE (a device that holds nothing)`,
+        )
+      : ok('volume group', `${this.pool}, ${formatSize(found.freeBytes)} of ${formatSize(found.sizeBytes)} free`);
+  }
+
+  async list(): Promise<Disk[]> {
+    return (await volumesIn(this.group)).map((volume) => diskOf(this.pool, volume));
+  }
+
+  names(guest: string): readonly string[] {
+    return (['root', 'swap', 'backup'] as const).map((role) => volumeName(guest, role));
+  }
+
+  device(guest: string, role: DiskRole): string {
+    return devicePath(this.pool, volumeName(guest, role));
+  }
+
+  attachment(guest: string, role: DiskRole): string {
+    return `phy:${this.device(guest, role)}`;
+  }
+
+  async find(ref: Ref, role: DiskRole): Promise<Disk> {
+    return diskOf(this.pool, mustOwnVolume(this.pool, ref, role, await volumesIn(this.group)));
+  }
+
+  async ensure(ref: Ref, disk: NewDisk): Promise<void> {
+    await makeVolume(this.group, ref, disk);
+  }
+
+  async roundUp(bytes: number): Promise<number> {
+    return await inExtents(this.group, bytes);
+  }
+
+  async grow(disk: Disk, bytes: number): Promise<void> {
+    await growVolume(this.group, disk, bytes);
+  }
+
+  async finishGrowing(disk: Disk, from: number, bytes: number): Promise<void> {
+    if (bytes > from) {
+      this.group.progress(`wiping the new part of ${disk.device}`);
+      await zeroVolume(this.group.host, disk.device, { bytes, offset: from, signal: this.group.signal });
+    }
+    await settleVolume(this.group, disk);
+  }
+
+  async shrink(disk: Disk, bytes: number): Promise<void> {
+    await shrinkVolume(this.group, disk, bytes);
+  }
+
+  async settle(disk: Disk): Promise<void> {
+    await settleVolume(this.group, disk);
+  }
+
+  async snapshot(ref: Ref): Promise<Snapshot> {
+    return await takeSnapshot(this.group, ref);
+  }
+
+  async mustBeSound(snapshot: Snapshot): Promise<void> {
+    await mustBeSound(this.group, snapshot);
+  }
+
+  async dropSnapshot(ref: Ref): Promise<void> {
+    await dropSnapshot(this.group, ref);
+  }
+
+  async mustBeReleasable(ref: Ref): Promise<void> {
+    mustHaveOwnSnapshotsOnly(this.pool, ref, await volumesIn(this.group));
+  }
+
+  async retire(ref: Ref, roles: readonly DiskRole[]): Promise<void> {
+    await retireVolumes(this.group, ref, roles);
+  }
+
+  async revive(ref: Ref, roles: readonly DiskRole[]): Promise<void> {
+    await reviveVolumes(this.group, ref, roles);
+  }
+
+  async release(ref: Ref): Promise<void> {
+    await releaseVolumes(this.group, ref);
+  }
+}

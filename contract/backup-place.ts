@@ -1,0 +1,7 @@
+/** Where a backup lies, for people. */
+import type { BackupRecord } from './types.ts';
+
+/** The file of a backup in a directory of the dom0. */
+export function backupPlace({ repository, key }: Pick<BackupRecord, 'repository' | 'key'>): string {
+  return `${repository}/${key}`;
+}

@@ -1,0 +1,21 @@
+/** The ports of a dom0 under test, as steps get them. */
+import { createEnv } from '../../activities/dom0/drivers.ts';
+import type { StepEnv } from '../../activities/dom0/env.ts';
+import { dom0SettingsSchema } from '../../contract/dom0-settings.ts';
+import type { ContractContext } from './contract-context.ts';
+
+export function portsOf({ host, vg, imageDir }: ContractContext): StepEnv {
+  const settings = dom0SettingsSchema.parse({
+    host: 'dom0',
+    network: { cidr: '10.0.0.0/24', gateway: '10.0.0.1' },
+    kernel: '/boot/vmlinuz',
+    initrd: '/boot/initrd.img',
+    volumeGroup: vg,
+    imageDir,
+    stateDir: `${imageDir}/state`,
+    backupDir: `${imageDir}/backups`,
+    wipeMiBPerSecond: 0,
+  });
+  const log = { info: () => undefined, warn: () => undefined };
+  return createEnv({ host, settings, signal: new AbortController().signal, attempt: 1, progress: () => undefined, log });
+}

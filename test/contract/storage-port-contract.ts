@@ -1,0 +1,152 @@
+/** What every storage driver promises its steps. */
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Ref } from '../../activities/dom0/marks.ts';
+import type { Disk, Storage } from '../../activities/dom0/storage/port.ts';
+import { makeSwap } from '../../activities/dom0/tools/ext4.ts';
+import { MiB, type ContractContext } from './contract-context.ts';
+import { portsOf } from './port-env.ts';
+
+const BYTES = 8 * MiB;
+
+export function describeStoragePortContract(context: () => ContractContext): void {
+  describe('storage', () => {
+    const made: { readonly storage: Storage; readonly ref: Ref }[] = [];
+    const newGuest = (what: string): { storage: Storage; ref: Ref } => {
+      const { storage } = portsOf(context());
+      const name = context().name(what);
+      made.push({ storage, ref: { name, order: `order-${name}` } });
+      return { storage, ref: { name, order: `order-${name}` } };
+    };
+    afterEach(async () => {
+      for (const { storage, ref } of made.splice(0)) await storage.release(ref);
+    });
+
+    const isZero = async (device: string, from = 0, bytes = BYTES - from): Promise<boolean> => {
+      const range = [`--bytes=${String(bytes)}`, `--ignore-initial=${String(from)}:0`];
+      return (await context().host.run('cmp', ['--silent', ...range, device, '/dev/zero'], { okCodes: [0, 1] })).code === 0;
+    };
+    /** Bytes that nobody may read later. */
+    const plant = (device: string): Promise<void> => makeSwap(context().host, device);
+    const make = async (storage: Storage, ref: Ref, fill = plant): Promise<Disk> => {
+      await storage.ensure(ref, { role: 'root', bytes: BYTES, field: 'disk', fill });
+      return await storage.find(ref, 'root');
+    };
+
+    test('a pool that is there tells its size, and one that is not there is undefined', async () => {
+      const { storage } = portsOf(context());
+      const facts = await storage.facts();
+      expect(facts?.name).toBe(storage.pool);
+      expect(facts?.freeBytes).toBeLessThanOrEqual(facts?.sizeBytes ?? 0);
+      expect(await portsOf({ ...context(), vg: 'no-such-pool' }).storage.facts()).toBeUndefined();
+    });
+
+    test('a disk that is made reads as zeros when it is filled, is whole and the guest’s, and is not filled twice', async () => {
+      const { storage, ref } = newGuest('make');
+      const seen: boolean[] = [];
+      const disk = await make(storage, ref, async (device) => {
+        seen.push(await isZero(device));
+        await plant(device);
+      });
+      expect(disk).toMatchObject({ owner: { guest: ref.name, order: ref.order }, bytes: BYTES, state: 'whole', open: false });
+      expect(disk.device).toBe(storage.device(ref.name, 'root'));
+      await make(storage, ref, () => Promise.reject(new Error('filled again')));
+      expect(seen).toEqual([true]);
+      expect(await isZero(disk.device)).toBe(false);
+    });
+
+    test('a disk whose filling was cut short is unfinished, and is wiped before it is filled again', async () => {
+      const { storage, ref } = newGuest('half');
+      const cut = make(storage, ref, async (device) => {
+        await plant(device);
+        throw new Error('cut short');
+      });
+      await expect(cut).rejects.toThrow('cut short');
+      expect((await storage.find(ref, 'root')).state).toBe('unfinished');
+      const seen: boolean[] = [];
+      const disk = await make(storage, ref, async (device) => void seen.push(await isZero(device)));
+      expect([seen, disk.state]).toEqual([[true], 'whole']);
+    });
+
+    test('what another order has under that name is left alone', async () => {
+      const { storage, ref } = newGuest('taken');
+      await make(storage, ref);
+      const other = { name: ref.name, order: 'another' };
+      await expect(make(storage, other)).rejects.toMatchObject({ type: 'NotOurs' });
+      await expect(storage.find(other, 'root')).rejects.toMatchObject({ type: 'NotOurs' });
+      await storage.dropSnapshot(other);
+      await storage.release(other);
+      expect((await storage.find(ref, 'root')).state).toBe('whole');
+    });
+
+    test('a disk that does not fit is refused before anything is made', async () => {
+      const { storage, ref } = newGuest('large');
+      const bytes = ((await storage.facts())?.freeBytes ?? 0) + BYTES;
+      const made_ = storage.ensure(ref, { role: 'root', bytes, field: 'disk', fill: () => Promise.resolve() });
+      await expect(made_).rejects.toMatchObject({ type: 'NoCapacity', details: { field: 'disk' } });
+      await expect(storage.find(ref, 'root')).rejects.toMatchObject({ type: 'NotFound' });
+    });
+
+    test('a snapshot is sound, is no disk of the guest, and goes twice as well as once; one that was left makes room for the next', async () => {
+      const { storage, ref } = newGuest('snap');
+      await make(storage, ref);
+      await storage.snapshot(ref);
+      const snapshot = await storage.snapshot(ref);
+      await storage.mustBeSound(snapshot);
+      expect(await isZero(snapshot.device, 0, MiB)).toBe(false);
+      await storage.dropSnapshot(ref);
+      await storage.dropSnapshot(ref);
+      await expect(storage.mustBeSound(snapshot)).rejects.toMatchObject({ type: 'BackupUnusable' });
+      expect((await storage.find(ref, 'root')).state).toBe('whole');
+    });
+
+    test('the new part of a disk that grows says that it is not wiped until it is; and it is wiped before it is given back', async () => {
+      const { storage, ref } = newGuest('grow');
+      const disk = await make(storage, ref);
+      await storage.grow(disk, 2 * BYTES);
+      const grown = await storage.find(ref, 'root');
+      expect(grown).toMatchObject({ bytes: 2 * BYTES, grownFrom: BYTES });
+      await storage.finishGrowing(grown, BYTES, 2 * BYTES);
+      const whole = await storage.find(ref, 'root');
+      expect(whole.grownFrom).toBeUndefined();
+      expect(await isZero(whole.device, BYTES, BYTES)).toBe(true);
+      await storage.shrink(whole, BYTES);
+      expect(await storage.find(ref, 'root')).toMatchObject({ bytes: BYTES, state: 'whole' });
+      expect(await isZero(whole.device, 0, MiB)).toBe(false);
+    });
+
+    test('a disk that is retired leaves its name, and comes back whole', async () => {
+      const { storage, ref } = newGuest('retire');
+      await make(storage, ref);
+      await storage.retire(ref, ['root']);
+      await storage.retire(ref, ['root']);
+      const [retired] = (await storage.list()).filter(({ owner }) => owner?.guest === ref.name);
+      expect(retired?.state).toBe('retired');
+      expect(storage.names(ref.name)).not.toContain(retired?.name);
+      await storage.revive(ref, ['root']);
+      await storage.revive(ref, ['root']);
+      expect(await isZero((await storage.find(ref, 'root')).device)).toBe(false);
+    });
+
+    test('nothing comes back unless all of it can', async () => {
+      const { storage, ref } = newGuest('revive');
+      await make(storage, ref);
+      await storage.retire(ref, ['root']);
+      await expect(storage.revive(ref, ['root', 'swap'])).rejects.toMatchObject({ type: 'NotFound' });
+      await expect(storage.find(ref, 'root')).rejects.toMatchObject({ type: 'NotFound' });
+    });
+
+    test('what is released is gone, and whoever gets its room reads none of its bytes', async () => {
+      const { storage, ref } = newGuest('release');
+      await make(storage, ref);
+      const before = (await storage.facts())?.freeBytes ?? 0;
+      await storage.release(ref);
+      await storage.release(ref);
+      expect((await storage.list()).filter(({ owner }) => owner?.guest === ref.name)).toEqual([]);
+      expect((await storage.facts())?.freeBytes).toBe(before + BYTES);
+      const next = newGuest('next');
+      const seen: boolean[] = [];
+      await make(next.storage, next.ref, async (device) => void seen.push(await isZero(device)));
+      expect(seen).toEqual([true]);
+    });
+  });
+}
