@@ -10,7 +10,7 @@ import type { Entry } from './tape.ts';
 import type { World } from './world.ts';
 
 /** Does something at a call, before it begins. */
-function at(world: World, call: FakeCall, act: () => unknown): void {
+export function at(world: World, call: FakeCall, act: () => unknown): void {
   let acting: Promise<unknown> | undefined;
   world.dom0.faults.add({
     kind: 'wait',

@@ -18,6 +18,7 @@ import { failureOf, Server } from './server.ts';
 import { Stages } from './stage.ts';
 import { stepFaultCases, type Matrix } from './step-faults.ts';
 import { recordTape, type Tape } from './tape.ts';
+import { staleCases } from './stale-faults.ts';
 import { startOwnTemporal, type OwnTemporal } from './temporal.ts';
 import { brokenUndoCases, halfDoneCases, rehearseUndos, undoFaultCases } from './undo-faults.ts';
 import { brokenUndoScenarios, waitingCases, workflowCases } from './workflow-faults.ts';
@@ -168,6 +169,7 @@ async function groupsOf(
       ...activityCases(matrix.tape, plays),
       ...(await operationFaultCases(matrix, plays)),
       ...alike.quick,
+      ...(await staleCases()),
       ...walkCases(matrix, walks.first, walks.count),
     ]),
     together: restartCases(through, isWanted),

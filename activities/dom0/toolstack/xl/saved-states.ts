@@ -29,7 +29,8 @@ async function statesOf(host: Host, ref: Ref): Promise<SavedState[]> {
   const own: SavedState[] = [];
   for (const state of await savedStates(host))
     if (state.domain === ref.name && isOwner(await savedStateOwner(host, state), ref)) own.push(state);
-  return own;
+  // The newest comes last, whatever the files are called.
+  return own.sort((a, b) => a.savedAt.getTime() - b.savedAt.getTime());
 }
 
 async function ownAsides(host: Host, ref: Ref): Promise<string[]> {
@@ -58,6 +59,8 @@ export async function putSavedAside(host: Host, ref: Ref): Promise<string[]> {
     const aside = asideOf(directory, ref.name);
     const to = `${String(savedAt.getTime())}.${path.slice(directory.length + 1)}`;
     await makeMarkedDirectory(host.files, aside, ref);
+    // Before, not after: killed in between, nobody would come back for the older ones.
+    for (const name of await host.files.list(aside)) if (name !== MARKER_FILE && name !== to) await host.files.wipe(`${aside}/${name}`);
     try {
       await host.files.rename(path, `${aside}/${to}`);
     } catch (error) {
@@ -66,7 +69,6 @@ export async function putSavedAside(host: Host, ref: Ref): Promise<string[]> {
       throw error;
     }
     moved.push(path);
-    for (const name of await host.files.list(aside)) if (name !== MARKER_FILE && name !== to) await host.files.wipe(`${aside}/${name}`);
   }
   return moved;
 }
