@@ -4,70 +4,42 @@ import { readFile, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { LONGEST_DOCUMENT, parseDocument } from '../contract/document.ts';
 import { GuestflowError } from '../contract/errors.ts';
+import type { Fields } from '../contract/field-types.ts';
+import { FIELDS, type Field, type FieldTable } from '../contract/fields.ts';
 import { sshKeyLines } from '../contract/ssh-key.ts';
 import { hashPassword, readPassword } from '../client/password.ts';
+import { flagsOf } from './field-flags.ts';
 import type { Io } from './io.ts';
 
-/** Flags that are keys of the order, as commander names them. */
-export interface OrderFlags {
-  readonly order?: string;
-  readonly plan?: string;
-  readonly dom0?: string;
-  readonly type?: string;
-  readonly ip?: string;
-  readonly netmask?: string;
-  readonly gateway?: string;
-  readonly bridge?: string;
-  readonly mac?: string;
-  readonly memory?: string;
-  readonly vcpus?: string;
-  readonly disk?: string;
-  readonly swap?: string;
-  readonly dist?: string;
-  readonly mirror?: string;
-  readonly role?: string;
-  readonly timezone?: string;
-  readonly backupAt?: string;
-  readonly managed?: true;
-  readonly debootstrap?: true;
-  readonly extra?: readonly string[];
+/** Flags that are keys of the order, as commander names them: those of the table of fields, and two that are read from elsewhere. */
+export type OrderFlags = { readonly [K in FlagKey]?: string | true | readonly string[] } & {
+  /** Files of public keys. */
   readonly sshKey?: readonly string[];
   readonly passwordStdin?: true;
+};
+
+type FlagKey = { [K in keyof Fields]: Fields[K] extends { flag: object } ? K : never }[keyof Fields];
+
+/** A flag's text as the key of an order has it: a count is a number where it is one, and words that were given one by one are a list. */
+function valueOf(field: Field | undefined, given: unknown): unknown {
+  if (field?.value.is === 'count' && typeof given === 'string' && /^\d+$/.test(given)) return Number(given);
+  if (field?.value.is === 'list' && Array.isArray(given))
+    return given.flatMap((words) =>
+      String(words)
+        .split(' ')
+        .filter((word) => word !== ''),
+    );
+  return given;
 }
 
-/** Flags that are passed on as they are: the schema of orders judges them. */
-const AS_TEXT = [
-  'order',
-  'plan',
-  'dom0',
-  'type',
-  'ip',
-  'netmask',
-  'gateway',
-  'bridge',
-  'mac',
-  'memory',
-  'disk',
-  'swap',
-  'dist',
-  'mirror',
-  'role',
-  'timezone',
-  'backupAt',
-  'managed',
-  'debootstrap',
-] as const;
-const FLAGS = [...AS_TEXT, 'vcpus', 'extra', 'sshKey', 'passwordStdin'] as const;
-
-/** The order that the flags make. Files and standard input are read, the password is hashed. */
-export async function orderFromFlags(io: Io, name: string | undefined, flags: OrderFlags): Promise<unknown> {
+/** The order that the flags make. Files and standard input are read, the password is hashed; the rest the schema of orders judges. */
+export async function orderFromFlags(io: Io, name: string | undefined, flags: OrderFlags, fields: FieldTable = FIELDS): Promise<unknown> {
   if (name === undefined) throw bad('name is missing: guestflow provision NAME …, or --file ORDER.yaml', 'name');
-  const given = Object.fromEntries(AS_TEXT.filter((key) => flags[key] !== undefined).map((key) => [key, flags[key]]));
+  const all = new Map<string, unknown>(Object.entries(flags));
+  const keys = flagsOf(fields).filter(([key]) => all.get(key) !== undefined);
   return {
     name,
-    ...given,
-    ...(flags.vcpus === undefined ? {} : { vcpus: /^\d+$/.test(flags.vcpus) ? Number(flags.vcpus) : flags.vcpus }),
-    ...(flags.extra === undefined ? {} : { extra: flags.extra.flatMap((words) => words.split(' ').filter((word) => word !== '')) }),
+    ...Object.fromEntries(keys.map(([key]) => [key, valueOf(fields[key], all.get(key))])),
     ...(flags.sshKey === undefined ? {} : { sshKeys: (await Promise.all(flags.sshKey.map(readKeys))).flat() }),
     ...(flags.passwordStdin === undefined ? {} : { passwordHash: await hashPassword(await readPassword(io.stdin)) }),
   };
@@ -75,7 +47,8 @@ export async function orderFromFlags(io: Io, name: string | undefined, flags: Or
 
 /** The order in a file, or on standard input when the file is `-`. */
 export async function orderFromFile(io: Io, path: string, name: string | undefined, flags: OrderFlags): Promise<unknown> {
-  const mixed = FLAGS.find((key) => flags[key] !== undefined);
+  const all = new Map<string, unknown>(Object.entries(flags));
+  const mixed = [...flagsOf(FIELDS).map(([key]) => key), 'sshKey', 'passwordStdin'].find((key) => all.get(key) !== undefined);
   if (name !== undefined) throw bad(`give the order by its name and flags, or in a file: not both (NAME ${name} with --file)`, 'file');
   if (mixed !== undefined) throw bad(`give the order by flags or in a file, not both: put ${mixed} into ${path}`, mixed);
   const what = path === '-' ? 'standard input' : path;

@@ -3,28 +3,14 @@
  *
  * An event is turned into statements at the edge. Each statement carries its own time, so that the newest wins whatever the order of arrival.
  */
-import type { GuestOrder, GuestPhase, OperationKind, OperationResult } from './types.ts';
+import type { PlanFields } from './field-types.ts';
+import type { GuestPhase, OperationKind, OperationResult } from './types.ts';
 
 /** What an event says of the order's life. `paid` alone cannot bring back what was terminated: a last invoice is paid after a cancellation, too. */
 export type LifeStatement = 'active' | 'paid' | 'suspended' | 'terminated';
 
 /** What a plan decides of an order: all of it that is neither the order's own nor the customer's. */
-export type PlanTemplate = Omit<
-  GuestOrder,
-  | 'order'
-  | 'name'
-  | 'hostname'
-  | 'customer'
-  | 'dom0'
-  | 'sshKeys'
-  | 'passwordHash'
-  | 'sealedPassword'
-  | 'ip'
-  | 'netmask'
-  | 'gateway'
-  | 'mac'
-  | 'backupAt'
-> & {
+export type PlanTemplate = PlanFields & { readonly plan: string } & {
   /** Whether a guest may be restarted when it changes to this plan. */
   readonly mayRestart: boolean;
 };

@@ -1,7 +1,7 @@
 /** What billing systems send, as schemas: the edge checks with them, and publishes them. (`billing-types.ts` is for workflow code.) */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { FORMS } from './field-forms.ts';
+import { FIELDS } from './fields.ts';
 import { field, notObject, text } from './field-schemas.ts';
 import { countedId, ORDER_ID_PATTERN, whyNotOrderId } from './guest-name.ts';
 import { HOSTNAME_FORM, LONGEST_HOSTNAME, normalHostname, whyNotHostname } from './host-name.ts';
@@ -72,7 +72,7 @@ function mayBeEmpty<S extends z.ZodType>(
     .meta({ ...meta, ...(typeof pattern === 'string' ? { pattern: `^$|${pattern}` } : {}) }) as never;
 }
 
-const planName = mayBeEmpty(field.planName, { ...FORMS.planName, description: 'Name of the plan.' });
+const planName = mayBeEmpty(field.plan, { ...FIELDS.plan.form, description: 'Name of the plan.' });
 const PRICE_ID = /^[\x21-\x7e]{1,128}$/;
 const priceId = mayBeEmpty(
   text((id) => (PRICE_ID.test(id) ? undefined : 'is no id of a price')),
@@ -85,16 +85,16 @@ const wishes = {
     description: 'Public keys for root, OpenSSH lines without options, at most 20; comments are not kept. Default: none.',
     type: ['array', 'string'],
     maxLength: 0,
-    items: { type: 'string', ...FORMS.sshKey },
+    items: { type: 'string', ...FIELDS.sshKeys.value.item.form },
   }),
   passwordHash: mayBeEmpty(field.passwordHash, {
     description: "crypt(5) hash of root's password. A password itself is never taken.",
-    pattern: FORMS.passwordHash.pattern,
+    pattern: FIELDS.passwordHash.form.pattern,
   }),
-  dist: mayBeEmpty(field.dist, { description: "Distribution. Default: the plan's.", enum: ['', ...FORMS.dist.enum] }),
+  dist: mayBeEmpty(field.dist, { description: "Distribution. Default: the plan's.", enum: ['', ...FIELDS.dist.form.enum] }),
   timezone: mayBeEmpty(field.timezone, {
     description: "IANA name. Default: the plan's.",
-    pattern: FORMS.timezone.pattern,
+    pattern: FIELDS.timezone.form.pattern,
   }),
 };
 

@@ -5,7 +5,9 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { GuestflowError } from './errors.ts';
-import { field, notObject } from './field-schemas.ts';
+import { notObject, schemaOf } from './field-schemas.ts';
+import type { FieldOf, OrderKey } from './field-types.ts';
+import { FIELDS, type FieldTable } from './fields.ts';
 import { whyNotHostIn, networkOf, parseIpv4, prefixOfNetmask } from './ipv4.ts';
 import { ruleProblems } from './order-rules.ts';
 import { roomOf, type Plan, type Plans } from './plans.ts';
@@ -13,75 +15,24 @@ import { problemsError, problemsOf, suggestion, type Problem } from './problems.
 import type { GuestOrder } from './types.ts';
 import { defined } from './defined.ts';
 
+/** The schemas of a table's keys of orders. */
+export function orderShape(fields: FieldTable): Record<string, z.ZodType> {
+  const rows = Object.entries(fields).flatMap(([key, one]): [string, z.ZodType][] => {
+    if (one.order === undefined) return [];
+    const schema = schemaOf(one);
+    return [[key, one.order.required === true ? schema : schema.optional()]];
+  });
+  return Object.fromEntries(rows);
+}
+
+type OrderShape = { readonly [K in OrderKey]: K extends 'name' ? z.ZodType<FieldOf<K>> : z.ZodOptional<z.ZodType<FieldOf<K>>> };
+
 /**
  * An order as a person writes it. Every key but `name` has a default, from the plan, the dom0 or the network; unknown keys are errors.
- * Sizes are text with a unit: `512Mb`, `8Gb` (as xen-tools, powers of 1024) or `8GiB`.
+ * Sizes are text with a unit: `512Mb`, `8Gb` (as xen-tools, powers of 1024) or `8GiB`. The keys are those of the table of fields.
  */
 export const orderSchema = z.strictObject(
-  {
-    /** Host name, domain name and part of the volumes' names. */
-    name: field.name,
-    /** Id of the order: the same id again is the same order. Default: `manual-<name>`. */
-    order: field.order.optional(),
-    /** Default: the first plan of the file. */
-    plan: field.planName.optional(),
-    /** Which dom0. Default: `GUESTFLOW_DOM0`, or one that has room. */
-    dom0: field.dom0.optional(),
-    /** `pv` or `pvh`. Default: the plan's. */
-    type: field.type.optional(),
-    /** IPv4 address. Default: the next free one of the dom0's network. */
-    ip: field.ip.optional(),
-    /** Only with `ip`. Default: the dom0's. */
-    netmask: field.netmask.optional(),
-    /** Only with `ip`. Default: the dom0's. */
-    gateway: field.gateway.optional(),
-    /** Default: the plan's, else the dom0's. */
-    bridge: field.bridge.optional(),
-    /** Default: made from name and address, in Xen's range 00:16:3E. */
-    mac: field.mac.optional(),
-    /** 256 MiB … 512 GiB. Default: the plan's. */
-    memory: field.memory.optional(),
-    /** 1 … 64. Default: the plan's. */
-    vcpus: field.vcpus.optional(),
-    /** Root volume, 1 GiB … 16 TiB less 4 MiB, a multiple of 4 MiB. Default: the plan's. */
-    disk: field.disk.optional(),
-    /** Swap volume, 16 MiB … 256 GiB, a multiple of 4 MiB. Default: the plan's. */
-    swap: field.swap.optional(),
-    /** Default: the plan's. */
-    dist: field.dist.optional(),
-    /** Default: the plan's, else the dom0's. */
-    mirror: field.mirror.optional(),
-    /** A role of xen-tools. Default: the plan's, else none. */
-    role: field.role.optional(),
-    /** Words for the guest's kernel, as one string or a list; at most 32. Default: the plan's. */
-    extra: field.extra.optional(),
-    /** Public keys for root, OpenSSH lines without options; at most 20. Default: none. */
-    sshKeys: field.sshKeys.optional(),
-    /** Hash of root's password as crypt(5) writes it. Default: no password, it cannot be used to log in. */
-    passwordHash: field.passwordHash.optional(),
-    /** IANA name. Default: the plan's. */
-    timezone: field.timezone.optional(),
-    /** Daily backups kept, 1 … 366. Default: the plan's. */
-    retention: field.retention.optional(),
-    /** Keep the provisioning key in the guest. Default: the plan's. */
-    managed: field.managed.optional(),
-    /** Default: the plan's. */
-    serialDevice: field.serialDevice.optional(),
-    /** `ext4` or `ext3`. Default: the plan's. */
-    fs: field.fs.optional(),
-    /** Mount options of the root file system. Default: the plan's. */
-    fsOptions: field.fsOptions.optional(),
-    /** `sparse` or `full`. Default: the plan's. */
-    image: field.image.optional(),
-    /** `golden` or `debootstrap`. Default: the plan's. */
-    installMethod: field.installMethod.optional(),
-    /** `true` is short for `installMethod: debootstrap`. */
-    debootstrap: field.debootstrap.optional(),
-    /** Hour and minute of the nightly backup, UTC. Default: made from the name. */
-    backupAt: field.backupAt.optional(),
-    /** Days for which a terminated guest's disks are kept, 0 … 365. Default: the plan's. */
-    graceDays: field.graceDays.optional(),
-  },
+  orderShape(FIELDS) as OrderShape,
   notObject('must be a document of keys and values, like {"name": "guest1", "plan": "small"}'),
 );
 

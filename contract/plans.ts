@@ -3,68 +3,39 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { parseDocument } from './document.ts';
 import { GuestflowError } from './errors.ts';
-import { field, notObject } from './field-schemas.ts';
+import { field, notObject, schemaOf } from './field-schemas.ts';
+import type { FieldOf, OptionalPlanKey, PlanKey, RequiredPlanKey } from './field-types.ts';
+import { FIELDS, type FieldTable } from './fields.ts';
 import { ruleProblems } from './order-rules.ts';
 import { problemsError, problemsOf, type Problem } from './problems.ts';
 import type { PlanChange } from './types.ts';
 
+/** The schemas of a table's keys of plans. */
+export function planShape(fields: FieldTable): Record<string, z.ZodType> {
+  const rows = Object.entries(fields).flatMap(([key, one]): [string, z.ZodType][] => {
+    if (one.plan === undefined) return [];
+    const schema = schemaOf(one);
+    if (one.plan === 'required') return [[key, schema]];
+    return [[key, one.plan === 'optional' ? schema.optional() : schema.default(one.plan.byDefault)]];
+  });
+  return Object.fromEntries(rows);
+}
+
+type PlanShape = {
+  readonly [K in PlanKey]: K extends RequiredPlanKey
+    ? z.ZodType<FieldOf<K>>
+    : K extends OptionalPlanKey
+      ? z.ZodOptional<z.ZodType<FieldOf<K>>>
+      : z.ZodDefault<z.ZodType<FieldOf<K>>>;
+};
+
 /**
- * One plan. Sizes as in orders. Every key but the four sizes has a default.
+ * One plan. Sizes as in orders. Every key but the four sizes has a default. The keys are those of the table of fields.
  *
  * Keys of xen-tools.conf and their names here: `memory`, `size` → `disk`, `swap`, `fs`, `ext3_options` → `fsOptions`, `dist`, `image`,
  * `mirror`, `serial_device` → `serialDevice`, `install-method` → `installMethod`. `dir`, `kernel` and `initrd` belong to the dom0.
  */
-export const planSchema = z.strictObject(
-  {
-    /** Guest type. Default: `pv`. */
-    type: field.type.default('pv'),
-    memory: field.memory,
-    vcpus: field.vcpus,
-    /** To what a running guest can be grown by a change of its plan. Default: `memory`, which is not at all. */
-    maxMemory: field.memory.optional(),
-    /** The same for vcpus. Default: `vcpus`. */
-    maxVcpus: field.vcpus.optional(),
-    /** Size of the root volume. */
-    disk: field.disk,
-    /** Size of the swap volume. */
-    swap: field.swap,
-    /** Default: `bookworm`. */
-    dist: field.dist.default('bookworm'),
-    /** File system of the root volume. Default: `ext4`. */
-    fs: field.fs.default('ext4'),
-    /** Mount options of the root file system. Default: those of the how-to. */
-    fsOptions: field.fsOptions.default('noatime,nodiratime,errors=remount-ro'),
-    /** Whether the image file may have holes while the guest is made. Default: `sparse`. */
-    image: field.image.default('sparse'),
-    /** Default: `golden`. */
-    installMethod: field.installMethod.default('golden'),
-    /** Default: `hvc0`. */
-    serialDevice: field.serialDevice.default('hvc0'),
-    /** Default: `Etc/UTC`. */
-    timezone: field.timezone.default('Etc/UTC'),
-    /** Default: seven daily backups. */
-    retention: field.retention.default({ daily: 7 }),
-    /** Keep the provisioning key in the guest. Default: false. */
-    managed: field.managed.default(false),
-    /** Words for the guest's kernel. Default: none. */
-    extra: field.extra.default([]),
-    /** Days for which a terminated guest's disks are kept. Default: 7. */
-    graceDays: field.graceDays.default(7),
-    /** Days for which the backups of a guest are kept after its disks are gone. `terminate --now` keeps none. Default: 0. */
-    keepBackupsDays: field.keepBackupsDays.optional(),
-    /** How a guest is suspended: `shutdown`, or `pause`: its memory stays as it is, and stays taken. Default: `shutdown`. */
-    suspend: field.suspend.optional(),
-    /** What is done when a guest's domain ends and nobody asked for that: `always`, `on-crash` or `never` start it again. Default: `always`. */
-    restart: field.restart.optional(),
-    /** Default: the dom0's own. */
-    mirror: field.mirror.optional(),
-    /** A role of xen-tools, run before guestflow's own. Default: none. */
-    role: field.role.optional(),
-    /** Default: the dom0's own bridge. */
-    bridge: field.bridge.optional(),
-  },
-  notObject('must be a plan: keys and values'),
-);
+export const planSchema = z.strictObject(planShape(FIELDS) as PlanShape, notObject('must be a plan: keys and values'));
 
 export type Plan = z.output<typeof planSchema>;
 
@@ -106,7 +77,7 @@ export async function loadPlans(path?: string): Promise<Plans> {
 /** Plans of a document. */
 export function parsePlans(bytes: Uint8Array, what: string): Plans {
   const raw = parseDocument(bytes, what);
-  const parsed = z.record(field.planName, planSchema, { error: 'must be a list of plans by name' }).safeParse(raw);
+  const parsed = z.record(field.plan, planSchema, { error: 'must be a list of plans by name' }).safeParse(raw);
   if (!parsed.success) throw problemsError(what, problemsOf(parsed.error, raw, Object.keys(planSchema.shape)));
   const plans = new Map(Object.entries(parsed.data));
   const problems = [...plans].flatMap(([name, plan]) => rulesOf(name, plan));

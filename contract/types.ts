@@ -3,6 +3,7 @@
  * Sizes are bytes, times are ISO 8601 in UTC, durations are seconds, unless a name says otherwise.
  */
 
+import type { GuestFields } from './field-types.ts';
 import type { Amounts, Dom0Policy, Holding, LedgerAudit, NetworkAccess, PoolFacts } from './capacity-types.ts';
 import type { NightRecord } from './nights.ts';
 
@@ -34,61 +35,13 @@ export interface DomainGone {
 export type GuestType = 'pv' | 'pvh';
 
 /** An order after the plan's defaults: all that is known before a dom0 is asked. */
-export interface GuestOrder {
-  /** Id of the order: the same id again is the same order. */
-  readonly order: string;
-  readonly name: string;
+export interface GuestOrder extends GuestFields {
   /** Host name in the guest. Default: the name. A guest ordered by billing is named after its order; its host name is the customer's. */
   readonly hostname?: string;
   /** Id of the customer in the provider's billing: for keeping a customer's guests on different dom0s. */
   readonly customer?: string;
-  readonly plan: string;
-  readonly dom0: string;
-  readonly type: GuestType;
-  readonly memoryBytes: number;
-  readonly vcpus: number;
-  /** To what the guest's memory can grow while it runs. Default: not at all. */
-  readonly maxMemoryBytes?: number;
-  /** To how many its vcpus can grow while it runs. Default: not at all. */
-  readonly maxVcpus?: number;
-  readonly diskBytes: number;
-  readonly swapBytes: number;
-  readonly dist: string;
-  readonly fs: 'ext4' | 'ext3';
-  /** Mount options of the root file system. */
-  readonly fsOptions: string;
-  readonly image: 'sparse' | 'full';
-  /** `golden`: from the dom0's golden root tarball of the distribution. `debootstrap`: the how-to's own way. */
-  readonly installMethod: 'golden' | 'debootstrap';
-  readonly serialDevice: string;
-  readonly timezone: string;
-  readonly retention: Retention;
-  /** Keep the provisioning key in the guest after the order is done. */
-  readonly managed: boolean;
-  readonly sshKeys: readonly string[];
-  /** crypt(5) hash, made on the client's side. It is sealed before it leaves the client. */
-  readonly passwordHash?: string;
-  /** The hash sealed for each dom0 that may get the order: only that dom0 can open its box. By the dom0's name. */
+  /** The hash of root's password, sealed for each dom0 that may get the order: only that dom0 can open its box. By the dom0's name. */
   readonly sealedPassword?: Readonly<Record<string, string>>;
-  readonly ip?: string;
-  readonly netmask?: string;
-  readonly gateway?: string;
-  readonly bridge?: string;
-  readonly mac?: string;
-  readonly mirror?: string;
-  readonly role?: string;
-  /** Words added to the guest's kernel command line. */
-  readonly extra: readonly string[];
-  /** Hour and minute (UTC) of the nightly backup. Default: derived from the name, so that guests do not all start at once. */
-  readonly backupAt?: string;
-  /** Days for which a terminated guest's disks are kept. */
-  readonly graceDays: number;
-  /** Days for which its backups are kept after its disks are gone. Default: 0. */
-  readonly keepBackupsDays?: number;
-  /** Default: `always`. */
-  readonly restart?: RestartPolicy;
-  /** How it is suspended: shut down, or paused, which keeps its memory as it is. Default: `shutdown`. */
-  readonly suspend?: 'shutdown' | 'pause';
 }
 
 /** A guest's IPv6 address, beside its IPv4 one. */

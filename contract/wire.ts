@@ -1,14 +1,14 @@
 /**
  * Schemas of what activities take: the dom0 worker is root and checks again what the control worker sends, whoever that may be.
- * The rules are those of orders (`field-checks.ts`, `order-rules.ts`); here every field is there, and in the one form in which it is kept.
+ * The fields are those of the table (`fields.ts`), and what they ask of each other (`order-rules.ts`); here each is there in the one form in which it is kept.
  */
 import { z } from 'zod';
 import * as check from './field-checks.ts';
-import { DOM0_NAME_PATTERN, ORDER_ID_PATTERN, whyNotGuestName } from './guest-name.ts';
+import { DOM0_NAME_PATTERN } from './guest-name.ts';
+import { FIELDS, isAlwaysKept, keptName, type Field, type FieldTable } from './fields.ts';
+import type { GuestFields } from './field-types.ts';
 import { HOSTNAME_PATTERN, LONGEST_HOSTNAME } from './host-name.ts';
-import { normalMirror, whyNotMirror } from './mirror.ts';
 import { ruleProblems } from './order-rules.ts';
-import { whyNotSshKey } from './ssh-key.ts';
 import type { GuestOrder, GuestRef, GuestSpec } from './types.ts';
 
 /** Longest text of any field. */
@@ -42,55 +42,76 @@ function count(kind: keyof typeof check.COUNT_BOUNDS): z.ZodNumber {
   return z.number().int().min(least).max(most);
 }
 
-const name = text(whyNotGuestName);
-const order = z.string().regex(ORDER_ID_PATTERN, 'is no order id');
-const dom0 = z.string().regex(DOM0_NAME_PATTERN, 'is no name of a dom0');
-const bridge = text(check.whyNotBridge);
-const mac = normal(check.whyNotMac, check.normalMac);
-const address = text(check.whyNotAddress);
-const netmask = text(check.whyNotNetmask);
+/** The schema of one field in the one form in which it is kept. */
+function keptSchemaOf({ value }: Field): z.ZodType {
+  switch (value.is) {
+    case 'text':
+      return value.normal === undefined ? text(value.whyNot) : normal(value.whyNot, value.normal);
+    case 'choice':
+      return z.enum(value.values);
+    case 'size':
+      return bytes(value.bounds);
+    case 'count':
+      return count(value.bounds);
+    case 'yes or no':
+      return z.boolean();
+    case 'list':
+      // One line each: they become lines of files. Their normal form is what was made of them at the edge.
+      return z.array(text(value.item.whyNot)).max(value.most);
+    case 'counts':
+      return z.object(Object.fromEntries(Object.entries(value.keys).map(([key, { bounds }]) => [key, count(bounds)])));
+  }
+}
+
+/** The schemas of all that a table of fields has of a guest, by the names under which it is kept. */
+export function keptShape(fields: FieldTable): Record<string, z.ZodType> {
+  const rows = Object.entries(fields).flatMap(([key, field]): [string, z.ZodType][] => {
+    const name = keptName(key, field);
+    if (name === undefined) return [];
+    const schema = keptSchemaOf(field);
+    return [[name, isAlwaysKept(field) ? schema : z.exactOptional(schema)]];
+  });
+  return Object.fromEntries(rows);
+}
+
+/** A schema for each field, as optional as the field. */
+type Shape<T> = {
+  readonly [K in keyof T]-?: Partial<Pick<T, K>> extends Pick<T, K>
+    ? z.ZodExactOptional<z.ZodType<Exclude<T[K], undefined>>>
+    : z.ZodType<T[K]>;
+};
+
+/** What the table says, field by field. */
+export const kept = keptShape(FIELDS) as unknown as Shape<GuestFields>;
+
 const ipv6 = z.object({ address: z.ipv6(), gateway: z.ipv6() });
 
-/** Boxes of `sealed-box.ts`. */
-const sealedPassword = z.record(dom0, z.string().regex(/^[A-Za-z0-9_-]{60,1000}$/, 'is no sealed box'));
+/** Boxes of `sealed-box.ts`, by the dom0 that can open each. */
+const sealedPassword = z.record(
+  z.string().regex(DOM0_NAME_PATTERN, 'is no name of a dom0'),
+  z.string().regex(/^[A-Za-z0-9_-]{60,1000}$/, 'is no sealed box'),
+);
+
+const { ip, netmask, gateway, bridge, mac, passwordHash: _unsealed, ...ofTable } = kept;
 
 const decided = {
-  order,
-  name,
+  ...ofTable,
   hostname: z.string().max(LONGEST_HOSTNAME).regex(HOSTNAME_PATTERN, 'is no host name').exactOptional(),
   customer: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'is no customer id')
     .exactOptional(),
-  plan: text(check.whyNotPlanName),
-  dom0,
-  type: z.enum(['pv', 'pvh']),
-  memoryBytes: bytes('memory'),
-  vcpus: count('vcpus'),
-  maxMemoryBytes: bytes('memory').exactOptional(),
-  maxVcpus: count('vcpus').exactOptional(),
-  diskBytes: bytes('disk'),
-  swapBytes: bytes('swap'),
-  dist: text(check.whyNotDist),
-  fs: z.enum(['ext4', 'ext3']),
-  fsOptions: text(check.whyNotFsOptions),
-  image: z.enum(['sparse', 'full']),
-  installMethod: z.enum(['golden', 'debootstrap']),
-  serialDevice: text(check.whyNotSerialDevice),
-  timezone: text(check.whyNotTimezone),
-  retention: z.object({ daily: count('retentionDaily') }),
-  managed: z.boolean(),
-  /** One line each: they become lines of `authorized_keys`. */
-  sshKeys: z.array(text(whyNotSshKey)).max(check.MOST_SSH_KEYS),
   sealedPassword: sealedPassword.exactOptional(),
-  mirror: normal(whyNotMirror, normalMirror).exactOptional(),
-  role: text(check.whyNotRole).exactOptional(),
-  extra: z.array(text(check.whyNotKernelWord)).max(check.MOST_KERNEL_WORDS),
-  backupAt: text(check.whyNotClock).exactOptional(),
-  graceDays: count('graceDays'),
-  keepBackupsDays: count('keepBackupsDays').exactOptional(),
-  restart: z.enum(['always', 'on-crash', 'never']).exactOptional(),
-  suspend: z.enum(['shutdown', 'pause']).exactOptional(),
+};
+
+/** A guest's network, with everything decided. */
+const network = {
+  ip: ip.unwrap(),
+  netmask: netmask.unwrap(),
+  gateway: gateway.unwrap(),
+  bridge: bridge.unwrap(),
+  mac: mac.unwrap(),
+  ipv6: ipv6.exactOptional(),
 };
 
 /** What one field asks of another. */
@@ -99,32 +120,13 @@ function together(fields: Parameters<typeof ruleProblems>[0], context: z.core.$R
     context.addIssue({ code: 'custom', path: [field], message: `${value} ${reason}` });
 }
 
-export const guestRefSchema = z.object({ name, order, dom0 }) satisfies z.ZodType<GuestRef>;
+export const guestRefSchema = z.object({ name: kept.name, order: kept.order, dom0: kept.dom0 }) satisfies z.ZodType<GuestRef>;
 
 export const guestOrderWireSchema = z
-  .object({
-    ...decided,
-    ip: address.exactOptional(),
-    netmask: netmask.exactOptional(),
-    gateway: address.exactOptional(),
-    bridge: bridge.exactOptional(),
-    mac: mac.exactOptional(),
-  })
+  .object({ ...decided, ip, netmask, gateway, bridge, mac })
   .superRefine(together) satisfies z.ZodType<GuestOrder>;
 
-export const guestSpecSchema = z
-  .object({
-    ...decided,
-    network: z.object({ ip: address, netmask, gateway: address, bridge, mac, ipv6: ipv6.exactOptional() }),
-  })
-  .superRefine(together) satisfies z.ZodType<GuestSpec>;
+export const guestSpecSchema = z.object({ ...decided, network: z.object(network) }).superRefine(together) satisfies z.ZodType<GuestSpec>;
 
 /** A lease of the ledger. */
-export const reservationSchema = z.object({
-  ip: address,
-  netmask,
-  gateway: address,
-  bridge,
-  mac,
-  ipv6: ipv6.exactOptional(),
-});
+export const reservationSchema = z.object(network);

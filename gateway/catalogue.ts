@@ -44,7 +44,7 @@ function templateOf(plans: Plans, plan: string, mayRestart: boolean): PlanTempla
 }
 
 const pricesSchema = z.strictObject(
-  { prices: z.record(z.string().min(1).max(128), field.planName, { error: 'must be a list of plans by price' }) },
+  { prices: z.record(z.string().min(1).max(128), field.plan, { error: 'must be a list of plans by price' }) },
   { error: 'must be a document with the key prices' },
 );
 

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { cfgHeader } from '../../activities/dom0/marks.ts';
-import { GuestLocks } from '../../activities/dom0/step.ts';
+import { GuestLocks } from '../../activities/dom0/locks.ts';
 import { putStaleAside } from '../../activities/dom0/toolstack/xl/stale-states.ts';
 import type { FakeCall, FaultKind } from '../../fake/index.ts';
 import { saveFile } from '../fixtures/saved-state.ts';

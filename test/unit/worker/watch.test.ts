@@ -200,7 +200,7 @@ describe('what takes memory and disk on a dom0', () => {
     const withDomains: Host = {
       ...host,
       run: async (tool, args, options) =>
-        tool === 'xl' && args?.[0] === 'list'
+        tool === 'xl' && args[0] === 'list'
           ? { ...(await host.run(tool, args, options)), stdout: `${list.join('\n')}\n` }
           : await host.run(tool, args, options),
     };
