@@ -4,7 +4,8 @@
  * An event is turned into statements at the edge. Each statement carries its own time, so that the newest wins whatever the order of arrival.
  */
 import type { PlanFields } from './field-types.ts';
-import type { GuestPhase, OperationKind, OperationResult } from './types.ts';
+import type { BillingOperation } from './operations.ts';
+import type { GuestPhase, OperationResult } from './types.ts';
 
 /** What an event says of the order's life. `paid` alone cannot bring back what was terminated: a last invoice is paid after a cancellation, too. */
 export type LifeStatement = 'active' | 'paid' | 'suspended' | 'terminated';
@@ -232,4 +233,4 @@ export interface Notification {
 }
 
 /** Operations that billing asks for. */
-export type BillingOperation = Extract<OperationKind, 'suspend' | 'resume' | 'changePlan' | 'terminate' | 'undelete'>;
+export type { BillingOperation };

@@ -6,6 +6,9 @@
 import type { GuestFields } from './field-types.ts';
 import type { Amounts, Dom0Policy, Holding, LedgerAudit, NetworkAccess, PoolFacts } from './capacity-types.ts';
 import type { NightRecord } from './nights.ts';
+import type { OperationKind } from './operations.ts';
+
+export type { OperationKind };
 
 /** How many backups are kept. */
 export interface Retention {
@@ -116,22 +119,6 @@ export interface OperationProgress {
 
 export type GuestPhase =
   'ordered' | 'provisioning' | 'running' | 'stopped' | 'suspended' | 'terminating' | 'gone' | 'failed' | 'needs-cleanup';
-
-/** Operations on a guest that exists. The fault tests play each of them: one that is added here needs a row there (`test/faults/operation-rows.ts`). */
-export const OPERATION_KINDS = [
-  'start',
-  'stop',
-  'destroy',
-  'backup',
-  'suspend',
-  'resume',
-  'changePlan',
-  'terminate',
-  'undelete',
-  'cleanup',
-] as const;
-
-export type OperationKind = (typeof OPERATION_KINDS)[number];
 
 /** What another plan means for a guest. A disk only grows. */
 export interface PlanChange {

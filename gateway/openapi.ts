@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import packageJson from '../package.json' with { type: 'json' };
 import { GUEST_NAME_FORM } from '../contract/guest-name.ts';
+import { OPERATION_KINDS, operationRecord } from '../contract/operations.ts';
 import { SCOPES, type Scope } from './tokens.ts';
 import {
   emptyRequestSchema,
@@ -105,14 +106,12 @@ const PATHS: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
       gives: { 200: ['Guest', 'The guest.'] },
     },
   },
-  '/v1/guests/{name}/suspend': { post: operating('suspend', 'Shut a guest down, and keep it so', 'guests:operate', 'Empty') },
-  '/v1/guests/{name}/resume': { post: operating('resume', 'Let a suspended guest run again', 'guests:operate', 'Empty') },
-  '/v1/guests/{name}/terminate': {
-    post: operating('terminate', "End a guest, after its plan's grace period", 'guests:terminate', 'Terminate'),
-  },
-  '/v1/guests/{name}/undelete': {
-    post: operating('undelete', 'Take a termination back within its grace period', 'guests:operate', 'Empty'),
-  },
+  ...Object.fromEntries(
+    OPERATION_KINDS.flatMap((kind) => {
+      const { api } = operationRecord(kind);
+      return api === undefined ? [] : [[`/v1/guests/{name}/${api.path}`, { post: operating(kind, api.summary, api.scope, api.takes) }]];
+    }),
+  ),
   '/v1/guests/{name}/operations': {
     get: {
       operationId: 'listOperations',

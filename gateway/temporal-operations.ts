@@ -3,20 +3,14 @@ import type { WorkflowExecutionDescription } from '@temporalio/client';
 import type { Session } from '../client/session.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { guestWorkflowId, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
+import { OPERATION_KINDS, OPERATIONS } from '../contract/operations.ts';
 import type { OperationProgress } from '../contract/types.ts';
 import type { OperationDocument } from './v1-schemas.ts';
 import { defined } from '../contract/defined.ts';
 
+/** Workflow types of the order itself and of all operations; `terminate` runs one of two. */
 const TYPES = [
-  WORKFLOWS.provisionGuest,
-  WORKFLOWS.powerGuest,
-  WORKFLOWS.backupGuest,
-  WORKFLOWS.suspendGuest,
-  WORKFLOWS.resumeGuest,
-  WORKFLOWS.changePlan,
-  WORKFLOWS.retireGuest,
-  WORKFLOWS.reviveGuest,
-  WORKFLOWS.terminateGuest,
+  ...new Set([WORKFLOWS.provisionGuest, WORKFLOWS.terminateGuest, ...OPERATION_KINDS.map((kind) => OPERATIONS[kind].workflow)]),
 ];
 const MOST = 100;
 

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { guestNameOfOrder } from '../contract/billing.ts';
 import { whyNotGuestName } from '../contract/guest-name.ts';
+import { OPERATION_KINDS, operationRecord } from '../contract/operations.ts';
 import { checkOrder } from '../contract/order.ts';
 import type { Plans } from '../contract/plans.ts';
 import type { GuestStatus, OperationKind, OperationRequest } from '../contract/types.ts';
@@ -64,10 +65,11 @@ export function v1Routes(options: V1Options): Route[] {
       jsonResponse(200, { operations: await guests.operations(nameOf(call)) }),
     ),
     guarded('GET', '/v1/guests/:name/operations/:id', 'guests:read', operation),
-    guarded('POST', '/v1/guests/:name/suspend', 'guests:operate', operating('suspend')),
-    guarded('POST', '/v1/guests/:name/resume', 'guests:operate', operating('resume')),
-    guarded('POST', '/v1/guests/:name/undelete', 'guests:operate', operating('undelete')),
-    guarded('POST', '/v1/guests/:name/terminate', 'guests:terminate', terminate),
+    ...OPERATION_KINDS.flatMap((kind) => {
+      const { api } = operationRecord(kind);
+      if (api === undefined) return [];
+      return [guarded('POST', `/v1/guests/:name/${api.path}`, api.scope, api.takes === 'Empty' ? operating(kind) : terminate)];
+    }),
   ];
 }
 

@@ -1,22 +1,7 @@
 /** Which operation a guest takes in which phase, and what happens to one that comes while another runs. */
 import type { GuestPhase, GuestSpec, OperationKind, PlanChange } from '../contract/types.ts';
+import { operationRecord } from '../contract/operations.ts';
 import { formatSize } from '../contract/sizes.ts';
-
-const PHASES: Readonly<Record<OperationKind, readonly GuestPhase[]>> = {
-  start: ['running', 'stopped'],
-  stop: ['running', 'stopped'],
-  destroy: ['running', 'stopped'],
-  backup: ['running', 'stopped', 'suspended'],
-  suspend: ['running', 'stopped', 'suspended'],
-  resume: ['suspended', 'running'],
-  changePlan: ['running', 'stopped'],
-  terminate: ['running', 'stopped', 'suspended', 'terminating', 'gone'],
-  undelete: ['terminating', 'running'],
-  cleanup: ['needs-cleanup', 'terminating'],
-};
-
-/** While another operation runs: these wait for it; the others are refused, since what the person saw when asking no longer holds. */
-const WAITS: ReadonlySet<OperationKind> = new Set(['backup', 'suspend', 'resume', 'changePlan', 'terminate', 'undelete']);
 
 /** Updates in flight are limited to ten by the server. */
 const LONGEST_QUEUE = 5;
@@ -28,10 +13,11 @@ const LONGEST_QUEUE = 5;
  * @param queued how many there are already, the running one included.
  */
 export function mayRun(kind: OperationKind, phase: GuestPhase, running: string | undefined, queued: number): string | undefined {
+  const { phases, waits } = operationRecord(kind);
   if (queued >= LONGEST_QUEUE) return `${queued} operations wait already`;
-  if (running !== undefined && !WAITS.has(kind)) return `${running} runs; wait for it, or cancel it`;
+  if (running !== undefined && waits !== true) return `${running} runs; wait for it, or cancel it`;
   if (running !== undefined && phase !== 'provisioning') return undefined;
-  if (!PHASES[kind].includes(phase)) return `the guest is ${phase}`;
+  if (!phases.includes(phase)) return `the guest is ${phase}`;
   return undefined;
 }
 

@@ -1,7 +1,7 @@
 /** Commands that do something with a guest that exists. */
 import type { Command } from 'commander';
 import { withServer, withWaiting, type Context, type ServerOptions, type WaitingOptions } from '../context.ts';
-import type { OperationKind } from '../../contract/types.ts';
+import { OPERATION_KINDS, operationRecord } from '../../contract/operations.ts';
 
 export interface TerminateOptions extends WaitingOptions {
   readonly now?: true;
@@ -13,27 +13,12 @@ export interface ChangePlanOptions extends WaitingOptions {
   readonly plans?: string;
 }
 
-const COMMANDS: readonly (readonly [kind: OperationKind, summary: string, description: string])[] = [
-  ['start', 'start a guest', 'Starts a guest and waits until it answers.'],
-  ['stop', 'shut a guest down', 'Shuts a guest down and waits until its domain has gone. One that does not stop in time is destroyed.'],
-  ['destroy', "end a guest's domain at once", "Ends a guest's domain at once, as pulling the plug does. Its disks stay."],
-  [
-    'suspend',
-    'take a guest off the net, its disks and address kept',
-    'Shuts a guest down, or pauses it where its plan says `suspend: pause`, and does not start it with its dom0. Its disks and its address stay.',
-  ],
-  ['resume', 'bring a suspended guest back', 'Starts a suspended guest, or lets a paused one go on, and waits until it answers.'],
-  [
-    'undelete',
-    'take a termination back',
-    'Takes a termination back within its grace period: the guest returns with its disks and its address.',
-  ],
-  ['cleanup', 'remove what a failed undo has left', 'Removes what is left of a guest that needs cleaning up, once the cause is mended.'],
-];
-
 export function registerOperations(program: Command, context: Context): void {
   const { io } = context;
-  for (const [kind, summary, description] of COMMANDS) {
+  for (const kind of OPERATION_KINDS) {
+    const { command } = operationRecord(kind);
+    if (command === undefined) continue;
+    const { summary, description } = command;
     withWaiting(program.command(kind).summary(summary).description(description).argument('<NAME>')).action(
       context.action(async (name: string, options: WaitingOptions) => {
         const { operate } = await import('../operate.ts');

@@ -6,7 +6,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultKind } from '../../fake/index.ts';
 import { nightlyScheduleId } from '../../contract/names.ts';
-import { OPERATION_KINDS, type GuestStatus, type OperationKind, type OperationRequest } from '../../contract/types.ts';
+import { OPERATION_KINDS } from '../../contract/operations.ts';
+import type { GuestStatus, OperationKind, OperationRequest } from '../../contract/types.ts';
 import { randomOf, type Case, type Verdict } from './case.ts';
 import { booksOf, emptyComplaints, lostComplaints } from './books.ts';
 import { asBefore, leftOn, nobodyElsesBytes } from './invariants.ts';

@@ -1,5 +1,6 @@
 /** Every operation of a guest's life, and how the matrix plays it. All cases of operations are made from this table. */
-import { OPERATION_KINDS, type GuestPhase, type GuestSpec, type OperationKind, type OperationRequest } from '../../contract/types.ts';
+import { OPERATION_KINDS } from '../../contract/operations.ts';
+import type { GuestPhase, GuestSpec, OperationKind, OperationRequest } from '../../contract/types.ts';
 import type { Case } from './case.ts';
 
 const MiB = 2 ** 20;

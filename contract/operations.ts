@@ -1,0 +1,125 @@
+/**
+ * The operations on a guest that exists: one record a kind. Which phase takes it and where it leads, whether it waits for another, the commands, the
+ * routes of `/v1` with their scopes and their document, what billing may ask for, and the drawing in docs/guest-life.md follow from it. The fault tests
+ * play each of them: one that is added here needs a row there (`test/faults/operation-rows.ts`). Pure data, for workflows, too.
+ */
+import type { GuestPhase } from './types.ts';
+
+/** A kind of operation. */
+export interface OperationRecord {
+  /** Phases in which a guest takes it. */
+  readonly phases: readonly GuestPhase[];
+  /** The phase that it leads to. Default: it changes none. */
+  readonly leadsTo?: readonly GuestPhase[];
+  /** It waits while another runs. Default: it is refused then, since what the person saw who asked no longer holds. */
+  readonly waits?: true;
+  /** Workflow type of its child workflow. */
+  readonly workflow: string;
+  /** The command that does it with no more than a guest's name. */
+  readonly command?: { readonly summary: string; readonly description: string };
+  /** Its route below `/v1/guests/{name}/`. */
+  readonly api?: {
+    readonly path: string;
+    readonly summary: string;
+    readonly scope: 'guests:operate' | 'guests:terminate';
+    /** What a request may hold. */
+    readonly takes: 'Empty' | 'Terminate';
+  };
+  /** Billing asks for it. */
+  readonly billing?: true;
+}
+
+export const OPERATIONS = {
+  start: {
+    phases: ['running', 'stopped'],
+    leadsTo: ['running'],
+    workflow: 'powerGuest',
+    command: { summary: 'start a guest', description: 'Starts a guest and waits until it answers.' },
+  },
+  stop: {
+    phases: ['running', 'stopped'],
+    leadsTo: ['stopped'],
+    workflow: 'powerGuest',
+    command: {
+      summary: 'shut a guest down',
+      description: 'Shuts a guest down and waits until its domain has gone. One that does not stop in time is destroyed.',
+    },
+  },
+  destroy: {
+    phases: ['running', 'stopped'],
+    leadsTo: ['stopped'],
+    workflow: 'powerGuest',
+    command: {
+      summary: "end a guest's domain at once",
+      description: "Ends a guest's domain at once, as pulling the plug does. Its disks stay.",
+    },
+  },
+  backup: { phases: ['running', 'stopped', 'suspended'], waits: true, workflow: 'backupGuest' },
+  suspend: {
+    phases: ['running', 'stopped', 'suspended'],
+    leadsTo: ['suspended'],
+    waits: true,
+    workflow: 'suspendGuest',
+    command: {
+      summary: 'take a guest off the net, its disks and address kept',
+      description:
+        'Shuts a guest down, or pauses it where its plan says `suspend: pause`, and does not start it with its dom0. Its disks and its address stay.',
+    },
+    api: { path: 'suspend', summary: 'Shut a guest down, and keep it so', scope: 'guests:operate', takes: 'Empty' },
+    billing: true,
+  },
+  resume: {
+    phases: ['suspended', 'running'],
+    leadsTo: ['running'],
+    waits: true,
+    workflow: 'resumeGuest',
+    command: {
+      summary: 'bring a suspended guest back',
+      description: 'Starts a suspended guest, or lets a paused one go on, and waits until it answers.',
+    },
+    api: { path: 'resume', summary: 'Let a suspended guest run again', scope: 'guests:operate', takes: 'Empty' },
+    billing: true,
+  },
+  changePlan: { phases: ['running', 'stopped'], waits: true, workflow: 'changePlan', billing: true },
+  terminate: {
+    phases: ['running', 'stopped', 'suspended', 'terminating', 'gone'],
+    leadsTo: ['terminating', 'gone'],
+    waits: true,
+    workflow: 'retireGuest',
+    api: { path: 'terminate', summary: "End a guest, after its plan's grace period", scope: 'guests:terminate', takes: 'Terminate' },
+    billing: true,
+  },
+  undelete: {
+    phases: ['terminating', 'running'],
+    leadsTo: ['running', 'stopped', 'suspended'],
+    waits: true,
+    workflow: 'reviveGuest',
+    command: {
+      summary: 'take a termination back',
+      description: 'Takes a termination back within its grace period: the guest returns with its disks and its address.',
+    },
+    api: { path: 'undelete', summary: 'Take a termination back within its grace period', scope: 'guests:operate', takes: 'Empty' },
+    billing: true,
+  },
+  cleanup: {
+    phases: ['needs-cleanup', 'terminating'],
+    leadsTo: ['gone'],
+    workflow: 'terminateGuest',
+    command: {
+      summary: 'remove what a failed undo has left',
+      description: 'Removes what is left of a guest that needs cleaning up, once the cause is mended.',
+    },
+  },
+} as const satisfies Readonly<Record<string, OperationRecord>>;
+
+export type OperationKind = keyof typeof OPERATIONS;
+
+export const OPERATION_KINDS = Object.keys(OPERATIONS) as readonly OperationKind[];
+
+/** The record of a kind. */
+export function operationRecord(kind: OperationKind): OperationRecord {
+  return OPERATIONS[kind];
+}
+
+/** What billing may ask for. */
+export type BillingOperation = { [K in OperationKind]: (typeof OPERATIONS)[K] extends { billing: true } ? K : never }[OperationKind];
