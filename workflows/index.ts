@@ -1,11 +1,16 @@
 /** All workflow types. */
-export { guest } from './guest.ts';
-export { provisionGuest } from './provision-guest.ts';
-export { backupGuest, changePlan, powerGuest, resumeGuest, retireGuest, reviveGuest, suspendGuest, terminateGuest } from './operations.ts';
-export { nightlyBackup } from './nightly.ts';
-export { dom0 } from './dom0.ts';
-export { network } from './network.ts';
-export { dom0Task } from './dom0-task.ts';
-export { billingOrder } from './billing-order.ts';
-export { holdHostname } from './hold-hostname.ts';
-export { notify } from './notify.ts';
+export { guest } from './guest/guest.ts';
+export { provisionGuest } from './guest/recipes/how-to.ts';
+export { backupGuest } from './guest/operations/backup.ts';
+export { changePlan } from './guest/operations/change-plan.ts';
+export { powerGuest } from './guest/operations/power.ts';
+export { retireGuest, reviveGuest } from './guest/operations/retire.ts';
+export { resumeGuest, suspendGuest } from './guest/operations/suspend.ts';
+export { terminateGuest } from './guest/operations/terminate.ts';
+export { nightlyBackup } from './backups/nightly.ts';
+export { dom0 } from './capacity/dom0.ts';
+export { network } from './capacity/network.ts';
+export { dom0Task } from './capacity/dom0-task.ts';
+export { billingOrder } from './billing/order.ts';
+export { holdHostname } from './billing/hold-hostname.ts';
+export { notify } from './billing/notify.ts';

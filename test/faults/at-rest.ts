@@ -3,7 +3,7 @@ import type { GuestRef, GuestSpec, GuestStatus, OperationRequest, OperationResul
 import type { Lease } from '../../contract/capacity-types.ts';
 import { Turns } from '../../contract/turns.ts';
 import { nightlyScheduleId } from '../../contract/names.ts';
-import type { GuestInput } from '../../workflows/guest.ts';
+import type { GuestInput } from '../../workflows/guest/guest.ts';
 import type { DomainState } from '../../fake/index.ts';
 import { perform } from './perform.ts';
 import type { Actor, Server } from './server.ts';

@@ -30,7 +30,7 @@ const inTheirPlace = {
   }): void {
     compiler.hooks.normalModuleFactory.tap('short-limits', (factory) => {
       factory.hooks.beforeResolve.tap('short-limits', (data) => {
-        if (data.request === './time-limits.ts' && data.context.endsWith('/workflows')) data.request = SHORT_LIMITS;
+        if (/\/time-limits\.ts$/.test(data.request) && /\/workflows(?:\/|$)/.test(data.context)) data.request = SHORT_LIMITS;
       });
     });
   },
@@ -47,7 +47,7 @@ export async function shortBundle(): Promise<string> {
     webpackConfigHook: (config) => ({ ...config, plugins: [...(config.plugins ?? []), inTheirPlace] }),
   });
   if (!/10_?001/.test(code))
-    throw new Error('the short time limits have not come into the bundle: has workflows/time-limits.ts another name now?');
+    throw new Error('the short time limits have not come into the bundle: has workflows/saga/time-limits.ts another name now?');
   await mkdir(DIST, { recursive: true });
   const temporary = `${path}.${String(process.pid)}.part`;
   await writeFile(temporary, code);

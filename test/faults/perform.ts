@@ -2,7 +2,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { DefaultLogger } from '@temporalio/worker';
-import { HOST_CHANGE, UNDO } from '../../workflows/time-limits.ts';
+import { HOST_CHANGE, UNDO } from '../../workflows/saga/time-limits.ts';
 import type { Entry } from './tape.ts';
 import type { World } from './world.ts';
 

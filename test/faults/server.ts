@@ -39,8 +39,8 @@ import type {
   OrderAnswer,
 } from '../../contract/types.ts';
 import { registerDom0 } from '../../client/dom0.ts';
-import type { GuestInput } from '../../workflows/guest.ts';
-import { rootFailure } from '../../workflows/operation.ts';
+import type { GuestInput } from '../../workflows/guest/guest.ts';
+import { rootFailure } from '../../workflows/saga/operation.ts';
 import { endsCallsWithItsWorker } from '../../worker/control.ts';
 import { shortBundle } from './bundle.ts';
 import { activityNames, NETWORK } from './world.ts';

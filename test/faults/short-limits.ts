@@ -1,6 +1,6 @@
-/** Stands in for `workflows/time-limits.ts` in the fault tests: the same retries, in a fraction of the time. */
+/** Stands in for `workflows/saga/time-limits.ts` in the fault tests: the same retries, in a fraction of the time. */
 import type { ActivityOptions } from '@temporalio/workflow';
-import * as real from '../../workflows/time-limits.ts';
+import * as real from '../../workflows/saga/time-limits.ts';
 
 /** Retries follow each other at once; how many there are stays. */
 function quick(options: ActivityOptions): ActivityOptions {

@@ -32,7 +32,7 @@ import {
 import { defaultOrderId } from '../../contract/order.ts';
 import { UNKNOWN_ORDER, type AuditRow, type Dom0Facts } from '../../contract/types.ts';
 import type { DomainState, FakeCall } from '../../fake/index.ts';
-import type { GuestInput } from '../../workflows/guest.ts';
+import type { GuestInput } from '../../workflows/guest/guest.ts';
 import { asBefore } from '../faults/invariants.ts';
 import { activityNames, NETWORK, orderOf, World } from '../faults/world.ts';
 import { errorOf, run, type Run, type RunOptions } from '../unit/cli/run.ts';

@@ -1,6 +1,6 @@
 /** The workflows as somebody could change them: what `replay.test.ts` bundles in place of `workflows/index.ts`. */
 import { patched, sleep } from '@temporalio/workflow';
-import { control } from '../../workflows/proxies.ts';
+import { control } from '../../workflows/saga/proxies.ts';
 import { guest as guestNow, powerGuest as powerGuestNow } from '../../workflows/index.ts';
 
 // What is exported below by the same name takes the place of what comes from here.

@@ -5,7 +5,7 @@ import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/cli
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONTROL_QUEUE, GUEST_SIGNALS, GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import type { GuestOrder, GuestStatus, OperationResult, OrderAnswer } from '../../contract/types.ts';
-import type { GuestInput } from '../../workflows/guest.ts';
+import type { GuestInput } from '../../workflows/guest/guest.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
 
 const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0' };

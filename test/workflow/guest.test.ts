@@ -5,8 +5,8 @@ import { WithStartWorkflowOperation, WorkflowFailedError, WorkflowUpdateFailedEr
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import type { GuestOrder, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from '../../contract/types.ts';
-import type { GuestInput } from '../../workflows/guest.ts';
-import { rootFailure } from '../../workflows/operation.ts';
+import type { GuestInput } from '../../workflows/guest/guest.ts';
+import { rootFailure } from '../../workflows/saga/operation.ts';
 import { NETWORK, NO, order, scripted, until, untilCancelled } from './scripted.ts';
 import { startServer, withWorkers } from './temporal.ts';
 

@@ -15,7 +15,7 @@ import {
   WORKFLOWS,
 } from '../../contract/names.ts';
 import type { Dom0Facts, GuestOrder, GuestRef } from '../../contract/types.ts';
-import type { GuestInput } from '../../workflows/guest.ts';
+import type { GuestInput } from '../../workflows/guest/guest.ts';
 import { order, scripted } from './scripted.ts';
 import { workflowBundle, type AnyActivities } from './temporal.ts';
 

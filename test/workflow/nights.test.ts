@@ -13,7 +13,7 @@ import {
 } from '../../contract/names.ts';
 import type { NightRecord, NightRequest } from '../../contract/nights.ts';
 import type { GuestOrder, GuestStatus } from '../../contract/types.ts';
-import { rootFailure } from '../../workflows/operation.ts';
+import { rootFailure } from '../../workflows/saga/operation.ts';
 import { shortBundle } from '../faults/bundle.ts';
 import { startRunning } from './many-guests.ts';
 import { NO, order, scripted, until, untilCancelled } from './scripted.ts';

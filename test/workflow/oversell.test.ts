@@ -12,7 +12,7 @@ import { DEFAULT_POLICY, type NetworkAccess } from '../../contract/capacity-type
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES } from '../../contract/names.ts';
 import { amountsOf, xenMemoryOf } from '../../contract/overhead.ts';
 import type { Dom0Facts, Dom0State, GuestOrder, MarkedThing, Reservation } from '../../contract/types.ts';
-import { macFrom } from '../../workflows/lease-names.ts';
+import { macFrom } from '../../workflows/capacity/lease-addresses.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
 
 const GiB = 2 ** 30;

@@ -5,7 +5,7 @@ import { dom0Facts } from '../../../activities/dom0/steps/look.ts';
 import { amountsOf } from '../../../contract/overhead.ts';
 import type { Dom0State, GuestSpec } from '../../../contract/types.ts';
 import { MiB } from '../../../contract/sizes.ts';
-import { capacityOf, reserve } from '../../../workflows/ledger.ts';
+import { capacityOf, reserve } from '../../../workflows/capacity/ledger.ts';
 import { fakeDom0, onVolumes, spec, stepEnv } from './support.ts';
 
 it.each<[GuestSpec['type'], number]>([

@@ -7,7 +7,7 @@ import { GuestflowError } from '../../../contract/errors.ts';
 import { loadPlans } from '../../../contract/plans.ts';
 import type { EventSink } from '../../../gateway/backend.ts';
 import { createCatalogue } from '../../../gateway/catalogue.ts';
-import { afterEvent, isKnown, type Facts } from '../../../workflows/billing-rules.ts';
+import { afterEvent, isKnown, type Facts } from '../../../workflows/billing/rules.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/gateway.ts';
 
 export const SIGNUP_SECRET = `whsec_${Buffer.from('a secret of the signup sender').toString('base64')}`;

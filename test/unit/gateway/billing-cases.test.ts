@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { afterEvent, targetOf, type Facts, type Target } from '../../../workflows/billing-rules.ts';
+import { afterEvent, targetOf, type Facts, type Target } from '../../../workflows/billing/rules.ts';
 import { bench, stripe, type FakeSink } from './bench.ts';
 import { stripeEvent } from './stripe-events.ts';
 

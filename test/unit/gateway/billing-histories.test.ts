@@ -8,7 +8,7 @@ import type { BillingEvent } from '../../../contract/billing-types.ts';
 import { loadPlans } from '../../../contract/plans.ts';
 import { createCatalogue, type Catalogue } from '../../../gateway/catalogue.ts';
 import { readStripe } from '../../../gateway/stripe.ts';
-import { afterEvent, targetOf, type Facts } from '../../../workflows/billing-rules.ts';
+import { afterEvent, targetOf, type Facts } from '../../../workflows/billing/rules.ts';
 import { NOW } from './bench.ts';
 import { stripeEvent } from './stripe-events.ts';
 

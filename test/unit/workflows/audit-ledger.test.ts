@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Claim } from '../../../activities/control/claims.ts';
 import type { Dom0Facts, Dom0State } from '../../../contract/types.ts';
-import { afterAudit, type Look } from '../../../workflows/audit-ledger.ts';
+import { afterAudit, type Look } from '../../../workflows/capacity/audit-ledger.ts';
 
 const GiB = 2 ** 30;
 const NOW = '2026-01-01T01:00:00.000Z';

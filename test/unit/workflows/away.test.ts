@@ -1,8 +1,8 @@
 /** What a person is told of a step whose worker went away. */
 import { ActivityFailure, ApplicationFailure, RetryState, TimeoutFailure, TimeoutType } from '@temporalio/common';
 import { expect, it } from 'vitest';
-import { inWords, isNotTaken, neverTaken } from '../../../workflows/away.ts';
-import { rootFailure } from '../../../workflows/operation.ts';
+import { inWords, isNotTaken, neverTaken } from '../../../workflows/saga/unreachable-worker.ts';
+import { rootFailure } from '../../../workflows/saga/operation.ts';
 
 function failedBy(timeoutType: TimeoutType, before?: Error): ActivityFailure {
   const timeout = new TimeoutFailure('activity timed out', undefined, timeoutType);

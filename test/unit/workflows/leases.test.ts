@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NetworkSettings, NetworkState } from '../../../contract/capacity-types.ts';
-import { ip6Of, macFrom } from '../../../workflows/lease-names.ts';
-import { joined, lease, newNetwork, replaced, returned, withOtherMac } from '../../../workflows/leases.ts';
+import { ip6Of, macFrom } from '../../../workflows/capacity/lease-addresses.ts';
+import { joined, lease, newNetwork, replaced, returned, withOtherMac } from '../../../workflows/capacity/leases.ts';
 
 const START = Date.parse('2026-01-01T00:00:00.000Z');
 const at = (seconds: number): string => new Date(START + seconds * 1000).toISOString();

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_POLICY, type Amounts, type Capacity, type Dom0Policy, type Holding } from '../../../contract/capacity-types.ts';
 import type { Dom0Facts, Dom0State, ReserveRequest } from '../../../contract/types.ts';
-import { capacityOf, released, reserve, sellableOf } from '../../../workflows/ledger.ts';
+import { capacityOf, released, reserve, sellableOf } from '../../../workflows/capacity/ledger.ts';
 
 const GiB = 2 ** 30;
 const NOW = '2026-01-01T00:00:00.000Z';

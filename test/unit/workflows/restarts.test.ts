@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { answerTo, nextRestart, recentRestarts, restartWarning } from '../../../workflows/restarts.ts';
+import { answerTo, nextRestart, recentRestarts, restartWarning } from '../../../workflows/guest/restarts.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00.000Z');
 const ago = (minutes: number): string => new Date(NOW - minutes * 60_000).toISOString();

@@ -1,0 +1,20 @@
+/** notify: one workflow for each webhook that goes out. It is nobody's child for long: what it tells of does not wait for it. */
+import { proxyActivities } from '@temporalio/workflow';
+import type { BillingActivities } from '../../activities/control/billing.ts';
+import type { Notification } from '../../contract/billing-types.ts';
+import { CONTROL_QUEUE } from '../../contract/names.ts';
+import { declareVersioning } from '../saga/versioning.ts';
+
+/** A receiver that is down is tried for three days, at least once an hour. */
+const { deliverNotification } = proxyActivities<BillingActivities>({
+  taskQueue: CONTROL_QUEUE,
+  startToCloseTimeout: '30 seconds',
+  scheduleToCloseTimeout: '3 days',
+  retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '1 hour' },
+});
+
+export async function notify(notification: Notification): Promise<string> {
+  return deliverNotification(notification);
+}
+
+declareVersioning('AUTO_UPGRADE', notify);

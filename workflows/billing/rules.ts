@@ -1,0 +1,107 @@
+/** What is to be done on the guest about what billing wants. Pure. */
+import type { BillingOperation, GuestView, Wish } from '../../contract/billing-types.ts';
+import type { Target } from './target.ts';
+import { defined } from '../../contract/defined.ts';
+
+export { afterEvent, isKnown, type Facts } from './facts.ts';
+export { targetOf, type Target } from './target.ts';
+
+/** What was last carried out. A wish that is carried out is not enforced again: the operator has the last word on a guest. */
+export interface Done {
+  readonly wish: Wish;
+  readonly plan?: string;
+}
+
+const BRINGS: Readonly<Record<BillingOperation, Wish | undefined>> = {
+  suspend: 'suspended',
+  resume: 'active',
+  undelete: 'active',
+  terminate: 'terminated',
+  changePlan: undefined,
+};
+
+/**
+ * What is carried out once an operation is. It is what was done that counts, not what is wanted by now: an event that came meanwhile may want again
+ * what was there before the operation.
+ */
+export function doneBy(done: Done, kind: BillingOperation, plan: string | undefined): Done {
+  const wish = BRINGS[kind] ?? done.wish;
+  return { ...done, wish, ...defined({ plan }) };
+}
+
+/** Whether there is nothing to do. */
+export function isSettled(target: Target, done: Done): boolean {
+  if (target.wish === 'nothing') return true;
+  if (target.wish !== done.wish) return false;
+  return target.wish !== 'active' || target.plan === undefined || target.plan.plan === done.plan;
+}
+
+/** One thing to do about a guest. */
+export type Action =
+  | { readonly do: 'nothing' }
+  | { readonly do: 'place' }
+  /** The guest is gone, and the order has begun anew: the next life's guest. */
+  | { readonly do: 'renew' }
+  | { readonly do: 'operate'; readonly kind: BillingOperation }
+  /** For the guest: an operation runs on it. */
+  | { readonly do: 'wait'; readonly why: string }
+  /** For another event: something is not known yet. */
+  | { readonly do: 'lack'; readonly why: string }
+  | { readonly do: 'refuse'; readonly type: string; readonly message: string };
+
+const NOTHING: Action = { do: 'nothing' };
+
+/** Billing has not ended it: a change of plan does not bring back what an operator has removed. */
+const REMOVED_BY_HAND: Action = {
+  do: 'refuse',
+  type: 'InvalidInput',
+  message: 'its guest was removed by hand, and is gone: end the order in billing, and begin it again for another guest',
+};
+
+/**
+ * The next thing to do.
+ *
+ * @param guest as it is now; undefined when there is none, or its order came to nothing
+ */
+export function nextAction(target: Target, done: Done, guest: GuestView | undefined): Action {
+  if (target.wish === 'nothing') return NOTHING;
+  if (guest === undefined || guest.phase === 'failed') return target.wish === 'active' ? firstAction(target) : NOTHING;
+  const action = actionOn(target, done, guest);
+  // What runs may end in another phase than the one that is seen.
+  return action.do === 'nothing' && guest.isBusy ? { do: 'wait', why: 'an operation runs on the guest' } : action;
+}
+
+function actionOn(target: Target, done: Done, guest: GuestView): Action {
+  if (guest.phase === 'ordered' || guest.phase === 'provisioning') return { do: 'wait', why: 'the guest is being made' };
+  if (guest.phase === 'needs-cleanup')
+    return { do: 'refuse', type: 'NeedsCleanup', message: 'the guest needs cleaning up first: guestflow cleanup' };
+  switch (target.wish) {
+    case 'terminated':
+      return guest.phase === 'terminating' || guest.phase === 'gone' ? NOTHING : { do: 'operate', kind: 'terminate' };
+    case 'suspended':
+      return guest.phase === 'running' || guest.phase === 'stopped' ? { do: 'operate', kind: 'suspend' } : NOTHING;
+    default:
+      return actionOnWanted(target, done, guest);
+  }
+}
+
+function firstAction({ plan, wishes, problems = [] }: Target): Action {
+  const missed = problems.filter(({ isMissed }) => isMissed);
+  if (missed.length > 0)
+    return { do: 'lack', why: `it is paid; ${missed.map(({ field, reason }) => `its ${field} ${reason}`).join('; ')}` };
+  if (plan === undefined) return { do: 'lack', why: 'it is paid; no event has named its plan yet' };
+  return wishes?.hostname === undefined ? { do: 'lack', why: 'it is paid; no event has named its host name yet' } : { do: 'place' };
+}
+
+function actionOnWanted({ plan }: Target, done: Done, guest: GuestView): Action {
+  switch (guest.phase) {
+    case 'gone':
+      return done.wish === 'active' ? REMOVED_BY_HAND : { do: 'renew' };
+    case 'terminating':
+      return { do: 'operate', kind: 'undelete' };
+    case 'suspended':
+      return { do: 'operate', kind: 'resume' };
+    default:
+      return plan === undefined || plan.plan === done.plan || plan.plan === guest.plan ? NOTHING : { do: 'operate', kind: 'changePlan' };
+  }
+}

@@ -1,0 +1,78 @@
+/** What an audit makes of a ledger: the dom0 is the truth, and so are the guests' workflows. Pure. */
+import type { Claim } from '../../activities/control/claims.ts';
+import type { LedgerAudit } from '../../contract/capacity-types.ts';
+import type { Dom0Facts, Dom0State } from '../../contract/types.ts';
+import { unpromised, type Promised } from './ledger.ts';
+
+export interface Owner {
+  readonly guest: string;
+  readonly order: string;
+}
+
+/** What a look at the dom0 and at the guests' workflows came to. */
+export type Look =
+  | { readonly problem: string }
+  | { readonly facts: Dom0Facts; readonly found: readonly Owner[]; readonly claims: ReadonlyMap<string, Claim> };
+
+/** A promise whose guest has not begun after this has been forgotten by whoever asked for it. */
+const FORGOTTEN_AFTER_MS = 10 * 60_000;
+
+export function keyOf({ guest, order }: Owner): string {
+  return `${guest} ${order}`;
+}
+
+/** The ledger after a look; `free` are the owners of promises that were freed and that no workflow has anywhere: their addresses go back, too. */
+export function afterAudit(
+  state: Dom0State,
+  look: Look,
+  now: string,
+): { readonly state: Dom0State; readonly audit: LedgerAudit; readonly free: readonly Owner[] } {
+  if ('problem' in look) {
+    const audit: LedgerAudit = {
+      at: now,
+      problem: look.problem,
+      freed: [],
+      adopted: [],
+      byHand: state.audit?.byHand ?? [],
+      orphans: state.audit?.orphans ?? [],
+    };
+    return { state: { ...state, audit }, audit, free: [] };
+  }
+  const { facts, found, claims } = look;
+  const here = new Set(found.map(keyOf));
+  const isHere = (owner: Owner): boolean => here.has(keyOf(owner));
+  const isClaimed = (owner: Owner): boolean => {
+    const claim = claims.get(keyOf(owner));
+    // One that came after the look is nobody's to judge.
+    return claim === undefined || (claim.claimed && (claim.dom0 ?? state.host) === state.host);
+  };
+  const isForgotten = (promise: Promised): boolean =>
+    Date.parse(now) - Date.parse(promise.since) > FORGOTTEN_AFTER_MS && !isClaimed(promise) && !isHere(promise);
+  const free = state.promised.filter(isForgotten);
+  const kept = state.promised.filter((promise) => !free.includes(promise));
+  const keptGuests = new Set(kept.map(({ guest }) => guest));
+  const adopted = found.flatMap((owner): Promised[] => {
+    const takes = claims.get(keyOf(owner))?.takes;
+    return keptGuests.has(owner.guest) || takes === undefined || !isClaimed(owner) ? [] : [{ ...owner, ...takes, since: now }];
+  });
+  const promised = [...kept, ...adopted];
+  const whyOrphan = (owner: Owner): string => {
+    const claim = claims.get(keyOf(owner));
+    return claim?.claimed === true ? `its guest is on dom0 ${claim.dom0 ?? 'unknown'}` : (claim?.reason ?? 'nobody knows it');
+  };
+  const audit: LedgerAudit = {
+    at: now,
+    freed: free.map(({ guest, order }) => `${guest} of order ${order}`),
+    adopted: adopted.map(({ guest, order }) => `${guest} of order ${order}`),
+    byHand: unpromised({ facts, promised })
+      .filter(({ guest }) => guest === undefined)
+      .map(({ what }) => what),
+    orphans: found.filter((owner) => !isClaimed(owner)).map((owner) => ({ ...owner, reason: whyOrphan(owner) })),
+  };
+  // A guest that lives on another dom0 keeps its address.
+  const nobodys = free.filter((promise) => claims.get(keyOf(promise))?.claimed === false);
+  // A look says what a machine has; which machine is the dom0 is said by a registration alone, and the fence goes by it.
+  const { machine } = state.facts ?? {};
+  const seen = machine === undefined ? facts : { ...facts, machine };
+  return { state: { ...state, facts: seen, promised, audit }, audit, free: nobodys.map(({ guest, order }) => ({ guest, order })) };
+}

@@ -1,0 +1,151 @@
+/** dom0: one workflow for each dom0: its ledger, what its worker said last, and an audit of both every quarter of an hour. */
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  defineQuery,
+  defineUpdate,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Capacity, PoolCapacity, LedgerAudit, NetworkAccess } from '../../contract/capacity-types.ts';
+import { DOM0_UPDATES, QUERIES } from '../../contract/names.ts';
+import type { Dom0State, PromiseAnswer, Registration, ReserveRequest } from '../../contract/types.ts';
+import { formatSize } from '../../contract/sizes.ts';
+import { afterAudit } from './audit-ledger.ts';
+import { lookAt, releaseLeases } from './dom0-audit.ts';
+import { ignoringCancel } from '../saga/ignore-cancel.ts';
+import { capacityOf, released, reserve } from './ledger.ts';
+import { declareVersioning } from '../saga/versioning.ts';
+
+export const ledgerQuery = defineQuery<Dom0State>(QUERIES.ledger);
+export const capacityQuery = defineQuery<{ capacity: Capacity; owners: { guest: string; order: string }[] }>(QUERIES.capacity);
+export const registerUpdate = defineUpdate<undefined, [Registration]>(DOM0_UPDATES.register);
+export const reserveUpdate = defineUpdate<PromiseAnswer, [ReserveRequest]>(DOM0_UPDATES.reserve);
+export const releaseUpdate = defineUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release);
+export const drainUpdate = defineUpdate<undefined, [boolean]>(DOM0_UPDATES.drain);
+export const attachUpdate = defineUpdate<undefined, [NetworkAccess]>(DOM0_UPDATES.attach);
+export const auditUpdate = defineUpdate<LedgerAudit>(DOM0_UPDATES.audit);
+
+const AUDIT_EVERY_MS = 15 * 60_000;
+
+function diskLeft({ name, freeBytes }: PoolCapacity): string {
+  return `${formatSize(Math.max(0, freeBytes))} of ${name}`;
+}
+
+function describe(state: Dom0State): string {
+  const { host, facts, drained, promised, audit } = state;
+  const { free, guests, pools = [] } = capacityOf(state);
+  const has =
+    facts === undefined || free === undefined
+      ? 'its worker has not registered yet'
+      : `Xen ${facts.xenVersion}; ${formatSize(Math.max(0, free.memoryBytes))} of memory, ${free.vcpus} vcpus and ${pools.map(diskLeft).join(', ')} to sell; ${guests} guests`;
+  return [
+    `dom0 **${host}**${drained ? ' (drained)' : ''}: ${has}`,
+    ...(audit === undefined ? [] : [`- audit of ${audit.at}: ${audit.problem ?? 'done'}`]),
+    ...(audit?.byHand ?? []).map((what) => `- made by hand: ${what}`),
+    ...(audit?.orphans ?? []).map(({ guest, order, reason }) => `- ⚠ orphan ${guest} of order ${order}: ${reason}`),
+    ...promised.map(
+      ({ guest, memoryBytes, vcpus, diskBytes }) => `- ${guest}: ${formatSize(memoryBytes)}, ${vcpus} vcpus, ${formatSize(diskBytes)}`,
+    ),
+  ].join('\n');
+}
+
+class Dom0 {
+  private state: Dom0State;
+  private auditing: Promise<LedgerAudit> | undefined;
+
+  constructor(initial: Dom0State) {
+    this.state = initial;
+    setHandler(ledgerQuery, () => this.state);
+    setHandler(capacityQuery, () => ({
+      capacity: capacityOf(this.state),
+      owners: this.state.promised.map(({ guest, order }) => ({ guest, order })),
+    }));
+    setHandler(registerUpdate, ({ replaces: _former, ...facts }) => this.change({ facts }), {
+      validator: (registration: Registration) => {
+        this.mustBeTheDom0(registration);
+      },
+    });
+    setHandler(drainUpdate, (drained) => this.change({ drained }));
+    setHandler(attachUpdate, (access) =>
+      this.change({ networks: [...(this.state.networks ?? []).filter(({ cidr }) => cidr !== access.cidr), access] }),
+    );
+    setHandler(reserveUpdate, (request) => this.reserve(request));
+    setHandler(releaseUpdate, (owner) => this.change(released(this.state, owner)));
+    setHandler(auditUpdate, () => this.audit());
+    this.change({});
+  }
+
+  private change(next: Partial<Dom0State>): undefined {
+    this.state = { ...this.state, ...next };
+    setCurrentDetails(describe(this.state));
+    return undefined;
+  }
+
+  /** One machine at a time is this dom0: of two that say so, the second is refused. */
+  private mustBeTheDom0({ machine, replaces }: Registration): void {
+    const registered = this.state.facts?.machine;
+    if (registered === undefined || machine === registered || replaces === registered) return;
+    throw ApplicationFailure.create({
+      type: 'Busy',
+      nonRetryable: true,
+      message: `another machine (${registered}) is registered as dom0 ${this.state.host}`,
+      details: [{ field: 'host', value: registered }],
+    });
+  }
+
+  private reserve(request: ReserveRequest): PromiseAnswer {
+    const answer = reserve(this.state, request, new Date().toISOString());
+    if ('type' in answer)
+      throw ApplicationFailure.create({
+        type: answer.type,
+        message: answer.message,
+        nonRetryable: true,
+        details: [{ field: answer.field }],
+      });
+    const { promised, facts, networks = [] } = this.state;
+    this.change({ promised: [...promised.filter(({ guest }) => guest !== request.guest), answer.promise] });
+    return {
+      networks:
+        facts === undefined
+          ? networks
+          : [{ cidr: facts.network.cidr, gateway: facts.network.gateway, bridge: facts.network.bridge }, ...networks],
+    };
+  }
+
+  /** One at a time: whoever asks meanwhile gets the answer of the one that runs. */
+  async audit(): Promise<LedgerAudit> {
+    // Whoever asks does so in the scope of the whole workflow.
+    this.auditing ??= CancellationScope.nonCancellable(async () => {
+      try {
+        const look = await lookAt(this.state);
+        const { state, audit, free } = afterAudit(this.state, look, new Date().toISOString());
+        this.change(state);
+        await releaseLeases(state.host, free);
+        return audit;
+      } finally {
+        this.auditing = undefined;
+      }
+    });
+    return this.auditing;
+  }
+
+  async run(): Promise<void> {
+    while (!workflowInfo().continueAsNewSuggested) {
+      const isOver = await condition(() => workflowInfo().continueAsNewSuggested, AUDIT_EVERY_MS);
+      if (!isOver) await this.audit();
+    }
+    await condition(allHandlersFinished);
+    await continueAsNew<typeof dom0>(this.state);
+  }
+}
+
+export async function dom0(initial: Dom0State): Promise<void> {
+  await ignoringCancel(() => new Dom0(initial).run());
+}
+
+declareVersioning('AUTO_UPGRADE', dom0);

@@ -1,0 +1,253 @@
+/** Who has which address of a network: pure, so that it can be tested as a table. */
+import { QUARANTINE_SECONDS, type Lease, type LeaseRequest, type NetworkJoin, type NetworkState } from '../../contract/capacity-types.ts';
+import { formatIpv4, lastOf, parseCidr, parseIpv4, whyNotHostIn, whyNotPrefix } from '../../contract/ipv4.ts';
+import type { Refusal } from './ledger.ts';
+import { firstOf64, ip6Of, isIpv6, macFrom } from './lease-addresses.ts';
+
+/** An address at which something answered is tried again after a day. */
+const TAKEN_FOR_MS = 86_400_000;
+
+interface Span {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The first and last address of `192.0.2.10`, `192.0.2.10-192.0.2.19` or `192.0.2.0/28`. */
+function spanOf(text: string): Span | undefined {
+  const network = parseCidr(text);
+  if (network !== undefined) return { first: network.first, last: lastOf(network) };
+  const [from = '', to = from] = text.split('-');
+  const [first, last] = [parseIpv4(from), parseIpv4(to)];
+  return first === undefined || last === undefined || first > last ? undefined : { first, last };
+}
+
+function spansOf(texts: readonly string[]): Span[] {
+  return texts.map(spanOf).filter((span) => span !== undefined);
+}
+
+function isIn(address: number, spans: readonly Span[]): boolean {
+  return spans.some(({ first, last }) => address >= first && address <= last);
+}
+
+const refuse = (type: Refusal['type'], message: string, field = 'ip'): Refusal => ({ type, message, field });
+
+/** The network after a dom0 or an operator has said what it is. */
+export function joined(state: NetworkState, { gateway, members, settings }: NetworkJoin): NetworkState | Refusal {
+  const texts = [...(settings?.ranges ?? []), ...(settings?.exclude ?? []), ...members.flatMap(({ exclude }) => exclude)];
+  const network = parseCidr(state.cidr);
+  const tooSmall = network === undefined ? undefined : whyNotPrefix(network.prefix);
+  if (tooSmall !== undefined) return refuse('InvalidInput', `network ${state.cidr} cannot be: ${tooSmall}`, 'cidr');
+  const reason = network === undefined ? 'there is no such network' : whyNotHostIn(parseIpv4(gateway) ?? 0, network);
+  if (reason !== undefined) return refuse('InvalidInput', `gateway ${gateway} of network ${state.cidr} cannot be: ${reason}`, 'gateway');
+  if (settings?.ipv6 !== undefined && ip6Of(settings.ipv6, gateway) === undefined)
+    return refuse('InvalidInput', `${settings.ipv6} is no IPv6 network of 64 bits, like 2001:db8:0:1::/64`, 'ipv6');
+  const gateway6 = settings?.ipv6Gateway;
+  if (gateway6 !== undefined && (settings?.ipv6 === undefined || !isIpv6(gateway6)))
+    return refuse(
+      'InvalidInput',
+      settings?.ipv6 === undefined ? `IPv6 gateway ${gateway6} needs an IPv6 network beside it` : `${gateway6} is no IPv6 address`,
+      'ipv6Gateway',
+    );
+  const wrong = texts.find((text) => spanOf(text) === undefined);
+  if (wrong !== undefined)
+    return refuse(
+      'InvalidInput',
+      `${wrong} is no address, range or network: write 192.0.2.10, 192.0.2.10-192.0.2.19 or 192.0.2.0/28`,
+      'ranges',
+    );
+  if (settings === undefined && gateway !== state.settings.gateway) {
+    return refuse(
+      'HostNotReady',
+      `network ${state.cidr} has gateway ${state.settings.gateway}; dom0 ${members[0]?.dom0 ?? ''} says ${gateway}: correct its dom0.yaml, or guestflow network add ${state.cidr} --gateway ${gateway}`,
+      'network',
+    );
+  }
+  const others = state.members.filter(({ dom0 }) => !members.some((member) => member.dom0 === dom0));
+  return { ...state, settings: settings ?? state.settings, members: [...others, ...members] };
+}
+
+/** A network that nobody has an address of. */
+export function newNetwork(cidr: string, gateway: string): NetworkState {
+  return {
+    cidr,
+    settings: { gateway, ranges: [], exclude: [], quarantineSeconds: QUARANTINE_SECONDS },
+    members: [],
+    leases: [],
+    quarantined: [],
+    taken: [],
+  };
+}
+
+/** Leases an address, or says why not. The same order again has what it had, its quarantine included. */
+export function lease(
+  before: NetworkState,
+  request: LeaseRequest,
+  now: string,
+): { readonly state: NetworkState; readonly lease: Lease } | Refusal {
+  const state = withoutOver(before, now);
+  const own = state.leases.find(({ guest }) => guest === request.guest);
+  if (own !== undefined && own.order !== request.order)
+    return refuse('NotOurs', `the name ${request.guest} has address ${own.ip} by order ${own.order}`, 'name');
+  if (own !== undefined)
+    return request.ip === undefined || request.ip === own.ip
+      ? { state, lease: own }
+      : refuse('InvalidInput', `${request.guest} has address ${own.ip}, not ${request.ip}`);
+  const former = state.quarantined.find(
+    ({ guest, order, ip }) => guest === request.guest && order === request.order && !state.taken.some((entry) => entry.ip === ip),
+  );
+  const ip = request.ip === undefined ? (former?.ip ?? nextFree(state)) : (whyNotThis(state, request, request.ip) ?? request.ip);
+  if (typeof ip !== 'string') return ip;
+  const mac = macFor(state, request, former);
+  if (typeof mac !== 'string') return mac;
+  const made: Lease = { guest: request.guest, order: request.order, ip, mac, since: now, ...ipv6For(state, ip) };
+  // What was in quarantine under that name is in use again.
+  const quarantined = state.quarantined.filter((entry) => entry.ip !== ip);
+  return { state: { ...state, quarantined, leases: [...state.leases, made] }, lease: made };
+}
+
+/** The IPv6 address beside an IPv4 one: leased, in quarantine and given back with it. */
+function ipv6For({ settings: { ipv6, ipv6Gateway } }: NetworkState, ip: string): Pick<Lease, 'ip6' | 'gateway6'> {
+  const ip6 = ipv6 === undefined ? undefined : ip6Of(ipv6, ip);
+  return ipv6 === undefined || ip6 === undefined ? {} : { ip6, gateway6: ipv6Gateway ?? firstOf64(ipv6) };
+}
+
+/** The order's address comes back, and is given to nobody else for a while. */
+export function returned(before: NetworkState, { guest, order }: { guest: string; order: string }, now: string): NetworkState {
+  const state = withoutOver(before, now);
+  const own = state.leases.find((entry) => entry.guest === guest && entry.order === order);
+  if (own === undefined) return state;
+  const until = new Date(Date.parse(now) + state.settings.quarantineSeconds * 1000).toISOString();
+  // Its cfg went before its lease does.
+  const members = state.members.map((member) => ({
+    ...member,
+    addresses: member.addresses.filter((used) => used.guest !== guest || used.ip !== own.ip),
+  }));
+  return {
+    ...state,
+    members,
+    leases: state.leases.filter((entry) => entry !== own),
+    quarantined: [...state.quarantined, { ...own, until }],
+  };
+}
+
+/** Something answers at the address that this order was leased: it is marked, and the order gets another one. Asked again, that one. */
+export function replaced(
+  before: NetworkState,
+  request: LeaseRequest & { readonly ip: string; readonly dom0: string },
+  now: string,
+): ReturnType<typeof lease> {
+  const { ip, dom0, ...rest } = request;
+  const own = before.leases.find(({ guest, order }) => guest === request.guest && order === request.order);
+  if (own !== undefined && own.ip !== ip) return { state: before, lease: own };
+  const taken = [...before.taken.filter((entry) => entry.ip !== ip), { ip, dom0, seenAt: now }];
+  return lease({ ...before, taken, leases: before.leases.filter((entry) => entry !== own) }, rest, now);
+}
+
+/** Another network has given the MAC of this order's lease: it gets another one, which follows from its name and the one that it had. Asked again, that one. */
+export function withOtherMac(
+  before: NetworkState,
+  { guest, order, mac }: { readonly guest: string; readonly order: string; readonly mac: string },
+  now: string,
+): ReturnType<typeof lease> {
+  const state = withoutOver(before, now);
+  const own = state.leases.find((entry) => entry.guest === guest && entry.order === order);
+  if (own === undefined) return refuse('NotOurs', `${guest} of order ${order} has no address in network ${state.cidr}`, 'name');
+  if (own.mac !== mac) return { state, lease: own };
+  const made: Lease = {
+    ...own,
+    mac: freeMac(`${guest}/${mac}`, new Set([...state.quarantined, ...state.leases].map((entry) => entry.mac))),
+  };
+  return { state: { ...state, leases: state.leases.map((entry) => (entry === own ? made : entry)) }, lease: made };
+}
+
+function withoutOver(state: NetworkState, now: string): NetworkState {
+  const yesterday = new Date(Date.parse(now) - TAKEN_FOR_MS).toISOString();
+  return {
+    ...state,
+    quarantined: state.quarantined.filter(({ until }) => until > now),
+    taken: state.taken.filter(({ seenAt }) => seenAt > yesterday),
+  };
+}
+
+/** Who has each address, in words. The guest of a cfg file may be the one that asks. */
+function holders({
+  settings,
+  members,
+  leases,
+  quarantined,
+  taken,
+}: NetworkState): Map<string, { readonly guest?: string; readonly reason: string }> {
+  return new Map<string, { guest?: string; reason: string }>([
+    ...taken.map(({ ip, dom0, seenAt }) => [ip, { reason: `something answered at it on dom0 ${dom0} at ${seenAt}` }] as const),
+    ...quarantined.map(
+      ({ ip, guest, until }) => [ip, { guest, reason: `${guest} had it, and other machines may remember that until ${until}` }] as const,
+    ),
+    ...members.flatMap(({ dom0, addresses }) =>
+      addresses.map(({ ip, guest }) => [ip, { guest, reason: `${guest} on dom0 ${dom0} has it` }] as const),
+    ),
+    ...leases.map(({ ip, guest }) => [ip, { guest, reason: `${guest} has it` }] as const),
+    [settings.gateway, { reason: 'it is the gateway' }] as const,
+  ]);
+}
+
+function excluded({ settings, members }: NetworkState): Span[] {
+  return spansOf([...settings.exclude, ...members.flatMap(({ exclude }) => exclude)]);
+}
+
+/** Why an order may not have the address that it names. An address at which something answered may be named: it is probed again. */
+function whyNotThis(state: NetworkState, request: LeaseRequest, ip: string): Refusal | undefined {
+  const network = parseCidr(state.cidr);
+  const address = parseIpv4(ip);
+  if (network === undefined || address === undefined) return refuse('InvalidInput', `ip ${ip} is no address`);
+  const reason = whyNotHostIn(address, network);
+  if (reason !== undefined) return refuse('InvalidInput', `ip ${ip} cannot be used: ${reason}`);
+  if (isIn(address, excluded(state))) return refuse('InvalidInput', `ip ${ip} is excluded from network ${state.cidr}`);
+  const holder = holders({ ...state, taken: [] }).get(ip);
+  return holder === undefined || (holder.guest === request.guest && !state.leases.some((entry) => entry.ip === ip))
+    ? undefined
+    : refuse('InvalidInput', `ip ${ip} is taken: ${holder.reason}`);
+}
+
+function nextFree(state: NetworkState): string | Refusal {
+  const network = parseCidr(state.cidr);
+  if (network === undefined) return refuse('HostNotReady', `${state.cidr} is no network`, 'network');
+  const never = excluded(state);
+  const held = holders(state);
+  const spans = state.settings.ranges.length === 0 ? [{ first: network.first, last: lastOf(network) }] : spansOf(state.settings.ranges);
+  for (const { first, last } of spans) {
+    for (let address = Math.max(first, network.first); address <= Math.min(last, lastOf(network)); address += 1) {
+      const ip = formatIpv4(address);
+      if (!held.has(ip) && whyNotHostIn(address, network) === undefined && !isIn(address, never)) return ip;
+    }
+  }
+  const { leases, quarantined } = state;
+  return refuse(
+    'NoCapacity',
+    `network ${state.cidr} has no address free: ${leases.length} leased, ${quarantined.length} in quarantine, 1 short`,
+  );
+}
+
+function macFor(state: NetworkState, request: LeaseRequest, former: Lease | undefined): string | Refusal {
+  const used = new Map([...state.quarantined, ...state.leases].map(({ mac, guest }) => [mac, guest]));
+  if (request.mac !== undefined) {
+    const holder = used.get(request.mac);
+    return holder === undefined || holder === request.guest
+      ? request.mac
+      : refuse('InvalidInput', `mac ${request.mac} is taken: ${holder} has it`, 'mac');
+  }
+  if (former !== undefined) return former.mac;
+  return freeMac(request.guest, used);
+}
+
+/** The first that a name makes, and that is nobody's. */
+function freeMac(name: string, used: { has(mac: string): boolean }): string {
+  for (let salt = 0; ; salt += 1) {
+    const mac = macFrom(`${name}/${salt}`);
+    if (!used.has(mac)) return mac;
+  }
+}
+
+/** Whose a MAC is, or was lately; undefined when it is nobody's. */
+export function holderOfMac({ leases, quarantined }: NetworkState, mac: string): string | undefined {
+  return [...leases, ...quarantined].find((entry) => entry.mac === mac)?.guest;
+}

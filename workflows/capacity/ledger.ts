@@ -1,0 +1,160 @@
+/** What of a dom0 may be sold, and what is promised to whom: pure, so that it can be tested as a table. */
+import {
+  DEFAULT_POLICY,
+  type Amounts,
+  type Capacity,
+  type Holding,
+  type PoolCapacity,
+  type PoolFacts,
+} from '../../contract/capacity-types.ts';
+import type { Dom0Facts, Dom0State, ReserveRequest } from '../../contract/types.ts';
+import { xenMemoryOf } from '../../contract/overhead.ts';
+import { shortageOf } from '../../contract/shortage.ts';
+import { MiB } from '../../contract/sizes.ts';
+import { defined } from '../../contract/defined.ts';
+
+/** A refusal: type, message and field, for an ApplicationFailure. */
+export interface Refusal {
+  readonly type: 'InvalidInput' | 'NoCapacity' | 'HostNotReady' | 'NotOurs';
+  readonly message: string;
+  readonly field: string;
+}
+
+export type Promised = Dom0State['promised'][number];
+
+/** Promises an order its part of the dom0, or says why not. The same order again gets what it has. */
+export function reserve(state: Dom0State, request: ReserveRequest, now: string): { readonly promise: Promised } | Refusal {
+  if (state.facts === undefined)
+    return { type: 'HostNotReady', message: `dom0 ${state.host} has not said yet what it has: is its worker running?`, field: 'dom0' };
+  const own = state.promised.find((promise) => promise.guest === request.guest);
+  if (own !== undefined && own.order !== request.order)
+    return { type: 'NotOurs', message: `the name ${request.guest} is promised to order ${own.order}`, field: 'name' };
+  if (own !== undefined) return request.restores === true ? { promise: withAmounts(own, request) } : changed(state, own, request);
+  if (state.drained) return { type: 'NoCapacity', message: `dom0 ${state.host} is drained: it takes no new guests`, field: 'dom0' };
+  const refusal = planRefusal(state, request) ?? customerRefusal(state, request) ?? poolRefusal(state, request) ?? shortage(state, request);
+  if (refusal !== undefined) return refusal;
+  const { apart: _asked, restores: _restored, ...taken } = request;
+  return { promise: { ...taken, since: now } };
+}
+
+/** A guest that is promised something else keeps what it had if that cannot be. */
+function changed(state: Dom0State, own: Promised, request: ReserveRequest): { readonly promise: Promised } | Refusal {
+  const others = { ...state, promised: state.promised.filter((promise) => promise !== own) };
+  const isMore = xenMemoryOf(request) > xenMemoryOf(own) || request.diskBytes > own.diskBytes || request.vcpus > own.vcpus;
+  const refusal = (request.plan === own.plan ? undefined : planRefusal(state, request)) ?? (isMore ? shortage(others, request) : undefined);
+  return refusal ?? { promise: withAmounts(own, request) };
+}
+
+function withAmounts({ overheadBytes: _former, ...own }: Promised, request: ReserveRequest): Promised {
+  const { memoryBytes, overheadBytes, vcpus, diskBytes, plan } = request;
+  const more = { ...defined({ overheadBytes, plan }) };
+  return { ...own, memoryBytes, vcpus, diskBytes, ...more };
+}
+
+/** The ledger without this order's promise. What it had on the dom0 has gone before: that is not counted until the next audit sees it. */
+export function released(state: Dom0State, { guest, order }: { guest: string; order: string }): Dom0State {
+  const isOthers = (one: { readonly guest?: string; readonly order?: string }): boolean => one.guest !== guest || one.order !== order;
+  const { facts } = state;
+  const known = facts?.holdings === undefined ? {} : { facts: { ...facts, holdings: facts.holdings.filter(isOthers) } };
+  return { ...state, ...known, promised: state.promised.filter(isOthers) };
+}
+
+function planRefusal({ host, facts }: Dom0State, { guest, plan }: ReserveRequest): Refusal | undefined {
+  const plans = facts?.policy?.plans;
+  if (plans === undefined || plan === undefined || plans.includes(plan)) return undefined;
+  return {
+    type: 'NoCapacity',
+    message: `dom0 ${host} takes no guests of plan ${plan}, which ${guest} is: only of ${plans.join(', ')}`,
+    field: 'plan',
+  };
+}
+
+function customerRefusal({ host, promised }: Dom0State, { guest, customer, apart }: ReserveRequest): Refusal | undefined {
+  const other = apart === true && customer !== undefined ? promised.find((promise) => promise.customer === customer) : undefined;
+  return other === undefined
+    ? undefined
+    : {
+        type: 'NoCapacity',
+        message: `dom0 ${host} has ${other.guest} of the same customer, and ${guest} was asked to be elsewhere`,
+        field: 'customer',
+      };
+}
+
+function poolRefusal({ host, facts }: Dom0State, { pool }: ReserveRequest): Refusal | undefined {
+  if (pool === undefined || facts?.pools.some(({ name }) => name === pool) === true) return undefined;
+  const there = facts?.pools.map(({ name }) => name).join(', ') ?? '';
+  return { type: 'HostNotReady', message: `dom0 ${host} has no pool ${pool}: it has ${there === '' ? 'none' : there}`, field: 'pool' };
+}
+
+/** The pool that is meant: the one of this name, else the first. */
+function poolOf({ pools }: Dom0Facts, name: string | undefined): PoolFacts | undefined {
+  return name === undefined ? pools[0] : pools.find((pool) => pool.name === name);
+}
+
+/** What the policy lets be sold in all: what dom0 and Xen take themselves is no part of it; what Xen takes for our guests is sold with them. */
+export function sellableOf(facts: Dom0Facts, pool?: string): Amounts {
+  const { oversell, reserve: kept } = facts.policy ?? DEFAULT_POLICY;
+  const domains = facts.domains.reduce((sum, { memoryMiB }) => sum + memoryMiB * MiB, 0);
+  const dom0 = facts.domains.filter(({ id }) => id === 0).reduce((sum, { memoryMiB }) => sum + memoryMiB * MiB, 0);
+  const forGuests = (facts.holdings ?? []).reduce((sum, { overheadBytes = 0 }) => sum + overheadBytes, 0);
+  const xen = Math.max(0, facts.memoryBytes - facts.memoryFreeBytes - domains - forGuests);
+  const times = (ratio: number, amount: number): number => Math.floor(ratio * Math.max(0, amount));
+  return {
+    memoryBytes: times(oversell.memory, facts.memoryBytes - dom0 - xen - kept.memoryBytes),
+    vcpus: times(oversell.vcpus, facts.cpus),
+    diskBytes: times(oversell.disk, (poolOf(facts, pool)?.sizeBytes ?? 0) - kept.diskBytes),
+  };
+}
+
+type Placed = Amounts & { readonly pool?: string };
+
+/** What they take together; of disk, what they take of this pool. What names no pool is in the first one. */
+function sumOf(all: readonly Placed[], pool: string | undefined, first: string | undefined): Amounts {
+  const sum = (of: (amounts: Placed) => number): number => all.reduce((total, amounts) => total + of(amounts), 0);
+  return {
+    memoryBytes: sum(xenMemoryOf),
+    vcpus: sum(({ vcpus }) => vcpus),
+    diskBytes: sum((amounts) => ((amounts.pool ?? first) === (pool ?? first) ? amounts.diskBytes : 0)),
+  };
+}
+
+/** What is on the dom0 without a promise: made by hand, or an orphan. */
+export function unpromised({ facts, promised }: Pick<Dom0State, 'facts' | 'promised'>): readonly Holding[] {
+  const owners = new Set(promised.map(({ guest, order }) => `${guest} ${order}`));
+  return (facts?.holdings ?? []).filter(({ guest = '', order = '' }) => !owners.has(`${guest} ${order}`));
+}
+
+/** What the dom0 has to sell, has sold, and what is left; of disk, in this pool. Default: in the first. */
+export function capacityOf(state: Dom0State, pool?: string): Capacity {
+  const { host, drained, facts } = state;
+  const first = facts?.pools[0]?.name;
+  const promised = sumOf(state.promised, pool, first);
+  const byHand = sumOf(unpromised(state), pool, first);
+  const plans = facts?.policy?.plans;
+  const known = { host, drained, promised, byHand, guests: state.promised.length, ...defined({ plans }) };
+  if (facts === undefined) return known;
+  const sellable = sellableOf(facts, pool);
+  const free = {
+    memoryBytes: sellable.memoryBytes - promised.memoryBytes - byHand.memoryBytes,
+    vcpus: sellable.vcpus - promised.vcpus - byHand.vcpus,
+    diskBytes: sellable.diskBytes - promised.diskBytes - byHand.diskBytes,
+  };
+  return { ...known, sellable, free, pools: poolsOf(state, facts), cpus: facts.cpus };
+}
+
+function poolsOf(state: Dom0State, facts: Dom0Facts): PoolCapacity[] {
+  const first = facts.pools[0]?.name;
+  return facts.pools.map(({ name }) => {
+    const sellableBytes = sellableOf(facts, name).diskBytes;
+    const taken = [...state.promised, ...unpromised(state)];
+    return { name, sellableBytes, freeBytes: sellableBytes - sumOf(taken, name, first).diskBytes };
+  });
+}
+
+/** What is short, and by how much; everything that is, in one message. What an order has there already, from before the ledger knew it, is its own. */
+function shortage(state: Dom0State, request: ReserveRequest): Refusal | undefined {
+  const holdings = (state.facts?.holdings ?? []).filter(({ guest, order }) => guest !== request.guest || order !== request.order);
+  const others = state.facts === undefined ? state : { ...state, facts: { ...state.facts, holdings } };
+  const short = shortageOf(capacityOf(others, request.pool), request);
+  return short === undefined ? undefined : { type: 'NoCapacity', ...short };
+}

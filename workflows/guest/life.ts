@@ -1,0 +1,74 @@
+/** How a guest's state goes on: pure, so that it can be tested as a table. */
+import { defined } from '../../contract/defined.ts';
+import type { BackupRecord, DomainGone, GuestPhase, RestartPolicy } from '../../contract/types.ts';
+import type { ProvisionResult } from './recipes/how-to.ts';
+import { answerTo, recentRestarts } from './restarts.ts';
+import type { GuestState } from './state.ts';
+
+const WARNINGS_KEPT = 20;
+
+/** What failed: type and message of the failure, the workflow that it was in, and what the dom0 says is left. */
+export interface Failed {
+  readonly type: string;
+  readonly message: string;
+  readonly operation: string | undefined;
+  readonly leftovers: readonly string[] | undefined;
+}
+
+/** After its order was carried out. */
+export function provisioned(state: GuestState, { spec, wallclock, backup, scheduleId, warnings }: ProvisionResult): GuestState {
+  const backups: BackupRecord[] = [backup];
+  return { ...state, spec, wallclock, scheduleId, warnings, backups };
+}
+
+/** After an operation that succeeded: nothing is due any more that was due in the former phase. */
+export function withoutDues({ graceUntil: _over, restartAt: _done, leavesStopped: _left, ...rest }: GuestState): GuestState {
+  return rest;
+}
+
+/** After a failure: what failed is kept. */
+export function withFailure(state: GuestState, { type, message, operation, leftovers = state.leftovers }: Failed): GuestState {
+  return { ...state, error: { type, message, ...defined({ operation }) }, leftovers };
+}
+
+/**
+ * The phase after a failure; undefined: as before. A guest that was being made or removed, with something left on the dom0, needs cleaning up. One
+ * that is there keeps its phase: cleaning up would take its data; the operation can be asked for again.
+ */
+export function phaseAfterFailure({ phase, spec }: GuestState, type: string, isRemoving: boolean): GuestPhase | undefined {
+  if (type === 'NeedsCleanup' && (spec === undefined || isRemoving)) return 'needs-cleanup';
+  return phase === 'provisioning' ? 'failed' : undefined;
+}
+
+/** After its domain has ended, and nobody asked for that: it is to be started again after a pause, or left stopped. */
+export function afterDomainGone(state: GuestState, policy: RestartPolicy, end: Omit<DomainGone, 'order'>, nowMs: number): GuestState {
+  if (state.phase !== 'running' || state.restartAt !== undefined) return state;
+  const restarts = recentRestarts(state.restarts ?? [], nowMs);
+  const answer = answerTo(policy, end, restarts, nowMs);
+  if ('startAt' in answer) return { ...state, restarts, restartAt: answer.startAt };
+  if ('counted' in answer) return { ...state, restarts: [...restarts, answer.counted] };
+  return leftStopped(state, answer.leave, nowMs);
+}
+
+/** By an operation: Xen may have started it again, and xendomains would after the next boot of its dom0. */
+function leftStopped(state: GuestState, reason: string, nowMs: number): GuestState {
+  return {
+    ...state,
+    warnings: [...state.warnings, reason].slice(-WARNINGS_KEPT),
+    leavesStopped: true,
+    restartAt: new Date(nowMs).toISOString(),
+  };
+}
+
+/** The start or stop that is due now, and the state without it; undefined: none is. */
+export function dueNow(state: GuestState): { readonly kind: 'start' | 'stop'; readonly at: string; readonly then: GuestState } | undefined {
+  const { restartAt: at, phase, restarts = [] } = state;
+  if (phase !== 'running' || at === undefined) return undefined;
+  const { restartAt: _due, leavesStopped, ...rest } = state;
+  return leavesStopped === true ? { kind: 'stop', at, then: rest } : { kind: 'start', at, then: { ...rest, restarts: [...restarts, at] } };
+}
+
+/** Whether there is nothing left to do: the guest is gone. */
+export function isOver({ phase, backupsUntil }: GuestState): boolean {
+  return (phase === 'gone' && backupsUntil === undefined) || phase === 'failed';
+}

@@ -1,0 +1,133 @@
+/** changePlan. */
+import { ApplicationFailure, executeChild } from '@temporalio/workflow';
+import { formatSize } from '../../../contract/sizes.ts';
+import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/types.ts';
+import { Operation } from '../../saga/operation.ts';
+import { control, dom0Steps } from '../../saga/proxies.ts';
+import { declareVersioning } from '../../saga/versioning.ts';
+import { refuse, type GuestAtWork } from '../at-work.ts';
+import { onCrashOf, whyNotChange } from '../rules.ts';
+import { refOf } from './shared.ts';
+
+/**
+ * changePlan: promised first, then made true: while the guest runs, where Xen and the guest can; else at a restart, if that is allowed. Undone
+ * whole if a part fails.
+ */
+export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunning: boolean; mayRestart?: boolean }): Promise<void> {
+  const { from, to, isRunning, mayRestart = true } = input;
+  const sameDisk = to.diskBytes === from.diskBytes;
+  const isLess = to.memoryBytes < from.memoryBytes || to.vcpus < from.vcpus;
+  const operation = new Operation(`Plan of **${from.name}** on ${from.dom0}: ${from.plan} → ${to.plan}`, [
+    'reserve',
+    ...(isRunning && sameDisk ? ['adjust'] : []),
+    ...(isRunning ? ['autostart-off'] : []),
+    'stop',
+    'disk',
+    'cfg',
+    ...(isRunning ? ['autostart'] : []),
+    'start',
+    ...(isLess ? ['give-back'] : []),
+  ]);
+  await operation.run(async () => {
+    await operation.firstStep(
+      'reserve',
+      () => control.promise(largerOf(from, to)),
+      () => control.promise(from, true),
+    );
+    const isAdjusted = isRunning && sameDisk ? await adjusted(operation, from, to, mayRestart) : false;
+    await changeAtRest(operation, from, to, { isRunning, isAdjusted });
+    if (isLess) await operation.step('give-back', () => control.promise(to));
+  });
+}
+
+/** What a guest takes while it goes from one plan to another: a smaller plan gives nothing back before the guest has let go of it. A disk does not become smaller. */
+function largerOf(from: GuestSpec, to: GuestSpec): GuestSpec {
+  return { ...to, memoryBytes: Math.max(from.memoryBytes, to.memoryBytes), vcpus: Math.max(from.vcpus, to.vcpus) };
+}
+
+/** Whether no restart is needed any more. A disk is another matter: a file system that a guest has mounted is not touched from outside. */
+async function adjusted(operation: Operation, from: GuestSpec, to: GuestSpec, mayRestart: boolean): Promise<boolean> {
+  const { host, undo } = dom0Steps(from.dom0, from.name, operation.onWaiting);
+  return operation.step(
+    'adjust',
+    async () => {
+      const { isDone, reason = '' } = await host.adjustGuest({ spec: to, mustNotKeepMore: false });
+      if (isDone || mayRestart) return isDone;
+      throw ApplicationFailure.create({
+        type: 'InvalidInput',
+        nonRetryable: true,
+        message: `plan ${to.plan} needs a restart, which the request does not allow: ${reason}`,
+        details: [{ field: 'plan' }],
+      });
+    },
+    () => undo.adjustGuest({ spec: from, mustNotKeepMore: true }),
+    (isDone) => (isDone ? `${formatSize(to.memoryBytes)}, ${to.vcpus} vcpus, without a restart` : 'needs a restart'),
+  );
+}
+
+/** What a restart is for, and the cfg, by which the next start is. A guest that was adjusted keeps running. */
+async function changeAtRest(
+  operation: Operation,
+  from: GuestSpec,
+  to: GuestSpec,
+  { isRunning, isAdjusted }: { isRunning: boolean; isAdjusted: boolean },
+): Promise<void> {
+  const ref = refOf(from);
+  const { host, bulk, undo, undoBulk } = dom0Steps(from.dom0, from.name, operation.onWaiting);
+  const isGrown = to.diskBytes > from.diskBytes;
+  const isRestarted = isRunning && !isAdjusted;
+  // It does not come back with its dom0 before the change is done.
+  if (isRestarted)
+    await operation.step(
+      'autostart-off',
+      () => host.disableAutostart(ref),
+      () => undo.enableAutostart(ref),
+    );
+  if (!isAdjusted)
+    await operation.step(
+      'stop',
+      () => host.stopGuest(ref),
+      async () => (isRunning ? undo.bootGuest(from) : undefined),
+      ({ how }) => how,
+    );
+  await operation.step(
+    'disk',
+    async () => (isGrown ? bulk.growDisk({ ref, bytes: to.diskBytes }) : undefined),
+    async () => (isGrown ? undoBulk.shrinkDisk({ ref, bytes: from.diskBytes }) : undefined),
+    () => formatSize(to.diskBytes),
+  );
+  await operation.step(
+    'cfg',
+    () => host.fixCfg({ spec: to, disks: 'volume', onCrash: onCrashOf(to), from }),
+    () => undo.fixCfg({ spec: from, disks: 'volume', onCrash: onCrashOf(from), undoOf: to }),
+  );
+  if (isRestarted)
+    await operation.step(
+      'autostart',
+      () => host.enableAutostart(ref),
+      () => undo.disableAutostart(ref),
+    );
+  if (!isAdjusted)
+    await operation.step(
+      'start',
+      async () => (isRunning ? host.bootGuest(to) : undefined),
+      () => undo.destroyGuest(ref),
+    );
+}
+
+export async function performChangePlan(guest: GuestAtWork, { kind, id, change }: OperationRequest): Promise<OperationResult> {
+  const from = guest.spec;
+  if (change === undefined) throw refuse('InvalidInput', 'changePlan needs the plan to change to', 'change');
+  const isRunning = guest.state.phase === 'running';
+  const { mayRestart, ...sizes } = change;
+  const needsRestart = isRunning && !mayRestart && change.diskBytes !== from.diskBytes;
+  const reason = whyNotChange(from, change, needsRestart);
+  if (reason !== undefined) throw refuse('InvalidInput', reason, 'plan');
+  const { maxMemoryBytes: _room, maxVcpus: _most, ...rest } = from;
+  const to: GuestSpec = { ...rest, ...sizes };
+  await guest.runChild(kind, id, (options) => executeChild(changePlan, { ...options, args: [{ from, to, isRunning, mayRestart }] }));
+  guest.state = { ...guest.state, spec: to, plan: to.plan };
+  return guest.becomes(kind, guest.state.phase);
+}
+
+declareVersioning('PINNED', changePlan);

@@ -1,0 +1,22 @@
+/** Who does which operation. */
+import type { OperationKind, OperationRequest, OperationResult } from '../../../contract/types.ts';
+import type { GuestAtWork } from '../at-work.ts';
+import { performBackup } from './backup.ts';
+import { performChangePlan } from './change-plan.ts';
+import { performPower } from './power.ts';
+import { performUndelete } from './retire.ts';
+import { performResume, performSuspend } from './suspend.ts';
+import { performCleanup, performTerminate } from './terminate.ts';
+
+export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, request: OperationRequest) => Promise<OperationResult>>> = {
+  start: performPower,
+  stop: performPower,
+  destroy: performPower,
+  backup: performBackup,
+  suspend: performSuspend,
+  resume: performResume,
+  changePlan: performChangePlan,
+  terminate: performTerminate,
+  undelete: performUndelete,
+  cleanup: performCleanup,
+};

@@ -1,0 +1,84 @@
+/** start, stop and destroy; and switching on and off, of which other operations are made. */
+import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/types.ts';
+import { executeChild } from '@temporalio/workflow';
+import { Operation } from '../../saga/operation.ts';
+import { dom0Steps } from '../../saga/proxies.ts';
+import { declareVersioning } from '../../saga/versioning.ts';
+import type { GuestAtWork } from '../at-work.ts';
+import { refOf, type Before } from './shared.ts';
+
+/** start, stop and destroy. A guest that somebody stopped does not come back with its dom0: the link goes with it. */
+export async function powerGuest(input: { spec: GuestSpec; action: 'start' | 'stop' | 'destroy'; before: Before }): Promise<void> {
+  const { spec, action, before } = input;
+  if (action === 'start') return startGuest(spec, before);
+  const operation = new Operation(`${action} **${spec.name}** on ${spec.dom0}`, ['autostart', action]);
+  return switchOff(operation, spec, before, action);
+}
+
+type SwitchOff = 'stop' | 'destroy' | 'pause';
+
+export async function switchOff(operation: Operation, spec: GuestSpec, before: Before, how: SwitchOff): Promise<void> {
+  await operation.run(() => switchOffSteps(operation, spec, before, how));
+}
+
+/** The link first: xendomains would bring the guest back after a reboot of the dom0 in between. */
+export async function switchOffSteps(operation: Operation, spec: GuestSpec, before: Before, how: SwitchOff): Promise<void> {
+  const ref = refOf(spec);
+  const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
+  await operation.step(
+    'autostart',
+    () => host.disableAutostart(ref),
+    async () => (before.isAutostarted ? undo.enableAutostart(ref) : undefined),
+  );
+  const bringBack = async (): Promise<unknown> => {
+    if (!before.isRunning) return undefined;
+    if (how === 'pause') await undo.unpauseGuest(ref);
+    return undo.bootGuest(spec);
+  };
+  if (how === 'stop')
+    await operation.step(
+      'stop',
+      () => host.stopGuest(ref),
+      bringBack,
+      ({ how: done }) => done,
+    );
+  else await operation.step(how, () => (how === 'pause' ? host.pauseGuest(ref) : host.destroyGuest(ref)), bringBack);
+}
+
+export async function startGuest(spec: GuestSpec, before: Before, how: 'start' | 'unpause' = 'start'): Promise<void> {
+  const operation = new Operation(`Starting **${spec.name}** on ${spec.dom0}`, ['start', 'autostart']);
+  await operation.run(() => startSteps(operation, spec, before, how));
+}
+
+/** @param how `unpause`: it stands still, unless its dom0 was rebooted meanwhile */
+export async function startSteps(operation: Operation, spec: GuestSpec, before: Before, how: 'start' | 'unpause' = 'start'): Promise<void> {
+  const ref = refOf(spec);
+  const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
+  await operation.step(
+    'start',
+    async () => {
+      if (how === 'unpause') await host.unpauseGuest(ref);
+      return host.bootGuest(spec);
+    },
+    async () => {
+      if (before.isRunning) return undefined;
+      return how === 'unpause' ? undo.pauseGuest(ref) : undo.destroyGuest(ref);
+    },
+    ({ seconds, warning }) => warning ?? `answered after ${seconds} s`,
+  );
+  await operation.step(
+    'autostart',
+    () => host.enableAutostart(ref),
+    async () => (before.isAutostarted ? undefined : undo.disableAutostart(ref)),
+  );
+}
+
+export async function performPower(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {
+  const action = kind === 'start' || kind === 'destroy' ? kind : 'stop';
+  await guest.runChild(kind, id, (options) =>
+    executeChild(powerGuest, { ...options, args: [{ spec: guest.spec, action, before: guest.before }] }),
+  );
+  return guest.becomes(kind, action === 'start' ? 'running' : 'stopped');
+}
+
+declareVersioning('PINNED', powerGuest);

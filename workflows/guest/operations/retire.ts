@@ -1,0 +1,94 @@
+/** The begin of a termination, and its undo. */
+import { executeChild } from '@temporalio/workflow';
+import { defined } from '../../../contract/defined.ts';
+import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/types.ts';
+import { Operation } from '../../saga/operation.ts';
+import { control, dom0Steps } from '../../saga/proxies.ts';
+import { declareVersioning } from '../../saga/versioning.ts';
+import type { GuestAtWork } from '../at-work.ts';
+import { beforeOf } from '../rules.ts';
+import { notBefore } from '../state.ts';
+import { startSteps, switchOffSteps } from './power.ts';
+import { nightlyOf, refOf, type Before } from './shared.ts';
+
+const DAY_MS = 86_400_000;
+
+/** The begin of a termination: off, not started again, no more backups; its disks renamed, its address kept, until the grace is over. */
+export async function retireGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
+  const { spec, before } = input;
+  const ref = refOf(spec);
+  const operation = new Operation(`Terminating **${spec.name}** on ${spec.dom0}`, ['schedule', 'autostart', 'stop', 'volumes']);
+  const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
+  await operation.run(async () => {
+    await operation.step(
+      'schedule',
+      () => control.unscheduleNightly(ref),
+      () => control.scheduleNightly(nightlyOf(spec)),
+    );
+    await switchOffSteps(operation, spec, before, 'stop');
+    await operation.step(
+      'volumes',
+      () => host.retireVolumes(ref),
+      () => undo.reviveVolumes(ref),
+    );
+  });
+}
+
+/** undelete: undo of the begin of a termination; the guest is as it was before it. */
+export async function reviveGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
+  const { spec, before } = input;
+  const ref = refOf(spec);
+  const operation = new Operation(`Taking the termination of **${spec.name}** on ${spec.dom0} back`, [
+    'volumes',
+    ...(before.isRunning ? ['start', 'autostart'] : []),
+    'schedule',
+  ]);
+  const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
+  await operation.run(async () => {
+    await operation.step(
+      'volumes',
+      () => host.reviveVolumes(ref),
+      () => undo.retireVolumes(ref),
+    );
+    if (before.isRunning) await startSteps(operation, spec, { isRunning: false, isAutostarted: false });
+    await operation.step(
+      'schedule',
+      () => control.scheduleNightly(nightlyOf(spec)),
+      () => control.unscheduleNightly(ref),
+    );
+  });
+}
+
+/** The guest stops at once; its data stays until the grace period is over. */
+export async function performRetire(guest: GuestAtWork, { id }: OperationRequest): Promise<OperationResult> {
+  if (guest.state.phase !== 'terminating') {
+    await guest.runChild('terminate', id, (options) =>
+      executeChild(retireGuest, { ...options, args: [{ spec: guest.spec, before: guest.before }] }),
+    );
+    guest.state = {
+      ...guest.state,
+      retiredFrom: guest.state.phase,
+      graceUntil: new Date(Date.now() + guest.order.graceDays * DAY_MS).toISOString(),
+    };
+    guest.setPhase('terminating');
+  }
+  const { graceUntil } = guest.state;
+  return { kind: 'terminate', phase: guest.state.phase, ...defined({ graceUntil }) };
+}
+
+/** Back to what it was before it was terminated. */
+export async function performUndelete(guest: GuestAtWork, { id }: OperationRequest): Promise<OperationResult> {
+  const { phase, retiredFrom = 'running' } = guest.state;
+  if (phase !== 'terminating') return { kind: 'undelete', phase };
+  const before = beforeOf(retiredFrom);
+  try {
+    await guest.runChild('undelete', id, (options) => executeChild(reviveGuest, { ...options, args: [{ spec: guest.spec, before }] }));
+  } catch (error) {
+    // Somebody wants it back: its data does not go before that could be tried again.
+    guest.state = { ...guest.state, graceUntil: notBefore(guest.state.graceUntil, Date.now() + DAY_MS) };
+    throw error;
+  }
+  return guest.becomes('undelete', retiredFrom);
+}
+
+for (const workflow of [retireGuest, reviveGuest]) declareVersioning('PINNED', workflow);

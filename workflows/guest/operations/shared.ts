@@ -1,0 +1,19 @@
+/** What the operations on a guest have in common. */
+import { defined } from '../../../contract/defined.ts';
+import type { GuestRef, GuestSpec } from '../../../contract/types.ts';
+
+export function refOf(spec: GuestSpec): GuestRef {
+  return { name: spec.name, order: spec.order, dom0: spec.dom0 };
+}
+
+/** What the Schedule of its nightly backup is made from. */
+export function nightlyOf(spec: GuestSpec): { ref: GuestRef; at?: string } {
+  return { ref: refOf(spec), ...defined({ at: spec.backupAt }) };
+}
+
+/** How a guest was before an operation: what its undo brings back. */
+export interface Before {
+  readonly isRunning: boolean;
+  /** It starts with its dom0. */
+  readonly isAutostarted: boolean;
+}

@@ -1,0 +1,38 @@
+/** suspend and resume. */
+import { executeChild } from '@temporalio/workflow';
+import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/types.ts';
+import { Operation } from '../../saga/operation.ts';
+import { declareVersioning } from '../../saga/versioning.ts';
+import type { GuestAtWork } from '../at-work.ts';
+import { startGuest, switchOff } from './power.ts';
+import type { Before } from './shared.ts';
+
+/** suspend: off, or paused where its order says so, and not started with its dom0; its address and disks stay. */
+export async function suspendGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
+  const { spec, before } = input;
+  const how = spec.suspend === 'pause' ? 'pause' : 'stop';
+  return switchOff(new Operation(`Suspending **${spec.name}** on ${spec.dom0}`, ['autostart', how]), spec, before, how);
+}
+
+/** resume: undo of suspend. */
+export async function resumeGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
+  return startGuest(input.spec, input.before, input.spec.suspend === 'pause' ? 'unpause' : 'start');
+}
+
+export async function performSuspend(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {
+  if (guest.state.phase !== 'suspended')
+    await guest.runChild(kind, id, (options) =>
+      executeChild(suspendGuest, { ...options, args: [{ spec: guest.spec, before: guest.before }] }),
+    );
+  return guest.becomes(kind, 'suspended');
+}
+
+export async function performResume(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {
+  if (guest.state.phase === 'suspended')
+    await guest.runChild(kind, id, (options) =>
+      executeChild(resumeGuest, { ...options, args: [{ spec: guest.spec, before: guest.before }] }),
+    );
+  return guest.becomes(kind, 'running');
+}
+
+for (const workflow of [suspendGuest, resumeGuest]) declareVersioning('PINNED', workflow);

@@ -1,0 +1,27 @@
+/** Planning a guest at an address that nobody answers at. */
+import type { ShortActivities } from '../../activities/dom0/activities.ts';
+import type { GuestOrder, GuestSpec, Reservation } from '../../contract/types.ts';
+import { rootFailure } from '../saga/operation.ts';
+import { control } from '../saga/proxies.ts';
+
+/** Addresses that are tried when the ledger chooses. */
+const TRIES = 4;
+
+/** Has the dom0 plan the guest. An address that the ledger chose, and at which something answers, is marked as taken, and the next one tried. */
+export async function planWithFreeAddress(
+  host: Pick<ShortActivities, 'planGuest'>,
+  order: GuestOrder,
+  first: Reservation,
+): Promise<GuestSpec> {
+  let lease = first;
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await host.planGuest({ order, lease });
+    } catch (error) {
+      const { type, details } = rootFailure(error);
+      const isTaken = type === 'InvalidInput' && details.field === 'ip';
+      if (!isTaken || order.ip !== undefined || tried === TRIES) throw error;
+      lease = await control.nextAddress({ order, ip: lease.ip });
+    }
+  }
+}

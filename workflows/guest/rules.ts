@@ -1,0 +1,45 @@
+/** Which operation a guest takes in which phase, and what happens to one that comes while another runs. */
+import type { GuestPhase, GuestSpec, OperationKind, PlanChange } from '../../contract/types.ts';
+import { operationRecord } from '../../contract/operations.ts';
+import { formatSize } from '../../contract/sizes.ts';
+
+/** Updates in flight are limited to ten by the server. */
+const LONGEST_QUEUE = 5;
+
+/**
+ * Why an operation is refused, or undefined when it may run or wait.
+ *
+ * @param running kind of the operation that runs, if any.
+ * @param queued how many there are already, the running one included.
+ */
+export function mayRun(kind: OperationKind, phase: GuestPhase, running: string | undefined, queued: number): string | undefined {
+  const { phases, waits } = operationRecord(kind);
+  if (queued >= LONGEST_QUEUE) return `${queued} operations wait already`;
+  if (running !== undefined && waits !== true) return `${running} runs; wait for it, or cancel it`;
+  if (running !== undefined && phase !== 'provisioning') return undefined;
+  if (!phases.includes(phase)) return `the guest is ${phase}`;
+  return undefined;
+}
+
+/**
+ * Why a guest cannot be given this plan, or undefined when it can. A file system that is made smaller loses data sooner or later: refused.
+ *
+ * @param needsRestart it runs, and a disk is to grow; whether memory and vcpus need one, the dom0 finds out
+ */
+export function whyNotChange(from: GuestSpec, to: PlanChange, needsRestart: boolean): string | undefined {
+  if (to.diskBytes < from.diskBytes)
+    return `plan ${to.plan} has a disk of ${formatSize(to.diskBytes)}, ${formatSize(from.diskBytes - to.diskBytes)} less than ${from.name} has now: a disk cannot become smaller`;
+  if (needsRestart && !to.mayRestart)
+    return `${from.name} runs, and a change to plan ${to.plan} needs a restart, which the request does not allow`;
+  return undefined;
+}
+
+/** How a guest in this phase is on its dom0: only one that runs starts with it. */
+export function beforeOf(phase: GuestPhase): { isRunning: boolean; isAutostarted: boolean } {
+  return { isRunning: phase === 'running', isAutostarted: phase === 'running' };
+}
+
+/** What Xen itself does when the guest crashes, once it has answered from its own disks. */
+export function onCrashOf({ restart }: Pick<GuestSpec, 'restart'>): 'restart' | 'destroy' {
+  return restart === 'never' ? 'destroy' : 'restart';
+}

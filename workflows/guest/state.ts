@@ -1,0 +1,60 @@
+/** What a guest carries from run to run, in words, and what falls due in it: pure. */
+import { operationWorkflowId } from '../../contract/names.ts';
+import type { GuestStatus, OperationKind } from '../../contract/types.ts';
+
+export type GuestState = Omit<GuestStatus, 'operation' | 'queued' | 'steps'>;
+
+/** What the UI shows of a guest, in Markdown. */
+export function describeGuest(state: GuestState, running: { readonly kind: string; readonly workflowId: string } | undefined): string {
+  return [
+    `**${state.name}** is **${state.phase}** on ${state.dom0} (plan ${state.plan}, order ${state.order})`,
+    ...(state.spec === undefined
+      ? []
+      : [`- address ${state.spec.network.ip}, ${state.spec.vcpus} vcpus, ${state.spec.memoryBytes / 2 ** 20} MiB`]),
+    ...(running === undefined ? [] : [`- ${running.kind} runs: workflow \`${running.workflowId}\``]),
+    ...(state.nights ?? [])
+      .slice(-1)
+      .map(({ due, state: how, reason }) => `- night of ${due}: ${how}${reason === undefined ? '' : `: ${reason}`}`),
+    ...state.warnings.map((warning) => `- ⚠ ${warning}`),
+    ...(state.error === undefined ? [] : [`- last error: ${state.error.message}`]),
+    ...state.leftovers.map((left) => `- left: ${left}`),
+  ].join('\n');
+}
+
+/**
+ * The state after an operation that succeeded. It settles what failed before; an undo that could not finish only by the same operation: that a guest
+ * was backed up meanwhile does not mend it.
+ */
+export function withoutSettled({ error, ...rest }: GuestState, kind: OperationKind): GuestState {
+  const isThere = rest.phase !== 'gone' && rest.phase !== 'failed';
+  const isOpen =
+    isThere &&
+    error?.type === 'NeedsCleanup' &&
+    error.operation !== undefined &&
+    !error.operation.startsWith(operationWorkflowId(rest.name, kind, ''));
+  return isOpen ? { ...rest, error } : { ...rest, leftovers: [] };
+}
+
+/** The later of a time (ISO 8601) and another (milliseconds). */
+export function notBefore(at: string | undefined, ms: number): string {
+  return new Date(Math.max(ms, at === undefined ? 0 : Date.parse(at))).toISOString();
+}
+
+function leftMs(at: string, nowMs: number): number {
+  return Math.max(0, Date.parse(at) - nowMs);
+}
+
+/** Milliseconds until a terminated guest's data may go; undefined when nothing is to go by itself. */
+export function graceLeftMs({ phase, graceUntil }: GuestState, nowMs: number): number | undefined {
+  return phase === 'terminating' && graceUntil !== undefined ? leftMs(graceUntil, nowMs) : undefined;
+}
+
+/**
+ * Milliseconds until something is due that nobody asks for: the end of a grace period or of backups that were kept, or a start after the
+ * domain was gone. Undefined when nothing is.
+ */
+export function untilDueMs(state: GuestState, nowMs: number): number | undefined {
+  const { phase, restartAt, backupsUntil } = state;
+  if (phase === 'gone' && backupsUntil !== undefined) return leftMs(backupsUntil, nowMs);
+  return phase === 'running' && restartAt !== undefined ? leftMs(restartAt, nowMs) : graceLeftMs(state, nowMs);
+}
