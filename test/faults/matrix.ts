@@ -8,6 +8,7 @@ import { interruptionCases } from './interruptions.ts';
 import { crowdCases } from './crowd.ts';
 import { lookAlikeCases } from './lookalikes.ts';
 import { operationFaultCases } from './operation-faults.ts';
+import { nightCases } from './night-faults.ts';
 import { activityCases } from './on-tape.ts';
 import { rowCases } from './operation-rows.ts';
 import { recordOperations } from './operation-tape.ts';
@@ -156,6 +157,7 @@ async function groupsOf(
       ...workflowCases(through),
       ...brokenUndoScenarios(through, undos),
       ...operationWorkflowCases(through, plays),
+      ...nightCases(through, plays),
       ...alike.slow,
     ]),
     quick: wanted([

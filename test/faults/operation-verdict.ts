@@ -12,7 +12,7 @@ import { beforeOf, type Matrix } from './step-faults.ts';
 import { GUEST, inTheNameOf, type Entry } from './tape.ts';
 
 /** Promise, address and schedule are those of a guest in this phase, and of its size. */
-async function bookComplaints(guest: GuestAtRest, { phase, spec }: GuestStatus): Promise<Complaints> {
+export async function bookComplaints(guest: GuestAtRest, { phase, spec }: GuestStatus): Promise<Complaints> {
   const books = await booksOf(guest.server, guest.world.settings.host, guest.name);
   const isGone = phase === 'gone';
   const shouldBeScheduled = !isGone && phase !== 'terminating';
