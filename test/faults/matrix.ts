@@ -1,5 +1,6 @@
 /** Builds the cases and runs them, many at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { adjustUndoCases } from './adjust-faults.ts';
 import type { Case, End, Verdict } from './case.ts';
 import { installClocks } from './clock.ts';
 import { commandCases } from './commands.ts';
@@ -170,6 +171,7 @@ async function groupsOf(
       ...rowCases(),
       ...activityCases(matrix.tape, plays),
       ...(await operationFaultCases(matrix, plays)),
+      ...(await adjustUndoCases(matrix, plays)),
       ...alike.quick,
       ...(await staleCases()),
       ...walkCases(matrix, walks.first, walks.count),

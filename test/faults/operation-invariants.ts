@@ -57,11 +57,22 @@ export interface Wanted {
   readonly after: DomainState;
 }
 
-export function asItWas({ row, guest, settings, before }: Wanted, now: DomainState): Complaints {
+/**
+ * What an earlier change of the cfg kept for its own undo is of no use once another change begins, and goes when that one is undone. What this
+ * change kept is another text: it is a leftover.
+ */
+function withoutSpentCfg({ row, guest, settings, before }: Wanted, now: DomainState): DomainState {
+  const { formerCfg } = guestPaths(settings, guest);
+  if (row.kind !== 'changePlan' || formerCfg in now.files) return before;
+  return { ...before, files: Object.fromEntries(Object.entries(before.files).filter(([path]) => path !== formerCfg)) };
+}
+
+export function asItWas(wanted: Wanted, now: DomainState): Complaints {
+  const { row, guest, settings, before } = wanted;
   // A backup that was whole when the answer was lost is one, whoever asked for it; a half one may not stay.
   const isMore = row.kind === 'backup' ? undefined : false;
   return [
-    ...asBefore(settled(before, settings, guest), settled(now, settings, guest), settings),
+    ...asBefore(settled(withoutSpentCfg(wanted, now), settings, guest), settled(now, settings, guest), settings),
     ...backupComplaints(before, now, guestPaths(settings, guest).backups, isMore),
     ...nobodyElsesBytes(now, guest),
   ];

@@ -59,6 +59,12 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
       end: 'running',
     },
     {
+      name: 'change of plan to more while it runs',
+      after: 'change of plan while it runs',
+      details: { change: { plan: 'small', memoryBytes: 512 * MiB, vcpus: 1, diskBytes: GiB, mayRestart: false } },
+      end: 'running',
+    },
+    {
       name: 'change of plan by a restart',
       details: { change: { plan: 'wide', memoryBytes: GiB, vcpus: 2, diskBytes: GiB, mayRestart: true } },
       end: 'running',
