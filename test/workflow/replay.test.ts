@@ -66,7 +66,8 @@ const TYPES = Object.keys(workflows).sort();
 /** Workflow types whose code continues as new. */
 function typesThatContinue(): string[] {
   const folder = fileURLToPath(new URL('../../workflows/', import.meta.url));
-  const text = readdirSync(folder)
+  const text = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
     .map((file) => readFileSync(`${folder}${file}`, 'utf8'))
     .join('\n');
   return [...text.matchAll(/\bcontinueAsNew<typeof (\w+)>/g)].map(([, name = '']) => name).sort();

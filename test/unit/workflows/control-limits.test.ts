@@ -27,7 +27,7 @@ function limitsOf(source: string, all: string): number[] {
 }
 
 it('each of them ends in a minute at most', () => {
-  const sources = readdirSync(FOLDER)
+  const sources = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
     .map((file) => readFileSync(`${FOLDER}${file}`, 'utf8'));
   const limits = sources.flatMap((source) => limitsOf(source, sources.join('\n')));
