@@ -131,8 +131,9 @@ function misplacedAddresses({ ip, netmask, gateway }: ParsedOrder): Problem[] {
 }
 
 function withPlan(order: ParsedOrder, planName: string, plan: Plan, defaultDom0: string | undefined): UnplacedOrder {
-  const { memory, disk, swap, debootstrap, extra, dom0 = defaultDom0, ...said } = withoutUndefined(order);
-  const { memory: planMemory, disk: planDisk, swap: planSwap, maxMemory: _max, maxVcpus: _most, ...fromPlan } = withoutUndefined(plan);
+  // A key that holds undefined would hide the plan's value in a spread.
+  const { memory, disk, swap, debootstrap, extra, dom0 = defaultDom0, ...said } = defined(order);
+  const { memory: planMemory, disk: planDisk, swap: planSwap, maxMemory: _max, maxVcpus: _most, ...fromPlan } = defined(plan);
   const memoryBytes = memory ?? planMemory;
   return {
     ...fromPlan,
@@ -148,13 +149,4 @@ function withPlan(order: ParsedOrder, planName: string, plan: Plan, defaultDom0:
     sshKeys: order.sshKeys ?? [],
     extra: extra ?? plan.extra,
   };
-}
-
-/** A key that holds undefined would hide the plan's value in a spread. */
-type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
-  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
-};
-
-function withoutUndefined<T extends object>(value: T): Defined<T> {
-  return Object.fromEntries(Object.entries(value).filter(([, held]) => held !== undefined)) as Defined<T>;
 }

@@ -7,6 +7,7 @@ import type { StepEnv } from '../env.ts';
 import { halfGolden } from '../images/golden.ts';
 import { usersOfImages } from '../images/image-users.ts';
 import { isOwner, type Ref } from '../marks.ts';
+import { limboIn } from '../staging.ts';
 import { markedThings } from './marked-directories.ts';
 import type { Thing } from './thing.ts';
 
@@ -16,15 +17,24 @@ import type { Thing } from './thing.ts';
 export async function things(env: StepEnv, guest?: string): Promise<Thing[]> {
   const { files } = env.host;
   const { imageDir, stateDir } = env.settings;
-  const images = await markedThings(files, 'image', `${imageDir}/domains`, guest, `${imageDir}/.guestflow`);
   return [
-    ...(await disks(env, guest)),
-    ...(await env.toolstack.things(guest)),
-    ...images,
+    ...(await takers(env, guest)),
+    ...(await markedThings(files, 'image', `${imageDir}/domains`, guest, limboIn(imageDir))),
     ...(await markedThings(files, 'state', `${stateDir}/guests`, guest)),
     ...(await env.repository.things(guest)),
-    ...(await usersOfImages(env, images)),
   ];
+}
+
+/** Those among which are all that take memory, vcpus or disk: what the pool and the toolstack have. */
+export async function takers(env: StepEnv, guest?: string): Promise<Thing[]> {
+  return [...(await disks(env, guest)), ...(await env.toolstack.things(guest))];
+}
+
+/** All things, and what only an audit asks for: who uses images, and what is half made of golden tarballs. */
+export async function everything(env: StepEnv): Promise<Thing[]> {
+  const all = await things(env);
+  const images = all.filter(({ kind }) => kind === 'image');
+  return [...all, ...(await usersOfImages(env, images)), ...(await halfGoldens(env))];
 }
 
 async function disks({ storage }: StepEnv, guest: string | undefined): Promise<Thing[]> {
@@ -40,7 +50,7 @@ async function disks({ storage }: StepEnv, guest: string | undefined): Promise<T
 }
 
 /** What is half made of golden tarballs. Whole ones are kept: the next guest is made from them. */
-export async function halfGoldens(env: StepEnv): Promise<Thing[]> {
+async function halfGoldens(env: StepEnv): Promise<Thing[]> {
   const names = await env.host.files.list(env.settings.goldenDir);
   const dists = new Set(names.flatMap((name) => /^[a-z][a-z0-9-]{0,30}(?=\.)/.exec(name) ?? []));
   const found: Thing[] = [];

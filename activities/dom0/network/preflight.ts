@@ -5,7 +5,8 @@ import { ToolError } from '../../../system/run.ts';
 import type { StepEnv } from '../env.ts';
 import { isAmong, usedAddresses } from '../inventory/used-addresses.ts';
 import { missing, ok, warning } from '../preflight-rows.ts';
-import { hasBridge, whoAnswers } from '../tools/net.ts';
+import { hasBridge } from '../tools/net.ts';
+import { whoHas } from './neighbours.ts';
 
 export async function bridgeRow({ host, settings: { bridge } }: Pick<StepEnv, 'host' | 'settings'>): Promise<PreflightRow> {
   return (await hasBridge(host, bridge))
@@ -35,13 +36,13 @@ async function unusedAddresses(env: StepEnv): Promise<string[]> {
 
 /** Whether the router answers for addresses that no machine has. Linux with proxy_arp does not answer this way of asking, and is no trouble. */
 export async function routerRow(env: StepEnv): Promise<PreflightRow> {
-  const { host, settings, signal } = env;
+  const { host, settings } = env;
   const { bridge } = settings;
   const { gateway } = settings.network;
   if (!(await hasBridge(host, bridge))) return ok('router', `not asked: no bridge ${bridge}`);
   try {
     for (const ip of await unusedAddresses(env)) {
-      const answer = await whoAnswers(host, { ip, bridge, signal }, gateway);
+      const answer = await whoHas(env, { ip, bridge, gateway });
       if (answer === 'nobody') return ok('router', `nobody answers for ${ip}, which no guest has`);
       if (answer === 'router')
         return warning(

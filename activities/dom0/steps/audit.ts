@@ -4,13 +4,13 @@
  */
 import { UNKNOWN_ORDER, type MarkedThing } from '../../../contract/types.ts';
 import type { StepEnv } from '../env.ts';
-import { halfGoldens, things } from '../inventory/inventory.ts';
+import { everything } from '../inventory/inventory.ts';
 import type { Thing } from '../inventory/thing.ts';
 import type { Owner } from '../marks.ts';
 
 /** Looks at the whole dom0. What is neither marked nor in a place of ours is not ours, and is not listed. */
 export async function audit(env: StepEnv): Promise<MarkedThing[]> {
-  return marked([...(await things(env)), ...(await halfGoldens(env))]);
+  return marked(await everything(env));
 }
 
 /** Those that are ours, with the order that they belong to. */

@@ -6,7 +6,7 @@ import type { StepEnv } from '../env.ts';
 import { guestPaths } from '../guest-paths.ts';
 import { halfGolden } from '../images/golden.ts';
 import { holdings } from '../inventory/holdings.ts';
-import { leftOf, things } from '../inventory/inventory.ts';
+import { leftOf, takers, things } from '../inventory/inventory.ts';
 import { usedAddresses } from '../inventory/used-addresses.ts';
 import { isOwner } from '../marks.ts';
 import { passwordPublicKey } from '../password-key.ts';
@@ -32,7 +32,7 @@ export async function dom0Facts(env: StepEnv, version: string): Promise<Dom0Fact
     ...defined({ passwordKey }),
     domains: await toolstack.domains(),
     policy: settings.policy,
-    holdings: pool === undefined ? [] : holdings(await things(env)),
+    holdings: pool === undefined ? [] : holdings(await takers(env)),
   };
 }
 

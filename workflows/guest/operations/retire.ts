@@ -9,9 +9,7 @@ import type { GuestAtWork } from '../at-work.ts';
 import { beforeOf } from '../rules.ts';
 import { notBefore } from '../state.ts';
 import { startSteps, switchOffSteps } from './power.ts';
-import { nightlyOf, refOf, type Before } from './shared.ts';
-
-const DAY_MS = 86_400_000;
+import { DAY_MS, daysFromNow, nightlyOf, refOf, type Before } from './shared.ts';
 
 /** The begin of a termination: off, not started again, no more backups; its disks renamed, its address kept, until the grace is over. */
 export async function retireGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
@@ -68,7 +66,7 @@ export async function performRetire(guest: GuestAtWork, { id }: OperationRequest
     guest.state = {
       ...guest.state,
       retiredFrom: guest.state.phase,
-      graceUntil: new Date(Date.now() + guest.order.graceDays * DAY_MS).toISOString(),
+      graceUntil: daysFromNow(guest.order.graceDays),
     };
     guest.setPhase('terminating');
   }

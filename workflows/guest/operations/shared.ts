@@ -17,3 +17,10 @@ export interface Before {
   /** It starts with its dom0. */
   readonly isAutostarted: boolean;
 }
+
+export const DAY_MS = 86_400_000;
+
+/** The time in so many days, as ISO 8601. */
+export function daysFromNow(days: number): string {
+  return new Date(Date.now() + days * DAY_MS).toISOString();
+}

@@ -9,8 +9,7 @@ import { declareVersioning } from '../../saga/versioning.ts';
 import { refuse, type GuestAtWork } from '../at-work.ts';
 import { graceLeftMs } from '../state.ts';
 import { performRetire } from './retire.ts';
-
-const DAY_MS = 86_400_000;
+import { daysFromNow } from './shared.ts';
 
 /**
  * Everything of a guest goes: the undo of every step of its provisioning, whatever of it there is.
@@ -45,8 +44,7 @@ export async function removeGuest(guest: GuestAtWork, kind: OperationKind, id: s
   const args = wasOrdered ? { ...guest.ref, dist: guest.order.dist } : { ...guest.ref, ...keeps };
   await guest.runChild(kind, id, (options) => executeChild(terminateGuest, { ...options, args: [args] }));
   const { graceUntil: _over, backupsUntil: _gone, removalKeepsDays: _done, ...rest } = guest.state;
-  const until = new Date(Date.now() + keepBackupsDays * DAY_MS).toISOString();
-  guest.state = { ...rest, leftovers: [], ...(keepBackupsDays > 0 ? { backupsUntil: until } : {}) };
+  guest.state = { ...rest, leftovers: [], ...(keepBackupsDays > 0 ? { backupsUntil: daysFromNow(keepBackupsDays) } : {}) };
   guest.setPhase(wasOrdered ? 'failed' : 'gone');
   return { kind, phase: guest.state.phase };
 }
