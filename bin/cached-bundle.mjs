@@ -9,6 +9,7 @@ export const FOLDERS = [
   'cli',
   'client',
   'contract',
+  'order',
   'activities',
   'worker',
   'workflows',

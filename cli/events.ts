@@ -4,7 +4,7 @@ import type { OrderStatus, WishProblem } from '../contract/billing-types.ts';
 import { whyNotOrderId } from '../contract/guest-name.ts';
 import { findEndpoint } from '../client/config.ts';
 import { openSession, type Session } from '../client/session.ts';
-import { acknowledge, listOrders, readOrder } from '../gateway/orders.ts';
+import { acknowledge, listOrders, readOrder } from '../client/billing-orders.ts';
 import type { EventsOptions } from './commands/gateway.ts';
 import { printFacts, printJson, printLine, printTable, type Io } from './io.ts';
 import { defined } from '../contract/defined.ts';

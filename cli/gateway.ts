@@ -2,7 +2,7 @@
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { GuestflowError } from '../contract/errors.ts';
-import { makeToken, parseTokens, type TokenRecord } from '../gateway/tokens.ts';
+import { makeToken, parseTokens, type TokenRecord } from '../gateway/v1/tokens.ts';
 import type { GatewayCommandOptions, TokenOptions } from './commands/gateway.ts';
 import { printJson, printLine, type Io } from './io.ts';
 import { defined } from '../contract/defined.ts';

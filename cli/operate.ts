@@ -5,7 +5,7 @@ import type { Guestflow, OperateOptions } from '../client/index.ts';
 import { backupPlace } from '../contract/backup-place.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { operationWorkflowId } from '../contract/names.ts';
-import { loadPlans, planChange } from '../contract/plans.ts';
+import { loadPlans, planChange } from '../order/plans.ts';
 import { formatSize } from '../contract/sizes.ts';
 import type { OperationKind, OperationResult } from '../contract/types.ts';
 import type { ChangePlanOptions, TerminateOptions } from './commands/operations.ts';

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { LONGEST_DOCUMENT, parseDocument } from '../contract/document.ts';
+import { LONGEST_DOCUMENT, parseDocument } from '../order/document.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import type { Fields } from '../contract/field-types.ts';
 import { FIELDS, type Field, type FieldTable } from '../contract/fields.ts';

@@ -1,11 +1,11 @@
 /** What `guestflow provision` does: check the order, place it, watch it, say what came of it. */
 import { readFile } from 'node:fs/promises';
 import type { Guestflow } from '../client/index.ts';
-import { parseDocument } from '../contract/document.ts';
+import { parseDocument } from '../order/document.ts';
 import { GuestflowError } from '../contract/errors.ts';
-import { checkAgainstFacts, parseFacts } from '../contract/facts.ts';
-import { checkOrder, resolveOrder, type ResolveOptions, type UnplacedOrder } from '../contract/order.ts';
-import { loadPlans } from '../contract/plans.ts';
+import { checkAgainstFacts, parseFacts } from '../order/facts.ts';
+import { checkOrder, resolveOrder, type ResolveOptions, type UnplacedOrder } from '../order/order.ts';
+import { loadPlans } from '../order/plans.ts';
 import { formatSize } from '../contract/sizes.ts';
 import type { GuestOrder, GuestStatus } from '../contract/types.ts';
 import type { ProvisionOptions } from './commands/provision.ts';

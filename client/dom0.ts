@@ -6,7 +6,7 @@ import type { Capacity, LedgerAudit } from '../contract/capacity-types.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { DOM0_NAME_PATTERN } from '../contract/guest-name.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, dom0Queue, dom0WorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
-import { untilStartedAndTaken } from '../contract/lost-updates.ts';
+import { untilStartedAndTaken } from './lost-updates.ts';
 import type { Dom0Facts, Dom0State, GuestRef, Registration } from '../contract/types.ts';
 import { readLedger } from './ledgers.ts';
 import { whenKnown } from './known.ts';

@@ -1,6 +1,6 @@
 /** Calls to dom0s that may not be there. */
 import { GuestflowError } from '../contract/errors.ts';
-import { untilTakenByLedger } from '../contract/lost-updates.ts';
+import { untilTakenByLedger } from './lost-updates.ts';
 import { listDom0s } from './listing.ts';
 import type { Session } from './session.ts';
 

@@ -1,6 +1,6 @@
 /** Networks: what they are, and who has which address. */
 import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
-import { untilStartedAndTaken, untilTakenByLedger } from '../contract/lost-updates.ts';
+import { untilStartedAndTaken, untilTakenByLedger } from './lost-updates.ts';
 import type { NetworkAccess, NetworkJoin, NetworkSettings, NetworkState } from '../contract/capacity-types.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { formatCidr, parseCidr, whyNotPrefix } from '../contract/ipv4.ts';

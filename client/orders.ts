@@ -8,7 +8,7 @@ import {
 } from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
 import { GuestflowError } from '../contract/errors.ts';
-import { untilStartedAndTaken } from '../contract/lost-updates.ts';
+import { untilStartedAndTaken } from './lost-updates.ts';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
 import { contentOf } from '../contract/same-order.ts';
 import { formatSize } from '../contract/sizes.ts';

@@ -2,7 +2,7 @@
 import type { Session } from './session.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { dom0WorkflowId, QUERIES } from '../contract/names.ts';
-import { sealBox } from '../contract/sealed-box.ts';
+import { sealBox } from '../system/sealed-box.ts';
 import type { Dom0State } from '../contract/types.ts';
 import { listDom0s } from './listing.ts';
 

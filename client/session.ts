@@ -5,7 +5,7 @@ import type { PayloadCodec } from '@temporalio/common';
 import { createPayloadCodec } from './codec/codec.ts';
 import type { Endpoint } from './config.ts';
 import { temporalDoesNotAnswer, toGuestflowError } from './failures.ts';
-import { untilTaken } from '../contract/lost-updates.ts';
+import { untilTaken } from './lost-updates.ts';
 import { withReason } from './stuck.ts';
 
 /** How long a call may take that a worker answers at once. The server itself gives a query ten seconds. */

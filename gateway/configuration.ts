@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { GuestflowError } from '../contract/errors.ts';
-import { loadPlans } from '../contract/plans.ts';
-import { createCatalogue, loadPrices, type Catalogue } from './catalogue.ts';
-import { credentialPath, readSecretFile, readSecrets, readWebhookSecrets } from './secrets.ts';
-import type { StripePolicy } from './stripe.ts';
-import { parseTokens, type TokenRecord } from './tokens.ts';
+import { loadPlans } from '../order/plans.ts';
+import { createCatalogue, loadPrices, type Catalogue } from './webhooks/catalogue.ts';
+import { credentialPath, readSecretFile, readSecrets, readWebhookSecrets } from '../system/secrets.ts';
+import type { StripePolicy } from './webhooks/stripe/stripe.ts';
+import { parseTokens, type TokenRecord } from './v1/tokens.ts';
 
 /** Where things are. A name without a slash is one of systemd's credentials. */
 export interface GatewayFiles {

@@ -1,8 +1,8 @@
 /** The gateway: a Web-standard `fetch` handler. It checks what comes in, has Temporal keep it, and answers. */
 import { GuestflowError } from '../contract/errors.ts';
-import { jsonResponse, problemResponse, Refusal, refusalOf } from './problem.ts';
-import { checkQuery, findRoute, type Route } from './router.ts';
-import { webhookRoutes, type WebhookOptions } from './webhooks.ts';
+import { jsonResponse, problemResponse, Refusal, refusalOf } from './http/problem.ts';
+import { checkQuery, findRoute, type Route } from './http/router.ts';
+import { webhookRoutes, type WebhookOptions } from './webhooks/webhooks.ts';
 
 /** One line of log a request. */
 export interface GatewayLog {

@@ -1,7 +1,7 @@
 /** The gateway as a library. */
 export { assembleGateway, type AssembleOptions } from './assemble.ts';
-export { createCatalogue, loadPrices, type Catalogue } from './catalogue.ts';
+export { createCatalogue, loadPrices, type Catalogue } from './webhooks/catalogue.ts';
 export { loadConfiguration, type GatewayConfiguration, type GatewayFiles } from './configuration.ts';
 export { createGateway, type Gateway, type GatewayLog, type GatewayOptions } from './gateway.ts';
 export { createLambdaHandler } from './lambda.ts';
-export { serve, type HttpServer, type ServeOptions } from './server.ts';
+export { serve, type HttpServer, type ServeOptions } from './http/server.ts';

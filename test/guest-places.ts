@@ -2,7 +2,7 @@
 import { guestPaths as ownPaths, type GuestPaths } from '../activities/dom0/guest-paths.ts';
 import { autostartPath, cfgPath } from '../activities/dom0/toolstack/xl/cfg-files.ts';
 import { volumeName } from '../activities/dom0/storage/lvm/pool.ts';
-import type { Dom0Settings } from '../contract/dom0-settings.ts';
+import type { Dom0Settings } from '../order/dom0-settings.ts';
 
 export function guestPaths(settings: Dom0Settings, name: string): GuestPaths & { readonly cfg: string; readonly autostart: string } {
   return { ...ownPaths(settings, name), cfg: cfgPath(name), autostart: autostartPath(name) };

@@ -1,12 +1,12 @@
 /** The control worker: all workflows, and the activities that talk to Temporal and to billing. */
 import { Client } from '@temporalio/client';
 import { Worker, type ActivityInterceptorsFactory, type WorkerDeploymentOptions, type WorkerOptions } from '@temporalio/worker';
-import { createBillingActivities } from '../activities/control/billing.ts';
+import { createBillingActivities } from '../activities/control/billing/billing.ts';
 import { createControlActivities } from '../activities/control/activities.ts';
 import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { CONTROL_QUEUE } from '../contract/names.ts';
-import { openBilling, type BillingDesk } from '../gateway/worker.ts';
+import { openBilling, type BillingDesk } from '../activities/control/billing/dependencies.ts';
 import { prebuiltBundle, WORKFLOWS_PATH } from './bundle.ts';
 import { connectWithRetry } from './connect.ts';
 import { logCodec, workerDataConverter } from './data-converter.ts';

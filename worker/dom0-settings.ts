@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import { hostname, release } from 'node:os';
 import { z } from 'zod';
-import { parseDocument } from '../contract/document.ts';
-import { dom0SettingsSchema, type Dom0Settings } from '../contract/dom0-settings.ts';
+import { parseDocument } from '../order/document.ts';
+import { dom0SettingsSchema, type Dom0Settings } from '../order/dom0-settings.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { parseCidr, parseIpv4, whyNotHostIn } from '../contract/ipv4.ts';
-import { problemsError, problemsOf } from '../contract/problems.ts';
+import { problemsError, problemsOf } from '../order/problems.ts';
 
 /** Settings of a dom0, and how its worker behaves. */
 export interface Dom0WorkerSettings extends Dom0Settings {

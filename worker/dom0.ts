@@ -18,7 +18,7 @@ import { logCodec, workerDataConverter } from './data-converter.ts';
 import type { Dom0WorkerSettings } from './dom0-settings.ts';
 import { Fence, thisMachine } from './fence.ts';
 import { installRuntime, type Logger } from './logger.ts';
-import { tryMachineLock } from './machine-lock.ts';
+import { tryMachineLock } from '../system/machine-lock.ts';
 import { registerThisDom0 } from './registration.ts';
 import { runWorkers } from './run-workers.ts';
 import { watchDomains } from './watch.ts';

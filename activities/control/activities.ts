@@ -29,10 +29,10 @@ import type {
   Reservation,
   ReserveRequest,
 } from '../../contract/types.ts';
-import { untilStartedAndTaken, untilTakenByLedger } from '../../contract/lost-updates.ts';
+import { untilStartedAndTaken, untilTakenByLedger } from '../../client/lost-updates.ts';
 import { BACKUP_PRIORITY } from '../../contract/nights.ts';
 import { takenBy } from '../../contract/takes.ts';
-import { Turns, UPDATES_AT_ONCE } from '../../contract/turns.ts';
+import { Turns, UPDATES_AT_ONCE } from '../../system/turns.ts';
 import { claimsOf, type Claim, type OwnerOn } from './claims.ts';
 import { createLeases } from './leases.ts';
 import { isMissing, unwrapped } from './refusals.ts';

@@ -3,7 +3,7 @@ import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
 import { TAKES_MEMO, takenBy, type Takes } from '../../contract/takes.ts';
-import { Turns } from '../../contract/turns.ts';
+import { Turns } from '../../system/turns.ts';
 import { GOLDEN, UNKNOWN_ORDER, type GuestPhase, type GuestStatus } from '../../contract/types.ts';
 import { isMissing } from './refusals.ts';
 

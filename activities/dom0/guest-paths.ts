@@ -1,5 +1,5 @@
 /** Where the things of one guest are on a dom0. Paths are built from checked names, never taken. */
-import type { Dom0Settings } from '../../contract/dom0-settings.ts';
+import type { Dom0Settings } from '../../order/dom0-settings.ts';
 import type { Ref } from './marks.ts';
 import { makeMarkedDirectory } from './staging.ts';
 import type { Work } from './work.ts';

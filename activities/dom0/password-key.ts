@@ -1,8 +1,8 @@
 /** The key that passwords for this dom0 are sealed with. Its private half never leaves the dom0. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import type { Dom0Settings } from '../../contract/dom0-settings.ts';
+import type { Dom0Settings } from '../../order/dom0-settings.ts';
 import { GuestflowError } from '../../contract/errors.ts';
-import { openBox, publicKeyText } from '../../contract/sealed-box.ts';
+import { openBox, publicKeyText } from '../../system/sealed-box.ts';
 import type { GuestSpec } from '../../contract/types.ts';
 import type { Host } from '../../system/host.ts';
 

@@ -5,7 +5,7 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { z } from 'zod';
-import type { Dom0Settings } from '../../contract/dom0-settings.ts';
+import type { Dom0Settings } from '../../order/dom0-settings.ts';
 import type { Host } from '../../system/host.ts';
 import { createEnv } from './drivers.ts';
 import type { StepEnv } from './env.ts';

@@ -1,5 +1,5 @@
 /** What a step's work is done with, by the step itself and by the drivers that it works through. */
-import type { Dom0Settings } from '../../contract/dom0-settings.ts';
+import type { Dom0Settings } from '../../order/dom0-settings.ts';
 import { MiB } from '../../contract/sizes.ts';
 import type { Host } from '../../system/host.ts';
 import type { Pace } from '../../system/pace.ts';

@@ -1,7 +1,7 @@
 /** The ports of a dom0 under test, as steps get them. */
 import { createEnv } from '../../activities/dom0/drivers.ts';
 import type { StepEnv } from '../../activities/dom0/env.ts';
-import { dom0SettingsSchema } from '../../contract/dom0-settings.ts';
+import { dom0SettingsSchema } from '../../order/dom0-settings.ts';
 import type { ContractContext } from './contract-context.ts';
 
 export function portsOf({ host, vg, imageDir }: ContractContext): StepEnv {

@@ -1,7 +1,7 @@
 /** A guest in the middle of its life, on a dom0 of its own: it was provisioned without Temporal, and its workflow begins where it stands. */
 import type { GuestRef, GuestSpec, GuestStatus, OperationRequest, OperationResult } from '../../contract/types.ts';
 import type { Lease } from '../../contract/capacity-types.ts';
-import { Turns } from '../../contract/turns.ts';
+import { Turns } from '../../system/turns.ts';
 import { nightlyScheduleId } from '../../contract/names.ts';
 import type { GuestInput } from '../../workflows/guest/guest.ts';
 import type { DomainState } from '../../fake/index.ts';

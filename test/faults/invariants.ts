@@ -3,7 +3,7 @@ import { guestPaths, guestVolumes } from '../guest-places.ts';
 import { UNFINISHED_TAG } from '../../activities/dom0/storage/lvm/tags.ts';
 import { limboOf } from '../../activities/dom0/staging.ts';
 import { cfgOwner, markerOwner } from '../../activities/dom0/marks.ts';
-import type { Dom0Settings } from '../../contract/dom0-settings.ts';
+import type { Dom0Settings } from '../../order/dom0-settings.ts';
 import type { GuestRef } from '../../contract/types.ts';
 import type { DomainState } from '../../fake/index.ts';
 import { parseCfg, showCfg } from '../../xlcfg/index.ts';

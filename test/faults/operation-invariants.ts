@@ -1,6 +1,6 @@
 /** What a dom0 may look like when an operation on a guest has ended: as the operation wanted it, or as it was. */
 import { guestPaths } from '../guest-places.ts';
-import type { Dom0Settings } from '../../contract/dom0-settings.ts';
+import type { Dom0Settings } from '../../order/dom0-settings.ts';
 import type { DomainState } from '../../fake/index.ts';
 import { asBefore, leftOn, nobodyElsesBytes, nothingHalfMade, type Complaints } from './invariants.ts';
 import type { OperationRow } from './operation-rows.ts';

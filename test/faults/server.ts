@@ -11,7 +11,7 @@ import {
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import { createControlActivities, type ControlActivities } from '../../activities/control/activities.ts';
-import { untilTaken } from '../../contract/lost-updates.ts';
+import { untilTaken } from '../../client/lost-updates.ts';
 import {
   CONTROL_QUEUE,
   dom0BulkQueue,
@@ -26,7 +26,7 @@ import {
   WORKFLOWS,
 } from '../../contract/names.ts';
 import type { Lease, NetworkState } from '../../contract/capacity-types.ts';
-import { Turns, UPDATES_AT_ONCE } from '../../contract/turns.ts';
+import { Turns, UPDATES_AT_ONCE } from '../../system/turns.ts';
 import type {
   Dom0Facts,
   Dom0State,

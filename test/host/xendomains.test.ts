@@ -11,7 +11,7 @@ import type { GuestSpec } from '../../contract/types.ts';
 import type { FakeDom0, FakeHost } from '../../fake/index.ts';
 import { saveFile } from '../fixtures/saved-state.ts';
 import { whyNoXen, xenCommonRoot } from '../fixtures/xen/debian.ts';
-import { fakeDom0, onVolumes, spec, stepEnv } from '../unit/fake/support.ts';
+import { fakeDom0, onVolumes, spec, stepEnv } from '../unit/activities/dom0/steps/support.ts';
 import { titled } from './machine.ts';
 
 const SAVE = '/var/lib/xen/save';

@@ -11,7 +11,7 @@ import type { GuestSpec } from '../../contract/types.ts';
 import type { FakeDom0, FakeHost } from '../../fake/index.ts';
 import { applyChange, bytesOf, parseCfg, showCfg } from '../../xlcfg/index.ts';
 import { buildRealXl, whyNoRealXl, type RealXl } from '../fixtures/xen/dry-run.ts';
-import { fakeDom0, onVolumes, settings, spec, stepEnv } from '../unit/fake/support.ts';
+import { fakeDom0, onVolumes, settings, spec, stepEnv } from '../unit/activities/dom0/steps/support.ts';
 import { scratch, titled } from './machine.ts';
 
 const CFG = '/etc/xen/guest1.cfg';

@@ -9,8 +9,8 @@ import { connect, loadPlans, resolveOrder, type Guestflow, type OrderDocument } 
 import type { GuestOrder } from '../../contract/types.ts';
 import { buildDom0Package } from '../../deploy/package.ts';
 import { DEFAULT_RELEASE, labAttach, labClean, labKind, labStatus, labUp, releaseNamed, RELEASES, type Lab } from '../../lab/index.ts';
-import { tryMachineLock } from '../../worker/machine-lock.ts';
-import { freePort } from '../../worker/ports.ts';
+import { tryMachineLock } from '../../system/machine-lock.ts';
+import { freePort } from '../../system/ports.ts';
 import { killTemporalAndControl, startControlWorker, startTemporal, stopTemporalAndControl } from './processes.ts';
 
 /** What one process tells another of a rig. */

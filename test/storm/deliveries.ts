@@ -2,7 +2,7 @@
 import Stripe from 'stripe';
 import { Webhook } from 'standardwebhooks';
 import { SIGNUP_SECRET, STRIPE_SECRET } from '../unit/gateway/bench.ts';
-import { metadata, session, stripeEvent, subscription } from '../unit/gateway/stripe-events.ts';
+import { metadata, session, stripeEvent, subscription } from '../unit/gateway/webhooks/stripe-events.ts';
 import type { Random } from './random.ts';
 
 /** What a delivery is: genuine, or which kind of hostile. */

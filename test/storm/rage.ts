@@ -1,9 +1,9 @@
 /** One storm, from the first delivery until all orders rest, and what it came to: for the test, which judges it, and for `npm run bench`. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guestNameOfOrder } from '../../contract/billing.ts';
+import { guestNameOfOrder } from '../../order/billing-events.ts';
 import { guestWorkflowId, QUERIES } from '../../contract/names.ts';
 import type { GuestStatus } from '../../contract/types.ts';
-import { readOrder } from '../../gateway/orders.ts';
+import { readOrder } from '../../client/billing-orders.ts';
 import { deliveriesOf, ordersOf, type Delivery } from './deliveries.ts';
 import { createRandom } from './random.ts';
 import { sendAll, type Sent } from './sender.ts';

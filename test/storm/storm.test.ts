@@ -4,9 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { guestNameOfOrder } from '../../contract/billing.ts';
+import { guestNameOfOrder } from '../../order/billing-events.ts';
 import { guestWorkflowId, WORKFLOWS } from '../../contract/names.ts';
-import { listOrders } from '../../gateway/orders.ts';
+import { listOrders } from '../../client/billing-orders.ts';
 import { planOf } from './deliveries.ts';
 import { guestOf, rage } from './rage.ts';
 import { unexpected } from './sender.ts';

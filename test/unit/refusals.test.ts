@@ -4,10 +4,10 @@ import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { unwrapped } from '../../activities/control/refusals.ts';
 import { toGuestflowError } from '../../client/failures.ts';
-import { untilTaken } from '../../contract/lost-updates.ts';
+import { untilTaken } from '../../client/lost-updates.ts';
 import type { Session } from '../../client/session.ts';
 import { isLostUpdate } from '../../contract/errors.ts';
-import { operate } from '../../gateway/desk.ts';
+import { operate } from '../../activities/control/billing/desk.ts';
 
 function failed(type: string): WorkflowUpdateFailedError {
   return new WorkflowUpdateFailedError('Workflow Update failed', ApplicationFailure.create({ type, nonRetryable: true, message: 'no' }));

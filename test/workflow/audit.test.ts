@@ -29,7 +29,7 @@ import {
   SEARCH_ATTRIBUTES,
   WORKFLOWS,
 } from '../../contract/names.ts';
-import { defaultOrderId } from '../../contract/order.ts';
+import { defaultOrderId } from '../../order/order.ts';
 import { UNKNOWN_ORDER, type AuditRow, type Dom0Facts } from '../../contract/types.ts';
 import type { DomainState, FakeCall } from '../../fake/index.ts';
 import type { GuestInput } from '../../workflows/guest/guest.ts';

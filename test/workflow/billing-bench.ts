@@ -1,20 +1,20 @@
 /** A gateway over a real Temporal, real workflows of orders and guests, and scripted steps on the dom0. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
-import { createBillingActivities, type GuestDesk, type Messenger } from '../../activities/control/billing.ts';
+import { createBillingActivities, type GuestDesk, type Messenger } from '../../activities/control/billing/billing.ts';
 import { connect, type Guestflow } from '../../client/index.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { registerDom0 } from '../../client/dom0.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import { BILLING, type Notification, type OrderStatus } from '../../contract/billing-types.ts';
-import { guestNameOfOrder } from '../../contract/billing.ts';
+import { guestNameOfOrder } from '../../order/billing-events.ts';
 import { billingWorkflowId, CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../../contract/names.ts';
 import { GuestflowError } from '../../contract/errors.ts';
-import { loadPlans, parsePlans } from '../../contract/plans.ts';
+import { loadPlans, parsePlans } from '../../order/plans.ts';
 import type { Dom0Facts, GuestOrder, GuestRef, GuestStatus } from '../../contract/types.ts';
-import { createEventSink } from '../../gateway/backend.ts';
-import { createCatalogue, type Catalogue } from '../../gateway/catalogue.ts';
-import { createDesk } from '../../gateway/desk.ts';
+import { createEventSink } from '../../gateway/webhooks/backend.ts';
+import { createCatalogue, type Catalogue } from '../../gateway/webhooks/catalogue.ts';
+import { createDesk } from '../../activities/control/billing/desk.ts';
 import { createGateway, type Gateway } from '../../gateway/gateway.ts';
 import { SIGNUP_SECRET, STRIPE_SECRET } from '../unit/gateway/bench.ts';
 import { DOM0, startServer, workflowBundle, type AnyActivities } from './temporal.ts';

@@ -2,15 +2,15 @@
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HOLD_HOSTNAME, hostnameWorkflowId, type EventAnswer } from '../../contract/billing-types.ts';
-import { guestNameOfOrder } from '../../contract/billing.ts';
+import { guestNameOfOrder } from '../../order/billing-events.ts';
 import { guestNameOfLife } from '../../contract/guest-name.ts';
 import { billingWorkflowId, CONTROL_QUEUE, guestWorkflowId, WORKFLOWS } from '../../contract/names.ts';
-import { readSignup } from '../../gateway/signup.ts';
+import { readSignup } from '../../gateway/webhooks/signup.ts';
 import { remember } from '../../workflows/billing/inbox.ts';
 import { afterEvent } from '../../workflows/billing/rules.ts';
 import { firstState, type OrderState } from '../../workflows/billing/state.ts';
 import { workflowBundle } from './temporal.ts';
-import { acknowledge, listOrders } from '../../gateway/orders.ts';
+import { acknowledge, listOrders } from '../../client/billing-orders.ts';
 import { NOW, paid, signup, stripe } from '../unit/gateway/bench.ts';
 import {
   invoice,
@@ -19,7 +19,7 @@ import {
   stripeEvent,
   subscription,
   type StripeEventInput,
-} from '../unit/gateway/stripe-events.ts';
+} from '../unit/gateway/webhooks/stripe-events.ts';
 import { startBilling, until, type BillingBench } from './billing-bench.ts';
 
 let bench: BillingBench;

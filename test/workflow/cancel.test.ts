@@ -8,7 +8,7 @@ import { openSession } from '../../client/session.ts';
 import { BILLING, HOLD_HOSTNAME } from '../../contract/billing-types.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, guestWorkflowId, NETWORK_UPDATES } from '../../contract/names.ts';
 import type { GuestOrder, GuestPhase, GuestSpec, GuestStatus } from '../../contract/types.ts';
-import { operate as operateFromGateway } from '../../gateway/desk.ts';
+import { operate as operateFromGateway } from '../../activities/control/billing/desk.ts';
 import { errorOf, run, type Run, type RunOptions } from '../unit/cli/run.ts';
 import { FACTS } from './billing-bench.ts';
 import { NO, order, scripted, until, untilCancelled } from './scripted.ts';

@@ -5,7 +5,7 @@ import { Context } from '@temporalio/activity';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, type Guestflow } from '../../client/index.ts';
 import { registerDom0 } from '../../client/dom0.ts';
-import { defaultOrderId } from '../../contract/order.ts';
+import { defaultOrderId } from '../../order/order.ts';
 import type { Dom0Facts, GuestOrder, GuestStatus } from '../../contract/types.ts';
 import { errorOf, run, type Run } from '../unit/cli/run.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';

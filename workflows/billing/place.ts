@@ -1,6 +1,6 @@
 /** Ordering the guest of an order, and seeing it arrive. */
 import type { GuestView, OrderWishes, PlanTemplate } from '../../contract/billing-types.ts';
-import type { OrderToPlace } from '../../activities/control/billing.ts';
+import type { OrderToPlace } from '../../activities/control/billing/billing.ts';
 import { billing, releaseHostname, takeHostname } from './proxies.ts';
 import { targetOf } from './rules.ts';
 import { guestOf, type OrderState, type Work } from './state.ts';

@@ -1,7 +1,7 @@
 /** Activities of billing, and the small workflows that an order starts beside itself. */
 import { getExternalWorkflowHandle, ParentClosePolicy, proxyActivities, startChild } from '@temporalio/workflow';
 import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { BillingActivities } from '../../activities/control/billing.ts';
+import type { BillingActivities } from '../../activities/control/billing/billing.ts';
 import { HOLD_HOSTNAME, hostnameWorkflowId, type Notification } from '../../contract/billing-types.ts';
 import { CONTROL_QUEUE, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { holdHostname } from './hold-hostname.ts';

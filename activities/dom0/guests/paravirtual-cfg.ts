@@ -1,5 +1,5 @@
 /** The cfg of a PV or PVH guest: what of it is ours to say, and whether the toolstack has read it so. */
-import type { Dom0Settings } from '../../../contract/dom0-settings.ts';
+import type { Dom0Settings } from '../../../order/dom0-settings.ts';
 import { MiB } from '../../../contract/sizes.ts';
 import type { GuestNetwork, GuestSpec } from '../../../contract/types.ts';
 import type { CfgChange } from '../../../xlcfg/index.ts';

@@ -5,8 +5,8 @@ import { z } from 'zod';
 import { addFieldFlags } from '../../../cli/commands/provision.ts';
 import { orderFromFlags } from '../../../cli/order-input.ts';
 import { FIELDS, keptName, type FieldTable } from '../../../contract/fields.ts';
-import { orderShape } from '../../../contract/order.ts';
-import { planShape } from '../../../contract/plans.ts';
+import { orderShape } from '../../../order/order.ts';
+import { planShape } from '../../../order/plans.ts';
 import { keptShape, kept } from '../../../contract/wire.ts';
 import { orderFieldsPage } from '../../../scripts/order-fields.ts';
 

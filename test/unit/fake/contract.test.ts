@@ -1,5 +1,5 @@
 import { describeDom0Contract } from '../../contract/dom0-contract.ts';
-import { fakeDom0 } from './support.ts';
+import { fakeDom0 } from '../activities/dom0/steps/support.ts';
 
 describeDom0Contract('the fake', async () => {
   const dom0 = await fakeDom0();

@@ -3,7 +3,7 @@ import { createRunner, ToolError, type Runner } from '../../../system/run.ts';
 import { createVolume, listVolumes, zeroVolume } from '../../../activities/dom0/storage/lvm/lvm.ts';
 import { hostInfo, listDomains } from '../../../activities/dom0/toolstack/xl/xl.ts';
 import { WorkerKilled, type FakeDom0, type FakeHost, type FaultKind } from '../../../fake/index.ts';
-import { fakeDom0 } from './support.ts';
+import { fakeDom0 } from '../activities/dom0/steps/support.ts';
 
 let dom0: FakeDom0;
 let host: FakeHost;

@@ -2,11 +2,11 @@
 import Stripe from 'stripe';
 import { Webhook } from 'standardwebhooks';
 import type { BillingEvent, EventAnswer } from '../../../contract/billing-types.ts';
-import { guestNameOfOrder } from '../../../contract/billing.ts';
+import { guestNameOfOrder } from '../../../order/billing-events.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
-import { loadPlans } from '../../../contract/plans.ts';
-import type { EventSink } from '../../../gateway/backend.ts';
-import { createCatalogue } from '../../../gateway/catalogue.ts';
+import { loadPlans } from '../../../order/plans.ts';
+import type { EventSink } from '../../../gateway/webhooks/backend.ts';
+import { createCatalogue } from '../../../gateway/webhooks/catalogue.ts';
 import { afterEvent, isKnown, type Facts } from '../../../workflows/billing/rules.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/gateway.ts';
 

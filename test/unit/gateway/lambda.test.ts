@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createLambdaHandler, type LambdaHandler, type LambdaRequest, type LambdaResponse } from '../../../gateway/lambda.ts';
 import { bench, paid, signup, stripe, type Bench } from './bench.ts';
-import { session, stripeEvent } from './stripe-events.ts';
+import { session, stripeEvent } from './webhooks/stripe-events.ts';
 
 function recorded(name: string): LambdaRequest {
   return JSON.parse(readFileSync(new URL(`../../fixtures/lambda/${name}.json`, import.meta.url), 'utf8')) as LambdaRequest;

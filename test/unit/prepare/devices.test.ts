@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseWipefs, whyNotEmpty, type BlockRow } from '../../../prepare/devices.ts';
 import { volumeGroup } from '../../../prepare/volume-group.ts';
-import { scriptedHost, type Answer } from '../host/scripted-host.ts';
+import { scriptedHost, type Answer } from '../scripted-host.ts';
 
 const GiB = 2 ** 30;
 const empty: BlockRow = { path: '/dev/sdb', type: 'disk', size: 20 * GiB, ro: false, fstype: null, pttype: null, mountpoints: [null] };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isBridged, planBridge } from '../../../prepare/bridge/find.ts';
-import { scriptedHost } from '../host/scripted-host.ts';
+import { scriptedHost } from '../scripted-host.ts';
 
 const WISH = { name: 'xenbr0', port: 'eth0' };
 const PORT = '/sys/class/net/eth0';

@@ -8,7 +8,7 @@ import { installedPackages, packages, PACKAGES, parseSimulation } from '../../..
 import { directories, settings } from '../../../prepare/settings.ts';
 import { change, there, type Verb, type Wishes } from '../../../prepare/types.ts';
 import { readFileSync } from 'node:fs';
-import { scriptedHost, type Answer, type ScriptedHost } from '../host/scripted-host.ts';
+import { scriptedHost, type Answer, type ScriptedHost } from '../scripted-host.ts';
 
 const wishes: Wishes = { confirm: 'login', bridge: { name: 'xenbr0', port: 'eth0' } };
 const quiet = { signal: new AbortController().signal, emit: () => undefined };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { overSsh } from '../../../prepare/ssh.ts';
 import type { Wishes } from '../../../prepare/types.ts';
-import { scriptedHost, type Answer } from '../host/scripted-host.ts';
+import { scriptedHost, type Answer } from '../scripted-host.ts';
 
 const WISHES: Wishes = { confirm: 'login' };
 

@@ -1,7 +1,7 @@
 import pino from 'pino';
 import { describe, expect, it } from 'vitest';
 import { connectWithRetry } from '../../../worker/connect.ts';
-import { freePort } from '../../../worker/ports.ts';
+import { freePort } from '../../../system/ports.ts';
 
 const lines: string[] = [];
 const logger = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) });

@@ -1,6 +1,6 @@
 /** Which guests are told that their domain is gone, on the fake dom0. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { dom0SettingsSchema } from '../../../contract/dom0-settings.ts';
+import { dom0SettingsSchema } from '../../../order/dom0-settings.ts';
 import { cfgHeader } from '../../../activities/dom0/marks.ts';
 import { parseDomainEnd } from '../../../activities/dom0/toolstack/xl/xl-log.ts';
 import { holdings } from '../../../activities/dom0/inventory/holdings.ts';

@@ -10,7 +10,7 @@ import { createRunner, type RunResult } from '../../../system/run.ts';
 import { startServer, stopServer } from '../../../system/run-server.ts';
 import { bundleWorkflows } from '../../../worker/bundle.ts';
 import { startEmbeddedTemporal } from '../../../worker/embedded-temporal.ts';
-import { freePort } from '../../../worker/ports.ts';
+import { freePort } from '../../../system/ports.ts';
 import { PLANTED_DOM0, type plant } from './plants.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));

@@ -1,0 +1,79 @@
+/** Activities of billing, on the control worker: they look at guests, order them, operate them, and tell the provider. */
+import { ApplicationFailure } from '@temporalio/common';
+import { GuestflowError } from '../../../contract/errors.ts';
+import type { BillingOperation, GuestView, Notification, OperationOutcome } from '../../../contract/billing-types.ts';
+import type { GuestOrder, OperationRequest } from '../../../contract/types.ts';
+import { defined } from '../../../contract/defined.ts';
+
+/** An order whose dom0 is chosen when it is placed. */
+export type OrderToPlace = Omit<GuestOrder, 'dom0'>;
+
+/** Guests, as the client library reaches them. The worker hands it over: activities do not import the client. */
+export interface GuestDesk {
+  /** Undefined when there is none of that name. */
+  look(guest: string): Promise<GuestView | undefined>;
+  /** Chooses a dom0 and orders. The same order again is no second one. */
+  place(order: OrderToPlace): Promise<void>;
+  /** Asks for an operation, and waits for a few seconds. The same request again is the same request. */
+  operate(guest: string, request: OperationRequest): Promise<OperationOutcome>;
+  /** The order that holds a host name. */
+  holderOfHostname(hostname: string): Promise<string | undefined>;
+}
+
+/** Sends a webhook; returns what the receiver answered, in words. Throws what may be tried again. */
+export type Messenger = (notification: Notification) => Promise<string>;
+
+export interface BillingDependencies {
+  readonly desk: GuestDesk;
+  /** Default: nobody is told. */
+  readonly messenger?: Messenger | undefined;
+}
+
+/** As a failure of its own type, which the workflow reads. The workflow tries again by itself; only what can pass at once is retried here. */
+async function typed<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof GuestflowError)) throw error;
+    throw ApplicationFailure.create({
+      type: error.type,
+      message: error.message,
+      nonRetryable: error.type !== 'Unreachable',
+      details: [error.details],
+    });
+  }
+}
+
+// The type is inferred: workflows import it to call activities by name.
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
+export function createBillingActivities({ desk, messenger }: BillingDependencies) {
+  return {
+    /** A guest as it is now, and whether anybody wants to be told of it. */
+    async lookAtGuest(guest: string): Promise<{ guest?: GuestView; tells: boolean }> {
+      const view = await typed(() => desk.look(guest));
+      return { ...defined({ guest: view }), tells: messenger !== undefined };
+    },
+
+    async placeGuest(order: OrderToPlace): Promise<void> {
+      await typed(() => desk.place(order));
+    },
+
+    async operateGuest(input: {
+      guest: string;
+      request: OperationRequest & { readonly kind: BillingOperation };
+    }): Promise<OperationOutcome> {
+      return typed(() => desk.operate(input.guest, input.request));
+    },
+
+    async holderOfHostname(hostname: string): Promise<string | undefined> {
+      return typed(() => desk.holderOfHostname(hostname));
+    },
+
+    async deliverNotification(notification: Notification): Promise<string> {
+      if (messenger === undefined) return 'nobody wants to be told';
+      return messenger(notification);
+    },
+  };
+}
+
+export type BillingActivities = ReturnType<typeof createBillingActivities>;

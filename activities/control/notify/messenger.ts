@@ -1,0 +1,113 @@
+/** Webhooks that go out: signed as Standard Webhooks, to an address that was checked. */
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { ApplicationFailure } from '@temporalio/common';
+import { Webhook } from 'standardwebhooks';
+import type { Messenger } from '../billing/billing.ts';
+import { GuestflowError } from '../../../contract/errors.ts';
+import type { Notification } from '../../../contract/billing-types.ts';
+import { addressOf, type Address, type Resolve } from './public-address.ts';
+
+export interface Receiver {
+  readonly url: URL;
+  /** The message is signed with each: one of them counts while a secret is rolled. */
+  readonly secrets: readonly string[];
+  /** Also addresses that are not public. */
+  readonly allowPrivate: boolean;
+  /** Default: as the machine looks names up. */
+  readonly resolve?: Resolve;
+}
+
+/** What the standard recommends: receivers answer at once and work afterwards. */
+const ANSWER_MS = 15_000;
+
+/** The receiver wants no more of this. */
+const GONE = 410;
+
+/**
+ * Sends webhooks to a receiver. What a message throws is tried again by Temporal, unless the receiver said that it wants no more.
+ *
+ * @param limitMs for all of it: finding the address, connecting, sending, and the head of the answer. Default: 15 s
+ */
+export function createMessenger(receiver: Receiver, limitMs = ANSWER_MS): Messenger {
+  return async (notification) => {
+    const until = AbortSignal.timeout(limitMs);
+    const address = await inTime(until, receiver.url.hostname, () =>
+      addressOf(receiver.url.hostname, receiver.allowPrivate, receiver.resolve),
+    ).catch((error: unknown) => {
+      throw error instanceof GuestflowError ? ApplicationFailure.create({ type: error.type, message: error.message }) : error;
+    });
+    const status = await post(receiver.url, address, until, ...signed(notification, receiver.secrets));
+    if (status >= 200 && status < 300) return `the receiver answered ${status}`;
+    throw ApplicationFailure.create({
+      type: 'Unreachable',
+      message: `the receiver answered ${status} to ${notification.type}`,
+      nonRetryable: status === GONE,
+    });
+  };
+}
+
+/** A look-up cannot be ended; it need not be waited for. */
+async function inTime<T>(until: AbortSignal, host: string, work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    until.addEventListener('abort', () =>
+      reject(new GuestflowError('Unreachable', `the address of the receiver ${host} was not found in time`)),
+    );
+    work().then(resolve, reject);
+  });
+}
+
+function signed({ id, type, timestamp, data }: Notification, secrets: readonly string[]): [body: string, headers: Record<string, string>] {
+  const body = JSON.stringify({ type, timestamp, data });
+  const now = new Date();
+  return [
+    body,
+    {
+      'content-type': 'application/json',
+      'user-agent': 'guestflow',
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(now.getTime() / 1_000)),
+      'webhook-signature': secrets.map((secret) => new Webhook(secret).sign(id, now, body)).join(' '),
+    },
+  ];
+}
+
+/** The status of the answer. Redirections are not followed: they may lead to where the address was not checked. */
+async function post(
+  url: URL,
+  { address, family }: Address,
+  until: AbortSignal,
+  body: string,
+  headers: Record<string, string>,
+): Promise<number> {
+  const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+  const lookup: RequestOptions['lookup'] = (_host, options, callback) => {
+    if (options.all === true) callback(null, [{ address, family }]);
+    else callback(null, address, family);
+  };
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const outgoing = send(
+      url,
+      {
+        method: 'POST',
+        headers: { ...headers, 'content-length': Buffer.byteLength(body) },
+        lookup,
+        agent: false,
+        signal: until,
+      },
+      resolve,
+    );
+    outgoing.once('error', (error: NodeJS.ErrnoException) => {
+      reject(
+        ApplicationFailure.create({
+          type: 'Unreachable',
+          message: `the receiver ${url.hostname} did not answer: ${error.code ?? error.name}`,
+        }),
+      );
+    });
+    outgoing.end(body);
+  });
+  // What it says beside the status is nobody's to keep.
+  response.destroy();
+  return response.statusCode ?? 0;
+}

@@ -1,0 +1,46 @@
+/** Orders of billing, as an operator looks at them. */
+import type { Session } from './session.ts';
+import { BILLING, type OrderStatus } from '../contract/billing-types.ts';
+import { billingWorkflowId, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
+
+const PREFIX = billingWorkflowId('');
+
+/** What is known of an order. Throws GuestflowError NotFound. */
+export function readOrder(session: Session, order: string): Promise<OrderStatus> {
+  return session.call(`order ${order} of billing`, () =>
+    session.client.workflow.getHandle(billingWorkflowId(order)).query<OrderStatus>(BILLING.status),
+  );
+}
+
+/** What was refused has been seen, and what failed is tried again at once. */
+export function acknowledge(session: Session, order: string): Promise<OrderStatus> {
+  return session.call(`order ${order} of billing`, () =>
+    session.client.workflow.getHandle(billingWorkflowId(order)).executeUpdate<OrderStatus, []>(BILLING.acknowledge),
+  );
+}
+
+/**
+ * Orders, by their ids. A change may take a second to show.
+ *
+ * @param onlyProblems those that a person must know of: what was refused, what cannot be done, and what is paid for and still waits for an
+ *   event that says what it is
+ */
+export async function listOrders(session: Session, onlyProblems: boolean): Promise<OrderStatus[]> {
+  const phases = onlyProblems ? ` AND ${SEARCH_ATTRIBUTES.phase} IN ('problem', 'waiting')` : '';
+  const query = `WorkflowType = '${WORKFLOWS.billingOrder}' AND ExecutionStatus = 'Running'${phases}`;
+  const orders: OrderStatus[] = [];
+  await session.call(
+    'the list of orders',
+    async () => {
+      for await (const { workflowId } of session.client.workflow.list({ query }))
+        orders.push(await readOrder(session, workflowId.slice(PREFIX.length)));
+    },
+    Number.POSITIVE_INFINITY,
+  );
+  return orders.filter((order) => !onlyProblems || isProblem(order)).sort((a, b) => a.order.localeCompare(b.order));
+}
+
+/** An order that nobody has paid for may wait for ever; one that is paid for must not. */
+function isProblem({ phase, wish }: OrderStatus): boolean {
+  return phase === 'problem' || (phase === 'waiting' && wish === 'active');
+}

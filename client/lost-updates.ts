@@ -1,0 +1,82 @@
+/**
+ * Updates that were lost on their way, which whoever sent them sends again. Temporal gives an update up when the worker went that had it, or when the
+ * workflow ended its run before it had looked at it, as ledgers do that continue as new. Free of imports from Temporal: errors are told by their shape.
+ */
+import { isLostUpdate } from '../contract/errors.ts';
+
+const TRIES = 5;
+const FIRST_PAUSE_MS = 200;
+
+/** Codes of gRPC (https://grpc.io/docs/guides/status-codes/). */
+const GRPC = { notFound: 5, aborted: 10, unavailable: 14 } as const;
+
+interface Link {
+  readonly name?: unknown;
+  readonly message?: unknown;
+  readonly code?: unknown;
+  readonly cause?: unknown;
+}
+
+/** The error and its causes, outermost first. */
+function* chain(error: unknown): Generator<Link> {
+  for (let link = error, depth = 0; typeof link === 'object' && link !== null && depth < 10; depth += 1) {
+    yield link;
+    link = (link as Link).cause;
+  }
+}
+
+function isNotFound({ name, code }: Link): boolean {
+  return name === 'WorkflowNotFoundError' || code === GRPC.notFound;
+}
+
+/** What the server (1.32) says of an update that it took for a run which then ended. */
+function isOfEndedRun({ code, message }: Link): boolean {
+  return code === GRPC.aborted || (code === GRPC.unavailable && /update was aborted/.test(String(message)));
+}
+
+/**
+ * Whether an update-with-start met the end of a run: `NOT_FOUND: Update-with-Start could not be executed`, or an abortion. Such a request starts the
+ * workflow when there is none, so that it cannot be missing.
+ */
+export function isMetByEnd(error: unknown): boolean {
+  return [...chain(error)].some((link) => isNotFound(link) || isOfEndedRun(link));
+}
+
+/** Whether an update of a ledger met the end of its run. A ledger has no end: the next run is there in a moment. That there is none is another answer. */
+function isBetweenRuns(error: unknown): boolean {
+  return [...chain(error)].some(
+    (link) => isOfEndedRun(link) || (isNotFound(link) && /already completed|could not be executed/.test(String(link.message))),
+  );
+}
+
+async function sentAgain<T>(send: () => Promise<T>, isLost: (error: unknown) => boolean): Promise<T> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await send();
+    } catch (error) {
+      if (tried === TRIES || !isLost(error)) throw error;
+      await new Promise((resolve) => {
+        setTimeout(resolve, FIRST_PAUSE_MS * 2 ** (tried - 1));
+      });
+    }
+  }
+}
+
+/** Sends an update, and sends it again, up to five times in all, when it was lost. */
+export function untilTaken<T>(send: () => Promise<T>): Promise<T> {
+  return sentAgain(send, isLostUpdate);
+}
+
+/**
+ * As `untilTaken`, for an update-with-start. Each update-with-start of guestflow goes through here.
+ *
+ * @param send makes its start operation anew: the SDK takes each only once
+ */
+export function untilStartedAndTaken<T>(send: () => Promise<T>): Promise<T> {
+  return sentAgain(send, (error) => isLostUpdate(error) || isMetByEnd(error));
+}
+
+/** As `untilTaken`, for an update of a ledger (`dom0`, `network`), which may just be continuing as new. */
+export function untilTakenByLedger<T>(send: () => Promise<T>): Promise<T> {
+  return sentAgain(send, (error) => isLostUpdate(error) || isBetweenRuns(error));
+}

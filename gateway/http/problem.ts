@@ -1,0 +1,104 @@
+/** Answers of the gateway; what went wrong as RFC 9457 says it. */
+import type { GuestflowError } from '../../contract/errors.ts';
+
+/** A request that is refused, with the answer to it. */
+export class Refusal extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly extra: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
+
+  /**
+   * @param code what kind of problem it is, for programs
+   * @param detail for the person who reads it. Nothing of the request's body, signature or token belongs here.
+   */
+  constructor(
+    status: number,
+    code: string,
+    detail: string,
+    extra: Readonly<Record<string, unknown>> = {},
+    headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(detail);
+    this.name = 'Refusal';
+    this.status = status;
+    this.code = code;
+    this.extra = extra;
+    this.headers = headers;
+  }
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad request',
+  401: 'Not authenticated',
+  403: 'Not allowed',
+  404: 'Not found',
+  405: 'Method not allowed',
+  408: 'Too slow',
+  409: 'Conflict',
+  413: 'Too large',
+  414: 'Too long a path',
+  415: 'Unsupported media type',
+  417: 'Unknown expectation',
+  422: 'Cannot be processed',
+  429: 'Too many requests',
+  431: 'Too many headers',
+  500: 'Defect',
+  503: 'Try again later',
+};
+
+/** Seconds after which a sender may try again when Temporal is down. */
+const RETRY_AFTER = '5';
+
+/** The answer to a request that was refused, as its headers and its body. */
+export function problemParts({ status, code, message, extra, headers }: Refusal): {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+} {
+  const body = { type: `urn:guestflow:problem:${code}`, title: TITLES[status] ?? 'Problem', status, detail: message, ...extra };
+  return {
+    headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...headers },
+    body: `${JSON.stringify(body)}\n`,
+  };
+}
+
+/** The answer to a request that was refused. */
+export function problemResponse(refusal: Refusal): Response {
+  const { headers, body } = problemParts(refusal);
+  return new Response(body, { status: refusal.status, headers });
+}
+
+export function jsonResponse(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(`${JSON.stringify(body)}\n`, {
+    status,
+    headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
+  });
+}
+
+const STATUS: Readonly<Record<GuestflowError['type'], number>> = {
+  InvalidInput: 422,
+  NotOurs: 409,
+  NoCapacity: 409,
+  HostNotReady: 409,
+  ToolFailed: 500,
+  GuestDidNotAnswer: 500,
+  BackupUnusable: 500,
+  Busy: 409,
+  NotFound: 404,
+  NeedsCleanup: 409,
+  Unreachable: 503,
+  Cancelled: 409,
+};
+
+/** What an error of guestflow's is over HTTP. */
+export function refusalOf(error: GuestflowError): Refusal {
+  const status = STATUS[error.type];
+  if (status === 503)
+    return new Refusal(503, 'unreachable', 'Temporal, or a worker, cannot be reached now', {}, { 'retry-after': RETRY_AFTER });
+  const { field } = error.details;
+  return new Refusal(status, kebab(error.type), error.message, field === undefined ? {} : { field });
+}
+
+function kebab(name: string): string {
+  return name.replace(/([a-z])([A-Z])/g, '$1-$2').toLowerCase();
+}

@@ -1,0 +1,64 @@
+/**
+ * Cursors of lists: Temporal's own page token, sealed for the bearer token and the filters that it was made for. Temporal does not refuse a page token
+ * that is none: its client asks again and again until the time is up. So what comes in must be known to be ours before Temporal sees it.
+ */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { invalid } from '../http/check.ts';
+
+/** What a cursor goes on with. */
+export interface CursorScope {
+  /** sha256 of the bearer token. */
+  readonly token: string;
+  /** The filters of the list. How many guests a page has may change from page to page. */
+  readonly filters: Readonly<Record<string, string | undefined>>;
+}
+
+/** Seconds for which a cursor is good: a list that is read for longer than a day is not one list any more. */
+const LIFETIME = 86_400;
+
+/** Bytes in front of Temporal's token: when it was made, its filters, the seal. */
+const [TIME, FILTERS, SEAL] = [4, 8, 16];
+
+/**
+ * Makes a cursor.
+ *
+ * @param page Temporal's page token, base64url
+ */
+export function sealCursor(page: string, scope: CursorScope, nowMs = Date.now()): string {
+  const time = Buffer.alloc(TIME);
+  time.writeUInt32BE(Math.floor(nowMs / 1_000));
+  const sealed = Buffer.concat([time, filtersOf(scope), Buffer.from(page, 'base64url')]);
+  return Buffer.concat([sealOf(sealed, scope), sealed]).toString('base64url');
+}
+
+/**
+ * Temporal's page token, base64url.
+ *
+ * @throws Refusal 422 when the cursor is not ours, not this token's, of other filters, or older than a day
+ */
+export function openCursor(cursor: string, scope: CursorScope, nowMs = Date.now()): string {
+  const bytes = Buffer.from(cursor, 'base64url');
+  const [seal, sealed] = [bytes.subarray(0, SEAL), bytes.subarray(SEAL)];
+  // A cursor has one spelling: base64url may hide bits in its last character.
+  const isOurs = sealed.length > TIME + FILTERS && bytes.toString('base64url') === cursor && timingSafeEqual(seal, sealOf(sealed, scope));
+  if (!isOurs) throw refused(cursor, 'is no cursor that this token was given: take `next` of the answer before');
+  if (!sealed.subarray(TIME, TIME + FILTERS).equals(filtersOf(scope)))
+    throw refused(cursor, 'is of a list with other filters: phase and dom0 must stay as they were');
+  if (nowMs / 1_000 - sealed.readUInt32BE(0) > LIFETIME) throw refused(cursor, 'is older than a day: begin anew, without a cursor');
+  return sealed.subarray(TIME + FILTERS).toString('base64url');
+}
+
+function refused(cursor: string, reason: string): Error {
+  return invalid([{ field: 'cursor', value: cursor.slice(0, 80), reason }]);
+}
+
+function sealOf(sealed: Buffer, { token }: CursorScope): Buffer {
+  return createHmac('sha256', `cursor ${token}`).update(sealed).digest().subarray(0, SEAL);
+}
+
+function filtersOf({ filters }: CursorScope): Buffer {
+  const said = Object.entries(filters)
+    .filter(([, value]) => value !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash('sha256').update(JSON.stringify(said)).digest().subarray(0, FILTERS);
+}

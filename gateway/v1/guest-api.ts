@@ -1,0 +1,26 @@
+/** What `/v1` needs of Temporal, behind one seam. */
+import type { UnplacedOrder } from '../../order/order.ts';
+import type { GuestStatus, OperationRequest } from '../../contract/types.ts';
+import type { OperationOutcome } from '../../contract/billing-types.ts';
+import type { GuestRowDocument, OperationDocument } from './schemas.ts';
+
+export interface ListRequest {
+  readonly limit: number;
+  /** `next` of the page before: Temporal's page token, base64url, that nobody has touched meanwhile. */
+  readonly cursor?: string | undefined;
+  readonly phase?: string | undefined;
+  readonly dom0?: string | undefined;
+}
+
+/** Every method throws `GuestflowError`. */
+export interface GuestApi {
+  /** Orders; returns when the order is taken. The same order again gets the same answer. */
+  order(order: UnplacedOrder): Promise<{ readonly guest: string; readonly order: string; readonly dom0: string }>;
+  status(name: string): Promise<GuestStatus>;
+  list(request: ListRequest): Promise<{ readonly guests: readonly GuestRowDocument[]; readonly next?: string }>;
+  /** Asks for an operation, and waits for a moment whether it is done at once. */
+  operate(name: string, request: OperationRequest): Promise<OperationOutcome>;
+  /** The operations that a guest has had, newest first. */
+  operations(name: string): Promise<readonly OperationDocument[]>;
+  operation(name: string, kind: string, id: string): Promise<OperationDocument>;
+}

@@ -1,0 +1,130 @@
+/** What `/v1` takes and gives. The same schemas check requests and make the OpenAPI document. */
+import { z } from 'zod';
+import { customerId, hostname, orderId } from '../../order/billing-events.ts';
+import { field, notObject } from '../../order/field-schemas.ts';
+import { orderSchema } from '../../order/order.ts';
+
+const { name: guestName } = orderSchema.shape;
+
+const billingPart = {
+  name: guestName.optional().meta({ description: "Name of the guest. Default: made from the order's id." }),
+  order: orderId
+    .optional()
+    .meta({ description: 'Id of the order: the same id again is the same order. Default: made from Idempotency-Key.' }),
+  hostname: hostname.optional().meta({ description: 'Host name in the guest. Default: its name.' }),
+  customer: customerId.optional(),
+};
+
+/** What `POST /v1/guests` takes beside, or otherwise than, an order of the command line. */
+export const billingPartSchema = z.looseObject(billingPart, notObject('must be a document of keys and values'));
+
+/** `POST /v1/guests`. */
+export const orderRequestSchema = orderSchema.extend(billingPart).meta({
+  description: 'Everything that is left out comes from the plan, the dom0 or the network. Sizes are text with a unit: 512MiB, 8GiB.',
+  dependentRequired: { netmask: ['ip'], gateway: ['ip'] },
+  not: {
+    properties: { debootstrap: { const: true }, installMethod: { const: 'golden' } },
+    required: ['debootstrap', 'installMethod'],
+  },
+});
+
+/** `kind.id`: an operation, as its URL has it. */
+export const OPERATION_ID = /^([A-Za-z]{1,20})\.([A-Za-z0-9._-]{1,250})$/;
+
+/** Printable characters without blanks. */
+export const IDEMPOTENCY_KEY = /^[!-~]{1,200}$/;
+
+export const listQuerySchema = z.object({
+  limit: z
+    .string()
+    .regex(/^(?:[1-9]|[1-9][0-9]|1[0-9]{2}|200)$/, 'must be a whole number from 1 to 200')
+    .transform(Number)
+    .default(50)
+    // In a query every value is text; JSON Schema speaks of what that text means.
+    .meta({ description: 'Guests in one answer.', type: 'integer', minimum: 1, maximum: 200, default: 50, pattern: undefined }),
+  cursor: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,2000}$/, 'is no cursor: take `next` of the answer before')
+    .optional()
+    .meta({ description: '`next` of the answer before, with the same token and the same filters. Good for a day.' }),
+  phase: z
+    .enum(['ordered', 'provisioning', 'running', 'stopped', 'suspended', 'terminating', 'gone', 'failed', 'needs-cleanup'], {
+      error: 'is no phase of a guest',
+    })
+    .optional()
+    .meta({ description: 'Only guests in this phase.' }),
+  dom0: field.dom0.optional().meta({ description: 'Only guests of this dom0.' }),
+});
+
+export const terminateRequestSchema = z
+  .strictObject({
+    now: z.boolean().default(false).meta({ description: 'Without the grace period: all data is gone at once.' }),
+    confirm: guestName.optional().meta({ description: "With now: the guest's name, once more." }),
+  })
+  .superRefine(({ now, confirm }, context) => {
+    if (now && confirm === undefined)
+      context.addIssue({ code: 'custom', path: ['confirm'], message: "is missing: with now, it must be the guest's name" });
+  })
+  .meta({ if: { properties: { now: { const: true } }, required: ['now'] }, then: { required: ['confirm'] } });
+
+export const emptyRequestSchema = z.strictObject({});
+
+const time = z.string().meta({ format: 'date-time' });
+
+export const guestSchema = z.object({
+  name: z.string(),
+  /** Known from the order on. */
+  hostname: z.string().meta({ description: 'Host name in the guest.' }),
+  order: z.string(),
+  plan: z.string(),
+  dom0: z.string(),
+  phase: z.string(),
+  orderedAt: time,
+  customer: z.string().optional(),
+  ip: z.string().optional(),
+  memoryBytes: z.number().optional(),
+  vcpus: z.number().optional(),
+  diskBytes: z.number().optional(),
+  graceUntil: time.optional().meta({ description: 'Until when a termination can be taken back.' }),
+  operation: z.object({ kind: z.string(), startedAt: time }).optional().meta({ description: 'What runs on it.' }),
+  waiting: z.array(z.string()).meta({ description: 'What waits behind it.' }),
+  warnings: z.array(z.string()),
+  error: z.object({ type: z.string(), message: z.string() }).optional(),
+});
+
+export const guestRowSchema = guestSchema.pick({ name: true, order: true, plan: true, dom0: true, phase: true, orderedAt: true });
+export const guestListSchema = z.object({
+  guests: z.array(guestRowSchema),
+  next: z.string().optional().meta({ description: 'Cursor of the guests that follow; none when these are the last.' }),
+});
+
+export const takenOrderSchema = z.object({ guest: z.string(), order: z.string(), dom0: z.string() });
+
+export const operationSchema = z.object({
+  id: z.string(),
+  guest: z.string(),
+  kind: z.string(),
+  state: z.enum(['pending', 'done', 'failed']),
+  phase: z.string().optional().meta({ description: 'Phase of the guest after it.' }),
+  graceUntil: time.optional(),
+  startedAt: time.optional(),
+  endedAt: time.optional(),
+  steps: z.array(z.object({ name: z.string(), state: z.string(), summary: z.string().optional() })).optional(),
+  error: z.object({ type: z.string(), message: z.string() }).optional(),
+});
+export const operationListSchema = z.object({ operations: z.array(operationSchema) });
+
+/** RFC 9457. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number(),
+  detail: z.string(),
+  field: z.string().optional(),
+  reason: z.string().optional(),
+  errors: z.array(z.object({ field: z.string(), reason: z.string() })).optional(),
+});
+
+export type GuestDocument = z.output<typeof guestSchema>;
+export type GuestRowDocument = z.output<typeof guestRowSchema>;
+export type OperationDocument = z.output<typeof operationSchema>;

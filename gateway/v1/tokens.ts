@@ -1,0 +1,84 @@
+/** Bearer tokens of `/v1`: made once, shown once, kept as hashes. */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { z } from 'zod';
+import { parseDocument } from '../../order/document.ts';
+import { GuestflowError } from '../../contract/errors.ts';
+import { problemsError, problemsOf } from '../../order/problems.ts';
+import { Refusal } from '../http/problem.ts';
+
+/** What a token may be for. */
+export const SCOPES = {
+  'guests:read': 'see guests and their operations',
+  'guests:order': 'order guests',
+  'guests:operate': 'suspend and resume guests, and take a termination back',
+  'guests:terminate': 'terminate guests',
+} as const;
+
+export type Scope = keyof typeof SCOPES;
+
+const scopes = Object.keys(SCOPES) as [Scope, ...Scope[]];
+
+const tokenSchema = z.strictObject({
+  id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be 1-32 letters a-z, digits, hyphens'),
+  scopes: z.array(z.enum(scopes, { error: `must be one of ${scopes.join(', ')}` })).min(1, 'names no scope'),
+  /** Of the whole token. It has 256 random bits: a slow hash would gain nothing. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'is no sha256 in hexadecimal'),
+  created: z.string().max(40).optional(),
+});
+const fileSchema = z.strictObject({ tokens: z.array(tokenSchema) });
+
+export type TokenRecord = z.output<typeof tokenSchema>;
+
+/** Reads a file of tokens. Throws GuestflowError InvalidInput. */
+export function parseTokens(bytes: Uint8Array, what: string): readonly TokenRecord[] {
+  const raw = parseDocument(bytes, what);
+  const parsed = fileSchema.safeParse(raw);
+  if (!parsed.success) throw problemsError(what, problemsOf(parsed.error, raw, ['tokens']));
+  const ids = parsed.data.tokens.map(({ id }) => id);
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index);
+  if (twice !== undefined) throw new GuestflowError('InvalidInput', `${what} has two tokens called ${twice}`, { field: 'tokens' });
+  return parsed.data.tokens;
+}
+
+/** Makes a token and the record that is kept of it. */
+export function makeToken(id: string, wanted: readonly string[], now: Date): { readonly token: string; readonly record: TokenRecord } {
+  const token = `gf_${id}_${randomBytes(32).toString('base64url')}`;
+  const record = { id, scopes: [...wanted], sha256: hashOf(token), created: now.toISOString() };
+  const parsed = tokenSchema.safeParse(record);
+  if (!parsed.success) throw problemsError('the token', problemsOf(parsed.error, record, []));
+  return { token, record: parsed.data };
+}
+
+/**
+ * The record of the token that a request carries.
+ *
+ * @throws Refusal 401 without a known token, 403 when it is not for this
+ */
+export function authorize(request: Request, tokens: readonly TokenRecord[], scope: Scope): TokenRecord {
+  const [, token = '', id] = /^Bearer +(gf_([a-z0-9-]{1,32})_[A-Za-z0-9_-]{43})$/i.exec(request.headers.get('authorization') ?? '') ?? [];
+  const record = tokens.find((known) => known.id === id);
+  // Unknown ids take as long as known ones.
+  const isRight = timingSafeEqual(Buffer.from(hashOf(token), 'hex'), Buffer.from(record?.sha256 ?? '0'.repeat(64), 'hex'));
+  if (record === undefined || !isRight)
+    throw new Refusal(
+      401,
+      'bad-token',
+      'a bearer token is needed; this is none of ours',
+      {},
+      { 'www-authenticate': 'Bearer realm="guestflow"' },
+    );
+  if (!record.scopes.includes(scope)) {
+    throw new Refusal(
+      403,
+      'scope',
+      `this token is not for ${scope}`,
+      { scope },
+      { 'www-authenticate': `Bearer realm="guestflow", error="insufficient_scope", scope="${scope}"` },
+    );
+  }
+  return record;
+}
+
+function hashOf(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
+}

@@ -1,0 +1,73 @@
+/** Reads a document that a person wrote, JSON or YAML, as plain data: no tags, no aliases, no duplicate keys, bounded. */
+import { isAlias, isNode, isScalar, LineCounter, parseAllDocuments, visit } from 'yaml';
+import { GuestflowError } from '../contract/errors.ts';
+
+/** Longest document, in bytes. */
+export const LONGEST_DOCUMENT = 256 * 1024;
+
+/**
+ * The data of a JSON or YAML document. JSON is YAML, so one reader does for both.
+ *
+ * @param what names it in errors: a file's name, or "standard input"
+ * @throws GuestflowError InvalidInput, with line and column
+ */
+export function parseDocument(bytes: Uint8Array, what: string): unknown {
+  if (bytes.length > LONGEST_DOCUMENT) throw refuse(`${what} is longer than ${LONGEST_DOCUMENT / 1024} KiB`);
+  const text = decode(bytes, what);
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    version: '1.2',
+    schema: 'core',
+    merge: false,
+    prettyErrors: false,
+  });
+  if (!Array.isArray(documents) || documents.length === 0) throw refuse(`${what} is empty`);
+  const at = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${what}, line ${line}, column ${col}`;
+  };
+  const [document, second] = documents;
+  const error = document?.errors[0] ?? document?.warnings[0];
+  if (document === undefined || error !== undefined)
+    throw refuse(`${at(error?.pos[0] ?? 0)}: ${oneLine(error?.message ?? 'cannot be read')}`);
+  if (second !== undefined) throw refuse(`${at(second.range[0])}: a second document begins; give one at a time`);
+  visit(document, {
+    Node(_key, node) {
+      const offset = node.range?.[0] ?? 0;
+      if (isAlias(node) || node.anchor !== undefined)
+        throw refuse(`${at(offset)}: anchors and aliases (& and *) are not taken; write the value itself`);
+      if (node.tag !== undefined && !isPlainTag(node.tag)) throw refuse(`${at(offset)}: tags (${node.tag}) are not taken`);
+    },
+    Pair(_key, pair) {
+      if (!isScalar(pair.key) || typeof pair.key.value !== 'string') {
+        throw refuse(`${at(isNode(pair.key) ? (pair.key.range?.[0] ?? 0) : 0)}: keys must be plain words`);
+      }
+    },
+  });
+  const value: unknown = document.toJS();
+  if (value === null) throw refuse(`${what} is empty`);
+  return value;
+}
+
+/** Tags that the reader itself gives to plain data. */
+function isPlainTag(tag: string): boolean {
+  return /^tag:yaml\.org,2002:(str|int|float|bool|null|map|seq)$/.test(tag);
+}
+
+function decode(bytes: Uint8Array, what: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw refuse(`${what} is no text in UTF-8`);
+  }
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').trim();
+}
+
+function refuse(message: string): GuestflowError {
+  return new GuestflowError('InvalidInput', message);
+}

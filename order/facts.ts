@@ -1,0 +1,98 @@
+/** Checks an order against what a dom0 has, without a server: what `provision --check --facts FILE` does. */
+import { z } from 'zod';
+import { formatCidr, networkOf, parseCidr, parseIpv4, prefixOfNetmask, whyNotHostIn } from '../contract/ipv4.ts';
+import { amountsOf, xenMemoryOf } from '../contract/overhead.ts';
+import type { UnplacedOrder } from './order.ts';
+import { problemsError, problemsOf, type Problem } from './problems.ts';
+import { whyNotVcpusOn } from '../contract/shortage.ts';
+import { formatSize } from '../contract/sizes.ts';
+import type { Dom0Facts } from '../contract/types.ts';
+
+const amount = z.number().nonnegative();
+
+/** Facts as `guestflow dom0 facts HOST --json` prints them. Keys that are not looked at here are left out. */
+const factsSchema = z.object({
+  host: z.string(),
+  memoryFreeBytes: amount,
+  cpus: amount,
+  pools: z.array(z.object({ name: z.string(), sizeBytes: amount, freeBytes: amount })).min(1, 'has no pool: its volume group is not there'),
+  imageDirFreeBytes: amount,
+  network: z.object({ cidr: z.string(), gateway: z.string(), bridge: z.string() }),
+  addresses: z.array(z.object({ ip: z.string(), guest: z.string() })),
+  domains: z.array(z.object({ name: z.string() })),
+});
+
+/** The facts that an order is checked against. */
+export type CheckedFacts = Pick<
+  Dom0Facts,
+  'host' | 'memoryFreeBytes' | 'cpus' | 'pools' | 'imageDirFreeBytes' | 'network' | 'addresses'
+> & {
+  readonly domains: readonly { readonly name: string }[];
+};
+
+/** Facts from a file. They may be the facts themselves, or a ledger (`guestflow dom0 show HOST --json`) that holds them. */
+export function parseFacts(raw: unknown, what: string): CheckedFacts {
+  const held = typeof raw === 'object' && raw !== null && 'facts' in raw ? raw.facts : raw;
+  const parsed = factsSchema.safeParse(held);
+  if (!parsed.success) throw problemsError(what, problemsOf(parsed.error, held, Object.keys(factsSchema.shape)));
+  return parsed.data;
+}
+
+/**
+ * Whether this dom0 can take the order now: sizes against its volume group and free memory, address against its network.
+ *
+ * @throws GuestflowError NoCapacity when only capacity is short, else InvalidInput; the message has every problem
+ */
+export function checkAgainstFacts(order: UnplacedOrder, facts: CheckedFacts): void {
+  const wrong = [...placeProblems(order, facts), ...addressProblems(order, facts)];
+  const short = capacityProblems(order, facts);
+  if (wrong.length + short.length === 0) return;
+  throw problemsError(`the order on dom0 ${facts.host}`, [...wrong, ...short], wrong.length === 0 ? 'NoCapacity' : 'InvalidInput');
+}
+
+function placeProblems(order: UnplacedOrder, facts: CheckedFacts): Problem[] {
+  return order.dom0 === undefined || order.dom0 === facts.host
+    ? []
+    : [{ field: 'dom0', value: order.dom0, reason: `is not the dom0 of these facts, ${facts.host}` }];
+}
+
+function capacityProblems(order: UnplacedOrder, facts: CheckedFacts): Problem[] {
+  // A guest that is there already has its memory and its disks: the order is one that is being repeated.
+  if (facts.domains.some(({ name }) => name === order.name)) return [];
+  const problems: Problem[] = [];
+  const short = (field: string, wanted: number, free: number, where: string, said = wanted): void => {
+    if (wanted > free)
+      problems.push({
+        field,
+        value: formatSize(said),
+        reason: `does not fit: ${where} has ${formatSize(free)} free, ${formatSize(wanted - free)} too little`,
+      });
+  };
+  short('memory', xenMemoryOf(amountsOf(order)), facts.memoryFreeBytes, `dom0 ${facts.host}`, order.memoryBytes);
+  const [pool] = facts.pools;
+  short('disk', order.diskBytes + order.swapBytes, pool?.freeBytes ?? 0, `volume group ${pool?.name ?? ''}`);
+  if (order.image === 'full') short('disk', order.diskBytes + order.swapBytes, facts.imageDirFreeBytes, 'the directory of images');
+  const reason = whyNotVcpusOn(order.vcpus, facts.cpus);
+  if (reason !== undefined) problems.push({ field: 'vcpus', value: String(order.vcpus), reason });
+  return problems;
+}
+
+function addressProblems(order: UnplacedOrder, facts: CheckedFacts): Problem[] {
+  const problems: Problem[] = [];
+  const network = parseCidr(facts.network.cidr);
+  const address = parseIpv4(order.ip ?? '');
+  if (order.ip === undefined || address === undefined || network === undefined) return problems;
+  const add = (field: string, value: string, reason: string): void => {
+    problems.push({ field, value, reason });
+  };
+  const reason = whyNotHostIn(address, network);
+  if (reason !== undefined) add('ip', order.ip, `cannot be an address on dom0 ${facts.host}: ${reason}`);
+  else if (order.ip === facts.network.gateway) add('ip', order.ip, 'is the address of the gateway');
+  const taken = facts.addresses.find(({ ip, guest }) => ip === order.ip && guest !== order.name);
+  if (taken !== undefined) add('ip', order.ip, `is taken by guest ${taken.guest}`);
+  const prefix = prefixOfNetmask(order.netmask ?? '');
+  if (order.netmask !== undefined && prefix !== undefined && formatCidr(networkOf(address, prefix)) !== formatCidr(network)) {
+    add('netmask', order.netmask, `does not fit the network of dom0 ${facts.host}, ${formatCidr(network)}`);
+  }
+  return problems;
+}

@@ -1,0 +1,121 @@
+/** What is wrong with a document that a person wrote: every problem with its field, its value and the reason, as one error. */
+import { inspect } from 'node:util';
+import type { z } from 'zod';
+import { GuestflowError, type ErrorType } from '../contract/errors.ts';
+import { withoutPasswords } from '../contract/redact.ts';
+
+/** One thing that is wrong. */
+export interface Problem {
+  readonly field: string;
+  /** As text. Never a secret: left out for fields that may hold one, and without a password that stood in an address. */
+  readonly value?: string;
+  /** Follows field and value in a sentence: `is no IPv4 address`. */
+  readonly reason: string;
+}
+
+/** Never repeated in a message: a person may have put a password or a private key there. */
+const SECRET_FIELDS = /^(passwordHash|sshKeys|password|passwd)\b/;
+const LONGEST_VALUE = 80;
+
+/** What people write for a key that has another name here. */
+const OTHER_WORDS: Readonly<Record<string, string>> = {
+  hostname: 'name',
+  host: 'name',
+  address: 'ip',
+  size: 'disk',
+  ram: 'memory',
+  cpus: 'vcpus',
+  maxmem: 'memory',
+  distribution: 'dist',
+  ssh_keys: 'sshKeys',
+  sshKey: 'sshKeys',
+  install_method: 'installMethod',
+  serial_device: 'serialDevice',
+  ext3_options: 'fsOptions',
+  ext4_options: 'fsOptions',
+  password: 'passwordHash',
+  passwd: 'passwordHash',
+  cmdline: 'extra',
+  vif: 'bridge',
+};
+
+/** Problems that zod found in `raw`, in its order. */
+export function problemsOf(error: z.ZodError, raw: unknown, knownKeys: readonly string[]): Problem[] {
+  return error.issues.flatMap((issue): Problem[] => {
+    if (issue.code === 'unrecognized_keys') {
+      const at = fieldOf(issue.path);
+      return issue.keys.map((key) => ({
+        field: at === '' ? key : `${at}.${key}`,
+        reason: `is no key of this document${at === '' ? suggestion(key, knownKeys) : ''}`,
+      }));
+    }
+    const field = fieldOf(issue.path);
+    const value = SECRET_FIELDS.test(field) ? undefined : valueAt(raw, issue.path);
+    return [{ field, reason: issue.message, ...(value === undefined ? {} : { value: showValue(value) }) }];
+  });
+}
+
+/** One error for all problems: details are those of the first, the message has every one. */
+export function problemsError(what: string, problems: readonly Problem[], type: ErrorType = 'InvalidInput'): GuestflowError {
+  const lines = problems.map(describeProblem);
+  const message =
+    lines.length === 1
+      ? `${what}: ${lines[0] ?? ''}`
+      : `${what} has ${lines.length} problems:\n${lines.map((line) => `  - ${line}`).join('\n')}`;
+  const [first] = problems;
+  return new GuestflowError(type, message, {
+    ...(first === undefined || first.field === '' ? {} : { field: first.field }),
+    ...(first?.value === undefined ? {} : { value: first.value }),
+  });
+}
+
+function describeProblem({ field, value, reason }: Problem): string {
+  const subject = field === '' ? 'it' : field;
+  return value === undefined ? `${subject} ${reason}` : `${subject} ${JSON.stringify(value)} ${reason}`;
+}
+
+/** The known word that is meant, as the end of a sentence. */
+export function suggestion(word: string, known: readonly string[]): string {
+  const other = OTHER_WORDS[word];
+  if (other !== undefined && known.includes(other)) return `: it is called ${other}`;
+  const nearest = known
+    .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return nearest !== undefined && nearest.distance <= Math.min(2, Math.floor(word.length / 2))
+    ? `: did you mean ${nearest.candidate}?`
+    : `; known are ${known.join(', ')}`;
+}
+
+function fieldOf(path: readonly PropertyKey[]): string {
+  return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${String(part)}`)).join('');
+}
+
+function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) =>
+      typeof value === 'object' && value !== null && Object.hasOwn(value, key) ? (value as Record<PropertyKey, unknown>)[key] : undefined,
+    raw,
+  );
+}
+
+function showValue(value: unknown): string {
+  const text = typeof value === 'string' ? value : inspect(value, { depth: 2, breakLength: Infinity });
+  return shortened(withoutPasswords(text));
+}
+
+function shortened(text: string): string {
+  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
+}
+
+function editDistance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 2) return 3;
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

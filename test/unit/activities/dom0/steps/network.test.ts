@@ -1,0 +1,140 @@
+/** A guest's addresses on its dom0: what is taken is refused before anything is made, and IPv6 is in the cfg beside IPv4. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { fixCfg } from '../../../../../activities/dom0/steps/cfg-fix.ts';
+import { planGuest } from '../../../../../activities/dom0/steps/plan-guest.ts';
+import { addressesIn, usedAddresses } from '../../../../../activities/dom0/inventory/used-addresses.ts';
+import { parseCidr } from '../../../../../contract/ipv4.ts';
+import { cfgHeader } from '../../../../../activities/dom0/marks.ts';
+import type { GuestOrder, Reservation } from '../../../../../contract/types.ts';
+import type { FakeDom0, FakeHost } from '../../../../../fake/index.ts';
+import { fakeDom0, spec, stepEnv } from './support.ts';
+
+const IPV6 = { address: '2001:db8:0:0:10:0:0:5', gateway: '2001:db8::1' };
+
+let dom0: FakeDom0;
+afterEach(() => {
+  dom0.close();
+});
+
+async function host(): Promise<FakeHost> {
+  dom0 = await fakeDom0();
+  return dom0.host();
+}
+
+function plan(at: FakeHost, changes: Partial<Reservation> = {}): ReturnType<typeof planGuest> {
+  const { network, ...order } = spec();
+  return planGuest(stepEnv(at), { order: order satisfies GuestOrder, lease: { ...network, ...changes } });
+}
+
+async function byHand(at: FakeHost, vif: string): Promise<void> {
+  await at.files.writeAtomic('/etc/xen/byhand.cfg', `name = "byhand"\nkernel = "/boot/k"\nmemory = 128\nvif = [ "${vif}" ]\n`);
+}
+
+describe('an address', () => {
+  it('at which something answers on the bridge is refused, by name, and nothing is made', async () => {
+    const at = await host();
+    const before = JSON.stringify(dom0.snapshot());
+    await expect(plan(at, { ip: '10.0.0.1' })).rejects.toMatchObject({
+      type: 'InvalidInput',
+      details: { field: 'ip', value: '10.0.0.1' },
+      message: 'ip 10.0.0.1 is taken: 02:00:00:00:00:01 on xenbr0 answers at it',
+    });
+    expect(JSON.stringify(dom0.snapshot())).toBe(before);
+  });
+
+  it('is free although the router answers for every address, as it does with proxy ARP', async () => {
+    const at = await host();
+    dom0.faults.proxyArp = true;
+    expect((await plan(at)).network.ip).toBe('10.0.0.5');
+    await expect(plan(at, { ip: '10.0.0.1' })).rejects.toMatchObject({ details: { field: 'ip' } });
+  });
+
+  it('is not used unprobed: a dom0 without arping is not ready, and says what to install', async () => {
+    const at = await host();
+    await at.files.remove('/usr/bin/arping');
+    await expect(plan(at)).rejects.toMatchObject({
+      type: 'HostNotReady',
+      details: { mend: expect.stringContaining('iputils-arping') as string },
+    });
+  });
+
+  it.each([
+    ['its address', 'ip=10.0.0.5', {}, /ip 10\.0\.0\.5 is taken: \/etc\/xen\/byhand\.cfg has it/],
+    [
+      'its IPv6 address, however it is written',
+      'ip=10.0.0.77 2001:DB8::10:0:0:5',
+      { ipv6: IPV6 },
+      /has 2001:db8:0:0:10:0:0:5, its IPv6 address/,
+    ],
+    ['its MAC', 'mac=00:16:3e:0a:0b:0c', { mac: '00:16:3E:0A:0B:0C' }, /mac 00:16:3E:0A:0B:0C is taken: \/etc\/xen\/byhand\.cfg has it/],
+  ])('is refused to a guest when one made by hand has %s', async (_what, vif, changes, reason) => {
+    const at = await host();
+    await byHand(at, vif);
+    await expect(plan(at, changes)).rejects.toThrow(reason);
+  });
+
+  it('of IPv6 comes into the plan, and into the cfg beside IPv4, where the next order finds both', async () => {
+    const at = await host();
+    const planned = await plan(at, { ipv6: IPV6 });
+    expect(planned.network).toMatchObject({ ip: '10.0.0.5', ipv6: IPV6 });
+    const cfg = [
+      cfgHeader({ guest: planned.name, order: planned.order }),
+      'disk = [ "file:/home/xen/domains/guest1/disk.img,xvda2,w", "file:/home/xen/domains/guest1/swap.img,xvda1,w" ]',
+      'vif = [ "ip=10.0.0.5 ,mac=00:16:3E:A3:69:9C,bridge=xenbr0" ]',
+      '',
+    ];
+    await at.files.makeDirectory('/var/lib/guestflow/guests/guest1');
+    await at.files.writeAtomic('/etc/xen/guest1.cfg', cfg.join('\n'));
+    await fixCfg(stepEnv(at), { spec: planned, disks: 'image', onCrash: 'destroy' });
+    expect(await usedAddresses(stepEnv(at))).toMatchObject([{ guest: 'guest1', ips: ['10.0.0.5', '2001:db8::10:0:0:5'] }]);
+  });
+
+  it.each([
+    ['a block, by its first', '10.32.0.136/29', 8, ['10.32.0.136', '10.32.0.138', '10.32.0.143']],
+    ['a block, by another of it', '10.32.0.138/29', 8, ['10.32.0.136', '10.32.0.143']],
+    ['a single one with the prefix length of one', '10.32.0.200/32', 1, ['10.32.0.200']],
+    ['the network, by its prefix length', '10.32.0.9/24', 1, ['10.32.0.9']],
+    ['a block routed to the guest from elsewhere', '192.0.2.64/27', 32, ['192.0.2.64', '192.0.2.95']],
+    ['more than can be counted', '172.16.0.1/12', 1, ['172.16.0.1']],
+    ['no prefix length', '10.32.0.9/x', 1, ['10.32.0.9']],
+    ['no address', 'dhcp', 0, []],
+    ['IPv6 with its network', '2001:DB8:0::9/64', 1, ['2001:db8::9']],
+    ['a block of IPv6', '2001:DB8:0::/112', 1, ['2001:db8::/112']],
+  ])('written as %s takes what the hotplug script lets through', (_what, word, count, some) => {
+    const taken = addressesIn(word, parseCidr('10.32.0.0/24'));
+    expect(taken).toHaveLength(count);
+    expect(taken).toEqual(expect.arrayContaining(some));
+  });
+
+  it.each([
+    ['10.0.0.138', 'of a block in a cfg'],
+    ['10.0.0.200', 'of the second vif of a cfg'],
+    ['10.0.0.201', 'beside another of one vif'],
+  ])('%s is taken, %s', async (ip) => {
+    const at = await host();
+    await byHand(at, 'mac=00:16:3e:00:00:09,ip=10.0.0.136/29", "ip=10.0.0.200/32 10.0.0.201,bridge=xenbr0');
+    await expect(plan(at, { ip })).rejects.toThrow(`ip ${ip} is taken: /etc/xen/byhand.cfg has it`);
+  });
+
+  it.each([
+    ['/etc/xen/old-guest', undefined],
+    ['/etc/xen/guest1', undefined],
+    ['/srv/guests/old.conf', '/etc/xen/auto/old'],
+  ])('in a cfg called %s is taken', async (path, link) => {
+    const at = await host();
+    await at.files.makeDirectory(path.replace(/\/[^/]*$/, ''));
+    await at.files.writeAtomic(path, 'name = "old"\nkernel = "/boot/k"\nvif = [ "ip=10.0.0.5" ]\n');
+    if (link !== undefined) await at.files.symlink(path, link);
+    await expect(plan(at)).rejects.toThrow(`ip 10.0.0.5 is taken: ${path} has it`);
+  });
+
+  it.each(['/etc/xen/xl.conf', '/etc/xen/byhand.cfg~', '/etc/xen/byhand.cfg.dpkg-old', '/etc/xen/notes'])(
+    'in %s is free: that is no cfg of a guest',
+    async (path) => {
+      const at = await host();
+      const text = path.endsWith('notes') ? 'vif = [ "ip=10.0.0.5" ]\n' : 'name = "old"\nvif = [ "ip=10.0.0.5" ]\n';
+      await at.files.writeAtomic(path, text);
+      await expect(plan(at)).resolves.toMatchObject({ network: { ip: '10.0.0.5' } });
+    },
+  );
+});

@@ -1,0 +1,74 @@
+/** A fake dom0 and what the steps need around it. */
+import type { Dom0Settings } from '../../../../../order/dom0-settings.ts';
+import { dom0SettingsSchema } from '../../../../../order/dom0-settings.ts';
+import type { GuestSpec } from '../../../../../contract/types.ts';
+import { createEnv } from '../../../../../activities/dom0/drivers.ts';
+import type { StepEnv } from '../../../../../activities/dom0/env.ts';
+import { ensureGolden } from '../../../../../activities/dom0/images/golden.ts';
+import { discardImage } from '../../../../../activities/dom0/images/image-files.ts';
+import { fixCfg } from '../../../../../activities/dom0/steps/cfg-fix.ts';
+import { createImage } from '../../../../../activities/dom0/steps/create-image.ts';
+import { makeVolumes } from '../../../../../activities/dom0/steps/lvm-migration.ts';
+import type { Host } from '../../../../../system/host.ts';
+import { createFakeDom0, type FakeDom0, type FakeDom0Options } from '../../../../../fake/index.ts';
+
+export const NETWORK = { cidr: '10.0.0.0/24', gateway: '10.0.0.1', bridge: 'xenbr0' } as const;
+const MiB = 2 ** 20;
+
+export function fakeDom0(options: Partial<FakeDom0Options> = {}): Promise<FakeDom0> {
+  return createFakeDom0({ network: NETWORK, ...options });
+}
+
+export function settings(): Dom0Settings {
+  return dom0SettingsSchema.parse({
+    host: 'dom0',
+    network: { cidr: NETWORK.cidr, gateway: NETWORK.gateway },
+    kernel: '/boot/vmlinuz-6.1.0-49-amd64',
+    initrd: '/boot/initrd.img-6.1.0-49-amd64',
+    // Nothing is gained by resting between the parts of a wipe that is none.
+    wipeMiBPerSecond: 0,
+  });
+}
+
+export function spec(name = 'guest1', ip = '10.0.0.5'): GuestSpec {
+  return {
+    order: `order-${name}`,
+    name,
+    plan: 'small',
+    dom0: 'dom0',
+    type: 'pv',
+    memoryBytes: 512 * MiB,
+    vcpus: 1,
+    diskBytes: 2048 * MiB,
+    swapBytes: 256 * MiB,
+    dist: 'bookworm',
+    fs: 'ext4',
+    fsOptions: 'noatime,errors=remount-ro',
+    image: 'sparse',
+    installMethod: 'golden',
+    serialDevice: 'hvc0',
+    timezone: 'UTC',
+    retention: { daily: 7 },
+    managed: false,
+    sshKeys: [],
+    extra: [],
+    graceDays: 7,
+    network: { ip, netmask: '255.255.255.0', gateway: '10.0.0.1', bridge: 'xenbr0', mac: '00:16:3E:A3:69:9C' },
+  };
+}
+
+export function stepEnv(host: Host, signal: AbortSignal = new AbortController().signal): StepEnv {
+  const quiet = { info: () => undefined, warn: () => undefined };
+  return createEnv({ host, settings: settings(), signal, attempt: 1, progress: () => undefined, log: quiet });
+}
+
+/** A guest with volumes of its own, switched off. */
+export async function onVolumes(host: Host, guest: GuestSpec): Promise<void> {
+  const env = stepEnv(host);
+  await ensureGolden(env, { dist: guest.dist });
+  await createImage(env, { spec: guest });
+  await fixCfg(env, { spec: guest, disks: 'image', onCrash: 'destroy' });
+  await makeVolumes(env, guest);
+  await fixCfg(env, { spec: guest, disks: 'volume', onCrash: 'restart' });
+  await discardImage(env, guest);
+}

@@ -1,0 +1,222 @@
+/** The REST API for panels and scripts. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { guestNameOfOrder } from '../../../../order/billing-events.ts';
+import { loadPlans } from '../../../../order/plans.ts';
+import { BODY_LIMITS, type Gateway } from '../../../../gateway/gateway.ts';
+import { makeToken, SCOPES, type TokenRecord } from '../../../../gateway/v1/tokens.ts';
+import { guestListSchema, guestSchema, operationSchema, takenOrderSchema } from '../../../../gateway/v1/schemas.ts';
+import { v1Routes } from '../../../../gateway/v1/v1.ts';
+import { bench, problemOf } from '../bench.ts';
+import { fakeGuests, HASH, type FakeGuests } from '../fake-guests.ts';
+
+const all = makeToken('all', Object.keys(SCOPES), new Date());
+const reader = makeToken('reader', ['guests:read'], new Date());
+
+let gateway: Gateway;
+let guests: FakeGuests;
+let lines: object[];
+let tokens: TokenRecord[];
+beforeEach(async () => {
+  guests = fakeGuests();
+  tokens = [all.record, reader.record];
+  ({ gateway, lines } = await bench({ routes: v1Routes({ guests, plans: await loadPlans(), tokens: () => tokens, body: BODY_LIMITS }) }));
+});
+
+interface Ask {
+  readonly token?: string;
+  readonly body?: unknown;
+  readonly key?: string;
+}
+
+function ask(method: string, path: string, { token = all.token, body, key }: Ask = {}): Promise<Response> {
+  const headers = {
+    authorization: `Bearer ${token}`,
+    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(key === undefined ? {} : { 'idempotency-key': key }),
+  };
+  return gateway(new Request(`http://gateway${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }));
+}
+
+async function ordered(order = 'A-1'): Promise<string> {
+  const response = await ask('POST', '/v1/guests', { body: { order, plan: 'small' } });
+  return takenOrderSchema.parse(await response.json()).guest;
+}
+
+describe('POST /v1/guests', () => {
+  it('takes an order as the command line does, and says where its guest is', async () => {
+    const response = await ask('POST', '/v1/guests', {
+      body: { order: 'A-1', plan: 'small', memory: '1GiB', hostname: 'shop.example.org', customer: 7 },
+    });
+    expect(response.status).toBe(202);
+    const taken = takenOrderSchema.parse(await response.json());
+    expect(taken).toEqual({ guest: guestNameOfOrder('A-1'), order: 'A-1', dom0: 'xen1' });
+    expect(await (await ask('GET', `/v1/guests/${taken.guest}`)).json()).toMatchObject({ hostname: 'shop.example.org' });
+    expect(response.headers.get('location')).toBe(`/v1/guests/${taken.guest}`);
+    expect(guests.orders[0]).toMatchObject({ memoryBytes: 2 ** 30, hostname: 'shop.example.org', customer: '7' });
+  });
+
+  it('sent twice with one Idempotency-Key is one order; the key is another one with another token', async () => {
+    const body = { plan: 'small' };
+    const first = await (await ask('POST', '/v1/guests', { body, key: 'k1' })).json();
+    expect(await (await ask('POST', '/v1/guests', { body, key: 'k1' })).json()).toEqual(first);
+    expect(guests.orders).toHaveLength(1);
+    expect((await ask('POST', '/v1/guests', { body: { plan: 'large' }, key: 'k1' })).status).toBe(422);
+    const other = makeToken('other', ['guests:order'], new Date());
+    tokens.push(other.record);
+    await ask('POST', '/v1/guests', { body, key: 'k1', token: other.token });
+    expect(guests.orders).toHaveLength(2);
+  });
+
+  it.each([
+    ['order', { plan: 'small' }],
+    ['plan', { order: 'A-1', plan: 'smal' }],
+    ['memory', { order: 'A-1', memory: 512 }],
+    ['name', { order: 'A-1', name: 'snapshot-1' }],
+    ['hostname', { order: 'A-1', hostname: 'a b' }],
+    ['memroy', { order: 'A-1', memroy: '1GiB' }],
+  ])('says what is wrong with %s', async (field, body) => {
+    expect(await problemOf(await ask('POST', '/v1/guests', { body }))).toMatchObject({ status: 422, field });
+    expect(guests.orders).toEqual([]);
+  });
+});
+
+describe('a guest', () => {
+  it('is shown without its keys and hashes', async () => {
+    const text = await (await ask('GET', `/v1/guests/${await ordered()}`)).text();
+    expect(guestSchema.strict().parse(JSON.parse(text))).toMatchObject({ phase: 'running', ip: '192.0.2.10' });
+    expect(text).not.toContain(HASH);
+  });
+
+  it.each([
+    ['suspend', 200],
+    ['resume', 202],
+    ['undelete', 202],
+    ['terminate', 202],
+  ])('takes %s', async (kind, status) => {
+    const guest = await ordered();
+    const response = await ask('POST', `/v1/guests/${guest}/${kind}`, { key: 'k1' });
+    expect(response.status).toBe(status);
+    const operation = operationSchema.strict().parse(await response.json());
+    expect(operation).toMatchObject({ kind, guest });
+    expect((await ask('GET', response.headers.get('location') ?? '')).status).toBe(200);
+    expect(await (await ask('POST', `/v1/guests/${guest}/${kind}`, { key: 'k1' })).json()).toEqual(operation);
+    expect(guests.requests).toHaveLength(1);
+  });
+
+  it('refuses an Idempotency-Key that was used for another operation', async () => {
+    const guest = await ordered();
+    await ask('POST', `/v1/guests/${guest}/suspend`, { key: 'k1' });
+    expect((await ask('POST', `/v1/guests/${guest}/terminate`, { key: 'k1' })).status).toBe(409);
+  });
+
+  it('goes at once only when its name is given twice', async () => {
+    const guest = await ordered();
+    expect(await problemOf(await ask('POST', `/v1/guests/${guest}/terminate`, { body: { now: true } }))).toMatchObject({
+      status: 422,
+      field: 'confirm',
+    });
+    expect((await ask('POST', `/v1/guests/${guest}/terminate`, { body: { now: true, confirm: 'another' } })).status).toBe(422);
+    expect((await ask('POST', `/v1/guests/${guest}/terminate`, { body: { now: true, confirm: guest } })).status).toBe(202);
+    expect(guests.requests).toMatchObject([{ kind: 'terminate', now: true }]);
+  });
+
+  it.each([['/v1/guests/nobody'], ['/v1/guests/..%2f..%2fetc'], ['/v1/guests/A%20B'], ['/v1/nothing'], ["/v1/guests/x'%20OR%20'1'='1"]])(
+    'that is none gets 404: %s',
+    async (path) => {
+      expect((await ask('GET', path)).status).toBe(404);
+    },
+  );
+});
+
+describe('GET /v1/guests', () => {
+  it('comes in pages, each guest once', async () => {
+    for (let index = 0; index < 7; index += 1) await ordered(`A-${index}`);
+    const names: string[] = [];
+    for (let cursor = ''; ;) {
+      const page = guestListSchema.strict().parse(await (await ask('GET', `/v1/guests?limit=3${cursor}`)).json());
+      names.push(...page.guests.map(({ name }) => name));
+      if (page.next === undefined) break;
+      cursor = `&cursor=${page.next}`;
+    }
+    expect(new Set(names).size).toBe(7);
+    expect(names).toHaveLength(7);
+  });
+
+  it.each([
+    ['limit=0', 'limit'],
+    ['limit=1e9', 'limit'],
+    ['limit=x', 'limit'],
+    ['phase=lost', 'phase'],
+    ["dom0=x'%20OR%20'1", 'dom0'],
+    ['limit=', 'limit'],
+    ['limit=%205', 'limit'],
+    ['limit=0x10', 'limit'],
+    ['limit=%D9%A3', 'limit'],
+    ['cursor=%00', 'cursor'],
+    ['cursor=', 'cursor'],
+    ['cursor=abc', 'cursor'],
+    ['cursor=e30', 'cursor'],
+  ])('refuses %s', async (query, field) => {
+    expect(await problemOf(await ask('GET', `/v1/guests?${query}`))).toMatchObject({ status: 422, field });
+  });
+});
+
+describe('tokens', () => {
+  it.each([[''], ['gf_all_wrong'], ['gf_all_' + 'a'.repeat(43)], [all.token + 'x']])('%j gets 401', async (token) => {
+    const refused = await ask('GET', '/v1/guests', { token });
+    expect(refused.status).toBe(401);
+    expect(refused.headers.get('www-authenticate')).toContain('Bearer');
+  });
+
+  it('are good for their scopes only', async () => {
+    const guest = await ordered();
+    expect((await ask('GET', '/v1/guests', { token: reader.token })).status).toBe(200);
+    for (const path of ['/v1/guests', `/v1/guests/${guest}/suspend`, `/v1/guests/${guest}/terminate`]) {
+      const refused = await ask('POST', path, { token: reader.token, body: {} });
+      expect(refused.status).toBe(403);
+      expect(refused.headers.get('www-authenticate')).toContain('insufficient_scope');
+    }
+  });
+
+  it('are refused as soon as they are taken back', async () => {
+    tokens.splice(0);
+    expect((await ask('GET', '/v1/guests')).status).toBe(401);
+  });
+
+  it('are not written down', async () => {
+    await ordered();
+    await ask('GET', '/v1/guests', { token: 'gf_planted_token' });
+    expect(JSON.stringify(lines)).not.toMatch(new RegExp(`${all.token.slice(7)}|planted`));
+    expect(JSON.stringify(lines)).toContain('"token":"all"');
+  });
+});
+
+describe('GET /v1/openapi.json', () => {
+  it('describes every route, with its scope, and needs no token', async () => {
+    const document = (await (await gateway(new Request('http://gateway/v1/openapi.json'))).json()) as {
+      openapi: string;
+      paths: Record<string, Record<string, { security: { token: string[] }[] }>>;
+      components: { schemas: object };
+    };
+    expect(document.openapi).toBe('3.1.1');
+    const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
+    );
+    const routes = v1Routes({ guests, plans: await loadPlans(), tokens: () => [], body: BODY_LIMITS })
+      .map(({ method, path }) => `${method} ${path}`)
+      .filter((route) => !route.endsWith('openapi.json'));
+    expect(described.sort()).toEqual(routes.sort());
+    for (const methods of Object.values(document.paths))
+      for (const { security } of Object.values(methods)) expect(Object.keys(SCOPES)).toContain(security[0]?.token[0]);
+  });
+
+  it('refers only to what it has', async () => {
+    const text = await (await gateway(new Request('http://gateway/v1/openapi.json'))).text();
+    const document = JSON.parse(text) as { components: { schemas: object; responses: object } };
+    const known = [
+      ...Object.keys(document.components.schemas).map((name) => `#/components/schemas/${name}`),
+      ...Object.keys(document.components.responses).map((name) => `#/components/responses/${name}`),
+    ];
+    for (const [, target] of text.matchAll(/"\$ref":"([^"]+)"/g)) expect(known).toContain(target);
+  });
+});
