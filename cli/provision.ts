@@ -11,6 +11,7 @@ import type { GuestOrder, GuestStatus } from '../contract/types.ts';
 import type { ProvisionOptions } from './commands/provision.ts';
 import { awaitCancelled } from './cancel.ts';
 import { withGuestflow } from './context.ts';
+import { orderDocument, statusDocument } from './side-by-side.ts';
 import { printFacts, printJson, printLine, type Io } from './io.ts';
 import { askOnInterrupt, interruptible } from './interrupt.ts';
 import { orderFromFile, orderFromFlags } from './order-input.ts';
@@ -47,7 +48,7 @@ async function check(io: Io, order: UnplacedOrder, { facts: path, json }: Provis
     });
     checkAgainstFacts(order, parseFacts(parseDocument(bytes, path), path));
   }
-  if (json) printJson(io, { ok: true, order });
+  if (json) printJson(io, { ok: true, order: orderDocument(order) });
   else {
     printLine(io, `the order can be done${path === undefined ? ', as far as can be told without the dom0' : ''}:`);
     printFacts(io, [
@@ -55,13 +56,13 @@ async function check(io: Io, order: UnplacedOrder, { facts: path, json }: Provis
       ['order', order.order],
       ['plan', order.plan],
       ['dom0', order.dom0 ?? 'chosen when it is ordered'],
-      ['address', order.ip ?? 'the next free one of the dom0'],
-      ['memory', formatSize(order.memoryBytes)],
-      ['vcpus', String(order.vcpus)],
-      ['disk', `${formatSize(order.diskBytes)}, swap ${formatSize(order.swapBytes)}`],
-      ['distribution', `${order.dist}, ${order.installMethod}`],
-      ['SSH keys', String(order.sshKeys.length)],
-      ['root password', order.passwordHash === undefined ? 'none' : 'set'],
+      ['address', order.network.ip ?? 'the next free one of the dom0'],
+      ['memory', formatSize(order.size.memoryBytes)],
+      ['vcpus', String(order.size.vcpus)],
+      ['disk', `${formatSize(order.size.diskBytes)}, swap ${formatSize(order.size.swapBytes)}`],
+      ['distribution', `${order.os.dist}, ${order.os.installMethod}`],
+      ['SSH keys', String(order.access.sshKeys.length)],
+      ['root password', order.access.passwordHash === undefined ? 'none' : 'set'],
     ]);
   }
   return undefined;
@@ -84,7 +85,7 @@ async function place(io: Io, flow: Guestflow, order: GuestOrder, options: Provis
   const status = await waitForGuest(io, flow, order.name, options);
   const failure = await flow.failureOf(status);
   if (failure !== undefined) throw failure;
-  if (options.json) printJson(io, { ...status, ...defined({ url }) });
+  if (options.json) printJson(io, { ...statusDocument(status), ...defined({ url }) });
   else printGuest(io, status, url);
   return undefined;
 }

@@ -28,10 +28,13 @@ export function printGuest(io: Io, status: GuestStatus, url?: string, detail: Pr
         : `${spec.network.ip} netmask ${spec.network.netmask} gateway ${spec.network.gateway}, ${spec.network.mac} on ${spec.network.bridge}`,
     ],
     ['IPv6', spec?.network.ipv6 === undefined ? undefined : `${spec.network.ipv6.address} gateway ${spec.network.ipv6.gateway}`],
-    ['log in', spec === undefined || status.phase !== 'running' || spec.sshKeys.length === 0 ? undefined : `ssh root@${spec.network.ip}`],
-    ['size', spec === undefined ? undefined : `${formatSize(spec.memoryBytes)} of memory, ${spec.vcpus} vcpus`],
-    ['disks', spec === undefined ? undefined : `root ${formatSize(spec.diskBytes)}, swap ${formatSize(spec.swapBytes)}`],
-    ['system', spec === undefined ? undefined : `${spec.dist}, ${spec.type}, time zone ${spec.timezone}`],
+    [
+      'log in',
+      spec === undefined || status.phase !== 'running' || spec.access.sshKeys.length === 0 ? undefined : `ssh root@${spec.network.ip}`,
+    ],
+    ['size', spec === undefined ? undefined : `${formatSize(spec.size.memoryBytes)} of memory, ${spec.size.vcpus} vcpus`],
+    ['disks', spec === undefined ? undefined : `root ${formatSize(spec.size.diskBytes)}, swap ${formatSize(spec.size.swapBytes)}`],
+    ['system', spec === undefined ? undefined : `${spec.os.dist}, ${spec.os.type}, time zone ${spec.os.timezone}`],
     [
       'clock',
       wallclock === undefined

@@ -24,7 +24,7 @@ import { defined } from '../contract/defined.ts';
  *   seal it with; Unreachable
  */
 export async function placeOrder(session: Session, ordered: GuestOrder): Promise<OrderAnswer> {
-  const order = onlyItsBox(await sealPassword(session, ordered.order, ordered, [ordered.dom0]));
+  const order = onlyItsBox(await withSealedPassword(session, ordered));
   const { workflow } = session.client;
   const handle = workflow.getHandle(guestWorkflowId(order.name));
   const place = async (): Promise<OrderAnswer> => {
@@ -59,11 +59,17 @@ export async function placeOrder(session: Session, ordered: GuestOrder): Promise
   });
 }
 
+/** The password of an order leaves this process in a sealed box only. */
+async function withSealedPassword(session: Session, order: GuestOrder): Promise<GuestOrder> {
+  return { ...order, access: await sealPassword(session, order.order, order.access, [order.dom0]) };
+}
+
 /** An order of billing comes with a box for each dom0 that it could have gone to. */
-function onlyItsBox({ sealedPassword, ...order }: GuestOrder): GuestOrder {
+function onlyItsBox(order: GuestOrder): GuestOrder {
+  const { sealedPassword } = order.access;
   if (sealedPassword === undefined) return order;
   const box = sealedPassword[order.dom0];
-  if (box !== undefined) return { ...order, sealedPassword: { [order.dom0]: box } };
+  if (box !== undefined) return { ...order, access: { ...order.access, sealedPassword: { [order.dom0]: box } } };
   throw new GuestflowError('HostNotReady', `the password of ${order.name} was sealed before dom0 ${order.dom0} had registered its key`, {
     field: 'dom0',
     value: order.dom0,
@@ -105,7 +111,7 @@ function startOf(order: GuestOrder): WithStartWorkflowOperation<GuestWorkflow> {
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     typedSearchAttributes: searchAttributesOf(order),
     // What is in a memo can be read by everyone who sees the UI: no keys, no hashes.
-    memo: { order: order.order, ...defined({ ip: order.ip }) },
+    memo: { order: order.order, ...defined({ ip: order.network.ip }) },
     staticSummary: `guest ${order.name}, plan ${order.plan}, dom0 ${order.dom0}`,
     staticDetails: describeOrder(order),
   });
@@ -126,13 +132,13 @@ function searchAttributesOf(order: GuestOrder): SearchAttributePair[] {
 function describeOrder(order: GuestOrder): string {
   const rows = [
     ['order', order.order],
-    ['address', order.ip ?? 'the next free one'],
-    ['memory', formatSize(order.memoryBytes)],
-    ['vcpus', String(order.vcpus)],
-    ['disk', `${formatSize(order.diskBytes)}, swap ${formatSize(order.swapBytes)}`],
-    ['distribution', `${order.dist} (${order.installMethod})`],
-    ['SSH keys', String(order.sshKeys.length)],
-    ['root password', order.sealedPassword === undefined ? 'none' : 'set'],
+    ['address', order.network.ip ?? 'the next free one'],
+    ['memory', formatSize(order.size.memoryBytes)],
+    ['vcpus', String(order.size.vcpus)],
+    ['disk', `${formatSize(order.size.diskBytes)}, swap ${formatSize(order.size.swapBytes)}`],
+    ['distribution', `${order.os.dist} (${order.os.installMethod})`],
+    ['SSH keys', String(order.access.sshKeys.length)],
+    ['root password', order.access.sealedPassword === undefined ? 'none' : 'set'],
   ];
   return rows.map(([key = '', value = '']) => `- **${key}**: ${value}`).join('\n');
 }

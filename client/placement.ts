@@ -17,7 +17,7 @@ export interface PlaceOptions {
 }
 
 /** What placement looks at. */
-export type OrderToReserve = Pick<GuestOrder, 'name' | 'order' | 'plan' | 'customer'> & Parameters<typeof amountsOf>[0];
+export type OrderToReserve = Pick<GuestOrder, 'name' | 'order' | 'plan' | 'customer' | 'size' | 'os'>;
 
 /**
  * Chooses a dom0 and reserves the order's part of it, in the name of guest and order: the provisioning that follows finds it reserved. The

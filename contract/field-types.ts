@@ -34,14 +34,25 @@ type KeptName<K extends keyof Fields> = Fields[K] extends { keptAs: infer Name }
 /** Fields that every guest has. */
 type AlwaysKept = With<{ isAlwaysKept: true }> | Exclude<PlanKey, OptionalPlanKey>;
 
-/** What is kept of these fields. */
-type Kept<Keys extends keyof Fields> = {
+/** Groups that are objects of their own; what identifies a guest stands beside them. */
+export type FieldGroup = Exclude<Fields[keyof Fields]['group'], 'identity'>;
+
+/** What is kept of these fields, side by side. */
+type Flat<Keys extends keyof Fields> = {
   readonly [K in Keys & AlwaysKept as KeptName<K>]: FieldOf<K>;
 } & {
   readonly [K in Exclude<Keys, AlwaysKept> as KeptName<K>]?: FieldOf<K>;
 };
 
-/** What is kept of a guest, as far as the table says it. */
+/** What is kept of these fields, in the groups of the table. */
+type Kept<Keys extends keyof Fields> = Flat<Keys & With<{ group: 'identity' }>> & {
+  readonly [G in FieldGroup]: Flat<Keys & With<{ group: G }>>;
+};
+
+/** What is kept of a guest, as far as the table says it, side by side: as it is before it is put in groups. */
+export type FlatFields = Flat<keyof Fields>;
+
+/** The same, in groups. */
 export type GuestFields = Kept<keyof Fields>;
 
 /** What a plan decides of a guest. */

@@ -419,3 +419,19 @@ export function isAlwaysKept({ isAlwaysKept: always, plan }: Field): boolean {
 export function keptName(key: string, { keptAs }: Field): string | undefined {
   return keptAs === null ? undefined : (keptAs ?? key);
 }
+
+/** One value a kept field, in the groups of a table: what identifies a guest side by side, the other groups as objects. Every group is there. */
+export function inGroups<T>(
+  fields: FieldTable,
+  valueOf: (name: string, field: Field) => T | undefined,
+): Record<string, T | Record<string, T>> {
+  const identity: Record<string, T> = {};
+  const groups: Record<string, Record<string, T>> = {};
+  for (const [key, field] of Object.entries(fields)) {
+    const group = field.group === 'identity' ? identity : (groups[field.group] ??= {});
+    const name = keptName(key, field);
+    const value = name === undefined ? undefined : valueOf(name, field);
+    if (name !== undefined && value !== undefined) group[name] = value;
+  }
+  return { ...identity, ...groups };
+}

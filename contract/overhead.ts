@@ -1,10 +1,10 @@
 /** What Xen itself needs for a domain beside the guest's own memory. Pure; for the ledger, placement, the check of an order and the dom0. */
 import type { Amounts } from './capacity-types.ts';
 import { MiB } from './sizes.ts';
-import type { GuestOrder } from './types.ts';
+import type { GuestFields } from './field-types.ts';
 
 /** The parts of a guest that decide it. */
-export type DomainShape = Pick<GuestOrder, 'type' | 'memoryBytes' | 'vcpus' | 'maxMemoryBytes' | 'maxVcpus'>;
+export type DomainShape = Pick<GuestFields['os'], 'type'> & Omit<GuestFields['size'], 'diskBytes' | 'swapBytes'>;
 
 /**
  * For each domain: its structures, event channels and grant tables. libxl keeps as much free before it makes one (`LIBXL_PV_EXTRA_MEMORY`,
@@ -28,9 +28,9 @@ export function xenOverheadBytes({ type, memoryBytes, vcpus, maxMemoryBytes, max
 }
 
 /** What a guest takes of its dom0. */
-export function amountsOf(guest: DomainShape & Pick<GuestOrder, 'diskBytes' | 'swapBytes'>): Amounts & { readonly overheadBytes: number } {
-  const { memoryBytes, vcpus, diskBytes, swapBytes } = guest;
-  return { memoryBytes, overheadBytes: xenOverheadBytes(guest), vcpus, diskBytes: diskBytes + swapBytes };
+export function amountsOf({ size, os }: Pick<GuestFields, 'size' | 'os'>): Amounts & { readonly overheadBytes: number } {
+  const { memoryBytes, vcpus, diskBytes, swapBytes } = size;
+  return { memoryBytes, overheadBytes: xenOverheadBytes({ ...size, type: os.type }), vcpus, diskBytes: diskBytes + swapBytes };
 }
 
 /** Memory that is gone from the dom0 with it: the guest's own, and what Xen needs for it. */

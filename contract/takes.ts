@@ -11,7 +11,7 @@ export type Takes = Amounts & { readonly plan: string; readonly customer?: strin
 export const TAKES_MEMO = 'takes';
 
 /** What an order or a guest takes. Its swap counts as disk. */
-export function takenBy(guest: Parameters<typeof amountsOf>[0] & Pick<GuestOrder, 'plan' | 'customer'>): Takes {
+export function takenBy(guest: Pick<GuestOrder, 'size' | 'os' | 'plan' | 'customer'>): Takes {
   const { plan, customer } = guest;
   return { ...amountsOf(guest), plan, ...defined({ customer }) };
 }

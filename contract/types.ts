@@ -43,8 +43,10 @@ export interface GuestOrder extends GuestFields {
   readonly hostname?: string;
   /** Id of the customer in the provider's billing: for keeping a customer's guests on different dom0s. */
   readonly customer?: string;
-  /** The hash of root's password, sealed for each dom0 that may get the order: only that dom0 can open its box. By the dom0's name. */
-  readonly sealedPassword?: Readonly<Record<string, string>>;
+  readonly access: GuestFields['access'] & {
+    /** The hash of root's password, sealed for each dom0 that may get the order: only that dom0 can open its box. By the dom0's name. */
+    readonly sealedPassword?: Readonly<Record<string, string>>;
+  };
 }
 
 /** A guest's IPv6 address, beside its IPv4 one. */
@@ -67,8 +69,9 @@ export interface GuestNetwork {
 }
 
 /** An order with everything decided, as the dom0 planned it. Steps take this. */
-export interface GuestSpec extends Omit<GuestOrder, 'ip' | 'netmask' | 'gateway' | 'bridge' | 'mac' | 'passwordHash'> {
+export interface GuestSpec extends Omit<GuestOrder, 'network' | 'access'> {
   readonly network: GuestNetwork;
+  readonly access: Omit<GuestOrder['access'], 'passwordHash'>;
 }
 
 /** Names a guest on a dom0: what undo steps and small operations need. */

@@ -5,8 +5,8 @@
 import { z } from 'zod';
 import * as check from './field-checks.ts';
 import { DOM0_NAME_PATTERN } from './guest-name.ts';
-import { FIELDS, isAlwaysKept, keptName, type Field, type FieldTable } from './fields.ts';
-import type { GuestFields } from './field-types.ts';
+import { FIELDS, inGroups, isAlwaysKept, type Field, type FieldTable } from './fields.ts';
+import type { FieldGroup, GuestFields } from './field-types.ts';
 import { HOSTNAME_PATTERN, LONGEST_HOSTNAME } from './host-name.ts';
 import { ruleProblems } from './order-rules.ts';
 import type { GuestOrder, GuestRef, GuestSpec } from './types.ts';
@@ -63,26 +63,26 @@ function keptSchemaOf({ value }: Field): z.ZodType {
   }
 }
 
-/** The schemas of all that a table of fields has of a guest, by the names under which it is kept. */
-export function keptShape(fields: FieldTable): Record<string, z.ZodType> {
-  const rows = Object.entries(fields).flatMap(([key, field]): [string, z.ZodType][] => {
-    const name = keptName(key, field);
-    if (name === undefined) return [];
+/** A schema of what is kept of a guest, as far as a table of fields has it. */
+export function keptSchema(fields: FieldTable): z.ZodObject {
+  const shape = inGroups<z.ZodType>(fields, (_name, field) => {
     const schema = keptSchemaOf(field);
-    return [[name, isAlwaysKept(field) ? schema : z.exactOptional(schema)]];
+    return isAlwaysKept(field) ? schema : z.exactOptional(schema);
   });
-  return Object.fromEntries(rows);
+  return z.object(Object.fromEntries(Object.entries(shape).map(([key, one]) => [key, one instanceof z.ZodType ? one : z.object(one)])));
 }
 
 /** A schema for each field, as optional as the field. */
 type Shape<T> = {
   readonly [K in keyof T]-?: Partial<Pick<T, K>> extends Pick<T, K>
     ? z.ZodExactOptional<z.ZodType<Exclude<T[K], undefined>>>
-    : z.ZodType<T[K]>;
+    : K extends FieldGroup
+      ? z.ZodObject<Shape<T[K]>>
+      : z.ZodType<T[K]>;
 };
 
 /** What the table says, field by field. */
-export const kept = keptShape(FIELDS) as unknown as Shape<GuestFields>;
+const kept = keptSchema(FIELDS).shape as unknown as Shape<GuestFields>;
 
 const ipv6 = z.object({ address: z.ipv6(), gateway: z.ipv6() });
 
@@ -92,41 +92,40 @@ const sealedPassword = z.record(
   z.string().regex(/^[A-Za-z0-9_-]{60,1000}$/, 'is no sealed box'),
 );
 
-const { ip, netmask, gateway, bridge, mac, passwordHash: _unsealed, ...ofTable } = kept;
-
 const decided = {
-  ...ofTable,
+  ...kept,
   hostname: z.string().max(LONGEST_HOSTNAME).regex(HOSTNAME_PATTERN, 'is no host name').exactOptional(),
   customer: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'is no customer id')
     .exactOptional(),
-  sealedPassword: sealedPassword.exactOptional(),
+  // A password crosses to a dom0 as a sealed box only.
+  access: kept.access.omit({ passwordHash: true }).extend({ sealedPassword: sealedPassword.exactOptional() }),
 };
 
+const { ip, netmask, gateway, bridge, mac } = kept.network.shape;
+
 /** A guest's network, with everything decided. */
-const network = {
+const network = z.object({
   ip: ip.unwrap(),
   netmask: netmask.unwrap(),
   gateway: gateway.unwrap(),
   bridge: bridge.unwrap(),
   mac: mac.unwrap(),
   ipv6: ipv6.exactOptional(),
-};
+});
 
 /** What one field asks of another. */
-function together(fields: Parameters<typeof ruleProblems>[0], context: z.core.$RefinementCtx): void {
-  for (const { field, value, reason } of ruleProblems(fields))
+function together({ size, os }: Pick<GuestFields, 'size' | 'os'>, context: z.core.$RefinementCtx): void {
+  for (const { field, value, reason } of ruleProblems({ ...size, ...os }))
     context.addIssue({ code: 'custom', path: [field], message: `${value} ${reason}` });
 }
 
 export const guestRefSchema = z.object({ name: kept.name, order: kept.order, dom0: kept.dom0 }) satisfies z.ZodType<GuestRef>;
 
-export const guestOrderWireSchema = z
-  .object({ ...decided, ip, netmask, gateway, bridge, mac })
-  .superRefine(together) satisfies z.ZodType<GuestOrder>;
+export const guestOrderWireSchema = z.object(decided).superRefine(together) satisfies z.ZodType<GuestOrder>;
 
-export const guestSpecSchema = z.object({ ...decided, network: z.object(network) }).superRefine(together) satisfies z.ZodType<GuestSpec>;
+export const guestSpecSchema = z.object({ ...decided, network }).superRefine(together) satisfies z.ZodType<GuestSpec>;
 
 /** A lease of the ledger. */
-export const reservationSchema = z.object(network);
+export const reservationSchema = network;

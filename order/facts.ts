@@ -68,31 +68,32 @@ function capacityProblems(order: UnplacedOrder, facts: CheckedFacts): Problem[] 
         reason: `does not fit: ${where} has ${formatSize(free)} free, ${formatSize(wanted - free)} too little`,
       });
   };
-  short('memory', xenMemoryOf(amountsOf(order)), facts.memoryFreeBytes, `dom0 ${facts.host}`, order.memoryBytes);
+  short('memory', xenMemoryOf(amountsOf(order)), facts.memoryFreeBytes, `dom0 ${facts.host}`, order.size.memoryBytes);
   const [pool] = facts.pools;
-  short('disk', order.diskBytes + order.swapBytes, pool?.freeBytes ?? 0, `volume group ${pool?.name ?? ''}`);
-  if (order.image === 'full') short('disk', order.diskBytes + order.swapBytes, facts.imageDirFreeBytes, 'the directory of images');
-  const reason = whyNotVcpusOn(order.vcpus, facts.cpus);
-  if (reason !== undefined) problems.push({ field: 'vcpus', value: String(order.vcpus), reason });
+  short('disk', order.size.diskBytes + order.size.swapBytes, pool?.freeBytes ?? 0, `volume group ${pool?.name ?? ''}`);
+  if (order.storage.image === 'full')
+    short('disk', order.size.diskBytes + order.size.swapBytes, facts.imageDirFreeBytes, 'the directory of images');
+  const reason = whyNotVcpusOn(order.size.vcpus, facts.cpus);
+  if (reason !== undefined) problems.push({ field: 'vcpus', value: String(order.size.vcpus), reason });
   return problems;
 }
 
 function addressProblems(order: UnplacedOrder, facts: CheckedFacts): Problem[] {
   const problems: Problem[] = [];
   const network = parseCidr(facts.network.cidr);
-  const address = parseIpv4(order.ip ?? '');
-  if (order.ip === undefined || address === undefined || network === undefined) return problems;
+  const address = parseIpv4(order.network.ip ?? '');
+  if (order.network.ip === undefined || address === undefined || network === undefined) return problems;
   const add = (field: string, value: string, reason: string): void => {
     problems.push({ field, value, reason });
   };
   const reason = whyNotHostIn(address, network);
-  if (reason !== undefined) add('ip', order.ip, `cannot be an address on dom0 ${facts.host}: ${reason}`);
-  else if (order.ip === facts.network.gateway) add('ip', order.ip, 'is the address of the gateway');
-  const taken = facts.addresses.find(({ ip, guest }) => ip === order.ip && guest !== order.name);
-  if (taken !== undefined) add('ip', order.ip, `is taken by guest ${taken.guest}`);
-  const prefix = prefixOfNetmask(order.netmask ?? '');
-  if (order.netmask !== undefined && prefix !== undefined && formatCidr(networkOf(address, prefix)) !== formatCidr(network)) {
-    add('netmask', order.netmask, `does not fit the network of dom0 ${facts.host}, ${formatCidr(network)}`);
+  if (reason !== undefined) add('ip', order.network.ip, `cannot be an address on dom0 ${facts.host}: ${reason}`);
+  else if (order.network.ip === facts.network.gateway) add('ip', order.network.ip, 'is the address of the gateway');
+  const taken = facts.addresses.find(({ ip, guest }) => ip === order.network.ip && guest !== order.name);
+  if (taken !== undefined) add('ip', order.network.ip, `is taken by guest ${taken.guest}`);
+  const prefix = prefixOfNetmask(order.network.netmask ?? '');
+  if (order.network.netmask !== undefined && prefix !== undefined && formatCidr(networkOf(address, prefix)) !== formatCidr(network)) {
+    add('netmask', order.network.netmask, `does not fit the network of dom0 ${facts.host}, ${formatCidr(network)}`);
   }
   return problems;
 }

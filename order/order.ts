@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { GuestflowError } from '../contract/errors.ts';
 import { notObject, schemaOf } from './field-schemas.ts';
-import type { FieldOf, OrderKey } from '../contract/field-types.ts';
-import { FIELDS, type FieldTable } from '../contract/fields.ts';
+import type { FieldOf, FlatFields, OrderKey } from '../contract/field-types.ts';
+import { FIELDS, inGroups, type FieldTable } from '../contract/fields.ts';
 import { whyNotHostIn, networkOf, parseIpv4, prefixOfNetmask } from '../contract/ipv4.ts';
 import { ruleProblems } from '../contract/order-rules.ts';
 import { roomOf, type Plan, type Plans } from './plans.ts';
@@ -40,8 +40,10 @@ export const orderSchema = z.strictObject(
 export type OrderDocument = z.input<typeof orderSchema>;
 type ParsedOrder = z.output<typeof orderSchema>;
 
+type Unplaced<T> = Omit<T, 'dom0'> & { readonly dom0?: string };
+
 /** An order whose dom0 is not chosen yet. */
-export type UnplacedOrder = Omit<GuestOrder, 'dom0'> & { readonly dom0?: string };
+export type UnplacedOrder = Unplaced<GuestOrder>;
 
 export interface ResolveOptions {
   readonly plans: Plans;
@@ -65,10 +67,11 @@ export function checkOrder(raw: unknown, { plans, defaults = {} }: ResolveOption
   }
   if (parsed.success) problems.push(...contradictions(parsed.data));
   if (!parsed.success || plan === undefined || problems.length > 0) throw problemsError('the order', problems);
-  const order = withPlan(parsed.data, planName, plan, defaults.dom0);
-  problems.push(...ruleProblems(order));
+  const fields = withPlan(parsed.data, planName, plan, defaults.dom0);
+  problems.push(...ruleProblems(fields));
   if (problems.length > 0) throw problemsError('the order', problems);
-  return order;
+  const values: Readonly<Record<string, unknown>> = fields;
+  return inGroups(FIELDS, (name) => values[name]) as unknown as UnplacedOrder;
 }
 
 /** As `checkOrder`, for an order that is about to be placed: the dom0 must be known. */
@@ -130,7 +133,8 @@ function misplacedAddresses({ ip, netmask, gateway }: ParsedOrder): Problem[] {
   ];
 }
 
-function withPlan(order: ParsedOrder, planName: string, plan: Plan, defaultDom0: string | undefined): UnplacedOrder {
+/** What is kept of an order once its plan has filled in what it left out. */
+function withPlan(order: ParsedOrder, planName: string, plan: Plan, defaultDom0: string | undefined): Unplaced<FlatFields> {
   // A key that holds undefined would hide the plan's value in a spread.
   const { memory, disk, swap, debootstrap, extra, dom0 = defaultDom0, ...said } = defined(order);
   const { memory: planMemory, disk: planDisk, swap: planSwap, maxMemory: _max, maxVcpus: _most, ...fromPlan } = defined(plan);

@@ -32,9 +32,9 @@ function asReservation({ ip, mac, ip6, gateway6 }: Lease, access: NetworkAccess,
   return {
     ip,
     mac,
-    netmask: order.netmask ?? netmaskOfPrefix(prefix),
-    gateway: order.gateway ?? access.gateway,
-    bridge: order.bridge ?? access.bridge,
+    netmask: order.network.netmask ?? netmaskOfPrefix(prefix),
+    gateway: order.network.gateway ?? access.gateway,
+    bridge: order.network.bridge ?? access.bridge,
     ...(ip6 === undefined || gateway6 === undefined ? {} : { ipv6: { address: ip6, gateway: gateway6 } }),
   };
 }
@@ -89,7 +89,9 @@ export function createLeases(client: Client): Leases {
 
   /** Where the order has an address already comes first; the others only when it may choose. */
   async function candidates(order: GuestOrder, networks: readonly NetworkAccess[]): Promise<readonly NetworkAccess[]> {
-    const { ip } = order;
+    const {
+      network: { ip },
+    } = order;
     if (ip !== undefined) return networks.filter((network) => isIn(ip, network));
     if (networks.length < 2) return networks;
     const held = await Promise.all(networks.map((network) => hasLease(network, order)));
@@ -145,7 +147,7 @@ export function createLeases(client: Client): Leases {
     for (;;) {
       const holder = await elsewhere(own.mac, order.name, network);
       if (holder === undefined) return own;
-      if (order.mac !== undefined)
+      if (order.network.mac !== undefined)
         throw ApplicationFailure.create({
           type: 'InvalidInput',
           nonRetryable: true,
@@ -161,7 +163,7 @@ export function createLeases(client: Client): Leases {
       const request: LeaseRequest = {
         guest: order.name,
         order: order.order,
-        ...defined({ ip: order.ip, mac: order.mac }),
+        ...defined({ ip: order.network.ip, mac: order.network.mac }),
       };
       let refusal: unknown;
       for (const network of await candidates(order, networks)) {
@@ -180,9 +182,9 @@ export function createLeases(client: Client): Leases {
         nonRetryable: true,
         details: [{ field: 'ip' }],
         message:
-          order.ip === undefined
+          order.network.ip === undefined
             ? `dom0 ${order.dom0} reaches no network`
-            : `ip ${order.ip} cannot be used on dom0 ${order.dom0}: it is not in the network ${reached}`,
+            : `ip ${order.network.ip} cannot be used on dom0 ${order.dom0}: it is not in the network ${reached}`,
       });
     },
     async replace(order, networks, ip) {

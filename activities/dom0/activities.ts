@@ -23,8 +23,8 @@ import { sealGuest } from './steps/seal.ts';
 import { setWallclock } from './steps/sysctl-wallclock.ts';
 
 const nothing = z.undefined();
-const resizeInput = z.object({ ref: guestRefSchema, bytes: guestSpecSchema.shape.diskBytes });
-const goldenInput = z.object({ dist: guestSpecSchema.shape.dist, mirror: guestSpecSchema.shape.mirror });
+const resizeInput = z.object({ ref: guestRefSchema, bytes: guestSpecSchema.shape.size.shape.diskBytes });
+const goldenInput = guestSpecSchema.shape.os.pick({ dist: true, mirror: true });
 
 /**
  * Makes the activities of a dom0.
@@ -48,7 +48,7 @@ export function createDom0Activities(context: Dom0Context) {
       domains: activity(nothing, unlocked, domains),
       audit: activity(nothing, unlocked, audit),
       inspectGuest: activity(z.object({ ref: guestRefSchema, consoleLines: z.number().int().min(0).max(10_000) }), unlocked, inspectGuest),
-      leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.dist.exactOptional() }), unlocked, leftoversOf),
+      leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.os.shape.dist.exactOptional() }), unlocked, leftoversOf),
       planGuest: activity(z.object({ order: guestOrderWireSchema, lease: reservationSchema }), (input) => input.order.name, planGuest),
       fixCfg: activity(
         z.object({

@@ -19,6 +19,6 @@ export function createEnv(work: Work): StepEnv {
     toolstack,
     engine: new DumpEngine(work),
     repository: new DirectoryRepository(work),
-    kindOf: ({ type }) => kinds[type],
+    kindOf: ({ os }) => kinds[os.type],
   };
 }

@@ -11,5 +11,5 @@ export interface StepEnv extends Work {
   readonly toolstack: Toolstack;
   readonly engine: Engine;
   readonly repository: Repository;
-  kindOf(spec: { readonly type: GuestType }): GuestKind;
+  kindOf(spec: { readonly os: { readonly type: GuestType } }): GuestKind;
 }

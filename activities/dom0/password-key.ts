@@ -36,8 +36,9 @@ export async function passwordPublicKey(on: On): Promise<string | undefined> {
  *
  * @throws GuestflowError HostNotReady when it was sealed for another dom0, or for a key that this one no longer has
  */
-export async function openPassword(on: On, spec: Pick<GuestSpec, 'order' | 'name' | 'sealedPassword'>): Promise<string | undefined> {
-  const { sealedPassword, order, name } = spec;
+export async function openPassword(on: On, spec: Pick<GuestSpec, 'order' | 'name' | 'access'>): Promise<string | undefined> {
+  const { order, name } = spec;
+  const { sealedPassword } = spec.access;
   if (sealedPassword === undefined) return undefined;
   const box = sealedPassword[on.settings.host];
   const key = await privateKey(on);

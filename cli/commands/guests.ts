@@ -42,12 +42,16 @@ export function registerGuests(program: Command, context: Context): void {
 
   withServer(program.command('show').summary('all that is known of a guest').argument('<NAME>')).action(
     context.action(async (name: string, options: ServerOptions) => {
-      const [{ printGuest }, { printJson }] = await Promise.all([import('../show-guest.ts'), import('../io.ts')]);
+      const [{ printGuest }, { printJson }, { statusDocument }] = await Promise.all([
+        import('../show-guest.ts'),
+        import('../io.ts'),
+        import('../side-by-side.ts'),
+      ]);
       return withGuestflow(options, async (flow) => {
         const { status, operation, activities } = await flow.progress(name);
         const whole = operation === undefined ? status : { ...status, steps: operation.steps };
         const url = flow.guestUrl(name);
-        if (options.json) printJson(io, { ...whole, ...defined({ url }) });
+        if (options.json) printJson(io, { ...statusDocument(whole), ...defined({ url }) });
         else printGuest(io, whole, url, { activities, ...defined({ operation }) });
         return undefined;
       });

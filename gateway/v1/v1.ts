@@ -191,7 +191,9 @@ function toDocument({
     orderedAt,
     warnings: [...warnings],
     waiting: [...queued],
-    ...(spec === undefined ? {} : { ip: spec.network.ip, memoryBytes: spec.memoryBytes, vcpus: spec.vcpus, diskBytes: spec.diskBytes }),
+    ...(spec === undefined
+      ? {}
+      : { ip: spec.network.ip, memoryBytes: spec.size.memoryBytes, vcpus: spec.size.vcpus, diskBytes: spec.size.diskBytes }),
     ...(spec?.customer === undefined ? {} : { customer: spec.customer }),
     ...defined({ graceUntil }),
     ...(running === undefined ? {} : { operation: { kind: running.kind, startedAt: running.startedAt } }),

@@ -39,8 +39,9 @@ export function createCatalogue(plans: Plans, prices: ReadonlyMap<string, string
 }
 
 function templateOf(plans: Plans, plan: string, mayRestart: boolean): PlanTemplate {
-  const { order: _order, name: _name, sshKeys: _keys, dom0: _dom0, ...template } = checkOrder({ name: 'any-guest', plan }, { plans });
-  return { ...template, mayRestart };
+  const { order: _order, name: _name, dom0: _dom0, ...template } = checkOrder({ name: 'any-guest', plan }, { plans });
+  const { sshKeys: _keys, ...access } = template.access;
+  return { ...template, access, mayRestart };
 }
 
 const pricesSchema = z.strictObject(

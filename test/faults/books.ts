@@ -45,7 +45,7 @@ export function lostComplaints({ promise, lease }: Books): Complaints {
 
 /** Whether its part of the dom0 is of its size. */
 export function promiseComplaints({ promise }: Books, spec: GuestSpec | undefined): Complaints {
-  const takes = spec === undefined ? undefined : [spec.memoryBytes, spec.vcpus, spec.diskBytes + spec.swapBytes];
+  const takes = spec === undefined ? undefined : [spec.size.memoryBytes, spec.size.vcpus, spec.size.diskBytes + spec.size.swapBytes];
   const promised = promise === undefined ? undefined : [promise.memoryBytes, promise.vcpus, promise.diskBytes];
   return JSON.stringify(takes) === JSON.stringify(promised) ? [] : [`promised is ${String(promised)}, and it takes ${String(takes)}`];
 }

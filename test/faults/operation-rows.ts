@@ -1,4 +1,5 @@
 /** Every operation of a guest's life, and how the matrix plays it. All cases of operations are made from this table. */
+import type { Changes } from '../an-order.ts';
 import { OPERATION_KINDS } from '../../contract/operations.ts';
 import type { GuestPhase, GuestSpec, OperationKind, OperationRequest } from '../../contract/types.ts';
 import type { Case } from './case.ts';
@@ -16,7 +17,7 @@ export interface OperationRow {
   /** The phase that the guest is taken to be in. Default: what came of `after`. */
   readonly phase?: GuestPhase;
   /** What its order says otherwise than the others'. */
-  readonly spec?: Partial<GuestSpec>;
+  readonly spec?: Changes<GuestSpec>;
   /** The guest's phase at its end. */
   readonly end: GuestPhase;
   /** Nothing of it is undone: what is not removed is removed when it is asked for again. */
@@ -35,7 +36,7 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
   ],
   suspend: [
     { name: 'suspend', end: 'suspended' },
-    { name: 'suspend by a pause', spec: { suspend: 'pause' }, end: 'suspended' },
+    { name: 'suspend by a pause', spec: { life: { suspend: 'pause' } }, end: 'suspended' },
   ],
   resume: [
     { name: 'resume', after: 'suspend', end: 'running' },

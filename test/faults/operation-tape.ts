@@ -1,5 +1,6 @@
 /** What each operation of the table calls, recorded from the real workflows: forward, and undone when any one of its calls fails for good. */
 import { ApplicationFailure } from '@temporalio/common';
+import { changed } from '../an-order.ts';
 import { GuestAtRest, runningState, type Beginning, type GuestState } from './at-rest.ts';
 import type { Verdict } from './case.ts';
 import type { Wanted } from './operation-invariants.ts';
@@ -103,7 +104,7 @@ async function recordFailure(
 async function undisturbed(matrix: Matrix, server: Server, row: OperationRow, earlier: Undisturbed | undefined): Promise<Undisturbed> {
   const entries = earlier === undefined ? [] : [...earlier.from.entries, ...earlier.forward];
   const { spec, ...rest } = earlier?.state ?? runningState(matrix);
-  const known: GuestState = spec === undefined ? rest : { ...rest, spec: { ...spec, ...row.spec } };
+  const known: GuestState = spec === undefined ? rest : { ...rest, spec: changed(spec, row.spec ?? {}) };
   const from = { entries, state: row.phase === undefined ? known : { ...known, phase: row.phase } };
   const { forward, state } = await recordForward(matrix, server, row, from);
   const last = (earlier ?? matrix).rehearsals.at(-1)?.after;

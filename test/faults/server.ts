@@ -274,8 +274,8 @@ export class Server {
 
   /** Puts a guest that is there into the books, with an address that is its own. */
   async admit(spec: GuestSpec, isScheduled: boolean): Promise<void> {
-    const { name, order, dom0, network: _ofTheTape, ...sizes } = spec;
-    await untilTaken(() => this.calls.reserve({ name, order, dom0, ...sizes }));
+    const { name, order, dom0 } = spec;
+    await untilTaken(() => this.calls.reserve({ ...spec, network: {} }));
     if (isScheduled) await this.calls.scheduleNightly({ ref: { name, order, dom0 } });
   }
 

@@ -109,7 +109,7 @@ async function record(server: Server, host: string, number: number, take: Take):
     }
     return act();
   });
-  await server.place(orderOf(name, host, { ip }));
+  await server.place(orderOf(name, host, { network: { ip } }));
   if (take === 'the order') await server.settled(name);
   else if ('cleanupAfter' in take) {
     await server.settled(name);

@@ -1,6 +1,7 @@
 /** The world of one case: a fake dom0 of its own, worker processes that come and go on it, and what is called there. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { anOrder, changed, type Changes } from '../an-order.ts';
 import { createDom0Activities, type Dom0Activities } from '../../activities/dom0/activities.ts';
 import { dom0SettingsSchema, type Dom0Settings } from '../../order/dom0-settings.ts';
 import type { GuestOrder, GuestRef } from '../../contract/types.ts';
@@ -30,31 +31,8 @@ export function settingsOf(host: string): Dom0Settings {
   });
 }
 
-export function orderOf(name: string, dom0: string, changes: Partial<GuestOrder> = {}): GuestOrder {
-  return {
-    order: `order-${name}`,
-    name,
-    plan: 'small',
-    dom0,
-    type: 'pv',
-    memoryBytes: 512 * MiB,
-    vcpus: 1,
-    diskBytes: 1024 * MiB,
-    swapBytes: 128 * MiB,
-    dist: 'bookworm',
-    fs: 'ext4',
-    fsOptions: 'noatime',
-    image: 'sparse',
-    installMethod: 'golden',
-    serialDevice: 'hvc0',
-    timezone: 'UTC',
-    retention: { daily: 7 },
-    managed: false,
-    sshKeys: [],
-    extra: [],
-    graceDays: 7,
-    ...changes,
-  };
+export function orderOf(name: string, dom0: string, changes: Changes<GuestOrder> = {}): GuestOrder {
+  return changed(anOrder(name, dom0, { size: { memoryBytes: 512 * MiB, diskBytes: 1024 * MiB } }), changes);
 }
 
 export function refOf({ name, order, dom0 }: GuestRef): GuestRef {

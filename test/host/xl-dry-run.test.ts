@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { changed, type Changes } from '../an-order.ts';
 import { newlySaid } from '../../activities/dom0/guests/newly-said.ts';
 import { makeMarkedDirectory } from '../../activities/dom0/staging.ts';
 import { ToolError } from '../../system/run.ts';
@@ -42,19 +43,19 @@ describe.skipIf(why !== undefined)(titled('the real xl', why), { timeout: 180_00
     const host = await realHost();
     const guest = spec();
     await onVolumes(host, guest);
-    const kinds: Partial<GuestSpec>[] = [
-      { type: 'pvh' },
-      { memoryBytes: 1024 * MiB, vcpus: 2 },
-      { maxMemoryBytes: 4096 * MiB, maxVcpus: 8 },
-      { memoryBytes: 768 * MiB, vcpus: 3, maxMemoryBytes: 768 * MiB, maxVcpus: 3 },
-      { extra: ['quiet', 'panic=10'] },
-      { serialDevice: 'ttyS0' },
-      { network: { ...guest.network, ipv6: { address: '2001:db8::5', gateway: '2001:db8::1' } } },
+    const kinds: Changes<GuestSpec>[] = [
+      { os: { type: 'pvh' } },
+      { size: { memoryBytes: 1024 * MiB, vcpus: 2 } },
+      { size: { maxMemoryBytes: 4096 * MiB, maxVcpus: 8 } },
+      { size: { memoryBytes: 768 * MiB, vcpus: 3, maxMemoryBytes: 768 * MiB, maxVcpus: 3 } },
+      { os: { extra: ['quiet', 'panic=10'] } },
+      { os: { serialDevice: 'ttyS0' } },
+      { network: { ipv6: { address: '2001:db8::5', gateway: '2001:db8::1' } } },
     ];
     for (const kind of kinds)
       for (const disks of ['volume', 'image'] as const)
         for (const onCrash of ['restart', 'destroy'] as const) {
-          const input = { spec: { ...guest, ...kind }, disks, onCrash };
+          const input = { spec: changed(guest, kind), disks, onCrash };
           await fixCfg(stepEnv(host), input);
           const { config, warnings } = await dryRun(host, CFG);
           expect({ kind, warnings, differences: stepEnv(host).kindOf(input.spec).misread(config, input) }).toEqual({
@@ -69,8 +70,13 @@ describe.skipIf(why !== undefined)(titled('the real xl', why), { timeout: 180_00
     const host = await realHost();
     const former = readFileSync(join(FIXTURES, 'told-by-xl.cfg'), 'latin1');
     await host.files.writeAtomic(CFG, former);
-    const from: GuestSpec = { ...spec(), order: 'manual-guest1', type: 'pvh', memoryBytes: 256 * MiB };
-    const to = { ...from, memoryBytes: 512 * MiB };
+    const from: GuestSpec = {
+      ...spec(),
+      order: 'manual-guest1',
+      os: { ...spec().os, type: 'pvh' },
+      size: { ...spec().size, memoryBytes: 256 * MiB },
+    };
+    const to = { ...from, size: { ...from.size, memoryBytes: 512 * MiB } };
     await makeMarkedDirectory(host.files, `${settings().stateDir}/guests/guest1`, from);
     expect(await saidOf(host, CFG)).toEqual(['got a tsc mode string: "native"']);
     await fixCfg(stepEnv(host), { spec: to, disks: 'volume', onCrash: 'restart', from });

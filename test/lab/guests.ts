@@ -127,7 +127,7 @@ export async function complaintsAbout(rig: Rig, order: GuestOrder, before: Inven
   const wanted: typeof seen = {
     phase: 'running',
     disks: ['root', 'swap'].map((volume) => `/dev/vg01/${name}-${volume}`),
-    volumes: [`${name}-root ${String(order.diskBytes)} whole`, `${name}-swap ${String(order.swapBytes)} whole`],
+    volumes: [`${name}-root ${String(order.size.diskBytes)} whole`, `${name}-swap ${String(order.size.swapBytes)} whole`],
     cfg: [`# guestflow: guest=${name} order=${order.order}`, "on_crash = 'restart'"],
     autostart: `/etc/xen/${name}.cfg`,
     image: '',

@@ -28,7 +28,11 @@ beforeAll(async () => {
   rig = await openRig(inject('lab'));
   before = await inventoryOf(rig.lab);
   await rig.flow.addNetwork({ ...NETWORK, ipv6: IP6_NETWORK, dom0s: [{ host: 'lab', bridge: 'xenbr0' }] });
-  order = { ...(await rig.order({ name: NAME, order: 'life-1', ip: IP, disk: '1GiB', backupAt: '03:17' })), ...ROOM, suspend: 'pause' };
+  order = {
+    ...(await rig.order({ name: NAME, order: 'life-1', ip: IP, disk: '1GiB', backupAt: '03:17' })),
+    ...ROOM,
+    life: { ...(await rig.order({ name: NAME, order: 'life-1', ip: IP, disk: '1GiB', backupAt: '03:17' })).life, suspend: 'pause' },
+  };
 });
 
 afterAll(async () => {
@@ -50,14 +54,14 @@ describe.runIf(IS_FULL)('an order', () => {
   });
 
   test('has the memory, processors and disks that were ordered, and its own identity', async () => {
-    expect(await domainOf(rig, NAME)).toMatchObject({ memoryMiB: order.memoryBytes / MiB, vcpus: order.vcpus });
+    expect(await domainOf(rig, NAME)).toMatchObject({ memoryMiB: order.size.memoryBytes / MiB, vcpus: order.size.vcpus });
     const seen = await login(
       `blockdev --getsize64 /dev/xvda2 /dev/xvda1; swapon --noheadings --show=NAME; hostname; ip -o -4 addr show dev eth0 | awk '{print $4}'; systemctl is-active systemd-timesyncd; wc -c < /etc/machine-id; blkid -o value -s UUID /dev/xvda2`,
     );
     const [root, swap, swapDevice, hostname, address, timeDaemon, machineId, uuid] = seen.trim().split('\n');
     expect([root, swap, swapDevice, hostname, address, timeDaemon, machineId]).toEqual([
-      String(order.diskBytes),
-      String(order.swapBytes),
+      String(order.size.diskBytes),
+      String(order.size.swapBytes),
       '/dev/xvda1',
       NAME,
       `${IP}/24`,
@@ -65,7 +69,7 @@ describe.runIf(IS_FULL)('an order', () => {
       '33',
     ]);
     expect(uuid).toMatch(/^[0-9a-f-]{36}$/);
-    expect(Number(await login('df -B1 --output=size / | tail -n 1'))).toBeGreaterThan(0.9 * order.diskBytes);
+    expect(Number(await login('df -B1 --output=size / | tail -n 1'))).toBeGreaterThan(0.9 * order.size.diskBytes);
   });
 
   test('has the IPv6 address that belongs to its IPv4 address, and answers at it', async () => {
@@ -133,18 +137,20 @@ describe.runIf(IS_FULL)('a guest', () => {
 
   test('is given memory and a processor while it runs, and gives them back', async () => {
     const { id } = (await domainOf(rig, NAME)) ?? {};
-    const sizes = { memoryBytes: order.memoryBytes, vcpus: order.vcpus, diskBytes: order.diskBytes, mayRestart: false };
+    const sizes = { memoryBytes: order.size.memoryBytes, vcpus: order.size.vcpus, diskBytes: order.size.diskBytes, mayRestart: false };
     const more: PlanChange = { ...sizes, plan: 'medium', memoryBytes: ROOM.maxMemoryBytes, vcpus: ROOM.maxVcpus };
     await rig.flow.operate(NAME, 'changePlan', { change: more });
     expect(await domainOf(rig, NAME)).toMatchObject({ id, memoryMiB: 320, vcpus: 2 });
     expect((await login('nproc')).trim()).toBe('2');
     await rig.flow.operate(NAME, 'changePlan', { change: { ...sizes, plan: order.plan } });
-    expect(await domainOf(rig, NAME)).toMatchObject({ id, memoryMiB: order.memoryBytes / MiB, vcpus: order.vcpus });
+    expect(await domainOf(rig, NAME)).toMatchObject({ id, memoryMiB: order.size.memoryBytes / MiB, vcpus: order.size.vcpus });
     expect((await login('nproc')).trim()).toBe('1');
   });
 
   test('is refused, without a restart, what it was started with no room for', async () => {
-    const { memoryBytes, vcpus, diskBytes } = order;
+    const {
+      size: { memoryBytes, vcpus, diskBytes },
+    } = order;
     const tooMuch: PlanChange = { plan: 'large', memoryBytes: memoryBytes + 128 * MiB, vcpus, diskBytes, mayRestart: false };
     await expect(rig.flow.operate(NAME, 'changePlan', { change: tooMuch })).rejects.toMatchObject({
       type: 'InvalidInput',
@@ -155,7 +161,9 @@ describe.runIf(IS_FULL)('a guest', () => {
 
   test('is given a larger disk at a restart; what it had written is there', async () => {
     await login('echo kept > /root/kept; sync');
-    const { memoryBytes, vcpus } = order;
+    const {
+      size: { memoryBytes, vcpus },
+    } = order;
     await rig.flow.operate(NAME, 'changePlan', {
       change: { plan: 'medium', memoryBytes, vcpus, diskBytes: LARGER_DISK, mayRestart: true },
     });
@@ -190,14 +198,14 @@ describe.runIf(IS_FULL)('a guest', () => {
   test('is terminated with a grace period in which its disks are kept out of reach, and is brought back with its address and its data', async () => {
     const { phase, graceUntil } = await rig.flow.operate(NAME, 'terminate');
     expect(phase).toBe('terminating');
-    expect(Date.parse(graceUntil ?? '') - Date.now()).toBeGreaterThan((order.graceDays - 0.1) * 86_400_000);
+    expect(Date.parse(graceUntil ?? '') - Date.now()).toBeGreaterThan((order.life.graceDays - 0.1) * 86_400_000);
     await expectOff();
     expect((await volumesOf(rig, NAME)).map(({ name }) => name).sort()).toEqual([`del-${NAME}-root`, `del-${NAME}-swap`]);
     await expect(rig.flow.nextBackup(NAME)).rejects.toMatchObject({ type: 'NotFound' });
     expect((await rig.flow.operate(NAME, 'undelete')).phase).toBe('running');
     expect(await login('cat /root/kept')).toBe('kept\n');
     expect(await rig.flow.nextBackup(NAME)).toMatch(/T03:17:00/);
-    expect(await complaintsAbout(rig, { ...order, diskBytes: LARGER_DISK }, before)).toEqual([]);
+    expect(await complaintsAbout(rig, { ...order, size: { ...order.size, diskBytes: LARGER_DISK } }, before)).toEqual([]);
   });
 
   test('terminated at once goes with all that is its own: dom0, ledger and Temporal are as before its order', async () => {

@@ -53,7 +53,7 @@ describe.runIf(IS_FULL)('a guest whose dom0 is shut down', () => {
     await onDom0(rig, 'systemctl disable --now guestflow-dom0.service', 600_000);
     await onDom0(rig, 'systemctl stop xendomains.service', 600_000);
     expect(await domainOf(rig, NAME)).toBeUndefined();
-    expect(Number(await onDom0(rig, `stat -c %s ${SAVED}`))).toBeGreaterThan(order.memoryBytes / 2);
+    expect(Number(await onDom0(rig, `stat -c %s ${SAVED}`))).toBeGreaterThan(order.size.memoryBytes / 2);
   });
 
   test('whose memory cannot be restored at the next boot stays off, and its saved memory stays', async () => {

@@ -109,7 +109,7 @@ async function untilPhase(phase: GuestPhase): Promise<GuestStatus> {
   return status;
 }
 
-const orderOf = (): GuestOrder => ({ name: NAME, order: ORDER, dom0: 'lab', diskBytes: GiB, swapBytes: 128 * MiB }) as GuestOrder;
+const orderOf = (): GuestOrder => ({ name: NAME, order: ORDER, dom0: 'lab', size: { diskBytes: GiB, swapBytes: 128 * MiB } }) as GuestOrder;
 const inside = async (script: string): Promise<string> => {
   const { spec } = await rig.flow.status(NAME);
   return inGuest(rig, { name: NAME }, spec?.network.ip ?? '', script);
@@ -228,7 +228,7 @@ test.runIf(IS_FULL)(
       .toBe(2);
     const former = extentsAt(places);
     const same = [...extentsAt(await placesOf(rig, 'beta'))].filter((extent) => former.has(extent));
-    expect(same.length).toBeGreaterThanOrEqual((next.diskBytes + next.swapBytes) / (4 * MiB));
+    expect(same.length).toBeGreaterThanOrEqual((next.size.diskBytes + next.size.swapBytes) / (4 * MiB));
     for (const volume of ['root', 'swap']) expect(await searchPattern(rig, `/dev/vg01/beta-${volume}`)).toBe(0);
     expect(await rig.flow.cancel('beta')).toBe('provision');
     expect(await rig.flow.failureOf(await rig.flow.waitFor('beta'))).toMatchObject({ type: 'Cancelled' });

@@ -80,7 +80,7 @@ async function longLedgers(environment: TestWorkflowEnvironment): Promise<void> 
     const ledger = client.workflow.getHandle(ids[0]);
     const stays = order();
     await control.reserve(stays);
-    await control.reserve(order({ memoryBytes: 2 ** 50 })).catch(() => undefined);
+    await control.reserve(order({ size: { memoryBytes: 2 ** 50 } })).catch(() => undefined);
     await ledger.executeUpdate(DOM0_UPDATES.drain, { args: [true] });
     await ledger.executeUpdate(DOM0_UPDATES.audit);
     await ledger.executeUpdate(DOM0_UPDATES.drain, { args: [false] });

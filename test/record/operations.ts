@@ -135,5 +135,5 @@ export async function recordOperations(environment: TestWorkflowEnvironment): Pr
   await through(environment, 'guest-operations-undone', FAILING, 'fails');
   await through(environment, 'guest-operations-cancelled', CANCELLED, 'is cancelled');
   await through(environment, 'guest-cancelled-in-ui', CANCELLED_IN_UI, 'is cancelled in the UI');
-  await through(environment, 'guest-paused', PAUSED, 'fails', order({ suspend: 'pause' }));
+  await through(environment, 'guest-paused', PAUSED, 'fails', order({ life: { suspend: 'pause' } }));
 }

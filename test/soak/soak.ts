@@ -139,11 +139,11 @@ class Soak {
     return { came, wrong: this.guests.has(order.name) ? [...wrong, `${order.name} was made all the same`] : wrong };
   }
 
-  private async memoryMiB({ name, plan, memoryBytes }: GuestOrder): Promise<number> {
+  private async memoryMiB({ name, plan, size: { memoryBytes } }: GuestOrder): Promise<number> {
     return memoryBytes / MiB + ((await this.rig.flow.status(name)).plan === plan ? 0 : OTHER_PLAN.moreMiB);
   }
 
-  private async otherPlan({ name, plan, memoryBytes, vcpus, diskBytes }: GuestOrder): Promise<PlanChange> {
+  private async otherPlan({ name, plan, size: { memoryBytes, vcpus, diskBytes } }: GuestOrder): Promise<PlanChange> {
     const sizes = { vcpus, diskBytes, mayRestart: true };
     return (await this.rig.flow.status(name)).plan === plan
       ? { ...sizes, plan: OTHER_PLAN.name, memoryBytes: memoryBytes + OTHER_PLAN.moreMiB * MiB }

@@ -2,6 +2,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Changes } from '../an-order.ts';
 import { connect, type Guestflow } from '../../client/index.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { openSession } from '../../client/session.ts';
@@ -54,7 +55,7 @@ function endless(): { activity: () => Promise<never>; begun: Promise<void> } {
 async function withGuest(
   changes: AnyActivities,
   work: (document: GuestOrder, calls: string[]) => Promise<void>,
-  of: Partial<GuestOrder> = {},
+  of: Changes<GuestOrder> = {},
 ): Promise<void> {
   const calls: string[] = [];
   const document = order(of);
@@ -343,7 +344,7 @@ describe('a removal that fails', () => {
         expect(calls).not.toContain('removeBackups');
         expect(await flow.status(document.name)).toMatchObject({ phase: 'gone', backupsUntil: expect.any(String) as string });
       },
-      { graceDays: 0, keepBackupsDays: 30 },
+      { life: { graceDays: 0 }, backup: { keepBackupsDays: 30 } },
     );
   });
 });
@@ -370,7 +371,7 @@ describe('an undelete that fails', () => {
         expect(Date.parse(graceUntil ?? '') - Date.now()).toBeGreaterThan(23 * 3_600_000);
         expect(await flow.operate(name, 'undelete')).toMatchObject({ phase: 'running' });
       },
-      { graceDays: 2 / 86_400 },
+      { life: { graceDays: 2 / 86_400 } },
     );
   });
 });
@@ -378,7 +379,7 @@ describe('an undelete that fails', () => {
 describe('a smaller plan', () => {
   it('gives back what it needs no more when the guest has let go of it; its undo is refused nothing', async () => {
     const promises: { memoryBytes: number; vcpus: number; restores: boolean }[] = [];
-    const promise = ({ memoryBytes, vcpus }: GuestSpec, restores = false): Promise<void> => {
+    const promise = ({ size: { memoryBytes, vcpus } }: GuestSpec, restores = false): Promise<void> => {
       promises.push({ memoryBytes, vcpus, restores });
       return Promise.resolve();
     };
@@ -389,7 +390,7 @@ describe('a smaller plan', () => {
     };
     await withGuest(
       { promise, fixCfg },
-      async ({ name, diskBytes }) => {
+      async ({ name, size: { diskBytes } }) => {
         const change = { plan: 'tiny', memoryBytes: 2 ** 28, vcpus: 3, diskBytes, mayRestart: true };
         await flow.operate(name, 'changePlan', { change });
         const larger = { memoryBytes: 2 ** 30, vcpus: 3, restores: false };
@@ -402,7 +403,7 @@ describe('a smaller plan', () => {
           { memoryBytes: 2 ** 28, vcpus: 3, restores: true },
         ]);
       },
-      { memoryBytes: 2 ** 30, vcpus: 2 },
+      { size: { memoryBytes: 2 ** 30, vcpus: 2 } },
     );
   });
 });

@@ -3,6 +3,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { ApplicationFailure } from '@temporalio/common';
 import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { anOrder } from '../an-order.ts';
 import { CONTROL_QUEUE, GUEST_SIGNALS, GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import type { GuestOrder, GuestStatus, OperationResult, OrderAnswer } from '../../contract/types.ts';
 import type { GuestInput } from '../../workflows/guest/guest.ts';
@@ -35,31 +36,7 @@ const ANSWERS: Record<string, unknown> = {
   disableAutostart: undefined,
 };
 
-function order(name: string): GuestOrder {
-  return {
-    order: `order-${name}`,
-    name,
-    plan: 'small',
-    dom0: DOM0,
-    type: 'pv',
-    memoryBytes: 2 ** 28,
-    vcpus: 1,
-    diskBytes: 2 ** 31,
-    swapBytes: 2 ** 27,
-    dist: 'bookworm',
-    fs: 'ext4',
-    fsOptions: 'noatime',
-    image: 'sparse',
-    installMethod: 'golden',
-    serialDevice: 'hvc0',
-    timezone: 'UTC',
-    retention: { daily: 7 },
-    managed: false,
-    sshKeys: [],
-    extra: [],
-    graceDays: 7,
-  };
-}
+const order = (name: string): GuestOrder => anOrder(name, DOM0);
 
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {
@@ -139,7 +116,7 @@ describe('a guest whose domain is gone', () => {
   });
 
   it('and that was shut down from inside stays off where its order says so: stopped by an operation, its link gone, and the reason kept', async () => {
-    const document: GuestOrder = { ...order('switched-off'), restart: 'on-crash' };
+    const document: GuestOrder = { ...order('switched-off'), life: { ...order('switched-off').life, restart: 'on-crash' } };
     const calls: string[] = [];
     const told = (name: string) => (): Promise<unknown> => {
       calls.push(name);

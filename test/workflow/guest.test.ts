@@ -125,7 +125,7 @@ describe('guest', () => {
       expect(calls.slice(0, 4)).toEqual(['reserve', 'planGuest', 'nextAddress', 'planGuest']);
       expect(status.spec?.network.ip).toBe('192.0.2.11');
       await end(document);
-      const named = order({ ip: NETWORK.ip });
+      const named = order({ network: { ip: NETWORK.ip } });
       calls.length = 0;
       await place(named);
       expect(await failureOf(handleOf(named).result())).toMatchObject({ type: 'InvalidInput', details: { field: 'ip' } });
@@ -161,7 +161,9 @@ describe('guest', () => {
       const second = await place(document);
       expect(second).toEqual(first);
       expect(await failureOf(place({ ...document, order: 'another' }))).toMatchObject({ type: 'NotOurs' });
-      expect(await failureOf(place({ ...document, memoryBytes: 2 ** 40 }))).toMatchObject({ type: 'InvalidInput' });
+      expect(await failureOf(place({ ...document, size: { ...document.size, memoryBytes: 2 ** 40 } }))).toMatchObject({
+        type: 'InvalidInput',
+      });
       await end(document);
     });
   });
@@ -327,7 +329,7 @@ describe('guest', () => {
 
   it('is paused, not shut down, where its order says so', async () => {
     const calls: string[] = [];
-    const document = order({ suspend: 'pause' });
+    const document = order({ life: { suspend: 'pause' } });
     await withWorkers(environment, scripted(calls), async () => {
       await place(document);
       await until(
@@ -378,8 +380,8 @@ describe('guest', () => {
 
   it('keeps the backups of a guest that is gone for as long as its order says; --now keeps none', async () => {
     const calls: string[] = [];
-    const document = order({ graceDays: 0, keepBackupsDays: 2 / 86_400 });
-    const atOnce = order({ graceDays: 0, keepBackupsDays: 30 });
+    const document = order({ life: { graceDays: 0 }, backup: { keepBackupsDays: 2 / 86_400 } });
+    const atOnce = order({ life: { graceDays: 0 }, backup: { keepBackupsDays: 30 } });
     await withWorkers(environment, scripted(calls), async () => {
       await Promise.all([place(document), place(atOnce)]);
       for (const each of [document, atOnce])
@@ -443,7 +445,7 @@ describe('guest', () => {
   it('changes memory and vcpus without a restart where the guest can; else at one, when that is allowed; else all is as before', async () => {
     const calls: string[] = [];
     const document = order();
-    const change = { plan: 'large', memoryBytes: 2 ** 30, vcpus: 2, diskBytes: document.diskBytes, mayRestart: false };
+    const change = { plan: 'large', memoryBytes: 2 ** 30, vcpus: 2, diskBytes: document.size.diskBytes, mayRestart: false };
     const reason = 'it was started with less room';
     const answers = [{ isDone: true }, { isDone: false, reason }, { isDone: true }, { isDone: false, reason }];
     const adjustGuest = (): Promise<unknown> => Promise.resolve(answers.shift());
@@ -477,7 +479,7 @@ describe('guest', () => {
         'bootGuest',
         'promise',
       ]);
-      expect((await statusOf(document)).spec).not.toHaveProperty('maxVcpus');
+      expect((await statusOf(document)).spec?.size).not.toHaveProperty('maxVcpus');
       expect(await failureOf(operate(document, 'changePlan', 'disk', { change: { ...change, diskBytes: 2 ** 33 } }))).toMatchObject({
         type: 'InvalidInput',
         message: expect.stringContaining('needs a restart') as string,
@@ -488,7 +490,7 @@ describe('guest', () => {
 
   it('keeps what was terminated until its grace period is over: undelete brings it back, and time takes it away', async () => {
     const calls: string[] = [];
-    const document = order({ graceDays: 3 / 86_400 });
+    const document = order({ life: { graceDays: 3 / 86_400 } });
     await withWorkers(environment, scripted(calls), async () => {
       await place(document);
       await until(

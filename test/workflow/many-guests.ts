@@ -56,14 +56,14 @@ export function ordersFor(count: number, hosts: readonly string[]): GuestOrder[]
 /** Their workflows, as those of guests that run. */
 export async function startRunning(client: Client, orders: readonly GuestOrder[]): Promise<void> {
   await each(orders, 10, async (document) => {
-    const { name, plan, dom0, ip: _leased, ...sizes } = document;
+    const { name, plan, dom0 } = document;
     const network = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0', mac: '00:16:3E:00:00:01' };
     const input: GuestInput = {
       order: document,
       carried: {
         ...{ name, plan, dom0, order: document.order, phase: 'running', orderedAt: '2026-01-01T00:00:00.000Z' },
         ...{ warnings: [], backups: [], leftovers: [] },
-        spec: { ...sizes, name, plan, dom0, network },
+        spec: { ...document, network },
       },
     };
     const pair = (attribute: string, value: string): { key: ReturnType<typeof defineSearchAttributeKey<'KEYWORD'>>; value: string } => ({

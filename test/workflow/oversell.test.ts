@@ -1,6 +1,7 @@
 /** Nothing is sold that is not there: many orders at once against the ledgers of a few dom0s. Server, workers and client are real. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { anOrder, changed, type Changes } from '../an-order.ts';
 import { createControlActivities } from '../../activities/control/activities.ts';
 import { createLeases } from '../../activities/control/leases.ts';
 import { auditLedger, registerDom0 } from '../../client/dom0.ts';
@@ -19,7 +20,7 @@ const GiB = 2 ** 30;
 const CIDR = '198.51.100.0/24';
 
 /** What a PV guest of one GiB takes of its dom0's memory. */
-const EACH = xenMemoryOf(amountsOf({ type: 'pv', memoryBytes: GiB, vcpus: 1, diskBytes: GiB, swapBytes: GiB }));
+const EACH = xenMemoryOf(amountsOf(anOrder('any', '', { size: { memoryBytes: GiB } })));
 
 /** A dom0 with room for so many guests of one GiB. */
 function facts(host: string, guests: number): Dom0Facts {
@@ -40,31 +41,8 @@ function facts(host: string, guests: number): Dom0Facts {
   };
 }
 
-function order(name: string, changes: Partial<GuestOrder> = {}): GuestOrder {
-  return {
-    order: `order-${name}`,
-    name,
-    plan: 'small',
-    dom0: '',
-    type: 'pv',
-    memoryBytes: GiB,
-    vcpus: 1,
-    diskBytes: GiB,
-    swapBytes: 2 ** 27,
-    dist: 'bookworm',
-    fs: 'ext4',
-    fsOptions: 'noatime',
-    image: 'sparse',
-    installMethod: 'golden',
-    serialDevice: 'hvc0',
-    timezone: 'UTC',
-    retention: { daily: 7 },
-    managed: false,
-    sshKeys: [],
-    extra: [],
-    graceDays: 7,
-    ...changes,
-  };
+function order(name: string, changes: Changes<GuestOrder> = {}): GuestOrder {
+  return changed(anOrder(name, '', { size: { memoryBytes: GiB, diskBytes: GiB } }), changes);
 }
 
 let environment: TestWorkflowEnvironment;
@@ -165,7 +143,7 @@ describe('an order', () => {
     expect(await placeAndReserve(session, order('fit', { customer: 'c1' }))).toBe('dom0-a');
     expect(await placeAndReserve(session, order('spread'), { strategy: 'spread' })).toBe('dom0-b');
     expect(await placeAndReserve(session, order('apart', { customer: 'c1' }), { apart: true })).toBe('dom0-c');
-    expect(await placeAndReserve(session, order('large', { memoryBytes: 40 * GiB }))).toBe('dom0-b');
+    expect(await placeAndReserve(session, order('large', { size: { memoryBytes: 40 * GiB } }))).toBe('dom0-b');
   });
 
   it('whose address answers before use gets another one, and the first is marked', async () => {
@@ -185,7 +163,7 @@ describe('an order', () => {
     })) as [NetworkAccess, NetworkAccess];
     const leases = createLeases(environment.client);
     await leases.lease(order('elsewhere'), [first]);
-    const { mac } = await leases.lease(order('holder', { mac: macFrom('wanted/0') }), [second]);
+    const { mac } = await leases.lease(order('holder', { network: { mac: macFrom('wanted/0') } }), [second]);
     for (;;) {
       const { count } = await environment.client.workflow.count(`WorkflowType = 'network' AND ExecutionStatus = 'Running'`);
       if (count === 3) break;
@@ -196,7 +174,7 @@ describe('an order', () => {
     expect(mac).toBe(macFrom('wanted/0'));
     const looking = createLeases(environment.client);
     expect((await looking.lease(order('wanted'), [first])).mac).toBe(macFrom(`wanted/${macFrom('wanted/0')}/0`));
-    await expect(looking.lease(order('named-mac', { mac: macFrom('wanted/0') }), [first])).rejects.toMatchObject({
+    await expect(looking.lease(order('named-mac', { network: { mac: macFrom('wanted/0') } }), [first])).rejects.toMatchObject({
       type: 'InvalidInput',
       message: expect.stringContaining('holder has it, in another network') as string,
     });
@@ -231,14 +209,14 @@ describe('an audit', () => {
       byHand: ['domain byhand'],
       orphans: [{ guest: 'lost', order: 'x', reason: 'there is no workflow of that name' }],
     });
-    await expect(activities.reserve(order('large', { dom0: DOM0, memoryBytes: 6 * GiB }))).rejects.toMatchObject({
+    await expect(activities.reserve(order('large', { dom0: DOM0, size: { memoryBytes: 6 * GiB } }))).rejects.toMatchObject({
       type: 'NoCapacity',
       message: expect.stringContaining('memory is 1008 MiB short') as string,
     });
     // A dom0 that has just registered is listed a moment later.
     await vi.waitFor(
       () =>
-        expect(placeAndReserve(session, order('large2', { memoryBytes: 60 * GiB }))).rejects.toMatchObject({
+        expect(placeAndReserve(session, order('large2', { size: { memoryBytes: 60 * GiB } }))).rejects.toMatchObject({
           type: 'NoCapacity',
           message: expect.stringContaining(
             'dom0 xen1 cannot take large2: memory is 55.0 GiB short (60 GiB asked for and 2 MiB that Xen needs for it, 5.0 GiB free of 10.0 GiB)',
@@ -246,7 +224,7 @@ describe('an audit', () => {
         }),
       { timeout: 20_000, interval: 500 },
     );
-    await expect(activities.reserve(order('named', { dom0: DOM0, ip: '198.51.100.200' }))).rejects.toMatchObject({
+    await expect(activities.reserve(order('named', { dom0: DOM0, network: { ip: '198.51.100.200' } }))).rejects.toMatchObject({
       type: 'InvalidInput',
       message: expect.stringContaining('byhand on dom0 xen1 has it') as string,
     });

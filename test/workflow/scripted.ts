@@ -1,38 +1,15 @@
 /** Orders and scripted activities for workflow tests: steps that succeed, unless a test says otherwise, and write down that they were called. */
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import { anOrder, type Changes } from '../an-order.ts';
 import type { GuestOrder } from '../../contract/types.ts';
 import { DOM0, type AnyActivities } from './temporal.ts';
 
 let counter = 0;
 
-export function order(changes: Partial<GuestOrder> = {}): GuestOrder {
+export function order(changes: Changes<GuestOrder> = {}): GuestOrder {
   counter += 1;
-  const name = `guest${String(counter)}`;
-  return {
-    order: `order-${name}`,
-    name,
-    plan: 'small',
-    dom0: DOM0,
-    type: 'pv',
-    memoryBytes: 256 * 2 ** 20,
-    vcpus: 1,
-    diskBytes: 2 ** 31,
-    swapBytes: 2 ** 27,
-    dist: 'bookworm',
-    fs: 'ext4',
-    fsOptions: 'noatime',
-    image: 'sparse',
-    installMethod: 'golden',
-    serialDevice: 'hvc0',
-    timezone: 'UTC',
-    retention: { daily: 7 },
-    managed: false,
-    sshKeys: [],
-    extra: [],
-    graceDays: 7,
-    ...changes,
-  };
+  return anOrder(changes.name ?? `guest${counter}`, DOM0, changes);
 }
 
 export const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0' };

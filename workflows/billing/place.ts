@@ -1,4 +1,5 @@
 /** Ordering the guest of an order, and seeing it arrive. */
+import { defined } from '../../contract/defined.ts';
 import type { GuestView, OrderWishes, PlanTemplate } from '../../contract/billing-types.ts';
 import type { OrderToPlace } from '../../activities/control/billing/billing.ts';
 import { billing, releaseHostname, takeHostname } from './proxies.ts';
@@ -37,14 +38,13 @@ async function withHostname(order: string, { hostname: held, ...work }: Work, wa
 function orderOf(
   state: OrderState,
   { mayRestart: _policy, ...template }: PlanTemplate,
-  { dist, timezone, sshKeys = [], ...wishes }: OrderWishes,
+  { hostname, customer, sshKeys = [], sealedPassword, dist, timezone }: OrderWishes,
 ): OrderToPlace {
   return {
     ...template,
-    ...wishes,
-    sshKeys,
-    dist: dist ?? template.dist,
-    timezone: timezone ?? template.timezone,
+    ...defined({ hostname, customer }),
+    access: { ...template.access, sshKeys, ...defined({ sealedPassword }) },
+    os: { ...template.os, ...defined({ dist, timezone }) },
     order: state.order,
     name: guestOf(state),
   };

@@ -78,7 +78,11 @@ function deciding(work: Work, kind: BillingOperation, { cause, plan }: Target): 
   return { ...work, pending: { kind, id, ...change }, sequence: work.sequence + 1, doing: `${kind} of the guest` };
 }
 
-function changeTo({ plan, memoryBytes, vcpus, maxMemoryBytes, maxVcpus, diskBytes, mayRestart }: NonNullable<Target['plan']>): PlanChange {
+function changeTo({
+  plan,
+  size: { memoryBytes, vcpus, maxMemoryBytes, maxVcpus, diskBytes },
+  mayRestart,
+}: NonNullable<Target['plan']>): PlanChange {
   return {
     plan,
     memoryBytes,

@@ -297,7 +297,7 @@ class Guest implements GuestAtWork {
   }
 
   private domainGone(end: Omit<DomainGone, 'order'>): void {
-    this.state = afterDomainGone(this.state, this.order.restart ?? 'always', end, Date.now());
+    this.state = afterDomainGone(this.state, this.order.life.restart ?? 'always', end, Date.now());
   }
 
   /** Milliseconds until something is due that nobody asks for; undefined when nothing is. */
@@ -324,7 +324,7 @@ class Guest implements GuestAtWork {
   async purge(): Promise<void> {
     try {
       const { graceUntil, backupsUntil } = this.state;
-      if (backupsUntil === undefined) await removeGuest(this, 'terminate', `grace-${graceUntil ?? ''}`, this.order.keepBackupsDays);
+      if (backupsUntil === undefined) await removeGuest(this, 'terminate', `grace-${graceUntil ?? ''}`, this.order.backup.keepBackupsDays);
       else await removeGuest(this, 'terminate', `backups-${backupsUntil}`);
     } catch (error) {
       this.fail(error);

@@ -20,7 +20,7 @@ export async function planWithFreeAddress(
     } catch (error) {
       const { type, details } = rootFailure(error);
       const isTaken = type === 'InvalidInput' && details.field === 'ip';
-      if (!isTaken || order.ip !== undefined || tried === TRIES) throw error;
+      if (!isTaken || order.network.ip !== undefined || tried === TRIES) throw error;
       lease = await control.nextAddress({ order, ip: lease.ip });
     }
   }

@@ -27,8 +27,8 @@ export function mayRun(kind: OperationKind, phase: GuestPhase, running: string |
  * @param needsRestart it runs, and a disk is to grow; whether memory and vcpus need one, the dom0 finds out
  */
 export function whyNotChange(from: GuestSpec, to: PlanChange, needsRestart: boolean): string | undefined {
-  if (to.diskBytes < from.diskBytes)
-    return `plan ${to.plan} has a disk of ${formatSize(to.diskBytes)}, ${formatSize(from.diskBytes - to.diskBytes)} less than ${from.name} has now: a disk cannot become smaller`;
+  if (to.diskBytes < from.size.diskBytes)
+    return `plan ${to.plan} has a disk of ${formatSize(to.diskBytes)}, ${formatSize(from.size.diskBytes - to.diskBytes)} less than ${from.name} has now: a disk cannot become smaller`;
   if (needsRestart && !to.mayRestart)
     return `${from.name} runs, and a change to plan ${to.plan} needs a restart, which the request does not allow`;
   return undefined;
@@ -40,6 +40,6 @@ export function beforeOf(phase: GuestPhase): { isRunning: boolean; isAutostarted
 }
 
 /** What Xen itself does when the guest crashes, once it has answered from its own disks. */
-export function onCrashOf({ restart }: Pick<GuestSpec, 'restart'>): 'restart' | 'destroy' {
-  return restart === 'never' ? 'destroy' : 'restart';
+export function onCrashOf({ life }: Pick<GuestSpec, 'life'>): 'restart' | 'destroy' {
+  return life.restart === 'never' ? 'destroy' : 'restart';
 }

@@ -10,7 +10,7 @@ export function describeGuest(state: GuestState, running: { readonly kind: strin
     `**${state.name}** is **${state.phase}** on ${state.dom0} (plan ${state.plan}, order ${state.order})`,
     ...(state.spec === undefined
       ? []
-      : [`- address ${state.spec.network.ip}, ${state.spec.vcpus} vcpus, ${state.spec.memoryBytes / 2 ** 20} MiB`]),
+      : [`- address ${state.spec.network.ip}, ${state.spec.size.vcpus} vcpus, ${state.spec.size.memoryBytes / 2 ** 20} MiB`]),
     ...(running === undefined ? [] : [`- ${running.kind} runs: workflow \`${running.workflowId}\``]),
     ...(state.nights ?? [])
       .slice(-1)

@@ -31,22 +31,22 @@ export function changeFor({ spec, onCrash }: CfgWish, { root, swap }: Attachment
   return {
     set: {
       name: spec.name,
-      type: spec.type,
+      type: spec.os.type,
       kernel: settings.kernel,
       ramdisk: settings.initrd,
       bootloader: null,
       root: `/dev/${ROOT_VDEV} ro`,
-      memory: spec.memoryBytes / MiB,
+      memory: spec.size.memoryBytes / MiB,
       // Xen keeps to these for as long as the domain lives: they are the room for a change of plan without a restart.
-      maxmem: spec.maxMemoryBytes === undefined ? null : spec.maxMemoryBytes / MiB,
-      vcpus: spec.vcpus,
-      maxvcpus: spec.maxVcpus ?? null,
+      maxmem: spec.size.maxMemoryBytes === undefined ? null : spec.size.maxMemoryBytes / MiB,
+      vcpus: spec.size.vcpus,
+      maxvcpus: spec.size.maxVcpus ?? null,
       on_poweroff: 'destroy',
       on_reboot: 'restart',
       on_crash: onCrash,
     },
     extraWords: [
-      ...new Set([`console=${spec.serialDevice}`, ...settings.guestKernelWords, ...clocksourceWords(settings.kernel), ...spec.extra]),
+      ...new Set([`console=${spec.os.serialDevice}`, ...settings.guestKernelWords, ...clocksourceWords(settings.kernel), ...spec.os.extra]),
     ],
     disk: [
       { vdev: ROOT_VDEV, to: root },
@@ -74,7 +74,7 @@ function same(found: unknown, wanted: unknown): boolean {
 }
 
 /** Room to grow, where the plan gives any: without it xl makes both of the guest's own size. */
-function roomRows(config: unknown, { maxMemoryBytes, maxVcpus, vcpus }: GuestSpec): [string, unknown, unknown][] {
+function roomRows(config: unknown, { size: { maxMemoryBytes, maxVcpus, vcpus } }: GuestSpec): [string, unknown, unknown][] {
   const online = at(config, 'b_info', 'avail_vcpus');
   return [
     ...(maxMemoryBytes === undefined
@@ -97,9 +97,9 @@ export function misread(config: unknown, { spec }: CfgWish, attachments: Attachm
     Array.isArray(diskList) ? diskList.find((disk: unknown) => at(disk, 'vdev') === vdev) : undefined;
   const wanted: [string, unknown, unknown][] = [
     ['name', at(config, 'c_info', 'name'), spec.name],
-    ['type', at(config, 'c_info', 'type'), spec.type],
-    ['memory (KiB)', at(config, 'b_info', 'target_memkb'), spec.memoryBytes / 1024],
-    ['vcpus', at(config, 'b_info', 'max_vcpus'), spec.maxVcpus ?? spec.vcpus],
+    ['type', at(config, 'c_info', 'type'), spec.os.type],
+    ['memory (KiB)', at(config, 'b_info', 'target_memkb'), spec.size.memoryBytes / 1024],
+    ['vcpus', at(config, 'b_info', 'max_vcpus'), spec.size.maxVcpus ?? spec.size.vcpus],
     ...roomRows(config, spec),
     ['kernel', at(config, 'b_info', 'kernel'), settings.kernel],
     ['ramdisk', at(config, 'b_info', 'ramdisk'), settings.initrd],

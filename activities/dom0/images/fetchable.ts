@@ -19,30 +19,30 @@ function isSameHost(one: string, other: string | undefined): boolean {
 /** What the order needs from elsewhere must be there: found out now, not when the work has begun. What is here already is not asked for. */
 export async function mustBeFetchable(work: Work, order: GuestOrder): Promise<void> {
   const { host, settings, signal } = work;
-  if (order.role !== undefined)
-    await requireRole(host, `${ROLE_DIRECTORY}/${order.role}`, 'put an executable role there, or leave "role" out of the order');
-  if (order.mirror !== undefined && ![settings.mirror, settings.ubuntuMirror].some((own) => isSameHost(order.mirror ?? '', own)))
-    await mustBeElsewhere(host, order.mirror, signal);
-  if (order.installMethod === 'golden' && (await goldenRecord(work, order.dist)) !== undefined) return;
-  const keyring = distributionOf(order.dist)?.keyring;
+  if (order.os.role !== undefined)
+    await requireRole(host, `${ROLE_DIRECTORY}/${order.os.role}`, 'put an executable role there, or leave "role" out of the order');
+  if (order.os.mirror !== undefined && ![settings.mirror, settings.ubuntuMirror].some((own) => isSameHost(order.os.mirror ?? '', own)))
+    await mustBeElsewhere(host, order.os.mirror, signal);
+  if (order.os.installMethod === 'golden' && (await goldenRecord(work, order.os.dist)) !== undefined) return;
+  const keyring = distributionOf(order.os.dist)?.keyring;
   if (keyring !== undefined && (await host.files.info(keyring.path)) === undefined)
     throw new GuestflowError(
       'HostNotReady',
-      `dist ${order.dist} cannot be fetched: this dom0 has no ${keyring.path}, the keys of its archive`,
+      `dist ${order.os.dist} cannot be fetched: this dom0 has no ${keyring.path}, the keys of its archive`,
       {
         field: 'dist',
-        value: order.dist,
+        value: order.os.dist,
         mend: `apt-get install ${keyring.package} (for Debian 12, which has no ubuntu-keyring, take the file from Debian 13's)`,
       },
       false,
     );
-  const { uri } = await archiveOf(host, order.dist, mirrorFor(settings, order));
+  const { uri } = await archiveOf(host, order.os.dist, mirrorFor(settings, order.os));
   // What is fetched lies in the guest's own directory meanwhile: what a killed worker leaves of it, the step's undo removes.
   const paths = guestPaths(settings, order.name);
   const isNew = (await host.files.info(paths.state)) === undefined;
   await ensureGuestState(work, order);
   try {
-    await mustAnswer(host, { uri, dist: order.dist, directory: paths.state, signal });
+    await mustAnswer(host, { uri, dist: order.os.dist, directory: paths.state, signal });
   } finally {
     if (isNew) await removeMarkedDirectory(host.files, paths.state, order);
   }

@@ -19,9 +19,9 @@ async function prepareRole(work: Work, spec: GuestSpec, paths: GuestPaths, aptSo
   const passwordHash = await openPassword(work, spec);
   const provision = await makeKey(work.host, paths.provisionKey, provisionKeyComment(spec));
   await writeRoleInput(work.host, paths.roleInput, {
-    authorizedKeys: [provision, ...spec.sshKeys],
-    timezone: spec.timezone,
-    dist: spec.dist,
+    authorizedKeys: [provision, ...spec.access.sshKeys],
+    timezone: spec.os.timezone,
+    dist: spec.os.dist,
     ...defined({ aptSources, hostname: spec.hostname, ipv6: spec.network.ipv6, passwordHash }),
   });
 }
@@ -50,29 +50,29 @@ export async function makeImage(work: Work, spec: GuestSpec): Promise<ImageResul
   await host.files.makeDirectory(paths.unfinishedImages, 0o700);
   const { mirror, aptSources } = await packagesOf(work, spec);
   await prepareRole(work, spec, paths, aptSources);
-  work.progress(`xen-create-image ${spec.name}: installing ${spec.dist}`);
+  work.progress(`xen-create-image ${spec.name}: installing ${spec.os.dist}`);
   await xenCreateImage(
     host,
     {
       name: spec.name,
       ...spec.network,
       broadcast: broadcastText(spec.network),
-      memoryMiB: spec.memoryBytes / MiB,
-      diskMiB: spec.diskBytes / MiB,
-      swapMiB: spec.swapBytes / MiB,
-      vcpus: spec.vcpus,
-      fs: spec.fs,
-      fsOptions: spec.fsOptions,
-      dist: spec.dist,
-      image: spec.image,
+      memoryMiB: spec.size.memoryBytes / MiB,
+      diskMiB: spec.size.diskBytes / MiB,
+      swapMiB: spec.size.swapBytes / MiB,
+      vcpus: spec.size.vcpus,
+      fs: spec.storage.fs,
+      fsOptions: spec.storage.fsOptions,
+      dist: spec.os.dist,
+      image: spec.storage.image,
       kernel: settings.kernel,
       initrd: settings.initrd,
-      serialDevice: spec.serialDevice,
+      serialDevice: spec.os.serialDevice,
       directory: paths.unfinishedImages,
       roleDir: settings.roleDir,
       roleInput: paths.roleInput,
-      ...defined({ modules: settings.modules, role: spec.role, mirror }),
-      ...(spec.installMethod === 'golden' ? { goldenTarball: goldenPath(settings, spec.dist) } : {}),
+      ...defined({ modules: settings.modules, role: spec.os.role, mirror }),
+      ...(spec.os.installMethod === 'golden' ? { goldenTarball: goldenPath(settings, spec.os.dist) } : {}),
     },
     {
       signal: work.signal,

@@ -6,14 +6,14 @@ import type { Work } from '../work.ts';
 import { archiveOf } from './apt-sources.ts';
 
 /** The mirror that an order, its plan or the dom0's settings name; undefined: that of the dom0's own apt sources. */
-export function mirrorFor(settings: Dom0Settings, { dist, mirror }: { dist: string; mirror?: string }): string | undefined {
+export function mirrorFor(settings: Dom0Settings, { dist, mirror }: Pick<GuestSpec['os'], 'dist' | 'mirror'>): string | undefined {
   return mirror ?? (distributionOf(dist)?.family === 'ubuntu' ? settings.ubuntuMirror : settings.mirror);
 }
 
 /** Where xen-tools and the guest get packages from. xen-tools' own defaults are Debian's, and its hook knows no later release of Ubuntu. */
 export async function packagesOf({ host, settings }: Work, spec: GuestSpec): Promise<{ mirror?: string; aptSources?: readonly string[] }> {
-  const mirror = mirrorFor(settings, spec);
-  if (distributionOf(spec.dist)?.family !== 'ubuntu') return mirror === undefined ? {} : { mirror };
-  const { uri, lines } = await archiveOf(host, spec.dist, mirror);
+  const mirror = mirrorFor(settings, spec.os);
+  if (distributionOf(spec.os.dist)?.family !== 'ubuntu') return mirror === undefined ? {} : { mirror };
+  const { uri, lines } = await archiveOf(host, spec.os.dist, mirror);
   return { mirror: uri, aptSources: lines };
 }

@@ -34,7 +34,7 @@ export async function adjustGuest(env: StepEnv, { spec, mustNotKeepMore }: Adjus
   const reason = (await change(env, spec, domain)) ?? (await awaitFollowed(env, spec, domain.id, limitMs));
   if (reason === undefined) return { isDone: true };
   const left = await env.toolstack.find(spec.name);
-  if (mustNotKeepMore && left !== undefined && left.memoryMiB > spec.memoryBytes / MiB + NEARLY_MIB)
+  if (mustNotKeepMore && left !== undefined && left.memoryMiB > spec.size.memoryBytes / MiB + NEARLY_MIB)
     throw new GuestflowError('ToolFailed', `${spec.name} keeps ${String(left.memoryMiB)} MiB of memory: ${reason}`, { field: 'memory' });
   if (mustNotKeepMore) env.log.warn({ guest: spec.name }, `${spec.name} is not yet as it was before: ${reason}`);
   return { isDone: false, reason };
@@ -42,39 +42,40 @@ export async function adjustGuest(env: StepEnv, { spec, mustNotKeepMore }: Adjus
 
 /** @throws GuestflowError NoCapacity when the guest is to have more memory than Xen has free for it */
 async function mustFit({ toolstack, settings }: StepEnv, spec: GuestSpec, { id, memoryMiB }: DomainRow): Promise<void> {
-  const mib = spec.memoryBytes / MiB;
+  const mib = spec.size.memoryBytes / MiB;
   // Without that room it needs a restart, whatever is free.
-  if (mib <= memoryMiB || (await toolstack.vcpus(id)).room < spec.vcpus) return;
+  if (mib <= memoryMiB || (await toolstack.vcpus(id)).room < spec.size.vcpus) return;
   const short = mib - memoryMiB - (await toolstack.facts()).freeMemoryMiB;
   if (short <= 0) return;
   throw new GuestflowError('NoCapacity', `dom0 ${settings.host} has ${String(short)} MiB of memory too little free to grow ${spec.name}`, {
     field: 'memory',
-    value: formatSize(spec.memoryBytes),
+    value: formatSize(spec.size.memoryBytes),
   });
 }
 
 /** Tells Xen. What it cannot do is said before anything is changed. */
 async function change({ toolstack }: StepEnv, spec: GuestSpec, { id }: DomainRow): Promise<string | undefined> {
-  const mib = spec.memoryBytes / MiB;
+  const mib = spec.size.memoryBytes / MiB;
   const { room } = await toolstack.vcpus(id);
-  if (room < spec.vcpus) return `${spec.name} was started with room for ${String(room)} vcpus, and cannot have ${String(spec.vcpus)}`;
+  if (room < spec.size.vcpus)
+    return `${spec.name} was started with room for ${String(room)} vcpus, and cannot have ${String(spec.size.vcpus)}`;
   if (!(await toolstack.setMemory(id, mib)))
     return `${spec.name} was started with less room than the ${String(mib)} MiB that it is to have`;
-  await toolstack.setVcpus(id, spec.vcpus);
+  await toolstack.setVcpus(id, spec.size.vcpus);
   return undefined;
 }
 
 /** The guest does it, not Xen: one without the drivers, or against it, never does. */
 async function awaitFollowed(env: StepEnv, spec: GuestSpec, id: number, limitMs: number): Promise<string | undefined> {
   const { toolstack, signal } = env;
-  const mib = spec.memoryBytes / MiB;
+  const mib = spec.size.memoryBytes / MiB;
   const deadline = performance.now() + limitMs;
   for (;;) {
     const found = await toolstack.find(spec.name);
     if (found?.id !== id) return `${spec.name} ended while it was changed`;
     const { online } = await toolstack.vcpus(id);
-    if (Math.abs(found.memoryMiB - mib) <= NEARLY_MIB && online === spec.vcpus) return undefined;
-    const has = `it has ${String(found.memoryMiB)} MiB and ${String(online)} vcpus, and is to have ${String(mib)} MiB and ${String(spec.vcpus)}`;
+    if (Math.abs(found.memoryMiB - mib) <= NEARLY_MIB && online === spec.size.vcpus) return undefined;
+    const has = `it has ${String(found.memoryMiB)} MiB and ${String(online)} vcpus, and is to have ${String(mib)} MiB and ${String(spec.size.vcpus)}`;
     if (performance.now() + POLL_MS > deadline) return `${spec.name} did not follow within ${String(limitMs / 1000)} s: ${has}`;
     env.progress(`waiting for ${spec.name} to follow: ${has}`);
     await sleep(POLL_MS, undefined, { signal });

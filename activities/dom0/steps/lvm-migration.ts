@@ -12,7 +12,7 @@ export async function makeVolumes(env: StepEnv, spec: GuestSpec): Promise<Volume
   const result: VolumesResult = {
     root: storage.device(spec.name, 'root'),
     swap: storage.device(spec.name, 'swap'),
-    copiedBytes: spec.diskBytes,
+    copiedBytes: spec.size.diskBytes,
   };
   const whole = new Set(
     (await storage.list()).filter(({ owner, state }) => isOwner(owner, spec) && state === 'whole').map(({ device }) => device),
@@ -26,7 +26,7 @@ export async function makeVolumes(env: StepEnv, spec: GuestSpec): Promise<Volume
 
   await storage.ensure(spec, {
     role: 'root',
-    bytes: Math.max(spec.diskBytes, imageBytes),
+    bytes: Math.max(spec.size.diskBytes, imageBytes),
     field: 'disk',
     fill: async (device) => {
       await fillFromImage(env, spec.name, { device, imageBytes });
@@ -34,7 +34,7 @@ export async function makeVolumes(env: StepEnv, spec: GuestSpec): Promise<Volume
   });
   await storage.ensure(spec, {
     role: 'swap',
-    bytes: spec.swapBytes,
+    bytes: spec.size.swapBytes,
     field: 'swap',
     fill: async (device) => {
       await makeSwapOn(env, device);

@@ -41,30 +41,30 @@ async function mustFitMachine({ settings, toolstack }: StepEnv, order: GuestOrde
   // An attempt that came further has taken its part already.
   if ((await toolstack.find(order.name)) !== undefined) return;
   const { freeMemoryMiB, cpus } = await toolstack.facts();
-  const reason = whyNotVcpusOn(order.vcpus, cpus);
+  const reason = whyNotVcpusOn(order.size.vcpus, cpus);
   if (reason !== undefined)
-    throw new GuestflowError('NoCapacity', `dom0 ${settings.host} cannot take ${order.name}: vcpus ${order.vcpus} ${reason}`, {
+    throw new GuestflowError('NoCapacity', `dom0 ${settings.host} cannot take ${order.name}: vcpus ${order.size.vcpus} ${reason}`, {
       field: 'vcpus',
-      value: String(order.vcpus),
+      value: String(order.size.vcpus),
     });
   const shortMiB = xenMemoryOf(amountsOf(order)) / MiB - freeMemoryMiB;
   if (shortMiB > 0)
     throw new GuestflowError(
       'NoCapacity',
       `dom0 ${settings.host} has ${freeMemoryMiB} MiB of memory free, ${shortMiB} MiB too little for ${order.name} and what Xen needs for it`,
-      { field: 'memory', value: formatSize(order.memoryBytes) },
+      { field: 'memory', value: formatSize(order.size.memoryBytes) },
     );
 }
 
 async function mustFitPool({ settings, storage }: StepEnv, order: GuestOrder): Promise<void> {
   const own = (await storage.list()).filter(({ owner }) => isOwner(owner, order)).reduce((sum, { bytes }) => sum + bytes, 0);
   const free = (await storage.facts())?.freeBytes ?? 0;
-  const shortBytes = order.diskBytes + order.swapBytes - own - free;
+  const shortBytes = order.size.diskBytes + order.size.swapBytes - own - free;
   if (shortBytes > 0)
     throw new GuestflowError(
       'NoCapacity',
       `volume group ${storage.pool} on ${settings.host} has ${formatSize(free)} free, ${formatSize(shortBytes)} too little for ${order.name}`,
-      { field: 'disk', value: formatSize(order.diskBytes) },
+      { field: 'disk', value: formatSize(order.size.diskBytes) },
     );
 }
 
@@ -72,7 +72,9 @@ async function mustFitImages(env: StepEnv, order: GuestOrder): Promise<void> {
   const { host, settings } = env;
   // A file system keeps tables for all of its size: of 16 TiB, ext4's take 1.3 GiB and ext3's 2.1.
   const imageRoom =
-    order.image === 'full' ? order.diskBytes + order.swapBytes : Math.min(order.diskBytes, 2 * GiB + order.diskBytes / 4096);
+    order.storage.image === 'full'
+      ? order.size.diskBytes + order.size.swapBytes
+      : Math.min(order.size.diskBytes, 2 * GiB + order.size.diskBytes / 4096);
   const free = await host.files.freeBytes(settings.imageDir);
   if (free < imageRoom)
     throw new GuestflowError(
@@ -112,10 +114,7 @@ async function mustBeUnused(env: StepEnv, order: GuestOrder, { ip, ipv6, mac, br
 
 /** Checks the order against this dom0 and returns it with everything decided. */
 export async function planGuest(env: StepEnv, input: { order: GuestOrder; lease: Reservation }): Promise<GuestSpec> {
-  const {
-    order: { ip: _ip, netmask: _netmask, gateway: _gateway, bridge: _bridge, mac: _mac, ...decided },
-    lease: network,
-  } = input;
+  const { order: decided, lease: network } = input;
   if (decided.dom0 !== env.settings.host)
     throw new GuestflowError('InvalidInput', `the order is for dom0 ${decided.dom0}, this is ${env.settings.host}`, {
       field: 'dom0',

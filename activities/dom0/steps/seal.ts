@@ -10,7 +10,7 @@ const LOGIN_LIMIT_MS = 60_000;
 
 /** Seals the guest unless it is managed. */
 export async function sealGuest(env: StepEnv, spec: GuestSpec): Promise<{ sealed: boolean }> {
-  if (spec.managed) return { sealed: false };
+  if (spec.access.managed) return { sealed: false };
   const kind = env.kindOf(spec);
   if (await kind.isSealed(spec)) return { sealed: true };
   await mustBeUp(env, spec);

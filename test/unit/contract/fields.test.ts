@@ -7,7 +7,7 @@ import { orderFromFlags } from '../../../cli/order-input.ts';
 import { FIELDS, keptName, type FieldTable } from '../../../contract/fields.ts';
 import { orderShape } from '../../../order/order.ts';
 import { planShape } from '../../../order/plans.ts';
-import { keptShape, kept } from '../../../contract/wire.ts';
+import { guestOrderWireSchema, keptSchema } from '../../../contract/wire.ts';
 import { orderFieldsPage } from '../../../scripts/order-fields.ts';
 
 it('docs/order-fields.md has every field as the table has it', async () => {
@@ -21,8 +21,15 @@ it('no two fields are kept under one name', () => {
 
 it('a name that a line of a file cannot bear is refused wherever it is kept', () => {
   const breaking = '\nroot::0:0';
-  const taken = Object.entries(kept).filter(([, schema]) => (schema as z.ZodType).safeParse(breaking).success);
-  expect(taken.map(([key]) => key)).toEqual([]);
+  const taken = (shape: Record<string, unknown>, path: string): string[] =>
+    Object.entries(shape).flatMap(([key, schema]) =>
+      schema instanceof z.ZodObject
+        ? taken(schema.shape, `${path}${key}.`)
+        : (schema as z.ZodType).safeParse(breaking).success
+          ? [`${path}${key}`]
+          : [],
+    );
+  expect(taken(guestOrderWireSchema.shape, '')).toEqual([]);
 });
 
 describe('a field that is added to the table, and nowhere else,', () => {
@@ -52,13 +59,10 @@ describe('a field that is added to the table, and nowhere else,', () => {
     expect(z.strictObject(planShape(table)).parse(plan)).toMatchObject({ colour: 'green' });
   });
 
-  it('is checked again by the dom0, under the name by which it is kept', () => {
-    const { paint } = keptShape(table);
-    expect([paint?.safeParse('red').success, paint?.safeParse('blue').success, paint?.safeParse(undefined).success]).toEqual([
-      true,
-      false,
-      false,
-    ]);
+  it('is checked again by the dom0, in its group and under the name by which it is kept', () => {
+    const { life } = keptSchema(table).shape as unknown as { life: z.ZodObject };
+    const checked = (paint?: string): boolean => life.safeParse({ graceDays: 7, paint }).success;
+    expect([checked('red'), checked('blue'), checked()]).toEqual([true, false, false]);
   });
 
   it('is a flag of the command line, and what it says comes into the order', async () => {

@@ -1,5 +1,6 @@
 /** What Xen needs for a guest beside its memory: never less than was measured, so that the last guest that is sold also starts. */
 import { describe, expect, it } from 'vitest';
+import { anOrder } from '../../an-order.ts';
 import { amountsOf, xenMemoryOf, xenOverheadBytes } from '../../../contract/overhead.ts';
 import { MiB } from '../../../contract/sizes.ts';
 
@@ -38,7 +39,10 @@ describe('what Xen needs for a guest', () => {
   });
 
   it('is sold with the guest', () => {
-    const guest = { type: 'pvh' as const, memoryBytes: 512 * MiB, vcpus: 1, diskBytes: 4096 * MiB, swapBytes: 256 * MiB };
+    const guest = anOrder('any', 'xen1', {
+      size: { memoryBytes: 512 * MiB, diskBytes: 4096 * MiB, swapBytes: 256 * MiB },
+      os: { type: 'pvh' },
+    });
     expect(amountsOf(guest)).toEqual({ memoryBytes: 512 * MiB, overheadBytes: 6 * MiB, vcpus: 1, diskBytes: 4352 * MiB });
     expect(xenMemoryOf(amountsOf(guest))).toBe(518 * MiB);
   });

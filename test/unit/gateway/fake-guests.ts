@@ -33,7 +33,12 @@ export function fakeGuests(): FakeGuests {
     },
     status: (name) => {
       const order = find(name);
-      const spec = { ...order, passwordHash: HASH, dom0: 'xen1', network: { ip: '192.0.2.10' } } as unknown as GuestSpec;
+      const spec = {
+        ...order,
+        access: { ...order.access, passwordHash: HASH },
+        dom0: 'xen1',
+        network: { ip: '192.0.2.10' },
+      } as unknown as GuestSpec;
       const status: GuestStatus = {
         name,
         ...(order.hostname === undefined ? {} : { hostname: order.hostname }),

@@ -31,23 +31,13 @@ describe('an order', () => {
       name: 'guest1',
       plan: 'small',
       dom0: 'xen1',
-      type: 'pv',
-      memoryBytes: 256 * 2 ** 20,
-      vcpus: 1,
-      diskBytes: 2 * 2 ** 30,
-      swapBytes: 128 * 2 ** 20,
-      dist: 'bookworm',
-      fs: 'ext4',
-      fsOptions: 'noatime,nodiratime,errors=remount-ro',
-      image: 'sparse',
-      installMethod: 'golden',
-      serialDevice: 'hvc0',
-      timezone: 'Etc/UTC',
-      retention: { daily: 7 },
-      managed: false,
-      sshKeys: [],
-      extra: [],
-      graceDays: 7,
+      os: { type: 'pv', dist: 'bookworm', installMethod: 'golden', serialDevice: 'hvc0', timezone: 'Etc/UTC', extra: [] },
+      size: { memoryBytes: 256 * 2 ** 20, vcpus: 1, diskBytes: 2 * 2 ** 30, swapBytes: 128 * 2 ** 20 },
+      storage: { fs: 'ext4', fsOptions: 'noatime,nodiratime,errors=remount-ro', image: 'sparse' },
+      backup: { retention: { daily: 7 } },
+      access: { managed: false, sshKeys: [] },
+      life: { graceDays: 7 },
+      network: {},
     });
   });
 
@@ -68,16 +58,10 @@ describe('an order', () => {
     );
     expect(order).toMatchObject({
       plan: 'medium',
-      memoryBytes: 2 ** 30,
-      diskBytes: 20_000 * 2 ** 20,
-      swapBytes: 512 * 2 ** 20,
-      vcpus: 2,
-      extra: ['clocksource=jiffies', 'quiet'],
-      mac: '00:16:3E:A3:69:9C',
-      installMethod: 'debootstrap',
-      passwordHash: HASH,
-      ip: '10.32.0.136',
-      timezone: 'Europe/Berlin',
+      size: { memoryBytes: 2 ** 30, diskBytes: 20_000 * 2 ** 20, swapBytes: 512 * 2 ** 20, vcpus: 2 },
+      os: { extra: ['clocksource=jiffies', 'quiet'], installMethod: 'debootstrap', timezone: 'Europe/Berlin' },
+      network: { mac: '00:16:3E:A3:69:9C', ip: '10.32.0.136' },
+      access: { passwordHash: HASH },
     });
   });
 
@@ -86,12 +70,15 @@ describe('an order', () => {
       { ...HOWTO, passwordHash: HASH, mirror: 'http://mirror.example.org/debian', role: 'udev', backupAt: '02:30', bridge: 'xenbr0' },
       { plans, defaults: { dom0: 'xen1' } },
     );
-    const { passwordHash: _sealed, ...rest } = order;
-    expect(guestOrderWireSchema.parse(order)).toEqual(rest);
+    const { passwordHash: _open, ...access } = order.access;
+    expect(guestOrderWireSchema.parse(order)).toEqual({ ...order, access });
   });
 
   it("with a key that is undefined keeps the plan's value", () => {
-    expect(checkOrder({ name: 'a', dist: undefined, vcpus: undefined }, { plans })).toMatchObject({ dist: 'bookworm', vcpus: 1 });
+    expect(checkOrder({ name: 'a', dist: undefined, vcpus: undefined }, { plans })).toMatchObject({
+      os: { dist: 'bookworm' },
+      size: { vcpus: 1 },
+    });
   });
 
   it('without a dom0 is taken by a check, and refused when it is placed', () => {
@@ -254,18 +241,12 @@ describe('plans', () => {
     );
     expect(checkOrder({ name: 'a' }, { plans: own })).toMatchObject({
       plan: 'tiny',
-      type: 'pvh',
-      dist: 'trixie',
-      fs: 'ext3',
-      image: 'full',
-      installMethod: 'debootstrap',
-      timezone: 'Asia/Tokyo',
-      retention: { daily: 3 },
-      managed: true,
-      extra: ['quiet'],
-      graceDays: 0,
-      role: 'udev',
-      bridge: 'br0',
+      os: { type: 'pvh', dist: 'trixie', installMethod: 'debootstrap', timezone: 'Asia/Tokyo', extra: ['quiet'], role: 'udev' },
+      storage: { fs: 'ext3', image: 'full' },
+      backup: { retention: { daily: 3 } },
+      access: { managed: true },
+      life: { graceDays: 0 },
+      network: { bridge: 'br0' },
     });
   });
 

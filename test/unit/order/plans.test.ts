@@ -13,7 +13,9 @@ describe('room to grow', () => {
   const roomy = plans(', maxMemory: 4GiB, maxVcpus: 8');
 
   it('is in an order by the plan, and in a change to the plan', () => {
-    expect(checkOrder({ name: 'web1', plan: 'roomy' }, { plans: roomy })).toMatchObject({ maxMemoryBytes: 4 * GiB, maxVcpus: 8 });
+    expect(checkOrder({ name: 'web1', plan: 'roomy' }, { plans: roomy })).toMatchObject({
+      size: { maxMemoryBytes: 4 * GiB, maxVcpus: 8 },
+    });
     const plan = roomy.get('roomy');
     expect(plan === undefined ? undefined : planChange('roomy', plan, false)).toEqual({
       plan: 'roomy',
@@ -28,8 +30,8 @@ describe('room to grow', () => {
 
   it('is none for an order that is as large already, and for a plan that says nothing', () => {
     const large = checkOrder({ name: 'web1', plan: 'roomy', memory: '4GiB', vcpus: 16 }, { plans: roomy });
-    expect([large.maxMemoryBytes, large.maxVcpus]).toEqual([undefined, undefined]);
-    expect(checkOrder({ name: 'web1' }, { plans: plans('') })).not.toHaveProperty('maxMemoryBytes');
+    expect([large.size.maxMemoryBytes, large.size.maxVcpus]).toEqual([undefined, undefined]);
+    expect(checkOrder({ name: 'web1' }, { plans: plans('') })).not.toHaveProperty('size.maxMemoryBytes');
   });
 
   it('that is less than the plan itself is refused, with both sizes', () => {

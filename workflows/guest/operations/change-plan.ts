@@ -15,8 +15,8 @@ import { refOf } from './shared.ts';
  */
 export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunning: boolean; mayRestart?: boolean }): Promise<void> {
   const { from, to, isRunning, mayRestart = true } = input;
-  const sameDisk = to.diskBytes === from.diskBytes;
-  const isLess = to.memoryBytes < from.memoryBytes || to.vcpus < from.vcpus;
+  const sameDisk = to.size.diskBytes === from.size.diskBytes;
+  const isLess = to.size.memoryBytes < from.size.memoryBytes || to.size.vcpus < from.size.vcpus;
   const operation = new Operation(`Plan of **${from.name}** on ${from.dom0}: ${from.plan} → ${to.plan}`, [
     'reserve',
     ...(isRunning && sameDisk ? ['adjust'] : []),
@@ -42,7 +42,14 @@ export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunn
 
 /** What a guest takes while it goes from one plan to another: a smaller plan gives nothing back before the guest has let go of it. A disk does not become smaller. */
 function largerOf(from: GuestSpec, to: GuestSpec): GuestSpec {
-  return { ...to, memoryBytes: Math.max(from.memoryBytes, to.memoryBytes), vcpus: Math.max(from.vcpus, to.vcpus) };
+  return {
+    ...to,
+    size: {
+      ...to.size,
+      memoryBytes: Math.max(from.size.memoryBytes, to.size.memoryBytes),
+      vcpus: Math.max(from.size.vcpus, to.size.vcpus),
+    },
+  };
 }
 
 /** Whether no restart is needed any more. A disk is another matter: a file system that a guest has mounted is not touched from outside. */
@@ -61,7 +68,7 @@ async function adjusted(operation: Operation, from: GuestSpec, to: GuestSpec, ma
       });
     },
     () => undo.adjustGuest({ spec: from, mustNotKeepMore: true }),
-    (isDone) => (isDone ? `${formatSize(to.memoryBytes)}, ${to.vcpus} vcpus, without a restart` : 'needs a restart'),
+    (isDone) => (isDone ? `${formatSize(to.size.memoryBytes)}, ${to.size.vcpus} vcpus, without a restart` : 'needs a restart'),
   );
 }
 
@@ -74,7 +81,7 @@ async function changeAtRest(
 ): Promise<void> {
   const ref = refOf(from);
   const { host, bulk, undo, undoBulk } = dom0Steps(from.dom0, from.name, operation.onWaiting);
-  const isGrown = to.diskBytes > from.diskBytes;
+  const isGrown = to.size.diskBytes > from.size.diskBytes;
   const isRestarted = isRunning && !isAdjusted;
   // It does not come back with its dom0 before the change is done.
   if (isRestarted)
@@ -92,9 +99,9 @@ async function changeAtRest(
     );
   await operation.step(
     'disk',
-    async () => (isGrown ? bulk.growDisk({ ref, bytes: to.diskBytes }) : undefined),
-    async () => (isGrown ? undoBulk.shrinkDisk({ ref, bytes: from.diskBytes }) : undefined),
-    () => formatSize(to.diskBytes),
+    async () => (isGrown ? bulk.growDisk({ ref, bytes: to.size.diskBytes }) : undefined),
+    async () => (isGrown ? undoBulk.shrinkDisk({ ref, bytes: from.size.diskBytes }) : undefined),
+    () => formatSize(to.size.diskBytes),
   );
   await operation.step(
     'cfg',
@@ -119,12 +126,11 @@ export async function performChangePlan(guest: GuestAtWork, { kind, id, change }
   const from = guest.spec;
   if (change === undefined) throw refuse('InvalidInput', 'changePlan needs the plan to change to', 'change');
   const isRunning = guest.state.phase === 'running';
-  const { mayRestart, ...sizes } = change;
-  const needsRestart = isRunning && !mayRestart && change.diskBytes !== from.diskBytes;
+  const { plan, mayRestart, ...sizes } = change;
+  const needsRestart = isRunning && !mayRestart && change.diskBytes !== from.size.diskBytes;
   const reason = whyNotChange(from, change, needsRestart);
   if (reason !== undefined) throw refuse('InvalidInput', reason, 'plan');
-  const { maxMemoryBytes: _room, maxVcpus: _most, ...rest } = from;
-  const to: GuestSpec = { ...rest, ...sizes };
+  const to: GuestSpec = { ...from, plan, size: { swapBytes: from.size.swapBytes, ...sizes } };
   await guest.runChild(kind, id, (options) => executeChild(changePlan, { ...options, args: [{ from, to, isRunning, mayRestart }] }));
   guest.state = { ...guest.state, spec: to, plan: to.plan };
   return guest.becomes(kind, guest.state.phase);

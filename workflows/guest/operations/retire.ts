@@ -66,7 +66,7 @@ export async function performRetire(guest: GuestAtWork, { id }: OperationRequest
     guest.state = {
       ...guest.state,
       retiredFrom: guest.state.phase,
-      graceUntil: daysFromNow(guest.order.graceDays),
+      graceUntil: daysFromNow(guest.order.life.graceDays),
     };
     guest.setPhase('terminating');
   }

@@ -8,7 +8,7 @@ export function refOf(spec: GuestSpec): GuestRef {
 
 /** What the Schedule of its nightly backup is made from. */
 export function nightlyOf(spec: GuestSpec): { ref: GuestRef; at?: string } {
-  return { ref: refOf(spec), ...defined({ at: spec.backupAt }) };
+  return { ref: refOf(spec), ...defined({ at: spec.backup.backupAt }) };
 }
 
 /** How a guest was before an operation: what its undo brings back. */

@@ -10,13 +10,13 @@ import type { Before } from './shared.ts';
 /** suspend: off, or paused where its order says so, and not started with its dom0; its address and disks stay. */
 export async function suspendGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
   const { spec, before } = input;
-  const how = spec.suspend === 'pause' ? 'pause' : 'stop';
+  const how = spec.life.suspend === 'pause' ? 'pause' : 'stop';
   return switchOff(new Operation(`Suspending **${spec.name}** on ${spec.dom0}`, ['autostart', how]), spec, before, how);
 }
 
 /** resume: undo of suspend. */
 export async function resumeGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
-  return startGuest(input.spec, input.before, input.spec.suspend === 'pause' ? 'unpause' : 'start');
+  return startGuest(input.spec, input.before, input.spec.life.suspend === 'pause' ? 'unpause' : 'start');
 }
 
 export async function performSuspend(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {

@@ -41,7 +41,7 @@ export async function removeGuest(guest: GuestAtWork, kind: OperationKind, id: s
   guest.isRemoving = true;
   const { removalKeepsDays: _former, ...state } = guest.state;
   guest.state = keepBackupsDays > 0 ? { ...state, removalKeepsDays: keepBackupsDays } : state;
-  const args = wasOrdered ? { ...guest.ref, dist: guest.order.dist } : { ...guest.ref, ...keeps };
+  const args = wasOrdered ? { ...guest.ref, dist: guest.order.os.dist } : { ...guest.ref, ...keeps };
   await guest.runChild(kind, id, (options) => executeChild(terminateGuest, { ...options, args: [args] }));
   const { graceUntil: _over, backupsUntil: _gone, removalKeepsDays: _done, ...rest } = guest.state;
   guest.state = { ...rest, leftovers: [], ...(keepBackupsDays > 0 ? { backupsUntil: daysFromNow(keepBackupsDays) } : {}) };
@@ -53,7 +53,9 @@ export async function performTerminate(guest: GuestAtWork, request: OperationReq
   const { kind, id, now } = request;
   if (now === true) return removeGuest(guest, kind, id);
   if (guest.state.phase === 'gone') return { kind, phase: 'gone' };
-  return guest.order.graceDays === 0 ? removeGuest(guest, kind, id, guest.order.keepBackupsDays) : performRetire(guest, request);
+  return guest.order.life.graceDays === 0
+    ? removeGuest(guest, kind, id, guest.order.backup.keepBackupsDays)
+    : performRetire(guest, request);
 }
 
 export async function performCleanup(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {

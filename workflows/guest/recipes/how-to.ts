@@ -53,8 +53,10 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
       await operation.step(
         'golden',
         async () =>
-          spec.installMethod === 'golden' ? bulk.ensureGolden({ dist: spec.dist, ...defined({ mirror: spec.mirror }) }) : undefined,
-        async () => (spec.installMethod === 'golden' ? undoBulk.discardHalfGolden({ dist: spec.dist }) : undefined),
+          spec.os.installMethod === 'golden'
+            ? bulk.ensureGolden({ dist: spec.os.dist, ...defined({ mirror: spec.os.mirror }) })
+            : undefined,
+        async () => (spec.os.installMethod === 'golden' ? undoBulk.discardHalfGolden({ dist: spec.os.dist }) : undefined),
         (golden) =>
           golden === undefined ? 'not used: debootstrap' : `${golden.dist} of ${golden.createdAt}, ${golden.reused ? 'reused' : 'made'}`,
       );
@@ -62,7 +64,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
         'create-image',
         () => bulk.createImage({ spec }),
         () => undo.removeImage(ref),
-        ({ bytes }) => `${formatSize(spec.diskBytes)}, ${formatSize(bytes)} used`,
+        ({ bytes }) => `${formatSize(spec.size.diskBytes)}, ${formatSize(bytes)} used`,
       );
       await operation.step(
         'cfg-fix',
@@ -120,7 +122,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
       );
       return { spec, boot, wallclock, ...nightly, warnings: warningsOf(wallclock) };
     },
-    () => leftoversOf(undo, { ...ref, dist: order.dist }),
+    () => leftoversOf(undo, { ...ref, dist: order.os.dist }),
   );
 }
 

@@ -52,7 +52,7 @@ describe('POST /v1/guests', () => {
     expect(taken).toEqual({ guest: guestNameOfOrder('A-1'), order: 'A-1', dom0: 'xen1' });
     expect(await (await ask('GET', `/v1/guests/${taken.guest}`)).json()).toMatchObject({ hostname: 'shop.example.org' });
     expect(response.headers.get('location')).toBe(`/v1/guests/${taken.guest}`);
-    expect(guests.orders[0]).toMatchObject({ memoryBytes: 2 ** 30, hostname: 'shop.example.org', customer: '7' });
+    expect(guests.orders[0]).toMatchObject({ size: { memoryBytes: 2 ** 30 }, hostname: 'shop.example.org', customer: '7' });
   });
 
   it('sent twice with one Idempotency-Key is one order; the key is another one with another token', async () => {

@@ -13,7 +13,7 @@ describe('POST /webhooks/signup', () => {
       order: 'A-1',
       says: {
         life: 'active',
-        plan: { plan: 'small', memoryBytes: 256 * 2 ** 20 },
+        plan: { plan: 'small', size: { memoryBytes: 256 * 2 ** 20 } },
         wishes: { hostname: 'a-1.example.org', customer: 'C-7', sshKeys: [] },
       },
     });

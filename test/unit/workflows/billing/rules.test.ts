@@ -10,7 +10,7 @@ import { firstState, isOver, phaseOf, restMs, type OrderState } from '../../../.
 type Said = Pick<BillingEvent, 'id' | 'at' | 'says'>;
 
 function plan(name: string): PlanTemplate {
-  return { plan: name, memoryBytes: 1, vcpus: 1, diskBytes: 1, mayRestart: true } as PlanTemplate;
+  return { plan: name, size: { memoryBytes: 1, vcpus: 1, diskBytes: 1 }, mayRestart: true } as PlanTemplate;
 }
 
 const WISHES: OrderWishes = { hostname: 'a.example.org', sshKeys: [] };

@@ -1,5 +1,6 @@
 /** A guest that is changed while it runs, on the fake dom0. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { changed } from '../../../../an-order.ts';
 import { pauseGuest, stopGuest, unpauseGuest } from '../../../../../activities/dom0/steps/boot.ts';
 import { adjustGuest } from '../../../../../activities/dom0/steps/adjust.ts';
 import { cfgHeader } from '../../../../../activities/dom0/marks.ts';
@@ -44,7 +45,7 @@ async function sizeOf(host: FakeHost, name: string): Promise<readonly [mib: numb
 describe('a running guest', () => {
   it('grows and shrinks within the room that it was started with, and asked twice it is the same', async () => {
     const { host, guest } = await running();
-    const larger = { ...guest, memoryBytes: 1024 * MiB, vcpus: 4 };
+    const larger = { ...guest, size: { ...guest.size, memoryBytes: 1024 * MiB, vcpus: 4 } };
     expect(await adjustGuest(stepEnv(host), { spec: larger, mustNotKeepMore: false })).toEqual({ isDone: true });
     expect(await adjustGuest(stepEnv(host), { spec: larger, mustNotKeepMore: false })).toEqual({ isDone: true });
     expect(await sizeOf(host, guest.name)).toEqual([1024, 4]);
@@ -57,7 +58,7 @@ describe('a running guest', () => {
     ['vcpus', { vcpus: 5, memoryBytes: 1024 * MiB }, /room for 4 vcpus, and cannot have 5/],
   ] as const)('needs a restart for more %s than that, and nothing is changed', async (_what, change, reason) => {
     const { host, guest } = await running();
-    const { isDone, reason: said } = await adjustGuest(stepEnv(host), { spec: { ...guest, ...change }, mustNotKeepMore: false });
+    const { isDone, reason: said } = await adjustGuest(stepEnv(host), { spec: changed(guest, { size: change }), mustNotKeepMore: false });
     expect(isDone).toBe(false);
     expect(said).toMatch(reason);
     expect(await sizeOf(host, guest.name)).toEqual([512, 1]);
@@ -65,7 +66,7 @@ describe('a running guest', () => {
 
   it('that does not follow needs a restart; one that keeps what it should give back makes the undo fail', async () => {
     const { host, guest } = await running();
-    await adjustGuest(stepEnv(host), { spec: { ...guest, memoryBytes: 1024 * MiB }, mustNotKeepMore: false });
+    await adjustGuest(stepEnv(host), { spec: { ...guest, size: { ...guest.size, memoryBytes: 1024 * MiB } }, mustNotKeepMore: false });
     dom0.faults.guestsDoNotFollow = true;
     const { isDone, reason } = await adjustGuest(stepEnv(host), { spec: guest, mustNotKeepMore: false }, 0);
     expect(isDone).toBe(false);
@@ -78,18 +79,18 @@ describe('a running guest', () => {
 
   it('is refused more memory than Xen has free, with what is short', async () => {
     const { host, guest } = await running(1224);
-    await expect(adjustGuest(stepEnv(host), { spec: { ...guest, memoryBytes: 1024 * MiB }, mustNotKeepMore: false })).rejects.toMatchObject(
-      {
-        type: 'NoCapacity',
-        message: 'dom0 dom0 has 312 MiB of memory too little free to grow guest1',
-      },
-    );
+    await expect(
+      adjustGuest(stepEnv(host), { spec: { ...guest, size: { ...guest.size, memoryBytes: 1024 * MiB } }, mustNotKeepMore: false }),
+    ).rejects.toMatchObject({
+      type: 'NoCapacity',
+      message: 'dom0 dom0 has 312 MiB of memory too little free to grow guest1',
+    });
     expect(await sizeOf(host, guest.name)).toEqual([512, 1]);
   });
 
   it('gets back what it had by an undo, though Xen has it no longer free: as much as there is, and the undo does not fail', async () => {
     const { host, guest } = await running(1224);
-    const former = { ...guest, memoryBytes: 1024 * MiB };
+    const former = { ...guest, size: { ...guest.size, memoryBytes: 1024 * MiB } };
     expect(await adjustGuest(stepEnv(host), { spec: former, mustNotKeepMore: true }, 0)).toMatchObject({
       isDone: false,
       reason: expect.stringContaining('it has 712 MiB') as string,

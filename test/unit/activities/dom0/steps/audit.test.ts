@@ -41,7 +41,7 @@ function look(): Promise<MarkedThing[]> {
 
 /** The life of a guest, from its order until it is gone. */
 async function live(env: StepEnv, guest: GuestSpec): Promise<void> {
-  await ensureGolden(env, { dist: guest.dist });
+  await ensureGolden(env, { dist: guest.os.dist });
   await createImage(env, { spec: guest });
   await fixCfg(env, { spec: guest, disks: 'image', onCrash: 'destroy' });
   await bootGuest(env, guest);
@@ -215,7 +215,7 @@ describe('an audit', () => {
   it('names a copy of a cfg that carries our mark, and not the domain and the link twice', async () => {
     dom0 = await fakeDom0();
     const env = stepEnv(dom0.host());
-    await ensureGolden(env, { dist: GUEST.dist });
+    await ensureGolden(env, { dist: GUEST.os.dist });
     await createImage(env, { spec: GUEST });
     await fixCfg(env, { spec: GUEST, disks: 'image', onCrash: 'destroy' });
     await bootGuest(env, GUEST);

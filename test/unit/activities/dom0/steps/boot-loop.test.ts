@@ -37,7 +37,7 @@ test('a guest that restarts again and again is told apart from one that is slow,
   const host = dom0.host();
   const env = stepEnv(host);
   const guest = spec();
-  await ensureGolden(env, { dist: guest.dist });
+  await ensureGolden(env, { dist: guest.os.dist });
   await createImage(env, { spec: guest });
   await fixCfg(env, { spec: guest, disks: 'image', onCrash: 'destroy' });
   await expect(bootGuest(stepEnv(restarting(host, guest.name)), guest)).rejects.toMatchObject({

@@ -23,9 +23,14 @@ async function told(): Promise<{ host: FakeHost; from: GuestSpec; to: GuestSpec;
   const host = dom0.host();
   const former = readFileSync('test/fixtures/cfg/told-by-xl.cfg', 'latin1');
   await host.files.writeAtomic(CFG, former);
-  const from: GuestSpec = { ...spec(), order: 'manual-guest1', type: 'pvh', memoryBytes: 256 * MiB };
+  const from: GuestSpec = {
+    ...spec(),
+    order: 'manual-guest1',
+    os: { ...spec().os, type: 'pvh' },
+    size: { ...spec().size, memoryBytes: 256 * MiB },
+  };
   await makeMarkedDirectory(host.files, `${settings().stateDir}/guests/guest1`, from);
-  return { host, from, to: { ...from, memoryBytes: 512 * MiB }, former };
+  return { host, from, to: { ...from, size: { ...from.size, memoryBytes: 512 * MiB } }, former };
 }
 
 const change = (host: FakeHost, from: GuestSpec, to: GuestSpec): ReturnType<typeof fixCfg> =>
@@ -81,7 +86,7 @@ describe('the undo of a change of a cfg', () => {
   it('changes nothing when the change was never written', async () => {
     const { host, from, to } = await told();
     await change(host, from, to);
-    const later = { ...to, memoryBytes: 1024 * MiB };
+    const later = { ...to, size: { ...to.size, memoryBytes: 1024 * MiB } };
     await undo(host, to, later);
     expect(await textOf(host)).toMatch(/^memory = 512$/m);
   });

@@ -8,7 +8,7 @@ import { MiB } from '../../../../../contract/sizes.ts';
 import { capacityOf, reserve } from '../../../../../workflows/capacity/ledger.ts';
 import { fakeDom0, onVolumes, spec, stepEnv } from './support.ts';
 
-it.each<[GuestSpec['type'], number]>([
+it.each<[GuestSpec['os']['type'], number]>([
   ['pv', 1],
   ['pvh', 1],
   ['pvh', 4],
@@ -23,10 +23,8 @@ it.each<[GuestSpec['type'], number]>([
     for (;;) {
       const guest: GuestSpec = {
         ...spec(`guest${sold.length}`, `10.0.0.${sold.length + 5}`),
-        type,
-        vcpus,
-        memoryBytes: 256 * MiB,
-        diskBytes: 1024 * MiB,
+        os: { ...spec(`guest${sold.length}`, `10.0.0.${sold.length + 5}`).os, type },
+        size: { ...spec(`guest${sold.length}`, `10.0.0.${sold.length + 5}`).size, vcpus, memoryBytes: 256 * MiB, diskBytes: 1024 * MiB },
       };
       const mac = `00:16:3E:00:00:${String(sold.length + 10)}`;
       const answer = reserve(ledger, { guest: guest.name, order: guest.order, ...amountsOf(guest) }, '2026-01-01T00:00:00.000Z');

@@ -5,7 +5,7 @@ import { planGuest } from '../../../../../activities/dom0/steps/plan-guest.ts';
 import { addressesIn, usedAddresses } from '../../../../../activities/dom0/inventory/used-addresses.ts';
 import { parseCidr } from '../../../../../contract/ipv4.ts';
 import { cfgHeader } from '../../../../../activities/dom0/marks.ts';
-import type { GuestOrder, Reservation } from '../../../../../contract/types.ts';
+import type { Reservation } from '../../../../../contract/types.ts';
 import type { FakeDom0, FakeHost } from '../../../../../fake/index.ts';
 import { fakeDom0, spec, stepEnv } from './support.ts';
 
@@ -22,8 +22,8 @@ async function host(): Promise<FakeHost> {
 }
 
 function plan(at: FakeHost, changes: Partial<Reservation> = {}): ReturnType<typeof planGuest> {
-  const { network, ...order } = spec();
-  return planGuest(stepEnv(at), { order: order satisfies GuestOrder, lease: { ...network, ...changes } });
+  const order = spec();
+  return planGuest(stepEnv(at), { order, lease: { ...order.network, ...changes } });
 }
 
 async function byHand(at: FakeHost, vif: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { changed, type Changes } from '../../../../an-order.ts';
 import { ensurePasswordKey, openPassword, passwordPublicKey } from '../../../../../activities/dom0/password-key.ts';
 import { ensureGolden } from '../../../../../activities/dom0/images/golden.ts';
 import { createEnv } from '../../../../../activities/dom0/drivers.ts';
@@ -31,17 +32,16 @@ beforeEach(async () => {
 });
 afterEach(() => dom0.close());
 
-function specWith(changes: Partial<GuestSpec>): GuestSpec {
-  const { ip: _ip, netmask: _netmask, gateway: _gateway, bridge: _bridge, mac: _mac, ...order } = orderOf('sealed1', 'xen1');
+function specWith(changes: Changes<GuestSpec>): GuestSpec {
   const network = { ip: '10.20.0.9', netmask: '255.255.0.0', gateway: '10.20.0.1', bridge: 'xenbr0', mac: '00:16:3E:00:00:09' };
-  return guestSpecSchema.parse({ ...order, network, ...changes });
+  return guestSpecSchema.parse(changed({ ...orderOf('sealed1', 'xen1'), network }, changes));
 }
 
 describe('the password of an order', () => {
   it('is opened on the dom0 it was sealed for, and reaches the image', async () => {
     await ensurePasswordKey(env);
     const { passwordKey = '' } = await dom0Facts(env, 'test');
-    const spec = specWith({ sealedPassword: { xen1: sealBox(HASH, passwordKey, 'order-sealed1') } });
+    const spec = specWith({ access: { sealedPassword: { xen1: sealBox(HASH, passwordKey, 'order-sealed1') } } });
     let given = '';
     dom0.faults.add({
       match: ({ kind, name }) => {
@@ -51,7 +51,7 @@ describe('the password of an order', () => {
       },
       kind: 'fail',
     });
-    await ensureGolden(env, { dist: spec.dist });
+    await ensureGolden(env, { dist: spec.os.dist });
     await createImage(env, { spec });
     expect(given).toBe(`${HASH}\n`);
     expect(JSON.stringify(dom0.calls)).not.toContain(HASH);
@@ -73,7 +73,7 @@ describe('the password of an order', () => {
     ['nobody', async () => Promise.resolve({ xen1: 'A'.repeat(200) }), /does not have/],
   ])('that was sealed for %s is refused, and the error shows nothing of it', async (_whom, seal, reason) => {
     await ensurePasswordKey(env);
-    const spec = specWith({ sealedPassword: await seal((await passwordPublicKey(env)) ?? '') });
+    const spec = specWith({ access: { sealedPassword: await seal((await passwordPublicKey(env)) ?? '') } });
     await expect(openPassword(env, spec)).rejects.toMatchObject({ type: 'HostNotReady', message: expect.stringMatching(reason) as string });
   });
 

@@ -11,7 +11,7 @@ import { installClocks, withClock } from '../../../../faults/clock.ts';
 import { fakeDom0, onVolumes, spec, stepEnv } from './support.ts';
 
 const guest = spec();
-const SMALL = guest.diskBytes;
+const SMALL = guest.size.diskBytes;
 const LARGE = SMALL + GiB;
 const DEVICE = `/dev/vg01/${guest.name}-root`;
 let dom0: FakeDom0;

@@ -3,6 +3,8 @@
  * what it refuses has field, value and reason, and the dom0 refuses it too.
  */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { changed } from '../../../../an-order.ts';
+import { FIELDS } from '../../../../../contract/fields.ts';
 import { fixCfg } from '../../../../../activities/dom0/steps/cfg-fix.ts';
 import { ensureGolden } from '../../../../../activities/dom0/images/golden.ts';
 import { createImage } from '../../../../../activities/dom0/steps/create-image.ts';
@@ -48,14 +50,14 @@ async function make(document: Record<string, unknown>, from: Plans): Promise<voi
   const env = { ...stepEnv(await largeDom0()) };
   const here = { ...order, dom0: 'dom0' };
   const lease = {
-    ip: order.ip ?? '10.0.0.5',
-    netmask: order.netmask ?? '255.255.255.0',
-    gateway: order.gateway ?? '10.0.0.1',
+    ip: order.network.ip ?? '10.0.0.5',
+    netmask: order.network.netmask ?? '255.255.255.0',
+    gateway: order.network.gateway ?? '10.0.0.1',
     bridge: 'xenbr0',
-    mac: order.mac ?? MAC,
+    mac: order.network.mac ?? MAC,
   };
   const spec = guestSpecSchema.parse(await planGuest(env, { order: guestOrderWireSchema.parse(here), lease }));
-  if (spec.installMethod === 'golden') await ensureGolden(env, spec);
+  if (spec.os.installMethod === 'golden') await ensureGolden(env, spec.os);
   const image = await createImage(env, { spec });
   expect(image.reused).toBe(false);
   await fixCfg(env, { spec, disks: 'image', onCrash: 'destroy' });
@@ -101,8 +103,10 @@ describe('what the check refuses', () => {
       if (['plan', 'debootstrap', 'passwordHash'].includes(key)) return;
       const good = resolveOrder({ name: 'guest1', dom0: 'dom0' }, { plans });
       const onTheWire = SIZES.includes(key) ? { [`${key}Bytes`]: parseSize(String(value)) ?? 1.5 } : { [key]: value };
+      const { group } = FIELDS[key as keyof typeof FIELDS];
       expect(guestOrderWireSchema.safeParse(good).success).toBe(true);
-      expect(guestOrderWireSchema.safeParse({ ...good, ...onTheWire }).success).toBe(false);
+      const sent = changed(good, group === 'identity' ? onTheWire : { [group]: onTheWire });
+      expect(guestOrderWireSchema.safeParse(sent).success).toBe(false);
     },
   );
 
@@ -147,7 +151,7 @@ describe('before any work', () => {
       await ensureGolden(stepEnv(at), { dist: 'trixie' });
       await noMirror();
     });
-    expect(answer).toMatchObject({ dist: 'trixie' });
+    expect(answer).toMatchObject({ os: { dist: 'trixie' } });
   });
 
   it('a debootstrap asks its mirror though a golden tarball is here', async () => {

@@ -131,8 +131,8 @@ describe('a saved state of a guest', () => {
     dom0 = await fakeDom0();
     const host = dom0.host();
     await save(host);
-    const { network, ...order } = spec();
-    await expect(planGuest(stepEnv(host), { order, lease: network })).rejects.toMatchObject({
+    const order = spec();
+    await expect(planGuest(stepEnv(host), { order, lease: order.network })).rejects.toMatchObject({
       type: 'NotOurs',
       message: expect.stringContaining(`${SAVE}/guest1`) as string,
     });

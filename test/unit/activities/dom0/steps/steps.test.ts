@@ -20,7 +20,7 @@ test('the steps of provisioning take a guest from nothing to its own volumes', a
   dom0 = await fakeDom0();
   const env = stepEnv(dom0.host());
   const guest = spec();
-  await ensureGolden(env, { dist: guest.dist });
+  await ensureGolden(env, { dist: guest.os.dist });
   await createImage(env, { spec: guest });
   await fixCfg(env, { spec: guest, disks: 'image', onCrash: 'destroy' });
   const booted = await bootGuest(env, guest);
@@ -52,7 +52,7 @@ test('a guest that went off with its dom0 while it was being set up or sealed is
   dom0 = await fakeDom0();
   const guest = spec();
   const first = stepEnv(dom0.host());
-  await ensureGolden(first, { dist: guest.dist });
+  await ensureGolden(first, { dist: guest.os.dist });
   await createImage(first, { spec: guest });
   await fixCfg(first, { spec: guest, disks: 'image', onCrash: 'destroy' });
   await bootGuest(first, guest);

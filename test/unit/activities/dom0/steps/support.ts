@@ -1,4 +1,5 @@
 /** A fake dom0 and what the steps need around it. */
+import { anOrder, changed, type Changes } from '../../../../an-order.ts';
 import type { Dom0Settings } from '../../../../../order/dom0-settings.ts';
 import { dom0SettingsSchema } from '../../../../../order/dom0-settings.ts';
 import type { GuestSpec } from '../../../../../contract/types.ts';
@@ -30,31 +31,13 @@ export function settings(): Dom0Settings {
   });
 }
 
-export function spec(name = 'guest1', ip = '10.0.0.5'): GuestSpec {
-  return {
-    order: `order-${name}`,
-    name,
-    plan: 'small',
-    dom0: 'dom0',
-    type: 'pv',
-    memoryBytes: 512 * MiB,
-    vcpus: 1,
-    diskBytes: 2048 * MiB,
-    swapBytes: 256 * MiB,
-    dist: 'bookworm',
-    fs: 'ext4',
-    fsOptions: 'noatime,errors=remount-ro',
-    image: 'sparse',
-    installMethod: 'golden',
-    serialDevice: 'hvc0',
-    timezone: 'UTC',
-    retention: { daily: 7 },
-    managed: false,
-    sshKeys: [],
-    extra: [],
-    graceDays: 7,
-    network: { ip, netmask: '255.255.255.0', gateway: '10.0.0.1', bridge: 'xenbr0', mac: '00:16:3E:A3:69:9C' },
-  };
+export function spec(name = 'guest1', ip = '10.0.0.5', changes: Changes<GuestSpec> = {}): GuestSpec {
+  const order = anOrder(name, 'dom0', {
+    size: { memoryBytes: 512 * MiB, swapBytes: 256 * MiB },
+    storage: { fsOptions: 'noatime,errors=remount-ro' },
+  });
+  const network = { ip, netmask: '255.255.255.0', gateway: '10.0.0.1', bridge: 'xenbr0', mac: '00:16:3E:A3:69:9C' };
+  return changed({ ...order, network }, changes);
 }
 
 export function stepEnv(host: Host, signal: AbortSignal = new AbortController().signal): StepEnv {
@@ -65,7 +48,7 @@ export function stepEnv(host: Host, signal: AbortSignal = new AbortController().
 /** A guest with volumes of its own, switched off. */
 export async function onVolumes(host: Host, guest: GuestSpec): Promise<void> {
   const env = stepEnv(host);
-  await ensureGolden(env, { dist: guest.dist });
+  await ensureGolden(env, { dist: guest.os.dist });
   await createImage(env, { spec: guest });
   await fixCfg(env, { spec: guest, disks: 'image', onCrash: 'destroy' });
   await makeVolumes(env, guest);
