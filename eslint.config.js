@@ -76,7 +76,7 @@ const BOUNDARIES = [
     forbidden: [
       { regex: TEMPORAL, message: 'system knows this machine, not Temporal.' },
       {
-        regex: '^\\.\\./(?:\\.\\./)*(?!contract/(?:defined|errors|sizes)\\.ts$)',
+        regex: '^\\.\\./(?:\\.\\./)*(?!\\.\\./|contract/(?:defined|errors|sizes)\\.ts$)',
         message: 'system knows this machine and no word of guestflow: of contract, only sizes, errors and defined().',
       },
     ],

@@ -1,8 +1,10 @@
 /** The gateway: a Web-standard `fetch` handler. It checks what comes in, has Temporal keep it, and answers. */
 import { GuestflowError } from '../contract/errors.ts';
-import { jsonResponse, problemResponse, Refusal, refusalOf } from './http/problem.ts';
-import { checkQuery, findRoute, type Route } from './http/router.ts';
-import { webhookRoutes, type WebhookOptions } from './webhooks/webhooks.ts';
+import { createHandler, type Handler } from '../system/http/handler.ts';
+import { jsonResponse, Refusal } from '../system/http/problem.ts';
+import type { Route } from '../system/http/router.ts';
+import { refusalOf } from './http/refusal-of.ts';
+import { webhookRoutes, type WebhookOptions } from './webhooks/routes.ts';
 
 /** One line of log a request. */
 export interface GatewayLog {
@@ -18,7 +20,7 @@ export interface GatewayOptions
   readonly routes?: readonly Route[];
 }
 
-export type Gateway = (request: Request) => Promise<Response>;
+export type Gateway = Handler;
 
 /** Longest body, and how long it may take. Stripe's events are below 100 KB. */
 export const BODY_LIMITS = { bytes: 256 * 1024, ms: 5_000 } as const;
@@ -33,37 +35,17 @@ export function createGateway({
   ...options
 }: GatewayOptions): Gateway {
   const health: Route = { method: 'GET', path: '/healthz', handle: () => jsonResponse(200, { ok: true }) };
-  const routes = [health, ...webhookRoutes({ ...options, body, now, stripePolicy }), ...more];
-  return async (request) => {
-    const began = performance.now();
-    const notes: Record<string, unknown> = {};
-    const response = await answer(request, routes, notes).catch((error: unknown) => toResponse(error, log, notes));
-    // The path is the route's, not the request's: what a sender writes there is nobody's to read.
-    log[response.status >= 500 ? 'warn' : 'info'](
-      { method: request.method, ...notes, status: response.status, ms: Math.round(performance.now() - began) },
-      'request',
-    );
-    return response;
-  };
+  return createHandler({
+    routes: [health, ...webhookRoutes({ ...options, body, now, stripePolicy }), ...more],
+    refuse: (error, notes) => (error instanceof GuestflowError ? refusalOf(error) : defect(error, log, notes)),
+    onAnswer: ({ method, notes, status, ms }) => log[status >= 500 ? 'warn' : 'info']({ method, ...notes, status, ms }, 'request'),
+  });
 }
 
-async function answer(request: Request, routes: readonly Route[], notes: Record<string, unknown>): Promise<Response> {
-  const url = new URL(request.url);
-  const { route, path } = findRoute(routes, request.method, url.pathname);
-  notes['route'] = route.path;
-  checkQuery(route, url);
-  return route.handle({ request, url, path, note: (fields) => Object.assign(notes, fields) });
-}
-
-function toResponse(error: unknown, log: GatewayLog, notes: Record<string, unknown>): Response {
-  const refusal = error instanceof Refusal ? error : error instanceof GuestflowError ? refusalOf(error) : undefined;
-  if (refusal === undefined) {
-    // A name and the place in the code: messages of unknown errors may quote the input.
-    log.error({ ...notes, error: error instanceof Error ? error.name : typeof error, at: placeOf(error) }, 'a defect of the gateway');
-    return problemResponse(new Refusal(500, 'defect', 'this is a defect of guestflow; it is in its log'));
-  }
-  notes['problem'] = refusal.code;
-  return problemResponse(refusal);
+function defect(error: unknown, log: GatewayLog, notes: object): Refusal {
+  // A name and the place in the code: messages of unknown errors may quote the input.
+  log.error({ ...notes, error: error instanceof Error ? error.name : typeof error, at: placeOf(error) }, 'a defect of the gateway');
+  return new Refusal(500, 'defect', 'this is a defect of guestflow; it is in its log');
 }
 
 function placeOf(error: unknown): string {

@@ -4,4 +4,4 @@ export { createCatalogue, loadPrices, type Catalogue } from './webhooks/catalogu
 export { loadConfiguration, type GatewayConfiguration, type GatewayFiles } from './configuration.ts';
 export { createGateway, type Gateway, type GatewayLog, type GatewayOptions } from './gateway.ts';
 export { createLambdaHandler } from './lambda.ts';
-export { serve, type HttpServer, type ServeOptions } from './http/server.ts';
+export { serve, type HttpServer, type ServeOptions } from '../system/http/server.ts';

@@ -10,8 +10,8 @@ import { assembleGateway } from './assemble.ts';
 import { loadConfiguration } from './configuration.ts';
 import type { Gateway } from './gateway.ts';
 import { createLazySession } from './lazy-session.ts';
-import { problemResponse, Refusal } from './http/problem.ts';
-import { urlOfTarget } from './http/target.ts';
+import { problemResponse, Refusal } from '../system/http/problem.ts';
+import { urlOfTarget } from '../system/http/target.ts';
 
 /** What is read of a request event, payload format 2.0. */
 export interface LambdaRequest {

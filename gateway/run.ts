@@ -6,7 +6,7 @@ import { assembleGateway } from './assemble.ts';
 import { loadConfiguration, type GatewayFiles } from './configuration.ts';
 import type { Gateway, GatewayLog } from './gateway.ts';
 import { createLazySession } from './lazy-session.ts';
-import { serve } from './http/server.ts';
+import { serve } from '../system/http/server.ts';
 
 export interface RunOptions {
   readonly files: GatewayFiles;

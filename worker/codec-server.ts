@@ -2,11 +2,14 @@
  * A codec server for one person's browser: the Temporal UI sends it payloads, and shows what comes back. It decrypts only, listens on the
  * loopback interface only, and lets no other page than the UI's own read its answers.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { PayloadCodec } from '@temporalio/common';
 import { z } from 'zod';
 import { GuestflowError } from '../contract/errors.ts';
+import { readJsonText } from '../system/http/body.ts';
+import { createHandler, type Handler } from '../system/http/handler.ts';
+import { jsonResponse, problemResponse, Refusal } from '../system/http/problem.ts';
+import type { Route } from '../system/http/router.ts';
+import { serve, type HttpServer } from '../system/http/server.ts';
 
 export interface CodecServerOptions {
   readonly codec: PayloadCodec;
@@ -16,104 +19,64 @@ export interface CodecServerOptions {
   readonly port: number;
 }
 
-export interface CodecServer {
-  readonly url: string;
-  close(): Promise<void>;
-}
+const BODY_LIMITS = { bytes: 8 * 2 ** 20, ms: 10_000 };
 
-const LONGEST_BODY = 8 * 2 ** 20;
-const BODY_MS = 10_000;
+const PREFLIGHT = {
+  'access-control-allow-methods': 'POST',
+  'access-control-allow-headers': 'content-type, x-namespace',
+  'access-control-max-age': '600',
+};
 
 const base64 = z.base64().transform((text) => Buffer.from(text, 'base64'));
 const bodySchema = z.object({
   payloads: z.array(z.object({ metadata: z.record(z.string(), base64).default({}), data: base64.default(Buffer.alloc(0)) })).max(10_000),
 });
 
-/** Answers with a status and no more words than needed: what was sent may be private. */
-class Refused extends Error {
-  readonly status: number;
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
 /**
  * Serves `POST /decode`.
  *
  * @throws GuestflowError InvalidInput when the port is taken, or `origin` is none
  */
-export async function serveCodec({ codec, origin, port }: CodecServerOptions): Promise<CodecServer> {
+export async function serveCodec({ codec, origin, port }: CodecServerOptions): Promise<HttpServer> {
   if (!URL.canParse(origin) || new URL(origin).origin !== origin || !/^https?:/.test(origin))
     throw new GuestflowError('InvalidInput', `--origin "${origin}" is no origin of a web page, like http://127.0.0.1:8233`, {
       field: 'origin',
       value: origin,
     });
-  const server = createServer((request, response) => {
-    answer(request, response, codec, origin).catch((error: unknown) => {
-      const refused =
-        error instanceof Refused
-          ? error
-          : new Refused(400, error instanceof GuestflowError ? error.message : 'the payloads cannot be read');
-      response.writeHead(refused.status, { 'content-type': 'text/plain' }).end(`${refused.message}\n`);
-    });
-  });
-  server.requestTimeout = BODY_MS;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(error.code === 'EADDRINUSE' ? new GuestflowError('InvalidInput', `port ${String(port)} is taken`, { field: 'port' }) : error);
-    });
-    server.listen(port, '127.0.0.1', resolve);
-  });
-  return {
-    url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  const route: Route = { method: 'POST', path: '/decode', handle: ({ request }) => decode(request, codec) };
+  const handler = createHandler({ routes: [route], refuse: whyNot });
+  return serve((request) => forPage(request, origin, handler), { port, setting: 'port' });
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, codec: PayloadCodec, origin: string): Promise<void> {
+/** What was sent may be private: an error says no more than which key it needs. */
+function whyNot(error: unknown): Refusal {
+  return new Refusal(400, 'unreadable', error instanceof GuestflowError ? error.message : 'the payloads cannot be read');
+}
+
+/** The answer, which a browser lets only the page of this origin read. */
+async function forPage(request: Request, origin: string, handler: Handler): Promise<Response> {
+  const refused = (detail: string): Response => problemResponse(new Refusal(403, 'not-allowed', detail));
   // A page that made its own name point at this machine sends that name.
-  if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(request.headers.host ?? '')) throw new Refused(403, 'asked for by another name');
-  const asker = request.headers.origin;
-  if (asker !== undefined && asker !== origin) throw new Refused(403, 'not for this page');
-  if (asker !== undefined) response.setHeader('access-control-allow-origin', origin).setHeader('vary', 'origin');
-  if (request.method === 'OPTIONS') {
-    response
-      .writeHead(204, {
-        'access-control-allow-methods': 'POST',
-        'access-control-allow-headers': 'content-type, x-namespace',
-        'access-control-max-age': '600',
-      })
-      .end();
-    return;
+  if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(request.headers.get('host') ?? '')) return refused('asked for by another name');
+  const asker = request.headers.get('origin');
+  if (asker !== null && asker !== origin) return refused('not for this page');
+  const response = request.method === 'OPTIONS' ? new Response(null, { status: 204, headers: PREFLIGHT }) : await handler(request);
+  if (asker !== null) {
+    response.headers.set('access-control-allow-origin', origin);
+    response.headers.set('vary', 'origin');
   }
-  if (request.method !== 'POST' || request.url !== '/decode') throw new Refused(404, 'only POST /decode');
-  // Any page may send a form; JSON it may send only after it was let.
-  if (!/^application\/json\b/.test(request.headers['content-type'] ?? '')) throw new Refused(415, 'only application/json');
-  const parsed = bodySchema.safeParse(JSON.parse(await bodyOf(request)));
-  if (!parsed.success) throw new Refused(400, 'no payloads');
-  const payloads = await codec.decode(parsed.data.payloads);
-  response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(
-    JSON.stringify({
-      payloads: payloads.map(({ metadata, data }) => ({
-        metadata: Object.fromEntries(Object.entries(metadata ?? {}).map(([key, bytes]) => [key, Buffer.from(bytes).toString('base64')])),
-        data: Buffer.from(data ?? []).toString('base64'),
-      })),
-    }),
-  );
+  return response;
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request) {
-    chunks.push(chunk as Buffer);
-    length += (chunk as Buffer).length;
-    if (length > LONGEST_BODY) throw new Refused(413, 'too long');
-  }
-  return Buffer.concat(chunks).toString('utf8');
+async function decode(request: Request, codec: PayloadCodec): Promise<Response> {
+  // Any page may send a form; JSON, which this reads only, it may send only after it was let.
+  const parsed = bodySchema.safeParse(JSON.parse(await readJsonText(request, BODY_LIMITS)));
+  if (!parsed.success) throw new Refusal(400, 'unreadable', 'no payloads');
+  const payloads = await codec.decode(parsed.data.payloads);
+  return jsonResponse(200, {
+    payloads: payloads.map(({ metadata, data }) => ({
+      metadata: Object.fromEntries(Object.entries(metadata ?? {}).map(([key, bytes]) => [key, Buffer.from(bytes).toString('base64')])),
+      data: Buffer.from(data ?? []).toString('base64'),
+    })),
+  });
 }

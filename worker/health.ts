@@ -1,9 +1,13 @@
 /** Health and metrics of a worker over HTTP, on the loopback interface. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
-import type { RunObserver } from '../system/run.ts';
 import { GuestflowError } from '../contract/errors.ts';
+import { createHandler } from '../system/http/handler.ts';
+import { Refusal } from '../system/http/problem.ts';
+import type { Route } from '../system/http/router.ts';
+import { serve, type HttpServer } from '../system/http/server.ts';
+import type { RunObserver } from '../system/run.ts';
+
+const SETTING = 'GUESTFLOW_METRICS_PORT';
 
 /** What a worker counts. */
 export interface Metrics {
@@ -38,63 +42,26 @@ export function createMetrics(): Metrics {
   };
 }
 
-/** An HTTP server that runs. */
-export interface HealthServer {
-  readonly port: number;
-  close(): Promise<void>;
-}
-
 /**
  * Serves `/healthz` (the process lives), `/readyz` (200 when `isReady()`, else 503) and `/metrics` (Prometheus) on 127.0.0.1.
  *
  * @param port 0 for any free one.
  * @throws GuestflowError `InvalidInput` when the port is taken.
  */
-export async function serveHealth(port: number, registry: Registry, isReady: () => boolean): Promise<HealthServer> {
-  const server = createServer((request, response) => {
-    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
-    const answer = (status: number, text: string, type = 'text/plain'): void => {
-      response.writeHead(status, { 'content-type': type }).end(text);
-    };
-    if (request.method !== 'GET') answer(405, 'only GET\n');
-    else if (path === '/healthz') answer(200, 'ok\n');
-    else if (path === '/readyz') answer(isReady() ? 200 : 503, isReady() ? 'ready\n' : 'not ready: not connected to Temporal\n');
-    else if (path === '/metrics') {
-      registry.metrics().then(
-        (text) => {
-          answer(200, text, registry.contentType);
-        },
-        () => {
-          answer(500, 'the metrics could not be collected\n');
-        },
-      );
-    } else answer(404, 'try /healthz, /readyz or /metrics\n');
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE';
-      reject(
-        taken
-          ? new GuestflowError('InvalidInput', `GUESTFLOW_METRICS_PORT: port ${String(port)} is taken.`, {
-              field: 'GUESTFLOW_METRICS_PORT',
-              value: String(port),
-            })
-          : error,
-      );
-    });
-    server.listen(port, '127.0.0.1', resolve);
-  });
-  server.unref();
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => {
-          resolve();
-        });
-        server.closeAllConnections();
-      }),
-  };
+export function serveHealth(port: number, registry: Registry, isReady: () => boolean): Promise<HttpServer> {
+  const text = (status: number, body: string, type = 'text/plain'): Response =>
+    new Response(body, { status, headers: { 'content-type': type } });
+  const routes: Route[] = [
+    { method: 'GET', path: '/healthz', handle: () => text(200, 'ok\n') },
+    {
+      method: 'GET',
+      path: '/readyz',
+      handle: () => (isReady() ? text(200, 'ready\n') : text(503, 'not ready: not connected to Temporal\n')),
+    },
+    { method: 'GET', path: '/metrics', handle: async () => text(200, await registry.metrics(), registry.contentType) },
+  ];
+  const refuse = (): Refusal => new Refusal(500, 'defect', 'the metrics could not be collected');
+  return serve(createHandler({ routes, refuse }), { port, setting: SETTING });
 }
 
 /**
@@ -103,12 +70,12 @@ export async function serveHealth(port: number, registry: Registry, isReady: () 
  * @throws GuestflowError `InvalidInput` when it is no port.
  */
 export function metricsPort(env: NodeJS.ProcessEnv = process.env): number | undefined {
-  const text = env['GUESTFLOW_METRICS_PORT'] ?? '';
+  const text = env[SETTING] ?? '';
   if (text === '') return undefined;
   const port = Number(text);
   if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65_535) {
-    throw new GuestflowError('InvalidInput', `GUESTFLOW_METRICS_PORT: "${text}" is no port.`, {
-      field: 'GUESTFLOW_METRICS_PORT',
+    throw new GuestflowError('InvalidInput', `${SETTING}: "${text}" is no port.`, {
+      field: SETTING,
       value: text,
     });
   }

@@ -1,7 +1,7 @@
 /** Checks a body against a schema; what is wrong with it becomes the answer. */
 import type { z } from 'zod';
 import { problemsOf } from '../../order/problems.ts';
-import { Refusal } from './problem.ts';
+import { Refusal } from '../../system/http/problem.ts';
 
 /** Most problems that one answer lists. */
 const MOST = 20;

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { fieldOf } from './check.ts';
-import { Refusal } from './problem.ts';
+import { Refusal } from '../../system/http/problem.ts';
 
 /** Stripe's deepest events have about ten levels. */
 const DEEPEST = 32;

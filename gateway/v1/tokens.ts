@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { parseDocument } from '../../order/document.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { problemsError, problemsOf } from '../../order/problems.ts';
-import { Refusal } from '../http/problem.ts';
+import { Refusal } from '../../system/http/problem.ts';
 
 /** What a token may be for. */
 export const SCOPES = {

@@ -6,14 +6,14 @@ import { OPERATION_KINDS, operationRecord } from '../../contract/operations.ts';
 import { checkOrder } from '../../order/order.ts';
 import type { Plans } from '../../order/plans.ts';
 import type { GuestStatus, OperationKind, OperationRequest } from '../../contract/types.ts';
-import { readJsonText, readOptionalJsonText, type BodyLimits } from '../http/body.ts';
+import { readJsonText, readOptionalJsonText, type BodyLimits } from '../../system/http/body.ts';
 import { checkOpenly, invalid } from '../http/check.ts';
 import { openCursor, sealCursor } from './cursor.ts';
 import type { GuestApi } from './guest-api.ts';
 import { parseJson } from '../http/json.ts';
 import { openApi } from './openapi.ts';
-import { jsonResponse, Refusal } from '../http/problem.ts';
-import type { Call, Route } from '../http/router.ts';
+import { jsonResponse, Refusal } from '../../system/http/problem.ts';
+import type { Call, Route } from '../../system/http/router.ts';
 import { authorize, type Scope, type TokenRecord } from './tokens.ts';
 import {
   billingPartSchema,

@@ -1,7 +1,7 @@
 /** An event of a sender, made ready for the workflow of its order. */
 import type { BillingEvent, BillingStatements } from '../../contract/billing-types.ts';
 import { canonical, sha256 } from '../http/json.ts';
-import { Refusal } from '../http/problem.ts';
+import { Refusal } from '../../system/http/problem.ts';
 import { defined } from '../../contract/defined.ts';
 
 /** Seconds by which a sender's clock may differ from ours, and for which a signature counts. */

@@ -6,7 +6,7 @@ import type { Catalogue } from './catalogue.ts';
 import { check, invalid } from '../http/check.ts';
 import { toBillingEvent } from './event.ts';
 import { parseJson } from '../http/json.ts';
-import { Refusal } from '../http/problem.ts';
+import { Refusal } from '../../system/http/problem.ts';
 import { shown } from './stripe/wishes.ts';
 import { defined } from '../../contract/defined.ts';
 

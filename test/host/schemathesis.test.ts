@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createRunner, type RunResult } from '../../system/run.ts';
 import { loadPlans } from '../../order/plans.ts';
 import { BODY_LIMITS, type Gateway } from '../../gateway/gateway.ts';
-import { serve, type HttpServer } from '../../gateway/http/server.ts';
+import { serve, type HttpServer } from '../../system/http/server.ts';
 import { makeToken, SCOPES } from '../../gateway/v1/tokens.ts';
 import { v1Routes } from '../../gateway/v1/v1.ts';
 import { schemathesis } from '../schemathesis/install.ts';

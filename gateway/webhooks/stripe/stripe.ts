@@ -5,7 +5,7 @@ import type { Catalogue } from '../catalogue.ts';
 import { check } from '../../http/check.ts';
 import { TOLERANCE_SECONDS, toBillingEvent } from '../event.ts';
 import { canonical, parseJson } from '../../http/json.ts';
-import { Refusal } from '../../http/problem.ts';
+import { Refusal } from '../../../system/http/problem.ts';
 import { meaningOf, type StripePolicy } from './meaning.ts';
 import { stripeEventSchema } from './shape.ts';
 

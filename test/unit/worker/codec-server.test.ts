@@ -3,13 +3,14 @@ import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createPayloadCodec } from '../../../client/codec/codec.ts';
 import { codecKey } from '../../../client/codec/keys.ts';
-import { serveCodec, type CodecServer } from '../../../worker/codec-server.ts';
+import type { HttpServer } from '../../../system/http/server.ts';
+import { serveCodec } from '../../../worker/codec-server.ts';
 
 const ORIGIN = 'http://127.0.0.1:8233';
 const codec = createPayloadCodec([codecKey(Buffer.alloc(32, 1))]);
 const stranger = createPayloadCodec([codecKey(Buffer.alloc(32, 2))]);
 
-let server: CodecServer;
+let server: HttpServer;
 beforeEach(async () => {
   server = await serveCodec({ codec, origin: ORIGIN, port: 0 });
 });
@@ -71,6 +72,21 @@ describe('the codec server', () => {
     expect([response.status, await response.text()]).toEqual([400, expect.stringMatching(/encrypted with codec key [0-9a-f]{16}/)]);
     for (const bad of ['', '{', '[]', '{"payloads": [{"data": "*"}]}', '{"payloads": 1}']) expect((await ask(bad)).status).toBe(400);
     expect((await ask(`{"payloads": [{"data": "${'A'.repeat(9 * 2 ** 20)}"}]}`).catch(() => ({ status: 413 }))).status).toBe(413);
+  });
+
+  it('says in a problem document what is wrong, which the page may read', async () => {
+    const response = await ask('{');
+    expect([response.headers.get('content-type'), response.headers.get('access-control-allow-origin')]).toEqual([
+      'application/problem+json',
+      ORIGIN,
+    ]);
+    expect(await response.json()).toMatchObject({ status: 400, detail: 'the payloads cannot be read' });
+    expect((await ask('', {}, '/decode', 'GET')).status).toBe(405);
+  });
+
+  it('does not start where something else listens, and says so', async () => {
+    const { port } = server;
+    await expect(serveCodec({ codec, origin: ORIGIN, port })).rejects.toMatchObject({ type: 'InvalidInput', details: { field: 'port' } });
   });
 
   it('does not start for what is no page', async () => {

@@ -1,16 +1,30 @@
+import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createRunner, ToolError } from '../../../system/run.ts';
-import { createMetrics, metricsPort, serveHealth, type HealthServer } from '../../../worker/health.ts';
+import type { HttpServer } from '../../../system/http/server.ts';
+import { createMetrics, metricsPort, serveHealth } from '../../../worker/health.ts';
 
-let server: HealthServer | undefined;
+let server: HttpServer | undefined;
 afterEach(async () => {
   await server?.close();
   server = undefined;
 });
 
 async function get(path: string, method = 'GET'): Promise<{ status: number; text: string }> {
-  const response = await fetch(`http://127.0.0.1:${String(server?.port)}${path}`, { method });
+  const response = await fetch(`http://127.0.0.1:${server?.port ?? 0}${path}`, { method });
   return { status: response.status, text: await response.text() };
+}
+
+/** What a raw connection is answered until it is closed. */
+function raw(port: number, text: string): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    let heard = '';
+    connect(port, '127.0.0.1')
+      .on('error', reject)
+      .on('data', (bytes) => (heard += bytes.toString('latin1')))
+      .on('close', () => resolve({ status: Number(heard.slice(9, 12)), text: heard }))
+      .end(text);
+  });
 }
 
 describe('health over HTTP', () => {
@@ -23,6 +37,15 @@ describe('health over HTTP', () => {
     expect((await get('/readyz')).status).toBe(200);
     expect((await get('/elsewhere')).status).toBe(404);
     expect((await get('/healthz', 'POST')).status).toBe(405);
+  });
+
+  it('refuses what two readers may read differently, as the gateway does', async () => {
+    server = await serveHealth(0, createMetrics().registry, () => true);
+    for (const path of ['/healthz?x=1', '/x/../healthz#', '/%zz']) {
+      const { status, text } = await raw(server.port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      expect([status, text]).toEqual([400, expect.stringContaining('application/problem+json')]);
+    }
+    expect((await raw(server.port, 'GET /healthz HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n')).status).toBe(400);
   });
 
   it('counts each run of a tool with its outcome', async () => {

@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadPlans } from '../../../../order/plans.ts';
-import { serve, type HttpServer } from '../../../../gateway/http/server.ts';
+import { serve, type HttpServer } from '../../../../system/http/server.ts';
 import { makeToken, SCOPES } from '../../../../gateway/v1/tokens.ts';
 import { v1Routes } from '../../../../gateway/v1/v1.ts';
 import { bench } from '../bench.ts';

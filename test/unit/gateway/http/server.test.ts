@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { serve, type HttpServer } from '../../../../gateway/http/server.ts';
+import { serve, type HttpServer } from '../../../../system/http/server.ts';
 import { bench, paid, signup, type Bench } from '../bench.ts';
 
 let server: HttpServer | undefined;

@@ -1,7 +1,7 @@
 /** What comes over a raw connection: requests that a proxy and we might cut apart differently, and senders that take their time. */
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { serve, type HttpServer, type ServeOptions } from '../../../../gateway/http/server.ts';
+import { serve, type HttpServer, type ServeOptions } from '../../../../system/http/server.ts';
 import { bench, paid, signup, type Bench } from '../bench.ts';
 
 let server: HttpServer | undefined;

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { openCursor, sealCursor, type CursorScope } from '../../../../gateway/v1/cursor.ts';
-import { Refusal } from '../../../../gateway/http/problem.ts';
+import { Refusal } from '../../../../system/http/problem.ts';
 
 const SCOPE: CursorScope = { token: 'a'.repeat(64), filters: { phase: 'running', dom0: undefined } };
 const PAGE = Buffer.from('{"CloseTime":"9999-12-31T23:59:59Z","RunID":"01a2241d"}').toString('base64url');

@@ -2,10 +2,10 @@
 import { signupJsonSchema } from '../../order/billing-events.ts';
 import type { BillingEvent } from '../../contract/billing-types.ts';
 import type { EventSink } from './backend.ts';
-import { readJsonText, type BodyLimits } from '../http/body.ts';
+import { readJsonText, type BodyLimits } from '../../system/http/body.ts';
 import type { Catalogue } from './catalogue.ts';
-import { jsonResponse, Refusal } from '../http/problem.ts';
-import type { Call, Route } from '../http/router.ts';
+import { jsonResponse, Refusal } from '../../system/http/problem.ts';
+import type { Call, Route } from '../../system/http/router.ts';
 import { readSignup, verifySignup } from './signup.ts';
 import { readStripe, verifyStripe, type StripePolicy } from './stripe/stripe.ts';
 

@@ -1,10 +1,11 @@
 /** Serves a `fetch` handler by `node:http`, with bounds on what a connection may take. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { GuestflowError } from '../../contract/errors.ts';
 import { answerBroken } from './broken.ts';
-import type { Gateway } from '../gateway.ts';
+import type { Handler } from './handler.ts';
 import { toRequest } from './incoming.ts';
 import { problemParts, problemResponse, Refusal } from './problem.ts';
 
@@ -13,6 +14,8 @@ export interface ServeOptions {
   readonly host?: string;
   /** 0 for any free one. */
   readonly port: number;
+  /** What sets the port, for the error when it cannot be had. Default: `listen`. */
+  readonly setting?: string;
   /** Most connections at once; more are closed. Default: 512. */
   readonly connections?: number;
   /** Other bounds than `LIMITS`, in milliseconds. */
@@ -22,7 +25,7 @@ export interface ServeOptions {
 export interface HttpServer {
   readonly port: number;
   readonly url: string;
-  /** Takes no new requests, and returns when those that run are answered. */
+  /** Takes no new requests, answers those that it has, and ends all connections. */
   close(): Promise<void>;
 }
 
@@ -46,45 +49,51 @@ const LINGER_MS = 1_000;
  *
  * @throws GuestflowError InvalidInput when the address cannot be had
  */
-export async function serve(
-  gateway: Gateway,
-  { host = '127.0.0.1', port, connections = 512, limits = {} }: ServeOptions,
-): Promise<HttpServer> {
+export async function serve(handler: Handler, options: ServeOptions): Promise<HttpServer> {
+  const { host = '127.0.0.1', connections = 512, limits = {} } = options;
+  const running = new Set<Promise<void>>();
   const take = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    respond(gateway, incoming, outgoing).catch(() => outgoing.destroy());
+    const answered = respond(handler, incoming, outgoing)
+      .catch(() => void outgoing.destroy())
+      .finally(() => running.delete(answered));
+    running.add(answered);
   };
   const server = createServer({ ...LIMITS, ...limits }, take);
   // A sender that asks first is told to go on when its body is read, which a body that is too large never is.
   server.on('checkContinue', take);
-  server.maxConnections = connections;
   server.on('checkExpectation', refuseExpectation);
   server.on('clientError', (error, socket) => {
     // Its answer has been given, and was the last one: what follows is the rest of a body, or what hides in one.
     if (ENDING.has(socket)) socket.destroy();
     else answerBroken(error, socket);
   });
+  server.maxConnections = connections;
   // None: Node drops headers beyond its limit in silence. `toRequest` counts them.
   server.maxHeadersCount = 0;
+  const port = await listen(server, host, options);
+  return {
+    port,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    close: async () => {
+      const closed = new Promise((resolve) => server.close(resolve));
+      await Promise.all(running);
+      // Node would wait for connections that have asked nothing, and no longer looks at their time limits.
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** The port that it listens on. */
+async function listen(server: Server, host: string, { port, setting = 'listen' }: ServeOptions): Promise<number> {
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        new GuestflowError('InvalidInput', `the gateway cannot listen on ${host}, port ${port}: ${error.code ?? error.message}`, {
-          field: 'listen',
-        }),
-      ),
-    );
+    server.once('error', ({ code, message }: NodeJS.ErrnoException) => {
+      const reason = code === 'EADDRINUSE' ? 'it is taken' : (code ?? message);
+      reject(new GuestflowError('InvalidInput', `${setting}: nothing can listen on ${host}, port ${port}: ${reason}`, { field: setting }));
+    });
     server.listen(port, host, resolve);
   });
-  const { port: actual } = server.address() as AddressInfo;
-  return {
-    port: actual,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeIdleConnections();
-      }),
-  };
+  return (server.address() as AddressInfo).port;
 }
 
 /** For another expectation than `100-continue`: there is none in HTTP/1.1. */
@@ -97,10 +106,10 @@ function refuseExpectation(_incoming: IncomingMessage, outgoing: ServerResponse)
 /** Connections that have had their last answer. */
 const ENDING = new WeakSet<Duplex>();
 
-async function respond(gateway: Gateway, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function respond(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   if (ENDING.has(incoming.socket)) return;
   const request = toRequest(incoming, outgoing);
-  const response = request instanceof Request ? await gateway(request) : problemResponse(request);
+  const response = request instanceof Request ? await handler(request) : problemResponse(request);
   const body = Buffer.from(await response.arrayBuffer());
   const isHead = incoming.method === 'HEAD';
   // The rest of a body that nobody wants is not waited for: the connection ends with the answer.
@@ -109,10 +118,14 @@ async function respond(gateway: Gateway, incoming: IncomingMessage, outgoing: Se
     outgoing.setHeader('connection', 'close');
     ENDING.add(incoming.socket);
   }
-  outgoing.writeHead(response.status, { ...Object.fromEntries(response.headers), 'content-length': body.length });
+  outgoing.writeHead(response.status, {
+    ...Object.fromEntries(response.headers),
+    ...(response.status === 204 ? {} : { 'content-length': body.length }),
+  });
   if (!isHead) outgoing.write(body);
   if (isRestLeft) await discard(incoming);
   outgoing.end();
+  await finished(outgoing);
 }
 
 /**

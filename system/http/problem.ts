@@ -1,5 +1,4 @@
-/** Answers of the gateway; what went wrong as RFC 9457 says it. */
-import type { GuestflowError } from '../../contract/errors.ts';
+/** Answers; what went wrong as RFC 9457 says it. */
 
 /** A request that is refused, with the answer to it. */
 export class Refusal extends Error {
@@ -47,9 +46,6 @@ const TITLES: Readonly<Record<number, string>> = {
   503: 'Try again later',
 };
 
-/** Seconds after which a sender may try again when Temporal is down. */
-const RETRY_AFTER = '5';
-
 /** The answer to a request that was refused, as its headers and its body. */
 export function problemParts({ status, code, message, extra, headers }: Refusal): {
   readonly headers: Readonly<Record<string, string>>;
@@ -73,32 +69,4 @@ export function jsonResponse(status: number, body: unknown, headers: Readonly<Re
     status,
     headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
   });
-}
-
-const STATUS: Readonly<Record<GuestflowError['type'], number>> = {
-  InvalidInput: 422,
-  NotOurs: 409,
-  NoCapacity: 409,
-  HostNotReady: 409,
-  ToolFailed: 500,
-  GuestDidNotAnswer: 500,
-  BackupUnusable: 500,
-  Busy: 409,
-  NotFound: 404,
-  NeedsCleanup: 409,
-  Unreachable: 503,
-  Cancelled: 409,
-};
-
-/** What an error of guestflow's is over HTTP. */
-export function refusalOf(error: GuestflowError): Refusal {
-  const status = STATUS[error.type];
-  if (status === 503)
-    return new Refusal(503, 'unreachable', 'Temporal, or a worker, cannot be reached now', {}, { 'retry-after': RETRY_AFTER });
-  const { field } = error.details;
-  return new Refusal(status, kebab(error.type), error.message, field === undefined ? {} : { field });
-}
-
-function kebab(name: string): string {
-  return name.replace(/([a-z])([A-Z])/g, '$1-$2').toLowerCase();
 }

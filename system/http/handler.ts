@@ -1,0 +1,45 @@
+/** Makes a Web-standard `fetch` handler of routes: it finds the route, checks the query, and turns what is thrown into an answer. */
+import { problemResponse, Refusal } from './problem.ts';
+import { checkQuery, findRoute, type Route } from './router.ts';
+
+export type Handler = (request: Request) => Promise<Response>;
+
+/** What is known of a request once it is answered. */
+export interface Answered {
+  readonly method: string;
+  readonly status: number;
+  readonly ms: number;
+  /** What the route has noted, and its `route`: its path, not the request's, which is the sender's word. */
+  readonly notes: Readonly<Record<string, unknown>>;
+}
+
+export interface HandlerOptions {
+  readonly routes: readonly Route[];
+  /** What an error is that is no `Refusal`. */
+  readonly refuse: (error: unknown, notes: Readonly<Record<string, unknown>>) => Refusal;
+  /** Told of each request. */
+  readonly onAnswer?: (answered: Answered) => void;
+}
+
+/** Makes the handler. It throws nothing. */
+export function createHandler({ routes, refuse, onAnswer }: HandlerOptions): Handler {
+  return async (request) => {
+    const began = performance.now();
+    const notes: Record<string, unknown> = {};
+    const response = await answer(request, routes, notes).catch((error: unknown) => {
+      const refusal = error instanceof Refusal ? error : refuse(error, notes);
+      notes['problem'] = refusal.code;
+      return problemResponse(refusal);
+    });
+    onAnswer?.({ method: request.method, status: response.status, ms: Math.round(performance.now() - began), notes });
+    return response;
+  };
+}
+
+async function answer(request: Request, routes: readonly Route[], notes: Record<string, unknown>): Promise<Response> {
+  const url = new URL(request.url);
+  const { route, path } = findRoute(routes, request.method, url.pathname);
+  notes['route'] = route.path;
+  checkQuery(route, url);
+  return route.handle({ request, url, path, note: (fields) => Object.assign(notes, fields) });
+}
