@@ -5,6 +5,12 @@
  */
 import type { GuestPhase } from './types.ts';
 
+/** Scopes of tokens of `/v1` for operations: each, and what it allows. */
+export const OPERATION_SCOPES = {
+  'guests:operate': 'suspend and resume guests, and take a termination back',
+  'guests:terminate': 'terminate guests',
+} as const;
+
 /** A kind of operation. */
 export interface OperationRecord {
   /** Phases in which a guest takes it. */
@@ -21,7 +27,7 @@ export interface OperationRecord {
   readonly api?: {
     readonly path: string;
     readonly summary: string;
-    readonly scope: 'guests:operate' | 'guests:terminate';
+    readonly scope: keyof typeof OPERATION_SCOPES;
     /** What a request may hold. */
     readonly takes: 'Empty' | 'Terminate';
   };

@@ -1,10 +1,10 @@
 /** Puts a gateway together from its configuration and a connection to Temporal. */
 import type { Session } from '../client/session.ts';
-import { createEventSink } from './webhooks/backend.ts';
+import { createEventSink } from './webhooks/event-sink.ts';
 import type { GatewayConfiguration } from './configuration.ts';
 import { BODY_LIMITS, createGateway, type Gateway, type GatewayLog } from './gateway.ts';
 import { createGuestApi } from './v1/temporal-guests.ts';
-import { v1Routes } from './v1/v1.ts';
+import { v1Routes } from './v1/routes.ts';
 
 /** An answer comes within a second, whatever Temporal does. */
 export const ANSWER_MS = 950;

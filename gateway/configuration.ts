@@ -5,7 +5,7 @@ import { GuestflowError } from '../contract/errors.ts';
 import { loadPlans } from '../order/plans.ts';
 import { createCatalogue, loadPrices, type Catalogue } from './webhooks/catalogue.ts';
 import { credentialPath, readSecretFile, readSecrets, readWebhookSecrets } from '../system/secrets.ts';
-import type { StripePolicy } from './webhooks/stripe/stripe.ts';
+import type { StripePolicy } from './webhooks/stripe/signed-events.ts';
 import { parseTokens, type TokenRecord } from './v1/tokens.ts';
 
 /** Where things are. A name without a slash is one of systemd's credentials. */

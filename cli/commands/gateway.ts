@@ -1,5 +1,6 @@
 /** `guestflow gateway` and `guestflow events`: what comes in from billing. */
 import { Option, type Command } from 'commander';
+import { SCOPES } from '../../contract/scopes.ts';
 import { JSON_OPTION, withServer, type Context, type ServerOptions } from '../context.ts';
 
 export interface GatewayCommandOptions extends Omit<ServerOptions, 'json'> {
@@ -60,7 +61,7 @@ export function registerGateway(program: Command, context: Context): void {
     .summary('make a token for /v1')
     .description('Makes a bearer token, prints it once, and adds its hash to the file of tokens.')
     .argument('<NAME>', 'who gets it: letters a-z, digits, hyphens')
-    .requiredOption('--scope <SCOPE>', 'guests:read, guests:order, guests:operate or guests:terminate; may be repeated', collect)
+    .requiredOption('--scope <SCOPE>', `${Object.keys(SCOPES).join(', ')}; may be repeated`, collect)
     .requiredOption('--file <FILE>', 'file of tokens; made when it is not there')
     .option(...JSON_OPTION)
     .action(

@@ -1,140 +1,13 @@
-/** The OpenAPI 3.1 document of `/v1`, made of the schemas that check requests. */
+/** The OpenAPI 3.1 document of `/v1`, made of the declarations of its routes and the schemas that check requests. */
 import { z } from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
-import { GUEST_NAME_FORM } from '../../contract/guest-name.ts';
-import { OPERATION_KINDS, operationRecord } from '../../contract/operations.ts';
-import { SCOPES, type Scope } from './tokens.ts';
-import {
-  emptyRequestSchema,
-  guestListSchema,
-  guestSchema,
-  IDEMPOTENCY_KEY,
-  listQuerySchema,
-  OPERATION_ID,
-  operationListSchema,
-  operationSchema,
-  orderRequestSchema,
-  problemSchema,
-  takenOrderSchema,
-  terminateRequestSchema,
-} from './schemas.ts';
 import { defined } from '../../contract/defined.ts';
-
-const COMPONENTS = {
-  Order: orderRequestSchema,
-  Guest: guestSchema,
-  GuestList: guestListSchema,
-  TakenOrder: takenOrderSchema,
-  Operation: operationSchema,
-  OperationList: operationListSchema,
-  Terminate: terminateRequestSchema,
-  Empty: emptyRequestSchema,
-  Problem: problemSchema,
-} as const;
-
-type Component = keyof typeof COMPONENTS;
-
-interface Operation {
-  readonly operationId: string;
-  readonly summary: string;
-  readonly scope: Scope;
-  readonly parameters?: readonly object[];
-  readonly takes?: Component;
-  readonly isBodyOptional?: boolean;
-  readonly gives: Readonly<Record<number, readonly [component: Component, description: string]>>;
-}
-
-const name = {
-  name: 'name',
-  in: 'path',
-  required: true,
-  schema: { type: 'string', ...GUEST_NAME_FORM },
-  description: 'Name of the guest.',
-  example: 'guest1',
-};
-const operationId = {
-  name: 'id',
-  in: 'path',
-  required: true,
-  schema: { type: 'string', pattern: OPERATION_ID.source },
-  description: 'Id of the operation.',
-};
-const idempotencyKey = {
-  name: 'Idempotency-Key',
-  in: 'header',
-  required: false,
-  schema: { type: 'string', pattern: IDEMPOTENCY_KEY.source },
-  description: 'The same key again is the same request, and gets the same answer.',
-};
-
-function operating(kind: string, summary: string, scope: Scope, takes: Component): Operation {
-  return {
-    operationId: `${kind}Guest`,
-    summary,
-    scope,
-    parameters: [name, idempotencyKey],
-    takes,
-    isBodyOptional: true,
-    gives: { 200: ['Operation', 'It is done, or it failed.'], 202: ['Operation', 'It goes on.'] },
-  };
-}
-
-const PATHS: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
-  '/v1/guests': {
-    post: {
-      operationId: 'orderGuest',
-      summary: 'Order a guest',
-      scope: 'guests:order',
-      parameters: [idempotencyKey],
-      takes: 'Order',
-      gives: { 202: ['TakenOrder', 'The order is taken; the guest is being made.'] },
-    },
-    get: {
-      operationId: 'listGuests',
-      summary: 'List the guests',
-      scope: 'guests:read',
-      parameters: queryParameters(),
-      gives: { 200: ['GuestList', 'Guests, newest first. A change may take a second to show.'] },
-    },
-  },
-  '/v1/guests/{name}': {
-    get: {
-      operationId: 'getGuest',
-      summary: 'See a guest',
-      scope: 'guests:read',
-      parameters: [name],
-      gives: { 200: ['Guest', 'The guest.'] },
-    },
-  },
-  ...Object.fromEntries(
-    OPERATION_KINDS.flatMap((kind) => {
-      const { api } = operationRecord(kind);
-      return api === undefined ? [] : [[`/v1/guests/{name}/${api.path}`, { post: operating(kind, api.summary, api.scope, api.takes) }]];
-    }),
-  ),
-  '/v1/guests/{name}/operations': {
-    get: {
-      operationId: 'listOperations',
-      summary: 'What was done with a guest',
-      scope: 'guests:read',
-      parameters: [name],
-      gives: { 200: ['OperationList', 'Its operations, newest first.'] },
-    },
-  },
-  '/v1/guests/{name}/operations/{id}': {
-    get: {
-      operationId: 'getOperation',
-      summary: 'See an operation and its steps',
-      scope: 'guests:read',
-      parameters: [name, operationId],
-      gives: { 200: ['Operation', 'The operation.'] },
-    },
-  },
-};
+import { SCOPES } from '../../contract/scopes.ts';
+import { PATH_PARAMETERS, type Declaration } from './declaration.ts';
+import { COMPONENTS, IDEMPOTENCY_KEY, type Component } from './schemas.ts';
 
 /** The document. */
-export function openApi(): object {
-  const schemas = Object.fromEntries(Object.entries(COMPONENTS).map(([component, schema]) => [component, toJsonSchema(schema)]));
+export function openApi(declarations: readonly Declaration[]): object {
   return {
     openapi: '3.1.1',
     info: {
@@ -144,14 +17,9 @@ export function openApi(): object {
       license: { name: 'MIT', identifier: 'MIT' },
     },
     jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
-    paths: Object.fromEntries(
-      Object.entries(PATHS).map(([path, methods]) => [
-        path,
-        Object.fromEntries(Object.entries(methods).map(([method, operation]) => [method, describe(operation)])),
-      ]),
-    ),
+    paths: pathsOf(declarations),
     components: {
-      schemas,
+      schemas: Object.fromEntries(Object.entries(COMPONENTS).map(([component, schema]) => [component, toJsonSchema(schema)])),
       responses: {
         Problem: {
           description: 'It was refused: what is wrong, as RFC 9457 says it.',
@@ -171,28 +39,50 @@ export function openApi(): object {
   };
 }
 
-function describe({ scope, takes, isBodyOptional, gives, parameters = [], ...said }: Operation): object {
+function pathsOf(declarations: readonly Declaration[]): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const declaration of declarations) {
+    const path = declaration.path.replaceAll(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [declaration.method.toLowerCase()]: describe(declaration) };
+  }
+  return paths;
+}
+
+function describe({ operationId, summary, scope, body, gives, ...takes }: Declaration): object {
   return {
-    ...said,
-    parameters,
+    operationId,
+    summary,
+    parameters: parametersOf(takes),
     security: [{ token: [scope] }],
-    ...(takes === undefined
-      ? {}
-      : { requestBody: { required: isBodyOptional !== true, content: { 'application/json': { schema: ref(takes) } } } }),
+    ...(body === undefined ? {} : { requestBody: { required: body.mayBeLeftOut !== true, content: json(body.published) } }),
     responses: {
       ...Object.fromEntries(
-        Object.entries(gives).map(([status, [component, description]]) => [
-          status,
-          { description, content: { 'application/json': { schema: ref(component) } } },
-        ]),
+        Object.entries(gives).map(([status, [component, description]]) => [status, { description, content: json(component) }]),
       ),
       default: { $ref: '#/components/responses/Problem' },
     },
   };
 }
 
-function queryParameters(): object[] {
-  const { properties = {} } = toJsonSchema(listQuerySchema) as { properties?: Record<string, { description?: string }> };
+function parametersOf({ path, query, isKeyed }: Pick<Declaration, 'path' | 'query' | 'isKeyed'>): object[] {
+  const names = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
+  return [
+    ...names.map((name) => ({ name, in: 'path', required: true, ...PATH_PARAMETERS[name]?.form })),
+    ...(query === undefined ? [] : queryParameters(query)),
+    ...(isKeyed === true ? [IDEMPOTENCY_KEY_HEADER] : []),
+  ];
+}
+
+const IDEMPOTENCY_KEY_HEADER = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  schema: { type: 'string', pattern: IDEMPOTENCY_KEY.source },
+  description: 'The same key again is the same request, and gets the same answer.',
+};
+
+function queryParameters(query: z.ZodObject): object[] {
+  const { properties = {} } = toJsonSchema(query) as { properties?: Record<string, { description?: string }> };
   return Object.entries(properties).map(([key, { description, ...schema }]) => ({
     name: key,
     in: 'query',
@@ -205,6 +95,10 @@ function queryParameters(): object[] {
 function toJsonSchema(schema: z.ZodType): object {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   return rest;
+}
+
+function json(component: Component): object {
+  return { 'application/json': { schema: ref(component) } };
 }
 
 function ref(component: Component): object {

@@ -125,6 +125,21 @@ export const problemSchema = z.object({
   errors: z.array(z.object({ field: z.string(), reason: z.string() })).optional(),
 });
 
+/** What the OpenAPI document calls each. */
+export const COMPONENTS = {
+  Order: orderRequestSchema,
+  Guest: guestSchema,
+  GuestList: guestListSchema,
+  TakenOrder: takenOrderSchema,
+  Operation: operationSchema,
+  OperationList: operationListSchema,
+  Terminate: terminateRequestSchema,
+  Empty: emptyRequestSchema,
+  Problem: problemSchema,
+} as const;
+
+export type Component = keyof typeof COMPONENTS;
+
 export type GuestDocument = z.output<typeof guestSchema>;
 export type GuestRowDocument = z.output<typeof guestRowSchema>;
 export type OperationDocument = z.output<typeof operationSchema>;

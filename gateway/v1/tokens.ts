@@ -3,18 +3,9 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { parseDocument } from '../../order/document.ts';
 import { GuestflowError } from '../../contract/errors.ts';
+import { SCOPES, type Scope } from '../../contract/scopes.ts';
 import { problemsError, problemsOf } from '../../order/problems.ts';
 import { Refusal } from '../../system/http/problem.ts';
-
-/** What a token may be for. */
-export const SCOPES = {
-  'guests:read': 'see guests and their operations',
-  'guests:order': 'order guests',
-  'guests:operate': 'suspend and resume guests, and take a termination back',
-  'guests:terminate': 'terminate guests',
-} as const;
-
-export type Scope = keyof typeof SCOPES;
 
 const scopes = Object.keys(SCOPES) as [Scope, ...Scope[]];
 

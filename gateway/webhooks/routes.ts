@@ -1,13 +1,13 @@
 /** The webhooks that come in. */
 import { signupJsonSchema } from '../../order/billing-events.ts';
 import type { BillingEvent } from '../../contract/billing-types.ts';
-import type { EventSink } from './backend.ts';
+import type { EventSink } from './event-sink.ts';
 import { readJsonText, type BodyLimits } from '../../system/http/body.ts';
 import type { Catalogue } from './catalogue.ts';
 import { jsonResponse, Refusal } from '../../system/http/problem.ts';
 import type { Call, Route } from '../../system/http/router.ts';
 import { readSignup, verifySignup } from './signup.ts';
-import { readStripe, verifyStripe, type StripePolicy } from './stripe/stripe.ts';
+import { readStripe, verifyStripe, type StripePolicy } from './stripe/signed-events.ts';
 
 export interface WebhookOptions {
   readonly events: EventSink;

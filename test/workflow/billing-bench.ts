@@ -12,7 +12,7 @@ import { billingWorkflowId, CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../.
 import { GuestflowError } from '../../contract/errors.ts';
 import { loadPlans, parsePlans } from '../../order/plans.ts';
 import type { Dom0Facts, GuestOrder, GuestRef, GuestStatus } from '../../contract/types.ts';
-import { createEventSink } from '../../gateway/webhooks/backend.ts';
+import { createEventSink } from '../../gateway/webhooks/event-sink.ts';
 import { createCatalogue, type Catalogue } from '../../gateway/webhooks/catalogue.ts';
 import { createDesk } from '../../activities/control/billing/desk.ts';
 import { createGateway, type Gateway } from '../../gateway/gateway.ts';

@@ -7,7 +7,7 @@ import { findEndpoint } from '../../client/config.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import type { OrderStatus } from '../../contract/billing-types.ts';
 import { loadPlans } from '../../order/plans.ts';
-import { createEventSink } from '../../gateway/webhooks/backend.ts';
+import { createEventSink } from '../../gateway/webhooks/event-sink.ts';
 import { createCatalogue } from '../../gateway/webhooks/catalogue.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import { listOrders } from '../../client/billing-orders.ts';

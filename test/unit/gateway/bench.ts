@@ -5,7 +5,7 @@ import type { BillingEvent, EventAnswer } from '../../../contract/billing-types.
 import { guestNameOfOrder } from '../../../order/billing-events.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { loadPlans } from '../../../order/plans.ts';
-import type { EventSink } from '../../../gateway/webhooks/backend.ts';
+import type { EventSink } from '../../../gateway/webhooks/event-sink.ts';
 import { createCatalogue } from '../../../gateway/webhooks/catalogue.ts';
 import { afterEvent, isKnown, type Facts } from '../../../workflows/billing/rules.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../../gateway/gateway.ts';

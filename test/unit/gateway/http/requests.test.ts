@@ -1,10 +1,11 @@
 /** Requests that two readers may read differently, or that never end: each gets an answer of its own, and the connection is closed. */
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SCOPES } from '../../../../contract/scopes.ts';
 import { loadPlans } from '../../../../order/plans.ts';
 import { serve, type HttpServer } from '../../../../system/http/server.ts';
-import { makeToken, SCOPES } from '../../../../gateway/v1/tokens.ts';
-import { v1Routes } from '../../../../gateway/v1/v1.ts';
+import { makeToken } from '../../../../gateway/v1/tokens.ts';
+import { v1Routes } from '../../../../gateway/v1/routes.ts';
 import { bench } from '../bench.ts';
 import { fakeGuests, type FakeGuests } from '../fake-guests.ts';
 

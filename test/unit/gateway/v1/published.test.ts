@@ -1,13 +1,13 @@
 /**
  * What is published in docs/ is what is served, and what is served is what checks requests. After a change that is meant:
- * `npx vitest run --project unit test/unit/gateway/published.test.ts -u`.
+ * `npx vitest run --project unit test/unit/gateway/v1/published.test.ts -u`.
  */
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { signupEventSchema } from '../../../../order/billing-events.ts';
 import { loadPlans } from '../../../../order/plans.ts';
 import { BODY_LIMITS, type Gateway } from '../../../../gateway/gateway.ts';
-import { v1Routes } from '../../../../gateway/v1/v1.ts';
+import { v1Routes } from '../../../../gateway/v1/routes.ts';
 import { bench, paid, signup } from '../bench.ts';
 import { fakeGuests } from '../fake-guests.ts';
 

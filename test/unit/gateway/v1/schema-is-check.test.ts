@@ -6,12 +6,13 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DISTRIBUTIONS } from '../../../../contract/distributions.ts';
+import { SCOPES } from '../../../../contract/scopes.ts';
 import { loadPlans } from '../../../../order/plans.ts';
 import { TIME_ZONES } from '../../../../contract/time-zones.ts';
 import { BODY_LIMITS, type Gateway } from '../../../../gateway/gateway.ts';
 import { openApi } from '../../../../gateway/v1/openapi.ts';
-import { makeToken, SCOPES } from '../../../../gateway/v1/tokens.ts';
-import { v1Routes } from '../../../../gateway/v1/v1.ts';
+import { makeToken } from '../../../../gateway/v1/tokens.ts';
+import { DECLARATIONS, v1Routes } from '../../../../gateway/v1/routes.ts';
 import { bench } from '../bench.ts';
 import { fakeGuests } from '../fake-guests.ts';
 import { FIELDS, RELATIONS } from './field-values.ts';
@@ -20,7 +21,7 @@ interface Parameter {
   readonly name: string;
   readonly schema: object;
 }
-const document = JSON.parse(JSON.stringify(openApi())) as {
+const document = JSON.parse(JSON.stringify(openApi(DECLARATIONS))) as {
   paths: Record<string, Record<string, { parameters: Parameter[] }>>;
   components: { schemas: Record<string, { properties: Record<string, object> }> };
 };

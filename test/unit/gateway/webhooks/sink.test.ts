@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Session } from '../../../../client/session.ts';
 import type { BillingEvent } from '../../../../contract/billing-types.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
-import { createEventSink } from '../../../../gateway/webhooks/backend.ts';
+import { createEventSink } from '../../../../gateway/webhooks/event-sink.ts';
 import { createLazySession, within } from '../../../../gateway/lazy-session.ts';
 
 function event(changes: Partial<BillingEvent> = {}): BillingEvent {

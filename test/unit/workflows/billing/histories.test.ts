@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import type { BillingEvent } from '../../../../contract/billing-types.ts';
 import { loadPlans } from '../../../../order/plans.ts';
 import { createCatalogue, type Catalogue } from '../../../../gateway/webhooks/catalogue.ts';
-import { readStripe } from '../../../../gateway/webhooks/stripe/stripe.ts';
+import { readStripe } from '../../../../gateway/webhooks/stripe/signed-events.ts';
 import { afterEvent, targetOf, type Facts } from '../../../../workflows/billing/rules.ts';
 import { NOW } from '../../gateway/bench.ts';
 import { stripeEvent } from '../../gateway/webhooks/stripe-events.ts';

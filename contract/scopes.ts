@@ -1,0 +1,11 @@
+/** What a token of `/v1` may be for. */
+import { OPERATION_SCOPES } from './operations.ts';
+
+/** Each scope, and what it allows. */
+export const SCOPES = {
+  'guests:read': 'see guests and their operations',
+  'guests:order': 'order guests',
+  ...OPERATION_SCOPES,
+} as const;
+
+export type Scope = keyof typeof SCOPES;

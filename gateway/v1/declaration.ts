@@ -1,0 +1,136 @@
+/** How a route of `/v1` is declared: from its declaration follow its routing, the checks of what comes in, and its part of the OpenAPI document. */
+import { createHash } from 'node:crypto';
+import type { z } from 'zod';
+import { GUEST_NAME_FORM, whyNotGuestName } from '../../contract/guest-name.ts';
+import type { Scope } from '../../contract/scopes.ts';
+import type { Plans } from '../../order/plans.ts';
+import { readJsonText, readOptionalJsonText, type BodyLimits } from '../../system/http/body.ts';
+import { Refusal } from '../../system/http/problem.ts';
+import type { Call, Route } from '../../system/http/router.ts';
+import { checkOpenly, invalid } from '../http/check.ts';
+import { parseJson } from '../http/json.ts';
+import type { GuestApi } from './guest-api.ts';
+import { IDEMPOTENCY_KEY, OPERATION_ID, type Component } from './schemas.ts';
+import { authorize, type TokenRecord } from './tokens.ts';
+
+export interface V1Options {
+  readonly guests: GuestApi;
+  readonly plans: Plans;
+  /** As they are now: a token that is taken back is refused at once. */
+  readonly tokens: () => readonly TokenRecord[];
+  readonly body: BodyLimits;
+}
+
+/** A request whose token, query, body, path and key are checked. */
+export interface V1Call<P extends string, Q, B> extends Pick<Call, 'note'> {
+  readonly token: TokenRecord;
+  readonly path: Readonly<Record<NamesIn<P>, string>>;
+  readonly query: Q;
+  readonly body: B;
+  /** Idempotency-Key. */
+  readonly key: string | undefined;
+}
+
+/** What stands for a part of the path: `name` of `/v1/guests/:name`. */
+type NamesIn<P extends string> = P extends `${string}/:${infer Name}/${infer Rest}`
+  ? Name | NamesIn<`/${Rest}`>
+  : P extends `${string}/:${infer Name}`
+    ? Name
+    : never;
+
+export interface Declaration<P extends string = string, Q extends z.ZodObject = z.ZodObject, B = unknown> {
+  readonly method: Route['method'];
+  /** Like `/v1/guests/:name`. */
+  readonly path: P;
+  readonly operationId: string;
+  readonly summary: string;
+  /** What its token must be for. */
+  readonly scope: Scope;
+  /** Default: it has no query. */
+  readonly query?: Q;
+  /** Default: it takes no body. */
+  readonly body?: {
+    readonly published: Component;
+    readonly checks: z.ZodType<B>;
+    /** It is `{}` then. */
+    readonly mayBeLeftOut?: true;
+  };
+  /** It takes an Idempotency-Key. */
+  readonly isKeyed?: true;
+  /** Its answers by status, with what each means. */
+  readonly gives: Readonly<Record<number, readonly [component: Component, description: string]>>;
+  answer(call: V1Call<P, z.output<Q>, B>, options: V1Options): Promise<Response>;
+}
+
+/** A declaration whose `answer` has the types of what the rest of it declares. */
+export function declare<P extends string, Q extends z.ZodObject, B>(declaration: Declaration<P, Q, B>): Declaration {
+  return declaration;
+}
+
+/** What may stand in a path: how it is published, what is checked, and the answer otherwise. */
+export const PATH_PARAMETERS: Readonly<
+  Record<string, { readonly form: object; isNone(value: string): boolean; readonly otherwise: string }>
+> = {
+  name: {
+    form: { schema: { type: 'string', ...GUEST_NAME_FORM }, description: 'Name of the guest.', example: 'guest1' },
+    isNone: (value) => whyNotGuestName(value) !== undefined,
+    otherwise: 'there is no guest of that name',
+  },
+  id: {
+    form: { schema: { type: 'string', pattern: OPERATION_ID.source }, description: 'Id of the operation.' },
+    isNone: (value) => !OPERATION_ID.test(value),
+    otherwise: 'there is no such operation',
+  },
+};
+
+/** The route: checks token, query, body, path and key, in this order, and answers. */
+export function toRoute(declaration: Declaration, options: V1Options): Route {
+  const { method, path, query, scope, isKeyed } = declaration;
+  return {
+    method,
+    path,
+    query: Object.keys(query?.shape ?? {}),
+    handle: async (call) => {
+      const token = authorize(call.request, options.tokens(), scope);
+      call.note({ token: token.id });
+      const checked = {
+        token,
+        note: (fields: Readonly<Record<string, unknown>>) => call.note(fields),
+        query: query === undefined ? {} : checkOpenly(query, Object.fromEntries(call.url.searchParams)),
+        body: await readBody(declaration, call.request, options.body),
+        path: checkPath(call.path),
+        key: isKeyed === true ? readKey(call.request) : undefined,
+      };
+      return declaration.answer(checked, options);
+    },
+  };
+}
+
+async function readBody({ body }: Declaration, request: Request, limits: BodyLimits): Promise<unknown> {
+  if (body === undefined) return undefined;
+  const text = await (body.mayBeLeftOut === true ? readOptionalJsonText : readJsonText)(request, limits);
+  return checkOpenly(body.checks, text === undefined ? {} : parseJson(text));
+}
+
+function checkPath(path: Call['path']): Call['path'] {
+  for (const [name, value] of Object.entries(path)) {
+    const parameter = PATH_PARAMETERS[name];
+    if (parameter?.isNone(value) === true) throw new Refusal(404, 'not-found', parameter.otherwise);
+  }
+  return path;
+}
+
+function readKey(request: Request): string | undefined {
+  const key = request.headers.get('idempotency-key') ?? undefined;
+  if (key !== undefined && !IDEMPOTENCY_KEY.test(key))
+    throw invalid([{ field: 'Idempotency-Key', reason: 'must be 1-200 printable characters without blanks' }]);
+  return key;
+}
+
+/** The id of what a key asks for. Two tokens may use the same key without meaning the same. */
+export function idOfKey({ token }: { readonly token: TokenRecord }, ...parts: readonly string[]): string {
+  return `api-${createHash('sha256')
+    .update([token.id, ...parts].join('\0'))
+    .digest('hex')
+    .slice(0, 24)}`;
+}

@@ -1,0 +1,100 @@
+/** Guests: ordered, listed, shown. */
+import { guestNameOfOrder } from '../../order/billing-events.ts';
+import { defined } from '../../contract/defined.ts';
+import type { GuestStatus } from '../../contract/types.ts';
+import { checkOrder } from '../../order/order.ts';
+import { jsonResponse } from '../../system/http/problem.ts';
+import { invalid } from '../http/check.ts';
+import { openCursor, sealCursor } from './cursor.ts';
+import { declare, idOfKey } from './declaration.ts';
+import { billingPartSchema, listQuerySchema, type GuestDocument } from './schemas.ts';
+
+const order = declare({
+  method: 'POST',
+  path: '/v1/guests',
+  operationId: 'orderGuest',
+  summary: 'Order a guest',
+  scope: 'guests:order',
+  isKeyed: true,
+  // The rest of an order depends on the plans: `checkOrder` has it.
+  body: { published: 'Order', checks: billingPartSchema },
+  gives: { 202: ['TakenOrder', 'The order is taken; the guest is being made.'] },
+  async answer({ body, key, token, note }, { guests, plans }) {
+    const { order: given, name, hostname, customer, ...document } = body;
+    const id = given ?? (key === undefined ? undefined : idOfKey({ token }, key));
+    if (id === undefined)
+      throw invalid([
+        {
+          field: 'order',
+          reason: 'is missing, and so is Idempotency-Key: without either a request that is sent twice would be two orders',
+        },
+      ]);
+    const unplaced = checkOrder({ ...document, order: id, name: name ?? guestNameOfOrder(id) }, { plans });
+    const taken = await guests.order({ ...unplaced, ...defined({ hostname, customer }) });
+    note({ guest: taken.guest, order: taken.order });
+    return jsonResponse(202, taken, { location: `/v1/guests/${encodeURIComponent(taken.guest)}` });
+  },
+});
+
+const list = declare({
+  method: 'GET',
+  path: '/v1/guests',
+  operationId: 'listGuests',
+  summary: 'List the guests',
+  scope: 'guests:read',
+  query: listQuerySchema,
+  gives: { 200: ['GuestList', 'Guests, newest first. A change may take a second to show.'] },
+  async answer({ query: { limit, cursor, ...filters }, token }, { guests }) {
+    const scope = { token: token.sha256, filters };
+    const page = await guests.list({ limit, ...filters, ...(cursor === undefined ? {} : { cursor: openCursor(cursor, scope) }) });
+    return jsonResponse(200, { guests: page.guests, ...(page.next === undefined ? {} : { next: sealCursor(page.next, scope) }) });
+  },
+});
+
+const show = declare({
+  method: 'GET',
+  path: '/v1/guests/:name',
+  operationId: 'getGuest',
+  summary: 'See a guest',
+  scope: 'guests:read',
+  gives: { 200: ['Guest', 'The guest.'] },
+  answer: async ({ path }, { guests }) => jsonResponse(200, toDocument(await guests.status(path.name))),
+});
+
+export const GUEST_ROUTES = [order, list, show];
+
+/** What is shown of a guest. Keys and hashes of passwords are not. */
+function toDocument({
+  name,
+  hostname,
+  order: id,
+  plan,
+  dom0,
+  phase,
+  orderedAt,
+  spec,
+  graceUntil,
+  operation: running,
+  queued,
+  warnings,
+  error,
+}: GuestStatus): GuestDocument {
+  return {
+    name,
+    hostname: hostname ?? name,
+    order: id,
+    plan,
+    dom0,
+    phase,
+    orderedAt,
+    warnings: [...warnings],
+    waiting: [...queued],
+    ...(spec === undefined
+      ? {}
+      : { ip: spec.network.ip, memoryBytes: spec.size.memoryBytes, vcpus: spec.size.vcpus, diskBytes: spec.size.diskBytes }),
+    ...(spec?.customer === undefined ? {} : { customer: spec.customer }),
+    ...defined({ graceUntil }),
+    ...(running === undefined ? {} : { operation: { kind: running.kind, startedAt: running.startedAt } }),
+    ...(error === undefined ? {} : { error: { type: error.type, message: error.message } }),
+  };
+}
