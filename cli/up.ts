@@ -11,6 +11,7 @@ import { runControlWorker } from '../worker/control.ts';
 import { startEmbeddedTemporal } from '../worker/embedded-temporal.ts';
 import { createLogger, type Logger } from '../worker/logger.ts';
 import { freePort } from '../system/ports.ts';
+import { until } from '../system/until.ts';
 import { defaultStateDir } from '../client/config.ts';
 import { loadCodecKeys } from '../client/codec/keys.ts';
 import type { UpOptions } from './commands/up.ts';
@@ -158,17 +159,12 @@ async function startAll(
 
 /** Until the dom0's worker has said what it has. */
 async function awaitRegistration(flow: Guestflow, host: string, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    const facts = await flow.dom0State(host).then(
-      (state) => state.facts,
-      () => undefined,
+  const look = (): Promise<boolean> =>
+    flow.dom0State(host).then(
+      ({ facts }) => facts !== undefined,
+      () => false,
     );
-    if (facts !== undefined) return;
-    signal.throwIfAborted();
-    await new Promise((resolve) => {
-      setTimeout(resolve, 300);
-    });
-  }
+  await until(look, { everyMs: 300, signal });
 }
 
 /** Orders guest1, or finds it; waits until it is settled. */

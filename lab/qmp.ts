@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../system/until.ts';
 import { shellQuote } from './ssh.ts';
 
 /** QEMU refused a command. */
@@ -109,13 +109,10 @@ export async function runState(qmp: Qmp): Promise<string> {
 
 /** Polls until `test` accepts the run state; rejects after `timeoutMs`. */
 export async function awaitRunState(qmp: Qmp, test: (state: string) => boolean, timeoutMs: number): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  for (;;) {
-    const state = await runState(qmp);
-    if (test(state)) return;
-    if (Date.now() > deadline) throw new Error(`the machine is still "${state}" after ${String(timeoutMs / 1000)} s`);
-    await sleep(50);
-  }
+  let state = '';
+  const look = async (): Promise<boolean> => test((state = await runState(qmp)));
+  if (!(await until(look, { everyMs: 50, limitMs: timeoutMs })))
+    throw new Error(`the machine is still "${state}" after ${timeoutMs / 1000} s`);
 }
 
 /**
@@ -124,18 +121,16 @@ export async function awaitRunState(qmp: Qmp, test: (state: string) => boolean, 
  * QEMU reports completion when it has handed over the last byte; the packer's own end is told by a mark beside the file.
  */
 export async function migrateTo(qmp: Qmp, file: string, timeoutMs = 120_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
   const mark = `${file}.done`;
   await qmp.execute('migrate-set-parameters', { 'max-bandwidth': 2 ** 36 });
   await qmp.execute('migrate', { uri: `exec:zstd -1 -T0 -q -f -o ${shellQuote(file)} && : > ${shellQuote(mark)}` });
-  for (;;) {
+  const look = async (): Promise<boolean> => {
     const answer = (await qmp.execute('query-migrate')) as { status?: string; 'error-desc'?: string };
-    if (answer.status === 'completed' && existsSync(mark)) break;
     if (answer.status === 'failed' || answer.status === 'cancelled')
       throw new Error(`the machine's memory could not be saved: ${answer['error-desc'] ?? answer.status}`);
-    if (Date.now() > deadline)
-      throw new Error(`the machine's memory was not saved within ${String(timeoutMs / 1000)} s: is ${path.dirname(file)} full?`);
-    await sleep(50);
-  }
+    return answer.status === 'completed' && existsSync(mark);
+  };
+  if (!(await until(look, { everyMs: 50, limitMs: timeoutMs })))
+    throw new Error(`the machine's memory was not saved within ${timeoutMs / 1000} s: is ${path.dirname(file)} full?`);
   await rm(mark);
 }

@@ -2,8 +2,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Runner, RunOptions, RunResult } from '../system/run.ts';
+import { until } from '../system/until.ts';
 import { LabError } from './errors.ts';
 import type { Layout } from './layout.ts';
 
@@ -80,13 +80,13 @@ function hearsSsh(port: number, timeoutMs: number): Promise<boolean> {
 /** Waits until dom0's sshd greets. `isAlive` ends the wait when the machine has gone. */
 export async function awaitSsh(
   port: number,
-  options: { timeoutMs: number; signal?: AbortSignal | undefined; isAlive: () => boolean },
+  { timeoutMs, signal, isAlive }: { timeoutMs: number; signal?: AbortSignal | undefined; isAlive: () => boolean },
 ): Promise<void> {
-  const deadline = Date.now() + options.timeoutMs;
-  while (!(await hearsSsh(port, 2_000))) {
-    options.signal?.throwIfAborted();
-    if (!options.isAlive()) throw new LabError('failed', 'QEMU ended while dom0 was starting');
-    if (Date.now() > deadline) throw new LabError('failed', `dom0 did not answer within ${String(options.timeoutMs / 1000)} s`);
-    await sleep(250);
-  }
+  const look = async (): Promise<boolean> => {
+    if (await hearsSsh(port, 2_000)) return true;
+    if (!isAlive()) throw new LabError('failed', 'QEMU ended while dom0 was starting');
+    return false;
+  };
+  if (!(await until(look, { everyMs: 250, limitMs: timeoutMs, signal })))
+    throw new LabError('failed', `dom0 did not answer within ${timeoutMs / 1000} s`);
 }

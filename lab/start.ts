@@ -2,9 +2,9 @@
 import { open, readFile, rm, writeFile, chmod, mkdir, rename } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { tail, type Runner } from '../system/run.ts';
 import { isServerAlive, startServer, stopServer, type ServerProcess } from '../system/run-server.ts';
+import { until } from '../system/until.ts';
 import { LabError } from './errors.ts';
 import type { Layout } from './layout.ts';
 import { machineArguments, TEMPORAL_INSIDE, type Accel } from './machine.ts';
@@ -75,17 +75,20 @@ async function prepareFolders(layout: Layout): Promise<void> {
 }
 
 async function connectWhenUp(layout: Layout, machine: ServerProcess): Promise<Qmp> {
-  const deadline = Date.now() + 20_000;
-  for (;;) {
+  let reason: unknown;
+  const connect = async (): Promise<Qmp | undefined> => {
     try {
       return await connectQmp(layout.qmpSocket);
     } catch (error) {
       if (!isServerAlive(machine))
         throw new LabError('failed', `QEMU did not start: ${tail(await readFile(layout.qemuLog, 'utf8').catch(() => ''), 3)}`);
-      if (Date.now() > deadline) throw error;
-      await sleep(50);
+      reason = error;
+      return undefined;
     }
-  }
+  };
+  const qmp = await until(connect, { everyMs: 50, limitMs: 20_000 });
+  if (qmp === undefined) throw reason;
+  return qmp;
 }
 
 async function launch(context: StartContext, incoming: boolean): Promise<ServerProcess> {

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Runner } from '../system/run.ts';
+import { until } from '../system/until.ts';
 import { unpackDeb } from './deb.ts';
 import type { Layout } from './layout.ts';
 import { TEMPORAL_INSIDE } from './machine.ts';
@@ -72,11 +72,5 @@ systemctl start --no-block ${UNIT}`;
 
 /** Waits until the worker asks for Temporal while the gate is shut: from then on it is as ready as it can be. False when it does not in time. */
 export async function awaitKnock(layout: Layout, signal?: AbortSignal): Promise<boolean> {
-  const deadline = Date.now() + KNOCK_LIMIT_MS;
-  while (!existsSync(layout.knocked)) {
-    signal?.throwIfAborted();
-    if (Date.now() > deadline) return false;
-    await sleep(200);
-  }
-  return true;
+  return (await until(() => existsSync(layout.knocked), { everyMs: 200, limitMs: KNOCK_LIMIT_MS, signal })) === true;
 }

@@ -1,8 +1,8 @@
 /** The Debian packages of a dom0. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestflowError } from '../contract/errors.ts';
 import type { Host } from '../system/host.ts';
 import { ToolError, type RunOptions } from '../system/run.ts';
+import { until } from '../system/until.ts';
 import { change, there, type Job, type Verb } from './types.ts';
 
 /** What a dom0 needs: the hypervisor with its tools, and what the dom0 worker's package depends on. */
@@ -84,17 +84,16 @@ async function isRightMachine(host: Host): Promise<void> {
 
 /** dpkg goes on with the package at hand when the apt that started it has been ended; nothing can be removed until it is done. */
 async function awaitDpkg(host: Host): Promise<void> {
-  const deadline = Date.now() + DPKG_ENDS_MS;
-  for (;;) {
+  const configure = async (): Promise<boolean> => {
     try {
       await host.run('dpkg', ['--configure', '--pending', '--force-confold'], APT);
-      return;
+      return true;
     } catch (error) {
       // A package that cannot be configured can be purged.
-      if (!(error instanceof ToolError) || !/lock/.test(error.stderr) || Date.now() > deadline) return;
+      return !(error instanceof ToolError) || !/lock/.test(error.stderr);
     }
-    await sleep(POLL_MS);
-  }
+  };
+  await until(configure, { everyMs: POLL_MS, limitMs: DPKG_ENDS_MS });
 }
 
 /** Removes exactly what is there now and was not before. Refuses when others would go with it. */

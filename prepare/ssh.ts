@@ -5,9 +5,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createGzip } from 'node:zlib';
 import { createRunner, ToolError, type RunOptions, type Runner, type RunResult } from '../system/run.ts';
+import { until } from '../system/until.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { REACHED_FILE } from './bridge/guard.ts';
 import { errorOf, type Ending } from './request.ts';
@@ -192,7 +192,7 @@ async function watch(login: Login, wishes: Wishes, emit: (event: PrepareEvent) =
   let heardAt = Date.now();
   let isTold = false;
   let isAwaited = false;
-  for (;;) {
+  const look = async (): Promise<PrepareReport | undefined> => {
     try {
       if (isAwaited) await confirm(login);
       isAwaited = false;
@@ -212,8 +212,9 @@ async function watch(login: Login, wishes: Wishes, emit: (event: PrepareEvent) =
     } catch (error) {
       if (!(error instanceof GuestflowError) || error.type !== 'Unreachable' || Date.now() - heardAt > LOST_LIMIT_MS) throw error;
     }
-    await sleep(POLL_MS);
-  }
+    return undefined;
+  };
+  return await until(look, { everyMs: POLL_MS });
 }
 
 function endedWithoutWord(): GuestflowError {
@@ -234,11 +235,8 @@ async function reboot(login: Login, target: string, say: (text: string) => void)
   say(`${target} reboots`);
   await login.run('systemctl reboot', { okCodes: [0, 1] }).catch(() => undefined);
   await login.drop();
-  const deadline = Date.now() + BOOT_LIMIT_MS;
-  while (Date.now() < deadline) {
-    await sleep(POLL_MS);
-    if ((await bootId().catch(() => before)) !== before) return true;
-  }
+  const isBack = async (): Promise<boolean> => (await bootId().catch(() => before)) !== before;
+  if (await until(isBack, { everyMs: POLL_MS, limitMs: BOOT_LIMIT_MS })) return true;
   throw new GuestflowError('Unreachable', `${target} did not come back within ${String(BOOT_LIMIT_MS / 60_000)} min of its reboot`, {
     field: '--ssh',
     value: target,

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from './until.ts';
 
 /** A server that was started, or found by its process id. */
 export interface ServerProcess {
@@ -95,9 +95,8 @@ export async function stopServer(server: ServerProcess, graceMs = 5_000): Promis
     }
   };
   send('SIGTERM');
-  const deadline = Date.now() + graceMs;
-  while (isServerAlive(server)) {
-    if (Date.now() > deadline) send('SIGKILL');
-    await sleep(50);
-  }
+  const isGone = (): boolean => !isServerAlive(server);
+  if (await until(isGone, { everyMs: 50, limitMs: graceMs })) return;
+  send('SIGKILL');
+  await until(isGone, { everyMs: 50 });
 }

@@ -1,10 +1,10 @@
 /** Whether the embedded Temporal serves, and, when it does not, why. */
 import { open } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { SEARCH_ATTRIBUTES } from '../contract/names.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { tail } from '../system/run.ts';
+import { until } from '../system/until.ts';
 
 /** Whether the server at `address` serves `namespace` with all our search attributes. */
 export async function isHealthy(address: string, namespace: string): Promise<boolean> {
@@ -34,12 +34,8 @@ export async function awaitHealthy(
   limitMs: number,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const deadline = Date.now() + limitMs;
-  while (isAlive() && Date.now() < deadline) {
-    if (await isHealthy(address, namespace)) return true;
-    await sleep(100, undefined, { signal });
-  }
-  return false;
+  const look = async (): Promise<'ended' | 'serves' | false> => (isAlive() ? (await isHealthy(address, namespace)) && 'serves' : 'ended');
+  return (await until(look, { everyMs: 100, limitMs, signal })) === 'serves';
 }
 
 /** Bytes of a log file, from which a run's own lines start. */

@@ -1,7 +1,7 @@
 /** The bridge of guests: made by a guard that takes it back unless the host is reached over it within a minute. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestflowError } from '../../contract/errors.ts';
 import type { Host } from '../../system/host.ts';
+import { until } from '../../system/until.ts';
 import { showChange } from '../files.ts';
 import { change, notAsked, there, type Finding, type Job, type Verb } from '../types.ts';
 import { isBridged, planBridge, type BridgePlan } from './find.ts';
@@ -91,9 +91,8 @@ async function goBack(host: Host): Promise<void> {
 
 async function awaitOutcome(job: Job): Promise<Outcome> {
   const { files } = job.host;
-  const deadline = Date.now() + GUARD_LIMIT_MS;
   let isTold = false;
-  while (Date.now() < deadline) {
+  const look = async (): Promise<Outcome | undefined> => {
     const outcome = await files.read(`${GUARD_FOLDER}/outcome`);
     if (outcome !== undefined) return outcome.toString('utf8').trim() as Outcome;
     if (!isTold && (await files.info(`${GUARD_FOLDER}/up`)) !== undefined) {
@@ -103,8 +102,10 @@ async function awaitOutcome(job: Job): Promise<Outcome> {
     if (isTold && job.wishes.confirm === 'gateway' && (await gatewayAnswers(job.host, job.wishes.bridge?.name ?? '')))
       await files.writeAtomic(REACHED_FILE, 'gateway\n');
     if (job.signal.aborted) await files.writeAtomic(`${GUARD_FOLDER}/cancel`, '');
-    await sleep(POLL_MS);
-  }
+    return undefined;
+  };
+  const outcome = await until(look, { everyMs: POLL_MS, limitMs: GUARD_LIMIT_MS });
+  if (outcome !== undefined) return outcome;
   throw new GuestflowError('ToolFailed', `the guard of the bridge did not end within ${String(GUARD_LIMIT_MS / 60_000)} min`, {
     field: '--bridge',
   });

@@ -1,8 +1,8 @@
 /** adjust: memory and vcpus of a guest that runs, as far as Xen can change them without a restart. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { AdjustResult, DomainRow, GuestSpec } from '../../../contract/types.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { formatSize, MiB } from '../../../contract/sizes.ts';
+import { until } from '../../../system/until.ts';
 import type { StepEnv } from '../env.ts';
 
 /** How long a guest has to give memory back, or take it. */
@@ -69,15 +69,17 @@ async function change({ toolstack }: StepEnv, spec: GuestSpec, { id }: DomainRow
 async function awaitFollowed(env: StepEnv, spec: GuestSpec, id: number, limitMs: number): Promise<string | undefined> {
   const { toolstack, signal } = env;
   const mib = spec.size.memoryBytes / MiB;
-  const deadline = performance.now() + limitMs;
-  for (;;) {
+  let has = '';
+  const look = async (): Promise<'follows' | 'ended' | undefined> => {
     const found = await toolstack.find(spec.name);
-    if (found?.id !== id) return `${spec.name} ended while it was changed`;
+    if (found?.id !== id) return 'ended';
     const { online } = await toolstack.vcpus(id);
-    if (Math.abs(found.memoryMiB - mib) <= NEARLY_MIB && online === spec.size.vcpus) return undefined;
-    const has = `it has ${String(found.memoryMiB)} MiB and ${String(online)} vcpus, and is to have ${String(mib)} MiB and ${String(spec.size.vcpus)}`;
-    if (performance.now() + POLL_MS > deadline) return `${spec.name} did not follow within ${String(limitMs / 1000)} s: ${has}`;
+    if (Math.abs(found.memoryMiB - mib) <= NEARLY_MIB && online === spec.size.vcpus) return 'follows';
+    has = `it has ${String(found.memoryMiB)} MiB and ${String(online)} vcpus, and is to have ${String(mib)} MiB and ${String(spec.size.vcpus)}`;
     env.progress(`waiting for ${spec.name} to follow: ${has}`);
-    await sleep(POLL_MS, undefined, { signal });
-  }
+    return undefined;
+  };
+  const seen = await until(look, { everyMs: POLL_MS, limitMs, signal });
+  if (seen === 'follows') return undefined;
+  return seen === 'ended' ? `${spec.name} ended while it was changed` : `${spec.name} did not follow within ${limitMs / 1000} s: ${has}`;
 }

@@ -1,8 +1,8 @@
 /** boot: the guest is up when it answers, not when its domain exists (row 9 of the how-to). */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { BootResult, DomainRow, GuestRef, GuestSpec } from '../../../contract/types.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { ToolError } from '../../../system/run.ts';
+import { until } from '../../../system/until.ts';
 import type { StepEnv } from '../env.ts';
 import type { Answer } from '../guests/port.ts';
 import { mustOwn } from '../marks.ts';
@@ -46,7 +46,7 @@ async function awaitAnswer(env: StepEnv, ref: GuestRef, ip: string, { ask, isSea
   const started = Date.now();
   const seen = new Set<number>();
   let up: Up | undefined;
-  for (;;) {
+  const look = async (): Promise<Started | undefined> => {
     const answer = await ask(ref, ip);
     if (answer !== undefined) return answer;
     const seconds = Math.round((Date.now() - started) / 1000);
@@ -61,8 +61,9 @@ async function awaitAnswer(env: StepEnv, ref: GuestRef, ip: string, { ask, isSea
     if (Date.now() - started > ANSWER_LIMIT_MS)
       return notAnswering(env, ref, `did not answer at ${ip} within ${String(seconds)} s`, isStartedHere && !isSealed);
     env.progress(`waiting for ${ref.name} to answer at ${ip} (${String(seconds)} s)`);
-    await sleep(POLL_MS, undefined, { signal: env.signal });
-  }
+    return undefined;
+  };
+  return await until(look, { everyMs: POLL_MS, signal: env.signal });
 }
 
 /** A domain that has been seen without a break since then, neither paused nor on its way out. */

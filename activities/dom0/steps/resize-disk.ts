@@ -1,8 +1,8 @@
 /** A guest's disk made larger, and back, while the guest is off (row 15 of the how-to). */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestRef } from '../../../contract/types.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { formatSize } from '../../../contract/sizes.ts';
+import { until } from '../../../system/until.ts';
 import type { StepEnv } from '../env.ts';
 import { FileSystem } from '../guests/file-system.ts';
 import type { Disk } from '../storage/port.ts';
@@ -23,16 +23,17 @@ export interface ResizeInput {
  */
 async function atRest(env: StepEnv, ref: GuestRef): Promise<Disk> {
   await stopGuest(env, ref);
-  const deadline = performance.now() + CLOSING_LIMIT_MS;
-  for (;;) {
+  let where = '';
+  const look = async (): Promise<Disk | undefined> => {
     const disk = await env.storage.find(ref, 'root');
-    if (!disk.open) return disk;
-    if (performance.now() + POLL_MS > deadline)
-      throw new GuestflowError('ToolFailed', `${disk.where} is in use though ${ref.name} is off: another domain or a mount has it`, {
-        field: 'disk',
-      });
-    await sleep(POLL_MS, undefined, { signal: env.signal });
-  }
+    ({ where } = disk);
+    return disk.open ? undefined : disk;
+  };
+  const disk = await until(look, { everyMs: POLL_MS, limitMs: CLOSING_LIMIT_MS, signal: env.signal });
+  if (disk !== undefined) return disk;
+  throw new GuestflowError('ToolFailed', `${where} is in use though ${ref.name} is off: another domain or a mount has it`, {
+    field: 'disk',
+  });
 }
 
 /**

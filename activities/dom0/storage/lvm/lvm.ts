@@ -1,11 +1,11 @@
 /** LVM: volume groups, logical volumes, snapshots. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { checkedBytes, checkedPath, checkedTag, checkedVolume } from '../../tools/arguments.ts';
 import type { Host } from '../../../../system/host.ts';
 import { paced, type Pace } from '../../../../system/pace.ts';
 import { tail, ToolError } from '../../../../system/run.ts';
 import { defined } from '../../../../contract/defined.ts';
+import { until } from '../../../../system/until.ts';
 
 export interface VolumeGroup {
   readonly name: string;
@@ -147,18 +147,18 @@ export async function listVolumes(host: Host, vg: string): Promise<Volume[]> {
  * udev opens devices for a moment: looked at for five seconds.
  */
 export async function closedVolumes(host: Host, vg: string, isMeant: (volume: Volume) => boolean): Promise<Volume[]> {
-  const deadline = performance.now() + OPEN_LIMIT_MS;
-  for (;;) {
+  let open: string[] = [];
+  const look = async (): Promise<Volume[] | undefined> => {
     const volumes = (await listVolumes(host, vg)).filter(isMeant);
-    const open = volumes.filter((volume) => volume.open).map(({ name }) => `${vg}/${name}`);
-    if (open.length === 0) return volumes;
-    if (performance.now() > deadline)
-      throw new GuestflowError(
-        'ToolFailed',
-        `${open.join(', ')} is open: a domain, a mount or a tool uses it; it stays as it is until that has ended`,
-      );
-    await sleep(OPEN_PAUSE_MS);
-  }
+    open = volumes.filter((volume) => volume.open).map(({ name }) => `${vg}/${name}`);
+    return open.length === 0 ? volumes : undefined;
+  };
+  const closed = await until(look, { everyMs: OPEN_PAUSE_MS, limitMs: OPEN_LIMIT_MS });
+  if (closed !== undefined) return closed;
+  throw new GuestflowError(
+    'ToolFailed',
+    `${open.join(', ')} is open: a domain, a mount or a tool uses it; it stays as it is until that has ended`,
+  );
 }
 
 /**
@@ -225,22 +225,26 @@ export async function reduceVolume(host: Host, vg: string, name: string, bytes: 
  */
 export async function removeVolume(host: Host, vg: string, name: string): Promise<void> {
   const device = devicePath(vg, name);
-  const deadline = performance.now() + REMOVE_LIMIT_MS;
-  for (;;) {
+  const deviceStays = new GuestflowError('ToolFailed', `volume ${vg}/${name} was removed, but its device ${device} is still there`);
+  let reason: Error = deviceStays;
+  const isListed = async (): Promise<boolean> => {
     await host.run('udevadm', ['settle', '--timeout=10'], { okCodes: [0, 1], timeoutMs: 30_000 });
-    const listed = (await listVolumes(host, vg)).some((volume) => volume.name === name);
-    if (!listed && (await host.files.info(device)) === undefined) return;
-    const late = performance.now() > deadline;
-    if (!listed && late)
-      throw new GuestflowError('ToolFailed', `volume ${vg}/${name} was removed, but its device ${device} is still there`);
+    return (await listVolumes(host, vg)).some((volume) => volume.name === name);
+  };
+  const isRemoved = async (): Promise<boolean> => {
     try {
-      if (listed) await host.run('lvremove', ['-qq', '--yes', `${vg}/${name}`]);
-      if (listed) continue;
+      if (await isListed()) await host.run('lvremove', ['-qq', '--yes', `${vg}/${name}`]);
+      else return true;
     } catch (error) {
-      if (late || !(error instanceof ToolError) || !/in use|contains a filesystem/i.test(error.stderr)) throw error;
+      if (!(error instanceof ToolError) || !/in use|contains a filesystem/i.test(error.stderr)) throw error;
+      reason = error;
+      return false;
     }
-    await sleep(REMOVE_PAUSE_MS);
-  }
+    reason = deviceStays;
+    return !(await isListed());
+  };
+  const isGone = async (): Promise<boolean> => (await isRemoved()) && (await host.files.info(device)) === undefined;
+  if (!(await until(isGone, { everyMs: REMOVE_PAUSE_MS, limitMs: REMOVE_LIMIT_MS }))) throw reason;
 }
 
 /** What of a device is wiped, and how. */

@@ -1,11 +1,11 @@
 /** `xl`, the Xen toolstack. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import type { DomainRow, DomainState } from '../../../../contract/types.ts';
 import { checkedCount, checkedDomainId, checkedPath, checkedPattern } from '../../tools/arguments.ts';
 import type { Host } from '../../../../system/host.ts';
 import { tail, ToolError, type Limits } from '../../../../system/run.ts';
 import { defined } from '../../../../contract/defined.ts';
+import { until } from '../../../../system/until.ts';
 
 /** What `xl info` says of a dom0. Memory in MiB. */
 export interface XlInfo {
@@ -248,15 +248,12 @@ export async function unpauseDomain(host: Host, id: number): Promise<void> {
  */
 export async function awaitGone(host: Host, name: string, limitMs: number, signal?: AbortSignal, id?: number): Promise<boolean> {
   const ids = new Set(id === undefined ? [] : [id]);
-  const deadline = performance.now() + limitMs;
-  for (;;) {
-    signal?.throwIfAborted();
+  const look = async (): Promise<boolean> => {
     const left = (await listDomains(host)).filter((row) => row.name === name || ids.has(row.id));
-    if (left.length === 0) return true;
     for (const row of left) ids.add(row.id);
-    if (performance.now() + POLL_MS > deadline) return false;
-    await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
-  }
+    return left.length === 0;
+  };
+  return (await until(look, { everyMs: POLL_MS, limitMs, signal })) === true;
 }
 
 /** The last lines of a guest's console, as xenconsoled logged them; empty when there is no log. */
