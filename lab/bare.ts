@@ -10,7 +10,7 @@ import { isServerAlive, startServer, stopServer, type ServerProcess } from '../s
 import { acquireOptions, proxyEnvironment } from './apt.ts';
 import { disk, quote, TCG_CPU } from './machine.ts';
 import { awaitSsh } from './ssh.ts';
-import { freePort } from './start.ts';
+import { freePort } from '../system/ports.ts';
 
 /** The releases that it is made of, with who configures its network. */
 export const BARE_RELEASES = { bookworm: 'ifupdown', trixie: 'networkd' } as const;

@@ -7,7 +7,7 @@ import { makeArtifact, readArtifact, removeTree, sha256File, sweepTemporaries, t
 import { addGolden, customizeDom0, OVERLAY } from './customize.ts';
 import { explain } from './errors.ts';
 import { makeRootImage } from './image.ts';
-import { withLock } from './lock.ts';
+import { withMachineLock } from '../system/machine-lock.ts';
 import { describeFolder, digest, ensurePieces, pieceContent, piecesOf, prunePieces, type MakeContext, type Piece } from './pieces.ts';
 import type { LabKind } from './releases.ts';
 
@@ -98,8 +98,8 @@ export async function ensureBase(context: MakeContext, kind: LabKind): Promise<B
     const onWait = (): void => {
       progress.say('build', 'another process is building the lab: waiting for it');
     };
-    return await withLock(
-      `build ${cache}`,
+    return await withMachineLock(
+      `lab-build/${cache}`,
       async () => {
         const found = await findBase(cache, key, true);
         if (found !== undefined) {

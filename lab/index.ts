@@ -7,7 +7,7 @@ import { removeTree } from './artifact.ts';
 import { explain, LabError } from './errors.ts';
 import { labHandle, type Lab } from './lab.ts';
 import { layoutOf, type LabPlace, type Layout } from './layout.ts';
-import { withLock } from './lock.ts';
+import { withMachineLock } from '../system/machine-lock.ts';
 import type { Accel } from './machine.ts';
 import { createProgress, type LabProgress } from './progress.ts';
 import { findMachine, readRecord, writeRecord } from './record.ts';
@@ -78,7 +78,7 @@ async function locked<T>(
   const onWait = (): void => {
     onProgress?.({ stage: 'build', message: `another command is at work on lab "${layout.name}": waiting for it` });
   };
-  return await withLock(`lab ${layout.home}`, work, { signal, onWait });
+  return await withMachineLock(`lab/${layout.home}`, work, { signal, onWait });
 }
 
 /**
@@ -203,5 +203,5 @@ export async function labClean(place: LabPlace, options: { readonly cache?: bool
     await takeDown(layout, false);
     await removeTree(runner, layout.home);
   });
-  if (options.cache === true) await withLock(`build ${layout.cache}`, () => removeTree(runner, layout.cache));
+  if (options.cache === true) await withMachineLock(`lab-build/${layout.cache}`, () => removeTree(runner, layout.cache));
 }

@@ -1,6 +1,5 @@
 /** Starts the machine of a lab: cold, or from a saved memory. */
 import { open, readFile, rm, writeFile, chmod, mkdir, rename } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { tail, type Runner } from '../system/run.ts';
 import { isServerAlive, startServer, stopServer, type ServerProcess } from '../system/run-server.ts';
@@ -26,26 +25,6 @@ export interface StartContext {
   readonly accel: Accel;
   readonly sshPort: number;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** A free port of the loopback; `wanted` when that one is free. */
-export async function freePort(wanted?: number): Promise<number> {
-  const attempt = (port: number): Promise<number | undefined> =>
-    new Promise((resolve) => {
-      const server = createServer();
-      server.once('error', () => {
-        resolve(undefined);
-      });
-      server.listen(port, '127.0.0.1', () => {
-        const address = server.address();
-        server.close(() => {
-          resolve(typeof address === 'object' && address !== null ? address.port : undefined);
-        });
-      });
-    });
-  const port = (wanted === undefined ? undefined : await attempt(wanted)) ?? (await attempt(0));
-  if (port === undefined) throw new LabError('failed', 'no free port on the loopback');
-  return port;
 }
 
 /** Opens the way from dom0 to the Temporal server on the host's loopback, or shuts it: then a knock is noted in `layout.knocked`. */

@@ -16,7 +16,8 @@ import { machineSignature, type Accel } from './machine.ts';
 import type { Progress } from './progress.ts';
 import { labKind, type LabKind, type Release } from './releases.ts';
 import { findMachine, readRecord, writeRecord, type LabRecord } from './record.ts';
-import { bootCold, freePort, makeFreshDisks, resumeFrom, setTemporalGate, type StartContext } from './start.ts';
+import { freePort } from '../system/ports.ts';
+import { bootCold, makeFreshDisks, resumeFrom, setTemporalGate, type StartContext } from './start.ts';
 import { findState, saveState, takeState, type StateIdentity } from './states.ts';
 import { awaitKnock, installWorker } from './worker.ts';
 

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createRunner } from '../../system/run.ts';
 import { isServerAlive, startServer, stopServer, type ServerProcess } from '../../system/run-server.ts';
-import { freePort } from '../../lab/start.ts';
+import { freePort } from '../../system/ports.ts';
 import { bundleWorkflows } from '../../worker/bundle.ts';
 import { startEmbeddedTemporal } from '../../worker/embedded-temporal.ts';
 

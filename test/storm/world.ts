@@ -1,11 +1,8 @@
 /** All that the storm rages over: a real Temporal, workers in this process, the fake dom0, and a gateway that can be killed. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { pino } from 'pino';
@@ -13,6 +10,8 @@ import { createControlActivities } from '../../activities/control/activities.ts'
 import { createBillingActivities } from '../../activities/control/billing/billing.ts';
 import { createDom0Activities } from '../../activities/dom0/activities.ts';
 import { isServerAlive, startServer as startProcess, stopServer, type ServerProcess } from '../../system/run-server.ts';
+import { freePort } from '../../system/ports.ts';
+import { until } from '../../system/until.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import { CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../../contract/names.ts';
@@ -132,10 +131,12 @@ async function startGateway(address: string): Promise<StormGateway> {
       logFile: log,
       endsWithUs: true,
     });
-    while (!(await answers(port))) {
-      if (!isServerAlive(running)) throw new Error(`the gateway ended: ${readFileSync(log, 'utf8').slice(-2_000)}`);
-      await sleep(50);
-    }
+    const started = running;
+    const isUp = async (): Promise<boolean> => {
+      if (!isServerAlive(started)) throw new Error(`the gateway ended: ${readFileSync(log, 'utf8').slice(-2_000)}`);
+      return answers(port);
+    };
+    await until(isUp, { everyMs: 50 });
   };
   await start();
   return {
@@ -168,13 +169,4 @@ async function answers(port: number): Promise<boolean> {
     ({ ok }) => ok,
     () => false,
   );
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
