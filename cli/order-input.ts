@@ -7,7 +7,7 @@ import { GuestflowError } from '../contract/errors.ts';
 import type { Fields } from '../contract/field-types.ts';
 import { FIELDS, type Field, type FieldTable } from '../contract/fields.ts';
 import { sshKeyLines } from '../contract/ssh-key.ts';
-import { hashPassword, readPassword } from '../client/password.ts';
+import { hashPassword, readPassword } from '../client/guests/password.ts';
 import { flagsOf } from './field-flags.ts';
 import type { Io } from './io.ts';
 

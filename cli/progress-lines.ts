@@ -1,5 +1,5 @@
 /** An operation's steps as lines of text. Pure. */
-import type { ActivityNow } from '../client/progress.ts';
+import type { ActivityNow } from '../client/guests/look.ts';
 import type { GuestStatus, OperationProgress, StepProgress, StepState } from '../contract/types.ts';
 
 /** What is known beside the guest's state: what `client.progress` returns. */

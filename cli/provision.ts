@@ -4,10 +4,10 @@ import type { Guestflow } from '../client/index.ts';
 import { parseDocument } from '../order/document.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { checkAgainstFacts, parseFacts } from '../order/facts.ts';
-import { checkOrder, resolveOrder, type ResolveOptions, type UnplacedOrder } from '../order/order.ts';
+import { checkOrder, type ResolveOptions } from '../order/order.ts';
 import { loadPlans } from '../order/plans.ts';
 import { formatSize } from '../contract/sizes.ts';
-import type { GuestOrder, GuestStatus } from '../contract/types.ts';
+import type { GuestStatus, UnplacedOrder } from '../contract/types.ts';
 import type { ProvisionOptions } from './commands/provision.ts';
 import { awaitCancelled } from './cancel.ts';
 import { withGuestflow } from './context.ts';
@@ -30,11 +30,7 @@ export async function provision(io: Io, name: string | undefined, options: Provi
   // Before anything is connected: a bad order is a bad order whether or not Temporal is up.
   const order = checkOrder(raw, resolving);
   if (options.check !== undefined) return check(io, order, options);
-  return withGuestflow(options, async (flow) => {
-    const placed =
-      order.dom0 === undefined ? resolveOrder(raw, { plans, defaults: { dom0: await flow.place(order) } }) : { ...order, dom0: order.dom0 };
-    return place(io, flow, placed, options);
-  });
+  return withGuestflow(options, (flow) => place(io, flow, order, options));
 }
 
 async function check(io: Io, order: UnplacedOrder, { facts: path, json }: ProvisionOptions): Promise<undefined> {
@@ -68,17 +64,15 @@ async function check(io: Io, order: UnplacedOrder, { facts: path, json }: Provis
   return undefined;
 }
 
-async function place(io: Io, flow: Guestflow, order: GuestOrder, options: ProvisionOptions): Promise<undefined> {
-  // An order that was taken before gets its answer even while its dom0 is down.
-  if (!(await flow.exists(order.name))) await flow.mustBeServed(order.dom0);
-  const answer = await flow.order(order);
+async function place(io: Io, flow: Guestflow, order: UnplacedOrder, options: ProvisionOptions): Promise<undefined> {
+  const answer = await flow.place(order, { mustBeServed: true });
   const url = flow.guestUrl(order.name);
   if (!options.wait) {
-    if (options.json) printJson(io, { ...answer, dom0: order.dom0, ...defined({ url }) });
+    if (options.json) printJson(io, { ...answer, ...defined({ url }) });
     else
       printLine(
         io,
-        `order ${answer.order} for guest ${answer.name} on dom0 ${order.dom0} is taken; guestflow show ${answer.name} tells how it goes`,
+        `order ${answer.order} for guest ${answer.name} on dom0 ${answer.dom0} is taken; guestflow show ${answer.name} tells how it goes`,
       );
     return undefined;
   }

@@ -1,5 +1,6 @@
 /** Orders of billing, as an operator looks at them. */
 import type { Session } from './session.ts';
+import { query, runningIds, update } from './workflow-calls.ts';
 import { BILLING, type OrderStatus } from '../contract/billing-types.ts';
 import { billingWorkflowId, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
 
@@ -7,16 +8,12 @@ const PREFIX = billingWorkflowId('');
 
 /** What is known of an order. Throws GuestflowError NotFound. */
 export function readOrder(session: Session, order: string): Promise<OrderStatus> {
-  return session.call(`order ${order} of billing`, () =>
-    session.client.workflow.getHandle(billingWorkflowId(order)).query<OrderStatus>(BILLING.status),
-  );
+  return session.call(`order ${order} of billing`, () => query(session.client, billingWorkflowId(order), BILLING.status));
 }
 
 /** What was refused has been seen, and what failed is tried again at once. */
 export function acknowledge(session: Session, order: string): Promise<OrderStatus> {
-  return session.call(`order ${order} of billing`, () =>
-    session.client.workflow.getHandle(billingWorkflowId(order)).executeUpdate<OrderStatus, []>(BILLING.acknowledge),
-  );
+  return session.call(`order ${order} of billing`, () => update(session.client, billingWorkflowId(order), BILLING.acknowledge));
 }
 
 /**
@@ -27,16 +24,13 @@ export function acknowledge(session: Session, order: string): Promise<OrderStatu
  */
 export async function listOrders(session: Session, onlyProblems: boolean): Promise<OrderStatus[]> {
   const phases = onlyProblems ? ` AND ${SEARCH_ATTRIBUTES.phase} IN ('problem', 'waiting')` : '';
-  const query = `WorkflowType = '${WORKFLOWS.billingOrder}' AND ExecutionStatus = 'Running'${phases}`;
-  const orders: OrderStatus[] = [];
-  await session.call(
+  const ids = await session.call(
     'the list of orders',
-    async () => {
-      for await (const { workflowId } of session.client.workflow.list({ query }))
-        orders.push(await readOrder(session, workflowId.slice(PREFIX.length)));
-    },
+    () => runningIds(session.client, WORKFLOWS.billingOrder, phases),
     Number.POSITIVE_INFINITY,
   );
+  const orders: OrderStatus[] = [];
+  for (const id of ids) orders.push(await readOrder(session, id.slice(PREFIX.length)));
   return orders.filter((order) => !onlyProblems || isProblem(order)).sort((a, b) => a.order.localeCompare(b.order));
 }
 

@@ -1,15 +1,15 @@
 /** Networks: what they are, and who has which address. */
-import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
-import { untilStartedAndTaken, untilTakenByLedger } from './lost-updates.ts';
+import type { Client } from '@temporalio/client';
 import type { NetworkAccess, NetworkJoin, NetworkSettings, NetworkState } from '../contract/capacity-types.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { formatCidr, parseCidr, whyNotPrefix } from '../contract/ipv4.ts';
-import { CONTROL_QUEUE, DOM0_UPDATES, dom0WorkflowId, NETWORK_UPDATES, networkWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
-import { whenKnown } from './known.ts';
-import { readLedger } from './ledgers.ts';
+import { DOM0_UPDATES, dom0WorkflowId, NETWORK_UPDATES, networkWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
+import type { Signature, UpdateName } from '../contract/typed-names.ts';
+import type { Dom0Facts } from '../contract/types.ts';
+import { readCapacity } from './dom0s/ledger.ts';
+import { updateLedger, updateLedgerWithStart } from './ledger-calls.ts';
 import type { Session } from './session.ts';
-
-type NetworkWorkflow = (input: { cidr: string; gateway: string }) => Promise<unknown>;
+import { query, runningIds } from './workflow-calls.ts';
 
 /** An operator's network, and who reaches it. */
 export interface NetworkOrder extends NetworkSettings {
@@ -27,53 +27,61 @@ function nameOf(cidr: string): string {
   return formatCidr(network);
 }
 
-/**
- * Says what a network is, and who reaches it. The first one who does makes its ledger.
- *
- * @param client of a dom0's worker, or a session's
- */
-export async function joinNetwork(client: Client, cidr: string, join: NetworkJoin): Promise<void> {
+/** Workflow id of a network's ledger, whatever bits behind the prefix are set. */
+export function networkIdOf(cidr: string): string {
+  return networkWorkflowId(nameOf(cidr));
+}
+
+/** Asks a network's ledger. Starts the ledger if there is none. */
+export function updateNetwork<S extends Signature>(
+  client: Client,
+  { cidr, gateway }: Pick<NetworkAccess, 'cidr' | 'gateway'>,
+  name: UpdateName<S>,
+  ...args: Parameters<S>
+): Promise<ReturnType<S>> {
   const id = nameOf(cidr);
-  const send = (): Promise<undefined> =>
-    client.workflow.executeUpdateWithStart<NetworkWorkflow, undefined, [NetworkJoin]>(NETWORK_UPDATES.join, {
-      args: [join],
-      startWorkflowOperation: new WithStartWorkflowOperation<NetworkWorkflow>(WORKFLOWS.network, {
-        workflowId: networkWorkflowId(id),
-        taskQueue: CONTROL_QUEUE,
-        args: [{ cidr: id, gateway: join.gateway }],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-        staticSummary: `network ${id}: its leases`,
-      }),
-    });
-  await untilStartedAndTaken(send);
+  const start = {
+    workflowId: networkWorkflowId(id),
+    input: [{ cidr: id, gateway }] as [{ cidr: string; gateway: string }],
+    staticSummary: `network ${id}: its leases`,
+  };
+  return updateLedgerWithStart(client, WORKFLOWS.network, start, name, ...args);
+}
+
+/**
+ * Tells a dom0's own network who reaches it, and which addresses the dom0's cfg files use.
+ *
+ * @param client of a worker
+ */
+export async function joinNetwork(client: Client, { host, network, addresses }: Dom0Facts): Promise<void> {
+  const { gateway, bridge, exclude = [] } = network;
+  await updateNetwork(client, network, NETWORK_UPDATES.join, { gateway, members: [{ dom0: host, bridge, exclude, addresses }] });
 }
 
 /** Adds a network beside those of the dom0s' settings, or changes one; the dom0s that are named reach it from now on. */
 export async function addNetwork(session: Session, { cidr, dom0s, ...settings }: NetworkOrder): Promise<void> {
+  const { client } = session;
+  const { gateway } = settings;
   const id = nameOf(cidr);
   // Before anything is said of a network: a dom0 that is not there reaches none.
-  for (const { host } of dom0s) await whenKnown(session, host, () => readLedger(session, host));
+  for (const { host } of dom0s) await readCapacity(session, host);
   const members = dom0s.map(({ host, bridge }) => ({ dom0: host, bridge, exclude: [], addresses: [] }));
-  await session.call(`network ${id}`, () => joinNetwork(session.client, id, { gateway: settings.gateway, members, settings }));
-  for (const { host, bridge } of dom0s) {
-    const access: NetworkAccess = { cidr: id, gateway: settings.gateway, bridge };
-    const handle = session.client.workflow.getHandle(dom0WorkflowId(host));
+  const join: NetworkJoin = { gateway, members, settings };
+  await session.call(`network ${id}`, () => updateNetwork(client, { cidr, gateway }, NETWORK_UPDATES.join, join));
+  for (const { host, bridge } of dom0s)
     await session.call(`dom0 ${host}`, () =>
-      untilTakenByLedger(() => handle.executeUpdate<undefined, [NetworkAccess]>(DOM0_UPDATES.attach, { args: [access] })),
+      updateLedger(client, dom0WorkflowId(host), DOM0_UPDATES.attach, { cidr: id, gateway, bridge }),
     );
-  }
 }
 
 /** A network with its leases. */
 export async function readNetwork(session: Session, cidr: string): Promise<NetworkState> {
   const id = nameOf(cidr);
   try {
-    return await session.call(`network ${id}`, () =>
-      session.client.workflow.getHandle(networkWorkflowId(id)).query<NetworkState>(QUERIES.leases),
-    );
+    return await session.call(`network ${id}`, () => query(session.client, networkWorkflowId(id), QUERIES.leases));
   } catch (error) {
     if (!(error instanceof GuestflowError) || error.type !== 'NotFound') throw error;
-    const known = await namesOf(session);
+    const known = await cidrsOf(session);
     throw new GuestflowError(
       'NotFound',
       `there is no network ${id}: ${known.length === 0 ? 'there is none at all' : `known are ${known.join(', ')}`}`,
@@ -87,16 +95,10 @@ export async function readNetwork(session: Session, cidr: string): Promise<Netwo
 
 /** All networks. */
 export async function listNetworks(session: Session): Promise<NetworkState[]> {
-  return Promise.all((await namesOf(session)).map((id) => readNetwork(session, id)));
+  return Promise.all((await cidrsOf(session)).map((cidr) => readNetwork(session, cidr)));
 }
 
-async function namesOf(session: Session): Promise<string[]> {
-  const ids: string[] = [];
-  await session.call('the list of networks', async () => {
-    for await (const { workflowId } of session.client.workflow.list({
-      query: `WorkflowType = '${WORKFLOWS.network}' AND ExecutionStatus = 'Running'`,
-    }))
-      ids.push(workflowId.slice('network/'.length));
-  });
-  return ids.sort();
+async function cidrsOf(session: Session): Promise<string[]> {
+  const ids = await session.call('the list of networks', () => runningIds(session.client, WORKFLOWS.network));
+  return ids.map((id) => id.slice(networkWorkflowId('').length));
 }

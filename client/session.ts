@@ -15,7 +15,6 @@ const CONNECT_MS = 5_000;
 /** A connected client. */
 export interface Session {
   readonly client: Client;
-  readonly connection: Connection;
   readonly endpoint: Endpoint;
   /** Of the client: for what Temporal hands out raw. */
   readonly codec: PayloadCodec;
@@ -41,22 +40,26 @@ export async function openSession(endpoint: Endpoint): Promise<Session> {
   const connection = await Connection.connect({ ...endpoint.connection, connectTimeout: CONNECT_MS }).catch((error: unknown) => {
     throw unreachable(error instanceof Error ? error.message : String(error));
   });
+  const dataConverter = { payloadCodecs: [createPayloadCodec(endpoint.codecKeys)] };
+  return sessionOver(new Client({ connection, namespace: endpoint.namespace, dataConverter }), endpoint);
+}
+
+/** A session over a client that is there already: a worker's. Closing the session closes its connection. */
+export function sessionOver(client: Client, endpoint: Endpoint): Session {
   const codec = createPayloadCodec(endpoint.codecKeys);
-  const client = new Client({ connection, namespace: endpoint.namespace, dataConverter: { payloadCodecs: [codec] } });
   return {
     client,
-    connection,
     endpoint,
     codec,
     call: async <T>(subject: string, work: () => Promise<T>, limitMs = ANSWER_MS) => {
       try {
         const answer = (): Promise<T> => untilTaken(work);
-        return await (Number.isFinite(limitMs) ? connection.withDeadline(Date.now() + limitMs, answer) : answer());
+        return await (Number.isFinite(limitMs) ? client.withDeadline(Date.now() + limitMs, answer) : answer());
       } catch (error) {
         throw await withReason(toGuestflowError(error, subject, endpoint.address), subject, { client, codec });
       }
     },
-    close: () => connection.close(),
+    close: () => client.connection.close(),
   };
 }
 

@@ -5,6 +5,7 @@
  */
 import type { PlanFields } from './field-types.ts';
 import type { BillingOperation } from './operations.ts';
+import { queryName, signalName, updateName } from './typed-names.ts';
 import type { GuestPhase, OperationResult } from './types.ts';
 
 /** What an event says of the order's life. `paid` alone cannot bring back what was terminated: a last invoice is paid after a cancellation, too. */
@@ -162,14 +163,12 @@ export interface OrderStatus {
 
 /** Updates, queries and signals of the `billingOrder` workflow. */
 export const BILLING = {
-  /** Update `(event: BillingEvent) → EventAnswer`. */
-  event: 'event',
-  /** Update `() → OrderStatus`: the operator has seen what was refused; what is in trouble is tried again at once. */
-  acknowledge: 'acknowledge',
-  /** Query `→ OrderStatus`. */
-  status: 'orderStatus',
-  /** Signal: something has changed on the guest; look at it. */
-  guestChanged: 'guestChanged',
+  event: updateName<(event: BillingEvent) => EventAnswer>('event'),
+  /** The operator has seen what was refused; what is in trouble is tried again at once. */
+  acknowledge: updateName<() => OrderStatus>('acknowledge'),
+  status: queryName<() => OrderStatus>('orderStatus'),
+  /** Something has changed on the guest; look at it. */
+  guestChanged: signalName<() => void>('guestChanged'),
 } as const;
 
 /** Workflow id of who holds a host name. */
@@ -178,7 +177,7 @@ export function hostnameWorkflowId(hostname: string): string {
 }
 
 /** Workflow type that holds a host name for an order, and the signal that ends it. */
-export const HOLD_HOSTNAME = { workflow: 'holdHostname', release: 'release' } as const;
+export const HOLD_HOSTNAME = { workflow: 'holdHostname', release: signalName<() => void>('release') } as const;
 
 /** A guest as billing needs to see it. */
 export interface GuestView {

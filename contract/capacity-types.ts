@@ -9,6 +9,12 @@ export interface Amounts {
   readonly diskBytes: number;
 }
 
+/** Whose something on a dom0 or in a network is. */
+export interface Owner {
+  readonly guest: string;
+  readonly order: string;
+}
+
 /** A pool of storage, in which guests' disks are made. */
 export interface PoolFacts {
   readonly name: string;
@@ -70,6 +76,13 @@ export interface Capacity {
   readonly cpus?: number;
 }
 
+/** A dom0's ledger as placement sees it. */
+export interface Ledger {
+  readonly capacity: Capacity;
+  /** To whom it has promised something. */
+  readonly owners: readonly Owner[];
+}
+
 /** A network as a dom0 reaches it. */
 export interface NetworkAccess {
   readonly cidr: string;
@@ -89,13 +102,11 @@ export interface LedgerAudit {
   /** Domains and volumes made by hand. They count as used, and are left alone. */
   readonly byHand: readonly string[];
   /** What carries our mark and nobody claims: guest, order and why. */
-  readonly orphans: readonly { readonly guest: string; readonly order: string; readonly reason: string }[];
+  readonly orphans: readonly (Owner & { readonly reason: string })[];
 }
 
 /** Who has which address of a network. */
-export interface Lease {
-  readonly guest: string;
-  readonly order: string;
+export interface Lease extends Owner {
   readonly ip: string;
   /** Upper case, colons. */
   readonly mac: string;
@@ -107,9 +118,7 @@ export interface Lease {
 }
 
 /** Asks for an address. Without `ip` it is the next free one; without `mac`, one made from the name. */
-export interface LeaseRequest {
-  readonly guest: string;
-  readonly order: string;
+export interface LeaseRequest extends Owner {
   readonly ip?: string;
   readonly mac?: string;
 }

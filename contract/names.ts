@@ -1,7 +1,25 @@
 /**
- * Names that cross a process boundary: queues, workflow ids, updates, queries, search attributes.
- * Free of imports, so that workflow code can use it.
+ * Names that cross a process boundary: queues, workflow ids, search attributes, and what workflows are asked, with the types of it.
+ * Imports types and what makes names of strings, so that workflow code can use it.
  */
+import type { Lease, LeaseRequest, Ledger, LedgerAudit, NetworkAccess, NetworkJoin, NetworkState, Owner } from './capacity-types.ts';
+import type { NightRecord, NightRequest } from './nights.ts';
+import { queryName, signalName, updateName, workflowName } from './typed-names.ts';
+import type {
+  Dom0State,
+  DomainGone,
+  GuestOrder,
+  GuestRef,
+  GuestStatus,
+  OperationProgress,
+  OperationRequest,
+  OperationResult,
+  OrderAnswer,
+  PromiseAnswer,
+  Registration,
+  ReserveRequest,
+} from './types.ts';
+import type { BillingOrderInput, Dom0TaskInput, GuestInput, NetworkInput } from './workflow-inputs.ts';
 
 /** Task queue of all workflows and of the activities that talk to Temporal itself. */
 export const CONTROL_QUEUE = 'control';
@@ -55,92 +73,92 @@ export const SEARCH_ATTRIBUTES = {
   order: 'GuestflowOrder',
 } as const;
 
-/** Workflow types. */
+/** Workflow types. Those that are started by other workflows only have their types there. */
 export const WORKFLOWS = {
-  guest: 'guest',
+  guest: workflowName<(input: GuestInput) => void>('guest'),
   provisionGuest: 'provisionGuest',
   powerGuest: 'powerGuest',
   backupGuest: 'backupGuest',
   terminateGuest: 'terminateGuest',
-  nightlyBackup: 'nightlyBackup',
+  nightlyBackup: workflowName<(guest: GuestRef) => NightRecord>('nightlyBackup'),
   suspendGuest: 'suspendGuest',
   resumeGuest: 'resumeGuest',
   changePlan: 'changePlan',
   retireGuest: 'retireGuest',
   reviveGuest: 'reviveGuest',
-  billingOrder: 'billingOrder',
-  network: 'network',
+  billingOrder: workflowName<(input: BillingOrderInput) => void>('billingOrder'),
+  network: workflowName<(input: NetworkInput) => void>('network'),
   notify: 'notify',
-  dom0: 'dom0',
-  dom0Task: 'dom0Task',
+  dom0: workflowName<(initial: Dom0State) => void>('dom0'),
+  dom0Task: workflowName<(input: Dom0TaskInput) => unknown>('dom0Task'),
 } as const;
 
 /** Updates of the `guest` workflow. */
 export const GUEST_UPDATES = {
-  /** Takes the order: `(order: GuestOrder) → OrderAnswer`. The same order again gets the same answer; another one is refused. */
-  order: 'order',
-  /** Runs one operation and returns its result: `(request: OperationRequest) → OperationResult`. */
-  operate: 'operate',
-  /** Cancels the operation that runs: `() → {cancelled: string | undefined}`. */
-  cancel: 'cancel',
+  /** Takes the order. The same order again gets the same answer; another one is refused. */
+  order: updateName<(order: GuestOrder) => OrderAnswer>('order'),
+  /** Runs one operation and returns its result. */
+  operate: updateName<(request: OperationRequest) => OperationResult>('operate'),
+  /** Cancels the operation that runs, and returns its kind. */
+  cancel: updateName<() => { cancelled?: string }>('cancel'),
 } as const;
 
-/** Queries of the `guest` workflow and of operations. */
+/** Queries, by the workflow that answers. */
 export const QUERIES = {
-  /** `guest` → `GuestStatus`. */
-  status: 'status',
-  /** operations → `OperationProgress`. */
-  progress: 'progress',
-  /** `dom0` → `Dom0State`. */
-  ledger: 'ledger',
-  /** `dom0` → `{capacity: Capacity, owners: {guest, order}[]}`. */
-  capacity: 'capacity',
-  /** `network` → `NetworkState`. */
-  leases: 'leases',
-  /** `network`: `(mac: string) → string | undefined`, the guest that has it, or had it lately. */
-  macHolder: 'macHolder',
+  /** `guest`. */
+  status: queryName<() => GuestStatus>('status'),
+  /** Operations on a guest. */
+  progress: queryName<() => OperationProgress>('progress'),
+  /** `dom0`: all of it. */
+  ledger: queryName<() => Dom0State>('ledger'),
+  /** `dom0`: what it has to sell, and to whom it has promised something. */
+  capacity: queryName<() => Ledger>('capacity'),
+  /** `network`. */
+  leases: queryName<() => NetworkState>('leases'),
+  /** `network`: the guest that has this MAC, or had it lately. */
+  macHolder: queryName<(mac: string) => string | undefined>('macHolder'),
 } as const;
 
 /** Updates of the `dom0` workflow. */
 export const DOM0_UPDATES = {
-  /** The dom0 worker says what it found: `(registration: Registration) → void`. Refused (`Busy`) when another machine is registered, unless it is the one that is replaced.. */
-  register: 'register',
-  /** Promises capacity to a guest: `(request: ReserveRequest) → PromiseAnswer`. */
-  reserve: 'reserve',
-  /** Gives it back: `({guest, order}) → void`. */
-  release: 'release',
-  /** Takes no new guests, or takes them again: `(on: boolean) → void`. */
-  drain: 'drain',
-  /** Reaches another network: `(access: NetworkAccess) → void`. */
-  attach: 'attach',
-  /** Compares the ledger with what is there, now: `() → LedgerAudit`. */
-  audit: 'audit',
+  /** The dom0 worker says what it found. Refused (`Busy`) when another machine is registered, unless it is the one that is replaced. */
+  register: updateName<(registration: Registration) => void>('register'),
+  /** Promises capacity to a guest. */
+  reserve: updateName<(request: ReserveRequest) => PromiseAnswer>('reserve'),
+  /** Gives it back. */
+  release: updateName<(owner: Owner) => void>('release'),
+  /** Takes no new guests, or takes them again. */
+  drain: updateName<(on: boolean) => void>('drain'),
+  /** Reaches another network. */
+  attach: updateName<(access: NetworkAccess) => void>('attach'),
+  /** Compares the ledger with what is there, now. */
+  audit: updateName<() => LedgerAudit>('audit'),
 } as const;
 
 /** Updates of the `network` workflow. */
 export const NETWORK_UPDATES = {
-  /** A dom0 or an operator says what the network is: `(join: NetworkJoin) → void`. */
-  join: 'join',
-  /** Leases an address: `(request: LeaseRequest) → Lease`. The same order again gets the same lease. */
-  lease: 'lease',
-  /** Gives it back: `({guest, order}) → void`. */
-  release: 'release',
-  /** Something else answers at a guest's address: marks it, and leases the next one: `({guest, order, ip, dom0}) → Lease`. */
-  replace: 'replace',
-  /** Another network's guest has this guest's MAC: gives it another one: `({guest, order, mac}) → Lease`. Asked again, that one. */
-  changeMac: 'changeMac',
+  /** A dom0 or an operator says what the network is. */
+  join: updateName<(join: NetworkJoin) => void>('join'),
+  /** Leases an address. The same order again gets the same lease. */
+  lease: updateName<(request: LeaseRequest) => Lease>('lease'),
+  /** Gives it back. */
+  release: updateName<(owner: Owner) => void>('release'),
+  /** Something else answers at a guest's address: marks it, and leases the next one. */
+  replace: updateName<(request: Owner & { readonly ip: string; readonly dom0: string }) => Lease>('replace'),
+  /** Another network's guest has this guest's MAC: gives it another one. Asked again, that one. */
+  changeMac: updateName<(request: Owner & { readonly mac: string }) => Lease>('changeMac'),
 } as const;
 
 /** Signals of the `guest` workflow. */
 export const GUEST_SIGNALS = {
-  /** A night's backup is due: `(NightRequest)`. Answered by `NIGHT_SIGNALS.answer`. */
-  night: 'night',
-  /** Its domain has ended, and nobody asked for that: `(DomainGone)`. */
-  domainGone: 'domainGone',
+  /** A night's backup is due. Answered by `NIGHT_SIGNALS.answer`. */
+  night: signalName<(request: NightRequest) => void>('night'),
+  /** Its domain has ended, and nobody asked for that. */
+  domainGone: signalName<(end: DomainGone) => void>('domainGone'),
 } as const;
 
 /** Signals of the `nightlyBackup` workflow. */
 export const NIGHT_SIGNALS = {
-  /** The guest says what came of the night: `(NightRecord)`. */
-  answer: 'answer',
+  /** The guest says what came of the night. */
+  answer: signalName<(night: NightRecord) => void>('answer'),
 } as const;

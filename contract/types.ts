@@ -4,7 +4,7 @@
  */
 
 import type { GuestFields } from './field-types.ts';
-import type { Amounts, Dom0Policy, Holding, LedgerAudit, NetworkAccess, PoolFacts } from './capacity-types.ts';
+import type { Amounts, Dom0Policy, Holding, LedgerAudit, NetworkAccess, Owner, PoolFacts } from './capacity-types.ts';
 import type { NightRecord } from './nights.ts';
 import type { OperationKind } from './operations.ts';
 
@@ -48,6 +48,9 @@ export interface GuestOrder extends GuestFields {
     readonly sealedPassword?: Readonly<Record<string, string>>;
   };
 }
+
+/** An order whose dom0 may be left to placement. */
+export type UnplacedOrder = Omit<GuestOrder, 'dom0'> & { readonly dom0?: string };
 
 /** A guest's IPv6 address, beside its IPv4 one. */
 export interface GuestIpv6 {
@@ -272,9 +275,7 @@ export interface DomainRow {
 }
 
 /** What a guest takes from a dom0. */
-export interface ReserveRequest extends Amounts {
-  readonly guest: string;
-  readonly order: string;
+export interface ReserveRequest extends Owner, Amounts {
   /** Where its disks are to be. Default: the dom0's first pool. */
   readonly pool?: string;
   readonly plan?: string;

@@ -12,7 +12,7 @@ import { whyNotHostIn, networkOf, parseIpv4, prefixOfNetmask } from '../contract
 import { ruleProblems } from '../contract/order-rules.ts';
 import { roomOf, type Plan, type Plans } from './plans.ts';
 import { problemsError, problemsOf, suggestion, type Problem } from './problems.ts';
-import type { GuestOrder } from '../contract/types.ts';
+import type { GuestOrder, UnplacedOrder } from '../contract/types.ts';
 import { defined } from '../contract/defined.ts';
 
 /** The schemas of a table's keys of orders. */
@@ -36,14 +36,11 @@ export const orderSchema = z.strictObject(
   notObject('must be a document of keys and values, like {"name": "guest1", "plan": "small"}'),
 );
 
+export type { UnplacedOrder };
+
 /** An order as a person writes it. */
 export type OrderDocument = z.input<typeof orderSchema>;
 type ParsedOrder = z.output<typeof orderSchema>;
-
-type Unplaced<T> = Omit<T, 'dom0'> & { readonly dom0?: string };
-
-/** An order whose dom0 is not chosen yet. */
-export type UnplacedOrder = Unplaced<GuestOrder>;
 
 export interface ResolveOptions {
   readonly plans: Plans;
@@ -134,7 +131,12 @@ function misplacedAddresses({ ip, netmask, gateway }: ParsedOrder): Problem[] {
 }
 
 /** What is kept of an order once its plan has filled in what it left out. */
-function withPlan(order: ParsedOrder, planName: string, plan: Plan, defaultDom0: string | undefined): Unplaced<FlatFields> {
+function withPlan(
+  order: ParsedOrder,
+  planName: string,
+  plan: Plan,
+  defaultDom0: string | undefined,
+): Omit<FlatFields, 'dom0'> & { readonly dom0?: string } {
   // A key that holds undefined would hide the plan's value in a spread.
   const { memory, disk, swap, debootstrap, extra, dom0 = defaultDom0, ...said } = defined(order);
   const { memory: planMemory, disk: planDisk, swap: planSwap, maxMemory: _max, maxVcpus: _most, ...fromPlan } = defined(plan);

@@ -6,7 +6,10 @@ import { createControlActivities } from '../activities/control/activities.ts';
 import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { CONTROL_QUEUE } from '../contract/names.ts';
-import { openBilling, type BillingDesk } from '../activities/control/billing/dependencies.ts';
+import { createDesk } from '../activities/control/billing/desk.ts';
+import { createMessenger } from '../activities/control/notify/messenger.ts';
+import { loadReceiver } from '../activities/control/notify/receiver.ts';
+import { sessionOver } from '../client/session.ts';
 import { prebuiltBundle, WORKFLOWS_PATH } from './bundle.ts';
 import { connectWithRetry } from './connect.ts';
 import { logCodec, workerDataConverter } from './data-converter.ts';
@@ -115,16 +118,17 @@ export async function runControlWorker(options: ControlWorkerOptions): Promise<v
   logCodec(endpoint, logger);
   const connection = await connectWithRetry(endpoint, { signal, logger, giveUpAfterMs: options.giveUpAfterMs });
   if (connection === undefined) return;
-  let billing: BillingDesk | undefined;
   try {
-    billing = await openBilling(endpoint);
+    const notify = process.env['GUESTFLOW_NOTIFY'] ?? '';
+    const messenger = notify === '' ? undefined : createMessenger(await loadReceiver(notify));
     const dataConverter = workerDataConverter(endpoint);
     const client = new Client({ connection, namespace: endpoint.namespace, dataConverter });
+    const desk = createDesk(sessionOver(client, endpoint));
     const worker = await Worker.create({
       ...controlOptions(endpoint),
       connection,
       namespace: endpoint.namespace,
-      activities: { ...createControlActivities(client), ...createBillingActivities(billing) },
+      activities: { ...createControlActivities(client), ...createBillingActivities({ desk, messenger }) },
       interceptors: { activity: [endsCallsWithItsWorker(client)] },
       ...defined({ workerDeploymentOptions: version }),
     });
@@ -133,7 +137,6 @@ export async function runControlWorker(options: ControlWorkerOptions): Promise<v
       options.onReady?.();
     });
   } finally {
-    await billing?.close();
     await connection.close();
   }
 }

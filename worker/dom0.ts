@@ -8,7 +8,7 @@ import { GuestLocks } from '../activities/dom0/locks.ts';
 import type { Dom0Context } from '../activities/dom0/step.ts';
 import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
 import { createPayloadCodec } from '../client/codec/codec.ts';
-import { workerIdentity } from '../client/dom0.ts';
+import { workerIdentity } from '../client/dom0s/register.ts';
 import { toGuestflowError } from '../client/failures.ts';
 import { withReason } from '../client/stuck.ts';
 import { GuestflowError } from '../contract/errors.ts';

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { GuestflowError } from '../contract/errors.ts';
 import { dom0WorkflowId, QUERIES } from '../contract/names.ts';
-import type { Dom0State } from '../contract/types.ts';
+import { query } from '../client/workflow-calls.ts';
 
 /** An answer of the ledger holds for so many milliseconds. */
 const ANSWER_HOLDS_MS = 10_000;
@@ -74,10 +74,7 @@ export class Fence {
 
   /** The machine that is registered; undefined when the ledger does not say. */
   private async askLedger(): Promise<string | undefined> {
-    const asked = this.client.workflow
-      .getHandle(dom0WorkflowId(this.host))
-      .query<Dom0State>(QUERIES.ledger)
-      .then(({ facts }) => facts?.machine);
+    const asked = query(this.client, dom0WorkflowId(this.host), QUERIES.ledger).then(({ facts }) => facts?.machine);
     return Promise.race([asked.catch(() => undefined), sleep(ASK_LIMIT_MS, undefined, { ref: false })]);
   }
 }

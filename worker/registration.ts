@@ -5,7 +5,7 @@ import { createEnv } from '../activities/dom0/drivers.ts';
 import { ensurePasswordKey } from '../activities/dom0/password-key.ts';
 import type { StepLog } from '../activities/dom0/work.ts';
 import { dom0Facts } from '../activities/dom0/steps/look.ts';
-import { registerDom0 } from '../client/dom0.ts';
+import { registerDom0 } from '../client/dom0s/register.ts';
 import type { Dom0Settings } from '../order/dom0-settings.ts';
 
 /** Looks at the dom0 and registers it. */

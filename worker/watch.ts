@@ -11,6 +11,7 @@ import { putStaleAside } from '../activities/dom0/toolstack/xl/stale-states.ts';
 import { GuestLocks } from '../activities/dom0/locks.ts';
 import { startedWithDom0 } from '../activities/dom0/toolstack/xl/things.ts';
 import type { StepLog } from '../activities/dom0/work.ts';
+import { signal } from '../client/workflow-calls.ts';
 import { GUEST_SIGNALS, guestWorkflowId } from '../contract/names.ts';
 import type { DomainGone } from '../contract/types.ts';
 
@@ -118,12 +119,9 @@ async function tellGuests(options: WatchOptions, memory: Memory): Promise<void> 
 
 async function tell({ client, log }: WatchOptions, guest: string, what: DomainGone): Promise<void> {
   log.info({ guest, how: what.how }, what.isBack === true ? 'it crashed, and Xen has started it again' : 'its domain is gone');
-  await client.workflow
-    .getHandle(guestWorkflowId(guest))
-    .signal(GUEST_SIGNALS.domainGone, what)
-    .catch((error: unknown) => {
-      log.warn({ guest, reason: messageOf(error) }, 'the guest could not be told that its domain has ended');
-    });
+  await signal(client, guestWorkflowId(guest), GUEST_SIGNALS.domainGone, what).catch((error: unknown) => {
+    log.warn({ guest, reason: messageOf(error) }, 'the guest could not be told that its domain has ended');
+  });
 }
 
 function messageOf(error: unknown): string {

@@ -1,12 +1,5 @@
 /** Activities of the control worker: calls to Temporal itself. */
-import {
-  ScheduleAlreadyRunning,
-  ScheduleOverlapPolicy,
-  WithStartWorkflowOperation,
-  ScheduleNotFoundError,
-  type Client,
-  type ScheduleHandle,
-} from '@temporalio/client';
+import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client, type ScheduleHandle } from '@temporalio/client';
 import { ApplicationFailure, defineSearchAttributeKey } from '@temporalio/common';
 import type { NetworkAccess } from '../../contract/capacity-types.ts';
 import {
@@ -19,23 +12,15 @@ import {
   SEARCH_ATTRIBUTES,
   WORKFLOWS,
 } from '../../contract/names.ts';
-import type {
-  Dom0Facts,
-  Dom0State,
-  GuestOrder,
-  GuestRef,
-  GuestSpec,
-  PromiseAnswer,
-  Reservation,
-  ReserveRequest,
-} from '../../contract/types.ts';
-import { untilStartedAndTaken, untilTakenByLedger } from '../../client/lost-updates.ts';
+import type { Dom0Facts, GuestOrder, GuestRef, GuestSpec, PromiseAnswer, Reservation, ReserveRequest } from '../../contract/types.ts';
+import { updateDom0 } from '../../client/dom0s/ledger.ts';
+import { queryLedger, updateLedger } from '../../client/ledger-calls.ts';
+import { joinNetwork } from '../../client/networks.ts';
 import { BACKUP_PRIORITY } from '../../contract/nights.ts';
 import { takenBy } from '../../contract/takes.ts';
-import { Turns, UPDATES_AT_ONCE } from '../../system/turns.ts';
 import { claimsOf, type Claim, type OwnerOn } from './claims.ts';
 import { createLeases } from './leases.ts';
-import { isMissing, unwrapped } from './refusals.ts';
+import { orRefusal, unlessMissing } from './refusals.ts';
 
 /** Nights start here (UTC hour), so that guests do not all start at once within the four hours after. */
 const NIGHT_STARTS = 1;
@@ -49,59 +34,21 @@ export function nightlyTime(name: string, at?: string): { hour: number; minute: 
   return { hour: NIGHT_STARTS + Math.floor(sum / 60), minute: sum % 60 };
 }
 
-async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof ScheduleNotFoundError) return undefined;
-    throw error;
-  }
-}
-
 // The type is inferred: workflows import it to call activities by name.
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
 export function createControlActivities(client: Client) {
   const leases = createLeases(client);
-  const turns = new Turns(UPDATES_AT_ONCE);
-
-  async function toDom0<R>(host: string, update: string, argument: unknown): Promise<R> {
-    const initial: Dom0State = { host, drained: false, promised: [] };
-    const start = (): WithStartWorkflowOperation<(state: Dom0State) => Promise<void>> =>
-      new WithStartWorkflowOperation<(state: Dom0State) => Promise<void>>(WORKFLOWS.dom0, {
-        workflowId: dom0WorkflowId(host),
-        taskQueue: CONTROL_QUEUE,
-        args: [initial],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-      });
-    try {
-      return await turns.take(host, () =>
-        untilStartedAndTaken(() =>
-          client.workflow.executeUpdateWithStart<(state: Dom0State) => Promise<void>, R, [unknown]>(update, {
-            args: [argument],
-            startWorkflowOperation: start(),
-          }),
-        ),
-      );
-    } catch (error) {
-      throw unwrapped(error);
-    }
-  }
 
   async function promise(host: string, request: ReserveRequest): Promise<PromiseAnswer> {
-    return toDom0<PromiseAnswer>(host, DOM0_UPDATES.reserve, request);
+    return orRefusal(updateDom0(client, host, DOM0_UPDATES.reserve, request));
   }
 
   /** The networks that a dom0 reaches; none when it was never heard of. */
   async function networksOf(host: string): Promise<readonly NetworkAccess[]> {
-    try {
-      const { facts, networks = [] } = await turns.take(host, () =>
-        client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger),
-      );
-      return facts === undefined ? networks : [facts.network, ...networks];
-    } catch (error) {
-      if (isMissing(error)) return [];
-      throw error;
-    }
+    const state = await unlessMissing(queryLedger(client, dom0WorkflowId(host), QUERIES.ledger));
+    if (state === undefined) return [];
+    const { facts, networks = [] } = state;
+    return facts === undefined ? networks : [facts.network, ...networks];
   }
 
   async function createSchedule(ref: GuestRef, scheduleId: string, at: string | undefined): Promise<void> {
@@ -163,22 +110,13 @@ export function createControlActivities(client: Client) {
     /** Undo of `reserve`: the address first, then its part of the dom0. */
     async release(ref: GuestRef): Promise<void> {
       await leases.release(ref, await networksOf(ref.dom0));
-      try {
-        await turns.take(ref.dom0, () =>
-          untilTakenByLedger(() =>
-            client.workflow
-              .getHandle(dom0WorkflowId(ref.dom0))
-              .executeUpdate(DOM0_UPDATES.release, { args: [{ guest: ref.name, order: ref.order }] }),
-          ),
-        );
-      } catch (error) {
-        if (!isMissing(error)) throw unwrapped(error);
-      }
+      const owner = { guest: ref.name, order: ref.order };
+      await orRefusal(unlessMissing(updateLedger(client, dom0WorkflowId(ref.dom0), DOM0_UPDATES.release, owner)));
     },
 
     /** Tells a dom0's network which addresses are in use there. */
     async observe(facts: Dom0Facts): Promise<void> {
-      await leases.observe(facts);
+      await joinNetwork(client, facts);
     },
 
     /** Which of these a workflow claims, wherever that guest lives, and why the others are orphans. At most `OWNERS_AT_ONCE`: an input has its limit. */

@@ -4,8 +4,9 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import { guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
 import { TAKES_MEMO, takenBy, type Takes } from '../../contract/takes.ts';
 import { Turns } from '../../system/turns.ts';
-import { GOLDEN, UNKNOWN_ORDER, type GuestPhase, type GuestStatus } from '../../contract/types.ts';
-import { isMissing } from './refusals.ts';
+import { GOLDEN, UNKNOWN_ORDER, type GuestPhase } from '../../contract/types.ts';
+import { query } from '../../client/workflow-calls.ts';
+import { unlessMissing } from './refusals.ts';
 
 /** Whether a workflow stands behind what was promised to a guest, and what it takes. */
 export interface Claim {
@@ -105,18 +106,17 @@ function isComplete({ phase, takes }: Known): boolean {
 
 /** One guest, as the server has it now. One whose workflow says too little of itself is asked. */
 async function lookedAt(client: Client, owner: OwnerOn): Promise<Claim> {
-  const handle = client.workflow.getHandle(guestWorkflowId(owner.guest));
-  try {
-    const info = await handle.describe();
-    if (info.status.name !== 'RUNNING') return { claimed: false, reason: `its workflow is over (${info.status.name.toLowerCase()})` };
-    const known = knownFrom(info);
-    if (known !== undefined && isComplete(known)) return judge(owner, known);
-    const { order, dom0, phase, spec } = await handle.query<GuestStatus>(QUERIES.status);
-    return judge(owner, { order, dom0, phase, takes: spec === undefined ? undefined : takenBy(spec) });
-  } catch (error) {
-    if (isMissing(error)) return { claimed: false, reason: 'there is no workflow of that name' };
-    throw error;
-  }
+  const nobody = { claimed: false, reason: 'there is no workflow of that name' };
+  const id = guestWorkflowId(owner.guest);
+  const info = await unlessMissing(client.workflow.getHandle(id).describe());
+  if (info === undefined) return nobody;
+  if (info.status.name !== 'RUNNING') return { claimed: false, reason: `its workflow is over (${info.status.name.toLowerCase()})` };
+  const known = knownFrom(info);
+  if (known !== undefined && isComplete(known)) return judge(owner, known);
+  const status = await unlessMissing(query(client, id, QUERIES.status));
+  if (status === undefined) return nobody;
+  const { order, dom0, phase, spec } = status;
+  return judge(owner, { order, dom0, phase, takes: spec === undefined ? undefined : takenBy(spec) });
 }
 
 function judge({ order }: OwnerOn, { order: of, dom0, phase, takes }: Known): Claim {

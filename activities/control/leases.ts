@@ -1,25 +1,19 @@
 /** Addresses of guests: calls of the control worker to the networks' workflows. */
-import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Lease, LeaseRequest, NetworkAccess, NetworkJoin, NetworkState } from '../../contract/capacity-types.ts';
-import { formatCidr, inNetwork, netmaskOfPrefix, parseCidr, parseIpv4 } from '../../contract/ipv4.ts';
-import { CONTROL_QUEUE, NETWORK_UPDATES, networkWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
-import { untilStartedAndTaken, untilTakenByLedger } from '../../client/lost-updates.ts';
-import { Turns, UPDATES_AT_ONCE } from '../../system/turns.ts';
-import type { Dom0Facts, GuestOrder, GuestRef, Reservation } from '../../contract/types.ts';
-import { isMissing, unwrapped } from './refusals.ts';
+import type { Lease, LeaseRequest, NetworkAccess } from '../../contract/capacity-types.ts';
+import { inNetwork, netmaskOfPrefix, parseCidr, parseIpv4 } from '../../contract/ipv4.ts';
+import { NETWORK_UPDATES, QUERIES, WORKFLOWS } from '../../contract/names.ts';
+import type { Signature, UpdateName } from '../../contract/typed-names.ts';
+import { queryLedger, updateLedger } from '../../client/ledger-calls.ts';
+import { networkIdOf, updateNetwork } from '../../client/networks.ts';
+import { runningIds } from '../../client/workflow-calls.ts';
+import type { GuestOrder, GuestRef, Reservation } from '../../contract/types.ts';
+import { orRefusal, unlessMissing } from './refusals.ts';
 import { defined } from '../../contract/defined.ts';
-
-type NetworkWorkflow = (input: { cidr: string; gateway: string }) => Promise<void>;
 
 /** A list of networks is as old as this at most: a new one has no guests yet. */
 const LIST_MS = 2_000;
-
-/** A network by its one name, whatever bits behind the prefix are set. */
-function nameOf(cidr: string): string {
-  const network = parseCidr(cidr);
-  return network === undefined ? cidr : formatCidr(network);
-}
 
 function isIn(ip: string, { cidr }: NetworkAccess): boolean {
   const network = parseCidr(cidr);
@@ -46,45 +40,16 @@ export interface Leases {
   /** As `lease`, when something answered at the address that it gave. */
   replace(order: GuestOrder, networks: readonly NetworkAccess[], ip: string): Promise<Reservation>;
   release(ref: GuestRef, networks: readonly NetworkAccess[]): Promise<void>;
-  /** Tells a dom0's own network which addresses its cfg files use. */
-  observe(facts: Dom0Facts): Promise<void>;
 }
 
 export function createLeases(client: Client): Leases {
-  const turns = new Turns(UPDATES_AT_ONCE);
-
-  async function update<R>({ cidr, gateway }: Pick<NetworkAccess, 'cidr' | 'gateway'>, name: string, argument: unknown): Promise<R> {
-    const id = nameOf(cidr);
-    const start = (): WithStartWorkflowOperation<NetworkWorkflow> =>
-      new WithStartWorkflowOperation<NetworkWorkflow>(WORKFLOWS.network, {
-        workflowId: networkWorkflowId(id),
-        taskQueue: CONTROL_QUEUE,
-        args: [{ cidr: id, gateway }],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-        staticSummary: `network ${id}: its leases`,
-      });
-    try {
-      return await turns.take(id, () =>
-        untilStartedAndTaken(() =>
-          client.workflow.executeUpdateWithStart<NetworkWorkflow, R, [unknown]>(name, {
-            args: [argument],
-            startWorkflowOperation: start(),
-          }),
-        ),
-      );
-    } catch (error) {
-      throw unwrapped(error);
-    }
+  function update<S extends Signature>(network: NetworkAccess, name: UpdateName<S>, ...args: Parameters<S>): Promise<ReturnType<S>> {
+    return orRefusal(updateNetwork(client, network, name, ...args));
   }
 
   async function hasLease({ cidr }: NetworkAccess, { name, order }: Pick<GuestRef, 'name' | 'order'>): Promise<boolean> {
-    try {
-      const { leases } = await client.workflow.getHandle(networkWorkflowId(nameOf(cidr))).query<NetworkState>(QUERIES.leases);
-      return leases.some((lease) => lease.guest === name && lease.order === order);
-    } catch (error) {
-      if (isMissing(error)) return false;
-      throw error;
-    }
+    const state = await unlessMissing(queryLedger(client, networkIdOf(cidr), QUERIES.leases));
+    return state?.leases.some((lease) => lease.guest === name && lease.order === order) ?? false;
   }
 
   /** Where the order has an address already comes first; the others only when it may choose. */
@@ -103,18 +68,7 @@ export function createLeases(client: Client): Leases {
 
   /** Workflow ids of all networks. In a rush, one list serves many orders. */
   async function allNetworks(): Promise<readonly string[]> {
-    if (known === undefined || Date.now() - known.at > LIST_MS)
-      known = {
-        at: Date.now(),
-        ids: (async () => {
-          const ids: string[] = [];
-          for await (const { workflowId } of client.workflow.list({
-            query: `WorkflowType = '${WORKFLOWS.network}' AND ExecutionStatus = 'Running'`,
-          }))
-            ids.push(workflowId);
-          return ids;
-        })(),
-      };
+    if (known === undefined || Date.now() - known.at > LIST_MS) known = { at: Date.now(), ids: runningIds(client, WORKFLOWS.network) };
     const list = known;
     return list.ids.catch((error: unknown) => {
       if (known === list) known = undefined;
@@ -124,17 +78,8 @@ export function createLeases(client: Client): Leases {
 
   /** Another guest that has a MAC in another network, or had it lately. */
   async function elsewhere(mac: string, guest: string, { cidr }: NetworkAccess): Promise<string | undefined> {
-    const others = (await allNetworks()).filter((id) => id !== networkWorkflowId(nameOf(cidr)));
-    const holders = await Promise.all(
-      others.map(async (id) => {
-        try {
-          return await turns.take(id, () => client.workflow.getHandle(id).query<string | undefined, [string]>(QUERIES.macHolder, mac));
-        } catch (error) {
-          if (isMissing(error)) return undefined;
-          throw error;
-        }
-      }),
-    );
+    const others = (await allNetworks()).filter((id) => id !== networkIdOf(cidr));
+    const holders = await Promise.all(others.map((id) => unlessMissing(queryLedger(client, id, QUERIES.macHolder, mac))));
     return holders.find((holder) => holder !== undefined && holder !== guest);
   }
 
@@ -154,7 +99,7 @@ export function createLeases(client: Client): Leases {
           message: `mac ${own.mac} is taken: ${holder} has it, in another network`,
           details: [{ field: 'mac' }],
         });
-      own = await update<Lease>(network, NETWORK_UPDATES.changeMac, { guest: order.name, order: order.order, mac: own.mac });
+      own = await update(network, NETWORK_UPDATES.changeMac, { guest: order.name, order: order.order, mac: own.mac });
     }
   }
 
@@ -168,7 +113,7 @@ export function createLeases(client: Client): Leases {
       let refusal: unknown;
       for (const network of await candidates(order, networks)) {
         try {
-          const made = await update<Lease>(network, NETWORK_UPDATES.lease, request);
+          const made = await update(network, NETWORK_UPDATES.lease, request);
           return asReservation(await withOwnMac(made, network, order), network, order);
         } catch (error) {
           if (!(error instanceof ApplicationFailure) || error.type !== 'NoCapacity') throw error;
@@ -196,29 +141,12 @@ export function createLeases(client: Client): Leases {
           message: `ip ${ip} is in no network of dom0 ${order.dom0}`,
           details: [{ field: 'ip' }],
         });
-      const made = await update<Lease>(network, NETWORK_UPDATES.replace, { guest: order.name, order: order.order, ip, dom0: order.dom0 });
+      const made = await update(network, NETWORK_UPDATES.replace, { guest: order.name, order: order.order, ip, dom0: order.dom0 });
       return asReservation(await withOwnMac(made, network, order), network, order);
     },
     async release({ name, order }, networks) {
-      for (const { cidr } of networks) {
-        try {
-          const id = nameOf(cidr);
-          await turns.take(id, () =>
-            untilTakenByLedger(() =>
-              client.workflow.getHandle(networkWorkflowId(id)).executeUpdate(NETWORK_UPDATES.release, { args: [{ guest: name, order }] }),
-            ),
-          );
-        } catch (error) {
-          if (!isMissing(error)) throw unwrapped(error);
-        }
-      }
-    },
-    async observe({ host, network, addresses }) {
-      const join: NetworkJoin = {
-        gateway: network.gateway,
-        members: [{ dom0: host, bridge: network.bridge, exclude: network.exclude ?? [], addresses }],
-      };
-      await update(network, NETWORK_UPDATES.join, join);
+      for (const { cidr } of networks)
+        await orRefusal(unlessMissing(updateLedger(client, networkIdOf(cidr), NETWORK_UPDATES.release, { guest: name, order })));
     },
   };
 }

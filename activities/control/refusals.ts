@@ -1,5 +1,5 @@
-/** What comes back from workflows that were asked. */
-import { WorkflowUpdateFailedError } from '@temporalio/client';
+/** What comes back from workflows and Schedules that were asked. */
+import { ScheduleNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import { isLostUpdate } from '../../contract/errors.ts';
 
@@ -10,7 +10,21 @@ export function unwrapped(error: unknown): unknown {
     : error;
 }
 
-/** Whether there is no such workflow (any more). */
-export function isMissing(error: unknown): boolean {
-  return error instanceof WorkflowNotFoundError;
+/** The answer of an update, or the refusal itself as what is thrown. */
+export async function orRefusal<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw unwrapped(error);
+  }
+}
+
+/** Undefined when there is no such workflow or Schedule (any more). */
+export async function unlessMissing<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError || error instanceof ScheduleNotFoundError) return undefined;
+    throw error;
+  }
 }

@@ -1,10 +1,10 @@
 /** Operations of a guest, from the workflows that they were. */
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import type { Session } from '../../client/session.ts';
+import { query } from '../../client/workflow-calls.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { guestWorkflowId, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
 import { OPERATION_KINDS, OPERATIONS } from '../../contract/operations.ts';
-import type { OperationProgress } from '../../contract/types.ts';
 import type { OperationDocument } from './schemas.ts';
 import { defined } from '../../contract/defined.ts';
 
@@ -18,10 +18,10 @@ type Status = WorkflowExecutionDescription['status']['name'];
 
 /** The last hundred operations, newest first. */
 export async function listOperations(session: Session, guest: string): Promise<OperationDocument[]> {
-  const query = `${SEARCH_ATTRIBUTES.guest} = '${guest}' AND WorkflowType IN (${TYPES.map((type) => `'${type}'`).join(', ')})`;
+  const mine = `${SEARCH_ATTRIBUTES.guest} = '${guest}' AND WorkflowType IN (${TYPES.map((type) => `'${type}'`).join(', ')})`;
   return session.call(`operations of guest ${guest}`, async () => {
     const found: OperationDocument[] = [];
-    for await (const { workflowId, status, startTime, closeTime } of session.client.workflow.list({ query, pageSize: MOST })) {
+    for await (const { workflowId, status, startTime, closeTime } of session.client.workflow.list({ query: mine, pageSize: MOST })) {
       const [kind, id] = partsOf(guest, workflowId);
       if (kind !== undefined && id !== undefined) found.push(toDocument(guest, kind, id, { status: status.name, startTime, closeTime }));
       if (found.length === MOST) break;
@@ -36,11 +36,12 @@ export async function listOperations(session: Session, guest: string): Promise<O
  * @throws GuestflowError NotFound
  */
 export async function readOperation(session: Session, guest: string, kind: string, id: string): Promise<OperationDocument> {
-  const handle = session.client.workflow.getHandle(operationWorkflowId(guest, kind, id));
+  const workflowId = operationWorkflowId(guest, kind, id);
+  const handle = session.client.workflow.getHandle(workflowId);
   const what = `operation ${kind}.${id} of guest ${guest}`;
   const description = await session.call(what, () => handle.describe());
   // Its steps are known to its own code; a worker that is away is no reason not to answer.
-  const progress = await session.call(what, () => handle.query<OperationProgress>(QUERIES.progress), 500).catch(() => undefined);
+  const progress = await session.call(what, () => query(session.client, workflowId, QUERIES.progress), 500).catch(() => undefined);
   const document = toDocument(guest, kind, id, {
     status: description.status.name,
     startTime: description.startTime,

@@ -1,7 +1,7 @@
 /** What the gateway needs of Temporal, behind one seam; and how it is done over the client library. */
 import { WithStartWorkflowOperation, WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
-import { sealPassword } from '../../client/sealed-password.ts';
+import { sealPassword } from '../../client/guests/sealed-password.ts';
 import type { Session } from '../../client/session.ts';
 import { BILLING, type BillingEvent, type EventAnswer } from '../../contract/billing-types.ts';
 import { guestNameOfOrder } from '../../order/billing-events.ts';

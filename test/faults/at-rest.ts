@@ -3,7 +3,7 @@ import type { GuestRef, GuestSpec, GuestStatus, OperationRequest, OperationResul
 import type { Lease } from '../../contract/capacity-types.ts';
 import { Turns } from '../../system/turns.ts';
 import { nightlyScheduleId } from '../../contract/names.ts';
-import type { GuestInput } from '../../workflows/guest/guest.ts';
+import type { GuestRun } from '../../workflows/guest/guest.ts';
 import type { DomainState } from '../../fake/index.ts';
 import { perform } from './perform.ts';
 import type { Actor, Server } from './server.ts';
@@ -11,7 +11,7 @@ import type { Matrix } from './step-faults.ts';
 import { GUEST, inTheNameOf, type Entry } from './tape.ts';
 import { orderOf, refOf, type World } from './world.ts';
 
-export type GuestState = NonNullable<GuestInput['carried']>;
+export type GuestState = NonNullable<GuestRun['carried']>;
 
 const DAY_MS = 86_400_000;
 /** More at once only wait for each other. */

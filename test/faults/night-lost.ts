@@ -1,5 +1,5 @@
 /** Nights whose worker is killed, and nights that nobody asked for. */
-import { readNights } from '../../client/nights.ts';
+import { readNights } from '../../client/guests/nights.ts';
 import type { Session } from '../../client/session.ts';
 import { nightlyScheduleId } from '../../contract/names.ts';
 import type { Case } from './case.ts';

@@ -1,7 +1,7 @@
 /** A night of a guest, as its Schedule starts it: whether it is done or says why not, and what it leaves on the dom0. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import { nightsOf } from '../../client/nights.ts';
+import { nightsOf } from '../../client/guests/nights.ts';
 import { CONTROL_QUEUE, operationWorkflowId, WORKFLOWS } from '../../contract/names.ts';
 import type { NightRecord, NightState } from '../../contract/nights.ts';
 import type { GuestPhase, GuestStatus, OperationKind } from '../../contract/types.ts';

@@ -38,8 +38,8 @@ import type {
   OperationResult,
   OrderAnswer,
 } from '../../contract/types.ts';
-import { registerDom0 } from '../../client/dom0.ts';
-import type { GuestInput } from '../../workflows/guest/guest.ts';
+import { registerDom0 } from '../../client/dom0s/register.ts';
+import type { GuestRun } from '../../workflows/guest/guest.ts';
 import { rootFailure } from '../../workflows/saga/operation.ts';
 import { endsCallsWithItsWorker } from '../../worker/control.ts';
 import { shortBundle } from './bundle.ts';
@@ -250,9 +250,9 @@ export class Server {
 
   async place(order: GuestOrder): Promise<OrderAnswer> {
     return untilTaken(() =>
-      this.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, {
+      this.client.workflow.executeUpdateWithStart<(input: GuestRun) => Promise<void>, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, {
         args: [order],
-        startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
+        startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestRun) => Promise<void>>(WORKFLOWS.guest, {
           workflowId: guestWorkflowId(order.name),
           taskQueue: CONTROL_QUEUE,
           args: [{ order }],
@@ -264,8 +264,8 @@ export class Server {
   }
 
   /** Starts the workflow of a guest that is there already. */
-  async continueGuest(input: GuestInput): Promise<void> {
-    await this.client.workflow.start<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
+  async continueGuest(input: GuestRun): Promise<void> {
+    await this.client.workflow.start<(input: GuestRun) => Promise<void>>(WORKFLOWS.guest, {
       workflowId: guestWorkflowId(input.order.name),
       taskQueue: CONTROL_QUEUE,
       args: [input],

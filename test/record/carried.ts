@@ -5,7 +5,7 @@
 import { type TestWorkflowEnvironment } from '@temporalio/testing';
 import { createBillingActivities } from '../../activities/control/billing/billing.ts';
 import { createControlActivities } from '../../activities/control/activities.ts';
-import { registerDom0 } from '../../client/dom0.ts';
+import { registerDom0 } from '../../client/dom0s/register.ts';
 import { BILLING, type BillingEvent, type GuestView, type LifeStatement, type OrderStatus } from '../../contract/billing-types.ts';
 import {
   billingWorkflowId,

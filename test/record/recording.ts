@@ -6,7 +6,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, operationWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import type { GuestOrder, GuestStatus, OperationRequest } from '../../contract/types.ts';
-import type { GuestInput } from '../../workflows/guest/guest.ts';
+import type { GuestRun } from '../../workflows/guest/guest.ts';
 
 const ROOT = new URL('../', import.meta.url).pathname;
 const FOLDER = `${ROOT}test/histories/`;
@@ -27,18 +27,15 @@ export async function record(environment: TestWorkflowEnvironment, workflowId: s
 /** Orders a guest. */
 export async function place(environment: TestWorkflowEnvironment, document: GuestOrder): Promise<WorkflowHandle> {
   const workflowId = guestWorkflowId(document.name);
-  await environment.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, unknown, [GuestOrder]>(
-    GUEST_UPDATES.order,
-    {
-      args: [document],
-      startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
-        workflowId,
-        taskQueue: CONTROL_QUEUE,
-        args: [{ order: document }],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-      }),
-    },
-  );
+  await environment.client.workflow.executeUpdateWithStart<(input: GuestRun) => Promise<void>, unknown, [GuestOrder]>(GUEST_UPDATES.order, {
+    args: [document],
+    startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestRun) => Promise<void>>(WORKFLOWS.guest, {
+      workflowId,
+      taskQueue: CONTROL_QUEUE,
+      args: [{ order: document }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    }),
+  });
   return environment.client.workflow.getHandle(workflowId);
 }
 

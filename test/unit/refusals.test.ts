@@ -7,7 +7,7 @@ import { toGuestflowError } from '../../client/failures.ts';
 import { untilTaken } from '../../client/lost-updates.ts';
 import type { Session } from '../../client/session.ts';
 import { isLostUpdate } from '../../contract/errors.ts';
-import { operate } from '../../activities/control/billing/desk.ts';
+import { operateFor } from '../../client/guests/operate.ts';
 
 function failed(type: string): WorkflowUpdateFailedError {
   return new WorkflowUpdateFailedError('Workflow Update failed', ApplicationFailure.create({ type, nonRetryable: true, message: 'no' }));
@@ -47,5 +47,5 @@ it('an operation of billing that was lost is asked for again: it has not failed'
     client: { workflow: { getHandle: () => handle } },
     call: (_subject: string, work: () => Promise<unknown>) => work(),
   } as unknown as Session;
-  expect(await operate(session, 'x', { kind: 'stop', id: 'billing-1' })).toEqual({ state: 'pending' });
+  expect(await operateFor(session, 'x', { kind: 'stop', id: 'billing-1' }, 3_000)).toEqual({ state: 'pending' });
 });

@@ -15,7 +15,7 @@ import { guestPaths } from '../guest-places.ts';
 import { volumeTags } from '../../activities/dom0/storage/lvm/tags.ts';
 import { cfgHeader, markerText } from '../../activities/dom0/marks.ts';
 import { connect, type Guestflow } from '../../client/index.ts';
-import { registerDom0 } from '../../client/dom0.ts';
+import { registerDom0 } from '../../client/dom0s/register.ts';
 import type { LedgerAudit, NetworkState } from '../../contract/capacity-types.ts';
 import {
   CONTROL_QUEUE,
@@ -32,7 +32,7 @@ import {
 import { defaultOrderId } from '../../order/order.ts';
 import { UNKNOWN_ORDER, type AuditRow, type Dom0Facts } from '../../contract/types.ts';
 import type { DomainState, FakeCall } from '../../fake/index.ts';
-import type { GuestInput } from '../../workflows/guest/guest.ts';
+import type { GuestRun } from '../../workflows/guest/guest.ts';
 import { asBefore } from '../faults/invariants.ts';
 import { activityNames, NETWORK, orderOf, World } from '../faults/world.ts';
 import { errorOf, run, type Run, type RunOptions } from '../unit/cli/run.ts';
@@ -183,7 +183,7 @@ async function orderAnew(guest: string, host: string): Promise<void> {
   const again = orderOf(guest, host, { order: defaultOrderId(guest) });
   await environment.client.workflow.executeUpdateWithStart(GUEST_UPDATES.order, {
     args: [again],
-    startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
+    startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestRun) => Promise<void>>(WORKFLOWS.guest, {
       workflowId: guestWorkflowId(guest),
       taskQueue: CONTROL_QUEUE,
       args: [{ order: again }],

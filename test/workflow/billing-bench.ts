@@ -4,7 +4,7 @@ import { Worker } from '@temporalio/worker';
 import { createBillingActivities, type GuestDesk, type Messenger } from '../../activities/control/billing/billing.ts';
 import { connect, type Guestflow } from '../../client/index.ts';
 import { findEndpoint } from '../../client/config.ts';
-import { registerDom0 } from '../../client/dom0.ts';
+import { registerDom0 } from '../../client/dom0s/register.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import { BILLING, type Notification, type OrderStatus } from '../../contract/billing-types.ts';
 import { guestNameOfOrder } from '../../order/billing-events.ts';

@@ -9,7 +9,7 @@ import { openSession } from '../../client/session.ts';
 import { BILLING, HOLD_HOSTNAME } from '../../contract/billing-types.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, guestWorkflowId, NETWORK_UPDATES } from '../../contract/names.ts';
 import type { GuestOrder, GuestPhase, GuestSpec, GuestStatus } from '../../contract/types.ts';
-import { operate as operateFromGateway } from '../../activities/control/billing/desk.ts';
+import { operateFor } from '../../client/guests/operate.ts';
 import { errorOf, run, type Run, type RunOptions } from '../unit/cli/run.ts';
 import { FACTS } from './billing-bench.ts';
 import { NO, order, scripted, until, untilCancelled } from './scripted.ts';
@@ -415,7 +415,7 @@ describe('an operation that ended because its dom0 was away', () => {
       try {
         const request = { kind: 'destroy', id: 'billing-1' } as const;
         await expect(flow.operate(name, 'destroy', { id: request.id })).rejects.toMatchObject({ type: 'Unreachable' });
-        expect(await operateFromGateway(session, name, request)).toMatchObject({ state: 'failed', type: 'Unreachable' });
+        expect(await operateFor(session, name, request, 3_000)).toMatchObject({ state: 'failed', type: 'Unreachable' });
       } finally {
         await session.close();
       }

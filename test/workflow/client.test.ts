@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, type Guestflow } from '../../client/index.ts';
-import { registerDom0 } from '../../client/dom0.ts';
+import { registerDom0 } from '../../client/dom0s/register.ts';
 import { defaultOrderId } from '../../order/order.ts';
 import type { Dom0Facts, GuestOrder, GuestStatus } from '../../contract/types.ts';
 import { errorOf, run, type Run } from '../unit/cli/run.ts';

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anOrder } from '../an-order.ts';
 import { CONTROL_QUEUE, GUEST_SIGNALS, GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import type { GuestOrder, GuestStatus, OperationResult, OrderAnswer } from '../../contract/types.ts';
-import type { GuestInput } from '../../workflows/guest/guest.ts';
+import type { GuestRun } from '../../workflows/guest/guest.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
 
 const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0' };
@@ -70,13 +70,13 @@ async function until(handle: WorkflowHandle, isGood: (status: GuestStatus) => bo
 
 /** A guest that runs. */
 async function running(document: GuestOrder): Promise<WorkflowHandle> {
-  const start = new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
+  const start = new WithStartWorkflowOperation<(input: GuestRun) => Promise<void>>(WORKFLOWS.guest, {
     workflowId: guestWorkflowId(document.name),
     taskQueue: CONTROL_QUEUE,
     args: [{ order: document }],
     workflowIdConflictPolicy: 'USE_EXISTING',
   });
-  await environment.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, OrderAnswer, [GuestOrder]>(
+  await environment.client.workflow.executeUpdateWithStart<(input: GuestRun) => Promise<void>, OrderAnswer, [GuestOrder]>(
     GUEST_UPDATES.order,
     { args: [document], startWorkflowOperation: start },
   );

@@ -3,7 +3,7 @@ import { Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { registerDom0, workerIdentity } from '../../client/dom0.ts';
+import { registerDom0, workerIdentity } from '../../client/dom0s/register.ts';
 import type { LedgerAudit } from '../../contract/capacity-types.ts';
 import { CONTROL_QUEUE, DOM0_UPDATES, dom0Queue, dom0WorkflowId, QUERIES } from '../../contract/names.ts';
 import type { Dom0State } from '../../contract/types.ts';

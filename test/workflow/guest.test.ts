@@ -5,7 +5,7 @@ import { WithStartWorkflowOperation, WorkflowFailedError, WorkflowUpdateFailedEr
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import type { GuestOrder, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from '../../contract/types.ts';
-import type { GuestInput } from '../../workflows/guest/guest.ts';
+import type { GuestRun } from '../../workflows/guest/guest.ts';
 import { rootFailure } from '../../workflows/saga/operation.ts';
 import { NETWORK, NO, order, scripted, until, untilCancelled } from './scripted.ts';
 import { startServer, withWorkers } from './temporal.ts';
@@ -19,14 +19,14 @@ afterAll(async () => {
 });
 
 async function place(document: GuestOrder): Promise<OrderAnswer> {
-  const start = new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
+  const start = new WithStartWorkflowOperation<(input: GuestRun) => Promise<void>>(WORKFLOWS.guest, {
     workflowId: guestWorkflowId(document.name),
     taskQueue: CONTROL_QUEUE,
     args: [{ order: document }],
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
   });
-  return environment.client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, OrderAnswer, [GuestOrder]>(
+  return environment.client.workflow.executeUpdateWithStart<(input: GuestRun) => Promise<void>, OrderAnswer, [GuestOrder]>(
     GUEST_UPDATES.order,
     { args: [document], startWorkflowOperation: start },
   );

@@ -2,7 +2,7 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createControlActivities } from '../../activities/control/activities.ts';
-import { registerDom0 } from '../../client/dom0.ts';
+import { registerDom0 } from '../../client/dom0s/register.ts';
 import { WORKFLOWS } from '../../contract/names.ts';
 import { each, roomyFacts } from './many-guests.ts';
 import { order } from './scripted.ts';

@@ -4,7 +4,7 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { createControlActivities } from '../../activities/control/activities.ts';
-import { registerDom0 } from '../../client/dom0.ts';
+import { registerDom0 } from '../../client/dom0s/register.ts';
 import {
   CONTROL_QUEUE,
   dom0BulkQueue,
@@ -15,7 +15,7 @@ import {
   WORKFLOWS,
 } from '../../contract/names.ts';
 import type { Dom0Facts, GuestOrder, GuestRef } from '../../contract/types.ts';
-import type { GuestInput } from '../../workflows/guest/guest.ts';
+import type { GuestRun } from '../../workflows/guest/guest.ts';
 import { order, scripted } from './scripted.ts';
 import { workflowBundle, type AnyActivities } from './temporal.ts';
 
@@ -58,7 +58,7 @@ export async function startRunning(client: Client, orders: readonly GuestOrder[]
   await each(orders, 10, async (document) => {
     const { name, plan, dom0 } = document;
     const network = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0', mac: '00:16:3E:00:00:01' };
-    const input: GuestInput = {
+    const input: GuestRun = {
       order: document,
       carried: {
         ...{ name, plan, dom0, order: document.order, phase: 'running', orderedAt: '2026-01-01T00:00:00.000Z' },
@@ -70,7 +70,7 @@ export async function startRunning(client: Client, orders: readonly GuestOrder[]
       key: defineSearchAttributeKey(attribute, 'KEYWORD'),
       value,
     });
-    await client.workflow.start<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
+    await client.workflow.start<(input: GuestRun) => Promise<void>>(WORKFLOWS.guest, {
       workflowId: guestWorkflowId(name),
       taskQueue: CONTROL_QUEUE,
       args: [input],
@@ -143,9 +143,9 @@ export async function serve(
 /** Orders a guest. Returns the milliseconds until its order was taken. */
 export async function giveOrder(client: Client, document: GuestOrder): Promise<number> {
   const began = Date.now();
-  await client.workflow.executeUpdateWithStart<(input: GuestInput) => Promise<void>, unknown, [GuestOrder]>(GUEST_UPDATES.order, {
+  await client.workflow.executeUpdateWithStart<(input: GuestRun) => Promise<void>, unknown, [GuestOrder]>(GUEST_UPDATES.order, {
     args: [document],
-    startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestInput) => Promise<void>>(WORKFLOWS.guest, {
+    startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestRun) => Promise<void>>(WORKFLOWS.guest, {
       workflowId: guestWorkflowId(document.name),
       taskQueue: CONTROL_QUEUE,
       args: [{ order: document }],

@@ -4,10 +4,11 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { anOrder, changed, type Changes } from '../an-order.ts';
 import { createControlActivities } from '../../activities/control/activities.ts';
 import { createLeases } from '../../activities/control/leases.ts';
-import { auditLedger, registerDom0 } from '../../client/dom0.ts';
+import { auditLedger } from '../../client/dom0s/ledger.ts';
+import { registerDom0 } from '../../client/dom0s/register.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import { findEndpoint } from '../../client/config.ts';
-import { placeAndReserve } from '../../client/placement.ts';
+import { chooseDom0 } from '../../client/guests/place.ts';
 import { readNetwork } from '../../client/networks.ts';
 import { DEFAULT_POLICY, type NetworkAccess } from '../../contract/capacity-types.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES } from '../../contract/names.ts';
@@ -94,7 +95,7 @@ describe('200 orders at once for 100 places', () => {
   let hosts: (string | Error)[] = [];
 
   it('sell exactly 100; the others are told what is short and by how much, before any work', async () => {
-    hosts = await Promise.all(names.map((name) => placeAndReserve(session, order(name)).catch((error: unknown) => error as Error)));
+    hosts = await Promise.all(names.map((name) => chooseDom0(session, order(name)).catch((error: unknown) => error as Error)));
     const sold = hosts.filter((host) => typeof host === 'string');
     const refused = hosts.filter((host) => typeof host !== 'string');
     expect(
@@ -114,7 +115,7 @@ describe('200 orders at once for 100 places', () => {
 
   it('each asked again gets the dom0 that it had', async () => {
     const index = hosts.findIndex((host) => typeof host === 'string');
-    expect(await placeAndReserve(session, order(names[index] ?? ''))).toBe(hosts[index]);
+    expect(await chooseDom0(session, order(names[index] ?? ''))).toBe(hosts[index]);
   });
 
   it('lease 100 addresses, none of them twice, however often each is asked for; released, the ledgers are as before', async () => {
@@ -140,10 +141,10 @@ describe('200 orders at once for 100 places', () => {
 
 describe('an order', () => {
   it('goes to the fullest dom0 that it fits on, or to the emptiest, as asked; and where no other of the customer’s is', async () => {
-    expect(await placeAndReserve(session, order('fit', { customer: 'c1' }))).toBe('dom0-a');
-    expect(await placeAndReserve(session, order('spread'), { strategy: 'spread' })).toBe('dom0-b');
-    expect(await placeAndReserve(session, order('apart', { customer: 'c1' }), { apart: true })).toBe('dom0-c');
-    expect(await placeAndReserve(session, order('large', { size: { memoryBytes: 40 * GiB } }))).toBe('dom0-b');
+    expect(await chooseDom0(session, order('fit', { customer: 'c1' }))).toBe('dom0-a');
+    expect(await chooseDom0(session, order('spread'), { strategy: 'spread' })).toBe('dom0-b');
+    expect(await chooseDom0(session, order('apart', { customer: 'c1' }), { apart: true })).toBe('dom0-c');
+    expect(await chooseDom0(session, order('large', { size: { memoryBytes: 40 * GiB } }))).toBe('dom0-b');
   });
 
   it('whose address answers before use gets another one, and the first is marked', async () => {
@@ -183,7 +184,7 @@ describe('an order', () => {
   it('is not placed on a dom0 that is drained, and says so when all are', async () => {
     for (const host of ['dom0-a', 'dom0-b', 'dom0-c'])
       await environment.client.workflow.getHandle(dom0WorkflowId(host)).executeUpdate(DOM0_UPDATES.drain, { args: [true] });
-    await expect(placeAndReserve(session, order('late'))).rejects.toMatchObject({
+    await expect(chooseDom0(session, order('late'))).rejects.toMatchObject({
       type: 'NoCapacity',
       message: expect.stringContaining('dom0-b is drained') as string,
     });
@@ -216,7 +217,7 @@ describe('an audit', () => {
     // A dom0 that has just registered is listed a moment later.
     await vi.waitFor(
       () =>
-        expect(placeAndReserve(session, order('large2', { size: { memoryBytes: 60 * GiB } }))).rejects.toMatchObject({
+        expect(chooseDom0(session, order('large2', { size: { memoryBytes: 60 * GiB } }))).rejects.toMatchObject({
           type: 'NoCapacity',
           message: expect.stringContaining(
             'dom0 xen1 cannot take large2: memory is 55.0 GiB short (60 GiB asked for and 2 MiB that Xen needs for it, 5.0 GiB free of 10.0 GiB)',

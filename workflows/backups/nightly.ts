@@ -1,18 +1,10 @@
 /** nightlyBackup: what the Schedule of a guest starts, and the trace of that night in the UI. The guest itself takes the backup. */
-import {
-  ApplicationFailure,
-  condition,
-  getExternalWorkflowHandle,
-  isCancellation,
-  setCurrentDetails,
-  setHandler,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { ApplicationFailure, condition, isCancellation, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
-import { guestWorkflowId } from '../../contract/names.ts';
+import { GUEST_SIGNALS, guestWorkflowId, NIGHT_SIGNALS } from '../../contract/names.ts';
 import type { NightRecord } from '../../contract/nights.ts';
 import type { GuestRef } from '../../contract/types.ts';
-import { nightAnswerSignal, nightSignal } from '../guest/nights.ts';
+import { onSignal, signalTo } from '../saga/handlers.ts';
 import { NIGHT } from '../saga/time-limits.ts';
 import { declareVersioning } from '../saga/versioning.ts';
 
@@ -31,14 +23,13 @@ export async function nightlyBackup({ name, order }: GuestRef): Promise<NightRec
   const { workflowId, startTime, typedSearchAttributes } = workflowInfo();
   const due = (typedSearchAttributes.get(scheduledKey) ?? startTime).toISOString();
   let answer: NightRecord | undefined;
-  setHandler(nightAnswerSignal, (night) => {
+  onSignal(NIGHT_SIGNALS.answer, (night) => {
     if (night.due === due) answer ??= night;
   });
-  const guest = getExternalWorkflowHandle(guestWorkflowId(name));
   setCurrentDetails(`Night of ${due}: **${name}** is asked for its backup; it waits for its turn`);
   const endsAt = Date.now() + NIGHT.patienceMs;
   while (answer === undefined && Date.now() < endsAt) {
-    await guest.signal(nightSignal, { due, order, answerTo: workflowId }).catch((error: unknown) => {
+    await signalTo(guestWorkflowId(name), GUEST_SIGNALS.night, { due, order, answerTo: workflowId }).catch((error: unknown) => {
       if (isCancellation(error)) throw error;
       throw failure('NotFound', `there is no guest ${name} any more: its workflow is over, and no backup was taken`);
     });

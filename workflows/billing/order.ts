@@ -6,18 +6,15 @@ import {
   allHandlersFinished,
   condition,
   continueAsNew,
-  defineQuery,
-  defineSignal,
-  defineUpdate,
   log,
   setCurrentDetails,
-  setHandler,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { BILLING, type BillingEvent, type EventAnswer, type OrderPhase, type OrderStatus } from '../../contract/billing-types.ts';
 import { SEARCH_ATTRIBUTES } from '../../contract/names.ts';
+import type { BillingOrderInput } from '../../contract/workflow-inputs.ts';
 import { remember, verdictOn, withProblem } from './inbox.ts';
 import { afterEvent, isKnown } from './rules.ts';
 import {
@@ -36,18 +33,12 @@ import {
 } from './state.ts';
 import { performStep } from './steps.ts';
 import { problemOf } from './tell.ts';
+import { onQuery, onSignal, onUpdate } from '../saga/handlers.ts';
 import { ignoringCancel } from '../saga/ignore-cancel.ts';
 import { declareVersioning } from '../saga/versioning.ts';
 
-export const eventUpdate = defineUpdate<EventAnswer, [BillingEvent]>(BILLING.event);
-export const acknowledgeUpdate = defineUpdate<OrderStatus>(BILLING.acknowledge);
-export const orderStatusQuery = defineQuery<OrderStatus>(BILLING.status);
-export const guestChangedSignal = defineSignal(BILLING.guestChanged);
-
-export interface BillingOrderInput {
-  readonly order: string;
-  /** Name of its first guest: derived from the order's id at the edge. */
-  readonly guest: string;
+/** A run of it. */
+interface BillingOrderRun extends BillingOrderInput {
   /** Set when it continues as new. */
   readonly carried?: OrderState;
 }
@@ -55,20 +46,20 @@ export interface BillingOrderInput {
 const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, 'KEYWORD');
 
 class BillingOrder {
-  private readonly input: BillingOrderInput;
+  private readonly input: BillingOrderRun;
   private state: OrderState;
   private shown: OrderPhase | undefined;
   /** Something came that the main loop has not looked at. */
   private isWoken = false;
 
-  constructor(input: BillingOrderInput) {
+  constructor(input: BillingOrderRun) {
     this.input = input;
     this.state = input.carried ?? firstState(input.order, input.guest, new Date().toISOString());
     this.shown = input.carried === undefined ? undefined : phaseOf(input.carried);
-    setHandler(eventUpdate, (event) => this.take(event));
-    setHandler(acknowledgeUpdate, () => this.acknowledge());
-    setHandler(orderStatusQuery, () => statusOf(this.state));
-    setHandler(guestChangedSignal, () => {
+    onUpdate(BILLING.event, (event) => this.take(event));
+    onUpdate(BILLING.acknowledge, () => this.acknowledge());
+    onQuery(BILLING.status, () => statusOf(this.state));
+    onSignal(BILLING.guestChanged, () => {
       this.isWoken = true;
     });
   }
@@ -152,7 +143,7 @@ class BillingOrder {
   }
 }
 
-export async function billingOrder(input: BillingOrderInput): Promise<void> {
+export async function billingOrder(input: BillingOrderRun): Promise<void> {
   await ignoringCancel(() => new BillingOrder(input).run());
 }
 

@@ -1,7 +1,7 @@
 /** Ordering the guest of an order, and seeing it arrive. */
 import { defined } from '../../contract/defined.ts';
 import type { GuestView, OrderWishes, PlanTemplate } from '../../contract/billing-types.ts';
-import type { OrderToPlace } from '../../activities/control/billing/billing.ts';
+import type { UnplacedOrder } from '../../contract/types.ts';
 import { billing, releaseHostname, takeHostname } from './proxies.ts';
 import { targetOf } from './rules.ts';
 import { guestOf, type OrderState, type Work } from './state.ts';
@@ -39,7 +39,7 @@ function orderOf(
   state: OrderState,
   { mayRestart: _policy, ...template }: PlanTemplate,
   { hostname, customer, sshKeys = [], sealedPassword, dist, timezone }: OrderWishes,
-): OrderToPlace {
+): UnplacedOrder {
   return {
     ...template,
     ...defined({ hostname, customer }),

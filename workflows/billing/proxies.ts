@@ -1,9 +1,10 @@
 /** Activities of billing, and the small workflows that an order starts beside itself. */
-import { getExternalWorkflowHandle, ParentClosePolicy, proxyActivities, startChild } from '@temporalio/workflow';
+import { ParentClosePolicy, proxyActivities, startChild } from '@temporalio/workflow';
 import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { BillingActivities } from '../../activities/control/billing/billing.ts';
 import { HOLD_HOSTNAME, hostnameWorkflowId, type Notification } from '../../contract/billing-types.ts';
 import { CONTROL_QUEUE, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
+import { signalTo } from '../saga/handlers.ts';
 import { holdHostname } from './hold-hostname.ts';
 import { notify } from './notify.ts';
 
@@ -41,9 +42,7 @@ export async function takeHostname(hostname: string, order: string): Promise<str
 
 /** Gives a host name back. One that nobody holds is free already. */
 export async function releaseHostname(hostname: string): Promise<void> {
-  await getExternalWorkflowHandle(hostnameWorkflowId(hostname))
-    .signal(HOLD_HOSTNAME.release)
-    .catch(() => undefined);
+  await signalTo(hostnameWorkflowId(hostname), HOLD_HOSTNAME.release).catch(() => undefined);
 }
 
 /** Has a webhook sent, and goes on. */

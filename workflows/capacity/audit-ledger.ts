@@ -1,13 +1,8 @@
 /** What an audit makes of a ledger: the dom0 is the truth, and so are the guests' workflows. Pure. */
 import type { Claim } from '../../activities/control/claims.ts';
-import type { LedgerAudit } from '../../contract/capacity-types.ts';
+import type { LedgerAudit, Owner } from '../../contract/capacity-types.ts';
 import type { Dom0Facts, Dom0State } from '../../contract/types.ts';
 import { unpromised, type Promised } from './ledger.ts';
-
-export interface Owner {
-  readonly guest: string;
-  readonly order: string;
-}
 
 /** What a look at the dom0 and at the guests' workflows came to. */
 export type Look =

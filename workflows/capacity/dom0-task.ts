@@ -1,25 +1,15 @@
 /** dom0Task: looks at a dom0, and tasks on it that are no operation on a guest. */
 import { ApplicationFailure, CancellationScope, executeChild, uuid4 } from '@temporalio/workflow';
 import type { Claim } from '../../activities/control/claims.ts';
+import type { Owner } from '../../contract/capacity-types.ts';
 import { operationWorkflowId } from '../../contract/names.ts';
 import { GOLDEN, UNKNOWN_ORDER, type AuditRow, type GuestRef, type MarkedThing } from '../../contract/types.ts';
-import { keyOf, type Owner } from './audit-ledger.ts';
+import type { Dom0TaskInput } from '../../contract/workflow-inputs.ts';
+import { keyOf } from './audit-ledger.ts';
 import { claimsOf } from './dom0-audit.ts';
 import { Operation, rootFailure } from '../saga/operation.ts';
 import { control, dom0Steps } from '../saga/proxies.ts';
 import { declareVersioning } from '../saga/versioning.ts';
-
-/** What `dom0Task` does. */
-export interface Dom0TaskInput {
-  readonly host: string;
-  readonly task: 'preflight' | 'prepare' | 'facts' | 'domains' | 'inspect' | 'audit' | 'clean' | 'remove';
-  /** `inspect`: which guest. */
-  readonly guest?: GuestRef;
-  /** `inspect`: lines of its console. */
-  readonly lines?: number;
-  /** `clean`: orphans that an audit showed. Those that are claimed meanwhile are left alone. `remove`: the one, for `clean`. */
-  readonly orphans?: readonly Owner[];
-}
 
 /** One look at a dom0, or one task on it that is no operation on a guest. */
 export async function dom0Task(input: Dom0TaskInput): Promise<unknown> {

@@ -5,30 +5,19 @@ import {
   CancellationScope,
   condition,
   continueAsNew,
-  defineQuery,
-  defineUpdate,
   setCurrentDetails,
-  setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Capacity, PoolCapacity, LedgerAudit, NetworkAccess } from '../../contract/capacity-types.ts';
+import type { PoolCapacity, LedgerAudit } from '../../contract/capacity-types.ts';
 import { DOM0_UPDATES, QUERIES } from '../../contract/names.ts';
 import type { Dom0State, PromiseAnswer, Registration, ReserveRequest } from '../../contract/types.ts';
 import { formatSize } from '../../contract/sizes.ts';
 import { afterAudit } from './audit-ledger.ts';
 import { lookAt, releaseLeases } from './dom0-audit.ts';
+import { onQuery, onUpdate } from '../saga/handlers.ts';
 import { ignoringCancel } from '../saga/ignore-cancel.ts';
 import { capacityOf, released, reserve } from './ledger.ts';
 import { declareVersioning } from '../saga/versioning.ts';
-
-export const ledgerQuery = defineQuery<Dom0State>(QUERIES.ledger);
-export const capacityQuery = defineQuery<{ capacity: Capacity; owners: { guest: string; order: string }[] }>(QUERIES.capacity);
-export const registerUpdate = defineUpdate<undefined, [Registration]>(DOM0_UPDATES.register);
-export const reserveUpdate = defineUpdate<PromiseAnswer, [ReserveRequest]>(DOM0_UPDATES.reserve);
-export const releaseUpdate = defineUpdate<undefined, [{ guest: string; order: string }]>(DOM0_UPDATES.release);
-export const drainUpdate = defineUpdate<undefined, [boolean]>(DOM0_UPDATES.drain);
-export const attachUpdate = defineUpdate<undefined, [NetworkAccess]>(DOM0_UPDATES.attach);
-export const auditUpdate = defineUpdate<LedgerAudit>(DOM0_UPDATES.audit);
 
 const AUDIT_EVERY_MS = 15 * 60_000;
 
@@ -60,30 +49,29 @@ class Dom0 {
 
   constructor(initial: Dom0State) {
     this.state = initial;
-    setHandler(ledgerQuery, () => this.state);
-    setHandler(capacityQuery, () => ({
+    onQuery(QUERIES.ledger, () => this.state);
+    onQuery(QUERIES.capacity, () => ({
       capacity: capacityOf(this.state),
       owners: this.state.promised.map(({ guest, order }) => ({ guest, order })),
     }));
-    setHandler(registerUpdate, ({ replaces: _former, ...facts }) => this.change({ facts }), {
-      validator: (registration: Registration) => {
-        this.mustBeTheDom0(registration);
-      },
-    });
-    setHandler(drainUpdate, (drained) => this.change({ drained }));
-    setHandler(attachUpdate, (access) =>
+    onUpdate(
+      DOM0_UPDATES.register,
+      ({ replaces: _former, ...facts }) => this.change({ facts }),
+      (registration) => this.mustBeTheDom0(registration),
+    );
+    onUpdate(DOM0_UPDATES.drain, (drained) => this.change({ drained }));
+    onUpdate(DOM0_UPDATES.attach, (access) =>
       this.change({ networks: [...(this.state.networks ?? []).filter(({ cidr }) => cidr !== access.cidr), access] }),
     );
-    setHandler(reserveUpdate, (request) => this.reserve(request));
-    setHandler(releaseUpdate, (owner) => this.change(released(this.state, owner)));
-    setHandler(auditUpdate, () => this.audit());
+    onUpdate(DOM0_UPDATES.reserve, (request) => this.reserve(request));
+    onUpdate(DOM0_UPDATES.release, (owner) => this.change(released(this.state, owner)));
+    onUpdate(DOM0_UPDATES.audit, () => this.audit());
     this.change({});
   }
 
-  private change(next: Partial<Dom0State>): undefined {
+  private change(next: Partial<Dom0State>): void {
     this.state = { ...this.state, ...next };
     setCurrentDetails(describe(this.state));
-    return undefined;
   }
 
   /** One machine at a time is this dom0: of two that say so, the second is refused. */

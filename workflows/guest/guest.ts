@@ -5,13 +5,9 @@ import {
   CancellationScope,
   condition,
   continueAsNew,
-  defineQuery,
-  defineSignal,
-  defineUpdate,
   executeChild,
   log,
   setCurrentDetails,
-  setHandler,
   workflowInfo,
   type ChildWorkflowOptions,
 } from '@temporalio/workflow';
@@ -31,11 +27,13 @@ import type {
   OperationResult,
   OrderAnswer,
 } from '../../contract/types.ts';
+import type { GuestInput } from '../../contract/workflow-inputs.ts';
+import { onQuery, onSignal, onUpdate } from '../saga/handlers.ts';
 import { rootFailure } from '../saga/operation.ts';
 import { declareVersioning } from '../saga/versioning.ts';
 import { refuse, type GuestAtWork } from './at-work.ts';
 import { afterDomainGone, dueNow, isOver, phaseAfterFailure, provisioned, withFailure, withoutDues } from './life.ts';
-import { Nights, nightSignal } from './nights.ts';
+import { Nights } from './nights.ts';
 import { PERFORMERS } from './operations/performers.ts';
 import type { Before } from './operations/shared.ts';
 import { removeGuest } from './operations/terminate.ts';
@@ -46,17 +44,11 @@ import { beforeOf, mayRun } from './rules.ts';
 import { publishGuest } from './shown.ts';
 import { describeGuest, untilDueMs, withoutSettled, type GuestState } from './state.ts';
 
-export interface GuestInput {
-  readonly order: GuestOrder;
+/** A run of it. */
+export interface GuestRun extends GuestInput {
   /** Set when it continues as new. */
   readonly carried?: GuestState;
 }
-
-export const statusQuery = defineQuery<GuestStatus>(QUERIES.status);
-export const orderUpdate = defineUpdate<OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order);
-export const operateUpdate = defineUpdate<OperationResult, [OperationRequest]>(GUEST_UPDATES.operate);
-export const domainGoneSignal = defineSignal<[DomainGone]>(GUEST_SIGNALS.domainGone);
-export const cancelUpdate = defineUpdate<{ cancelled?: string }>(GUEST_UPDATES.cancel);
 
 class Guest implements GuestAtWork {
   readonly order: GuestOrder;
@@ -71,7 +63,7 @@ class Guest implements GuestAtWork {
   private lastRun: string | undefined;
   private running: { kind: string; workflowId: string; startedAt: string; scope: CancellationScope } | undefined;
 
-  constructor({ order, carried }: GuestInput) {
+  constructor({ order, carried }: GuestRun) {
     this.order = order;
     this.state = carried ?? {
       name: order.name,
@@ -87,24 +79,24 @@ class Guest implements GuestAtWork {
     };
     this.nights = this.nightsOf();
     publishGuest(this.state);
-    setHandler(statusQuery, () => this.status());
-    setHandler(orderUpdate, () => this.answer(), {
-      validator: (again: GuestOrder) => {
-        this.mustBeSameOrder(again);
-      },
-    });
-    setHandler(operateUpdate, (request) => this.queue.ask(request), {
-      validator: (request: OperationRequest) => {
-        this.mustBeAllowed(request);
-      },
-    });
-    setHandler(cancelUpdate, () => this.cancel(), {
-      validator: () => {
-        this.mustBeCancellable();
-      },
-    });
-    setHandler(nightSignal, (request) => CancellationScope.nonCancellable(() => this.nights.take(request)));
-    setHandler(domainGoneSignal, ({ order: of, ...end }) => {
+    onQuery(QUERIES.status, () => this.status());
+    onUpdate(
+      GUEST_UPDATES.order,
+      () => this.answer(),
+      (again) => this.mustBeSameOrder(again),
+    );
+    onUpdate(
+      GUEST_UPDATES.operate,
+      (request) => this.queue.ask(request),
+      (request) => this.mustBeAllowed(request),
+    );
+    onUpdate(
+      GUEST_UPDATES.cancel,
+      () => this.cancel(),
+      () => this.mustBeCancellable(),
+    );
+    onSignal(GUEST_SIGNALS.night, (request) => CancellationScope.nonCancellable(() => this.nights.take(request)));
+    onSignal(GUEST_SIGNALS.domainGone, ({ order: of, ...end }) => {
       // What an operation does to the domain is meant; a backup does nothing to it.
       if (of === order.order && (this.running === undefined || this.running.kind === 'backup')) this.domainGone(end);
     });
@@ -343,12 +335,12 @@ class Guest implements GuestAtWork {
       : undefined;
   }
 
-  carried(): GuestInput {
+  carried(): GuestRun {
     return { order: this.order, carried: this.state };
   }
 }
 
-export async function guest(input: GuestInput): Promise<void> {
+export async function guest(input: GuestRun): Promise<void> {
   const self = new Guest(input);
   // Cancel in the UI means: stop what you are doing and undo it. A guest at rest is not taken away by it.
   void CancellationScope.current().cancelRequested.catch(() => {

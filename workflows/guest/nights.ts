@@ -1,12 +1,9 @@
 /** The nights of a guest: each is asked for by a signal, is an operation like any other, is remembered, and is answered by a signal. */
-import { defineSignal, getExternalWorkflowHandle } from '@temporalio/workflow';
-import { GUEST_SIGNALS, NIGHT_SIGNALS } from '../../contract/names.ts';
+import { NIGHT_SIGNALS } from '../../contract/names.ts';
 import { NIGHTS_KEPT, type NightRecord, type NightRequest } from '../../contract/nights.ts';
 import type { OperationResult } from '../../contract/types.ts';
+import { signalTo } from '../saga/handlers.ts';
 import { rootFailure } from '../saga/operation.ts';
-
-export const nightSignal = defineSignal<[NightRequest]>(GUEST_SIGNALS.night);
-export const nightAnswerSignal = defineSignal<[NightRecord]>(NIGHT_SIGNALS.answer);
 
 /** What the nights need of their guest. */
 export interface GuestByNight {
@@ -105,7 +102,5 @@ function ended(
 
 /** Whoever asked may be gone: the guest remembers the night in any case. */
 async function tell(workflowId: string, night: NightRecord): Promise<void> {
-  await getExternalWorkflowHandle(workflowId)
-    .signal(nightAnswerSignal, night)
-    .catch(() => undefined);
+  await signalTo(workflowId, NIGHT_SIGNALS.answer, night).catch(() => undefined);
 }

@@ -2,19 +2,11 @@
  * A saga whose steps can be watched: each step registers its undo before it starts; on failure the undos run in reverse, each tried
  * on its own, out of reach of cancellation; the caller gets the original error.
  */
-import {
-  ApplicationFailure,
-  CancellationScope,
-  isCancellation,
-  log,
-  setCurrentDetails,
-  setHandler,
-  defineQuery,
-  TemporalFailure,
-} from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, isCancellation, log, setCurrentDetails, TemporalFailure } from '@temporalio/workflow';
 import { QUERIES } from '../../contract/names.ts';
 import type { ErrorDetails } from '../../contract/errors.ts';
 import type { OperationProgress, StepProgress, StepState } from '../../contract/types.ts';
+import { onQuery } from './handlers.ts';
 import { defined } from '../../contract/defined.ts';
 
 type Undo = () => Promise<unknown>;
@@ -28,8 +20,6 @@ interface StepRecord {
 }
 
 const SIGNS: Readonly<Record<StepState, string>> = { pending: '·', running: '▶', done: '✔', failed: '✘', undone: '↩', 'undo-failed': '✘↩' };
-
-export const progressQuery = defineQuery<OperationProgress>(QUERIES.progress);
 
 /** What failed, in a form that survives being wrapped by activities and child workflows. */
 export function rootFailure(error: unknown): { type: string; message: string; details: ErrorDetails } {
@@ -57,7 +47,7 @@ export class Operation {
   constructor(title: string, steps: readonly string[]) {
     this.title = title;
     this.records = steps.map((name) => ({ name, state: 'pending' }));
-    setHandler(progressQuery, () => this.progress());
+    onQuery(QUERIES.progress, () => this.progress());
     this.show();
   }
 

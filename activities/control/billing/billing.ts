@@ -2,18 +2,15 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { BillingOperation, GuestView, Notification, OperationOutcome } from '../../../contract/billing-types.ts';
-import type { GuestOrder, OperationRequest } from '../../../contract/types.ts';
+import type { OperationRequest, UnplacedOrder } from '../../../contract/types.ts';
 import { defined } from '../../../contract/defined.ts';
 
-/** An order whose dom0 is chosen when it is placed. */
-export type OrderToPlace = Omit<GuestOrder, 'dom0'>;
-
-/** Guests, as the client library reaches them. The worker hands it over: activities do not import the client. */
+/** Guests, as billing needs them. */
 export interface GuestDesk {
   /** Undefined when there is none of that name. */
   look(guest: string): Promise<GuestView | undefined>;
   /** Chooses a dom0 and orders. The same order again is no second one. */
-  place(order: OrderToPlace): Promise<void>;
+  place(order: UnplacedOrder): Promise<void>;
   /** Asks for an operation, and waits for a few seconds. The same request again is the same request. */
   operate(guest: string, request: OperationRequest): Promise<OperationOutcome>;
   /** The order that holds a host name. */
@@ -54,7 +51,7 @@ export function createBillingActivities({ desk, messenger }: BillingDependencies
       return { ...defined({ guest: view }), tells: messenger !== undefined };
     },
 
-    async placeGuest(order: OrderToPlace): Promise<void> {
+    async placeGuest(order: UnplacedOrder): Promise<void> {
       await typed(() => desk.place(order));
     },
 

@@ -1,6 +1,6 @@
 /** What a person is shown of a guest's nights. */
 import { describe, expect, it } from 'vitest';
-import { nightsOf, type NightlyClock } from '../../../client/nights.ts';
+import { nightsOf, type NightlyClock } from '../../../client/guests/nights.ts';
 import type { NightRecord } from '../../../contract/nights.ts';
 
 const NOW = Date.parse('2026-03-10T12:00:00.000Z');

@@ -1,7 +1,7 @@
 /** Passwords become hashes here, on the client's side: nothing behind this file ever sees one. */
 import type { Readable } from 'node:stream';
-import { createRunner, ToolError } from '../system/run.ts';
-import { GuestflowError } from '../contract/errors.ts';
+import { createRunner, ToolError } from '../../system/run.ts';
+import { GuestflowError } from '../../contract/errors.ts';
 
 const LONGEST = 256;
 

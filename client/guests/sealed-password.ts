@@ -1,10 +1,9 @@
 /** Hashes of passwords leave the client sealed for the dom0 that needs them: Temporal, its database and its readers see a box that is closed. */
-import type { Session } from './session.ts';
-import { GuestflowError } from '../contract/errors.ts';
-import { dom0WorkflowId, QUERIES } from '../contract/names.ts';
-import { sealBox } from '../system/sealed-box.ts';
-import type { Dom0State } from '../contract/types.ts';
-import { listDom0s } from './listing.ts';
+import type { Session } from '../session.ts';
+import { GuestflowError } from '../../contract/errors.ts';
+import { sealBox } from '../../system/sealed-box.ts';
+import { readDom0 } from '../dom0s/ledger.ts';
+import { listDom0s } from '../dom0s/names.ts';
 
 /** What carries a password. */
 interface WithPassword {
@@ -40,13 +39,12 @@ export async function sealPassword<T extends WithPassword>(
 }
 
 async function passwordKeyOf(session: Session, host: string): Promise<string | undefined> {
-  const state = await session
-    .call(`dom0 ${host}`, () => session.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger))
-    .catch((error: unknown) => {
-      if (error instanceof GuestflowError && error.type === 'NotFound') return undefined;
-      throw error;
-    });
-  return state?.facts?.passwordKey;
+  try {
+    return (await readDom0(session, host)).facts?.passwordKey;
+  } catch (error) {
+    if (error instanceof GuestflowError && error.type === 'NotFound') return undefined;
+    throw error;
+  }
 }
 
 function noKey(hosts: readonly string[]): GuestflowError {

@@ -1,21 +1,17 @@
 /** Ordering a guest: starting its workflow is the order, and the same order again gets the same answer (promise 1). */
 import { createHash } from 'node:crypto';
-import {
-  WithStartWorkflowOperation,
-  WorkflowExecutionAlreadyStartedError,
-  WorkflowNotFoundError,
-  type WorkflowExecutionStatusName,
-} from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type WorkflowExecutionStatusName } from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
-import { GuestflowError } from '../contract/errors.ts';
-import { untilStartedAndTaken } from './lost-updates.ts';
-import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
-import { contentOf } from '../contract/same-order.ts';
-import { formatSize } from '../contract/sizes.ts';
-import type { GuestOrder, GuestStatus, OrderAnswer } from '../contract/types.ts';
+import { GuestflowError } from '../../contract/errors.ts';
+import { GUEST_UPDATES, guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
+import { contentOf } from '../../contract/same-order.ts';
+import { formatSize } from '../../contract/sizes.ts';
+import type { GuestOrder, OrderAnswer } from '../../contract/types.ts';
+import type { GuestInput } from '../../contract/workflow-inputs.ts';
 import { sealPassword } from './sealed-password.ts';
-import type { Session } from './session.ts';
-import { defined } from '../contract/defined.ts';
+import type { Session } from '../session.ts';
+import { query, updateWithStart, type StartOf } from '../workflow-calls.ts';
+import { defined } from '../../contract/defined.ts';
 
 /**
  * Orders a guest and returns as soon as the order is taken.
@@ -23,20 +19,13 @@ import { defined } from '../contract/defined.ts';
  * @throws GuestflowError Busy or NotOurs when the name is another order's; HostNotReady when it has a password and its dom0 has no key to
  *   seal it with; Unreachable
  */
-export async function placeOrder(session: Session, ordered: GuestOrder): Promise<OrderAnswer> {
+export async function orderGuest(session: Session, ordered: GuestOrder): Promise<OrderAnswer> {
   const order = onlyItsBox(await withSealedPassword(session, ordered));
-  const { workflow } = session.client;
-  const handle = workflow.getHandle(guestWorkflowId(order.name));
+  const { client } = session;
   const place = async (): Promise<OrderAnswer> => {
     const updateId = updateIdOf(order, await fruitlessRun(session, order.name));
     try {
-      return await untilStartedAndTaken(() =>
-        workflow.executeUpdateWithStart<GuestWorkflow, OrderAnswer, [GuestOrder]>(GUEST_UPDATES.order, {
-          args: [order],
-          updateId,
-          startWorkflowOperation: startOf(order),
-        }),
-      );
+      return await updateWithStart(client, WORKFLOWS.guest, startOf(order), GUEST_UPDATES.order, [order], updateId);
     } catch (error) {
       if (error instanceof WorkflowExecutionAlreadyStartedError) return answerOfTheFormer(session, order);
       throw error;
@@ -46,10 +35,13 @@ export async function placeOrder(session: Session, ordered: GuestOrder): Promise
     const isKept =
       error instanceof GuestflowError &&
       error.type === 'Unreachable' &&
-      (await handle.describe().then(
-        () => true,
-        () => false,
-      ));
+      (await client.workflow
+        .getHandle(guestWorkflowId(order.name))
+        .describe()
+        .then(
+          () => true,
+          () => false,
+        ));
     if (!isKept) throw error;
     throw new GuestflowError(
       'Unreachable',
@@ -100,21 +92,17 @@ function updateIdOf(order: GuestOrder, after: string | undefined): string {
   return [`order-${order.order}-${content}`, ...(after === undefined ? [] : [after])].join('-');
 }
 
-type GuestWorkflow = (input: { order: GuestOrder }) => Promise<unknown>;
-
-function startOf(order: GuestOrder): WithStartWorkflowOperation<GuestWorkflow> {
-  return new WithStartWorkflowOperation<GuestWorkflow>(WORKFLOWS.guest, {
+function startOf(order: GuestOrder): StartOf<(input: GuestInput) => void> {
+  return {
     workflowId: guestWorkflowId(order.name),
-    taskQueue: CONTROL_QUEUE,
-    args: [{ order }],
-    workflowIdConflictPolicy: 'USE_EXISTING',
+    input: [{ order }],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     typedSearchAttributes: searchAttributesOf(order),
     // What is in a memo can be read by everyone who sees the UI: no keys, no hashes.
     memo: { order: order.order, ...defined({ ip: order.network.ip }) },
     staticSummary: `guest ${order.name}, plan ${order.plan}, dom0 ${order.dom0}`,
     staticDetails: describeOrder(order),
-  });
+  };
 }
 
 function searchAttributesOf(order: GuestOrder): SearchAttributePair[] {
@@ -145,8 +133,9 @@ function describeOrder(order: GuestOrder): string {
 
 /** A guest of that name has lived and gone. If it was this very order, come late again, the answer is the one that it had. */
 async function answerOfTheFormer(session: Session, order: GuestOrder): Promise<OrderAnswer> {
-  const handle = session.client.workflow.getHandle(guestWorkflowId(order.name));
-  const [status, { runId, workflowId }] = await Promise.all([handle.query<GuestStatus>(QUERIES.status), handle.describe()]);
+  const { client } = session;
+  const id = guestWorkflowId(order.name);
+  const [status, { runId, workflowId }] = await Promise.all([query(client, id, QUERIES.status), client.workflow.getHandle(id).describe()]);
   if (status.order === order.order) return { workflowId, runId, name: order.name, order: order.order };
   throw new GuestflowError(
     'Busy',

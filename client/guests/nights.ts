@@ -1,10 +1,10 @@
-/** The nights of a guest, as a person wants to see them: those that it remembers, those that came late, and those that it never heard of. */
-import { ScheduleNotFoundError, type ScheduleDescription } from '@temporalio/client';
-import { GuestflowError } from '../contract/errors.ts';
-import { nightlyScheduleId } from '../contract/names.ts';
-import { NIGHTS_KEPT, type NightRecord, type NightState } from '../contract/nights.ts';
-import { readStatus } from './progress.ts';
-import type { Session } from './session.ts';
+/** The nights of a guest, and its next one, as a person wants to see them: those that it remembers, those that came late, and those that it never heard of. */
+import type { ScheduleDescription } from '@temporalio/client';
+import { GuestflowError } from '../../contract/errors.ts';
+import { nightlyScheduleId } from '../../contract/names.ts';
+import { NIGHTS_KEPT, type NightRecord, type NightState } from '../../contract/nights.ts';
+import { readStatus } from './look.ts';
+import type { Session } from '../session.ts';
 
 /** A night, as it is shown. Times are ISO 8601. */
 export interface Night extends Omit<NightRecord, 'state' | 'askedAt'> {
@@ -77,12 +77,21 @@ export async function readNights(session: Session, name: string): Promise<Night[
   return nightsOf(nights, isThere ? await readClock(session, name) : undefined, Date.now());
 }
 
+/** When the next nightly backup begins (ISO 8601), or undefined when its Schedule is paused. */
+export async function nextBackup(session: Session, name: string): Promise<string | undefined> {
+  const { state, info } = await describeSchedule(session, name);
+  return state.paused ? undefined : info.nextActionTimes[0]?.toISOString();
+}
+
+function describeSchedule(session: Session, name: string): Promise<ScheduleDescription> {
+  return session.call(`nightly backup of ${name}`, () => session.client.schedule.getHandle(nightlyScheduleId(name)).describe());
+}
+
 async function readClock(session: Session, name: string): Promise<NightlyClock | undefined> {
-  const handle = session.client.schedule.getHandle(nightlyScheduleId(name));
   try {
-    return clockOf(await session.call(`nightly backup of ${name}`, () => handle.describe()));
+    return clockOf(await describeSchedule(session, name));
   } catch (error) {
-    if (error instanceof ScheduleNotFoundError || (error instanceof GuestflowError && error.type === 'NotFound')) return undefined;
+    if (error instanceof GuestflowError && error.type === 'NotFound') return undefined;
     throw error;
   }
 }

@@ -1,10 +1,12 @@
-/** How far a guest's operation is: its steps, and what its running activity says of itself. */
+/** A guest as it is, and what is being done on it: the steps, and what the running activity says of itself. */
 import type { Payload, PayloadCodec } from '@temporalio/common';
-import { guestWorkflowId, operationWorkflowId, QUERIES } from '../contract/names.ts';
-import type { GuestPhase, GuestStatus, OperationProgress } from '../contract/types.ts';
-import { readFailureMessage, readPayload, type RawFailure } from './codec/read.ts';
-import type { Session } from './session.ts';
-import { defined } from '../contract/defined.ts';
+import { GuestflowError } from '../../contract/errors.ts';
+import { guestWorkflowId, operationWorkflowId, QUERIES } from '../../contract/names.ts';
+import type { GuestPhase, GuestStatus, OperationProgress } from '../../contract/types.ts';
+import { readFailureMessage, readPayload, type RawFailure } from '../codec/read.ts';
+import type { Session } from '../session.ts';
+import { query } from '../workflow-calls.ts';
+import { defined } from '../../contract/defined.ts';
 
 /** An activity that is scheduled or running. */
 export interface ActivityNow {
@@ -40,7 +42,28 @@ export function isSettled(status: GuestStatus): boolean {
 
 /** The state of a guest. */
 export function readStatus(session: Session, name: string): Promise<GuestStatus> {
-  return session.call(`guest ${name}`, () => session.client.workflow.getHandle(guestWorkflowId(name)).query<GuestStatus>(QUERIES.status));
+  return session.call(`guest ${name}`, () => query(session.client, guestWorkflowId(name), QUERIES.status));
+}
+
+/** As `readStatus`; undefined when there is and was no guest of that name. */
+export async function findStatus(session: Session, name: string): Promise<GuestStatus | undefined> {
+  try {
+    return await readStatus(session, name);
+  } catch (error) {
+    if (error instanceof GuestflowError && error.type === 'NotFound') return undefined;
+    throw error;
+  }
+}
+
+/** Whether there is or was a guest of that name; no worker is asked. */
+export async function exists(session: Session, name: string): Promise<boolean> {
+  try {
+    await session.call(`guest ${name}`, () => session.client.workflow.getHandle(guestWorkflowId(name)).describe());
+    return true;
+  } catch (error) {
+    if (error instanceof GuestflowError && error.type === 'NotFound') return false;
+    throw error;
+  }
 }
 
 /**
@@ -54,9 +77,7 @@ export async function readProgress(session: Session, name: string, lastOperation
   const workflowId = running ?? lastOperation ?? operationWorkflowId(name, 'provision', status.order);
   // An operation that has ended meanwhile, or not begun, has nothing to say: the guest's own state is the answer then.
   const [operation, activities] = await Promise.all([
-    session
-      .call(workflowId, () => session.client.workflow.getHandle(workflowId).query<OperationProgress>(QUERIES.progress))
-      .catch(() => undefined),
+    session.call(workflowId, () => query(session.client, workflowId, QUERIES.progress)).catch(() => undefined),
     running === undefined ? [] : session.call(running, () => pendingActivities(session, running)).catch(() => []),
   ]);
   return { status, activities, ...defined({ operation }) };

@@ -1,0 +1,118 @@
+/** Guests, from Temporal's visibility store: what it lists may be a second old. */
+import { defaultPayloadConverter } from '@temporalio/common';
+import { GuestflowError } from '../../contract/errors.ts';
+import { DOM0_NAME_PATTERN } from '../../contract/guest-name.ts';
+import { guestWorkflowId, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
+import { readPayload } from '../codec/read.ts';
+import type { Session } from '../session.ts';
+
+/** One row of a list of guests. */
+export interface GuestRow {
+  readonly name: string;
+  readonly phase: string;
+  readonly dom0: string;
+  readonly plan: string;
+  readonly order: string;
+  readonly ip?: string;
+  readonly workflowId: string;
+  readonly orderedAt: string;
+}
+
+/** Which guests are listed. */
+export interface ListFilter {
+  readonly phase?: string | undefined;
+  readonly dom0?: string | undefined;
+  /** Those that are gone, too. Default: false. */
+  readonly all?: boolean;
+}
+
+export interface PageRequest extends Omit<ListFilter, 'all'> {
+  readonly limit: number;
+  /** `next` of the page before: Temporal's page token, base64url, that nobody has touched meanwhile. */
+  readonly cursor?: string | undefined;
+}
+
+export interface GuestPage {
+  readonly rows: readonly GuestRow[];
+  /** Undefined: these were the last. */
+  readonly next?: string;
+}
+
+/** Rows that are asked for at a time. */
+const PAGE = 1_000;
+
+/** Guests, sorted by name. */
+export async function listGuests(session: Session, { all, ...filter }: ListFilter = {}): Promise<GuestRow[]> {
+  const rows = new Map<string, GuestRow>();
+  for (let cursor: string | undefined, isFirst = true; isFirst || cursor !== undefined; isFirst = false) {
+    const page = await pageOfGuests(session, { ...filter, limit: PAGE, cursor });
+    for (const row of page.rows) {
+      const known = rows.get(row.name);
+      // A name that failed and was ordered again has two runs: the later one is the guest.
+      if (known === undefined || known.orderedAt < row.orderedAt) rows.set(row.name, row);
+    }
+    cursor = page.next;
+  }
+  const wanted = all === true || filter.phase === 'gone' ? () => true : (row: GuestRow) => row.phase !== 'gone';
+  return [...rows.values()].filter(wanted).sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** One page, newest first, as the server cuts it: every run of a name, and those that are gone, too. */
+export async function pageOfGuests(session: Session, { limit, cursor, ...filter }: PageRequest): Promise<GuestPage> {
+  const query = queryOf(filter);
+  const { executions, nextPageToken } = await session
+    .call('the list of guests', () =>
+      session.client.workflowService.listWorkflowExecutions({
+        namespace: session.endpoint.namespace,
+        query,
+        pageSize: limit,
+        nextPageToken: Buffer.from(cursor ?? '', 'base64url'),
+      }),
+    )
+    .catch((error: unknown) => {
+      if (cursor !== undefined && error instanceof GuestflowError && error.type !== 'Unreachable')
+        throw new GuestflowError('InvalidInput', 'cursor is too old for this Temporal: begin anew, without a cursor', { field: 'cursor' });
+      throw error;
+    });
+  const next = Buffer.from(nextPageToken).toString('base64url');
+  return { rows: await Promise.all(executions.map((run) => toRow(session, run))), ...(next === '' ? {} : { next }) };
+}
+
+function queryOf({ phase, dom0 }: Omit<ListFilter, 'all'>): string {
+  const terms = [`WorkflowType = '${WORKFLOWS.guest}'`, `ExecutionStatus != 'ContinuedAsNew'`];
+  if (phase !== undefined) terms.push(`${SEARCH_ATTRIBUTES.phase} = '${safe('phase', phase)}'`);
+  if (dom0 !== undefined) terms.push(`${SEARCH_ATTRIBUTES.dom0} = '${safe('dom0', dom0)}'`);
+  return terms.join(' AND ');
+}
+
+type RawRun = NonNullable<Awaited<ReturnType<Session['client']['workflowService']['listWorkflowExecutions']>>['executions']>[number];
+
+async function toRow({ codec }: Session, { execution, startTime, searchAttributes, memo }: RawRun): Promise<GuestRow> {
+  const attribute = (name: string): string => {
+    const payload = searchAttributes?.indexedFields?.[name];
+    const value: unknown = payload === undefined ? '' : defaultPayloadConverter.fromPayload(payload);
+    return typeof value === 'string' ? value : '';
+  };
+  const workflowId = execution?.workflowId ?? '';
+  const shown = memo?.fields?.['ip'];
+  const ip = shown === undefined ? undefined : await readPayload(codec, shown);
+  return {
+    name: workflowId.slice(guestWorkflowId('').length),
+    phase: attribute(SEARCH_ATTRIBUTES.phase),
+    dom0: attribute(SEARCH_ATTRIBUTES.dom0),
+    plan: attribute(SEARCH_ATTRIBUTES.plan),
+    order: attribute(SEARCH_ATTRIBUTES.order),
+    ...(typeof ip === 'string' ? { ip } : {}),
+    workflowId,
+    orderedAt: new Date(Number(startTime?.seconds ?? 0) * 1_000 + Math.floor((startTime?.nanos ?? 0) / 1e6)).toISOString(),
+  };
+}
+
+/** Filters go into a query's text: nothing but a plain word may. */
+function safe(field: string, value: string): string {
+  if (DOM0_NAME_PATTERN.test(value)) return value;
+  throw new GuestflowError('InvalidInput', `${field} "${value}" is no ${field === 'phase' ? 'phase of a guest' : 'name of a dom0'}`, {
+    field,
+    value,
+  });
+}

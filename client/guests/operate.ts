@@ -1,0 +1,90 @@
+/** Operations on a guest: asked for, and waited for: to the end, or for a moment. */
+import { randomBytes } from 'node:crypto';
+import { WorkflowUpdateFailedError, type WorkflowUpdateHandle } from '@temporalio/client';
+import type { OperationOutcome } from '../../contract/billing-types.ts';
+import { GuestflowError, isLostUpdate, type ErrorType } from '../../contract/errors.ts';
+import { GUEST_UPDATES, guestWorkflowId } from '../../contract/names.ts';
+import type { OperationKind, OperationRequest, OperationResult, PlanChange } from '../../contract/types.ts';
+import { toGuestflowError } from '../failures.ts';
+import { ANSWER_MS, type Session } from '../session.ts';
+import { startUpdate, update } from '../workflow-calls.ts';
+
+/** How an operation is asked for. */
+export interface OperateOptions {
+  /** Id of the request: the same id again is the same request, and gets the same answer. Default: a new one. */
+  readonly id?: string;
+  /** `terminate`: without the grace period. Default: false. */
+  readonly now?: boolean;
+  /** `changePlan`: what to. */
+  readonly change?: PlanChange;
+}
+
+/** Asks a guest for an operation. Returns as soon as it was taken; one that was lost on its way says so by its result. */
+function ask({ client }: Session, guest: string, request: OperationRequest): Promise<WorkflowUpdateHandle<OperationResult>> {
+  return startUpdate(client, guestWorkflowId(guest), GUEST_UPDATES.operate, request.id, request);
+}
+
+/** Runs an operation and returns its result, however long it takes. It waits behind the one that runs. */
+export async function operate(
+  session: Session,
+  guest: string,
+  kind: OperationKind,
+  { id, ...wish }: OperateOptions = {},
+): Promise<OperationResult> {
+  const request: OperationRequest = { kind, id: id ?? `${kind}-${randomBytes(6).toString('hex')}`, ...wish };
+  // In one call: only its result says that it was lost.
+  const perform = async (): Promise<OperationResult> => {
+    const taken = await session.client.withDeadline(Date.now() + ANSWER_MS, () => ask(session, guest, request));
+    return taken.result();
+  };
+  return session.call(`guest ${guest}`, perform, Number.POSITIVE_INFINITY);
+}
+
+/**
+ * Asks for an operation, and waits for a moment whether it ends. The same request again is the same request.
+ *
+ * @param waitMs how long its end is waited for
+ * @throws GuestflowError Unreachable when it could not be asked for
+ */
+export async function operateFor(session: Session, guest: string, request: OperationRequest, waitMs: number): Promise<OperationOutcome> {
+  try {
+    const taken = await session.call(`guest ${guest}`, () => ask(session, guest, request));
+    const ended = await session
+      .call(`guest ${guest}`, () => outcomeOf(taken), waitMs)
+      // No answer in that time. An operation that has ended as `Unreachable` (its dom0 was away) is another matter: it has ended.
+      .catch((error: unknown) => {
+        if (error instanceof GuestflowError && error.type === 'Unreachable') return undefined;
+        throw error;
+      });
+    if (ended === undefined) return { state: 'pending' };
+    if ('result' in ended) return { state: 'done', result: ended.result };
+    return failed(toGuestflowError(ended.failure, `guest ${guest}`, session.endpoint.address));
+  } catch (error) {
+    if (!(error instanceof GuestflowError) || error.type === 'Unreachable') throw error;
+    return failed(error);
+  }
+}
+
+const REFUSALS: ReadonlySet<ErrorType> = new Set<ErrorType>(['Busy', 'NotFound']);
+
+function failed({ type, message }: GuestflowError): OperationOutcome {
+  return { state: REFUSALS.has(type) ? 'refused' : 'failed', type, message };
+}
+
+/** How an operation has ended: well, or with a failure of its own; undefined when it was lost, and is to be asked for again. Other errors are the call's. */
+async function outcomeOf(
+  taken: WorkflowUpdateHandle<OperationResult>,
+): Promise<{ readonly result: OperationResult } | { readonly failure: WorkflowUpdateFailedError } | undefined> {
+  try {
+    return { result: await taken.result() };
+  } catch (error) {
+    if (isLostUpdate(error)) return undefined;
+    if (error instanceof WorkflowUpdateFailedError) return { failure: error };
+    throw error;
+  }
+}
+
+/** Cancels the operation that runs; it is undone. Returns its kind, or undefined when none ran. */
+export async function cancelOperation(session: Session, guest: string): Promise<string | undefined> {
+  return (await session.call(`guest ${guest}`, () => update(session.client, guestWorkflowId(guest), GUEST_UPDATES.cancel))).cancelled;
+}

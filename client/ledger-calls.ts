@@ -1,0 +1,63 @@
+/**
+ * Calls to ledgers: the workflows of dom0s and of networks. A process asks each of them for a few things at a time, and asks one that is busy, or
+ * between two runs, again.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isGrpcServiceError, type Client } from '@temporalio/client';
+import type { QueryName, Signature, UpdateName, WorkflowName } from '../contract/typed-names.ts';
+import { Turns, UPDATES_AT_ONCE } from '../system/turns.ts';
+import { untilTakenByLedger } from './lost-updates.ts';
+import { query, update, updateWithStart, type StartOf } from './workflow-calls.ts';
+
+/** Of the whole process, by the ledger's workflow id. Who only looks does not wait behind a rush of those who reserve. */
+const [updates, queries] = [new Turns(UPDATES_AT_ONCE), new Turns(UPDATES_AT_ONCE)];
+
+export function queryLedger<S extends Signature>(
+  client: Client,
+  workflowId: string,
+  name: QueryName<S>,
+  ...args: Parameters<S>
+): Promise<ReturnType<S>> {
+  return queries.take(workflowId, () => patiently(() => query(client, workflowId, name, ...args)));
+}
+
+export function updateLedger<S extends Signature>(
+  client: Client,
+  workflowId: string,
+  name: UpdateName<S>,
+  ...args: Parameters<S>
+): Promise<ReturnType<S>> {
+  return updates.take(workflowId, () => patiently(() => untilTakenByLedger(() => update(client, workflowId, name, ...args))));
+}
+
+/** As `updateLedger`; one that does not run is started for it. */
+export function updateLedgerWithStart<W extends Signature, S extends Signature>(
+  client: Client,
+  workflow: WorkflowName<W>,
+  start: StartOf<W>,
+  name: UpdateName<S>,
+  ...args: Parameters<S>
+): Promise<ReturnType<S>> {
+  return updates.take(start.workflowId, () => patiently(() => updateWithStart(client, workflow, start, name, args)));
+}
+
+const TRIES = 20;
+
+/** gRPC's codes RESOURCE_EXHAUSTED and UNAVAILABLE, when it is the workflow that is busy, not Temporal that is away. */
+function isCrowded(error: unknown): boolean {
+  if (!isGrpcServiceError(error)) return error instanceof Error && error.cause !== undefined && isCrowded(error.cause);
+  const code: number = error.code;
+  return code === 8 || (code === 14 && /update was aborted|query cleared/.test(error.details));
+}
+
+/** Asks a workflow that is busy again, until it has time. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (tried === TRIES || !isCrowded(error)) throw error;
+      await sleep(100 + Math.random() * 200 * tried);
+    }
+  }
+}

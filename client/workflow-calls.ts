@@ -1,0 +1,123 @@
+/** Calls to workflows, by the names of `contract/`, which say what is sent and what comes back. Each workflow that clients start runs on the control queue. */
+import { WithStartWorkflowOperation, type Client, type WorkflowOptions, type WorkflowUpdateHandle } from '@temporalio/client';
+import type { Workflow } from '@temporalio/common';
+import { defined } from '../contract/defined.ts';
+import { CONTROL_QUEUE } from '../contract/names.ts';
+import type { QueryName, Signature, SignalName, UpdateName, WorkflowName } from '../contract/typed-names.ts';
+import { untilStartedAndTaken } from './lost-updates.ts';
+
+/** What calls to workflows need of a client. */
+export type Caller = Pick<Client, 'workflow'>;
+
+/** How a workflow is started, beside its type. */
+export interface StartOf<S extends Signature>
+  extends
+    Pick<WorkflowOptions, 'workflowId'>,
+    Partial<
+      Pick<
+        WorkflowOptions,
+        'workflowIdReusePolicy' | 'typedSearchAttributes' | 'memo' | 'staticSummary' | 'staticDetails' | 'workflowExecutionTimeout'
+      >
+    > {
+  readonly input: Parameters<S>;
+}
+
+export function query<S extends Signature>(
+  client: Caller,
+  workflowId: string,
+  name: QueryName<S>,
+  ...args: Parameters<S>
+): Promise<ReturnType<S>> {
+  return client.workflow.getHandle(workflowId).query<ReturnType<S>, Parameters<S>>(name, ...args);
+}
+
+/** Sends an update, and waits for its result. One that was lost on its way is the caller's to send again: `Session.call` does. */
+export function update<S extends Signature>(
+  client: Caller,
+  workflowId: string,
+  name: UpdateName<S>,
+  ...args: Parameters<S>
+): Promise<ReturnType<S>> {
+  return updateAs(client, workflowId, name, undefined, ...args);
+}
+
+/** As `update`, with an id: the same id again is the same update. */
+export function updateAs<S extends Signature>(
+  client: Caller,
+  workflowId: string,
+  name: UpdateName<S>,
+  updateId: string | undefined,
+  ...args: Parameters<S>
+): Promise<ReturnType<S>> {
+  // The SDK's types tell updates without arguments from others, which is nothing at run time.
+  return client.workflow
+    .getHandle(workflowId)
+    .executeUpdate<ReturnType<S>, [unknown]>(name, { args: args as unknown as [unknown], ...defined({ updateId }) });
+}
+
+/** As `updateAs`, when the result is waited for later: returns as soon as the update is taken. */
+export function startUpdate<S extends Signature>(
+  client: Caller,
+  workflowId: string,
+  name: UpdateName<S>,
+  updateId: string,
+  ...args: Parameters<S>
+): Promise<WorkflowUpdateHandle<ReturnType<S>>> {
+  return client.workflow
+    .getHandle(workflowId)
+    .startUpdate<ReturnType<S>, [unknown]>(name, { args: args as unknown as [unknown], updateId, waitForStage: 'ACCEPTED' });
+}
+
+/** Sends an update to a workflow that is started for it when it does not run. */
+export function updateWithStart<W extends Signature, S extends Signature>(
+  client: Caller,
+  workflow: WorkflowName<W>,
+  { input, ...start }: StartOf<W>,
+  name: UpdateName<S>,
+  args: Parameters<S>,
+  updateId?: string,
+): Promise<ReturnType<S>> {
+  return untilStartedAndTaken(() =>
+    client.workflow.executeUpdateWithStart<Workflow, ReturnType<S>, Parameters<S>>(name, {
+      args,
+      ...defined({ updateId }),
+      // Made anew for each try: the SDK takes each only once.
+      startWorkflowOperation: new WithStartWorkflowOperation<Workflow>(workflow, {
+        ...start,
+        args: input,
+        taskQueue: CONTROL_QUEUE,
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    }),
+  );
+}
+
+export function signal<S extends Signature>(
+  client: Caller,
+  workflowId: string,
+  name: SignalName<S>,
+  ...args: Parameters<S>
+): Promise<void> {
+  return client.workflow.getHandle(workflowId).signal<Parameters<S>>(name, ...args);
+}
+
+/** Runs a workflow to its end. */
+export async function execute<S extends Signature>(
+  client: Caller,
+  workflow: WorkflowName<S>,
+  { input, ...start }: StartOf<S>,
+): Promise<ReturnType<S>> {
+  return (await client.workflow.execute<Workflow>(workflow, { ...start, args: input, taskQueue: CONTROL_QUEUE })) as ReturnType<S>;
+}
+
+/**
+ * Workflow ids of all that run of a type, sorted. A list from Temporal's visibility store: it may be a second old.
+ *
+ * @param also further terms of the query, each with its ` AND `. Default: none
+ */
+export async function runningIds(client: Caller, workflow: string, also = ''): Promise<string[]> {
+  const ids: string[] = [];
+  const list = client.workflow.list({ query: `WorkflowType = '${workflow}' AND ExecutionStatus = 'Running'${also}` });
+  for await (const { workflowId } of list) ids.push(workflowId);
+  return ids.sort();
+}

@@ -1,0 +1,37 @@
+/** What workflows are started with. What a run carries over to the next one is the workflow's own. */
+import type { Owner } from './capacity-types.ts';
+import type { GuestOrder, GuestRef } from './types.ts';
+
+export interface GuestInput {
+  readonly order: GuestOrder;
+}
+
+/** One look at a dom0, or one task on it that is no operation on a guest. */
+export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'audit' | 'clean';
+
+/** What some tasks need beside the host. */
+export interface Dom0TaskParameters {
+  /** `inspect`: which guest. */
+  readonly guest?: GuestRef;
+  /** `inspect`: lines of its console. Default: none. */
+  readonly lines?: number;
+  /** `clean`: orphans that an audit showed. Those that are claimed meanwhile are left alone. `remove`: the one. */
+  readonly orphans?: readonly Owner[];
+}
+
+export interface Dom0TaskInput extends Dom0TaskParameters {
+  readonly host: string;
+  /** `remove` is what `clean` starts for each orphan. */
+  readonly task: Dom0TaskName | 'remove';
+}
+
+export interface NetworkInput {
+  readonly cidr: string;
+  readonly gateway: string;
+}
+
+export interface BillingOrderInput {
+  readonly order: string;
+  /** Name of its first guest: derived from the order's id at the edge. */
+  readonly guest: string;
+}
