@@ -1,5 +1,5 @@
 /** What a Debian dom0 has before guestflow comes: directories, kernels, tools to look for, a bridge. */
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { KERNEL_RELEASE, type Machine } from './machine.ts';
 
 const DIRECTORIES = [
@@ -61,7 +61,7 @@ export function furnish(machine: Machine): void {
   for (const directory of [...DIRECTORIES, `/sys/class/net/${options.network.bridge}/bridge`, `/lib/modules/${KERNEL_RELEASE}`])
     mkdirSync(machine.at(directory), { recursive: true });
   const put = (path: string, text: string, mode = 0o644): void => {
-    if (machine.readText(path) !== undefined) return;
+    if (existsSync(machine.at(path))) return;
     machine.writeText(path, text, mode);
     chmodSync(machine.at(path), mode);
   };

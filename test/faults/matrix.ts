@@ -237,8 +237,8 @@ export async function runFaults({
   } finally {
     await server.abandon();
     await tally.settle();
-    stages.close();
     await server.stop();
     await temporal.stop();
+    stages.close();
   }
 }

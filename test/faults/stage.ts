@@ -9,9 +9,12 @@ import {
   readFileSync,
   readlinkSync,
   readSync,
+  renameSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   truncateSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -39,6 +42,8 @@ export interface Rehearsal {
 
 /** Images are sparse, and what is in them is at their start. */
 const HEAD_BYTES = 65_536;
+/** Programs, kernels and what the kernel shows of itself: no step changes them, and all copies of a dom0 share them. */
+const SHARED = ['usr', 'lib', 'boot', 'sys', 'proc'];
 
 function copyHead(from: string, to: string, bytes: number, mode: number): void {
   const handle = openSync(from, 'r');
@@ -52,7 +57,7 @@ function copyHead(from: string, to: string, bytes: number, mode: number): void {
 function copyTree(from: string, to: string): void {
   mkdirSync(to, { recursive: true, mode: lstatSync(from).mode & 0o7777 });
   for (const entry of readdirSync(from, { withFileTypes: true })) {
-    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    const [source, target] = [`${from}/${entry.name}`, `${to}/${entry.name}`];
     if (entry.isDirectory()) copyTree(source, target);
     else if (entry.isSymbolicLink()) symlinkSync(readlinkSync(source), target);
     else {
@@ -63,8 +68,27 @@ function copyTree(from: string, to: string): void {
   }
 }
 
+/** As `rmSync` does, without its looks at what each entry is: there are hundreds of thousands of them. */
+function removeTree(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = `${directory}/${entry.name}`;
+    if (entry.isDirectory()) removeTree(path);
+    else unlinkSync(path);
+  }
+  rmdirSync(directory);
+}
+
+/** Each file below a directory, with what is in it. */
+function contentsOf(directory: string): string {
+  const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return JSON.stringify(files.map(({ parentPath, name }) => [parentPath, name, readFileSync(join(parentPath, name), 'latin1')]).sort());
+}
+
 export class Stages {
   private readonly root = mkdtempSync(join(scratch(), 'stages-'));
+  private readonly shared = join(this.root, 'shared');
+  /** What is in there. */
+  private sharedContents: string | undefined;
   private count = 0;
 
   private nextDirectory(): string {
@@ -77,7 +101,19 @@ export class Stages {
     world.dom0.machine.save();
     const directory = this.nextDirectory();
     copyTree(world.dom0.machine.options.directory, directory);
+    this.share(directory);
     return { directory, snapshot: world.snapshot(), atMs: Date.now() + world.clock.aheadMs };
+  }
+
+  /** Moves what all copies share out of the first stage, and links to it. */
+  private share(directory: string): void {
+    if (this.sharedContents !== undefined) return;
+    mkdirSync(this.shared);
+    for (const name of SHARED) {
+      renameSync(join(directory, name), join(this.shared, name));
+      symlinkSync(join(this.shared, name), join(directory, name));
+    }
+    this.sharedContents = contentsOf(this.shared);
   }
 
   /** Runs `work` on a copy of a stage. */
@@ -90,7 +126,7 @@ export class Stages {
       return await work(world);
     } finally {
       world.close();
-      rmSync(directory, { recursive: true, force: true });
+      removeTree(directory);
     }
   }
 
@@ -112,7 +148,14 @@ export class Stages {
     });
   }
 
+  /**
+   * Removes them all.
+   *
+   * @throws Error when something was changed that all of them shared
+   */
   close(): void {
+    const isChanged = this.sharedContents !== undefined && contentsOf(this.shared) !== this.sharedContents;
     rmSync(this.root, { recursive: true, force: true });
+    if (isChanged) throw new Error(`a step has changed something below ${SHARED.join(', ')}: the copies of a dom0 share these`);
   }
 }
