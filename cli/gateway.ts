@@ -1,11 +1,12 @@
 /** What `guestflow gateway` and `guestflow gateway token` do. */
-import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { GuestflowError } from '../contract/errors.ts';
 import { makeToken, parseTokens, type TokenRecord } from '../gateway/v1/tokens.ts';
 import type { GatewayCommandOptions, TokenOptions } from './commands/gateway.ts';
 import { printJson, printLine, type Io } from './io.ts';
 import { defined } from '../contract/defined.ts';
+import { writeWhole } from '../system/whole-file.ts';
 
 /** Runs the gateway until SIGTERM or SIGINT. */
 export async function runGatewayCommand(io: Io, options: GatewayCommandOptions): Promise<undefined> {
@@ -62,12 +63,4 @@ async function readTokens(path: string): Promise<readonly TokenRecord[]> {
     throw new GuestflowError('InvalidInput', `${path} cannot be read: ${code}`, { field: 'file' });
   });
   return bytes === undefined ? [] : parseTokens(bytes, path);
-}
-
-/** A gateway that reads the file meanwhile sees the former one or this one. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.part`;
-  await writeFile(temporary, text, { mode: 0o600 });
-  await chmod(temporary, 0o600);
-  await rename(temporary, path);
 }

@@ -1,6 +1,7 @@
 /** What a lab remembers about itself between commands. */
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { processStartTime, type ServerProcess } from '../system/run-server.ts';
+import { writeWhole } from '../system/whole-file.ts';
 import type { Layout } from './layout.ts';
 import type { Accel } from './machine.ts';
 import type { LabKind } from './releases.ts';
@@ -38,9 +39,7 @@ export async function readRecord(layout: Layout): Promise<LabRecord | undefined>
 
 /** Replaces the record in one go. */
 export async function writeRecord(layout: Layout, record: LabRecord): Promise<void> {
-  const temporary = `${layout.record}.new`;
-  await writeFile(temporary, `${JSON.stringify(record, undefined, 1)}\n`, { mode: 0o600 });
-  await rename(temporary, layout.record);
+  await writeWhole(layout.record, `${JSON.stringify(record, undefined, 1)}\n`);
 }
 
 /** The lab's QEMU when it runs: found by the id that QEMU itself wrote, and by its command line. */

@@ -1,9 +1,10 @@
 /** Starts the machine of a lab: cold, or from a saved memory. */
-import { open, readFile, rm, writeFile, chmod, mkdir, rename } from 'node:fs/promises';
+import { open, readFile, rm, chmod, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { tail, type Runner } from '../system/run.ts';
 import { isServerAlive, startServer, stopServer, type ServerProcess } from '../system/run-server.ts';
 import { until } from '../system/until.ts';
+import { writeWhole } from '../system/whole-file.ts';
 import { LabError } from './errors.ts';
 import type { Layout } from './layout.ts';
 import { machineArguments, TEMPORAL_INSIDE, type Accel } from './machine.ts';
@@ -30,10 +31,7 @@ export interface StartContext {
 /** Opens the way from dom0 to the Temporal server on the host's loopback, or shuts it: then a knock is noted in `layout.knocked`. */
 export async function setTemporalGate(layout: Layout, port: number | 'shut'): Promise<void> {
   const action = port === 'shut' ? `: > ${shellQuote(layout.knocked)}` : `exec socat - TCP:127.0.0.1:${String(port)}`;
-  const temporary = `${layout.forwarder}.new`;
-  await writeFile(temporary, `#!/bin/sh\n${action}\n`, { mode: 0o700 });
-  await chmod(temporary, 0o700);
-  await rename(temporary, layout.forwarder);
+  await writeWhole(layout.forwarder, `#!/bin/sh\n${action}\n`, { mode: 0o700 });
 }
 
 /** Makes empty disks upon the base. */

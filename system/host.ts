@@ -5,9 +5,9 @@
 import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, readFile, readlink, rename, rm, statfs, symlink, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { randomBytes } from 'node:crypto';
 import { overwrite, type WipeFile } from './overwrite.ts';
 import { createRunner, type Runner, type RunObserver } from './run.ts';
+import { openSink, PART_SUFFIX, syncDirectory, writeWhole, type FileSink } from './whole-file.ts';
 
 /** What is at a path. */
 export interface FileInfo {
@@ -19,14 +19,7 @@ export interface FileInfo {
   readonly mode: number;
 }
 
-/** A file that grows under a temporary name and becomes real, durably, by `commit`. */
-export interface FileSink {
-  write(chunk: Uint8Array): Promise<void>;
-  /** fsync, rename to the final name, fsync of the directory. */
-  commit(): Promise<void>;
-  /** Removes the temporary file. Safe after a commit. */
-  abort(): Promise<void>;
-}
+export { PART_SUFFIX, type FileSink };
 
 /** The files of a dom0, by the paths that its own tools know. */
 export interface HostFiles {
@@ -62,9 +55,6 @@ export interface Host extends Runner {
   readonly files: HostFiles;
 }
 
-/** Suffix of files that are not whole yet; what a killed process left of them may be removed at any time. */
-export const PART_SUFFIX = '.guestflow-part';
-
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }
@@ -93,15 +83,6 @@ async function headOf(path: string, bytes: number): Promise<Buffer> {
   }
 }
 
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /**
  * The files below `root`.
  *
@@ -114,31 +95,6 @@ export function createHostFiles(root = '/', sync: (directory: string) => Promise
     return join(root, path);
   };
 
-  async function sink(path: string, mode = 0o600): Promise<FileSink> {
-    const final = at(path);
-    const temporary = `${final}.${randomBytes(4).toString('hex')}${PART_SUFFIX}`;
-    const handle = await open(temporary, 'wx', mode);
-    let open_ = true;
-    return {
-      async write(chunk) {
-        await handle.writeFile(chunk);
-      },
-      async commit() {
-        // Without the fsync a power cut after the rename can leave an empty file under the final name.
-        await handle.sync();
-        await handle.close();
-        open_ = false;
-        await rename(temporary, final);
-        await sync(dirname(final));
-      },
-      async abort() {
-        if (open_) await handle.close();
-        open_ = false;
-        await rm(temporary, { force: true });
-      },
-    };
-  }
-
   async function remove(path: string): Promise<void> {
     const removed = await orUndefined(unlink(at(path)).then(() => true));
     if (removed === true) await sync(dirname(at(path)));
@@ -147,16 +103,8 @@ export function createHostFiles(root = '/', sync: (directory: string) => Promise
   return {
     read: async (path) => orUndefined(readFile(at(path))),
     readHead: async (path, bytes) => orUndefined(headOf(at(path), bytes)),
-    async writeAtomic(path, data, mode = 0o600) {
-      const file = await sink(path, mode);
-      try {
-        await file.write(typeof data === 'string' ? Buffer.from(data) : data);
-        await file.commit();
-      } finally {
-        await file.abort();
-      }
-    },
-    sink,
+    writeAtomic: (path, data, mode = 0o600) => writeWhole(at(path), data, { mode, sync }),
+    sink: (path, mode = 0o600) => openSink(at(path), { mode, sync }),
     async info(path) {
       const found = await orUndefined(lstat(at(path)));
       if (found === undefined) return undefined;

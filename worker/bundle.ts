@@ -2,11 +2,12 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { GuestflowError } from '../contract/errors.ts';
+import { writeWhole } from '../system/whole-file.ts';
 import { FAILURE_CONVERTER } from './data-converter.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -93,9 +94,7 @@ export async function bundleWorkflows(outDir = join(ROOT, 'dist'), kind: BundleK
     ...(kind.encodesFailures === true ? { failureConverterPath: FAILURE_CONVERTER } : {}),
   });
   await mkdir(outDir, { recursive: true });
-  const temporary = `${codePath}.${String(process.pid)}.part`;
-  await writeFile(temporary, code);
-  await rename(temporary, codePath);
+  await writeWhole(codePath, code, { mode: 0o644 });
   await removeOthers(
     outDir,
     [false, true].map((encodesFailures) => bundlePath(outDir, workflowSourceHash({ encodesFailures }))),

@@ -1,6 +1,7 @@
 /** What is remembered of the embedded Temporal between processes. */
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { ServerProcess } from '../system/run-server.ts';
+import { writeWhole } from '../system/whole-file.ts';
 
 /** The server, its ports, and the process that answers for ending it. */
 export interface ServerRecord extends ServerProcess {
@@ -35,7 +36,5 @@ export async function readServerRecord(path: string): Promise<ServerRecord | und
 
 /** Replaces the record, whole or not at all. */
 export async function writeServerRecord(path: string, record: ServerRecord): Promise<void> {
-  const temporary = `${path}.${String(process.pid)}.part`;
-  await writeFile(temporary, `${JSON.stringify(record)}\n`, { mode: 0o600 });
-  await rename(temporary, path);
+  await writeWhole(path, `${JSON.stringify(record)}\n`);
 }

@@ -1,9 +1,8 @@
 /** Files in and out for `guestflow cfg`: bounded reads, a write that is whole or not at all. */
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, open, rename, unlink } from 'node:fs/promises';
+import { lstat, open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { writeWhole } from '../../system/whole-file.ts';
 
 /** A file that cannot be read or written; `isInput` where another name or file would do. */
 export class FileProblem extends Error {
@@ -70,41 +69,13 @@ export async function readStandardInput(most: number): Promise<Uint8Array> {
  * the old, or 0600. A symbolic link or anything but a regular file is refused.
  */
 export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path).slice(0, 200)}.${randomBytes(6).toString('hex')}.tmp`);
-  let handle: FileHandle | undefined;
-  let isMade = false;
   try {
     const old = await lstat(path).catch(missingIsUndefined);
     if (old && !old.isFile())
       throw new FileProblem(`${path}: is ${old.isSymbolicLink() ? 'a symbolic link: name the file itself' : 'no regular file'}`, true);
-    handle = await open(temporary, 'wx', 0o600);
-    isMade = true;
-    await handle.writeFile(bytes);
-    if (old) {
-      const { uid, gid } = await handle.stat();
-      if (old.uid !== uid || old.gid !== gid) await handle.chown(old.uid, old.gid);
-      await handle.chmod(old.mode & 0o7777);
-    }
-    await handle.sync();
-    await handle.close();
-    handle = undefined;
-    await rename(temporary, path);
-    isMade = false;
-    await syncFolder(dirname(path));
+    await writeWhole(path, bytes, { like: old });
   } catch (error) {
     throw asProblem(path, error, 'written');
-  } finally {
-    await handle?.close();
-    if (isMade) await unlink(temporary).catch(() => undefined);
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 
