@@ -1,14 +1,6 @@
 /** When two orders are the same one. Free of Node: workflows use it, too. */
+import { canonical } from './canonical.ts';
 import type { GuestOrder } from './types.ts';
-
-/** A value as JSON with its keys sorted, so that equal values have equal texts. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([one], [other]) => (one < other ? -1 : 1)))
-      : part,
-  );
-}
 
 /**
  * All that an order asks for, as a text. Of a password only that there is one: sealed twice, or hashed twice, the same one looks different.

@@ -1,7 +1,6 @@
 /** Reads and edits xl cfg files: bytes in, bytes out. Knows nothing of the rest of the project. */
 export { checkChange } from './change.ts';
 export type { CfgChange, DiskChange, SetItem, SetValue, VifChange } from './change.ts';
-export { parseChange } from './change-json.ts';
 export type { CfgDocument } from './document.ts';
 export { parseDiskSpec } from './disk-spec.ts';
 export type { DiskFormat, DiskSpec } from './disk-spec.ts';

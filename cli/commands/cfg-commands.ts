@@ -15,7 +15,7 @@ export function registerCfg(program: Command, context: Context): void {
     .command('fix')
     .summary('edit a cfg, keeping what is not changed byte for byte')
     .argument('<FILE>')
-    .option('--change <FILE>', 'the change as JSON; - is standard input')
+    .option('--change <FILE>', 'the change as JSON or YAML; - is standard input')
     .option('--set <KEY=VALUE>', 'set a key; may be repeated', (value: string, before: string[] | undefined) => [...(before ?? []), value])
     .option('--out <FILE>', 'write the result there (default: standard output)')
     .option('--diff', 'print a unified diff')

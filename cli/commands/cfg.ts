@@ -8,11 +8,12 @@ import {
   checkChange,
   MAX_CFG_BYTES,
   parseCfg,
-  parseChange,
   showCfg,
   unifiedDiff,
 } from '../../xlcfg/index.ts';
 import type { AppliedChange, CfgChange, SetValue } from '../../xlcfg/index.ts';
+import { GuestflowError } from '../../contract/errors.ts';
+import { parseDocument } from '../../order/document.ts';
 import { FileProblem, readBounded, readStandardInput, replaceFile, writeOut } from './cfg-files.ts';
 
 export interface ShowOptions {
@@ -21,7 +22,7 @@ export interface ShowOptions {
 }
 
 export interface FixOptions {
-  /** A file with the change as JSON, or `-` for standard input. */
+  /** A file with the change as JSON or YAML, or `-` for standard input. */
   change?: string;
   /** `KEY=VALUE`, each; a plain decimal is a number, all else a string. */
   set?: string[];
@@ -70,8 +71,11 @@ async function changeFrom({ change: source, set: assignments = [] }: FixOptions)
   const change =
     source === undefined
       ? {}
-      : parseChange(
-          byteText(source === '-' ? await readStandardInput(MAX_CFG_BYTES) : await readBounded(source, MAX_CFG_BYTES, 'a change')),
+      : checkChange(
+          parseDocument(
+            source === '-' ? await readStandardInput(MAX_CFG_BYTES) : await readBounded(source, MAX_CFG_BYTES, 'a change'),
+            'the change',
+          ),
         );
   const set = new Map<string, SetValue>(Object.entries(change.set ?? {}));
   for (const assignment of assignments) {
@@ -81,14 +85,6 @@ async function changeFrom({ change: source, set: assignments = [] }: FixOptions)
     set.set(key, /^(?:0|[1-9][0-9]*)$/.test(value) ? Number(value) : value);
   }
   return checkChange({ ...change, set: Object.fromEntries(set) });
-}
-
-function byteText(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new ChangeError('', 'is not in UTF-8');
-  }
 }
 
 interface Failure {
@@ -126,6 +122,7 @@ function failureOf(file: string, error: unknown): Failure {
       ...(error.field === '' ? {} : { field: error.field }),
     };
   }
+  if (error instanceof GuestflowError) return { type: 'InvalidInput', message: `${file}: cannot be changed: ${error.message}` };
   if (error instanceof FileProblem) return { type: error.isInput ? 'InvalidInput' : 'ToolFailed', message: error.message };
   return { type: 'ToolFailed', message: `${file}: ${error instanceof Error ? error.message : String(error)}` };
 }

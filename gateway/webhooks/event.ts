@@ -1,6 +1,7 @@
 /** An event of a sender, made ready for the workflow of its order. */
 import type { BillingEvent, BillingStatements } from '../../contract/billing-types.ts';
-import { canonical, sha256 } from '../http/json.ts';
+import { canonical } from '../../contract/canonical.ts';
+import { sha256 } from '../http/json.ts';
 import { Refusal } from '../../system/http/problem.ts';
 import { defined } from '../../contract/defined.ts';
 

@@ -3,7 +3,8 @@ import { NEW, type BadWish, type BillingStatements, type Change, type WishField 
 import { wishFields } from '../../../order/billing-events.ts';
 import { sshKeyLines } from '../../../contract/ssh-key.ts';
 import type { Catalogue } from '../catalogue.ts';
-import { canonical, sha256 } from '../../http/json.ts';
+import { canonical } from '../../../contract/canonical.ts';
+import { sha256 } from '../../http/json.ts';
 import { fields, metadataOf, type StripeObject } from './shape.ts';
 
 export type Said = Pick<BillingStatements, 'plan' | 'namedPlan' | 'wishes' | 'bad' | 'changes'>;

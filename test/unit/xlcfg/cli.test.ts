@@ -146,6 +146,22 @@ describe('guestflow cfg fix', () => {
     expect(written.stderr).toHaveLength(1);
   });
 
+  test.each([
+    ['with a key twice in one object', '{"set": {"memory": 1, "memory": 2}}', /line 1, column \d+: .*unique/],
+    ['with a key twice that is written in two ways', String.raw`{"set": {"memory": 1, "m\u0065mory": 2}}`, /unique/],
+    ['that is no document', '{"set": {"memory": 1},', /line 1/],
+    ['that is not in UTF-8', Buffer.from([0x22, 0xff, 0x22]), /UTF-8/],
+    ['that is nothing but a word', '"memory"', /cannot be changed/],
+  ])('a change %s: exit 2, and where', async (_what, text, where) => {
+    const change = join(folder, 'change.json');
+    writeFileSync(change, text);
+    expect(await fix({ change, json: true })).toBe(2);
+    expect(JSON.parse(written.stderr.join(''))).toMatchObject({
+      error: { type: 'InvalidInput', message: expect.stringMatching(where) as string },
+    });
+    expect(stdout()).toBe('');
+  });
+
   test('--diff prints a unified diff that patch(1) takes', async () => {
     expect(await fix({ set: ['memory=1024', 'vcpus=2'], diff: true })).toBe(0);
     expect(stdout()).toBe(

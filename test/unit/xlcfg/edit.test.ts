@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { applyChange, bytesOf, byteString, CfgError, ChangeError, parseCfg, parseChange } from '../../../xlcfg/index.ts';
+import { applyChange, bytesOf, byteString, CfgError, ChangeError, checkChange, parseCfg } from '../../../xlcfg/index.ts';
 import type { CfgChange, SetValue } from '../../../xlcfg/index.ts';
 
 const fixture = (name: string): string => byteString(readFileSync(join(import.meta.dirname, '../../fixtures/cfg', `${name}.cfg`)));
@@ -287,13 +287,9 @@ describe('a change is refused where it is none, or xl would not take what it bri
     expect(refusal(before, change)).toMatchObject({ field });
   });
 
-  test('a change in JSON with a key twice, a prototype, or no JSON at all', () => {
-    expect(() => parseChange('{"set": {"memory": 1, "memory": 2}}')).toThrow('memory: is in the change twice');
-    expect(() => parseChange(String.raw`{"set": {"memory": 1, "m\u0065mory": 2}}`)).toThrow('twice');
-    expect(() => parseChange('{"set": {"__proto__": 1}}')).toThrow('set.__proto__');
-    expect(() => parseChange('{"__proto__": {"set": {}}}')).toThrow('__proto__');
-    expect(() => parseChange('{"set": {"memory": 1},}')).toThrow('is no JSON');
-    expect(parseChange('{"set": {"name": "a:{\\"name\\":1}", "memory": 2}}')).toEqual({ set: { name: 'a:{"name":1}', memory: 2 } });
+  test('a change with a key that reaches into prototypes', () => {
+    expect(() => checkChange(JSON.parse('{"set": {"__proto__": 1}}'))).toThrow('set.__proto__');
+    expect(() => checkChange(JSON.parse('{"__proto__": {"set": {}}}'))).toThrow('__proto__');
   });
 
   test('a file that xl would still refuse is refused at the place, unless the change mends it', () => {
@@ -347,9 +343,12 @@ describe('CRLF', () => {
 
 test('nothing to change gives the same bytes', () => {
   const before = fixture('xen-tools-4.9');
-  const change = parseChange(
-    '{"set":{"memory":512,"name":"guest1"},"extraWords":["elevator=noop"],"disk":[{"vdev":"xvda1","to":"file:/home/xen/domains/guest1/swap.img"}],"vif":[{"index":0,"mac":"00:16:3e:a3:69:9c"}]}',
-  );
+  const change = checkChange({
+    set: { memory: 512, name: 'guest1' },
+    extraWords: ['elevator=noop'],
+    disk: [{ vdev: 'xvda1', to: 'file:/home/xen/domains/guest1/swap.img' }],
+    vif: [{ index: 0, mac: '00:16:3e:a3:69:9c' }],
+  });
   const { bytes, changed } = applyChange(parseCfg(bytesOf(before)), change);
   expect(byteString(bytes)).toBe(before);
   expect(changed).toEqual([]);
