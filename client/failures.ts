@@ -10,7 +10,8 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
-import { GuestflowError, isErrorType, isLostUpdate } from '../contract/errors.ts';
+import { GuestflowError, isErrorType } from '../contract/errors.ts';
+import { isLostUpdate } from './lost-updates.ts';
 
 /** Codes of gRPC (https://grpc.io/docs/guides/status-codes/) that say something of their own. */
 const GRPC = { permissionDenied: 7, failedPrecondition: 9, unavailable: 14, unauthenticated: 16 } as const;

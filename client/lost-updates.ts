@@ -2,7 +2,6 @@
  * Updates that were lost on their way, which whoever sent them sends again. Temporal gives an update up when the worker went that had it, or when the
  * workflow ended its run before it had looked at it, as ledgers do that continue as new. Free of imports from Temporal: errors are told by their shape.
  */
-import { isLostUpdate } from '../contract/errors.ts';
 
 const TRIES = 5;
 const FIRST_PAUSE_MS = 200;
@@ -47,6 +46,15 @@ function isBetweenRuns(error: unknown): boolean {
   return [...chain(error)].some(
     (link) => isOfEndedRun(link) || (isNotFound(link) && /already completed|could not be executed/.test(String(link.message))),
   );
+}
+
+/** What the server (1.32) says of an update whose worker went, or was late, while it had it: nobody has looked at it. */
+const UNPROCESSED = 'UnprocessedUpdate';
+
+/** Whether what Temporal's client throws is of an update that was lost on its way: the same one may be sent again. */
+export function isLostUpdate(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'type' in cause && cause.type === UNPROCESSED;
 }
 
 async function sentAgain<T>(send: () => Promise<T>, isLost: (error: unknown) => boolean): Promise<T> {

@@ -1,5 +1,5 @@
 /**
- * The kinds of failure that cross a process boundary, and how the command line answers each.
+ * The kinds of failure that cross a process boundary.
  * Free of imports, so that workflow code can use it.
  */
 
@@ -65,39 +65,7 @@ export class GuestflowError extends Error {
   }
 }
 
-/** What the server (1.32) says of an update whose worker went, or was late, while it had it: nobody has looked at it. */
-const UNPROCESSED = 'UnprocessedUpdate';
-
-/** Whether what Temporal's client throws is of an update that was lost on its way: the same one may be sent again. */
-export function isLostUpdate(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return cause instanceof Error && 'type' in cause && cause.type === UNPROCESSED;
-}
-
 const RETRIED: ReadonlySet<ErrorType> = new Set<ErrorType>(['ToolFailed', 'GuestDidNotAnswer', 'BackupUnusable']);
-
-/** Exit codes of the command line. `reboot`: `dom0 prepare` has done all but boot the host into Xen. */
-export const EXIT = { done: 0, failed: 1, badInput: 2, refused: 3, needsCleanup: 4, unreachable: 5, reboot: 6, interrupted: 130 } as const;
-
-/** The exit code for a type of failure. */
-export function exitCodeOf(type: ErrorType): number {
-  switch (type) {
-    case 'InvalidInput':
-      return EXIT.badInput;
-    case 'NotOurs':
-    case 'NoCapacity':
-    case 'HostNotReady':
-    case 'Busy':
-    case 'NotFound':
-      return EXIT.refused;
-    case 'NeedsCleanup':
-      return EXIT.needsCleanup;
-    case 'Unreachable':
-      return EXIT.unreachable;
-    default:
-      return EXIT.failed;
-  }
-}
 
 /** Narrows a string that came over the wire. */
 export function isErrorType(type: unknown): type is ErrorType {

@@ -1,7 +1,7 @@
 /** What comes back from workflows and Schedules that were asked. */
 import { ScheduleNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
-import { isLostUpdate } from '../../contract/errors.ts';
+import { isLostUpdate } from '../../client/lost-updates.ts';
 
 /** A refusal of an update keeps its type and message, and is not asked for again. An update that was lost is no refusal: it is. */
 export function unwrapped(error: unknown): unknown {

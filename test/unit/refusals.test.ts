@@ -4,9 +4,8 @@ import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { unwrapped } from '../../activities/control/refusals.ts';
 import { toGuestflowError } from '../../client/failures.ts';
-import { untilTaken } from '../../client/lost-updates.ts';
+import { isLostUpdate, untilTaken } from '../../client/lost-updates.ts';
 import type { Session } from '../../client/session.ts';
-import { isLostUpdate } from '../../contract/errors.ts';
 import { operateFor } from '../../client/guests/operate.ts';
 
 function failed(type: string): WorkflowUpdateFailedError {
