@@ -1,5 +1,6 @@
 /** What is wrong with a document that a person wrote: every problem with its field, its value and the reason, as one error. */
 import { inspect } from 'node:util';
+import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import { GuestflowError, type ErrorType } from '../contract/errors.ts';
 import { withoutPasswords } from '../contract/redact.ts';
@@ -79,9 +80,9 @@ export function suggestion(word: string, known: readonly string[]): string {
   const other = OTHER_WORDS[word];
   if (other !== undefined && known.includes(other)) return `: it is called ${other}`;
   const nearest = known
-    .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  return nearest !== undefined && nearest.distance <= Math.min(2, Math.floor(word.length / 2))
+    .map((candidate) => ({ candidate, letters: distance(word.toLowerCase(), candidate.toLowerCase()) }))
+    .sort((a, b) => a.letters - b.letters)[0];
+  return nearest !== undefined && nearest.letters <= Math.min(2, Math.floor(word.length / 2))
     ? `: did you mean ${nearest.candidate}?`
     : `; known are ${known.join(', ')}`;
 }
@@ -105,17 +106,4 @@ function showValue(value: unknown): string {
 
 function shortened(text: string): string {
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
-}
-
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return 3;
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

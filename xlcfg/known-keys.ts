@@ -2,6 +2,7 @@
  * The keys that xl of Xen 4.17 asks for (`xl_parse.c`), by what it takes them as. Any other key it overlooks without a word.
  * A value of the wrong kind is dropped with a warning that does not change xl's exit code.
  */
+import { distance } from 'fastest-levenshtein';
 
 export type KeyKind =
   | 'number'
@@ -64,21 +65,8 @@ export function nearestOf(word: string, candidates: Iterable<string>): string | 
   if (word.length > 40) return undefined;
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - word.length) >= bestDistance) continue;
-    const distance = editDistance(word, candidate);
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+    const letters = distance(word, candidate);
+    if (letters < bestDistance) [best, bestDistance] = [candidate, letters];
   }
   return best;
-}
-
-function editDistance(from: string, to: string): number {
-  let previous = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= from.length; row += 1) {
-    const current = [row];
-    for (let column = 1; column <= to.length; column += 1) {
-      const swap = from[row - 1] === to[column - 1] ? 0 : 1;
-      current.push(Math.min((previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1, (previous[column - 1] ?? 0) + swap));
-    }
-    previous = current;
-  }
-  return previous[to.length] ?? 0;
 }

@@ -42,7 +42,7 @@ export async function openPassword(on: On, spec: Pick<GuestSpec, 'order' | 'name
   if (sealedPassword === undefined) return undefined;
   const box = sealedPassword[on.settings.host];
   const key = await privateKey(on);
-  const opened = box === undefined || key === undefined ? undefined : openBox(box, key, order);
+  const opened = box === undefined || key === undefined ? undefined : await openBox(box, key, order);
   if (opened !== undefined) return opened;
   const reason = box === undefined ? 'it was sealed for other dom0s' : 'it was sealed for a key that this dom0 does not have';
   throw new GuestflowError('HostNotReady', `the password of ${name} cannot be opened on dom0 ${on.settings.host}: ${reason}`, {

@@ -30,7 +30,7 @@ export async function sealPassword<T extends WithPassword>(
   const boxes = await Promise.all(
     hosts.map(async (host): Promise<readonly [string, string] | undefined> => {
       const key = await passwordKeyOf(session, host);
-      return key === undefined ? undefined : [host, sealBox(passwordHash, key, order)];
+      return key === undefined ? undefined : [host, await sealBox(passwordHash, key, order)];
     }),
   );
   const sealed = boxes.filter((box) => box !== undefined);

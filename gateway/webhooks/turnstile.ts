@@ -1,3 +1,5 @@
+import pLimit from 'p-limit';
+
 /** Lets so much work through at once; what comes on top waits for its turn, in order. Work that ends too late makes the way narrower. */
 export interface Turnstile {
   /**
@@ -16,39 +18,29 @@ export interface Turnstile {
  * @param isTooLate whether an error says so
  */
 export function createTurnstile(most: number, isTooLate: (error: unknown) => boolean): Turnstile {
-  const waiting: (() => void)[] = [];
-  let [room, inside, narrowedAt] = [most, 0, 0];
-  const admit = (): void => {
-    while (waiting.length > 0 && inside < Math.floor(room)) {
-      inside += 1;
-      waiting.shift()?.();
-    }
-  };
-  const narrow = (began: number): void => {
-    // What began before that was begun in the wider room: it says nothing of this one.
-    if (began < narrowedAt) return;
-    room = Math.max(1, room / 2);
-    narrowedAt = performance.now();
+  const limit = pLimit(most);
+  let [room, narrowedAt] = [most, 0];
+  const resize = (wanted: number): void => {
+    room = Math.min(most, Math.max(1, wanted));
+    limit.concurrency = Math.floor(room);
   };
   return {
-    pass: async (work, isWanted) => {
-      await new Promise<void>((resolve) => {
-        waiting.push(resolve);
-        admit();
-      });
-      const began = performance.now();
-      try {
+    pass: (work, isWanted) =>
+      limit(async () => {
+        const began = performance.now();
         if (!isWanted()) return undefined;
-        const done = await work();
-        room = Math.min(most, room + 1 / room);
-        return done;
-      } catch (error) {
-        if (isTooLate(error)) narrow(began);
-        throw error;
-      } finally {
-        inside -= 1;
-        admit();
-      }
-    },
+        try {
+          const done = await work();
+          resize(room + 1 / room);
+          return done;
+        } catch (error) {
+          // What began before the last narrowing was begun in the wider room: it says nothing of this one.
+          if (isTooLate(error) && began >= narrowedAt) {
+            resize(room / 2);
+            narrowedAt = performance.now();
+          }
+          throw error;
+        }
+      }),
   };
 }

@@ -41,7 +41,7 @@ describe('the password of an order', () => {
   it('is opened on the dom0 it was sealed for, and reaches the image', async () => {
     await ensurePasswordKey(env);
     const { passwordKey = '' } = await dom0Facts(env, 'test');
-    const spec = specWith({ access: { sealedPassword: { xen1: sealBox(HASH, passwordKey, 'order-sealed1') } } });
+    const spec = specWith({ access: { sealedPassword: { xen1: await sealBox(HASH, passwordKey, 'order-sealed1') } } });
     let given = '';
     dom0.faults.add({
       match: ({ kind, name }) => {
@@ -68,8 +68,8 @@ describe('the password of an order', () => {
   });
 
   it.each([
-    ['another dom0', async (key: string) => Promise.resolve({ xen2: sealBox(HASH, key, 'order-sealed1') }), /other dom0s/],
-    ['another order', async (key: string) => Promise.resolve({ xen1: sealBox(HASH, key, 'order-of-another') }), /does not have/],
+    ['another dom0', async (key: string) => ({ xen2: await sealBox(HASH, key, 'order-sealed1') }), /other dom0s/],
+    ['another order', async (key: string) => ({ xen1: await sealBox(HASH, key, 'order-of-another') }), /does not have/],
     ['nobody', async () => Promise.resolve({ xen1: 'A'.repeat(200) }), /does not have/],
   ])('that was sealed for %s is refused, and the error shows nothing of it', async (_whom, seal, reason) => {
     await ensurePasswordKey(env);
