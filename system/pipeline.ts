@@ -1,0 +1,139 @@
+/** Processes in a row: the output of each is the input of the next one. */
+import { execa, ExecaError } from 'execa';
+import { defined } from '../contract/defined.ts';
+import { MiB } from '../contract/sizes.ts';
+import {
+  asText,
+  bounded,
+  DEFAULT_TIMEOUT_MS,
+  environment,
+  fixed,
+  toToolError,
+  type Failure,
+  type ProcessOptions,
+  type RunObserver,
+  type ToolError,
+} from './process.ts';
+
+/** One process of a pipeline: its output is the next one's input. */
+export interface PipelineStage {
+  readonly tool: string;
+  readonly args: readonly string[];
+  /** Exit codes that count as success. Default: `[0]`. */
+  readonly okCodes?: readonly number[];
+}
+
+/** What a pipeline left behind: the exit code and standard error of each stage, in order. */
+export interface PipelineResult {
+  readonly stages: readonly { readonly code: number; readonly stderr: string }[];
+  readonly seconds: number;
+}
+
+/** Options of a pipeline: those of a process that make sense for several, and where the last one's output goes. */
+export interface PipelineOptions extends ProcessOptions {
+  /** Receives the last stage's output, chunk by chunk, in order; awaiting it is the back-pressure. */
+  readonly sink: (chunk: Uint8Array) => Promise<void> | void;
+  /** Called for each piece of standard error of any stage. */
+  readonly onStderr?: (text: string, stage: number) => void;
+}
+
+/** Standard error of a stage: messages. What a tenant has on a disk can make a tool say many. */
+const MAX_STDERR = MiB;
+
+type Child = ReturnType<typeof start>;
+
+function start({ tool, args }: PipelineStage, isFirst: boolean, options: PipelineOptions) {
+  return execa(tool, [...args], {
+    ...fixed,
+    env: environment(options.env),
+    cwd: options.cwd ?? '/',
+    timeout: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    buffer: { stdout: false, stderr: true },
+    maxBuffer: MAX_STDERR,
+    encoding: 'utf8',
+    stdin: isFirst ? 'ignore' : 'pipe',
+    ...defined({ cancelSignal: options.signal }),
+  });
+}
+
+/** Joins the output of one to the input of the next one. */
+function connect(from: Child, to: Child): void {
+  if (!to.stdin) return;
+  // A stage may end before its input does (restore that only lists): the rest is read and dropped, or its writer would wait for
+  // ever. Whether that end was a good one, its exit code says.
+  const output = from.stdout;
+  const drop = (): void => {
+    output.unpipe();
+    output.resume();
+  };
+  to.stdin.on('error', drop).on('close', drop);
+  output.pipe(to.stdin);
+}
+
+/** Hands the last stage's output to the sink. The error of a sink that fails (disk full): it ends the writers, which would wait for ever. */
+async function drain(children: readonly Child[], sink: PipelineOptions['sink']): Promise<unknown> {
+  try {
+    const output = children.at(-1)?.stdout;
+    if (output) for await (const chunk of output) await sink(chunk as Uint8Array);
+    return undefined;
+  } catch (error) {
+    for (const child of children) child.kill();
+    return error;
+  }
+}
+
+/** How a stage ended; with an error when that is no success. */
+interface StageEnd {
+  readonly code: number | undefined;
+  readonly stderr: string;
+  readonly error?: ToolError;
+}
+
+/** @param result execa's, or what it threw */
+function judge({ tool, args, okCodes = [0] }: PipelineStage, result: unknown, isTooMuch: boolean, limitMs: number): StageEnd {
+  if (result instanceof Error && !(result instanceof ExecaError)) throw result;
+  const ended = result as Failure;
+  const code = ended.exitCode;
+  const isGood = !(result instanceof Error) || (code !== undefined && okCodes.includes(code) && !ended.isCanceled);
+  if (isGood && !isTooMuch) return { code, stderr: asText(ended.stderr) };
+  const error = toToolError(tool, args, ended, { label: tool, limitMs, ...(isTooMuch ? { tooMuch: MAX_STDERR } : {}) });
+  return { code, stderr: '', error };
+}
+
+/**
+ * Runs the stages at once; checks each exit code.
+ *
+ * @throws ToolError of the stage that is to blame; the sink's error when that failed
+ */
+export async function runPipeline(
+  stages: readonly PipelineStage[],
+  options: PipelineOptions,
+  observe: RunObserver,
+): Promise<PipelineResult> {
+  const started = performance.now();
+  const running = stages.map((stage, index) => {
+    const child = start(stage, index === 0, options);
+    child.stderr.on('data', (chunk: Buffer | string) => options.onStderr?.(chunk.toString(), index));
+    return { stage, child, isTooMuch: bounded(child, [child.stderr], MAX_STDERR) };
+  });
+  const children = running.map(({ child }) => child);
+  for (const [index, to] of children.entries()) {
+    const from = children[index - 1];
+    if (from) connect(from, to);
+  }
+  const draining = drain(children, options.sink);
+  const results = await Promise.all(children.map((child): Promise<unknown> => child.catch((error: unknown) => error)));
+  const sinkError = await draining;
+  const seconds = (performance.now() - started) / 1000;
+  const limitMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const ends = running.map(({ stage, isTooMuch }, index) => ({ stage, ...judge(stage, results[index], isTooMuch(), limitMs) }));
+  if (sinkError !== undefined)
+    throw sinkError instanceof Error ? sinkError : new Error('the sink of a pipeline failed', { cause: sinkError });
+  for (const { stage, code, error } of ends)
+    observe({ tool: stage.tool, args: stage.args, seconds, code: error ? (code ?? -1) : code, outcome: error ? 'failed' : 'ok' });
+  // A later stage that died makes earlier ones die of EPIPE: the last failure is the cause, unless something was cancelled.
+  const failures = ends.map(({ error }) => error).filter((error) => error !== undefined);
+  const cause = failures.find(({ cancelled }) => cancelled) ?? failures.at(-1);
+  if (cause !== undefined) throw cause;
+  return { stages: ends.map(({ code = -1, stderr }) => ({ code, stderr })), seconds };
+}
