@@ -8,7 +8,6 @@ import { findEndpoint, type EndpointOptions } from './config.ts';
 import { auditLedger, drainDom0, readCapacity, readDom0 } from './dom0s/ledger.ts';
 import { listDom0s } from './dom0s/names.ts';
 import { runDom0Task } from './dom0s/tasks.ts';
-import { mustBeServed } from './dom0s/workers.ts';
 import { listGuests, type GuestRow, type ListFilter } from './guests/list.ts';
 import { exists, readProgress, readStatus, type GuestProgress } from './guests/look.ts';
 import { nextBackup, readNights, type Night } from './guests/nights.ts';
@@ -58,8 +57,6 @@ export interface Guestflow {
   network(cidr: string): Promise<NetworkState>;
   /** Adds a network beside those of the dom0s' settings, or changes one. */
   addNetwork(network: NetworkOrder): Promise<void>;
-  /** Throws Unreachable when no worker serves that dom0. */
-  mustBeServed(host: string): Promise<void>;
   dom0State(host: string): Promise<Dom0State>;
   /** Takes no new guests on a dom0, or takes them again. */
   drain(host: string, on: boolean): Promise<void>;
@@ -98,7 +95,6 @@ export async function connect(options: EndpointOptions = {}): Promise<Guestflow>
     networks: () => listNetworks(session),
     network: (cidr) => readNetwork(session, cidr),
     addNetwork: (network) => addNetwork(session, network),
-    mustBeServed: (host) => mustBeServed(session, host),
     dom0State: (host) => readDom0(session, host),
     drain: (host, on) => drainDom0(session, host, on),
     dom0Task: (host, task, parameters) => runDom0Task(session, host, task, parameters),

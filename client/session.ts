@@ -6,7 +6,7 @@ import { createPayloadCodec } from './codec/codec.ts';
 import type { Endpoint } from './config.ts';
 import { temporalDoesNotAnswer, toGuestflowError } from './failures.ts';
 import { untilTaken } from './lost-updates.ts';
-import { withReason } from './stuck.ts';
+import { withReason } from './explain-unreachable.ts';
 
 /** How long a call may take that a worker answers at once. The server itself gives a query ten seconds. */
 export const ANSWER_MS = 20_000;

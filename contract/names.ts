@@ -113,6 +113,8 @@ export const QUERIES = {
   ledger: queryName<() => Dom0State>('ledger'),
   /** `dom0`: what it has to sell, and to whom it has promised something. */
   capacity: queryName<() => Ledger>('capacity'),
+  /** `dom0`: the answer to a reservation that stands in the ledger just as it is asked for; undefined when it does not. */
+  promised: queryName<(request: ReserveRequest) => PromiseAnswer | undefined>('promised'),
   /** `network`. */
   leases: queryName<() => NetworkState>('leases'),
   /** `network`: the guest that has this MAC, or had it lately. */

@@ -10,7 +10,7 @@ import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/con
 import { createPayloadCodec } from '../client/codec/codec.ts';
 import { workerIdentity } from '../client/dom0s/register.ts';
 import { toGuestflowError } from '../client/failures.ts';
-import { withReason } from '../client/stuck.ts';
+import { withReason } from '../client/explain-unreachable.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { dom0BulkQueue, dom0Queue } from '../contract/names.ts';
 import { connectWithRetry } from './connect.ts';

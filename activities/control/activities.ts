@@ -43,6 +43,16 @@ export function createControlActivities(client: Client) {
     return orRefusal(updateDom0(client, host, DOM0_UPDATES.reserve, request));
   }
 
+  /**
+   * As `promise`, when placement may have reserved already. The ledger is asked first, which leaves nothing in its history, and told only when it must be:
+   * the order names its dom0, or nobody came for what was reserved and an audit has freed it.
+   */
+  async function promiseOnce(host: string, request: ReserveRequest): Promise<PromiseAnswer> {
+    const made = await unlessMissing(queryLedger(client, dom0WorkflowId(host), QUERIES.promised, request));
+    // Temporal makes null of an answer that is undefined.
+    return made ?? promise(host, request);
+  }
+
   /** The networks that a dom0 reaches; none when it was never heard of. */
   async function networksOf(host: string): Promise<readonly NetworkAccess[]> {
     const state = await unlessMissing(queryLedger(client, dom0WorkflowId(host), QUERIES.ledger));
@@ -89,7 +99,7 @@ export function createControlActivities(client: Client) {
   return {
     /** Promises the order its part of its dom0, and leases its address. What a failure leaves is given back by `release`. */
     async reserve(order: GuestOrder): Promise<Reservation> {
-      const { networks } = await promise(order.dom0, { guest: order.name, order: order.order, ...takenBy(order) });
+      const { networks } = await promiseOnce(order.dom0, { guest: order.name, order: order.order, ...takenBy(order) });
       return leases.lease(order, networks);
     },
 

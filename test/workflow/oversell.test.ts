@@ -1,4 +1,5 @@
 /** Nothing is sold that is not there: many orders at once against the ledgers of a few dom0s. Server, workers and client are real. */
+import { defaultPayloadConverter } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { anOrder, changed, type Changes } from '../an-order.ts';
@@ -8,12 +9,13 @@ import { auditLedger } from '../../client/dom0s/ledger.ts';
 import { registerDom0 } from '../../client/dom0s/register.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import { findEndpoint } from '../../client/config.ts';
-import { chooseDom0 } from '../../client/guests/place.ts';
+import { readProgress } from '../../client/guests/look.ts';
+import { chooseDom0, placeOrder } from '../../client/guests/place.ts';
 import { readNetwork } from '../../client/networks.ts';
 import { DEFAULT_POLICY, type NetworkAccess } from '../../contract/capacity-types.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES } from '../../contract/names.ts';
 import { amountsOf, xenMemoryOf } from '../../contract/overhead.ts';
-import type { Dom0Facts, Dom0State, GuestOrder, MarkedThing, Reservation } from '../../contract/types.ts';
+import type { Dom0Facts, Dom0State, GuestOrder, MarkedThing, Reservation, ReserveRequest, UnplacedOrder } from '../../contract/types.ts';
 import { macFrom } from '../../workflows/capacity/lease-addresses.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
 
@@ -179,6 +181,31 @@ describe('an order', () => {
       type: 'InvalidInput',
       message: expect.stringContaining('holder has it, in another network') as string,
     });
+  });
+
+  it('is reserved once on its way, whether placement chose its dom0 or it named one; and anew when an audit has freed it meanwhile', async () => {
+    const reservations = async (host: string, guest: string): Promise<number> => {
+      const { events } = await environment.client.workflow.getHandle(dom0WorkflowId(host)).fetchHistory();
+      const taken = (events ?? []).map((event) => event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input);
+      return taken.filter((input) => {
+        const [payload] = input?.name === DOM0_UPDATES.reserve ? (input.args?.payloads ?? []) : [];
+        return payload !== undefined && defaultPayloadConverter.fromPayload<ReserveRequest>(payload).guest === guest;
+      }).length;
+    };
+    const provisioned = async (document: UnplacedOrder): Promise<string> => {
+      const { name, dom0 } = await placeOrder(session, document);
+      const reserved = async (): Promise<unknown> => (await readProgress(session, name)).operation?.steps[0]?.state;
+      await vi.waitFor(async () => expect(await reserved()).toBe('done'), { timeout: 60_000, interval: 200 });
+      return dom0;
+    };
+    const { dom0: _any, ...unplaced } = order('chosen');
+    expect(await reservations(await provisioned(unplaced), 'chosen')).toBe(1);
+    expect(await reservations(await provisioned(order('says-where', { dom0: 'dom0-b' })), 'says-where')).toBe(1);
+    const late = order('late-comer', { dom0: await chooseDom0(session, order('late-comer')) });
+    await activities.release({ name: late.name, order: late.order, dom0: late.dom0 });
+    await provisioned(late);
+    expect(await reservations(late.dom0, late.name)).toBe(2);
+    expect((await ledger(late.dom0)).promised.map(({ guest }) => guest)).toContain(late.name);
   });
 
   it('is not placed on a dom0 that is drained, and says so when all are', async () => {

@@ -16,7 +16,7 @@ import { afterAudit } from './audit-ledger.ts';
 import { lookAt, releaseLeases } from './dom0-audit.ts';
 import { onQuery, onUpdate } from '../saga/handlers.ts';
 import { ignoringCancel } from '../saga/ignore-cancel.ts';
-import { capacityOf, released, reserve } from './ledger.ts';
+import { capacityOf, isPromised, released, reserve } from './ledger.ts';
 import { declareVersioning } from '../saga/versioning.ts';
 
 const AUDIT_EVERY_MS = 15 * 60_000;
@@ -54,6 +54,7 @@ class Dom0 {
       capacity: capacityOf(this.state),
       owners: this.state.promised.map(({ guest, order }) => ({ guest, order })),
     }));
+    onQuery(QUERIES.promised, (request) => (isPromised(this.state, request) ? this.promiseAnswer() : undefined));
     onUpdate(
       DOM0_UPDATES.register,
       ({ replaces: _former, ...facts }) => this.change({ facts }),
@@ -95,8 +96,12 @@ class Dom0 {
         nonRetryable: true,
         details: [{ field: answer.field }],
       });
-    const { promised, facts, networks = [] } = this.state;
-    this.change({ promised: [...promised.filter(({ guest }) => guest !== request.guest), answer.promise] });
+    this.change({ promised: [...this.state.promised.filter(({ guest }) => guest !== request.guest), answer.promise] });
+    return this.promiseAnswer();
+  }
+
+  private promiseAnswer(): PromiseAnswer {
+    const { facts, networks = [] } = this.state;
     return {
       networks:
         facts === undefined

@@ -37,6 +37,14 @@ export function reserve(state: Dom0State, request: ReserveRequest, now: string):
   return { promise: { ...taken, since: now } };
 }
 
+/** Whether an order has just what it asks for. */
+export function isPromised({ promised }: Dom0State, request: ReserveRequest): boolean {
+  const own = promised.find(({ guest, order }) => guest === request.guest && order === request.order);
+  return own !== undefined && PROMISED_KEYS.every((key) => own[key] === request[key]);
+}
+
+const PROMISED_KEYS = ['plan', 'memoryBytes', 'overheadBytes', 'vcpus', 'diskBytes'] as const;
+
 /** A guest that is promised something else keeps what it had if that cannot be. */
 function changed(state: Dom0State, own: Promised, request: ReserveRequest): { readonly promise: Promised } | Refusal {
   const others = { ...state, promised: state.promised.filter((promise) => promise !== own) };

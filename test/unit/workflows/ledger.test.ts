@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_POLICY, type Amounts, type Capacity, type Dom0Policy, type Holding } from '../../../contract/capacity-types.ts';
 import type { Dom0Facts, Dom0State, ReserveRequest } from '../../../contract/types.ts';
-import { capacityOf, released, reserve, sellableOf } from '../../../workflows/capacity/ledger.ts';
+import { capacityOf, isPromised, released, reserve, sellableOf } from '../../../workflows/capacity/ledger.ts';
 
 const GiB = 2 ** 30;
 const NOW = '2026-01-01T00:00:00.000Z';
@@ -143,6 +143,17 @@ describe('an order', () => {
   it('that comes again has what it had, even on a dom0 that is full and drained', () => {
     const promise = { ...request('web1', { memoryBytes: 15 * GiB, customer: 'c1' }), since: '2025-01-01T00:00:00.000Z' };
     expect(reserve(state({ drained: true, promised: [promise] }), request('web1', { memoryBytes: 15 * GiB }), NOW)).toEqual({ promise });
+  });
+
+  it('has just what it asks for when nothing of that differs', () => {
+    const asked = request('a', { overheadBytes: 2 ** 21 });
+    const made = reserve(state(), asked, NOW);
+    if ('type' in made) throw new Error(made.message);
+    const ledger = state({ promised: [made.promise] });
+    expect(isPromised(ledger, { ...asked, apart: true })).toBe(true);
+    expect(isPromised(state(), asked)).toBe(false);
+    for (const changes of [{ order: 'b' }, { plan: 'large' }, { memoryBytes: 2 }, { overheadBytes: 2 }, { vcpus: 2 }, { diskBytes: 2 }])
+      expect(isPromised(ledger, { ...asked, ...changes }), JSON.stringify(changes)).toBe(false);
   });
 
   it('that becomes larger must fit beside the others, and keeps what it had when it does not', () => {
