@@ -10,11 +10,8 @@ import type { OperationKind } from './operations.ts';
 
 export type { OperationKind };
 
-/** How many backups are kept. */
-export interface Retention {
-  /** Daily backups kept. */
-  readonly daily: number;
-}
+/** How many backups are kept: the last ones, and the last of each of so many hours, days, weeks, months and years that have one. */
+export type Retention = GuestFields['retention'];
 
 /**
  * What is done when a guest's domain has ended and nobody asked for that. `always`: it is started again. `on-crash`: only when it crashed; one
@@ -370,6 +367,12 @@ export interface VolumesResult {
   readonly copiedBytes: number;
 }
 
+/** What a backup is made with. `blocks`: the used blocks of the file system. `dump`: dump(8), where it can be trusted. */
+export type BackupEngine = 'blocks' | 'dump';
+
+/** How the guest was when its snapshot was taken. `crash`: it ran, and its disk is as after a power cut. `stopped`: it had no domain. */
+export type Consistency = 'crash' | 'stopped';
+
 export interface BackupRecord {
   readonly id: string;
   readonly guest: string;
@@ -381,11 +384,46 @@ export interface BackupRecord {
   readonly bytes: number;
   /** Bytes before compression. */
   readonly dumpedBytes: number;
+  /** Of the file. */
   readonly sha256: string;
-  readonly engine: string;
+  readonly engine: BackupEngine;
   readonly seconds: number;
-  /** `taken` until it has been restored from (promise 8). */
-  readonly state: 'taken' | 'verified';
+  /** `verified`: read back whole, and the same as what was written. `proven`: restored, and started from. */
+  readonly state: 'taken' | 'verified' | 'proven';
+  readonly consistency: Consistency;
+  /** What somebody should know of it: why another engine was taken than was asked for, errors that the guest's kernel has recorded. */
+  readonly warnings?: readonly string[];
+  /** Nothing removes it but the end of the guest. */
+  readonly isProtected?: true;
+}
+
+/** A file system as its superblock tells it. */
+export interface SavedFileSystem {
+  readonly uuid: string;
+  readonly features: readonly string[];
+  readonly blockSize: number;
+  readonly blocks: number;
+}
+
+/** What lies beside a backup: enough to bring the guest back from, when nothing else of it is left. No secret is in it. */
+export interface StoredBackup extends BackupRecord {
+  /** Of this form. */
+  readonly format: 1;
+  readonly order: string;
+  readonly dom0: string;
+  /** Of what the engine wrote, before compression: in hexadecimal. */
+  readonly streamSha256: string;
+  /** Packages of the tools that made it, with their versions. */
+  readonly tools: readonly string[];
+  /** Why this engine. */
+  readonly why: string;
+  readonly fileSystem: SavedFileSystem;
+  /** Sizes of the guest's disks in bytes. Swap is made anew. */
+  readonly disks: { readonly root: number; readonly swap?: number };
+  readonly spec: Omit<GuestSpec, 'sealedPassword'>;
+  /** The guest's cfg, where there is one. */
+  readonly cfg?: string;
+  readonly endedAt: string;
 }
 
 /** Something on a dom0 that carries guestflow's mark, or lies in a place that only guestflow makes. */

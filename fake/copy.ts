@@ -144,6 +144,12 @@ function sha256sum({ machine, args }: Invocation): ToolOutput | undefined {
   };
 }
 
+function dpkgQuery({ args }: Invocation): ToolOutput | undefined {
+  const [flag, format, dashes, ...names] = args;
+  if (flag !== '-W' || format !== '-f=${Package} ${Version}\\n' || dashes !== '--') return undefined;
+  return { code: 0, stdout: names.map((name) => `${name} 1.0-fake\n`).join('') };
+}
+
 function sync({ machine, args }: Invocation): ToolOutput | undefined {
   const path =
     matchArgs(args, '--file-system <path>')?.['path'] ??
@@ -170,4 +176,5 @@ export const COPY_TOOLS: ToolTable = {
   sha256sum: { seconds: () => 0.5, start: sha256sum },
   sync: { seconds: () => 0.2, start: sync },
   tail: { start: tail },
+  'dpkg-query': { start: dpkgQuery },
 };

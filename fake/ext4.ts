@@ -2,7 +2,7 @@
 import { DONE, failed, matchArgs, type Invocation, type ToolOutput, type ToolTable } from './tool.ts';
 import { unique, type Content, type GuestFs } from './model.ts';
 
-const E2FSPROGS = '1.47.0 (5-Feb-2023)';
+export const E2FSPROGS = '1.47.0 (5-Feb-2023)';
 const BLOCK = 4096;
 
 const NO_SUPERBLOCK = [
@@ -49,8 +49,19 @@ export function replay(fs: GuestFs): void {
   fs.needsRecovery = false;
 }
 
+/** `e2fsck -f -n`: nothing is changed. */
+function lookThrough(call: Invocation, device: string): ToolOutput {
+  const found = openFs(call, device, { missing: 8, bad: 8 });
+  if (!isFound(found)) return found;
+  return found.fs.damaged || found.fs.needsRecovery
+    ? { code: 4, stdout: `${device}: ********** WARNING: Filesystem still has errors **********\n` }
+    : DONE;
+}
+
 function e2fsck(call: Invocation): ToolOutput | undefined {
   const { machine, args } = call;
+  const looked = matchArgs(args, '-f -n <device>')?.['device'];
+  if (looked !== undefined) return lookThrough(call, looked);
   const device = (matchArgs(args, '-f -p <device>') ?? matchArgs(args, '-p <device>') ?? matchArgs(args, '-E journal_only -p <device>'))?.[
     'device'
   ];
@@ -115,7 +126,7 @@ function resize2fs(call: Invocation): ToolOutput | undefined {
 }
 
 function dumpe2fs(call: Invocation): ToolOutput | undefined {
-  const device = matchArgs(call.args, '-h <device>')?.['device'];
+  const device = (matchArgs(call.args, '-h <device>') ?? matchArgs(call.args, '<device>'))?.['device'];
   if (device === undefined) return undefined;
   const found = openFs(call, device, { missing: 2, bad: 19 });
   if (!isFound(found))
@@ -146,6 +157,12 @@ function dumpe2fs(call: Invocation): ToolOutput | undefined {
     stderr: `dumpe2fs ${E2FSPROGS}\n`,
     stdout: `${rows.map(([name, value]) => `${`${name}:`.padEnd(26)}${String(value)}`).join('\n')}\n\n`,
   };
+}
+
+/** `debugfs -f - DEVICE`: none of the fake's files has extents that were never written. */
+function debugfs({ args, input }: Invocation): ToolOutput | undefined {
+  if (matchArgs(args, '-f - <device>') === undefined) return undefined;
+  return { code: 0, stderr: `debugfs ${E2FSPROGS}\n`, stdout: input.replaceAll(/^/gm, 'debugfs: ') };
 }
 
 function tune2fs(call: Invocation): ToolOutput | undefined {
@@ -180,6 +197,7 @@ export const EXT4_TOOLS: ToolTable = {
   e2fsck: { seconds: () => 1, start: e2fsck },
   resize2fs: { seconds: () => 1, start: resize2fs },
   dumpe2fs: { start: dumpe2fs },
+  debugfs: { start: debugfs },
   tune2fs: { start: tune2fs },
   mkswap: { seconds: () => 0.3, start: mkswap },
 };

@@ -31,6 +31,8 @@ const PROGRAMS = [
   '/usr/sbin/e2fsck',
   '/usr/sbin/resize2fs',
   '/usr/sbin/dumpe2fs',
+  '/usr/sbin/debugfs',
+  '/usr/sbin/e2image',
   '/usr/sbin/tune2fs',
   '/usr/sbin/mkswap',
   '/usr/sbin/blkdiscard',

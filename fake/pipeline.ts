@@ -1,6 +1,6 @@
 /** Runs the fake's pipelines: a fault of one stage is a fault of the whole, reported as that stage's. */
 import type { PipelineOptions, PipelineResult, PipelineStage, Runner } from '../system/run.ts';
-import { startPipeline } from './dump.ts';
+import { startPipeline } from './joined.ts';
 import type { FakeCall, FaultRule } from './faults.ts';
 import { drive, failure, hang, invocation, toolError, type Ending, type Invoked, type RunnerParts } from './process.ts';
 import { unwrap } from './tools.ts';
@@ -54,7 +54,10 @@ export function createFakePipeline(parts: RunnerParts): Runner['pipeline'] {
       call,
       rule,
       signal: options.signal,
-      onStep: async ({ chunk }) => {
+      onStep: async ({ chunk, passed = [] }) => {
+        passed.forEach((bytes, index) => {
+          if (bytes !== undefined) stages[index]?.tap?.(bytes);
+        });
         if (chunk !== undefined) await options.sink(chunk);
       },
     });

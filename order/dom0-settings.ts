@@ -83,6 +83,8 @@ export const dom0SettingsSchema = z.strictObject({
   /** Words on every guest's kernel command line. `net.ifnames=0` keeps eth0 from becoming enX0 on Debian 12. */
   guestKernelWords: z.array(text(check.whyNotKernelWord)).max(check.MOST_KERNEL_WORDS).default(['net.ifnames=0']),
   backupDir: absolutePath.default('/var/backups/guestflow'),
+  /** What backups are made with, where it can be trusted with the guest's file system; else `blocks`. */
+  backupEngine: z.enum(['blocks', 'dump']).default('blocks'),
   /** Directory of the golden root tarballs. */
   goldenDir: absolutePath.default('/var/lib/guestflow/golden'),
   /** State that is not a guest's disk: provisioning keys, host keys. Mode 0700. */

@@ -21,6 +21,8 @@ export interface PipelineStage {
   readonly args: readonly string[];
   /** Exit codes that count as success. Default: `[0]`. */
   readonly okCodes?: readonly number[];
+  /** Shown each piece of its output on the way to the next stage, in order: for a sum of it. Not asked of the last one, whose output goes to the sink. */
+  readonly tap?: (chunk: Uint8Array) => void;
 }
 
 /** What a pipeline left behind: the exit code and standard error of each stage, in order. */
@@ -57,7 +59,7 @@ function start({ tool, args }: PipelineStage, isFirst: boolean, options: Pipelin
 }
 
 /** Joins the output of one to the input of the next one. */
-function connect(from: Child, to: Child): void {
+function connect(from: Child, to: Child, tap: PipelineStage['tap']): void {
   if (!to.stdin) return;
   // A stage may end before its input does (restore that only lists): the rest is read and dropped, or its writer would wait for
   // ever. Whether that end was a good one, its exit code says.
@@ -67,6 +69,7 @@ function connect(from: Child, to: Child): void {
     output.resume();
   };
   to.stdin.on('error', drop).on('close', drop);
+  if (tap !== undefined) output.on('data', tap);
   output.pipe(to.stdin);
 }
 
@@ -119,7 +122,7 @@ export async function runPipeline(
   const children = running.map(({ child }) => child);
   for (const [index, to] of children.entries()) {
     const from = children[index - 1];
-    if (from) connect(from, to);
+    if (from) connect(from, to, stages[index - 1]?.tap);
   }
   const draining = drain(children, options.sink);
   const results = await Promise.all(children.map((child): Promise<unknown> => child.catch((error: unknown) => error)));

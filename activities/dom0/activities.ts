@@ -85,7 +85,7 @@ export function createDom0Activities(context: Dom0Context) {
       discardHalfGolden: activity(goldenInput, ofDist, discardHalfGolden),
       createImage: activity(z.object({ spec: guestSpecSchema }), ofSpec, createImage),
       makeVolumes: activity(guestSpecSchema, byName, makeVolumes),
-      takeBackup: activity(guestRefSchema, byName, takeBackup),
+      takeBackup: activity(guestSpecSchema, byName, takeBackup),
       removeVolumes: activity(guestRefSchema, byName, removeVolumes),
       growDisk: activity(resizeInput, ofRef, growDisk),
       shrinkDisk: activity(resizeInput, ofRef, shrinkDisk),

@@ -1,5 +1,5 @@
 /** Which drivers stand behind the ports of a dom0. */
-import { DumpEngine } from './backup/engines/dump-engine.ts';
+import { Dom0Engines } from './backup/engines/engines.ts';
 import { DirectoryRepository } from './backup/repositories/directory.ts';
 import type { StepEnv } from './env.ts';
 import { ParavirtualGuest } from './guests/paravirtual.ts';
@@ -17,7 +17,7 @@ export function createEnv(work: Work): StepEnv {
     ...work,
     storage,
     toolstack,
-    engine: new DumpEngine(work),
+    engines: new Dom0Engines(work),
     repository: new DirectoryRepository(work),
     kindOf: ({ os }) => kinds[os.type],
   };

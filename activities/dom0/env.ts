@@ -1,6 +1,6 @@
 /** What a step may use: the ports, and the work that it is part of. */
 import type { GuestType } from '../../contract/types.ts';
-import type { Engine, Repository } from './backup/port.ts';
+import type { Engines, Repository } from './backup/port.ts';
 import type { GuestKind } from './guests/port.ts';
 import type { Storage } from './storage/port.ts';
 import type { Toolstack } from './toolstack/port.ts';
@@ -9,7 +9,7 @@ import type { Work } from './work.ts';
 export interface StepEnv extends Work {
   readonly storage: Storage;
   readonly toolstack: Toolstack;
-  readonly engine: Engine;
+  readonly engines: Engines;
   readonly repository: Repository;
   kindOf(spec: { readonly os: { readonly type: GuestType } }): GuestKind;
 }

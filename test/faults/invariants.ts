@@ -121,14 +121,14 @@ function backupComplaints(after: DomainState, directory: string, ref: GuestRef):
   const inside = Object.keys(after.files)
     .filter((path) => path.startsWith(`${directory}/`))
     .map((path) => path.slice(directory.length + 1));
-  const dumps = inside.filter((name) => name.endsWith('.dump.zst')).map((name) => name.slice(0, -'.dump.zst'.length));
+  const images = inside.filter((name) => name.endsWith('.img.zst')).map((name) => name.slice(0, -'.img.zst'.length));
   const records = inside.filter((name) => /^\d.*\.json$/.test(name)).map((name) => name.slice(0, -'.json'.length));
   const owner = markerOwner(Buffer.from(after.files[`${directory}/guestflow.json`] ?? ''));
   return [
-    ...(dumps.length > 0 ? [] : ['there is no backup']),
-    ...(JSON.stringify(dumps) === JSON.stringify(records)
+    ...(images.length > 0 ? [] : ['there is no backup']),
+    ...(JSON.stringify(images) === JSON.stringify(records)
       ? []
-      : [`dumps ${dumps.join(', ')} and records ${records.join(', ')} are no pairs`]),
+      : [`images ${images.join(', ')} and records ${records.join(', ')} are no pairs`]),
     ...(owner?.order === ref.order ? [] : [`${directory} is not marked as ours`]),
   ];
 }

@@ -7,7 +7,7 @@ import type { OperationRow } from './operation-rows.ts';
 import { orderOf, refOf } from './world.ts';
 
 /** Each backup by its time: whether its record is there. */
-export function backupsOn(state: DomainState, directory: string): Map<string, { dump: string | undefined; record: string | undefined }> {
+export function backupsOn(state: DomainState, directory: string): Map<string, { image: string | undefined; record: string | undefined }> {
   const times = new Set(
     Object.keys(state.files).flatMap((path) =>
       path.startsWith(`${directory}/`) ? (/\/(\d{8}T\d{6}Z)\.[^/]*$/.exec(path)?.[1] ?? []) : [],
@@ -16,7 +16,7 @@ export function backupsOn(state: DomainState, directory: string): Map<string, { 
   return new Map(
     [...times].map((time) => [
       time,
-      { dump: state.files[`${directory}/${time}.dump.zst`], record: state.files[`${directory}/${time}.json`] },
+      { image: state.files[`${directory}/${time}.img.zst`], record: state.files[`${directory}/${time}.json`] },
     ]),
   );
 }
@@ -43,7 +43,7 @@ function backupComplaints(before: DomainState, after: DomainState, directory: st
     ...[...was].flatMap(([time, backup]) =>
       JSON.stringify(is.get(time)) === JSON.stringify(backup) ? [] : [`backup ${time} is not what it was`],
     ),
-    ...[...is].flatMap(([time, { dump, record }]) => (dump === undefined || record === undefined ? [`backup ${time} is not whole`] : [])),
+    ...[...is].flatMap(([time, { image, record }]) => (image === undefined || record === undefined ? [`backup ${time} is not whole`] : [])),
     ...(more === undefined || is.size > was.size === more ? [] : [`there were ${String(was.size)} backups, and are ${String(is.size)}`]),
   ];
 }

@@ -19,7 +19,7 @@ export interface Matrix {
 /** Processes that change nothing: for them, a fault in the middle or after is the same as one before. */
 const LOOKS = [
   /^xl (list|info|-N )/,
-  /^(lvs|vgs|cmp|sha256sum|dumpe2fs|arping|ssh-keyscan|apt-config|tail|udevadm) /,
+  /^(lvs|vgs|cmp|sha256sum|dumpe2fs|arping|ssh-keyscan|apt-config|tail|udevadm|dpkg-query|cat|e2fsck -f -n) /,
   /^losetup --(json|find)/,
 ];
 const LOOK_FAULTS: readonly FaultKind[] = ['fail', 'fail-always', 'hang', 'kill-before'];

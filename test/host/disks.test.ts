@@ -16,7 +16,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { copyImage } from '../../activities/dom0/tools/copy.ts';
 import { dumpToFile } from '../dump-to-file.ts';
-import { listDump, unsafeForDump } from '../../activities/dom0/backup/engines/dump.ts';
+import { listDump } from '../../activities/dom0/backup/engines/dump.ts';
+import { unsafeForDump } from '../../activities/dom0/backup/engines/dump-trust.ts';
 import { checkFs, fsInfo, growFs, makeSwap, newUuid, replayJournal, shrinkFs } from '../../activities/dom0/tools/ext4.ts';
 import { detachLoop, freeLoopDevices, listLoopDevices, loopDevicesOf } from '../../activities/dom0/tools/loop.ts';
 import { zeroVolume } from '../../activities/dom0/storage/lvm/lvm.ts';
@@ -76,7 +77,6 @@ describe.skipIf(why !== undefined)(titled('a backup', why), () => {
 
     const path = join(directory, 'guest.dump.zst');
     const written = await dumpToFile(host, { device, path });
-    expect(written.warnings).toEqual([]);
     expect(await host.files.info(path)).toBeUndefined();
     await written.commit();
     const file = readFileSync(path);

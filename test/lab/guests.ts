@@ -132,7 +132,7 @@ export async function complaintsAbout(rig: Rig, order: GuestOrder, before: Inven
     autostart: `/etc/xen/${name}.cfg`,
     image: '',
     state: 'guestflow.json\nknown_hosts',
-    backups: 'TIME.dump.zst TIME.json guestflow.json',
+    backups: 'TIME.img.zst TIME.json guestflow.json',
     root: '/dev/xvda2',
   };
   const keys = Object.keys(wanted) as (keyof typeof wanted)[];

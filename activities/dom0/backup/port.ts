@@ -1,8 +1,9 @@
 /** What a backup is made with (an engine), and where it lies (a repository): two ports, composed. */
-import type { BackupRecord } from '../../../contract/types.ts';
+import type { BackupEngine, StoredBackup } from '../../../contract/types.ts';
 import type { FileSink } from '../../../system/host.ts';
 import type { Thing } from '../inventory/thing.ts';
 import type { Ref } from '../marks.ts';
+import type { FsInfo } from '../tools/ext4.ts';
 
 /** What an engine has written. */
 export interface Saved {
@@ -11,24 +12,66 @@ export interface Saved {
   readonly dumpedBytes: number;
   /** Of what was written, in hexadecimal. */
   readonly sha256: string;
+  /** The same, of it before compression. */
+  readonly streamSha256: string;
 }
 
 /** A way to save a file system that nobody has mounted. */
 export interface Engine {
   /** As records name it. */
-  readonly name: string;
+  readonly name: BackupEngine;
   /** How the names of its files end, with the dot. */
   readonly suffix: string;
-  /** Brings a snapshot of a running guest's file system to what the guest had written for good. @throws BackupUnusable when it cannot save it */
-  prepare(device: string): Promise<void>;
+  /** Why it cannot be trusted with this file system, in words; undefined: it can. */
+  whyNot(device: string, fs: FsInfo): Promise<string | undefined>;
   /**
    * Writes what is on the device to the sink, and does not commit it.
    *
+   * @param expectedBytes size of the file system, for telling how far it is
    * @throws BackupUnusable
    */
-  save(device: string, sink: FileSink): Promise<Saved>;
-  /** Reads back what was kept. @throws BackupUnusable when it is not the backup of a root file system */
-  check(path: string): Promise<void>;
+  save(device: string, sink: FileSink, expectedBytes?: number): Promise<Saved>;
+  /** Reads all of what was kept, and compares it with what was written. @throws BackupUnusable when it is another, or none */
+  check(path: string, saved: Saved): Promise<void>;
+  /**
+   * Brings what was kept back onto a device that reads as zeros, looks through its structure, and compares all of it with what was saved. Undefined:
+   * it needs a mounted file system, and is done by hand.
+   *
+   * @throws InvalidInput when it does not fit; BackupUnusable when what is there then is another
+   */
+  readonly restore?: (path: string, saved: Saved, target: { readonly device: string; readonly bytes: number }) => Promise<void>;
+  /** Packages of its tools, with their versions. */
+  tools(): Promise<string[]>;
+}
+
+/** A file system that can be saved, and what with. */
+export interface Chosen {
+  readonly engine: Engine;
+  /** Why this one, in words. */
+  readonly why: string;
+  readonly fs: FsInfo;
+  /** What somebody should know. */
+  readonly warnings: readonly string[];
+}
+
+/** The engines of a dom0. */
+export interface Engines {
+  /**
+   * Brings a snapshot of a guest's file system to what the guest had written for good, looks through all of its structure, and finds the engine that
+   * can be trusted with it.
+   *
+   * @throws BackupUnusable when there is no file system that can be saved; that does not pass by itself
+   */
+  choose(device: string): Promise<Chosen>;
+  named(name: BackupEngine): Engine;
+}
+
+/** What lies in a repository of one guest. */
+export interface Listing {
+  /** Oldest first. */
+  readonly backups: readonly StoredBackup[];
+  /** Names of records that are not what was written. What they are of stays. */
+  readonly damaged: readonly string[];
 }
 
 /** A place for the backups of the guests of a dom0. A record makes a backup of what lies there. */
@@ -44,9 +87,15 @@ export interface Repository {
   sink(key: string): Promise<FileSink>;
   /** Where tools find it. */
   path(key: string): string;
-  record(backup: BackupRecord): Promise<void>;
-  /** The guest's backups, oldest first. */
-  list(guest: string): Promise<BackupRecord[]>;
+  record(backup: StoredBackup): Promise<void>;
+  list(guest: string): Promise<Listing>;
+  /**
+   * Removes backups, each by its id. One that is not there is fine.
+   *
+   * @returns bytes of the disk that are free again
+   * @throws NotOurs
+   */
+  remove(ref: Ref, ids: readonly string[]): Promise<number>;
   /** Removes what has not become a backup. */
   discardHalf(ref: Ref): Promise<void>;
   /** Removes the guest's place with all that is in it. */

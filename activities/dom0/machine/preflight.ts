@@ -15,6 +15,8 @@ const TOOLS: readonly (readonly [path: string, packageName: string])[] = [
   ['/usr/sbin/restore', 'dump'],
   ['/usr/sbin/e2fsck', 'e2fsprogs'],
   ['/usr/sbin/resize2fs', 'e2fsprogs'],
+  ['/usr/sbin/e2image', 'e2fsprogs'],
+  ['/usr/sbin/debugfs', 'e2fsprogs'],
   ['/usr/sbin/mkswap', 'util-linux'],
   ['/usr/sbin/blkdiscard', 'util-linux'],
   ['/usr/sbin/losetup', 'mount'],

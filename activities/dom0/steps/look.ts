@@ -10,6 +10,7 @@ import { leftOf, takers, things } from '../inventory/inventory.ts';
 import { usedAddresses } from '../inventory/used-addresses.ts';
 import { isOwner } from '../marks.ts';
 import { passwordPublicKey } from '../password-key.ts';
+import { recordOf } from './nightly-backup.ts';
 
 /** What this dom0 has. */
 export async function dom0Facts(env: StepEnv, version: string): Promise<Dom0Facts> {
@@ -55,7 +56,7 @@ export async function inspectGuest(env: StepEnv, input: { ref: GuestRef; console
     autostart: await toolstack.hasAutostart(ref.name),
     ...((await host.files.info(images)) === undefined ? {} : { imageDirectory: images }),
     volumes: disks.map(({ name, bytes, device }) => ({ name, bytes, device })),
-    backups: await repository.list(ref.name),
+    backups: (await repository.list(ref.name)).backups.map(recordOf),
     ...defined({ console }),
   };
 }

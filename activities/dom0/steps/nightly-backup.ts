@@ -1,47 +1,112 @@
-/** nightly-backup, the part on the dom0: snapshot, saved by the engine into the repository, recorded, snapshot gone (row 16 of the how-to). */
-import type { BackupRecord, GuestRef } from '../../../contract/types.ts';
-import { backupId } from '../backup/port.ts';
+/** nightly-backup, the part on the dom0: snapshot, saved by an engine into the repository, read back, recorded (row 16 of the how-to). */
+import { defined } from '../../../contract/defined.ts';
+import type { BackupRecord, GuestRef, GuestSpec, StoredBackup } from '../../../contract/types.ts';
+import { backupId, type Chosen, type Saved } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
+import { isOwner } from '../marks.ts';
+import type { Snapshot } from '../storage/port.ts';
 
 /** Takes one backup of a guest, without stopping it. */
-export async function takeBackup(env: StepEnv, ref: GuestRef): Promise<BackupRecord> {
-  const { storage, engine, repository } = env;
+export async function takeBackup(env: StepEnv, spec: GuestSpec): Promise<BackupRecord> {
+  const { repository } = env;
   const started = Date.now();
-  await storage.find(ref, 'root');
-  await repository.open(ref);
-  const takenAt = await repository.freeTime(ref.name);
+  const guest = await guestNow(env, spec);
+  await repository.open(spec);
+  const takenAt = await repository.freeTime(spec.name);
   const id = backupId(takenAt);
-  env.progress(`snapshot of the disk of ${ref.name}`);
+  const { chosen, key, saved } = await saveSnapshot(env, spec, id);
+  const { engine, fs, why, warnings } = chosen;
+  await engine.check(repository.path(key), saved);
+  const backup: StoredBackup = {
+    format: 1,
+    id,
+    guest: spec.name,
+    order: spec.order,
+    dom0: spec.dom0,
+    takenAt: takenAt.toISOString(),
+    endedAt: new Date().toISOString(),
+    repository: repository.name,
+    key,
+    ...saved,
+    engine: engine.name,
+    why,
+    tools: await engine.tools(),
+    seconds: Math.round((Date.now() - started) / 100) / 10,
+    state: 'verified',
+    ...(warnings.length === 0 ? {} : { warnings }),
+    fileSystem: { uuid: fs.uuid, features: fs.features, blockSize: fs.blockSize, blocks: fs.blocks },
+    ...guest,
+  };
+  await repository.record(backup);
+  return recordOf(backup);
+}
+
+interface InRepository {
+  readonly chosen: Chosen;
+  readonly key: string;
+  readonly saved: Saved;
+}
+
+/** Until it is read back the snapshot has gone: its guest's writes are slow while it is there. */
+async function saveSnapshot(env: StepEnv, spec: GuestSpec, id: string): Promise<InRepository> {
+  const { storage } = env;
+  env.progress(`snapshot of the disk of ${spec.name}`);
   try {
-    const snapshot = await storage.snapshot(ref);
-    await engine.prepare(snapshot.device);
-    const key = repository.keyOf(ref.name, id, engine.suffix);
-    const sink = await repository.sink(key);
-    let saved;
-    try {
-      saved = await engine.save(snapshot.device, sink);
+    const snapshot = await storage.snapshot(spec);
+    return await save(env, spec.name, id, snapshot).catch(async (error: unknown) => {
+      // What is said of a snapshot that has filled up meanwhile is said of nothing.
       await storage.mustBeSound(snapshot);
-      await sink.commit();
-    } finally {
-      await sink.abort();
-    }
-    await engine.check(repository.path(key));
-    const record: BackupRecord = {
-      id,
-      guest: ref.name,
-      takenAt: takenAt.toISOString(),
-      repository: repository.name,
-      key,
-      ...saved,
-      engine: engine.name,
-      seconds: Math.round((Date.now() - started) / 100) / 10,
-      state: 'taken',
-    };
-    await repository.record(record);
-    return record;
+      throw error;
+    });
   } finally {
-    await storage.dropSnapshot(ref);
+    await storage.dropSnapshot(spec);
   }
+}
+
+async function save({ engines, repository, storage }: StepEnv, guest: string, id: string, snapshot: Snapshot): Promise<InRepository> {
+  const chosen = await engines.choose(snapshot.device);
+  const key = repository.keyOf(guest, id, chosen.engine.suffix);
+  const sink = await repository.sink(key);
+  try {
+    const saved = await chosen.engine.save(snapshot.device, sink, chosen.fs.blocks * chosen.fs.blockSize);
+    await storage.mustBeSound(snapshot);
+    await sink.commit();
+    return { chosen, key, saved };
+  } finally {
+    await sink.abort();
+  }
+}
+
+/** A password that an operator wrote into a cfg, of a console by VNC or SPICE. */
+const PASSWORD = /((?:vnc|spice)passwd\s*=\s*)(?:"[^"\n]*"|'[^'\n]*'|[^,'"\]\n]*)/g;
+
+/** What the backup is of, beside the file system. */
+async function guestNow(
+  { storage, toolstack }: StepEnv,
+  spec: GuestSpec,
+): Promise<Pick<StoredBackup, 'disks' | 'spec' | 'cfg' | 'consistency'>> {
+  const { name } = spec;
+  const { bytes: root } = await storage.find(spec, 'root');
+  const swap = (await storage.list()).find(({ device, owner }) => device === storage.device(name, 'swap') && isOwner(owner, spec));
+  const cfg = await toolstack.readCfg(name);
+  const domain = await toolstack.find(name);
+  const { sealedPassword: _secret, ...kept } = spec;
+  return {
+    spec: kept,
+    disks: { root, ...defined({ swap: swap?.bytes }) },
+    ...(isOwner(cfg?.owner, spec) ? { cfg: cfg?.bytes.toString('latin1').replaceAll(PASSWORD, '$1…') ?? '' } : {}),
+    consistency: domain === undefined ? 'stopped' : 'crash',
+  };
+}
+
+/** What of a backup crosses to the workflows, which keep many. */
+export function recordOf(backup: StoredBackup): BackupRecord {
+  const { id, guest, takenAt, repository, key, bytes, dumpedBytes, sha256, engine, seconds, state, consistency } = backup;
+  const { warnings, isProtected } = backup;
+  return {
+    ...{ id, guest, takenAt, repository, key, bytes, dumpedBytes, sha256, engine, seconds, state, consistency },
+    ...defined({ warnings, isProtected }),
+  };
 }
 
 /** Undo of a backup: its snapshot, and what of it has not become a backup. */

@@ -14,6 +14,8 @@ export interface FsInfo {
   readonly blockSize: number;
   readonly blocks: number;
   readonly freeBlocks: number;
+  /** Errors that a kernel has recorded since the file system was last checked. */
+  readonly errors: number;
 }
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -29,6 +31,20 @@ function limited(limits: Limits): { timeoutMs: number; signal?: AbortSignal } {
 /** Checks a file system from end to end and mends what is safe to mend. ToolError when errors are left. Time limit 1 h by default. */
 export async function checkFs(host: Host, device: string, limits: Limits = {}): Promise<void> {
   await host.run('e2fsck', ['-f', '-p', checkedPath('device', device)], { ...limited(limits), okCodes: CHECKED });
+}
+
+/**
+ * Brings a file system to where nothing of it is only in its journal, and mends the counters that are stale then.
+ *
+ * @throws ToolError of code 4 and above when a person is needed
+ */
+export async function preenFs(host: Host, device: string, limits: Limits = {}): Promise<void> {
+  await host.run('e2fsck', ['-p', checkedPath('device', device)], { ...limited(limits), okCodes: CHECKED });
+}
+
+/** Reads all of a file system's own structure, and changes nothing. ToolError unless there is nothing to mend. */
+export async function verifyFs(host: Host, device: string, limits: Limits = {}): Promise<void> {
+  await host.run('e2fsck', ['-f', '-n', checkedPath('device', device)], limited(limits));
 }
 
 /** Grows a file system to its device's size. It must have been checked. */
@@ -83,6 +99,8 @@ export function parseFsInfo(text: string): FsInfo {
     blockSize: Number(field('Block size')),
     blocks: Number(field('Block count')),
     freeBlocks: Number(field('Free blocks')),
+    // Said only when there is one.
+    errors: Number(/^FS Error count:\s*(\d+)$/m.exec(text)?.[1] ?? 0),
   };
 }
 

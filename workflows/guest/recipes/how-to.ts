@@ -108,7 +108,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
       const nightly = await operation.step(
         'nightly-backup',
         async () => {
-          const backup = await bulk.takeBackup(ref);
+          const backup = await bulk.takeBackup(spec);
           return { backup, scheduleId: await control.scheduleNightly(nightlyOf(spec)) };
         },
         [() => control.unscheduleNightly(ref), () => undo.undoBackup(ref), () => undo.removeBackups(ref)],

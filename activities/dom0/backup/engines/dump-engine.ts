@@ -1,14 +1,18 @@
-/** The engine `dump+zstd`: dump(8) of an ext file system, compressed; restorable anywhere with restore(8). */
+/** The engine `dump`: dump(8) of an ext file system, compressed; restorable anywhere with restore(8). */
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
 import type { FileSink } from '../../../../system/host.ts';
-import { fsInfo, replayJournal } from '../../tools/ext4.ts';
+import { checkedPath } from '../../tools/arguments.ts';
+import type { FsInfo } from '../../tools/ext4.ts';
+import { packageVersions } from '../../tools/installed.ts';
 import type { Work } from '../../work.ts';
 import type { Engine, Saved } from '../port.ts';
-import { dumpTo, listDump, unsafeForDump } from './dump.ts';
+import { whyNotDump } from './dump-trust.ts';
+import { listDump, mustHaveDumped } from './dump.ts';
+import { compressTo, readBack } from './stream.ts';
 
 export class DumpEngine implements Engine {
-  readonly name = 'dump+zstd';
+  readonly name = 'dump';
   readonly suffix = '.dump.zst';
   private readonly work: Work;
 
@@ -16,29 +20,29 @@ export class DumpEngine implements Engine {
     this.work = work;
   }
 
-  async prepare(device: string): Promise<void> {
-    const { host, signal } = this.work;
-    // Without this, dump says DUMP IS DONE, exits 0, and misses what the journal held: recently written files, all of them.
-    await replayJournal(host, device, { signal });
-    const unsafe = unsafeForDump((await fsInfo(host, device)).features);
-    if (unsafe !== undefined)
-      throw new GuestflowError('BackupUnusable', `dump cannot save the file system on ${device}: ${unsafe}`, {}, false);
+  async whyNot(device: string, fs: FsInfo): Promise<string | undefined> {
+    return await whyNotDump(this.work, device, fs);
   }
 
   async save(device: string, sink: FileSink): Promise<Saved> {
-    const { host, signal } = this.work;
-    const onProgress = (bytes: number): void => {
-      this.work.progress(`dumping: ${formatSize(bytes)} written`);
-    };
-    const { bytes, dumpedBytes, sha256 } = await dumpTo(host, sink, { device, signal, onProgress });
-    return { bytes, dumpedBytes, sha256 };
+    const source = { tool: 'dump', args: ['-0', '-a', '-f', '-', checkedPath('device', device)] };
+    const { stderr, ...saved } = await compressTo(this.work, source, sink, (read, written) =>
+      this.work.progress(`dumping: ${formatSize(read)} read, ${formatSize(written)} written`),
+    );
+    mustHaveDumped(device, stderr);
+    return saved;
   }
 
   /** A dump that restore cannot even list is none. */
-  async check(path: string): Promise<void> {
+  async check(path: string, saved: Saved): Promise<void> {
+    await readBack(this.work, path, saved);
     this.work.progress('listing the dump with restore');
     const names = await listDump(this.work.host, path, { signal: this.work.signal });
     if (names.length === 0)
       throw new GuestflowError('BackupUnusable', `restore lists no /etc in ${path}: it is not the backup of a root file system`);
+  }
+
+  async tools(): Promise<string[]> {
+    return await packageVersions(this.work.host, ['dump', 'e2fsprogs', 'zstd']);
   }
 }

@@ -1,22 +1,10 @@
 /** dump(8) and restore(8): backups of an ext file system, read without mounting it. */
-import { createHash } from 'node:crypto';
 import { StringDecoder } from 'node:string_decoder';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { checkedPath } from '../../tools/arguments.ts';
-import type { FileSink, Host } from '../../../../system/host.ts';
+import type { Host } from '../../../../system/host.ts';
+import { tail } from '../../../../system/run.ts';
 import { defined } from '../../../../contract/defined.ts';
-
-/** A dump that was written but is not real yet: check its source, then commit the sink, or abort it. */
-export interface WrittenDump {
-  /** What was written. */
-  readonly bytes: number;
-  /** Size before compression. */
-  readonly dumpedBytes: number;
-  /** Of what was written, in hexadecimal. */
-  readonly sha256: string;
-  /** What dump said beside the usual: each may be a file that is not in the dump. */
-  readonly warnings: readonly string[];
-}
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -43,61 +31,22 @@ const USUAL = new RegExp(
     ')',
 );
 
-/** What dump reports on standard error: bytes written, warnings, and whether it says that it is done. */
-export function parseDumpReport(text: string): { dumpedBytes: number; warnings: string[]; done: boolean } {
+/** What dump reports on standard error: what it warns of, and whether it says that it is done. */
+export function parseDumpReport(text: string): { warnings: string[]; done: boolean } {
   const lines = text
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
   const messages = lines.map((line) => line.replace(/^DUMP: /, ''));
-  const blocks = messages.map((message) => /^(\d+) blocks \(/.exec(message)?.[1]).find((found) => found !== undefined);
-  return {
-    dumpedBytes: Number(blocks ?? 0) * 1024,
-    warnings: messages.filter((message) => !USUAL.test(message)),
-    done: messages.includes('DUMP IS DONE'),
-  };
+  return { warnings: messages.filter((message) => !USUAL.test(message)), done: messages.includes('DUMP IS DONE') };
 }
 
-/** Why dump would lose data of a file system with these features, or undefined when it is safe. */
-export function unsafeForDump(features: readonly string[]): string | undefined {
-  if (features.includes('inline_data')) return 'the file system has inline_data: dump writes such small files as zeros, without an error';
-  if (features.includes('bigalloc')) return 'the file system has bigalloc, which dump does not read';
-  return undefined;
-}
-
-/**
- * Dumps the file system on `device` (unmounted, its journal replayed) through zstd into the sink.
- *
- * @param options `onProgress` is told the bytes so far.
- * @throws BackupUnusable when dump ended well but does not say that it is done.
- */
-export async function dumpTo(
-  host: Host,
-  sink: FileSink,
-  options: { readonly device: string; readonly signal?: AbortSignal; readonly onProgress?: (bytes: number) => void },
-): Promise<WrittenDump> {
-  const device = checkedPath('device', options.device);
-  const hash = createHash('sha256');
-  let bytes = 0;
-  const result = await host.pipeline(
-    [
-      { tool: 'dump', args: ['-0', '-a', '-f', '-', device] },
-      { tool: 'zstd', args: ['-3', '-T0', '-q', '-c'] },
-    ],
-    {
-      timeoutMs: DAY_MS,
-      ...defined({ signal: options.signal }),
-      sink: async (chunk) => {
-        hash.update(chunk);
-        bytes += chunk.byteLength;
-        await sink.write(chunk);
-        options.onProgress?.(bytes);
-      },
-    },
-  );
-  const { dumpedBytes, warnings, done } = parseDumpReport(result.stages[0]?.stderr ?? '');
+/** @throws BackupUnusable unless a dump that ended well says that it is done, and nothing beside: a read error is a warning to it. */
+export function mustHaveDumped(device: string, stderr: string): void {
+  const { warnings, done } = parseDumpReport(stderr);
   if (!done) throw new GuestflowError('BackupUnusable', `dump of ${device} ended without saying that it is done`);
-  return { bytes, dumpedBytes, sha256: hash.digest('hex'), warnings };
+  if (warnings.length > 0)
+    throw new GuestflowError('BackupUnusable', `dump of ${device} is not to be trusted; it says: ${tail(warnings.join('\n'), 3)}`);
 }
 
 /** A line of `restore -t` that names something: inode and path in columns. The heading has none. */

@@ -1,13 +1,15 @@
 /** A directory of the dom0 as a repository: one below it for each guest, with our mark, and in it a file and a record for each backup. */
-import type { BackupRecord } from '../../../../contract/types.ts';
+import type { StoredBackup } from '../../../../contract/types.ts';
 import { PART_SUFFIX, type FileSink } from '../../../../system/host.ts';
 import { markedThings } from '../../inventory/marked-directories.ts';
 import type { Thing } from '../../inventory/thing.ts';
-import { isOwner, MARKER_FILE, markerOwner, type Ref } from '../../marks.ts';
+import { isOwner, MARKER_FILE, markerOwner, mustOwn, type Ref } from '../../marks.ts';
 import { makeMarkedDirectory, removeMarkedDirectory } from '../../staging.ts';
 import type { Work } from '../../work.ts';
-import { backupId, type Repository } from '../port.ts';
+import { backupId, type Listing, type Repository } from '../port.ts';
+import { readRecord, recordText } from '../record.ts';
 
+const ID = /^\d{8}T\d{6}Z$/;
 const RECORD = /^\d{8}T\d{6}Z\.json$/;
 
 export class DirectoryRepository implements Repository {
@@ -43,19 +45,38 @@ export class DirectoryRepository implements Repository {
   }
 
   /** The record makes it a backup: without it the file is a leftover that the next backup removes. */
-  async record(backup: BackupRecord): Promise<void> {
-    await this.work.host.files.writeAtomic(this.recordPath(backup.guest, backup.id), `${JSON.stringify(backup, undefined, 2)}\n`);
+  async record(backup: StoredBackup): Promise<void> {
+    await this.work.host.files.writeAtomic(this.recordPath(backup.guest, backup.id), recordText(backup));
   }
 
-  async list(guest: string): Promise<BackupRecord[]> {
+  async list(guest: string): Promise<Listing> {
     const { files } = this.work.host;
     const place = this.placeOf(guest);
-    const records: BackupRecord[] = [];
+    const backups: StoredBackup[] = [];
+    const damaged: string[] = [];
     for (const file of (await files.list(place)).filter((entry) => RECORD.test(entry)).sort()) {
       const text = await files.read(`${place}/${file}`);
-      if (text !== undefined) records.push(JSON.parse(text.toString('utf8')) as BackupRecord);
+      const backup = text === undefined ? undefined : readRecord(text.toString('utf8'));
+      if (backup?.guest === guest && `${backup.id}.json` === file) backups.push(backup);
+      else if (text !== undefined) damaged.push(file);
     }
-    return records;
+    return { backups, damaged };
+  }
+
+  /** The record goes first: what is half removed is no backup, and goes with the next attempt. */
+  async remove(ref: Ref, ids: readonly string[]): Promise<number> {
+    const { files } = this.work.host;
+    const place = this.placeOf(ref.name);
+    const names = await files.list(place);
+    const going = names.filter((name) => ids.includes(name.split('.')[0] ?? '') && ID.test(name.split('.')[0] ?? ''));
+    if (going.length === 0) return 0;
+    mustOwn(markerOwner(await files.read(`${place}/${MARKER_FILE}`)), ref, place);
+    let freed = 0;
+    for (const name of [...going].sort((a, b) => Number(RECORD.test(b)) - Number(RECORD.test(a)))) {
+      freed += (await files.info(`${place}/${name}`))?.allocatedBytes ?? 0;
+      await files.remove(`${place}/${name}`);
+    }
+    return freed;
   }
 
   async discardHalf(ref: Ref): Promise<void> {
@@ -66,7 +87,7 @@ export class DirectoryRepository implements Repository {
     for (const name of names) {
       const [id = ''] = name.split('.');
       const isUnrecorded = name !== MARKER_FILE && !RECORD.test(name) && !names.includes(`${id}.json`);
-      if (name.endsWith(PART_SUFFIX) || (isUnrecorded && /^\d{8}T\d{6}Z$/.test(id))) await files.remove(`${place}/${name}`);
+      if (name.endsWith(PART_SUFFIX) || (isUnrecorded && ID.test(id))) await files.remove(`${place}/${name}`);
     }
   }
 

@@ -164,7 +164,6 @@ describe('file systems', () => {
     Object.assign(contentOf('a-root').fs ?? {}, { needsRecovery: true, journal: { '/root/fresh': 'x' } });
     const listed = async (path: string): Promise<string[]> => {
       const dump = await dumpToFile(host, { device: '/dev/vg01/a-root', path });
-      expect(dump.warnings).toEqual([]);
       await dump.commit();
       return listDump(host, path, { wanted: /./ });
     };

@@ -114,7 +114,7 @@ describe('a tool of LVM that was killed in the middle', () => {
 
   test('lvcreate of a snapshot leaves the origin suspended: the undo resumes it, and so does the next attempt', async () => {
     await bothVolumes();
-    await killedIn('lvcreate', 1, () => takeBackup(env, ref));
+    await killedIn('lvcreate', 1, () => takeBackup(env, guest));
     expect(dom0.snapshot().volumes).toMatchObject([
       { name: 'g-backup', state: 'inactive' },
       { name: 'g-root', state: 'suspended' },
@@ -125,8 +125,8 @@ describe('a tool of LVM that was killed in the middle', () => {
       ['g-root', 'active'],
       ['g-swap', 'active'],
     ]);
-    await killedIn('lvremove', 1, () => takeBackup(env, ref));
-    expect((await takeBackup(env, ref)).bytes).toBeGreaterThan(0);
+    await killedIn('lvremove', 1, () => takeBackup(env, guest));
+    expect((await takeBackup(env, guest)).bytes).toBeGreaterThan(0);
     expect(dom0.snapshot().volumes.filter(({ state }) => state !== undefined)).toEqual([]);
   });
 
@@ -135,9 +135,9 @@ describe('a tool of LVM that was killed in the middle', () => {
     vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-03-01T02:00:00.700Z') });
     try {
       const ids: string[] = [];
-      for (let taken = 0; taken < 3; taken += 1) ids.push((await takeBackup(env, ref)).id);
+      for (let taken = 0; taken < 3; taken += 1) ids.push((await takeBackup(env, guest)).id);
       expect(ids).toEqual(['20260301T020000Z', '20260301T020001Z', '20260301T020002Z']);
-      expect((await env.repository.list('g')).map(({ id }) => id)).toEqual(ids);
+      expect((await env.repository.list('g')).backups.map(({ id }) => id)).toEqual(ids);
     } finally {
       vi.useRealTimers();
     }

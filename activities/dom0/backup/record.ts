@@ -1,0 +1,24 @@
+/** The record beside a backup: JSON that a person can read, with a sum of its own, so that no byte of it changes unseen. */
+import { createHash } from 'node:crypto';
+import type { StoredBackup } from '../../../contract/types.ts';
+
+function sumOf(backup: object): string {
+  return createHash('sha256').update(JSON.stringify(backup)).digest('hex');
+}
+
+export function recordText(backup: StoredBackup): string {
+  return `${JSON.stringify({ ...backup, recordSha256: sumOf(backup) }, undefined, 2)}\n`;
+}
+
+/** The backup that a record is of; undefined when it is not, byte for byte, what was written. */
+export function readRecord(text: string): StoredBackup | undefined {
+  let found: unknown;
+  try {
+    found = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof found !== 'object' || found === null) return undefined;
+  const { recordSha256: _sum, ...rest } = found as StoredBackup & { recordSha256?: unknown };
+  return recordText(rest) === text ? rest : undefined;
+}

@@ -1,0 +1,158 @@
+/** Backups of a guest of the fake dom0: what lies in the repository, and what is refused. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createEnv } from '../../../../../activities/dom0/drivers.ts';
+import type { StepEnv } from '../../../../../activities/dom0/env.ts';
+import { readRecord, recordText } from '../../../../../activities/dom0/backup/record.ts';
+import { takeBackup } from '../../../../../activities/dom0/steps/nightly-backup.ts';
+import { bootGuest, stopGuest } from '../../../../../activities/dom0/steps/boot.ts';
+import type { FakeDom0 } from '../../../../../fake/index.ts';
+import { fakeDom0, onVolumes, settings, spec, stepEnv } from '../steps/support.ts';
+
+const PLACE = '/var/backups/guestflow/guest1';
+const guest = spec();
+let dom0: FakeDom0;
+let env: StepEnv;
+beforeEach(async () => {
+  dom0 = await fakeDom0();
+  env = stepEnv(dom0.host());
+  await onVolumes(env.host, guest);
+});
+afterEach(() => {
+  expect(dom0.unknown).toEqual([]);
+  dom0.close();
+});
+
+function withDump(): StepEnv {
+  return createEnv({ ...env, settings: { ...settings(), backupEngine: 'dump' } });
+}
+
+const files = async (): Promise<string[]> => (await env.host.files.list(PLACE)).sort();
+const rootFs = () => dom0.machine.volume('guest1-root')!.content.fs!;
+
+describe('a backup', () => {
+  it('is read back, and its record says all that is needed to bring the guest back, without a secret', async () => {
+    const cfg = '/etc/xen/guest1.cfg';
+    const text = String(await env.host.files.read(cfg));
+    await env.host.files.writeAtomic(cfg, `${text}\nvfb = [ 'vnc=1,vncpasswd=hunter2,vnclisten=0' ]\nvncpasswd = "hunter2"\n`);
+    const backup = await takeBackup(env, { ...guest, sealedPassword: { dom0: 'x'.repeat(80) } });
+    expect(backup).toMatchObject({ engine: 'blocks', state: 'verified', consistency: 'stopped', guest: 'guest1' });
+    const { backups, damaged } = await env.repository.list('guest1');
+    expect(damaged).toEqual([]);
+    expect(backups).toMatchObject([
+      {
+        ...backup,
+        format: 1,
+        order: 'order-guest1',
+        tools: ['e2fsprogs 1.0-fake', 'zstd 1.0-fake'],
+        why: 'backupEngine is blocks',
+        disks: { root: 2 ** 31, swap: 2 ** 28 },
+        spec: { name: 'guest1', memoryBytes: guest.memoryBytes, network: guest.network },
+        fileSystem: { uuid: rootFs().uuid, blockSize: 4096 },
+      },
+    ]);
+    const record = String(await env.host.files.read(`${PLACE}/${backup.id}.json`));
+    expect(record).toContain('memory');
+    for (const secret of ['hunter2', 'sealedPassword', 'x'.repeat(80)]) expect(record).not.toContain(secret);
+    expect(await files()).toEqual([`${backup.id}.img.zst`, `${backup.id}.json`, 'guestflow.json']);
+    expect(dom0.snapshot().volumes.map(({ name }) => name)).toEqual(['guest1-root', 'guest1-swap']);
+  });
+
+  it('of a guest that runs says that it is as after a power cut, and holds what was only in the journal', async () => {
+    await bootGuest(env, guest);
+    Object.assign(rootFs(), { needsRecovery: true, journal: { '/root/fresh': 'x' } });
+    const { key, consistency } = await takeBackup(env, guest);
+    expect(consistency).toBe('crash');
+    expect(String(await env.host.files.read(env.repository.path(key)))).toContain('"/root/fresh"');
+    expect(rootFs().needsRecovery).toBe(true);
+    await stopGuest(env, guest);
+  });
+
+  it('is not taken of a file system that is damaged, at once and for good; nothing is left', async () => {
+    rootFs().damaged = true;
+    await expect(takeBackup(env, guest)).rejects.toMatchObject({ type: 'BackupUnusable', retryable: false });
+    expect(await files()).toEqual(['guestflow.json']);
+    expect(dom0.snapshot().volumes.map(({ name }) => name)).toEqual(['guest1-root', 'guest1-swap']);
+  });
+
+  it('is taken anew when its snapshot has filled up, whatever was said of the file system in it', async () => {
+    dom0.faults.snapshotsOverflow = true;
+    await expect(takeBackup(env, guest)).rejects.toMatchObject({ type: 'BackupUnusable', retryable: true });
+    dom0.faults.add({
+      match: ({ name, args }) => name === 'e2fsck' && args[1] === '-n',
+      kind: 'fail',
+      exitCode: 4,
+    });
+    for (const volume of dom0.state.volumes) volume.invalid = false;
+    await expect(takeBackup(env, guest)).rejects.toThrow(/filled up/);
+    expect(await files()).toEqual(['guestflow.json']);
+  });
+
+  it('that is not read back as it was written is none', async () => {
+    dom0.faults.add({ match: ({ name }) => name === 'cat', kind: 'fail' });
+    await expect(takeBackup(env, guest)).rejects.toThrow(/cat/);
+    expect((await env.repository.list('guest1')).backups).toEqual([]);
+    await env.repository.discardHalf(guest);
+    expect(await files()).toEqual(['guestflow.json']);
+  });
+
+  it('is taken by dump where that is asked for and can be trusted, else by blocks with the reason', async () => {
+    const asked = withDump();
+    expect(await takeBackup(asked, guest)).toMatchObject({ engine: 'dump', state: 'verified' });
+    rootFs().features.push('inline_data');
+    const backup = await takeBackup(asked, guest);
+    expect(backup).toMatchObject({ engine: 'blocks', warnings: [expect.stringMatching(/inline_data/)] });
+    expect((await files()).filter((name) => name.endsWith('.zst')).map((name) => name.slice(17))).toEqual(['dump.zst', 'img.zst']);
+  });
+
+  it('is restored to a disk that holds zeros, and is the same there', async () => {
+    const { key } = await takeBackup(env, guest);
+    const saved = (await env.repository.list('guest1')).backups[0]!;
+    const before = structuredClone(rootFs());
+    const root = dom0.machine.volume('guest1-root')!;
+    delete root.content.fs;
+    const { device, bytes } = await env.storage.find(guest, 'root');
+    await env.engines.named('blocks').restore!(env.repository.path(key), saved, { device, bytes });
+    expect(root.content.fs).toEqual(before);
+    await expect(
+      env.engines.named('blocks').restore!(env.repository.path(key), { ...saved, dumpedBytes: bytes + 1 }, { device, bytes }),
+    ).rejects.toMatchObject({ type: 'InvalidInput' });
+  });
+});
+
+describe('a record', () => {
+  it('of which one byte is another is no record, and what it is of stays', async () => {
+    const { id } = await takeBackup(env, guest);
+    const path = `${PLACE}/${id}.json`;
+    const text = String(await env.host.files.read(path));
+    expect(recordText(readRecord(text)!)).toBe(text);
+    for (let at = 0; at < text.length; at += 7) {
+      const other = text.charCodeAt(at) ^ 1;
+      expect(readRecord(text.slice(0, at) + String.fromCharCode(other) + text.slice(at + 1)), `byte ${at}`).toBeUndefined();
+    }
+    await env.host.files.writeAtomic(path, text.replace('"verified"', '"proven"'));
+    expect(await env.repository.list('guest1')).toEqual({ backups: [], damaged: [`${id}.json`] });
+    await env.repository.discardHalf(guest);
+    expect(await files()).toEqual([`${id}.img.zst`, `${id}.json`, 'guestflow.json']);
+  });
+});
+
+describe('a backup that is removed', () => {
+  it('goes with its record, tells how much room it gives back, and others stay', async () => {
+    const ids: string[] = [];
+    for (let taken = 0; taken < 3; taken += 1) ids.push((await takeBackup(env, guest)).id);
+    expect(await env.repository.remove(guest, [ids[0]!, 'guestflow', '20200101T000000Z'])).toBeGreaterThan(0);
+    expect((await env.repository.list('guest1')).backups.map(({ id }) => id)).toEqual(ids.slice(1));
+    expect(await env.repository.remove(guest, [ids[0]!])).toBe(0);
+    await expect(env.repository.remove({ ...guest, order: 'another' }, [ids[1]!])).rejects.toMatchObject({ type: 'NotOurs' });
+    expect(await files()).toContain('guestflow.json');
+  });
+
+  it('is no backup any more when that is cut short, and the next attempt removes the rest', async () => {
+    const { id } = await takeBackup(env, guest);
+    dom0.faults.add({ match: ({ tool, args }) => tool === 'file.remove' && String(args[0]).endsWith('.zst'), kind: 'fail' });
+    await expect(env.repository.remove(guest, [id])).rejects.toThrow();
+    expect((await env.repository.list('guest1')).backups).toEqual([]);
+    await env.repository.discardHalf(guest);
+    expect(await files()).toEqual(['guestflow.json']);
+  });
+});
