@@ -1,7 +1,10 @@
 /** `guestflow backups`: a guest's last backups, and what came of its nights. */
 import type { Night } from '../client/index.ts';
 import { backupPlace } from '../contract/backup-place.ts';
+import { GuestflowError } from '../contract/errors.ts';
 import { formatSize } from '../contract/sizes.ts';
+import type { GuestInventory } from '../contract/types.ts';
+import { going, retain } from '../workflows/backups/retention.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';
 import { printJson, printLine, printTable, type Io } from './io.ts';
 
@@ -15,8 +18,11 @@ export async function showBackups(io: Io, name: string, options: ServerOptions):
   else
     printTable(
       io,
-      ['ID', 'TAKEN', 'SIZE', 'STATE', 'ENGINE', 'PATH'],
-      backups.map((backup) => [backup.id, backup.takenAt, formatSize(backup.bytes), backup.state, backup.engine, backupPlace(backup)]),
+      ['ID', 'TAKEN', 'SIZE', 'STATE', 'AS', 'ENGINE', 'PATH', 'REMARK'],
+      backups.map((backup) => [
+        ...[backup.id, backup.takenAt, formatSize(backup.bytes), backup.state, backup.consistency, backup.engine, backupPlace(backup)],
+        backup.warnings?.join('; ') ?? '',
+      ]),
     );
   if (nights.length === 0) return undefined;
   printLine(io, '');
@@ -25,6 +31,32 @@ export async function showBackups(io: Io, name: string, options: ServerOptions):
     ['NIGHT', 'STATE', 'BACKUP', 'WHY'],
     nights.map(({ due, backup = '', ...night }) => [due, stateOf(night), backup, night.reason ?? '']),
   );
+  return undefined;
+}
+
+/** What retention keeps, by which rule, and what would go. Changes nothing. */
+export async function showPrune(io: Io, name: string, options: ServerOptions): Promise<undefined> {
+  const { backups, verdicts } = await withGuestflow(options, async (flow) => {
+    const { dom0, order, spec } = await flow.status(name);
+    if (spec === undefined) throw new GuestflowError('Busy', `${name} was not provisioned: there is nothing to prune`);
+    const inventory = await flow.dom0Task<GuestInventory>(dom0, 'inspect', { guest: { name, order, dom0 } });
+    return { backups: inventory.backups, verdicts: retain(inventory.backups, spec.backup.retention, spec.os.timezone) };
+  });
+  const bytesOf = new Map(backups.map(({ id, bytes }) => [id, bytes]));
+  const rows = verdicts.map((verdict) => ({ ...verdict, bytes: bytesOf.get(verdict.id) ?? 0 }));
+  const ids = going(verdicts);
+  const bytes = ids.reduce((sum, id) => sum + (bytesOf.get(id) ?? 0), 0);
+  if (options.json) {
+    printJson(io, { guest: name, backups: rows, going: ids, bytes });
+    return undefined;
+  }
+  if (rows.length > 0)
+    printTable(
+      io,
+      ['ID', 'TAKEN', 'SIZE', 'KEPT BY'],
+      rows.map((row) => [row.id, row.takenAt, formatSize(row.bytes), row.keptBy.length === 0 ? '– (goes)' : row.keptBy.join(', ')]),
+    );
+  printLine(io, `${ids.length} of ${rows.length} backups of ${name} would go, ${formatSize(bytes)}; nothing was changed`);
   return undefined;
 }
 

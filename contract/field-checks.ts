@@ -43,7 +43,7 @@ export const MOST_KERNEL_WORDS = 32;
 /** Whole numbers: the least and the most of each kind. */
 export const COUNT_BOUNDS = {
   vcpus: [1, MOST_VCPUS],
-  retentionDaily: [1, 366],
+  retention: [1, 366],
   graceDays: [0, 365],
   keepBackupsDays: [0, 3_650],
 } as const;

@@ -14,7 +14,7 @@ type ValueOf<V extends FieldValue> = V extends { is: 'text' }
         : V extends { is: 'list' }
           ? readonly string[]
           : V extends { is: 'counts'; keys: infer Keys }
-            ? { readonly [K in keyof Keys]: number }
+            ? { readonly [K in keyof Keys]?: number }
             : never;
 
 /** What is kept of a field. */

@@ -44,7 +44,7 @@ interface ListValue {
   /** One text is taken apart at its blanks. */
   readonly mayBeText?: true;
 }
-/** An object of counts. */
+/** An object of counts, of which at least one is said. */
 interface CountsValue {
   readonly is: 'counts';
   readonly keys: Readonly<Record<string, { readonly bounds: keyof typeof check.COUNT_BOUNDS; readonly form: JsonForm }>>;
@@ -296,10 +296,20 @@ export const FIELDS = {
     group: 'backup',
     value: {
       is: 'counts',
-      keys: { daily: { bounds: 'retentionDaily', form: { description: 'Daily backups kept.', examples: [7] } } },
+      keys: {
+        last: { bounds: 'retention', form: { description: 'Last backups kept.' } },
+        hourly: { bounds: 'retention', form: { description: 'Hours of which the last backup is kept.' } },
+        daily: { bounds: 'retention', form: { description: 'Days of which the last backup is kept.', examples: [7] } },
+        weekly: { bounds: 'retention', form: { description: 'Weeks of which the last backup is kept.' } },
+        monthly: { bounds: 'retention', form: { description: 'Months of which the last backup is kept.' } },
+        yearly: { bounds: 'retention', form: { description: 'Years of which the last backup is kept.' } },
+      },
     },
-    form: { description: "Backups kept. Default: the plan's." },
-    order: { says: '`{daily: N}`, 1 … 366', byDefault: 'plan' },
+    form: { minProperties: 1, description: "Backups kept, by the calendar of the guest's time zone. Default: the plan's." },
+    order: {
+      says: '`{last: N, hourly: N, daily: N, weekly: N, monthly: N, yearly: N}`, one of them or more, each 1 … 366',
+      byDefault: 'plan',
+    },
     plan: { byDefault: { daily: 7 } },
   },
   managed: {

@@ -79,6 +79,7 @@ export const WORKFLOWS = {
   provisionGuest: 'provisionGuest',
   powerGuest: 'powerGuest',
   backupGuest: 'backupGuest',
+  pruneGuest: 'pruneGuest',
   terminateGuest: 'terminateGuest',
   nightlyBackup: workflowName<(guest: GuestRef) => NightRecord>('nightlyBackup'),
   suspendGuest: 'suspendGuest',

@@ -61,6 +61,7 @@ export const OPERATIONS = {
     },
   },
   backup: { phases: ['running', 'stopped', 'suspended'], waits: true, workflow: 'backupGuest' },
+  prune: { phases: ['running', 'stopped', 'suspended'], waits: true, workflow: 'pruneGuest' },
   suspend: {
     phases: ['running', 'stopped', 'suspended'],
     leadsTo: ['suspended'],

@@ -11,7 +11,7 @@ import type { OperationKind } from './operations.ts';
 export type { OperationKind };
 
 /** How many backups are kept: the last ones, and the last of each of so many hours, days, weeks, months and years that have one. */
-export type Retention = GuestFields['retention'];
+export type Retention = GuestFields['backup']['retention'];
 
 /**
  * What is done when a guest's domain has ended and nobody asked for that. `always`: it is started again. `on-crash`: only when it crashed; one
@@ -150,6 +150,7 @@ export interface OperationResult {
   readonly kind: OperationKind;
   readonly phase: GuestPhase;
   readonly backup?: BackupRecord;
+  readonly pruned?: Pruned;
   readonly graceUntil?: string;
 }
 
@@ -397,6 +398,18 @@ export interface BackupRecord {
   readonly isProtected?: true;
 }
 
+/** What came of looking which backups stay. */
+export interface Pruned {
+  /** Ids of those that are gone, oldest first. */
+  readonly removed: readonly string[];
+  /** Bytes of the disk that are free again. */
+  readonly freedBytes: number;
+  /** How many are there now. */
+  readonly kept: number;
+  /** Names of records that are not what was written: what they are of is not touched. */
+  readonly damaged: readonly string[];
+}
+
 /** A file system as its superblock tells it. */
 export interface SavedFileSystem {
   readonly uuid: string;
@@ -420,7 +433,7 @@ export interface StoredBackup extends BackupRecord {
   readonly fileSystem: SavedFileSystem;
   /** Sizes of the guest's disks in bytes. Swap is made anew. */
   readonly disks: { readonly root: number; readonly swap?: number };
-  readonly spec: Omit<GuestSpec, 'sealedPassword'>;
+  readonly spec: Omit<GuestSpec, 'access'> & { readonly access: Omit<GuestSpec['access'], 'sealedPassword'> };
   /** The guest's cfg, where there is one. */
   readonly cfg?: string;
   readonly endedAt: string;

@@ -78,9 +78,13 @@ function listOf({ item, most, what, mayBeText }: Listed): z.ZodType<string[]> {
 type Counted = Extract<Field['value'], { is: 'counts' }>;
 
 function countsOf({ keys }: Counted): z.ZodType<Record<string, number>> {
-  const shape = Object.entries(keys).map(([key, { bounds, form }]) => [key, whole(bounds).meta(form)]);
-  const words = Object.keys(keys).map((key) => `${key}: N`);
-  return z.strictObject(Object.fromEntries(shape) as Record<string, z.ZodType<number>>, notObject(`must be {${words.join(', ')}}`));
+  const shape = Object.entries(keys).map(([key, { bounds, form }]) => [key, z.exactOptional(whole(bounds).meta(form))]);
+  const message = `must be {${Object.keys(keys)
+    .map((key) => `${key}: N`)
+    .join(', ')}}, or some of these`;
+  return z
+    .strictObject(Object.fromEntries(shape) as Record<string, z.ZodType<number>>, notObject(message))
+    .refine((counts) => Object.keys(counts).length > 0, message);
 }
 
 /** The schema of one field as people write it; what it makes of it is what is kept. */

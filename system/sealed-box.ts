@@ -2,7 +2,7 @@
  * A box that only the holder of a private key can open: HPKE (RFC 9180) in base mode, with X25519, HKDF-SHA256 and AES-256-GCM. What is in it is
  * bound to a context: a box cannot be moved into another order.
  */
-import type { KeyObject } from 'node:crypto';
+import type { KeyObject, webcrypto } from 'node:crypto';
 import { AEAD_AES_256_GCM, CipherSuite, KDF_HKDF_SHA256, KEM_DHKEM_X25519_HKDF_SHA256, type KeyPair } from 'hpke';
 
 /** The suite; its test holds it against the vectors of the RFC. */
@@ -31,7 +31,7 @@ export async function sealBox(text: string, receiver: string, context: string): 
 }
 
 /** Both halves: from the private one alone, WebCrypto cannot derive the public one that HPKE needs without a warning (Node 24). */
-async function keyPair(own: KeyObject): Promise<KeyPair<CryptoKey>> {
+async function keyPair(own: KeyObject): Promise<KeyPair<webcrypto.CryptoKey>> {
   const { d = '', x = '' } = own.export({ format: 'jwk' });
   const [privateKey, publicKey] = await Promise.all([
     SUITE.DeserializePrivateKey(Buffer.from(d, 'base64url')),

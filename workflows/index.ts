@@ -2,6 +2,7 @@
 export { guest } from './guest/guest.ts';
 export { provisionGuest } from './guest/recipes/how-to.ts';
 export { backupGuest } from './guest/operations/backup.ts';
+export { pruneGuest } from './guest/operations/prune.ts';
 export { changePlan } from './guest/operations/change-plan.ts';
 export { powerGuest } from './guest/operations/power.ts';
 export { retireGuest, reviveGuest } from './guest/operations/retire.ts';

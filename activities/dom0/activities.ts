@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { guestOrderWireSchema, guestRefSchema, guestSpecSchema, reservationSchema } from '../../contract/wire.ts';
 import type { GuestSpec } from '../../contract/types.ts';
+import { BACKUP_ID } from './backup/port.ts';
 import { discardHalfGolden, ensureGolden } from './images/golden.ts';
 import type { Lock } from './locks.ts';
 import { activityMaker, type Dom0Context } from './step.ts';
@@ -15,6 +16,7 @@ import { removeGuestState } from './steps/guest-state.ts';
 import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
 import { dropImage, makeVolumes, removeVolumes } from './steps/lvm-migration.ts';
 import { removeBackups, takeBackup, undoBackup } from './steps/nightly-backup.ts';
+import { listBackups, pruneBackups } from './steps/prune.ts';
 import { planGuest } from './steps/plan-guest.ts';
 import { preflight, prepare } from './steps/preflight.ts';
 import { growDisk, shrinkDisk } from './steps/resize-disk.ts';
@@ -25,6 +27,7 @@ import { setWallclock } from './steps/sysctl-wallclock.ts';
 const nothing = z.undefined();
 const resizeInput = z.object({ ref: guestRefSchema, bytes: guestSpecSchema.shape.size.shape.diskBytes });
 const goldenInput = guestSpecSchema.shape.os.pick({ dist: true, mirror: true });
+const pruneInput = z.object({ ref: guestRefSchema, ids: z.array(z.string().regex(BACKUP_ID)).min(1).max(10_000) });
 
 /**
  * Makes the activities of a dom0.
@@ -76,6 +79,8 @@ export function createDom0Activities(context: Dom0Context) {
       removeCfg: activity(guestRefSchema, byName, removeCfg),
       undoBackup: activity(guestRefSchema, byName, undoBackup),
       removeBackups: activity(guestRefSchema, byName, removeBackups),
+      listBackups: activity(guestRefSchema, byName, listBackups),
+      pruneBackups: activity(pruneInput, ofRef, pruneBackups),
       removeGuestState: activity(guestRefSchema, byName, removeGuestState),
       retireVolumes: activity(guestRefSchema, byName, retireVolumes),
       reviveVolumes: activity(guestRefSchema, byName, reviveVolumes),

@@ -2,10 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { WorkflowUpdateFailedError, type WorkflowUpdateHandle } from '@temporalio/client';
 import type { OperationOutcome } from '../../contract/billing-types.ts';
-import { GuestflowError, isLostUpdate, type ErrorType } from '../../contract/errors.ts';
+import { GuestflowError, type ErrorType } from '../../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../../contract/names.ts';
 import type { OperationKind, OperationRequest, OperationResult, PlanChange } from '../../contract/types.ts';
 import { toGuestflowError } from '../failures.ts';
+import { isLostUpdate } from '../lost-updates.ts';
 import { ANSWER_MS, type Session } from '../session.ts';
 import { startUpdate, update } from '../workflow-calls.ts';
 

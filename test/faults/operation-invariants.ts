@@ -36,9 +36,31 @@ export function settled(state: DomainState, settings: Dom0Settings, guest: strin
   };
 }
 
+type Backups = ReturnType<typeof backupsOn>;
+
+/** Of those that were there some may be gone, or half gone: without a record. At least one is whole, and none is another than it was. */
+function prunedComplaints(was: Backups, is: Backups): Complaints {
+  const whole = [...is].filter(([, { record }]) => record !== undefined);
+  return [
+    ...whole.flatMap(([time, backup]) => {
+      const before = was.get(time);
+      const isSame = before === undefined || JSON.stringify(before) === JSON.stringify(backup);
+      return isSame && backup.image !== undefined ? [] : [`backup ${time} is not what it was`];
+    }),
+    ...(whole.length > 0 ? [] : ['no backup is left']),
+  ];
+}
+
 /** The guest's backups of before are there, untouched, all of them whole. `more`: whether there is at least another one. */
-function backupComplaints(before: DomainState, after: DomainState, directory: string, more: boolean | undefined): Complaints {
+function backupComplaints(
+  { row }: Pick<Wanted, 'row'>,
+  before: DomainState,
+  after: DomainState,
+  directory: string,
+  more: boolean | undefined,
+): Complaints {
   const [was, is] = [backupsOn(before, directory), backupsOn(after, directory)];
+  if (row.prunes === true) return prunedComplaints(was, is);
   return [
     ...[...was].flatMap(([time, backup]) =>
       JSON.stringify(is.get(time)) === JSON.stringify(backup) ? [] : [`backup ${time} is not what it was`],
@@ -73,16 +95,17 @@ export function asItWas(wanted: Wanted, now: DomainState): Complaints {
   const isMore = row.kind === 'backup' ? undefined : false;
   return [
     ...asBefore(settled(withoutSpentCfg(wanted, now), settings, guest), settled(now, settings, guest), settings),
-    ...backupComplaints(before, now, guestPaths(settings, guest).backups, isMore),
+    ...backupComplaints(wanted, before, now, guestPaths(settings, guest).backups, isMore),
     ...nobodyElsesBytes(now, guest),
   ];
 }
 
-export function asWanted({ row, guest, settings, before, after }: Wanted, now: DomainState): Complaints {
+export function asWanted(wanted: Wanted, now: DomainState): Complaints {
+  const { row, guest, settings, before, after } = wanted;
   const isGone = row.end === 'gone';
   return [
     ...asBefore(settled(after, settings, guest), settled(now, settings, guest), settings),
-    ...(isGone ? [] : backupComplaints(before, now, guestPaths(settings, guest).backups, row.kind === 'backup')),
+    ...(isGone ? [] : backupComplaints(wanted, before, now, guestPaths(settings, guest).backups, row.kind === 'backup')),
     ...nobodyElsesBytes(now, guest),
     ...(row.end === 'terminating' ? [] : nothingHalfMade(now)),
   ];

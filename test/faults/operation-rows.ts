@@ -20,6 +20,8 @@ export interface OperationRow {
   readonly spec?: Changes<GuestSpec>;
   /** The guest's phase at its end. */
   readonly end: GuestPhase;
+  /** Backups go that retention does not keep: one that is gone, or whose removal has begun, does not come back. */
+  readonly prunes?: true;
   /** Nothing of it is undone: what is not removed is removed when it is asked for again. */
   readonly isRemoval?: true;
 }
@@ -33,6 +35,11 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
   backup: [
     { name: 'backup', end: 'running' },
     { name: 'backup of a stopped guest', after: 'stop', end: 'stopped' },
+    { name: 'backup that takes the place of the one before', spec: { backup: { retention: { last: 1 } } }, end: 'running', prunes: true },
+  ],
+  prune: [
+    { name: 'prune of nothing', end: 'running' },
+    { name: 'prune', after: 'backup', spec: { backup: { retention: { last: 1 } } }, end: 'running', prunes: true },
   ],
   suspend: [
     { name: 'suspend', end: 'suspended' },

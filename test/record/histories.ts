@@ -31,6 +31,7 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
       { kind: 'stop' },
       { kind: 'start' },
       { kind: 'backup' },
+      { kind: 'prune' },
       { kind: 'suspend' },
       { kind: 'resume' },
       { kind: 'terminate' },

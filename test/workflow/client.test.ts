@@ -31,14 +31,22 @@ const BACKUP = {
   guest: 'g',
   takenAt: '2026-01-01T00:00:00.000Z',
   repository: '/var/backups/guestflow',
-  key: 'g/b1.dump.zst',
+  key: 'g/b1.img.zst',
   bytes: 2 ** 20,
   dumpedBytes: 2 ** 21,
   sha256: '',
-  engine: 'dump',
+  engine: 'blocks',
   seconds: 1.5,
-  state: 'taken',
+  state: 'verified',
+  consistency: 'crash',
 };
+/** Two backups of one day, of which one is kept. */
+const OF_ONE_DAY = ['02', '03'].map((hour) => ({
+  ...BACKUP,
+  id: `20260101T${hour}0000Z`,
+  takenAt: `2026-01-01T${hour}:00:00.000Z`,
+  bytes: 2 ** 21,
+}));
 
 /** Resolves when the step `boot` of the guest called `stuck` runs. */
 let stuckBoots = (): void => undefined;
@@ -65,6 +73,8 @@ const ANSWERS: Record<string, unknown> = {
   },
   enableAutostart: { link: 'l' },
   takeBackup: BACKUP,
+  listBackups: { backups: OF_ONE_DAY, damaged: [] },
+  pruneBackups: { removed: [OF_ONE_DAY[0]?.id], freedBytes: 3 * 2 ** 20 },
   scheduleNightly: 'nightly/x',
   sealGuest: { sealed: true },
   leftoversOf: [],
@@ -75,7 +85,7 @@ const ANSWERS: Record<string, unknown> = {
     ok: false,
     rows: [{ row: 'bridge', state: 'missing', found: 'no bridge xenbr0', mend: 'ifup xenbr0' }],
   },
-  inspectGuest: { autostart: true, volumes: [], backups: [], console: 'Debian GNU/Linux 12\nlogin: ' },
+  inspectGuest: { autostart: true, volumes: [], backups: OF_ONE_DAY, console: 'Debian GNU/Linux 12\nlogin: ' },
 };
 const UNDOS = [
   'release',
@@ -258,8 +268,22 @@ describe('the other commands', () => {
   it('stop, start and backup run as operations and say what came of them', async () => {
     expect((await guestflow('stop', name)).stdout).toContain('it is stopped');
     expect((await guestflow('start', name)).stdout).toContain('it is running');
-    expect((await guestflow('backup', name)).stdout).toContain('/var/backups/guestflow/g/b1.dump.zst');
-    expect((await guestflow('backups', name, '--json')).stdout).toContain('"key": "g/b1.dump.zst"');
+    expect((await guestflow('backup', name)).stdout).toContain('/var/backups/guestflow/g/b1.img.zst');
+    expect((await guestflow('backups', name, '--json')).stdout).toContain('"key": "g/b1.img.zst"');
+  });
+
+  it('shows which backups retention keeps and by which rule, and removes the others when it is told to', async () => {
+    const dry = await guestflow('backups', name, '--prune', '--dry-run');
+    expect(dry.stdout).toMatch(/20260101T030000Z .* last verified, daily 1 of 7/);
+    expect(dry.stdout).toMatch(/20260101T020000Z .* – \(goes\)/);
+    expect(dry.stdout).toContain(`1 of 2 backups of ${name} would go, 2 MiB; nothing was changed`);
+    expect(JSON.parse((await guestflow('backups', name, '--prune', '--dry-run', '--json')).stdout)).toMatchObject({
+      guest: name,
+      going: ['20260101T020000Z'],
+      bytes: 2 ** 21,
+    });
+    expect((await guestflow('backups', name, '--prune')).stdout).toContain(`1 backups of ${name} are removed, 3 MiB given back; 1 stay`);
+    expect((await guestflow('backups', name, '--dry-run')).code).toBe(2);
   });
 
   it('a guest that there is not is refused by name', async () => {

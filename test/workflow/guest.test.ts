@@ -261,6 +261,40 @@ describe('guest', () => {
     expect(calls.slice(-4)).toEqual(['removeImage', 'discardHalfGolden', 'removeGuestState', 'release']);
   });
 
+  it('a backup is done though others cannot be pruned; those that are pruned are not in its list any more', async () => {
+    const calls: string[] = [];
+    const document = order();
+    let taken = 0;
+    const takeBackup = (): Promise<unknown> => {
+      taken += 1;
+      return Promise.resolve({ id: taken === 1 ? '20260101T020000Z' : `b${String(taken)}`, path: '/b', bytes: 10 });
+    };
+    let lists = 0;
+    const listed = scripted([])['listBackups'];
+    const listBackups = (): Promise<unknown> => {
+      lists += 1;
+      return lists === 1 ? NO('ToolFailed')() : (listed as () => Promise<unknown>)();
+    };
+    await withWorkers(environment, scripted(calls, { takeBackup, listBackups }), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      const ids = async (): Promise<string[]> => (await statusOf(document)).backups.map(({ id }) => id);
+      expect(await operate(document, 'backup', 'one')).not.toHaveProperty('pruned');
+      expect(await ids()).toEqual(['20260101T020000Z', 'b2']);
+      expect(await operate(document, 'backup', 'two')).toMatchObject({ pruned: { removed: ['20260101T020000Z'], kept: 1 } });
+      expect(await ids()).toEqual(['b2', 'b3']);
+      expect(await operate(document, 'prune', 'three')).toMatchObject({ phase: 'running', pruned: { freedBytes: 10 } });
+      await operate(document, 'terminate', 'end', { now: true });
+      await handleOf(document).result();
+    });
+    expect(calls.filter((name) => name.endsWith('Backups')).slice(0, 5)).toEqual([
+      ...['listBackups', 'listBackups', 'pruneBackups', 'listBackups', 'pruneBackups'],
+    ]);
+  });
+
   it('lets a backup wait for the operation that runs, refuses a start meanwhile, and terminates at the end', async () => {
     const calls: string[] = [];
     const document = order();

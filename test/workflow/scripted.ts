@@ -14,6 +14,10 @@ export function order(changes: Changes<GuestOrder> = {}): GuestOrder {
 
 export const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0' };
 
+function backupOf(id: string): { id: string; takenAt: string; state: string } {
+  return { id, takenAt: `2026-01-01T${id.slice(9, 11)}:00:00.000Z`, state: 'verified' };
+}
+
 /** Activities that succeed, and write down that they were called. */
 export function scripted(calls: string[], changes: AnyActivities = {}): AnyActivities {
   const answers: Record<string, unknown> = {
@@ -35,6 +39,9 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     },
     enableAutostart: { link: 'l' },
     takeBackup: { id: 'b1', path: '/b', bytes: 10 },
+    // Two of one day, of which one is kept.
+    listBackups: { backups: ['20260101T020000Z', '20260101T030000Z'].map(backupOf), damaged: [] },
+    pruneBackups: { removed: ['20260101T020000Z'], freedBytes: 10 },
     scheduleNightly: 'nightly/x',
     sealGuest: { sealed: true },
     leftoversOf: [],

@@ -90,9 +90,9 @@ async function guestNow(
   const swap = (await storage.list()).find(({ device, owner }) => device === storage.device(name, 'swap') && isOwner(owner, spec));
   const cfg = await toolstack.readCfg(name);
   const domain = await toolstack.find(name);
-  const { sealedPassword: _secret, ...kept } = spec;
+  const { sealedPassword: _secret, ...access } = spec.access;
   return {
-    spec: kept,
+    spec: { ...spec, access },
     disks: { root, ...defined({ swap: swap?.bytes }) },
     ...(isOwner(cfg?.owner, spec) ? { cfg: cfg?.bytes.toString('latin1').replaceAll(PASSWORD, '$1…') ?? '' } : {}),
     consistency: domain === undefined ? 'stopped' : 'crash',

@@ -125,7 +125,7 @@ describe('an order', () => {
     ['timezone', '+02:00', /time zone/],
     ['timezone', '../etc/passwd', /time zone/],
     ['timezone', 'EUROPE/BERLIN', /"Europe\/Berlin"/],
-    ['retention', 3, /\{daily: N\}/],
+    ['retention', 3, /daily: N/],
     ['managed', 'yes', /true or false/],
     ['serialDevice', 'hvc0 x', /serial device.*hvc0/],
     ['serialDevice', 'ttyS0', /serial device.*hvc0/],

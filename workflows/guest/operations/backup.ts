@@ -1,39 +1,56 @@
 /** backup. */
-import { executeChild } from '@temporalio/workflow';
+import { executeChild, isCancellation, log } from '@temporalio/workflow';
 import { backupPlace } from '../../../contract/backup-place.ts';
+import { defined } from '../../../contract/defined.ts';
 import { BACKUP_PRIORITY } from '../../../contract/nights.ts';
 import { formatSize } from '../../../contract/sizes.ts';
-import type { BackupRecord, GuestSpec, OperationRequest, OperationResult } from '../../../contract/types.ts';
-import { Operation } from '../../saga/operation.ts';
+import type { BackupRecord, GuestSpec, OperationRequest, OperationResult, Pruned } from '../../../contract/types.ts';
+import { pruneStep } from '../../backups/prune.ts';
+import { Operation, rootFailure } from '../../saga/operation.ts';
 import { dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import type { GuestAtWork } from '../at-work.ts';
+import { forget } from './prune.ts';
 import { refOf } from './shared.ts';
 
 /** Backups kept in the state; older ones are on the dom0, and listed there. */
 const BACKUPS_KEPT = 30;
 
-/** One backup, without stopping the guest; its snapshot goes whatever happens. */
-export async function backupGuest(spec: GuestSpec): Promise<BackupRecord> {
+/** What came of a backup. */
+export interface BackupDone {
+  readonly backup: BackupRecord;
+  /** Undefined: it could not be pruned, and the next one does it. */
+  readonly pruned?: Pruned;
+}
+
+/** One backup, without stopping the guest; its snapshot goes whatever happens. Then what it takes the place of goes: that it cannot is no failure of it. */
+export async function backupGuest(spec: GuestSpec): Promise<BackupDone> {
   const ref = refOf(spec);
-  const operation = new Operation(`Backup of **${ref.name}** on ${ref.dom0}`, ['backup']);
-  const { bulk, undo } = dom0Steps(ref.dom0, ref.name, operation.onWaiting);
-  return operation.run(() =>
-    operation.step(
+  const operation = new Operation(`Backup of **${ref.name}** on ${ref.dom0}`, ['backup', 'prune']);
+  const { host, bulk, undo } = dom0Steps(ref.dom0, ref.name, operation.onWaiting);
+  return operation.run(async () => {
+    const backup = await operation.step(
       'backup',
       () => bulk.takeBackup(spec),
       () => undo.undoBackup(ref),
-      (backup) => `${backupPlace(backup)}, ${formatSize(backup.bytes)}`,
-    ),
-  );
+      (taken) => `${backupPlace(taken)}, ${formatSize(taken.bytes)}, ${taken.state}`,
+    );
+    const pruned = await pruneStep(operation, host, spec).catch((error: unknown) => {
+      if (isCancellation(error)) throw error;
+      log.warn('backups were not pruned', { guest: ref.name, reason: rootFailure(error).message });
+      return undefined;
+    });
+    return { backup, ...defined({ pruned }) };
+  });
 }
 
 export async function performBackup(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {
-  const backup = await guest.runChild(kind, id, (options) =>
+  const { backup, pruned } = await guest.runChild(kind, id, (options) =>
     executeChild(backupGuest, { ...options, priority: BACKUP_PRIORITY, args: [guest.spec] }),
   );
   guest.state = { ...guest.state, backups: [...guest.state.backups, backup].slice(-BACKUPS_KEPT) };
-  return { kind, phase: guest.state.phase, backup };
+  if (pruned !== undefined) forget(guest, pruned);
+  return { kind, phase: guest.state.phase, backup, ...defined({ pruned }) };
 }
 
 declareVersioning('PINNED', backupGuest);

@@ -3,6 +3,7 @@ import type { OperationKind, OperationRequest, OperationResult } from '../../../
 import type { GuestAtWork } from '../at-work.ts';
 import { performBackup } from './backup.ts';
 import { performChangePlan } from './change-plan.ts';
+import { performPrune } from './prune.ts';
 import { performPower } from './power.ts';
 import { performUndelete } from './retire.ts';
 import { performResume, performSuspend } from './suspend.ts';
@@ -13,6 +14,7 @@ export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, req
   stop: performPower,
   destroy: performPower,
   backup: performBackup,
+  prune: performPrune,
   suspend: performSuspend,
   resume: performResume,
   changePlan: performChangePlan,

@@ -6,10 +6,9 @@ import type { Thing } from '../../inventory/thing.ts';
 import { isOwner, MARKER_FILE, markerOwner, mustOwn, type Ref } from '../../marks.ts';
 import { makeMarkedDirectory, removeMarkedDirectory } from '../../staging.ts';
 import type { Work } from '../../work.ts';
-import { backupId, type Listing, type Repository } from '../port.ts';
+import { BACKUP_ID, backupId, type Listing, type Repository } from '../port.ts';
 import { readRecord, recordText } from '../record.ts';
 
-const ID = /^\d{8}T\d{6}Z$/;
 const RECORD = /^\d{8}T\d{6}Z\.json$/;
 
 export class DirectoryRepository implements Repository {
@@ -68,7 +67,7 @@ export class DirectoryRepository implements Repository {
     const { files } = this.work.host;
     const place = this.placeOf(ref.name);
     const names = await files.list(place);
-    const going = names.filter((name) => ids.includes(name.split('.')[0] ?? '') && ID.test(name.split('.')[0] ?? ''));
+    const going = names.filter((name) => ids.includes(name.split('.')[0] ?? '') && BACKUP_ID.test(name.split('.')[0] ?? ''));
     if (going.length === 0) return 0;
     mustOwn(markerOwner(await files.read(`${place}/${MARKER_FILE}`)), ref, place);
     let freed = 0;
@@ -87,7 +86,7 @@ export class DirectoryRepository implements Repository {
     for (const name of names) {
       const [id = ''] = name.split('.');
       const isUnrecorded = name !== MARKER_FILE && !RECORD.test(name) && !names.includes(`${id}.json`);
-      if (name.endsWith(PART_SUFFIX) || (isUnrecorded && ID.test(id))) await files.remove(`${place}/${name}`);
+      if (name.endsWith(PART_SUFFIX) || (isUnrecorded && BACKUP_ID.test(id))) await files.remove(`${place}/${name}`);
     }
   }
 

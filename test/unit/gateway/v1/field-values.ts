@@ -184,8 +184,8 @@ export const FIELDS: Readonly<Record<string, Edges>> = {
     refused: ['', 'europe/berlin', '/etc/passwd', '../UTC', 'Europe/', 'Etc//UTC', 'A/B/C/D', 'Europe/Berlin\n', 1, null],
   },
   retention: {
-    taken: [{ daily: 1 }, { daily: 366 }],
-    refused: [{ daily: 0 }, { daily: 367 }, { daily: 1.5 }, { daily: '7' }, {}, { daily: 7, weekly: 1 }, 7, [], null, '7'],
+    taken: [{ daily: 1 }, { daily: 366 }, { daily: 7, weekly: 1 }, { last: 1, hourly: 24, daily: 7, weekly: 4, monthly: 12, yearly: 366 }],
+    refused: [{ daily: 0 }, { daily: 367 }, { daily: 1.5 }, { daily: '7' }, {}, { daily: 7, weekly: 0 }, { nightly: 7 }, 7, [], null, '7'],
   },
   managed: yesOrNo,
   serialDevice: choice('hvc0'),

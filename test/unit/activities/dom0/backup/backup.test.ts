@@ -1,9 +1,12 @@
 /** Backups of a guest of the fake dom0: what lies in the repository, and what is refused. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { changed } from '../../../../an-order.ts';
 import { createEnv } from '../../../../../activities/dom0/drivers.ts';
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { readRecord, recordText } from '../../../../../activities/dom0/backup/record.ts';
 import { takeBackup } from '../../../../../activities/dom0/steps/nightly-backup.ts';
+import { listBackups, pruneBackups } from '../../../../../activities/dom0/steps/prune.ts';
+import type { StoredBackup } from '../../../../../contract/types.ts';
 import { bootGuest, stopGuest } from '../../../../../activities/dom0/steps/boot.ts';
 import type { FakeDom0 } from '../../../../../fake/index.ts';
 import { fakeDom0, onVolumes, settings, spec, stepEnv } from '../steps/support.ts';
@@ -34,7 +37,7 @@ describe('a backup', () => {
     const cfg = '/etc/xen/guest1.cfg';
     const text = String(await env.host.files.read(cfg));
     await env.host.files.writeAtomic(cfg, `${text}\nvfb = [ 'vnc=1,vncpasswd=hunter2,vnclisten=0' ]\nvncpasswd = "hunter2"\n`);
-    const backup = await takeBackup(env, { ...guest, sealedPassword: { dom0: 'x'.repeat(80) } });
+    const backup = await takeBackup(env, changed(guest, { access: { sealedPassword: { dom0: 'x'.repeat(80) } } }));
     expect(backup).toMatchObject({ engine: 'blocks', state: 'verified', consistency: 'stopped', guest: 'guest1' });
     const { backups, damaged } = await env.repository.list('guest1');
     expect(damaged).toEqual([]);
@@ -46,7 +49,7 @@ describe('a backup', () => {
         tools: ['e2fsprogs 1.0-fake', 'zstd 1.0-fake'],
         why: 'backupEngine is blocks',
         disks: { root: 2 ** 31, swap: 2 ** 28 },
-        spec: { name: 'guest1', memoryBytes: guest.memoryBytes, network: guest.network },
+        spec: { name: 'guest1', size: guest.size, network: guest.network },
         fileSystem: { uuid: rootFs().uuid, blockSize: 4096 },
       },
     ]);
@@ -133,6 +136,48 @@ describe('a record', () => {
     expect(await env.repository.list('guest1')).toEqual({ backups: [], damaged: [`${id}.json`] });
     await env.repository.discardHalf(guest);
     expect(await files()).toEqual([`${id}.img.zst`, `${id}.json`, 'guestflow.json']);
+  });
+});
+
+describe('what retention wants gone', () => {
+  const taken = async (count: number): Promise<string[]> => {
+    const ids: string[] = [];
+    for (let index = 0; index < count; index += 1) ids.push((await takeBackup(env, guest)).id);
+    return ids;
+  };
+  const change = async (id: string, how: Partial<StoredBackup>): Promise<void> => {
+    const backup = (await env.repository.list('guest1')).backups.find((each) => each.id === id)!;
+    await env.repository.record({ ...backup, ...how });
+  };
+
+  it('goes by its id, and what of it an attempt that was killed has left goes with it', async () => {
+    const [first = '', second = '', third = ''] = await taken(3);
+    dom0.faults.add({ match: ({ tool, args }) => tool === 'file.remove' && String(args[0]).endsWith('.zst'), kind: 'fail' });
+    await expect(pruneBackups(env, { ref: guest, ids: [first, second] })).rejects.toThrow();
+    expect(await files()).toContain(`${first}.img.zst`);
+    expect(await pruneBackups(env, { ref: guest, ids: [first, second] })).toMatchObject({ removed: [first, second] });
+    expect(await files()).toEqual([`${third}.img.zst`, `${third}.json`, 'guestflow.json']);
+    expect(await listBackups(env, guest)).toMatchObject({ backups: [{ id: third }], damaged: [] });
+  });
+
+  it.each<[string, (ids: string[]) => Promise<string[]>]>([
+    ['the last one', async (ids) => Promise.resolve(ids)],
+    ['the last one that is verified', async (ids) => change(ids[2]!, { state: 'taken' }).then(() => ids.slice(0, 2))],
+    ['the last one that was proven', async (ids) => change(ids[0]!, { state: 'proven' }).then(() => [ids[0]!])],
+    ['one that is protected', async (ids) => change(ids[0]!, { isProtected: true }).then(() => [ids[0]!])],
+  ])('is refused when it is %s, whoever asks', async (_, which) => {
+    const ids = await taken(3);
+    const before = await which(ids).then(async (gone) => ({ gone, files: await files() }));
+    await expect(pruneBackups(env, { ref: guest, ids: before.gone })).rejects.toMatchObject({ type: 'InvalidInput' });
+    expect(await files()).toEqual(before.files);
+  });
+
+  it('stays when its record is damaged, and is told', async () => {
+    const [first = ''] = await taken(2);
+    await env.host.files.writeAtomic(`${PLACE}/${first}.json`, '{}');
+    expect(await listBackups(env, guest)).toMatchObject({ damaged: [`${first}.json`] });
+    await pruneBackups(env, { ref: guest, ids: [first] });
+    expect(await files()).toContain(`${first}.img.zst`);
   });
 });
 

@@ -1,0 +1,39 @@
+/** What of a guest's backups goes: the workflow says which, by their ids; the dom0 keeps it from taking the last. */
+import { GuestflowError } from '../../../contract/errors.ts';
+import type { BackupRecord, GuestRef, Pruned } from '../../../contract/types.ts';
+import type { StepEnv } from '../env.ts';
+import { recordOf } from './nightly-backup.ts';
+
+/** The guest's backups, oldest first, and records that are not what was written. */
+export async function listBackups({ repository }: StepEnv, ref: GuestRef): Promise<{ backups: BackupRecord[]; damaged: string[] }> {
+  const { backups, damaged } = await repository.list(ref.name);
+  return { backups: backups.filter(({ order }) => order === ref.order).map(recordOf), damaged: [...damaged] };
+}
+
+/** Removes these backups. */
+export async function pruneBackups(
+  env: StepEnv,
+  { ref, ids }: { ref: GuestRef; ids: readonly string[] },
+): Promise<Pick<Pruned, 'removed' | 'freedBytes'>> {
+  const { repository } = env;
+  const { backups, damaged } = await repository.list(ref.name);
+  const [gone, left] = [backups.filter(({ id }) => ids.includes(id)), backups.filter(({ id }) => !ids.includes(id))];
+  const kept = gone.find(({ isProtected }) => isProtected === true);
+  if (kept !== undefined) throw refusal(ref, `${kept.id} is protected`);
+  const newest = gone.at(-1);
+  if (newest !== undefined && !left.some(({ id, state }) => id > newest.id && state !== 'taken'))
+    throw refusal(ref, `no newer one than ${newest.id} is verified`);
+  if (gone.some(({ state }) => state === 'proven') && !left.some(({ state }) => state === 'proven'))
+    throw refusal(ref, 'the last one that was proven is among them');
+  env.progress(`removing ${gone.length} backups of ${ref.name}`);
+  // A record that cannot be read says nothing of its backup: those are for a person.
+  const freedBytes = await repository.remove(
+    ref,
+    ids.filter((id) => !damaged.includes(`${id}.json`)),
+  );
+  return { removed: [...ids], freedBytes };
+}
+
+function refusal({ name }: GuestRef, why: string): GuestflowError {
+  return new GuestflowError('InvalidInput', `backups of ${name} are not removed: ${why}`, { field: 'ids' }, false);
+}
