@@ -2,12 +2,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import { GuestflowError } from '../../contract/errors.ts';
 import { answerBroken } from './broken.ts';
 import type { Handler } from './handler.ts';
 import { toRequest } from './incoming.ts';
 import { problemParts, problemResponse, Refusal } from './problem.ts';
+import { stopperOf } from './stop.ts';
 
 export interface ServeOptions {
   /** Default: 127.0.0.1. What listens elsewhere belongs behind a proxy that speaks TLS. */
@@ -51,14 +51,12 @@ const LINGER_MS = 1_000;
  */
 export async function serve(handler: Handler, options: ServeOptions): Promise<HttpServer> {
   const { host = '127.0.0.1', connections = 512, limits = {} } = options;
-  const running = new Set<Promise<void>>();
   const take = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    const answered = respond(handler, incoming, outgoing)
-      .catch(() => void outgoing.destroy())
-      .finally(() => running.delete(answered));
-    running.add(answered);
+    respond(handler, incoming, outgoing, () => !server.listening).catch(() => outgoing.destroy());
   };
-  const server = createServer({ ...LIMITS, ...limits }, take);
+  const server = createServer({ ...LIMITS, ...limits });
+  const close = stopperOf(server);
+  server.on('request', take);
   // A sender that asks first is told to go on when its body is read, which a body that is too large never is.
   server.on('checkContinue', take);
   server.on('checkExpectation', refuseExpectation);
@@ -71,17 +69,7 @@ export async function serve(handler: Handler, options: ServeOptions): Promise<Ht
   // None: Node drops headers beyond its limit in silence. `toRequest` counts them.
   server.maxHeadersCount = 0;
   const port = await listen(server, host, options);
-  return {
-    port,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    close: async () => {
-      const closed = new Promise((resolve) => server.close(resolve));
-      await Promise.all(running);
-      // Node would wait for connections that have asked nothing, and no longer looks at their time limits.
-      server.closeAllConnections();
-      await closed;
-    },
-  };
+  return { port, url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, close };
 }
 
 /** The port that it listens on. */
@@ -106,7 +94,7 @@ function refuseExpectation(_incoming: IncomingMessage, outgoing: ServerResponse)
 /** Connections that have had their last answer. */
 const ENDING = new WeakSet<Duplex>();
 
-async function respond(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function respond(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse, isStopping: () => boolean): Promise<void> {
   if (ENDING.has(incoming.socket)) return;
   const request = toRequest(incoming, outgoing);
   const response = request instanceof Request ? await handler(request) : problemResponse(request);
@@ -114,7 +102,7 @@ async function respond(handler: Handler, incoming: IncomingMessage, outgoing: Se
   const isHead = incoming.method === 'HEAD';
   // The rest of a body that nobody wants is not waited for: the connection ends with the answer.
   const isRestLeft = !incoming.complete;
-  if (isRestLeft) {
+  if (isRestLeft || isStopping()) {
     outgoing.setHeader('connection', 'close');
     ENDING.add(incoming.socket);
   }
@@ -122,10 +110,10 @@ async function respond(handler: Handler, incoming: IncomingMessage, outgoing: Se
     ...Object.fromEntries(response.headers),
     ...(response.status === 204 ? {} : { 'content-length': body.length }),
   });
-  if (!isHead) outgoing.write(body);
+  // Node takes a connection for idle whose answer has been ended, though it still has to be sent.
+  if (!isHead && body.length > 0) await new Promise((resolve) => outgoing.write(body, resolve));
   if (isRestLeft) await discard(incoming);
   outgoing.end();
-  await finished(outgoing);
 }
 
 /**

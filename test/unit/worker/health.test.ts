@@ -1,7 +1,7 @@
-import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createRunner, ToolError } from '../../../system/run.ts';
 import type { HttpServer } from '../../../system/http/server.ts';
+import { talk } from '../system/http/talk.ts';
 import { createMetrics, metricsPort, serveHealth } from '../../../worker/health.ts';
 
 let server: HttpServer | undefined;
@@ -13,18 +13,6 @@ afterEach(async () => {
 async function get(path: string, method = 'GET'): Promise<{ status: number; text: string }> {
   const response = await fetch(`http://127.0.0.1:${server?.port ?? 0}${path}`, { method });
   return { status: response.status, text: await response.text() };
-}
-
-/** What a raw connection is answered until it is closed. */
-function raw(port: number, text: string): Promise<{ status: number; text: string }> {
-  return new Promise((resolve, reject) => {
-    let heard = '';
-    connect(port, '127.0.0.1')
-      .on('error', reject)
-      .on('data', (bytes) => (heard += bytes.toString('latin1')))
-      .on('close', () => resolve({ status: Number(heard.slice(9, 12)), text: heard }))
-      .end(text);
-  });
 }
 
 describe('health over HTTP', () => {
@@ -42,10 +30,12 @@ describe('health over HTTP', () => {
   it('refuses what two readers may read differently, as the gateway does', async () => {
     server = await serveHealth(0, createMetrics().registry, () => true);
     for (const path of ['/healthz?x=1', '/x/../healthz#', '/%zz']) {
-      const { status, text } = await raw(server.port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
-      expect([status, text]).toEqual([400, expect.stringContaining('application/problem+json')]);
+      const answer = await talk(server.port, (socket) => socket.end(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`));
+      expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*application\/problem\+json/);
     }
-    expect((await raw(server.port, 'GET /healthz HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n')).status).toBe(400);
+    expect(await talk(server.port, (socket) => socket.end('GET /healthz HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n'))).toMatch(
+      /^HTTP\/1\.1 400 /,
+    );
   });
 
   it('counts each run of a tool with its outcome', async () => {

@@ -1,11 +1,12 @@
 /** Requests that two readers may read differently, or that never end: each gets an answer of its own, and the connection is closed. */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SCOPES } from '../../../../contract/scopes.ts';
 import { loadPlans } from '../../../../order/plans.ts';
 import { serve, type HttpServer } from '../../../../system/http/server.ts';
 import { makeToken } from '../../../../gateway/v1/tokens.ts';
 import { v1Routes } from '../../../../gateway/v1/routes.ts';
+import { talk } from '../../system/http/talk.ts';
 import { bench } from '../bench.ts';
 import { fakeGuests, type FakeGuests } from '../fake-guests.ts';
 
@@ -29,25 +30,16 @@ interface Answer {
 }
 
 /** What a raw connection is answered until it is closed, which the gateway must do. */
-function talk(write: (socket: Socket) => void): Promise<Answer> {
-  return new Promise((resolve) => {
-    let text = '';
-    const socket = connect(server.port, '127.0.0.1', () => write(socket));
-    socket.on('data', (bytes) => {
-      text += bytes.toString('latin1');
-    });
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      const [head = '', body = ''] = text.split('\r\n\r\n');
-      resolve({ status: Number(text.slice(9, 12)), head: head.toLowerCase(), body, text });
-    });
-  });
+async function say(write: (socket: Socket) => void): Promise<Answer> {
+  const text = await talk(server.port, write);
+  const [head = '', body = ''] = text.split('\r\n\r\n');
+  return { status: Number(text.slice(9, 12)), head: head.toLowerCase(), body, text };
 }
 
 /** A request of raw lines, the last one of its connection. */
 function ask(lines: readonly string[], version = '1.1'): Promise<Answer> {
   const [first = '', ...others] = lines;
-  return talk((socket) =>
+  return say((socket) =>
     socket.write(`${first} HTTP/${version}\r\n${others.map((line) => `${line}\r\n`).join('')}Connection: close\r\n\r\n`),
   );
 }
@@ -125,13 +117,13 @@ describe('a request', () => {
 
   it('in a row of several on one connection gets its answer in its turn', async () => {
     const get = (path: string, last = false): string => `GET ${path} HTTP/1.1\r\n${HOST}\r\n${last ? 'Connection: close\r\n' : ''}\r\n`;
-    const { text } = await talk((socket) => socket.write(`${get('/healthz')}${get('/nothing')}${get('/healthz', true)}`));
+    const { text } = await say((socket) => socket.write(`${get('/healthz')}${get('/nothing')}${get('/healthz', true)}`));
     expect([...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, status]) => status)).toEqual(['200', '404', '200']);
   });
 
   it('behind one whose body nobody wants is not taken from within that body', async () => {
     const inner = `GET /healthz HTTP/1.1\r\n${HOST}\r\n\r\n`;
-    const { text } = await talk((socket) =>
+    const { text } = await say((socket) =>
       socket.write(`POST /nothing HTTP/1.1\r\n${HOST}\r\nContent-Length: ${inner.length + 10}\r\n\r\n${inner}`),
     );
     expect(text.match(/^HTTP\/1\.1/gm)).toHaveLength(1);
@@ -166,7 +158,7 @@ describe('an endless body', () => {
 
   /** Sends as fast as it can, and looks for an answer only when it can send no more, as many programs do. */
   function flood(head: string, chunk: string): Promise<Answer> {
-    return talk((socket) => {
+    return say((socket) => {
       socket.write(head);
       let isOver = false;
       const pump = (): void => {
@@ -208,7 +200,7 @@ describe('an endless body', () => {
   });
 
   it('that drips is ended with 408', async () => {
-    const answer = await talk((socket) => {
+    const answer = await say((socket) => {
       socket.write(`POST /v1/guests HTTP/1.1\r\n${HOST}\r\n${AUTH}\r\n${JSON_BODY}\r\nTransfer-Encoding: chunked\r\n\r\n`);
       const timer = setInterval(() => socket.write('1\r\n \r\n'), 50);
       socket.on('close', () => clearInterval(timer));
@@ -219,7 +211,7 @@ describe('an endless body', () => {
 
 describe('a body without a media type', () => {
   it('is not left unread: it was sent to say something', async () => {
-    const answer = await talk((socket) =>
+    const answer = await say((socket) =>
       socket.write(
         `POST /v1/guests/x/terminate HTTP/1.1\r\n${HOST}\r\n${AUTH}\r\nConnection: close\r\nContent-Length: 12\r\n\r\n{"now":true}`,
       ),

@@ -1,8 +1,8 @@
 /** What the HTTP server bears: slow, endless, broken senders, on real sockets. */
-import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { serve, type HttpServer } from '../../../../system/http/server.ts';
+import { talk } from '../../system/http/talk.ts';
 import { bench, paid, signup, type Bench } from '../bench.ts';
 
 let server: HttpServer | undefined;
@@ -18,19 +18,6 @@ async function start(changes: Parameters<typeof bench>[0] = {}): Promise<Bench &
 
 async function post(url: string, request: Request, changes: RequestInit = {}): Promise<Response> {
   return fetch(`${url}/webhooks/signup`, { method: 'POST', headers: request.headers, body: await request.text(), ...changes });
-}
-
-/** All that a raw connection is answered, until it is closed. */
-function talk(port: number, write: (socket: Socket) => void): Promise<string> {
-  return new Promise((resolve) => {
-    let text = '';
-    const socket = connect(port, '127.0.0.1', () => write(socket));
-    socket.on('data', (bytes) => {
-      text += bytes.toString('latin1');
-    });
-    socket.on('error', () => undefined);
-    socket.on('close', () => resolve(text));
-  });
 }
 
 describe('the server', () => {

@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { serve, type HttpServer, type ServeOptions } from '../../../../system/http/server.ts';
+import { talk } from '../../system/http/talk.ts';
 import { bench, paid, signup, type Bench } from '../bench.ts';
 
 let server: HttpServer | undefined;
@@ -13,19 +14,6 @@ async function start(changes: Parameters<typeof bench>[0] = {}, limits: ServeOpt
   const made = await bench(changes);
   server = await serve(made.gateway, { port: 0, limits });
   return { ...made, port: server.port };
-}
-
-/** All that a raw connection is answered, until it is closed. */
-function talk(port: number, write: (socket: Socket) => void): Promise<string> {
-  return new Promise((resolve) => {
-    let text = '';
-    const socket = connect(port, '127.0.0.1', () => write(socket));
-    socket.on('data', (bytes) => {
-      text += bytes.toString('latin1');
-    });
-    socket.on('error', () => undefined);
-    socket.on('close', () => resolve(text));
-  });
 }
 
 const statuses = (text: string): number[] => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));

@@ -2,12 +2,14 @@
  * What is published in docs/ is what is served, and what is served is what checks requests. After a change that is meant:
  * `npx vitest run --project unit test/unit/gateway/v1/published.test.ts -u`.
  */
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { SCOPES } from '../../../../contract/scopes.ts';
 import { signupEventSchema } from '../../../../order/billing-events.ts';
 import { loadPlans } from '../../../../order/plans.ts';
 import { BODY_LIMITS, type Gateway } from '../../../../gateway/gateway.ts';
-import { v1Routes } from '../../../../gateway/v1/routes.ts';
+import { DECLARATIONS, v1Routes } from '../../../../gateway/v1/routes.ts';
 import { bench, paid, signup } from '../bench.ts';
 import { fakeGuests } from '../fake-guests.ts';
 
@@ -28,6 +30,27 @@ describe('docs/', () => {
     ['/schemas/signup.json', 'signup.schema.json'],
   ])('has what is served at %s', async (path, file) => {
     await expect(`${JSON.stringify(await served(path), undefined, 2)}\n`).toMatchFileSnapshot(`../../../../docs/${file}`);
+  });
+});
+
+describe('docs/api.md', () => {
+  const rows = readFileSync(new URL('../../../../docs/api.md', import.meta.url), 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'));
+
+  it.each(DECLARATIONS.map((declaration) => [declaration.operationId, declaration] as const))(
+    'has a row for %s, with its scope',
+    (_id, { method, path, scope }) => {
+      const shown = path.replace(':name', 'NAME').replace(':id', 'ID');
+      const row = rows.find(
+        (line) => line.includes(`\`${method} ${shown}\``) || line.includes(`\`${shown.slice(shown.lastIndexOf('/'))}\``),
+      );
+      expect(row).toContain(`\`${scope}\``);
+    },
+  );
+
+  it.each(Object.keys(SCOPES))('says what %s allows', (scope) => {
+    expect(rows.some((line) => line.startsWith(`| \`${scope}\` |`))).toBe(true);
   });
 });
 
