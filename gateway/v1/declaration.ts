@@ -7,7 +7,7 @@ import type { Plans } from '../../order/plans.ts';
 import { readJsonText, readOptionalJsonText, type BodyLimits } from '../../system/http/body.ts';
 import { Refusal } from '../../system/http/problem.ts';
 import type { Call, Route } from '../../system/http/router.ts';
-import { checkOpenly, invalid } from '../http/check.ts';
+import { check, invalid } from '../http/check.ts';
 import { parseJson } from '../http/json.ts';
 import type { GuestApi } from './guest-api.ts';
 import { IDEMPOTENCY_KEY, OPERATION_ID, type Component } from './schemas.ts';
@@ -96,7 +96,7 @@ export function toRoute(declaration: Declaration, options: V1Options): Route {
       const checked = {
         token,
         note: (fields: Readonly<Record<string, unknown>>) => call.note(fields),
-        query: query === undefined ? {} : checkOpenly(query, Object.fromEntries(call.url.searchParams)),
+        query: query === undefined ? {} : check(query, Object.fromEntries(call.url.searchParams), { showsValues: true }),
         body: await readBody(declaration, call.request, options.body),
         path: checkPath(call.path),
         key: isKeyed === true ? readKey(call.request) : undefined,
@@ -109,7 +109,7 @@ export function toRoute(declaration: Declaration, options: V1Options): Route {
 async function readBody({ body }: Declaration, request: Request, limits: BodyLimits): Promise<unknown> {
   if (body === undefined) return undefined;
   const text = await (body.mayBeLeftOut === true ? readOptionalJsonText : readJsonText)(request, limits);
-  return checkOpenly(body.checks, text === undefined ? {} : parseJson(text));
+  return check(body.checks, text === undefined ? {} : parseJson(text), { showsValues: true });
 }
 
 function checkPath(path: Call['path']): Call['path'] {
