@@ -7,7 +7,7 @@ import { jsonResponse } from '../../system/http/problem.ts';
 import { invalid } from '../http/check.ts';
 import { openCursor, sealCursor } from './cursor.ts';
 import { declare, idOfKey } from './declaration.ts';
-import { billingPartSchema, listQuerySchema, type GuestDocument } from './schemas.ts';
+import { billingPartSchema, guestSchema, listQuerySchema, type GuestDocument } from './schemas.ts';
 
 const order = declare({
   method: 'POST',
@@ -63,38 +63,8 @@ const show = declare({
 
 export const GUEST_ROUTES = [order, list, show];
 
-/** What is shown of a guest. Keys and hashes of passwords are not. */
-function toDocument({
-  name,
-  hostname,
-  order: id,
-  plan,
-  dom0,
-  phase,
-  orderedAt,
-  spec,
-  graceUntil,
-  operation: running,
-  queued,
-  warnings,
-  error,
-}: GuestStatus): GuestDocument {
-  return {
-    name,
-    hostname: hostname ?? name,
-    order: id,
-    plan,
-    dom0,
-    phase,
-    orderedAt,
-    warnings: [...warnings],
-    waiting: [...queued],
-    ...(spec === undefined
-      ? {}
-      : { ip: spec.network.ip, memoryBytes: spec.size.memoryBytes, vcpus: spec.size.vcpus, diskBytes: spec.size.diskBytes }),
-    ...(spec?.customer === undefined ? {} : { customer: spec.customer }),
-    ...defined({ graceUntil }),
-    ...(running === undefined ? {} : { operation: { kind: running.kind, startedAt: running.startedAt } }),
-    ...(error === undefined ? {} : { error: { type: error.type, message: error.message } }),
-  };
+/** What is shown of a guest: what the published schema names, and nothing else. Keys and hashes of passwords are not in it. */
+function toDocument(status: GuestStatus): GuestDocument {
+  const { spec, name, hostname = name, queued } = status;
+  return guestSchema.parse({ ...status, hostname, waiting: queued, ...spec?.size, ip: spec?.network.ip, customer: spec?.customer });
 }

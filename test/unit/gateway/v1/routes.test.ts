@@ -91,7 +91,7 @@ describe('POST /v1/guests', () => {
 describe('a guest', () => {
   it('is shown without its keys and hashes', async () => {
     const text = await (await ask('GET', `/v1/guests/${await ordered()}`)).text();
-    expect(guestSchema.strict().parse(JSON.parse(text))).toMatchObject({ phase: 'running', ip: '192.0.2.10' });
+    expect(guestSchema.strict().parse(JSON.parse(text))).toMatchObject({ phase: 'running', ip: '192.0.2.10', memoryBytes: 256 * 2 ** 20 });
     expect(text).not.toContain(HASH);
   });
 
