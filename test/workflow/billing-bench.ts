@@ -1,11 +1,12 @@
 /** A gateway over a real Temporal, real workflows of orders and guests, and scripted steps on the dom0. */
+import { Client } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { createBillingActivities, type GuestDesk, type Messenger } from '../../activities/control/billing/billing.ts';
 import { connect, type Guestflow } from '../../client/index.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { registerDom0 } from '../../client/dom0s/register.ts';
-import { openSession, type Session } from '../../client/session.ts';
+import { openSession, sessionOver, type Session } from '../../client/session.ts';
 import { BILLING, type Notification, type OrderStatus } from '../../contract/billing-types.ts';
 import { guestNameOfOrder } from '../../order/billing-events.ts';
 import { billingWorkflowId, CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../../contract/names.ts';
@@ -133,7 +134,8 @@ export interface BillingBench {
 export async function startBilling(): Promise<BillingBench> {
   const environment = await startServer();
   const flow = await connect({ address: environment.address });
-  const session = await openSession(await findEndpoint({ address: environment.address }));
+  const endpoint = await findEndpoint({ address: environment.address });
+  const session = await openSession(endpoint);
   const calls: string[] = [];
   const told: Notification[] = [];
   const [held, failing, deaf] = [new Map<string, Promise<void>>(), new Map<string, string>(), new Set<string>()];
@@ -143,7 +145,8 @@ export async function startBilling(): Promise<BillingBench> {
     return Promise.resolve('200');
   };
   const createImage = async ({ spec }: { spec: GuestOrder }): Promise<unknown> => held.get(spec.order);
-  const desk = createDesk(session);
+  // As in a control worker: over the worker's own connection.
+  const desk = createDesk(sessionOver(new Client({ connection: environment.nativeConnection }), endpoint));
   const scriptedDesk: GuestDesk = {
     ...desk,
     place: (order) => {
