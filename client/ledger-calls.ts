@@ -3,41 +3,31 @@
  * between two runs, again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isGrpcServiceError, type Client } from '@temporalio/client';
-import type { QueryName, Signature, UpdateName, WorkflowName } from '../contract/typed-names.ts';
+import { isGrpcServiceError } from '@temporalio/client';
+import type { Answer, QueryName, Signature, UpdateName, WorkflowName } from '../contract/typed-names.ts';
 import { Turns, UPDATES_AT_ONCE } from '../system/turns.ts';
 import { untilTakenByLedger } from './lost-updates.ts';
-import { query, update, updateWithStart, type StartOf } from './workflow-calls.ts';
+import { query, update, updateWithStart, type Caller, type StartOf } from './workflow-calls.ts';
 
 /** Of the whole process, by the ledger's workflow id. Who only looks does not wait behind a rush of those who reserve. */
 const [updates, queries] = [new Turns(UPDATES_AT_ONCE), new Turns(UPDATES_AT_ONCE)];
 
-export function queryLedger<S extends Signature>(
-  client: Client,
-  workflowId: string,
-  name: QueryName<S>,
-  ...args: Parameters<S>
-): Promise<ReturnType<S>> {
-  return queries.take(workflowId, () => patiently(() => query(client, workflowId, name, ...args)));
+export function queryLedger<S extends Signature>(client: Caller, id: string, name: QueryName<S>, ...args: Parameters<S>): Answer<S> {
+  return queries.take(id, () => patiently(() => query(client, id, name, ...args)));
 }
 
-export function updateLedger<S extends Signature>(
-  client: Client,
-  workflowId: string,
-  name: UpdateName<S>,
-  ...args: Parameters<S>
-): Promise<ReturnType<S>> {
-  return updates.take(workflowId, () => patiently(() => untilTakenByLedger(() => update(client, workflowId, name, ...args))));
+export function updateLedger<S extends Signature>(client: Caller, id: string, name: UpdateName<S>, ...args: Parameters<S>): Answer<S> {
+  return updates.take(id, () => patiently(() => untilTakenByLedger(() => update(client, id, name, ...args))));
 }
 
 /** As `updateLedger`; one that does not run is started for it. */
 export function updateLedgerWithStart<W extends Signature, S extends Signature>(
-  client: Client,
+  client: Caller,
   workflow: WorkflowName<W>,
   start: StartOf<W>,
   name: UpdateName<S>,
   ...args: Parameters<S>
-): Promise<ReturnType<S>> {
+): Answer<S> {
   return updates.take(start.workflowId, () => patiently(() => updateWithStart(client, workflow, start, name, args)));
 }
 

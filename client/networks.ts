@@ -4,7 +4,7 @@ import type { NetworkAccess, NetworkJoin, NetworkSettings, NetworkState } from '
 import { GuestflowError } from '../contract/errors.ts';
 import { formatCidr, parseCidr, whyNotPrefix } from '../contract/ipv4.ts';
 import { DOM0_UPDATES, dom0WorkflowId, NETWORK_UPDATES, networkWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
-import type { Signature, UpdateName } from '../contract/typed-names.ts';
+import type { Answer, Signature, UpdateName } from '../contract/typed-names.ts';
 import type { Dom0Facts } from '../contract/types.ts';
 import { readCapacity } from './dom0s/ledger.ts';
 import { updateLedger, updateLedgerWithStart } from './ledger-calls.ts';
@@ -38,7 +38,7 @@ export function updateNetwork<S extends Signature>(
   { cidr, gateway }: Pick<NetworkAccess, 'cidr' | 'gateway'>,
   name: UpdateName<S>,
   ...args: Parameters<S>
-): Promise<ReturnType<S>> {
+): Answer<S> {
   const id = nameOf(cidr);
   const start = {
     workflowId: networkWorkflowId(id),

@@ -3,7 +3,7 @@ import { WithStartWorkflowOperation, type Client, type WorkflowOptions, type Wor
 import type { Workflow } from '@temporalio/common';
 import { defined } from '../contract/defined.ts';
 import { CONTROL_QUEUE } from '../contract/names.ts';
-import type { QueryName, Signature, SignalName, UpdateName, WorkflowName } from '../contract/typed-names.ts';
+import type { Answer, QueryName, Signature, SignalName, UpdateName, WorkflowName } from '../contract/typed-names.ts';
 import { untilStartedAndTaken } from './lost-updates.ts';
 
 /** What calls to workflows need of a client. */
@@ -22,50 +22,26 @@ export interface StartOf<S extends Signature>
   readonly input: Parameters<S>;
 }
 
-export function query<S extends Signature>(
-  client: Caller,
-  workflowId: string,
-  name: QueryName<S>,
-  ...args: Parameters<S>
-): Promise<ReturnType<S>> {
-  return client.workflow.getHandle(workflowId).query<ReturnType<S>, Parameters<S>>(name, ...args);
+export function query<S extends Signature>(client: Caller, id: string, name: QueryName<S>, ...args: Parameters<S>): Answer<S> {
+  return client.workflow.getHandle(id).query<ReturnType<S>, Parameters<S>>(name, ...args);
 }
 
 /** Sends an update, and waits for its result. One that was lost on its way is the caller's to send again: `Session.call` does. */
-export function update<S extends Signature>(
-  client: Caller,
-  workflowId: string,
-  name: UpdateName<S>,
-  ...args: Parameters<S>
-): Promise<ReturnType<S>> {
-  return updateAs(client, workflowId, name, undefined, ...args);
-}
-
-/** As `update`, with an id: the same id again is the same update. */
-export function updateAs<S extends Signature>(
-  client: Caller,
-  workflowId: string,
-  name: UpdateName<S>,
-  updateId: string | undefined,
-  ...args: Parameters<S>
-): Promise<ReturnType<S>> {
+export function update<S extends Signature>(client: Caller, id: string, name: UpdateName<S>, ...args: Parameters<S>): Answer<S> {
   // The SDK's types tell updates without arguments from others, which is nothing at run time.
-  return client.workflow
-    .getHandle(workflowId)
-    .executeUpdate<ReturnType<S>, [unknown]>(name, { args: args as unknown as [unknown], ...defined({ updateId }) });
+  return client.workflow.getHandle(id).executeUpdate<ReturnType<S>, [unknown]>(name, { args: args as unknown as [unknown] });
 }
 
-/** As `updateAs`, when the result is waited for later: returns as soon as the update is taken. */
+/** As `update`, when the result is waited for later: returns as soon as the update is taken. The same `updateId` again is the same update. */
 export function startUpdate<S extends Signature>(
   client: Caller,
-  workflowId: string,
+  id: string,
   name: UpdateName<S>,
   updateId: string,
   ...args: Parameters<S>
 ): Promise<WorkflowUpdateHandle<ReturnType<S>>> {
-  return client.workflow
-    .getHandle(workflowId)
-    .startUpdate<ReturnType<S>, [unknown]>(name, { args: args as unknown as [unknown], updateId, waitForStage: 'ACCEPTED' });
+  const options = { args: args as unknown as [unknown], updateId, waitForStage: 'ACCEPTED' } as const;
+  return client.workflow.getHandle(id).startUpdate<ReturnType<S>, [unknown]>(name, options);
 }
 
 /** Sends an update to a workflow that is started for it when it does not run. */
@@ -76,7 +52,7 @@ export function updateWithStart<W extends Signature, S extends Signature>(
   name: UpdateName<S>,
   args: Parameters<S>,
   updateId?: string,
-): Promise<ReturnType<S>> {
+): Answer<S> {
   return untilStartedAndTaken(() =>
     client.workflow.executeUpdateWithStart<Workflow, ReturnType<S>, Parameters<S>>(name, {
       args,
@@ -92,21 +68,12 @@ export function updateWithStart<W extends Signature, S extends Signature>(
   );
 }
 
-export function signal<S extends Signature>(
-  client: Caller,
-  workflowId: string,
-  name: SignalName<S>,
-  ...args: Parameters<S>
-): Promise<void> {
-  return client.workflow.getHandle(workflowId).signal<Parameters<S>>(name, ...args);
+export function signal<S extends Signature>(client: Caller, id: string, name: SignalName<S>, ...args: Parameters<S>): Promise<void> {
+  return client.workflow.getHandle(id).signal<Parameters<S>>(name, ...args);
 }
 
 /** Runs a workflow to its end. */
-export async function execute<S extends Signature>(
-  client: Caller,
-  workflow: WorkflowName<S>,
-  { input, ...start }: StartOf<S>,
-): Promise<ReturnType<S>> {
+export async function execute<S extends Signature>(client: Caller, workflow: WorkflowName<S>, { input, ...start }: StartOf<S>): Answer<S> {
   return (await client.workflow.execute<Workflow>(workflow, { ...start, args: input, taskQueue: CONTROL_QUEUE })) as ReturnType<S>;
 }
 

@@ -6,6 +6,9 @@
 /** What is sent, and what comes back. */
 export type Signature = (...args: never[]) => unknown;
 
+/** Of a workflow, in time. */
+export type Answer<S extends Signature> = Promise<ReturnType<S>>;
+
 declare const SIGNATURE: unique symbol;
 
 interface Named<Of extends string, S extends Signature> {

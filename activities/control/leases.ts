@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Lease, LeaseRequest, NetworkAccess } from '../../contract/capacity-types.ts';
 import { inNetwork, netmaskOfPrefix, parseCidr, parseIpv4 } from '../../contract/ipv4.ts';
 import { NETWORK_UPDATES, QUERIES, WORKFLOWS } from '../../contract/names.ts';
-import type { Signature, UpdateName } from '../../contract/typed-names.ts';
+import type { Answer, Signature, UpdateName } from '../../contract/typed-names.ts';
 import { queryLedger, updateLedger } from '../../client/ledger-calls.ts';
 import { networkIdOf, updateNetwork } from '../../client/networks.ts';
 import { runningIds } from '../../client/workflow-calls.ts';
@@ -43,7 +43,7 @@ export interface Leases {
 }
 
 export function createLeases(client: Client): Leases {
-  function update<S extends Signature>(network: NetworkAccess, name: UpdateName<S>, ...args: Parameters<S>): Promise<ReturnType<S>> {
+  function update<S extends Signature>(network: NetworkAccess, name: UpdateName<S>, ...args: Parameters<S>): Answer<S> {
     return orRefusal(updateNetwork(client, network, name, ...args));
   }
 

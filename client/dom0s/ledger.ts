@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { Capacity, Ledger, LedgerAudit } from '../../contract/capacity-types.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
-import type { Signature, UpdateName } from '../../contract/typed-names.ts';
+import type { Answer, Signature, UpdateName } from '../../contract/typed-names.ts';
 import type { Dom0State, ReserveRequest } from '../../contract/types.ts';
 import { queryLedger, updateLedger, updateLedgerWithStart } from '../ledger-calls.ts';
 import { untilTakenByLedger } from '../lost-updates.ts';
@@ -19,12 +19,7 @@ const RESERVE_MS = 120_000;
 const AUDIT_MS = 400_000;
 
 /** Tells a dom0's ledger something. Starts the ledger if there is none. */
-export function updateDom0<S extends Signature>(
-  client: Client,
-  host: string,
-  name: UpdateName<S>,
-  ...args: Parameters<S>
-): Promise<ReturnType<S>> {
+export function updateDom0<S extends Signature>(client: Client, host: string, name: UpdateName<S>, ...args: Parameters<S>): Answer<S> {
   const start = {
     workflowId: dom0WorkflowId(host),
     input: [{ host, drained: false, promised: [] }] as [Dom0State],
