@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { LedgerAudit } from '../contract/capacity-types.ts';
 import { GuestflowError } from '../contract/errors.ts';
-import { EXIT } from './exit-codes.ts';
+import { EXIT } from '../contract/exit-codes.ts';
 import { GOLDEN, UNKNOWN_ORDER, type AuditRow } from '../contract/types.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';
 import { printJson, printLine, type Io } from './io.ts';

@@ -1,7 +1,7 @@
 /** What `guestflow dom0 …` does. */
 import type { Guestflow } from '../client/index.ts';
 import { DEFAULT_POLICY, type Capacity } from '../contract/capacity-types.ts';
-import { EXIT } from './exit-codes.ts';
+import { EXIT } from '../contract/exit-codes.ts';
 import { formatSize } from '../contract/sizes.ts';
 import type { Dom0Facts, Dom0State, PreflightReport } from '../contract/types.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';

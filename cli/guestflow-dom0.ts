@@ -1,7 +1,7 @@
 /** The program `guestflow-dom0` of the dom0 worker's package, bundled into one file: it runs on the host itself, by the package's own Node. */
 import { Command } from 'commander';
 import { createHost } from '../system/host.ts';
-import { EXIT } from './exit-codes.ts';
+import { EXIT } from '../contract/exit-codes.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { answerRequest } from '../prepare/request.ts';
 import { thisMachine } from '../prepare/target.ts';

@@ -5,7 +5,7 @@
  */
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
-import { EXIT } from './exit-codes.ts';
+import { EXIT } from '../contract/exit-codes.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCfg } from './commands/cfg-commands.ts';
 import { registerCodecServer } from './commands/codec-server.ts';

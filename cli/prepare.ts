@@ -1,7 +1,7 @@
 /** `dom0 prepare` of a host that is no dom0 yet: shows the plan, asks, does it, reboots. The same on the host itself and over ssh. */
 import { createInterface } from 'node:readline/promises';
 import { GuestflowError } from '../contract/errors.ts';
-import { EXIT } from './exit-codes.ts';
+import { EXIT } from '../contract/exit-codes.ts';
 import { parseWishes, type PlanRow, type PrepareEvent, type PrepareReport, type Wishes } from '../prepare/index.ts';
 import type { Target } from '../prepare/target.ts';
 import { printJson, type Io } from './io.ts';

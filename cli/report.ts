@@ -1,7 +1,7 @@
 /** How the command line says that something went wrong, and with which exit code. */
 import { CommanderError } from 'commander';
 import { GuestflowError } from '../contract/errors.ts';
-import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { EXIT, exitCodeOf } from '../contract/exit-codes.ts';
 import type { Io } from './io.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** The dom0 worker's process, as the Debian package starts it: settings from /etc/guestflow, log lines to the journal. */
 import { createHost } from '../system/host.ts';
-import { exitCodeOf } from '../cli/exit-codes.ts';
+import { exitCodeOf } from '../contract/exit-codes.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { runDom0Worker } from './dom0.ts';
 import { DOM0_SETTINGS_PATH, loadDom0Settings } from './dom0-settings.ts';

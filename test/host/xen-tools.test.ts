@@ -1,9 +1,9 @@
 /** xen-create-image, the real one: from a small hand-made root tarball, or (GUESTFLOW_HOST_SLOW=1) from a golden one made by mmdebstrap. */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { until } from '../../system/until.ts';
 import type { Host } from '../../system/host.ts';
 import { listLoopDevices } from '../../activities/dom0/tools/loop.ts';
 import { readHostKey, writeRoleInput } from '../../activities/dom0/images/role-input.ts';
@@ -98,7 +98,7 @@ function readCommand(pid: string): string {
 
 /** The kernel takes a moment to write back and detach what it unmounts. */
 async function nothingLeftOf(directory: string): Promise<void> {
-  for (let attempt = 0; attempt < 100 && (await leftOf(directory)).length > 0; attempt++) await sleep(100);
+  await until(async () => (await leftOf(directory)).length === 0, { everyMs: 100, limitMs: 10_000 });
   expect(await leftOf(directory)).toEqual([]);
 }
 
@@ -108,11 +108,8 @@ function endlessRole(directory: string): string {
   return directory;
 }
 
-async function until(path: string): Promise<void> {
-  for (let attempt = 0; !existsSync(path); attempt++) {
-    if (attempt === 600) throw new Error(`${path} did not appear within a minute`);
-    await sleep(100);
-  }
+async function appears(path: string): Promise<void> {
+  if (!(await until(() => existsSync(path), { everyMs: 100, limitMs: 60_000 }))) throw new Error(`${path} did not appear within a minute`);
 }
 
 describe.skipIf(why !== undefined)(titled('xen-create-image', why), () => {
@@ -216,7 +213,7 @@ describe.skipIf(why !== undefined)(titled('xen-create-image', why), () => {
     const cancel = new AbortController();
     const made = xenCreateImage(preparedHost(before), { ...settings, roleDir: endlessRole(scratch()) }, { signal: cancel.signal });
     const outcome = expect(made).rejects.toMatchObject({ cancelled: true });
-    await until(join(settings.roleInput, 'started'));
+    await appears(join(settings.roleInput, 'started'));
     expect((await leftOf(directory)).length).toBeGreaterThan(0);
     cancel.abort();
     await outcome;
@@ -239,7 +236,7 @@ describe.skipIf(why !== undefined)(titled('xen-create-image', why), () => {
       },
     );
     const outcome = expect(worker).rejects.toThrow(/SIGKILL/);
-    await until(join(settings.roleInput, 'started'));
+    await appears(join(settings.roleInput, 'started'));
     process.kill(pid, 'SIGKILL');
     await outcome;
     await nothingLeftOf(directory);

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { until } from '../../system/until.ts';
 import { createRunner } from '../../system/run.ts';
 import { isServerAlive, startServer, stopServer, type ServerProcess } from '../../system/run-server.ts';
 import { freePort } from '../../system/ports.ts';
@@ -89,14 +89,13 @@ export async function startGateway(stateDir: string, address: string, files: Gat
     cwd: ROOT,
   });
   const url = `http://127.0.0.1:${String(port)}`;
-  while (isServerAlive(server)) {
-    const listens = await fetch(url).then(
-      () => true,
-      () => false,
+  const look = async (): Promise<'listens' | 'ended' | false> =>
+    fetch(url).then(
+      () => 'listens' as const,
+      () => !isServerAlive(server) && 'ended',
     );
-    if (listens) return { url, token: (JSON.parse(made.stdout) as { token: string }).token, stop: () => stopServer(server) };
-    await sleep(100);
-  }
+  if ((await until(look, { everyMs: 100 })) === 'listens')
+    return { url, token: (JSON.parse(made.stdout) as { token: string }).token, stop: () => stopServer(server) };
   throw new Error(`the gateway did not start: ${readFileSync(join(stateDir, 'gateway.log'), 'utf8')}`);
 }
 

@@ -2,8 +2,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
+import { until } from '../../system/until.ts';
 import { loginKey } from '../../cli/up/key.ts';
 import { connect, loadPlans, resolveOrder, type Guestflow, type OrderDocument } from '../../client/index.ts';
 import type { GuestOrder } from '../../contract/types.ts';
@@ -93,13 +93,10 @@ export async function openRig(facts: RigFacts): Promise<Rig> {
 
 async function awaitRegistration(port: number): Promise<void> {
   const flow = await connect({ address: `127.0.0.1:${String(port)}` });
-  const deadline = Date.now() + REGISTERED_LIMIT_MS;
+  const isRegistered = async (): Promise<boolean> => (await flow.dom0State(DOM0).catch(() => undefined))?.facts !== undefined;
   try {
-    while ((await flow.dom0State(DOM0).catch(() => undefined))?.facts === undefined) {
-      if (Date.now() > deadline)
-        throw new Error(`the worker of the lab's dom0 has not registered within ${String(REGISTERED_LIMIT_MS / 1000)} s`);
-      await sleep(300);
-    }
+    if (!(await until(isRegistered, { everyMs: 300, limitMs: REGISTERED_LIMIT_MS })))
+      throw new Error(`the worker of the lab's dom0 has not registered within ${REGISTERED_LIMIT_MS / 1000} s`);
   } finally {
     await flow.close();
   }

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { until } from '../../system/until.ts';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, operationWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import type { GuestOrder, GuestStatus, OperationRequest } from '../../contract/types.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
@@ -41,13 +42,11 @@ export async function place(environment: TestWorkflowEnvironment, document: Gues
 
 /** Waits until the order has come to an end. */
 export async function settled(handle: WorkflowHandle): Promise<GuestStatus> {
-  for (;;) {
+  const look = async (): Promise<GuestStatus | undefined> => {
     const status = await handle.query<GuestStatus>(QUERIES.status);
-    if (status.operation === undefined && !['ordered', 'provisioning'].includes(status.phase)) return status;
-    await new Promise((resolve) => {
-      setTimeout(resolve, 100);
-    });
-  }
+    return status.operation === undefined && !['ordered', 'provisioning'].includes(status.phase) ? status : undefined;
+  };
+  return until(look, { everyMs: 100 });
 }
 
 let operations = 0;

@@ -1,5 +1,5 @@
 /** One storm, from the first delivery until all orders rest, and what it came to: for the test, which judges it, and for `npm run bench`. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../system/until.ts';
 import { guestNameOfOrder } from '../../order/billing-events.ts';
 import { guestWorkflowId, QUERIES } from '../../contract/names.ts';
 import type { GuestStatus } from '../../contract/types.ts';
@@ -76,15 +76,14 @@ export async function guestOf(world: World, order: string): Promise<Pick<GuestSt
 }
 
 async function untilSettled(world: World, order: string, deadline: number): Promise<void> {
-  for (;;) {
+  let trouble = '';
+  const isSettled = async (): Promise<boolean> => {
     const status = await readOrder(world.session, order).catch(() => undefined);
     const guest = await guestOf(world, order).catch(() => undefined);
     // What was refused stays a problem until somebody has seen it.
-    if (status !== undefined && status.trouble === undefined && status.doing === '' && guest?.phase === 'running') return;
-    if (performance.now() > deadline)
-      throw new Error(
-        `order ${order} does not come to rest: ${JSON.stringify({ phase: guest?.phase, doing: status?.doing, trouble: status?.trouble })}`,
-      );
-    await sleep(200);
-  }
+    trouble = JSON.stringify({ phase: guest?.phase, doing: status?.doing, trouble: status?.trouble });
+    return status !== undefined && status.trouble === undefined && status.doing === '' && guest?.phase === 'running';
+  };
+  if (!(await until(isSettled, { everyMs: 200, limitMs: deadline - performance.now() })))
+    throw new Error(`order ${order} does not come to rest: ${trouble}`);
 }

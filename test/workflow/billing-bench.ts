@@ -2,6 +2,7 @@
 import { Client } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
+import { until as untilSeen } from '../../system/until.ts';
 import { createBillingActivities, type GuestDesk, type Messenger } from '../../activities/control/billing/billing.ts';
 import { connect, type Guestflow } from '../../client/index.ts';
 import { findEndpoint } from '../../client/config.ts';
@@ -169,10 +170,7 @@ export async function startBilling(): Promise<BillingBench> {
   ]);
   const runs = workers.map((worker) => worker.run());
   await registerDom0(environment.client, FACTS);
-  while ((await flow.dom0s()).length === 0)
-    await new Promise((resolve) => {
-      setTimeout(resolve, 50);
-    });
+  await untilSeen(async () => (await flow.dom0s()).length > 0, { everyMs: 50 });
   const plans = new Map([...(await loadPlans()), ...parsePlans(Buffer.from(GRACE0), 'test plans')]);
   const catalogue = createCatalogue(plans, new Map(Object.entries({ price_small: 'small', price_large: 'large' })));
   const gateway = createGateway({
@@ -222,12 +220,12 @@ export async function startBilling(): Promise<BillingBench> {
   };
 }
 
-export async function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean): Promise<T> {
-  for (;;) {
-    const value = await look().catch(() => undefined);
-    if (value !== undefined && isGood(value)) return value;
-    await new Promise((resolve) => {
-      setTimeout(resolve, 100);
-    });
-  }
+/** Looks again and again until what it sees is good. A look that fails is no good one. */
+export function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean): Promise<T> {
+  const seen = (): Promise<T | undefined> =>
+    look().then(
+      (value) => (isGood(value) ? value : undefined),
+      () => undefined,
+    );
+  return untilSeen(seen, { everyMs: 100 });
 }

@@ -1,8 +1,8 @@
 /** The control worker as it runs in production does the work of billing: a bundle of tests that has more in it would hide that it does not. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { until } from '../../system/until.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import type { OrderStatus } from '../../contract/billing-types.ts';
@@ -39,13 +39,8 @@ afterAll(async () => {
   await environment.teardown();
 }, 120_000);
 
-async function problem(order: string): Promise<OrderStatus> {
-  for (;;) {
-    const found = (await listOrders(session, true)).find((status) => status.order === order);
-    if (found !== undefined) return found;
-    await sleep(200);
-  }
-}
+const problem = (order: string): Promise<OrderStatus> =>
+  until(async () => (await listOrders(session, true)).find((status) => status.order === order), { everyMs: 200 });
 
 it('takes an event, tries to place its guest, and shows what is in the way', async () => {
   const ignore = (): void => undefined;

@@ -4,6 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anOrder } from '../an-order.ts';
+import { until } from './scripted.ts';
 import { CONTROL_QUEUE, GUEST_SIGNALS, GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import type { GuestOrder, GuestStatus, OperationResult, OrderAnswer } from '../../contract/types.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
@@ -58,15 +59,8 @@ function scripted(bootGuest: () => Promise<unknown>): AnyActivities {
 
 const BOOTED = { domainId: 1, seconds: 1, rootDevice: '/dev/xvda2', kernel: '6.1.0' };
 
-async function until(handle: WorkflowHandle, isGood: (status: GuestStatus) => boolean): Promise<GuestStatus> {
-  for (;;) {
-    const status = await handle.query<GuestStatus>(QUERIES.status);
-    if (isGood(status)) return status;
-    await new Promise((resolve) => {
-      setTimeout(resolve, 100);
-    });
-  }
-}
+const statusOf = (handle: WorkflowHandle, isGood: (status: GuestStatus) => boolean): Promise<GuestStatus> =>
+  until(() => handle.query<GuestStatus>(QUERIES.status), isGood);
 
 /** A guest that runs. */
 async function running(document: GuestOrder): Promise<WorkflowHandle> {
@@ -81,7 +75,7 @@ async function running(document: GuestOrder): Promise<WorkflowHandle> {
     { args: [document], startWorkflowOperation: start },
   );
   const handle = environment.client.workflow.getHandle(guestWorkflowId(document.name));
-  await until(handle, ({ phase }) => phase === 'running');
+  await statusOf(handle, ({ phase }) => phase === 'running');
   return handle;
 }
 
@@ -97,19 +91,19 @@ describe('a guest whose domain is gone', () => {
       const handle = await running(document);
       const before = boots;
       await handle.signal(GUEST_SIGNALS.domainGone, { order: 'another order' });
-      expect((await until(handle, () => true)).restartAt).toBeUndefined();
+      expect((await statusOf(handle, () => true)).restartAt).toBeUndefined();
       await handle.signal(GUEST_SIGNALS.domainGone, { order: document.order });
-      const back = await until(handle, ({ restarts, operation }) => restarts?.length === 1 && operation === undefined);
+      const back = await statusOf(handle, ({ restarts, operation }) => restarts?.length === 1 && operation === undefined);
       expect(back).toMatchObject({ phase: 'running', queued: [] });
       expect(boots).toBe(before + 1);
       await handle.signal(GUEST_SIGNALS.domainGone, { order: document.order });
-      const { restartAt } = await until(handle, (status) => status.restartAt !== undefined);
+      const { restartAt } = await statusOf(handle, (status) => status.restartAt !== undefined);
       expect(Date.parse(restartAt ?? '') - Date.parse(back.restarts?.[0] ?? '')).toBeGreaterThanOrEqual(60_000);
       expect(
         await handle.executeUpdate<OperationResult, [unknown]>(GUEST_UPDATES.operate, { args: [{ kind: 'stop', id: 'stop' }] }),
       ).toMatchObject({ phase: 'stopped' });
       await handle.signal(GUEST_SIGNALS.domainGone, { order: document.order });
-      expect((await until(handle, () => true)).restartAt).toBeUndefined();
+      expect((await statusOf(handle, () => true)).restartAt).toBeUndefined();
       expect(boots).toBe(before + 1);
       await handle.terminate('the test is over');
     });
@@ -131,9 +125,9 @@ describe('a guest whose domain is gone', () => {
       const handle = await running(document);
       calls.length = 0;
       await handle.signal(GUEST_SIGNALS.domainGone, { order: document.order, how: 'crash', isBack: true });
-      expect(await until(handle, ({ restarts }) => restarts?.length === 1)).toMatchObject({ phase: 'running' });
+      expect(await statusOf(handle, ({ restarts }) => restarts?.length === 1)).toMatchObject({ phase: 'running' });
       await handle.signal(GUEST_SIGNALS.domainGone, { order: document.order, how: 'shutdown' });
-      const status = await until(handle, ({ phase }) => phase === 'stopped');
+      const status = await statusOf(handle, ({ phase }) => phase === 'stopped');
       expect(calls).toEqual(['disableAutostart', 'stopGuest']);
       expect(status.warnings.join()).toContain('it was shut down from inside');
       expect(status).not.toHaveProperty('restartAt');
@@ -152,7 +146,7 @@ describe('a guest whose domain is gone', () => {
       const handle = await running(document);
       isBroken = true;
       await handle.signal(GUEST_SIGNALS.domainGone, { order: document.order });
-      const status = await until(handle, ({ restarts, restartAt }) => restarts?.length === 1 && restartAt !== undefined);
+      const status = await statusOf(handle, ({ restarts, restartAt }) => restarts?.length === 1 && restartAt !== undefined);
       expect(status).toMatchObject({ phase: 'running', error: { type: 'GuestDidNotAnswer' } });
       await handle.terminate('the test is over');
     });

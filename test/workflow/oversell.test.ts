@@ -3,6 +3,7 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { anOrder, changed, type Changes } from '../an-order.ts';
+import { until } from '../../system/until.ts';
 import { createControlActivities } from '../../activities/control/activities.ts';
 import { createLeases } from '../../activities/control/leases.ts';
 import { auditLedger } from '../../client/dom0s/ledger.ts';
@@ -54,6 +55,12 @@ let activities: ReturnType<typeof createControlActivities>;
 let finish = (): void => undefined;
 let workers: Promise<void>;
 
+/** Visibility may be a moment behind. */
+async function untilCounted(type: string, wanted: number): Promise<void> {
+  const query = `WorkflowType = '${type}' AND ExecutionStatus = 'Running'`;
+  await until(async () => (await environment.client.workflow.count(query)).count === wanted, { everyMs: 100 });
+}
+
 beforeAll(async () => {
   environment = await startServer();
   const end = new Promise<void>((resolve) => {
@@ -69,13 +76,7 @@ beforeAll(async () => {
     ['dom0-c', 30],
   ] as const)
     await registerDom0(environment.client, facts(host, guests));
-  for (;;) {
-    const { count } = await environment.client.workflow.count(`WorkflowType = 'dom0' AND ExecutionStatus = 'Running'`);
-    if (count === 3) break;
-    await new Promise((resolve) => {
-      setTimeout(resolve, 100);
-    });
-  }
+  await untilCounted('dom0', 3);
 });
 afterAll(async () => {
   await session.close();
@@ -167,13 +168,7 @@ describe('an order', () => {
     const leases = createLeases(environment.client);
     await leases.lease(order('elsewhere'), [first]);
     const { mac } = await leases.lease(order('holder', { network: { mac: macFrom('wanted/0') } }), [second]);
-    for (;;) {
-      const { count } = await environment.client.workflow.count(`WorkflowType = 'network' AND ExecutionStatus = 'Running'`);
-      if (count === 3) break;
-      await new Promise((resolve) => {
-        setTimeout(resolve, 100);
-      });
-    }
+    await untilCounted('network', 3);
     expect(mac).toBe(macFrom('wanted/0'));
     const looking = createLeases(environment.client);
     expect((await looking.lease(order('wanted'), [first])).mac).toBe(macFrom(`wanted/${macFrom('wanted/0')}/0`));

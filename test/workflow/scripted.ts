@@ -2,6 +2,7 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { anOrder, type Changes } from '../an-order.ts';
+import { until as untilSeen } from '../../system/until.ts';
 import type { GuestOrder } from '../../contract/types.ts';
 import { DOM0, type AnyActivities } from './temporal.ts';
 
@@ -109,11 +110,9 @@ export function untilCancelled(reached: () => void): () => Promise<never> {
 
 /** Looks again and again until what it sees is good. Visibility may be a moment behind. */
 export async function until<T>(look: () => Promise<T>, isGood: (value: T) => boolean, everyMs = 50): Promise<T> {
-  for (;;) {
+  const seen = async (): Promise<{ value: T } | false> => {
     const value = await look();
-    if (isGood(value)) return value;
-    await new Promise((resolve) => {
-      setTimeout(resolve, everyMs);
-    });
-  }
+    return isGood(value) && { value };
+  };
+  return (await untilSeen(seen, { everyMs })).value;
 }

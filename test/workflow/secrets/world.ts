@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../../system/until.ts';
 import { createRunner, type RunResult } from '../../../system/run.ts';
 import { startServer, stopServer } from '../../../system/run-server.ts';
 import { bundleWorkflows } from '../../../worker/bundle.ts';
@@ -96,12 +96,10 @@ function listenersOn(port: number): string[] {
   });
 }
 
-async function until(what: string, isTrue: () => boolean | Promise<boolean>, log?: string): Promise<void> {
-  for (const deadline = Date.now() + START_MS; Date.now() < deadline;) {
-    if (await isTrue()) return;
-    await sleep(50);
-  }
-  throw new Error(`${what} did not happen${log === undefined ? '' : `: ${readFileSync(log, 'utf8').slice(-3_000)}`}`);
+async function untilSaid(what: string, words: string, log: string): Promise<void> {
+  const isSaid = (): boolean => readFileSync(log, 'utf8').includes(words);
+  if (!(await until(isSaid, { everyMs: 50, limitMs: START_MS })))
+    throw new Error(`${what} did not start: ${readFileSync(log, 'utf8').slice(-3_000)}`);
 }
 
 /** What was started; all of it ends, whatever became of the others. */
@@ -202,9 +200,9 @@ async function start(directory: string, started: Started, secrets: ReturnType<ty
       file('signup', `${secrets.signupSecret}\n`),
     ],
   ]);
-  await until('the gateway', () => readFileSync(gateway, 'utf8').includes('connected to Temporal'), gateway);
-  await until('the control worker', () => readFileSync(control, 'utf8').includes('control worker polls'), control);
-  await until('the dom0', () => readFileSync(dom0, 'utf8').includes('dom0 registered'), dom0);
+  await untilSaid('the gateway', 'connected to Temporal', gateway);
+  await untilSaid('the control worker', 'control worker polls', control);
+  await untilSaid('the dom0', 'dom0 registered', dom0);
   return {
     address,
     gatewayUrl: `http://127.0.0.1:${String(gatewayPort)}`,
