@@ -1,5 +1,5 @@
 /**
- * What billing says of an order, as plain types: workflow code imports these and nothing of zod (`billing.ts` has the schemas).
+ * What billing says of an order, as plain types: workflow code imports these and nothing of zod (`order/billing-events.ts` has the schemas).
  *
  * An event is turned into statements at the edge. Each statement carries its own time, so that the newest wins whatever the order of arrival.
  */
