@@ -15,14 +15,14 @@ import { rowCases } from './operation-rows.ts';
 import { recordOperations } from './operation-tape.ts';
 import { operationWorkflowCases } from './operation-workflows.ts';
 import { perform } from './perform.ts';
-import { restartCases } from './restart-faults.ts';
+import { restartCases, type RestartMatrix } from './restart-faults.ts';
 import { failureOf, Server } from './server.ts';
 import { Stages } from './stage.ts';
 import { stepFaultCases, type Matrix } from './step-faults.ts';
 import { recordTape, type Tape } from './tape.ts';
 import { staleCases } from './stale-faults.ts';
-import { startOwnTemporal, type OwnTemporal } from './temporal.ts';
-import { brokenUndoCases, halfDoneCases, rehearseUndos, undoFaultCases } from './undo-faults.ts';
+import { startOwnTemporal } from './temporal.ts';
+import { brokenUndoCases, halfDoneCases, rehearseUndos, undoFaultCases, type UndoPlay } from './undo-faults.ts';
 import { brokenUndoScenarios, waitingCases, workflowCases } from './workflow-faults.ts';
 import { walkCases } from './walk.ts';
 import { World } from './world.ts';
@@ -128,6 +128,27 @@ class Tally {
   }
 }
 
+/** Which random walks. */
+interface Walks {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** On the fake dom0 alone, and of the order alone: they need none of the recorded operations. */
+async function orderCases(matrix: Matrix, undos: readonly UndoPlay[], walks: Walks): Promise<Case[]> {
+  return [
+    ...stepFaultCases(matrix),
+    ...undoFaultCases(matrix, undos),
+    ...brokenUndoCases(matrix, undos),
+    ...halfDoneCases(matrix),
+    ...interruptionCases(matrix),
+    ...lastingCases(matrix),
+    ...rowCases(),
+    ...(await staleCases()),
+    ...walkCases(matrix, walks.first, walks.count),
+  ];
+}
+
 interface Groups {
   /** They wait for time limits, and cost little. */
   readonly waiting: readonly Case[];
@@ -139,16 +160,14 @@ interface Groups {
   readonly together: readonly (readonly Case[])[];
 }
 
+/** All others. */
 async function groupsOf(
-  matrix: Matrix,
-  server: Server,
-  temporal: OwnTemporal,
+  through: RestartMatrix,
+  undos: readonly UndoPlay[],
   isWanted: (name: string) => boolean,
-  walks: { first: number; count: number },
+  walks: Walks,
 ): Promise<Groups> {
-  const through = { ...matrix, server, temporal, hosts: HOSTS };
-  const plays = await recordOperations(matrix, server);
-  const undos = await rehearseUndos(matrix);
+  const plays = await recordOperations(through, through.server);
   const alike = lookAlikeCases(through);
   const wanted = (cases: readonly Case[]): Case[] => cases.filter(({ name }) => isWanted(name));
   return {
@@ -162,22 +181,22 @@ async function groupsOf(
       ...alike.slow,
     ]),
     quick: wanted([
-      ...stepFaultCases(matrix),
-      ...undoFaultCases(matrix, undos),
-      ...brokenUndoCases(matrix, undos),
-      ...halfDoneCases(matrix),
-      ...interruptionCases(matrix),
-      ...lastingCases(matrix),
-      ...rowCases(),
-      ...activityCases(matrix.tape, plays),
-      ...(await operationFaultCases(matrix, plays)),
-      ...(await adjustUndoCases(matrix, plays)),
+      ...activityCases(through.tape, plays),
+      ...(await operationFaultCases(through, plays)),
+      ...(await adjustUndoCases(through, plays)),
       ...alike.quick,
-      ...(await staleCases()),
-      ...walkCases(matrix, walks.first, walks.count),
     ]),
     together: restartCases(through, isWanted),
   };
+}
+
+function everyName({ waiting, slow, quick, together }: Groups): string[] {
+  return [...waiting, ...slow, ...quick, ...together.flat()].map(({ name }) => name);
+}
+
+/** How a case is run again. */
+function again(name: string): string {
+  return `again: npm run test:faults -- ${/\/seed \d+$/.test(name) ? `--seed ${/\d+$/.exec(name)?.[0] ?? ''}` : `--only '${name}'`}`;
 }
 
 /** Runs the matrix. */
@@ -187,11 +206,15 @@ export async function runFaults({
   isListing = false,
   jobs = JOBS,
   seed,
-  walks,
+  walks: walkCount,
 }: FaultRun): Promise<{ cases: number; failed: number }> {
   installClocks();
   const started = performance.now();
-  const seconds = (): string => `${((performance.now() - started) / 1000).toFixed(1)} s`;
+  const sayWhen = (line: string): void => {
+    say(`${((performance.now() - started) / 1000).toFixed(1)} s: ${line}`);
+  };
+  const isWanted = (name: string): boolean => name.includes(seed === undefined ? only : '/seed ');
+  const walks = { first: seed ?? 1, count: walkCount ?? (seed === undefined ? WALKS : 1) };
   const temporal = await startOwnTemporal();
   const server = await Server.start(temporal);
   const stages = new Stages();
@@ -199,39 +222,39 @@ export async function runFaults({
   try {
     for (const host of [HOST, ...HOSTS]) await server.serve(host);
     const tape = await recordTape(server, HOST);
-    say(`${seconds()}: recorded ${tape.forward.map(({ activity }) => activity).join(', ')}`);
-    const { waiting, slow, quick, together } = await groupsOf(
-      await makeMatrix(tape, stages),
-      server,
-      temporal,
-      (name) => name.includes(seed === undefined ? only : '/seed '),
-      { first: seed ?? 1, count: walks ?? (seed === undefined ? WALKS : 1) },
-    );
-    const all = [...waiting, ...slow, ...quick, ...together.flat()];
+    sayWhen(`recorded ${tape.forward.map(({ activity }) => activity).join(', ')}`);
+    const matrix = { ...(await makeMatrix(tape, stages)), server, temporal, hosts: HOSTS };
+    const undos = await rehearseUndos(matrix);
+    const ofTheOrder = (await orderCases(matrix, undos, walks)).filter(({ name }) => isWanted(name));
     if (isListing) {
-      for (const { name } of all) say(name);
-      return { cases: all.length, failed: 0 };
+      const names = [...ofTheOrder.map(({ name }) => name), ...everyName(await groupsOf(matrix, undos, isWanted, walks))];
+      for (const name of names) say(name);
+      return { cases: names.length, failed: 0 };
     }
     const done = async (work: Promise<void>, count: number, what: string): Promise<void> => {
       await work;
-      say(`${seconds()}: ${String(count)} cases ${what} done`);
+      sayWhen(`${String(count)} cases ${what} done`);
     };
+    // Recording leaves this process idle: Temporal has most of the work with it.
+    const first = done(tally.run(ofTheOrder, QUICK_JOBS), ofTheOrder.length, 'of an order’s single steps');
+    const { waiting, slow, quick, together } = await groupsOf(matrix, undos, isWanted, walks);
+    sayWhen('recorded the operations');
     const throughTemporal = async (): Promise<void> => {
       await Promise.all([
         done(tally.run(waiting, WAITING_JOBS), waiting.length, 'of dom0s that are away'),
         done(tally.run(slow, jobs), slow.length, 'through Temporal'),
       ]);
       for (const group of together) await tally.run(group, group.length);
-      say(`${seconds()}: ${String(together.flat().length)} cases of restarts done`);
+      sayWhen(`${String(together.flat().length)} cases of restarts done`);
     };
-    await Promise.all([throughTemporal(), done(tally.run(quick, QUICK_JOBS), quick.length, 'of single steps')]);
+    const onTheFake = first.then(() => done(tally.run(quick, QUICK_JOBS), quick.length, 'of other single steps'));
+    await Promise.all([throughTemporal(), onTheFake]);
     await tally.run(
       commandCases().filter(({ name }) => name.includes(only)),
       1,
     );
-    say(`${seconds()}: ${tally.summary()}`);
-    for (const name of tally.failed)
-      say(`again: npm run test:faults -- ${/\/seed \d+$/.test(name) ? `--seed ${/\d+$/.exec(name)?.[0] ?? ''}` : `--only '${name}'`}`);
+    sayWhen(tally.summary());
+    for (const name of tally.failed) say(again(name));
     say(`${String(tally.count)} cases, ${String(tally.failed.length)} failed`);
     return { cases: tally.count, failed: tally.failed.length };
   } finally {

@@ -54,7 +54,7 @@ export async function startOwnTemporal(): Promise<OwnTemporal> {
   quietRuntime();
   const stateDir = mkdtempSync(join(scratch(), 'temporal-'));
   const start = async (): Promise<EmbeddedTemporal> =>
-    startEmbeddedTemporal({ stateDir, port: FIRST_PORT, uiPort: FIRST_PORT + 1_000, endsWithUs: true });
+    startEmbeddedTemporal({ stateDir, port: FIRST_PORT, uiPort: FIRST_PORT + 1_000, endsWithUs: true, isDisposable: true });
   let server = await start();
   const { address } = server;
   const retries = new Retries();

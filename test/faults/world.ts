@@ -20,7 +20,7 @@ export const FORMER_TENANT = 'former-tenant';
 export type AnyActivity = (input: unknown) => Promise<unknown>;
 export type ActivityName = keyof Dom0Activities['short'] | keyof Dom0Activities['bulk'];
 
-export function settingsOf(host: string): Dom0Settings {
+function parseSettings(host: string): Dom0Settings {
   return dom0SettingsSchema.parse({
     host,
     network: { cidr: NETWORK.cidr, gateway: NETWORK.gateway },
@@ -29,6 +29,14 @@ export function settingsOf(host: string): Dom0Settings {
     // Nothing is gained by resting between the parts of a wipe that is none.
     wipeMiBPerSecond: 0,
   });
+}
+
+const parsed = new Map<string, Dom0Settings>();
+
+export function settingsOf(host: string): Dom0Settings {
+  const settings = parsed.get(host) ?? parseSettings(host);
+  parsed.set(host, settings);
+  return settings;
 }
 
 export function orderOf(name: string, dom0: string, changes: Changes<GuestOrder> = {}): GuestOrder {

@@ -4,6 +4,7 @@ import { DefaultLogger, Runtime, Worker, type WorkflowBundleWithSourceMap } from
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { CONTROL_QUEUE, dom0BulkQueue, dom0Queue, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { defaultCacheDir } from '../../worker/cache-dir.ts';
+import { DISPOSABLE, ONE_PROCESS } from '../../worker/embedded-temporal.ts';
 import { findTemporalBinary } from '../../worker/temporal-binary.ts';
 import { bundleWorkflows } from '../../worker/bundle.ts';
 
@@ -25,6 +26,8 @@ export async function startServer(extraArgs: string[] = []): Promise<TestWorkflo
   } catch {
     // Installed already.
   }
+  // The server inherits it.
+  Object.assign(process.env, DISPOSABLE.env);
   const { path } = await findTemporalBinary({ cacheDir: defaultCacheDir() });
   return TestWorkflowEnvironment.createLocal({
     server: {
@@ -32,7 +35,7 @@ export async function startServer(extraArgs: string[] = []): Promise<TestWorkflo
       // What it says of its overload and of workers that go is what tests bring about.
       log: { format: 'pretty', level: 'never' },
       searchAttributes: Object.values(SEARCH_ATTRIBUTES).map((name) => defineSearchAttributeKey(name, 'KEYWORD')),
-      extraArgs,
+      extraArgs: [...ONE_PROCESS, ...extraArgs],
     },
   });
 }
