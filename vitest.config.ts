@@ -1,9 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { inMemory } from './test/in-memory.ts';
 
 /** Processes of their own: the native Temporal library and the tools that tests drive do not live in worker threads. */
 const shared = {
   pool: 'forks' as const,
+  // A process runs one file after the other: what they all import (Temporal, zod) takes longer to load than most of them take to run.
+  isolate: false,
   testTimeout: 60_000,
   hookTimeout: 60_000,
   setupFiles: ['test/fast-check.ts', 'test/ends-with-runner.ts'],
@@ -15,9 +18,18 @@ export default defineConfig({
     // All cores: vitest leaves one of them to itself, which is half of a small machine.
     maxWorkers: availableParallelism(),
     projects: [
-      { test: { ...shared, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { test: { ...shared, name: 'unit', include: ['test/unit/**/*.test.ts'], env: inMemory(), globalSetup: ['test/in-memory.ts'] } },
       // The workflow bundle is built once, before the first test.
-      { test: { ...shared, name: 'workflow', include: ['test/workflow/**/*.test.ts'], retry: 1, globalSetup: ['test/global-setup.ts'] } },
+      {
+        test: {
+          ...shared,
+          name: 'workflow',
+          include: ['test/workflow/**/*.test.ts'],
+          env: inMemory(),
+          retry: 1,
+          globalSetup: ['test/in-memory.ts', 'test/global-setup.ts'],
+        },
+      },
       // Loop devices and mounts are the machine's: one file at a time.
       { test: { ...shared, name: 'host', include: ['test/host/**/*.test.ts'], fileParallelism: false } },
       // The gateway in a storm of deliveries. It takes the machine: alone, and after the others.

@@ -23,7 +23,10 @@ function killBelow(pid: number): void {
   }
 }
 
-process.once('disconnect', () => {
+function endWithRunner(): void {
   killBelow(process.pid);
   process.kill(process.pid, 'SIGKILL');
-});
+}
+
+// A process that runs one test file after another comes here with each of them.
+if (!process.listeners('disconnect').some(({ name }) => name === endWithRunner.name)) process.once('disconnect', endWithRunner);

