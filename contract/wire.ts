@@ -59,7 +59,9 @@ function keptSchemaOf({ value }: Field): z.ZodType {
       // One line each: they become lines of files. Their normal form is what was made of them at the edge.
       return z.array(text(value.item.whyNot)).max(value.most);
     case 'counts':
-      return z.object(Object.fromEntries(Object.entries(value.keys).map(([key, { bounds }]) => [key, z.exactOptional(count(bounds))])));
+      return z
+        .strictObject(Object.fromEntries(Object.entries(value.keys).map(([key, { bounds }]) => [key, z.exactOptional(count(bounds))])))
+        .refine((counts) => Object.keys(counts).length > 0, 'has no count');
   }
 }
 
