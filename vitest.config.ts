@@ -5,12 +5,13 @@ import { inMemory } from './test/in-memory.ts';
 /** Processes of their own: the native Temporal library and the tools that tests drive do not live in worker threads. */
 const shared = {
   pool: 'forks' as const,
-  // A process runs one file after the other: what they all import (Temporal, zod) takes longer to load than most of them take to run.
-  isolate: false,
   testTimeout: 60_000,
   hookTimeout: 60_000,
   setupFiles: ['test/fast-check.ts', 'test/ends-with-runner.ts'],
 };
+
+/** Many small files. A process runs one after the other: what they all import (Temporal, zod) takes longer to load than most of them take to run. */
+const many = { ...shared, isolate: false, env: inMemory() };
 
 export default defineConfig({
   test: {
@@ -18,14 +19,13 @@ export default defineConfig({
     // All cores: vitest leaves one of them to itself, which is half of a small machine.
     maxWorkers: availableParallelism(),
     projects: [
-      { test: { ...shared, name: 'unit', include: ['test/unit/**/*.test.ts'], env: inMemory(), globalSetup: ['test/in-memory.ts'] } },
+      { test: { ...many, name: 'unit', include: ['test/unit/**/*.test.ts'], globalSetup: ['test/in-memory.ts'] } },
       // The workflow bundle is built once, before the first test.
       {
         test: {
-          ...shared,
+          ...many,
           name: 'workflow',
           include: ['test/workflow/**/*.test.ts'],
-          env: inMemory(),
           retry: 1,
           globalSetup: ['test/in-memory.ts', 'test/global-setup.ts'],
         },
