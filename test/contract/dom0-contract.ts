@@ -3,6 +3,7 @@
  * fake is wrong. It makes only volumes of a few extents and files below `imageDir`, all with names of its own, and starts no guest.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeBackupPortContract } from './backup-port-contract.ts';
 import { describeCfgContract } from './cfg-contract.ts';
 import type { ContractContext, ContractDom0 } from './contract-context.ts';
 import { describeFileContract } from './file-contract.ts';
@@ -34,6 +35,7 @@ export function describeDom0Contract(name: string, makeHost: () => Promise<Contr
       expect((await host.files.info(imageDir))?.kind).toBe('directory');
     });
     describeStoragePortContract(context);
+    describeBackupPortContract(context);
     describeToolstackPortContract(context);
     describeVolumeContract(context);
     describeStorageContract(context);

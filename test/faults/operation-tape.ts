@@ -3,7 +3,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import { changed } from '../an-order.ts';
 import { GuestAtRest, runningState, type Beginning, type GuestState } from './at-rest.ts';
 import type { Verdict } from './case.ts';
-import type { Wanted } from './operation-invariants.ts';
+import { guestPaths } from '../guest-places.ts';
+import { backupsOn, type Wanted } from './operation-invariants.ts';
 import { OPERATION_ROWS, type OperationRow } from './operation-rows.ts';
 import { stepsOfUndos } from './lists.ts';
 import { removalStep, verdictOf } from './operation-verdict.ts';
@@ -31,6 +32,8 @@ export interface OperationPlay extends Undisturbed {
   readonly undo: readonly (readonly Entry[])[];
   /** `undoSteps[i]`: the steps that those belong to. Nothing of a removal is undone. */
   readonly undoSteps: readonly (readonly string[])[];
+  /** Position of the last call whose failure is the operation's: what only follows on it may fail, and is left out. */
+  readonly decisive: number;
   /** How each of those ended. */
   readonly verdicts: readonly Verdict[];
 }
@@ -68,12 +71,21 @@ async function recordForward(
   });
 }
 
+/** What came of an operation of which one call failed for good. */
+interface Failure {
+  /** It was the operation's, too. */
+  readonly isOperations: boolean;
+  readonly after: readonly Entry[];
+  readonly step: string;
+  readonly verdict: Verdict;
+}
+
 async function recordFailure(
   matrix: Matrix,
   server: Server,
   { row, from, wanted, forward }: Undisturbed,
   failing: number,
-): Promise<{ after: readonly Entry[]; step: string; verdict: Verdict }> {
+): Promise<Failure> {
   const name = nameFor(row, `f${String(failing)}`);
   return GuestAtRest.with({ matrix, server, name, from }, async (guest) => {
     const after: Entry[] = [];
@@ -94,6 +106,7 @@ async function recordFailure(
     const verdict = await verdictOf(matrix, guest, wanted, answer, stuck);
     const undisturbed = seen.size > failing ? [] : ['what was to fail was never called'];
     return {
+      isOperations: !answer.isOk,
       after: inTheNameOf(after, GUEST, name),
       step,
       verdict: { ...verdict, complaints: [...undisturbed, ...verdict.complaints] },
@@ -101,15 +114,22 @@ async function recordFailure(
   });
 }
 
+/** Backups are named by their times: those that go are those of the dom0 that it is played on, not of the recording. */
+function pruneOf(entry: Entry, { kind }: OperationRow, { snapshot }: Stage, host: string): Entry {
+  const ids = [...backupsOn(snapshot, guestPaths(settingsOf(host), GUEST).backups).keys()].sort();
+  return { ...entry, input: { ...(entry.input as object), ids: kind === 'backup' ? ids : ids.slice(0, -1) } };
+}
+
 async function undisturbed(matrix: Matrix, server: Server, row: OperationRow, earlier: Undisturbed | undefined): Promise<Undisturbed> {
   const entries = earlier === undefined ? [] : [...earlier.from.entries, ...earlier.forward];
   const { spec, ...rest } = earlier?.state ?? runningState(matrix);
   const known: GuestState = spec === undefined ? rest : { ...rest, spec: changed(spec, row.spec ?? {}) };
   const from = { entries, state: row.phase === undefined ? known : { ...known, phase: row.phase } };
-  const { forward, state } = await recordForward(matrix, server, row, from);
+  const { forward: recorded, state } = await recordForward(matrix, server, row, from);
   const last = (earlier ?? matrix).rehearsals.at(-1)?.after;
   if (last === undefined) throw new Error(`there is no dom0 for ${row.name} to begin on`);
   const stage = { ...last, atMs: last.atMs + DAY_MS };
+  const forward = recorded.map((entry) => (entry.activity === 'pruneBackups' ? pruneOf(entry, row, stage, matrix.host) : entry));
   const rehearsals = await matrix.stages.rehearse(stage, matrix.host, forward);
   const wanted = {
     row,
@@ -137,15 +157,20 @@ export async function recordOperations(matrix: Matrix, server: Server): Promise<
     [...recorded.values()].map(async (recording) => {
       const play = await recording;
       const failures = await Promise.all(play.forward.map((_, index) => recordFailure(matrix, server, play, index)));
-      const undo = failures.map(({ after }) => after);
+      const decisive = failures.findLastIndex(({ isOperations }) => isOperations);
+      // Cancelled there, or given up, it is undone as after the last call whose failure is its own.
+      const counted = failures.map((failure, index) =>
+        failure.isOperations ? failure : (failures.slice(0, index).findLast((each) => each.isOperations) ?? failure),
+      );
+      const undo = counted.map(({ after }) => after);
       const undoSteps =
         play.row.isRemoval === true
           ? []
           : stepsOfUndos(
               undo,
-              failures.map(({ step }) => step),
+              counted.map(({ step }) => step),
             );
-      return { ...play, undo, undoSteps, verdicts: failures.map(({ verdict }) => verdict) };
+      return { ...play, undo, undoSteps, decisive, verdicts: failures.map(({ verdict }) => verdict) };
     }),
   );
 }

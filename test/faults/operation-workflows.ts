@@ -70,7 +70,7 @@ function cancelCase(matrix: WorkflowMatrix, play: OperationPlay, index: number):
 
 /** The last step fails, and then this undo does. */
 function stuckCase(matrix: WorkflowMatrix, play: OperationPlay, position: number): Case {
-  const last = play.forward.length - 1;
+  const last = play.decisive;
   const step = play.undoSteps[last]?.[position] ?? '';
   let isStuck = false;
   return {
@@ -94,6 +94,6 @@ export function operationWorkflowCases(matrix: WorkflowMatrix, plays: readonly O
       run: () => Promise.resolve(verdict),
     })),
     ...play.forward.map((_, index) => cancelCase(matrix, play, index)),
-    ...(play.row.isRemoval === true ? [] : (play.undo.at(-1) ?? []).map((_, position) => stuckCase(matrix, play, position))),
+    ...(play.row.isRemoval === true ? [] : (play.undo[play.decisive] ?? []).map((_, position) => stuckCase(matrix, play, position))),
   ]);
 }

@@ -40,7 +40,9 @@ export function settingsOf(host: string): Dom0Settings {
 }
 
 export function orderOf(name: string, dom0: string, changes: Changes<GuestOrder> = {}): GuestOrder {
-  return changed(anOrder(name, dom0, { size: { memoryBytes: 512 * MiB, diskBytes: 1024 * MiB } }), changes);
+  // Here all backups are of one day.
+  const base = anOrder(name, dom0, { size: { memoryBytes: 512 * MiB, diskBytes: 1024 * MiB }, backup: { retention: { last: 30 } } });
+  return changed(base, changes);
 }
 
 export function refOf({ name, order, dom0 }: GuestRef): GuestRef {
