@@ -10,8 +10,8 @@ const shared = {
   setupFiles: ['test/fast-check.ts', 'test/ends-with-runner.ts'],
 };
 
-/** Many small files. A process runs one after the other: what they all import (Temporal, zod) takes longer to load than most of them take to run. */
-const many = { ...shared, isolate: false, env: inMemory() };
+/** They need no disk. */
+const inShm = { ...shared, env: inMemory(), globalSetup: ['test/in-memory.ts'] };
 
 export default defineConfig({
   test: {
@@ -19,15 +19,16 @@ export default defineConfig({
     // All cores: vitest leaves one of them to itself, which is half of a small machine.
     maxWorkers: availableParallelism(),
     projects: [
-      { test: { ...many, name: 'unit', include: ['test/unit/**/*.test.ts'], globalSetup: ['test/in-memory.ts'] } },
+      // Many small files. A process runs one after the other: what they all import takes longer to load than most of them take to run.
+      { test: { ...inShm, name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
       // The workflow bundle is built once, before the first test.
       {
         test: {
-          ...many,
+          ...inShm,
           name: 'workflow',
           include: ['test/workflow/**/*.test.ts'],
           retry: 1,
-          globalSetup: ['test/in-memory.ts', 'test/global-setup.ts'],
+          globalSetup: [...inShm.globalSetup, 'test/global-setup.ts'],
         },
       },
       // Loop devices and mounts are the machine's: one file at a time.
