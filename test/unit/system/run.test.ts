@@ -51,3 +51,17 @@ describe('a process', () => {
     ).toEqual([{ code: 0, stderr: 'once\n' }]);
   });
 });
+
+describe('a pipeline', () => {
+  it('shows what goes from one stage to the next, each byte once and in order, and what it shows is what the next one got', async () => {
+    const seen: Buffer[] = [];
+    const out: Buffer[] = [];
+    const stages = [
+      { tool: 'seq', args: ['1', '200000'], tap: (chunk: Uint8Array) => void seen.push(Buffer.from(chunk)) },
+      { tool: 'cat', args: [] },
+    ];
+    await createRunner().pipeline(stages, { sink: (chunk) => void out.push(Buffer.from(chunk)) });
+    expect(Buffer.concat(seen).equals(Buffer.concat(out))).toBe(true);
+    expect(Buffer.concat(seen).toString()).toMatch(/^1\n2\n[^]*\n199999\n200000\n$/);
+  });
+});
