@@ -5,19 +5,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGrpcServiceError } from '@temporalio/client';
 import type { Answer, QueryName, Signature, UpdateName, WorkflowName } from '../contract/typed-names.ts';
-import { Turns, UPDATES_AT_ONCE } from '../system/turns.ts';
+import { Gate, UPDATES_AT_ONCE } from '../system/gate.ts';
 import { untilTakenByLedger } from './lost-updates.ts';
 import { query, update, updateWithStart, type Caller, type StartOf } from './workflow-calls.ts';
 
 /** Of the whole process, by the ledger's workflow id. Who only looks does not wait behind a rush of those who reserve. */
-const [updates, queries] = [new Turns(UPDATES_AT_ONCE), new Turns(UPDATES_AT_ONCE)];
+const [updates, queries] = [new Gate(UPDATES_AT_ONCE), new Gate(UPDATES_AT_ONCE)];
 
 export function queryLedger<S extends Signature>(client: Caller, id: string, name: QueryName<S>, ...args: Parameters<S>): Answer<S> {
-  return queries.take(id, () => patiently(() => query(client, id, name, ...args)));
+  return queries.pass(id, () => untilNotBusy(() => query(client, id, name, ...args)));
 }
 
 export function updateLedger<S extends Signature>(client: Caller, id: string, name: UpdateName<S>, ...args: Parameters<S>): Answer<S> {
-  return updates.take(id, () => patiently(() => untilTakenByLedger(() => update(client, id, name, ...args))));
+  return updates.pass(id, () => untilNotBusy(() => untilTakenByLedger(() => update(client, id, name, ...args))));
 }
 
 /** As `updateLedger`; one that does not run is started for it. */
@@ -28,25 +28,25 @@ export function updateLedgerWithStart<W extends Signature, S extends Signature>(
   name: UpdateName<S>,
   ...args: Parameters<S>
 ): Answer<S> {
-  return updates.take(start.workflowId, () => patiently(() => updateWithStart(client, workflow, start, name, args)));
+  return updates.pass(start.workflowId, () => untilNotBusy(() => updateWithStart(client, workflow, start, name, args)));
 }
 
 const TRIES = 20;
 
 /** gRPC's codes RESOURCE_EXHAUSTED and UNAVAILABLE, when it is the workflow that is busy, not Temporal that is away. */
-function isCrowded(error: unknown): boolean {
-  if (!isGrpcServiceError(error)) return error instanceof Error && error.cause !== undefined && isCrowded(error.cause);
+function isBusy(error: unknown): boolean {
+  if (!isGrpcServiceError(error)) return error instanceof Error && error.cause !== undefined && isBusy(error.cause);
   const code: number = error.code;
   return code === 8 || (code === 14 && /update was aborted|query cleared/.test(error.details));
 }
 
 /** Asks a workflow that is busy again, until it has time. */
-async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+async function untilNotBusy<T>(ask: () => Promise<T>): Promise<T> {
   for (let tried = 1; ; tried += 1) {
     try {
       return await ask();
     } catch (error) {
-      if (tried === TRIES || !isCrowded(error)) throw error;
+      if (tried === TRIES || !isBusy(error)) throw error;
       await sleep(100 + Math.random() * 200 * tried);
     }
   }

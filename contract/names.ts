@@ -15,7 +15,7 @@ import type {
   OperationRequest,
   OperationResult,
   OrderAnswer,
-  PromiseAnswer,
+  ReserveAnswer,
   Registration,
   ReserveRequest,
 } from './types.ts';
@@ -80,13 +80,13 @@ export const WORKFLOWS = {
   powerGuest: 'powerGuest',
   backupGuest: 'backupGuest',
   pruneGuest: 'pruneGuest',
-  terminateGuest: 'terminateGuest',
+  removeGuest: 'removeGuest',
   nightlyBackup: workflowName<(guest: GuestRef) => NightRecord>('nightlyBackup'),
   suspendGuest: 'suspendGuest',
   resumeGuest: 'resumeGuest',
   changePlan: 'changePlan',
-  retireGuest: 'retireGuest',
-  reviveGuest: 'reviveGuest',
+  terminateGuest: 'terminateGuest',
+  undeleteGuest: 'undeleteGuest',
   billingOrder: workflowName<(input: BillingOrderInput) => void>('billingOrder'),
   network: workflowName<(input: NetworkInput) => void>('network'),
   notify: 'notify',
@@ -115,7 +115,7 @@ export const QUERIES = {
   /** `dom0`: what it has to sell, and to whom it has promised something. */
   capacity: queryName<() => Ledger>('capacity'),
   /** `dom0`: the answer to a reservation that stands in the ledger just as it is asked for; undefined when it does not. */
-  promised: queryName<(request: ReserveRequest) => PromiseAnswer | undefined>('promised'),
+  reserved: queryName<(request: ReserveRequest) => ReserveAnswer | undefined>('reserved'),
   /** `network`. */
   leases: queryName<() => NetworkState>('leases'),
   /** `network`: the guest that has this MAC, or had it lately. */
@@ -127,7 +127,7 @@ export const DOM0_UPDATES = {
   /** The dom0 worker says what it found. Refused (`Busy`) when another machine is registered, unless it is the one that is replaced. */
   register: updateName<(registration: Registration) => void>('register'),
   /** Promises capacity to a guest. */
-  reserve: updateName<(request: ReserveRequest) => PromiseAnswer>('reserve'),
+  reserve: updateName<(request: ReserveRequest) => ReserveAnswer>('reserve'),
   /** Gives it back. */
   release: updateName<(owner: Owner) => void>('release'),
   /** Takes no new guests, or takes them again. */

@@ -92,7 +92,7 @@ export const OPERATIONS = {
     phases: ['running', 'stopped', 'suspended', 'terminating', 'gone'],
     leadsTo: ['terminating', 'gone'],
     waits: true,
-    workflow: 'retireGuest',
+    workflow: 'terminateGuest',
     api: { path: 'terminate', summary: "End a guest, after its plan's grace period", scope: 'guests:terminate', takes: 'Terminate' },
     billing: true,
   },
@@ -100,7 +100,7 @@ export const OPERATIONS = {
     phases: ['terminating', 'running'],
     leadsTo: ['running', 'stopped', 'suspended'],
     waits: true,
-    workflow: 'reviveGuest',
+    workflow: 'undeleteGuest',
     command: {
       summary: 'take a termination back',
       description: 'Takes a termination back within its grace period: the guest returns with its disks and its address.',
@@ -111,7 +111,7 @@ export const OPERATIONS = {
   cleanup: {
     phases: ['needs-cleanup', 'terminating'],
     leadsTo: ['gone'],
-    workflow: 'terminateGuest',
+    workflow: 'removeGuest',
     command: {
       summary: 'remove what a failed undo has left',
       description: 'Removes what is left of a guest that needs cleaning up, once the cause is mended.',

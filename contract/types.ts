@@ -285,11 +285,11 @@ export interface ReserveRequest extends Owner, Amounts {
 }
 
 /** A promise of capacity: the networks that the dom0 reaches, its own first. */
-export interface PromiseAnswer {
+export interface ReserveAnswer {
   readonly networks: readonly NetworkAccess[];
 }
 
-export interface Reservation {
+export interface LeasedAddress {
   readonly ip: string;
   readonly netmask: string;
   readonly gateway: string;

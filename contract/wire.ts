@@ -130,4 +130,4 @@ export const guestOrderWireSchema = z.object(decided).superRefine(together) sati
 export const guestSpecSchema = z.object({ ...decided, network }).superRefine(together) satisfies z.ZodType<GuestSpec>;
 
 /** A lease of the ledger. */
-export const reservationSchema = network;
+export const leasedAddressSchema = network;

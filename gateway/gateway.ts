@@ -1,7 +1,7 @@
 /** The gateway: a Web-standard `fetch` handler. It checks what comes in, has Temporal keep it, and answers. */
 import { GuestflowError } from '../contract/errors.ts';
 import { createHandler, type Handler } from '../system/http/handler.ts';
-import { jsonResponse, Refusal } from '../system/http/problem.ts';
+import { jsonResponse, HttpRefusal } from '../system/http/problem.ts';
 import type { Route } from '../system/http/router.ts';
 import { refusalOf } from './http/refusal-of.ts';
 import { webhookRoutes, type WebhookOptions } from './webhooks/routes.ts';
@@ -42,10 +42,10 @@ export function createGateway({
   });
 }
 
-function defect(error: unknown, log: GatewayLog, notes: object): Refusal {
+function defect(error: unknown, log: GatewayLog, notes: object): HttpRefusal {
   // A name and the place in the code: messages of unknown errors may quote the input.
   log.error({ ...notes, error: error instanceof Error ? error.name : typeof error, at: placeOf(error) }, 'a defect of the gateway');
-  return new Refusal(500, 'defect', 'this is a defect of guestflow; it is in its log');
+  return new HttpRefusal(500, 'defect', 'this is a defect of guestflow; it is in its log');
 }
 
 function placeOf(error: unknown): string {

@@ -10,7 +10,7 @@ import { assembleGateway } from './assemble.ts';
 import { loadConfiguration } from './configuration.ts';
 import type { Gateway } from './gateway.ts';
 import { createLazySession } from './lazy-session.ts';
-import { problemResponse, Refusal } from '../system/http/problem.ts';
+import { problemResponse, HttpRefusal } from '../system/http/problem.ts';
 import { urlOfTarget } from '../system/http/target.ts';
 
 /** What is read of a request event, payload format 2.0. */
@@ -47,12 +47,12 @@ export function createLambdaHandler(gateway: () => Promise<Gateway>): LambdaHand
 }
 
 /** The request; or why it is none. A failure would be 502 to the sender, and its event in the function's log. */
-function toRequest(event: LambdaRequest): Request | Refusal {
-  if (!isPayload2(event)) return new Refusal(400, 'bad-request', 'the function takes requests of payload format 2.0');
+function toRequest(event: LambdaRequest): Request | HttpRefusal {
+  if (!isPayload2(event)) return new HttpRefusal(400, 'bad-request', 'the function takes requests of payload format 2.0');
   try {
     return readRequest(event);
   } catch (error) {
-    return error instanceof Refusal ? error : new Refusal(400, 'bad-request', 'there is no such request');
+    return error instanceof HttpRefusal ? error : new HttpRefusal(400, 'bad-request', 'there is no such request');
   }
 }
 

@@ -45,7 +45,7 @@ interface Found {
   readonly toMake: readonly { readonly path: string; readonly bytes: number; readonly isBegun: boolean }[];
 }
 
-async function lookAt(host: Host, { name, devices }: NonNullable<Wishes['volumeGroup']>): Promise<Found> {
+async function inspectDevices(host: Host, { name, devices }: NonNullable<Wishes['volumeGroup']>): Promise<Found> {
   checkedVolume('--volume-group', name);
   const volumes = await physicalVolumes(host);
   const ours = await begun(host);
@@ -76,7 +76,7 @@ async function lookAt(host: Host, { name, devices }: NonNullable<Wishes['volumeG
 async function look({ host, wishes }: Pick<Job, 'host' | 'wishes'>): Promise<Finding> {
   const wish = wishes.volumeGroup;
   if (wish === undefined) return notAsked('no --volume-group');
-  const { whole, toMake } = await lookAt(host, wish);
+  const { whole, toMake } = await inspectDevices(host, wish);
   if (whole) return there(`${wish.name} on ${wish.devices.join(', ')}`);
   return change(`no volume group ${wish.name}`, [
     ...toMake.map(
@@ -89,7 +89,7 @@ async function look({ host, wishes }: Pick<Job, 'host' | 'wishes'>): Promise<Fin
 async function make({ host, wishes, onUndo }: Job): Promise<void> {
   const wish = wishes.volumeGroup;
   if (wish === undefined) return;
-  const { toMake } = await lookAt(host, wish);
+  const { toMake } = await inspectDevices(host, wish);
   const paths = toMake.map(({ path }) => path);
   await host.files.makeDirectory('/var/lib/guestflow', 0o700);
   onUndo('forget the volumes that were begun', () => host.files.remove(BEGUN));

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { GuestflowError } from '../contract/errors.ts';
 import { readJsonText } from '../system/http/body.ts';
 import { createHandler, type Handler } from '../system/http/handler.ts';
-import { jsonResponse, problemResponse, Refusal } from '../system/http/problem.ts';
+import { jsonResponse, problemResponse, HttpRefusal } from '../system/http/problem.ts';
 import type { Route } from '../system/http/router.ts';
 import { serve, type HttpServer } from '../system/http/server.ts';
 
@@ -49,13 +49,13 @@ export async function serveCodec({ codec, origin, port }: CodecServerOptions): P
 }
 
 /** What was sent may be private: an error says no more than which key it needs. */
-function whyNot(error: unknown): Refusal {
-  return new Refusal(400, 'unreadable', error instanceof GuestflowError ? error.message : 'the payloads cannot be read');
+function whyNot(error: unknown): HttpRefusal {
+  return new HttpRefusal(400, 'unreadable', error instanceof GuestflowError ? error.message : 'the payloads cannot be read');
 }
 
 /** The answer, which a browser lets only the page of this origin read. */
 async function forPage(request: Request, origin: string, handler: Handler): Promise<Response> {
-  const refused = (detail: string): Response => problemResponse(new Refusal(403, 'not-allowed', detail));
+  const refused = (detail: string): Response => problemResponse(new HttpRefusal(403, 'not-allowed', detail));
   // A page that made its own name point at this machine sends that name.
   if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(request.headers.get('host') ?? '')) return refused('asked for by another name');
   const asker = request.headers.get('origin');
@@ -71,7 +71,7 @@ async function forPage(request: Request, origin: string, handler: Handler): Prom
 async function decode(request: Request, codec: PayloadCodec): Promise<Response> {
   // Any page may send a form; JSON, which this reads only, it may send only after it was let.
   const parsed = bodySchema.safeParse(JSON.parse(await readJsonText(request, BODY_LIMITS)));
-  if (!parsed.success) throw new Refusal(400, 'unreadable', 'no payloads');
+  if (!parsed.success) throw new HttpRefusal(400, 'unreadable', 'no payloads');
   const payloads = await codec.decode(parsed.data.payloads);
   return jsonResponse(200, {
     payloads: payloads.map(({ metadata, data }) => ({

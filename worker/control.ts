@@ -1,12 +1,12 @@
 /** The control worker: all workflows, and the activities that talk to Temporal and to billing. */
 import { Client } from '@temporalio/client';
 import { Worker, type ActivityInterceptorsFactory, type WorkerDeploymentOptions, type WorkerOptions } from '@temporalio/worker';
-import { createBillingActivities } from '../activities/control/billing/billing.ts';
+import { createBillingActivities } from '../activities/control/billing/activities.ts';
 import { createControlActivities } from '../activities/control/activities.ts';
 import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { CONTROL_QUEUE } from '../contract/names.ts';
-import { createDesk } from '../activities/control/billing/desk.ts';
+import { createBillingGuests } from '../activities/control/billing/guests.ts';
 import { createMessenger } from '../activities/control/notify/messenger.ts';
 import { loadReceiver } from '../activities/control/notify/receiver.ts';
 import { sessionOver } from '../client/session.ts';
@@ -123,12 +123,12 @@ export async function runControlWorker(options: ControlWorkerOptions): Promise<v
     const messenger = notify === '' ? undefined : createMessenger(await loadReceiver(notify));
     const dataConverter = workerDataConverter(endpoint);
     const client = new Client({ connection, namespace: endpoint.namespace, dataConverter });
-    const desk = createDesk(sessionOver(client, endpoint));
+    const guests = createBillingGuests(sessionOver(client, endpoint));
     const worker = await Worker.create({
       ...controlOptions(endpoint),
       connection,
       namespace: endpoint.namespace,
-      activities: { ...createControlActivities(client), ...createBillingActivities({ desk, messenger }) },
+      activities: { ...createControlActivities(client), ...createBillingActivities({ guests, messenger }) },
       interceptors: { activity: [endsCallsWithItsWorker(client)] },
       ...defined({ workerDeploymentOptions: version }),
     });

@@ -2,7 +2,7 @@
 import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
 import { GuestflowError } from '../contract/errors.ts';
 import { createHandler } from '../system/http/handler.ts';
-import { Refusal } from '../system/http/problem.ts';
+import { HttpRefusal } from '../system/http/problem.ts';
 import type { Route } from '../system/http/router.ts';
 import { serve, type HttpServer } from '../system/http/server.ts';
 import type { RunObserver } from '../system/run.ts';
@@ -60,7 +60,7 @@ export function serveHealth(port: number, registry: Registry, isReady: () => boo
     },
     { method: 'GET', path: '/metrics', handle: async () => text(200, await registry.metrics(), registry.contentType) },
   ];
-  const refuse = (): Refusal => new Refusal(500, 'defect', 'the metrics could not be collected');
+  const refuse = (): HttpRefusal => new HttpRefusal(500, 'defect', 'the metrics could not be collected');
   return serve(createHandler({ routes, refuse }), { port, setting: SETTING });
 }
 

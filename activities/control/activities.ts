@@ -12,7 +12,7 @@ import {
   SEARCH_ATTRIBUTES,
   WORKFLOWS,
 } from '../../contract/names.ts';
-import type { Dom0Facts, GuestOrder, GuestRef, GuestSpec, PromiseAnswer, Reservation, ReserveRequest } from '../../contract/types.ts';
+import type { Dom0Facts, GuestOrder, GuestRef, GuestSpec, ReserveAnswer, LeasedAddress, ReserveRequest } from '../../contract/types.ts';
 import { updateDom0 } from '../../client/dom0s/ledger.ts';
 import { queryLedger, updateLedger } from '../../client/ledger-calls.ts';
 import { joinNetwork } from '../../client/networks.ts';
@@ -39,18 +39,18 @@ export function nightlyTime(name: string, at?: string): { hour: number; minute: 
 export function createControlActivities(client: Client) {
   const leases = createLeases(client);
 
-  async function promise(host: string, request: ReserveRequest): Promise<PromiseAnswer> {
+  async function reserveOn(host: string, request: ReserveRequest): Promise<ReserveAnswer> {
     return orRefusal(updateDom0(client, host, DOM0_UPDATES.reserve, request));
   }
 
   /**
-   * As `promise`, when placement may have reserved already. The ledger is asked first, which leaves nothing in its history, and told only when it must be:
-   * the order names its dom0, or nobody came for what was reserved and an audit has freed it.
+   * As `reserveOn`, for an order for which placement may have reserved already. It queries the ledger first, since a query leaves nothing in the ledger's
+   * history. It sends the update only if the reservation is missing: the order names its dom0 (so there was no placement), or an audit has freed it.
    */
-  async function promiseOnce(host: string, request: ReserveRequest): Promise<PromiseAnswer> {
-    const made = await unlessMissing(queryLedger(client, dom0WorkflowId(host), QUERIES.promised, request));
+  async function reserveOnce(host: string, request: ReserveRequest): Promise<ReserveAnswer> {
+    const made = await unlessMissing(queryLedger(client, dom0WorkflowId(host), QUERIES.reserved, request));
     // Temporal makes null of an answer that is undefined.
-    return made ?? promise(host, request);
+    return made ?? reserveOn(host, request);
   }
 
   /** The networks that a dom0 reaches; none when it was never heard of. */
@@ -97,24 +97,24 @@ export function createControlActivities(client: Client) {
   }
 
   return {
-    /** Promises the order its part of its dom0, and leases its address. What a failure leaves is given back by `release`. */
-    async reserve(order: GuestOrder): Promise<Reservation> {
-      const { networks } = await promiseOnce(order.dom0, { guest: order.name, order: order.order, ...takenBy(order) });
+    /** Reserves for the order its part of its dom0, and leases its address. What a failure leaves is given back by `release`. */
+    async reserve(order: GuestOrder): Promise<LeasedAddress> {
+      const { networks } = await reserveOnce(order.dom0, { guest: order.name, order: order.order, ...takenBy(order) });
       return leases.lease(order, networks);
     },
 
     /** Something answered at an address that the ledger chose: marks it, and leases the next one. */
-    async nextAddress({ order, ip }: { order: GuestOrder; ip: string }): Promise<Reservation> {
+    async nextAddress({ order, ip }: { order: GuestOrder; ip: string }): Promise<LeasedAddress> {
       return leases.replace(order, await networksOf(order.dom0), ip);
     },
 
     /**
-     * Promises a guest that is there another part of its dom0; its address stays.
+     * Reserves another part of its dom0 for a guest that exists. Its address stays.
      *
-     * @param restores it has that part, and is not refused it: an undo. Default: false.
+     * @param restores this is an undo: the guest had this part before, so it is not refused. Default: false.
      */
-    async promise(spec: GuestSpec, restores = false): Promise<void> {
-      await promise(spec.dom0, { guest: spec.name, order: spec.order, ...takenBy(spec), ...(restores ? { restores } : {}) });
+    async changeReservation(spec: GuestSpec, restores = false): Promise<void> {
+      await reserveOn(spec.dom0, { guest: spec.name, order: spec.order, ...takenBy(spec), ...(restores ? { restores } : {}) });
     },
 
     /** Undo of `reserve`: the address first, then its part of the dom0. */

@@ -3,7 +3,7 @@ import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
 import { TAKES_MEMO, takenBy, type Takes } from '../../contract/takes.ts';
-import { Turns } from '../../system/turns.ts';
+import { Gate } from '../../system/gate.ts';
 import { GOLDEN, UNKNOWN_ORDER, type GuestPhase } from '../../contract/types.ts';
 import { query } from '../../client/workflow-calls.ts';
 import { unlessMissing } from './refusals.ts';
@@ -48,7 +48,7 @@ const PAGE = 200;
  */
 export async function claimsOf(client: Client, owners: readonly OwnerOn[]): Promise<Claim[]> {
   const listed = owners.length > FEW ? await listedOn(client, owners) : new Map<string, Known>();
-  const turns = new Turns(AT_ONCE);
+  const gate = new Gate(AT_ONCE);
   const golden = new Map<string, Promise<Claim>>();
   return Promise.all(
     owners.map(async (owner): Promise<Claim> => {
@@ -61,7 +61,7 @@ export async function claimsOf(client: Client, owners: readonly OwnerOn[]): Prom
       const seen = listed.get(guest);
       const claim = seen === undefined ? undefined : judge(owner, seen);
       if (seen !== undefined && isComplete(seen) && claim?.claimed === true && claim.dom0 === dom0) return claim;
-      return turns.take('', () => lookedAt(client, owner));
+      return gate.pass('', () => lookedAt(client, owner));
     }),
   );
 }

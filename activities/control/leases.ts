@@ -8,7 +8,7 @@ import type { Answer, Signature, UpdateName } from '../../contract/typed-names.t
 import { queryLedger, updateLedger } from '../../client/ledger-calls.ts';
 import { networkIdOf, updateNetwork } from '../../client/networks.ts';
 import { runningIds } from '../../client/workflow-calls.ts';
-import type { GuestOrder, GuestRef, Reservation } from '../../contract/types.ts';
+import type { GuestOrder, GuestRef, LeasedAddress } from '../../contract/types.ts';
 import { orRefusal, unlessMissing } from './refusals.ts';
 import { defined } from '../../contract/defined.ts';
 
@@ -21,7 +21,7 @@ function isIn(ip: string, { cidr }: NetworkAccess): boolean {
   return network !== undefined && address !== undefined && inNetwork(address, network);
 }
 
-function asReservation({ ip, mac, ip6, gateway6 }: Lease, access: NetworkAccess, order: GuestOrder): Reservation {
+function leasedAddress({ ip, mac, ip6, gateway6 }: Lease, access: NetworkAccess, order: GuestOrder): LeasedAddress {
   const prefix = parseCidr(access.cidr)?.prefix ?? 24;
   return {
     ip,
@@ -36,9 +36,9 @@ function asReservation({ ip, mac, ip6, gateway6 }: Lease, access: NetworkAccess,
 /** What the control worker asks networks. */
 export interface Leases {
   /** Leases an address of one of these networks, in their order. The same order again gets the same one. */
-  lease(order: GuestOrder, networks: readonly NetworkAccess[]): Promise<Reservation>;
+  lease(order: GuestOrder, networks: readonly NetworkAccess[]): Promise<LeasedAddress>;
   /** As `lease`, when something answered at the address that it gave. */
-  replace(order: GuestOrder, networks: readonly NetworkAccess[], ip: string): Promise<Reservation>;
+  replace(order: GuestOrder, networks: readonly NetworkAccess[], ip: string): Promise<LeasedAddress>;
   release(ref: GuestRef, networks: readonly NetworkAccess[]): Promise<void>;
 }
 
@@ -114,7 +114,7 @@ export function createLeases(client: Client): Leases {
       for (const network of await candidates(order, networks)) {
         try {
           const made = await update(network, NETWORK_UPDATES.lease, request);
-          return asReservation(await withOwnMac(made, network, order), network, order);
+          return leasedAddress(await withOwnMac(made, network, order), network, order);
         } catch (error) {
           if (!(error instanceof ApplicationFailure) || error.type !== 'NoCapacity') throw error;
           refusal ??= error;
@@ -142,7 +142,7 @@ export function createLeases(client: Client): Leases {
           details: [{ field: 'ip' }],
         });
       const made = await update(network, NETWORK_UPDATES.replace, { guest: order.name, order: order.order, ip, dom0: order.dom0 });
-      return asReservation(await withOwnMac(made, network, order), network, order);
+      return leasedAddress(await withOwnMac(made, network, order), network, order);
     },
     async release({ name, order }, networks) {
       for (const { cidr } of networks)

@@ -1,6 +1,6 @@
 /** The activities of one dom0: the steps, each with its input's schema and its guest's lock. */
 import { z } from 'zod';
-import { guestOrderWireSchema, guestRefSchema, guestSpecSchema, reservationSchema } from '../../contract/wire.ts';
+import { guestOrderWireSchema, guestRefSchema, guestSpecSchema, leasedAddressSchema } from '../../contract/wire.ts';
 import type { GuestSpec } from '../../contract/types.ts';
 import { BACKUP_ID } from './backup/port.ts';
 import { discardHalfGolden, ensureGolden } from './images/golden.ts';
@@ -15,12 +15,12 @@ import { createImage, removeImage } from './steps/create-image.ts';
 import { removeGuestState } from './steps/guest-state.ts';
 import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
 import { dropImage, makeVolumes, removeVolumes } from './steps/lvm-migration.ts';
-import { removeBackups, takeBackup, undoBackup } from './steps/nightly-backup.ts';
+import { removeBackups, takeBackup, undoBackup } from './steps/backup.ts';
 import { listBackups, pruneBackups } from './steps/prune.ts';
 import { planGuest } from './steps/plan-guest.ts';
 import { preflight, prepare } from './steps/preflight.ts';
 import { growDisk, shrinkDisk } from './steps/resize-disk.ts';
-import { retireVolumes, reviveVolumes } from './steps/retire.ts';
+import { setAsideVolumes, bringBackVolumes } from './steps/set-aside.ts';
 import { sealGuest } from './steps/seal.ts';
 import { setWallclock } from './steps/sysctl-wallclock.ts';
 
@@ -52,7 +52,7 @@ export function createDom0Activities(context: Dom0Context) {
       audit: activity(nothing, unlocked, audit),
       inspectGuest: activity(z.object({ ref: guestRefSchema, consoleLines: z.number().int().min(0).max(10_000) }), unlocked, inspectGuest),
       leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.os.shape.dist.exactOptional() }), unlocked, leftoversOf),
-      planGuest: activity(z.object({ order: guestOrderWireSchema, lease: reservationSchema }), (input) => input.order.name, planGuest),
+      planGuest: activity(z.object({ order: guestOrderWireSchema, lease: leasedAddressSchema }), (input) => input.order.name, planGuest),
       fixCfg: activity(
         z.object({
           spec: guestSpecSchema,
@@ -82,8 +82,8 @@ export function createDom0Activities(context: Dom0Context) {
       listBackups: activity(guestRefSchema, byName, listBackups),
       pruneBackups: activity(pruneInput, ofRef, pruneBackups),
       removeGuestState: activity(guestRefSchema, byName, removeGuestState),
-      retireVolumes: activity(guestRefSchema, byName, retireVolumes),
-      reviveVolumes: activity(guestRefSchema, byName, reviveVolumes),
+      setAsideVolumes: activity(guestRefSchema, byName, setAsideVolumes),
+      bringBackVolumes: activity(guestRefSchema, byName, bringBackVolumes),
     },
     bulk: {
       ensureGolden: activity(goldenInput, ofDist, ensureGolden),

@@ -7,18 +7,18 @@ import { PART_SUFFIX, type HostFiles } from '../../system/host.ts';
 import { isOwner, MARKER_FILE, markerOwner, markerText, mustOwn, type Ref } from './marks.ts';
 
 /** Where the directories of a directory are while they are made, and while they are removed: no name of a guest begins with a dot. */
-export function limboIn(parent: string): string {
+export function stagingIn(parent: string): string {
   return `${parent}/.guestflow`;
 }
 
-export function limboOf(directory: string): string {
-  return `${limboIn(dirname(directory))}/${basename(directory)}`;
+export function stagingOf(directory: string): string {
+  return `${stagingIn(dirname(directory))}/${basename(directory)}`;
 }
 
-async function emptyLimbo(files: HostFiles, directory: string): Promise<string> {
-  const limbo = limboOf(directory);
-  await files.removeTree(limbo);
-  return limbo;
+async function emptyStaging(files: HostFiles, directory: string): Promise<string> {
+  const staging = stagingOf(directory);
+  await files.removeTree(staging);
+  return staging;
 }
 
 /**
@@ -31,20 +31,20 @@ export async function makeMarkedDirectory(files: HostFiles, directory: string, r
     mustOwn(markerOwner(await files.read(`${directory}/${MARKER_FILE}`)), ref, directory);
     return;
   }
-  const limbo = await emptyLimbo(files, directory);
-  await files.makeDirectory(limbo, 0o700);
-  await files.writeAtomic(`${limbo}/${MARKER_FILE}`, markerText({ guest: ref.name, order: ref.order }));
-  await files.rename(limbo, directory);
+  const staging = await emptyStaging(files, directory);
+  await files.makeDirectory(staging, 0o700);
+  await files.writeAtomic(`${staging}/${MARKER_FILE}`, markerText({ guest: ref.name, order: ref.order }));
+  await files.rename(staging, directory);
 }
 
 /** Removes a directory if it carries this guest's mark, and what an earlier removal or making left of it. */
 export async function removeMarkedDirectory(files: HostFiles, directory: string, ref: Ref): Promise<void> {
-  if ((await files.info(limboOf(directory))) !== undefined) await emptyLimbo(files, directory);
+  if ((await files.info(stagingOf(directory))) !== undefined) await emptyStaging(files, directory);
   if (!isOwner(markerOwner(await files.read(`${directory}/${MARKER_FILE}`)), ref)) return;
-  const limbo = limboOf(directory);
-  await files.makeDirectory(dirname(limbo), 0o700);
-  await files.rename(directory, limbo);
-  await files.removeTree(limbo);
+  const staging = stagingOf(directory);
+  await files.makeDirectory(dirname(staging), 0o700);
+  await files.rename(directory, staging);
+  await files.removeTree(staging);
 }
 
 /** Name of the file that one of this name is an unfinished part of; undefined when it is none. */

@@ -1,7 +1,7 @@
 /** Checks what came against a schema; what is wrong with it becomes the answer. */
 import type { z } from 'zod';
 import { problemsOf, type Problem } from '../../order/problems.ts';
-import { Refusal } from '../../system/http/problem.ts';
+import { HttpRefusal } from '../../system/http/problem.ts';
 
 /** Most problems that one answer lists. */
 const MOST = 20;
@@ -10,7 +10,7 @@ const MOST = 20;
  * The checked value.
  *
  * @param showsValues for what holds no secrets beside those that orders have: values are repeated. Default: they are not
- * @throws Refusal 422 with field and reason
+ * @throws HttpRefusal 422 with field and reason
  */
 export function check<S extends z.ZodType>(schema: S, value: unknown, { showsValues = false } = {}): z.output<S> {
   const parsed = schema.safeParse(value);
@@ -20,11 +20,11 @@ export function check<S extends z.ZodType>(schema: S, value: unknown, { showsVal
 }
 
 /** 422, from what is known to be wrong. */
-export function invalid(wrong: readonly Problem[]): Refusal {
+export function invalid(wrong: readonly Problem[]): HttpRefusal {
   const errors = wrong.slice(0, MOST);
   const [first] = errors;
   const detail = errors.map(({ field, reason }) => `${field === '' ? 'the body' : field} ${reason}`).join('; ');
-  return new Refusal(422, 'invalid', detail, { ...first, errors });
+  return new HttpRefusal(422, 'invalid', detail, { ...first, errors });
 }
 
 /** How an answer names a value by its path in the body: `data.keys[0]`. */

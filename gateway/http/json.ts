@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { fieldOf } from './check.ts';
-import { Refusal } from '../../system/http/problem.ts';
+import { HttpRefusal } from '../../system/http/problem.ts';
 
 /** Stripe's deepest events have about ten levels. */
 const DEEPEST = 32;
@@ -13,16 +13,16 @@ const DEEPEST = 32;
  * The value of a JSON text.
  *
  * @param takesProto for senders whose keys are their customers': the key `__proto__` is then one like any other. Whoever reads it must not assign by keys
- * @throws Refusal 400 when it is no JSON; 422 when it is too deep, has a key `__proto__`, a key twice in one object, or a number that is none
+ * @throws HttpRefusal 400 when it is no JSON; 422 when it is too deep, has a key `__proto__`, a key twice in one object, or a number that is none
  */
 export function parseJson(text: string, { takesProto = false }: { readonly takesProto?: boolean } = {}): unknown {
   // Looked at before it is parsed: the parser's own memory grows with the depth.
-  if (depthOf(text) > DEEPEST) throw new Refusal(422, 'too-deep', `the body is nested deeper than ${DEEPEST} levels`);
+  if (depthOf(text) > DEEPEST) throw new HttpRefusal(422, 'too-deep', `the body is nested deeper than ${DEEPEST} levels`);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new Refusal(400, 'not-json', 'the body is no JSON');
+    throw new HttpRefusal(400, 'not-json', 'the body is no JSON');
   }
   const proto = takesProto ? undefined : whereOf(value, (_held, key) => key === '__proto__');
   if (proto !== undefined) throw bad('forbidden-key', proto, 'is a key that no object may have');
@@ -55,10 +55,10 @@ const [QUOTE, COMMA, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRA
 /** Most characters of a path that an answer repeats: its end says most. */
 const LONGEST_PATH = 120;
 
-function bad(code: string, path: Path, reason: string): Refusal {
+function bad(code: string, path: Path, reason: string): HttpRefusal {
   const whole = fieldOf(path);
   const field = whole.length > LONGEST_PATH ? `…${whole.slice(-LONGEST_PATH)}` : whole;
-  return new Refusal(422, code, `${field === '' ? 'the body' : field} ${reason}`, { field, reason });
+  return new HttpRefusal(422, code, `${field === '' ? 'the body' : field} ${reason}`, { field, reason });
 }
 
 /** Keys and indexes from the body to a value in it. */

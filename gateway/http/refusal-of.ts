@@ -1,6 +1,6 @@
 /** What an error of guestflow's is over HTTP. */
 import type { GuestflowError } from '../../contract/errors.ts';
-import { Refusal } from '../../system/http/problem.ts';
+import { HttpRefusal } from '../../system/http/problem.ts';
 
 const STATUS: Readonly<Record<GuestflowError['type'], number>> = {
   InvalidInput: 422,
@@ -20,12 +20,12 @@ const STATUS: Readonly<Record<GuestflowError['type'], number>> = {
 /** Seconds after which a sender may try again when Temporal is down. */
 const RETRY_AFTER = '5';
 
-export function refusalOf(error: GuestflowError): Refusal {
+export function refusalOf(error: GuestflowError): HttpRefusal {
   const status = STATUS[error.type];
   if (status === 503)
-    return new Refusal(503, 'unreachable', 'Temporal, or a worker, cannot be reached now', {}, { 'retry-after': RETRY_AFTER });
+    return new HttpRefusal(503, 'unreachable', 'Temporal, or a worker, cannot be reached now', {}, { 'retry-after': RETRY_AFTER });
   const { field } = error.details;
-  return new Refusal(status, kebab(error.type), error.message, field === undefined ? {} : { field });
+  return new HttpRefusal(status, kebab(error.type), error.message, field === undefined ? {} : { field });
 }
 
 function kebab(name: string): string {

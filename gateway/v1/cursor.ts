@@ -1,5 +1,5 @@
 /**
- * Cursors of lists: Temporal's own page token, sealed for the bearer token and the filters that it was made for. Temporal does not refuse a page token
+ * Cursors of lists: Temporal's own page token, signed for the bearer token and the filters that it was made for. Temporal does not refuse a page token
  * that is none: its client asks again and again until the time is up. So what comes in must be known to be ours before Temporal sees it.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
@@ -16,44 +16,45 @@ export interface CursorScope {
 /** Seconds for which a cursor is good: a list that is read for longer than a day is not one list any more. */
 const LIFETIME = 86_400;
 
-/** Bytes in front of Temporal's token: when it was made, its filters, the seal. */
-const [TIME, FILTERS, SEAL] = [4, 8, 16];
+/** Bytes in front of Temporal's token: when it was made, its filters, the signature. */
+const [TIME, FILTERS, SIGNATURE] = [4, 8, 16];
 
 /**
  * Makes a cursor.
  *
  * @param page Temporal's page token, base64url
  */
-export function sealCursor(page: string, scope: CursorScope, nowMs = Date.now()): string {
+export function signCursor(page: string, scope: CursorScope, nowMs = Date.now()): string {
   const time = Buffer.alloc(TIME);
   time.writeUInt32BE(Math.floor(nowMs / 1_000));
-  const sealed = Buffer.concat([time, filtersOf(scope), Buffer.from(page, 'base64url')]);
-  return Buffer.concat([sealOf(sealed, scope), sealed]).toString('base64url');
+  const signed = Buffer.concat([time, filtersOf(scope), Buffer.from(page, 'base64url')]);
+  return Buffer.concat([signatureOf(signed, scope), signed]).toString('base64url');
 }
 
 /**
  * Temporal's page token, base64url.
  *
- * @throws Refusal 422 when the cursor is not ours, not this token's, of other filters, or older than a day
+ * @throws HttpRefusal 422 when the cursor is not ours, not this token's, of other filters, or older than a day
  */
 export function openCursor(cursor: string, scope: CursorScope, nowMs = Date.now()): string {
   const bytes = Buffer.from(cursor, 'base64url');
-  const [seal, sealed] = [bytes.subarray(0, SEAL), bytes.subarray(SEAL)];
+  const [signature, signed] = [bytes.subarray(0, SIGNATURE), bytes.subarray(SIGNATURE)];
   // A cursor has one spelling: base64url may hide bits in its last character.
-  const isOurs = sealed.length > TIME + FILTERS && bytes.toString('base64url') === cursor && timingSafeEqual(seal, sealOf(sealed, scope));
+  const isOurs =
+    signed.length > TIME + FILTERS && bytes.toString('base64url') === cursor && timingSafeEqual(signature, signatureOf(signed, scope));
   if (!isOurs) throw refused(cursor, 'is no cursor that this token was given: take `next` of the answer before');
-  if (!sealed.subarray(TIME, TIME + FILTERS).equals(filtersOf(scope)))
+  if (!signed.subarray(TIME, TIME + FILTERS).equals(filtersOf(scope)))
     throw refused(cursor, 'is of a list with other filters: phase and dom0 must stay as they were');
-  if (nowMs / 1_000 - sealed.readUInt32BE(0) > LIFETIME) throw refused(cursor, 'is older than a day: begin anew, without a cursor');
-  return sealed.subarray(TIME + FILTERS).toString('base64url');
+  if (nowMs / 1_000 - signed.readUInt32BE(0) > LIFETIME) throw refused(cursor, 'is older than a day: begin anew, without a cursor');
+  return signed.subarray(TIME + FILTERS).toString('base64url');
 }
 
 function refused(cursor: string, reason: string): Error {
   return invalid([{ field: 'cursor', value: cursor.slice(0, 80), reason }]);
 }
 
-function sealOf(sealed: Buffer, { token }: CursorScope): Buffer {
-  return createHmac('sha256', `cursor ${token}`).update(sealed).digest().subarray(0, SEAL);
+function signatureOf(signed: Buffer, { token }: CursorScope): Buffer {
+  return createHmac('sha256', `cursor ${token}`).update(signed).digest().subarray(0, SIGNATURE);
 }
 
 function filtersOf({ filters }: CursorScope): Buffer {

@@ -5,7 +5,7 @@ import { GUEST_NAME_FORM, whyNotGuestName } from '../../contract/guest-name.ts';
 import type { Scope } from '../../contract/scopes.ts';
 import type { Plans } from '../../order/plans.ts';
 import { readJsonText, readOptionalJsonText, type BodyLimits } from '../../system/http/body.ts';
-import { Refusal } from '../../system/http/problem.ts';
+import { HttpRefusal } from '../../system/http/problem.ts';
 import type { Call, Route } from '../../system/http/router.ts';
 import { check, invalid } from '../http/check.ts';
 import { parseJson } from '../http/json.ts';
@@ -115,7 +115,7 @@ async function readBody({ body }: Declaration, request: Request, limits: BodyLim
 function checkPath(path: Call['path']): Call['path'] {
   for (const [name, value] of Object.entries(path)) {
     const parameter = PATH_PARAMETERS[name];
-    if (parameter?.isNone(value) === true) throw new Refusal(404, 'not-found', parameter.otherwise);
+    if (parameter?.isNone(value) === true) throw new HttpRefusal(404, 'not-found', parameter.otherwise);
   }
   return path;
 }

@@ -5,7 +5,7 @@ import type { GuestStatus } from '../../contract/types.ts';
 import { checkOrder } from '../../order/order.ts';
 import { jsonResponse } from '../../system/http/problem.ts';
 import { invalid } from '../http/check.ts';
-import { openCursor, sealCursor } from './cursor.ts';
+import { openCursor, signCursor } from './cursor.ts';
 import { declare, idOfKey } from './declaration.ts';
 import { billingPartSchema, guestSchema, listQuerySchema, type GuestDocument } from './schemas.ts';
 
@@ -47,7 +47,7 @@ const list = declare({
   async answer({ query: { limit, cursor, ...filters }, token }, { guests }) {
     const scope = { token: token.sha256, filters };
     const page = await guests.list({ limit, ...filters, ...(cursor === undefined ? {} : { cursor: openCursor(cursor, scope) }) });
-    return jsonResponse(200, { guests: page.guests, ...(page.next === undefined ? {} : { next: sealCursor(page.next, scope) }) });
+    return jsonResponse(200, { guests: page.guests, ...(page.next === undefined ? {} : { next: signCursor(page.next, scope) }) });
   },
 });
 

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { defined } from '../../contract/defined.ts';
 import { OPERATION_KINDS, operationRecord, type OperationKind, type OperationRecord } from '../../contract/operations.ts';
 import type { OperationRequest } from '../../contract/types.ts';
-import { jsonResponse, Refusal } from '../../system/http/problem.ts';
+import { jsonResponse, HttpRefusal } from '../../system/http/problem.ts';
 import { invalid } from '../http/check.ts';
 import { declare, idOfKey, type Declaration, type V1Call, type V1Options } from './declaration.ts';
 import type { GuestApi } from './guest-api.ts';
@@ -78,9 +78,9 @@ async function operate(
 async function outcomeOf(guests: GuestApi, guest: string, request: OperationRequest): Promise<OperationDocument> {
   const outcome = await guests.operate(guest, request);
   if (outcome.state === 'refused')
-    throw outcome.type === 'NotFound' ? new Refusal(404, 'not-found', outcome.message) : new Refusal(409, 'busy', outcome.message);
+    throw outcome.type === 'NotFound' ? new HttpRefusal(404, 'not-found', outcome.message) : new HttpRefusal(409, 'busy', outcome.message);
   if (outcome.state === 'done' && outcome.result.kind !== request.kind)
-    throw new Refusal(409, 'key-reused', `this Idempotency-Key was used for ${outcome.result.kind} of ${guest}`);
+    throw new HttpRefusal(409, 'key-reused', `this Idempotency-Key was used for ${outcome.result.kind} of ${guest}`);
   return {
     id: `${request.kind}.${request.id}`,
     guest,

@@ -9,9 +9,7 @@ import type { OperationDocument } from './schemas.ts';
 import { defined } from '../../contract/defined.ts';
 
 /** Workflow types of the order itself and of all operations; `terminate` runs one of two. */
-const TYPES = [
-  ...new Set([WORKFLOWS.provisionGuest, WORKFLOWS.terminateGuest, ...OPERATION_KINDS.map((kind) => OPERATIONS[kind].workflow)]),
-];
+const TYPES = [...new Set([WORKFLOWS.provisionGuest, WORKFLOWS.removeGuest, ...OPERATION_KINDS.map((kind) => OPERATIONS[kind].workflow)])];
 const MOST = 100;
 
 type Status = WorkflowExecutionDescription['status']['name'];

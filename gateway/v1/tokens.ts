@@ -5,7 +5,7 @@ import { parseDocument } from '../../order/document.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { SCOPES, type Scope } from '../../contract/scopes.ts';
 import { problemsError, problemsOf } from '../../order/problems.ts';
-import { Refusal } from '../../system/http/problem.ts';
+import { HttpRefusal } from '../../system/http/problem.ts';
 
 const scopes = Object.keys(SCOPES) as [Scope, ...Scope[]];
 
@@ -43,7 +43,7 @@ export function makeToken(id: string, wanted: readonly string[], now: Date): { r
 /**
  * The record of the token that a request carries.
  *
- * @throws Refusal 401 without a known token, 403 when it is not for this
+ * @throws HttpRefusal 401 without a known token, 403 when it is not for this
  */
 export function authorize(request: Request, tokens: readonly TokenRecord[], scope: Scope): TokenRecord {
   const [, token = '', id] = /^Bearer +(gf_([a-z0-9-]{1,32})_[A-Za-z0-9_-]{43})$/i.exec(request.headers.get('authorization') ?? '') ?? [];
@@ -51,7 +51,7 @@ export function authorize(request: Request, tokens: readonly TokenRecord[], scop
   // Unknown ids take as long as known ones.
   const isRight = timingSafeEqual(Buffer.from(hashOf(token), 'hex'), Buffer.from(record?.sha256 ?? '0'.repeat(64), 'hex'));
   if (record === undefined || !isRight)
-    throw new Refusal(
+    throw new HttpRefusal(
       401,
       'bad-token',
       'a bearer token is needed; this is none of ours',
@@ -59,7 +59,7 @@ export function authorize(request: Request, tokens: readonly TokenRecord[], scop
       { 'www-authenticate': 'Bearer realm="guestflow"' },
     );
   if (!record.scopes.includes(scope)) {
-    throw new Refusal(
+    throw new HttpRefusal(
       403,
       'scope',
       `this token is not for ${scope}`,

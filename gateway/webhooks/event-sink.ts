@@ -8,7 +8,7 @@ import { guestNameOfOrder } from '../../order/billing-events.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { untilStartedAndTaken } from '../../client/lost-updates.ts';
 import { within } from '../lazy-session.ts';
-import { createTurnstile } from './turnstile.ts';
+import { createAdaptiveGate } from './adaptive-gate.ts';
 import { billingWorkflowId, CONTROL_QUEUE, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
 
 /** Where events go. */
@@ -36,7 +36,7 @@ const AT_ONCE = 32;
  */
 export function createEventSink(session: () => Promise<Session>, limitMs: number): EventSink {
   const orders = new Map<string, string>();
-  const turnstile = createTurnstile(AT_ONCE, (error) => error instanceof GuestflowError && error.type === 'Unreachable');
+  const gate = createAdaptiveGate(AT_ONCE, (error) => error instanceof GuestflowError && error.type === 'Unreachable');
   return {
     deliver: async (event) => {
       const former = orders.get(event.id) ?? event.order;
@@ -52,7 +52,7 @@ export function createEventSink(session: () => Promise<Session>, limitMs: number
             const sealed = await withoutPassword(connected, sent);
             return connected.call(`order ${former}`, () => send(connected, sealed), left());
           });
-        const answer = await within(limitMs, () => turnstile.pass(turn, () => performance.now() + LEAST_LEFT_MS < until));
+        const answer = await within(limitMs, () => gate.pass(turn, () => performance.now() + LEAST_LEFT_MS < until));
         if (answer === undefined) throw new GuestflowError('Unreachable', 'too many events wait for Temporal');
         if (answer.verdict !== 'unknown') remember(orders, event.id, former);
         return answer;

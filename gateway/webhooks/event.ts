@@ -2,7 +2,7 @@
 import type { BillingEvent, BillingStatements } from '../../contract/billing-types.ts';
 import { canonical } from '../../contract/canonical.ts';
 import { sha256 } from '../http/json.ts';
-import { Refusal } from '../../system/http/problem.ts';
+import { HttpRefusal } from '../../system/http/problem.ts';
 import { defined } from '../../contract/defined.ts';
 
 /** Seconds by which a sender's clock may differ from ours, and for which a signature counts. */
@@ -30,16 +30,16 @@ export interface RawEvent {
  * The event, with its digests.
  *
  * @param now milliseconds since 1970
- * @throws Refusal when its id cannot be one, or it is from the future: it would win over all that comes until then
+ * @throws HttpRefusal when its id cannot be one, or it is from the future: it would win over all that comes until then
  */
 export function toBillingEvent(
   { source, id, type, order, happenedAt, body, variant, says, onlyIfKnown }: RawEvent,
   now: number,
 ): BillingEvent {
   if (!EVENT_ID.test(id))
-    throw new Refusal(422, 'invalid', 'the id of the event must be 1-200 printable characters without blanks', { field: 'id' });
+    throw new HttpRefusal(422, 'invalid', 'the id of the event must be 1-200 printable characters without blanks', { field: 'id' });
   if (happenedAt > now + TOLERANCE_SECONDS * 1_000)
-    throw new Refusal(400, 'from-the-future', 'the event says that it happens in the future', { field: 'timestamp' });
+    throw new HttpRefusal(400, 'from-the-future', 'the event says that it happens in the future', { field: 'timestamp' });
   return {
     id: `${source}/${id}`,
     type,

@@ -4,7 +4,7 @@ import type { BillingEvent } from '../../contract/billing-types.ts';
 import type { EventSink } from './event-sink.ts';
 import { readJsonText, type BodyLimits } from '../../system/http/body.ts';
 import type { Catalogue } from './catalogue.ts';
-import { jsonResponse, Refusal } from '../../system/http/problem.ts';
+import { jsonResponse, HttpRefusal } from '../../system/http/problem.ts';
 import type { Call, Route } from '../../system/http/router.ts';
 import { readSignup, verifySignup } from './signup.ts';
 import { readStripe, verifyStripe, type StripePolicy } from './stripe/signed-events.ts';
@@ -57,7 +57,7 @@ async function answer(call: Call, event: BillingEvent | string, events: EventSin
   call.note({ event: event.id, type: event.type, order: event.order });
   const { verdict, ...taken } = await events.deliver(event);
   if (verdict === 'conflict')
-    throw new Refusal(409, 'event-conflict', 'an event of this id was taken before with another body; this one changed nothing', {
+    throw new HttpRefusal(409, 'event-conflict', 'an event of this id was taken before with another body; this one changed nothing', {
       event: event.id,
       order: event.order,
     });

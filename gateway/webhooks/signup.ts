@@ -6,14 +6,14 @@ import type { Catalogue } from './catalogue.ts';
 import { check, invalid } from '../http/check.ts';
 import { toBillingEvent } from './event.ts';
 import { parseJson } from '../http/json.ts';
-import { Refusal } from '../../system/http/problem.ts';
+import { HttpRefusal } from '../../system/http/problem.ts';
 import { shown } from './stripe/wishes.ts';
 import { defined } from '../../contract/defined.ts';
 
 /**
  * Checks the signature with each secret.
  *
- * @throws Refusal 401, or 400 when the signature is too old or from the future
+ * @throws HttpRefusal 401, or 400 when the signature is too old or from the future
  */
 export function verifySignup(text: string, headers: Headers, secrets: readonly string[]): void {
   const signed = {
@@ -32,16 +32,16 @@ export function verifySignup(text: string, headers: Headers, secrets: readonly s
     }
   }
   if (reason.includes('too old'))
-    throw new Refusal(400, 'stale', 'the signature is older than five minutes: sign it anew for each attempt');
+    throw new HttpRefusal(400, 'stale', 'the signature is older than five minutes: sign it anew for each attempt');
   if (reason.includes('too new'))
-    throw new Refusal(400, 'from-the-future', "the signature's time is in the future: look at the clock of the sender");
-  throw new Refusal(401, 'bad-signature', 'the signature is missing, or none of ours');
+    throw new HttpRefusal(400, 'from-the-future', "the signature's time is in the future: look at the clock of the sender");
+  throw new HttpRefusal(401, 'bad-signature', 'the signature is missing, or none of ours');
 }
 
 /**
  * The event of a body whose signature was checked; for one that is not for guestflow, why it is ignored.
  *
- * @throws Refusal 400 or 422
+ * @throws HttpRefusal 400 or 422
  */
 export function readSignup(text: string, id: string, catalogue: Catalogue, now: number): BillingEvent | string {
   const raw = parseJson(text);

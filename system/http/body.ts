@@ -1,5 +1,5 @@
 /** Reads the body of a request that nobody vouches for: bounded in bytes and in time, plain, and text. */
-import { Refusal } from './problem.ts';
+import { HttpRefusal } from './problem.ts';
 
 export interface BodyLimits {
   /** Most bytes of a body. */
@@ -11,7 +11,7 @@ export interface BodyLimits {
 /**
  * The text of a JSON body, as it came.
  *
- * @throws Refusal 415 for another media type or a compressed body, 413, 408, 400 when it is no UTF-8
+ * @throws HttpRefusal 415 for another media type or a compressed body, 413, 408, 400 when it is no UTF-8
  */
 export async function readJsonText(request: Request, limits: BodyLimits): Promise<string> {
   mustBePlainJson(request.headers);
@@ -23,7 +23,7 @@ export async function readJsonText(request: Request, limits: BodyLimits): Promis
 /**
  * As `readJsonText`, for a request that may have no body: undefined then. A body without a media type is not left unread: it was sent to say something.
  *
- * @throws Refusal as `readJsonText`
+ * @throws HttpRefusal as `readJsonText`
  */
 export async function readOptionalJsonText(request: Request, limits: BodyLimits): Promise<string | undefined> {
   if (request.headers.get('content-type') === null && (await readBounded(request.body, limits)).byteLength === 0) return undefined;
@@ -34,11 +34,11 @@ export async function readOptionalJsonText(request: Request, limits: BodyLimits)
 function mustBePlainJson(headers: Headers): void {
   const type = headers.get('content-type') ?? '';
   if (!/^application\/json(\s*;\s*charset="?utf-8"?)?\s*$/i.test(type))
-    throw new Refusal(415, 'media-type', 'the body must be application/json in UTF-8', {}, { accept: 'application/json' });
+    throw new HttpRefusal(415, 'media-type', 'the body must be application/json in UTF-8', {}, { accept: 'application/json' });
   // What is small on the wire may be large in memory.
   const coding = headers.get('content-encoding') ?? 'identity';
   if (coding.trim().toLowerCase() !== 'identity')
-    throw new Refusal(415, 'content-encoding', 'a compressed body is not taken', {}, { 'accept-encoding': 'identity' });
+    throw new HttpRefusal(415, 'content-encoding', 'a compressed body is not taken', {}, { 'accept-encoding': 'identity' });
 }
 
 async function readBounded(body: ReadableStream<Uint8Array> | null, limits: BodyLimits): Promise<Buffer> {
@@ -47,7 +47,7 @@ async function readBounded(body: ReadableStream<Uint8Array> | null, limits: Body
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
-      () => reject(new Refusal(408, 'slow', `the body did not come within ${limits.ms / 1_000} s`, {}, { connection: 'close' })),
+      () => reject(new HttpRefusal(408, 'slow', `the body did not come within ${limits.ms / 1_000} s`, {}, { connection: 'close' })),
       limits.ms,
     );
   });
@@ -56,7 +56,7 @@ async function readBounded(body: ReadableStream<Uint8Array> | null, limits: Body
   } catch (error) {
     // Ends the transfer. The sender may be gone already.
     void reader.cancel().catch(() => undefined);
-    throw error instanceof Refusal ? error : new Refusal(400, 'incomplete', 'the body ended too early');
+    throw error instanceof HttpRefusal ? error : new HttpRefusal(400, 'incomplete', 'the body ended too early');
   } finally {
     clearTimeout(timer);
   }
@@ -74,8 +74,8 @@ async function collect(reader: ReadableStreamDefaultReader<Uint8Array>, limits: 
   }
 }
 
-function tooLarge({ bytes }: BodyLimits): Refusal {
-  return new Refusal(413, 'too-large', `the body is longer than ${bytes} bytes`, {}, { connection: 'close' });
+function tooLarge({ bytes }: BodyLimits): HttpRefusal {
+  return new HttpRefusal(413, 'too-large', `the body is longer than ${bytes} bytes`, {}, { connection: 'close' });
 }
 
 function decode(bytes: Uint8Array): string {
@@ -83,6 +83,6 @@ function decode(bytes: Uint8Array): string {
     // A byte order mark stays: it is part of what was signed, and no JSON.
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new Refusal(400, 'not-utf-8', 'the body is no UTF-8');
+    throw new HttpRefusal(400, 'not-utf-8', 'the body is no UTF-8');
   }
 }

@@ -1,7 +1,7 @@
 /** Answers what never became a request: Node's own answers to that are no problem documents. */
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { problemParts, Refusal } from './problem.ts';
+import { problemParts, HttpRefusal } from './problem.ts';
 
 /** What Node's parser says: why, and the bytes that it was given last. */
 type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
@@ -19,18 +19,18 @@ export function answerBroken(error: ParserError, socket: Duplex): void {
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
 
-function refusalOf({ code, rawPacket }: ParserError): Refusal {
+function refusalOf({ code, rawPacket }: ParserError): HttpRefusal {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
       return isLongTarget(rawPacket)
-        ? new Refusal(414, 'long-target', 'the path with its query is too long')
-        : new Refusal(431, 'headers', 'the headers are too long');
+        ? new HttpRefusal(414, 'long-target', 'the path with its query is too long')
+        : new HttpRefusal(431, 'headers', 'the headers are too long');
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
-      return new Refusal(413, 'too-large', 'the extensions of the chunks of the body are too long');
+      return new HttpRefusal(413, 'too-large', 'the extensions of the chunks of the body are too long');
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new Refusal(408, 'slow', 'the request did not come in time');
+      return new HttpRefusal(408, 'slow', 'the request did not come in time');
     default:
-      return new Refusal(400, 'bad-request', 'this is no request of HTTP/1.1');
+      return new HttpRefusal(400, 'bad-request', 'this is no request of HTTP/1.1');
   }
 }
 

@@ -1,5 +1,5 @@
 /** Makes a Web-standard `fetch` handler of routes: it finds the route, checks the query, and turns what is thrown into an answer. */
-import { problemResponse, Refusal } from './problem.ts';
+import { problemResponse, HttpRefusal } from './problem.ts';
 import { checkQuery, findRoute, type Route } from './router.ts';
 
 export type Handler = (request: Request) => Promise<Response>;
@@ -15,8 +15,8 @@ export interface Answered {
 
 export interface HandlerOptions {
   readonly routes: readonly Route[];
-  /** What an error is that is no `Refusal`. */
-  readonly refuse: (error: unknown, notes: Readonly<Record<string, unknown>>) => Refusal;
+  /** What an error is that is no `HttpRefusal`. */
+  readonly refuse: (error: unknown, notes: Readonly<Record<string, unknown>>) => HttpRefusal;
   /** Told of each request. */
   readonly onAnswer?: (answered: Answered) => void;
 }
@@ -27,7 +27,7 @@ export function createHandler({ routes, refuse, onAnswer }: HandlerOptions): Han
     const began = performance.now();
     const notes: Record<string, unknown> = {};
     const response = await answer(request, routes, notes).catch((error: unknown) => {
-      const refusal = error instanceof Refusal ? error : refuse(error, notes);
+      const refusal = error instanceof HttpRefusal ? error : refuse(error, notes);
       notes['problem'] = refusal.code;
       return problemResponse(refusal);
     });

@@ -1,6 +1,6 @@
 /** Makes a Web-standard request of one of `node:http`, and refuses those that two readers may read differently. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Refusal } from './problem.ts';
+import { HttpRefusal } from './problem.ts';
 import { urlOfTarget } from './target.ts';
 
 /** Most header lines of a request. */
@@ -24,41 +24,41 @@ const NO_METHODS = new Set(['CONNECT', 'TRACE', 'TRACK']);
 const CLOSE = { connection: 'close' };
 
 /** The request; or why it is none. */
-export function toRequest(incoming: IncomingMessage, outgoing: ServerResponse): Request | Refusal {
+export function toRequest(incoming: IncomingMessage, outgoing: ServerResponse): Request | HttpRefusal {
   try {
     mustBeClear(incoming);
     return readRequest(incoming, outgoing);
   } catch (error) {
-    if (error instanceof Refusal) return error;
-    return new Refusal(400, 'bad-request', 'there is no such request', {}, CLOSE);
+    if (error instanceof HttpRefusal) return error;
+    return new HttpRefusal(400, 'bad-request', 'there is no such request', {}, CLOSE);
   }
 }
 
-/** Throws Refusal 400 or 431. */
+/** Throws HttpRefusal 400 or 431. */
 function mustBeClear({ httpVersionMajor, httpVersionMinor, headers, rawHeaders }: IncomingMessage): void {
   // A request line that ends early counts as HTTP/0.9.
   if (httpVersionMajor !== 1) throw badRequest('this takes HTTP/1.1');
   const names = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
   if (names.length > MOST_HEADERS)
-    throw new Refusal(431, 'headers', `the request has ${names.length} headers, more than ${MOST_HEADERS}`, {}, CLOSE);
+    throw new HttpRefusal(431, 'headers', `the request has ${names.length} headers, more than ${MOST_HEADERS}`, {}, CLOSE);
   const twice = names.find((name, index) => ONCE.has(name) && names.indexOf(name) !== index);
   if (twice !== undefined) throw badHeader(twice, 'stands twice');
   if (headers.host === undefined && httpVersionMinor > 0) throw badHeader('host', 'is missing');
   if (!/^[A-Za-z0-9._~:[\]%!$&'()*+,;=-]*$/.test(headers.host ?? '')) throw badHeader('host', 'is no host');
 }
 
-function badRequest(detail: string): Refusal {
-  return new Refusal(400, 'bad-request', detail, {}, CLOSE);
+function badRequest(detail: string): HttpRefusal {
+  return new HttpRefusal(400, 'bad-request', detail, {}, CLOSE);
 }
 
-function badHeader(name: string, reason: string): Refusal {
-  return new Refusal(400, 'bad-request', `the header ${name} ${reason}`, { field: name, reason }, CLOSE);
+function badHeader(name: string, reason: string): HttpRefusal {
+  return new HttpRefusal(400, 'bad-request', `the header ${name} ${reason}`, { field: name, reason }, CLOSE);
 }
 
 function readRequest(incoming: IncomingMessage, outgoing: ServerResponse): Request {
   const method = incoming.method ?? 'GET';
   if (NO_METHODS.has(method))
-    throw new Refusal(405, 'method-not-allowed', `there is nothing to ${method} here`, {}, { allow: 'GET, HEAD, POST' });
+    throw new HttpRefusal(405, 'method-not-allowed', `there is nothing to ${method} here`, {}, { allow: 'GET, HEAD, POST' });
   const headers = new Headers();
   for (const [name, value] of Object.entries(incoming.headers)) {
     if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
@@ -74,7 +74,7 @@ function pathOf({ url = '/', headers }: IncomingMessage): string {
   // `OPTIONS *` is about the server as a whole.
   if (authority === undefined || path === undefined) return url === '*' ? '/' : url;
   if (authority.toLowerCase() !== headers.host?.toLowerCase())
-    throw new Refusal(404, 'not-found', 'the request is for another host than ours');
+    throw new HttpRefusal(404, 'not-found', 'the request is for another host than ours');
   return path.startsWith('/') ? path : `/${path}`;
 }
 

@@ -1,7 +1,7 @@
 /** Answers; what went wrong as RFC 9457 says it. */
 
 /** A request that is refused, with the answer to it. */
-export class Refusal extends Error {
+export class HttpRefusal extends Error {
   readonly status: number;
   readonly code: string;
   readonly extra: Readonly<Record<string, unknown>>;
@@ -19,7 +19,7 @@ export class Refusal extends Error {
     headers: Readonly<Record<string, string>> = {},
   ) {
     super(detail);
-    this.name = 'Refusal';
+    this.name = 'HttpRefusal';
     this.status = status;
     this.code = code;
     this.extra = extra;
@@ -47,7 +47,7 @@ const TITLES: Readonly<Record<number, string>> = {
 };
 
 /** The answer to a request that was refused, as its headers and its body. */
-export function problemParts({ status, code, message, extra, headers }: Refusal): {
+export function problemParts({ status, code, message, extra, headers }: HttpRefusal): {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 } {
@@ -59,7 +59,7 @@ export function problemParts({ status, code, message, extra, headers }: Refusal)
 }
 
 /** The answer to a request that was refused. */
-export function problemResponse(refusal: Refusal): Response {
+export function problemResponse(refusal: HttpRefusal): Response {
   const { headers, body } = problemParts(refusal);
   return new Response(body, { status: refusal.status, headers });
 }

@@ -1,5 +1,5 @@
 /** Finds the route of a request. */
-import { Refusal } from './problem.ts';
+import { HttpRefusal } from './problem.ts';
 
 /** What a route is given. */
 export interface Call {
@@ -29,18 +29,18 @@ export interface Match {
 /**
  * Finds the route.
  *
- * @throws Refusal 404, or 405 with the methods that there are
+ * @throws HttpRefusal 404, or 405 with the methods that there are
  */
 export function findRoute(routes: readonly Route[], method: string, pathname: string): Match {
   const fitting = routes.flatMap((route) => {
     const path = matchPath(route.path, pathname);
     return path === undefined ? [] : [{ route, path }];
   });
-  if (fitting.length === 0) throw new Refusal(404, 'not-found', 'there is nothing here');
+  if (fitting.length === 0) throw new HttpRefusal(404, 'not-found', 'there is nothing here');
   const match = fitting.find(({ route }) => route.method === method || (method === 'HEAD' && route.method === 'GET'));
   if (match !== undefined) return match;
   const allow = fitting.flatMap(({ route }) => (route.method === 'GET' ? ['GET', 'HEAD'] : [route.method])).join(', ');
-  throw new Refusal(405, 'method-not-allowed', `this takes ${allow}`, {}, { allow });
+  throw new HttpRefusal(405, 'method-not-allowed', `this takes ${allow}`, {}, { allow });
 }
 
 /** Longest key that an answer repeats. */
@@ -50,7 +50,7 @@ const LONGEST_KEY = 60;
  * Checks that a query has only keys that its route knows, each once: one that is not read, or of two the one that is not, would be left out in
  * silence.
  *
- * @throws Refusal 400 with the key
+ * @throws HttpRefusal 400 with the key
  */
 export function checkQuery({ query: known = [] }: Route, { searchParams }: URL): void {
   const keys = [...searchParams.keys()];
@@ -62,7 +62,7 @@ export function checkQuery({ query: known = [] }: Route, { searchParams }: URL):
         : 'stands twice in the query';
     if (reason === undefined) continue;
     const field = key.length > LONGEST_KEY ? `${key.slice(0, LONGEST_KEY)}…` : key;
-    throw new Refusal(400, 'bad-query', `${JSON.stringify(field)} ${reason}`, { field, reason });
+    throw new HttpRefusal(400, 'bad-query', `${JSON.stringify(field)} ${reason}`, { field, reason });
   }
 }
 
@@ -82,6 +82,6 @@ function decodePart(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw new Refusal(400, 'bad-path', 'the path is not well encoded');
+    throw new HttpRefusal(400, 'bad-path', 'the path is not well encoded');
   }
 }

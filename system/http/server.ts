@@ -6,7 +6,7 @@ import { GuestflowError } from '../../contract/errors.ts';
 import { answerBroken } from './broken.ts';
 import type { Handler } from './handler.ts';
 import { toRequest } from './incoming.ts';
-import { problemParts, problemResponse, Refusal } from './problem.ts';
+import { problemParts, problemResponse, HttpRefusal } from './problem.ts';
 import { stopperOf } from './stop.ts';
 
 export interface ServeOptions {
@@ -86,7 +86,13 @@ async function listen(server: Server, host: string, { port, setting = 'listen' }
 
 /** For another expectation than `100-continue`: there is none in HTTP/1.1. */
 function refuseExpectation(_incoming: IncomingMessage, outgoing: ServerResponse): void {
-  const refusal = new Refusal(417, 'expectation', 'of Expect, only 100-continue is known', { field: 'expect' }, { connection: 'close' });
+  const refusal = new HttpRefusal(
+    417,
+    'expectation',
+    'of Expect, only 100-continue is known',
+    { field: 'expect' },
+    { connection: 'close' },
+  );
   const { headers, body } = problemParts(refusal);
   outgoing.writeHead(refusal.status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body);
 }

@@ -1,5 +1,5 @@
 /** The target of a request, as it stood on the wire: what a proxy before us, or a URL parser after us, could read otherwise is refused. */
-import { Refusal } from './problem.ts';
+import { HttpRefusal } from './problem.ts';
 
 /** Longest path with its query. The longest of ours is a cursor of 2,000 characters. */
 const LONGEST = 8_192;
@@ -10,13 +10,13 @@ const DOT_SEGMENT = /(^|\/)(\.|%2e){1,2}(\/|$)/i;
 /**
  * The URL of a path with its query. Whose host it is does not count: that is the sender's word.
  *
- * @throws Refusal 414, or 400 with what is wrong
+ * @throws HttpRefusal 414, or 400 with what is wrong
  */
 export function urlOfTarget(target: string): URL {
   if (target.length > LONGEST)
-    throw new Refusal(414, 'long-target', `the path with its query is longer than ${LONGEST} characters`, {}, CLOSE);
+    throw new HttpRefusal(414, 'long-target', `the path with its query is longer than ${LONGEST} characters`, {}, CLOSE);
   const reason = whyNotTarget(target);
-  if (reason !== undefined) throw new Refusal(400, 'bad-path', `the path ${reason}`, { field: 'path', reason }, CLOSE);
+  if (reason !== undefined) throw new HttpRefusal(400, 'bad-path', `the path ${reason}`, { field: 'path', reason }, CLOSE);
   return new URL(`http://gateway${target}`);
 }
 

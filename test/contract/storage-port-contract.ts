@@ -114,24 +114,24 @@ export function describeStoragePortContract(context: () => ContractContext): voi
       expect(await isZero(whole.device, 0, MiB)).toBe(false);
     });
 
-    test('a disk that is retired leaves its name, and comes back whole', async () => {
+    test('a disk that is set aside leaves its name, and comes back whole', async () => {
       const { storage, ref } = newGuest('retire');
       await make(storage, ref);
-      await storage.retire(ref, ['root']);
-      await storage.retire(ref, ['root']);
-      const [retired] = (await storage.list()).filter(({ owner }) => owner?.guest === ref.name);
-      expect(retired?.state).toBe('retired');
-      expect(storage.names(ref.name)).not.toContain(retired?.name);
-      await storage.revive(ref, ['root']);
-      await storage.revive(ref, ['root']);
+      await storage.setAside(ref, ['root']);
+      await storage.setAside(ref, ['root']);
+      const [aside] = (await storage.list()).filter(({ owner }) => owner?.guest === ref.name);
+      expect(aside?.state).toBe('set aside');
+      expect(storage.names(ref.name)).not.toContain(aside?.name);
+      await storage.bringBack(ref, ['root']);
+      await storage.bringBack(ref, ['root']);
       expect(await isZero((await storage.find(ref, 'root')).device)).toBe(false);
     });
 
     test('nothing comes back unless all of it can', async () => {
       const { storage, ref } = newGuest('revive');
       await make(storage, ref);
-      await storage.retire(ref, ['root']);
-      await expect(storage.revive(ref, ['root', 'swap'])).rejects.toMatchObject({ type: 'NotFound' });
+      await storage.setAside(ref, ['root']);
+      await expect(storage.bringBack(ref, ['root', 'swap'])).rejects.toMatchObject({ type: 'NotFound' });
       await expect(storage.find(ref, 'root')).rejects.toMatchObject({ type: 'NotFound' });
     });
 

@@ -1,7 +1,7 @@
 /** A guest in the middle of its life, on a dom0 of its own: it was provisioned without Temporal, and its workflow begins where it stands. */
 import type { GuestRef, GuestSpec, GuestStatus, OperationRequest, OperationResult } from '../../contract/types.ts';
 import type { Lease } from '../../contract/capacity-types.ts';
-import { Turns } from '../../system/turns.ts';
+import { Gate } from '../../system/gate.ts';
 import { nightlyScheduleId } from '../../contract/names.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 import type { DomainState } from '../../fake/index.ts';
@@ -16,7 +16,7 @@ export type GuestState = NonNullable<GuestRun['carried']>;
 const DAY_MS = 86_400_000;
 /** More at once only wait for each other. */
 const AT_ONCE = 12;
-const turns = new Turns(AT_ONCE);
+const gate = new Gate(AT_ONCE);
 
 /** What the guest of the tape is known to be when its order is done. */
 export function runningState({ tape, host }: Matrix): GuestState {
@@ -60,7 +60,7 @@ export class GuestAtRest {
     { matrix, server, name, from }: { matrix: Matrix; server: Server; name: string; from: Beginning },
     work: (guest: GuestAtRest) => Promise<T>,
   ): Promise<T> {
-    return turns.take('', () =>
+    return gate.pass('', () =>
       matrix.stages.on(matrix.start, matrix.host, async (world) => {
         for (const entry of inTheNameOf([...matrix.tape.forward, ...from.entries], name)) {
           const outcome = await perform(world, entry);

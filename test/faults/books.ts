@@ -8,25 +8,25 @@ import type { Server } from './server.ts';
 
 export interface Books {
   /** In the ledger of its dom0. */
-  readonly promise: Dom0State['promised'][number] | undefined;
+  readonly reservation: Dom0State['promised'][number] | undefined;
   /** In the network. */
   readonly lease: Lease | undefined;
   readonly isScheduled: boolean;
 }
 
 export async function booksOf(server: Server, host: string, guest: string): Promise<Books> {
-  const [promise, lease, isScheduled] = await Promise.all([
-    server.promisedTo(host, guest),
+  const [reservation, lease, isScheduled] = await Promise.all([
+    server.reservedFor(host, guest),
     server.leaseOf(guest),
     server.hasSchedule(guest),
   ]);
-  return { promise, lease, isScheduled };
+  return { reservation, lease, isScheduled };
 }
 
 /** What nobody else can be given: nothing of it is left. */
-export function heldComplaints({ promise, lease }: Books): Complaints {
+export function heldComplaints({ reservation, lease }: Books): Complaints {
   return [
-    ...(promise === undefined ? [] : ['the ledger still has its promise']),
+    ...(reservation === undefined ? [] : ['the ledger still has its reservation']),
     ...(lease === undefined ? [] : [`the network still has its lease of ${lease.ip}`]),
   ];
 }
@@ -36,17 +36,17 @@ export function emptyComplaints(books: Books): Complaints {
 }
 
 /** What something of the guest that is left may still use: nobody else is given it. */
-export function lostComplaints({ promise, lease }: Books): Complaints {
+export function lostComplaints({ reservation, lease }: Books): Complaints {
   return [
-    ...(promise === undefined ? ['its part of the dom0 was given back'] : []),
+    ...(reservation === undefined ? ['its part of the dom0 was given back'] : []),
     ...(lease === undefined ? ['its address was given back'] : []),
   ];
 }
 
 /** Whether its part of the dom0 is of its size. */
-export function promiseComplaints({ promise }: Books, spec: GuestSpec | undefined): Complaints {
+export function reservationComplaints({ reservation }: Books, spec: GuestSpec | undefined): Complaints {
   const takes = spec === undefined ? undefined : [spec.size.memoryBytes, spec.size.vcpus, spec.size.diskBytes + spec.size.swapBytes];
-  const promised = promise === undefined ? undefined : [promise.memoryBytes, promise.vcpus, promise.diskBytes];
+  const promised = reservation === undefined ? undefined : [reservation.memoryBytes, reservation.vcpus, reservation.diskBytes];
   return JSON.stringify(takes) === JSON.stringify(promised) ? [] : [`promised is ${String(promised)}, and it takes ${String(takes)}`];
 }
 
@@ -60,7 +60,7 @@ export function fullComplaints(books: Books, spec: GuestSpec | undefined, { file
   const leased = JSON.stringify([lease?.guest, lease?.order, lease?.ip, lease?.mac]);
   const used = JSON.stringify([spec.name, spec.order, vif?.ip[0], vif?.mac?.toUpperCase()]);
   return [
-    ...promiseComplaints(books, spec),
+    ...reservationComplaints(books, spec),
     ...(leased === wanted ? [] : [`its lease is ${leased}, not ${wanted}`]),
     ...(used === wanted ? [] : [`its cfg has ${used}, not ${wanted}`]),
     ...(isScheduled ? [] : ['its schedule is missing']),

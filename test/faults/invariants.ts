@@ -1,7 +1,7 @@
 /** What a dom0 may look like when an operation has ended: as ordered, as before, or with an exact list of what is left. Nothing else. */
 import { guestPaths, guestVolumes } from '../guest-places.ts';
 import { UNFINISHED_TAG } from '../../activities/dom0/storage/lvm/tags.ts';
-import { limboOf } from '../../activities/dom0/staging.ts';
+import { stagingOf } from '../../activities/dom0/staging.ts';
 import { cfgOwner, markerOwner } from '../../activities/dom0/marks.ts';
 import type { Dom0Settings } from '../../order/dom0-settings.ts';
 import type { GuestRef } from '../../contract/types.ts';
@@ -205,9 +205,9 @@ export function leftOn(
     paths.images,
     paths.unfinishedImages,
     paths.backups,
-    limboOf(paths.backups),
+    stagingOf(paths.backups),
     paths.state,
-    limboOf(paths.state),
+    stagingOf(paths.state),
     ...parts,
   ];
   const golden = Object.keys(after.files)

@@ -2,7 +2,7 @@
 import { nightlyScheduleId } from '../../contract/names.ts';
 import type { GuestStatus } from '../../contract/types.ts';
 import type { Answer, GuestAtRest } from './at-rest.ts';
-import { booksOf, promiseComplaints, type Books } from './books.ts';
+import { booksOf, reservationComplaints, type Books } from './books.ts';
 import type { Verdict } from './case.ts';
 import type { Complaints } from './invariants.ts';
 import { inexact, notOfThese } from './lists.ts';
@@ -17,7 +17,7 @@ export async function bookComplaints(guest: GuestAtRest, { phase, spec }: GuestS
   const isGone = phase === 'gone';
   const shouldBeScheduled = !isGone && phase !== 'terminating';
   return [
-    ...promiseComplaints(books, isGone ? undefined : spec),
+    ...reservationComplaints(books, isGone ? undefined : spec),
     ...leaseComplaints(books, isGone ? undefined : guest.lease),
     ...(books.isScheduled === shouldBeScheduled ? [] : [`it is ${phase}, and its schedule is ${books.isScheduled ? 'there' : 'missing'}`]),
   ];

@@ -26,7 +26,7 @@ import {
   WORKFLOWS,
 } from '../../contract/names.ts';
 import type { Lease, NetworkState } from '../../contract/capacity-types.ts';
-import { Turns, UPDATES_AT_ONCE } from '../../system/turns.ts';
+import { Gate, UPDATES_AT_ONCE } from '../../system/gate.ts';
 import type {
   Dom0Facts,
   Dom0State,
@@ -124,7 +124,7 @@ export class Server {
   private readonly calls: ControlActivities;
   private readonly actors = new Map<string, Actor>();
   private readonly hosts = new Map<string, Running[]>();
-  private readonly turns = new Turns(UPDATES_AT_ONCE);
+  private readonly gate = new Gate(UPDATES_AT_ONCE);
   private control: Promise<Running>;
   private restarting: Promise<void> | undefined;
   /** How often the control worker was restarted. */
@@ -188,7 +188,7 @@ export class Server {
   /** Serves a dom0's queues. */
   async serve(host: string): Promise<void> {
     // All of them join one network, whose workflow takes ten updates at a time.
-    await this.turns.take(NETWORK.cidr, () => registerDom0(this.client, hugeFacts(host)));
+    await this.gate.pass(NETWORK.cidr, () => registerDom0(this.client, hugeFacts(host)));
     await this.startWorkers(host);
   }
 
@@ -341,9 +341,9 @@ export class Server {
   }
 
   /** What the ledger has promised to the guest. */
-  async promisedTo(host: string, guest: string): Promise<Dom0State['promised'][number] | undefined> {
+  async reservedFor(host: string, guest: string): Promise<Dom0State['promised'][number] | undefined> {
     const ledger = await stubborn(() => this.client.workflow.getHandle(dom0WorkflowId(host)).query<Dom0State>(QUERIES.ledger));
-    return ledger.promised.find((promise) => promise.guest === guest);
+    return ledger.promised.find((reservation) => reservation.guest === guest);
   }
 
   /** The address that the network has leased to the guest. */

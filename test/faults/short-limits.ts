@@ -11,9 +11,9 @@ function quick(options: ActivityOptions): ActivityOptions {
 export const TAKEN_MS = 10_001;
 
 export const HOST_CHANGE = quick(real.HOST_CHANGE);
-export const HOST_CHANGE_OFFERS: real.Offers = { count: 2, eachMs: TAKEN_MS };
+export const HOST_CHANGE_PATIENCE: real.StartPatience = { count: 2, eachMs: TAKEN_MS };
 export const LONG_COPY = quick(real.LONG_COPY);
-export const LONG_COPY_OFFERS: real.Offers = { count: real.LONG_COPY_OFFERS.count, eachMs: 2 * TAKEN_MS };
+export const LONG_COPY_PATIENCE: real.StartPatience = { count: real.LONG_COPY_PATIENCE.count, eachMs: 2 * TAKEN_MS };
 export const UNDO = quick(real.UNDO);
 export const UNDO_PATIENCE = { allMs: 4 * TAKEN_MS, leastMs: 1_500 } as const;
 export const OUTSIDE_CALL = quick(real.OUTSIDE_CALL);

@@ -3,7 +3,7 @@
  * thousands of events; a server of their own does so early.
  */
 import { type TestWorkflowEnvironment } from '@temporalio/testing';
-import { createBillingActivities } from '../../activities/control/billing/billing.ts';
+import { createBillingActivities } from '../../activities/control/billing/activities.ts';
 import { createControlActivities } from '../../activities/control/activities.ts';
 import { registerDom0 } from '../../client/dom0s/register.ts';
 import { BILLING, type BillingEvent, type GuestView, type LifeStatement, type OrderStatus } from '../../contract/billing-types.ts';
@@ -115,7 +115,7 @@ async function longOrder(environment: TestWorkflowEnvironment): Promise<void> {
     view = { order: id, phase, plan, isBusy: false };
   };
   const phases = { suspend: 'suspended', resume: 'running', terminate: 'gone', undelete: 'running', changePlan: 'running' } as const;
-  const desk = {
+  const guests = {
     look: () => Promise.resolve(view),
     place: () => {
       becomes('running');
@@ -141,7 +141,7 @@ async function longOrder(environment: TestWorkflowEnvironment): Promise<void> {
       ...(number === 1 ? { plan: { ...sizes, plan, mayRestart: true }, wishes: { hostname: 'long.example.org', sshKeys: [] } } : {}),
     },
   });
-  await withWorkers(environment, createBillingActivities({ desk }) as unknown as AnyActivities, async () => {
+  await withWorkers(environment, createBillingActivities({ guests }) as unknown as AnyActivities, async () => {
     const handle = environment.client.workflow.getHandle(workflowId);
     const says = async (life: LifeStatement): Promise<void> => {
       sent += 1;

@@ -29,7 +29,7 @@ const FAILING: readonly Trial[] = [
   { name: 'prune-undone', request: { kind: 'prune' }, at: 'listBackups' },
   { name: 'changePlan-undone', request: { kind: 'changePlan', change: LARGER }, at: 'bootGuest' },
   { name: 'changePlan-adjusted-undone', request: { kind: 'changePlan', change: MORE_MEMORY }, at: 'fixCfg' },
-  { name: 'terminate-undone', request: { kind: 'terminate' }, at: 'retireVolumes' },
+  { name: 'terminate-undone', request: { kind: 'terminate' }, at: 'setAsideVolumes' },
   { request: { kind: 'suspend' } },
   { name: 'resume-undone', request: { kind: 'resume' }, at: 'enableAutostart' },
   { request: { kind: 'resume' } },
@@ -48,11 +48,11 @@ const CANCELLED: readonly Trial[] = [
   { name: 'backup-cancelled', request: { kind: 'backup' }, at: 'takeBackup' },
   { name: 'prune-cancelled', request: { kind: 'prune' }, at: 'listBackups' },
   { name: 'changePlan-cancelled', request: { kind: 'changePlan', change: LARGER }, at: 'growDisk' },
-  { name: 'terminate-cancelled', request: { kind: 'terminate' }, at: 'retireVolumes' },
+  { name: 'terminate-cancelled', request: { kind: 'terminate' }, at: 'setAsideVolumes' },
   { request: { kind: 'suspend' } },
   { name: 'resume-cancelled', request: { kind: 'resume' }, at: 'bootGuest' },
   { request: { kind: 'terminate' } },
-  { name: 'undelete-cancelled', request: { kind: 'undelete' }, at: 'reviveVolumes' },
+  { name: 'undelete-cancelled', request: { kind: 'undelete' }, at: 'bringBackVolumes' },
   { request: { kind: 'terminate', now: true } },
 ];
 

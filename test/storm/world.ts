@@ -7,7 +7,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import { createControlActivities } from '../../activities/control/activities.ts';
-import { createBillingActivities } from '../../activities/control/billing/billing.ts';
+import { createBillingActivities } from '../../activities/control/billing/activities.ts';
 import { createDom0Activities } from '../../activities/dom0/activities.ts';
 import { isServerAlive, startServer as startProcess, stopServer, type ServerProcess } from '../../system/run-server.ts';
 import { freePort } from '../../system/ports.ts';
@@ -16,7 +16,7 @@ import { findEndpoint } from '../../client/config.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import { CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../../contract/names.ts';
 import { createFakeDom0, type FakeDom0 } from '../../fake/index.ts';
-import { createDesk } from '../../activities/control/billing/desk.ts';
+import { createBillingGuests } from '../../activities/control/billing/guests.ts';
 import { parseDom0Settings } from '../../worker/dom0-settings.ts';
 import { registerThisDom0 } from '../../worker/registration.ts';
 import { SIGNUP_SECRET, STRIPE_SECRET } from '../unit/gateway/bench.ts';
@@ -83,7 +83,7 @@ async function startWorkers(environment: TestWorkflowEnvironment, session: Sessi
     'the storm',
   );
   const steps = createDom0Activities({ host, settings, log, version: '0.0.0' });
-  const activities = { ...createControlActivities(client), ...createBillingActivities({ desk: createDesk(session) }) };
+  const activities = { ...createControlActivities(client), ...createBillingActivities({ guests: createBillingGuests(session) }) };
   const workers = await Promise.all([
     Worker.create({
       connection,

@@ -10,7 +10,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createControlActivities } from '../../activities/control/activities.ts';
-import { limboOf } from '../../activities/dom0/staging.ts';
+import { stagingOf } from '../../activities/dom0/staging.ts';
 import { guestPaths } from '../guest-places.ts';
 import { volumeTags } from '../../activities/dom0/storage/lvm/tags.ts';
 import { cfgHeader, markerText } from '../../activities/dom0/marks.ts';
@@ -209,7 +209,7 @@ async function lessees(): Promise<string[]> {
   return (await handle.query<NetworkState>(QUERIES.leases)).leases.map(({ guest }) => guest);
 }
 
-async function promisedOn(host: string): Promise<string[]> {
+async function reservedOn(host: string): Promise<string[]> {
   return (await flow.dom0State(host)).promised.map(({ guest }) => guest);
 }
 
@@ -309,7 +309,7 @@ describe('a guest whose workflow was terminated', () => {
       expect(changed(before)).toEqual([]);
       expect((await audit()).code).toBe(0);
       expect(await isScheduled(name)).toBe(false);
-      if (rows[0]?.guest === name) expect([...(await lessees()), ...(await promisedOn(HERE))]).not.toContain(name);
+      if (rows[0]?.guest === name) expect([...(await lessees()), ...(await reservedOn(HERE))]).not.toContain(name);
     },
     PATIENCE_MS,
   );
@@ -359,7 +359,7 @@ describe('what only its place tells', () => {
       const { dom0, settings } = world();
       const paths = guestPaths(settings, 'placed');
       const before = world().snapshot();
-      for (const path of [limboOf(paths.state), limboOf(paths.backups), `${paths.unfinishedImages}/tmp`])
+      for (const path of [stagingOf(paths.state), stagingOf(paths.backups), `${paths.unfinishedImages}/tmp`])
         mkdirSync(dom0.machine.at(path), { recursive: true });
       dom0.machine.writeText(`${paths.cfg}.0123abcd.guestflow-part`, cfgHeader({ guest: 'placed', order: 'half' }).slice(0, 35));
       expect(await rowsOf('placed')).toMatchObject([{ order: UNKNOWN_ORDER, claimed: false, reason: 'there is no workflow of that name' }]);
@@ -428,7 +428,7 @@ describe('a guest that lives', () => {
       expect(changed(there, ELSEWHERE)).toEqual([]);
       expect(await isScheduled('moved')).toBe(true);
       expect(await lessees()).toContain('moved');
-      expect(await promisedOn(ELSEWHERE)).toContain('moved');
+      expect(await reservedOn(ELSEWHERE)).toContain('moved');
     },
     PATIENCE_MS,
   );
@@ -450,8 +450,8 @@ describe('a guest that lives', () => {
       });
       const { dom0, settings } = world();
       const { images } = guestPaths(settings, 'twice');
-      mkdirSync(dom0.machine.at(limboOf(images)), { recursive: true });
-      dom0.machine.writeText(`${limboOf(images)}/guestflow.json`, markerText({ guest: 'twice', order: 'former' }));
+      mkdirSync(dom0.machine.at(stagingOf(images)), { recursive: true });
+      dom0.machine.writeText(`${stagingOf(images)}/guestflow.json`, markerText({ guest: 'twice', order: 'former' }));
       const found = world().snapshot();
       const { code, stdout } = await audit('--clean', '--yes');
       expect(code).toBe(4);

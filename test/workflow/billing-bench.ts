@@ -3,7 +3,7 @@ import { Client } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { until as untilSeen } from '../../system/until.ts';
-import { createBillingActivities, type GuestDesk, type Messenger } from '../../activities/control/billing/billing.ts';
+import { createBillingActivities, type BillingGuests, type Messenger } from '../../activities/control/billing/activities.ts';
 import { connect, type Guestflow } from '../../client/index.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { registerDom0 } from '../../client/dom0s/register.ts';
@@ -16,7 +16,7 @@ import { loadPlans, parsePlans } from '../../order/plans.ts';
 import type { Dom0Facts, GuestOrder, GuestRef, GuestStatus } from '../../contract/types.ts';
 import { createEventSink } from '../../gateway/webhooks/event-sink.ts';
 import { createCatalogue, type Catalogue } from '../../gateway/webhooks/catalogue.ts';
-import { createDesk } from '../../activities/control/billing/desk.ts';
+import { createBillingGuests } from '../../activities/control/billing/guests.ts';
 import { createGateway, type Gateway } from '../../gateway/gateway.ts';
 import { SIGNUP_SECRET, STRIPE_SECRET } from '../unit/gateway/bench.ts';
 import { DOM0, startServer, workflowBundle, type AnyActivities } from './temporal.ts';
@@ -103,9 +103,9 @@ const STEP_NAMES = [
   'dropImage',
   'growDisk',
   'shrinkDisk',
-  'retireVolumes',
-  'reviveVolumes',
-  'promise',
+  'setAsideVolumes',
+  'bringBackVolumes',
+  'changeReservation',
   'pauseNightly',
   'resumeNightly',
   'startGuest',
@@ -147,12 +147,12 @@ export async function startBilling(): Promise<BillingBench> {
   };
   const createImage = async ({ spec }: { spec: GuestOrder }): Promise<unknown> => held.get(spec.order);
   // As in a control worker: over the worker's own connection.
-  const desk = createDesk(sessionOver(new Client({ connection: environment.nativeConnection }), endpoint));
-  const scriptedDesk: GuestDesk = {
-    ...desk,
+  const guests = createBillingGuests(sessionOver(new Client({ connection: environment.nativeConnection }), endpoint));
+  const scriptedGuests: BillingGuests = {
+    ...guests,
     place: (order) => {
       const type = failing.get(order.order);
-      return type === undefined ? desk.place(order) : Promise.reject(new GuestflowError(type as 'NoCapacity', `${type} for the test`));
+      return type === undefined ? guests.place(order) : Promise.reject(new GuestflowError(type as 'NoCapacity', `${type} for the test`));
     },
   };
   const stopGuest = async (ref: GuestRef): Promise<unknown> => {
@@ -161,7 +161,7 @@ export async function startBilling(): Promise<BillingBench> {
   };
   const steps = scriptedSteps(calls, { createImage, stopGuest });
   const { nativeConnection: connection } = environment;
-  const activities = { ...steps, ...createBillingActivities({ desk: scriptedDesk, messenger: tell }) };
+  const activities = { ...steps, ...createBillingActivities({ guests: scriptedGuests, messenger: tell }) };
   const workers = await Promise.all([
     Worker.create({ connection, taskQueue: CONTROL_QUEUE, workflowBundle: await workflowBundle(), activities }),
     ...[dom0Queue(DOM0), dom0BulkQueue(DOM0)].map((taskQueue) =>

@@ -352,7 +352,7 @@ describe('a removal that fails', () => {
 describe('an undelete that fails', () => {
   it('after the end of the grace period leaves a day to try again', async () => {
     let tries = 0;
-    const reviveVolumes = async (): Promise<unknown> => {
+    const bringBackVolumes = async (): Promise<unknown> => {
       tries += 1;
       if (tries > 1) return undefined;
       // Longer than the grace period.
@@ -362,7 +362,7 @@ describe('an undelete that fails', () => {
       return NO('ToolFailed')();
     };
     await withGuest(
-      { reviveVolumes },
+      { bringBackVolumes },
       async ({ name }) => {
         await flow.operate(name, 'terminate');
         await expect(flow.operate(name, 'undelete')).rejects.toMatchObject({ type: 'ToolFailed' });
@@ -379,7 +379,7 @@ describe('an undelete that fails', () => {
 describe('a smaller plan', () => {
   it('gives back what it needs no more when the guest has let go of it; its undo is refused nothing', async () => {
     const promises: { memoryBytes: number; vcpus: number; restores: boolean }[] = [];
-    const promise = ({ size: { memoryBytes, vcpus } }: GuestSpec, restores = false): Promise<void> => {
+    const changeReservation = ({ size: { memoryBytes, vcpus } }: GuestSpec, restores = false): Promise<void> => {
       promises.push({ memoryBytes, vcpus, restores });
       return Promise.resolve();
     };
@@ -389,7 +389,7 @@ describe('a smaller plan', () => {
       return failures === 0 ? NO('ToolFailed')() : Promise.resolve({ path: '/x', changed: [], sha256: '' });
     };
     await withGuest(
-      { promise, fixCfg },
+      { changeReservation, fixCfg },
       async ({ name, size: { diskBytes } }) => {
         const change = { plan: 'tiny', memoryBytes: 2 ** 28, vcpus: 3, diskBytes, mayRestart: true };
         await flow.operate(name, 'changePlan', { change });

@@ -8,7 +8,7 @@ export * from '../../workflows/index.ts';
 
 /** Changed as it must not be: histories that exist have no such step. */
 export async function powerGuest(input: Parameters<typeof powerGuestNow>[0]): Promise<void> {
-  await control.promise(input.spec);
+  await control.changeReservation(input.spec);
   return powerGuestNow(input);
 }
 

@@ -457,14 +457,14 @@ describe('guest', () => {
       calls.length = 0;
       expect(await failureOf(operate(document, 'changePlan', 'one', { change }))).toMatchObject({ type: 'ToolFailed' });
       expect(calls).toEqual([
-        'promise',
+        'changeReservation',
         'disableAutostart',
         'stopGuest',
         'growDisk',
         'shrinkDisk',
         'bootGuest',
         'enableAutostart',
-        'promise',
+        'changeReservation',
       ]);
       expect(await statusOf(document)).toMatchObject({ phase: 'running', plan: 'small' });
       expect(await operate(document, 'changePlan', 'two', { change })).toMatchObject({ phase: 'running' });
@@ -491,7 +491,7 @@ describe('guest', () => {
       );
       calls.length = 0;
       expect(await operate(document, 'changePlan', 'live', { change: { ...change, maxVcpus: 4 } })).toMatchObject({ phase: 'running' });
-      expect(calls).toEqual(['promise', 'adjustGuest', 'fixCfg']);
+      expect(calls).toEqual(['changeReservation', 'adjustGuest', 'fixCfg']);
       expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { memoryBytes: 2 ** 30, vcpus: 2, maxVcpus: 4 } });
       calls.length = 0;
       const back = { ...change, plan: 'small', memoryBytes: 2 ** 28 };
@@ -499,19 +499,19 @@ describe('guest', () => {
         type: 'InvalidInput',
         message: `plan small needs a restart, which the request does not allow: ${reason}`,
       });
-      expect(calls).toEqual(['promise', 'adjustGuest', 'adjustGuest', 'promise']);
+      expect(calls).toEqual(['changeReservation', 'adjustGuest', 'adjustGuest', 'changeReservation']);
       expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { memoryBytes: 2 ** 30 } });
       calls.length = 0;
       await operate(document, 'changePlan', 'restart', { change: { ...back, mayRestart: true } });
       expect(calls).toEqual([
-        'promise',
+        'changeReservation',
         'adjustGuest',
         'disableAutostart',
         'stopGuest',
         'fixCfg',
         'enableAutostart',
         'bootGuest',
-        'promise',
+        'changeReservation',
       ]);
       expect((await statusOf(document)).spec?.size).not.toHaveProperty('maxVcpus');
       expect(await failureOf(operate(document, 'changePlan', 'disk', { change: { ...change, diskBytes: 2 ** 33 } }))).toMatchObject({
@@ -533,7 +533,7 @@ describe('guest', () => {
       );
       calls.length = 0;
       expect(await operate(document, 'terminate', 'one')).toMatchObject({ phase: 'terminating', graceUntil: expect.any(String) as string });
-      expect(calls).toEqual(['unscheduleNightly', 'disableAutostart', 'stopGuest', 'retireVolumes']);
+      expect(calls).toEqual(['unscheduleNightly', 'disableAutostart', 'stopGuest', 'setAsideVolumes']);
       expect(await operate(document, 'undelete')).toMatchObject({ phase: 'running' });
       calls.length = 0;
       await operate(document, 'terminate', 'two');

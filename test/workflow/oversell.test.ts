@@ -16,7 +16,7 @@ import { readNetwork } from '../../client/networks.ts';
 import { DEFAULT_POLICY, type NetworkAccess } from '../../contract/capacity-types.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES } from '../../contract/names.ts';
 import { amountsOf, xenMemoryOf } from '../../contract/overhead.ts';
-import type { Dom0Facts, Dom0State, GuestOrder, MarkedThing, Reservation, ReserveRequest, UnplacedOrder } from '../../contract/types.ts';
+import type { Dom0Facts, Dom0State, GuestOrder, MarkedThing, LeasedAddress, ReserveRequest, UnplacedOrder } from '../../contract/types.ts';
 import { macFrom } from '../../workflows/capacity/lease-addresses.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
 
@@ -129,7 +129,7 @@ describe('200 orders at once for 100 places', () => {
       sold.flatMap(({ name, dom0 }) => [activities.reserve(order(name, { dom0 })), activities.reserve(order(name, { dom0 }))]),
     );
     const byGuest = new Map<string, Set<string>>();
-    leases.forEach(({ ip, mac }: Reservation, index) => {
+    leases.forEach(({ ip, mac }: LeasedAddress, index) => {
       const { name } = sold[Math.floor(index / 2)] ?? { name: '' };
       byGuest.set(name, (byGuest.get(name) ?? new Set()).add(`${ip} ${mac}`));
     });

@@ -83,7 +83,7 @@ const NO_SAGAS: readonly (keyof typeof workflows)[] = [
   'network',
   'nightlyBackup',
   'notify',
-  'terminateGuest',
+  'removeGuest',
 ];
 
 /** All others, so that a new type is one until somebody says that it is not. */
@@ -107,7 +107,7 @@ describe('recorded histories', () => {
       expect.arrayContaining(SAGAS),
     );
     expect(typesOf(({ failure }) => failure === 'Cancelled')).toEqual(expect.arrayContaining(SAGAS));
-    expect(typesOf(({ failure }) => failure === 'NeedsCleanup')).toEqual(expect.arrayContaining(['provisionGuest', 'terminateGuest']));
+    expect(typesOf(({ failure }) => failure === 'NeedsCleanup')).toEqual(expect.arrayContaining(['provisionGuest', 'removeGuest']));
   });
 
   it.each(FILES)('%s replays with the code as it is', async (file) => {

@@ -67,9 +67,9 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     'shrinkDisk',
     'pauseGuest',
     'unpauseGuest',
-    'retireVolumes',
-    'reviveVolumes',
-    'promise',
+    'setAsideVolumes',
+    'bringBackVolumes',
+    'changeReservation',
   ];
   const activities = Object.fromEntries(names.map((name) => [name, (): Promise<unknown> => Promise.resolve(answers[name])]));
   const all: AnyActivities = {

@@ -1,6 +1,6 @@
 /** notify: one workflow for each webhook that goes out. It is nobody's child for long: what it tells of does not wait for it. */
 import { proxyActivities } from '@temporalio/workflow';
-import type { BillingActivities } from '../../activities/control/billing/billing.ts';
+import type { BillingActivities } from '../../activities/control/billing/activities.ts';
 import type { Notification } from '../../contract/billing-types.ts';
 import { CONTROL_QUEUE } from '../../contract/names.ts';
 import { declareVersioning } from '../saga/versioning.ts';

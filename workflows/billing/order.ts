@@ -18,7 +18,7 @@ import type { BillingOrderInput } from '../../contract/workflow-inputs.ts';
 import { remember, verdictOn, withProblem } from './inbox.ts';
 import { afterEvent, isKnown } from './rules.ts';
 import {
-  afresh,
+  nextAttempt,
   describeState,
   firstState,
   guestOf,
@@ -122,7 +122,7 @@ class BillingOrder {
     const ms = restMs(this.state, Date.now());
     const isUpInTime = ms === undefined ? await condition(isUp).then(() => true) : await condition(isUp, ms);
     // What was in the way is tried again.
-    if (!isUpInTime) this.save({ ...afresh(this.state.work), look: true });
+    if (!isUpInTime) this.save({ ...nextAttempt(this.state.work), look: true });
   }
 
   async run(): Promise<void> {
@@ -134,7 +134,7 @@ class BillingOrder {
       }
       if (this.isWoken) {
         this.isWoken = false;
-        this.save(afresh(this.state.work));
+        this.save(nextAttempt(this.state.work));
       }
       if (hasWork(this.state)) await this.step();
       else await this.rest();

@@ -1,7 +1,7 @@
 /** Activities of billing, and the small workflows that an order starts beside itself. */
 import { ParentClosePolicy, proxyActivities, startChild } from '@temporalio/workflow';
 import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { BillingActivities } from '../../activities/control/billing/billing.ts';
+import type { BillingActivities } from '../../activities/control/billing/activities.ts';
 import { HOLD_HOSTNAME, hostnameWorkflowId, type Notification } from '../../contract/billing-types.ts';
 import { CONTROL_QUEUE, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { signalTo } from '../saga/handlers.ts';

@@ -143,7 +143,7 @@ function restsUntil({ heard, work }: OrderState): number | undefined {
 }
 
 /** Work as another try begins. */
-export function afresh({ trouble: _former, lack: _lack, ...work }: Work): Work {
+export function nextAttempt({ trouble: _former, lack: _lack, ...work }: Work): Work {
   return { ...work, polls: 0 };
 }
 

@@ -30,7 +30,7 @@ function later(work: Work, doing: string): Step {
 export async function performStep(state: OrderState, now: string, save: Save): Promise<Step> {
   if (state.work.pending !== undefined) return followUp(state, state.work.pending, save);
   const target = targetOf(state.heard.facts);
-  const { guest: view, tells } = await billing.lookAtGuest(guestOf(state));
+  const { guest: view, tells } = await billing.viewGuest(guestOf(state));
   let work = await tellProblems(state, { ...state.work, tells, look: false, lookedAt: now });
   save(work);
   if (work.placing) {

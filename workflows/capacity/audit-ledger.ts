@@ -2,14 +2,14 @@
 import type { Claim } from '../../activities/control/claims.ts';
 import type { LedgerAudit, Owner } from '../../contract/capacity-types.ts';
 import type { Dom0Facts, Dom0State } from '../../contract/types.ts';
-import { unpromised, type Promised } from './ledger.ts';
+import { unreserved, type Reservation } from './ledger.ts';
 
 /** What a look at the dom0 and at the guests' workflows came to. */
 export type Look =
   | { readonly problem: string }
   | { readonly facts: Dom0Facts; readonly found: readonly Owner[]; readonly claims: ReadonlyMap<string, Claim> };
 
-/** A promise whose guest has not begun after this has been forgotten by whoever asked for it. */
+/** A reservation whose guest has not begun after this has been forgotten by whoever asked for it. */
 const FORGOTTEN_AFTER_MS = 10 * 60_000;
 
 export function keyOf({ guest, order }: Owner): string {
@@ -41,12 +41,12 @@ export function afterAudit(
     // One that came after the look is nobody's to judge.
     return claim === undefined || (claim.claimed && (claim.dom0 ?? state.host) === state.host);
   };
-  const isForgotten = (promise: Promised): boolean =>
-    Date.parse(now) - Date.parse(promise.since) > FORGOTTEN_AFTER_MS && !isClaimed(promise) && !isHere(promise);
+  const isForgotten = (reservation: Reservation): boolean =>
+    Date.parse(now) - Date.parse(reservation.since) > FORGOTTEN_AFTER_MS && !isClaimed(reservation) && !isHere(reservation);
   const free = state.promised.filter(isForgotten);
-  const kept = state.promised.filter((promise) => !free.includes(promise));
+  const kept = state.promised.filter((reservation) => !free.includes(reservation));
   const keptGuests = new Set(kept.map(({ guest }) => guest));
-  const adopted = found.flatMap((owner): Promised[] => {
+  const adopted = found.flatMap((owner): Reservation[] => {
     const takes = claims.get(keyOf(owner))?.takes;
     return keptGuests.has(owner.guest) || takes === undefined || !isClaimed(owner) ? [] : [{ ...owner, ...takes, since: now }];
   });
@@ -59,13 +59,13 @@ export function afterAudit(
     at: now,
     freed: free.map(({ guest, order }) => `${guest} of order ${order}`),
     adopted: adopted.map(({ guest, order }) => `${guest} of order ${order}`),
-    byHand: unpromised({ facts, promised })
+    byHand: unreserved({ facts, promised })
       .filter(({ guest }) => guest === undefined)
       .map(({ what }) => what),
     orphans: found.filter((owner) => !isClaimed(owner)).map((owner) => ({ ...owner, reason: whyOrphan(owner) })),
   };
   // A guest that lives on another dom0 keeps its address.
-  const nobodys = free.filter((promise) => claims.get(keyOf(promise))?.claimed === false);
+  const nobodys = free.filter((reservation) => claims.get(keyOf(reservation))?.claimed === false);
   // A look says what a machine has; which machine is the dom0 is said by a registration alone, and the fence goes by it.
   const { machine } = state.facts ?? {};
   const seen = machine === undefined ? facts : { ...facts, machine };

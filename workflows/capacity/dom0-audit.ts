@@ -34,7 +34,7 @@ export async function claimsOf(host: string, owners: readonly Owner[]): Promise<
 }
 
 /** Looks; what cannot be seen is a problem of the audit, and changes nothing. */
-export async function lookAt({ host, promised }: Dom0State): Promise<Look> {
+export async function findClaims({ host, promised }: Dom0State): Promise<Look> {
   const steps = proxyActivities<Pick<ShortActivities, 'dom0Facts' | 'audit'>>({ ...LOOK, taskQueue: dom0Queue(host) });
   try {
     const facts = await steps.dom0Facts(undefined);
@@ -62,7 +62,7 @@ export async function releaseLeases(host: string, freed: readonly Owner[]): Prom
       const [claim] = await claimsOf(host, [owner]);
       if (claim?.claimed === false) await control.release({ name: owner.guest, order: owner.order, dom0: host });
     } catch (error) {
-      log.warn('the address of a promise that was freed stays leased', { ...owner, reason: rootFailure(error).message });
+      log.warn('the address of a reservation that was freed stays leased', { ...owner, reason: rootFailure(error).message });
     }
   }
 }

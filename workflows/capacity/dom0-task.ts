@@ -115,7 +115,7 @@ function whyNot(host: string, claim: Claim): string | undefined {
 }
 
 /**
- * Removes what an orphan has on this dom0. What Temporal has of it (Schedule, lease, promise) goes only when no guest anywhere claims it: one
+ * Removes what an orphan has on this dom0. What Temporal has of it (Schedule, lease, reservation) goes only when no guest anywhere claims it: one
  * that lives on another dom0 may be of the same order. Who claims it is asked before each removal, since one may take hours.
  */
 async function remove(host: string, orphan: Owner): Promise<string> {

@@ -10,13 +10,13 @@ import {
 } from '@temporalio/workflow';
 import type { PoolCapacity, LedgerAudit } from '../../contract/capacity-types.ts';
 import { DOM0_UPDATES, QUERIES } from '../../contract/names.ts';
-import type { Dom0State, PromiseAnswer, Registration, ReserveRequest } from '../../contract/types.ts';
+import type { Dom0State, ReserveAnswer, Registration, ReserveRequest } from '../../contract/types.ts';
 import { formatSize } from '../../contract/sizes.ts';
 import { afterAudit } from './audit-ledger.ts';
-import { lookAt, releaseLeases } from './dom0-audit.ts';
+import { findClaims, releaseLeases } from './dom0-audit.ts';
 import { onQuery, onUpdate } from '../saga/handlers.ts';
 import { ignoringCancel } from '../saga/ignore-cancel.ts';
-import { capacityOf, isPromised, released, reserve } from './ledger.ts';
+import { capacityOf, isReserved, released, reserve } from './ledger.ts';
 import { declareVersioning } from '../saga/versioning.ts';
 
 const AUDIT_EVERY_MS = 15 * 60_000;
@@ -54,7 +54,7 @@ class Dom0 {
       capacity: capacityOf(this.state),
       owners: this.state.promised.map(({ guest, order }) => ({ guest, order })),
     }));
-    onQuery(QUERIES.promised, (request) => (isPromised(this.state, request) ? this.promiseAnswer() : undefined));
+    onQuery(QUERIES.reserved, (request) => (isReserved(this.state, request) ? this.reserveAnswer() : undefined));
     onUpdate(
       DOM0_UPDATES.register,
       ({ replaces: _former, ...facts }) => this.change({ facts }),
@@ -87,7 +87,7 @@ class Dom0 {
     });
   }
 
-  private reserve(request: ReserveRequest): PromiseAnswer {
+  private reserve(request: ReserveRequest): ReserveAnswer {
     const answer = reserve(this.state, request, new Date().toISOString());
     if ('type' in answer)
       throw ApplicationFailure.create({
@@ -96,11 +96,11 @@ class Dom0 {
         nonRetryable: true,
         details: [{ field: answer.field }],
       });
-    this.change({ promised: [...this.state.promised.filter(({ guest }) => guest !== request.guest), answer.promise] });
-    return this.promiseAnswer();
+    this.change({ promised: [...this.state.promised.filter(({ guest }) => guest !== request.guest), answer.reservation] });
+    return this.reserveAnswer();
   }
 
-  private promiseAnswer(): PromiseAnswer {
+  private reserveAnswer(): ReserveAnswer {
     const { facts, networks = [] } = this.state;
     return {
       networks:
@@ -115,7 +115,7 @@ class Dom0 {
     // Whoever asks does so in the scope of the whole workflow.
     this.auditing ??= CancellationScope.nonCancellable(async () => {
       try {
-        const look = await lookAt(this.state);
+        const look = await findClaims(this.state);
         const { state, audit, free } = afterAudit(this.state, look, new Date().toISOString());
         this.change(state);
         await releaseLeases(state.host, free);

@@ -1,7 +1,7 @@
 /** Who has which address of a network: pure, so that it can be tested as a table. */
 import { QUARANTINE_SECONDS, type Lease, type LeaseRequest, type NetworkJoin, type NetworkState } from '../../contract/capacity-types.ts';
 import { formatIpv4, lastOf, parseCidr, parseIpv4, whyNotHostIn, whyNotPrefix } from '../../contract/ipv4.ts';
-import type { Refusal } from './ledger.ts';
+import type { LedgerRefusal } from './ledger.ts';
 import { firstOf64, ip6Of, isIpv6, macFrom } from './lease-addresses.ts';
 
 /** An address at which something answered is tried again after a day. */
@@ -29,10 +29,10 @@ function isIn(address: number, spans: readonly Span[]): boolean {
   return spans.some(({ first, last }) => address >= first && address <= last);
 }
 
-const refuse = (type: Refusal['type'], message: string, field = 'ip'): Refusal => ({ type, message, field });
+const refuse = (type: LedgerRefusal['type'], message: string, field = 'ip'): LedgerRefusal => ({ type, message, field });
 
 /** The network after a dom0 or an operator has said what it is. */
-export function joined(state: NetworkState, { gateway, members, settings }: NetworkJoin): NetworkState | Refusal {
+export function joined(state: NetworkState, { gateway, members, settings }: NetworkJoin): NetworkState | LedgerRefusal {
   const texts = [...(settings?.ranges ?? []), ...(settings?.exclude ?? []), ...members.flatMap(({ exclude }) => exclude)];
   const network = parseCidr(state.cidr);
   const tooSmall = network === undefined ? undefined : whyNotPrefix(network.prefix);
@@ -83,7 +83,7 @@ export function lease(
   before: NetworkState,
   request: LeaseRequest,
   now: string,
-): { readonly state: NetworkState; readonly lease: Lease } | Refusal {
+): { readonly state: NetworkState; readonly lease: Lease } | LedgerRefusal {
   const state = withoutOver(before, now);
   const own = state.leases.find(({ guest }) => guest === request.guest);
   if (own !== undefined && own.order !== request.order)
@@ -195,7 +195,7 @@ function excluded({ settings, members }: NetworkState): Span[] {
 }
 
 /** Why an order may not have the address that it names. An address at which something answered may be named: it is probed again. */
-function whyNotThis(state: NetworkState, request: LeaseRequest, ip: string): Refusal | undefined {
+function whyNotThis(state: NetworkState, request: LeaseRequest, ip: string): LedgerRefusal | undefined {
   const network = parseCidr(state.cidr);
   const address = parseIpv4(ip);
   if (network === undefined || address === undefined) return refuse('InvalidInput', `ip ${ip} is no address`);
@@ -208,7 +208,7 @@ function whyNotThis(state: NetworkState, request: LeaseRequest, ip: string): Ref
     : refuse('InvalidInput', `ip ${ip} is taken: ${holder.reason}`);
 }
 
-function nextFree(state: NetworkState): string | Refusal {
+function nextFree(state: NetworkState): string | LedgerRefusal {
   const network = parseCidr(state.cidr);
   if (network === undefined) return refuse('HostNotReady', `${state.cidr} is no network`, 'network');
   const never = excluded(state);
@@ -227,7 +227,7 @@ function nextFree(state: NetworkState): string | Refusal {
   );
 }
 
-function macFor(state: NetworkState, request: LeaseRequest, former: Lease | undefined): string | Refusal {
+function macFor(state: NetworkState, request: LeaseRequest, former: Lease | undefined): string | LedgerRefusal {
   const used = new Map([...state.quarantined, ...state.leases].map(({ mac, guest }) => [mac, guest]));
   if (request.mac !== undefined) {
     const holder = used.get(request.mac);

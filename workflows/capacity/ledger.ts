@@ -14,52 +14,52 @@ import { MiB } from '../../contract/sizes.ts';
 import { defined } from '../../contract/defined.ts';
 
 /** A refusal: type, message and field, for an ApplicationFailure. */
-export interface Refusal {
+export interface LedgerRefusal {
   readonly type: 'InvalidInput' | 'NoCapacity' | 'HostNotReady' | 'NotOurs';
   readonly message: string;
   readonly field: string;
 }
 
-export type Promised = Dom0State['promised'][number];
+export type Reservation = Dom0State['promised'][number];
 
 /** Promises an order its part of the dom0, or says why not. The same order again gets what it has. */
-export function reserve(state: Dom0State, request: ReserveRequest, now: string): { readonly promise: Promised } | Refusal {
+export function reserve(state: Dom0State, request: ReserveRequest, now: string): { readonly reservation: Reservation } | LedgerRefusal {
   if (state.facts === undefined)
     return { type: 'HostNotReady', message: `dom0 ${state.host} has not said yet what it has: is its worker running?`, field: 'dom0' };
-  const own = state.promised.find((promise) => promise.guest === request.guest);
+  const own = state.promised.find((reservation) => reservation.guest === request.guest);
   if (own !== undefined && own.order !== request.order)
     return { type: 'NotOurs', message: `the name ${request.guest} is promised to order ${own.order}`, field: 'name' };
-  if (own !== undefined) return request.restores === true ? { promise: withAmounts(own, request) } : changed(state, own, request);
+  if (own !== undefined) return request.restores === true ? { reservation: withAmounts(own, request) } : changed(state, own, request);
   if (state.drained) return { type: 'NoCapacity', message: `dom0 ${state.host} is drained: it takes no new guests`, field: 'dom0' };
   const refusal = planRefusal(state, request) ?? customerRefusal(state, request) ?? poolRefusal(state, request) ?? shortage(state, request);
   if (refusal !== undefined) return refusal;
   const { apart: _asked, restores: _restored, ...taken } = request;
-  return { promise: { ...taken, since: now } };
+  return { reservation: { ...taken, since: now } };
 }
 
 /** Whether an order has just what it asks for. */
-export function isPromised({ promised }: Dom0State, request: ReserveRequest): boolean {
+export function isReserved({ promised }: Dom0State, request: ReserveRequest): boolean {
   const own = promised.find(({ guest, order }) => guest === request.guest && order === request.order);
-  return own !== undefined && PROMISED_KEYS.every((key) => own[key] === request[key]);
+  return own !== undefined && RESERVED_KEYS.every((key) => own[key] === request[key]);
 }
 
-const PROMISED_KEYS = ['plan', 'memoryBytes', 'overheadBytes', 'vcpus', 'diskBytes'] as const;
+const RESERVED_KEYS = ['plan', 'memoryBytes', 'overheadBytes', 'vcpus', 'diskBytes'] as const;
 
 /** A guest that is promised something else keeps what it had if that cannot be. */
-function changed(state: Dom0State, own: Promised, request: ReserveRequest): { readonly promise: Promised } | Refusal {
-  const others = { ...state, promised: state.promised.filter((promise) => promise !== own) };
+function changed(state: Dom0State, own: Reservation, request: ReserveRequest): { readonly reservation: Reservation } | LedgerRefusal {
+  const others = { ...state, promised: state.promised.filter((reservation) => reservation !== own) };
   const isMore = xenMemoryOf(request) > xenMemoryOf(own) || request.diskBytes > own.diskBytes || request.vcpus > own.vcpus;
   const refusal = (request.plan === own.plan ? undefined : planRefusal(state, request)) ?? (isMore ? shortage(others, request) : undefined);
-  return refusal ?? { promise: withAmounts(own, request) };
+  return refusal ?? { reservation: withAmounts(own, request) };
 }
 
-function withAmounts({ overheadBytes: _former, ...own }: Promised, request: ReserveRequest): Promised {
+function withAmounts({ overheadBytes: _former, ...own }: Reservation, request: ReserveRequest): Reservation {
   const { memoryBytes, overheadBytes, vcpus, diskBytes, plan } = request;
   const more = { ...defined({ overheadBytes, plan }) };
   return { ...own, memoryBytes, vcpus, diskBytes, ...more };
 }
 
-/** The ledger without this order's promise. What it had on the dom0 has gone before: that is not counted until the next audit sees it. */
+/** The ledger without this order's reservation. What it had on the dom0 has gone before: that is not counted until the next audit sees it. */
 export function released(state: Dom0State, { guest, order }: { guest: string; order: string }): Dom0State {
   const isOthers = (one: { readonly guest?: string; readonly order?: string }): boolean => one.guest !== guest || one.order !== order;
   const { facts } = state;
@@ -67,7 +67,7 @@ export function released(state: Dom0State, { guest, order }: { guest: string; or
   return { ...state, ...known, promised: state.promised.filter(isOthers) };
 }
 
-function planRefusal({ host, facts }: Dom0State, { guest, plan }: ReserveRequest): Refusal | undefined {
+function planRefusal({ host, facts }: Dom0State, { guest, plan }: ReserveRequest): LedgerRefusal | undefined {
   const plans = facts?.policy?.plans;
   if (plans === undefined || plan === undefined || plans.includes(plan)) return undefined;
   return {
@@ -77,8 +77,8 @@ function planRefusal({ host, facts }: Dom0State, { guest, plan }: ReserveRequest
   };
 }
 
-function customerRefusal({ host, promised }: Dom0State, { guest, customer, apart }: ReserveRequest): Refusal | undefined {
-  const other = apart === true && customer !== undefined ? promised.find((promise) => promise.customer === customer) : undefined;
+function customerRefusal({ host, promised }: Dom0State, { guest, customer, apart }: ReserveRequest): LedgerRefusal | undefined {
+  const other = apart === true && customer !== undefined ? promised.find((reservation) => reservation.customer === customer) : undefined;
   return other === undefined
     ? undefined
     : {
@@ -88,7 +88,7 @@ function customerRefusal({ host, promised }: Dom0State, { guest, customer, apart
       };
 }
 
-function poolRefusal({ host, facts }: Dom0State, { pool }: ReserveRequest): Refusal | undefined {
+function poolRefusal({ host, facts }: Dom0State, { pool }: ReserveRequest): LedgerRefusal | undefined {
   if (pool === undefined || facts?.pools.some(({ name }) => name === pool) === true) return undefined;
   const there = facts?.pools.map(({ name }) => name).join(', ') ?? '';
   return { type: 'HostNotReady', message: `dom0 ${host} has no pool ${pool}: it has ${there === '' ? 'none' : there}`, field: 'pool' };
@@ -126,8 +126,8 @@ function sumOf(all: readonly Placed[], pool: string | undefined, first: string |
   };
 }
 
-/** What is on the dom0 without a promise: made by hand, or an orphan. */
-export function unpromised({ facts, promised }: Pick<Dom0State, 'facts' | 'promised'>): readonly Holding[] {
+/** What is on the dom0 without a reservation: made by hand, or an orphan. */
+export function unreserved({ facts, promised }: Pick<Dom0State, 'facts' | 'promised'>): readonly Holding[] {
   const owners = new Set(promised.map(({ guest, order }) => `${guest} ${order}`));
   return (facts?.holdings ?? []).filter(({ guest = '', order = '' }) => !owners.has(`${guest} ${order}`));
 }
@@ -137,7 +137,7 @@ export function capacityOf(state: Dom0State, pool?: string): Capacity {
   const { host, drained, facts } = state;
   const first = facts?.pools[0]?.name;
   const promised = sumOf(state.promised, pool, first);
-  const byHand = sumOf(unpromised(state), pool, first);
+  const byHand = sumOf(unreserved(state), pool, first);
   const plans = facts?.policy?.plans;
   const known = { host, drained, promised, byHand, guests: state.promised.length, ...defined({ plans }) };
   if (facts === undefined) return known;
@@ -154,13 +154,13 @@ function poolsOf(state: Dom0State, facts: Dom0Facts): PoolCapacity[] {
   const first = facts.pools[0]?.name;
   return facts.pools.map(({ name }) => {
     const sellableBytes = sellableOf(facts, name).diskBytes;
-    const taken = [...state.promised, ...unpromised(state)];
+    const taken = [...state.promised, ...unreserved(state)];
     return { name, sellableBytes, freeBytes: sellableBytes - sumOf(taken, name, first).diskBytes };
   });
 }
 
 /** What is short, and by how much; everything that is, in one message. What an order has there already, from before the ledger knew it, is its own. */
-function shortage(state: Dom0State, request: ReserveRequest): Refusal | undefined {
+function shortage(state: Dom0State, request: ReserveRequest): LedgerRefusal | undefined {
   const holdings = (state.facts?.holdings ?? []).filter(({ guest, order }) => guest !== request.guest || order !== request.order);
   const others = state.facts === undefined ? state : { ...state, facts: { ...state.facts, holdings } };
   const short = shortageOf(capacityOf(others, request.pool), request);

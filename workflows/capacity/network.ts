@@ -5,7 +5,7 @@ import { NETWORK_UPDATES, QUERIES } from '../../contract/names.ts';
 import type { NetworkInput } from '../../contract/workflow-inputs.ts';
 import { onQuery, onUpdate } from '../saga/handlers.ts';
 import { ignoringCancel } from '../saga/ignore-cancel.ts';
-import type { Refusal } from './ledger.ts';
+import type { LedgerRefusal } from './ledger.ts';
 import { holderOfMac, joined, lease, newNetwork, replaced, returned, withOtherMac } from './leases.ts';
 import { declareVersioning } from '../saga/versioning.ts';
 
@@ -28,7 +28,7 @@ function describe({ cidr, settings, members, leases, quarantined, taken }: Netwo
   ].join('\n');
 }
 
-function accepted<T extends object>(answer: T | Refusal): T {
+function accepted<T extends object>(answer: T | LedgerRefusal): T {
   if (!('type' in answer)) return answer;
   throw ApplicationFailure.create({ type: answer.type, message: answer.message, nonRetryable: true, details: [{ field: answer.field }] });
 }

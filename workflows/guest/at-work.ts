@@ -19,7 +19,7 @@ export interface GuestAtWork {
   /** Sets the phase, and shows it. */
   setPhase(phase: GuestPhase): void;
   /** It has come to this phase: what was due in the former one is not any more. */
-  becomes(kind: OperationKind, phase: GuestPhase): OperationResult;
+  settlePhase(kind: OperationKind, phase: GuestPhase): OperationResult;
 }
 
 /** A failure that no attempt mends. */

@@ -36,7 +36,7 @@ import { afterDomainGone, dueNow, isOver, phaseAfterFailure, provisioned, withFa
 import { Nights } from './nights.ts';
 import { PERFORMERS } from './operations/performers.ts';
 import type { Before } from './operations/shared.ts';
-import { removeGuest } from './operations/terminate.ts';
+import { performRemoval } from './operations/removal.ts';
 import { OperationQueue, type Ticket } from './queue.ts';
 import { provisionGuest } from './recipes/how-to.ts';
 import { RESTART_ID } from './restarts.ts';
@@ -58,7 +58,7 @@ class Guest implements GuestAtWork {
   /** All of it is going, or was going when that failed. */
   isRemoving = false;
   /** A cancel in the UI has come: this run hears of no other. */
-  private isRunUsed = false;
+  private hasSeenCancel = false;
   /** Workflow id of the operation that runs, or ran last. */
   private lastRun: string | undefined;
   private running: { kind: string; workflowId: string; startedAt: string; scope: CancellationScope } | undefined;
@@ -162,12 +162,12 @@ class Guest implements GuestAtWork {
   /** By a cancel in the UI. Temporal passes only the first one on to a run. */
   cancelRun(): void {
     this.cancel();
-    this.isRunUsed = true;
+    this.hasSeenCancel = true;
   }
 
   /** It goes on in a new run when it can. */
-  get wantsNewRun(): boolean {
-    return this.isRunUsed || workflowInfo().continueAsNewSuggested;
+  get shouldContinueAsNew(): boolean {
+    return this.hasSeenCancel || workflowInfo().continueAsNewSuggested;
   }
 
   cancel(): { cancelled?: string } {
@@ -282,7 +282,7 @@ class Guest implements GuestAtWork {
     return beforeOf(this.state.phase);
   }
 
-  becomes(kind: OperationKind, phase: GuestPhase): OperationResult {
+  settlePhase(kind: OperationKind, phase: GuestPhase): OperationResult {
     this.state = withoutDues(this.state);
     this.setPhase(phase);
     return { kind, phase };
@@ -316,8 +316,9 @@ class Guest implements GuestAtWork {
   async purge(): Promise<void> {
     try {
       const { graceUntil, backupsUntil } = this.state;
-      if (backupsUntil === undefined) await removeGuest(this, 'terminate', `grace-${graceUntil ?? ''}`, this.order.backup.keepBackupsDays);
-      else await removeGuest(this, 'terminate', `backups-${backupsUntil}`);
+      if (backupsUntil === undefined)
+        await performRemoval(this, 'terminate', `grace-${graceUntil ?? ''}`, this.order.backup.keepBackupsDays);
+      else await performRemoval(this, 'terminate', `backups-${backupsUntil}`);
     } catch (error) {
       this.fail(error);
     }
@@ -351,11 +352,11 @@ export async function guest(input: GuestRun): Promise<void> {
     // What waits when the guest has gone is refused, not left waiting.
     while (!self.isOver || self.hasWork()) {
       const { timerMs, restartAt } = self;
-      const isWoken = (): boolean => self.hasWork() || self.restartAt !== restartAt || self.wantsNewRun;
+      const isWoken = (): boolean => self.hasWork() || self.restartAt !== restartAt || self.shouldContinueAsNew;
       const woken = timerMs === undefined ? await condition(isWoken).then(() => true) : await condition(isWoken, timerMs);
       if (self.hasWork()) await self.next();
       else if (!woken) await self.onDue();
-      else if (self.wantsNewRun) {
+      else if (self.shouldContinueAsNew) {
         await condition(allHandlersFinished);
         if (!self.hasWork()) await continueAsNew<typeof guest>(self.carried());
       }

@@ -1,6 +1,6 @@
 /** Planning a guest at an address that nobody answers at. */
 import type { ShortActivities } from '../../activities/dom0/activities.ts';
-import type { GuestOrder, GuestSpec, Reservation } from '../../contract/types.ts';
+import type { GuestOrder, GuestSpec, LeasedAddress } from '../../contract/types.ts';
 import { rootFailure } from '../saga/operation.ts';
 import { control } from '../saga/proxies.ts';
 
@@ -11,7 +11,7 @@ const TRIES = 4;
 export async function planWithFreeAddress(
   host: Pick<ShortActivities, 'planGuest'>,
   order: GuestOrder,
-  first: Reservation,
+  first: LeasedAddress,
 ): Promise<GuestSpec> {
   let lease = first;
   for (let tried = 1; ; tried += 1) {

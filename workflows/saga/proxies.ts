@@ -6,13 +6,13 @@ import { CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../../contract/names.ts
 import { inWords, isNotTaken, neverTaken } from './unreachable-worker.ts';
 import {
   HOST_CHANGE,
-  HOST_CHANGE_OFFERS,
+  HOST_CHANGE_PATIENCE,
   LONG_COPY,
-  LONG_COPY_OFFERS,
+  LONG_COPY_PATIENCE,
   OUTSIDE_CALL,
   UNDO,
   UNDO_PATIENCE,
-  type Offers,
+  type StartPatience,
 } from './time-limits.ts';
 
 type Call = (...args: never[]) => Promise<unknown>;
@@ -33,7 +33,11 @@ interface Subject {
  */
 // The caller says which activities it asks for: nothing at run time knows.
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
-function patient<T extends object>(options: ActivityOptions, offersOf: () => Offers, { host, subject, onWaiting }: Subject): T {
+function offeringProxy<T extends object>(
+  options: ActivityOptions,
+  patienceOf: () => StartPatience,
+  { host, subject, onWaiting }: Subject,
+): T {
   const proxy = proxyActivities(options) as unknown as Record<
     string,
     { executeWithOptions(options: ActivityOptions, args: never[]): Promise<unknown> }
@@ -41,7 +45,7 @@ function patient<T extends object>(options: ActivityOptions, offersOf: () => Off
   const call =
     (name: string): Call =>
     async (...args) => {
-      const { count, eachMs } = offersOf();
+      const { count, eachMs } = patienceOf();
       for (let offer = 1; ; offer += 1) {
         try {
           const result = await proxy[name]?.executeWithOptions(
@@ -61,7 +65,7 @@ function patient<T extends object>(options: ActivityOptions, offersOf: () => Off
 }
 
 /** What is left of the time that all undos of an operation have, from the first of them on: a dead dom0 is not waited for once for each. */
-function sharedPatience(): () => Offers {
+function sharedPatience(): () => StartPatience {
   let endsAt: number | undefined;
   return () => {
     endsAt ??= Date.now() + UNDO_PATIENCE.allMs;
@@ -83,10 +87,10 @@ export function dom0Steps(host: string, subject: string, onWaiting: OnWaiting = 
   const whom = { host, subject, onWaiting };
   const patience = sharedPatience();
   return {
-    host: patient({ ...HOST_CHANGE, taskQueue: dom0Queue(host) }, () => HOST_CHANGE_OFFERS, whom),
-    bulk: patient({ ...LONG_COPY, taskQueue: dom0BulkQueue(host) }, () => LONG_COPY_OFFERS, whom),
-    undo: patient({ ...UNDO, taskQueue: dom0Queue(host) }, patience, whom),
-    undoBulk: patient({ ...UNDO, taskQueue: dom0BulkQueue(host) }, patience, whom),
+    host: offeringProxy({ ...HOST_CHANGE, taskQueue: dom0Queue(host) }, () => HOST_CHANGE_PATIENCE, whom),
+    bulk: offeringProxy({ ...LONG_COPY, taskQueue: dom0BulkQueue(host) }, () => LONG_COPY_PATIENCE, whom),
+    undo: offeringProxy({ ...UNDO, taskQueue: dom0Queue(host) }, patience, whom),
+    undoBulk: offeringProxy({ ...UNDO, taskQueue: dom0BulkQueue(host) }, patience, whom),
   };
 }
 

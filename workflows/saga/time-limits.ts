@@ -11,7 +11,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 const CANCELLED_WHEN_ENDED = { cancellationType: 'WAIT_CANCELLATION_COMPLETED' } as const;
 
 /** How long a step waits for a worker of its dom0 to take it: offered again and again, so that an outage of everything uses one offer up, not all. */
-export interface Offers {
+export interface StartPatience {
   readonly count: number;
   readonly eachMs: number;
 }
@@ -23,7 +23,7 @@ export const HOST_CHANGE: ActivityOptions = {
   heartbeatTimeout: '40 seconds',
   retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 4 },
 };
-export const HOST_CHANGE_OFFERS: Offers = { count: 15, eachMs: 2 * MINUTE_MS };
+export const HOST_CHANGE_PATIENCE: StartPatience = { count: 15, eachMs: 2 * MINUTE_MS };
 
 /** A long copy. It may wait for another guest's copy to end: a dom0 that is dead shows at the short steps around it. */
 export const LONG_COPY: ActivityOptions = {
@@ -33,7 +33,7 @@ export const LONG_COPY: ActivityOptions = {
   retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '1 minute', maximumAttempts: 4 },
 };
 /** A day: so long may the night of a dom0 with hundreds of guests take, whose backups come one after the other. */
-export const LONG_COPY_OFFERS: Offers = { count: 1, eachMs: 24 * HOUR_MS };
+export const LONG_COPY_PATIENCE: StartPatience = { count: 1, eachMs: 24 * HOUR_MS };
 
 /** An undo: nobody waits for it, and giving up leaves something on a dom0. */
 export const UNDO: ActivityOptions = {

@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage, type RequestOptions } fro
 import { request as httpsRequest } from 'node:https';
 import { ApplicationFailure } from '@temporalio/common';
 import { Webhook } from 'standardwebhooks';
-import type { Messenger } from '../billing/billing.ts';
+import type { Messenger } from '../billing/activities.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { Notification } from '../../../contract/billing-types.ts';
 import { addressOf, type Address, type Resolve } from './public-address.ts';

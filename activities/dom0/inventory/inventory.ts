@@ -7,7 +7,7 @@ import type { StepEnv } from '../env.ts';
 import { halfGolden } from '../images/golden.ts';
 import { usersOfImages } from '../images/image-users.ts';
 import { isOwner, type Ref } from '../marks.ts';
-import { limboIn } from '../staging.ts';
+import { stagingIn } from '../staging.ts';
 import { markedThings } from './marked-directories.ts';
 import type { Thing } from './thing.ts';
 
@@ -19,7 +19,7 @@ export async function things(env: StepEnv, guest?: string): Promise<Thing[]> {
   const { imageDir, stateDir } = env.settings;
   return [
     ...(await takers(env, guest)),
-    ...(await markedThings(files, 'image', `${imageDir}/domains`, guest, limboIn(imageDir))),
+    ...(await markedThings(files, 'image', `${imageDir}/domains`, guest, stagingIn(imageDir))),
     ...(await markedThings(files, 'state', `${stateDir}/guests`, guest)),
     ...(await env.repository.things(guest)),
   ];

@@ -1,20 +1,20 @@
 /** Directories that carry our mark, below one in which each guest has one; and those that are half made or half removed. */
 import type { HostFiles } from '../../../system/host.ts';
 import { MARKER_FILE, markerOwner, type Owner } from '../marks.ts';
-import { limboIn } from '../staging.ts';
+import { stagingIn } from '../staging.ts';
 import { ownerByPlace, type Thing, type ThingKind } from './thing.ts';
 
 /**
  * @param parent the directory that they are in
  * @param guest only that of the guest of this name. Default: all.
- * @param limbo where their halves are. Default: where `makeMarkedDirectory` has them.
+ * @param staging where their halves are. Default: where `makeMarkedDirectory` has them.
  */
 export async function markedThings(
   files: HostFiles,
   kind: ThingKind,
   parent: string,
   guest: string | undefined,
-  limbo = limboIn(parent),
+  staging = stagingIn(parent),
 ): Promise<Thing[]> {
   const markIn = async (path: string): Promise<Owner | undefined> => markerOwner(await files.read(`${path}/${MARKER_FILE}`));
   const namesIn = async (directory: string): Promise<string[]> => {
@@ -26,8 +26,8 @@ export async function markedThings(
     const where = `${parent}/${name}`;
     found.push({ kind, where, owner: await markIn(where), placeOf: name });
   }
-  for (const name of await namesIn(limbo)) {
-    const where = `${limbo}/${name}`;
+  for (const name of await namesIn(staging)) {
+    const where = `${staging}/${name}`;
     found.push({ kind, where, owner: ownerByPlace(name, await markIn(where)), isHalf: true });
   }
   return found;

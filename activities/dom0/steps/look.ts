@@ -10,7 +10,7 @@ import { leftOf, takers, things } from '../inventory/inventory.ts';
 import { usedAddresses } from '../inventory/used-addresses.ts';
 import { isOwner } from '../marks.ts';
 import { passwordPublicKey } from '../password-key.ts';
-import { recordOf } from './nightly-backup.ts';
+import { recordOf } from './backup.ts';
 
 /** What this dom0 has. */
 export async function dom0Facts(env: StepEnv, version: string): Promise<Dom0Facts> {

@@ -1,5 +1,5 @@
 /** plan: the order checked against this dom0, and everything decided that it left open. Nothing is made yet. */
-import type { GuestNetwork, GuestOrder, GuestSpec, Reservation } from '../../../contract/types.ts';
+import type { GuestNetwork, GuestOrder, GuestSpec, LeasedAddress } from '../../../contract/types.ts';
 import { defined } from '../../../contract/defined.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { amountsOf, xenMemoryOf } from '../../../contract/overhead.ts';
@@ -113,7 +113,7 @@ async function mustBeUnused(env: StepEnv, order: GuestOrder, { ip, ipv6, mac, br
 }
 
 /** Checks the order against this dom0 and returns it with everything decided. */
-export async function planGuest(env: StepEnv, input: { order: GuestOrder; lease: Reservation }): Promise<GuestSpec> {
+export async function planGuest(env: StepEnv, input: { order: GuestOrder; lease: LeasedAddress }): Promise<GuestSpec> {
   const { order: decided, lease: network } = input;
   if (decided.dom0 !== env.settings.host)
     throw new GuestflowError('InvalidInput', `the order is for dom0 ${decided.dom0}, this is ${env.settings.host}`, {

@@ -2,7 +2,7 @@
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { BackupRecord, GuestRef, Pruned } from '../../../contract/types.ts';
 import type { StepEnv } from '../env.ts';
-import { recordOf } from './nightly-backup.ts';
+import { recordOf } from './backup.ts';
 
 /** The guest's backups, oldest first, and records that are not what was written. */
 export async function listBackups({ repository }: StepEnv, ref: GuestRef): Promise<{ backups: BackupRecord[]; damaged: string[] }> {

@@ -7,10 +7,10 @@ import type { Owner, Ref } from '../marks.ts';
 export type DiskRole = 'root' | 'swap';
 
 /**
- * `whole`: it may be used. `unfinished`: its content is not all there. `retired`: out of the guest's hands, whole, and may come back. `wiping`: its
+ * `whole`: it may be used. `unfinished`: its content is not all there. `set aside`: out of the guest's hands, whole, and may come back. `wiping`: its
  * wipe has begun, and it never comes back.
  */
-export type DiskState = 'whole' | 'unfinished' | 'retired' | 'wiping';
+export type DiskState = 'whole' | 'unfinished' | 'set aside' | 'wiping';
 
 /** Something that takes room in the pool: a guest's disk, a snapshot, or what somebody else keeps there. */
 export interface Disk {
@@ -105,9 +105,9 @@ export interface Storage {
   /** @throws NotOurs when somebody else's snapshot would go with a disk of this guest */
   mustBeReleasable(ref: Ref): Promise<void>;
   /** Takes the disks out of the guest's hands, whole. @throws NotFound when one of them is not there */
-  retire(ref: Ref, roles: readonly DiskRole[]): Promise<void>;
-  /** Undo of `retire`. Nothing is changed unless all of them can come back. @throws NotFound, ToolFailed */
-  revive(ref: Ref, roles: readonly DiskRole[]): Promise<void>;
+  setAside(ref: Ref, roles: readonly DiskRole[]): Promise<void>;
+  /** Undo of `setAside`. Nothing is changed unless all of them can come back. @throws NotFound, ToolFailed */
+  bringBack(ref: Ref, roles: readonly DiskRole[]): Promise<void>;
   /**
    * Gives back all that the guest has in the pool: out of its hands at once, then wiped, read back by sample, and removed. The guest is off.
    *

@@ -6,7 +6,7 @@ import { check } from '../../http/check.ts';
 import { TOLERANCE_SECONDS, toBillingEvent } from '../event.ts';
 import { canonical } from '../../../contract/canonical.ts';
 import { parseJson } from '../../http/json.ts';
-import { Refusal } from '../../../system/http/problem.ts';
+import { HttpRefusal } from '../../../system/http/problem.ts';
 import { meaningOf, type StripePolicy } from './meaning.ts';
 import { stripeEventSchema } from './shape.ts';
 
@@ -22,17 +22,17 @@ const SIGNATURE = /^[a-z]\w{0,15}=\w{1,200}(,[a-z]\w{0,15}=\w{1,200}){0,15}$/;
  * Checks the signature with each secret: while one is rolled, Stripe signs with both.
  *
  * @param now milliseconds since 1970
- * @throws Refusal 401, or 400 when the signature is too old or from the future
+ * @throws HttpRefusal 401, or 400 when the signature is too old or from the future
  */
 export function verifyStripe(text: string, headers: Headers, secrets: readonly string[], now: number): void {
   const header = headers.get('stripe-signature') ?? '';
   if (!SIGNATURE.test(header) || !secrets.some((secret) => isSignedWith(secret, text, header)))
-    throw new Refusal(401, 'bad-signature', 'the signature is missing, or none of ours');
+    throw new HttpRefusal(401, 'bad-signature', 'the signature is missing, or none of ours');
   const age = now / 1_000 - signedAt(header);
-  if (!Number.isFinite(age)) throw new Refusal(401, 'bad-signature', 'the signature has no time');
-  if (age > TOLERANCE_SECONDS) throw new Refusal(400, 'stale', 'the signature is older than five minutes');
+  if (!Number.isFinite(age)) throw new HttpRefusal(401, 'bad-signature', 'the signature has no time');
+  if (age > TOLERANCE_SECONDS) throw new HttpRefusal(400, 'stale', 'the signature is older than five minutes');
   if (age < -TOLERANCE_SECONDS)
-    throw new Refusal(400, 'from-the-future', "the signature's time is in the future: look at the clock of this machine");
+    throw new HttpRefusal(400, 'from-the-future', "the signature's time is in the future: look at the clock of this machine");
 }
 
 function isSignedWith(secret: string, text: string, header: string): boolean {
@@ -59,7 +59,7 @@ function signedAt(header: string): number {
 /**
  * The event of a body whose signature was checked; for one that is not for guestflow, why it is ignored.
  *
- * @throws Refusal 400 or 422
+ * @throws HttpRefusal 400 or 422
  */
 export function readStripe(text: string, catalogue: Catalogue, policy: StripePolicy, now: number): BillingEvent | string {
   // Keys of metadata are anybody's.

@@ -3,7 +3,7 @@ import { ServiceError, type Client } from '@temporalio/client';
 import { expect, it } from 'vitest';
 import { queryLedger, updateLedger, updateLedgerWithStart } from '../../../client/ledger-calls.ts';
 import { DOM0_UPDATES, QUERIES, WORKFLOWS } from '../../../contract/names.ts';
-import { UPDATES_AT_ONCE } from '../../../system/turns.ts';
+import { UPDATES_AT_ONCE } from '../../../system/gate.ts';
 
 /** As grpc-js makes it. */
 function grpc(code: number, details: string): Error {

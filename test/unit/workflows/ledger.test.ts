@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_POLICY, type Amounts, type Capacity, type Dom0Policy, type Holding } from '../../../contract/capacity-types.ts';
 import type { Dom0Facts, Dom0State, ReserveRequest } from '../../../contract/types.ts';
-import { capacityOf, isPromised, released, reserve, sellableOf } from '../../../workflows/capacity/ledger.ts';
+import { capacityOf, isReserved, released, reserve, sellableOf } from '../../../workflows/capacity/ledger.ts';
 
 const GiB = 2 ** 30;
 const NOW = '2026-01-01T00:00:00.000Z';
@@ -117,7 +117,7 @@ describe('an order', () => {
     };
     expect(
       reserve(state({ facts: facts({ holdings: [own] }) }), request('web1', { memoryBytes: 15 * GiB, diskBytes: 100 * GiB }), NOW),
-    ).toHaveProperty('promise');
+    ).toHaveProperty('reservation');
   });
 
   it.each<[string, Partial<Dom0State>, Partial<ReserveRequest>, object]>([
@@ -141,19 +141,21 @@ describe('an order', () => {
   });
 
   it('that comes again has what it had, even on a dom0 that is full and drained', () => {
-    const promise = { ...request('web1', { memoryBytes: 15 * GiB, customer: 'c1' }), since: '2025-01-01T00:00:00.000Z' };
-    expect(reserve(state({ drained: true, promised: [promise] }), request('web1', { memoryBytes: 15 * GiB }), NOW)).toEqual({ promise });
+    const reservation = { ...request('web1', { memoryBytes: 15 * GiB, customer: 'c1' }), since: '2025-01-01T00:00:00.000Z' };
+    expect(reserve(state({ drained: true, promised: [reservation] }), request('web1', { memoryBytes: 15 * GiB }), NOW)).toEqual({
+      reservation,
+    });
   });
 
   it('has just what it asks for when nothing of that differs', () => {
     const asked = request('a', { overheadBytes: 2 ** 21 });
     const made = reserve(state(), asked, NOW);
     if ('type' in made) throw new Error(made.message);
-    const ledger = state({ promised: [made.promise] });
-    expect(isPromised(ledger, { ...asked, apart: true })).toBe(true);
-    expect(isPromised(state(), asked)).toBe(false);
+    const ledger = state({ promised: [made.reservation] });
+    expect(isReserved(ledger, { ...asked, apart: true })).toBe(true);
+    expect(isReserved(state(), asked)).toBe(false);
     for (const changes of [{ order: 'b' }, { plan: 'large' }, { memoryBytes: 2 }, { overheadBytes: 2 }, { vcpus: 2 }, { diskBytes: 2 }])
-      expect(isPromised(ledger, { ...asked, ...changes }), JSON.stringify(changes)).toBe(false);
+      expect(isReserved(ledger, { ...asked, ...changes }), JSON.stringify(changes)).toBe(false);
   });
 
   it('that becomes larger must fit beside the others, and keeps what it had when it does not', () => {
@@ -162,7 +164,7 @@ describe('an order', () => {
       { ...request('web2', { memoryBytes: 10 * GiB }), since: NOW },
     ];
     expect(reserve(state({ promised }), request('web1', { memoryBytes: 5 * GiB, plan: 'large' }), NOW)).toMatchObject({
-      promise: { memoryBytes: 5 * GiB, plan: 'large' },
+      reservation: { memoryBytes: 5 * GiB, plan: 'large' },
     });
     expect(reserve(state({ promised }), request('web1', { memoryBytes: 6 * GiB }), NOW)).toMatchObject({
       type: 'NoCapacity',
@@ -192,11 +194,11 @@ describe('a dom0 with two pools', () => {
     { name: 'slow', sizeBytes: 31 * GiB, freeBytes: 31 * GiB },
   ];
   const two = (changes: Partial<Dom0State> = {}): Dom0State => state({ facts: facts({ pools }), ...changes });
-  const promisedTo = (...requests: ReserveRequest[]): Dom0State => two({ promised: requests.map((each) => ({ ...each, since: NOW })) });
+  const reservedFor = (...requests: ReserveRequest[]): Dom0State => two({ promised: requests.map((each) => ({ ...each, since: NOW })) });
 
   it('sells each by itself: a promise, and what was made by hand, takes room where its disk lies', () => {
     const holdings = [{ ...hand('volume slow/home', { diskBytes: 5 * GiB }), pool: 'slow' }, hand('volume vg01/old', { diskBytes: GiB })];
-    const ledger = { ...promisedTo(request('a'), request('b', { pool: 'slow' })), facts: facts({ pools, holdings }) };
+    const ledger = { ...reservedFor(request('a'), request('b', { pool: 'slow' })), facts: facts({ pools, holdings }) };
     expect(capacityOf(ledger).pools).toEqual([
       { name: 'vg01', sellableBytes: 100 * GiB, freeBytes: 89 * GiB },
       { name: 'slow', sellableBytes: 30 * GiB, freeBytes: 15 * GiB },
@@ -206,10 +208,10 @@ describe('a dom0 with two pools', () => {
   });
 
   it('refuses what does not fit into the pool that is asked for, whatever is free in the other', () => {
-    const ledger = promisedTo(request('a', { pool: 'slow', diskBytes: 25 * GiB }));
+    const ledger = reservedFor(request('a', { pool: 'slow', diskBytes: 25 * GiB }));
     expect(reserve(ledger, request('b', { pool: 'slow' }), NOW)).toMatchObject({ type: 'NoCapacity', field: 'disk' });
-    expect(reserve(ledger, request('b'), NOW)).toMatchObject({ promise: { guest: 'b' } });
-    expect(reserve(ledger, request('b', { pool: 'vg01' }), NOW)).toMatchObject({ promise: { pool: 'vg01' } });
+    expect(reserve(ledger, request('b'), NOW)).toMatchObject({ reservation: { guest: 'b' } });
+    expect(reserve(ledger, request('b', { pool: 'vg01' }), NOW)).toMatchObject({ reservation: { pool: 'vg01' } });
   });
 
   it('says which pools there are when the one that is asked for is not among them', () => {
@@ -249,7 +251,8 @@ describe('whatever comes in whatever order', () => {
           else {
             const { memoryBytes, vcpus, diskBytes } = one;
             const answer = reserve(now, request(name, { memoryBytes, vcpus, diskBytes }), NOW);
-            if ('promise' in answer) now = { ...now, promised: [...now.promised.filter(({ guest }) => guest !== name), answer.promise] };
+            if ('reservation' in answer)
+              now = { ...now, promised: [...now.promised.filter(({ guest }) => guest !== name), answer.reservation] };
           }
           const { free }: Capacity = capacityOf(now);
           expect(Math.min(free?.memoryBytes ?? -1, free?.vcpus ?? -1, free?.diskBytes ?? -1)).toBeGreaterThanOrEqual(0);

@@ -31,12 +31,12 @@ export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunn
   await operation.run(async () => {
     await operation.firstStep(
       'reserve',
-      () => control.promise(largerOf(from, to)),
-      () => control.promise(from, true),
+      () => control.changeReservation(largerOf(from, to)),
+      () => control.changeReservation(from, true),
     );
     const isAdjusted = isRunning && sameDisk ? await adjusted(operation, from, to, mayRestart) : false;
     await changeAtRest(operation, from, to, { isRunning, isAdjusted });
-    if (isLess) await operation.step('give-back', () => control.promise(to));
+    if (isLess) await operation.step('give-back', () => control.changeReservation(to));
   });
 }
 
@@ -133,7 +133,7 @@ export async function performChangePlan(guest: GuestAtWork, { kind, id, change }
   const to: GuestSpec = { ...from, plan, size: { swapBytes: from.size.swapBytes, ...sizes } };
   await guest.runChild(kind, id, (options) => executeChild(changePlan, { ...options, args: [{ from, to, isRunning, mayRestart }] }));
   guest.state = { ...guest.state, spec: to, plan: to.plan };
-  return guest.becomes(kind, guest.state.phase);
+  return guest.settlePhase(kind, guest.state.phase);
 }
 
 declareVersioning('PINNED', changePlan);

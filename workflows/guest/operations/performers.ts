@@ -5,9 +5,9 @@ import { performBackup } from './backup.ts';
 import { performChangePlan } from './change-plan.ts';
 import { performPrune } from './prune.ts';
 import { performPower } from './power.ts';
-import { performUndelete } from './retire.ts';
+import { performCleanup } from './removal.ts';
 import { performResume, performSuspend } from './suspend.ts';
-import { performCleanup, performTerminate } from './terminate.ts';
+import { performTerminate, performUndelete } from './terminate.ts';
 
 export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, request: OperationRequest) => Promise<OperationResult>>> = {
   start: performPower,

@@ -78,7 +78,7 @@ export async function performPower(guest: GuestAtWork, { kind, id }: OperationRe
   await guest.runChild(kind, id, (options) =>
     executeChild(powerGuest, { ...options, args: [{ spec: guest.spec, action, before: guest.before }] }),
   );
-  return guest.becomes(kind, action === 'start' ? 'running' : 'stopped');
+  return guest.settlePhase(kind, action === 'start' ? 'running' : 'stopped');
 }
 
 declareVersioning('PINNED', powerGuest);

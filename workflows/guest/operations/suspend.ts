@@ -24,7 +24,7 @@ export async function performSuspend(guest: GuestAtWork, { kind, id }: Operation
     await guest.runChild(kind, id, (options) =>
       executeChild(suspendGuest, { ...options, args: [{ spec: guest.spec, before: guest.before }] }),
     );
-  return guest.becomes(kind, 'suspended');
+  return guest.settlePhase(kind, 'suspended');
 }
 
 export async function performResume(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {
@@ -32,7 +32,7 @@ export async function performResume(guest: GuestAtWork, { kind, id }: OperationR
     await guest.runChild(kind, id, (options) =>
       executeChild(resumeGuest, { ...options, args: [{ spec: guest.spec, before: guest.before }] }),
     );
-  return guest.becomes(kind, 'running');
+  return guest.settlePhase(kind, 'running');
 }
 
 for (const workflow of [suspendGuest, resumeGuest]) declareVersioning('PINNED', workflow);

@@ -1,70 +1,102 @@
-/** terminate and cleanup: the removal of a guest. */
+/** terminate and undelete: the begin of a termination, and its undo. The removal at its end: `removal.ts`. */
 import { executeChild } from '@temporalio/workflow';
 import { defined } from '../../../contract/defined.ts';
-import type { OperationKind, OperationRequest, OperationResult, OrderRef } from '../../../contract/types.ts';
-import { leftoversOf } from '../../saga/leftovers.ts';
+import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/types.ts';
 import { Operation } from '../../saga/operation.ts';
 import { control, dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
-import { refuse, type GuestAtWork } from '../at-work.ts';
-import { graceLeftMs } from '../state.ts';
-import { performRetire } from './retire.ts';
-import { daysFromNow } from './shared.ts';
+import type { GuestAtWork } from '../at-work.ts';
+import { beforeOf } from '../rules.ts';
+import { notBefore } from '../state.ts';
+import { startSteps, switchOffSteps } from './power.ts';
+import { performRemoval } from './removal.ts';
+import { DAY_MS, daysFromNow, nightlyOf, refOf, type Before } from './shared.ts';
 
-/**
- * Everything of a guest goes: the undo of every step of its provisioning, whatever of it there is.
- * It serves the end of a guest and the cleaning up after an undo that could not finish; it may be repeated. Backups may be left for later.
- */
-export async function terminateGuest(input: OrderRef & { readonly keepsBackups?: true }): Promise<void> {
-  const { dist, keepsBackups, ...ref } = input;
-  const { undo, undoBulk } = dom0Steps(ref.dom0, ref.name);
-  // In this order: a domain is gone before its disks go, and the cfg, by which the domain is known as ours, goes after it.
-  const removals = [
-    ['schedule', () => control.unscheduleNightly(ref)],
-    ['domain', () => undo.destroyGuest(ref)],
-    ['volumes', () => undoBulk.removeVolumes(ref)],
-    ['image', () => undo.removeImage(ref)],
-    ...(dist === undefined ? [] : [['golden', () => undoBulk.discardHalfGolden({ dist })] as const]),
-    ['cfg', () => undo.removeCfg(ref)],
-    ...(keepsBackups === true ? [] : [['backups', () => undo.removeBackups(ref)] as const]),
-    ['state', () => undo.removeGuestState(ref)],
-  ] as const;
-  const operation = new Operation(`Removing **${ref.name}** from ${ref.dom0}`, [...removals.map(([name]) => name), 'lease']);
-  await operation.removeAll(removals, ['lease', () => control.release(ref)], () => leftoversOf(undo, { ...ref, ...defined({ dist }) }));
+/** The begin of a termination: off, not started again, no more backups; its disks renamed, its address kept, until the grace is over. */
+export async function terminateGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
+  const { spec, before } = input;
+  const ref = refOf(spec);
+  const operation = new Operation(`Terminating **${spec.name}** on ${spec.dom0}`, ['schedule', 'autostart', 'stop', 'volumes']);
+  const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
+  await operation.run(async () => {
+    await operation.step(
+      'schedule',
+      () => control.unscheduleNightly(ref),
+      () => control.scheduleNightly(nightlyOf(spec)),
+    );
+    await switchOffSteps(operation, spec, before, 'stop');
+    await operation.step(
+      'volumes',
+      () => host.setAsideVolumes(ref),
+      () => undo.bringBackVolumes(ref),
+    );
+  });
 }
 
-/** @param keepBackupsDays its backups go later; default: with all the rest */
-export async function removeGuest(guest: GuestAtWork, kind: OperationKind, id: string, keepBackupsDays = 0): Promise<OperationResult> {
-  const wasOrdered = guest.state.spec === undefined;
-  const keeps = keepBackupsDays > 0 ? ({ keepsBackups: true } as const) : {};
-  if (!wasOrdered) guest.setPhase('terminating');
-  guest.isRemoving = true;
-  const { removalKeepsDays: _former, ...state } = guest.state;
-  guest.state = keepBackupsDays > 0 ? { ...state, removalKeepsDays: keepBackupsDays } : state;
-  const args = wasOrdered ? { ...guest.ref, dist: guest.order.os.dist } : { ...guest.ref, ...keeps };
-  await guest.runChild(kind, id, (options) => executeChild(terminateGuest, { ...options, args: [args] }));
-  const { graceUntil: _over, backupsUntil: _gone, removalKeepsDays: _done, ...rest } = guest.state;
-  guest.state = { ...rest, leftovers: [], ...(keepBackupsDays > 0 ? { backupsUntil: daysFromNow(keepBackupsDays) } : {}) };
-  guest.setPhase(wasOrdered ? 'failed' : 'gone');
-  return { kind, phase: guest.state.phase };
+/** undelete: undo of the begin of a termination; the guest is as it was before it. */
+export async function undeleteGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
+  const { spec, before } = input;
+  const ref = refOf(spec);
+  const operation = new Operation(`Taking the termination of **${spec.name}** on ${spec.dom0} back`, [
+    'volumes',
+    ...(before.isRunning ? ['start', 'autostart'] : []),
+    'schedule',
+  ]);
+  const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
+  await operation.run(async () => {
+    await operation.step(
+      'volumes',
+      () => host.bringBackVolumes(ref),
+      () => undo.setAsideVolumes(ref),
+    );
+    if (before.isRunning) await startSteps(operation, spec, { isRunning: false, isAutostarted: false });
+    await operation.step(
+      'schedule',
+      () => control.scheduleNightly(nightlyOf(spec)),
+      () => control.unscheduleNightly(ref),
+    );
+  });
+}
+
+/** The guest stops at once; its data stays until the grace period is over. */
+async function beginTermination(guest: GuestAtWork, { id }: OperationRequest): Promise<OperationResult> {
+  if (guest.state.phase !== 'terminating') {
+    await guest.runChild('terminate', id, (options) =>
+      executeChild(terminateGuest, { ...options, args: [{ spec: guest.spec, before: guest.before }] }),
+    );
+    guest.state = {
+      ...guest.state,
+      retiredFrom: guest.state.phase,
+      graceUntil: daysFromNow(guest.order.life.graceDays),
+    };
+    guest.setPhase('terminating');
+  }
+  const { graceUntil } = guest.state;
+  return { kind: 'terminate', phase: guest.state.phase, ...defined({ graceUntil }) };
 }
 
 export async function performTerminate(guest: GuestAtWork, request: OperationRequest): Promise<OperationResult> {
   const { kind, id, now } = request;
-  if (now === true) return removeGuest(guest, kind, id);
+  if (now === true) return performRemoval(guest, kind, id);
   if (guest.state.phase === 'gone') return { kind, phase: 'gone' };
   return guest.order.life.graceDays === 0
-    ? removeGuest(guest, kind, id, guest.order.backup.keepBackupsDays)
-    : performRetire(guest, request);
+    ? performRemoval(guest, kind, id, guest.order.backup.keepBackupsDays)
+    : beginTermination(guest, request);
 }
 
-export async function performCleanup(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {
-  if ((graceLeftMs(guest.state, Date.now()) ?? 0) > 0)
-    throw refuse(
-      'Busy',
-      `cleanup of ${guest.order.name} is refused: its data stays until ${guest.state.graceUntil ?? ''}; "terminate --now" ends that`,
-    );
-  return removeGuest(guest, kind, id, guest.state.removalKeepsDays);
+/** Back to what it was before it was terminated. */
+export async function performUndelete(guest: GuestAtWork, { id }: OperationRequest): Promise<OperationResult> {
+  const { phase, retiredFrom = 'running' } = guest.state;
+  if (phase !== 'terminating') return { kind: 'undelete', phase };
+  const before = beforeOf(retiredFrom);
+  try {
+    await guest.runChild('undelete', id, (options) => executeChild(undeleteGuest, { ...options, args: [{ spec: guest.spec, before }] }));
+  } catch (error) {
+    // Somebody wants it back: its data does not go before that could be tried again.
+    guest.state = { ...guest.state, graceUntil: notBefore(guest.state.graceUntil, Date.now() + DAY_MS) };
+    throw error;
+  }
+  return guest.settlePhase('undelete', retiredFrom);
 }
 
-declareVersioning('PINNED', terminateGuest);
+for (const workflow of [terminateGuest, undeleteGuest]) declareVersioning('PINNED', workflow);

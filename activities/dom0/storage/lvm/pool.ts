@@ -45,7 +45,7 @@ export function mustOwnVolume(vg: string, ref: Ref, role: DiskRole, volumes: rea
 
 function stateOf(volume: Volume): Disk['state'] {
   if (tagsWith(volume, WIPED_TAG).length > 0) return 'wiping';
-  if (isReleasedName(volume.name)) return 'retired';
+  if (isReleasedName(volume.name)) return 'set aside';
   return volume.tags.includes(UNFINISHED_TAG) ? 'unfinished' : 'whole';
 }
 

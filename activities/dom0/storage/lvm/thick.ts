@@ -11,7 +11,7 @@ import { devicePath, volumeGroup, zeroVolume } from './lvm.ts';
 import { makeVolume } from './make.ts';
 import { diskOf, mustOwnVolume, volumeName, volumesIn, type Pool } from './pool.ts';
 import { releaseVolumes } from './release.ts';
-import { retireVolumes, reviveVolumes } from './retire.ts';
+import { setAsideVolumes, bringBackVolumes } from './set-aside.ts';
 import { dropSnapshot, mustBeSound, mustHaveOwnSnapshotsOnly, takeSnapshot } from './snapshots.ts';
 
 export class LvmThick implements Storage {
@@ -105,12 +105,12 @@ export class LvmThick implements Storage {
     mustHaveOwnSnapshotsOnly(this.pool, ref, await volumesIn(this.group));
   }
 
-  async retire(ref: Ref, roles: readonly DiskRole[]): Promise<void> {
-    await retireVolumes(this.group, ref, roles);
+  async setAside(ref: Ref, roles: readonly DiskRole[]): Promise<void> {
+    await setAsideVolumes(this.group, ref, roles);
   }
 
-  async revive(ref: Ref, roles: readonly DiskRole[]): Promise<void> {
-    await reviveVolumes(this.group, ref, roles);
+  async bringBack(ref: Ref, roles: readonly DiskRole[]): Promise<void> {
+    await bringBackVolumes(this.group, ref, roles);
   }
 
   async release(ref: Ref): Promise<void> {

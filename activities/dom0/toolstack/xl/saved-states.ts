@@ -6,17 +6,17 @@ import type { WipeFile } from '../../../../system/overwrite.ts';
 import type { Host } from '../../../../system/host.ts';
 import { ownCfg } from './cfg-files.ts';
 import { saveDirectories, savedStates, type SavedState } from './xendomains.ts';
-import { limboIn, makeMarkedDirectory, removeMarkedDirectory } from '../../staging.ts';
+import { stagingIn, makeMarkedDirectory, removeMarkedDirectory } from '../../staging.ts';
 import { isOwner, MARKER_FILE, markerOwner, type Owner, type Ref } from '../../marks.ts';
 
 /** Where a guest's are put aside: on the same file system, so that one step does it, and out of xendomains' sight. */
 function asideOf(directory: string, name: string): string {
-  return `${limboIn(directory)}/${name}`;
+  return `${stagingIn(directory)}/${name}`;
 }
 
 /** The directories of those that were put aside, and of those that are half removed. */
 export async function asideParents(host: Host): Promise<string[]> {
-  return (await saveDirectories(host)).map(limboIn);
+  return (await saveDirectories(host)).map(stagingIn);
 }
 
 /** Whose a saved state is, by the cfg of the domain that it would make. It carries no mark itself. */

@@ -1,21 +1,21 @@
 /** Cursors of lists: nothing but what was given out is taken back. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openCursor, sealCursor, type CursorScope } from '../../../../gateway/v1/cursor.ts';
-import { Refusal } from '../../../../system/http/problem.ts';
+import { openCursor, signCursor, type CursorScope } from '../../../../gateway/v1/cursor.ts';
+import { HttpRefusal } from '../../../../system/http/problem.ts';
 
 const SCOPE: CursorScope = { token: 'a'.repeat(64), filters: { phase: 'running', dom0: undefined } };
 const PAGE = Buffer.from('{"CloseTime":"9999-12-31T23:59:59Z","RunID":"01a2241d"}').toString('base64url');
 const NOW = Date.parse('2026-01-31T12:00:00Z');
-const CURSOR = sealCursor(PAGE, SCOPE, NOW);
+const CURSOR = signCursor(PAGE, SCOPE, NOW);
 
 function reasonOf(cursor: string, scope = SCOPE, now = NOW): unknown {
   try {
     openCursor(cursor, scope, now);
     return undefined;
   } catch (error) {
-    expect(error).toBeInstanceOf(Refusal);
-    const { status, extra } = error as Refusal;
+    expect(error).toBeInstanceOf(HttpRefusal);
+    const { status, extra } = error as HttpRefusal;
     expect([status, extra['field']]).toEqual([422, 'cursor']);
     return extra['reason'];
   }
@@ -26,7 +26,7 @@ describe('a cursor', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 400 }), (bytes) => {
         const page = Buffer.from(bytes).toString('base64url');
-        return openCursor(sealCursor(page, SCOPE, NOW), SCOPE, NOW) === page;
+        return openCursor(signCursor(page, SCOPE, NOW), SCOPE, NOW) === page;
       }),
     );
   });
@@ -38,7 +38,7 @@ describe('a cursor', () => {
 
   it('of other filters is refused, be it in either direction', () => {
     expect(reasonOf(CURSOR, { ...SCOPE, filters: {} })).toContain('other filters');
-    expect(reasonOf(sealCursor(PAGE, { ...SCOPE, filters: {} }, NOW))).toContain('other filters');
+    expect(reasonOf(signCursor(PAGE, { ...SCOPE, filters: {} }, NOW))).toContain('other filters');
     expect(reasonOf(CURSOR, { ...SCOPE, filters: { dom0: 'running' } })).toContain('other filters');
   });
 

@@ -4,7 +4,7 @@ import { changed } from '../../../../an-order.ts';
 import { createEnv } from '../../../../../activities/dom0/drivers.ts';
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { readRecord, recordText } from '../../../../../activities/dom0/backup/record.ts';
-import { takeBackup } from '../../../../../activities/dom0/steps/nightly-backup.ts';
+import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
 import { listBackups, pruneBackups } from '../../../../../activities/dom0/steps/prune.ts';
 import type { StoredBackup } from '../../../../../contract/types.ts';
 import { bootGuest, stopGuest } from '../../../../../activities/dom0/steps/boot.ts';

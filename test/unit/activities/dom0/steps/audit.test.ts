@@ -5,12 +5,12 @@ import { guestPaths } from '../../../../guest-places.ts';
 import { volumeTags } from '../../../../../activities/dom0/storage/lvm/tags.ts';
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { ensureGolden } from '../../../../../activities/dom0/images/golden.ts';
-import { removeBackups } from '../../../../../activities/dom0/steps/nightly-backup.ts';
+import { removeBackups } from '../../../../../activities/dom0/steps/backup.ts';
 import { removeCfg } from '../../../../../activities/dom0/steps/cfg-fix.ts';
 import { removeGuestState } from '../../../../../activities/dom0/steps/guest-state.ts';
 import { removeImage } from '../../../../../activities/dom0/steps/create-image.ts';
 import { removeVolumes } from '../../../../../activities/dom0/steps/lvm-migration.ts';
-import { limboOf } from '../../../../../activities/dom0/staging.ts';
+import { stagingOf } from '../../../../../activities/dom0/staging.ts';
 import { cfgHeader, markerText } from '../../../../../activities/dom0/marks.ts';
 import { audit } from '../../../../../activities/dom0/steps/audit.ts';
 import { enableAutostart } from '../../../../../activities/dom0/steps/autostart.ts';
@@ -18,8 +18,8 @@ import { bootGuest, destroyGuest, stopGuest } from '../../../../../activities/do
 import { fixCfg } from '../../../../../activities/dom0/steps/cfg-fix.ts';
 import { createImage } from '../../../../../activities/dom0/steps/create-image.ts';
 import { dropImage, makeVolumes } from '../../../../../activities/dom0/steps/lvm-migration.ts';
-import { takeBackup } from '../../../../../activities/dom0/steps/nightly-backup.ts';
-import { retireVolumes, reviveVolumes } from '../../../../../activities/dom0/steps/retire.ts';
+import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
+import { setAsideVolumes, bringBackVolumes } from '../../../../../activities/dom0/steps/set-aside.ts';
 import { sealGuest } from '../../../../../activities/dom0/steps/seal.ts';
 import { UNKNOWN_ORDER, type GuestSpec, type MarkedThing } from '../../../../../contract/types.ts';
 import type { DomainState, FakeDom0, FaultKind } from '../../../../../fake/index.ts';
@@ -54,8 +54,8 @@ async function live(env: StepEnv, guest: GuestSpec): Promise<void> {
   await takeBackup(env, guest);
   await sealGuest(env, guest);
   await stopGuest(env, guest);
-  await retireVolumes(env, guest);
-  await reviveVolumes(env, guest);
+  await setAsideVolumes(env, guest);
+  await bringBackVolumes(env, guest);
   await bootGuest(env, guest);
   await destroyGuest(env, guest);
   await removeVolumes(env, guest);
@@ -114,9 +114,9 @@ describe('an audit', () => {
   it('names a directory that is half removed, by the mark in it, or by its place when the mark has gone', async () => {
     dom0 = await fakeDom0();
     const { machine } = dom0;
-    mkdirSync(machine.at(limboOf(PATHS.backups)), { recursive: true });
-    machine.writeText(`${limboOf(PATHS.backups)}/guestflow.json`, markerText(OURS));
-    mkdirSync(machine.at(limboOf(guestPaths(settings(), 'guest2').state)), { recursive: true });
+    mkdirSync(machine.at(stagingOf(PATHS.backups)), { recursive: true });
+    machine.writeText(`${stagingOf(PATHS.backups)}/guestflow.json`, markerText(OURS));
+    mkdirSync(machine.at(stagingOf(guestPaths(settings(), 'guest2').state)), { recursive: true });
     expect(await look()).toEqual([
       { what: '/var/lib/guestflow/guests/.guestflow/guest2', guest: 'guest2', order: UNKNOWN_ORDER },
       { what: '/var/backups/guestflow/.guestflow/guest1', ...OURS },

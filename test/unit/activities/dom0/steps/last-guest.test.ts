@@ -28,8 +28,8 @@ it.each<[GuestSpec['os']['type'], number]>([
       };
       const mac = `00:16:3E:00:00:${String(sold.length + 10)}`;
       const answer = reserve(ledger, { guest: guest.name, order: guest.order, ...amountsOf(guest) }, '2026-01-01T00:00:00.000Z');
-      if (!('promise' in answer)) break;
-      ledger = { ...ledger, promised: [...ledger.promised, answer.promise] };
+      if (!('reservation' in answer)) break;
+      ledger = { ...ledger, promised: [...ledger.promised, answer.reservation] };
       sold.push({ ...guest, network: { ...guest.network, mac } });
     }
     expect(sold.length).toBeGreaterThanOrEqual(5);

@@ -5,7 +5,7 @@ import { fixCfg } from '../../../../../activities/dom0/steps/cfg-fix.ts';
 import { ensureGolden } from '../../../../../activities/dom0/images/golden.ts';
 import { createImage } from '../../../../../activities/dom0/steps/create-image.ts';
 import { dropImage, makeVolumes } from '../../../../../activities/dom0/steps/lvm-migration.ts';
-import { takeBackup } from '../../../../../activities/dom0/steps/nightly-backup.ts';
+import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
 import { sealGuest } from '../../../../../activities/dom0/steps/seal.ts';
 import { setWallclock } from '../../../../../activities/dom0/steps/sysctl-wallclock.ts';
 import type { FakeDom0 } from '../../../../../fake/index.ts';

@@ -5,8 +5,8 @@ import { UNFINISHED_TAG, volumeTags } from '../../../../../activities/dom0/stora
 import { removeVolumes } from '../../../../../activities/dom0/steps/lvm-migration.ts';
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { makeVolumes } from '../../../../../activities/dom0/steps/lvm-migration.ts';
-import { takeBackup } from '../../../../../activities/dom0/steps/nightly-backup.ts';
-import { retireVolumes, reviveVolumes } from '../../../../../activities/dom0/steps/retire.ts';
+import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
+import { setAsideVolumes, bringBackVolumes } from '../../../../../activities/dom0/steps/set-aside.ts';
 import type { GuestRef } from '../../../../../contract/types.ts';
 import type { FakeDom0, FaultKind } from '../../../../../fake/index.ts';
 import type { Content } from '../../../../../fake/model.ts';
@@ -159,7 +159,7 @@ describe('somebody’s snapshot of the guest’s volume', () => {
 
   test.each([
     ['removing', removeVolumes],
-    ['retiring', retireVolumes],
+    ['setting aside', setAsideVolumes],
   ])('stops %s the volumes before anything is changed', async (_what, work) => {
     const before = dom0.snapshot();
     await expect(work(env, ref)).rejects.toMatchObject({
@@ -227,7 +227,7 @@ describe('a wipe', () => {
   test('that has begun is never taken back, not even in part', async () => {
     await bothVolumes();
     await killedIn('blkdiscard', 1, () => removeVolumes(env, ref), 'kill-before');
-    await expect(reviveVolumes(env, ref)).rejects.toMatchObject({ type: 'NotFound', message: /del-g-root has begun/ });
+    await expect(bringBackVolumes(env, ref)).rejects.toMatchObject({ type: 'NotFound', message: /del-g-root has begun/ });
     expect(names()).toEqual(['del-g-root', 'del-g-swap']);
   });
 
@@ -254,18 +254,18 @@ describe('a released volume of an earlier order', () => {
   });
 
   test('is not taken for the guest’s own when that comes back', async () => {
-    await retireVolumes(env, ref);
-    await retireVolumes(env, ref);
+    await setAsideVolumes(env, ref);
+    await setAsideVolumes(env, ref);
     expect(names()).toEqual(['del-g-root', 'del-g-root.2', 'del-g-root.3', 'del-g-swap']);
-    await reviveVolumes(env, ref);
-    await reviveVolumes(env, ref);
+    await bringBackVolumes(env, ref);
+    await bringBackVolumes(env, ref);
     expect(names()).toEqual(['del-g-root', 'del-g-root.2', 'g-root', 'g-swap']);
   });
 
   test('of the same order makes it unclear which one is meant', async () => {
     await volume('del-g-swap', GiB);
-    await retireVolumes(env, ref);
-    await expect(reviveVolumes(env, ref)).rejects.toMatchObject({
+    await setAsideVolumes(env, ref);
+    await expect(bringBackVolumes(env, ref)).rejects.toMatchObject({
       retryable: false,
       message: /several volumes that were g-swap: vg01\/del-g-swap, vg01\/del-g-swap\.2/,
     });

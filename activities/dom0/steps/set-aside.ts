@@ -4,15 +4,15 @@ import type { StepEnv } from '../env.ts';
 
 const DISKS = ['root', 'swap'] as const;
 
-export async function retireVolumes({ storage, toolstack }: StepEnv, ref: GuestRef): Promise<void> {
+export async function setAsideVolumes({ storage, toolstack }: StepEnv, ref: GuestRef): Promise<void> {
   await toolstack.mustBeOff(ref.name);
   // Said now, and not when the grace period is over and the disks must go.
   await storage.mustBeReleasable(ref);
   await storage.dropSnapshot(ref);
-  await storage.retire(ref, DISKS);
+  await storage.setAside(ref, DISKS);
 }
 
-/** Undo of `retireVolumes`. */
-export async function reviveVolumes({ storage }: StepEnv, ref: GuestRef): Promise<void> {
-  await storage.revive(ref, DISKS);
+/** Undo of `setAsideVolumes`. */
+export async function bringBackVolumes({ storage }: StepEnv, ref: GuestRef): Promise<void> {
+  await storage.bringBack(ref, DISKS);
 }

@@ -8,7 +8,7 @@ import { hasReleasedName, releasedName } from './released.ts';
 import { tagsWith, WIPED_TAG } from './tags.ts';
 
 /** Renames the guest's volumes: nothing that looks for them by name finds them, and no data is touched. */
-export async function retireVolumes(pool: Pool, ref: Ref, roles: readonly DiskRole[]): Promise<void> {
+export async function setAsideVolumes(pool: Pool, ref: Ref, roles: readonly DiskRole[]): Promise<void> {
   const { host, vg } = pool;
   const volumes = await volumesIn(pool);
   const own = ownedBy(ref, volumes);
@@ -18,13 +18,13 @@ export async function retireVolumes(pool: Pool, ref: Ref, roles: readonly DiskRo
   }
 }
 
-/** Undo of `retireVolumes`. A volume whose wipe has begun never comes back: what was on it is gone. */
-export async function reviveVolumes(pool: Pool, ref: Ref, roles: readonly DiskRole[]): Promise<void> {
+/** Undo of `setAsideVolumes`. A volume whose wipe has begun never comes back: what was on it is gone. */
+export async function bringBackVolumes(pool: Pool, ref: Ref, roles: readonly DiskRole[]): Promise<void> {
   const { host, vg } = pool;
   const own = ownedBy(ref, await volumesIn(pool));
   // All of it is looked at before any of it is changed.
   const names = roles.map((role) => volumeName(ref.name, role));
-  const found = names.map((name) => [name, volumeToRevive(vg, ref, name, own)] as const);
+  const found = names.map((name) => [name, volumeToBringBack(vg, ref, name, own)] as const);
   for (const [name, volume] of found) {
     // An lvrename that was killed in the middle leaves the device suspended.
     await activateVolume(host, vg, volume);
@@ -32,7 +32,7 @@ export async function reviveVolumes(pool: Pool, ref: Ref, roles: readonly DiskRo
   }
 }
 
-function volumeToRevive(vg: string, ref: Ref, name: string, own: readonly Volume[]): Volume {
+function volumeToBringBack(vg: string, ref: Ref, name: string, own: readonly Volume[]): Volume {
   const back = own.find((volume) => volume.name === name);
   const meant = back === undefined ? own.filter((volume) => hasReleasedName(volume, name)) : [back];
   const [volume, ...more] = meant;

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 
 /** Lets so much work through at once; what comes on top waits for its turn, in order. Work that ends too late makes the way narrower. */
-export interface Turnstile {
+export interface AdaptiveGate {
   /**
    * Does work when its turn has come.
    *
@@ -17,7 +17,7 @@ export interface Turnstile {
  *
  * @param isTooLate whether an error says so
  */
-export function createTurnstile(most: number, isTooLate: (error: unknown) => boolean): Turnstile {
+export function createAdaptiveGate(most: number, isTooLate: (error: unknown) => boolean): AdaptiveGate {
   const limit = pLimit(most);
   let [room, narrowedAt] = [most, 0];
   const resize = (wanted: number): void => {

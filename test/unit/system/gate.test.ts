@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Turns } from '../../../system/turns.ts';
+import { Gate } from '../../../system/gate.ts';
 
 /** Work that ends when it is told to, and says when it began. */
 function held(began: string[], name: string): { work: () => Promise<string>; end: (error?: Error) => void } {
@@ -14,11 +14,11 @@ const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolv
 
 it('so many at a time for each key, in the order in which they came; the turn of one that fails is passed on', async () => {
   const began: string[] = [];
-  const turns = new Turns(2);
+  const gate = new Gate(2);
   const one = (name: string): ReturnType<typeof held> => held(began, name);
   const [a, b, c, d, other] = [one('a'), one('b'), one('c'), one('d'), one('other')];
-  const taken = [a, b, c, d].map(({ work }) => turns.take('xen1', work));
-  const elsewhere = turns.take('xen2', other.work);
+  const taken = [a, b, c, d].map(({ work }) => gate.pass('xen1', work));
+  const elsewhere = gate.pass('xen2', other.work);
   await settle();
   expect(began).toEqual(['a', 'b', 'other']);
   b.end(new Error('refused'));

@@ -1,5 +1,5 @@
 /** Guests, as the activities of billing reach them: over the client library. */
-import type { GuestDesk } from './billing.ts';
+import type { BillingGuests } from './activities.ts';
 import { findStatus } from '../../../client/guests/look.ts';
 import { operateFor } from '../../../client/guests/operate.ts';
 import { placeOrder } from '../../../client/guests/place.ts';
@@ -11,8 +11,8 @@ import { defined } from '../../../contract/defined.ts';
 /** How long an operation is waited for before the workflow is told to ask again. */
 const WAIT_MS = 3_000;
 
-/** The desk over one connection. */
-export function createDesk(session: Session): GuestDesk {
+/** The guests that one connection reaches. */
+export function createBillingGuests(session: Session): BillingGuests {
   return {
     look: (guest) => look(session, guest),
     place: (order) => place(session, order),

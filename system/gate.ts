@@ -7,7 +7,7 @@ import pLimit, { type LimitFunction } from 'p-limit';
  * A workflow takes ten updates at a time, and one more than that does not only get an error: the server (1.32) drops those that are under
  * way as well ("workflow update was aborted"), and a rush never ends. Hence each process asks a ledger for a few things at a time.
  */
-export class Turns {
+export class Gate {
   private readonly most: number;
   private readonly limits = new Map<string, LimitFunction>();
 
@@ -15,7 +15,7 @@ export class Turns {
     this.most = most;
   }
 
-  take<T>(key: string, work: () => Promise<T>): Promise<T> {
+  pass<T>(key: string, work: () => Promise<T>): Promise<T> {
     const limit = this.limits.get(key) ?? pLimit(this.most);
     this.limits.set(key, limit);
     return limit(work);

@@ -6,7 +6,7 @@ import type { OperationRequest, UnplacedOrder } from '../../../contract/types.ts
 import { defined } from '../../../contract/defined.ts';
 
 /** Guests, as billing needs them. */
-export interface GuestDesk {
+export interface BillingGuests {
   /** Undefined when there is none of that name. */
   look(guest: string): Promise<GuestView | undefined>;
   /** Chooses a dom0 and orders. The same order again is no second one. */
@@ -21,7 +21,7 @@ export interface GuestDesk {
 export type Messenger = (notification: Notification) => Promise<string>;
 
 export interface BillingDependencies {
-  readonly desk: GuestDesk;
+  readonly guests: BillingGuests;
   /** Default: nobody is told. */
   readonly messenger?: Messenger | undefined;
 }
@@ -43,27 +43,27 @@ async function typed<T>(work: () => Promise<T>): Promise<T> {
 
 // The type is inferred: workflows import it to call activities by name.
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
-export function createBillingActivities({ desk, messenger }: BillingDependencies) {
+export function createBillingActivities({ guests, messenger }: BillingDependencies) {
   return {
     /** A guest as it is now, and whether anybody wants to be told of it. */
-    async lookAtGuest(guest: string): Promise<{ guest?: GuestView; tells: boolean }> {
-      const view = await typed(() => desk.look(guest));
+    async viewGuest(guest: string): Promise<{ guest?: GuestView; tells: boolean }> {
+      const view = await typed(() => guests.look(guest));
       return { ...defined({ guest: view }), tells: messenger !== undefined };
     },
 
     async placeGuest(order: UnplacedOrder): Promise<void> {
-      await typed(() => desk.place(order));
+      await typed(() => guests.place(order));
     },
 
     async operateGuest(input: {
       guest: string;
       request: OperationRequest & { readonly kind: BillingOperation };
     }): Promise<OperationOutcome> {
-      return typed(() => desk.operate(input.guest, input.request));
+      return typed(() => guests.operate(input.guest, input.request));
     },
 
     async holderOfHostname(hostname: string): Promise<string | undefined> {
-      return typed(() => desk.holderOfHostname(hostname));
+      return typed(() => guests.holderOfHostname(hostname));
     },
 
     async deliverNotification(notification: Notification): Promise<string> {

@@ -1,0 +1,60 @@
+/** The removal of a guest, by terminate (at once, or when its grace period is over) and by cleanup. */
+import { executeChild } from '@temporalio/workflow';
+import { defined } from '../../../contract/defined.ts';
+import type { OperationKind, OperationRequest, OperationResult, OrderRef } from '../../../contract/types.ts';
+import { leftoversOf } from '../../saga/leftovers.ts';
+import { Operation } from '../../saga/operation.ts';
+import { control, dom0Steps } from '../../saga/proxies.ts';
+import { declareVersioning } from '../../saga/versioning.ts';
+import { refuse, type GuestAtWork } from '../at-work.ts';
+import { graceLeftMs } from '../state.ts';
+import { daysFromNow } from './shared.ts';
+
+/**
+ * Everything of a guest goes: the undo of every step of its provisioning, whatever of it there is.
+ * It serves the end of a guest and the cleaning up after an undo that could not finish; it may be repeated. Backups may be left for later.
+ */
+export async function removeGuest(input: OrderRef & { readonly keepsBackups?: true }): Promise<void> {
+  const { dist, keepsBackups, ...ref } = input;
+  const { undo, undoBulk } = dom0Steps(ref.dom0, ref.name);
+  // In this order: a domain is gone before its disks go, and the cfg, by which the domain is known as ours, goes after it.
+  const removals = [
+    ['schedule', () => control.unscheduleNightly(ref)],
+    ['domain', () => undo.destroyGuest(ref)],
+    ['volumes', () => undoBulk.removeVolumes(ref)],
+    ['image', () => undo.removeImage(ref)],
+    ...(dist === undefined ? [] : [['golden', () => undoBulk.discardHalfGolden({ dist })] as const]),
+    ['cfg', () => undo.removeCfg(ref)],
+    ...(keepsBackups === true ? [] : [['backups', () => undo.removeBackups(ref)] as const]),
+    ['state', () => undo.removeGuestState(ref)],
+  ] as const;
+  const operation = new Operation(`Removing **${ref.name}** from ${ref.dom0}`, [...removals.map(([name]) => name), 'lease']);
+  await operation.removeAll(removals, ['lease', () => control.release(ref)], () => leftoversOf(undo, { ...ref, ...defined({ dist }) }));
+}
+
+/** @param keepBackupsDays its backups go later; default: with all the rest */
+export async function performRemoval(guest: GuestAtWork, kind: OperationKind, id: string, keepBackupsDays = 0): Promise<OperationResult> {
+  const wasOrdered = guest.state.spec === undefined;
+  const keeps = keepBackupsDays > 0 ? ({ keepsBackups: true } as const) : {};
+  if (!wasOrdered) guest.setPhase('terminating');
+  guest.isRemoving = true;
+  const { removalKeepsDays: _former, ...state } = guest.state;
+  guest.state = keepBackupsDays > 0 ? { ...state, removalKeepsDays: keepBackupsDays } : state;
+  const args = wasOrdered ? { ...guest.ref, dist: guest.order.os.dist } : { ...guest.ref, ...keeps };
+  await guest.runChild(kind, id, (options) => executeChild(removeGuest, { ...options, args: [args] }));
+  const { graceUntil: _over, backupsUntil: _gone, removalKeepsDays: _done, ...rest } = guest.state;
+  guest.state = { ...rest, leftovers: [], ...(keepBackupsDays > 0 ? { backupsUntil: daysFromNow(keepBackupsDays) } : {}) };
+  guest.setPhase(wasOrdered ? 'failed' : 'gone');
+  return { kind, phase: guest.state.phase };
+}
+
+export async function performCleanup(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {
+  if ((graceLeftMs(guest.state, Date.now()) ?? 0) > 0)
+    throw refuse(
+      'Busy',
+      `cleanup of ${guest.order.name} is refused: its data stays until ${guest.state.graceUntil ?? ''}; "terminate --now" ends that`,
+    );
+  return performRemoval(guest, kind, id, guest.state.removalKeepsDays);
+}
+
+declareVersioning('PINNED', removeGuest);
