@@ -56,19 +56,20 @@ export interface EmbeddedTemporal {
 const NAMESPACE = 'default';
 const START_LIMIT_MS = 60_000;
 
-/**
- * Settings of a server that is one process, and is told its search attributes when it is made (server 1.32). By default it reads them from its database at
- * each use, and has four partitions of each task queue, which pass tasks on to each other: a quarter of its work.
- */
-export const ONE_PROCESS = [
-  'system.forceSearchAttributesCacheRefreshOnRead=false',
-  'matching.numTaskqueueReadPartitions=1',
-  'matching.numTaskqueueWritePartitions=1',
-].flatMap((setting) => ['--dynamic-config-value', setting]);
+const setting = (text: string): string[] => ['--dynamic-config-value', text];
 
-/** Of a server whose database nobody needs after a power cut. */
+/** A server that is one process needs one partition of each task queue (server 1.32): by default it has four, which pass tasks on to each other. */
+export const ONE_PROCESS = ['matching.numTaskqueueReadPartitions=1', 'matching.numTaskqueueWritePartitions=1'].flatMap(setting);
+
+/**
+ * Of a server whose database nobody needs after a power cut, and nobody takes up again: it need not read its search attributes anew at each use. A
+ * database that a later version takes up may get more of them.
+ */
 export const DISPOSABLE = {
-  args: ['locking_mode=EXCLUSIVE', 'synchronous=OFF'].flatMap((pragma) => ['--sqlite-pragma', pragma]),
+  args: [
+    ...['locking_mode=EXCLUSIVE', 'synchronous=OFF'].flatMap((pragma) => ['--sqlite-pragma', pragma]),
+    ...setting('system.forceSearchAttributesCacheRefreshOnRead=false'),
+  ],
   env: { GOGC: '400' },
 } as const;
 
