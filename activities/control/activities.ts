@@ -49,11 +49,11 @@ export function createControlActivities(client: Client) {
    */
   async function reserveOnce(host: string, request: ReserveRequest): Promise<ReserveAnswer> {
     const made = await unlessMissing(queryLedger(client, dom0WorkflowId(host), QUERIES.reserved, request));
-    // Temporal makes null of an answer that is undefined.
+    // Temporal turns an undefined answer into null.
     return made ?? reserveOn(host, request);
   }
 
-  /** The networks that a dom0 reaches; none when it was never heard of. */
+  /** The networks that a dom0 reaches; none if it has no ledger. */
   async function networksOf(host: string): Promise<readonly NetworkAccess[]> {
     const state = await unlessMissing(queryLedger(client, dom0WorkflowId(host), QUERIES.ledger));
     if (state === undefined) return [];
@@ -62,7 +62,7 @@ export function createControlActivities(client: Client) {
   }
 
   async function createSchedule(ref: GuestRef, scheduleId: string, at: string | undefined): Promise<void> {
-    // The SDK (1.24) sends a priority, and its type of the options leaves it out: hence an object of its own.
+    // The SDK (1.24) sends a priority, but its type lacks that option: a separate object avoids the check for excess properties.
     const action = {
       type: 'startWorkflow' as const,
       workflowType: WORKFLOWS.nightlyBackup,
@@ -81,8 +81,8 @@ export function createControlActivities(client: Client) {
       scheduleId,
       spec: { calendars: [{ ...nightlyTime(ref.name, at), comment: 'every night, UTC' }] },
       action,
-      // Each night asks the guest, which takes one at a time and keeps a record of the others: a Schedule that skips one leaves no trace.
-      // A night that was missed because everything was down is made up for once, not for every night of the last year (the default).
+      // No overlap is refused here: the guest takes one night at a time, and records the others. A night that the Schedule skipped would leave no trace.
+      // After an outage, only nights of the last six hours are made up for; the default is a year.
       policies: { overlap: ScheduleOverlapPolicy.ALLOW_ALL, catchupWindow: '6 hours' },
       state: { note: `nightly backup of guest ${ref.name} on dom0 ${ref.dom0}, order ${ref.order}` },
       memo: { guest: ref.name, order: ref.order },
@@ -129,7 +129,7 @@ export function createControlActivities(client: Client) {
       await joinNetwork(client, facts);
     },
 
-    /** Which of these a workflow claims, wherever that guest lives, and why the others are orphans. At most `OWNERS_AT_ONCE`: an input has its limit. */
+    /** Which of these a workflow claims, on whichever dom0 that guest lives, and why the others are orphans. Takes at most `OWNERS_AT_ONCE`. */
     async claims(owners: readonly OwnerOn[]): Promise<Claim[]> {
       return claimsOf(client, owners);
     },
@@ -143,7 +143,7 @@ export function createControlActivities(client: Client) {
       } catch (error) {
         if (!(error instanceof ScheduleAlreadyRunning)) throw error;
         const schedule = await scheduleOf(ref);
-        // It has gone meanwhile: the next try makes it.
+        // The Schedule was removed meanwhile: the next attempt makes it.
         if (schedule === undefined) throw error;
         if (!schedule.isOurs) {
           throw ApplicationFailure.create({

@@ -1,4 +1,4 @@
-/** Which guests' workflows stand behind what an audit found on a dom0. No guest is disturbed for it: Temporal's server answers. */
+/** Which workflows of guests claim what an audit found on a dom0. Temporal's server answers that, so almost no guest's workflow is woken. */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
@@ -8,24 +8,24 @@ import { GOLDEN, UNKNOWN_ORDER, type GuestPhase } from '../../contract/types.ts'
 import { query } from '../../client/workflow-calls.ts';
 import { unlessMissing } from './refusals.ts';
 
-/** Whether a workflow stands behind what was promised to a guest, and what it takes. */
+/** Whether a workflow claims what is there for a guest, and what the guest takes. */
 export interface Claim {
   readonly claimed: boolean;
   /** Its phase, or why nobody claims it. */
   readonly reason: string;
-  /** Where the guest of that name lives, of whichever order it is. */
+  /** The dom0 of the guest of that name, whatever its order. */
   readonly dom0?: string;
   readonly takes?: Takes;
 }
 
-/** Whose something on a dom0 is. `dom0`: that one. */
+/** The owner of something on a dom0. `dom0`: the dom0 on which it was found. */
 export interface OwnerOn {
   readonly guest: string;
   readonly order: string;
   readonly dom0?: string;
 }
 
-/** What Temporal knows of a guest's workflow that runs. */
+/** What Temporal knows of a running workflow of a guest. */
 interface Known {
   readonly order: string;
   readonly dom0: string;
@@ -33,18 +33,18 @@ interface Known {
   readonly takes: Takes | undefined;
 }
 
-/** So few are looked at one by one, which is exact: what visibility lists may be a second old. */
+/** Up to so many owners are looked at one by one, which is exact; a list of visibility may be a second old. */
 const FEW = 10;
-/** What is promised to one that is being made was promised by its order. */
+/** In these phases a guest's workflow does not say what it takes; its order says it, or it takes nothing any more. */
 const TAKES_NOTHING: ReadonlySet<string> = new Set<GuestPhase>(['ordered', 'provisioning', 'failed', 'needs-cleanup', 'gone']);
 const AT_ONCE = 5;
 const PAGE = 200;
 
 /**
- * Which of these a workflow claims, wherever that guest lives, and why the others are orphans.
+ * Which of these a workflow claims, on whichever dom0 that guest lives, and why the others are orphans.
  *
- * Many are first looked for in the list of the dom0's running guests. What the list does not show as it should be (it is of another order or another
- * dom0, or not there) is looked at by itself, a few at a time, before it is believed: a list may be a second old.
+ * If there are many, they are looked for first in the list of the dom0's running guests. That list may be a second old. So if it does not show an owner as
+ * claimed on this dom0 by this order, the owner's workflow is looked at directly, a few at a time.
  */
 export async function claimsOf(client: Client, owners: readonly OwnerOn[]): Promise<Claim[]> {
   const listed = owners.length > FEW ? await listedOn(client, owners) : new Map<string, Known>();
@@ -75,7 +75,7 @@ async function ofGolden(client: Client, dom0: string | undefined): Promise<Claim
     : { claimed: false, reason: 'no guest is being provisioned' };
 }
 
-/** The guests of the owners' dom0s that run, as visibility has them. */
+/** The running guests of the owners' dom0s, from visibility. */
 async function listedOn(client: Client, owners: readonly OwnerOn[]): Promise<ReadonlyMap<string, Known>> {
   const wanted = new Set(owners.map(({ guest }) => guest));
   const found = new Map<string, Known>();
@@ -91,7 +91,7 @@ async function listedOn(client: Client, owners: readonly OwnerOn[]): Promise<Rea
   return found;
 }
 
-/** Undefined when the workflow says too little of itself: somebody started it by hand. */
+/** Undefined if search attributes are missing: somebody started the workflow by hand. */
 function knownFrom({ typedSearchAttributes, memo }: Pick<WorkflowExecutionInfo, 'typedSearchAttributes' | 'memo'>): Known | undefined {
   const attribute = (name: string): string | undefined => typedSearchAttributes.get(defineSearchAttributeKey(name, 'KEYWORD'));
   const [order, dom0, phase] = [SEARCH_ATTRIBUTES.order, SEARCH_ATTRIBUTES.dom0, SEARCH_ATTRIBUTES.phase].map(attribute);
@@ -99,12 +99,12 @@ function knownFrom({ typedSearchAttributes, memo }: Pick<WorkflowExecutionInfo, 
   return { order, dom0, phase, takes: memo?.[TAKES_MEMO] as Takes | undefined };
 }
 
-/** Whether it says what it takes, if it takes anything yet, or still. */
+/** Whether the workflow says what its guest takes, if the guest takes anything. */
 function isComplete({ phase, takes }: Known): boolean {
   return takes !== undefined || TAKES_NOTHING.has(phase);
 }
 
-/** One guest, as the server has it now. One whose workflow says too little of itself is asked. */
+/** Looks at one guest's workflow directly. If its search attributes and memo say too little, the workflow is queried. */
 async function lookedAt(client: Client, owner: OwnerOn): Promise<Claim> {
   const nobody = { claimed: false, reason: 'there is no workflow of that name' };
   const id = guestWorkflowId(owner.guest);
@@ -122,6 +122,6 @@ async function lookedAt(client: Client, owner: OwnerOn): Promise<Claim> {
 function judge({ order }: OwnerOn, { order: of, dom0, phase, takes }: Known): Claim {
   const isUnknown = order === UNKNOWN_ORDER;
   if (of !== order && !isUnknown) return { claimed: false, reason: `the guest of that name is of another order, ${of}`, dom0 };
-  // One that is gone has backups at most. What is known by its place only has marks elsewhere, by which it is counted.
+  // A guest that is gone has backups at most. A thing that is known only by its place is counted elsewhere, by its marks.
   return { claimed: true, reason: phase, dom0, ...(takes === undefined || phase === 'gone' || isUnknown ? {} : { takes }) };
 }

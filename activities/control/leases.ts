@@ -12,7 +12,7 @@ import type { GuestOrder, GuestRef, LeasedAddress } from '../../contract/types.t
 import { orRefusal, unlessMissing } from './refusals.ts';
 import { defined } from '../../contract/defined.ts';
 
-/** A list of networks is as old as this at most: a new one has no guests yet. */
+/** A list of networks is used for so long. A network that is missing in it is new, and has no guests yet. */
 const LIST_MS = 2_000;
 
 function isIn(ip: string, { cidr }: NetworkAccess): boolean {
@@ -37,7 +37,7 @@ function leasedAddress({ ip, mac, ip6, gateway6 }: Lease, access: NetworkAccess,
 export interface Leases {
   /** Leases an address of one of these networks, in their order. The same order again gets the same one. */
   lease(order: GuestOrder, networks: readonly NetworkAccess[]): Promise<LeasedAddress>;
-  /** As `lease`, when something answered at the address that it gave. */
+  /** Like `lease`, after something answered at the address that `lease` gave. */
   replace(order: GuestOrder, networks: readonly NetworkAccess[], ip: string): Promise<LeasedAddress>;
   release(ref: GuestRef, networks: readonly NetworkAccess[]): Promise<void>;
 }
@@ -52,7 +52,7 @@ export function createLeases(client: Client): Leases {
     return state?.leases.some((lease) => lease.guest === name && lease.order === order) ?? false;
   }
 
-  /** Where the order has an address already comes first; the others only when it may choose. */
+  /** First the network in which the order has an address already; then, if the order names no address, the others. */
   async function candidates(order: GuestOrder, networks: readonly NetworkAccess[]): Promise<readonly NetworkAccess[]> {
     const {
       network: { ip },
@@ -76,7 +76,7 @@ export function createLeases(client: Client): Leases {
     });
   }
 
-  /** Another guest that has a MAC in another network, or had it lately. */
+  /** The guest in another network that has this MAC, or had it lately. */
   async function elsewhere(mac: string, guest: string, { cidr }: NetworkAccess): Promise<string | undefined> {
     const others = (await allNetworks()).filter((id) => id !== networkIdOf(cidr));
     const holders = await Promise.all(others.map((id) => unlessMissing(queryLedger(client, id, QUERIES.macHolder, mac))));
@@ -84,8 +84,8 @@ export function createLeases(client: Client): Leases {
   }
 
   /**
-   * The lease with a MAC that no other network has given. It is leased first and looked for then: of two that get the same one at the same
-   * time, at least one sees the other.
+   * The lease with a MAC that no other network has given. The MAC is leased first and looked for in other networks afterwards: if two networks give the
+   * same MAC at the same time, at least one of them sees the other.
    */
   async function withOwnMac(made: Lease, network: NetworkAccess, order: GuestOrder): Promise<Lease> {
     let own = made;

@@ -1,16 +1,16 @@
-/** What comes back from workflows and Schedules that were asked. */
+/** Answers of workflows and Schedules: refusals, and what is missing. */
 import { ScheduleNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import { isLostUpdate } from '../../client/lost-updates.ts';
 
-/** A refusal of an update keeps its type and message, and is not asked for again. An update that was lost is no refusal: it is. */
+/** A refusal of an update, with its type and message; it is not retried. A lost update is not a refusal: its error stays as it is, and is retried. */
 export function unwrapped(error: unknown): unknown {
   return error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure && !isLostUpdate(error)
     ? error.cause
     : error;
 }
 
-/** The answer of an update, or the refusal itself as what is thrown. */
+/** The answer of an update. If the update was refused, its refusal is thrown. */
 export async function orRefusal<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;
@@ -19,7 +19,7 @@ export async function orRefusal<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-/** Undefined when there is no such workflow or Schedule (any more). */
+/** Undefined if there is no such workflow or Schedule (any more). */
 export async function unlessMissing<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;

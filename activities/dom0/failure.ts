@@ -26,7 +26,7 @@ export function toFailure(error: unknown, signal: AbortSignal): Error {
   }
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
-  // Errors of the file system (no space, read-only) are the dom0's state: they may pass.
+  // Errors of the file system (no space, read-only) come from the dom0's state, which may change: they are retried.
   return ApplicationFailure.create({
     type: 'ToolFailed',
     message: code === undefined ? message : `file system: ${message}`,

@@ -14,9 +14,10 @@ const scheduledKey = defineSearchAttributeKey('TemporalScheduledStartTime', 'DAT
 /**
  * Asks the guest for this night's backup, and waits for its answer as a workflow waits: no slot of a worker is held.
  *
- * The guest is asked again from time to time. It takes one night once; but so a guest shows that is no longer there, or that has forgotten.
+ * It asks again from time to time. A guest takes each night only once, so asking again does no harm; it finds out whether the guest still exists and
+ * still remembers.
  *
- * @returns how the night ended, when it was done, or not to be done (`skipped`, `overlapped`)
+ * @returns how the night ended: the backup was taken, or it was not to be taken (`skipped`, `overlapped`)
  * @throws ApplicationFailure of the backup's own type; `NotFound` when there is no such guest (any more); `Unreachable` when it never answered
  */
 export async function nightlyBackup({ name, order }: GuestRef): Promise<NightRecord> {

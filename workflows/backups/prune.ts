@@ -1,11 +1,11 @@
-/** Backups that retention does not keep any more go, by their ids. */
+/** Removes the backups that retention no longer keeps, by their ids. */
 import type { GuestSpec, Pruned } from '../../contract/types.ts';
 import { formatSize } from '../../contract/sizes.ts';
 import type { Operation } from '../saga/operation.ts';
 import type { ShortActivities } from '../../activities/dom0/activities.ts';
 import { going, retain } from './retention.ts';
 
-/** The step `prune`: there is no undo of a removal. */
+/** The step `prune`. It has no undo: a removed backup cannot be brought back. */
 export function pruneStep(operation: Operation, host: ShortActivities, spec: GuestSpec): Promise<Pruned> {
   const ref = { name: spec.name, order: spec.order, dom0: spec.dom0 };
   return operation.step(

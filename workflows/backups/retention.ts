@@ -6,10 +6,10 @@
  */
 import type { BackupRecord, Retention } from '../../contract/types.ts';
 
-/** What is looked at of a backup. */
+/** The fields of a backup that retention looks at. */
 export type Kept = Pick<BackupRecord, 'id' | 'takenAt' | 'state' | 'isProtected'>;
 
-/** One backup, and why it stays; no reason: it goes. */
+/** One backup, and the reasons why it stays. Without a reason it is removed. */
 export interface Verdict {
   readonly id: string;
   readonly takenAt: string;
@@ -18,7 +18,7 @@ export interface Verdict {
 
 type Rule = keyof Retention;
 
-/** The rules that go by the calendar, and what of a local time makes two backups be of one bucket. */
+/** The rules that go by the calendar. Two backups are in one bucket if `bucketOf` gives the same text for both. */
 const CALENDAR: readonly (readonly [rule: Exclude<Rule, 'last'>, bucketOf: (local: Local) => string])[] = [
   ['hourly', ({ date, hour, offset }) => `${date}T${hour} ${offset}`],
   ['daily', ({ date }) => date],
@@ -27,7 +27,7 @@ const CALENDAR: readonly (readonly [rule: Exclude<Rule, 'last'>, bucketOf: (loca
   ['yearly', ({ date }) => date.slice(0, -6)],
 ];
 
-/** A time as the clocks of a time zone show it. `offset`: hours that come twice, when summer time ends, are two. */
+/** A time as the clocks of a time zone show it. `offset` tells the two equal hours apart that come when summer time ends. */
 interface Local {
   readonly date: string;
   readonly hour: string;
@@ -37,14 +37,14 @@ interface Local {
 /**
  * What stays of a guest's backups, and what goes.
  *
- * Whatever the rules say: a protected one stays; the last proven one stays; the last verified one stays, and so does all that is newer; without a
- * verified one all stay.
+ * Whatever the rules say, these stay: protected backups, the last proven one, the last verified one and all that are newer. If no backup is verified,
+ * all stay.
  *
  * @param timeZone IANA name, whose calendar counts
  * @returns one verdict a backup, newest first
  */
 export function retain(backups: readonly Kept[], retention: Retention, timeZone: string): Verdict[] {
-  // Two of one time are told apart by their ids, which are made in the order of the clock that their dom0 had.
+  // Two backups of one time are sorted by their ids, which follow the clock of their dom0.
   const newestFirst = [...backups].sort((a, b) => Date.parse(b.takenAt) - Date.parse(a.takenAt) || (a.id < b.id ? 1 : -1));
   const reasons = newestFirst.map((): string[] => []);
   const lastVerified = newestFirst.findIndex(isVerified);
@@ -81,7 +81,7 @@ function isVerified({ state }: Kept): boolean {
   return state === 'verified' || state === 'proven';
 }
 
-/** Marks the newest of each of the first so many buckets; one that was not verified does not stand for its bucket where a verified one is in it. */
+/** Marks the newest backup of each of the first so many buckets. If a bucket holds a verified backup, only verified ones count in it. */
 function keep(
   rule: Rule,
   count: number | undefined,
@@ -110,7 +110,7 @@ function weekOf(date: string): string {
   return new Date(day.getTime() - ((day.getUTCDay() + 6) % 7) * 86_400_000).toISOString().slice(0, 10);
 }
 
-/** A zone that this machine does not know is no reason to keep nothing, or to fail. */
+/** If this machine does not know the time zone, UTC is used: an unknown zone must neither remove backups nor fail the prune. */
 function formatOf(timeZone: string): Intl.DateTimeFormat {
   const options = {
     calendar: 'gregory',

@@ -1,6 +1,6 @@
 /**
- * What events have said of an order, kept so that the same events in any order come to the same facts: of each kind of statement, of each
- * thing that speaks of the order, the last ones. Pure.
+ * What events have said of an order. The same events, in any order of arrival, give the same facts: for each thing that speaks of the order, and for
+ * each kind of statement, the last statements are kept. Pure.
  */
 import type {
   BadWish,
@@ -14,11 +14,11 @@ import type {
 import { byStamp, type Told } from './sequence.ts';
 import { defined } from '../../contract/defined.ts';
 
-/** A statement of one kind. One without a value, and not bad, leaves what was before it (a payment that is late). */
+/** A statement of one kind. One that has no value and is not bad changes nothing (a payment that is late). */
 export interface Stated<T> extends Told {
   readonly value?: T;
   readonly bad?: BadWish;
-  /** Of a payment: its prices, when none of them is a guest's. */
+  /** Only of a payment: its prices, if none of them is a guest's. */
   readonly prices?: readonly string[];
 }
 
@@ -40,10 +40,10 @@ export interface Kinds {
   readonly password?: readonly Stated<Password>[];
 }
 
-/** One thing that speaks of the order: a subscription; or all that is none, and payments that are of none. */
+/** One thing that speaks of the order: a subscription; or, together, everything that belongs to no subscription. */
 export interface Speaker {
   readonly own: Kinds;
-  /** What copies of it say, which were made at some earlier moment. */
+  /** What its copies say. A copy was made at some earlier moment. */
   readonly copies: Kinds;
   readonly ours?: 'price' | 'plan';
   /** Prices that it has had. */
@@ -57,14 +57,14 @@ export const NO_SUBSCRIPTION = 'order';
 export const ONCE = 'once';
 
 /**
- * Stripe's times are whole seconds: of two statements of one second that say nothing of each other, the end of a subscription is the last thing
- * that happens to it, and a customer who paid is not suspended.
+ * Stripe's times are whole seconds. If two statements of one second do not refer to each other, these ranks decide: the end of a subscription is the
+ * last thing that happens to it, and a customer who paid is not suspended.
  */
 const LIFE_RANKS: Readonly<Record<LifeStatement, number>> = { suspended: 1, paid: 2, active: 3, terminated: 4 };
 
-/** Seconds of good statements that are kept: the last one, and those before it, which tell where the changes of the last one begin. */
+/** For how many different seconds good statements are kept. The earlier ones tell where the changes of the last second begin. */
 const SECONDS_KEPT = 4;
-/** Statements of one kind that are kept. Stripe repeats what is bad with every change, for years. */
+/** How many statements of one kind are kept at most. Stripe repeats a bad value with every change, for years. */
 const MOST_KEPT = 40;
 const MOST_SPEAKERS = 20;
 const MOST_PRICES = 20;
@@ -79,7 +79,7 @@ export function afterEvent(facts: Facts, event: Pick<BillingEvent, 'id' | 'at' |
   return { ...facts, [name]: speaker };
 }
 
-/** Whether anything that was said is a guest's: until then all of it may be of something else. */
+/** Whether any statement names a guest. Until then all of them may be about another product. */
 export function isKnown(facts: Facts): boolean {
   return Object.values(facts).some(({ ours }) => ours !== undefined);
 }
@@ -142,8 +142,8 @@ function withWishes(kinds: Kinds, { plan, namedPlan, wishes = {}, bad = [], chan
 }
 
 /**
- * The statements with one more: all from the last few seconds on that had a good one. Whatever the order of arrival, the same are left: what
- * is dropped is older than so many seconds of good ones, and always will be.
+ * Adds a statement, and keeps all since the last few seconds that had a good one. The order of arrival does not matter: what is dropped is older than
+ * that many seconds with good statements, and always will be.
  */
 function withOne<T>(known: readonly Stated<T>[] | undefined, said: Stated<T> | undefined): readonly Stated<T>[] | undefined {
   if (said === undefined || known?.some(({ event }) => event === said.event)) return known;
@@ -152,7 +152,7 @@ function withOne<T>(known: readonly Stated<T>[] | undefined, said: Stated<T> | u
   const since = good.at(-SECONDS_KEPT) ?? '';
   const kept = all.filter(({ at }) => at >= since);
   const withoutValue = kept.filter(({ value }) => value === undefined);
-  // Since when, and what now: of what is bad again and again the middle is nobody's loss.
+  // Of a value that is bad again and again, the first statements (since when) and the last ones (what now) are kept; the middle is dropped.
   const dropped = new Set(withoutValue.slice(MOST_KEPT / 2, Math.max(MOST_KEPT / 2, withoutValue.length - MOST_KEPT / 2)));
   return kept.filter((each) => !dropped.has(each)).slice(-2 * MOST_KEPT);
 }

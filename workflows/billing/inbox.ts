@@ -1,4 +1,4 @@
-/** Which events of an order have come: the same event again is known, another body under a known id is refused. Pure. */
+/** Which events of an order have come. If the same event comes again, it changes nothing; if another body comes under a known id, it is refused. Pure. */
 import type { BillingEvent, OrderProblem } from '../../contract/billing-types.ts';
 import { defined } from '../../contract/defined.ts';
 
@@ -13,7 +13,7 @@ export interface KnownEvent {
   readonly meaning: string;
 }
 
-/** An event that is forgotten and comes once more is older than what is known: it changes nothing. */
+/** How many events are remembered. A forgotten event that comes again is older than what is known, so it changes nothing. */
 const REMEMBERED = 100;
 const PROBLEMS_KEPT = 20;
 

@@ -1,4 +1,4 @@
-/** notify: one workflow for each webhook that goes out. It is nobody's child for long: what it tells of does not wait for it. */
+/** notify: one workflow for each outgoing webhook. The order that starts it does not wait for it, and may end before it. */
 import { proxyActivities } from '@temporalio/workflow';
 import type { BillingActivities } from '../../activities/control/billing/activities.ts';
 import type { Notification } from '../../contract/billing-types.ts';

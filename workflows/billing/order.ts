@@ -49,7 +49,7 @@ class BillingOrder {
   private readonly input: BillingOrderRun;
   private state: OrderState;
   private shown: OrderPhase | undefined;
-  /** Something came that the main loop has not looked at. */
+  /** Something has come at which the main loop has not looked yet. */
   private isWoken = false;
 
   constructor(input: BillingOrderRun) {
@@ -121,7 +121,7 @@ class BillingOrder {
     const isUp = (): boolean => this.isWoken || workflowInfo().continueAsNewSuggested;
     const ms = restMs(this.state, Date.now());
     const isUpInTime = ms === undefined ? await condition(isUp).then(() => true) : await condition(isUp, ms);
-    // What was in the way is tried again.
+    // The pause is over: what failed before is tried again.
     if (!isUpInTime) this.save({ ...nextAttempt(this.state.work), look: true });
   }
 

@@ -18,7 +18,7 @@ export async function place(state: OrderState, work: Work, save: Save): Promise<
       latest = free;
     });
     await billing.placeGuest(orderOf(state, plan, wishes));
-    // Another plan that is named meanwhile is a change of this one.
+    // If billing names another plan meanwhile, that becomes a change of this plan.
     return { ...latest, placing: true, polls: 0, done: { ...latest.done, plan: plan.plan } };
   } catch (error) {
     save(await tellFailure(state, latest, error));

@@ -40,7 +40,7 @@ export async function takeHostname(hostname: string, order: string): Promise<str
   }
 }
 
-/** Gives a host name back. One that nobody holds is free already. */
+/** Gives a host name back. If no workflow holds it, there is nothing to do. */
 export async function releaseHostname(hostname: string): Promise<void> {
   await signalTo(hostnameWorkflowId(hostname), HOLD_HOSTNAME.release).catch(() => undefined);
 }

@@ -1,4 +1,4 @@
-/** What is to be done on the guest about what billing wants. Pure. */
+/** Decides what to do on the guest, given what billing wants. Pure. */
 import type { BillingOperation, GuestView, Wish } from '../../contract/billing-types.ts';
 import type { Target } from './target.ts';
 import { defined } from '../../contract/defined.ts';
@@ -21,8 +21,8 @@ const BRINGS: Readonly<Record<BillingOperation, Wish | undefined>> = {
 };
 
 /**
- * What is carried out once an operation is. It is what was done that counts, not what is wanted by now: an event that came meanwhile may want again
- * what was there before the operation.
+ * What counts as carried out after an operation. That is what was done, not what is wanted by now: an event that came meanwhile may ask for the state
+ * before the operation again.
  */
 export function doneBy(done: Done, kind: BillingOperation, plan: string | undefined): Done {
   const wish = BRINGS[kind] ?? done.wish;
@@ -40,18 +40,18 @@ export function isSettled(target: Target, done: Done): boolean {
 export type Action =
   | { readonly do: 'nothing' }
   | { readonly do: 'place' }
-  /** The guest is gone, and the order has begun anew: the next life's guest. */
+  /** The guest is gone, and the order has begun again: it gets its next guest. */
   | { readonly do: 'renew' }
   | { readonly do: 'operate'; readonly kind: BillingOperation }
-  /** For the guest: an operation runs on it. */
+  /** Waits for the guest: an operation runs on it. */
   | { readonly do: 'wait'; readonly why: string }
-  /** For another event: something is not known yet. */
+  /** Waits for another event: something is not known yet. */
   | { readonly do: 'lack'; readonly why: string }
   | { readonly do: 'refuse'; readonly type: string; readonly message: string };
 
 const NOTHING: Action = { do: 'nothing' };
 
-/** Billing has not ended it: a change of plan does not bring back what an operator has removed. */
+/** An operator has removed the guest, while billing has not ended the order: a change of plan does not bring the guest back. */
 const REMOVED_BY_HAND: Action = {
   do: 'refuse',
   type: 'InvalidInput',
@@ -67,7 +67,7 @@ export function nextAction(target: Target, done: Done, guest: GuestView | undefi
   if (target.wish === 'nothing') return NOTHING;
   if (guest === undefined || guest.phase === 'failed') return target.wish === 'active' ? firstAction(target) : NOTHING;
   const action = actionOn(target, done, guest);
-  // What runs may end in another phase than the one that is seen.
+  // An operation runs, which may end in another phase than the one that is seen now.
   return action.do === 'nothing' && guest.isBusy ? { do: 'wait', why: 'an operation runs on the guest' } : action;
 }
 

@@ -1,6 +1,6 @@
 /**
- * In which order the statements of one thing were made. Times are whole seconds with Stripe; of several in one second, what each says of
- * the value before it (`previous_attributes`) comes first, then ranks, then ids. Pure: the order of arrival does not matter.
+ * Sorts the statements of one thing in the order in which they were made. Stripe's times are whole seconds. If several are of one second, what each says
+ * of the value before it (`previous_attributes`) decides first, then ranks, then ids. Pure: the order of arrival does not matter.
  */
 import { NEW, type Change } from '../../contract/billing-types.ts';
 
@@ -16,7 +16,7 @@ export interface Stamp {
 /** A statement that may know what was before it. */
 export interface Told extends Stamp, Partial<Change> {}
 
-/** Negative when `a` is older. By time, rank, id: there is never a draw between two events. */
+/** Negative if `a` is older. Compares time, then rank, then id: two events are never equal. */
 export function byStamp(a: Stamp, b: Stamp): number {
   if (a.at !== b.at) return a.at < b.at ? -1 : 1;
   if (a.rank !== b.rank) return a.rank - b.rank;
@@ -39,8 +39,8 @@ interface Step<T> {
 }
 
 /**
- * Each change leads from a value to the next one: a way that goes along all of them is how they came. Those that do not say what was
- * before them stand where the way has their value, or else before or behind it by their ranks.
+ * Sorts the statements of one second. A change leads from one value to the next, so a path through all changes is the order in which they were made. A
+ * statement that does not say what was before it is placed where the path reaches its value; if the path never does, before or after it by its rank.
  *
  * @param said of one second, by rank and id
  * @param before the value of the second before
@@ -60,7 +60,7 @@ function withinASecond<T extends Told>(said: readonly T[], before: string | unde
   return [...strangers.filter(isBefore), ...way, ...strangers.filter((each) => !isBefore(each))];
 }
 
-/** All steps, as ways through all that hang together; several ways (an event is missing) by the ranks and ids of their last steps. */
+/** Orders all steps into paths. If an event is missing there are several paths: they are sorted by rank and id of their last steps. */
 function walk<T extends Told>(steps: readonly Step<T>[], before: string | undefined): T[] {
   const ways: T[][] = [];
   let left = [...steps];
@@ -79,7 +79,7 @@ function walk<T extends Told>(steps: readonly Step<T>[], before: string | undefi
     .flat();
 }
 
-/** Where a way begins: at nothing; where more steps leave than arrive; where the second before ended; or before the first by rank and id. */
+/** Where a path begins. In this order: at nothing; where more steps leave than arrive; where the second before ended; before the first step by rank and id. */
 function startOf<T>(steps: readonly Step<T>[], before: string | undefined): string {
   const nodes = [...new Set(steps.map(({ from }) => from))];
   const surplus = (node: string): number => steps.filter(({ from }) => from === node).length - steps.filter(({ to }) => to === node).length;

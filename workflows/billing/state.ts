@@ -17,7 +17,7 @@ export interface Heard {
 /** What is being done about it. Only the main loop changes it. */
 export interface Work {
   readonly done: Done;
-  /** An operation that was decided on; asked for until its outcome is known. */
+  /** The operation that was decided on. The order asks for it again until its outcome is known. */
   readonly pending?: OperationRequest & { readonly kind: BillingOperation };
   /** The guest is ordered, and what came of it is not known yet. */
   readonly placing: boolean;
@@ -25,9 +25,9 @@ export interface Work {
   readonly hostname?: string;
   /** Counts operations and notifications, for their ids. */
   readonly sequence: number;
-  /** Looks in a row that found nothing new. */
+  /** How many looks in a row have found nothing new. */
   readonly polls: number;
-  /** Troubles in a row. */
+  /** How many tries in a row have failed. */
   readonly tries: number;
   readonly trouble?: OrderProblem;
   /** What no event has said yet. */
@@ -37,11 +37,11 @@ export interface Work {
   /** The receiver was told that this guest cannot be had. */
   readonly failureTold: boolean;
   readonly graceUntil?: string;
-  /** Problems with wishes that the provider was told of, by what `keyOf` makes of them. */
+  /** Problems with wishes of which the provider was told: their keys by `keyOf`. */
   readonly problemsTold: readonly string[];
-  /** Counts the guests of the order: after the end of one, a new beginning makes another. From 1. */
+  /** Counts the guests of the order, from 1: an order that begins again after its guest's end gets another guest. */
   readonly life: number;
-  /** The guest is to be looked at, although nothing is to be done. */
+  /** The guest must be looked at, even if there is nothing to do. */
   readonly look: boolean;
   readonly lookedAt: string;
   readonly doing: string;
@@ -83,7 +83,7 @@ export function guestOf({ guest, work }: Pick<OrderState, 'guest' | 'work'>): st
   return guestNameOfLife(guest, work.life);
 }
 
-/** Wishes that cannot be had as they were said. */
+/** Wishes that cannot be fulfilled as they were stated. */
 export function problemsOf({ heard }: OrderState): readonly WishProblem[] {
   return targetOf(heard.facts).problems ?? [];
 }
@@ -93,7 +93,7 @@ export function keyOf({ field, reason }: WishProblem): string {
   return `${field} ${reason}`;
 }
 
-/** Whether the provider has yet to be told of a problem, or one that it was told of is mended. */
+/** Whether there is a problem of which the provider was not told yet, or one of which it was told has been mended. */
 function hasNewsOfProblems(state: OrderState): boolean {
   return problemsOf(state).map(keyOf).join('\n') !== state.work.problemsTold.join('\n');
 }
@@ -112,13 +112,13 @@ const LONGEST_RETRY_MS = 3_600_000;
 /** A guest whose grace period is over is looked at until it has gone. */
 const AFTER_GRACE_MS = 60_000;
 const LOOK_AGAIN_MS = 600_000;
-/** Senders try for days, and a late event must find what came before it. */
+/** An order is kept so long after its last event: senders retry for days, and a late event must find what came before it. */
 const KEPT_MS = 35 * 86_400_000;
 
 /** Trouble that only another event, or a person, can end. */
 const FINAL: ReadonlySet<string> = new Set(['InvalidInput', 'NotOurs']);
 
-/** The order is over, and nobody has spoken of it for weeks. */
+/** Whether the order is over, and no event has come for it for weeks. */
 export function isOver(state: OrderState, now: number): boolean {
   const { heard, work } = state;
   const { wish } = targetOf(heard.facts);
@@ -142,7 +142,7 @@ function restsUntil({ heard, work }: OrderState): number | undefined {
   return wish === 'nothing' || wish === 'terminated' ? Date.parse(heard.lastEventAt) + KEPT_MS : undefined;
 }
 
-/** Work as another try begins. */
+/** The work as the next attempt begins: without the trouble of the last one. */
 export function nextAttempt({ trouble: _former, lack: _lack, ...work }: Work): Work {
   return { ...work, polls: 0 };
 }

@@ -1,4 +1,4 @@
-/** One step of an order's work: look at the guest, decide, do one thing. What cannot be done is thrown, and tried again later. */
+/** One step of an order's work: look at the guest, decide, do one thing. If it fails, the error is thrown, and the order tries again later. */
 import type { BillingOperation, GuestView, NotificationType } from '../../contract/billing-types.ts';
 import type { PlanChange } from '../../contract/types.ts';
 import { arrival, place } from './place.ts';
@@ -25,7 +25,7 @@ function later(work: Work, doing: string): Step {
 /**
  * Does the next thing.
  *
- * @param save called with what must not be forgotten when a later part of the step fails
+ * @param save keeps what must survive if a later part of the step fails
  */
 export async function performStep(state: OrderState, now: string, save: Save): Promise<Step> {
   if (state.work.pending !== undefined) return followUp(state, state.work.pending, save);
@@ -66,12 +66,12 @@ async function act(
   }
 }
 
-/** The former guest is gone. */
+/** The work for the next guest, after the former one is gone. */
 function renewed({ graceUntil: _over, ...work }: Work): Work {
   return { ...work, life: work.life + 1, done: { wish: 'nothing' }, failureTold: false, polls: 0, tries: 0, doing: '' };
 }
 
-/** The id names the event that it is for; the number tells tries apart, since a request that failed keeps its answer. */
+/** The id names the event that caused it. The number tells tries apart: a request that failed keeps its answer, so a new try needs a new id. */
 function deciding(work: Work, kind: BillingOperation, { cause, plan }: Target): Work {
   const id = `billing-${work.sequence}-${cause.replace(/[^A-Za-z0-9._-]/g, '-')}`;
   const change = kind === 'changePlan' && plan !== undefined ? { change: changeTo(plan) } : {};
@@ -93,12 +93,12 @@ function changeTo({
   };
 }
 
-/** What was to be is so. */
+/** Keeps that the target is reached. */
 async function settle({ hostname, graceUntil: _former, ...work }: Work, target: Target, view: GuestView | undefined): Promise<Step> {
   const isGone = view === undefined || view.phase === 'gone' || view.phase === 'failed';
   const isOver = isGone && target.wish !== 'active';
   if (isOver && hostname !== undefined) await releaseHostname(hostname);
-  // The plan of a guest that is suspended or gone is not changed: that waits until it is wanted again.
+  // The plan of a suspended or removed guest is not changed until billing wants it active again.
   const plan = target.wish === 'active' ? target.plan?.plan : work.done.plan;
   return {
     pauseMs: 0,

@@ -27,7 +27,7 @@ export function targetOf(facts: Facts): Target {
     wish,
     cause,
     ...defined({ plan, wishes }),
-    // An order that is over, or that nobody has paid for, has nobody to mend it.
+    // If the order is over or unpaid, nobody will mend its problems: they are not reported.
     ...(problems.length === 0 || (wish !== 'active' && wish !== 'suspended') ? {} : { problems }),
   };
 }
@@ -35,8 +35,8 @@ export function targetOf(facts: Facts): Target {
 type Named = readonly [name: string, speaker: Speaker];
 
 /**
- * Those that speak of the guest. A price says more than a name: where a subscription has a guest's price, others of the same order are for
- * something else (an add-on, a domain), unless they have one, too. A payment that is of no subscription counts where nothing else does.
+ * The speakers that are about the guest. A price decides before a name: if one subscription has a guest's price, the others of the order are for something
+ * else (an add-on, a domain), unless they have one, too. A payment without a subscription counts only if nothing else does.
  */
 function heard(facts: Facts): Named[] {
   const all = Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -58,8 +58,8 @@ interface Life {
 }
 
 /**
- * The newest word on the order's life. A payment makes an order, and ends a suspension before it; it does not bring back what was
- * terminated. The end of one subscription is not the order's while another one of its guest goes on.
+ * The newest statement on the order's life. A payment begins an order and ends an earlier suspension; it does not bring back a terminated guest. The end
+ * of one subscription does not end the order while another subscription for its guest goes on.
  */
 function lifeOf(speakers: readonly Named[]): Life {
   const known = new Set(speakers.flatMap(([, speaker]) => speaker.prices));
@@ -99,7 +99,7 @@ function newer(a: Stamp | undefined, b: Stamp | undefined): Stamp | undefined {
   return byStamp(a, b) > 0 ? a : b;
 }
 
-/** A wish as it stands: the last good one, and what is wrong with the last one, if anything. */
+/** The present state of a wish: the last good value, and what is wrong with the newest one, if anything. */
 interface Standing<T> {
   readonly value?: T;
   readonly problem?: WishProblem;
@@ -108,8 +108,8 @@ interface Standing<T> {
 type Of<T> = (kinds: Kinds) => readonly Stated<T>[] | undefined;
 
 /**
- * One kind of wish. Copies are of an earlier moment: they count while nothing of its own has been said well. What no subscription that goes
- * on has said is as a former one of the order had it.
+ * The present state of one kind of wish. Copies are of an earlier moment: they count only while the subscription itself has made no good statement. If no
+ * subscription that goes on has said anything, what a former subscription of the order said counts.
  */
 function standing<T>(going: readonly Speaker[], all: readonly Speaker[], of: Of<T>): Standing<T> {
   const { value: said, problem } = amongThem(going, of);
@@ -133,7 +133,7 @@ function amongThem<T>(speakers: readonly Speaker[], of: Of<T>): Standing<T> {
 function newestOf<T>(lines: readonly Stated<T>[][]): Standing<T> & { hasSpoken: boolean } {
   const values = lines.map((line) => line.findLast(({ value }) => value !== undefined)).filter((said) => said !== undefined);
   const [good] = values.sort((a, b) => byStamp(b, a));
-  // What was taken out of metadata is wrong no longer.
+  // A bad value that was taken out of the metadata is no problem any more.
   const spoken = lines.filter((line) => line.some(({ value, bad }) => value !== undefined || bad !== undefined));
   const [line = []] = spoken.sort((a, b) => compareLast(b, a));
   const { bad, event } = line.at(-1) ?? {};
@@ -175,7 +175,7 @@ function wishesOf(
   return { ...defined({ plan }), ...(Object.keys(wishes).length === 0 ? {} : { wishes }), problems };
 }
 
-/** The customer's id is only kept; a plan by its price is not missed where one is named. */
+/** Whether a problem with this field matters. The customer's id is only kept; a plan by its price is not needed if a plan is named. */
 function isNeeded(field: WishField, plan: PlanTemplate | undefined): boolean {
   return field !== 'customer' && !(plan !== undefined && (field === 'plan' || field === 'namedPlan'));
 }

@@ -33,7 +33,7 @@ export async function tell(
   const { plan, wishes } = targetOf(state.heard.facts);
   const { ip, graceUntil, error, problem } = view;
   await sendNotification({
-    // Of each life their own: a receiver may know the ids of a former one.
+    // Each guest of the order has ids of its own: a receiver may remember those of a former one.
     id: `${order}${work.life === 1 ? '' : `.${work.life}`}.${work.sequence}`,
     type,
     timestamp: new Date().toISOString(),
@@ -49,7 +49,7 @@ export async function tell(
   return { ...work, sequence: work.sequence + 1 };
 }
 
-/** Has the provider told that the guest cannot be had, once for each time that it was asked for. */
+/** Has the provider told that the guest cannot be made: once for each time that it was asked for. */
 export async function tellFailure(state: OrderState, work: Work, error: unknown): Promise<Work> {
   if (work.failureTold) return work;
   const { type, message } = rootFailure(error);
@@ -60,7 +60,7 @@ function told({ field, reason, mend, since }: WishProblem): NonNullable<Notifica
   return { field, reason, mend, since };
 }
 
-/** Has the provider told of each wish that cannot be had as it was said: once, until it is mended. */
+/** Has the provider told of each wish that cannot be fulfilled as it was stated: once, until it is mended. */
 export async function tellProblems(state: OrderState, work: Work): Promise<Work> {
   const problems = problemsOf(state);
   let next = work;

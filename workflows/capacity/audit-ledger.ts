@@ -1,4 +1,4 @@
-/** What an audit makes of a ledger: the dom0 is the truth, and so are the guests' workflows. Pure. */
+/** Corrects a ledger by an audit: what is on the dom0 and what the guests' workflows say is the truth. Pure. */
 import type { Claim } from '../../activities/control/claims.ts';
 import type { LedgerAudit, Owner } from '../../contract/capacity-types.ts';
 import type { Dom0Facts, Dom0State } from '../../contract/types.ts';
@@ -9,14 +9,14 @@ export type Look =
   | { readonly problem: string }
   | { readonly facts: Dom0Facts; readonly found: readonly Owner[]; readonly claims: ReadonlyMap<string, Claim> };
 
-/** A reservation whose guest has not begun after this has been forgotten by whoever asked for it. */
+/** If a reservation's guest has not begun after this time, whoever asked for it has forgotten it. */
 const FORGOTTEN_AFTER_MS = 10 * 60_000;
 
 export function keyOf({ guest, order }: Owner): string {
   return `${guest} ${order}`;
 }
 
-/** The ledger after a look; `free` are the owners of promises that were freed and that no workflow has anywhere: their addresses go back, too. */
+/** The ledger after a look. `free`: owners of freed reservations that no workflow claims on any dom0; their addresses are given back, too. */
 export function afterAudit(
   state: Dom0State,
   look: Look,
@@ -38,7 +38,7 @@ export function afterAudit(
   const isHere = (owner: Owner): boolean => here.has(keyOf(owner));
   const isClaimed = (owner: Owner): boolean => {
     const claim = claims.get(keyOf(owner));
-    // One that came after the look is nobody's to judge.
+    // A reservation that was made after the look cannot be judged by it.
     return claim === undefined || (claim.claimed && (claim.dom0 ?? state.host) === state.host);
   };
   const isForgotten = (reservation: Reservation): boolean =>
@@ -66,7 +66,7 @@ export function afterAudit(
   };
   // A guest that lives on another dom0 keeps its address.
   const nobodys = free.filter((reservation) => claims.get(keyOf(reservation))?.claimed === false);
-  // A look says what a machine has; which machine is the dom0 is said by a registration alone, and the fence goes by it.
+  // A look says what a machine has. Only a registration says which machine is the dom0; the fence goes by that.
   const { machine } = state.facts ?? {};
   const seen = machine === undefined ? facts : { ...facts, machine };
   return { state: { ...state, facts: seen, promised, audit }, audit, free: nobodys.map(({ guest, order }) => ({ guest, order })) };

@@ -9,7 +9,7 @@ import type { Dom0State } from '../../contract/types.ts';
 import { keyOf, type Look } from './audit-ledger.ts';
 import { rootFailure } from '../saga/operation.ts';
 
-/** An audit waits for nobody: the next one comes by itself. */
+/** An audit does not wait for a dom0 that is away: the next audit comes by itself. */
 const LOOK = { scheduleToCloseTimeout: '3 minutes', heartbeatTimeout: '40 seconds', retry: { maximumAttempts: 2 } } as const;
 const ASK = {
   taskQueue: CONTROL_QUEUE,
@@ -33,7 +33,7 @@ export async function claimsOf(host: string, owners: readonly Owner[]): Promise<
   return claims;
 }
 
-/** Looks; what cannot be seen is a problem of the audit, and changes nothing. */
+/** Looks at the dom0 and at the claims on what it has. If something cannot be seen, the audit has a problem, and the ledger stays as it is. */
 export async function findClaims({ host, promised }: Dom0State): Promise<Look> {
   const steps = proxyActivities<Pick<ShortActivities, 'dom0Facts' | 'audit'>>({ ...LOOK, taskQueue: dom0Queue(host) });
   try {
@@ -55,7 +55,7 @@ export async function findClaims({ host, promised }: Dom0State): Promise<Look> {
   }
 }
 
-/** Gives the addresses back of promises that were freed. Somebody may have come for one meanwhile: it is looked at once more. */
+/** Gives the addresses of freed reservations back. Each claim is looked at again first: an order may have come for it meanwhile. */
 export async function releaseLeases(host: string, freed: readonly Owner[]): Promise<void> {
   for (const owner of freed) {
     try {

@@ -1,4 +1,4 @@
-/** dom0Task: looks at a dom0, and tasks on it that are no operation on a guest. */
+/** dom0Task: looks at a dom0, and does tasks on it that are not operations on a guest. */
 import { ApplicationFailure, CancellationScope, executeChild, uuid4 } from '@temporalio/workflow';
 import type { Claim } from '../../activities/control/claims.ts';
 import type { Owner } from '../../contract/capacity-types.ts';
@@ -11,7 +11,7 @@ import { Operation, rootFailure } from '../saga/operation.ts';
 import { control, dom0Steps } from '../saga/proxies.ts';
 import { declareVersioning } from '../saga/versioning.ts';
 
-/** One look at a dom0, or one task on it that is no operation on a guest. */
+/** One look at a dom0, or one task on it that is not an operation on a guest. */
 export async function dom0Task(input: Dom0TaskInput): Promise<unknown> {
   const { host } = dom0Steps(input.host, input.host);
   switch (input.task) {
@@ -58,7 +58,7 @@ async function auditRows(host: string, things: readonly MarkedThing[]): Promise<
   const all = [...owners.values()];
   const claims = await claimsOf(host, all);
   const rows: AuditRow[] = [];
-  // One after the other: who looks at a thousand orphans does not take the slots of orders.
+  // One after the other: a look at a thousand orphans must not take all slots from orders.
   for (const [index, owner] of all.entries()) {
     const claim = claims[index] ?? { claimed: true, reason: 'unknown' };
     rows.push({ ...owner, things: [...owner.things, ...(await schedulesLeft(host, owner, claim))], ...judged(host, claim) });
@@ -66,14 +66,14 @@ async function auditRows(host: string, things: readonly MarkedThing[]): Promise<
   return rows;
 }
 
-/** The Schedule of an orphan's backups. That of a guest which lives, here or elsewhere, is its own. */
+/** The Schedule of an orphan's backups. The Schedule of a guest that lives, here or on another dom0, is not counted: it belongs to that guest. */
 async function schedulesLeft(host: string, { guest, order }: Owner, { claimed }: Claim): Promise<string[]> {
   return claimed || order === UNKNOWN_ORDER ? [] : control.schedulesLeft({ name: guest, order, dom0: host });
 }
 
 type Cleaned = Owner & { readonly outcome: string };
 
-/** Removes what these orders have on the dom0, each on its own; nothing that somebody claims can be reached this way. */
+/** Removes what these orders have on the dom0, each on its own. Nothing that a workflow claims can be removed this way. */
 async function clean(host: string, orphans: readonly Owner[]): Promise<Cleaned[]> {
   const outcomes = [];
   for (const { guest, order } of orphans) {
@@ -88,7 +88,7 @@ async function clean(host: string, orphans: readonly Owner[]): Promise<Cleaned[]
 
 const REMOVED = 'removed';
 
-/** In a workflow of its own, named as the guest's operations are: two never remove the same at the same time. */
+/** Removes an orphan in a workflow of its own, with an id like a guest's operation: so two removals of one guest never run at the same time. */
 async function removeBesides(host: string, orphan: Owner): Promise<string> {
   const [outcome] = (await executeChild(dom0Task, {
     args: [{ host, task: 'remove', orphans: [orphan] }],
@@ -98,7 +98,7 @@ async function removeBesides(host: string, orphan: Owner): Promise<string> {
   return outcome ?? 'unknown';
 }
 
-/** Whoever makes the tarball just now is waited for by the step. */
+/** Discards a half-made tarball. If a guest's step is making it just now, the step waits for that. */
 async function discardGolden(host: string, golden: Owner): Promise<string> {
   const { claimed, reason } = await claimOf(host, golden);
   if (claimed) return `left alone: ${reason}`;
@@ -110,18 +110,18 @@ async function discardGolden(host: string, golden: Owner): Promise<string> {
 function whyNot(host: string, claim: Claim): string | undefined {
   const { claimed, reason } = judged(host, claim);
   if (claimed) return `left alone: it is claimed by a guest that is ${reason}`;
-  // What is known by its place may be the other one's, whose steps a removal under its name would end.
+  // What is known only by its place may belong to the other guest; a removal under its name would end that guest's steps.
   return claim.dom0 === host && !claim.claimed ? `left alone as long as that guest is on this dom0: ${reason}` : undefined;
 }
 
 /**
- * Removes what an orphan has on this dom0. What Temporal has of it (Schedule, lease, reservation) goes only when no guest anywhere claims it: one
- * that lives on another dom0 may be of the same order. Who claims it is asked before each removal, since one may take hours.
+ * Removes what an orphan has on this dom0. What Temporal has of it (Schedule, lease, reservation) is removed only if no guest on any dom0 claims it: a guest
+ * on another dom0 may be of the same order. Claims are looked at before each removal, since one may take hours.
  */
 async function remove(host: string, orphan: Owner): Promise<string> {
   const { guest, order } = orphan;
   const isKnown = order !== UNKNOWN_ORDER;
-  // With an order that nobody has, removals reach only what is known by its place.
+  // No guest has this order, so the removals reach only what is known by its place.
   const ref: GuestRef = { name: guest, order: isKnown ? order : `unknown-${uuid4()}`, dom0: host };
   const { host: look, undo, undoBulk } = dom0Steps(host, guest);
   const unlessClaimed =

@@ -75,7 +75,7 @@ class Dom0 {
     setCurrentDetails(describe(this.state));
   }
 
-  /** One machine at a time is this dom0: of two that say so, the second is refused. */
+  /** Only one machine at a time is this dom0. If a second one registers, it is refused. */
   private mustBeTheDom0({ machine, replaces }: Registration): void {
     const registered = this.state.facts?.machine;
     if (registered === undefined || machine === registered || replaces === registered) return;
@@ -110,9 +110,9 @@ class Dom0 {
     };
   }
 
-  /** One at a time: whoever asks meanwhile gets the answer of the one that runs. */
+  /** Runs one audit at a time: whoever asks meanwhile gets the answer of the audit that runs. */
   async audit(): Promise<LedgerAudit> {
-    // Whoever asks does so in the scope of the whole workflow.
+    // An update runs in the scope of the whole workflow: a cancel of that must not end the audit.
     this.auditing ??= CancellationScope.nonCancellable(async () => {
       try {
         const look = await findClaims(this.state);

@@ -4,7 +4,7 @@ import { formatIpv4, lastOf, parseCidr, parseIpv4, whyNotHostIn, whyNotPrefix } 
 import type { LedgerRefusal } from './ledger.ts';
 import { firstOf64, ip6Of, isIpv6, macFrom } from './lease-addresses.ts';
 
-/** An address at which something answered is tried again after a day. */
+/** If something answered at an address, the address is not tried again for a day. */
 const TAKEN_FOR_MS = 86_400_000;
 
 interface Span {
@@ -66,7 +66,7 @@ export function joined(state: NetworkState, { gateway, members, settings }: Netw
   return { ...state, settings: settings ?? state.settings, members: [...others, ...members] };
 }
 
-/** A network that nobody has an address of. */
+/** A network without leases. */
 export function newNetwork(cidr: string, gateway: string): NetworkState {
   return {
     cidr,
@@ -78,7 +78,7 @@ export function newNetwork(cidr: string, gateway: string): NetworkState {
   };
 }
 
-/** Leases an address, or says why not. The same order again has what it had, its quarantine included. */
+/** Leases an address, or says why not. The same order gets the address that it had, even from quarantine. */
 export function lease(
   before: NetworkState,
   request: LeaseRequest,
@@ -100,24 +100,24 @@ export function lease(
   const mac = macFor(state, request, former);
   if (typeof mac !== 'string') return mac;
   const made: Lease = { guest: request.guest, order: request.order, ip, mac, since: now, ...ipv6For(state, ip) };
-  // What was in quarantine under that name is in use again.
+  // The address is in use again: it leaves quarantine.
   const quarantined = state.quarantined.filter((entry) => entry.ip !== ip);
   return { state: { ...state, quarantined, leases: [...state.leases, made] }, lease: made };
 }
 
-/** The IPv6 address beside an IPv4 one: leased, in quarantine and given back with it. */
+/** The IPv6 address beside an IPv4 address. Both are leased, quarantined and given back together. */
 function ipv6For({ settings: { ipv6, ipv6Gateway } }: NetworkState, ip: string): Pick<Lease, 'ip6' | 'gateway6'> {
   const ip6 = ipv6 === undefined ? undefined : ip6Of(ipv6, ip);
   return ipv6 === undefined || ip6 === undefined ? {} : { ip6, gateway6: ipv6Gateway ?? firstOf64(ipv6) };
 }
 
-/** The order's address comes back, and is given to nobody else for a while. */
+/** Takes an order's address back, into quarantine: no other order gets it for a while. */
 export function returned(before: NetworkState, { guest, order }: { guest: string; order: string }, now: string): NetworkState {
   const state = withoutOver(before, now);
   const own = state.leases.find((entry) => entry.guest === guest && entry.order === order);
   if (own === undefined) return state;
   const until = new Date(Date.parse(now) + state.settings.quarantineSeconds * 1000).toISOString();
-  // Its cfg went before its lease does.
+  // Its cfg was removed before the lease is given back.
   const members = state.members.map((member) => ({
     ...member,
     addresses: member.addresses.filter((used) => used.guest !== guest || used.ip !== own.ip),
@@ -130,7 +130,7 @@ export function returned(before: NetworkState, { guest, order }: { guest: string
   };
 }
 
-/** Something answers at the address that this order was leased: it is marked, and the order gets another one. Asked again, that one. */
+/** Something answers at the address of this order's lease: marks the address, and leases another one. If it is asked again, it gives the same one. */
 export function replaced(
   before: NetworkState,
   request: LeaseRequest & { readonly ip: string; readonly dom0: string },
@@ -143,7 +143,7 @@ export function replaced(
   return lease({ ...before, taken, leases: before.leases.filter((entry) => entry !== own) }, rest, now);
 }
 
-/** Another network has given the MAC of this order's lease: it gets another one, which follows from its name and the one that it had. Asked again, that one. */
+/** Another network has given the MAC of this order's lease: gives it another MAC, made of the name and the former MAC. Asked again, it gives the same one. */
 export function withOtherMac(
   before: NetworkState,
   { guest, order, mac }: { readonly guest: string; readonly order: string; readonly mac: string },
@@ -169,7 +169,7 @@ function withoutOver(state: NetworkState, now: string): NetworkState {
   };
 }
 
-/** Who has each address, in words. The guest of a cfg file may be the one that asks. */
+/** Who has each address, in words. A cfg file may belong to the guest that asks, so each entry names its guest. */
 function holders({
   settings,
   members,
@@ -194,7 +194,7 @@ function excluded({ settings, members }: NetworkState): Span[] {
   return spansOf([...settings.exclude, ...members.flatMap(({ exclude }) => exclude)]);
 }
 
-/** Why an order may not have the address that it names. An address at which something answered may be named: it is probed again. */
+/** Why an order may not have the address that it names. It may name an address at which something has answered: the dom0 probes it again. */
 function whyNotThis(state: NetworkState, request: LeaseRequest, ip: string): LedgerRefusal | undefined {
   const network = parseCidr(state.cidr);
   const address = parseIpv4(ip);
@@ -239,7 +239,7 @@ function macFor(state: NetworkState, request: LeaseRequest, former: Lease | unde
   return freeMac(request.guest, used);
 }
 
-/** The first that a name makes, and that is nobody's. */
+/** The first free MAC that is made of this name. */
 function freeMac(name: string, used: { has(mac: string): boolean }): string {
   for (let salt = 0; ; salt += 1) {
     const mac = macFrom(`${name}/${salt}`);
@@ -247,7 +247,7 @@ function freeMac(name: string, used: { has(mac: string): boolean }): string {
   }
 }
 
-/** Whose a MAC is, or was lately; undefined when it is nobody's. */
+/** The guest that has this MAC, or had it lately; undefined if none. */
 export function holderOfMac({ leases, quarantined }: NetworkState, mac: string): string | undefined {
   return [...leases, ...quarantined].find((entry) => entry.mac === mac)?.guest;
 }

@@ -1,4 +1,4 @@
-/** What of a dom0 may be sold, and what is promised to whom: pure, so that it can be tested as a table. */
+/** What a dom0 has to sell, and what is reserved for whom. Pure, so that it can be tested as a table. */
 import {
   DEFAULT_POLICY,
   type Amounts,
@@ -22,7 +22,7 @@ export interface LedgerRefusal {
 
 export type Reservation = Dom0State['promised'][number];
 
-/** Promises an order its part of the dom0, or says why not. The same order again gets what it has. */
+/** Reserves for an order its part of the dom0, or says why not. The same order gets what it has. */
 export function reserve(state: Dom0State, request: ReserveRequest, now: string): { readonly reservation: Reservation } | LedgerRefusal {
   if (state.facts === undefined)
     return { type: 'HostNotReady', message: `dom0 ${state.host} has not said yet what it has: is its worker running?`, field: 'dom0' };
@@ -37,7 +37,7 @@ export function reserve(state: Dom0State, request: ReserveRequest, now: string):
   return { reservation: { ...taken, since: now } };
 }
 
-/** Whether an order has just what it asks for. */
+/** Whether an order has reserved exactly what it asks for. */
 export function isReserved({ promised }: Dom0State, request: ReserveRequest): boolean {
   const own = promised.find(({ guest, order }) => guest === request.guest && order === request.order);
   return own !== undefined && RESERVED_KEYS.every((key) => own[key] === request[key]);
@@ -45,7 +45,7 @@ export function isReserved({ promised }: Dom0State, request: ReserveRequest): bo
 
 const RESERVED_KEYS = ['plan', 'memoryBytes', 'overheadBytes', 'vcpus', 'diskBytes'] as const;
 
-/** A guest that is promised something else keeps what it had if that cannot be. */
+/** Changes a guest's reservation. If there is no room for that, the guest keeps what it had. */
 function changed(state: Dom0State, own: Reservation, request: ReserveRequest): { readonly reservation: Reservation } | LedgerRefusal {
   const others = { ...state, promised: state.promised.filter((reservation) => reservation !== own) };
   const isMore = xenMemoryOf(request) > xenMemoryOf(own) || request.diskBytes > own.diskBytes || request.vcpus > own.vcpus;
@@ -59,7 +59,7 @@ function withAmounts({ overheadBytes: _former, ...own }: Reservation, request: R
   return { ...own, memoryBytes, vcpus, diskBytes, ...more };
 }
 
-/** The ledger without this order's reservation. What it had on the dom0 has gone before: that is not counted until the next audit sees it. */
+/** The ledger without this order's reservation. What the guest had on the dom0 was removed before this: it stops counting now, not at the next audit. */
 export function released(state: Dom0State, { guest, order }: { guest: string; order: string }): Dom0State {
   const isOthers = (one: { readonly guest?: string; readonly order?: string }): boolean => one.guest !== guest || one.order !== order;
   const { facts } = state;
@@ -94,12 +94,12 @@ function poolRefusal({ host, facts }: Dom0State, { pool }: ReserveRequest): Ledg
   return { type: 'HostNotReady', message: `dom0 ${host} has no pool ${pool}: it has ${there === '' ? 'none' : there}`, field: 'pool' };
 }
 
-/** The pool that is meant: the one of this name, else the first. */
+/** The pool of this name; without a name, the first. */
 function poolOf({ pools }: Dom0Facts, name: string | undefined): PoolFacts | undefined {
   return name === undefined ? pools[0] : pools.find((pool) => pool.name === name);
 }
 
-/** What the policy lets be sold in all: what dom0 and Xen take themselves is no part of it; what Xen takes for our guests is sold with them. */
+/** What may be sold in all, by the policy. It excludes what dom0 and Xen take for themselves; what Xen takes for a guest is sold with the guest. */
 export function sellableOf(facts: Dom0Facts, pool?: string): Amounts {
   const { oversell, reserve: kept } = facts.policy ?? DEFAULT_POLICY;
   const domains = facts.domains.reduce((sum, { memoryMiB }) => sum + memoryMiB * MiB, 0);
@@ -116,7 +116,7 @@ export function sellableOf(facts: Dom0Facts, pool?: string): Amounts {
 
 type Placed = Amounts & { readonly pool?: string };
 
-/** What they take together; of disk, what they take of this pool. What names no pool is in the first one. */
+/** The sum of what they take. Disk counts only in this pool; an entry that names no pool is in the first one. */
 function sumOf(all: readonly Placed[], pool: string | undefined, first: string | undefined): Amounts {
   const sum = (of: (amounts: Placed) => number): number => all.reduce((total, amounts) => total + of(amounts), 0);
   return {
@@ -132,7 +132,7 @@ export function unreserved({ facts, promised }: Pick<Dom0State, 'facts' | 'promi
   return (facts?.holdings ?? []).filter(({ guest = '', order = '' }) => !owners.has(`${guest} ${order}`));
 }
 
-/** What the dom0 has to sell, has sold, and what is left; of disk, in this pool. Default: in the first. */
+/** What the dom0 has to sell, has sold, and has left. Disk counts in this pool; default: the first. */
 export function capacityOf(state: Dom0State, pool?: string): Capacity {
   const { host, drained, facts } = state;
   const first = facts?.pools[0]?.name;
@@ -159,7 +159,7 @@ function poolsOf(state: Dom0State, facts: Dom0Facts): PoolCapacity[] {
   });
 }
 
-/** What is short, and by how much; everything that is, in one message. What an order has there already, from before the ledger knew it, is its own. */
+/** All that is short, and by how much, in one message. What the order already has on the dom0, from before the ledger knew it, is not counted against it. */
 function shortage(state: Dom0State, request: ReserveRequest): LedgerRefusal | undefined {
   const holdings = (state.facts?.holdings ?? []).filter(({ guest, order }) => guest !== request.guest || order !== request.order);
   const others = state.facts === undefined ? state : { ...state, facts: { ...state.facts, holdings } };

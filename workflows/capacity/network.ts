@@ -15,7 +15,7 @@ interface NetworkRun extends NetworkInput {
   readonly carried?: NetworkState;
 }
 
-/** Leases named in the details; all are in the query. */
+/** How many leases the details name; the query answers all. */
 const SHOWN = 50;
 
 function describe({ cidr, settings, members, leases, quarantined, taken }: NetworkState): string {

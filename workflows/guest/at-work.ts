@@ -7,22 +7,22 @@ import type { GuestState } from './state.ts';
 export interface GuestAtWork {
   readonly order: GuestOrder;
   readonly ref: GuestRef;
-  /** What was decided of it. @throws ApplicationFailure Busy before it was provisioned */
+  /** What was decided for it. @throws ApplicationFailure Busy before it was provisioned */
   readonly spec: GuestSpec;
-  /** How it is now: what an undo brings back. */
+  /** How it is now, which is what an undo brings back. */
   readonly before: Before;
   state: GuestState;
-  /** All of it is going, or was going when that failed. */
+  /** The whole guest is being removed, or its removal has failed. */
   isRemoving: boolean;
   /** Runs a child workflow, which a cancel reaches. */
   runChild<T>(kind: string, id: string, start: (options: Omit<ChildWorkflowOptions, 'args' | 'typeInfo'>) => Promise<T>): Promise<T>;
   /** Sets the phase, and shows it. */
   setPhase(phase: GuestPhase): void;
-  /** It has come to this phase: what was due in the former one is not any more. */
+  /** Sets the phase after an operation. What was due in the former phase is dropped. */
   settlePhase(kind: OperationKind, phase: GuestPhase): OperationResult;
 }
 
-/** A failure that no attempt mends. */
+/** A failure that is not retried. */
 export function refuse(type: string, message: string, field?: string): ApplicationFailure {
   return ApplicationFailure.create({ type, nonRetryable: true, message, details: [field === undefined ? {} : { field }] });
 }

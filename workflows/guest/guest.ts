@@ -44,9 +44,9 @@ import { beforeOf, mayRun } from './rules.ts';
 import { publishGuest } from './shown.ts';
 import { describeGuest, untilDueMs, withoutSettled, type GuestState } from './state.ts';
 
-/** A run of it. */
+/** The input of one run. */
 export interface GuestRun extends GuestInput {
-  /** Set when it continues as new. */
+  /** Set if the guest continues as new. */
   readonly carried?: GuestState;
 }
 
@@ -55,9 +55,9 @@ class Guest implements GuestAtWork {
   state: GuestState;
   private readonly queue = new OperationQueue();
   private readonly nights: Nights;
-  /** All of it is going, or was going when that failed. */
+  /** The whole guest is being removed, or its removal has failed. */
   isRemoving = false;
-  /** A cancel in the UI has come: this run hears of no other. */
+  /** A cancel in the UI has come. Temporal tells a run only of the first one. */
   private hasSeenCancel = false;
   /** Workflow id of the operation that runs, or ran last. */
   private lastRun: string | undefined;
@@ -97,7 +97,7 @@ class Guest implements GuestAtWork {
     );
     onSignal(GUEST_SIGNALS.night, (request) => CancellationScope.nonCancellable(() => this.nights.take(request)));
     onSignal(GUEST_SIGNALS.domainGone, ({ order: of, ...end }) => {
-      // What an operation does to the domain is meant; a backup does nothing to it.
+      // If another operation than a backup runs, it has ended the domain on purpose; a backup does nothing to the domain.
       if (of === order.order && (this.running === undefined || this.running.kind === 'backup')) this.domainGone(end);
     });
   }
@@ -152,20 +152,20 @@ class Guest implements GuestAtWork {
     if (reason !== undefined) throw refuse('Busy', `${request.kind} of ${this.order.name} is refused: ${reason}`);
   }
 
-  /** What a removal has taken away is gone: it goes on. */
+  /** A removal cannot be cancelled: what it has removed cannot be brought back. */
   private mustBeCancellable(): void {
     const { running } = this;
     if (running !== undefined && this.isRemoving)
       throw refuse('Busy', `${running.kind} of ${this.order.name} cannot be cancelled: what it has removed cannot be brought back`);
   }
 
-  /** By a cancel in the UI. Temporal passes only the first one on to a run. */
+  /** Cancels what runs, for a cancel in the UI. Temporal passes only the first one on to a run, so the guest then continues as new. */
   cancelRun(): void {
     this.cancel();
     this.hasSeenCancel = true;
   }
 
-  /** It goes on in a new run when it can. */
+  /** The guest continues as new as soon as it is at rest. */
   get shouldContinueAsNew(): boolean {
     return this.hasSeenCancel || workflowInfo().continueAsNewSuggested;
   }
@@ -267,7 +267,7 @@ class Guest implements GuestAtWork {
     // The phase may have changed while the request waited behind another.
     const reason = mayRun(kind, this.state.phase, undefined, 0);
     if (reason !== undefined) throw refuse('Busy', `${kind} of ${this.order.name} is refused: ${reason}`);
-    // A removal that did not come to its end, and was not gone on with.
+    // An earlier removal has failed, and this operation does not go on with it.
     this.isRemoving = false;
     return PERFORMERS[kind](this, request);
   }
@@ -292,7 +292,7 @@ class Guest implements GuestAtWork {
     this.state = afterDomainGone(this.state, this.order.life.restart ?? 'always', end, Date.now());
   }
 
-  /** Milliseconds until something is due that nobody asks for; undefined when nothing is. */
+  /** Milliseconds until something is due by itself; undefined if nothing is. */
   get timerMs(): number | undefined {
     return untilDueMs(this.state, Date.now());
   }
@@ -308,11 +308,11 @@ class Guest implements GuestAtWork {
     this.state = due.then;
     const ticket: Ticket = this.queue.add({ kind: due.kind, id: `${RESTART_ID}${due.at}` });
     await this.next();
-    // One that could not be stopped is told of again by its dom0.
+    // After a failed start, the domain counts as gone again. After a failed stop nothing is to be done: its dom0 reports the domain again.
     if (ticket.failure !== undefined && due.kind === 'start') this.domainGone({});
   }
 
-  /** The grace period is over: all of the guest goes; or the one of its backups. Its failure leaves it in needs-cleanup. */
+  /** A grace period is over: removes the guest, or its kept backups. If that fails, the guest is in needs-cleanup. */
   async purge(): Promise<void> {
     try {
       const { graceUntil, backupsUntil } = this.state;
@@ -343,13 +343,13 @@ class Guest implements GuestAtWork {
 
 export async function guest(input: GuestRun): Promise<void> {
   const self = new Guest(input);
-  // Cancel in the UI means: stop what you are doing and undo it. A guest at rest is not taken away by it.
+  // Cancel in the UI means: stop what you are doing, and undo it. It does not end the workflow of a guest at rest.
   void CancellationScope.current().cancelRequested.catch(() => {
     self.cancelRun();
   });
   await CancellationScope.nonCancellable(async () => {
     if (input.carried === undefined) await self.provision();
-    // What waits when the guest has gone is refused, not left waiting.
+    // Requests that still wait when the guest is gone are refused; they are not left waiting.
     while (!self.isOver || self.hasWork()) {
       const { timerMs, restartAt } = self;
       const isWoken = (): boolean => self.hasWork() || self.restartAt !== restartAt || self.shouldContinueAsNew;
@@ -366,5 +366,5 @@ export async function guest(input: GuestRun): Promise<void> {
   });
 }
 
-// A guest lives for years: it must be able to go on with new code: from 0.1.0 on, changes to it are patched.
+// A guest lives for years, so its workflow must go on with new code: changes to it are patched.
 declareVersioning('AUTO_UPGRADE', guest);

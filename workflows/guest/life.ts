@@ -21,26 +21,26 @@ export function provisioned(state: GuestState, { spec, wallclock, backup, schedu
   return { ...state, spec, wallclock, scheduleId, warnings, backups };
 }
 
-/** After an operation that succeeded: nothing is due any more that was due in the former phase. */
+/** After an operation that succeeded: drops what was due in the former phase. */
 export function withoutDues({ graceUntil: _over, restartAt: _done, leavesStopped: _left, ...rest }: GuestState): GuestState {
   return rest;
 }
 
-/** After a failure: what failed is kept. */
+/** After a failure: keeps what failed. */
 export function withFailure(state: GuestState, { type, message, operation, leftovers = state.leftovers }: Failed): GuestState {
   return { ...state, error: { type, message, ...defined({ operation }) }, leftovers };
 }
 
 /**
- * The phase after a failure; undefined: as before. A guest that was being made or removed, with something left on the dom0, needs cleaning up. One
- * that is there keeps its phase: cleaning up would take its data; the operation can be asked for again.
+ * The phase after a failure; undefined: unchanged. If a guest was being made or removed and something is left on the dom0, it needs cleaning up. A guest
+ * that lives on keeps its phase, since cleaning up would remove its data; the operation can be asked for again.
  */
 export function phaseAfterFailure({ phase, spec }: GuestState, type: string, isRemoving: boolean): GuestPhase | undefined {
   if (type === 'NeedsCleanup' && (spec === undefined || isRemoving)) return 'needs-cleanup';
   return phase === 'provisioning' ? 'failed' : undefined;
 }
 
-/** After its domain has ended, and nobody asked for that: it is to be started again after a pause, or left stopped. */
+/** After the domain has ended without being asked to: the guest will be started again after a pause, or is left stopped. */
 export function afterDomainGone(state: GuestState, policy: RestartPolicy, end: Omit<DomainGone, 'order'>, nowMs: number): GuestState {
   if (state.phase !== 'running' || state.restartAt !== undefined) return state;
   const restarts = recentRestarts(state.restarts ?? [], nowMs);
@@ -50,7 +50,7 @@ export function afterDomainGone(state: GuestState, policy: RestartPolicy, end: O
   return leftStopped(state, answer.leave, nowMs);
 }
 
-/** By an operation: Xen may have started it again, and xendomains would after the next boot of its dom0. */
+/** Leaves the guest stopped, by a stop operation: Xen may have started it again, and xendomains would start it at the next boot of its dom0. */
 function leftStopped(state: GuestState, reason: string, nowMs: number): GuestState {
   return {
     ...state,
@@ -60,7 +60,7 @@ function leftStopped(state: GuestState, reason: string, nowMs: number): GuestSta
   };
 }
 
-/** The start or stop that is due now, and the state without it; undefined: none is. */
+/** The start or stop that is due now, and the state without it; undefined if none is due. */
 export function dueNow(state: GuestState): { readonly kind: 'start' | 'stop'; readonly at: string; readonly then: GuestState } | undefined {
   const { restartAt: at, phase, restarts = [] } = state;
   if (phase !== 'running' || at === undefined) return undefined;

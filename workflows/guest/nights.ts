@@ -1,4 +1,4 @@
-/** The nights of a guest: each is asked for by a signal, is an operation like any other, is remembered, and is answered by a signal. */
+/** The nights of a guest. A signal asks for each; its backup is an operation like any other; the result is remembered, and sent back by a signal. */
 import { NIGHT_SIGNALS } from '../../contract/names.ts';
 import { NIGHTS_KEPT, type NightRecord, type NightRequest } from '../../contract/nights.ts';
 import type { OperationResult } from '../../contract/types.ts';
@@ -11,7 +11,7 @@ export interface GuestByNight {
   readonly order: string;
   nights(): readonly NightRecord[];
   keep(nights: readonly NightRecord[]): void;
-  /** Why no backup can be taken now, nor later; undefined when it can be asked for. */
+  /** Why no backup can be taken, now or after a wait; undefined if it can be asked for. */
   whyNot(): string | undefined;
   /** Takes a backup when it is its turn. Throws the failure of that operation. */
   backUp(id: string): Promise<OperationResult>;
@@ -36,14 +36,14 @@ function now(): string {
 
 export class Nights {
   private readonly guest: GuestByNight;
-  /** Who waits for the answer of a night, by its time. */
+  /** The workflows that wait for the answer of a night, by its time. */
   private readonly askers = new Map<string, Set<string>>();
 
   constructor(guest: GuestByNight) {
     this.guest = guest;
   }
 
-  /** Takes a request, and tells whoever asked what came of the night. A night that is over is not taken again. */
+  /** Takes a request, and tells the workflow that asked how the night ended. A night that is over is not taken again. */
   async take({ due, order, answerTo }: NightRequest): Promise<void> {
     const { guest } = this;
     if (order !== guest.order) {
@@ -100,7 +100,7 @@ function ended(
   return { ...night, ...how, endedAt: now(), ...(reason === undefined ? {} : { reason: reason.slice(0, REASON_LENGTH) }) };
 }
 
-/** Whoever asked may be gone: the guest remembers the night in any case. */
+/** Sends the answer. The workflow that asked may be gone; the guest remembers the night in any case. */
 async function tell(workflowId: string, night: NightRecord): Promise<void> {
   await signalTo(workflowId, NIGHT_SIGNALS.answer, night).catch(() => undefined);
 }

@@ -1,13 +1,13 @@
-/** Planning a guest at an address that nobody answers at. */
+/** Plans a guest with an address at which nothing answers. */
 import type { ShortActivities } from '../../activities/dom0/activities.ts';
 import type { GuestOrder, GuestSpec, LeasedAddress } from '../../contract/types.ts';
 import { rootFailure } from '../saga/operation.ts';
 import { control } from '../saga/proxies.ts';
 
-/** Addresses that are tried when the ledger chooses. */
+/** How many addresses are tried if the ledger chooses. */
 const TRIES = 4;
 
-/** Has the dom0 plan the guest. An address that the ledger chose, and at which something answers, is marked as taken, and the next one tried. */
+/** Has the dom0 plan the guest. If something answers at an address that the ledger chose, the address is marked as taken, and the next one is tried. */
 export async function planWithFreeAddress(
   host: Pick<ShortActivities, 'planGuest'>,
   order: GuestOrder,

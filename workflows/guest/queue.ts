@@ -1,4 +1,4 @@
-/** What was asked of a guest and is not done: one runs, the others wait for it. */
+/** The operations that were asked of a guest and are not done: one runs, the others wait. */
 import { condition, CancellationScope, isCancellation, type ApplicationFailure } from '@temporalio/workflow';
 import type { OperationKind, OperationRequest, OperationResult } from '../../contract/types.ts';
 import { refuse } from './at-work.ts';
@@ -18,7 +18,7 @@ export class OperationQueue {
     return this.tickets.length;
   }
 
-  /** Kinds of those that wait. */
+  /** The kinds of the operations that wait. */
   get waiting(): OperationKind[] {
     return this.tickets.filter(({ isBegun }) => isBegun !== true).map(({ request }) => request.kind);
   }
@@ -33,7 +33,7 @@ export class OperationQueue {
   async ask(request: OperationRequest): Promise<OperationResult> {
     const ticket = this.add(request);
     const ended = (): Promise<void> => condition(() => ticket.result !== undefined || ticket.failure !== undefined);
-    // A cancel in the UI is for what runs: it ends no wait, neither now nor for what is asked for later.
+    // A cancel in the UI is for the operation that runs: it ends no wait, not even of a request that comes later.
     await ended().catch((error: unknown) => {
       if (!isCancellation(error)) throw error;
       return CancellationScope.nonCancellable(ended);
@@ -42,7 +42,7 @@ export class OperationQueue {
     throw ticket.failure ?? refuse('ToolFailed', 'the operation ended without a result');
   }
 
-  /** Does the first one, which then leaves the queue. */
+  /** Does the first operation, then takes it off the queue. */
   async next(work: (ticket: Ticket) => Promise<void>): Promise<void> {
     const ticket = this.tickets[0];
     if (ticket === undefined) return;

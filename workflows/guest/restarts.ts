@@ -1,11 +1,11 @@
-/** When a guest whose domain is gone, though nobody asked for that, is started again: with a growing pause, and not for ever. Pure. */
+/** When to start a guest again whose domain has ended by itself: after growing pauses, and not for ever. Pure. */
 import type { DomainGone, RestartPolicy } from '../../contract/types.ts';
 
 /** Pauses before the first, second and third start within an hour. A guest that only reboots has its domain back before the first is over. */
 const PAUSES_MS = [5_000, 60_000, 300_000];
 const HOUR_MS = 3_600_000;
 
-/** Begins the ids of operations that nobody asked for. */
+/** The ids of operations that the guest began by itself start with this. */
 export const RESTART_ID = 'restart-';
 
 /** The starts of the last hour. */
@@ -13,7 +13,7 @@ export function recentRestarts(restarts: readonly string[], nowMs: number): read
   return restarts.filter((at) => nowMs - Date.parse(at) < HOUR_MS);
 }
 
-/** When to start it again (ISO 8601), or undefined when it has been often enough. */
+/** When to start it again (ISO 8601); undefined if it was started too often already. */
 export function nextRestart(restarts: readonly string[], nowMs: number): string | undefined {
   const pause = PAUSES_MS[recentRestarts(restarts, nowMs).length];
   return pause === undefined ? undefined : new Date(nowMs + pause).toISOString();
@@ -24,10 +24,10 @@ export function restartWarning(nowMs: number): string {
   return `its domain ended ${PAUSES_MS.length + 1} times within an hour, the last time at ${new Date(nowMs).toISOString()}: it is left stopped; look at its console, then start it`;
 }
 
-/** What is done about a domain that has ended: started at that time, left stopped for that reason, or only counted, since Xen has started it. */
+/** What to do about a domain that has ended: start it at that time, leave it stopped for that reason, or only count it, since Xen has restarted it. */
 export type Answer = { readonly startAt: string } | { readonly leave: string } | { readonly counted: string };
 
-/** By the guest's policy, and not too often. */
+/** Decides by the guest's policy, and by how often it was started already. */
 export function answerTo(
   policy: RestartPolicy,
   { how, isBack }: Omit<DomainGone, 'order'>,

@@ -3,7 +3,7 @@ import type { GuestPhase, GuestSpec, OperationKind, PlanChange } from '../../con
 import { operationRecord } from '../../contract/operations.ts';
 import { formatSize } from '../../contract/sizes.ts';
 
-/** Updates in flight are limited to ten by the server. */
+/** The server takes at most ten updates of a workflow at a time. */
 const LONGEST_QUEUE = 5;
 
 /**
@@ -22,9 +22,9 @@ export function mayRun(kind: OperationKind, phase: GuestPhase, running: string |
 }
 
 /**
- * Why a guest cannot be given this plan, or undefined when it can. A file system that is made smaller loses data sooner or later: refused.
+ * Why a guest cannot be given this plan; undefined if it can. A smaller disk is refused: shrinking a file system loses data sooner or later.
  *
- * @param needsRestart it runs, and a disk is to grow; whether memory and vcpus need one, the dom0 finds out
+ * @param needsRestart the guest runs and its disk must grow. Whether memory and vcpus need a restart, the dom0 finds out.
  */
 export function whyNotChange(from: GuestSpec, to: PlanChange, needsRestart: boolean): string | undefined {
   if (to.diskBytes < from.size.diskBytes)

@@ -1,11 +1,11 @@
-/** What lists of guests show of one: search attributes, and a memo of what it takes. */
+/** What lists show of a guest: search attributes, and a memo of what it takes. */
 import { upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { TAKES_MEMO, takenBy } from '../../contract/takes.ts';
 import type { GuestState } from './state.ts';
 
-/** Publishes what is new. A guest that was started by hand is in lists, too. */
+/** Publishes what has changed. So a guest whose workflow was started by hand is in lists, too. */
 export function publishGuest({ name, order, dom0, plan, phase, spec }: GuestState): void {
   const { memo, typedSearchAttributes } = workflowInfo();
   const shown = [

@@ -22,8 +22,8 @@ export function describeGuest(state: GuestState, running: { readonly kind: strin
 }
 
 /**
- * The state after an operation that succeeded. It settles what failed before; an undo that could not finish only by the same operation: that a guest
- * was backed up meanwhile does not mend it.
+ * The state after an operation that succeeded: it drops the error of an operation before. An undo that could not finish is only settled by the same
+ * operation: a backup that succeeds meanwhile does not mend it.
  */
 export function withoutSettled({ error, ...rest }: GuestState, kind: OperationKind): GuestState {
   const isThere = rest.phase !== 'gone' && rest.phase !== 'failed';
@@ -44,14 +44,14 @@ function leftMs(at: string, nowMs: number): number {
   return Math.max(0, Date.parse(at) - nowMs);
 }
 
-/** Milliseconds until a terminated guest's data may go; undefined when nothing is to go by itself. */
+/** Milliseconds until a terminated guest's data may be removed; undefined if nothing is to be removed by itself. */
 export function graceLeftMs({ phase, graceUntil }: GuestState, nowMs: number): number | undefined {
   return phase === 'terminating' && graceUntil !== undefined ? leftMs(graceUntil, nowMs) : undefined;
 }
 
 /**
- * Milliseconds until something is due that nobody asks for: the end of a grace period or of backups that were kept, or a start after the
- * domain was gone. Undefined when nothing is.
+ * Milliseconds until something is due by itself: the end of a grace period, the end of kept backups, or a start after the domain has ended. Undefined
+ * if nothing is.
  */
 export function untilDueMs(state: GuestState, nowMs: number): number | undefined {
   const { phase, restartAt, backupsUntil } = state;

@@ -1,4 +1,4 @@
-/** What workflows answer, and what they tell each other: by the names of `contract/`, which say what is sent and what comes back. */
+/** Handlers of queries, updates and signals, by the typed names of `contract/`, which say what is sent and what comes back. */
 import { defineQuery, defineSignal, defineUpdate, getExternalWorkflowHandle, setHandler } from '@temporalio/workflow';
 import type { QueryName, Signature, SignalName, UpdateName } from '../../contract/typed-names.ts';
 
@@ -8,7 +8,7 @@ export function onQuery<S extends Signature>(name: QueryName<S>, answer: (...arg
   setHandler(defineQuery<ReturnType<S>, Parameters<S>>(name), answer);
 }
 
-/** @param mustBeGood throws what the update is refused with, before it is taken. Default: it is taken. */
+/** @param mustBeGood the update's validator: it throws the refusal. Default: none. */
 export function onUpdate<S extends Signature>(
   name: UpdateName<S>,
   handle: Handler<S>,
@@ -21,7 +21,7 @@ export function onSignal<S extends Signature>(name: SignalName<S>, handle: (...a
   setHandler(defineSignal<Parameters<S>>(name), handle);
 }
 
-/** Signals another workflow. Throws when there is none that runs. */
+/** Signals another workflow. Throws if no such workflow runs. */
 export function signalTo<S extends Signature>(workflowId: string, name: SignalName<S>, ...args: Parameters<S>): Promise<void> {
   return getExternalWorkflowHandle(workflowId).signal(defineSignal<Parameters<S>>(name), ...args);
 }

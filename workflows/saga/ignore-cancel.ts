@@ -1,4 +1,4 @@
-/** Workflows that a *Cancel* in the UI must not end: with a ledger, all that it has promised would be forgotten. */
+/** Workflows that a *Cancel* in the UI must not end: if a ledger ended, all its reservations would be forgotten. */
 import { CancellationScope, log } from '@temporalio/workflow';
 
 /** Does the work out of reach of cancellation. Only *Terminate* ends it. */

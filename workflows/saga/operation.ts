@@ -1,6 +1,6 @@
 /**
- * A saga whose steps can be watched: each step registers its undo before it starts; on failure the undos run in reverse, each tried
- * on its own, out of reach of cancellation; the caller gets the original error.
+ * A saga whose steps can be watched. Each step registers its undo before it starts. If a step fails, the undos run in reverse order, each on its own and
+ * out of reach of cancellation. The caller gets the original error.
  */
 import { ApplicationFailure, CancellationScope, isCancellation, log, setCurrentDetails, TemporalFailure } from '@temporalio/workflow';
 import { QUERIES } from '../../contract/names.ts';
@@ -58,8 +58,8 @@ export class Operation {
   };
 
   /**
-   * Runs the step that all others stand on: capacity and address. It is undone only when nothing of the others is left, or somebody else
-   * would be given what is still in use.
+   * Runs the step on which all others depend: capacity and address. It is undone only if the undos of all others succeeded; else another guest could
+   * be given what is still in use.
    */
   async firstStep<T>(name: string, run: () => Promise<T>, undo: Undo, say?: (result: T) => string): Promise<T> {
     this.first = name;
@@ -67,9 +67,9 @@ export class Operation {
   }
 
   /**
-   * Runs a step. Its undo is registered first: a step that failed half-way, or whose answer was lost, is undone too.
+   * Runs a step. Its undo is registered first, so that a step that failed half-way, or whose answer was lost, is undone, too.
    *
-   * @param undo in parts when they do not need each other: each is tried, in this order.
+   * @param undo one or more parts that do not depend on each other: each is tried, in this order.
    * @param say what came of it, in words.
    */
   async step<T>(name: string, run: () => Promise<T>, undo: Undo | readonly Undo[] = [], say?: (result: T) => string): Promise<T> {
@@ -94,8 +94,8 @@ export class Operation {
   /**
    * Runs the whole operation; on failure undoes what was done.
    *
-   * @param leftovers asks the dom0 what is left, for an undo that could not finish. Default: which undos those were, which is what there is to know
-   * of a guest that lives on: that it has volumes is no news.
+   * @param leftovers asks the dom0 what is left after an undo that could not finish. Default: the undos that failed. That is right for a guest that lives
+   * on: that it has volumes is no leftover.
    * @throws ApplicationFailure of the original type, with what was undone; or of type `NeedsCleanup`, with what is left.
    */
   async run<T>(work: () => Promise<T>, leftovers?: () => Promise<string[]>): Promise<T> {
@@ -158,7 +158,7 @@ export class Operation {
   }
 
   /**
-   * Runs removals one after the other, each tried on its own, out of reach of cancellation; the last one only when all others succeeded.
+   * Runs removals one after the other, each on its own and out of reach of cancellation. The last one runs only if all others succeeded.
    *
    * @throws ApplicationFailure of type `NeedsCleanup` with what is left, when one of them could not finish.
    */

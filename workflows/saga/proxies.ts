@@ -1,4 +1,4 @@
-/** Activities by class of effect, offered to the queues that serve them. */
+/** Proxies of activities, by class of effect and task queue. */
 import { proxyActivities, type ActivityOptions } from '@temporalio/workflow';
 import type { BulkActivities, ShortActivities } from '../../activities/dom0/activities.ts';
 import type { ControlActivities } from '../../activities/control/activities.ts';
@@ -20,7 +20,7 @@ type Call = (...args: never[]) => Promise<unknown>;
 /** Told when a step waits for a dom0, and (with undefined) when it no longer does. */
 export type OnWaiting = (reason: string | undefined) => void;
 
-/** Whom steps are for, and who is told that they wait. */
+/** The dom0 and the guest that steps are for, and who is told that they wait. */
 interface Subject {
   readonly host: string;
   readonly subject: string;
@@ -28,10 +28,10 @@ interface Subject {
 }
 
 /**
- * A proxy whose calls carry a summary for the UI and are offered again while no worker of the dom0 takes them: Temporal never retries
- * that by itself, and it is how a dead dom0 shows.
+ * A proxy whose calls carry a summary for the UI. If no worker of the dom0 takes a call in time, it is scheduled again: Temporal does not retry a
+ * schedule-to-start timeout by itself. That timeout is how a dead dom0 shows.
  */
-// The caller says which activities it asks for: nothing at run time knows.
+// Only the caller knows the type of the activities: nothing at run time tells.
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
 function offeringProxy<T extends object>(
   options: ActivityOptions,
@@ -64,7 +64,7 @@ function offeringProxy<T extends object>(
   return new Proxy({} as T, { get: (_target, name) => (typeof name === 'string' ? call(name) : undefined) });
 }
 
-/** What is left of the time that all undos of an operation have, from the first of them on: a dead dom0 is not waited for once for each. */
+/** All undos of an operation share one patience, counted from the first of them: a dead dom0 is not waited for once for each. */
 function sharedPatience(): () => StartPatience {
   let endsAt: number | undefined;
   return () => {

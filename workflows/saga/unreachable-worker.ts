@@ -10,10 +10,10 @@ export function isNotTaken(error: unknown): boolean {
   return timeoutOf(error)?.timeoutType === 'SCHEDULE_TO_START';
 }
 
-/** What waits this long is a long copy, which waits for its turn behind others. */
+/** A step that waits longer than this is a long copy, which may wait for its turn behind others. */
 const QUEUED_MS = 6 * 3_600_000;
 
-/** No worker took the step, as often as it was offered. */
+/** No worker took the step, however often it was scheduled. */
 export function neverTaken(host: string, step: string, ms: number): ApplicationFailure {
   const busy = ms >= QUEUED_MS ? ', or was it busy with copies of other guests all the time' : '';
   return unreachable(
@@ -21,10 +21,10 @@ export function neverTaken(host: string, step: string, ms: number): ApplicationF
   );
 }
 
-/** An error of a step; in words, when it is that its worker went away in the middle of it, the last time as before. Another one stays as it is. */
+/** The error of a step. If its worker went away in the middle of every attempt, an error that says so; any other error stays as it is. */
 export function inWords(error: unknown, host: string, step: string): unknown {
   let timeout = timeoutOf(error);
-  // Behind a time-out is what the attempt before it failed with: another time-out, or something that says more.
+  // The cause of a time-out is the failure of the attempt before it: another time-out, or an error that says more.
   while (timeout?.cause instanceof TimeoutFailure) timeout = timeout.cause;
   if (timeout?.timeoutType !== 'HEARTBEAT' || timeout.cause !== undefined) return error;
   return unreachable(

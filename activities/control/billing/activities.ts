@@ -9,9 +9,9 @@ import { defined } from '../../../contract/defined.ts';
 export interface BillingGuests {
   /** Undefined when there is none of that name. */
   look(guest: string): Promise<GuestView | undefined>;
-  /** Chooses a dom0 and orders. The same order again is no second one. */
+  /** Chooses a dom0, and orders the guest. The same order again does not make a second one. */
   place(order: UnplacedOrder): Promise<void>;
-  /** Asks for an operation, and waits for a few seconds. The same request again is the same request. */
+  /** Asks for an operation, and waits a few seconds for it. The same request again does not begin a second one. */
   operate(guest: string, request: OperationRequest): Promise<OperationOutcome>;
   /** The order that holds a host name. */
   holderOfHostname(hostname: string): Promise<string | undefined>;
@@ -26,7 +26,7 @@ export interface BillingDependencies {
   readonly messenger?: Messenger | undefined;
 }
 
-/** As a failure of its own type, which the workflow reads. The workflow tries again by itself; only what can pass at once is retried here. */
+/** Turns an error into a failure of the same type, which the workflow reads. Temporal retries only `Unreachable`; all else the workflow tries again itself. */
 async function typed<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

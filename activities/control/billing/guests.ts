@@ -37,7 +37,7 @@ async function look(session: Session, guest: string): Promise<GuestView | undefi
 }
 
 async function place(session: Session, order: UnplacedOrder): Promise<void> {
-  // Billing may say something else of an order by the time it is placed again: its guest is changed then, not refused as another order.
+  // If the order is placed already, it is not sent again: billing may want something else by now, and then the guest is changed, not refused as another order.
   const former = await findStatus(session, order.name);
   if (former !== undefined && former.phase !== 'failed' && former.order === order.order) return;
   await placeOrder(session, order);

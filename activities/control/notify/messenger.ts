@@ -10,9 +10,9 @@ import { addressOf, type Address, type Resolve } from './public-address.ts';
 
 export interface Receiver {
   readonly url: URL;
-  /** The message is signed with each: one of them counts while a secret is rolled. */
+  /** The message is signed with each of them, so that the receiver can change its secret. */
   readonly secrets: readonly string[];
-  /** Also addresses that are not public. */
+  /** Allows addresses that are not public, too. */
   readonly allowPrivate: boolean;
   /** Default: as the machine looks names up. */
   readonly resolve?: Resolve;
@@ -21,11 +21,11 @@ export interface Receiver {
 /** What the standard recommends: receivers answer at once and work afterwards. */
 const ANSWER_MS = 15_000;
 
-/** The receiver wants no more of this. */
+/** HTTP 410: the receiver wants no more webhooks. */
 const GONE = 410;
 
 /**
- * Sends webhooks to a receiver. What a message throws is tried again by Temporal, unless the receiver said that it wants no more.
+ * Sends webhooks to a receiver. If sending throws, Temporal tries again, unless the receiver said that it wants no more.
  *
  * @param limitMs for all of it: finding the address, connecting, sending, and the head of the answer. Default: 15 s
  */
@@ -47,7 +47,7 @@ export function createMessenger(receiver: Receiver, limitMs = ANSWER_MS): Messen
   };
 }
 
-/** A look-up cannot be ended; it need not be waited for. */
+/** Waits for work until the time is up: a DNS look-up cannot be ended, but need not be waited for. */
 async function inTime<T>(until: AbortSignal, host: string, work: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     until.addEventListener('abort', () =>
@@ -72,7 +72,7 @@ function signed({ id, type, timestamp, data }: Notification, secrets: readonly s
   ];
 }
 
-/** The status of the answer. Redirections are not followed: they may lead to where the address was not checked. */
+/** Returns the status of the answer. It follows no redirections: their address would not be checked. */
 async function post(
   url: URL,
   { address, family }: Address,
@@ -107,7 +107,7 @@ async function post(
     });
     outgoing.end(body);
   });
-  // What it says beside the status is nobody's to keep.
+  // The body of the answer is not read.
   response.destroy();
   return response.statusCode ?? 0;
 }

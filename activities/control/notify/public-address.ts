@@ -1,4 +1,4 @@
-/** Which addresses a webhook may go to: what is public, so that nobody makes us talk to the machines behind us. */
+/** Which addresses a webhook may go to: only public ones, so that nobody can make the control worker talk to machines of its own network. */
 import { lookup } from 'node:dns/promises';
 import ipaddr from 'ipaddr.js';
 import { GuestflowError } from '../../../contract/errors.ts';
@@ -11,17 +11,17 @@ export interface Address {
 /** Finds the addresses of a host. Default: as the machine does. */
 export type Resolve = (host: string) => Promise<readonly { readonly address: string; readonly family: number }[]>;
 
-/** Whether an address belongs to everybody: not private, loopback, link-local, multicast or reserved, nor one of these in the clothes of IPv6. */
+/** Whether an address is public: not private, loopback, link-local, multicast or reserved, nor one of these mapped into IPv6. */
 export function isPublic(text: string): boolean {
   if (!ipaddr.isValid(text)) return false;
-  // `process` takes ::ffff:10.0.0.1 for what it is.
+  // `process` turns ::ffff:10.0.0.1 into 10.0.0.1.
   return ipaddr.process(text).range() === 'unicast';
 }
 
 /**
  * The address to connect to: the one that was checked, since a second look-up may find another.
  *
- * @throws GuestflowError InvalidInput when none is allowed; Unreachable when there is none
+ * @throws GuestflowError InvalidInput if the host has only addresses that are not allowed; Unreachable if it has none
  */
 export async function addressOf(
   host: string,

@@ -10,19 +10,19 @@ export interface Saved {
   readonly bytes: number;
   /** Bytes before compression. */
   readonly dumpedBytes: number;
-  /** Of what was written, in hexadecimal. */
+  /** SHA-256 of what was written, in hexadecimal. */
   readonly sha256: string;
-  /** The same, of it before compression. */
+  /** SHA-256 of the content before compression, in hexadecimal. */
   readonly streamSha256: string;
 }
 
-/** A way to save a file system that nobody has mounted. */
+/** A way to save a file system that is not mounted. */
 export interface Engine {
   /** As records name it. */
   readonly name: BackupEngine;
   /** How the names of its files end, with the dot. */
   readonly suffix: string;
-  /** Why it cannot be trusted with this file system, in words; undefined: it can. */
+  /** Why this engine cannot be trusted with the file system, in words; undefined if it can. */
   whyNot(device: string, fs: FsInfo): Promise<string | undefined>;
   /**
    * Writes what is on the device to the sink, and does not commit it.
@@ -31,7 +31,7 @@ export interface Engine {
    * @throws BackupUnusable
    */
   save(device: string, sink: FileSink, expectedBytes?: number): Promise<Saved>;
-  /** Reads all of what was kept, and compares it with what was written. @throws BackupUnusable when it is another, or none */
+  /** Reads the whole backup, and compares it with what was written. @throws BackupUnusable if it differs or is missing */
   check(path: string, saved: Saved): Promise<void>;
   /**
    * Brings what was kept back onto a device that reads as zeros, looks through its structure, and compares all of it with what was saved. Undefined:
@@ -40,17 +40,17 @@ export interface Engine {
    * @throws InvalidInput when it does not fit; BackupUnusable when what is there then is another
    */
   readonly restore?: (path: string, saved: Saved, target: { readonly device: string; readonly bytes: number }) => Promise<void>;
-  /** Packages of its tools, with their versions. */
+  /** The packages of its tools, with their versions. */
   tools(): Promise<string[]>;
 }
 
-/** A file system that can be saved, and what with. */
+/** A file system that can be saved, and the engine for it. */
 export interface Chosen {
   readonly engine: Engine;
-  /** Why this one, in words. */
+  /** Why this engine, in words. */
   readonly why: string;
   readonly fs: FsInfo;
-  /** What somebody should know. */
+  /** What an operator should know. */
   readonly warnings: readonly string[];
 }
 
@@ -66,41 +66,41 @@ export interface Engines {
   named(name: BackupEngine): Engine;
 }
 
-/** What lies in a repository of one guest. */
+/** The backups of one guest in a repository. */
 export interface Listing {
   /** Oldest first. */
   readonly backups: readonly StoredBackup[];
-  /** Names of records that are not what was written. What they are of stays. */
+  /** Names of records that differ from what was written. The files of their backups stay. */
   readonly damaged: readonly string[];
 }
 
-/** A place for the backups of the guests of a dom0. A record makes a backup of what lies there. */
+/** A place for the backups of a dom0's guests. A file there is a backup only if it has a record. */
 export interface Repository {
   /** As records name it. For a directory, its path. */
   readonly name: string;
-  /** Makes the guest's place, or finds it made, rid of what killed attempts have left. @throws NotOurs */
+  /** Makes the guest's place, or finds it, and removes what killed attempts have left there. @throws NotOurs */
   open(ref: Ref): Promise<void>;
-  /** The time now, or the next second of which there is no backup: the same one may come twice, when dom0's clock was set back. */
+  /** The time now; if a backup of this second exists (dom0's clock was set back), the next free second. */
   freeTime(guest: string): Promise<Date>;
   /** The key of a backup of this id. */
   keyOf(guest: string, id: string, suffix: string): string;
   sink(key: string): Promise<FileSink>;
-  /** Where tools find it. */
+  /** The path of a backup, for tools. */
   path(key: string): string;
   record(backup: StoredBackup): Promise<void>;
   list(guest: string): Promise<Listing>;
   /**
-   * Removes backups, each by its id. One that is not there is fine.
+   * Removes backups by their ids. If one is not there, that is no error.
    *
    * @returns bytes of the disk that are free again
    * @throws NotOurs
    */
   remove(ref: Ref, ids: readonly string[]): Promise<number>;
-  /** Removes what has not become a backup. */
+  /** Removes files without a record. */
   discardHalf(ref: Ref): Promise<void>;
   /** Removes the guest's place with all that is in it. */
   removeAll(ref: Ref): Promise<void>;
-  /** What is there of guests. */
+  /** What the repository holds of guests. */
   things(guest?: string): Promise<Thing[]>;
 }
 

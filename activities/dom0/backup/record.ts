@@ -1,4 +1,4 @@
-/** The record beside a backup: JSON that a person can read, with a sum of its own, so that no byte of it changes unseen. */
+/** The record beside a backup: JSON that a person can read, with a checksum of its own, so that a change of any byte is noticed. */
 import { createHash } from 'node:crypto';
 import type { StoredBackup } from '../../../contract/types.ts';
 
@@ -10,7 +10,7 @@ export function recordText(backup: StoredBackup): string {
   return `${JSON.stringify({ ...backup, recordSha256: sumOf(backup) }, undefined, 2)}\n`;
 }
 
-/** The backup that a record is of; undefined when it is not, byte for byte, what was written. */
+/** The backup that a record describes; undefined if the record is not, byte for byte, what was written. */
 export function readRecord(text: string): StoredBackup | undefined {
   let found: unknown;
   try {

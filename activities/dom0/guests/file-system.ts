@@ -1,4 +1,4 @@
-/** The file system on a guest's disk, which nobody has mounted. */
+/** The file system on a guest's disk, while it is not mounted. */
 import { checkFs, fsInfo, growFs, replayJournal, shrinkFs } from '../tools/ext4.ts';
 import type { Work } from '../work.ts';
 
@@ -23,7 +23,7 @@ export class FileSystem {
     await checkFs(this.work.host, this.device, { signal: this.work.signal });
   }
 
-  /** Where it ends. What its journal still holds can be that it was grown. */
+  /** Where the file system ends. The journal is replayed first: it may hold that the file system was grown. */
   async extent(): Promise<FsExtent> {
     const { host, signal } = this.work;
     let info = await fsInfo(host, this.device);
@@ -34,13 +34,13 @@ export class FileSystem {
     return { end: info.blocks * info.blockSize, isClean: info.state === 'clean' };
   }
 
-  /** To the size of its device. It was checked. */
+  /** Grows the file system to the size of its device. Check it first. */
   async grow(): Promise<void> {
     this.work.progress(`growing the file system on ${this.device}`);
     await growFs(this.work.host, this.device, { signal: this.work.signal });
   }
 
-  /** To so many bytes. It was checked. @throws ToolError when its content does not fit */
+  /** Shrinks the file system to so many bytes. Check it first. @throws ToolError if its content does not fit */
   async shrink(bytes: number): Promise<void> {
     await shrinkFs(this.work.host, this.device, bytes, { signal: this.work.signal });
   }

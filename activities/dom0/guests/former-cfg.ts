@@ -1,4 +1,4 @@
-/** What a guest's cfg was before it was changed: an undo puts it back as it was, whatever anybody says of it. */
+/** Keeps a guest's cfg as it was before a change, so that an undo can put back exactly that file. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { GuestSpec } from '../../../contract/types.ts';
@@ -7,7 +7,7 @@ import type { Work } from '../work.ts';
 
 const recordSchema = z.object({ change: z.string(), writtenSha256: z.string(), formerBase64: z.base64() });
 
-/** From which guest to which. A record of another change tells nothing. */
+/** Which change of the guest: from one spec to another. The record of another change is not used. */
 export interface CfgChangeOf {
   readonly from: GuestSpec;
   readonly to: GuestSpec;
@@ -17,7 +17,7 @@ export interface CfgChangeOf {
 export interface FormerCfg {
   /** The file as it was. */
   readonly bytes: Buffer;
-  /** Of the file that the change made of it. */
+  /** SHA-256 of the file that the change wrote. */
   readonly writtenSha256: string;
 }
 
@@ -29,13 +29,13 @@ function nameOf({ from, to }: CfgChangeOf): string {
   return sha256Of(JSON.stringify([from, to]));
 }
 
-/** Keeps a cfg as it is before a change; what was kept of an earlier change goes. */
+/** Keeps a cfg as it is before a change, in place of the one that was kept for an earlier change. */
 export async function keepFormerCfg(work: Work, change: CfgChangeOf, { bytes, writtenSha256 }: FormerCfg): Promise<void> {
   const record: z.infer<typeof recordSchema> = { change: nameOf(change), writtenSha256, formerBase64: bytes.toString('base64') };
   await work.host.files.writeAtomic(guestPaths(work.settings, change.from.name).formerCfg, JSON.stringify(record));
 }
 
-/** What was kept of this change; undefined when it never came to writing the cfg. */
+/** What was kept for this change; undefined if the change was not written yet. */
 export async function formerCfg(work: Work, change: CfgChangeOf): Promise<FormerCfg | undefined> {
   const text = await work.host.files.read(guestPaths(work.settings, change.from.name).formerCfg);
   if (text === undefined) return undefined;

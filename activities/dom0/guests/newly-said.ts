@@ -1,4 +1,4 @@
-/** What the toolstack says of a cfg file, against what it says of the file that this one was made from. */
+/** Compares what xl says of a cfg file with what it says of the file from which that one was made. */
 
 /** What was said of a file, line by line. */
 export interface SaidOfCfg {
@@ -6,12 +6,12 @@ export interface SaidOfCfg {
   readonly path: string;
 }
 
-/** Some lines begin with the file's path and the number of a line in it: both are other ones in a copy that was edited. */
+/** Without the file's path and line number, with which some lines begin: both differ in an edited copy. */
 function withoutPlace(line: string, path: string): string {
   return line.replaceAll(path, 'cfg').replace(/^cfg:\d+:/, 'cfg:');
 }
 
-/** The lines that xl says of a file and did not say, or not as often, of the one that it was made from. */
+/** The lines that xl prints for a file more often than for the file from which it was made. */
 export function newlySaid(now: SaidOfCfg, before: SaidOfCfg): string[] {
   const known = before.lines.map((line) => withoutPlace(line, before.path));
   return now.lines.filter((line) => {

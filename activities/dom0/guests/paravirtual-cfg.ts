@@ -1,4 +1,4 @@
-/** The cfg of a PV or PVH guest: what of it is ours to say, and whether the toolstack has read it so. */
+/** The cfg of a PV or PVH guest: the settings that are ours, and whether the toolstack reads them as meant. */
 import type { Dom0Settings } from '../../../order/dom0-settings.ts';
 import { MiB } from '../../../contract/sizes.ts';
 import type { GuestNetwork, GuestSpec } from '../../../contract/types.ts';
@@ -26,7 +26,7 @@ export interface Attachments {
   readonly swap: string;
 }
 
-/** The settings that are ours. Whatever else is in a cfg stays as it is. */
+/** The settings that are ours. All others in a cfg stay as they are. */
 export function changeFor({ spec, onCrash }: CfgWish, { root, swap }: Attachments, settings: Dom0Settings): CfgChange {
   return {
     set: {
@@ -37,7 +37,7 @@ export function changeFor({ spec, onCrash }: CfgWish, { root, swap }: Attachment
       bootloader: null,
       root: `/dev/${ROOT_VDEV} ro`,
       memory: spec.size.memoryBytes / MiB,
-      // Xen keeps to these for as long as the domain lives: they are the room for a change of plan without a restart.
+      // Xen cannot change these limits while the domain lives: a change of plan without a restart must stay within them.
       maxmem: spec.size.maxMemoryBytes === undefined ? null : spec.size.maxMemoryBytes / MiB,
       vcpus: spec.size.vcpus,
       maxvcpus: spec.size.maxVcpus ?? null,
@@ -56,7 +56,7 @@ export function changeFor({ spec, onCrash }: CfgWish, { root, swap }: Attachment
   };
 }
 
-/** IPv4 first, IPv6 beside it: what the vif's script lets through, and how another order finds that they are taken. */
+/** The addresses of a vif: IPv4, then IPv6. The vif's script lets only these through, and other orders see by them that they are taken. */
 export function addressesOf({ ip, ipv6 }: GuestNetwork): string {
   return ipv6 === undefined ? ip : `${ip} ${ipv6.address}`;
 }
@@ -69,11 +69,11 @@ function at(value: unknown, ...path: (string | number)[]): unknown {
 }
 
 function same(found: unknown, wanted: unknown): boolean {
-  // xl keeps the blank that xen-tools writes after an address; to the hotplug scripts it means nothing.
+  // xl keeps the blank that xen-tools writes after an address; the hotplug scripts ignore it.
   return typeof found === 'string' && typeof wanted === 'string' ? found.trim().toLowerCase() === wanted.toLowerCase() : found === wanted;
 }
 
-/** Room to grow, where the plan gives any: without it xl makes both of the guest's own size. */
+/** The limits to which the guest may grow, if the plan gives any. Without them, xl uses the guest's own size. */
 function roomRows(config: unknown, { size: { maxMemoryBytes, maxVcpus, vcpus } }: GuestSpec): [string, unknown, unknown][] {
   const online = at(config, 'b_info', 'avail_vcpus');
   return [
@@ -87,8 +87,8 @@ function roomRows(config: unknown, { size: { maxMemoryBytes, maxVcpus, vcpus } }
 }
 
 /**
- * The points in which xl's reading of a cfg (its JSON) differs from what was meant, in words; none when it is as meant. That `xl -N create` ends
- * well proves nothing: it does for `memory='512Mb'`, a misspelt `brigde=` or a disk list that is a string, each of which it drops.
+ * The differences between xl's reading of a cfg (its JSON) and what was meant, in words. Exit code 0 of `xl -N create` proves nothing: xl drops
+ * `memory='512Mb'`, a misspelt `brigde=` or a disk list that is a string, and still exits with 0.
  */
 export function misread(config: unknown, { spec }: CfgWish, attachments: Attachments, settings: Dom0Settings): string[] {
   const pathOf = (attachment: string): string => attachment.slice(attachment.indexOf(':') + 1);

@@ -81,7 +81,7 @@ export class ParavirtualGuest implements GuestKind {
     });
   }
 
-  /** The private half last: as long as it is there, the guest counts as not sealed. */
+  /** Removes the private key last: as long as it exists, the guest counts as not sealed. */
   async dropKey({ name }: Ref): Promise<void> {
     const { files } = this.work.host;
     const { provisionKey } = guestPaths(this.work.settings, name);

@@ -10,18 +10,18 @@ export type DiskKind = 'image' | 'volume';
 export interface CfgWish {
   readonly spec: GuestSpec;
   readonly disks: DiskKind;
-  /** `destroy` until the guest has answered once: with `restart`, one that panics at boot would loop for ever. */
+  /** `destroy` until the guest has answered once: with `restart`, a guest that panics at boot would be restarted for ever. */
   readonly onCrash: 'destroy' | 'restart';
 }
 
-/** A cfg that was made, and is not in place yet. */
+/** A new cfg that is not in place yet. */
 export interface CfgDraft {
   readonly bytes: Buffer;
-  /** The settings that differ from the file that it was made from. */
+  /** The settings that differ from the file from which it was made. */
   readonly changed: readonly string[];
 }
 
-/** What a guest says when it is asked; undefined: nothing yet. */
+/** A guest's answer; undefined if it does not answer yet. */
 export type Answer = { readonly kernel: string; readonly rootDevice: string } | undefined;
 
 /** A fixed script that the guest's root runs. */
@@ -38,18 +38,18 @@ export interface GuestScript {
 export interface GuestKind {
   /** Makes the guest's first image, or finds it made. */
   makeImage(spec: GuestSpec): Promise<ImageResult>;
-  /** The cfg as wished, made of another one: what is not ours to say stays as it is there. */
+  /** Makes the wished cfg from another one. Settings that are not ours stay as they are there. */
   draftCfg(base: Buffer, wish: CfgWish): CfgDraft;
-  /** The points in which the toolstack's reading differs from what was wished, in words. */
+  /** The differences between the toolstack's reading of a cfg and what was wished, in words. */
   misread(config: unknown, wish: CfgWish): string[];
-  /** Whether guestflow's key has left the guest: it is its tenant's alone from there on. */
+  /** Whether guestflow's key was removed from the guest: from then on only its tenant can log in. */
   isSealed(ref: Ref): Promise<boolean>;
-  /** Asks the guest over the network, by guestflow's key. */
+  /** Asks the guest over the network, with guestflow's key. */
   greet(ref: Ref, ip: string): Promise<Answer>;
-  /** Whether the guest shows its own host key at the address. It has no key of ours any more: this is its answer. */
+  /** Whether the guest shows its own host key at the address. This is the answer of a sealed guest, which has no key of ours. */
   identify(ref: Ref, ip: string): Promise<Answer>;
   /** Runs a script in the guest. @throws GuestDidNotAnswer, ToolError */
   run(spec: GuestSpec, script: GuestScript): Promise<RunResult>;
-  /** Takes guestflow's key off dom0, after it has left the guest. */
+  /** Removes guestflow's key from dom0, after it was removed from the guest. */
   dropKey(ref: Ref): Promise<void>;
 }

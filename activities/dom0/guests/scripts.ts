@@ -1,9 +1,9 @@
-/** Scripts of ours that a guest's shell runs. Values go to their standard input, never into them. */
+/** Scripts of ours that a guest's shell runs. Values come by standard input, never in a script's text. */
 
-/** Asked of a guest over the bridge: answering it is "booted". */
+/** Run over the bridge: a guest that answers it counts as booted. */
 export const HELLO_SCRIPT = 'uname -r; findmnt -n -o SOURCE /; df -B1 --output=size / | tail -n 1';
 
-/** Run in the guest: takes the line with the comment that comes on standard input out of authorized_keys. */
+/** Removes from authorized_keys the line with the comment that standard input names. */
 export const SEAL_SCRIPT = `set -eu
 read -r comment
 keys=/root/.ssh/authorized_keys

@@ -1,4 +1,4 @@
-/** backup. */
+/** The operation backup. */
 import { executeChild, isCancellation, log } from '@temporalio/workflow';
 import { backupPlace } from '../../../contract/backup-place.ts';
 import { defined } from '../../../contract/defined.ts';
@@ -13,17 +13,17 @@ import type { GuestAtWork } from '../at-work.ts';
 import { forget } from './prune.ts';
 import { refOf } from './shared.ts';
 
-/** Backups kept in the state; older ones are on the dom0, and listed there. */
+/** How many backups the guest's state lists. Older ones are on the dom0, which lists them all. */
 const BACKUPS_KEPT = 30;
 
 /** What came of a backup. */
 export interface BackupDone {
   readonly backup: BackupRecord;
-  /** Undefined: it could not be pruned, and the next one does it. */
+  /** Undefined: the prune failed; the next backup prunes. */
   readonly pruned?: Pruned;
 }
 
-/** One backup, without stopping the guest; its snapshot goes whatever happens. Then what it takes the place of goes: that it cannot is no failure of it. */
+/** Takes one backup while the guest runs, and removes its snapshot in any case. Then it prunes older backups; if that fails, the backup has still succeeded. */
 export async function backupGuest(spec: GuestSpec): Promise<BackupDone> {
   const ref = refOf(spec);
   const operation = new Operation(`Backup of **${ref.name}** on ${ref.dom0}`, ['backup', 'prune']);

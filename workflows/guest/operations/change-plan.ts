@@ -1,4 +1,4 @@
-/** changePlan. */
+/** The operation changePlan. */
 import { ApplicationFailure, executeChild } from '@temporalio/workflow';
 import { formatSize } from '../../../contract/sizes.ts';
 import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/types.ts';
@@ -10,8 +10,8 @@ import { onCrashOf, whyNotChange } from '../rules.ts';
 import { refOf } from './shared.ts';
 
 /**
- * changePlan: promised first, then made true: while the guest runs, where Xen and the guest can; else at a restart, if that is allowed. Undone
- * whole if a part fails.
+ * changePlan: reserves the new plan first, then changes the guest: while it runs, if Xen and the guest can; else by a restart, if the request allows one.
+ * If a part fails, all is undone.
  */
 export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunning: boolean; mayRestart?: boolean }): Promise<void> {
   const { from, to, isRunning, mayRestart = true } = input;
@@ -40,7 +40,7 @@ export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunn
   });
 }
 
-/** What a guest takes while it goes from one plan to another: a smaller plan gives nothing back before the guest has let go of it. A disk does not become smaller. */
+/** What a guest takes while its plan is changed: of each amount the larger one, since it gives memory back only at the end. A disk does not become smaller. */
 function largerOf(from: GuestSpec, to: GuestSpec): GuestSpec {
   return {
     ...to,
@@ -52,7 +52,7 @@ function largerOf(from: GuestSpec, to: GuestSpec): GuestSpec {
   };
 }
 
-/** Whether no restart is needed any more. A disk is another matter: a file system that a guest has mounted is not touched from outside. */
+/** Changes memory and vcpus while the guest runs; returns whether that needs no restart any more. A disk is not changed here: the guest has it mounted. */
 async function adjusted(operation: Operation, from: GuestSpec, to: GuestSpec, mayRestart: boolean): Promise<boolean> {
   const { host, undo } = dom0Steps(from.dom0, from.name, operation.onWaiting);
   return operation.step(
@@ -72,7 +72,7 @@ async function adjusted(operation: Operation, from: GuestSpec, to: GuestSpec, ma
   );
 }
 
-/** What a restart is for, and the cfg, by which the next start is. A guest that was adjusted keeps running. */
+/** Changes what needs a restart, and the cfg, from which the next start is made. A guest that was adjusted keeps running. */
 async function changeAtRest(
   operation: Operation,
   from: GuestSpec,
@@ -83,7 +83,7 @@ async function changeAtRest(
   const { host, bulk, undo, undoBulk } = dom0Steps(from.dom0, from.name, operation.onWaiting);
   const isGrown = to.size.diskBytes > from.size.diskBytes;
   const isRestarted = isRunning && !isAdjusted;
-  // It does not come back with its dom0 before the change is done.
+  // It must not start with its dom0 before the change is done.
   if (isRestarted)
     await operation.step(
       'autostart-off',

@@ -1,4 +1,4 @@
-/** Who does which operation. */
+/** The function that performs each operation. */
 import type { OperationKind, OperationRequest, OperationResult } from '../../../contract/types.ts';
 import type { GuestAtWork } from '../at-work.ts';
 import { performBackup } from './backup.ts';

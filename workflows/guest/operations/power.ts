@@ -1,4 +1,4 @@
-/** start, stop and destroy; and switching on and off, of which other operations are made. */
+/** start, stop and destroy; and the steps to switch a guest on and off, which other operations use, too. */
 import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/types.ts';
 import { executeChild } from '@temporalio/workflow';
 import { Operation } from '../../saga/operation.ts';
@@ -7,7 +7,7 @@ import { declareVersioning } from '../../saga/versioning.ts';
 import type { GuestAtWork } from '../at-work.ts';
 import { refOf, type Before } from './shared.ts';
 
-/** start, stop and destroy. A guest that somebody stopped does not come back with its dom0: the link goes with it. */
+/** start, stop and destroy. A stopped guest must not start with its dom0, so stopping it removes its autostart link. */
 export async function powerGuest(input: { spec: GuestSpec; action: 'start' | 'stop' | 'destroy'; before: Before }): Promise<void> {
   const { spec, action, before } = input;
   if (action === 'start') return startGuest(spec, before);
@@ -21,7 +21,7 @@ export async function switchOff(operation: Operation, spec: GuestSpec, before: B
   await operation.run(() => switchOffSteps(operation, spec, before, how));
 }
 
-/** The link first: xendomains would bring the guest back after a reboot of the dom0 in between. */
+/** Removes the link first: if the dom0 rebooted in between, xendomains would start the guest again. */
 export async function switchOffSteps(operation: Operation, spec: GuestSpec, before: Before, how: SwitchOff): Promise<void> {
   const ref = refOf(spec);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
@@ -50,7 +50,7 @@ export async function startGuest(spec: GuestSpec, before: Before, how: 'start' |
   await operation.run(() => startSteps(operation, spec, before, how));
 }
 
-/** @param how `unpause`: it stands still, unless its dom0 was rebooted meanwhile */
+/** @param how `unpause`: the guest is paused, unless its dom0 was rebooted meanwhile */
 export async function startSteps(operation: Operation, spec: GuestSpec, before: Before, how: 'start' | 'unpause' = 'start'): Promise<void> {
   const ref = refOf(spec);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);

@@ -1,4 +1,4 @@
-/** prune. */
+/** The operation prune. */
 import { executeChild } from '@temporalio/workflow';
 import type { GuestSpec, OperationRequest, OperationResult, Pruned } from '../../../contract/types.ts';
 import { pruneStep } from '../../backups/prune.ts';
@@ -7,7 +7,7 @@ import { dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import type { GuestAtWork } from '../at-work.ts';
 
-/** What retention does not keep any more goes. */
+/** Removes the backups that retention no longer keeps. */
 export async function pruneGuest(spec: GuestSpec): Promise<Pruned> {
   const operation = new Operation(`Pruning the backups of **${spec.name}** on ${spec.dom0}`, ['prune']);
   const { host } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
@@ -20,7 +20,7 @@ export async function performPrune(guest: GuestAtWork, { kind, id }: OperationRe
   return { kind, phase: guest.state.phase, pruned };
 }
 
-/** What is gone is not in the guest's list any more. */
+/** Drops removed backups from the guest's list. */
 export function forget(guest: GuestAtWork, { removed }: Pruned): void {
   guest.state = { ...guest.state, backups: guest.state.backups.filter((backup) => !removed.includes(backup.id)) };
 }

@@ -11,13 +11,13 @@ import { graceLeftMs } from '../state.ts';
 import { daysFromNow } from './shared.ts';
 
 /**
- * Everything of a guest goes: the undo of every step of its provisioning, whatever of it there is.
- * It serves the end of a guest and the cleaning up after an undo that could not finish; it may be repeated. Backups may be left for later.
+ * Removes all of a guest: it runs the undo of every step of provisioning, whether or not that step was reached.
+ * It serves both the end of a guest and the cleanup after an undo that could not finish. It may be repeated. Backups may be left for later.
  */
 export async function removeGuest(input: OrderRef & { readonly keepsBackups?: true }): Promise<void> {
   const { dist, keepsBackups, ...ref } = input;
   const { undo, undoBulk } = dom0Steps(ref.dom0, ref.name);
-  // In this order: a domain is gone before its disks go, and the cfg, by which the domain is known as ours, goes after it.
+  // The order matters: a domain ends before its disks are removed, and its cfg, which marks the domain as ours, is removed after it.
   const removals = [
     ['schedule', () => control.unscheduleNightly(ref)],
     ['domain', () => undo.destroyGuest(ref)],
@@ -32,7 +32,7 @@ export async function removeGuest(input: OrderRef & { readonly keepsBackups?: tr
   await operation.removeAll(removals, ['lease', () => control.release(ref)], () => leftoversOf(undo, { ...ref, ...defined({ dist }) }));
 }
 
-/** @param keepBackupsDays its backups go later; default: with all the rest */
+/** @param keepBackupsDays its backups are removed so many days later. Default: 0, with all the rest */
 export async function performRemoval(guest: GuestAtWork, kind: OperationKind, id: string, keepBackupsDays = 0): Promise<OperationResult> {
   const wasOrdered = guest.state.spec === undefined;
   const keeps = keepBackupsDays > 0 ? ({ keepsBackups: true } as const) : {};

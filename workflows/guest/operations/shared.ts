@@ -6,7 +6,7 @@ export function refOf(spec: GuestSpec): GuestRef {
   return { name: spec.name, order: spec.order, dom0: spec.dom0 };
 }
 
-/** What the Schedule of its nightly backup is made from. */
+/** What the Schedule of a guest's nightly backup is made from. */
 export function nightlyOf(spec: GuestSpec): { ref: GuestRef; at?: string } {
   return { ref: refOf(spec), ...defined({ at: spec.backup.backupAt }) };
 }

@@ -1,4 +1,4 @@
-/** suspend and resume. */
+/** The operations suspend and resume. */
 import { executeChild } from '@temporalio/workflow';
 import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/types.ts';
 import { Operation } from '../../saga/operation.ts';
@@ -7,7 +7,7 @@ import type { GuestAtWork } from '../at-work.ts';
 import { startGuest, switchOff } from './power.ts';
 import type { Before } from './shared.ts';
 
-/** suspend: off, or paused where its order says so, and not started with its dom0; its address and disks stay. */
+/** suspend: shuts the guest down, or pauses it if its order says so. It does not start with its dom0 then; its address and disks stay. */
 export async function suspendGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
   const { spec, before } = input;
   const how = spec.life.suspend === 'pause' ? 'pause' : 'stop';

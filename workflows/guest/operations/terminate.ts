@@ -12,7 +12,10 @@ import { startSteps, switchOffSteps } from './power.ts';
 import { performRemoval } from './removal.ts';
 import { DAY_MS, daysFromNow, nightlyOf, refOf, type Before } from './shared.ts';
 
-/** The begin of a termination: off, not started again, no more backups; its disks renamed, its address kept, until the grace is over. */
+/**
+ * Begins a termination: the guest is switched off, without autostart and without its Schedule. Until its grace period is over, its disks are set aside
+ * and its address is kept.
+ */
 export async function terminateGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
   const { spec, before } = input;
   const ref = refOf(spec);
@@ -33,7 +36,7 @@ export async function terminateGuest(input: { spec: GuestSpec; before: Before })
   });
 }
 
-/** undelete: undo of the begin of a termination; the guest is as it was before it. */
+/** undelete: undoes `terminateGuest`; the guest is as it was before. */
 export async function undeleteGuest(input: { spec: GuestSpec; before: Before }): Promise<void> {
   const { spec, before } = input;
   const ref = refOf(spec);
@@ -92,7 +95,7 @@ export async function performUndelete(guest: GuestAtWork, { id }: OperationReque
   try {
     await guest.runChild('undelete', id, (options) => executeChild(undeleteGuest, { ...options, args: [{ spec: guest.spec, before }] }));
   } catch (error) {
-    // Somebody wants it back: its data does not go before that could be tried again.
+    // Somebody wants the guest back, so its data stays for at least a day, in which undelete can be tried again.
     guest.state = { ...guest.state, graceUntil: notBefore(guest.state.graceUntil, Date.now() + DAY_MS) };
     throw error;
   }

@@ -98,7 +98,7 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
       await operation.step(
         'autostart',
         async () => {
-          // It has answered from its own disks: from here on a crash is restarted.
+          // The guest has answered from its own disks: from here on Xen restarts it after a crash.
           await host.fixCfg({ spec, disks: 'volume', onCrash: onCrashOf(spec) });
           return host.enableAutostart(ref);
         },

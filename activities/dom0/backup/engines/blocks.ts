@@ -1,6 +1,6 @@
 /**
- * The engine `blocks`: the used blocks of an ext file system, as its own bitmap tells, compressed. Unpacked it is an image of the file system, with
- * zeros where blocks are free. Nothing of it depends on what a feature of the file system means.
+ * The engine `blocks`: saves the used blocks of an ext file system, by its own block bitmap, compressed. Unpacked, a backup is an image of the file system
+ * with zeros in its free blocks. So the engine need not know what the features of the file system mean.
  */
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
@@ -13,12 +13,12 @@ import type { Work } from '../../work.ts';
 import type { Engine, Saved } from '../port.ts';
 import { compressTo, readBack, sumOf, unpackTo } from './stream.ts';
 
-/** All that is used of a file system, to standard output. */
+/** The command that prints the used blocks of a file system. */
 function imageOf(device: string): { tool: string; args: string[] } {
   return { tool: 'e2image', args: ['-ra', checkedPath('device', device), '-'] };
 }
 
-/** It ends well whatever it could not read (1.47), and leaves another block's bytes in that place. */
+/** e2image (1.47) exits with 0 even if it could not read a block, and writes another block's bytes in its place: so its messages decide. */
 function mustHaveReadAll(device: string, stderr: string): void {
   const complaints = stderr.split('\n').filter((line) => line !== '' && !/^e2image \d/.test(line));
   if (complaints.length > 0)
@@ -34,7 +34,7 @@ export class BlocksEngine implements Engine {
     this.work = work;
   }
 
-  /** What cannot be saved so cannot be checked, and was refused before. */
+  /** Never refuses: a file system that this engine cannot save has failed its check before. */
   whyNot(): Promise<undefined> {
     return Promise.resolve(undefined);
   }

@@ -33,7 +33,7 @@ export class DumpEngine implements Engine {
     return saved;
   }
 
-  /** A dump that restore cannot even list is none. */
+  /** A dump that restore(8) cannot list is unusable. */
   async check(path: string, saved: Saved): Promise<void> {
     await readBack(this.work, path, saved);
     this.work.progress('listing the dump with restore');

@@ -1,14 +1,14 @@
 /**
- * Whether dump (0.4b47) can be trusted with a file system. It says DUMP IS DONE and exits with 0 whatever it has made of what it does not know:
- * unwritten extents become what was deleted there, encrypted names garbage, a name of 255 bytes one of two. So it gets only what was tried with it.
- * Nanoseconds of times are lost always.
+ * Whether dump (0.4b47) can be trusted with a file system. It says DUMP IS DONE and exits with 0 even if it has spoilt what it does not know: it fills
+ * unwritten extents with deleted data, turns encrypted names into garbage, and loses names of 255 bytes. So it gets only file systems whose features
+ * were tried with it. It always loses the nanoseconds of times.
  */
 import { ToolError } from '../../../../system/run.ts';
 import { checkedPath } from '../../tools/arguments.ts';
 import type { FsInfo } from '../../tools/ext4.ts';
 import type { Work } from '../../work.ts';
 
-/** Features that dump was tried with, and brought back. */
+/** Features with which a dump was tried and restored. */
 const TRIED: ReadonlySet<string> = new Set(
   (
     'has_journal ext_attr resize_inode dir_index filetype extent 64bit meta_bg flex_bg sparse_super sparse_super2 large_file huge_file dir_nlink ' +
@@ -16,21 +16,21 @@ const TRIED: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** A name of this many bytes is lost. */
+/** dump loses a name of this many bytes. */
 const LOST_NAME = 255;
 const HOUR_MS = 60 * 60 * 1000;
-/** Inodes that debugfs is asked for at once. */
+/** How many inodes debugfs is asked for at once. */
 const BATCH = 2_000;
 const FIRST_INODE = 11;
 
-/** Why dump would lose data of a file system with these features; undefined: it was tried with all of them. */
+/** Why dump would lose data of a file system with these features; undefined if it was tried with all of them. */
 export function unsafeForDump(features: readonly string[]): string | undefined {
   const untried = features.filter((feature) => !TRIED.has(feature));
   if (untried.length > 0) return `dump was never tried with, or loses data of, a file system with ${untried.join(', ')}`;
   return features.includes('has_journal') ? undefined : 'without a journal, nothing says what the guest had written for good';
 }
 
-/** Why dump cannot be trusted with the file system on a device, which is clean; undefined: it can. */
+/** Why dump cannot be trusted with the clean file system on a device; undefined if it can. */
 export async function whyNotDump(work: Work, device: string, fs: FsInfo): Promise<string | undefined> {
   const unsafe = unsafeForDump(fs.features);
   if (unsafe !== undefined) return unsafe;
@@ -44,10 +44,10 @@ export async function whyNotDump(work: Work, device: string, fs: FsInfo): Promis
   }
 }
 
-/** A line of debugfs about a file. A name with a line break makes lines that are none. */
+/** A line of debugfs about a file. If a name holds a line break, some lines do not match. */
 const OF_A_FILE = /^(\/.*): \d+ contiguous extents(?: \(dir\))?$/;
 
-/** Looks at each line of what is printed, of which no more than one is kept. Latin-1: a byte is a character. */
+/** Looks at each printed line, and keeps only one at a time. Read as Latin-1: a byte is a character. */
 export function searchNames(): { push: (chunk: Uint8Array) => void; end: () => string | undefined } {
   let rest = '';
   let found: string | undefined;
@@ -62,7 +62,7 @@ export function searchNames(): { push: (chunk: Uint8Array) => void; end: () => s
       const lines = (rest + Buffer.from(chunk).toString('latin1')).split('\n');
       rest = lines.pop() ?? '';
       lines.forEach(look);
-      // No path of names that dump keeps is as long as that.
+      // dump saves no path as long as this.
       if (rest.length > 65_536) [found, rest] = [found ?? 'it has paths of more than 64 KiB', ''];
     },
     end() {
@@ -78,7 +78,7 @@ async function lostNames({ host, signal }: Work, device: string): Promise<string
   return names.end();
 }
 
-/** Numbers of the inodes that are in use, as `dumpe2fs` tells the free ones. */
+/** Numbers of the inodes that are in use: all but those that `dumpe2fs` lists as free. */
 export function* usedInodes(text: string): Generator<number> {
   const count = Number(/^Inode count:\s*(\d+)$/m.exec(text)?.[1] ?? 0);
   let next = FIRST_INODE;
@@ -92,10 +92,10 @@ export function* usedInodes(text: string): Generator<number> {
   for (; next <= count; next += 1) yield next;
 }
 
-/** A time that dump keeps: from 1970 until 2038. The two lowest bits of what follows the seconds count the centuries. */
+/** A time as debugfs prints it. dump keeps only times from 1970 until 2038; the two lowest bits after the seconds extend a time beyond that. */
 const TIME = /^ *[acm]time: 0x([0-9a-f]{8})(?::([0-9a-f]{8}))? /gm;
 
-/** Why dump would spoil one of the files that `stat` of debugfs tells of; undefined: none. What a tenant has written into it can only add to it. */
+/** Why dump would spoil one of the files that `stat` of debugfs prints; undefined if none. Text that a tenant wrote into names can only add reasons. */
 export function spoiltFile(text: string, fsBytes: number): string | undefined {
   for (const [, size] of text.matchAll(/^User: .* Size: (\d+)$/gm))
     if (Number(size) > fsBytes) return 'it has a file larger than itself, whose holes restore would walk through for hours';
@@ -105,7 +105,7 @@ export function spoiltFile(text: string, fsBytes: number): string | undefined {
   return /^\(New-style\) Device /m.test(text) ? 'it has devices of larger numbers than dump keeps' : undefined;
 }
 
-/** What debugfs says beside an answer. */
+/** A line that debugfs prints beside its answers: its version. */
 const CHATTER = /^debugfs \d/;
 
 async function spoiltFiles({ host, signal }: Work, device: string, fsBytes: number): Promise<string | undefined> {

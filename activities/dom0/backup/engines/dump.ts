@@ -8,7 +8,7 @@ import { defined } from '../../../../contract/defined.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** What a dump that went well says; everything else is worth a warning. */
+/** What dump says if all goes well. Everything else is a warning. */
 const USUAL = new RegExp(
   '^(?:' +
     [
@@ -31,7 +31,7 @@ const USUAL = new RegExp(
     ')',
 );
 
-/** What dump reports on standard error: what it warns of, and whether it says that it is done. */
+/** Reads dump's standard error: its warnings, and whether it says that it is done. */
 export function parseDumpReport(text: string): { warnings: string[]; done: boolean } {
   const lines = text
     .split('\n')
@@ -41,7 +41,7 @@ export function parseDumpReport(text: string): { warnings: string[]; done: boole
   return { warnings: messages.filter((message) => !USUAL.test(message)), done: messages.includes('DUMP IS DONE') };
 }
 
-/** @throws BackupUnusable unless a dump that ended well says that it is done, and nothing beside: a read error is a warning to it. */
+/** @throws BackupUnusable unless dump says that it is done and warns of nothing. It exits with 0 after a read error, which it only warns of. */
 export function mustHaveDumped(device: string, stderr: string): void {
   const { warnings, done } = parseDumpReport(stderr);
   if (!done) throw new GuestflowError('BackupUnusable', `dump of ${device} ended without saying that it is done`);
@@ -52,12 +52,12 @@ export function mustHaveDumped(device: string, stderr: string): void {
 /** A line of `restore -t` that names something: inode and path in columns. The heading has none. */
 const LISTED = /^\s*\d+\t(.*)$/;
 
-/** Longest beginning of a line that is kept until its end comes. A path has at most 4 096 bytes. */
+/** How much of an unfinished line is kept at most. A path has at most 4 096 bytes. */
 const LONGEST_LINE = 8_192;
 
 /**
- * Looks through a listing of `restore -t` while it comes. A tenant decides how many files there are, and a worker has little memory: nothing is
- * kept but the names that are wanted, each once, and the line that is not whole yet.
+ * Looks through a listing of `restore -t` while it is printed. A tenant decides how many files there are, and a worker has little memory: so only the
+ * wanted names, each once, and the unfinished line are kept.
  */
 export function searchListing(wanted: RegExp): { push(chunk: Uint8Array): void; end(): string[] } {
   const decoder = new StringDecoder('utf8');
@@ -80,10 +80,10 @@ export function searchListing(wanted: RegExp): { push(chunk: Uint8Array): void; 
   };
 }
 
-/** restore reads what a tenant wrote: as nobody, who can do nothing here. */
+/** restore reads what a tenant wrote, so it runs as the user nobody, without privileges. */
 const AS_NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups', '--no-new-privs', '--bounding-set=-all', '--'] as const;
 
-/** What every root file system has. */
+/** Two files that every root file system has. */
 const OF_A_ROOT = /^(?:\.\/)?etc\/(?:hostname|passwd)$/;
 
 /**
@@ -104,7 +104,7 @@ export async function listDump(
     ],
     {
       timeoutMs: DAY_MS,
-      // restore keeps its tables in temporary files, which nobody may write only here.
+      // restore writes its tables to temporary files; the user nobody may write only here.
       cwd: '/tmp',
       ...defined({ signal: options.signal }),
       sink: (chunk) => {

@@ -8,7 +8,7 @@ import type { Chosen, Engine, Engines } from '../port.ts';
 import { BlocksEngine } from './blocks.ts';
 import { DumpEngine } from './dump-engine.ts';
 
-/** A tenant decides how long a look at its file system takes: not a night. */
+/** A tenant decides how long the check of its file system takes: this is the limit. */
 const CHECK_LIMIT_MS = 60 * 60 * 1000;
 
 export class Dom0Engines implements Engines {
@@ -34,16 +34,16 @@ export class Dom0Engines implements Engines {
     return { engine: this.engines.blocks, why, fs, warnings: [...warnings, `taken as blocks: ${why}`] };
   }
 
-  /** A snapshot of a guest that runs lacks what only its journal holds, and tools that read it themselves miss that, and say nothing. */
+  /** Replays the journal of a snapshot, and checks its file system. Tools that read a file system directly miss what is only in its journal, without a word. */
   private async makeSound(device: string): Promise<{ fs: FsInfo; warnings: string[] }> {
     const { host, signal } = this.work;
     const limits = { timeoutMs: CHECK_LIMIT_MS, signal };
     this.work.progress(`checking the file system on ${device}`);
     try {
-      // The check takes the record of errors away.
+      // Read before the check, which clears the record of errors.
       const { state, errors } = await fsInfo(host, device);
       await preenFs(host, device, limits);
-      // Where the journal was all that was wanting it goes no further, and leaves Debian 13's orphan file as it was.
+      // If only the journal had to be replayed, the first check stops there and does not handle Debian 13's orphan file.
       await verifyFs(host, device, limits).catch(async (error: unknown) => {
         if (!(error instanceof ToolError) || error.code === undefined) throw error;
         await checkFs(host, device, limits);
@@ -58,7 +58,7 @@ export class Dom0Engines implements Engines {
   }
 }
 
-/** What a check says of a file system does not change by another look. What ended the check from outside is told as it is. */
+/** Makes BackupUnusable of a check that failed or took too long: another attempt would find the same. A cancel, a signal or a missing tool stays as it is. */
 function asUnusable(error: unknown, device: string): unknown {
   if (!(error instanceof ToolError) || error.cancelled || error.notFound || (error.code === undefined && !error.timedOut)) return error;
   return new GuestflowError('BackupUnusable', `the file system on ${device} cannot be saved: ${error.message}`, {}, false);

@@ -1,4 +1,4 @@
-/** What engines have in common: what a tool reads of a disk goes through zstd into the repository, and is read back from there, with sums of both. */
+/** What engines have in common: a tool's output goes through zstd into the repository, and is read back from there. Both streams are summed (SHA-256). */
 import { createHash } from 'node:crypto';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import type { FileSink } from '../../../../system/host.ts';
@@ -61,7 +61,7 @@ export async function compressTo(
   return { bytes: file.bytes, dumpedBytes: stream.bytes, sha256: file.hex(), streamSha256: stream.hex(), stderr: stages[0]?.stderr ?? '' };
 }
 
-/** The stages that bring a file of a backup back to what the engine had written. The sums of both see all that goes by. */
+/** The stages that unpack the file of a backup, while its bytes are summed. */
 function unpack(path: string, file: Sum): [PipelineStage, PipelineStage] {
   return [
     { tool: 'cat', args: ['--', checkedPath('backup', path)], tap: file.add },
@@ -69,7 +69,7 @@ function unpack(path: string, file: Sum): [PipelineStage, PipelineStage] {
   ];
 }
 
-/** What a process prints, as a sum. */
+/** The sum (SHA-256) of what a process prints. */
 export async function sumOf(
   { host, signal }: Work,
   source: Pick<PipelineStage, 'tool' | 'args'>,
@@ -80,10 +80,10 @@ export async function sumOf(
 }
 
 /**
- * Writes what a backup holds to a device that reads as zeros: only what is none is written.
+ * Writes the content of a backup to a device that reads as zeros. Blocks of zeros are skipped.
  *
  * @param onProgress told the bytes so far
- * @throws BackupUnusable unless the backup is, byte for byte, what was written; the device then holds something else
+ * @throws BackupUnusable unless the backup is, byte for byte, what was written. What is on the device must not be used then.
  */
 export async function unpackTo(
   { host, signal }: Work,

@@ -1,4 +1,4 @@
-/** A directory of the dom0 as a repository: one below it for each guest, with our mark, and in it a file and a record for each backup. */
+/** A directory of the dom0 as a repository. Below it, each guest has a directory with our mark, which holds a file and a record for each backup. */
 import type { StoredBackup } from '../../../../contract/types.ts';
 import { PART_SUFFIX, type FileSink } from '../../../../system/host.ts';
 import { markedThings } from '../../inventory/marked-directories.ts';
@@ -43,7 +43,7 @@ export class DirectoryRepository implements Repository {
     return `${this.name}/${key}`;
   }
 
-  /** The record makes it a backup: without it the file is a leftover that the next backup removes. */
+  /** Writes the record, which makes the file a backup. A file without a record is a leftover that the next backup removes. */
   async record(backup: StoredBackup): Promise<void> {
     await this.work.host.files.writeAtomic(this.recordPath(backup.guest, backup.id), recordText(backup));
   }
@@ -62,7 +62,7 @@ export class DirectoryRepository implements Repository {
     return { backups, damaged };
   }
 
-  /** The record goes first: what is half removed is no backup, and goes with the next attempt. */
+  /** Removes the record first: a file without one is no backup any more, and the next attempt removes it. */
   async remove(ref: Ref, ids: readonly string[]): Promise<number> {
     const { files } = this.work.host;
     const place = this.placeOf(ref.name);
