@@ -1,11 +1,11 @@
 /** Steps on one guest never overlap on a dom0. */
 import { CancelledFailure } from '@temporalio/common';
 
-/** What a step has to itself: its guest, by name; or something that several guests share, for which they wait in turn. */
+/** What a step locks: its guest, by name; or something that several guests share, for which their steps wait in turn. */
 export type Lock = string | { readonly shared: string };
 
 interface Holder {
-  /** Whose step it is. */
+  /** The guest whose step holds the lock. */
   readonly of: string;
   readonly abort: AbortController;
   readonly done: Promise<void>;
@@ -25,13 +25,13 @@ async function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Steps on one guest never overlap on a dom0, not even with an earlier attempt that Temporal has given up on (a heartbeat that was late)
- * while its processes still run: the newcomer ends the other one and waits for it. Another guest's step is only waited for.
+ * Steps on one guest never overlap on a dom0. If an earlier attempt still runs that Temporal has given up (its heartbeat was late), the new attempt ends
+ * it and waits for its end. For a step of another guest, it only waits.
  */
 export class GuestLocks {
   private readonly holders = new Map<string, Holder>();
 
-  /** @param of whose step it is: an earlier one of the same is ended. */
+  /** @param of the guest of the step: an earlier step of the same guest is ended. */
   async hold<T>(key: string, of: string, outer: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     for (let holder = this.holders.get(key); holder !== undefined; holder = this.holders.get(key)) {
       if (holder.of === of) holder.abort.abort(new Error('a later attempt has begun'));

@@ -1,4 +1,4 @@
-/** How guestflow knows its own: a header in the cfg, a marker beside images, tags on volumes, all naming guest and order (promise 5). */
+/** Marks by which guestflow knows its things: a header in the cfg, a marker file in directories, tags on volumes. Each names guest and order (promise 5). */
 import type { GuestRef } from '../../contract/types.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 
@@ -8,7 +8,7 @@ export interface Owner {
   readonly order: string;
 }
 
-/** Whose things are meant: a guest's, of one order. */
+/** The owner whose things are meant: a guest and its order. */
 export type Ref = Pick<GuestRef, 'name' | 'order'>;
 
 const HEADER = /^# guestflow: guest=(\S+) order=(\S+)/;

@@ -17,7 +17,7 @@ async function privateKey(on: On): Promise<KeyObject | undefined> {
   return pem === undefined ? undefined : createPrivateKey(pem);
 }
 
-/** Makes the key pair (0600), or finds it made. */
+/** Makes the key pair (0600), unless it exists. */
 export async function ensurePasswordKey(on: On): Promise<void> {
   if ((await privateKey(on)) !== undefined) return;
   await on.host.files.makeDirectory(on.settings.stateDir, 0o700);
@@ -25,7 +25,7 @@ export async function ensurePasswordKey(on: On): Promise<void> {
   await on.host.files.writeAtomic(pathOf(on), pem);
 }
 
-/** The public half, as text; undefined when no pair was made. */
+/** The public key, as text; undefined if there is no key pair. */
 export async function passwordPublicKey(on: On): Promise<string | undefined> {
   const key = await privateKey(on);
   return key === undefined ? undefined : publicKeyText(createPublicKey(key));

@@ -1,12 +1,12 @@
 /**
- * Things that are half made or half removed, so that a kill at any instruction leaves nothing that cannot be told apart: directories get
- * their mark before they get their name, and lose their name before they lose their mark; parts of files are found again.
+ * Staging of what is half made or half removed, so that after a kill at any instruction it can be told apart from what is whole. A directory gets its
+ * mark before its name, and loses its name before its mark. Unfinished parts of files are found by their names.
  */
 import { basename, dirname } from 'node:path';
 import { PART_SUFFIX, type HostFiles } from '../../system/host.ts';
 import { isOwner, MARKER_FILE, markerOwner, markerText, mustOwn, type Ref } from './marks.ts';
 
-/** Where the directories of a directory are while they are made, and while they are removed: no name of a guest begins with a dot. */
+/** Where directories below this parent are while they are made or removed. It clashes with no guest: no guest's name begins with a dot. */
 export function stagingIn(parent: string): string {
   return `${parent}/.guestflow`;
 }
@@ -37,7 +37,7 @@ export async function makeMarkedDirectory(files: HostFiles, directory: string, r
   await files.rename(staging, directory);
 }
 
-/** Removes a directory if it carries this guest's mark, and what an earlier removal or making left of it. */
+/** Removes a directory if it carries this guest's mark, and its staging directory. */
 export async function removeMarkedDirectory(files: HostFiles, directory: string, ref: Ref): Promise<void> {
   if ((await files.info(stagingOf(directory))) !== undefined) await emptyStaging(files, directory);
   if (!isOwner(markerOwner(await files.read(`${directory}/${MARKER_FILE}`)), ref)) return;
@@ -47,12 +47,12 @@ export async function removeMarkedDirectory(files: HostFiles, directory: string,
   await files.removeTree(staging);
 }
 
-/** Name of the file that one of this name is an unfinished part of; undefined when it is none. */
+/** If this is the name of an unfinished part, the name of its whole file; else undefined. */
 export function wholeOf(name: string): string | undefined {
   return name.endsWith(PART_SUFFIX) ? /^(.+)\.[0-9a-f]{8}$/.exec(name.slice(0, -PART_SUFFIX.length))?.[1] : undefined;
 }
 
-/** What killed attempts to write this file have left beside it. */
+/** Unfinished parts of a file, which killed attempts to write it have left beside it. */
 export async function partsOf(files: HostFiles, path: string): Promise<string[]> {
   return (await files.list(dirname(path))).filter((name) => wholeOf(name) === basename(path)).map((name) => `${dirname(path)}/${name}`);
 }

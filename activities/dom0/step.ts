@@ -26,13 +26,13 @@ export interface Dom0Context {
   readonly settings: Dom0Settings;
   readonly log: StepLog;
   readonly version: string;
-  /** Throws when this machine may not act as this dom0. Asked before each attempt of a step. Default: it may. */
+  /** Throws if this machine may not act as this dom0. It is called before each attempt of a step. Default: the machine may. */
   readonly mayAct?: () => Promise<void>;
   /** Who works on which guest, where others than steps do, too. */
   readonly locks?: GuestLocks;
 }
 
-/** Heartbeats are sent this often whether or not there is news: cancellation arrives with their answers. */
+/** Heartbeats are sent this often even without news: a cancellation arrives with their answers. */
 const HEARTBEAT_MS = 4_000;
 
 /**
@@ -44,7 +44,7 @@ export function activityMaker(context: Dom0Context) {
   const locks = context.locks ?? new GuestLocks();
   /**
    * @param schema what the step takes; the dom0 worker checks it again, whoever sent it.
-   * @param lockOf what the step has to itself on this dom0, if anything.
+   * @param lockOf what the step locks on this dom0, if anything.
    */
   return <I, R>(
       schema: z.ZodType<NoInfer<I>>,

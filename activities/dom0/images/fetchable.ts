@@ -16,7 +16,7 @@ function isSameHost(one: string, other: string | undefined): boolean {
   return other !== undefined && new URL(one).host === new URL(other).host;
 }
 
-/** What the order needs from elsewhere must be there: found out now, not when the work has begun. What is here already is not asked for. */
+/** Refuses an order if something that it must fetch cannot be fetched, before any work begins. What the dom0 already has is not checked. */
 export async function mustBeFetchable(work: Work, order: GuestOrder): Promise<void> {
   const { host, settings, signal } = work;
   if (order.os.role !== undefined)
@@ -37,7 +37,7 @@ export async function mustBeFetchable(work: Work, order: GuestOrder): Promise<vo
       false,
     );
   const { uri } = await archiveOf(host, order.os.dist, mirrorFor(settings, order.os));
-  // What is fetched lies in the guest's own directory meanwhile: what a killed worker leaves of it, the step's undo removes.
+  // The file is fetched into the guest's own directory: if the worker is killed, the step's undo removes it.
   const paths = guestPaths(settings, order.name);
   const isNew = (await host.files.info(paths.state)) === undefined;
   await ensureGuestState(work, order);

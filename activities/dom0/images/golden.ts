@@ -37,7 +37,7 @@ function unfinishedGolden(settings: Dom0Settings, dist: string): string {
   return `${settings.goldenDir}/${dist}${PART_SUFFIX}.tar`;
 }
 
-/** What is known of the distribution's golden tarball when it is there, whole by its size. Its checksum is not computed. */
+/** The record of the distribution's golden tarball, if the tarball exists and has the recorded size. Its checksum is not computed. */
 export async function goldenRecord(work: Work, dist: string): Promise<Omit<GoldenResult, 'path' | 'reused'> | undefined> {
   const path = goldenPath(work.settings, dist);
   const record = parseGoldenRecord(await work.host.files.read(`${path}.json`));
@@ -82,13 +82,13 @@ export async function ensureGolden(work: Work, input: { dist: string; mirror?: s
     bytes: (await host.files.info(unfinished))?.bytes ?? 0,
     createdAt: new Date().toISOString(),
   };
-  // The record first: a tarball without a matching record is made again, a record without its tarball too.
+  // The record is written first. If tarball or record is missing, or they do not match, the tarball is made again.
   await host.files.writeAtomic(`${path}.json`, `${JSON.stringify(made)}\n`, 0o600);
   await host.files.rename(unfinished, path);
   return { ...made, path, reused: false };
 }
 
-/** What can be left of a making, and what of it there is. */
+/** The files that exist of a half-made tarball. */
 export async function halfGolden(work: Work, dist: string): Promise<string[]> {
   const { files } = work.host;
   const unfinished = unfinishedGolden(work.settings, dist);
@@ -97,7 +97,7 @@ export async function halfGolden(work: Work, dist: string): Promise<string[]> {
   return [...there, ...(await partsOf(files, `${goldenPath(work.settings, dist)}.json`))];
 }
 
-/** Undo of `ensureGolden`: what a making that was cut short has left. A whole tarball stays: the next guest is made from it. */
+/** Undo of `ensureGolden`: removes a half-made tarball. A whole one stays: the next guest is made from it. */
 export async function discardHalfGolden(work: Work, input: { dist: string }): Promise<void> {
   for (const path of await halfGolden(work, input.dist)) await work.host.files.removeTree(path);
 }

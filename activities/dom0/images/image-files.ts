@@ -1,4 +1,4 @@
-/** The image files of a guest: whether they are there, and how they go. */
+/** The image files of a guest: whether they exist, and how they are removed. */
 import { dirname } from 'node:path';
 import { guestPaths } from '../guest-paths.ts';
 import { isOwner, MARKER_FILE, markerOwner, type Ref } from '../marks.ts';
@@ -12,24 +12,24 @@ export async function hasImage(work: Work, ref: Ref): Promise<boolean> {
   return isOwner(markerOwner(await work.host.files.read(`${images}/${MARKER_FILE}`)), ref);
 }
 
-/** Removes the image of a guest that does not use it. */
+/** Removes the image of a guest. The guest must not use it. */
 export async function discardImage(work: Work, ref: Ref): Promise<void> {
   const { host } = work;
   const paths = guestPaths(work.settings, ref.name);
-  // Ours by its place, in a directory that only guestflow makes: the mark comes into it last.
+  // An unfinished image has no mark yet, which is written last. Its place tells that it is ours: only guestflow makes this directory.
   await clearHalfMade(host, paths.unfinishedImages);
   await host.files.removeTree(paths.unfinishedImages);
   if (!(await hasImage(work, ref))) return;
   for (const image of [paths.diskImage, paths.swapImage]) {
     for (const device of await loopDevicesOf(host, image)) await detachLoop(host, device);
   }
-  // By another name first, under which a removal that was cut short is found again.
+  // Renamed first: if the removal is killed, the next attempt finds the image by that name.
   await host.files.makeDirectory(dirname(paths.unfinishedImages));
   await host.files.rename(paths.images, paths.unfinishedImages);
   await host.files.removeTree(paths.unfinishedImages);
 }
 
-/** Size of the guest's disk image; undefined: there is none. */
+/** Size of the guest's disk image; undefined if there is none. */
 export async function diskImageBytes({ host, settings }: Work, guest: string): Promise<number | undefined> {
   return (await host.files.info(guestPaths(settings, guest).diskImage))?.bytes;
 }

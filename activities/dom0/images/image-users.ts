@@ -1,4 +1,4 @@
-/** What uses images: loop devices and mounts that a making of one has left. */
+/** What uses images: loop devices and mounts that were left when an image was made. */
 import type { Thing } from '../inventory/thing.ts';
 import type { Owner } from '../marks.ts';
 import { listLoopDevices } from '../tools/loop.ts';

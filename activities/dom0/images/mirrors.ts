@@ -5,7 +5,7 @@ import type { GuestSpec } from '../../../contract/types.ts';
 import type { Work } from '../work.ts';
 import { archiveOf } from './apt-sources.ts';
 
-/** The mirror that an order, its plan or the dom0's settings name; undefined: that of the dom0's own apt sources. */
+/** The mirror that the order, its plan or the dom0's settings name; undefined if none: the dom0's own apt sources are used then. */
 export function mirrorFor(settings: Dom0Settings, { dist, mirror }: Pick<GuestSpec['os'], 'dist' | 'mirror'>): string | undefined {
   return mirror ?? (distributionOf(dist)?.family === 'ubuntu' ? settings.ubuntuMirror : settings.mirror);
 }

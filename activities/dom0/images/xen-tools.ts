@@ -48,7 +48,7 @@ export interface ImageSettings extends GuestNetwork {
   /** Folder of kernel modules for the guest. Default: xen-tools copies those of the dom0's kernel. */
   readonly modules?: string;
   readonly serialDevice: string;
-  /** Ours alone: gets `domains/<name>/{disk,swap}.img`, `<name>.cfg`, and `tmp` for mount points. */
+  /** A directory that only guestflow uses. It gets `domains/<name>/{disk,swap}.img`, `<name>.cfg`, and `tmp` for mount points. */
   readonly directory: string;
   /** Where our role `guestflow` is. */
   readonly roleDir: string;
@@ -92,9 +92,9 @@ function roles({ role, roleDir, roleInput }: ImageSettings): string[] {
 }
 
 /**
- * What xen-tools is never left to decide. Without `--keep` it answers a failure with xen-delete-image, which removes
- * /etc/xen/<name>.cfg and its autostart link whoever made them. Options like `--nodhcp` are missing on purpose: it hands them on to
- * its hooks as "0", and the hooks take any value for yes.
+ * Options that are always given. Without `--keep`, xen-tools runs xen-delete-image after a failure, which removes /etc/xen/<name>.cfg and its
+ * autostart link, whoever made them. Options like `--nodhcp` are missing on purpose: xen-tools passes them to its hooks as "0", and the hooks
+ * take any value for yes.
  */
 const FIXED = ['--nohosts', '--noaccounts', '--noboot', '--noforce', '--keep', '--genpass=0', '--nopasswd'] as const;
 
@@ -107,7 +107,7 @@ export function imageArguments(settings: ImageSettings): string[] {
     `--output=${settings.directory}`,
     '--extension=.cfg',
     `--config=${checkedShellPath('role input', settings.roleInput)}/xen-tools.conf`,
-    // xen-tools takes a name for a directory of hooks, and knows no later ones than its own day.
+    // xen-tools takes the name for a directory of hooks, and has none for releases after its own.
     `--dist=${distributionOf(checkedBy('dist', dist, whyNotDist))?.hooks ?? dist}`,
     ...source(settings),
     ...(mirror === undefined ? [] : [`--mirror=${checkedBy('mirror', mirror, whyNotMirrorForm)}`]),
@@ -134,12 +134,12 @@ function configFile({ fs, fsOptions }: ImageSettings): string {
   return `${fs}_options = ${options}\npassword = 0\n`;
 }
 
-/** What xen-tools adds to every failure: commands of its own, and that it gives up; and the files that tar has unpacked. */
+/** Lines that do not tell the cause of a failure: what xen-tools prints after every failure, and the files that tar has unpacked. */
 const NOISE = /^(?:Aborting|See \/var\/log\/|Running command .* failed with exit code|\.\/)/;
-/** With less than this free, a file system is what an image failed for. */
+/** If less than this is free, the full file system counts as the cause of the failure. */
 const FULL_BYTES = 64 * MiB;
 
-/** The reason in the words of what failed. They are in xen-tools' log only; its output says little. On a full disk the log ends before the reason. */
+/** The error with its cause, taken from xen-tools' log: its output says little. If the disk is full, the log ends before the cause. */
 async function explained(host: Host, { name, directory }: ImageSettings, error: ToolError): Promise<GuestflowError> {
   const log = String((await host.files.read(`/var/log/xen-tools/${name}.log`)) ?? '') || error.stdout;
   const reason = tail(
@@ -156,7 +156,7 @@ async function explained(host: Host, { name, directory }: ImageSettings, error: 
 /**
  * Looks whether xen-tools can run a role.
  *
- * @throws GuestflowError HostNotReady when it cannot: it would go on without it
+ * @throws GuestflowError HostNotReady if it cannot: xen-tools would skip the role and go on
  */
 export async function requireRole(host: Host, path: string, mend: string): Promise<void> {
   const found = await host.files.info(path);
@@ -208,8 +208,8 @@ export function mountsBelow(mountinfo: string, directory: string): string[] {
 }
 
 /**
- * Unmounts what is mounted below a directory of ours and detaches loop devices on files in it. Contained runs leave nothing of the
- * kind; this is for what a person, or a run that was not contained, left. Only for images that no tenant has ever run.
+ * Unmounts what is mounted below a directory of ours, and detaches loop devices on files in it. A contained run leaves none; this is for what a
+ * person, or a run that was not contained, has left. Use it only for images that no tenant has ever run.
  */
 export async function clearHalfMade(host: Host, directory: string): Promise<void> {
   const below = checkedPath('directory', directory);

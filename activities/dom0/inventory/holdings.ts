@@ -3,7 +3,7 @@ import type { Amounts, Holding } from '../../../contract/capacity-types.ts';
 import { defined } from '../../../contract/defined.ts';
 import type { Thing } from './thing.ts';
 
-/** One row for each of our guests, and for each further pool that it has disks in; one for each thing that takes something and carries no mark. */
+/** One row for each of our guests and each further pool in which it has disks; and one for each thing without our mark that takes something. */
 export function holdings(all: readonly Thing[]): Holding[] {
   const ours = new Map<string, Holding>();
   const others: Holding[] = [];

@@ -1,6 +1,6 @@
 /**
- * All things on a dom0 that are ours, or stand where ours would be: one list. The audit, what is left of a guest, what is in a new guest's way, and
- * what the ledger counts are filters of it. A new kind of thing is added here, and nowhere else.
+ * One list of all things on a dom0 that are ours, or stand where ours would be. Four answers are filters of it: the audit, what is left of a guest, what
+ * is in a new guest's way, and what the ledger counts. A new kind of thing is added only here.
  */
 import { GOLDEN, UNKNOWN_ORDER } from '../../../contract/types.ts';
 import type { StepEnv } from '../env.ts';
@@ -25,12 +25,12 @@ export async function things(env: StepEnv, guest?: string): Promise<Thing[]> {
   ];
 }
 
-/** Those among which are all that take memory, vcpus or disk: what the pool and the toolstack have. */
+/** The things of the pool and of the toolstack. All that take memory, vcpus or disk are among them. */
 export async function takers(env: StepEnv, guest?: string): Promise<Thing[]> {
   return [...(await disks(env, guest)), ...(await env.toolstack.things(guest))];
 }
 
-/** All things, and what only an audit asks for: who uses images, and what is half made of golden tarballs. */
+/** All things, and what only an audit needs: users of images, and half-made golden tarballs. */
 export async function everything(env: StepEnv): Promise<Thing[]> {
   const all = await things(env);
   const images = all.filter(({ kind }) => kind === 'image');
@@ -49,7 +49,7 @@ async function disks({ storage }: StepEnv, guest: string | undefined): Promise<T
   return found;
 }
 
-/** What is half made of golden tarballs. Whole ones are kept: the next guest is made from them. */
+/** Half-made golden tarballs. Whole ones are kept: the next guest is made from them. */
 async function halfGoldens(env: StepEnv): Promise<Thing[]> {
   const names = await env.host.files.list(env.settings.goldenDir);
   const dists = new Set(names.flatMap((name) => /^[a-z][a-z0-9-]{0,30}(?=\.)/.exec(name) ?? []));
@@ -60,13 +60,13 @@ async function halfGoldens(env: StepEnv): Promise<Thing[]> {
   return found;
 }
 
-/** What of these stands in the way of a new guest: what lies in its place, and is not half. */
+/** The things that stand in the way of a new guest: those in its place that are whole. */
 export function inTheWayOf(name: string, all: readonly Thing[]): Thing[] {
   return all.filter((thing) => thing.placeOf === name && thing.isHalf !== true && thing.kind !== 'user');
 }
 
 /**
- * What of these is left of a guest: what carries its mark; what lies half made in its place; and a domain of its name without a cfg that would tell
+ * The things that are left of a guest: those with its mark; half-made ones in its place; and a domain of its name that has no cfg, so that nothing tells
  * whose it is.
  */
 export function leftOf(ref: Ref, all: readonly Thing[]): Thing[] {

@@ -1,4 +1,4 @@
-/** Directories that carry our mark, below one in which each guest has one; and those that are half made or half removed. */
+/** Directories of guests that carry our mark, below one parent; and those that are half made or half removed. */
 import type { HostFiles } from '../../../system/host.ts';
 import { MARKER_FILE, markerOwner, type Owner } from '../marks.ts';
 import { stagingIn } from '../staging.ts';
@@ -7,7 +7,7 @@ import { ownerByPlace, type Thing, type ThingKind } from './thing.ts';
 /**
  * @param parent the directory that they are in
  * @param guest only that of the guest of this name. Default: all.
- * @param staging where their halves are. Default: where `makeMarkedDirectory` has them.
+ * @param staging where half-made and half-removed ones are. Default: where `makeMarkedDirectory` puts them.
  */
 export async function markedThings(
   files: HostFiles,

@@ -1,4 +1,4 @@
-/** What lies on a dom0 and is ours, or stands where ours would be. */
+/** One thing on a dom0 that is ours, or stands where ours would be. */
 import type { Amounts } from '../../../contract/capacity-types.ts';
 import { UNKNOWN_ORDER } from '../../../contract/types.ts';
 import { whyNotGuestName } from '../../../contract/guest-name.ts';
@@ -12,11 +12,11 @@ export interface Thing {
   readonly kind: ThingKind;
   /** How it is told to people: a path, `domain NAME`, `volume VG/NAME`. */
   readonly where: string;
-  /** Whose it is, by its mark; by its place, with the order unknown, when it is half. Undefined: nobody's that we could name. */
+  /** Its owner, by its mark; if it is half made, by its place, with an unknown order. Undefined if neither tells an owner. */
   readonly owner: Owner | undefined;
   /** The name of the guest in whose place it lies: a new guest of that name would meet it. */
   readonly placeOf?: string;
-  /** It is half made or half removed. It stands in nobody's way: who makes or removes the whole one removes it. */
+  /** It is half made or half removed. It is in no guest's way: making or removing the whole one removes it. */
   readonly isHalf?: true;
   /** What it takes of the dom0. */
   readonly takes?: Amounts;
@@ -24,7 +24,7 @@ export interface Thing {
   readonly pool?: string;
 }
 
-/** Whose a thing is that lies in a place of ours: by the mark in it; one that is not this guest's, or has gone already, tells no order. */
+/** The owner of a thing in a guest's place, by the mark in it. If the mark is missing or another guest's, the order is unknown. */
 export function ownerByPlace(guest: string, mark: Owner | undefined): Owner | undefined {
   if (whyNotGuestName(guest) !== undefined) return undefined;
   return mark?.guest === guest ? mark : { guest, order: UNKNOWN_ORDER };

@@ -43,7 +43,7 @@ export function addressesIn(word: string, network: Ipv4Network | undefined): str
   return Array.from({ length: lastOf(block) - block.first + 1 }, (_, index) => formatIpv4(block.first + index));
 }
 
-/** Whether one of these addresses is the wanted one, or a block that has it. */
+/** Whether one of these addresses is the wanted one, or a block that contains it. */
 export function isAmong(ips: readonly string[], wanted: string): boolean {
   const canonical = canonicalAddress(wanted);
   return ips.some((used) => {
@@ -63,7 +63,7 @@ function guestOf(cfg: string): string {
   return /^\/etc\/xen\/([^/]+)\.cfg$/.exec(cfg)?.[1] ?? cfg;
 }
 
-/** Addresses in all cfg files of this dom0, ours or made by hand. A file that cannot be read as a cfg uses none that we can know. */
+/** The addresses in all cfg files of this dom0, ours or made by hand. If a file cannot be read as a cfg, its addresses are not known. */
 export async function usedAddresses({ toolstack, settings, log }: StepEnv): Promise<UsedAddress[]> {
   const network = parseCidr(settings.network.cidr);
   const used: UsedAddress[] = [];

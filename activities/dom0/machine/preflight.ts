@@ -76,7 +76,7 @@ async function loops({ host }: Work): Promise<PreflightRow> {
 
 async function pygrub({ host }: Work): Promise<PreflightRow> {
   const text = (await host.files.read('/etc/xen-tools/distributions.conf'))?.toString('utf8') ?? '';
-  // The word overrides --nopygrub, and a guest made so needs grub and a mirror inside.
+  // The word overrides --nopygrub: guests would be made to boot by pygrub, and would need grub and a mirror inside.
   const forced = /^(\S+)\s*=.*\bpygrub\b/m.exec(text)?.[1];
   return forced === undefined
     ? ok('xen-tools', 'no distribution is forced to pygrub')

@@ -18,10 +18,10 @@ export async function bridgeRow({ host, settings: { bridge } }: Pick<StepEnv, 'h
       );
 }
 
-/** So many addresses are asked for: somebody may have one of which no cfg tells. */
+/** How many addresses are probed at most: a machine may have an address that no cfg names. */
 const MOST_ASKED = 3;
 
-/** Addresses of the guests' network that no cfg of this dom0 has, from its end: there networks are mostly empty. */
+/** Addresses of the guests' network that no cfg of this dom0 uses, from its end, where networks are mostly empty. */
 async function unusedAddresses(env: StepEnv): Promise<string[]> {
   const network = parseCidr(env.settings.network.cidr);
   if (network === undefined) return [];
@@ -34,7 +34,7 @@ async function unusedAddresses(env: StepEnv): Promise<string[]> {
   return found;
 }
 
-/** Whether the router answers for addresses that no machine has. Linux with proxy_arp does not answer this way of asking, and is no trouble. */
+/** Whether the router answers for addresses that no machine has. Linux with proxy_arp does not answer such probes, so it does no harm. */
 export async function routerRow(env: StepEnv): Promise<PreflightRow> {
   const { host, settings } = env;
   const { bridge } = settings;

@@ -5,17 +5,17 @@ import { formatSize, MiB } from '../../../contract/sizes.ts';
 import { until } from '../../../system/until.ts';
 import type { StepEnv } from '../env.ts';
 
-/** How long a guest has to give memory back, or take it. */
+/** How long a guest may take to give memory back, or to take it. */
 const FOLLOW_LIMIT_MS = 60_000;
 const POLL_MS = 500;
-/** A balloon ends a few pages beside its target. */
+/** A guest's balloon driver stops a few pages away from its target. */
 const NEARLY_MIB = 8;
 
 export interface AdjustInput {
   readonly spec: GuestSpec;
   /**
-   * The undo: a guest that keeps more than `spec` says is a failure, since the ledger would sell it twice. What it had before is asked for
-   * whether or not Xen has it free by now: the guest takes it as it comes.
+   * Set in an undo. If the guest keeps more than `spec` says, the undo fails, since the ledger would sell that memory twice. The guest is given its
+   * former memory even if Xen has not all of it free now: it takes it as it becomes free.
    */
   readonly mustNotKeepMore: boolean;
 }
@@ -24,8 +24,8 @@ export interface AdjustInput {
  * Changes a running guest to the memory and vcpus of `spec`, and waits until it has followed.
  *
  * @param limitMs milliseconds that the guest has for that.
- * @returns why it needs a restart, when it does: it is off, was started with less room, or does not follow.
- * @throws GuestflowError NoCapacity when Xen has not as much free; with `mustNotKeepMore`, never that, but ToolFailed when the guest keeps more.
+ * @returns why a restart is needed, if one is: the guest is off, was started with less room, or does not follow.
+ * @throws GuestflowError NoCapacity if Xen has not enough memory free. With `mustNotKeepMore` instead ToolFailed, if the guest keeps more.
  */
 export async function adjustGuest(env: StepEnv, { spec, mustNotKeepMore }: AdjustInput, limitMs = FOLLOW_LIMIT_MS): Promise<AdjustResult> {
   const domain = await env.toolstack.findOwn(spec);
@@ -40,10 +40,10 @@ export async function adjustGuest(env: StepEnv, { spec, mustNotKeepMore }: Adjus
   return { isDone: false, reason };
 }
 
-/** @throws GuestflowError NoCapacity when the guest is to have more memory than Xen has free for it */
+/** @throws GuestflowError NoCapacity if the guest is to get more memory than Xen has free */
 async function mustFit({ toolstack, settings }: StepEnv, spec: GuestSpec, { id, memoryMiB }: DomainRow): Promise<void> {
   const mib = spec.size.memoryBytes / MiB;
-  // Without that room it needs a restart, whatever is free.
+  // Without enough room the guest needs a restart, however much is free.
   if (mib <= memoryMiB || (await toolstack.vcpus(id)).room < spec.size.vcpus) return;
   const short = mib - memoryMiB - (await toolstack.facts()).freeMemoryMiB;
   if (short <= 0) return;
@@ -53,7 +53,7 @@ async function mustFit({ toolstack, settings }: StepEnv, spec: GuestSpec, { id, 
   });
 }
 
-/** Tells Xen. What it cannot do is said before anything is changed. */
+/** Tells Xen. What Xen cannot do is found out before anything is changed. */
 async function change({ toolstack }: StepEnv, spec: GuestSpec, { id }: DomainRow): Promise<string | undefined> {
   const mib = spec.size.memoryBytes / MiB;
   const { room } = await toolstack.vcpus(id);
@@ -65,7 +65,7 @@ async function change({ toolstack }: StepEnv, spec: GuestSpec, { id }: DomainRow
   return undefined;
 }
 
-/** The guest does it, not Xen: one without the drivers, or against it, never does. */
+/** Waits until the guest has followed. The guest makes the change, not Xen: without the drivers, or against its will, it never does. */
 async function awaitFollowed(env: StepEnv, spec: GuestSpec, id: number, limitMs: number): Promise<string | undefined> {
   const { toolstack, signal } = env;
   const mib = spec.size.memoryBytes / MiB;

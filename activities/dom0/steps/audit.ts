@@ -1,5 +1,5 @@
 /**
- * audit: everything on this dom0 that carries guestflow's mark, or lies in a place that only guestflow makes, and whose it is. Changes
+ * audit: lists everything on this dom0 that carries guestflow's mark, or lies in a place that only guestflow makes, with its owner. It changes
  * nothing.
  */
 import { UNKNOWN_ORDER, type MarkedThing } from '../../../contract/types.ts';
@@ -8,19 +8,19 @@ import { everything } from '../inventory/inventory.ts';
 import type { Thing } from '../inventory/thing.ts';
 import type { Owner } from '../marks.ts';
 
-/** Looks at the whole dom0. What is neither marked nor in a place of ours is not ours, and is not listed. */
+/** Looks at the whole dom0. Things without our mark that are not in a place of ours are not listed. */
 export async function audit(env: StepEnv): Promise<MarkedThing[]> {
   return marked(await everything(env));
 }
 
-/** Those that are ours, with the order that they belong to. */
+/** The things that are ours, with their orders. */
 export function marked(all: readonly Thing[]): MarkedThing[] {
   const ours = all.flatMap(({ where, owner }) => (owner === undefined ? [] : [{ where, owner }]));
   const owners = ours.map(({ owner }) => owner);
   return ours.map(({ where, owner }) => ({ what: where, ...settled(owner, owners) }));
 }
 
-/** What only its place tells belongs to the order of that guest that has marks here, when that is one. */
+/** A thing that is known only by its place: if exactly one order of that guest has marks here, it belongs to that order. */
 function settled({ guest, order }: Owner, all: readonly Owner[]): Owner {
   if (order !== UNKNOWN_ORDER) return { guest, order };
   const orders = new Set(all.filter((owner) => owner.guest === guest && owner.order !== UNKNOWN_ORDER).map((owner) => owner.order));

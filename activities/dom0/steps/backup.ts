@@ -1,4 +1,4 @@
-/** nightly-backup, the part on the dom0: snapshot, saved by an engine into the repository, read back, recorded (row 16 of the how-to). */
+/** Backups, the part on the dom0: take a snapshot, save it by an engine into the repository, read it back, record it (row 16 of the how-to). */
 import { defined } from '../../../contract/defined.ts';
 import type { BackupRecord, GuestRef, GuestSpec, StoredBackup } from '../../../contract/types.ts';
 import { backupId, type Chosen, type Saved } from '../backup/port.ts';
@@ -47,14 +47,14 @@ interface InRepository {
   readonly saved: Saved;
 }
 
-/** Until it is read back the snapshot has gone: its guest's writes are slow while it is there. */
+/** Saves a snapshot, and removes it before the backup is read back: the guest's writes are slow while it exists. */
 async function saveSnapshot(env: StepEnv, spec: GuestSpec, id: string): Promise<InRepository> {
   const { storage } = env;
   env.progress(`snapshot of the disk of ${spec.name}`);
   try {
     const snapshot = await storage.snapshot(spec);
     return await save(env, spec.name, id, snapshot).catch(async (error: unknown) => {
-      // What is said of a snapshot that has filled up meanwhile is said of nothing.
+      // If the snapshot has overflowed meanwhile, what was read from it is worthless.
       await storage.mustBeSound(snapshot);
       throw error;
     });
@@ -80,7 +80,7 @@ async function save({ engines, repository, storage }: StepEnv, guest: string, id
 /** A password that an operator wrote into a cfg, of a console by VNC or SPICE. */
 const PASSWORD = /((?:vnc|spice)passwd\s*=\s*)(?:"[^"\n]*"|'[^'\n]*'|[^,'"\]\n]*)/g;
 
-/** What the backup is of, beside the file system. */
+/** What the record keeps of the guest beside its file system. */
 async function guestNow(
   { storage, toolstack }: StepEnv,
   spec: GuestSpec,
@@ -99,7 +99,7 @@ async function guestNow(
   };
 }
 
-/** What of a backup crosses to the workflows, which keep many. */
+/** The part of a record that workflows get: they keep many, so it is small. */
 export function recordOf(backup: StoredBackup): BackupRecord {
   const { id, guest, takenAt, repository, key, bytes, dumpedBytes, sha256, engine, seconds, state, consistency } = backup;
   const { warnings, isProtected } = backup;
@@ -109,13 +109,13 @@ export function recordOf(backup: StoredBackup): BackupRecord {
   };
 }
 
-/** Undo of a backup: its snapshot, and what of it has not become a backup. */
+/** Undo of a backup: removes its snapshot, and its file if that has no record yet. */
 export async function undoBackup({ storage, repository }: StepEnv, ref: GuestRef): Promise<void> {
   await storage.dropSnapshot(ref);
   await repository.discardHalf(ref);
 }
 
-/** Undo of the first backup: what was taken of this order. */
+/** Undo of the first backup: removes all backups of this order. */
 export async function removeBackups({ repository }: StepEnv, ref: GuestRef): Promise<void> {
   await repository.removeAll(ref);
 }

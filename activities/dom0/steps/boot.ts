@@ -12,17 +12,17 @@ const CREATE_LIMIT_MS = 5 * 60_000;
 /** How long a guest has for its boot. Generous: a dom0 under emulation takes over a minute. */
 const ANSWER_LIMIT_MS = 8 * 60_000;
 /**
- * A sealed guest is its tenant's, who may have moved sshd, closed its port or made new host keys: that it does not answer says nothing about it.
- * A domain that has been up for so long counts as started. One that cannot boot has ended by then, or has started again and again.
+ * The tenant of a sealed guest may have moved sshd, closed its port or made new host keys, so a missing answer proves nothing. If the domain has been up
+ * for this long, the guest counts as started: one that cannot boot has ended by then, or has restarted again and again.
  */
 const SEALED_UP_MS = 2 * 60_000;
-/** A guest is asked so often to shut down, with this long after each, before it is switched off. */
+/** How often a guest is asked to shut down, and how long it has after each time, before it is switched off. */
 const SHUTDOWN_ASKS = 3;
 const SHUTDOWN_AGAIN_MS = 60_000;
 const GONE_LIMIT_MS = 2 * 60_000;
-/** A domain that xl could not destroy, because it was ending already (by its `on_crash`), has gone after this long. */
+/** If xl could not destroy a domain because it was ending already (by its `on_crash`), the domain has gone after this long. */
 const ENDING_LIMIT_MS = 20_000;
-/** A saved state that has not been wiped after this long, in milliseconds, is wiped with its guest. */
+/** Milliseconds to wipe a saved state after a boot. If that is not enough, it is wiped when its guest is removed. */
 const SAVED_WIPE_LIMIT_MS = 2 * 60_000;
 const POLL_MS = 500;
 /** An installer's first boot may restart a guest once or twice; one that does it more often will not answer. */
@@ -30,16 +30,16 @@ const MOST_RESTARTS = 3;
 
 type Ask = (ref: GuestRef, ip: string) => Promise<Answer>;
 
-/** What is waited for, and what it means when it does not come. */
+/** The answer that is waited for, and what it means if it does not come. */
 interface Awaited {
   readonly ask: Ask;
-  /** It is its tenant's, and need not answer. */
+  /** The guest is sealed, and need not answer. */
   readonly isSealed: boolean;
-  /** It was this attempt that started it. In one that ran before somebody may be at work, whatever it says to us. */
+  /** This attempt has started the domain. In a domain that ran before, somebody may be at work, even if it does not answer: it is not ended. */
   readonly isStartedHere: boolean;
 }
 
-/** What a guest said; or, of a sealed one that says nothing, why it counts as started. */
+/** What the guest answered; or, if it is sealed and does not answer, why it counts as started. */
 type Started = NonNullable<Answer> & Pick<BootResult, 'warning'>;
 
 async function awaitAnswer(env: StepEnv, ref: GuestRef, ip: string, { ask, isSealed, isStartedHere }: Awaited): Promise<Started> {
@@ -66,7 +66,7 @@ async function awaitAnswer(env: StepEnv, ref: GuestRef, ip: string, { ask, isSea
   return await until(look, { everyMs: POLL_MS, signal: env.signal });
 }
 
-/** A domain that has been seen without a break since then, neither paused nor on its way out. */
+/** A domain that was seen at every look since then, neither paused nor ending. */
 interface Up {
   readonly id: number;
   readonly since: number;
@@ -84,12 +84,12 @@ function startedSilently(env: StepEnv, ref: GuestRef, ip: string, { id, since }:
   return { kernel: '', rootDevice: '', warning };
 }
 
-/** @param mayEnd whether its domain is switched off, so that the next attempt, or the undo, starts from a dom0 without it */
+/** @param mayEnd whether the domain may be switched off, so that the next attempt, or the undo, begins without it */
 async function notAnswering(env: StepEnv, ref: GuestRef, what: string, mayEnd: boolean): Promise<never> {
   const console = await env.toolstack.console(ref.name);
   const domain = await env.toolstack.find(ref.name);
   if (domain !== undefined && (mayEnd || isHalfMade(domain))) {
-    // Where that fails, they try again: what must be told is this.
+    // If that fails, the next attempt or the undo tries again; the error to report is that the guest does not answer.
     await switchOff(env, ref.name, domain.id).catch((error: unknown) => {
       env.log.warn(
         { guest: ref.name },
@@ -104,12 +104,12 @@ async function notAnswering(env: StepEnv, ref: GuestRef, what: string, mayEnd: b
   );
 }
 
-/** Paused, and never let run: its creation was cut off. Nobody works in it, and nobody else ends it. */
+/** Whether the domain is paused and has never run: xl was killed while it made the domain. Nobody works in it, so it can be ended. */
 function isHalfMade({ state, cpuSeconds }: DomainRow): boolean {
   return state === 'paused' && cpuSeconds === 0;
 }
 
-/** Starts the domain unless it runs, and waits for the guest's answer; of a sealed one, which need not answer, that it stays up. */
+/** Starts the domain unless it runs, and waits for the guest's answer. A sealed guest need not answer: for it, the domain must stay up. */
 export async function bootGuest(env: StepEnv, spec: GuestSpec): Promise<BootResult> {
   const kind = env.kindOf(spec);
   const isSealed = await kind.isSealed(spec);
@@ -118,8 +118,8 @@ export async function bootGuest(env: StepEnv, spec: GuestSpec): Promise<BootResu
 }
 
 /**
- * For a step that works in the guest: starts one that has gone off since it was booted (its dom0 lost power), and waits for one that is still
- * starting. Its host key is answer enough, since an attempt that was cut short may have sealed it; but an answer there must be.
+ * For a step that works in the guest: starts the guest if it went off since its boot (its dom0 lost power), and waits until it answers. Its host key
+ * counts as an answer, since a killed attempt may have sealed it; but it must answer.
  */
 export async function mustBeUp(env: StepEnv, spec: GuestSpec): Promise<void> {
   const kind = env.kindOf(spec);
@@ -132,11 +132,11 @@ async function start(env: StepEnv, spec: GuestSpec, awaited: Omit<Awaited, 'isSt
   if (cfg === undefined) throw new GuestflowError('NotFound', `${toolstack.cfgPath(spec.name)} is missing: ${spec.name} cannot be started`);
   mustOwn(cfg.owner, spec, cfg.path);
   const started = Date.now();
-  // What is on its way out still holds memory and disks, and its name.
+  // A domain that is ending still holds memory, disks and its name.
   const there = await toolstack.find(spec.name);
   if (there?.state === 'crashed') await switchOff(env, spec.name, there.id);
   if (there?.state === 'ending') await mustBeGone(env, spec.name, there.id);
-  // From now on its disks are newer than a memory that was saved: that must never run again.
+  // From now on the guest's disks are newer than its saved memory, which must never be restored.
   await setSavedAside(env, spec);
   const isStartedHere = (await toolstack.find(spec.name)) === undefined;
   if (isStartedHere) {
@@ -157,7 +157,7 @@ async function setSavedAside(env: StepEnv, ref: GuestRef): Promise<void> {
     );
 }
 
-/** The guest runs from its disks: what its memory was once is of no use to anybody. That it could not be wiped yet is no failure of its boot. */
+/** Wipes the guest's old saved memory. If that fails, the boot has still succeeded. */
 async function wipeSavedQuietly(env: StepEnv, ref: GuestRef): Promise<void> {
   try {
     await env.toolstack.wipeAside(ref, AbortSignal.any([env.signal, AbortSignal.timeout(SAVED_WIPE_LIMIT_MS)]));
@@ -168,23 +168,23 @@ async function wipeSavedQuietly(env: StepEnv, ref: GuestRef): Promise<void> {
   }
 }
 
-/** `id`: a dying domain has often lost its name. */
+/** @param id of the domain: an ending domain has often lost its name */
 async function mustBeGone(env: StepEnv, name: string, id: number): Promise<void> {
   if (await env.toolstack.awaitGone(name, GONE_LIMIT_MS, id)) return;
   throw new GuestflowError('ToolFailed', `domain ${name} is still in xl list ${String(GONE_LIMIT_MS / 1000)} s after it was told to end`);
 }
 
-/** Shuts the guest down and waits until it has gone; one that does not listen is switched off. */
+/** Shuts the guest down and waits until its domain has gone. If it does not shut down, it is switched off. */
 export async function stopGuest(env: StepEnv, ref: GuestRef): Promise<{ how: 'was off' | 'shut down' | 'switched off' }> {
   const domain = await env.toolstack.findOwn(ref);
-  // One that is to be off does not come back by what xendomains has saved of it.
+  // The guest is to stay off: xendomains must not restore its saved memory.
   await setSavedAside(env, ref);
   if (domain === undefined) return { how: 'was off' };
-  // One that is paused does not hear.
+  // A paused guest does not see the request to shut down.
   if (domain.state === 'paused') await env.toolstack.unpause(domain.id);
   env.progress(`xl shutdown ${ref.name}`);
   for (let asked = 1; asked <= SHUTDOWN_ASKS; asked += 1) {
-    // Asked again: a guest early in its boot does not hear the first time, and xl itself may fail once.
+    // It is asked more than once: early in its boot a guest misses the request, and xl itself may fail once.
     const patienceMs = (await env.toolstack.askToShutDown(domain.id)) ? SHUTDOWN_AGAIN_MS : POLL_MS;
     if (await env.toolstack.awaitGone(ref.name, patienceMs, domain.id)) return { how: 'shut down' };
   }
@@ -192,25 +192,25 @@ export async function stopGuest(env: StepEnv, ref: GuestRef): Promise<{ how: 'wa
   return { how: 'switched off' };
 }
 
-/** Has the guest stand still, with its memory as it is. One that is off stays so. */
+/** Pauses the guest; its memory stays. A guest that is off stays off. */
 export async function pauseGuest(env: StepEnv, ref: GuestRef): Promise<void> {
   const domain = await env.toolstack.findOwn(ref);
   await setSavedAside(env, ref);
   if (domain === undefined || domain.state === 'paused') return;
   await env.toolstack.pause(domain.id);
-  // xl ends well whether or not there was such a domain.
+  // xl exits with 0 even if there is no such domain.
   const after = await env.toolstack.find(ref.name);
   if (after !== undefined && after.state !== 'paused')
     throw new GuestflowError('ToolFailed', `domain ${ref.name} is not paused after xl pause: it is ${after.state}`);
 }
 
-/** Undo of `pauseGuest`. Not for a domain that xl is still making, which looks the same. */
+/** Undo of `pauseGuest`. Do not use it for a domain that xl is still making: that is paused, too. */
 export async function unpauseGuest(env: StepEnv, ref: GuestRef): Promise<void> {
   const domain = await env.toolstack.findOwn(ref);
   if (domain?.state === 'paused') await env.toolstack.unpause(domain.id);
 }
 
-/** Switches the guest off and waits until it has gone, dying included. */
+/** Switches the guest off and waits until its domain has gone, an ending one included. */
 export async function destroyGuest(env: StepEnv, ref: GuestRef): Promise<void> {
   const domain = await env.toolstack.findOwn(ref);
   await setSavedAside(env, ref);

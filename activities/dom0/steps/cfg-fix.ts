@@ -10,9 +10,9 @@ import { cfgHeader, isOwner, mustOwn } from '../marks.ts';
 import { removeParts } from '../staging.ts';
 
 export interface FixCfgInput extends CfgWish {
-  /** What the guest is changed from: the bytes of its cfg are kept, so that an undo can put them back. */
+  /** The spec before a change: the bytes of the cfg are kept, so that an undo can put them back. */
   readonly from?: GuestSpec;
-  /** Set in an undo: what the guest was being changed to. */
+  /** Set in an undo: the spec to which the guest was being changed. */
   readonly undoOf?: GuestSpec;
 }
 
@@ -55,15 +55,15 @@ export async function fixCfg(env: StepEnv, input: FixCfgInput): Promise<CfgResul
 }
 
 /**
- * The undo of a change, which passes no gate: what was there before is put back, byte for byte. Where somebody has edited the file since, the
- * change alone is taken back; what can no longer be edited is kept as the candidate, beside the former file.
+ * The undo of a change: puts the former file back, byte for byte, without xl's check. If somebody has edited the file since, only the settings of the
+ * change are taken back. If the file can no longer be edited, it is kept as the candidate, beside the former file.
  */
 async function putBack(env: StepEnv, input: FixCfgInput, change: CfgChangeOf, existing: Buffer | undefined): Promise<CfgResult> {
   const { host, settings, log, toolstack } = env;
   const { name } = input.spec;
   const paths = guestPaths(settings, name);
   const path = toolstack.cfgPath(name);
-  // What the change was about to put in place, when it was ended before it did.
+  // The candidate that a killed change had not put in place yet.
   await host.files.remove(paths.candidateCfg);
   const former = await formerCfg(env, change);
   if (former === undefined) return { path, changed: [], sha256: existing === undefined ? '' : sha256Of(existing) };
@@ -84,7 +84,7 @@ async function putBack(env: StepEnv, input: FixCfgInput, change: CfgChangeOf, ex
   return { path, changed: result.changed, sha256: sha256Of(result.bytes) };
 }
 
-/** What a change makes of a cfg: its settings as ordered, and all else as it was. */
+/** The cfg that a change makes: our settings as ordered, all else as it was. */
 function candidateOf(env: StepEnv, input: FixCfgInput, base: Buffer, isNew: boolean): CfgDraft {
   const { name, order } = input.spec;
   const { bytes, changed } = env.kindOf(input.spec).draftCfg(base, input);
@@ -93,8 +93,8 @@ function candidateOf(env: StepEnv, input: FixCfgInput, base: Buffer, isNew: bool
 }
 
 /**
- * The gate: xl's reading of the candidate is the one that was ordered, and xl says nothing of it that it does not say of the file it was made
- * from as well. Of some legal values xl says what it has read (`got a tsc mode string: "native"`).
+ * Checks that xl reads the candidate as ordered, and prints nothing about it that it does not print about the file from which it was made. (xl prints
+ * some legal values, too: `got a tsc mode string: "native"`.)
  */
 async function mustBeReadAsMeant(env: StepEnv, input: FixCfgInput, madeFrom: string): Promise<void> {
   const { name } = input.spec;
@@ -112,11 +112,11 @@ async function mustBeReadAsMeant(env: StepEnv, input: FixCfgInput, madeFrom: str
   );
 }
 
-/** Undo of cfg-fix and autostart: the cfg and the link to it. */
+/** Undo of cfg-fix and autostart: removes the cfg and the link to it. */
 export async function removeCfg({ toolstack }: StepEnv, ref: GuestRef): Promise<void> {
   await toolstack.clearHalfCfg(ref.name);
   if (!isOwner((await toolstack.readCfg(ref.name))?.owner, ref)) return;
-  // By its cfg a domain is known as ours: without it, nobody could ever end it.
+  // Only its cfg marks a domain as ours: without the cfg, guestflow could not end the domain any more.
   await toolstack.mustBeOff(ref.name);
   await toolstack.wipeSaved(ref);
   await toolstack.removeCfg(ref.name);

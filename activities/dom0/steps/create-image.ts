@@ -8,7 +8,7 @@ export async function createImage(env: StepEnv, { spec }: { spec: GuestSpec }): 
   return await env.kindOf(spec).makeImage(spec);
 }
 
-/** Undo of create-image: the image, whole or half made. The guest is off. */
+/** Undo of create-image: removes the image, whole or half made. The guest must be off. */
 export async function removeImage(env: StepEnv, ref: GuestRef): Promise<void> {
   if (await hasImage(env, ref)) await env.toolstack.mustBeOff(ref.name);
   await discardImage(env, ref);

@@ -61,7 +61,7 @@ export async function inspectGuest(env: StepEnv, input: { ref: GuestRef; console
   };
 }
 
-/** In words, all that is left on this dom0 of one guest: empty when it is as before. */
+/** All that is left of one guest on this dom0, in words; empty if nothing is. */
 export async function leftoversOf(env: StepEnv, ref: OrderRef): Promise<string[]> {
   const golden = ref.dist === undefined ? [] : await halfGolden(env, ref.dist);
   return [...leftOf(ref, await things(env, ref.name)).map(({ where }) => where), ...golden];

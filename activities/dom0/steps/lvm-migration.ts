@@ -6,7 +6,7 @@ import { fillFromImage, makeSwapOn } from '../images/fill.ts';
 import { discardImage, diskImageBytes } from '../images/image-files.ts';
 import { isOwner } from '../marks.ts';
 
-/** Makes the guest's disks and fills them from its image. The guest is off. */
+/** Makes the guest's disks and fills them from its image. The guest must be off. */
 export async function makeVolumes(env: StepEnv, spec: GuestSpec): Promise<VolumesResult> {
   const { storage, toolstack } = env;
   const result: VolumesResult = {
@@ -44,8 +44,8 @@ export async function makeVolumes(env: StepEnv, spec: GuestSpec): Promise<Volume
 }
 
 /**
- * Undo of LVM-migration: its snapshots, then its disks, wiped before their room is given back. Nobody waits for it: it leaves the disks to the
- * guests.
+ * Undo of LVM-migration: removes its snapshots, then its disks, which are wiped before their room is given back. The wipe is slow on purpose: nobody waits
+ * for it, and other guests need the disks.
  */
 export async function removeVolumes({ storage, toolstack }: StepEnv, ref: GuestRef): Promise<void> {
   await storage.mustBeReleasable(ref);

@@ -1,4 +1,4 @@
-/** plan: the order checked against this dom0, and everything decided that it left open. Nothing is made yet. */
+/** plan: checks the order against this dom0, and decides everything that it leaves open. It makes nothing yet. */
 import type { GuestNetwork, GuestOrder, GuestSpec, LeasedAddress } from '../../../contract/types.ts';
 import { defined } from '../../../contract/defined.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
@@ -26,7 +26,7 @@ async function mustBeReady(env: StepEnv): Promise<void> {
   );
 }
 
-/** Anything of this name must be this order's own, from an earlier attempt. */
+/** Refuses the order if something of this name exists, unless an earlier attempt of this order has made it. */
 async function mustBeFree(env: StepEnv, order: GuestOrder): Promise<void> {
   for (const { where, owner } of inTheWayOf(order.name, await things(env, order.name))) mustOwn(owner, order, where);
 }
@@ -38,7 +38,7 @@ async function mustFit(env: StepEnv, order: GuestOrder): Promise<void> {
 }
 
 async function mustFitMachine({ settings, toolstack }: StepEnv, order: GuestOrder): Promise<void> {
-  // An attempt that came further has taken its part already.
+  // An earlier attempt has started the domain already: its memory is taken.
   if ((await toolstack.find(order.name)) !== undefined) return;
   const { freeMemoryMiB, cpus } = await toolstack.facts();
   const reason = whyNotVcpusOn(order.size.vcpus, cpus);
@@ -70,7 +70,7 @@ async function mustFitPool({ settings, storage }: StepEnv, order: GuestOrder): P
 
 async function mustFitImages(env: StepEnv, order: GuestOrder): Promise<void> {
   const { host, settings } = env;
-  // A file system keeps tables for all of its size: of 16 TiB, ext4's take 1.3 GiB and ext3's 2.1.
+  // A file system has tables for its whole size: for 16 TiB, those of ext4 take 1.3 GiB and those of ext3 2.1 GiB.
   const imageRoom =
     order.storage.image === 'full'
       ? order.size.diskBytes + order.size.swapBytes

@@ -5,7 +5,7 @@ import { machinePreflight } from '../machine/preflight.ts';
 import { prepareMachine } from '../machine/prepare.ts';
 import { bridgeRow, routerRow } from '../network/preflight.ts';
 
-/** In which order the rows are read: what others need comes first. A row that is not named here comes last. */
+/** The order of the rows: a row that others depend on comes first. A row that is not named here comes last. */
 const ORDER = [
   'hypervisor',
   'tools',
@@ -39,12 +39,12 @@ export async function preflight(env: StepEnv): Promise<PreflightReport> {
   return report(env, [...(await rowsForOrders(env)), await routerRow(env)]);
 }
 
-/** Looks before an order: at all but the router, which takes seconds to ask and stops no order. */
+/** Looks before an order, at every row but the router's: that takes seconds, and stops no order. */
 export async function preflightOfOrder(env: StepEnv): Promise<PreflightReport> {
   return report(env, await rowsForOrders(env));
 }
 
-/** Puts right what is safe to. Reports what it found after. */
+/** Puts right what is safe to put right. Returns what it finds afterwards. */
 export async function prepare(env: StepEnv): Promise<PreflightReport> {
   await prepareMachine(env);
   return await preflight(env);

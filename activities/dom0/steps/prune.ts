@@ -1,10 +1,10 @@
-/** What of a guest's backups goes: the workflow says which, by their ids; the dom0 keeps it from taking the last. */
+/** Removes backups of a guest. The workflow names them by their ids; the dom0 refuses to remove the last one. */
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { BackupRecord, GuestRef, Pruned } from '../../../contract/types.ts';
 import type { StepEnv } from '../env.ts';
 import { recordOf } from './backup.ts';
 
-/** The guest's backups, oldest first, and records that are not what was written. */
+/** The guest's backups, oldest first, and the names of damaged records. */
 export async function listBackups({ repository }: StepEnv, ref: GuestRef): Promise<{ backups: BackupRecord[]; damaged: string[] }> {
   const { backups, damaged } = await repository.list(ref.name);
   return { backups: backups.filter(({ order }) => order === ref.order).map(recordOf), damaged: [...damaged] };
@@ -26,7 +26,7 @@ export async function pruneBackups(
   if (gone.some(({ state }) => state === 'proven') && !left.some(({ state }) => state === 'proven'))
     throw refusal(ref, 'the last one that was proven is among them');
   env.progress(`removing ${gone.length} backups of ${ref.name}`);
-  // A record that cannot be read says nothing of its backup: those are for a person.
+  // A backup whose record is damaged is left to a person.
   const freedBytes = await repository.remove(
     ref,
     ids.filter((id) => !damaged.includes(`${id}.json`)),

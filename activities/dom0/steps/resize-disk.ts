@@ -8,7 +8,7 @@ import { FileSystem } from '../guests/file-system.ts';
 import type { Disk } from '../storage/port.ts';
 import { stopGuest } from './boot.ts';
 
-/** The device of a guest that was just switched off is still open for a moment: its backend and udev let go of it. */
+/** After a guest is switched off, its backend and udev have its device open for a moment. */
 const CLOSING_LIMIT_MS = 10_000;
 const POLL_MS = 500;
 
@@ -18,8 +18,8 @@ export interface ResizeInput {
 }
 
 /**
- * Switches the guest off, since xendomains may have started it again after a power cut. Then nobody may have the disk open: a domain of another
- * name to which somebody has attached it, to rescue something, does not hold it exclusively, and e2fsck would run beside a live mount.
+ * Switches the guest off, since xendomains may have started it again after a power cut. Then nobody may have the disk open. Somebody may have attached it
+ * to another domain, to rescue something: such a domain does not hold it exclusively, so e2fsck would run beside a live mount.
  */
 async function atRest(env: StepEnv, ref: GuestRef): Promise<Disk> {
   await stopGuest(env, ref);
@@ -39,7 +39,7 @@ async function atRest(env: StepEnv, ref: GuestRef): Promise<Disk> {
 /**
  * Grows the disk and its file system to `bytes`. The new part is wiped before the guest can read it.
  *
- * The check comes first: with a file system that e2fsck does not mend, which root in the guest can make at any time, nothing has changed yet.
+ * The check comes first: root in the guest can make a file system that e2fsck does not mend; then nothing has changed yet.
  */
 export async function growDisk(env: StepEnv, { ref, bytes: asked }: ResizeInput): Promise<void> {
   const { storage } = env;
@@ -66,7 +66,7 @@ export async function growDisk(env: StepEnv, { ref, bytes: asked }: ResizeInput)
   await fs.grow();
 }
 
-/** Undo of growing: the file system and the disk back to `bytes`, the part that goes wiped. */
+/** Undo of growing: shrinks the file system and the disk back to `bytes`, and wipes the part that is given back. */
 export async function shrinkDisk(env: StepEnv, { ref, bytes: asked }: ResizeInput): Promise<void> {
   const { storage } = env;
   const bytes = await storage.roundUp(asked);
@@ -75,8 +75,8 @@ export async function shrinkDisk(env: StepEnv, { ref, bytes: asked }: ResizeInpu
     await atRest(env, ref);
     const fs = new FileSystem(env, disk.device);
     const { end, isClean } = await fs.extent();
-    // One that was not grown yet fits, and needs no mending, which might not be possible. A mark says that resize2fs has not begun; one that was
-    // ended in the middle leaves a file system that is not clean, of the old size, with data behind its end.
+    // If the file system was not grown yet it fits, and is not checked, since the check might fail. A mark says that resize2fs has not begun. If resize2fs was
+    // killed, the file system is not clean and has its old size, with data behind its end.
     if (end > bytes || (disk.grownFrom === undefined && !isClean)) {
       await fs.check();
       await fs.shrink(bytes);

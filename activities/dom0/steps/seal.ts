@@ -1,4 +1,4 @@
-/** seal: the provisioning key leaves the guest and the dom0; from here on only the customer's keys open the guest. */
+/** seal: removes the provisioning key from the guest and the dom0. From then on only the customer's keys open the guest. */
 import type { GuestSpec } from '../../../contract/types.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { StepEnv } from '../env.ts';
@@ -14,7 +14,7 @@ export async function sealGuest(env: StepEnv, spec: GuestSpec): Promise<{ sealed
   const kind = env.kindOf(spec);
   if (await kind.isSealed(spec)) return { sealed: true };
   await mustBeUp(env, spec);
-  // Exit 255 is ssh's own: a killed attempt may have sealed the guest already, and its key is refused now.
+  // Exit code 255 is ssh's own: a killed attempt may have sealed the guest already, so that it refuses the key now.
   const okCodes = [0, 255];
   const input = `${provisionKeyComment(spec)}\n`;
   const first = await kind.run(spec, { script: SEAL_SCRIPT, input, timeoutMs: LOGIN_LIMIT_MS, okCodes });

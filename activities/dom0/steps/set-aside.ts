@@ -1,4 +1,4 @@
-/** A terminated guest's disks within its grace period: out of its hands, whole, and back (promise 9). */
+/** Sets the disks of a terminated guest aside, whole, for its grace period; and brings them back (promise 9). */
 import type { GuestRef } from '../../../contract/types.ts';
 import type { StepEnv } from '../env.ts';
 
@@ -6,7 +6,7 @@ const DISKS = ['root', 'swap'] as const;
 
 export async function setAsideVolumes({ storage, toolstack }: StepEnv, ref: GuestRef): Promise<void> {
   await toolstack.mustBeOff(ref.name);
-  // Said now, and not when the grace period is over and the disks must go.
+  // Found out now, not when the grace period is over and the disks must be removed.
   await storage.mustBeReleasable(ref);
   await storage.dropSnapshot(ref);
   await storage.setAside(ref, DISKS);

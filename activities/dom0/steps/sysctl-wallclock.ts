@@ -30,7 +30,7 @@ export async function setWallclock(env: StepEnv, spec: GuestSpec): Promise<Wallc
       .find(([name]) => name === key)
       ?.slice(1)
       .join('=') ?? '';
-  // The script reads the clock last: the answer is as old as the way back.
+  // The script reads the guest's clock as its last command, so the value is only as old as the way back.
   const skew = Number(value('now')) - after / 1000;
   const fromConsole = (await env.toolstack.console(spec.name, 2_000)).split('\n').filter((line) => /time went backwards/i.test(line));
   const fromLog = lines.filter(([name]) => name === 'backwards').map(([, ...rest]) => rest.join('='));

@@ -3,12 +3,12 @@ import type { PoolFacts } from '../../../contract/capacity-types.ts';
 import type { PreflightRow } from '../../../contract/types.ts';
 import type { Owner, Ref } from '../marks.ts';
 
-/** What a disk is to its guest. */
+/** What the guest uses a disk for. */
 export type DiskRole = 'root' | 'swap';
 
 /**
- * `whole`: it may be used. `unfinished`: its content is not all there. `set aside`: out of the guest's hands, whole, and may come back. `wiping`: its
- * wipe has begun, and it never comes back.
+ * `whole`: it may be used. `unfinished`: its content is not complete. `set aside`: it is whole, but not the guest's any more, and can be brought back.
+ * `wiping`: its wipe has begun, and it cannot be brought back.
  */
 export type DiskState = 'whole' | 'unfinished' | 'set aside' | 'wiping';
 
@@ -18,22 +18,22 @@ export interface Disk {
   readonly name: string;
   /** How it is told to people: `volume vg01/guest1-root`. */
   readonly where: string;
-  /** By its mark. Undefined: it carries none of ours. */
+  /** By its mark; undefined if it has no mark of ours. */
   readonly owner: Owner | undefined;
   readonly bytes: number;
   readonly state: DiskState;
-  /** Somebody has it open: a domain, a mount, a tool. */
+  /** It is open: by a domain, a mount, a tool. */
   readonly open: boolean;
   /** Path that tools open it by. */
   readonly device: string;
-  /** Set while it grows: from this byte on it may still hold somebody else's data. */
+  /** Set while it grows: from this byte on it may still hold another tenant's data. */
   readonly grownFrom?: number;
 }
 
 /** What a disk is made of. */
 export interface NewDisk {
   readonly role: DiskRole;
-  /** Rounded up to what the pool is divided into. */
+  /** Rounded up to whole units of the pool. */
   readonly bytes: number;
   /** Field of the order that it comes from: for errors. */
   readonly field: string;
@@ -41,7 +41,7 @@ export interface NewDisk {
   readonly fill: (device: string) => Promise<void>;
 }
 
-/** A frozen picture of a guest's root disk. */
+/** A snapshot of a guest's root disk. */
 export interface Snapshot {
   readonly name: string;
   readonly device: string;
@@ -51,13 +51,13 @@ export interface Snapshot {
 export interface Storage {
   /** Name of the pool. */
   readonly pool: string;
-  /** Undefined: there is no such pool. */
+  /** Undefined if there is no such pool. */
   facts(): Promise<PoolFacts | undefined>;
   /** Row of the preflight. */
   preflight(): Promise<PreflightRow>;
-  /** All that is in the pool, whoever's it is. */
+  /** Everything in the pool, ours or not. */
   list(): Promise<Disk[]>;
-  /** Names that the disks of a guest of this name have, the snapshot's among them: what is called so stands in its way. */
+  /** The names of the disks, and of the snapshot, of a guest of this name. Anything else with such a name is in its way. */
   names(guest: string): readonly string[];
   /** What a cfg calls the disk, e.g. `phy:/dev/vg01/guest1-root`. It need not be there. */
   attachment(guest: string, role: DiskRole): string;
@@ -71,7 +71,7 @@ export interface Storage {
    */
   find(ref: Ref, role: DiskRole): Promise<Disk>;
   /**
-   * Makes a disk and fills it. One that is whole stays as it is; one that an earlier attempt left unfinished is wiped and filled again.
+   * Makes a disk and fills it. A whole disk stays as it is; if an earlier attempt has left it unfinished, it is wiped and filled again.
    *
    * @throws NotOurs, NoCapacity, HostNotReady; ToolFailed when somebody has it open
    */
@@ -79,37 +79,37 @@ export interface Storage {
   /** The size that a disk of so many bytes gets. */
   roundUp(bytes: number): Promise<number>;
   /**
-   * Makes a disk larger. Its new part may still hold somebody else's bytes, and says so as `grownFrom` until `finishGrowing`.
+   * Makes a disk larger. Its new part may still hold another tenant's bytes; until `finishGrowing`, `grownFrom` says so.
    *
    * @throws NoCapacity
    */
   grow(disk: Disk, bytes: number): Promise<void>;
   /** Wipes the disk from `from` to its end, `bytes`, and takes the mark `grownFrom` off. */
   finishGrowing(disk: Disk, from: number, bytes: number): Promise<void>;
-  /** Wipes what is behind `bytes`, then gives it back. */
+  /** Wipes what is behind `bytes`, then gives that room back. */
   shrink(disk: Disk, bytes: number): Promise<void>;
-  /** Takes the marks of growing off. */
+  /** Removes the marks of growing. */
   settle(disk: Disk): Promise<void>;
 
   /**
-   * Takes a snapshot of the guest's root disk, which may be in use. What an earlier attempt has left of one goes before.
+   * Takes a snapshot of the guest's root disk, which may be in use. If an earlier attempt has left one, that is removed first.
    *
    * @throws NotFound, NotOurs; NoCapacity, which may pass
    */
   snapshot(ref: Ref): Promise<Snapshot>;
-  /** @throws BackupUnusable when what was read from it cannot be trusted */
+  /** @throws BackupUnusable if what was read from the snapshot cannot be trusted */
   mustBeSound(snapshot: Snapshot): Promise<void>;
-  /** Removes the snapshot, and sees to it that the disk answers that a killed tool has left suspended. None is fine. */
+  /** Removes the snapshot, if there is one. If a killed tool has left the disk suspended, it is resumed. */
   dropSnapshot(ref: Ref): Promise<void>;
 
-  /** @throws NotOurs when somebody else's snapshot would go with a disk of this guest */
+  /** @throws NotOurs if somebody else's snapshot would be removed with a disk of this guest */
   mustBeReleasable(ref: Ref): Promise<void>;
-  /** Takes the disks out of the guest's hands, whole. @throws NotFound when one of them is not there */
+  /** Sets the disks aside, whole. @throws NotFound if one of them is not there */
   setAside(ref: Ref, roles: readonly DiskRole[]): Promise<void>;
-  /** Undo of `setAside`. Nothing is changed unless all of them can come back. @throws NotFound, ToolFailed */
+  /** Undo of `setAside`. Changes nothing unless all of them can be brought back. @throws NotFound, ToolFailed */
   bringBack(ref: Ref, roles: readonly DiskRole[]): Promise<void>;
   /**
-   * Gives back all that the guest has in the pool: out of its hands at once, then wiped, read back by sample, and removed. The guest is off.
+   * Gives back all that the guest has in the pool: renames it at once, then wipes it, reads samples back, and removes it. The guest must be off.
    *
    * @throws ToolFailed when somebody has one open
    */

@@ -1,4 +1,4 @@
-/** Makes a volume larger, and smaller again. No byte of a former tenant comes to light in between. */
+/** Makes a volume larger, and smaller again. The guest never sees a byte of a former tenant. */
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
 import type { Disk } from '../port.ts';
@@ -6,7 +6,7 @@ import { extendVolume, reduceVolume, tagVolume, volumeGroup, zeroVolume } from '
 import type { Pool } from './pool.ts';
 import { GROWN_TAG } from './tags.ts';
 
-/** What a volume of so many bytes has: LVM rounds it up to whole extents, which may be larger than what orders are made of. */
+/** The size that LVM gives a volume of so many bytes: it rounds up to whole extents, which may be larger than the unit of orders. */
 export async function inExtents({ host, vg }: Pool, bytes: number): Promise<number> {
   const extent = (await volumeGroup(host, vg))?.extentBytes ?? 1;
   return Math.ceil(bytes / extent) * extent;
@@ -26,7 +26,7 @@ function markOf(disk: Disk): string[] {
   return disk.grownFrom === undefined ? [] : [`${GROWN_TAG}${disk.grownFrom}`];
 }
 
-/** Extends a volume. Where its new part begins is written down before. */
+/** Extends a volume. Before that, a tag notes where the new part begins. */
 export async function growVolume(pool: Pool, disk: Disk, bytes: number): Promise<void> {
   const { host, vg } = pool;
   await mustHaveRoom(pool, bytes - disk.bytes);
@@ -34,13 +34,13 @@ export async function growVolume(pool: Pool, disk: Disk, bytes: number): Promise
   await extendVolume(host, vg, disk.name, bytes);
 }
 
-/** Wipes what is behind `bytes`, then takes it off the volume. */
+/** Wipes what is behind `bytes`, then reduces the volume to `bytes`. */
 export async function shrinkVolume({ host, vg, signal }: Pool, disk: Disk, bytes: number): Promise<void> {
   await zeroVolume(host, disk.device, { bytes: disk.bytes, offset: bytes, signal });
   await reduceVolume(host, vg, disk.name, bytes);
 }
 
-/** Takes off what says that a part of the volume is not wiped. */
+/** Removes the tags that say that a part of the volume is not wiped. */
 export async function settleVolume({ host, vg }: Pool, disk: Disk): Promise<void> {
   await tagVolume(host, vg, disk.name, { remove: markOf(disk) });
 }

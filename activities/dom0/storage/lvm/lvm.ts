@@ -25,7 +25,7 @@ export interface Volume {
   readonly dataPercent?: number;
   /** A snapshot that overflowed: what is in it is worthless. */
   readonly invalid: boolean;
-  /** Somebody has its device open: a guest, a mount, a copy. */
+  /** Its device is open: by a guest, a mount, a copy. */
   readonly open: boolean;
   /** `inactive`: there is no device. `suspended`: the device takes reads and writes, and answers none. Tools that were killed leave both. */
   readonly state: 'active' | 'inactive' | 'suspended';
@@ -63,7 +63,7 @@ function reportRows(tool: string, text: string, key: string): Record<string, str
   throw new GuestflowError('ToolFailed', `${tool} printed no JSON report of ${key}s: ${text.slice(0, 200)}`);
 }
 
-/** The errors in the log of a report that failed, as lines. LVM of Debian 13 (2.03.31) has them there, and nothing on standard error. */
+/** The errors in the log of a failed report, as lines. LVM of Debian 13 (2.03.31) reports them there, and prints nothing on standard error. */
 function loggedErrors(text: string): string {
   try {
     const { log = [] } = JSON.parse(text) as { log?: { log_type?: string; log_message?: string }[] };
@@ -99,14 +99,14 @@ export function parseVolumeGroup(text: string): VolumeGroup | undefined {
   };
 }
 
-/** The fifth letter of `lv_attr`. A device without a table (`d`, `i`) is as good as none. */
+/** Reads the fifth letter of `lv_attr`. A device without a table (`d`, `i`) counts as no device. */
 function stateOf(attributes: string): Volume['state'] {
   const letter = attributes.charAt(4);
   if ('sSMC'.includes(letter || '-')) return 'suspended';
   return '-di'.includes(letter || '-') ? 'inactive' : 'active';
 }
 
-/** `lvs --reportformat json`. `lv_snapshot_invalid` is blank for a good snapshot and `unknown` for what is none; the attributes' fifth letter says it, too. */
+/** `lvs --reportformat json`. `lv_snapshot_invalid` is blank for a good snapshot and `unknown` for other volumes; the fifth letter of the attributes says it, too. */
 export function parseVolumes(text: string): Volume[] {
   return reportRows('lvs', text, 'lv').map((row) => {
     const attributes = row['lv_attr'] ?? '';
@@ -125,12 +125,12 @@ export function parseVolumes(text: string): Volume[] {
   });
 }
 
-/** The volume group, or undefined when there is none of that name. */
+/** The volume group; undefined if there is none of that name. */
 export async function volumeGroup(host: Host, vg: string): Promise<VolumeGroup | undefined> {
   try {
     return parseVolumeGroup(await runReport(host, 'vgs', 'vg_name,vg_size,vg_free,vg_extent_size', vg));
   } catch (error) {
-    // Code 5 is any failure of an LVM tool: only its words tell "there is none" from "could not look".
+    // An LVM tool exits with 5 after any failure: only its words tell "there is none" from "could not look".
     if (error instanceof ToolError && error.code === 5 && /not found/i.test(error.stderr)) return undefined;
     throw error;
   }
@@ -141,10 +141,10 @@ export async function listVolumes(host: Host, vg: string): Promise<Volume[]> {
 }
 
 /**
- * The volumes that are asked for, when nobody has one of them open; ToolFailed otherwise.
+ * The volumes that are asked for, if none of them is open; else it throws ToolFailed.
  *
- * The kernel does not see to that: xen-blkback holds a guest's disk without keeping others away, and only lvremove would refuse, after a wipe.
- * udev opens devices for a moment: looked at for five seconds.
+ * The kernel does not prevent a wipe of an open volume: xen-blkback opens a guest's disk without excluding others, and only lvremove would refuse, after
+ * the wipe. udev opens devices for a moment, so it looks again for five seconds.
  */
 export async function closedVolumes(host: Host, vg: string, isMeant: (volume: Volume) => boolean): Promise<Volume[]> {
   let open: string[] = [];
@@ -162,8 +162,8 @@ export async function closedVolumes(host: Host, vg: string, isMeant: (volume: Vo
 }
 
 /**
- * Sees to it that a volume has a device that answers. LVM's tools change the metadata and the device one after the other: lvcreate makes the
- * device last, lvremove takes it away first, and a snapshot suspends its origin in between. Who is killed there leaves that to the next.
+ * Makes sure that a volume has a device that answers. LVM's tools change metadata and device one after the other: lvcreate makes the device last,
+ * lvremove removes it first, and a snapshot suspends its origin in between. If a tool is killed there, the next attempt repairs it by this.
  */
 export async function activateVolume(host: Host, vg: string, { name, state }: Pick<Volume, 'name' | 'state'>): Promise<void> {
   if (state === 'active') return;
@@ -191,7 +191,7 @@ export async function renameVolume(host: Host, vg: string, from: string, to: str
   await host.run('lvrename', ['-qq', checkedVolume('volume group', vg), checkedVolume('volume', from), checkedVolume('volume', to)]);
 }
 
-/** Changes a volume's tags in one step. A tag that is there already, or is not, is fine. */
+/** Changes a volume's tags in one step. It is no error if a tag to add exists, or one to remove does not. */
 export async function tagVolume(
   host: Host,
   vg: string,
@@ -212,16 +212,16 @@ export async function extendVolume(host: Host, vg: string, name: string, bytes: 
   await host.run('lvextend', ['-qq', '-L', size, `${checkedVolume('volume group', vg)}/${checkedVolume('volume', name)}`]);
 }
 
-/** Takes space off a volume's end. Whatever is there must have been moved and wiped before. */
+/** Takes space off a volume's end. What is there must have been moved and wiped before. */
 export async function reduceVolume(host: Host, vg: string, name: string, bytes: number): Promise<void> {
   const size = `${String(checkedBytes('size', bytes))}b`;
   await host.run('lvreduce', ['-qq', '--yes', '-L', size, `${checkedVolume('volume group', vg)}/${checkedVolume('volume', name)}`]);
 }
 
 /**
- * Removes a volume; none of that name is fine. Its content is not wiped.
+ * Removes a volume, without wiping its content. If there is none of that name, it does nothing.
  *
- * udev looks at a device for a moment after it was closed, and lvremove then says that it is in use: tried again for ten seconds.
+ * udev opens a device for a moment after it was closed, and lvremove then says that it is in use: so it tries again for ten seconds.
  */
 export async function removeVolume(host: Host, vg: string, name: string): Promise<void> {
   const device = devicePath(vg, name);
@@ -247,7 +247,7 @@ export async function removeVolume(host: Host, vg: string, name: string): Promis
   if (!(await until(isGone, { everyMs: REMOVE_PAUSE_MS, limitMs: REMOVE_LIMIT_MS }))) throw reason;
 }
 
-/** What of a device is wiped, and how. */
+/** Which part of a device is wiped, and how. */
 export interface Wipe {
   /** The device's size: for `onProgress`, and for what is left of it. */
   readonly bytes: number;
@@ -258,13 +258,13 @@ export interface Wipe {
   readonly signal?: AbortSignal;
   /** Told the bytes that are done. */
   readonly onProgress?: (doneBytes: number) => void;
-  /** Told from time to time up to where the zeros are on the disk, whatever happens to its power: where a wipe may go on that was cut short. */
+  /** Told from time to time up to where the zeros are safely on the disk: from there a wipe that was cut short may go on. */
   readonly checkpoint?: { readonly everyBytes: number; readonly reached: (bytes: number) => Promise<void> };
 }
 
 /**
- * Writes zeros over a whole device, so that whoever gets its space next reads nothing of it. The kernel refuses it while a file system on it
- * is mounted; a guest's disk it does not: `closedVolumes` looks before.
+ * Writes zeros over a whole device, so that the next user of its space reads nothing of it. The kernel refuses this while a file system on the device is
+ * mounted in dom0, but not while a guest uses it: call `closedVolumes` before.
  */
 export async function zeroVolume(host: Host, device: string, wipe: Wipe): Promise<void> {
   const { bytes, offset = 0, pace, signal, checkpoint } = wipe;
@@ -272,7 +272,7 @@ export async function zeroVolume(host: Host, device: string, wipe: Wipe): Promis
   let kept = offset;
   for (let at = offset; at < bytes; at += step) {
     const isLast = at + step >= bytes;
-    // The last part goes to the device's very end, whatever its size is said to be.
+    // The last part has no length, so that it reaches the device's very end.
     const part = [...(at === 0 && isLast ? [] : ['--offset', String(at)]), ...(isLast ? [] : ['--length', String(step)])];
     const work = (): Promise<void> => zeroPart(host, device, wipe, part);
     await (pace === undefined ? work() : paced(pace, isLast ? bytes - at : step, work, signal));
@@ -283,7 +283,7 @@ export async function zeroVolume(host: Host, device: string, wipe: Wipe): Promis
   }
 }
 
-/** What was written to a device is on its disk after this, and no longer in that disk's own cache. */
+/** Flushes a device: what was written to it is on the disk afterwards, not only in the disk's cache. */
 async function flushDevice(host: Host, device: string, signal?: AbortSignal): Promise<void> {
   await host.run('sync', ['--', checkedPath('device', device)], { timeoutMs: FLUSH_LIMIT_MS, ...defined({ signal }) });
 }

@@ -22,11 +22,11 @@ export async function makeVolume(pool: Pool, ref: Ref, disk: NewDisk): Promise<v
     const tags = [...volumeTags({ guest: ref.name, order: ref.order }), UNFINISHED_TAG];
     await createVolume(host, { vg, name, bytes: disk.bytes, tags });
   } else {
-    // An lvcreate that was killed has left it without a device. Nobody should have one open, and nothing is wiped under somebody's hands.
+    // A killed lvcreate may have left the volume without a device. If somebody has the volume open, it is not wiped.
     for (const volume of await closedVolumes(host, vg, (each) => each.name === name)) await activateVolume(host, vg, volume);
   }
   const device = devicePath(vg, name);
-  // Whoever used these extents before, and whether or not guestflow wiped them then: the next guest reads zeros (promise 6).
+  // The extents may have had another user, whom guestflow did not wipe: the guest must read zeros (promise 6).
   pool.progress(`wiping ${device} (${formatSize(disk.bytes)})`);
   await zeroVolume(host, device, {
     bytes: disk.bytes,

@@ -25,7 +25,7 @@ export async function volumesIn({ host, vg }: Pool): Promise<Volume[]> {
   return await listVolumes(host, vg);
 }
 
-/** Those that carry the guest's mark. */
+/** The volumes that carry the guest's mark. */
 export function ownedBy(ref: Ref, volumes: readonly Volume[]): Volume[] {
   return volumes.filter((volume) => isOwner(volumeOwner(volume), ref));
 }

@@ -1,4 +1,4 @@
-/** Gives a guest's volumes back to the group. Wiping before the extents return to it is what keeps the next guest from reading them. */
+/** Gives a guest's volumes back to the group. They are wiped before that, so that the next guest cannot read them. */
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize, GiB, MiB } from '../../../../contract/sizes.ts';
 import { isOwner, type Ref } from '../../marks.ts';
@@ -8,11 +8,11 @@ import { volumesIn, type Pool } from './pool.ts';
 import { isReleasedName, releasedName } from './released.ts';
 import { tagsWith, volumeOwner, WIPED_TAG } from './tags.ts';
 
-/** After so many bytes a wipe that is cut short begins again. */
+/** A wipe notes its progress every so many bytes: if it is cut short, it goes on from there. */
 const WIPE_KEPT_BYTES = 4 * GiB;
 const SAMPLE_BYTES = MiB;
 
-/** All are renamed first (the name is free), then each is wiped, read back by sample, and removed. Nobody waits for it: it leaves the disks to the guests. */
+/** Renames all volumes first, which frees their names; then wipes each, reads samples back, and removes it. It is slow on purpose: other guests need the disks. */
 export async function releaseVolumes(pool: Pool, ref: Ref): Promise<void> {
   const { host, vg } = pool;
   const all = await volumesIn(pool);
@@ -23,13 +23,13 @@ export async function releaseVolumes(pool: Pool, ref: Ref): Promise<void> {
     released.push(to);
   }
   for (const name of released) {
-    // Looked at again: the wipe of the one before may have taken hours.
+    // Looked at again, since the wipe of the volume before may have taken hours.
     for (const volume of await closedVolumes(host, vg, (each) => each.name === name)) await wipe(pool, volume);
     await removeVolume(host, vg, name);
   }
 }
 
-/** Wipes a volume from where an attempt before this one had come to, and reads it back by sample. */
+/** Wipes a volume from where an earlier attempt stopped, and reads samples back. */
 async function wipe(pool: Pool, volume: Volume): Promise<void> {
   const { host, vg, signal } = pool;
   const { name, bytes: size } = volume;
@@ -42,7 +42,7 @@ async function wipe(pool: Pool, volume: Volume): Promise<void> {
     await tagVolume(host, vg, name, { add: [tag], remove: tags });
     tags = [tag];
   };
-  // Before the first byte goes, so that nobody takes the volume back after that.
+  // Marked before the first byte is wiped: from then on the volume cannot be brought back.
   if (tags.length === 0) await mark(0);
   pool.progress(`wiping ${device} (${formatSize(size)}${begun === 0 ? '' : `, from ${formatSize(begun)} on`})`);
   await zeroVolume(host, device, {
@@ -58,13 +58,13 @@ async function wipe(pool: Pool, volume: Volume): Promise<void> {
   try {
     await mustReadZeros(pool, device, size, begun);
   } catch (error) {
-    // What earlier attempts had wiped is not believed again.
+    // The sample has failed: the next attempt wipes the volume from its start.
     if (!tags.includes(`${WIPED_TAG}0`)) await mark(0);
     throw error;
   }
 }
 
-/** Up to where a volume is wiped, by its tag; 0 when that cannot be. */
+/** Up to which byte the volume is wiped, by its tag; 0 if the tag makes no sense. */
 function wipedTo(volume: Volume): number {
   const bytes = Math.min(...tagsWith(volume, WIPED_TAG).map((tag) => Number(tag.slice(WIPED_TAG.length))));
   return Number.isSafeInteger(bytes) && bytes > 0 && bytes < volume.bytes && bytes % MiB === 0 ? bytes : 0;

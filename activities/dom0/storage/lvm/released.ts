@@ -1,4 +1,4 @@
-/** Names of volumes that are out of their guest's hands: its own names are free for the next guest at once, the room when they are wiped. */
+/** Names of released volumes. A release frees the guest's own names at once; the room is free after the wipe. */
 import type { Volume } from './lvm.ts';
 
 const PREFIX = 'del-';
@@ -7,7 +7,7 @@ export function isReleasedName(name: string): boolean {
   return name.startsWith(PREFIX);
 }
 
-/** The name of a volume on its way out: `del-NAME`, and `del-NAME.2` and so on where an earlier order of this name has left one. */
+/** The name of a released volume: `del-NAME`; if an earlier order has left one of that name, `del-NAME.2` and so on. */
 export function releasedName(name: string, volumes: readonly Volume[]): string {
   const plain = `${PREFIX}${name}`;
   const isTaken = (candidate: string): boolean => volumes.some((volume) => volume.name === candidate);

@@ -1,4 +1,4 @@
-/** A guest's volumes under another name, whole, and back. */
+/** Sets a guest's volumes aside, by another name, and brings them back. */
 import { GuestflowError } from '../../../../contract/errors.ts';
 import type { Ref } from '../../marks.ts';
 import type { DiskRole } from '../port.ts';
@@ -7,7 +7,7 @@ import { ownedBy, volumeName, volumesIn, whereOf, type Pool } from './pool.ts';
 import { hasReleasedName, releasedName } from './released.ts';
 import { tagsWith, WIPED_TAG } from './tags.ts';
 
-/** Renames the guest's volumes: nothing that looks for them by name finds them, and no data is touched. */
+/** Renames the guest's volumes, so that nothing finds them by their names. Their data stays. */
 export async function setAsideVolumes(pool: Pool, ref: Ref, roles: readonly DiskRole[]): Promise<void> {
   const { host, vg } = pool;
   const volumes = await volumesIn(pool);
@@ -18,15 +18,15 @@ export async function setAsideVolumes(pool: Pool, ref: Ref, roles: readonly Disk
   }
 }
 
-/** Undo of `setAsideVolumes`. A volume whose wipe has begun never comes back: what was on it is gone. */
+/** Undo of `setAsideVolumes`. A volume whose wipe has begun cannot be brought back: its data is gone. */
 export async function bringBackVolumes(pool: Pool, ref: Ref, roles: readonly DiskRole[]): Promise<void> {
   const { host, vg } = pool;
   const own = ownedBy(ref, await volumesIn(pool));
-  // All of it is looked at before any of it is changed.
+  // All volumes are looked at before any is changed.
   const names = roles.map((role) => volumeName(ref.name, role));
   const found = names.map((name) => [name, volumeToBringBack(vg, ref, name, own)] as const);
   for (const [name, volume] of found) {
-    // An lvrename that was killed in the middle leaves the device suspended.
+    // An lvrename that was killed leaves the device suspended.
     await activateVolume(host, vg, volume);
     if (volume.name !== name) await renameVolume(host, vg, volume.name, name);
   }

@@ -1,4 +1,4 @@
-/** Snapshots of guests' volumes. A snapshot holds what its origin loses while it is read, and is worthless once it is full. */
+/** Snapshots of guests' volumes. A snapshot stores the blocks that its origin overwrites, and is worthless once it is full. */
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize, MiB } from '../../../../contract/sizes.ts';
 import { isOwner, mustOwn, type Ref } from '../../marks.ts';
@@ -7,7 +7,7 @@ import { activateVolume, createSnapshot, devicePath, removeVolume, volumeGroup, 
 import { mustOwnVolume, ownedBy, volumeName, volumesIn, whereOf, type Pool } from './pool.ts';
 import { volumeOwner, volumeTags } from './tags.ts';
 
-/** A snapshot must hold what the guest writes while it is read: as large as its origin where the group allows, never less than this part. */
+/** A snapshot must have room for what the guest writes while it is read. It is as large as its origin if the group allows that, and never smaller than this part. */
 const SMALLEST_PART = 0.05;
 
 async function bytesFor({ host, vg }: Pool, origin: Volume): Promise<number> {
@@ -25,7 +25,7 @@ async function bytesFor({ host, vg }: Pool, origin: Volume): Promise<number> {
   return Math.floor(Math.min(free, origin.bytes * 1.01) / MiB) * MiB;
 }
 
-/** Takes a snapshot of the guest's root volume. What an earlier attempt has left of one goes before. */
+/** Takes a snapshot of the guest's root volume. If an earlier attempt has left one, that is removed first. */
 export async function takeSnapshot(pool: Pool, ref: Ref): Promise<Snapshot> {
   const { host, vg } = pool;
   const volumes = await volumesIn(pool);
@@ -39,7 +39,7 @@ export async function takeSnapshot(pool: Pool, ref: Ref): Promise<Snapshot> {
   return { name, device: devicePath(vg, name) };
 }
 
-/** @throws BackupUnusable when it has gone, or has overflowed */
+/** @throws BackupUnusable if the snapshot is gone or has overflowed */
 export async function mustBeSound(pool: Pool, { name }: Snapshot): Promise<void> {
   const snapshot = (await volumesIn(pool)).find((volume) => volume.name === name);
   if (snapshot === undefined) throw new GuestflowError('BackupUnusable', `snapshot ${name} went while it was dumped`);
@@ -51,7 +51,7 @@ export async function mustBeSound(pool: Pool, { name }: Snapshot): Promise<void>
   }
 }
 
-/** Removes the guest's snapshot. One of that name that is somebody else's stays. */
+/** Removes the guest's snapshot. A volume of that name without the guest's mark stays. */
 export async function dropSnapshot(pool: Pool, ref: Ref): Promise<void> {
   await dropAmong(pool, ref, await volumesIn(pool));
 }
@@ -59,12 +59,12 @@ export async function dropSnapshot(pool: Pool, ref: Ref): Promise<void> {
 async function dropAmong({ host, vg }: Pool, ref: Ref, volumes: readonly Volume[]): Promise<void> {
   const name = volumeName(ref.name, 'backup');
   const own = ownedBy(ref, volumes);
-  // A snapshot that was being made or removed when its tool was killed leaves its origin suspended: the guest would wait for its disk for ever.
+  // If a tool was killed while it made or removed a snapshot, the origin is suspended, and the guest would wait for its disk for ever.
   for (const volume of own) if (volume.state === 'suspended' && volume.name !== name) await activateVolume(host, vg, volume);
   if (own.some((volume) => volume.name === name)) await removeVolume(host, vg, name);
 }
 
-/** A snapshot that somebody made of the guest's volume would be spoilt by a wipe, and removed with its origin. */
+/** Throws if somebody else has made a snapshot of the guest's volume: a wipe would spoil it, and it would be removed with its origin. */
 export function mustHaveOwnSnapshotsOnly(vg: string, ref: Ref, volumes: readonly Volume[]): void {
   const own = new Set(ownedBy(ref, volumes).map(({ name }) => name));
   const foreign = volumes.find((volume) => volume.origin !== undefined && own.has(volume.origin) && !isOwner(volumeOwner(volume), ref));

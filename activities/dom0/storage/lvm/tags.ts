@@ -1,4 +1,4 @@
-/** What guestflow writes down on a volume, as LVM tags: whose it is, and how far work on it has come. */
+/** LVM tags that guestflow puts on a volume: its owner, and how far work on it has come. */
 import type { Owner } from '../../marks.ts';
 import type { Volume } from './lvm.ts';
 
@@ -6,11 +6,11 @@ const TAG = 'guestflow';
 const GUEST_TAG = 'guestflow.guest=';
 const ORDER_TAG = 'guestflow.order=';
 
-/** On a volume whose content is not whole yet. It goes with one `lvchange`, which is atomic. */
+/** On a volume whose content is not whole yet. One `lvchange` removes it, which is atomic. */
 export const UNFINISHED_TAG = 'guestflow.unfinished';
 /** On a volume whose wipe has begun: up to which byte it is zeroed. Such a volume is never used again. */
 export const WIPED_TAG = 'guestflow.wiped-to=';
-/** On a volume whose new part may still hold somebody else's bytes: where that part begins. */
+/** On a grown volume whose new part may still hold another tenant's bytes: where that part begins. */
 export const GROWN_TAG = 'guestflow.grown-from=';
 
 export function volumeTags(owner: Owner): string[] {
@@ -24,7 +24,7 @@ export function volumeOwner(volume: Volume): Owner | undefined {
   return volume.tags.includes(TAG) && guest !== undefined && order !== undefined ? { guest, order } : undefined;
 }
 
-/** The volume's tags that begin so. */
+/** The volume's tags that begin with this prefix. */
 export function tagsWith(volume: Volume, prefix: string): string[] {
   return volume.tags.filter((tag) => tag.startsWith(prefix));
 }
