@@ -9,7 +9,7 @@ import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, operationWorkflowId, QUE
 import type { GuestOrder, GuestStatus, OperationRequest } from '../../contract/types.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 
-const ROOT = new URL('../', import.meta.url).pathname;
+const ROOT = new URL('../../', import.meta.url).pathname;
 const FOLDER = `${ROOT}test/histories/`;
 const again = process.argv.includes('--again');
 
