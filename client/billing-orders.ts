@@ -1,4 +1,4 @@
-/** Orders of billing, as an operator looks at them. */
+/** Orders of billing, for an operator. */
 import type { Session } from './session.ts';
 import { query, runningIds, update } from './workflow-calls.ts';
 import { BILLING, type OrderStatus } from '../contract/billing-types.ts';
@@ -11,7 +11,7 @@ export function readOrder(session: Session, order: string): Promise<OrderStatus>
   return session.call(`order ${order} of billing`, () => query(session.client, billingWorkflowId(order), BILLING.status));
 }
 
-/** What was refused has been seen, and what failed is tried again at once. */
+/** Acknowledges what was refused, and has what failed tried again at once. */
 export function acknowledge(session: Session, order: string): Promise<OrderStatus> {
   return session.call(`order ${order} of billing`, () => update(session.client, billingWorkflowId(order), BILLING.acknowledge));
 }
@@ -19,8 +19,8 @@ export function acknowledge(session: Session, order: string): Promise<OrderStatu
 /**
  * Orders, by their ids. A change may take a second to show.
  *
- * @param onlyProblems those that a person must know of: what was refused, what cannot be done, and what is paid for and still waits for an
- *   event that says what it is
+ * @param onlyProblems only orders that a person must look at: a refused event, a wish that cannot be fulfilled, or an order that is paid for and still
+ *   waits for an event that says what it is
  */
 export async function listOrders(session: Session, onlyProblems: boolean): Promise<OrderStatus[]> {
   const phases = onlyProblems ? ` AND ${SEARCH_ATTRIBUTES.phase} IN ('problem', 'waiting')` : '';
@@ -34,7 +34,7 @@ export async function listOrders(session: Session, onlyProblems: boolean): Promi
   return orders.filter((order) => !onlyProblems || isProblem(order)).sort((a, b) => a.order.localeCompare(b.order));
 }
 
-/** An order that nobody has paid for may wait for ever; one that is paid for must not. */
+/** An unpaid order may wait for ever; a paid one must not. */
 function isProblem({ phase, wish }: OrderStatus): boolean {
   return phase === 'problem' || (phase === 'waiting' && wish === 'active');
 }

@@ -1,16 +1,16 @@
-/** Why a workflow does not answer: a control worker that cannot run it says so in its history, and nowhere where the asker looks. */
+/** Why a workflow does not answer: if a control worker cannot run it, only the workflow's history says so. */
 import type { Client } from '@temporalio/client';
 import type { PayloadCodec } from '@temporalio/common';
 import { GuestflowError } from '../contract/errors.ts';
 import { readFailureMessage } from './codec/read.ts';
 
-/** Events at the end of a history that are looked at: a task that fails is scheduled, started and failed. */
+/** How many events at the end of a history are looked at: a failed task has three, scheduled, started and failed. */
 const LAST_EVENTS = 12;
 /** The look itself must not keep anybody waiting. */
 const LOOK_MS = 3_000;
 
 /**
- * An error of nobody answering, with the reason that the last failed task of the workflow gives; others as they are.
+ * If nobody answered, the error with the reason that the workflow's last failed task gives; any other error as it is.
  *
  * @param subject what was asked: `guest NAME`, `dom0 HOST`, `order ID`
  */

@@ -13,7 +13,7 @@ import { ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporali
 import { GuestflowError, isErrorType } from '../contract/errors.ts';
 import { isLostUpdate } from './lost-updates.ts';
 
-/** Codes of gRPC (https://grpc.io/docs/guides/status-codes/) that say something of their own. */
+/** Codes of gRPC (https://grpc.io/docs/guides/status-codes/) that get an error of their own. */
 const GRPC = { permissionDenied: 7, failedPrecondition: 9, unavailable: 14, unauthenticated: 16 } as const;
 
 /**
@@ -62,7 +62,7 @@ function fromClient(link: unknown, subject: string, address: string): GuestflowE
   if (link instanceof QueryNotRegisteredError)
     return new GuestflowError('Unreachable', `${subject}: the control worker is of another version: ${link.message}`);
   if (link instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(link)) return noControlWorker(subject);
-  // Nobody here cancels a request: the server does, when the worker has gone that it had given a query or an update.
+  // The client never cancels a request. The server does, if the worker that had the query or update has gone.
   if (isGrpcCancelledError(link))
     return new GuestflowError('Unreachable', `${subject}: Temporal cut the request off; the control worker that had it may have gone`, {
       mend: 'ask again; if it stays so, see whether a control worker runs',

@@ -1,4 +1,4 @@
-/** A connection to guestflow: what starts and watches work. What checks orders is not in here: it costs the command line more to load than all of this. */
+/** A connection to guestflow: starts and watches work. It does not check orders: that code takes the command line longer to load than all of this. */
 import type { Capacity, LedgerAudit, NetworkState } from '../contract/capacity-types.ts';
 import type { GuestflowError } from '../contract/errors.ts';
 import { guestWorkflowId } from '../contract/names.ts';
@@ -26,16 +26,16 @@ export interface Guestflow {
   guestUrl(name: string): string | undefined;
   /** Orders a guest; returns when the order is taken, which is long before the guest is there. The same order again gets the same answer. */
   order(order: GuestOrder): Promise<OrderAnswer>;
-  /** As `order`; where the order names no dom0, one is chosen, and its part of it reserved, before the order is given. */
+  /** Like `order`. If the order names no dom0, it chooses one and reserves the order's part of it first. */
   place(order: UnplacedOrder, options?: PlaceOptions): Promise<PlacedOrder>;
   status(name: string): Promise<GuestStatus>;
-  /** The status, and what the operation that runs is doing; when none runs, how the guest was provisioned. */
+  /** The status, and the progress of the operation that runs. If none runs: how the guest was provisioned. */
   progress(name: string): Promise<GuestProgress>;
   /** The progress again and again, until nothing is being done on the guest. */
   watch(name: string, options?: WatchOptions): AsyncGenerator<GuestProgress, void>;
-  /** Waits until nothing is being done on the guest. `failureOf` tells whether its order came to something. */
+  /** Waits until nothing is being done on the guest. `failureOf` tells whether its order has failed. */
   waitFor(name: string, options?: WaitOptions): Promise<GuestStatus>;
-  /** Why there is no guest, with what was undone and what is left; undefined when there is one. */
+  /** Why the order has failed, with what was undone and what is left; undefined if there is a guest. */
   failureOf(status: GuestStatus): Promise<GuestflowError | undefined>;
   /** Whether there is or was a guest of that name. */
   exists(name: string): Promise<boolean>;

@@ -1,6 +1,6 @@
 /**
- * Calls to ledgers: the workflows of dom0s and of networks. A process asks each of them for a few things at a time, and asks one that is busy, or
- * between two runs, again.
+ * Calls to ledgers: the workflows of dom0s and of networks. A process makes only a few calls to each of them at a time. If a ledger is busy, or between
+ * two runs, the call is repeated.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGrpcServiceError } from '@temporalio/client';
@@ -9,7 +9,7 @@ import { Gate, UPDATES_AT_ONCE } from '../system/gate.ts';
 import { untilTakenByLedger } from './lost-updates.ts';
 import { query, update, updateWithStart, type Caller, type StartOf } from './workflow-calls.ts';
 
-/** Of the whole process, by the ledger's workflow id. Who only looks does not wait behind a rush of those who reserve. */
+/** Gates of the whole process, by the ledger's workflow id. Queries have their own, so that they do not wait behind a rush of reservations. */
 const [updates, queries] = [new Gate(UPDATES_AT_ONCE), new Gate(UPDATES_AT_ONCE)];
 
 export function queryLedger<S extends Signature>(client: Caller, id: string, name: QueryName<S>, ...args: Parameters<S>): Answer<S> {
@@ -20,7 +20,7 @@ export function updateLedger<S extends Signature>(client: Caller, id: string, na
   return updates.pass(id, () => untilNotBusy(() => untilTakenByLedger(() => update(client, id, name, ...args))));
 }
 
-/** As `updateLedger`; one that does not run is started for it. */
+/** Like `updateLedger`; if the ledger does not run, it is started. */
 export function updateLedgerWithStart<W extends Signature, S extends Signature>(
   client: Caller,
   workflow: WorkflowName<W>,
@@ -33,14 +33,14 @@ export function updateLedgerWithStart<W extends Signature, S extends Signature>(
 
 const TRIES = 20;
 
-/** gRPC's codes RESOURCE_EXHAUSTED and UNAVAILABLE, when it is the workflow that is busy, not Temporal that is away. */
+/** Whether the workflow is busy: gRPC's RESOURCE_EXHAUSTED, or UNAVAILABLE with a message that says so (without it, Temporal is away). */
 function isBusy(error: unknown): boolean {
   if (!isGrpcServiceError(error)) return error instanceof Error && error.cause !== undefined && isBusy(error.cause);
   const code: number = error.code;
   return code === 8 || (code === 14 && /update was aborted|query cleared/.test(error.details));
 }
 
-/** Asks a workflow that is busy again, until it has time. */
+/** Asks again while the workflow is busy. */
 async function untilNotBusy<T>(ask: () => Promise<T>): Promise<T> {
   for (let tried = 1; ; tried += 1) {
     try {

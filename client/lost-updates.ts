@@ -1,6 +1,6 @@
 /**
- * Updates that were lost on their way, which whoever sent them sends again. Temporal gives an update up when the worker went that had it, or when the
- * workflow ended its run before it had looked at it, as ledgers do that continue as new. Free of imports from Temporal: errors are told by their shape.
+ * Updates that were lost on their way; their sender sends them again. Temporal gives an update up if the worker that had it has gone, or if the workflow's
+ * run ended before it saw the update (a ledger that continues as new). Imports nothing from Temporal: it knows errors by their shape.
  */
 
 const TRIES = 5;
@@ -41,17 +41,17 @@ export function isMetByEnd(error: unknown): boolean {
   return [...chain(error)].some((link) => isNotFound(link) || isOfEndedRun(link));
 }
 
-/** Whether an update of a ledger met the end of its run. A ledger has no end: the next run is there in a moment. That there is none is another answer. */
+/** Whether an update of a ledger met the end of its run: the next run begins in a moment. An error that says that there is no such ledger does not count. */
 function isBetweenRuns(error: unknown): boolean {
   return [...chain(error)].some(
     (link) => isOfEndedRun(link) || (isNotFound(link) && /already completed|could not be executed/.test(String(link.message))),
   );
 }
 
-/** What the server (1.32) says of an update whose worker went, or was late, while it had it: nobody has looked at it. */
+/** What the server (1.32) says of an update whose worker has gone, or was late: the workflow has not seen the update. */
 const UNPROCESSED = 'UnprocessedUpdate';
 
-/** Whether what Temporal's client throws is of an update that was lost on its way: the same one may be sent again. */
+/** Whether an error of Temporal's client says that an update was lost on its way: the same one may be sent again. */
 export function isLostUpdate(error: unknown): boolean {
   const cause = error instanceof Error ? error.cause : undefined;
   return cause instanceof Error && 'type' in cause && cause.type === UNPROCESSED;
@@ -70,7 +70,7 @@ async function sentAgain<T>(send: () => Promise<T>, isLost: (error: unknown) => 
   }
 }
 
-/** Sends an update, and sends it again, up to five times in all, when it was lost. */
+/** Sends an update. If it is lost, sends it again, up to five times in all. */
 export function untilTaken<T>(send: () => Promise<T>): Promise<T> {
   return sentAgain(send, isLostUpdate);
 }
@@ -84,7 +84,7 @@ export function untilStartedAndTaken<T>(send: () => Promise<T>): Promise<T> {
   return sentAgain(send, (error) => isLostUpdate(error) || isMetByEnd(error));
 }
 
-/** As `untilTaken`, for an update of a ledger (`dom0`, `network`), which may just be continuing as new. */
+/** Like `untilTaken`, for an update of a ledger (`dom0`, `network`), which may be continuing as new. */
 export function untilTakenByLedger<T>(send: () => Promise<T>): Promise<T> {
   return sentAgain(send, (error) => isLostUpdate(error) || isBetweenRuns(error));
 }

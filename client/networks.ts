@@ -17,7 +17,7 @@ export interface NetworkOrder extends NetworkSettings {
   readonly dom0s: readonly { readonly host: string; readonly bridge: string }[];
 }
 
-/** A network by its one name, whatever bits behind the prefix are set. */
+/** The canonical name of a network: bits behind the prefix do not matter. */
 function nameOf(cidr: string): string {
   const network = parseCidr(cidr);
   if (network === undefined)
@@ -63,7 +63,7 @@ export async function addNetwork(session: Session, { cidr, dom0s, ...settings }:
   const { client } = session;
   const { gateway } = settings;
   const id = nameOf(cidr);
-  // Before anything is said of a network: a dom0 that is not there reaches none.
+  // Checked before the network is changed: all named dom0s must exist.
   for (const { host } of dom0s) await readCapacity(session, host);
   const members = dom0s.map(({ host, bridge }) => ({ dom0: host, bridge, exclude: [], addresses: [] }));
   const join: NetworkJoin = { gateway, members, settings };

@@ -16,7 +16,7 @@ const CONNECT_MS = 5_000;
 export interface Session {
   readonly client: Client;
   readonly endpoint: Endpoint;
-  /** Of the client: for what Temporal hands out raw. */
+  /** The client's codec, for payloads that the client does not decode. */
   readonly codec: PayloadCodec;
   /**
    * Makes a call with a time limit; an update that was lost on its way is sent again; errors become guestflow's.
@@ -44,7 +44,7 @@ export async function openSession(endpoint: Endpoint): Promise<Session> {
   return sessionOver(new Client({ connection, namespace: endpoint.namespace, dataConverter }), endpoint);
 }
 
-/** A session over a client that is there already: a worker's. Closing the session closes its connection. */
+/** A session over an existing client, that of a worker. Closing the session closes the client's connection. */
 export function sessionOver(client: Client, endpoint: Endpoint): Session {
   const codec = createPayloadCodec(endpoint.codecKeys);
   return {
@@ -63,7 +63,7 @@ export function sessionOver(client: Client, endpoint: Endpoint): Session {
   };
 }
 
-/** gRPC tries a refused connection again until its time is up; on this machine, refused means that nothing is there. */
+/** Whether this machine refuses the connection. gRPC would retry until its time limit; but if this machine refuses, no server is there. */
 async function isRefusedHere(address: string): Promise<boolean> {
   const [, host, port] = /^(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})$/.exec(address) ?? [];
   if (host === undefined || Number(port) > 65_535) return false;

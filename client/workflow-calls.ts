@@ -6,7 +6,7 @@ import { CONTROL_QUEUE } from '../contract/names.ts';
 import type { Answer, QueryName, Signature, SignalName, UpdateName, WorkflowName } from '../contract/typed-names.ts';
 import { untilStartedAndTaken } from './lost-updates.ts';
 
-/** What calls to workflows need of a client. */
+/** The part of a client that calls to workflows need. */
 export type Caller = Pick<Client, 'workflow'>;
 
 /** How a workflow is started, beside its type. */
@@ -26,13 +26,13 @@ export function query<S extends Signature>(client: Caller, id: string, name: Que
   return client.workflow.getHandle(id).query<ReturnType<S>, Parameters<S>>(name, ...args);
 }
 
-/** Sends an update, and waits for its result. One that was lost on its way is the caller's to send again: `Session.call` does. */
+/** Sends an update, and waits for its result. If the update is lost on its way, the caller must send it again: `Session.call` does. */
 export function update<S extends Signature>(client: Caller, id: string, name: UpdateName<S>, ...args: Parameters<S>): Answer<S> {
   // The SDK's types tell updates without arguments from others, which is nothing at run time.
   return client.workflow.getHandle(id).executeUpdate<ReturnType<S>, [unknown]>(name, { args: args as unknown as [unknown] });
 }
 
-/** As `update`, when the result is waited for later: returns as soon as the update is taken. The same `updateId` again is the same update. */
+/** Like `update`, but returns as soon as the update is taken; its result is waited for later. The same `updateId` again is the same update. */
 export function startUpdate<S extends Signature>(
   client: Caller,
   id: string,
@@ -44,7 +44,7 @@ export function startUpdate<S extends Signature>(
   return client.workflow.getHandle(id).startUpdate<ReturnType<S>, [unknown]>(name, options);
 }
 
-/** Sends an update to a workflow that is started for it when it does not run. */
+/** Sends an update to a workflow. If the workflow does not run, it is started. */
 export function updateWithStart<W extends Signature, S extends Signature>(
   client: Caller,
   workflow: WorkflowName<W>,

@@ -22,7 +22,7 @@ export interface PoolFacts {
   readonly freeBytes: number;
 }
 
-/** What of a pool may be sold, and what of that is left: less than nothing when more is promised than there is. */
+/** What of a pool may be sold, and what of that is left: negative if more is reserved than there is. */
 export interface PoolCapacity {
   readonly name: string;
   readonly sellableBytes: number;
@@ -65,10 +65,10 @@ export interface Capacity {
   /** Undefined until its worker has registered. */
   readonly sellable?: Amounts;
   readonly promised: Amounts;
-  /** Taken by what is there without a promise: guests made by hand, orphans. */
+  /** Taken by what is there without a reservation: guests made by hand, orphans. */
   readonly byHand: Amounts;
   readonly guests: number;
-  /** May be negative: more is promised than there is. */
+  /** Negative if more is reserved than there is. */
   readonly free?: Amounts;
   /** Every pool of the dom0. */
   readonly pools?: readonly PoolCapacity[];
@@ -79,7 +79,7 @@ export interface Capacity {
 /** A dom0's ledger as placement sees it. */
 export interface Ledger {
   readonly capacity: Capacity;
-  /** To whom it has promised something. */
+  /** The owners of its reservations. */
   readonly owners: readonly Owner[];
 }
 
@@ -95,7 +95,7 @@ export interface LedgerAudit {
   readonly at: string;
   /** Why it could not look; nothing was changed then. */
   readonly problem?: string;
-  /** Promises that were freed: no workflow and nothing on the dom0 stands behind them. */
+  /** Reservations that were freed: no workflow claims them, and nothing is on the dom0 for them. */
   readonly freed: readonly string[];
   /** Guests that are there and claimed, and were not in the ledger: they are now. */
   readonly adopted: readonly string[];

@@ -112,9 +112,9 @@ export const QUERIES = {
   progress: queryName<() => OperationProgress>('progress'),
   /** `dom0`: all of it. */
   ledger: queryName<() => Dom0State>('ledger'),
-  /** `dom0`: what it has to sell, and to whom it has promised something. */
+  /** `dom0`: what it has to sell, and for whom something is reserved. */
   capacity: queryName<() => Ledger>('capacity'),
-  /** `dom0`: the answer to a reservation that stands in the ledger just as it is asked for; undefined when it does not. */
+  /** `dom0`: the answer to a reservation, if the ledger holds exactly that one; else undefined. */
   reserved: queryName<(request: ReserveRequest) => ReserveAnswer | undefined>('reserved'),
   /** `network`. */
   leases: queryName<() => NetworkState>('leases'),
@@ -126,7 +126,7 @@ export const QUERIES = {
 export const DOM0_UPDATES = {
   /** The dom0 worker says what it found. Refused (`Busy`) when another machine is registered, unless it is the one that is replaced. */
   register: updateName<(registration: Registration) => void>('register'),
-  /** Promises capacity to a guest. */
+  /** Reserves capacity for a guest. */
   reserve: updateName<(request: ReserveRequest) => ReserveAnswer>('reserve'),
   /** Gives it back. */
   release: updateName<(owner: Owner) => void>('release'),

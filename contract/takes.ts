@@ -4,7 +4,7 @@ import { amountsOf } from './overhead.ts';
 import type { GuestOrder } from './types.ts';
 import { defined } from './defined.ts';
 
-/** Amounts, and what a promise remembers beside them. */
+/** Amounts, and what a reservation keeps beside them. */
 export type Takes = Amounts & { readonly plan: string; readonly customer?: string };
 
 /** Key of `Takes` in the memo of a guest's workflow: whoever lists guests sees what they take without asking each. */

@@ -280,11 +280,11 @@ export interface ReserveRequest extends Owner, Amounts {
   readonly customer?: string;
   /** Not where another guest of this customer is. */
   readonly apart?: boolean;
-  /** The guest has it, and is not refused it: the undo of a change. */
+  /** Set in the undo of a change: the guest had this before, so it is not refused. */
   readonly restores?: boolean;
 }
 
-/** A promise of capacity: the networks that the dom0 reaches, its own first. */
+/** The answer to a reservation: the networks that the dom0 reaches, its own first. */
 export interface ReserveAnswer {
   readonly networks: readonly NetworkAccess[];
 }

@@ -13,7 +13,7 @@ import { createLazySession } from './lazy-session.ts';
 import { problemResponse, HttpRefusal } from '../system/http/problem.ts';
 import { urlOfTarget } from '../system/http/target.ts';
 
-/** What is read of a request event, payload format 2.0. */
+/** The fields that are read of a request event, payload format 2.0. */
 export interface LambdaRequest {
   readonly rawPath: string;
   readonly rawQueryString?: string;
@@ -46,7 +46,7 @@ export function createLambdaHandler(gateway: () => Promise<Gateway>): LambdaHand
   };
 }
 
-/** The request; or why it is none. A failure would be 502 to the sender, and its event in the function's log. */
+/** The request, or a refusal. An exception would be a 502 for the sender, and would put the event into the function's log. */
 function toRequest(event: LambdaRequest): Request | HttpRefusal {
   if (!isPayload2(event)) return new HttpRefusal(400, 'bad-request', 'the function takes requests of payload format 2.0');
   try {

@@ -1,4 +1,4 @@
-/** A connection to Temporal that is made when it is first needed, and again after it could not be made: the gateway starts, and answers, without. */
+/** A connection to Temporal that is made when it is first needed, and tried again after a failure: the gateway starts, and answers, without it. */
 import { openSession, type Session } from '../client/session.ts';
 import type { Endpoint } from '../client/config.ts';
 import { GuestflowError } from '../contract/errors.ts';
@@ -8,7 +8,7 @@ export interface LazySession {
   close(): Promise<void>;
 }
 
-/** Over an endpoint. Who asks while it is being connected shares the attempt. */
+/** Makes one for an endpoint. Callers that ask while it connects share the attempt. */
 export function createLazySession(
   endpoint: () => Promise<Endpoint>,
   open: (endpoint: Endpoint) => Promise<Session> = openSession,
@@ -33,7 +33,7 @@ export function createLazySession(
 }
 
 /**
- * Does work within a time limit. What takes longer goes on, and its outcome is nobody's.
+ * Does work within a time limit. Work that takes longer goes on, but its result is dropped.
  *
  * @throws GuestflowError Unreachable
  */

@@ -30,7 +30,7 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
     assembleGateway({ configuration: await loadConfiguration(files), session: () => session.get(), log, answerMs });
   let gateway = await assemble();
   const server = await serve((request) => gateway(request), parseListen(listen));
-  // Connected before the first event comes, if it can be: then that one is not the slow one.
+  // Connects now, if it can, so that the first event need not wait for it.
   session.get().then(
     () => log.info({}, 'connected to Temporal'),
     (error: unknown) => log.warn({ reason: reasonOf(error) }, 'Temporal cannot be reached yet; events are answered with 503'),

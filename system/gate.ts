@@ -1,11 +1,11 @@
-/** Turns at something that many want at once. */
+/** A gate: lets only a few through at a time. */
 import pLimit, { type LimitFunction } from 'p-limit';
 
 /**
- * Lets so many in at a time for each key; the others wait, first come, first served. The keys are few (dom0s, networks): none is forgotten.
+ * Lets so many through at a time for each key; the others wait, first come, first served. Keys are never dropped: there are few (dom0s, networks).
  *
- * A workflow takes ten updates at a time, and one more than that does not only get an error: the server (1.32) drops those that are under
- * way as well ("workflow update was aborted"), and a rush never ends. Hence each process asks a ledger for a few things at a time.
+ * Why there is one for ledgers: a workflow takes ten updates at a time. If one more comes, the server (1.32) not only refuses that, it also drops those
+ * that are under way ("workflow update was aborted"), so a rush would never end. Hence each process makes only a few calls to a ledger at a time.
  */
 export class Gate {
   private readonly most: number;
@@ -22,5 +22,5 @@ export class Gate {
   }
 }
 
-/** Turns at a workflow's updates that one process takes: several processes together stay below the server's ten. */
+/** How many updates of one workflow a process sends at a time: several processes together stay below the server's ten. */
 export const UPDATES_AT_ONCE = 3;

@@ -31,11 +31,11 @@ export interface HostFiles {
   writeAtomic(path: string, data: string | Uint8Array, mode?: number): Promise<void>;
   sink(path: string, mode?: number): Promise<FileSink>;
   info(path: string): Promise<FileInfo | undefined>;
-  /** Removes a file or link, then fsyncs its directory: it does not come back after a power cut. Nothing there is fine. */
+  /** Removes a file or link, then fsyncs its directory: it does not come back after a power cut. If nothing is there, it does nothing. */
   remove(path: string): Promise<void>;
-  /** Overwrites a file with zeros, brings them to the disk, then removes it. A link goes, and what it leads to stays. Nothing there is fine. */
+  /** Overwrites a file with zeros, brings them to the disk, then removes it. A link is removed, and its target stays. If nothing is there, it does nothing. */
   wipe(path: string, how?: WipeFile): Promise<void>;
-  /** Removes a directory with all that is in it, never following links, then fsyncs the one that it was in. Nothing there is fine. */
+  /** Removes a directory with all that is in it, never following links, then fsyncs its parent. If nothing is there, it does nothing. */
   removeTree(path: string): Promise<void>;
   /** Renames, then fsyncs the target's directory. */
   rename(from: string, to: string): Promise<void>;

@@ -21,13 +21,13 @@ const payloadType = new protobuf.Type('Payload')
 /**
  * A codec.
  *
- * @param keys the first one encrypts, any of them decrypts. With none, payloads go as they are; encrypted ones are refused with a word.
+ * @param keys the first one encrypts, any of them decrypts. Without keys, payloads are not encrypted, and encrypted ones are refused with an error.
  */
 export function createPayloadCodec(keys: readonly CodecKey[]): PayloadCodec {
   const [first] = keys;
   return {
     encode: (payloads) => Promise.resolve(first === undefined ? payloads : payloads.map((payload) => encrypt(payload, first))),
-    // What was written before a key was set stays readable: histories that began then go on.
+    // Payloads from before a key was set stay readable, so that workflows that began then can go on.
     decode: async (payloads) => Promise.resolve(payloads.map((payload) => (isEncrypted(payload) ? decrypt(payload, keys) : payload))),
   };
 }
@@ -76,7 +76,7 @@ function unknownKey(id: string, keys: readonly CodecKey[]): GuestflowError {
   });
 }
 
-/** Whoever writes to Temporal chooses the id of a payload. */
+/** A key id as safe text: whoever writes to Temporal chooses the id of a payload. */
 function printable(id: string): string {
   return /^[\x21-\x7e]{1,100}$/.test(id) ? id : 'of an unprintable name';
 }

@@ -8,7 +8,7 @@ import { defined } from '../../contract/defined.ts';
 
 /** A key of AES-256-GCM. */
 export interface CodecKey {
-  /** Says which key a payload was encrypted with. Made from the key, so that two keys never share one; tells nothing of it. */
+  /** Names the key with which a payload was encrypted. It is a hash of the key, so that two keys never share an id; it tells nothing of the key. */
   readonly id: string;
   /** 32 bytes. */
   readonly secret: Uint8Array;
@@ -30,7 +30,7 @@ export function codecKey(secret: Uint8Array): CodecKey {
 }
 
 /**
- * The keys, the one that encrypts first; none when none are configured.
+ * The keys, the encrypting one first; empty if none are configured.
  *
  * @param named default: the file that `GUESTFLOW_CODEC_KEY_FILE` names, else the systemd credential `codec-keys`, else no keys. A name
  *   without a slash is a systemd credential, where there are any.
@@ -62,7 +62,7 @@ function placeOf(named: string | undefined, env: NodeJS.ProcessEnv): Place | und
 async function readKeyFile({ path, isCredential }: Place): Promise<string> {
   try {
     const { mode, size } = await stat(path);
-    // systemd gives a service's user its credentials by an access list, which shows as rights of the group.
+    // systemd gives a service's user access to its credentials by an access control list, which shows as rights of the group.
     if ((mode & (isCredential ? 0o007 : 0o077)) !== 0)
       throw bad(`${path} holds codec keys, and others than its owner may read it`, `chmod 600 ${path}`);
     if (size > LONGEST_FILE) throw bad(`${path} is longer than ${LONGEST_FILE} bytes: it is no file of codec keys`);

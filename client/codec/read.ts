@@ -1,4 +1,4 @@
-/** Reads what Temporal hands out raw, past the client's own decoding: descriptions of pending activities, events of a history. */
+/** Reads payloads that the client does not decode: in descriptions of pending activities, and in events of a history. */
 import { defaultPayloadConverter, type Payload, type PayloadCodec } from '@temporalio/common';
 
 /** A failure as it stands in a description or an event. */
@@ -18,7 +18,7 @@ export async function readPayload(codec: PayloadCodec, payload: Payload): Promis
   }
 }
 
-/** What a failure says; for one that is encrypted with a key that is not here, that. */
+/** The message of a failure. If it is encrypted with a key that is missing here, a text that says so. */
 export async function readFailureMessage(codec: PayloadCodec, { message, encodedAttributes }: RawFailure): Promise<string> {
   if (encodedAttributes === undefined || encodedAttributes === null) return message ?? '';
   try {

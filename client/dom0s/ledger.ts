@@ -1,4 +1,4 @@
-/** The ledger of a dom0: what it has to sell, what it has promised, and what it is told. In a rush many orders share one look at all of them. */
+/** Calls to the ledgers of dom0s: what they have to sell, what is reserved, and updates. In a rush, many orders share one look at all ledgers. */
 import type { Client } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { Capacity, Ledger, LedgerAudit } from '../../contract/capacity-types.ts';
@@ -11,9 +11,9 @@ import type { Session } from '../session.ts';
 import { query, update } from '../workflow-calls.ts';
 import { listDom0s, whenKnown } from './names.ts';
 
-/** A look is shared for this long. Reserving is exact in any case. */
+/** A look is shared for this long. A reservation is exact in any case: the ledger decides it. */
 const LOOK_MS = 1_000;
-/** A rush may take a while; whoever waits has nothing to lose. */
+/** In a rush a reservation may take this long. */
 const RESERVE_MS = 120_000;
 /** A dom0 that does not answer is given up after three minutes. */
 const AUDIT_MS = 400_000;
@@ -79,7 +79,7 @@ export async function reserveOn(session: Session, host: string, request: Reserve
   try {
     await session.call(`dom0 ${host}`, () => updateLedger(session.client, dom0WorkflowId(host), DOM0_UPDATES.reserve, request), RESERVE_MS);
   } catch (error) {
-    // Others have reserved since the look that the others share: the next one looks anew.
+    // Others have reserved since the shared look: the next order looks again.
     looksOf(session).ledgers.delete(host);
     throw error;
   }
@@ -95,7 +95,7 @@ export async function readCapacity(session: Session, host: string): Promise<Capa
   return (await whenKnown(session, host, () => readLedger(session, host))).capacity;
 }
 
-/** Has a dom0's ledger compared with what is there, now. It takes minutes, and therefore no turn from those who reserve. */
+/** Has a dom0's ledger compared with what is there, now. It takes minutes, so it does not pass the gate and hold up those who reserve. */
 export async function auditLedger(session: Session, host: string): Promise<LedgerAudit> {
   const audit = (): Promise<LedgerAudit> => update(session.client, dom0WorkflowId(host), DOM0_UPDATES.audit);
   return whenKnown(session, host, () => untilTakenByLedger(audit), AUDIT_MS);

@@ -1,4 +1,4 @@
-/** Which dom0s there are, and calls to one that may not be there. */
+/** The names of the dom0s, and calls to a dom0 that may not exist. */
 import { GuestflowError } from '../../contract/errors.ts';
 import { DOM0_NAME_PATTERN } from '../../contract/guest-name.ts';
 import { dom0WorkflowId, WORKFLOWS } from '../../contract/names.ts';
@@ -11,7 +11,7 @@ export async function listDom0s(session: Session): Promise<string[]> {
   return ids.map((id) => id.slice(dom0WorkflowId('').length));
 }
 
-/** Makes a call to a dom0's workflow; for one that there is not, the error names those that there are. */
+/** Makes a call to a dom0's workflow. If there is no such dom0, the error names those that exist. */
 export async function whenKnown<T>(session: Session, host: string, work: () => Promise<T>, limitMs?: number): Promise<T> {
   mustBeName(host);
   try {

@@ -12,8 +12,8 @@ import { POLLER_IS_GONE_MS, pollersOf } from './workers.ts';
  * Says what a dom0's worker found there. Starts the dom0's ledger, and the one of its network, if there is none.
  *
  * @param client of the worker itself
- * @throws GuestflowError `Busy` when another machine is registered as this dom0, and its worker lives. The place of one whose worker has asked for no
- * work for a minute and a half is taken.
+ * @throws GuestflowError `Busy` if another machine is registered as this dom0 and its worker is alive. If that worker has not polled for a minute and a
+ * half, the machine is replaced.
  */
 export async function registerDom0(client: Client, facts: Dom0Facts): Promise<void> {
   try {
@@ -36,7 +36,7 @@ function identityPrefix(host: string, machine: string): string {
   return `dom0/${host}/${machine}/`;
 }
 
-/** The machine for whose sake a registration was refused. */
+/** The machine that is registered already, because of which a registration was refused. */
 function otherMachine(error: unknown): string | undefined {
   const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
   if (!(cause instanceof ApplicationFailure) || cause.type !== 'Busy') return undefined;

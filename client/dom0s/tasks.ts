@@ -1,4 +1,4 @@
-/** Small tasks on a dom0 that are no operation on a guest. */
+/** Small tasks on a dom0 that are not operations on a guest. */
 import { randomBytes } from 'node:crypto';
 import { dom0WorkflowId, WORKFLOWS } from '../../contract/names.ts';
 import type { Dom0TaskName, Dom0TaskParameters } from '../../contract/workflow-inputs.ts';

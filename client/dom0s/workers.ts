@@ -1,15 +1,15 @@
-/** Which workers serve a dom0, as Temporal sees who asks for work. */
+/** The workers that serve a dom0: those that Temporal sees polling its task queues. */
 import type { Client } from '@temporalio/client';
 import { GuestflowError } from '../../contract/errors.ts';
 import { dom0Queue } from '../../contract/names.ts';
 import type { Session } from '../session.ts';
 import { listDom0s, mustBeName } from './names.ts';
 
-/** A worker asks for work at least once a minute. */
+/** A worker polls at least once a minute; after this time without a poll it counts as gone. */
 export const POLLER_IS_GONE_MS = 90_000;
 
 /**
- * Refuses a dom0 that no worker serves.
+ * Throws unless a worker serves the dom0.
  *
  * @throws GuestflowError Unreachable
  */
@@ -19,7 +19,7 @@ export async function mustBeServed(session: Session, host: string): Promise<void
   if (pollers.length === 0) throw await nobodyServes(session, host);
 }
 
-/** Identities of the workers that have asked for a dom0's steps lately. */
+/** Identities of the workers that have polled a dom0's task queue lately. */
 export async function pollersOf({ workflowService, options: { namespace } }: Client, host: string): Promise<string[]> {
   const { pollers } = await workflowService.describeTaskQueue({
     namespace,

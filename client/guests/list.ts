@@ -22,13 +22,13 @@ export interface GuestRow {
 export interface ListFilter {
   readonly phase?: string | undefined;
   readonly dom0?: string | undefined;
-  /** Those that are gone, too. Default: false. */
+  /** Lists guests that are gone, too. Default: false. */
   readonly all?: boolean;
 }
 
 export interface PageRequest extends Omit<ListFilter, 'all'> {
   readonly limit: number;
-  /** `next` of the page before: Temporal's page token, base64url, that nobody has touched meanwhile. */
+  /** `next` of the page before, unchanged: Temporal's page token, base64url. */
   readonly cursor?: string | undefined;
 }
 
@@ -48,7 +48,7 @@ export async function listGuests(session: Session, { all, ...filter }: ListFilte
     const page = await pageOfGuests(session, { ...filter, limit: PAGE, cursor });
     for (const row of page.rows) {
       const known = rows.get(row.name);
-      // A name that failed and was ordered again has two runs: the later one is the guest.
+      // If an order failed and the name was ordered again, there are two runs: the later one is the guest.
       if (known === undefined || known.orderedAt < row.orderedAt) rows.set(row.name, row);
     }
     cursor = page.next;
@@ -108,7 +108,7 @@ async function toRow({ codec }: Session, { execution, startTime, searchAttribute
   };
 }
 
-/** Filters go into a query's text: nothing but a plain word may. */
+/** A filter's value becomes part of a query's text, so only a plain word is allowed. */
 function safe(field: string, value: string): string {
   if (DOM0_NAME_PATTERN.test(value)) return value;
   throw new GuestflowError('InvalidInput', `${field} "${value}" is no ${field === 'phase' ? 'phase of a guest' : 'name of a dom0'}`, {

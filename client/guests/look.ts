@@ -1,4 +1,4 @@
-/** A guest as it is, and what is being done on it: the steps, and what the running activity says of itself. */
+/** A guest's state, and what is being done on it: the steps, and the heartbeat of the running activity. */
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { GuestflowError } from '../../contract/errors.ts';
 import { guestWorkflowId, operationWorkflowId, QUERIES } from '../../contract/names.ts';
@@ -14,7 +14,7 @@ export interface ActivityNow {
   readonly activity: string;
   /** 1 for the first attempt. */
   readonly attempt: number;
-  /** No worker has taken it yet: after a while, the sign of a dom0 that is down. */
+  /** No worker has taken it yet. If that lasts, the dom0 is down. */
   readonly waitingForWorker: boolean;
   readonly startedAt?: string;
   /** What it said last. */
@@ -55,7 +55,7 @@ export async function findStatus(session: Session, name: string): Promise<GuestS
   }
 }
 
-/** Whether there is or was a guest of that name; no worker is asked. */
+/** Whether there is or was a guest of that name. It asks only the server, no worker. */
 export async function exists(session: Session, name: string): Promise<boolean> {
   try {
     await session.call(`guest ${name}`, () => session.client.workflow.getHandle(guestWorkflowId(name)).describe());
@@ -75,7 +75,7 @@ export async function readProgress(session: Session, name: string, lastOperation
   const status = await readStatus(session, name);
   const running = status.operation?.workflowId;
   const workflowId = running ?? lastOperation ?? operationWorkflowId(name, 'provision', status.order);
-  // An operation that has ended meanwhile, or not begun, has nothing to say: the guest's own state is the answer then.
+  // If the operation has ended meanwhile, or not begun, it has no progress: the guest's own state is the answer then.
   const [operation, activities] = await Promise.all([
     session.call(workflowId, () => query(session.client, workflowId, QUERIES.progress)).catch(() => undefined),
     running === undefined ? [] : session.call(running, () => pendingActivities(session, running)).catch(() => []),

@@ -1,4 +1,4 @@
-/** The nights of a guest, and its next one, as a person wants to see them: those that it remembers, those that came late, and those that it never heard of. */
+/** The nights of a guest, and its next one, for a person: those that the guest remembers, late ones, and those of which the guest was never told. */
 import type { ScheduleDescription } from '@temporalio/client';
 import { GuestflowError } from '../../contract/errors.ts';
 import { nightlyScheduleId } from '../../contract/names.ts';
@@ -11,7 +11,7 @@ export interface Night extends Omit<NightRecord, 'state' | 'askedAt'> {
   /** `missed`: its time passed, and the guest was never asked. */
   readonly state: NightState | 'missed';
   readonly askedAt?: string;
-  /** Minutes from its time until its backup's snapshot, when that is an hour or more. A night that still waits counts until now. */
+  /** Minutes from its time until the snapshot of its backup, if an hour or more. For a night that still waits: until now. */
   readonly lateMinutes?: number;
 }
 
@@ -20,7 +20,7 @@ export interface NightlyClock {
   /** UTC. */
   readonly hour: number;
   readonly minute: number;
-  /** Nights before this were nobody's: it was made, or changed, then (ISO 8601). */
+  /** When the Schedule was made or changed last (ISO 8601). Earlier nights do not count as missed. */
   readonly since: string;
   readonly isPaused: boolean;
 }
@@ -28,13 +28,13 @@ export interface NightlyClock {
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const LATE_MINUTES = 60;
-/** A night is asked for within this, or it has been missed so far. */
+/** If the guest was not asked within this time, the night counts as missed so far. */
 const ASKED_WITHIN_MS = 10 * MINUTE_MS;
 
 /**
- * All nights of the last thirty days at most, oldest first: those that the guest remembers, and those of its Schedule that it does not. Pure.
+ * The nights of at most the last thirty days, oldest first: those that the guest remembers, and those that only follow from its Schedule. Pure.
  *
- * @param clock undefined when it has no Schedule: then only what it remembers is known
+ * @param clock undefined if the guest has no Schedule: then only the nights that it remembers are known
  */
 export function nightsOf(records: readonly NightRecord[], clock: NightlyClock | undefined, nowMs: number): Night[] {
   const known = records.map((night) => withLateness(night, nowMs));
@@ -50,7 +50,7 @@ function withLateness(night: NightRecord, nowMs: number): Night {
 }
 
 function missedNights(records: readonly NightRecord[], { hour, minute, since, isPaused }: NightlyClock, nowMs: number): Night[] {
-  // A guest that remembers as much as it can has forgotten what was before.
+  // If the guest's memory of nights is full, it has forgotten earlier ones.
   const [oldest] = records;
   const full = records.length >= NIGHTS_KEPT && oldest !== undefined ? Date.parse(oldest.due) : 0;
   const from = Math.max(Date.parse(since), full, nowMs - NIGHTS_KEPT * DAY_MS);
@@ -72,7 +72,7 @@ const NEVER_ASKED =
 /** The nights of a guest. */
 export async function readNights(session: Session, name: string): Promise<Night[]> {
   const { nights = [], phase } = await readStatus(session, name);
-  // One on its way out has no Schedule, or soon none.
+  // A guest that is being removed has no Schedule, or will soon have none.
   const isThere = phase === 'running' || phase === 'stopped' || phase === 'suspended';
   return nightsOf(nights, isThere ? await readClock(session, name) : undefined, Date.now());
 }
@@ -96,7 +96,7 @@ async function readClock(session: Session, name: string): Promise<NightlyClock |
   }
 }
 
-/** Undefined when somebody has given it other times by hand. */
+/** Undefined if somebody has changed the times of the Schedule by hand. */
 function clockOf({ spec, info, state }: ScheduleDescription): NightlyClock | undefined {
   const [calendar, ...others] = spec.calendars ?? [];
   const [hour, minute] = [calendar?.hour[0]?.start, calendar?.minute[0]?.start];

@@ -1,4 +1,4 @@
-/** Operations on a guest: asked for, and waited for: to the end, or for a moment. */
+/** Asks a guest for an operation, and waits for it: to its end, or for a moment. */
 import { randomBytes } from 'node:crypto';
 import { WorkflowUpdateFailedError, type WorkflowUpdateHandle } from '@temporalio/client';
 import type { OperationOutcome } from '../../contract/billing-types.ts';
@@ -16,11 +16,11 @@ export interface OperateOptions {
   readonly id?: string;
   /** `terminate`: without the grace period. Default: false. */
   readonly now?: boolean;
-  /** `changePlan`: what to. */
+  /** `changePlan`: the new plan. */
   readonly change?: PlanChange;
 }
 
-/** Asks a guest for an operation. Returns as soon as it was taken; one that was lost on its way says so by its result. */
+/** Asks a guest for an operation. Returns as soon as the update was taken; if it was lost on its way, its result says so. */
 function ask({ client }: Session, guest: string, request: OperationRequest): Promise<WorkflowUpdateHandle<OperationResult>> {
   return startUpdate(client, guestWorkflowId(guest), GUEST_UPDATES.operate, request.id, request);
 }
@@ -33,7 +33,7 @@ export async function operate(
   { id, ...wish }: OperateOptions = {},
 ): Promise<OperationResult> {
   const request: OperationRequest = { kind, id: id ?? `${kind}-${randomBytes(6).toString('hex')}`, ...wish };
-  // In one call: only its result says that it was lost.
+  // Asking and waiting are one call: only the result tells whether the update was lost, and must be sent again.
   const perform = async (): Promise<OperationResult> => {
     const taken = await session.client.withDeadline(Date.now() + ANSWER_MS, () => ask(session, guest, request));
     return taken.result();
@@ -42,7 +42,7 @@ export async function operate(
 }
 
 /**
- * Asks for an operation, and waits for a moment whether it ends. The same request again is the same request.
+ * Asks for an operation, and waits a moment for its end. The same request again does not begin a second one.
  *
  * @param waitMs how long its end is waited for
  * @throws GuestflowError Unreachable when it could not be asked for
@@ -52,7 +52,7 @@ export async function operateFor(session: Session, guest: string, request: Opera
     const taken = await session.call(`guest ${guest}`, () => ask(session, guest, request));
     const ended = await session
       .call(`guest ${guest}`, () => outcomeOf(taken), waitMs)
-      // No answer in that time. An operation that has ended as `Unreachable` (its dom0 was away) is another matter: it has ended.
+      // No answer in that time: the operation goes on. (If the operation itself ends as `Unreachable`, since its dom0 was away, it has ended.)
       .catch((error: unknown) => {
         if (error instanceof GuestflowError && error.type === 'Unreachable') return undefined;
         throw error;
@@ -72,7 +72,7 @@ function failed({ type, message }: GuestflowError): OperationOutcome {
   return { state: REFUSALS.has(type) ? 'refused' : 'failed', type, message };
 }
 
-/** How an operation has ended: well, or with a failure of its own; undefined when it was lost, and is to be asked for again. Other errors are the call's. */
+/** How an operation has ended: done, or with its failure; undefined if the update was lost and must be sent again. Errors of the call itself are thrown. */
 async function outcomeOf(
   taken: WorkflowUpdateHandle<OperationResult>,
 ): Promise<{ readonly result: OperationResult } | { readonly failure: WorkflowUpdateFailedError } | undefined> {

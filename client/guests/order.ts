@@ -1,4 +1,4 @@
-/** Ordering a guest: starting its workflow is the order, and the same order again gets the same answer (promise 1). */
+/** Orders a guest by starting its workflow. The same order again gets the same answer (promise 1). */
 import { createHash } from 'node:crypto';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type WorkflowExecutionStatusName } from '@temporalio/client';
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
@@ -56,7 +56,7 @@ async function withSealedPassword(session: Session, order: GuestOrder): Promise<
   return { ...order, access: await sealPassword(session, order.order, order.access, [order.dom0]) };
 }
 
-/** An order of billing comes with a box for each dom0 that it could have gone to. */
+/** Keeps only the box for the order's dom0: an order of billing has one for each dom0 to which it could have gone. */
 function onlyItsBox(order: GuestOrder): GuestOrder {
   const { sealedPassword } = order.access;
   if (sealedPassword === undefined) return order;
@@ -69,10 +69,10 @@ function onlyItsBox(order: GuestOrder): GuestOrder {
   });
 }
 
-/** How a run of a guest ends whose order came to nothing: the order may be given again. */
+/** Statuses of a run whose order failed: the order may be given again. */
 const FRUITLESS: readonly WorkflowExecutionStatusName[] = ['FAILED', 'TERMINATED', 'CANCELLED', 'TIMED_OUT'];
 
-/** The run of an order of this name that came to nothing, if that was the last one. */
+/** The last run of this name, if its order failed. */
 async function fruitlessRun({ client }: Session, name: string): Promise<string | undefined> {
   try {
     const { status, runId } = await client.workflow.getHandle(guestWorkflowId(name)).describe();
@@ -84,8 +84,8 @@ async function fruitlessRun({ client }: Session, name: string): Promise<string |
 }
 
 /**
- * The same order twice is one update, which Temporal answers twice. With another content it is another update: the workflow must see it, to refuse it.
- * And so it is after a run that came to nothing: Temporal would give the answer of that one, and begin nothing.
+ * The id of an order's update. The same order has the same id, so Temporal gives it the same answer. Another content has another id: the workflow must see
+ * it, to refuse it. After a failed run the id is another one, too; else Temporal would give that run's answer and begin nothing.
  */
 function updateIdOf(order: GuestOrder, after: string | undefined): string {
   const content = createHash('sha256').update(contentOf(order)).digest('hex').slice(0, 16);
@@ -131,7 +131,7 @@ function describeOrder(order: GuestOrder): string {
   return rows.map(([key = '', value = '']) => `- **${key}**: ${value}`).join('\n');
 }
 
-/** A guest of that name has lived and gone. If it was this very order, come late again, the answer is the one that it had. */
+/** A guest of that name has lived and is gone. If its order comes again, it gets the answer that it had. */
 async function answerOfTheFormer(session: Session, order: GuestOrder): Promise<OrderAnswer> {
   const { client } = session;
   const id = guestWorkflowId(order.name);

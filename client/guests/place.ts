@@ -1,4 +1,4 @@
-/** Placing an order: chooses its dom0 and reserves there, unless the order names one, and gives it. No global lock: each dom0's ledger decides for itself. */
+/** Places an order: if it names no dom0, chooses one and reserves there; then orders the guest. There is no global lock: each dom0's ledger decides for itself. */
 import { GuestflowError } from '../../contract/errors.ts';
 import { takenBy } from '../../contract/takes.ts';
 import type { GuestOrder, OrderAnswer, ReserveRequest, UnplacedOrder } from '../../contract/types.ts';
@@ -19,7 +19,7 @@ export interface ChoiceOptions {
 }
 
 export interface PlaceOptions extends ChoiceOptions {
-  /** Whether a worker must serve the dom0 before a new order is given. Default: that it has registered is enough. */
+  /** Whether a worker must serve the dom0 when a new order is given. Default: it is enough that the dom0 has registered. */
   readonly mustBeServed?: boolean;
 }
 
@@ -44,7 +44,7 @@ export async function placeOrder(session: Session, order: UnplacedOrder, options
   return { ...(await orderGuest(session, { ...order, dom0 })), dom0 };
 }
 
-/** What placement looks at. */
+/** The part of an order that placement reads. */
 export type OrderToReserve = Pick<GuestOrder, 'name' | 'order'> & Parameters<typeof takenBy>[0];
 
 /**
@@ -82,7 +82,7 @@ export async function chooseDom0(session: Session, order: OrderToReserve, option
   });
 }
 
-/** Undefined when it is reserved; else why not. */
+/** Undefined if it is reserved; else why not. */
 async function tryReserve(
   session: Session,
   host: string,

@@ -13,7 +13,7 @@ export interface Ranking {
   readonly refused: readonly { readonly field: string; readonly message: string }[];
 }
 
-/** Orders the dom0s that fit. Of two that are alike, the one whose name comes first. */
+/** Sorts the dom0s that fit. If two are equal, by name. */
 export function rank(
   capacities: readonly Capacity[],
   asked: Amounts & { readonly guest: string; readonly plan: string },
@@ -39,7 +39,7 @@ function whyNot(
   return shortageOf(capacity, asked);
 }
 
-/** How empty it would still be: the sum of what is left of memory, vcpus and disk, each as a part of all that it sells. */
+/** How empty the dom0 would still be: the sum of the free shares of memory, vcpus and disk. */
 function leftOver({ free, sellable }: Capacity, asked: Amounts): number {
   const part = (of: (amounts: Amounts) => number): number =>
     free === undefined || sellable === undefined ? 0 : (of(free) - of(asked)) / Math.max(1, of(sellable));

@@ -1,4 +1,4 @@
-/** A guest until nothing is being done on it any more, and what came of its order. */
+/** Watches a guest until nothing is being done on it, and tells why its order failed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestflowError, isErrorType } from '../../contract/errors.ts';
 import { guestWorkflowId } from '../../contract/names.ts';
@@ -6,12 +6,12 @@ import type { GuestStatus } from '../../contract/types.ts';
 import type { Session } from '../session.ts';
 import { isSettled, readProgress, type GuestProgress } from './look.ts';
 
-/** A control worker that is being restarted does not end a long wait. */
+/** A long wait survives the restart of a control worker, if it takes no longer than this. */
 const WORKER_MAY_BE_AWAY_MS = 120_000;
 
 /** How a guest is watched. */
 export interface WatchOptions {
-  /** Ends the watching; what is watched goes on. */
+  /** Ends the watching; the operation goes on. */
   readonly signal?: AbortSignal;
   /** Default: 1 000. */
   readonly intervalMs?: number;
@@ -21,7 +21,7 @@ export interface WaitOptions extends WatchOptions {
   readonly onProgress?: (progress: GuestProgress) => void;
 }
 
-/** Why an order came to nothing: the failure that its workflow ended with, which knows more than the guest's state. */
+/** Why an order failed: the failure of its workflow, which tells more than the guest's state. */
 export async function failureOf(session: Session, { name, phase, error, leftovers }: GuestStatus): Promise<GuestflowError | undefined> {
   const type = isErrorType(error?.type) ? error.type : 'ToolFailed';
   if (phase === 'needs-cleanup')

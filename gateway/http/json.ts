@@ -1,6 +1,6 @@
 /**
- * Parses JSON of senders: no deeper than events are, without what JavaScript's parser and another one may read differently (a key that
- * stands twice, a number beyond all numbers), and without the key that reaches into JavaScript's prototypes.
+ * Parses JSON of senders. It refuses what is deeper than events are, what two parsers may read differently (a key that stands twice, a number that is too
+ * large), and the key `__proto__`, which reaches into JavaScript's prototypes.
  */
 import { createHash } from 'node:crypto';
 import { fieldOf } from './check.ts';
@@ -16,7 +16,7 @@ const DEEPEST = 32;
  * @throws HttpRefusal 400 when it is no JSON; 422 when it is too deep, has a key `__proto__`, a key twice in one object, or a number that is none
  */
 export function parseJson(text: string, { takesProto = false }: { readonly takesProto?: boolean } = {}): unknown {
-  // Looked at before it is parsed: the parser's own memory grows with the depth.
+  // Checked before it is parsed: the parser's own memory grows with the depth.
   if (depthOf(text) > DEEPEST) throw new HttpRefusal(422, 'too-deep', `the body is nested deeper than ${DEEPEST} levels`);
   let value: unknown;
   try {
@@ -26,7 +26,7 @@ export function parseJson(text: string, { takesProto = false }: { readonly takes
   }
   const proto = takesProto ? undefined : whereOf(value, (_held, key) => key === '__proto__');
   if (proto !== undefined) throw bad('forbidden-key', proto, 'is a key that no object may have');
-  // Which of the two counts is every reader's own choice: whoever checked the event before us may have seen the other one.
+  // Parsers differ in which of two equal keys counts: a proxy that checked the event before us may have seen the other one.
   const twice = whereTwice(text);
   if (twice !== undefined) throw bad('key-twice', twice, 'stands twice in one object');
   const infinite = whereOf(value, (held) => typeof held === 'number' && !Number.isFinite(held));
@@ -52,7 +52,7 @@ function depthOf(text: string): number {
 
 const [QUOTE, COMMA, BACKSLASH, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [34, 44, 92, 123, 125, 91, 93];
 
-/** Most characters of a path that an answer repeats: its end says most. */
+/** How many characters of a path an answer repeats at most: its end says most. */
 const LONGEST_PATH = 120;
 
 function bad(code: string, path: Path, reason: string): HttpRefusal {
@@ -64,7 +64,7 @@ function bad(code: string, path: Path, reason: string): HttpRefusal {
 /** Keys and indexes from the body to a value in it. */
 type Path = readonly (string | number)[];
 
-/** Where the first value stands that is looked for; undefined when none does. */
+/** The path of the first value that matches; undefined if none does. */
 function whereOf(value: unknown, isIt: (value: unknown, key: string | number | undefined) => boolean, path: Path = []): Path | undefined {
   if (isIt(value, path.at(-1))) return path;
   if (typeof value !== 'object' || value === null) return undefined;
@@ -76,14 +76,14 @@ function whereOf(value: unknown, isIt: (value: unknown, key: string | number | u
   return undefined;
 }
 
-/** An object or a list whose end is still to come, and where in it we are. */
+/** An object or list that is not closed yet, and the position in it. */
 interface Open {
   /** Of an object: the keys that it has had. */
   readonly keys?: Set<string>;
   at: string | number;
 }
 
-/** Where a key stands that its object has twice, be it written in two ways; undefined when none has. The text is well-formed. */
+/** The path of a key that stands twice in its object, even if it is spelt in two ways; undefined if there is none. The text must be well-formed. */
 function whereTwice(text: string): Path | undefined {
   const open: Open[] = [];
   let isKeyNext = false;
@@ -109,7 +109,7 @@ function whereTwice(text: string): Path | undefined {
   return undefined;
 }
 
-/** Where the string ends whose first quote stands at `start`. */
+/** The end of the string whose first quote is at `start`. */
 function endOfString(text: string, start: number): number {
   let at = start + 1;
   while (text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1;

@@ -1,4 +1,4 @@
-/** What an error of guestflow's is over HTTP. */
+/** Turns an error of guestflow into an HTTP refusal. */
 import type { GuestflowError } from '../../contract/errors.ts';
 import { HttpRefusal } from '../../system/http/problem.ts';
 

@@ -1,11 +1,11 @@
 /**
- * Cursors of lists: Temporal's own page token, signed for the bearer token and the filters that it was made for. Temporal does not refuse a page token
- * that is none: its client asks again and again until the time is up. So what comes in must be known to be ours before Temporal sees it.
+ * Cursors of lists: Temporal's own page token, signed for one bearer token and one set of filters. If Temporal is given an invalid page token it does not
+ * refuse it: its client retries until the time limit. So a cursor must be known to be ours before Temporal sees it.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { invalid } from '../http/check.ts';
 
-/** What a cursor goes on with. */
+/** What a cursor is bound to. */
 export interface CursorScope {
   /** sha256 of the bearer token. */
   readonly token: string;
@@ -13,7 +13,7 @@ export interface CursorScope {
   readonly filters: Readonly<Record<string, string | undefined>>;
 }
 
-/** Seconds for which a cursor is good: a list that is read for longer than a day is not one list any more. */
+/** Seconds for which a cursor is valid. */
 const LIFETIME = 86_400;
 
 /** Bytes in front of Temporal's token: when it was made, its filters, the signature. */

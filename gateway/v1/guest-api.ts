@@ -6,7 +6,7 @@ import type { GuestRowDocument, OperationDocument } from './schemas.ts';
 
 export interface ListRequest {
   readonly limit: number;
-  /** `next` of the page before: Temporal's page token, base64url, that nobody has touched meanwhile. */
+  /** `next` of the page before, unchanged: Temporal's page token, base64url. */
   readonly cursor?: string | undefined;
   readonly phase?: string | undefined;
   readonly dom0?: string | undefined;
@@ -18,7 +18,7 @@ export interface GuestApi {
   order(order: UnplacedOrder): Promise<{ readonly guest: string; readonly order: string; readonly dom0: string }>;
   status(name: string): Promise<GuestStatus>;
   list(request: ListRequest): Promise<{ readonly guests: readonly GuestRowDocument[]; readonly next?: string }>;
-  /** Asks for an operation, and waits for a moment whether it is done at once. */
+  /** Asks for an operation, and waits a moment for its end. */
   operate(name: string, request: OperationRequest): Promise<OperationOutcome>;
   /** The operations that a guest has had, newest first. */
   operations(name: string): Promise<readonly OperationDocument[]>;

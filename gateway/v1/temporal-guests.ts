@@ -8,10 +8,10 @@ import type { GuestApi } from './guest-api.ts';
 import { within } from '../lazy-session.ts';
 import { listOperations, readOperation } from './temporal-operations.ts';
 
-/** How long the end of an operation is waited for: most take longer, and are asked for later. */
+/** How long the end of an operation is waited for. Most take longer; the client asks for them later. */
 const WAIT_MS = 500;
 
-/** What takes longer is answered with 503. */
+/** If a call takes longer, the answer is 503. */
 const ANSWER_MS = 5_000;
 
 /** Over one connection. */
@@ -33,7 +33,7 @@ export function createGuestApi(session: () => Promise<Session>): GuestApi {
     operate: (name, request) => ask((connected) => operateFor(connected, name, request, WAIT_MS)),
     operations: (name) =>
       ask(async (connected) => {
-        // A guest that there is not has no operations, which is another answer than none.
+        // Throws NotFound if there is no such guest: an empty list would be the wrong answer.
         await readStatus(connected, name);
         return listOperations(connected, name);
       }),

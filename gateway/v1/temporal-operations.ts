@@ -1,4 +1,4 @@
-/** Operations of a guest, from the workflows that they were. */
+/** Operations of a guest, read from their workflows. */
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import type { Session } from '../../client/session.ts';
 import { query } from '../../client/workflow-calls.ts';
@@ -38,7 +38,7 @@ export async function readOperation(session: Session, guest: string, kind: strin
   const handle = session.client.workflow.getHandle(workflowId);
   const what = `operation ${kind}.${id} of guest ${guest}`;
   const description = await session.call(what, () => handle.describe());
-  // Its steps are known to its own code; a worker that is away is no reason not to answer.
+  // Only a worker can tell the steps. If it is away, the answer has none.
   const progress = await session.call(what, () => query(session.client, workflowId, QUERIES.progress), 500).catch(() => undefined);
   const document = toDocument(guest, kind, id, {
     status: description.status.name,

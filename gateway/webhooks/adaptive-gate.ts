@@ -1,19 +1,19 @@
 import pLimit from 'p-limit';
 
-/** Lets so much work through at once; what comes on top waits for its turn, in order. Work that ends too late makes the way narrower. */
+/** A gate whose width adapts: it lets some work through at once, and the rest waits in order. Work that ends too late makes it narrower. */
 export interface AdaptiveGate {
   /**
-   * Does work when its turn has come.
+   * Does work when the gate has room.
    *
-   * @param isWanted asked at that moment: work that nobody waits for any more is not begun
+   * @param isWanted called at that moment: if nobody waits for the work any more, it is not begun
    * @returns undefined when it was not begun
    */
   pass<T>(work: () => Promise<T>, isWanted: () => boolean): Promise<T | undefined>;
 }
 
 /**
- * With room for `most` at once. Whoever works there and is overloaded would get to nothing in time if it always had that much: with each
- * round that is too late the room is halved, down to one, and it grows again with what succeeds.
+ * Makes a gate for at most `most` at once. If the server behind it is overloaded, work that always came at full width would always end too late. So each
+ * round that is too late halves the width, down to one; work that succeeds widens it again.
  *
  * @param isTooLate whether an error says so
  */
@@ -34,7 +34,7 @@ export function createAdaptiveGate(most: number, isTooLate: (error: unknown) => 
           resize(room + 1 / room);
           return done;
         } catch (error) {
-          // What began before the last narrowing was begun in the wider room: it says nothing of this one.
+          // Work that began before the last narrowing says nothing about the present width.
           if (isTooLate(error) && began >= narrowedAt) {
             resize(room / 2);
             narrowedAt = performance.now();
