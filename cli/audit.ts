@@ -55,7 +55,7 @@ function describe(io: Io, host: string, rows: readonly AuditRow[]): void {
 /** What became of the ledger, when there is something to say. */
 function describeLedger(io: Io, { problem, freed, adopted, byHand }: LedgerAudit): void {
   if (problem !== undefined) printLine(io, `the ledger is as before: ${problem}`);
-  for (const guest of freed) printLine(io, `freed    the promise to ${guest}: nobody came for it`);
+  for (const guest of freed) printLine(io, `freed    what was reserved for ${guest}: nobody came for it`);
   for (const guest of adopted) printLine(io, `adopted  ${guest}: it is there, and was not in the ledger`);
   for (const what of byHand) printLine(io, `by hand  ${what}: counts as used, and is left alone`);
 }

@@ -1,4 +1,4 @@
-/** A lock among the processes of one machine that no crash can leave behind: a socket in Linux' abstract name space. */
+/** A lock among the processes of one machine: a socket in Linux' abstract name space, which a crash cannot leave behind. */
 import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 import { until } from './until.ts';
@@ -44,7 +44,7 @@ export async function tryMachineLock(name: string): Promise<MachineLock | undefi
 }
 
 /**
- * Takes the lock `name`, waiting for whoever has it.
+ * Takes the lock `name`; if another process has it, waits.
  *
  * @param limitMs how long to wait.
  * @returns undefined when it was still taken after that.
@@ -61,7 +61,7 @@ export interface LockWait {
   readonly onWait?: () => void;
 }
 
-/** Does work while holding the lock `name`, waiting for whoever has it for as long as that takes. */
+/** Does work while holding the lock `name`. If another process has it, waits for as long as that takes. */
 export async function withMachineLock<T>(name: string, work: () => Promise<T>, { signal, onWait }: LockWait = {}): Promise<T> {
   let lock = await tryMachineLock(name);
   if (lock === undefined) {

@@ -1,4 +1,4 @@
-/** Zeros over a file before it goes: an image of a tenant's memory is not left in free blocks. */
+/** Writes zeros over a file before it is removed, so that an image of a tenant's memory is not left in free blocks. */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { paced, type Pace } from './pace.ts';
@@ -13,10 +13,10 @@ export interface WipeFile {
 }
 
 /**
- * Writes zeros over the blocks that a file has, and brings them to the disk. It never follows a link: of one, as of what is no regular file,
- * nothing is overwritten.
+ * Writes zeros over the blocks of a file, and brings them to the disk. It never follows a link. Links and other files that are not regular are not
+ * overwritten.
  *
- * A file system that writes changes elsewhere (btrfs, a snapshot below it) keeps the former blocks: nothing from here reaches those.
+ * If the file system writes changes elsewhere (btrfs, or a snapshot below it), the former blocks stay: they cannot be reached from here.
  *
  * @param path on this machine
  */

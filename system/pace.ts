@@ -24,7 +24,7 @@ export interface Pace {
 }
 
 /**
- * Does a part of the work, and rests until it may have been done. A part that took longer than it might is not made up for by a faster one.
+ * Does a part of the work, then rests as long as the rate demands. If a part takes longer than that, later parts are not made faster.
  *
  * @param bytes of this part
  */

@@ -21,7 +21,7 @@ export interface PipelineStage {
   readonly args: readonly string[];
   /** Exit codes that count as success. Default: `[0]`. */
   readonly okCodes?: readonly number[];
-  /** Shown each piece of its output on the way to the next stage, in order: for a sum of it. Not asked of the last one, whose output goes to the sink. */
+  /** Called with each piece of the stage's output, in order, for a checksum. Not called for the last stage, whose output goes to the sink. */
   readonly tap?: (chunk: Uint8Array) => void;
 }
 
@@ -39,7 +39,7 @@ export interface PipelineOptions extends ProcessOptions {
   readonly onStderr?: (text: string, stage: number) => void;
 }
 
-/** Standard error of a stage: messages. What a tenant has on a disk can make a tool say many. */
+/** How much of a stage's standard error is kept: a tenant's disk can make a tool print a lot. */
 const MAX_STDERR = MiB;
 
 type Child = ReturnType<typeof start>;
@@ -61,7 +61,7 @@ function start({ tool, args }: PipelineStage, isFirst: boolean, options: Pipelin
 /** Joins the output of one to the input of the next one. */
 function connect(from: Child, to: Child, tap: PipelineStage['tap']): void {
   if (!to.stdin) return;
-  // A stage may end before its input does (restore that only lists): the rest is read and dropped, or its writer would wait for
+  // A stage may end before its input does (restore that only lists). The rest is read and dropped; else its writer would wait for
   // ever. Whether that end was a good one, its exit code says.
   const output = from.stdout;
   const drop = (): void => {
@@ -73,7 +73,7 @@ function connect(from: Child, to: Child, tap: PipelineStage['tap']): void {
   output.pipe(to.stdin);
 }
 
-/** Hands the last stage's output to the sink. The error of a sink that fails (disk full): it ends the writers, which would wait for ever. */
+/** Passes the last stage's output to the sink. If the sink fails (disk full), returns its error, and ends the writers, which would wait for ever. */
 async function drain(children: readonly Child[], sink: PipelineOptions['sink']): Promise<unknown> {
   try {
     const output = children.at(-1)?.stdout;
@@ -85,7 +85,7 @@ async function drain(children: readonly Child[], sink: PipelineOptions['sink']):
   }
 }
 
-/** How a stage ended; with an error when that is no success. */
+/** How a stage ended; with an error if it did not succeed. */
 interface StageEnd {
   readonly code: number | undefined;
   readonly stderr: string;

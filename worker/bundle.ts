@@ -32,7 +32,7 @@ export interface BundleKind {
   readonly encodesFailures?: boolean;
 }
 
-/** By this text in it, a bundle that encodes failures is told from one that does not. */
+/** A bundle that encodes failures contains this text; others do not. */
 const ENCODES_FAILURES = 'new DefaultFailureConverter({ encodeCommonAttributes: true })';
 
 /** Hash of all that the bundle is made of: workflow code imports nothing from elsewhere (a lint rule sees to that). */

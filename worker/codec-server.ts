@@ -1,6 +1,6 @@
 /**
- * A codec server for one person's browser: the Temporal UI sends it payloads, and shows what comes back. It decrypts only, listens on the
- * loopback interface only, and lets no other page than the UI's own read its answers.
+ * A codec server for one person's browser: the Temporal UI sends it payloads, and shows its answers. It only decrypts, listens only on the loopback
+ * interface, and lets only the UI's own page read its answers.
  */
 import type { PayloadCodec } from '@temporalio/common';
 import { z } from 'zod';
@@ -48,7 +48,7 @@ export async function serveCodec({ codec, origin, port }: CodecServerOptions): P
   return serve((request) => forPage(request, origin, handler), { port, setting: 'port' });
 }
 
-/** What was sent may be private: an error says no more than which key it needs. */
+/** The error to answer with. What was sent may be private, so it only says which key is needed. */
 function whyNot(error: unknown): HttpRefusal {
   return new HttpRefusal(400, 'unreadable', error instanceof GuestflowError ? error.message : 'the payloads cannot be read');
 }
@@ -56,7 +56,7 @@ function whyNot(error: unknown): HttpRefusal {
 /** The answer, which a browser lets only the page of this origin read. */
 async function forPage(request: Request, origin: string, handler: Handler): Promise<Response> {
   const refused = (detail: string): Response => problemResponse(new HttpRefusal(403, 'not-allowed', detail));
-  // A page that made its own name point at this machine sends that name.
+  // DNS rebinding: a page whose name points at this machine sends that name as Host.
   if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(request.headers.get('host') ?? '')) return refused('asked for by another name');
   const asker = request.headers.get('origin');
   if (asker !== null && asker !== origin) return refused('not for this page');
@@ -69,7 +69,7 @@ async function forPage(request: Request, origin: string, handler: Handler): Prom
 }
 
 async function decode(request: Request, codec: PayloadCodec): Promise<Response> {
-  // Any page may send a form; JSON, which this reads only, it may send only after it was let.
+  // Any page may send a form. JSON, the only type that is read here, needs a CORS preflight first.
   const parsed = bodySchema.safeParse(JSON.parse(await readJsonText(request, BODY_LIMITS)));
   if (!parsed.success) throw new HttpRefusal(400, 'unreadable', 'no payloads');
   const payloads = await codec.decode(parsed.data.payloads);

@@ -1,4 +1,4 @@
-/** The first connect of a worker. The SDK retries everything but that. */
+/** The first connection of a worker: the only one that the SDK does not retry. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
 import type { Endpoint } from '../client/config.ts';
@@ -16,7 +16,7 @@ export interface ConnectOptions {
   readonly giveUpAfterMs?: number | undefined;
 }
 
-/** The native library shows its error as nested structures; the innermost message is the one that says something. */
+/** The native library prints its error as nested structures; only the innermost message tells the cause. */
 function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return /message: "([^"]+)"/.exec(text)?.[1] ?? text;

@@ -51,7 +51,7 @@ export function controlOptions({ codecKeys }: Pick<Endpoint, 'codecKeys'> = { co
     maxCachedWorkflows: 500,
     maxConcurrentWorkflowTaskExecutions: 40,
     maxConcurrentActivityTaskExecutions: 20,
-    // After a worker was killed, its workflows wait this long for it before another one takes them.
+    // If a worker is killed, its workflows wait this long before another worker takes them.
     stickyQueueScheduleToStartTimeout: '3s',
     shutdownGraceTime: '10s',
     shutdownForceTime: '20s',
@@ -75,13 +75,13 @@ export function deploymentOptions(env: NodeJS.ProcessEnv = process.env): WorkerD
       { field },
     );
   }
-  // Each workflow declares its own behaviour; this is what the server wants for one that would not.
+  // Each workflow declares its own behaviour; the server requires a default for those that do not.
   return { version: { deploymentName, buildId }, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' };
 }
 
 /**
- * Ends an activity's calls to Temporal when it is cancelled. A worker that is stopped would otherwise wait for an answer that the workflows
- * it no longer runs have to give, until it is forced to end and the call's time limit is over; so the activity is tried again at once.
+ * Ends an activity's calls to Temporal when the activity is cancelled. A stopping worker would otherwise wait for answers of workflows that it no longer
+ * runs, until the calls' time limits. This way, the activity is tried again at once, by another worker.
  */
 export function endsCallsWithItsWorker(client: Client): ActivityInterceptorsFactory {
   return (context) => ({
@@ -95,7 +95,7 @@ export function endsCallsWithItsWorker(client: Client): ActivityInterceptorsFact
 
 /** How to run a control worker. */
 export interface ControlWorkerOptions extends EndpointOptions {
-  /** Stops it: what runs has ten seconds to end. */
+  /** Stops the worker; activities that run have ten seconds to end. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
   /** Called when it polls. */

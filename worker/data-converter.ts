@@ -13,7 +13,7 @@ export function workerDataConverter({ codecKeys }: Pick<Endpoint, 'codecKeys'>):
   return { payloadCodecs: [createPayloadCodec(codecKeys)], ...(codecKeys.length === 0 ? {} : { failureConverterPath: FAILURE_CONVERTER }) };
 }
 
-/** Says which keys a worker has: ids tell two files apart, and nothing of what is in them. */
+/** Names the keys of a worker by their ids, which tell two key files apart without telling the keys. */
 export function logCodec({ codecKeys: [first, ...others] }: Pick<Endpoint, 'codecKeys'>, logger: Logger): void {
   if (first === undefined) logger.info('payloads are not encrypted: there is no codec key');
   else logger.info({ encrypts: first.id, decrypts: [first, ...others].map(({ id }) => id) }, 'payloads are encrypted');

@@ -12,7 +12,7 @@ async function main(logger: Logger): Promise<void> {
   const settings = await loadDom0Settings(process.argv[2] ?? DOM0_SETTINGS_PATH);
   const signal = stopSignal(logger);
   const port = metricsPort();
-  // The registry and its collectors cost memory: only when somebody will read them.
+  // The registry and its collectors cost memory: made only if metrics are served.
   const metrics = port === undefined ? undefined : createMetrics();
   let ready = false;
   const health = port === undefined || metrics === undefined ? undefined : await serveHealth(port, metrics.registry, () => ready);

@@ -32,7 +32,7 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly logger: Logger;
   /** The dom0. Default: this machine. */
   readonly host?: Host;
-  /** What tells this machine from others that say they are this dom0. Default: of its machine id and its firmware's id. */
+  /** Identifies this machine among others that say they are this dom0. Default: made of its machine id and its firmware's id. */
   readonly machine?: string;
   /** Whether it tells guests when their domains are gone. Default: true. */
   readonly watchesDomains?: boolean;
@@ -42,11 +42,11 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly giveUpAfterMs?: number | undefined;
 }
 
-/** How long the control workers have to take a registration before the log says that they do not. */
+/** If no control worker takes the registration within this time, the log says so. */
 const REGISTER_MS = 60_000;
 /** Short steps at a time. */
 const SHORT_SLOTS = 4;
-/** Between the end of the grace time and the moment when the process gives up on steps that ignore their cancellation. */
+/** After the grace time, how long the process waits for steps that ignore their cancellation. */
 const FORCE_AFTER_GRACE_S = 30;
 
 /** Options that both workers of a dom0 share. */
@@ -83,7 +83,7 @@ export async function runDom0Worker(options: Dom0WorkerOptions): Promise<void> {
   }
 }
 
-/** A registration that takes longer waits for a control worker: the worker polls meanwhile. */
+/** If a registration takes longer than this, it waits for a control worker, and the worker begins to poll meanwhile. */
 const FIRST_WORD_MS = 10_000;
 
 async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
@@ -153,9 +153,9 @@ async function createWorkers(
 }
 
 /**
- * Registers, however long it takes until somebody listens.
+ * Registers, and waits for a control worker for as long as it takes.
  *
- * @throws GuestflowError `Busy` when another machine is this dom0; whatever else fails is tried again.
+ * @throws GuestflowError `Busy` if another machine is this dom0. Any other failure is tried again.
  */
 async function register(
   client: Client,
@@ -169,7 +169,7 @@ async function register(
   });
   for (let pauseMs = 1_000; !signal.aborted; pauseMs = Math.min(pauseMs * 2, 60_000)) {
     try {
-      // Registration waits for a control worker, which must not hold up the end of this one.
+      // A registration that still waits for a control worker must not delay the end of this worker.
       const registering = (): Promise<void> =>
         registerThisDom0(client, { host, settings, log: logger, version: packageJson.version, machine });
       await Promise.race([client.withDeadline(Date.now() + REGISTER_MS, registering), stopped]);

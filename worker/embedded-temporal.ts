@@ -1,7 +1,7 @@
 /**
  * The embedded Temporal: its development server with a database file, for one machine.
  *
- * It listens on the loopback interface only and asks for no credentials: whoever can run programs on this machine can use it. For more
+ * It listens only on the loopback interface, and asks for no credentials: anyone who can run programs on this machine can use it. For more
  * than one person or machine, run a cluster and set `TEMPORAL_ADDRESS`.
  */
 import { createHash } from 'node:crypto';
@@ -28,15 +28,15 @@ export interface EmbeddedTemporalOptions {
   readonly uiPort?: number | undefined;
   /** Where a downloaded server is kept. Default: the user's cache directory. */
   readonly cacheDir?: string | undefined;
-  /** Told in words what takes time. */
+  /** Called with a text when something takes time. */
   readonly onProgress?: ((message: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   /**
-   * What it knows may be lost when the machine loses its power, nobody else can open its database meanwhile, and it takes more memory: for tests, at
-   * two thirds of the work. Default: false.
+   * For tests, which take a third less work with it: data may be lost if the machine loses its power, no other process can open the database, and the
+   * server takes more memory. Default: false.
    */
   readonly isDisposable?: boolean | undefined;
-  /** It does not outlive this process, not even when that is killed. Default: it does, and is taken over by the next. */
+  /** The server ends with this process, even if that is killed. Default: it lives on, and the next process takes it over. */
   readonly endsWithUs?: boolean | undefined;
 }
 
@@ -47,9 +47,9 @@ export interface EmbeddedTemporal {
   readonly uiUrl: string;
   readonly namespace: string;
   readonly pid: number;
-  /** Another guestflow process that still runs started it; `stop()` then leaves it alone. */
+  /** Another guestflow process, which still runs, has started the server: `stop()` leaves it alone then. */
   readonly attached: boolean;
-  /** Ends it, unless it is another process's. Safe to call twice. */
+  /** Ends the server, unless it belongs to another process. Safe to call twice. */
   stop(): Promise<void>;
 }
 
@@ -122,7 +122,7 @@ function thisProcess(): ServerProcess {
   return { pid: process.pid, startTime: processStartTime(process.pid) ?? '' };
 }
 
-/** Joins a server that runs; ends one that runs and does not serve. */
+/** Joins a server that runs. If it does not serve, ends it. */
 async function rejoin(last: ServerRecord, files: Files, options: EmbeddedTemporalOptions): Promise<EmbeddedTemporal | undefined> {
   if (!isServerAlive(last)) return undefined;
   const healthy = await awaitHealthy(
@@ -158,12 +158,12 @@ async function start(last: ServerRecord | undefined, files: Files, options: Embe
     args: [...serverArguments(files.database, port, uiPort), ...(isDisposable ? DISPOSABLE.args : [])],
     logFile: files.log,
     cwd: files.directory,
-    // In a session of its own, Ctrl-C in the terminal reaches us and not it: what runs can then still finish before we end it.
+    // In a session of its own, so that Ctrl-C in the terminal does not reach it: what runs can finish before we end the server.
     detached: true,
     ...defined({ endsWithUs: options.endsWithUs, env: isDisposable ? DISPOSABLE.env : undefined }),
   });
   try {
-    // Written before it serves: whoever finds it half-started after a crash can end it.
+    // Written before it serves, so that after a crash the next process can end a half-started server.
     await writeServerRecord(files.record, { ...server, port, uiPort, owner: thisProcess() });
     const address = `127.0.0.1:${String(port)}`;
     if (!(await awaitHealthy(address, NAMESPACE, () => isServerAlive(server), START_LIMIT_MS, options.signal))) {
@@ -186,7 +186,7 @@ function serverArguments(database: string, port: number, uiPort: number): string
   ];
 }
 
-/** The directory keeps others out already; the files follow, in case somebody copies them with their modes. */
+/** Makes the files private, too. Their directory is private already, but somebody may copy the files with their modes. */
 async function protectDatabase(directory: string): Promise<void> {
   const names = (await readdir(directory)).filter((name) => name.startsWith('temporal.db'));
   await Promise.all(names.map((name) => chmod(join(directory, name), 0o600).catch(() => undefined)));

@@ -1,6 +1,6 @@
 /**
- * The fence of a dom0: of several machines whose workers say that they are the same dom0, one is. The dom0's ledger knows which; a worker asks it
- * before each step, so that one which has been replaced while it was cut off does nothing any more.
+ * The fence of a dom0. If the workers of several machines say that they are the same dom0, only one may act, and the dom0's ledger knows which. A worker
+ * asks the ledger before each step: so a machine that was replaced while it was cut off does nothing any more.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -11,14 +11,14 @@ import { GuestflowError } from '../contract/errors.ts';
 import { dom0WorkflowId, QUERIES } from '../contract/names.ts';
 import { query } from '../client/workflow-calls.ts';
 
-/** An answer of the ledger holds for so many milliseconds. */
+/** How long an answer of the ledger is valid, in milliseconds. */
 const ANSWER_HOLDS_MS = 10_000;
-/** A ledger that does not answer cannot have accepted another machine either: it is asked for no longer than this. */
+/** How long the ledger is waited for. If it does not answer, it cannot have accepted another machine either. */
 const ASK_LIMIT_MS = 5_000;
 
 /**
- * What tells this machine from others: 16 hexadecimal digits, the same after a reboot. Copies of one machine have one `/etc/machine-id` until
- * somebody changes that; the firmware's own id tells them apart where there is one.
+ * Identifies this machine: 16 hexadecimal digits, the same after a reboot. Copies of a machine share `/etc/machine-id` until somebody changes it; the
+ * firmware's id, if there is one, tells them apart.
  */
 export async function thisMachine(): Promise<string> {
   const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
@@ -38,7 +38,7 @@ export class Fence {
   private readonly onLost: (error: GuestflowError) => void;
   private answeredAt = Number.NEGATIVE_INFINITY;
 
-  /** @param onLost told once it is known that another machine has taken this one's place. */
+  /** @param onLost called once another machine is known to have taken this machine's place. */
   constructor(options: {
     readonly host: string;
     readonly machine: string;
@@ -72,7 +72,7 @@ export class Fence {
     this.answeredAt = performance.now();
   }
 
-  /** The machine that is registered; undefined when the ledger does not say. */
+  /** The registered machine; undefined if the ledger does not tell. */
   private async askLedger(): Promise<string | undefined> {
     const asked = query(this.client, dom0WorkflowId(this.host), QUERIES.ledger).then(({ facts }) => facts?.machine);
     return Promise.race([asked.catch(() => undefined), sleep(ASK_LIMIT_MS, undefined, { ref: false })]);

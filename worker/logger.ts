@@ -23,12 +23,12 @@ export function createLogger(name: string, file?: string): Logger {
   return logger;
 }
 
-/** What the SDK finds worth a line at every start and stop of every worker, and nobody else does. */
+/** Lines that the SDK logs at every start and stop of every worker, and that help nobody. */
 const EVERYDAY = /^(Worker state changed|No (workflows|Nexus services) registered)/;
 
 /**
- * The SDK hands metadata with symbols, bigints and Errors in it; pino shows Errors only under `err`. Of an activity that it cannot start it
- * hands the whole task as well (`task`, `taskEncoded`): the order, with names, addresses and keys, which belong in no log.
+ * The SDK passes metadata with symbols, bigints and Errors; pino shows Errors only under `err`. If it cannot start an activity, it passes the whole task,
+ * too (`task`, `taskEncoded`): that holds the order, with names, addresses and keys, which must not be logged.
  */
 function plain(meta: LogMetadata | undefined): Record<string, unknown> {
   const { error, task: _task, taskEncoded: _taskEncoded, ...rest } = meta ?? {};

@@ -2,7 +2,7 @@
 import type { Worker } from '@temporalio/worker';
 
 /**
- * Runs all of them until the signal fires, then lets what runs come to its end (each worker's `shutdownGraceTime`).
+ * Runs all of them until the signal fires, then lets running activities end (each worker's `shutdownGraceTime`).
  * When one of them fails, the others are stopped and its error is thrown.
  *
  * @param onRunning called when all of them poll.

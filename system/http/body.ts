@@ -1,4 +1,4 @@
-/** Reads the body of a request that nobody vouches for: bounded in bytes and in time, plain, and text. */
+/** Reads the body of an untrusted request, with bounds on bytes and time. It must be text, and not compressed. */
 import { HttpRefusal } from './problem.ts';
 
 export interface BodyLimits {
@@ -21,7 +21,7 @@ export async function readJsonText(request: Request, limits: BodyLimits): Promis
 }
 
 /**
- * As `readJsonText`, for a request that may have no body: undefined then. A body without a media type is not left unread: it was sent to say something.
+ * Like `readJsonText`, for a request that may have no body: it returns undefined then. A body without a media type is refused, not ignored.
  *
  * @throws HttpRefusal as `readJsonText`
  */
@@ -35,7 +35,7 @@ function mustBePlainJson(headers: Headers): void {
   const type = headers.get('content-type') ?? '';
   if (!/^application\/json(\s*;\s*charset="?utf-8"?)?\s*$/i.test(type))
     throw new HttpRefusal(415, 'media-type', 'the body must be application/json in UTF-8', {}, { accept: 'application/json' });
-  // What is small on the wire may be large in memory.
+  // A compressed body that is small on the wire may be large in memory.
   const coding = headers.get('content-encoding') ?? 'identity';
   if (coding.trim().toLowerCase() !== 'identity')
     throw new HttpRefusal(415, 'content-encoding', 'a compressed body is not taken', {}, { 'accept-encoding': 'identity' });

@@ -1,4 +1,4 @@
-/** Answers what never became a request: Node's own answers to that are no problem documents. */
+/** Answers requests that Node cannot parse: Node's own answers are not problem documents. */
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { problemParts, HttpRefusal } from './problem.ts';

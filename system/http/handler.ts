@@ -9,7 +9,7 @@ export interface Answered {
   readonly method: string;
   readonly status: number;
   readonly ms: number;
-  /** What the route has noted, and its `route`: its path, not the request's, which is the sender's word. */
+  /** What the route has noted, and `route`: the path of the route. The path of the request is not noted, since the sender chooses it. */
   readonly notes: Readonly<Record<string, unknown>>;
 }
 

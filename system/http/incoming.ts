@@ -1,4 +1,4 @@
-/** Makes a Web-standard request of one of `node:http`, and refuses those that two readers may read differently. */
+/** Makes a Web-standard request of one of `node:http`. It refuses requests that a proxy and we could read differently. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HttpRefusal } from './problem.ts';
 import { urlOfTarget } from './target.ts';
@@ -6,7 +6,7 @@ import { urlOfTarget } from './target.ts';
 /** Most header lines of a request. */
 const MOST_HEADERS = 100;
 
-/** Headers that stand once or not at all: of two, every reader takes its own pick. */
+/** Headers that may stand at most once: if there were two, readers would differ in which one they take. */
 const ONCE = new Set([
   'host',
   'authorization',
@@ -23,7 +23,7 @@ const NO_METHODS = new Set(['CONNECT', 'TRACE', 'TRACK']);
 
 const CLOSE = { connection: 'close' };
 
-/** The request; or why it is none. */
+/** The request, or a refusal. */
 export function toRequest(incoming: IncomingMessage, outgoing: ServerResponse): Request | HttpRefusal {
   try {
     mustBeClear(incoming);
@@ -92,7 +92,7 @@ function bodyOf(incoming: IncomingMessage, outgoing: ServerResponse): ReadableSt
         incoming.once('end', () => closeQuietly(controller));
         incoming.once('error', (error) => controller.error(error));
         incoming.once('close', () => closeQuietly(controller, new Error('the connection has ended')));
-        // To listen is to let flow.
+        // Adding this listener starts the flow of data.
         incoming.pause();
       },
       pull() {

@@ -36,7 +36,7 @@ const LIMITS = {
   keepAliveTimeout: 5_000,
   maxHeaderSize: 16_384,
   connectionsCheckingInterval: 1_000,
-  // What is no HTTP to the letter may be two requests to us and one to the proxy before us.
+  // Node's lenient parser could read two requests where a proxy before us reads one.
   insecureHTTPParser: false,
   // Refused with the others of its kind, where the answer is a problem document.
   requireHostHeader: false,
@@ -57,11 +57,11 @@ export async function serve(handler: Handler, options: ServeOptions): Promise<Ht
   const server = createServer({ ...LIMITS, ...limits });
   const close = stopperOf(server);
   server.on('request', take);
-  // A sender that asks first is told to go on when its body is read, which a body that is too large never is.
+  // A sender that asks with `Expect: 100-continue` is told to go on only when its body is read; a body that is too large is never read.
   server.on('checkContinue', take);
   server.on('checkExpectation', refuseExpectation);
   server.on('clientError', (error, socket) => {
-    // Its answer has been given, and was the last one: what follows is the rest of a body, or what hides in one.
+    // The last answer of this connection has been given: what follows is the rest of a body, or something hidden in it.
     if (ENDING.has(socket)) socket.destroy();
     else answerBroken(error, socket);
   });
@@ -97,7 +97,7 @@ function refuseExpectation(_incoming: IncomingMessage, outgoing: ServerResponse)
   outgoing.writeHead(refusal.status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body);
 }
 
-/** Connections that have had their last answer. */
+/** Connections whose last answer has been given. */
 const ENDING = new WeakSet<Duplex>();
 
 async function respond(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse, isStopping: () => boolean): Promise<void> {
@@ -106,7 +106,7 @@ async function respond(handler: Handler, incoming: IncomingMessage, outgoing: Se
   const response = request instanceof Request ? await handler(request) : problemResponse(request);
   const body = Buffer.from(await response.arrayBuffer());
   const isHead = incoming.method === 'HEAD';
-  // The rest of a body that nobody wants is not waited for: the connection ends with the answer.
+  // The rest of an unread body is not waited for: the connection ends with the answer.
   const isRestLeft = !incoming.complete;
   if (isRestLeft || isStopping()) {
     outgoing.setHeader('connection', 'close');
@@ -116,7 +116,7 @@ async function respond(handler: Handler, incoming: IncomingMessage, outgoing: Se
     ...Object.fromEntries(response.headers),
     ...(response.status === 204 ? {} : { 'content-length': body.length }),
   });
-  // Node takes a connection for idle whose answer has been ended, though it still has to be sent.
+  // Node counts a connection as idle once its answer has ended, even if the answer still has to be sent.
   if (!isHead && body.length > 0) await new Promise((resolve) => outgoing.write(body, resolve));
   if (isRestLeft) await discard(incoming);
   outgoing.end();

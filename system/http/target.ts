@@ -1,4 +1,4 @@
-/** The target of a request, as it stood on the wire: what a proxy before us, or a URL parser after us, could read otherwise is refused. */
+/** The target of a request, as it stood on the wire. It is refused if a proxy before us, or a URL parser after us, could read it differently. */
 import { HttpRefusal } from './problem.ts';
 
 /** Longest path with its query. The longest of ours is a cursor of 2,000 characters. */
@@ -8,7 +8,7 @@ const LONGEST = 8_192;
 const DOT_SEGMENT = /(^|\/)(\.|%2e){1,2}(\/|$)/i;
 
 /**
- * The URL of a path with its query. Whose host it is does not count: that is the sender's word.
+ * The URL of a path with its query. Its host is not used, since the sender chooses it.
  *
  * @throws HttpRefusal 414, or 400 with what is wrong
  */

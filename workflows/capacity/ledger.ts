@@ -28,7 +28,7 @@ export function reserve(state: Dom0State, request: ReserveRequest, now: string):
     return { type: 'HostNotReady', message: `dom0 ${state.host} has not said yet what it has: is its worker running?`, field: 'dom0' };
   const own = state.promised.find((reservation) => reservation.guest === request.guest);
   if (own !== undefined && own.order !== request.order)
-    return { type: 'NotOurs', message: `the name ${request.guest} is promised to order ${own.order}`, field: 'name' };
+    return { type: 'NotOurs', message: `the name ${request.guest} is reserved for order ${own.order}`, field: 'name' };
   if (own !== undefined) return request.restores === true ? { reservation: withAmounts(own, request) } : changed(state, own, request);
   if (state.drained) return { type: 'NoCapacity', message: `dom0 ${state.host} is drained: it takes no new guests`, field: 'dom0' };
   const refusal = planRefusal(state, request) ?? customerRefusal(state, request) ?? poolRefusal(state, request) ?? shortage(state, request);

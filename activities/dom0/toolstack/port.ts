@@ -1,4 +1,4 @@
-/** What makes domains of guests and rules them. A driver stands behind this; steps see no tool, and no letters of one. */
+/** The port of a toolstack, which makes and controls domains. A driver stands behind it; steps see neither a tool nor its letters for states. */
 import type { DomainEnd, DomainRow, PreflightRow } from '../../../contract/types.ts';
 import type { Limits } from '../../../system/run.ts';
 import type { Thing } from '../inventory/thing.ts';
@@ -12,7 +12,7 @@ export interface MachineFacts {
   readonly cpus: number;
 }
 
-/** What the toolstack makes of a cfg file that it reads without acting. */
+/** The toolstack's reading of a cfg file, without acting on it. */
 export interface CfgReading {
   readonly config: unknown;
   /** What it says of the file: that a setting was dropped or misread, or how it has read one. */
@@ -23,11 +23,11 @@ export interface CfgReading {
 export interface CfgFile {
   readonly path: string;
   readonly bytes: Buffer;
-  /** By its header. Undefined: it carries none of ours. */
+  /** By its header; undefined if it has no header of ours. */
   readonly owner: Owner | undefined;
 }
 
-/** The toolstack of a dom0. Domains are named by their id where something is done to them: a name may be another's by then. */
+/** The toolstack of a dom0. What changes a domain takes its id: its name may belong to another domain by then. */
 export interface Toolstack {
   facts(): Promise<MachineFacts>;
   /** Rows of the preflight. */
@@ -36,7 +36,7 @@ export interface Toolstack {
   domains(): Promise<DomainRow[]>;
   /** The domain of exactly this name. */
   find(name: string): Promise<DomainRow | undefined>;
-  /** The guest's domain. @throws NotOurs when one of its name has no cfg of this order */
+  /** The guest's domain. @throws NotOurs if a domain of its name has no cfg of this order */
   findOwn(ref: Ref): Promise<DomainRow | undefined>;
   /**
    * @throws ToolFailed when a domain of this name is left, ending ones included. One that is taken apart has often lost its name and is not found
@@ -44,7 +44,7 @@ export interface Toolstack {
    */
   mustBeOff(name: string): Promise<void>;
 
-  /** Makes and starts a domain of the guest's cfg, and returns when it exists. One that was ended may leave a domain behind. */
+  /** Makes and starts a domain from the guest's cfg, and returns when it exists. If the call is cancelled, a domain may be left behind. */
   create(name: string, limits?: Limits): Promise<void>;
   /** Asks the guest to shut down, and returns at once: whether it was asked. One without the right drivers cannot be; one that has ended is unknown. */
   askToShutDown(id: number): Promise<boolean>;
@@ -59,25 +59,25 @@ export interface Toolstack {
    * @returns whether it has gone
    */
   awaitGone(name: string, limitMs: number, id?: number): Promise<boolean>;
-  /** Has a domain's memory become so many MiB, in its own time. False: it was started with less room than that. */
+  /** Sets a domain's memory to so many MiB; the guest follows in its own time. False: the domain was started with a lower limit. */
   setMemory(id: number, mib: number): Promise<boolean>;
-  /** Has so many of its vcpus on, in its own time. */
+  /** Sets how many of its vcpus are online; the guest follows in its own time. */
   setVcpus(id: number, count: number): Promise<void>;
-  /** Its vcpus: how many it was started with room for, and how many are on. */
+  /** Its vcpus: the limit with which it was started, and how many are online. */
   vcpus(id: number): Promise<{ readonly room: number; readonly online: number }>;
-  /** The last lines of its console; empty where none is kept. */
+  /** The last lines of its console; empty if no log is kept. */
   console(name: string, lines?: number): Promise<string>;
-  /** How its domain ended last, where that is known. */
+  /** How its domain ended last; undefined if that is unknown. */
   howEnded(name: string): Promise<DomainEnd | undefined>;
 
   cfgPath(name: string): string;
-  /** The guest's cfg; undefined: there is none. */
+  /** The guest's cfg; undefined if there is none. */
   readCfg(name: string): Promise<CfgFile | undefined>;
-  /** All files that a guest may be made of, ours or not. */
+  /** All files from which a guest may be made, ours or not. */
   cfgs(): Promise<CfgFile[]>;
-  /** Has the toolstack read a file without acting. @throws ToolFailed when it makes nothing of it */
+  /** Has the toolstack read a file without acting. @throws ToolFailed if it cannot read the file */
   tryCfg(path: string): Promise<CfgReading>;
-  /** What it says of a file, one that it refuses included. */
+  /** What the toolstack prints about a file, even about one that it refuses. */
   saidOfCfg(path: string): Promise<readonly string[]>;
   /** Puts the guest's cfg in place, whole. */
   placeCfg(name: string, bytes: Uint8Array): Promise<void>;
@@ -88,24 +88,24 @@ export interface Toolstack {
 
   /** Has the guest start with its dom0. @returns the link. @throws NotOurs when something else has its place */
   enableAutostart(name: string): Promise<string>;
-  /** Undo of it. What is not ours stays. */
+  /** Undo of `enableAutostart`. A link that is not ours stays. */
   disableAutostart(ref: Ref): Promise<void>;
-  /** Whether there is something in the place of the guest's link. */
+  /** Whether something is in the place of the guest's link. */
   hasAutostart(name: string): Promise<boolean>;
 
   /**
-   * Puts the guest's saved memory aside, where no boot of the dom0 restores it: from now on its disks are newer, or it is to stay off.
+   * Puts the guest's saved memory aside, where no boot of the dom0 restores it: its disks will be newer, or the guest is to stay off.
    *
    * @returns where it was
    */
   putSavedAside(ref: Ref): Promise<string[]>;
   /** Overwrites and removes what was put aside of the guest. */
   wipeAside(ref: Ref, signal: AbortSignal): Promise<void>;
-  /** Overwrites and removes all saved memory of the guest. It leaves the disks to the guests. */
+  /** Overwrites and removes all saved memory of the guest, slowly, so that other guests can use the disks. */
   wipeSaved(ref: Ref): Promise<void>;
 
   /**
-   * What is ours or a guest's: domains, cfg files, links to them, saved memory; whole and half.
+   * Domains, cfg files, links to them, and saved memory, whole or half made.
    *
    * @param guest only what concerns a guest of this name. Default: all.
    */

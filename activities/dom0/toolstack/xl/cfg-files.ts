@@ -24,13 +24,13 @@ export function isFileName(name: string): boolean {
   return /^[a-z0-9][a-z0-9.-]*$/.test(name);
 }
 
-/** The file with its owner; undefined: there is none. */
+/** The file with its owner; undefined if there is none. */
 export async function readCfg({ files }: Host, path: string): Promise<CfgFile | undefined> {
   const bytes = await files.read(path);
   return bytes === undefined ? undefined : { path, bytes, owner: cfgOwner(bytes) };
 }
 
-/** The cfg of this name when it is a guest's of ours. */
+/** The cfg of this name, if it is one of ours. */
 export async function ownCfg(host: Host, name: string): Promise<(CfgFile & { readonly owner: NonNullable<CfgFile['owner']> }) | undefined> {
   const cfg = isFileName(name) ? await readCfg(host, cfgPath(name)) : undefined;
   return cfg?.owner?.guest === name ? { ...cfg, owner: cfg.owner } : undefined;
@@ -41,7 +41,7 @@ export async function hasOwnLink({ files }: Host, name: string): Promise<boolean
   return (await files.readLink(autostartPath(name))) === cfgPath(name);
 }
 
-/** Where links lead to; undefined when that is no file, or too large for a cfg. */
+/** The file to which links lead; undefined if it is not a file, or too large for a cfg. */
 async function cfgAt(files: HostFiles, path: string): Promise<string | undefined> {
   const file = await fileAt(files, path);
   const info = file === undefined ? undefined : await files.info(file);

@@ -1,6 +1,6 @@
 /**
- * Saved states that their guests have outlived though guestflow did not start them: by /etc/xen/auto, by hand, by Xen itself. What guestflow starts,
- * stops or pauses has its states put aside then; these would be restored at some later boot.
+ * Saved states that are older than their guests' disks, because something else than guestflow started the guest: /etc/xen/auto, a person, Xen itself. (If
+ * guestflow starts, stops or pauses a guest, it puts its saved states aside.) A later boot would restore them.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from '../../../../system/host.ts';
@@ -15,7 +15,7 @@ import { putSavedAside, savedStateOwner } from './saved-states.ts';
 export interface StaleState {
   readonly ref: Ref;
   readonly path: string;
-  /** Of the guest's domain; undefined: it is off, and is to stay so. */
+  /** Id of the guest's domain; undefined if the guest is off, and is to stay off. */
   readonly domainId: number | undefined;
   readonly savedAt: Date;
 }

@@ -21,7 +21,7 @@ export async function xlThings(host: Host, guest?: string): Promise<Thing[]> {
   return guest === undefined ? all : all.filter(({ placeOf, owner }) => placeOf === guest || owner?.guest === guest);
 }
 
-/** All but dom0 itself. One is ours by the cfg of its name. */
+/** All domains but dom0 itself. A domain is ours if the cfg of its name is ours. */
 async function domains(host: Host, guest: string | undefined): Promise<Thing[]> {
   const found: Thing[] = [];
   for (const row of await listDomains(host)) {
@@ -64,7 +64,7 @@ async function cfgs(host: Host, guest: string | undefined): Promise<Thing[]> {
     if (!(whole ?? file).endsWith(SUFFIX) || (guest !== undefined && name !== guest)) continue;
     const cfg = await readCfg(host, `${CFG_DIRECTORY}/${file}`);
     const { path, bytes, owner } = cfg ?? { path: `${CFG_DIRECTORY}/${file}`, bytes: Buffer.alloc(0), owner: undefined };
-    // Half a line may be half an order.
+    // The header of an unfinished part may be cut off, so its order is not read.
     if (whole !== undefined)
       found.push({ kind: 'cfg', where: path, owner: ownerByPlace(name, bytes.includes('\n') ? cfgOwner(bytes) : undefined), isHalf: true });
     else found.push({ kind: 'cfg', where: path, owner, placeOf: name });
@@ -72,7 +72,7 @@ async function cfgs(host: Host, guest: string | undefined): Promise<Thing[]> {
   return found;
 }
 
-/** What xendomains starts. A link is ours when it leads to a cfg of ours: somebody's own cfg of the name may have one just like it. */
+/** The links by which xendomains starts guests. A link is ours if it leads to a cfg of ours: somebody's own cfg may have a link that looks the same. */
 async function links(host: Host, guest: string | undefined): Promise<Thing[]> {
   const files = guest === undefined ? (await host.files.list(AUTOSTART_DIRECTORY)).sort() : [`${guest}${SUFFIX}`];
   const found: Thing[] = [];

@@ -7,10 +7,10 @@ import type { Host } from '../../../../system/host.ts';
 import { fileAt } from '../../tools/links.ts';
 
 const SETTINGS = '/etc/default/xendomains';
-/** Where Debian's settings have them saved. */
+/** Where Debian's default settings save them. */
 const USUAL_DIRECTORY = '/var/lib/xen/save';
 
-/** The last assignment counts: it is a shell script. undefined for what only a shell can tell. */
+/** The value of an assignment; undefined if only a shell could evaluate it. */
 function valueOf(text: string): string | undefined {
   const plain = /^(?:"([^"$`\\]*)"|'([^']*)'|([^\s"'$`\\#;&|<>()*?[\]{}~]*))\s*(?:[#;].*)?$/.exec(text);
   return plain === null ? undefined : (plain[1] ?? plain[2] ?? plain[3] ?? '');
@@ -32,7 +32,7 @@ export interface XendomainsSettings {
   readonly restores: boolean;
 }
 
-/** The raw text after the last assignment; undefined where there is none. */
+/** The text after the last assignment of a name, which counts in a shell script; undefined if there is none. */
 function assignedIn(text: string, name: string): string | undefined {
   return [...text.matchAll(new RegExp(`^\\s*(?:export\\s+)?${name}=(.*)$`, 'gm'))].at(-1)?.[1];
 }
@@ -44,7 +44,7 @@ function settingsIn(text: string): XendomainsSettings {
   return { directory: save === '' ? undefined : (pathOf(save) ?? USUAL_DIRECTORY), restores: (valueOf(restore) ?? restore) !== '' };
 }
 
-/** How xendomains is set now. Without a file of settings it saves nothing. */
+/** The present settings of xendomains. Without a settings file it saves nothing. */
 export async function xendomainsSettings(host: Host): Promise<XendomainsSettings> {
   const text = await host.files.read(SETTINGS);
   return settingsIn(text === undefined ? '' : text.toString('latin1'));
@@ -64,7 +64,7 @@ export interface SavedState {
 const MAGIC = Buffer.from('Xen saved domain, xl format\n \0 \r', 'latin1');
 const BYTE_ORDER = 0x01020304;
 const HEADER_BYTES = 48;
-/** With the configuration of a domain that has a hundred disks. */
+/** Enough for the configuration of a domain with a hundred disks. */
 const HEAD_BYTES = 262_144;
 
 /**

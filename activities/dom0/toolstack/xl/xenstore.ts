@@ -19,7 +19,7 @@ export async function awaitDomainChange(host: Host, limitMs: number, signal: Abo
   }
 }
 
-/** What a key of xenstore holds; undefined where there is none. */
+/** The value of a key of xenstore; undefined if there is none. */
 async function valueOf(host: Host, key: string): Promise<string | undefined> {
   try {
     return (await host.run('xenstore-read', [key])).stdout.trim();
