@@ -4,7 +4,7 @@ import { MiB } from './sizes.ts';
 import type { GuestFields } from './field-types.ts';
 
 /** The parts of a guest that decide it. */
-export type DomainShape = Pick<GuestFields['os'], 'type'> & Omit<GuestFields['size'], 'diskBytes' | 'swapBytes'>;
+export type DomainShape = Pick<GuestFields['os'], 'type'> & Pick<GuestFields['size'], 'memoryBytes' | 'vcpus' | 'maxMemoryBytes' | 'maxVcpus'>;
 
 /**
  * For each domain: its structures, event channels and grant tables. libxl keeps as much free before it makes one (`LIBXL_PV_EXTRA_MEMORY`,
