@@ -1,9 +1,9 @@
 /** What `guestflow dom0 audit` does: all that carries guestflow's mark on a dom0, whose it is, and what nobody claims. */
 import { createInterface } from 'node:readline/promises';
-import type { LedgerAudit } from '../contract/capacity-types.ts';
+import type { LedgerAudit } from '../contract/capacity.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { EXIT } from '../contract/exit-codes.ts';
-import { GOLDEN, UNKNOWN_ORDER, type AuditRow } from '../contract/types.ts';
+import { GOLDEN, UNKNOWN_ORDER, type AuditRow } from '../contract/dom0.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';
 import { printJson, printLine, type Io } from './io.ts';
 

@@ -3,7 +3,7 @@ import type { Night } from '../client/index.ts';
 import { backupPlace } from '../contract/backup-place.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { formatSize } from '../contract/sizes.ts';
-import type { GuestInventory } from '../contract/types.ts';
+import type { GuestInventory } from '../contract/dom0.ts';
 import { going, retain } from '../workflows/backups/retention.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';
 import { printJson, printLine, printTable, type Io } from './io.ts';

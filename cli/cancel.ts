@@ -1,7 +1,7 @@
 /** Cancelling what is being done on a guest, and what came of that: it may have ended before, and an undo may not finish. */
 import type { Guestflow } from '../client/index.ts';
 import { GuestflowError, isErrorType } from '../contract/errors.ts';
-import type { GuestStatus } from '../contract/types.ts';
+import type { GuestStatus } from '../contract/guest.ts';
 
 type Running = NonNullable<GuestStatus['operation']>;
 

@@ -1,9 +1,9 @@
 /** What `guestflow dom0 …` does. */
 import type { Guestflow } from '../client/index.ts';
-import { DEFAULT_POLICY, type Capacity } from '../contract/capacity-types.ts';
+import { DEFAULT_POLICY, type Capacity } from '../contract/capacity.ts';
 import { EXIT } from '../contract/exit-codes.ts';
 import { formatSize } from '../contract/sizes.ts';
-import type { Dom0Facts, Dom0State, PreflightReport } from '../contract/types.ts';
+import type { Dom0Facts, Dom0State, PreflightReport } from '../contract/dom0.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';
 import { printFacts, printJson, printLine, printTable, type Io } from './io.ts';
 

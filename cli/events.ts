@@ -1,6 +1,6 @@
 /** What `guestflow events` does. */
 import { GuestflowError } from '../contract/errors.ts';
-import type { OrderStatus, WishProblem } from '../contract/billing-types.ts';
+import type { OrderStatus, WishProblem } from '../contract/billing.ts';
 import { whyNotOrderId } from '../contract/guest-name.ts';
 import { findEndpoint } from '../client/config.ts';
 import { openSession, type Session } from '../client/session.ts';

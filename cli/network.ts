@@ -1,5 +1,5 @@
 /** What `guestflow network …` does. */
-import type { NetworkState } from '../contract/capacity-types.ts';
+import type { NetworkState } from '../contract/capacity.ts';
 import { whyNotBridge } from '../contract/field-checks.ts';
 import { DOM0_NAME_PATTERN } from '../contract/guest-name.ts';
 import { GuestflowError } from '../contract/errors.ts';

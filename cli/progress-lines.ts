@@ -1,6 +1,7 @@
 /** An operation's steps as lines of text. Pure. */
 import type { ActivityNow } from '../client/guests/look.ts';
-import type { GuestStatus, OperationProgress, StepProgress, StepState } from '../contract/types.ts';
+import type { GuestStatus } from '../contract/guest.ts';
+import type { OperationProgress, StepProgress, StepState } from '../contract/progress.ts';
 
 /** What is known beside the guest's state: what `client.progress` returns. */
 export interface ProgressDetail {

@@ -1,6 +1,7 @@
 /** Shows an operation as it goes: redrawn on a terminal, one line for each change elsewhere, nothing where the output is JSON. */
 import type { Writable } from 'node:stream';
-import type { GuestStatus, StepState } from '../contract/types.ts';
+import type { GuestStatus } from '../contract/guest.ts';
+import type { StepState } from '../contract/progress.ts';
 import { changeLine, drawing, stepsOf, type ProgressDetail } from './progress-lines.ts';
 
 export type { ProgressDetail } from './progress-lines.ts';

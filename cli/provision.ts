@@ -7,7 +7,7 @@ import { checkAgainstFacts, parseFacts } from '../order/facts.ts';
 import { checkOrder, type ResolveOptions } from '../order/order.ts';
 import { loadPlans } from '../order/plans.ts';
 import { formatSize } from '../contract/sizes.ts';
-import type { GuestStatus, UnplacedOrder } from '../contract/types.ts';
+import type { GuestStatus, UnplacedOrder } from '../contract/guest.ts';
 import type { ProvisionOptions } from './commands/provision.ts';
 import { awaitCancelled } from './cancel.ts';
 import { withGuestflow } from './context.ts';

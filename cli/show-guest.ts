@@ -1,7 +1,8 @@
 /** A guest in words. */
 import { backupPlace } from '../contract/backup-place.ts';
 import { formatSize } from '../contract/sizes.ts';
-import type { BackupRecord, GuestStatus } from '../contract/types.ts';
+import type { BackupRecord } from '../contract/backup.ts';
+import type { GuestStatus } from '../contract/guest.ts';
 import { printFacts, printLine, type Io } from './io.ts';
 import { activityText, type ProgressDetail } from './progress-lines.ts';
 

@@ -1,6 +1,6 @@
 /** What `--json` prints of a guest: its fields side by side, under the names that scripts know, in whatever groups they are kept. */
 import type { GuestFields } from '../contract/field-types.ts';
-import type { GuestStatus } from '../contract/types.ts';
+import type { GuestStatus } from '../contract/guest.ts';
 import type { UnplacedOrder } from '../order/order.ts';
 import { defined } from '../contract/defined.ts';
 

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Guestflow } from '../client/index.ts';
 import { GuestflowError } from '../contract/errors.ts';
-import type { DomainRow } from '../contract/types.ts';
+import type { DomainRow } from '../contract/dom0.ts';
 import type { TopOptions } from './commands/top.ts';
 import { withGuestflow } from './context.ts';
 import { interruptible } from './interrupt.ts';

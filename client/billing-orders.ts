@@ -1,7 +1,7 @@
 /** Orders of billing, for an operator. */
 import type { Session } from './session.ts';
 import { query, runningIds, update } from './workflow-calls.ts';
-import { BILLING, type OrderStatus } from '../contract/billing-types.ts';
+import { BILLING, type OrderStatus } from '../contract/billing.ts';
 import { billingWorkflowId, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
 
 const PREFIX = billingWorkflowId('');

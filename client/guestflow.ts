@@ -1,8 +1,10 @@
 /** A connection to guestflow: starts and watches work. It does not check orders: that code takes the command line longer to load than all of this. */
-import type { Capacity, LedgerAudit, NetworkState } from '../contract/capacity-types.ts';
+import type { Capacity, LedgerAudit, NetworkState } from '../contract/capacity.ts';
 import type { GuestflowError } from '../contract/errors.ts';
 import { guestWorkflowId } from '../contract/names.ts';
-import type { Dom0State, GuestOrder, GuestStatus, OperationKind, OperationResult, OrderAnswer, UnplacedOrder } from '../contract/types.ts';
+import type { Dom0State } from '../contract/dom0.ts';
+import type { GuestOrder, GuestStatus, OperationResult, OrderAnswer, UnplacedOrder } from '../contract/guest.ts';
+import type { OperationKind } from '../contract/operations.ts';
 import type { Dom0TaskName, Dom0TaskParameters } from '../contract/workflow-inputs.ts';
 import { findEndpoint, type EndpointOptions } from './config.ts';
 import { auditLedger, drainDom0, readCapacity, readDom0 } from './dom0s/ledger.ts';

@@ -1,11 +1,11 @@
 /** Networks: what they are, and who has which address. */
 import type { Client } from '@temporalio/client';
-import type { NetworkAccess, NetworkJoin, NetworkSettings, NetworkState } from '../contract/capacity-types.ts';
+import type { NetworkAccess, NetworkJoin, NetworkSettings, NetworkState } from '../contract/capacity.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { formatCidr, parseCidr, whyNotPrefix } from '../contract/ipv4.ts';
 import { DOM0_UPDATES, dom0WorkflowId, NETWORK_UPDATES, networkWorkflowId, QUERIES, WORKFLOWS } from '../contract/names.ts';
 import type { Answer, Signature, UpdateName } from '../contract/typed-names.ts';
-import type { Dom0Facts } from '../contract/types.ts';
+import type { Dom0Facts } from '../contract/dom0.ts';
 import { readCapacity } from './dom0s/ledger.ts';
 import { updateLedger, updateLedgerWithStart } from './ledger-calls.ts';
 import type { Session } from './session.ts';

@@ -1,5 +1,5 @@
 /** Where a backup lies, for people. */
-import type { BackupRecord } from './types.ts';
+import type { BackupRecord } from './backup.ts';
 
 /** The file of a backup in a directory of the dom0. */
 export function backupPlace({ repository, key }: Pick<BackupRecord, 'repository' | 'key'>): string {

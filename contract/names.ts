@@ -2,23 +2,12 @@
  * Names that cross a process boundary: queues, workflow ids, search attributes, and what workflows are asked, with the types of it.
  * Imports types and what makes names of strings, so that workflow code can use it.
  */
-import type { Lease, LeaseRequest, Ledger, LedgerAudit, NetworkAccess, NetworkJoin, NetworkState, Owner } from './capacity-types.ts';
+import type { Lease, LeaseRequest, Ledger, LedgerAudit, NetworkAccess, NetworkJoin, NetworkState, Owner } from './capacity.ts';
 import type { NightRecord, NightRequest } from './nights.ts';
 import { queryName, signalName, updateName, workflowName } from './typed-names.ts';
-import type {
-  Dom0State,
-  DomainGone,
-  GuestOrder,
-  GuestRef,
-  GuestStatus,
-  OperationProgress,
-  OperationRequest,
-  OperationResult,
-  OrderAnswer,
-  ReserveAnswer,
-  Registration,
-  ReserveRequest,
-} from './types.ts';
+import type { Dom0State, ReserveAnswer, Registration, ReserveRequest } from './dom0.ts';
+import type { DomainGone, GuestOrder, GuestRef, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from './guest.ts';
+import type { OperationProgress } from './progress.ts';
 import type { BillingOrderInput, Dom0TaskInput, GuestInput, NetworkInput } from './workflow-inputs.ts';
 
 /** Task queue of all workflows and of the activities that talk to Temporal itself. */

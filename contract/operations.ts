@@ -3,7 +3,7 @@
  * routes of `/v1` with their scopes and their document, what billing may ask for, and the drawing in docs/guest-life.md follow from it. The fault tests
  * play each of them: one that is added here needs a row there (`test/faults/operation-rows.ts`). Pure data, for workflows, too.
  */
-import type { GuestPhase } from './types.ts';
+import type { GuestPhase } from './guest.ts';
 
 /** Scopes of tokens of `/v1` for operations: each, and what it allows. */
 export const OPERATION_SCOPES = {

@@ -1,10 +1,11 @@
 /** What Xen itself needs for a domain beside the guest's own memory. Pure; for the ledger, placement, the check of an order and the dom0. */
-import type { Amounts } from './capacity-types.ts';
+import type { Amounts } from './capacity.ts';
 import { MiB } from './sizes.ts';
 import type { GuestFields } from './field-types.ts';
 
 /** The parts of a guest that decide it. */
-export type DomainShape = Pick<GuestFields['os'], 'type'> & Pick<GuestFields['size'], 'memoryBytes' | 'vcpus' | 'maxMemoryBytes' | 'maxVcpus'>;
+export type DomainShape = Pick<GuestFields['os'], 'type'> &
+  Pick<GuestFields['size'], 'memoryBytes' | 'vcpus' | 'maxMemoryBytes' | 'maxVcpus'>;
 
 /**
  * For each domain: its structures, event channels and grant tables. libxl keeps as much free before it makes one (`LIBXL_PV_EXTRA_MEMORY`,

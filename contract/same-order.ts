@@ -1,6 +1,6 @@
 /** When two orders are the same one. Free of Node: workflows use it, too. */
 import { canonical } from './canonical.ts';
-import type { GuestOrder } from './types.ts';
+import type { GuestOrder } from './guest.ts';
 
 /**
  * All that an order asks for, as a text. Of a password only that there is one: sealed twice, or hashed twice, the same one looks different.

@@ -1,5 +1,5 @@
 /** Whether something fits on a dom0, and in words what is short, and by how much. Pure; for the ledger and for placement. */
-import type { Amounts, Capacity } from './capacity-types.ts';
+import type { Amounts, Capacity } from './capacity.ts';
 import { xenMemoryOf } from './overhead.ts';
 import { formatSize } from './sizes.ts';
 

@@ -1,7 +1,7 @@
 /** What a guest takes from its dom0, as ledgers count it. */
-import type { Amounts } from './capacity-types.ts';
+import type { Amounts } from './capacity.ts';
 import { amountsOf } from './overhead.ts';
-import type { GuestOrder } from './types.ts';
+import type { GuestOrder } from './guest.ts';
 import { defined } from './defined.ts';
 
 /** Amounts, and what a reservation keeps beside them. */

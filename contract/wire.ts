@@ -9,7 +9,7 @@ import { FIELDS, inGroups, isAlwaysKept, type Field, type FieldTable } from './f
 import type { FieldGroup, GuestFields } from './field-types.ts';
 import { HOSTNAME_PATTERN, LONGEST_HOSTNAME } from './host-name.ts';
 import { ruleProblems } from './order-rules.ts';
-import type { GuestOrder, GuestRef, GuestSpec } from './types.ts';
+import type { GuestOrder, GuestRef, GuestSpec } from './guest.ts';
 
 /** Longest text of any field. */
 const LONGEST = 4_096;

@@ -1,6 +1,6 @@
 /** What workflows are started with. What a run carries over to the next one is the workflow's own. */
-import type { Owner } from './capacity-types.ts';
-import type { GuestOrder, GuestRef } from './types.ts';
+import type { Owner } from './capacity.ts';
+import type { GuestOrder, GuestRef } from './guest.ts';
 
 export interface GuestInput {
   readonly order: GuestOrder;

@@ -1,4 +1,4 @@
-/** What billing systems send, as schemas: the edge checks with them, and publishes them. (`billing-types.ts` is for workflow code.) */
+/** What billing systems send, as schemas: the edge checks with them, and publishes them. (`contract/billing.ts` is for workflow code.) */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { FIELDS } from '../contract/fields.ts';

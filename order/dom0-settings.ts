@@ -1,6 +1,6 @@
 /** What an operator settles once for a dom0, in `/etc/guestflow/dom0.yaml`. */
 import { z } from 'zod';
-import { DEFAULT_POLICY, type Dom0Policy } from '../contract/capacity-types.ts';
+import { DEFAULT_POLICY, type Dom0Policy } from '../contract/capacity.ts';
 import * as check from '../contract/field-checks.ts';
 import { DOM0_NAME_PATTERN } from '../contract/guest-name.ts';
 import { parseCidr, whyNotPrefix } from '../contract/ipv4.ts';

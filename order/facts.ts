@@ -6,7 +6,7 @@ import type { UnplacedOrder } from './order.ts';
 import { problemsError, problemsOf, type Problem } from './problems.ts';
 import { whyNotVcpusOn } from '../contract/shortage.ts';
 import { formatSize } from '../contract/sizes.ts';
-import type { Dom0Facts } from '../contract/types.ts';
+import type { Dom0Facts } from '../contract/dom0.ts';
 
 const amount = z.number().nonnegative();
 

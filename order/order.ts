@@ -12,7 +12,7 @@ import { whyNotHostIn, networkOf, parseIpv4, prefixOfNetmask } from '../contract
 import { ruleProblems } from '../contract/order-rules.ts';
 import { roomOf, type Plan, type Plans } from './plans.ts';
 import { problemsError, problemsOf, suggestion, type Problem } from './problems.ts';
-import type { GuestOrder, UnplacedOrder } from '../contract/types.ts';
+import type { GuestOrder, UnplacedOrder } from '../contract/guest.ts';
 import { defined } from '../contract/defined.ts';
 
 /** The schemas of a table's keys of orders. */

@@ -1,6 +1,6 @@
 /** An order as tests need one; what a test is about, it changes. */
 import { MiB } from '../contract/sizes.ts';
-import type { GuestOrder } from '../contract/types.ts';
+import type { GuestOrder } from '../contract/guest.ts';
 
 /** Some fields, in their groups. */
 export type Changes<T> = {

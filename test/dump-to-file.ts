@@ -4,7 +4,7 @@ import { DumpEngine } from '../activities/dom0/backup/engines/dump-engine.ts';
 import type { Engine, Saved } from '../activities/dom0/backup/port.ts';
 import type { Work } from '../activities/dom0/work.ts';
 import { dom0SettingsSchema } from '../order/dom0-settings.ts';
-import type { BackupEngine } from '../contract/types.ts';
+import type { BackupEngine } from '../contract/backup.ts';
 import type { Host } from '../system/host.ts';
 
 /** Work on a dom0 that is no Temporal activity. */

@@ -13,7 +13,7 @@ import { startedWithDom0 } from '../activities/dom0/toolstack/xl/things.ts';
 import type { StepLog } from '../activities/dom0/work.ts';
 import { signal } from '../client/workflow-calls.ts';
 import { GUEST_SIGNALS, guestWorkflowId } from '../contract/names.ts';
-import type { DomainGone } from '../contract/types.ts';
+import type { DomainGone } from '../contract/guest.ts';
 
 export interface WatchOptions {
   readonly client: Pick<Client, 'workflow'>;

@@ -1,7 +1,7 @@
 /** Activities of the control worker: calls to Temporal itself. */
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client, type ScheduleHandle } from '@temporalio/client';
 import { ApplicationFailure, defineSearchAttributeKey } from '@temporalio/common';
-import type { NetworkAccess } from '../../contract/capacity-types.ts';
+import type { NetworkAccess } from '../../contract/capacity.ts';
 import {
   CONTROL_QUEUE,
   DOM0_UPDATES,
@@ -12,7 +12,8 @@ import {
   SEARCH_ATTRIBUTES,
   WORKFLOWS,
 } from '../../contract/names.ts';
-import type { Dom0Facts, GuestOrder, GuestRef, GuestSpec, ReserveAnswer, LeasedAddress, ReserveRequest } from '../../contract/types.ts';
+import type { Dom0Facts, ReserveAnswer, LeasedAddress, ReserveRequest } from '../../contract/dom0.ts';
+import type { GuestOrder, GuestRef, GuestSpec } from '../../contract/guest.ts';
 import { updateDom0 } from '../../client/dom0s/ledger.ts';
 import { queryLedger, updateLedger } from '../../client/ledger-calls.ts';
 import { joinNetwork } from '../../client/networks.ts';

@@ -4,7 +4,8 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import { guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
 import { TAKES_MEMO, takenBy, type Takes } from '../../contract/takes.ts';
 import { Gate } from '../../system/gate.ts';
-import { GOLDEN, UNKNOWN_ORDER, type GuestPhase } from '../../contract/types.ts';
+import { GOLDEN, UNKNOWN_ORDER } from '../../contract/dom0.ts';
+import type { GuestPhase } from '../../contract/guest.ts';
 import { query } from '../../client/workflow-calls.ts';
 import { unlessMissing } from './refusals.ts';
 

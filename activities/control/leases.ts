@@ -1,14 +1,15 @@
 /** Addresses of guests: calls of the control worker to the networks' workflows. */
 import type { Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Lease, LeaseRequest, NetworkAccess } from '../../contract/capacity-types.ts';
+import type { Lease, LeaseRequest, NetworkAccess } from '../../contract/capacity.ts';
 import { inNetwork, netmaskOfPrefix, parseCidr, parseIpv4 } from '../../contract/ipv4.ts';
 import { NETWORK_UPDATES, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import type { Answer, Signature, UpdateName } from '../../contract/typed-names.ts';
 import { queryLedger, updateLedger } from '../../client/ledger-calls.ts';
 import { networkIdOf, updateNetwork } from '../../client/networks.ts';
 import { runningIds } from '../../client/workflow-calls.ts';
-import type { GuestOrder, GuestRef, LeasedAddress } from '../../contract/types.ts';
+import type { GuestOrder, GuestRef } from '../../contract/guest.ts';
+import type { LeasedAddress } from '../../contract/dom0.ts';
 import { orRefusal, unlessMissing } from './refusals.ts';
 import { defined } from '../../contract/defined.ts';
 

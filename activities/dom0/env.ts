@@ -1,5 +1,5 @@
 /** What a step may use: the ports, and the work that it is part of. */
-import type { GuestType } from '../../contract/types.ts';
+import type { GuestType } from '../../contract/guest.ts';
 import type { Engines, Repository } from './backup/port.ts';
 import type { GuestKind } from './guests/port.ts';
 import type { Storage } from './storage/port.ts';

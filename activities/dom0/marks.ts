@@ -1,5 +1,5 @@
 /** Marks by which guestflow knows its things: a header in the cfg, a marker file in directories, tags on volumes. Each names guest and order (promise 5). */
-import type { GuestRef } from '../../contract/types.ts';
+import type { GuestRef } from '../../contract/guest.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 
 /** Who a marked thing belongs to. */

@@ -3,7 +3,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject 
 import type { Dom0Settings } from '../../order/dom0-settings.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { openBox, publicKeyText } from '../../system/sealed-box.ts';
-import type { GuestSpec } from '../../contract/types.ts';
+import type { GuestSpec } from '../../contract/guest.ts';
 import type { Host } from '../../system/host.ts';
 
 type On = { readonly host: Pick<Host, 'files'>; readonly settings: Pick<Dom0Settings, 'stateDir' | 'host'> };

@@ -1,5 +1,5 @@
 /** Rows of the preflight, as drivers and steps make them. */
-import type { PreflightRow } from '../../contract/types.ts';
+import type { PreflightRow } from '../../contract/dom0.ts';
 
 export function ok(row: string, found: string): PreflightRow {
   return { row, state: 'ok', found };

@@ -1,6 +1,6 @@
 /** Commands that show guests. */
 import type { Command } from 'commander';
-import type { GuestInventory } from '../../contract/types.ts';
+import type { GuestInventory } from '../../contract/dom0.ts';
 import { withGuestflow, withServer, type Context, type ServerOptions } from '../context.ts';
 import { defined } from '../../contract/defined.ts';
 

@@ -1,10 +1,10 @@
 /** Calls to the ledgers of dom0s: what they have to sell, what is reserved, and updates. In a rush, many orders share one look at all ledgers. */
 import type { Client } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
-import type { Capacity, Ledger, LedgerAudit } from '../../contract/capacity-types.ts';
+import type { Capacity, Ledger, LedgerAudit } from '../../contract/capacity.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
 import type { Answer, Signature, UpdateName } from '../../contract/typed-names.ts';
-import type { Dom0State, ReserveRequest } from '../../contract/types.ts';
+import type { Dom0State, ReserveRequest } from '../../contract/dom0.ts';
 import { queryLedger, updateLedger, updateLedgerWithStart } from '../ledger-calls.ts';
 import { untilTakenByLedger } from '../lost-updates.ts';
 import type { Session } from '../session.ts';

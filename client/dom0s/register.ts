@@ -3,7 +3,7 @@ import { WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { GuestflowError } from '../../contract/errors.ts';
 import { DOM0_UPDATES } from '../../contract/names.ts';
-import type { Dom0Facts } from '../../contract/types.ts';
+import type { Dom0Facts } from '../../contract/dom0.ts';
 import { joinNetwork } from '../networks.ts';
 import { updateDom0 } from './ledger.ts';
 import { POLLER_IS_GONE_MS, pollersOf } from './workers.ts';

@@ -2,7 +2,8 @@
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { GuestflowError } from '../../contract/errors.ts';
 import { guestWorkflowId, operationWorkflowId, QUERIES } from '../../contract/names.ts';
-import type { GuestPhase, GuestStatus, OperationProgress } from '../../contract/types.ts';
+import type { GuestPhase, GuestStatus } from '../../contract/guest.ts';
+import type { OperationProgress } from '../../contract/progress.ts';
 import { readFailureMessage, readPayload, type RawFailure } from '../codec/read.ts';
 import type { Session } from '../session.ts';
 import { query } from '../workflow-calls.ts';

@@ -1,10 +1,11 @@
 /** Asks a guest for an operation, and waits for it: to its end, or for a moment. */
 import { randomBytes } from 'node:crypto';
 import { WorkflowUpdateFailedError, type WorkflowUpdateHandle } from '@temporalio/client';
-import type { OperationOutcome } from '../../contract/billing-types.ts';
+import type { OperationOutcome } from '../../contract/billing.ts';
 import { GuestflowError, type ErrorType } from '../../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../../contract/names.ts';
-import type { OperationKind, OperationRequest, OperationResult, PlanChange } from '../../contract/types.ts';
+import type { OperationKind } from '../../contract/operations.ts';
+import type { OperationRequest, OperationResult, PlanChange } from '../../contract/guest.ts';
 import { toGuestflowError } from '../failures.ts';
 import { isLostUpdate } from '../lost-updates.ts';
 import { ANSWER_MS, type Session } from '../session.ts';

@@ -6,7 +6,7 @@ import { GuestflowError } from '../../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
 import { contentOf } from '../../contract/same-order.ts';
 import { formatSize } from '../../contract/sizes.ts';
-import type { GuestOrder, OrderAnswer } from '../../contract/types.ts';
+import type { GuestOrder, OrderAnswer } from '../../contract/guest.ts';
 import type { GuestInput } from '../../contract/workflow-inputs.ts';
 import { sealPassword } from './sealed-password.ts';
 import type { Session } from '../session.ts';

@@ -1,7 +1,8 @@
 /** Places an order: if it names no dom0, chooses one and reserves there; then orders the guest. There is no global lock: each dom0's ledger decides for itself. */
 import { GuestflowError } from '../../contract/errors.ts';
 import { takenBy } from '../../contract/takes.ts';
-import type { GuestOrder, OrderAnswer, ReserveRequest, UnplacedOrder } from '../../contract/types.ts';
+import type { GuestOrder, OrderAnswer, UnplacedOrder } from '../../contract/guest.ts';
+import type { ReserveRequest } from '../../contract/dom0.ts';
 import { readLedgers, reserveOn } from '../dom0s/ledger.ts';
 import { listDom0s } from '../dom0s/names.ts';
 import { mustBeServed } from '../dom0s/workers.ts';

@@ -1,5 +1,5 @@
 /** Which dom0s could take a guest, best first: pure, and the same for the same ledgers. */
-import type { Amounts, Capacity } from '../../contract/capacity-types.ts';
+import type { Amounts, Capacity } from '../../contract/capacity.ts';
 import { shortageOf } from '../../contract/shortage.ts';
 
 /** `best-fit` fills one dom0 before the next, so that a large guest still finds room; `spread` takes the emptiest. */

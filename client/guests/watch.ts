@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestflowError, isErrorType } from '../../contract/errors.ts';
 import { guestWorkflowId } from '../../contract/names.ts';
-import type { GuestStatus } from '../../contract/types.ts';
+import type { GuestStatus } from '../../contract/guest.ts';
 import type { Session } from '../session.ts';
 import { isSettled, readProgress, type GuestProgress } from './look.ts';
 

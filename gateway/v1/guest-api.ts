@@ -1,7 +1,7 @@
 /** What `/v1` needs of Temporal, behind one seam. */
 import type { UnplacedOrder } from '../../order/order.ts';
-import type { GuestStatus, OperationRequest } from '../../contract/types.ts';
-import type { OperationOutcome } from '../../contract/billing-types.ts';
+import type { GuestStatus, OperationRequest } from '../../contract/guest.ts';
+import type { OperationOutcome } from '../../contract/billing.ts';
 import type { GuestRowDocument, OperationDocument } from './schemas.ts';
 
 export interface ListRequest {

@@ -1,7 +1,7 @@
 /** Guests: ordered, listed, shown. */
 import { guestNameOfOrder } from '../../order/billing-events.ts';
 import { defined } from '../../contract/defined.ts';
-import type { GuestStatus } from '../../contract/types.ts';
+import type { GuestStatus } from '../../contract/guest.ts';
 import { checkOrder } from '../../order/order.ts';
 import { jsonResponse } from '../../system/http/problem.ts';
 import { invalid } from '../http/check.ts';

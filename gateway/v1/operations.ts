@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
 import { defined } from '../../contract/defined.ts';
 import { OPERATION_KINDS, operationRecord, type OperationKind, type OperationRecord } from '../../contract/operations.ts';
-import type { OperationRequest } from '../../contract/types.ts';
+import type { OperationRequest } from '../../contract/guest.ts';
 import { jsonResponse, HttpRefusal } from '../../system/http/problem.ts';
 import { invalid } from '../http/check.ts';
 import { declare, idOfKey, type Declaration, type V1Call, type V1Options } from './declaration.ts';

@@ -1,7 +1,7 @@
 /** What can be bought: plans, and the prices that stand for them. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import type { PlanTemplate } from '../../contract/billing-types.ts';
+import type { PlanTemplate } from '../../contract/billing.ts';
 import { parseDocument } from '../../order/document.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { field } from '../../order/field-schemas.ts';

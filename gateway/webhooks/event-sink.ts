@@ -3,7 +3,7 @@ import { WithStartWorkflowOperation, WorkflowNotFoundError, type WorkflowHandle 
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
 import { sealPassword } from '../../client/guests/sealed-password.ts';
 import type { Session } from '../../client/session.ts';
-import { BILLING, type BillingEvent, type EventAnswer } from '../../contract/billing-types.ts';
+import { BILLING, type BillingEvent, type EventAnswer } from '../../contract/billing.ts';
 import { guestNameOfOrder } from '../../order/billing-events.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { untilStartedAndTaken } from '../../client/lost-updates.ts';

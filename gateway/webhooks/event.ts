@@ -1,5 +1,5 @@
 /** An event of a sender, made ready for the workflow of its order. */
-import type { BillingEvent, BillingStatements } from '../../contract/billing-types.ts';
+import type { BillingEvent, BillingStatements } from '../../contract/billing.ts';
 import { canonical } from '../../contract/canonical.ts';
 import { sha256 } from '../http/json.ts';
 import { HttpRefusal } from '../../system/http/problem.ts';

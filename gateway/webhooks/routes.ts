@@ -1,6 +1,6 @@
 /** The webhooks that come in. */
 import { signupJsonSchema } from '../../order/billing-events.ts';
-import type { BillingEvent } from '../../contract/billing-types.ts';
+import type { BillingEvent } from '../../contract/billing.ts';
 import type { EventSink } from './event-sink.ts';
 import { readJsonText, type BodyLimits } from '../../system/http/body.ts';
 import type { Catalogue } from './catalogue.ts';

@@ -1,6 +1,6 @@
 /** `POST /webhooks/signup`: Standard Webhooks of any billing system. */
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
-import type { BillingEvent, BillingStatements, OrderWishes } from '../../contract/billing-types.ts';
+import type { BillingEvent, BillingStatements, OrderWishes } from '../../contract/billing.ts';
 import { SIGNUP_TYPES, signupEventSchema, type SignupEvent } from '../../order/billing-events.ts';
 import type { Catalogue } from './catalogue.ts';
 import { check, invalid } from '../http/check.ts';

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Saved } from '../../activities/dom0/backup/port.ts';
 import type { StepEnv } from '../../activities/dom0/env.ts';
 import type { Ref } from '../../activities/dom0/marks.ts';
-import type { StoredBackup } from '../../contract/types.ts';
+import type { StoredBackup } from '../../contract/backup.ts';
 import { MiB, type ContractContext } from './contract-context.ts';
 import { portsOf } from './port-env.ts';
 

@@ -1,6 +1,7 @@
 /** What Temporal has of a guest beside its workflow: its part of a dom0, its address, its Schedule. All of it, or nothing. */
-import type { Lease } from '../../contract/capacity-types.ts';
-import type { Dom0State, GuestSpec } from '../../contract/types.ts';
+import type { Lease } from '../../contract/capacity.ts';
+import type { Dom0State } from '../../contract/dom0.ts';
+import type { GuestSpec } from '../../contract/guest.ts';
 import type { DomainState } from '../../fake/index.ts';
 import { parseCfg, showCfg } from '../../xlcfg/index.ts';
 import type { Complaints } from './invariants.ts';

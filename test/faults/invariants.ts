@@ -4,7 +4,7 @@ import { UNFINISHED_TAG } from '../../activities/dom0/storage/lvm/tags.ts';
 import { stagingOf } from '../../activities/dom0/staging.ts';
 import { cfgOwner, markerOwner } from '../../activities/dom0/marks.ts';
 import type { Dom0Settings } from '../../order/dom0-settings.ts';
-import type { GuestRef } from '../../contract/types.ts';
+import type { GuestRef } from '../../contract/guest.ts';
 import type { DomainState } from '../../fake/index.ts';
 import { parseCfg, showCfg } from '../../xlcfg/index.ts';
 

@@ -1,5 +1,5 @@
 /** Lists of what is left: each thing that is there is named, and each that is named is there. */
-import type { OrderRef } from '../../contract/types.ts';
+import type { OrderRef } from '../../contract/guest.ts';
 import type { Complaints } from './invariants.ts';
 import { perform } from './perform.ts';
 import type { Entry } from './tape.ts';

@@ -1,7 +1,7 @@
 /** What every case of a night is made of. */
 import { ApplicationFailure } from '@temporalio/common';
 import type { NightState } from '../../contract/nights.ts';
-import type { GuestPhase } from '../../contract/types.ts';
+import type { GuestPhase } from '../../contract/guest.ts';
 import { GuestAtRest } from './at-rest.ts';
 import type { Case } from './case.ts';
 import { askNight, heard, nightVerdict, type AskedNight, type NightStory } from './night.ts';

@@ -1,6 +1,6 @@
 /** How an operation through the real workflows has ended: on the dom0, in the ledger, in its schedule and in the guest's status. */
 import { nightlyScheduleId } from '../../contract/names.ts';
-import type { GuestStatus } from '../../contract/types.ts';
+import type { GuestStatus } from '../../contract/guest.ts';
 import type { Answer, GuestAtRest } from './at-rest.ts';
 import { booksOf, reservationComplaints, type Books } from './books.ts';
 import type { Verdict } from './case.ts';

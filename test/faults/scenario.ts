@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { GUEST_UPDATES, nightlyScheduleId } from '../../contract/names.ts';
-import type { GuestStatus } from '../../contract/types.ts';
+import type { GuestStatus } from '../../contract/guest.ts';
 import type { FakeDom0Options } from '../../fake/index.ts';
 import { booksOf, emptyComplaints, fullComplaints, lostComplaints } from './books.ts';
 import type { Verdict } from './case.ts';

@@ -25,19 +25,10 @@ import {
   QUERIES,
   WORKFLOWS,
 } from '../../contract/names.ts';
-import type { Lease, NetworkState } from '../../contract/capacity-types.ts';
+import type { Lease, NetworkState } from '../../contract/capacity.ts';
 import { Gate, UPDATES_AT_ONCE } from '../../system/gate.ts';
-import type {
-  Dom0Facts,
-  Dom0State,
-  GuestOrder,
-  GuestRef,
-  GuestSpec,
-  GuestStatus,
-  OperationRequest,
-  OperationResult,
-  OrderAnswer,
-} from '../../contract/types.ts';
+import type { Dom0Facts, Dom0State } from '../../contract/dom0.ts';
+import type { GuestOrder, GuestRef, GuestSpec, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from '../../contract/guest.ts';
 import { registerDom0 } from '../../client/dom0s/register.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 import { rootFailure } from '../../workflows/saga/operation.ts';

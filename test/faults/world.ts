@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { anOrder, changed, type Changes } from '../an-order.ts';
 import { createDom0Activities, type Dom0Activities } from '../../activities/dom0/activities.ts';
 import { dom0SettingsSchema, type Dom0Settings } from '../../order/dom0-settings.ts';
-import type { GuestOrder, GuestRef } from '../../contract/types.ts';
+import type { GuestOrder, GuestRef } from '../../contract/guest.ts';
 import { createFakeDom0, type DomainState, type FakeDom0, type FakeDom0Options, type FakeHost } from '../../fake/index.ts';
 import { withClock, type Clock } from './clock.ts';
 import { collect } from './commands.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Dom0Engines } from '../../activities/dom0/backup/engines/engines.ts';
 import type { Chosen, Saved } from '../../activities/dom0/backup/port.ts';
-import type { BackupEngine } from '../../contract/types.ts';
+import type { BackupEngine } from '../../contract/backup.ts';
 import { workOn } from '../dump-to-file.ts';
 import { corpus, grow, KIND_COUNT, type Specimen } from './backup-corpus.ts';
 import { host, imageFile, loopOn, mounted, scratch, titled, whyNotHere } from './machine.ts';

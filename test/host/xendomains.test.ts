@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { enableAutostart } from '../../activities/dom0/steps/autostart.ts';
 import { bootGuest } from '../../activities/dom0/steps/boot.ts';
 import { savedStates } from '../../activities/dom0/toolstack/xl/xendomains.ts';
-import type { GuestSpec } from '../../contract/types.ts';
+import type { GuestSpec } from '../../contract/guest.ts';
 import type { FakeDom0, FakeHost } from '../../fake/index.ts';
 import { saveFile } from '../fixtures/saved-state.ts';
 import { whyNoXen, xenCommonRoot } from '../fixtures/xen/debian.ts';

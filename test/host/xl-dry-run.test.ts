@@ -8,7 +8,7 @@ import { makeMarkedDirectory } from '../../activities/dom0/staging.ts';
 import { ToolError } from '../../system/run.ts';
 import { dryRun, saidOf } from '../../activities/dom0/toolstack/xl/xl.ts';
 import { fixCfg } from '../../activities/dom0/steps/cfg-fix.ts';
-import type { GuestSpec } from '../../contract/types.ts';
+import type { GuestSpec } from '../../contract/guest.ts';
 import type { FakeDom0, FakeHost } from '../../fake/index.ts';
 import { applyChange, bytesOf, parseCfg, showCfg } from '../../xlcfg/index.ts';
 import { buildRealXl, whyNoRealXl, type RealXl } from '../fixtures/xen/dry-run.ts';

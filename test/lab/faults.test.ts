@@ -4,7 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { PROVISION_STEPS, type GuestOrder, type GuestPhase } from '../../contract/types.ts';
+import { PROVISION_STEPS } from '../../contract/progress.ts';
+import type { GuestOrder, GuestPhase } from '../../contract/guest.ts';
 import { allThatDies, FAULTS, momentIn, outcomeOf, randomOf, strike, withFullDisk, withoutKernel } from './faults.ts';
 import { leftOf, untilStep } from './guests.ts';
 import { inventoryOf, type Inventory } from './inventory.ts';

@@ -1,6 +1,7 @@
 /** What breaks in the lab, for the tests and for the soak: the dom0 worker, the dom0's power, Temporal and the control worker, the network. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { GuestOrder, PROVISION_STEPS } from '../../contract/types.ts';
+import type { GuestOrder } from '../../contract/guest.ts';
+import type { PROVISION_STEPS } from '../../contract/progress.ts';
 import { complaintsAbout, leftOf, onDom0, untilStep } from './guests.ts';
 import type { Inventory } from './inventory.ts';
 import { killControlWorker, killTemporal, killTemporalAndControl, startControlWorker, startTemporal } from './processes.ts';

@@ -5,7 +5,8 @@ import { parseVolumes, type Volume } from '../../activities/dom0/storage/lvm/lvm
 import { createRunner } from '../../system/run.ts';
 import { parseDomainList } from '../../activities/dom0/toolstack/xl/xl.ts';
 import { GuestflowError } from '../../contract/errors.ts';
-import type { DomainRow, GuestOrder, GuestStatus } from '../../contract/types.ts';
+import type { DomainRow } from '../../contract/dom0.ts';
+import type { GuestOrder, GuestStatus } from '../../contract/guest.ts';
 import { differences, inventoryOf, withoutGuests, type Inventory } from './inventory.ts';
 import type { Rig } from './rig.ts';
 

@@ -6,7 +6,7 @@ import { Client, Connection } from '@temporalio/client';
 import { until } from '../../system/until.ts';
 import { loginKey } from '../../cli/up/key.ts';
 import { connect, loadPlans, resolveOrder, type Guestflow, type OrderDocument } from '../../client/index.ts';
-import type { GuestOrder } from '../../contract/types.ts';
+import type { GuestOrder } from '../../contract/guest.ts';
 import { buildDom0Package } from '../../deploy/package.ts';
 import { DEFAULT_RELEASE, labAttach, labClean, labKind, labStatus, labUp, releaseNamed, RELEASES, type Lab } from '../../lab/index.ts';
 import { tryMachineLock } from '../../system/machine-lock.ts';

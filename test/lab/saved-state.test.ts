@@ -3,7 +3,7 @@
  * boot after that must not bring the old memory back over them. Only with `GUESTFLOW_LAB=full`: dom0 boots twice.
  */
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import type { GuestOrder } from '../../contract/types.ts';
+import type { GuestOrder } from '../../contract/guest.ts';
 import { domainOf, inGuest, leftOf, onDom0, orderAndWait } from './guests.ts';
 import { inventoryOf, type Inventory } from './inventory.ts';
 import { IS_FULL, openRig, type Rig } from './rig.ts';

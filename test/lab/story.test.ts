@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { backupPlace } from '../../contract/backup-place.ts';
 import { guestNameOfOrder } from '../../order/billing-events.ts';
 import { GiB, MiB } from '../../contract/sizes.ts';
-import type { GuestOrder, GuestPhase, GuestStatus } from '../../contract/types.ts';
+import type { GuestOrder, GuestPhase, GuestStatus } from '../../contract/guest.ts';
 import { session, stripeEvent, subscription } from '../unit/gateway/webhooks/stripe-events.ts';
 import { allThatDies, randomOf, strike } from './faults.ts';
 import { complaintsAbout, domainOf, inGuest, leftOf, onDom0, volumesOf } from './guests.ts';

@@ -1,6 +1,6 @@
 /** Lives of orders of billing, for the histories that are replayed. */
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { hostnameWorkflowId } from '../../contract/billing-types.ts';
+import { hostnameWorkflowId } from '../../contract/billing.ts';
 import { billingWorkflowId } from '../../contract/names.ts';
 import { acknowledge } from '../../client/billing-orders.ts';
 import { startBilling, until, type BillingBench } from '../workflow/billing-bench.ts';

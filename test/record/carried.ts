@@ -6,7 +6,7 @@ import { type TestWorkflowEnvironment } from '@temporalio/testing';
 import { createBillingActivities } from '../../activities/control/billing/activities.ts';
 import { createControlActivities } from '../../activities/control/activities.ts';
 import { registerDom0 } from '../../client/dom0s/register.ts';
-import { BILLING, type BillingEvent, type GuestView, type LifeStatement, type OrderStatus } from '../../contract/billing-types.ts';
+import { BILLING, type BillingEvent, type GuestView, type LifeStatement, type OrderStatus } from '../../contract/billing.ts';
 import {
   billingWorkflowId,
   CONTROL_QUEUE,
@@ -17,7 +17,7 @@ import {
   networkWorkflowId,
   WORKFLOWS,
 } from '../../contract/names.ts';
-import type { OperationRequest } from '../../contract/types.ts';
+import type { OperationRequest } from '../../contract/guest.ts';
 import { FACTS, until } from '../workflow/billing-bench.ts';
 import { order, scripted } from '../workflow/scripted.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from '../workflow/temporal.ts';

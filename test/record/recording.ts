@@ -6,7 +6,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { until } from '../../system/until.ts';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, operationWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
-import type { GuestOrder, GuestStatus, OperationRequest } from '../../contract/types.ts';
+import type { GuestOrder, GuestStatus, OperationRequest } from '../../contract/guest.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;

@@ -1,9 +1,9 @@
 /** An audit of a dom0 with very many guests, and an order meanwhile: what `many-audited.test.ts` judges and `npm run bench` shows. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { LedgerAudit } from '../../contract/capacity-types.ts';
+import type { LedgerAudit } from '../../contract/capacity.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
-import type { Dom0State } from '../../contract/types.ts';
+import type { Dom0State } from '../../contract/dom0.ts';
 import { firstStepAfterMs, giveOrder, ordersFor, roomyFacts, serve, startRunning } from '../workflow/many-guests.ts';
 import { order, until } from '../workflow/scripted.ts';
 

@@ -2,7 +2,7 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { CONTROL_QUEUE, guestWorkflowId, operationWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import { BACKUP_PRIORITY } from '../../contract/nights.ts';
-import type { GuestOrder, GuestStatus } from '../../contract/types.ts';
+import type { GuestOrder, GuestStatus } from '../../contract/guest.ts';
 import { each, firstStepAfterMs, giveOrder, ordersFor, serve, startRunning } from '../workflow/many-guests.ts';
 import { order, until } from '../workflow/scripted.ts';
 

@@ -2,7 +2,7 @@
 import { until } from '../../system/until.ts';
 import { guestNameOfOrder } from '../../order/billing-events.ts';
 import { guestWorkflowId, QUERIES } from '../../contract/names.ts';
-import type { GuestStatus } from '../../contract/types.ts';
+import type { GuestStatus } from '../../contract/guest.ts';
 import { readOrder } from '../../client/billing-orders.ts';
 import { deliveriesOf, ordersOf, type Delivery } from './deliveries.ts';
 import { createRandom } from './random.ts';

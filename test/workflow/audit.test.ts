@@ -16,7 +16,7 @@ import { volumeTags } from '../../activities/dom0/storage/lvm/tags.ts';
 import { cfgHeader, markerText } from '../../activities/dom0/marks.ts';
 import { connect, type Guestflow } from '../../client/index.ts';
 import { registerDom0 } from '../../client/dom0s/register.ts';
-import type { LedgerAudit, NetworkState } from '../../contract/capacity-types.ts';
+import type { LedgerAudit, NetworkState } from '../../contract/capacity.ts';
 import {
   CONTROL_QUEUE,
   dom0BulkQueue,
@@ -30,7 +30,7 @@ import {
   WORKFLOWS,
 } from '../../contract/names.ts';
 import { defaultOrderId } from '../../order/order.ts';
-import { UNKNOWN_ORDER, type AuditRow, type Dom0Facts } from '../../contract/types.ts';
+import { UNKNOWN_ORDER, type AuditRow, type Dom0Facts } from '../../contract/dom0.ts';
 import type { DomainState, FakeCall } from '../../fake/index.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 import { asBefore } from '../faults/invariants.ts';

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../system/until.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { openSession, type Session } from '../../client/session.ts';
-import type { OrderStatus } from '../../contract/billing-types.ts';
+import type { OrderStatus } from '../../contract/billing.ts';
 import { loadPlans } from '../../order/plans.ts';
 import { createEventSink } from '../../gateway/webhooks/event-sink.ts';
 import { createCatalogue } from '../../gateway/webhooks/catalogue.ts';

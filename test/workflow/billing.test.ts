@@ -1,7 +1,7 @@
 /** From a signed event to a guest and back, on a real Temporal. */
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { HOLD_HOSTNAME, hostnameWorkflowId, type EventAnswer } from '../../contract/billing-types.ts';
+import { HOLD_HOSTNAME, hostnameWorkflowId, type EventAnswer } from '../../contract/billing.ts';
 import { guestNameOfOrder } from '../../order/billing-events.ts';
 import { guestNameOfLife } from '../../contract/guest-name.ts';
 import { billingWorkflowId, CONTROL_QUEUE, guestWorkflowId, WORKFLOWS } from '../../contract/names.ts';

@@ -11,7 +11,7 @@ import { findEndpoint } from '../../client/config.ts';
 import { registerDom0 } from '../../client/dom0s/register.ts';
 import { runDom0Task } from '../../client/dom0s/tasks.ts';
 import { openSession, type Session } from '../../client/session.ts';
-import type { Dom0Facts } from '../../contract/types.ts';
+import type { Dom0Facts } from '../../contract/dom0.ts';
 import { createFakeDom0 } from '../../fake/index.ts';
 import { bundleWorkflows } from '../../worker/bundle.ts';
 import { controlOptions, runControlWorker } from '../../worker/control.ts';

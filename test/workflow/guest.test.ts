@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { WithStartWorkflowOperation, WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
-import type { GuestOrder, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from '../../contract/types.ts';
+import type { GuestOrder, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from '../../contract/guest.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 import { rootFailure } from '../../workflows/saga/operation.ts';
 import { NETWORK, NO, order, scripted, until, untilCancelled } from './scripted.ts';

@@ -14,7 +14,8 @@ import {
   SEARCH_ATTRIBUTES,
   WORKFLOWS,
 } from '../../contract/names.ts';
-import type { Dom0Facts, GuestOrder, GuestRef } from '../../contract/types.ts';
+import type { Dom0Facts } from '../../contract/dom0.ts';
+import type { GuestOrder, GuestRef } from '../../contract/guest.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 import { order, scripted } from './scripted.ts';
 import { workflowBundle, type AnyActivities } from './temporal.ts';

@@ -12,7 +12,7 @@ import {
   WORKFLOWS,
 } from '../../contract/names.ts';
 import type { NightRecord, NightRequest } from '../../contract/nights.ts';
-import type { GuestOrder, GuestStatus } from '../../contract/types.ts';
+import type { GuestOrder, GuestStatus } from '../../contract/guest.ts';
 import { rootFailure } from '../../workflows/saga/operation.ts';
 import { shortBundle } from '../faults/bundle.ts';
 import { startRunning } from './many-guests.ts';

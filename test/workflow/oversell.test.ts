@@ -13,10 +13,11 @@ import { findEndpoint } from '../../client/config.ts';
 import { readProgress } from '../../client/guests/look.ts';
 import { chooseDom0, placeOrder } from '../../client/guests/place.ts';
 import { readNetwork } from '../../client/networks.ts';
-import { DEFAULT_POLICY, type NetworkAccess } from '../../contract/capacity-types.ts';
+import { DEFAULT_POLICY, type NetworkAccess } from '../../contract/capacity.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES } from '../../contract/names.ts';
 import { amountsOf, xenMemoryOf } from '../../contract/overhead.ts';
-import type { Dom0Facts, Dom0State, GuestOrder, MarkedThing, LeasedAddress, ReserveRequest, UnplacedOrder } from '../../contract/types.ts';
+import type { Dom0Facts, Dom0State, MarkedThing, LeasedAddress, ReserveRequest } from '../../contract/dom0.ts';
+import type { GuestOrder, UnplacedOrder } from '../../contract/guest.ts';
 import { macFrom } from '../../workflows/capacity/lease-addresses.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
 

@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { anOrder, type Changes } from '../an-order.ts';
 import { until as untilSeen } from '../../system/until.ts';
-import type { GuestOrder } from '../../contract/types.ts';
+import type { GuestOrder } from '../../contract/guest.ts';
 import { DOM0, type AnyActivities } from './temporal.ts';
 
 let counter = 0;

@@ -3,7 +3,7 @@ import { ApplicationFailure, condition, isCancellation, setCurrentDetails, workf
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { GUEST_SIGNALS, guestWorkflowId, NIGHT_SIGNALS } from '../../contract/names.ts';
 import type { NightRecord } from '../../contract/nights.ts';
-import type { GuestRef } from '../../contract/types.ts';
+import type { GuestRef } from '../../contract/guest.ts';
 import { onSignal, signalTo } from '../saga/handlers.ts';
 import { NIGHT } from '../saga/time-limits.ts';
 import { declareVersioning } from '../saga/versioning.ts';

@@ -1,5 +1,6 @@
 /** Removes the backups that retention no longer keeps, by their ids. */
-import type { GuestSpec, Pruned } from '../../contract/types.ts';
+import type { GuestSpec } from '../../contract/guest.ts';
+import type { Pruned } from '../../contract/backup.ts';
 import { formatSize } from '../../contract/sizes.ts';
 import type { Operation } from '../saga/operation.ts';
 import type { ShortActivities } from '../../activities/dom0/activities.ts';

@@ -4,7 +4,7 @@
  * A rule like `daily: 7` keeps the last backup of each of the last seven days that have one, by the calendar of the guest's time zone: a day is a date,
  * whatever its length, and a clock that was set back only puts two backups under one date. Days without a backup do not count.
  */
-import type { BackupRecord, Retention } from '../../contract/types.ts';
+import type { BackupRecord, Retention } from '../../contract/backup.ts';
 
 /** The fields of a backup that retention looks at. */
 export type Kept = Pick<BackupRecord, 'id' | 'takenAt' | 'state' | 'isProtected'>;

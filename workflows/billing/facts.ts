@@ -10,7 +10,7 @@ import type {
   OrderWishes,
   PlanTemplate,
   StatementSource,
-} from '../../contract/billing-types.ts';
+} from '../../contract/billing.ts';
 import { byStamp, type Told } from './sequence.ts';
 import { defined } from '../../contract/defined.ts';
 

@@ -1,6 +1,6 @@
 /** holdHostname: one workflow for each host name that an order has. Its id is the host name's: there can be only one. */
 import { condition, setCurrentDetails } from '@temporalio/workflow';
-import { HOLD_HOSTNAME } from '../../contract/billing-types.ts';
+import { HOLD_HOSTNAME } from '../../contract/billing.ts';
 import { onSignal } from '../saga/handlers.ts';
 import { ignoringCancel } from '../saga/ignore-cancel.ts';
 import { declareVersioning } from '../saga/versioning.ts';

@@ -1,5 +1,5 @@
 /** Which events of an order have come. If the same event comes again, it changes nothing; if another body comes under a known id, it is refused. Pure. */
-import type { BillingEvent, OrderProblem } from '../../contract/billing-types.ts';
+import type { BillingEvent, OrderProblem } from '../../contract/billing.ts';
 import { defined } from '../../contract/defined.ts';
 
 /** An event as it is remembered. */

@@ -1,7 +1,7 @@
 /** notify: one workflow for each outgoing webhook. The order that starts it does not wait for it, and may end before it. */
 import { proxyActivities } from '@temporalio/workflow';
 import type { BillingActivities } from '../../activities/control/billing/activities.ts';
-import type { Notification } from '../../contract/billing-types.ts';
+import type { Notification } from '../../contract/billing.ts';
 import { CONTROL_QUEUE } from '../../contract/names.ts';
 import { declareVersioning } from '../saga/versioning.ts';
 

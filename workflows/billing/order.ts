@@ -12,7 +12,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
-import { BILLING, type BillingEvent, type EventAnswer, type OrderPhase, type OrderStatus } from '../../contract/billing-types.ts';
+import { BILLING, type BillingEvent, type EventAnswer, type OrderPhase, type OrderStatus } from '../../contract/billing.ts';
 import { SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import type { BillingOrderInput } from '../../contract/workflow-inputs.ts';
 import { remember, verdictOn, withProblem } from './inbox.ts';

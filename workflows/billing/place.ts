@@ -1,7 +1,7 @@
 /** Ordering the guest of an order, and seeing it arrive. */
 import { defined } from '../../contract/defined.ts';
-import type { GuestView, OrderWishes, PlanTemplate } from '../../contract/billing-types.ts';
-import type { UnplacedOrder } from '../../contract/types.ts';
+import type { GuestView, OrderWishes, PlanTemplate } from '../../contract/billing.ts';
+import type { UnplacedOrder } from '../../contract/guest.ts';
 import { billing, releaseHostname, takeHostname } from './proxies.ts';
 import { targetOf } from './rules.ts';
 import { guestOf, type OrderState, type Work } from './state.ts';

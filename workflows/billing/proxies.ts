@@ -2,7 +2,7 @@
 import { ParentClosePolicy, proxyActivities, startChild } from '@temporalio/workflow';
 import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { BillingActivities } from '../../activities/control/billing/activities.ts';
-import { HOLD_HOSTNAME, hostnameWorkflowId, type Notification } from '../../contract/billing-types.ts';
+import { HOLD_HOSTNAME, hostnameWorkflowId, type Notification } from '../../contract/billing.ts';
 import { CONTROL_QUEUE, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { signalTo } from '../saga/handlers.ts';
 import { holdHostname } from './hold-hostname.ts';

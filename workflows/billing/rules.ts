@@ -1,5 +1,5 @@
 /** Decides what to do on the guest, given what billing wants. Pure. */
-import type { BillingOperation, GuestView, Wish } from '../../contract/billing-types.ts';
+import type { BillingOperation, GuestView, Wish } from '../../contract/billing.ts';
 import type { Target } from './target.ts';
 import { defined } from '../../contract/defined.ts';
 

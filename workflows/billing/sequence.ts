@@ -2,7 +2,7 @@
  * Sorts the statements of one thing in the order in which they were made. Stripe's times are whole seconds. If several are of one second, what each says
  * of the value before it (`previous_attributes`) decides first, then ranks, then ids. Pure: the order of arrival does not matter.
  */
-import { NEW, type Change } from '../../contract/billing-types.ts';
+import { NEW, type Change } from '../../contract/billing.ts';
 
 /** What decides which of two statements is newer. */
 export interface Stamp {

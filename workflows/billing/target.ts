@@ -1,5 +1,5 @@
 /** What all statements together ask for. Pure: the same events in any order give the same wish. */
-import type { LifeStatement, OrderWishes, PlanTemplate, Wish, WishField, WishProblem } from '../../contract/billing-types.ts';
+import type { LifeStatement, OrderWishes, PlanTemplate, Wish, WishField, WishProblem } from '../../contract/billing.ts';
 import { isKnown, NO_SUBSCRIPTION, ONCE, type Facts, type Kinds, type Speaker, type Stated } from './facts.ts';
 import { byStamp, inOrder, type Stamp } from './sequence.ts';
 import { defined } from '../../contract/defined.ts';

@@ -1,6 +1,6 @@
 /** What an order has the provider told, and how a trouble is kept. */
 import { ApplicationFailure } from '@temporalio/workflow';
-import type { GuestView, Notification, NotificationType, OrderProblem, WishProblem } from '../../contract/billing-types.ts';
+import type { GuestView, Notification, NotificationType, OrderProblem, WishProblem } from '../../contract/billing.ts';
 import { sendNotification } from './proxies.ts';
 import { targetOf } from './rules.ts';
 import { guestOf, keyOf, problemsOf, type OrderState, type Work } from './state.ts';

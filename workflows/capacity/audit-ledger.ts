@@ -1,7 +1,7 @@
 /** Corrects a ledger by an audit: what is on the dom0 and what the guests' workflows say is the truth. Pure. */
 import type { Claim } from '../../activities/control/claims.ts';
-import type { LedgerAudit, Owner } from '../../contract/capacity-types.ts';
-import type { Dom0Facts, Dom0State } from '../../contract/types.ts';
+import type { LedgerAudit, Owner } from '../../contract/capacity.ts';
+import type { Dom0Facts, Dom0State } from '../../contract/dom0.ts';
 import { unreserved, type Reservation } from './ledger.ts';
 
 /** What a look at the dom0 and at the guests' workflows came to. */

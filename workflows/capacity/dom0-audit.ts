@@ -3,9 +3,9 @@ import { log, proxyActivities } from '@temporalio/workflow';
 import type { Claim } from '../../activities/control/claims.ts';
 import type { ControlActivities } from '../../activities/control/activities.ts';
 import type { ShortActivities } from '../../activities/dom0/activities.ts';
-import type { Owner } from '../../contract/capacity-types.ts';
+import type { Owner } from '../../contract/capacity.ts';
 import { CONTROL_QUEUE, dom0Queue } from '../../contract/names.ts';
-import type { Dom0State } from '../../contract/types.ts';
+import type { Dom0State } from '../../contract/dom0.ts';
 import { keyOf, type Look } from './audit-ledger.ts';
 import { rootFailure } from '../saga/operation.ts';
 

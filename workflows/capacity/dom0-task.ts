@@ -1,9 +1,10 @@
 /** dom0Task: looks at a dom0, and does tasks on it that are not operations on a guest. */
 import { ApplicationFailure, CancellationScope, executeChild, uuid4 } from '@temporalio/workflow';
 import type { Claim } from '../../activities/control/claims.ts';
-import type { Owner } from '../../contract/capacity-types.ts';
+import type { Owner } from '../../contract/capacity.ts';
 import { operationWorkflowId } from '../../contract/names.ts';
-import { GOLDEN, UNKNOWN_ORDER, type AuditRow, type GuestRef, type MarkedThing } from '../../contract/types.ts';
+import { GOLDEN, UNKNOWN_ORDER, type AuditRow, type MarkedThing } from '../../contract/dom0.ts';
+import type { GuestRef } from '../../contract/guest.ts';
 import type { Dom0TaskInput } from '../../contract/workflow-inputs.ts';
 import { keyOf } from './audit-ledger.ts';
 import { claimsOf } from './dom0-audit.ts';

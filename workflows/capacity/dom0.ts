@@ -8,9 +8,9 @@ import {
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { PoolCapacity, LedgerAudit } from '../../contract/capacity-types.ts';
+import type { PoolCapacity, LedgerAudit } from '../../contract/capacity.ts';
 import { DOM0_UPDATES, QUERIES } from '../../contract/names.ts';
-import type { Dom0State, ReserveAnswer, Registration, ReserveRequest } from '../../contract/types.ts';
+import type { Dom0State, ReserveAnswer, Registration, ReserveRequest } from '../../contract/dom0.ts';
 import { formatSize } from '../../contract/sizes.ts';
 import { afterAudit } from './audit-ledger.ts';
 import { findClaims, releaseLeases } from './dom0-audit.ts';

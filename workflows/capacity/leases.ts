@@ -1,5 +1,5 @@
 /** Who has which address of a network: pure, so that it can be tested as a table. */
-import { QUARANTINE_SECONDS, type Lease, type LeaseRequest, type NetworkJoin, type NetworkState } from '../../contract/capacity-types.ts';
+import { QUARANTINE_SECONDS, type Lease, type LeaseRequest, type NetworkJoin, type NetworkState } from '../../contract/capacity.ts';
 import { formatIpv4, lastOf, parseCidr, parseIpv4, whyNotHostIn, whyNotPrefix } from '../../contract/ipv4.ts';
 import type { LedgerRefusal } from './ledger.ts';
 import { firstOf64, ip6Of, isIpv6, macFrom } from './lease-addresses.ts';

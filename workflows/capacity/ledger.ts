@@ -1,13 +1,6 @@
 /** What a dom0 has to sell, and what is reserved for whom. Pure, so that it can be tested as a table. */
-import {
-  DEFAULT_POLICY,
-  type Amounts,
-  type Capacity,
-  type Holding,
-  type PoolCapacity,
-  type PoolFacts,
-} from '../../contract/capacity-types.ts';
-import type { Dom0Facts, Dom0State, ReserveRequest } from '../../contract/types.ts';
+import { DEFAULT_POLICY, type Amounts, type Capacity, type Holding, type PoolCapacity, type PoolFacts } from '../../contract/capacity.ts';
+import type { Dom0Facts, Dom0State, ReserveRequest } from '../../contract/dom0.ts';
 import { xenMemoryOf } from '../../contract/overhead.ts';
 import { shortageOf } from '../../contract/shortage.ts';
 import { MiB } from '../../contract/sizes.ts';

@@ -1,6 +1,6 @@
 /** network: one workflow for each address range: who has which address. */
 import { allHandlersFinished, ApplicationFailure, condition, continueAsNew, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
-import type { Lease, NetworkState } from '../../contract/capacity-types.ts';
+import type { Lease, NetworkState } from '../../contract/capacity.ts';
 import { NETWORK_UPDATES, QUERIES } from '../../contract/names.ts';
 import type { NetworkInput } from '../../contract/workflow-inputs.ts';
 import { onQuery, onUpdate } from '../saga/handlers.ts';

@@ -22,11 +22,11 @@ import type {
   GuestRef,
   GuestSpec,
   GuestStatus,
-  OperationKind,
   OperationRequest,
   OperationResult,
   OrderAnswer,
-} from '../../contract/types.ts';
+} from '../../contract/guest.ts';
+import type { OperationKind } from '../../contract/operations.ts';
 import type { GuestInput } from '../../contract/workflow-inputs.ts';
 import { onQuery, onSignal, onUpdate } from '../saga/handlers.ts';
 import { rootFailure } from '../saga/operation.ts';

@@ -1,6 +1,7 @@
 /** How a guest's state goes on: pure, so that it can be tested as a table. */
 import { defined } from '../../contract/defined.ts';
-import type { BackupRecord, DomainGone, GuestPhase, RestartPolicy } from '../../contract/types.ts';
+import type { BackupRecord } from '../../contract/backup.ts';
+import type { DomainGone, GuestPhase, RestartPolicy } from '../../contract/guest.ts';
 import type { ProvisionResult } from './recipes/how-to.ts';
 import { answerTo, recentRestarts } from './restarts.ts';
 import type { GuestState } from './state.ts';

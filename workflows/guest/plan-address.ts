@@ -1,6 +1,7 @@
 /** Plans a guest with an address at which nothing answers. */
 import type { ShortActivities } from '../../activities/dom0/activities.ts';
-import type { GuestOrder, GuestSpec, LeasedAddress } from '../../contract/types.ts';
+import type { GuestOrder, GuestSpec } from '../../contract/guest.ts';
+import type { LeasedAddress } from '../../contract/dom0.ts';
 import { rootFailure } from '../saga/operation.ts';
 import { control } from '../saga/proxies.ts';
 

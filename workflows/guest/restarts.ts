@@ -1,5 +1,5 @@
 /** When to start a guest again whose domain has ended by itself: after growing pauses, and not for ever. Pure. */
-import type { DomainGone, RestartPolicy } from '../../contract/types.ts';
+import type { DomainGone, RestartPolicy } from '../../contract/guest.ts';
 
 /** Pauses before the first, second and third start within an hour. A guest that only reboots has its domain back before the first is over. */
 const PAUSES_MS = [5_000, 60_000, 300_000];

@@ -1,5 +1,6 @@
 /** Which operation a guest takes in which phase, and what happens to one that comes while another runs. */
-import type { GuestPhase, GuestSpec, OperationKind, PlanChange } from '../../contract/types.ts';
+import type { GuestPhase, GuestSpec, PlanChange } from '../../contract/guest.ts';
+import type { OperationKind } from '../../contract/operations.ts';
 import { operationRecord } from '../../contract/operations.ts';
 import { formatSize } from '../../contract/sizes.ts';
 

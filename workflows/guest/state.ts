@@ -1,6 +1,7 @@
 /** What a guest carries from run to run, in words, and what falls due in it: pure. */
 import { operationWorkflowId } from '../../contract/names.ts';
-import type { GuestStatus, OperationKind } from '../../contract/types.ts';
+import type { GuestStatus } from '../../contract/guest.ts';
+import type { OperationKind } from '../../contract/operations.ts';
 
 export type GuestState = Omit<GuestStatus, 'operation' | 'queued' | 'steps'>;
 

@@ -1,5 +1,5 @@
 /** What is left of a guest when an undo could not finish. */
-import type { OrderRef } from '../../contract/types.ts';
+import type { OrderRef } from '../../contract/guest.ts';
 import { control, type Dom0Steps } from './proxies.ts';
 
 /** On its dom0, and in Temporal: the Schedule of its backups. */

@@ -5,7 +5,7 @@
 import { ApplicationFailure, CancellationScope, isCancellation, log, setCurrentDetails, TemporalFailure } from '@temporalio/workflow';
 import { QUERIES } from '../../contract/names.ts';
 import type { ErrorDetails } from '../../contract/errors.ts';
-import type { OperationProgress, StepProgress, StepState } from '../../contract/types.ts';
+import type { OperationProgress, StepProgress, StepState } from '../../contract/progress.ts';
 import { onQuery } from './handlers.ts';
 import { defined } from '../../contract/defined.ts';
 

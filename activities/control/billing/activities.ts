@@ -1,8 +1,8 @@
 /** Activities of billing, on the control worker: they look at guests, order them, operate them, and tell the provider. */
 import { ApplicationFailure } from '@temporalio/common';
 import { GuestflowError } from '../../../contract/errors.ts';
-import type { BillingOperation, GuestView, Notification, OperationOutcome } from '../../../contract/billing-types.ts';
-import type { OperationRequest, UnplacedOrder } from '../../../contract/types.ts';
+import type { BillingOperation, GuestView, Notification, OperationOutcome } from '../../../contract/billing.ts';
+import type { OperationRequest, UnplacedOrder } from '../../../contract/guest.ts';
 import { defined } from '../../../contract/defined.ts';
 
 /** Guests, as billing needs them. */

@@ -4,8 +4,8 @@ import { findStatus } from '../../../client/guests/look.ts';
 import { operateFor } from '../../../client/guests/operate.ts';
 import { placeOrder } from '../../../client/guests/place.ts';
 import type { Session } from '../../../client/session.ts';
-import { hostnameWorkflowId, type GuestView } from '../../../contract/billing-types.ts';
-import type { UnplacedOrder } from '../../../contract/types.ts';
+import { hostnameWorkflowId, type GuestView } from '../../../contract/billing.ts';
+import type { UnplacedOrder } from '../../../contract/guest.ts';
 import { defined } from '../../../contract/defined.ts';
 
 /** How long an operation is waited for before the workflow is told to ask again. */

@@ -5,7 +5,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { Webhook } from 'standardwebhooks';
 import type { Messenger } from '../billing/activities.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
-import type { Notification } from '../../../contract/billing-types.ts';
+import type { Notification } from '../../../contract/billing.ts';
 import { addressOf, type Address, type Resolve } from './public-address.ts';
 
 export interface Receiver {

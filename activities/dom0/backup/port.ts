@@ -1,5 +1,5 @@
 /** What a backup is made with (an engine), and where it lies (a repository): two ports, composed. */
-import type { BackupEngine, StoredBackup } from '../../../contract/types.ts';
+import type { BackupEngine, StoredBackup } from '../../../contract/backup.ts';
 import type { FileSink } from '../../../system/host.ts';
 import type { Thing } from '../inventory/thing.ts';
 import type { Ref } from '../marks.ts';

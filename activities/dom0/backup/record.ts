@@ -1,6 +1,6 @@
 /** The record beside a backup: JSON that a person can read, with a checksum of its own, so that a change of any byte is noticed. */
 import { createHash } from 'node:crypto';
-import type { StoredBackup } from '../../../contract/types.ts';
+import type { StoredBackup } from '../../../contract/backup.ts';
 
 function sumOf(backup: object): string {
   return createHash('sha256').update(JSON.stringify(backup)).digest('hex');

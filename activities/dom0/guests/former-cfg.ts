@@ -1,7 +1,7 @@
 /** Keeps a guest's cfg as it was before a change, so that an undo can put back exactly that file. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { GuestSpec } from '../../../contract/types.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
 import { guestPaths } from '../guest-paths.ts';
 import type { Work } from '../work.ts';
 

@@ -1,7 +1,7 @@
 /** The cfg of a PV or PVH guest: the settings that are ours, and whether the toolstack reads them as meant. */
 import type { Dom0Settings } from '../../../order/dom0-settings.ts';
 import { MiB } from '../../../contract/sizes.ts';
-import type { GuestNetwork, GuestSpec } from '../../../contract/types.ts';
+import type { GuestNetwork, GuestSpec } from '../../../contract/guest.ts';
 import type { CfgChange } from '../../../xlcfg/index.ts';
 import type { CfgWish } from './port.ts';
 

@@ -1,7 +1,8 @@
 /** PV and PVH guests: a Linux that xen-tools installs, started with dom0's kernel, reached by ssh. */
 import { GuestflowError } from '../../../contract/errors.ts';
 import { defined } from '../../../contract/defined.ts';
-import type { GuestSpec, ImageResult } from '../../../contract/types.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
+import type { ImageResult } from '../../../contract/step-results.ts';
 import type { RunResult } from '../../../system/run.ts';
 import { applyChange, parseCfg } from '../../../xlcfg/index.ts';
 import { guestPaths } from '../guest-paths.ts';

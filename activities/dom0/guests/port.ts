@@ -1,5 +1,6 @@
 /** A kind of guest: what its cfg says, how it answers, how scripts get into it. Steps know no kind. */
-import type { GuestSpec, ImageResult } from '../../../contract/types.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
+import type { ImageResult } from '../../../contract/step-results.ts';
 import type { RunResult } from '../../../system/run.ts';
 import type { Ref } from '../marks.ts';
 

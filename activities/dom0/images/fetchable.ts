@@ -1,7 +1,7 @@
 /** What an order needs from elsewhere: its distribution's archive, the operator's role. */
 import { distributionOf } from '../../../contract/distributions.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
-import type { GuestOrder } from '../../../contract/types.ts';
+import type { GuestOrder } from '../../../contract/guest.ts';
 import { ensureGuestState, guestPaths } from '../guest-paths.ts';
 import { removeMarkedDirectory } from '../staging.ts';
 import type { Work } from '../work.ts';

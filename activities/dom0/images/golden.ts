@@ -1,7 +1,7 @@
 /** The golden root tarball of a distribution: made once on a dom0, checked each time that a guest is made from it. */
 import { defined } from '../../../contract/defined.ts';
 import type { Dom0Settings } from '../../../order/dom0-settings.ts';
-import type { GoldenResult } from '../../../contract/types.ts';
+import type { GoldenResult } from '../../../contract/step-results.ts';
 import { PART_SUFFIX } from '../../../system/host.ts';
 import { partsOf } from '../staging.ts';
 import type { Work } from '../work.ts';

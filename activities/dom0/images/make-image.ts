@@ -2,7 +2,8 @@
 import { defined } from '../../../contract/defined.ts';
 import { broadcastOf, formatIpv4, networkOf, parseIpv4, prefixOfNetmask } from '../../../contract/ipv4.ts';
 import { MiB } from '../../../contract/sizes.ts';
-import type { GuestNetwork, GuestSpec, ImageResult } from '../../../contract/types.ts';
+import type { GuestNetwork, GuestSpec } from '../../../contract/guest.ts';
+import type { ImageResult } from '../../../contract/step-results.ts';
 import { ensureGuestState, type GuestPaths } from '../guest-paths.ts';
 import { isOwner, MARKER_FILE, markerOwner, markerText, mustOwn, type Ref } from '../marks.ts';
 import { openPassword } from '../password-key.ts';

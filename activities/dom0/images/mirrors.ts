@@ -1,7 +1,7 @@
 /** Which mirror a guest's packages come from. */
 import { distributionOf } from '../../../contract/distributions.ts';
 import type { Dom0Settings } from '../../../order/dom0-settings.ts';
-import type { GuestSpec } from '../../../contract/types.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
 import type { Work } from '../work.ts';
 import { archiveOf } from './apt-sources.ts';
 

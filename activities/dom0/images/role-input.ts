@@ -7,7 +7,7 @@ import { GuestflowError } from '../../../contract/errors.ts';
 import { whyNotHostname } from '../../../contract/host-name.ts';
 import { whyNotPasswordHash, whyNotTimezone } from '../../../contract/field-checks.ts';
 import { isLegacyZone } from '../../../contract/time-zones.ts';
-import type { GuestIpv6 } from '../../../contract/types.ts';
+import type { GuestIpv6 } from '../../../contract/guest.ts';
 import { checkedBy, checkedIpv6, checkedPath, checkedPattern } from '../tools/arguments.ts';
 import { keyWithoutComment } from '../tools/guest-ssh.ts';
 import type { Host } from '../../../system/host.ts';

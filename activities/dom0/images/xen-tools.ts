@@ -5,7 +5,7 @@ import { whyNotFsOptions, whyNotRole, whyNotSerialDevice } from '../../../contra
 import { MAC_PATTERN, whyNotMac } from '../../../contract/mac.ts';
 import { whyNotMirrorForm } from '../../../contract/mirror.ts';
 import { formatSize, MiB } from '../../../contract/sizes.ts';
-import type { GuestNetwork } from '../../../contract/types.ts';
+import type { GuestNetwork } from '../../../contract/guest.ts';
 import {
   checkedAddress,
   checkedBy,

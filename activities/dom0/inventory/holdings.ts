@@ -1,5 +1,5 @@
 /** What takes memory, vcpus and disk on this dom0, ours and what was made by hand: the ledger counts both. */
-import type { Amounts, Holding } from '../../../contract/capacity-types.ts';
+import type { Amounts, Holding } from '../../../contract/capacity.ts';
 import { defined } from '../../../contract/defined.ts';
 import type { Thing } from './thing.ts';
 

@@ -2,7 +2,7 @@
  * One list of all things on a dom0 that are ours, or stand where ours would be. Four answers are filters of it: the audit, what is left of a guest, what
  * is in a new guest's way, and what the ledger counts. A new kind of thing is added only here.
  */
-import { GOLDEN, UNKNOWN_ORDER } from '../../../contract/types.ts';
+import { GOLDEN, UNKNOWN_ORDER } from '../../../contract/dom0.ts';
 import type { StepEnv } from '../env.ts';
 import { halfGolden } from '../images/golden.ts';
 import { usersOfImages } from '../images/image-users.ts';

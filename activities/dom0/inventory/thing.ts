@@ -1,6 +1,6 @@
 /** One thing on a dom0 that is ours, or stands where ours would be. */
-import type { Amounts } from '../../../contract/capacity-types.ts';
-import { UNKNOWN_ORDER } from '../../../contract/types.ts';
+import type { Amounts } from '../../../contract/capacity.ts';
+import { UNKNOWN_ORDER } from '../../../contract/dom0.ts';
 import { whyNotGuestName } from '../../../contract/guest-name.ts';
 import type { Owner } from '../marks.ts';
 

@@ -1,6 +1,6 @@
 /** What the machine itself needs for guests: tools, loop devices, room, a kernel to start them with. Rows of the preflight. */
 import { GiB, formatSize } from '../../../contract/sizes.ts';
-import type { PreflightRow } from '../../../contract/types.ts';
+import type { PreflightRow } from '../../../contract/dom0.ts';
 import { missing, ok, warning } from '../preflight-rows.ts';
 import { isInstalled } from '../tools/installed.ts';
 import { freeLoopDevices } from '../tools/loop.ts';

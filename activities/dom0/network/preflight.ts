@@ -1,5 +1,5 @@
 /** The guests' network as dom0 sees it: rows of the preflight. */
-import type { PreflightRow } from '../../../contract/types.ts';
+import type { PreflightRow } from '../../../contract/dom0.ts';
 import { formatIpv4, lastOf, parseCidr } from '../../../contract/ipv4.ts';
 import { ToolError } from '../../../system/run.ts';
 import type { StepEnv } from '../env.ts';

@@ -1,5 +1,7 @@
 /** adjust: memory and vcpus of a guest that runs, as far as Xen can change them without a restart. */
-import type { AdjustResult, DomainRow, GuestSpec } from '../../../contract/types.ts';
+import type { AdjustResult } from '../../../contract/step-results.ts';
+import type { DomainRow } from '../../../contract/dom0.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { formatSize, MiB } from '../../../contract/sizes.ts';
 import { until } from '../../../system/until.ts';

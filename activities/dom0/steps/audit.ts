@@ -2,7 +2,7 @@
  * audit: lists everything on this dom0 that carries guestflow's mark, or lies in a place that only guestflow makes, with its owner. It changes
  * nothing.
  */
-import { UNKNOWN_ORDER, type MarkedThing } from '../../../contract/types.ts';
+import { UNKNOWN_ORDER, type MarkedThing } from '../../../contract/dom0.ts';
 import type { StepEnv } from '../env.ts';
 import { everything } from '../inventory/inventory.ts';
 import type { Thing } from '../inventory/thing.ts';

@@ -1,5 +1,5 @@
 /** autostart: the guest starts with its dom0 (row 12 of the how-to). */
-import type { GuestRef } from '../../../contract/types.ts';
+import type { GuestRef } from '../../../contract/guest.ts';
 import type { StepEnv } from '../env.ts';
 
 export async function enableAutostart({ toolstack }: StepEnv, ref: GuestRef): Promise<{ link: string }> {

@@ -1,6 +1,7 @@
 /** Backups, the part on the dom0: take a snapshot, save it by an engine into the repository, read it back, record it (row 16 of the how-to). */
 import { defined } from '../../../contract/defined.ts';
-import type { BackupRecord, GuestRef, GuestSpec, StoredBackup } from '../../../contract/types.ts';
+import type { BackupRecord, StoredBackup } from '../../../contract/backup.ts';
+import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
 import { backupId, type Chosen, type Saved } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
 import { isOwner } from '../marks.ts';

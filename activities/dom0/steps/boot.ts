@@ -1,5 +1,7 @@
 /** boot: the guest is up when it answers, not when its domain exists (row 9 of the how-to). */
-import type { BootResult, DomainRow, GuestRef, GuestSpec } from '../../../contract/types.ts';
+import type { BootResult } from '../../../contract/step-results.ts';
+import type { DomainRow } from '../../../contract/dom0.ts';
+import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { ToolError } from '../../../system/run.ts';
 import { until } from '../../../system/until.ts';

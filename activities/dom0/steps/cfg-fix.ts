@@ -1,5 +1,6 @@
 /** cfg-fix: the guest's cfg as ordered, the operator's own lines kept, checked by the toolstack itself (rows 6 and 7 of the how-to). */
-import type { CfgResult, GuestRef, GuestSpec } from '../../../contract/types.ts';
+import type { CfgResult } from '../../../contract/step-results.ts';
+import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { StepEnv } from '../env.ts';
 import { formerCfg, keepFormerCfg, sha256Of, type CfgChangeOf } from '../guests/former-cfg.ts';

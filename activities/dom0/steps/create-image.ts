@@ -1,5 +1,6 @@
 /** create-image: the guest's disk as an image file, from the golden root tarball (rows 3-5 of the how-to). */
-import type { GuestRef, GuestSpec, ImageResult } from '../../../contract/types.ts';
+import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
+import type { ImageResult } from '../../../contract/step-results.ts';
 import type { StepEnv } from '../env.ts';
 import { discardImage, hasImage } from '../images/image-files.ts';
 

@@ -1,5 +1,5 @@
 /** What the dom0 keeps of a guest: keys and records. */
-import type { GuestRef } from '../../../contract/types.ts';
+import type { GuestRef } from '../../../contract/guest.ts';
 import type { StepEnv } from '../env.ts';
 import { guestPaths } from '../guest-paths.ts';
 import { removeMarkedDirectory } from '../staging.ts';

@@ -1,7 +1,8 @@
 /** What is on a dom0, as its own tools say. Changes nothing. */
 import { defined } from '../../../contract/defined.ts';
 import { MiB } from '../../../contract/sizes.ts';
-import type { Dom0Facts, DomainRow, GuestInventory, GuestRef, OrderRef } from '../../../contract/types.ts';
+import type { Dom0Facts, DomainRow, GuestInventory } from '../../../contract/dom0.ts';
+import type { GuestRef, OrderRef } from '../../../contract/guest.ts';
 import type { StepEnv } from '../env.ts';
 import { guestPaths } from '../guest-paths.ts';
 import { halfGolden } from '../images/golden.ts';

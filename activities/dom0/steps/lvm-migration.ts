@@ -1,5 +1,6 @@
 /** LVM-migration: disks of the plan's sizes, the image copied into them, checked and grown (row 14 of the how-to). */
-import type { GuestRef, GuestSpec, VolumesResult } from '../../../contract/types.ts';
+import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
+import type { VolumesResult } from '../../../contract/step-results.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { StepEnv } from '../env.ts';
 import { fillFromImage, makeSwapOn } from '../images/fill.ts';

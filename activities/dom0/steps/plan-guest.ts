@@ -1,5 +1,6 @@
 /** plan: checks the order against this dom0, and decides everything that it leaves open. It makes nothing yet. */
-import type { GuestNetwork, GuestOrder, GuestSpec, LeasedAddress } from '../../../contract/types.ts';
+import type { GuestNetwork, GuestOrder, GuestSpec } from '../../../contract/guest.ts';
+import type { LeasedAddress } from '../../../contract/dom0.ts';
 import { defined } from '../../../contract/defined.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { amountsOf, xenMemoryOf } from '../../../contract/overhead.ts';

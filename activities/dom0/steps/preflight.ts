@@ -1,5 +1,5 @@
 /** preflight: what a dom0 needs, found or missing, with the command that mends it (rows 1, 2, 4, 8 and 13 of the how-to). */
-import type { PreflightReport, PreflightRow } from '../../../contract/types.ts';
+import type { PreflightReport, PreflightRow } from '../../../contract/dom0.ts';
 import type { StepEnv } from '../env.ts';
 import { machinePreflight } from '../machine/preflight.ts';
 import { prepareMachine } from '../machine/prepare.ts';

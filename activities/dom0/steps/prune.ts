@@ -1,6 +1,7 @@
 /** Removes backups of a guest. The workflow names them by their ids; the dom0 refuses to remove the last one. */
 import { GuestflowError } from '../../../contract/errors.ts';
-import type { BackupRecord, GuestRef, Pruned } from '../../../contract/types.ts';
+import type { BackupRecord, Pruned } from '../../../contract/backup.ts';
+import type { GuestRef } from '../../../contract/guest.ts';
 import type { StepEnv } from '../env.ts';
 import { recordOf } from './backup.ts';
 

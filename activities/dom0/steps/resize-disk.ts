@@ -1,5 +1,5 @@
 /** A guest's disk made larger, and back, while the guest is off (row 15 of the how-to). */
-import type { GuestRef } from '../../../contract/types.ts';
+import type { GuestRef } from '../../../contract/guest.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { formatSize } from '../../../contract/sizes.ts';
 import { until } from '../../../system/until.ts';

@@ -1,5 +1,5 @@
 /** seal: removes the provisioning key from the guest and the dom0. From then on only the customer's keys open the guest. */
-import type { GuestSpec } from '../../../contract/types.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { StepEnv } from '../env.ts';
 import { SEAL_SCRIPT } from '../guests/scripts.ts';

@@ -1,5 +1,5 @@
 /** Sets the disks of a terminated guest aside, whole, for its grace period; and brings them back (promise 9). */
-import type { GuestRef } from '../../../contract/types.ts';
+import type { GuestRef } from '../../../contract/guest.ts';
 import type { StepEnv } from '../env.ts';
 
 const DISKS = ['root', 'swap'] as const;

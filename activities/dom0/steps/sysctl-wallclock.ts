@@ -1,5 +1,6 @@
 /** sysctl-wallclock: the guest keeps its own time, by NTP (rows 7 and 10 of the how-to). */
-import type { GuestSpec, WallclockResult } from '../../../contract/types.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
+import type { WallclockResult } from '../../../contract/step-results.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { StepEnv } from '../env.ts';
 import { WALLCLOCK_SCRIPT } from '../guests/scripts.ts';

@@ -1,6 +1,6 @@
 /** Where guests' disks lie. A driver stands behind this for each kind of storage; steps see no tool. */
-import type { PoolFacts } from '../../../contract/capacity-types.ts';
-import type { PreflightRow } from '../../../contract/types.ts';
+import type { PoolFacts } from '../../../contract/capacity.ts';
+import type { PreflightRow } from '../../../contract/dom0.ts';
 import type { Owner, Ref } from '../marks.ts';
 
 /** What the guest uses a disk for. */

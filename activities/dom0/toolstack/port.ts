@@ -1,5 +1,6 @@
 /** The port of a toolstack, which makes and controls domains. A driver stands behind it; steps see neither a tool nor its letters for states. */
-import type { DomainEnd, DomainRow, PreflightRow } from '../../../contract/types.ts';
+import type { DomainEnd } from '../../../contract/guest.ts';
+import type { DomainRow, PreflightRow } from '../../../contract/dom0.ts';
 import type { Limits } from '../../../system/run.ts';
 import type { Thing } from '../inventory/thing.ts';
 import type { Owner, Ref } from '../marks.ts';

@@ -2,7 +2,7 @@
  * What Stripe's events mean for an order. Whose an event is, is decided first, by its order's id and by its prices; what it says of the
  * order's life needs nothing else; wishes are looked at last, and refuse nothing.
  */
-import { type BillingStatements, type LifeStatement, type PlanTemplate, type StatementSource } from '../../../contract/billing-types.ts';
+import { type BillingStatements, type LifeStatement, type PlanTemplate, type StatementSource } from '../../../contract/billing.ts';
 import { countedId, ORDER_ID_PATTERN } from '../../../contract/guest-name.ts';
 import type { Catalogue } from '../catalogue.ts';
 import {

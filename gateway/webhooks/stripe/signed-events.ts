@@ -1,6 +1,6 @@
 /** `POST /webhooks/stripe`: the signature, checked by Stripe's own library, and the event of a checked body. */
 import Stripe from 'stripe';
-import type { BillingEvent } from '../../../contract/billing-types.ts';
+import type { BillingEvent } from '../../../contract/billing.ts';
 import type { Catalogue } from '../catalogue.ts';
 import { check } from '../../http/check.ts';
 import { TOLERANCE_SECONDS, toBillingEvent } from '../event.ts';

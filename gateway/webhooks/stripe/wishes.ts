@@ -1,5 +1,5 @@
 /** Wishes in Stripe's metadata, each looked at by itself: one that cannot be had refuses nothing else. */
-import { NEW, type BadWish, type BillingStatements, type Change, type WishField } from '../../../contract/billing-types.ts';
+import { NEW, type BadWish, type BillingStatements, type Change, type WishField } from '../../../contract/billing.ts';
 import { wishFields } from '../../../order/billing-events.ts';
 import { sshKeyLines } from '../../../contract/ssh-key.ts';
 import type { Catalogue } from '../catalogue.ts';

@@ -2,7 +2,8 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { createProgress } from '../../../cli/progress.ts';
 import { drawing } from '../../../cli/progress-lines.ts';
-import type { GuestStatus, StepProgress } from '../../../contract/types.ts';
+import type { GuestStatus } from '../../../contract/guest.ts';
+import type { StepProgress } from '../../../contract/progress.ts';
 
 const STATUS: GuestStatus = {
   name: 'guest1',

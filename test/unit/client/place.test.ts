@@ -5,7 +5,7 @@ import { placeOrder, type PlaceOptions, type PlacedOrder } from '../../../client
 import { toGuestflowError } from '../../../client/failures.ts';
 import type { Session } from '../../../client/session.ts';
 import { DOM0_UPDATES, QUERIES, WORKFLOWS } from '../../../contract/names.ts';
-import type { GuestPhase, UnplacedOrder } from '../../../contract/types.ts';
+import type { GuestPhase, UnplacedOrder } from '../../../contract/guest.ts';
 import { loadPlans } from '../../../order/plans.ts';
 import { checkOrder } from '../../../order/order.ts';
 

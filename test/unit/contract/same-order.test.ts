@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { changed, type Changes } from '../../an-order.ts';
 import { isSameOrder } from '../../../contract/same-order.ts';
-import type { GuestOrder } from '../../../contract/types.ts';
+import type { GuestOrder } from '../../../contract/guest.ts';
 import { order } from '../../workflow/scripted.ts';
 
 const given = order({ name: 'alpha', order: 'A-1', network: { ip: '192.0.2.10' } });

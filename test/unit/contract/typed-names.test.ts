@@ -3,7 +3,7 @@ import { expect, expectTypeOf, it } from 'vitest';
 import type { Client } from '@temporalio/client';
 import { query, signal, update } from '../../../client/workflow-calls.ts';
 import { DOM0_UPDATES, GUEST_SIGNALS, QUERIES, WORKFLOWS } from '../../../contract/names.ts';
-import type { Dom0State } from '../../../contract/types.ts';
+import type { Dom0State } from '../../../contract/dom0.ts';
 
 it('are plain strings', () => {
   expect([WORKFLOWS.guest, DOM0_UPDATES.drain, QUERIES.ledger, GUEST_SIGNALS.night]).toEqual(['guest', 'drain', 'ledger', 'night']);

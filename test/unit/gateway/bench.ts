@@ -1,7 +1,7 @@
 /** A gateway over a Temporal that is none, and senders that sign. */
 import Stripe from 'stripe';
 import { Webhook } from 'standardwebhooks';
-import type { BillingEvent, EventAnswer } from '../../../contract/billing-types.ts';
+import type { BillingEvent, EventAnswer } from '../../../contract/billing.ts';
 import { guestNameOfOrder } from '../../../order/billing-events.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { loadPlans } from '../../../order/plans.ts';

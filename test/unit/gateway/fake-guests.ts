@@ -1,8 +1,8 @@
 /** Guests for `/v1` without a Temporal. */
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { UnplacedOrder } from '../../../order/order.ts';
-import type { GuestSpec, GuestStatus, OperationRequest } from '../../../contract/types.ts';
-import type { OperationOutcome } from '../../../contract/billing-types.ts';
+import type { GuestSpec, GuestStatus, OperationRequest } from '../../../contract/guest.ts';
+import type { OperationOutcome } from '../../../contract/billing.ts';
 import type { GuestApi } from '../../../gateway/v1/guest-api.ts';
 
 export interface FakeGuests extends GuestApi {

@@ -1,7 +1,7 @@
 /** What an audit makes of a ledger. */
 import { describe, expect, it } from 'vitest';
 import type { Claim } from '../../../activities/control/claims.ts';
-import type { Dom0Facts, Dom0State } from '../../../contract/types.ts';
+import type { Dom0Facts, Dom0State } from '../../../contract/dom0.ts';
 import { afterAudit, type Look } from '../../../workflows/capacity/audit-ledger.ts';
 
 const GiB = 2 ** 30;

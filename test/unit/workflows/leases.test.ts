@@ -1,7 +1,7 @@
 /** Who gets which address, as a table and as properties. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { NetworkSettings, NetworkState } from '../../../contract/capacity-types.ts';
+import type { NetworkSettings, NetworkState } from '../../../contract/capacity.ts';
 import { ip6Of, macFrom } from '../../../workflows/capacity/lease-addresses.ts';
 import { joined, lease, newNetwork, replaced, returned, withOtherMac } from '../../../workflows/capacity/leases.ts';
 

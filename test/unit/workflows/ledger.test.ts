@@ -1,8 +1,8 @@
 /** What the ledger of a dom0 promises, as a table and as properties. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_POLICY, type Amounts, type Capacity, type Dom0Policy, type Holding } from '../../../contract/capacity-types.ts';
-import type { Dom0Facts, Dom0State, ReserveRequest } from '../../../contract/types.ts';
+import { DEFAULT_POLICY, type Amounts, type Capacity, type Dom0Policy, type Holding } from '../../../contract/capacity.ts';
+import type { Dom0Facts, Dom0State, ReserveRequest } from '../../../contract/dom0.ts';
 import { capacityOf, isReserved, released, reserve, sellableOf } from '../../../workflows/capacity/ledger.ts';
 
 const GiB = 2 ** 30;

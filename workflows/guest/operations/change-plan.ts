@@ -1,7 +1,7 @@
 /** The operation changePlan. */
 import { ApplicationFailure, executeChild } from '@temporalio/workflow';
 import { formatSize } from '../../../contract/sizes.ts';
-import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/types.ts';
+import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/guest.ts';
 import { Operation } from '../../saga/operation.ts';
 import { control, dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';

@@ -1,5 +1,6 @@
 /** The function that performs each operation. */
-import type { OperationKind, OperationRequest, OperationResult } from '../../../contract/types.ts';
+import type { OperationKind } from '../../../contract/operations.ts';
+import type { OperationRequest, OperationResult } from '../../../contract/guest.ts';
 import type { GuestAtWork } from '../at-work.ts';
 import { performBackup } from './backup.ts';
 import { performChangePlan } from './change-plan.ts';

@@ -1,5 +1,5 @@
 /** start, stop and destroy; and the steps to switch a guest on and off, which other operations use, too. */
-import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/types.ts';
+import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/guest.ts';
 import { executeChild } from '@temporalio/workflow';
 import { Operation } from '../../saga/operation.ts';
 import { dom0Steps } from '../../saga/proxies.ts';

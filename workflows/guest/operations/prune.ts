@@ -1,6 +1,7 @@
 /** The operation prune. */
 import { executeChild } from '@temporalio/workflow';
-import type { GuestSpec, OperationRequest, OperationResult, Pruned } from '../../../contract/types.ts';
+import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/guest.ts';
+import type { Pruned } from '../../../contract/backup.ts';
 import { pruneStep } from '../../backups/prune.ts';
 import { Operation } from '../../saga/operation.ts';
 import { dom0Steps } from '../../saga/proxies.ts';

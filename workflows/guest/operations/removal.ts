@@ -1,7 +1,8 @@
 /** The removal of a guest, by terminate (at once, or when its grace period is over) and by cleanup. */
 import { executeChild } from '@temporalio/workflow';
 import { defined } from '../../../contract/defined.ts';
-import type { OperationKind, OperationRequest, OperationResult, OrderRef } from '../../../contract/types.ts';
+import type { OperationKind } from '../../../contract/operations.ts';
+import type { OperationRequest, OperationResult, OrderRef } from '../../../contract/guest.ts';
 import { leftoversOf } from '../../saga/leftovers.ts';
 import { Operation } from '../../saga/operation.ts';
 import { control, dom0Steps } from '../../saga/proxies.ts';

@@ -1,6 +1,6 @@
 /** What the operations on a guest have in common. */
 import { defined } from '../../../contract/defined.ts';
-import type { GuestRef, GuestSpec } from '../../../contract/types.ts';
+import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
 
 export function refOf(spec: GuestSpec): GuestRef {
   return { name: spec.name, order: spec.order, dom0: spec.dom0 };

@@ -1,6 +1,6 @@
 /** The operations suspend and resume. */
 import { executeChild } from '@temporalio/workflow';
-import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/types.ts';
+import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/guest.ts';
 import { Operation } from '../../saga/operation.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import type { GuestAtWork } from '../at-work.ts';

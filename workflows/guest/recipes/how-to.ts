@@ -1,14 +1,9 @@
 /** provisionGuest: an order becomes a guest, step by step as in the how-to, or nothing of it is left. */
 import { declareVersioning } from '../../saga/versioning.ts';
-import {
-  PROVISION_STEPS,
-  type BackupRecord,
-  type BootResult,
-  type GuestOrder,
-  type GuestRef,
-  type GuestSpec,
-  type WallclockResult,
-} from '../../../contract/types.ts';
+import { PROVISION_STEPS } from '../../../contract/progress.ts';
+import type { BackupRecord } from '../../../contract/backup.ts';
+import type { BootResult, WallclockResult } from '../../../contract/step-results.ts';
+import type { GuestOrder, GuestRef, GuestSpec } from '../../../contract/guest.ts';
 import { backupPlace } from '../../../contract/backup-place.ts';
 import { formatSize } from '../../../contract/sizes.ts';
 import { onCrashOf } from '../rules.ts';

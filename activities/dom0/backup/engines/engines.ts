@@ -1,6 +1,6 @@
 /** Which engine saves a guest's file system: the one that the dom0's settings ask for, where it can be trusted; else `blocks`. */
 import { GuestflowError } from '../../../../contract/errors.ts';
-import type { BackupEngine } from '../../../../contract/types.ts';
+import type { BackupEngine } from '../../../../contract/backup.ts';
 import { ToolError } from '../../../../system/run.ts';
 import { checkFs, fsInfo, preenFs, verifyFs, type FsInfo } from '../../tools/ext4.ts';
 import type { Work } from '../../work.ts';

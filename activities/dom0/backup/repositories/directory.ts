@@ -1,5 +1,5 @@
 /** A directory of the dom0 as a repository. Below it, each guest has a directory with our mark, which holds a file and a record for each backup. */
-import type { StoredBackup } from '../../../../contract/types.ts';
+import type { StoredBackup } from '../../../../contract/backup.ts';
 import { PART_SUFFIX, type FileSink } from '../../../../system/host.ts';
 import { markedThings } from '../../inventory/marked-directories.ts';
 import type { Thing } from '../../inventory/thing.ts';

@@ -1,6 +1,6 @@
 /** The driver `lvm-thick`: a guest's disks are logical volumes of one volume group, which take all of their room at once. */
-import type { PoolFacts } from '../../../../contract/capacity-types.ts';
-import type { PreflightRow } from '../../../../contract/types.ts';
+import type { PoolFacts } from '../../../../contract/capacity.ts';
+import type { PreflightRow } from '../../../../contract/dom0.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
 import type { Ref } from '../../marks.ts';
 import { missing, ok } from '../../preflight-rows.ts';

@@ -1,5 +1,5 @@
 /** What xl and its surroundings need on a dom0: rows of the preflight. */
-import type { PreflightRow } from '../../../../contract/types.ts';
+import type { PreflightRow } from '../../../../contract/dom0.ts';
 import type { Host } from '../../../../system/host.ts';
 import { missing, ok, warning } from '../../preflight-rows.ts';
 import { CONSOLE_LINE } from '../../tools/dom0-files.ts';

@@ -1,8 +1,8 @@
 /** What the toolstack has of guests: domains, cfg files, the links by which they start, saved memory. */
-import type { Amounts } from '../../../../contract/capacity-types.ts';
+import type { Amounts } from '../../../../contract/capacity.ts';
 import { xenOverheadBytes } from '../../../../contract/overhead.ts';
 import { MiB } from '../../../../contract/sizes.ts';
-import type { DomainRow } from '../../../../contract/types.ts';
+import type { DomainRow } from '../../../../contract/dom0.ts';
 import { parseCfg, showCfg } from '../../../../xlcfg/index.ts';
 import type { Host } from '../../../../system/host.ts';
 import { ownerByPlace, type Thing } from '../../inventory/thing.ts';

@@ -1,5 +1,5 @@
 /** The log of the xl process that watches over a guest: how its domain ended. */
-import type { DomainEnd } from '../../../../contract/types.ts';
+import type { DomainEnd } from '../../../../contract/guest.ts';
 import { checkedPattern } from '../../tools/arguments.ts';
 import type { Host } from '../../../../system/host.ts';
 

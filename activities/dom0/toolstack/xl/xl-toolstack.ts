@@ -1,6 +1,7 @@
 /** The driver `xl`: Xen's own toolstack, its files in /etc/xen, and Debian's xendomains. */
 import { GuestflowError } from '../../../../contract/errors.ts';
-import type { DomainEnd, DomainRow, PreflightRow } from '../../../../contract/types.ts';
+import type { DomainEnd } from '../../../../contract/guest.ts';
+import type { DomainRow, PreflightRow } from '../../../../contract/dom0.ts';
 import { ToolError, type Limits } from '../../../../system/run.ts';
 import type { Thing } from '../../inventory/thing.ts';
 import { isOwner, mustOwn, type Ref } from '../../marks.ts';

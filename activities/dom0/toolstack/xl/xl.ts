@@ -1,6 +1,6 @@
 /** `xl`, the Xen toolstack. */
 import { GuestflowError } from '../../../../contract/errors.ts';
-import type { DomainRow, DomainState } from '../../../../contract/types.ts';
+import type { DomainRow, DomainState } from '../../../../contract/dom0.ts';
 import { checkedCount, checkedDomainId, checkedPath, checkedPattern } from '../../tools/arguments.ts';
 import type { Host } from '../../../../system/host.ts';
 import { tail, ToolError, type Limits } from '../../../../system/run.ts';

@@ -1,7 +1,7 @@
 /** How an event gets to the workflow of its order, and what a sender hears when it does not. */
 import { describe, expect, it } from 'vitest';
 import type { Session } from '../../../../client/session.ts';
-import type { BillingEvent } from '../../../../contract/billing-types.ts';
+import type { BillingEvent } from '../../../../contract/billing.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { createEventSink } from '../../../../gateway/webhooks/event-sink.ts';
 import { createLazySession, within } from '../../../../gateway/lazy-session.ts';

@@ -1,6 +1,6 @@
 /** What Stripe's events mean, in the shapes of today's API and of older ones. */
 import { describe, expect, it } from 'vitest';
-import type { BillingStatements } from '../../../../contract/billing-types.ts';
+import type { BillingStatements } from '../../../../contract/billing.ts';
 import { bench, NOW, problemOf, stripe, STRIPE_SECRET } from '../bench.ts';
 import {
   invoice,

@@ -1,7 +1,7 @@
 /** Which backups stay, by which rule: a table. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Retention } from '../../../../contract/types.ts';
+import type { Retention } from '../../../../contract/backup.ts';
 import { going, retain, type Kept } from '../../../../workflows/backups/retention.ts';
 
 const HOUR = 3_600_000;

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { BillingEvent } from '../../../../contract/billing-types.ts';
+import type { BillingEvent } from '../../../../contract/billing.ts';
 import { loadPlans } from '../../../../order/plans.ts';
 import { createCatalogue, type Catalogue } from '../../../../gateway/webhooks/catalogue.ts';
 import { readStripe } from '../../../../gateway/webhooks/stripe/signed-events.ts';

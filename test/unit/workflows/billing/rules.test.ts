@@ -1,8 +1,8 @@
 /** What events come to, and what is done about it. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { BillingEvent, BillingStatements, GuestView, OrderWishes, PlanTemplate, Wish } from '../../../../contract/billing-types.ts';
-import type { GuestPhase } from '../../../../contract/types.ts';
+import type { BillingEvent, BillingStatements, GuestView, OrderWishes, PlanTemplate, Wish } from '../../../../contract/billing.ts';
+import type { GuestPhase } from '../../../../contract/guest.ts';
 import { remember, verdictOn, withProblem, type KnownEvent } from '../../../../workflows/billing/inbox.ts';
 import { afterEvent, isSettled, nextAction, targetOf, type Done, type Facts, type Target } from '../../../../workflows/billing/rules.ts';
 import { firstState, isOver, phaseOf, restMs, type OrderState } from '../../../../workflows/billing/state.ts';

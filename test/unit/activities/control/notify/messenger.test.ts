@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import type { Notification } from '../../../../../contract/billing-types.ts';
+import type { Notification } from '../../../../../contract/billing.ts';
 import { createMessenger, type Receiver } from '../../../../../activities/control/notify/messenger.ts';
 import { addressOf, isPublic } from '../../../../../activities/control/notify/public-address.ts';
 import { loadReceiver } from '../../../../../activities/control/notify/receiver.ts';

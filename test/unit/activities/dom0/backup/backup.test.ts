@@ -6,7 +6,7 @@ import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { readRecord, recordText } from '../../../../../activities/dom0/backup/record.ts';
 import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
 import { listBackups, pruneBackups } from '../../../../../activities/dom0/steps/prune.ts';
-import type { StoredBackup } from '../../../../../contract/types.ts';
+import type { StoredBackup } from '../../../../../contract/backup.ts';
 import { bootGuest, stopGuest } from '../../../../../activities/dom0/steps/boot.ts';
 import type { FakeDom0 } from '../../../../../fake/index.ts';
 import { fakeDom0, onVolumes, settings, spec, stepEnv } from '../steps/support.ts';

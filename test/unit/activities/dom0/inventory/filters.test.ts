@@ -4,7 +4,7 @@ import { holdings } from '../../../../../activities/dom0/inventory/holdings.ts';
 import { inTheWayOf, leftOf } from '../../../../../activities/dom0/inventory/inventory.ts';
 import type { Thing, ThingKind } from '../../../../../activities/dom0/inventory/thing.ts';
 import { marked } from '../../../../../activities/dom0/steps/audit.ts';
-import { UNKNOWN_ORDER } from '../../../../../contract/types.ts';
+import { UNKNOWN_ORDER } from '../../../../../contract/dom0.ts';
 
 const OURS = { guest: 'web1', order: 'o1' };
 const BEFORE = { guest: 'web1', order: 'o0' };

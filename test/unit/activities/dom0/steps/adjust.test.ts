@@ -5,7 +5,7 @@ import { pauseGuest, stopGuest, unpauseGuest } from '../../../../../activities/d
 import { adjustGuest } from '../../../../../activities/dom0/steps/adjust.ts';
 import { cfgHeader } from '../../../../../activities/dom0/marks.ts';
 import { createDomain, findDomain, listVcpus } from '../../../../../activities/dom0/toolstack/xl/xl.ts';
-import type { GuestSpec } from '../../../../../contract/types.ts';
+import type { GuestSpec } from '../../../../../contract/guest.ts';
 import type { FakeDom0, FakeHost } from '../../../../../fake/index.ts';
 import { fakeDom0, spec, stepEnv } from './support.ts';
 

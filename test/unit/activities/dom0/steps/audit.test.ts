@@ -21,7 +21,8 @@ import { dropImage, makeVolumes } from '../../../../../activities/dom0/steps/lvm
 import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
 import { setAsideVolumes, bringBackVolumes } from '../../../../../activities/dom0/steps/set-aside.ts';
 import { sealGuest } from '../../../../../activities/dom0/steps/seal.ts';
-import { UNKNOWN_ORDER, type GuestSpec, type MarkedThing } from '../../../../../contract/types.ts';
+import { UNKNOWN_ORDER, type MarkedThing } from '../../../../../contract/dom0.ts';
+import type { GuestSpec } from '../../../../../contract/guest.ts';
 import type { DomainState, FakeDom0, FaultKind } from '../../../../../fake/index.ts';
 import { asBefore } from '../../../../faults/invariants.ts';
 import { fakeDom0, settings, spec, stepEnv } from './support.ts';

@@ -5,7 +5,7 @@ import { fixCfg } from '../../../../../activities/dom0/steps/cfg-fix.ts';
 import { newlySaid } from '../../../../../activities/dom0/guests/newly-said.ts';
 import { makeMarkedDirectory } from '../../../../../activities/dom0/staging.ts';
 import { dryRun } from '../../../../../activities/dom0/toolstack/xl/xl.ts';
-import type { GuestSpec } from '../../../../../contract/types.ts';
+import type { GuestSpec } from '../../../../../contract/guest.ts';
 import type { FakeDom0, FakeHost } from '../../../../../fake/index.ts';
 import { fakeDom0, settings, spec, stepEnv } from './support.ts';
 

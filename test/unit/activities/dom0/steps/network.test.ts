@@ -5,7 +5,7 @@ import { planGuest } from '../../../../../activities/dom0/steps/plan-guest.ts';
 import { addressesIn, usedAddresses } from '../../../../../activities/dom0/inventory/used-addresses.ts';
 import { parseCidr } from '../../../../../contract/ipv4.ts';
 import { cfgHeader } from '../../../../../activities/dom0/marks.ts';
-import type { LeasedAddress } from '../../../../../contract/types.ts';
+import type { LeasedAddress } from '../../../../../contract/dom0.ts';
 import type { FakeDom0, FakeHost } from '../../../../../fake/index.ts';
 import { fakeDom0, spec, stepEnv } from './support.ts';
 

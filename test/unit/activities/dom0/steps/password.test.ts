@@ -9,7 +9,7 @@ import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { createImage } from '../../../../../activities/dom0/steps/create-image.ts';
 import { dom0Facts } from '../../../../../activities/dom0/steps/look.ts';
 import { sealBox } from '../../../../../system/sealed-box.ts';
-import type { GuestSpec } from '../../../../../contract/types.ts';
+import type { GuestSpec } from '../../../../../contract/guest.ts';
 import { guestSpecSchema } from '../../../../../contract/wire.ts';
 import { createFakeDom0, type FakeDom0 } from '../../../../../fake/index.ts';
 import { NETWORK, orderOf, settingsOf } from '../../../../faults/world.ts';

@@ -1,7 +1,7 @@
 /** What preflight says of the surroundings of a dom0: xendomains and the router; on the fake dom0. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { preflight } from '../../../../../activities/dom0/steps/preflight.ts';
-import type { PreflightRow } from '../../../../../contract/types.ts';
+import type { PreflightRow } from '../../../../../contract/dom0.ts';
 import type { FakeDom0, FakeHost } from '../../../../../fake/index.ts';
 import { fakeDom0, stepEnv } from './support.ts';
 

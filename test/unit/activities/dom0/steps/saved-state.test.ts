@@ -10,7 +10,7 @@ import { removeCfg } from '../../../../../activities/dom0/steps/cfg-fix.ts';
 import { removeGuestState } from '../../../../../activities/dom0/steps/guest-state.ts';
 import { removeVolumes } from '../../../../../activities/dom0/steps/lvm-migration.ts';
 import { savedStates } from '../../../../../activities/dom0/toolstack/xl/xendomains.ts';
-import type { GuestRef, GuestSpec } from '../../../../../contract/types.ts';
+import type { GuestRef, GuestSpec } from '../../../../../contract/guest.ts';
 import type { FakeDom0, FakeHost } from '../../../../../fake/index.ts';
 import { fakeDom0, onVolumes, spec, stepEnv } from './support.ts';
 import { saveFile } from '../../../../fixtures/saved-state.ts';

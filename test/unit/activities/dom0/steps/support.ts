@@ -2,7 +2,7 @@
 import { anOrder, changed, type Changes } from '../../../../an-order.ts';
 import type { Dom0Settings } from '../../../../../order/dom0-settings.ts';
 import { dom0SettingsSchema } from '../../../../../order/dom0-settings.ts';
-import type { GuestSpec } from '../../../../../contract/types.ts';
+import type { GuestSpec } from '../../../../../contract/guest.ts';
 import { createEnv } from '../../../../../activities/dom0/drivers.ts';
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { ensureGolden } from '../../../../../activities/dom0/images/golden.ts';

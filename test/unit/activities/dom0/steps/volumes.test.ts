@@ -7,7 +7,7 @@ import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { makeVolumes } from '../../../../../activities/dom0/steps/lvm-migration.ts';
 import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
 import { setAsideVolumes, bringBackVolumes } from '../../../../../activities/dom0/steps/set-aside.ts';
-import type { GuestRef } from '../../../../../contract/types.ts';
+import type { GuestRef } from '../../../../../contract/guest.ts';
 import type { FakeDom0, FaultKind } from '../../../../../fake/index.ts';
 import type { Content } from '../../../../../fake/model.ts';
 import { fakeDom0, spec, stepEnv } from './support.ts';

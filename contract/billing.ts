@@ -6,7 +6,7 @@
 import type { PlanFields } from './field-types.ts';
 import type { BillingOperation } from './operations.ts';
 import { queryName, signalName, updateName } from './typed-names.ts';
-import type { GuestPhase, OperationResult } from './types.ts';
+import type { GuestPhase, OperationResult } from './guest.ts';
 
 /** What an event says of the order's life. `paid` alone cannot bring back what was terminated: a last invoice is paid after a cancellation, too. */
 export type LifeStatement = 'active' | 'paid' | 'suspended' | 'terminated';

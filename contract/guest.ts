@@ -1,0 +1,171 @@
+/** A guest: its order, what was decided of it, what may be asked for it, and what is known of it. Plain types: workflow code imports them. */
+import type { GuestFields } from './field-types.ts';
+import type { OperationKind } from './operations.ts';
+import type { BackupRecord, Pruned } from './backup.ts';
+import type { NightRecord } from './nights.ts';
+import type { StepProgress } from './progress.ts';
+import type { WallclockResult } from './step-results.ts';
+
+/**
+ * What is done when a guest's domain has ended and nobody asked for that. `always`: it is started again. `on-crash`: only when it crashed; one
+ * that was shut down from inside stays off. `never`: it stays off.
+ */
+export type RestartPolicy = 'always' | 'on-crash' | 'never';
+
+/** How a domain ended, as its xl said: by a shutdown from inside, or by a crash. */
+export type DomainEnd = 'shutdown' | 'crash';
+
+/** What a dom0's worker tells a guest. */
+export interface DomainGone {
+  readonly order: string;
+  /** Not known when nobody watched, or when it was ended from outside. */
+  readonly how?: DomainEnd;
+  /** Xen has started it again by itself. */
+  readonly isBack?: true;
+}
+
+/** How Xen runs a guest. */
+export type GuestType = 'pv' | 'pvh';
+
+/** An order after the plan's defaults: all that is known before a dom0 is asked. */
+export interface GuestOrder extends GuestFields {
+  /** Host name in the guest. Default: the name. A guest ordered by billing is named after its order; its host name is the customer's. */
+  readonly hostname?: string;
+  /** Id of the customer in the provider's billing: for keeping a customer's guests on different dom0s. */
+  readonly customer?: string;
+  readonly access: GuestFields['access'] & {
+    /** The hash of root's password, sealed for each dom0 that may get the order: only that dom0 can open its box. By the dom0's name. */
+    readonly sealedPassword?: Readonly<Record<string, string>>;
+  };
+}
+
+/** An order whose dom0 may be left to placement. */
+export type UnplacedOrder = Omit<GuestOrder, 'dom0'> & { readonly dom0?: string };
+
+/** A guest's IPv6 address, beside its IPv4 one. */
+export interface GuestIpv6 {
+  /** `2001:db8:0:1:192:0:2:10`; the prefix is of 64 bits. */
+  readonly address: string;
+  readonly gateway: string;
+}
+
+/** Where a guest sits in its network. */
+export interface GuestNetwork {
+  readonly ip: string;
+  readonly netmask: string;
+  readonly gateway: string;
+  readonly bridge: string;
+  /** Upper case, colons. */
+  readonly mac: string;
+  /** Where the network has a /64. */
+  readonly ipv6?: GuestIpv6;
+}
+
+/** An order with everything decided, as the dom0 planned it. Steps take this. */
+export interface GuestSpec extends Omit<GuestOrder, 'network' | 'access'> {
+  readonly network: GuestNetwork;
+  readonly access: Omit<GuestOrder['access'], 'passwordHash'>;
+}
+
+/** Names a guest on a dom0: what undo steps and small operations need. */
+export interface GuestRef {
+  readonly name: string;
+  readonly order: string;
+  readonly dom0: string;
+}
+
+/** Names an order that did not become a guest: what it began to make for all guests of its distribution counts as its own. */
+export interface OrderRef extends GuestRef {
+  readonly dist?: string;
+}
+
+export type GuestPhase =
+  'ordered' | 'provisioning' | 'running' | 'stopped' | 'suspended' | 'terminating' | 'gone' | 'failed' | 'needs-cleanup';
+
+/** What another plan means for a guest. A disk only grows. */
+export interface PlanChange {
+  readonly plan: string;
+  readonly memoryBytes: number;
+  readonly vcpus: number;
+  /** Room to grow from the next start on. Default: none. */
+  readonly maxMemoryBytes?: number;
+  readonly maxVcpus?: number;
+  readonly diskBytes: number;
+  /** Whether the guest may be restarted for what Xen cannot change while it runs. */
+  readonly mayRestart: boolean;
+}
+
+export interface OperationRequest {
+  readonly kind: OperationKind;
+  /** Id of the request: the same id again is the same request. */
+  readonly id: string;
+  /** `terminate`: without the grace period. */
+  readonly now?: boolean;
+  /** `changePlan`. */
+  readonly change?: PlanChange;
+}
+
+export interface OperationResult {
+  readonly kind: OperationKind;
+  readonly phase: GuestPhase;
+  readonly backup?: BackupRecord;
+  readonly pruned?: Pruned;
+  readonly graceUntil?: string;
+}
+
+/** The answer to an order. */
+export interface OrderAnswer {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly name: string;
+  readonly order: string;
+}
+
+/** An error as it is kept in a guest's state. */
+export interface ErrorSummary {
+  readonly type: string;
+  readonly message: string;
+  readonly step?: string;
+  /** Workflow id of the operation that failed. */
+  readonly operation?: string;
+}
+
+/** All that is known of a guest. */
+export interface GuestStatus {
+  readonly name: string;
+  /** Host name in the guest, where its order gave one. Default: the name. */
+  readonly hostname?: string;
+  readonly order: string;
+  readonly dom0: string;
+  readonly plan: string;
+  readonly phase: GuestPhase;
+  readonly orderedAt: string;
+  readonly spec?: GuestSpec;
+  /** The operation that runs. */
+  readonly operation?: { readonly kind: string; readonly workflowId: string; readonly startedAt: string };
+  /** What waits behind it. */
+  readonly queued: readonly string[];
+  readonly warnings: readonly string[];
+  readonly backups: readonly BackupRecord[];
+  /** Its last nights, oldest first. Undefined: none has come yet. */
+  readonly nights?: readonly NightRecord[];
+  readonly scheduleId?: string;
+  readonly steps?: readonly StepProgress[];
+  readonly wallclock?: WallclockResult;
+  readonly error?: ErrorSummary;
+  /** What an undo that could not finish has left on the dom0; of a guest that lives on, which undos those were. */
+  readonly leftovers: readonly string[];
+  readonly graceUntil?: string;
+  /** Until when the backups of a guest that is gone are kept. */
+  readonly backupsUntil?: string;
+  /** The phase it was terminated in, to which `undelete` brings it back. */
+  readonly retiredFrom?: GuestPhase;
+  /** Days for which the removal that could not finish was to keep the backups: cleaning up keeps them, too. */
+  readonly removalKeepsDays?: number;
+  /** When it was started again because its domain was gone: those of the last hour. */
+  readonly restarts?: readonly string[];
+  /** When it will be. */
+  readonly restartAt?: string;
+  /** It is left stopped then, instead. */
+  readonly leavesStopped?: true;
+}

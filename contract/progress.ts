@@ -1,0 +1,35 @@
+/** Where an operation stands, step by step, for people. Free of imports: workflow code imports it. */
+
+/** The steps of provisioning, in order. */
+export const PROVISION_STEPS = [
+  'reserve',
+  'plan',
+  'golden',
+  'create-image',
+  'cfg-fix',
+  'boot',
+  'sysctl-wallclock',
+  'lvm-migration',
+  'autostart',
+  'nightly-backup',
+  'seal',
+] as const;
+
+export type StepState = 'pending' | 'running' | 'done' | 'failed' | 'undone' | 'undo-failed';
+
+/** One step of an operation, as a person sees it. */
+export interface StepProgress {
+  readonly name: string;
+  readonly state: StepState;
+  readonly startedAt?: string;
+  readonly seconds?: number;
+  /** What came of it, in words. */
+  readonly summary?: string;
+}
+
+/** Where an operation stands. */
+export interface OperationProgress {
+  readonly steps: readonly StepProgress[];
+  /** What it waits for, when it waits for something outside (a dom0 that does not answer). */
+  readonly waiting?: string;
+}

@@ -1,0 +1,59 @@
+/** What steps on a dom0 answer. Plain types: workflow code imports them. */
+
+export interface GoldenResult {
+  readonly dist: string;
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly createdAt: string;
+  /** It was there already. */
+  readonly reused: boolean;
+}
+
+export interface ImageResult {
+  readonly directory: string;
+  readonly bytes: number;
+  readonly reused: boolean;
+}
+
+export interface CfgResult {
+  readonly path: string;
+  readonly changed: readonly string[];
+  /** sha256 of the file. */
+  readonly sha256: string;
+}
+
+/** What came of changing a guest while it runs. */
+export interface AdjustResult {
+  readonly isDone: boolean;
+  /** Why it needs a restart, when it is not done. */
+  readonly reason?: string;
+}
+
+export interface BootResult {
+  readonly domainId: number;
+  /** Seconds from `xl create` until the guest answered. */
+  readonly seconds: number;
+  readonly rootDevice: string;
+  readonly kernel: string;
+  /** Why a sealed guest counts as started that did not answer. */
+  readonly warning?: string;
+}
+
+export interface WallclockResult {
+  /** `set`: the key is persistent and live. `not needed`: this kernel has none. */
+  readonly independentWallclock: 'set' | 'not needed';
+  readonly kernel: string;
+  readonly clocksource: string;
+  readonly timeDaemon: string;
+  /** Guest's clock minus dom0's. */
+  readonly skewSeconds: number;
+  /** Lines of console or kernel log that say `Time went backwards`. */
+  readonly wentBackwards: readonly string[];
+}
+
+export interface VolumesResult {
+  readonly root: string;
+  readonly swap: string;
+  readonly copiedBytes: number;
+}
