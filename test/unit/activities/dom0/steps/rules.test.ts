@@ -96,7 +96,8 @@ describe('what the check refuses', () => {
       expect(refusal.type).toBe('InvalidInput');
       expect(refusal.details.field?.split(/[.[]/)[0]).toBe(key);
       // All but secrets are repeated, so that it is found; what stands under a key that nobody knows may be one.
-      if (!['passwordHash', 'sshKeys'].includes(key) && !refusal.message.includes('is no key')) expect(refusal.details.value).toBeTypeOf('string');
+      if (!['passwordHash', 'sshKeys'].includes(key) && !refusal.message.includes('is no key'))
+        expect(refusal.details.value).toBeTypeOf('string');
       expect(refusal.message).toMatch(/ (is|are|must|has|have|cannot|would|belongs) /);
       // A control worker that was told so all the same is refused by the dom0. It knows no plans, no short words for other keys, and
       // of a password the sealed box: its hash is checked when that is opened.
