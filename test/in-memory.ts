@@ -31,12 +31,12 @@ export function inMemory(): Record<string, string> {
   return process.env['TMPDIR'] === undefined && isUsable() ? { TMPDIR: nameOf(process.pid) } : {};
 }
 
-/** Makes the runner's directory; removes those of runners that were killed. */
+/** Makes the runner's directory, which other users may pass through: some tests play one. Removes those of runners that were killed. */
 export function setup(): void {
   if (!isUsable()) return;
   for (const name of readdirSync(MEMORY).filter((entry) => entry.startsWith(PREFIX)))
     if (!existsSync(`/proc/${name.slice(PREFIX.length)}`)) rmSync(join(MEMORY, name), { recursive: true, force: true });
-  mkdirSync(nameOf(process.pid), { recursive: true, mode: 0o700 });
+  mkdirSync(nameOf(process.pid), { recursive: true, mode: 0o711 });
 }
 
 export function teardown(): void {

@@ -12,7 +12,11 @@ import { createGateway, type Gateway, type GatewayOptions } from '../../../gatew
 
 export const SIGNUP_SECRET = `whsec_${Buffer.from('a secret of the signup sender').toString('base64')}`;
 export const STRIPE_SECRET = 'whsec_stripe_0123456789abcdef';
-export const NOW = Math.floor(Date.now() / 1_000);
+/** Seconds since 1970. */
+const seconds = (): number => Math.floor(Date.now() / 1_000);
+
+/** When the tests began. What is signed is signed now: other files of tests may have run since. */
+export const NOW = seconds();
 
 /** Keeps what the workflow would keep. */
 export interface FakeSink extends EventSink {
@@ -90,14 +94,14 @@ export interface Signing {
 
 export function signup(body: unknown, { id = 'msg_1', secret = SIGNUP_SECRET, shift = 0, headers = {} }: Signing = {}): Request {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
-  const at = new Date((NOW + shift) * 1_000);
+  const at = new Date((seconds() + shift) * 1_000);
   return new Request('http://gateway/webhooks/signup', {
     method: 'POST',
     body: text,
     headers: {
       'content-type': 'application/json',
       'webhook-id': id,
-      'webhook-timestamp': String(NOW + shift),
+      'webhook-timestamp': String(seconds() + shift),
       'webhook-signature': new Webhook(secret).sign(id, at, text),
       ...headers,
     },
@@ -106,7 +110,7 @@ export function signup(body: unknown, { id = 'msg_1', secret = SIGNUP_SECRET, sh
 
 export function stripe(event: unknown, { secret = STRIPE_SECRET, shift = 0, headers = {} }: Omit<Signing, 'id'> = {}): Request {
   const payload = typeof event === 'string' ? event : JSON.stringify(event);
-  const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp: NOW + shift });
+  const signature = Stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp: seconds() + shift });
   return new Request('http://gateway/webhooks/stripe', {
     method: 'POST',
     body: payload,
