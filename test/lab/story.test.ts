@@ -141,7 +141,7 @@ test('the guest is as it was bought: on its own volumes, started with its dom0, 
   expect(seen.trim().split('\n')).toEqual([String(GiB), String(128 * MiB), '/dev/xvda1', 'active', '33', withoutComment(rig.publicKey)]);
 });
 
-test('its backup is what its record says, it unpacks to the guest's file system, and the next one comes by its Schedule; one that is asked for leaves no snapshot', async () => {
+test('its backup is what its record says, and unpacks to the file system of the guest; the next one comes by its Schedule; one that is asked for leaves no snapshot', async () => {
   const { backup } = await rig.flow.operate(NAME, 'backup');
   const path = backup === undefined ? '' : backupPlace(backup);
   expect(await onDom0(rig, `sha256sum ${path}`)).toContain(backup?.sha256);
