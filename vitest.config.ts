@@ -19,8 +19,7 @@ export default defineConfig({
     // All cores: vitest leaves one of them to itself, which is half of a small machine.
     maxWorkers: availableParallelism(),
     projects: [
-      // Many small files. A process runs one after the other: what they all import takes longer to load than most of them take to run.
-      { test: { ...inShm, name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
+      { test: { ...inShm, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       // The workflow bundle is built once, before the first test.
       {
         test: {

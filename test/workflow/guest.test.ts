@@ -468,7 +468,7 @@ describe('guest', () => {
       ]);
       expect(await statusOf(document)).toMatchObject({ phase: 'running', plan: 'small' });
       expect(await operate(document, 'changePlan', 'two', { change })).toMatchObject({ phase: 'running' });
-      expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { memoryBytes: 2 ** 30, diskBytes: 2 ** 33 } });
+      expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { size: { memoryBytes: 2 ** 30, diskBytes: 2 ** 33 } } });
       expect(
         await failureOf(operate(document, 'changePlan', 'three', { change: { ...change, plan: 'tiny', diskBytes: 2 ** 30 } })),
       ).toMatchObject({ type: 'InvalidInput', message: expect.stringContaining('7 GiB less') as string });
@@ -492,7 +492,7 @@ describe('guest', () => {
       calls.length = 0;
       expect(await operate(document, 'changePlan', 'live', { change: { ...change, maxVcpus: 4 } })).toMatchObject({ phase: 'running' });
       expect(calls).toEqual(['changeReservation', 'adjustGuest', 'fixCfg']);
-      expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { memoryBytes: 2 ** 30, vcpus: 2, maxVcpus: 4 } });
+      expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { size: { memoryBytes: 2 ** 30, vcpus: 2, maxVcpus: 4 } } });
       calls.length = 0;
       const back = { ...change, plan: 'small', memoryBytes: 2 ** 28 };
       expect(await failureOf(operate(document, 'changePlan', 'not-allowed', { change: back }))).toMatchObject({
@@ -500,7 +500,7 @@ describe('guest', () => {
         message: `plan small needs a restart, which the request does not allow: ${reason}`,
       });
       expect(calls).toEqual(['changeReservation', 'adjustGuest', 'adjustGuest', 'changeReservation']);
-      expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { memoryBytes: 2 ** 30 } });
+      expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { size: { memoryBytes: 2 ** 30 } } });
       calls.length = 0;
       await operate(document, 'changePlan', 'restart', { change: { ...back, mayRestart: true } });
       expect(calls).toEqual([

@@ -144,7 +144,8 @@ describe('dump', () => {
       },
     };
     expect(await listDump(host, '/var/backups/a.dump.zst')).toEqual(['./etc/passwd']);
-    expect(grown).toBeLessThan(2 ** 20);
+    // Two million names would be more than a hundred; what else lives in this process comes and goes.
+    expect(grown).toBeLessThan(2 ** 24);
   });
 
   it('is refused for file systems of which it would lose data', () => {
