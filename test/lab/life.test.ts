@@ -131,7 +131,8 @@ describe.runIf(IS_FULL)('a guest', () => {
   test('is backed up while it runs, and its snapshot goes', async () => {
     const { backup } = await rig.flow.operate(NAME, 'backup');
     expect(await onDom0(rig, `sha256sum ${backup === undefined ? '' : backupPlace(backup)}`)).toContain(backup?.sha256);
-    expect((await rig.flow.status(NAME)).backups).toHaveLength(2);
+    // The one that came with the order was of the same day: retention keeps the last of each.
+    expect((await rig.flow.status(NAME)).backups).toMatchObject([{ id: backup?.id }]);
     expect((await volumesOf(rig, NAME)).map(({ name }) => name).sort()).toEqual([`${NAME}-root`, `${NAME}-swap`]);
   });
 
