@@ -53,9 +53,9 @@ class Retries {
 export async function startOwnTemporal(): Promise<OwnTemporal> {
   quietRuntime();
   const stateDir = mkdtempSync(join(scratch(), 'temporal-'));
-  const start = async (): Promise<EmbeddedTemporal> =>
-    startEmbeddedTemporal({ stateDir, port: FIRST_PORT, uiPort: FIRST_PORT + 1_000, endsWithUs: true, isDisposable: true });
-  let server = await start();
+  const start = async (port: number): Promise<EmbeddedTemporal> =>
+    startEmbeddedTemporal({ stateDir, port, uiPort: FIRST_PORT + 1_000, endsWithUs: true, isDisposable: true });
+  let server = await start(FIRST_PORT);
   const { address } = server;
   const retries = new Retries();
   const connection = await Connection.connect({ address, interceptors: [retries.interceptor] });
@@ -65,7 +65,8 @@ export async function startOwnTemporal(): Promise<OwnTemporal> {
     nativeConnection,
     async crashAndRestart() {
       await stopServer({ pid: server.pid, startTime: processStartTime(server.pid) ?? '' }, 0);
-      server = await start();
+      // Others may have come and gone at the first port.
+      server = await start(Number(address.split(':').at(-1)));
       if (server.address !== address)
         throw new Error(`the server came back at ${server.address}, not ${address}: something has taken its port`);
     },
