@@ -2,11 +2,10 @@
  * Calls to ledgers: the workflows of dom0s and of networks. A process makes only a few calls to each of them at a time. If a ledger is busy, or between
  * two runs, the call is repeated.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isGrpcServiceError } from '@temporalio/client';
 import type { Answer, QueryName, Signature, UpdateName, WorkflowName } from '../contract/typed-names.ts';
 import { Gate, UPDATES_AT_ONCE } from '../system/gate.ts';
-import { untilTakenByLedger } from './lost-updates.ts';
+import { sentAgain, untilTakenByLedger, type Tries } from './lost-updates.ts';
 import { query, update, updateWithStart, type Caller, type StartOf } from './workflow-calls.ts';
 
 /** Gates of the whole process, by the ledger's workflow id. Queries have their own, so that they do not wait behind a rush of reservations. */
@@ -31,7 +30,8 @@ export function updateLedgerWithStart<W extends Signature, S extends Signature>(
   return updates.pass(start.workflowId, () => untilNotBusy(() => updateWithStart(client, workflow, start, name, args)));
 }
 
-const TRIES = 20;
+/** Many wait for the same ledger: they come back at different times. */
+const TRIES: Tries = { most: 20, pauseMs: (tried) => 100 + Math.random() * 200 * tried };
 
 /** Whether the workflow is busy: gRPC's RESOURCE_EXHAUSTED, or UNAVAILABLE with a message that says so (without it, Temporal is away). */
 function isBusy(error: unknown): boolean {
@@ -41,13 +41,6 @@ function isBusy(error: unknown): boolean {
 }
 
 /** Asks again while the workflow is busy. */
-async function untilNotBusy<T>(ask: () => Promise<T>): Promise<T> {
-  for (let tried = 1; ; tried += 1) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (tried === TRIES || !isBusy(error)) throw error;
-      await sleep(100 + Math.random() * 200 * tried);
-    }
-  }
+function untilNotBusy<T>(ask: () => Promise<T>): Promise<T> {
+  return sentAgain(ask, isBusy, TRIES);
 }

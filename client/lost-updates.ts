@@ -2,9 +2,7 @@
  * Updates that were lost on their way; their sender sends them again. Temporal gives an update up if the worker that had it has gone, or if the workflow's
  * run ended before it saw the update (a ledger that continues as new). Imports nothing from Temporal: it knows errors by their shape.
  */
-
-const TRIES = 5;
-const FIRST_PAUSE_MS = 200;
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Codes of gRPC (https://grpc.io/docs/guides/status-codes/). */
 const GRPC = { notFound: 5, aborted: 10, unavailable: 14 } as const;
@@ -57,15 +55,22 @@ export function isLostUpdate(error: unknown): boolean {
   return cause instanceof Error && 'type' in cause && cause.type === UNPROCESSED;
 }
 
-async function sentAgain<T>(send: () => Promise<T>, isLost: (error: unknown) => boolean): Promise<T> {
+/** How often something is sent in all, and the pause after so many tries, in milliseconds. */
+export interface Tries {
+  readonly most: number;
+  readonly pauseMs: (tried: number) => number;
+}
+
+const DOUBLING: Tries = { most: 5, pauseMs: (tried) => 200 * 2 ** (tried - 1) };
+
+/** Sends something again while its error is one that passes. */
+export async function sentAgain<T>(send: () => Promise<T>, passes: (error: unknown) => boolean, { most, pauseMs } = DOUBLING): Promise<T> {
   for (let tried = 1; ; tried += 1) {
     try {
       return await send();
     } catch (error) {
-      if (tried === TRIES || !isLost(error)) throw error;
-      await new Promise((resolve) => {
-        setTimeout(resolve, FIRST_PAUSE_MS * 2 ** (tried - 1));
-      });
+      if (tried === most || !passes(error)) throw error;
+      await sleep(pauseMs(tried));
     }
   }
 }

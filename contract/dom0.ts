@@ -1,6 +1,6 @@
 /** A dom0: what it has, what is on it, and what of it is sold. Plain types: workflow code imports them. */
 import type { Amounts, Dom0Policy, Holding, LedgerAudit, NetworkAccess, Owner, PoolFacts } from './capacity.ts';
-import type { GuestIpv6 } from './guest.ts';
+import type { GuestNetwork } from './guest.ts';
 import type { BackupRecord } from './backup.ts';
 
 /** One row of what a dom0 needs. */
@@ -81,14 +81,8 @@ export interface ReserveAnswer {
   readonly networks: readonly NetworkAccess[];
 }
 
-export interface LeasedAddress {
-  readonly ip: string;
-  readonly netmask: string;
-  readonly gateway: string;
-  readonly bridge: string;
-  readonly mac: string;
-  readonly ipv6?: GuestIpv6;
-}
+/** What a network leases to a guest: where it sits in it. */
+export type LeasedAddress = GuestNetwork;
 
 /** A dom0's ledger. */
 export interface Dom0State {

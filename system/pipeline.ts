@@ -1,13 +1,11 @@
 /** Processes in a row: the output of each is the input of the next one. */
-import { execa, ExecaError } from 'execa';
-import { defined } from '../contract/defined.ts';
 import { MiB } from '../contract/sizes.ts';
 import {
   asText,
   bounded,
   DEFAULT_TIMEOUT_MS,
-  environment,
-  fixed,
+  ExecaError,
+  startProcess,
   toToolError,
   type Failure,
   type ProcessOptions,
@@ -45,16 +43,11 @@ const MAX_STDERR = MiB;
 type Child = ReturnType<typeof start>;
 
 function start({ tool, args }: PipelineStage, isFirst: boolean, options: PipelineOptions) {
-  return execa(tool, [...args], {
-    ...fixed,
-    env: environment(options.env),
-    cwd: options.cwd ?? '/',
-    timeout: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+  return startProcess(tool, args, options, {
     buffer: { stdout: false, stderr: true },
     maxBuffer: MAX_STDERR,
     encoding: 'utf8',
     stdin: isFirst ? 'ignore' : 'pipe',
-    ...defined({ cancelSignal: options.signal }),
   });
 }
 

@@ -1,8 +1,14 @@
-/** What is the same for every process that ends by itself, alone (`run.ts`) or in a row (`pipeline.ts`): its environment, its bounds, its failure. */
+/**
+ * The only place in guestflow that starts processes that end by themselves, and what is the same for each of them, alone (`run.ts`) or in a row
+ * (`pipeline.ts`): its environment, its bounds, its failure. Long-lived servers: `run-server.ts`.
+ */
 import type { Readable } from 'node:stream';
-import type { ExecaError, Options } from 'execa';
+import { execa, ExecaError, type Options } from 'execa';
+import { defined } from '../contract/defined.ts';
 import { formatSize } from '../contract/sizes.ts';
 import { plainText } from './plain-text.ts';
+
+export { ExecaError };
 
 /** How work that runs tools is ended early. */
 export interface Limits {
@@ -78,7 +84,7 @@ export function tail(text: string, count = 5): string {
 }
 
 /** Options of execa that every process has. */
-export const fixed = {
+const fixed = {
   reject: true,
   extendEnv: false,
   forceKillAfterDelay: 5_000,
@@ -87,10 +93,28 @@ export const fixed = {
 } as const satisfies Options;
 
 /** The minimal environment of a tool, and what is added to it. */
-export function environment(extra: Readonly<Record<string, string>> | undefined): Record<string, string> {
+function environment(extra: Readonly<Record<string, string>> | undefined): Record<string, string> {
   const path = process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
   // Tools that an administrator runs live in sbin, which a user's PATH may lack.
   return { PATH: `${path}:/usr/local/sbin:/usr/sbin:/sbin`, LANG: 'C', LC_ALL: 'C', HOME: process.env['HOME'] ?? '/root', ...extra };
+}
+
+/**
+ * Starts a process. Its arguments are an array and never pass through a shell.
+ *
+ * @param own what only this process has: its streams, and how much it may print
+ */
+// The type follows from `own`, as execa's types say.
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
+export function startProcess<const O extends Options>(tool: string, args: readonly string[], options: ProcessOptions, own: O) {
+  return execa(tool, [...args], {
+    ...fixed,
+    env: environment(options.env),
+    cwd: options.cwd ?? '/',
+    timeout: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    ...defined({ cancelSignal: options.signal }),
+    ...own,
+  });
 }
 
 /** What is used of an ExecaError, whatever options it was made with. */

@@ -1,20 +1,18 @@
 /**
- * The only place in guestflow that starts processes that end by themselves, alone or in a row (`pipeline.ts`). Long-lived servers: `run-server.ts`.
+ * The runner: how everybody has processes run, alone or in a row (`pipeline.ts`).
  *
- * Arguments are arrays and never pass through a shell. Time limits, cancellation, accepted exit codes, secrets on standard
- * input, the log line and the metric all live here, so that no tool's module has to think of them.
+ * Time limits, cancellation, accepted exit codes, secrets on standard input, the log line and the metric all live here, so that no tool's module has to
+ * think of them.
  */
 import type { Readable } from 'node:stream';
-import { execa, ExecaError } from 'execa';
-import { defined } from '../contract/defined.ts';
 import { MiB } from '../contract/sizes.ts';
 import { runPipeline, type PipelineOptions, type PipelineResult, type PipelineStage } from './pipeline.ts';
 import {
   asText,
   bounded,
   DEFAULT_TIMEOUT_MS,
-  environment,
-  fixed,
+  ExecaError,
+  startProcess,
   tail,
   ToolError,
   toToolError,
@@ -66,13 +64,8 @@ function outcomeOf(error: ToolError): 'failed' | 'timeout' | 'cancelled' | 'not-
 }
 
 function start(tool: string, args: readonly string[], options: RunOptions) {
-  const child = execa(tool, [...args], {
-    ...fixed,
-    env: environment(options.env),
-    cwd: options.cwd ?? '/',
-    timeout: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+  const child = startProcess(tool, args, options, {
     maxBuffer: options.maxOutput ?? MAX_OUTPUT,
-    ...defined({ cancelSignal: options.signal }),
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
   });
   for (const stream of ['stdout', 'stderr'] as const)

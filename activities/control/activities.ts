@@ -1,6 +1,6 @@
 /** Activities of the control worker: calls to Temporal itself. */
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client, type ScheduleHandle } from '@temporalio/client';
-import { ApplicationFailure, defineSearchAttributeKey } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
 import type { NetworkAccess } from '../../contract/capacity.ts';
 import {
   CONTROL_QUEUE,
@@ -9,7 +9,6 @@ import {
   nightlyScheduleId,
   operationWorkflowId,
   QUERIES,
-  SEARCH_ATTRIBUTES,
   WORKFLOWS,
 } from '../../contract/names.ts';
 import type { Dom0Facts, ReserveAnswer, LeasedAddress, ReserveRequest } from '../../contract/dom0.ts';
@@ -22,6 +21,7 @@ import { takenBy } from '../../contract/takes.ts';
 import { claimsOf, type Claim, type OwnerOn } from './claims.ts';
 import { createLeases } from './leases.ts';
 import { orRefusal, unlessMissing } from './refusals.ts';
+import { keywords } from '../../client/search-attributes.ts';
 
 /** Nights start here (UTC hour), so that guests do not all start at once within the four hours after. */
 const NIGHT_STARTS = 1;
@@ -70,11 +70,7 @@ export function createControlActivities(client: Client) {
       workflowId: operationWorkflowId(ref.name, 'nightly', 'run'),
       taskQueue: CONTROL_QUEUE,
       args: [ref],
-      typedSearchAttributes: [
-        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.guest, 'KEYWORD'), value: ref.name },
-        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: ref.dom0 },
-        { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.order, 'KEYWORD'), value: ref.order },
-      ],
+      typedSearchAttributes: keywords({ guest: ref.name, dom0: ref.dom0, order: ref.order }),
       staticSummary: `nightly backup of ${ref.name}`,
       priority: BACKUP_PRIORITY,
     };

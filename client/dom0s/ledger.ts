@@ -1,8 +1,7 @@
 /** Calls to the ledgers of dom0s: what they have to sell, what is reserved, and updates. In a rush, many orders share one look at all ledgers. */
 import type { Client } from '@temporalio/client';
-import { defineSearchAttributeKey } from '@temporalio/common';
 import type { Capacity, Ledger, LedgerAudit } from '../../contract/capacity.ts';
-import { DOM0_UPDATES, dom0WorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
+import { DOM0_UPDATES, dom0WorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import type { Answer, Signature, UpdateName } from '../../contract/typed-names.ts';
 import type { Dom0State, ReserveRequest } from '../../contract/dom0.ts';
 import { queryLedger, updateLedger, updateLedgerWithStart } from '../ledger-calls.ts';
@@ -10,6 +9,7 @@ import { untilTakenByLedger } from '../lost-updates.ts';
 import type { Session } from '../session.ts';
 import { query, update } from '../workflow-calls.ts';
 import { listDom0s, whenKnown } from './names.ts';
+import { keywords } from '../search-attributes.ts';
 
 /** A look is shared for this long. A reservation is exact in any case: the ledger decides it. */
 const LOOK_MS = 1_000;
@@ -23,7 +23,7 @@ export function updateDom0<S extends Signature>(client: Client, host: string, na
   const start = {
     workflowId: dom0WorkflowId(host),
     input: [{ host, drained: false, promised: [] }] as [Dom0State],
-    typedSearchAttributes: [{ key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.dom0, 'KEYWORD'), value: host }],
+    typedSearchAttributes: keywords({ dom0: host }),
     staticSummary: `dom0 ${host}: its ledger`,
   };
   return updateLedgerWithStart(client, WORKFLOWS.dom0, start, name, ...args);

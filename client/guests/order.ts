@@ -1,9 +1,8 @@
 /** Orders a guest by starting its workflow. The same order again gets the same answer (promise 1). */
 import { createHash } from 'node:crypto';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type WorkflowExecutionStatusName } from '@temporalio/client';
-import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
 import { GuestflowError } from '../../contract/errors.ts';
-import { GUEST_UPDATES, guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
+import { GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import { contentOf } from '../../contract/same-order.ts';
 import { formatSize } from '../../contract/sizes.ts';
 import type { GuestOrder, OrderAnswer } from '../../contract/guest.ts';
@@ -12,6 +11,7 @@ import { sealPassword } from './sealed-password.ts';
 import type { Session } from '../session.ts';
 import { query, updateWithStart, type StartOf } from '../workflow-calls.ts';
 import { defined } from '../../contract/defined.ts';
+import { keywords } from '../search-attributes.ts';
 
 /**
  * Orders a guest and returns as soon as the order is taken.
@@ -97,23 +97,12 @@ function startOf(order: GuestOrder): StartOf<(input: GuestInput) => void> {
     workflowId: guestWorkflowId(order.name),
     input: [{ order }],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-    typedSearchAttributes: searchAttributesOf(order),
+    typedSearchAttributes: keywords({ guest: order.name, dom0: order.dom0, plan: order.plan, order: order.order, phase: 'ordered' }),
     // What is in a memo can be read by everyone who sees the UI: no keys, no hashes.
     memo: { order: order.order, ...defined({ ip: order.network.ip }) },
     staticSummary: `guest ${order.name}, plan ${order.plan}, dom0 ${order.dom0}`,
     staticDetails: describeOrder(order),
   };
-}
-
-function searchAttributesOf(order: GuestOrder): SearchAttributePair[] {
-  const pair = (name: string, value: string): SearchAttributePair => ({ key: defineSearchAttributeKey(name, 'KEYWORD'), value });
-  return [
-    pair(SEARCH_ATTRIBUTES.guest, order.name),
-    pair(SEARCH_ATTRIBUTES.dom0, order.dom0),
-    pair(SEARCH_ATTRIBUTES.plan, order.plan),
-    pair(SEARCH_ATTRIBUTES.order, order.order),
-    pair(SEARCH_ATTRIBUTES.phase, 'ordered'),
-  ];
 }
 
 /** Markdown for the Temporal UI. */

@@ -1,15 +1,16 @@
 /** What the gateway needs of Temporal, behind one seam; and how it is done over the client library. */
-import { WithStartWorkflowOperation, WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
-import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
+import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { sealPassword } from '../../client/guests/sealed-password.ts';
 import type { Session } from '../../client/session.ts';
 import { BILLING, type BillingEvent, type EventAnswer } from '../../contract/billing.ts';
 import { guestNameOfOrder } from '../../order/billing-events.ts';
 import { GuestflowError } from '../../contract/errors.ts';
-import { untilStartedAndTaken } from '../../client/lost-updates.ts';
+import { keywords } from '../../client/search-attributes.ts';
+import { updateWithStart } from '../../client/workflow-calls.ts';
 import { within } from '../lazy-session.ts';
 import { createAdaptiveGate } from './adaptive-gate.ts';
-import { billingWorkflowId, CONTROL_QUEUE, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
+import { billingWorkflowId, WORKFLOWS } from '../../contract/names.ts';
+import type { BillingOrderInput } from '../../contract/workflow-inputs.ts';
 
 /** Where events go. */
 export interface EventSink {
@@ -20,8 +21,6 @@ export interface EventSink {
    */
   deliver(event: BillingEvent): Promise<EventAnswer>;
 }
-
-type BillingOrderWorkflow = (input: { order: string; guest: string }) => Promise<void>;
 
 /**
  * Most events that are with Temporal at once; the others wait here. A server that has too much to do would otherwise work on what nobody
@@ -95,7 +94,7 @@ function updateIdOf({ id, digest }: BillingEvent): string {
 
 /** To the workflow of its order, where there is one: nothing else says that it is for guestflow. */
 async function sendIfKnown({ client }: Session, event: BillingEvent): Promise<EventAnswer> {
-  const order = client.workflow.getHandle<BillingOrderWorkflow>(billingWorkflowId(event.order));
+  const order = client.workflow.getHandle(billingWorkflowId(event.order));
   try {
     return await order.executeUpdate<EventAnswer, [BillingEvent]>(BILLING.event, { args: [event], updateId: updateIdOf(event) });
   } catch (error) {
@@ -105,7 +104,7 @@ async function sendIfKnown({ client }: Session, event: BillingEvent): Promise<Ev
   }
 }
 
-async function isRunning(order: WorkflowHandle<BillingOrderWorkflow>): Promise<boolean> {
+async function isRunning(order: WorkflowHandle): Promise<boolean> {
   try {
     return (await order.describe()).status.name === 'RUNNING';
   } catch (error) {
@@ -115,24 +114,13 @@ async function isRunning(order: WorkflowHandle<BillingOrderWorkflow>): Promise<b
 }
 
 function sendAnyway({ client }: Session, event: BillingEvent): Promise<EventAnswer> {
-  const guest = guestNameOfOrder(event.order);
-  const attribute = (name: string, value: string): SearchAttributePair => ({ key: defineSearchAttributeKey(name, 'KEYWORD'), value });
-  return untilStartedAndTaken(() =>
-    client.workflow.executeUpdateWithStart<BillingOrderWorkflow, EventAnswer, [BillingEvent]>(BILLING.event, {
-      args: [event],
-      updateId: updateIdOf(event),
-      startWorkflowOperation: new WithStartWorkflowOperation<BillingOrderWorkflow>(WORKFLOWS.billingOrder, {
-        workflowId: billingWorkflowId(event.order),
-        taskQueue: CONTROL_QUEUE,
-        args: [{ order: event.order, guest }],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-        typedSearchAttributes: [
-          attribute(SEARCH_ATTRIBUTES.order, event.order),
-          attribute(SEARCH_ATTRIBUTES.guest, guest),
-          attribute(SEARCH_ATTRIBUTES.phase, 'waiting'),
-        ],
-        staticSummary: `order ${event.order} of billing`,
-      }),
-    }),
-  );
+  const { order } = event;
+  const guest = guestNameOfOrder(order);
+  const start = {
+    workflowId: billingWorkflowId(order),
+    input: [{ order, guest }] as [BillingOrderInput],
+    typedSearchAttributes: keywords({ order, guest, phase: 'waiting' }),
+    staticSummary: `order ${order} of billing`,
+  };
+  return updateWithStart(client, WORKFLOWS.billingOrder, start, BILLING.event, [event], updateIdOf(event));
 }

@@ -5,8 +5,7 @@ import { checkedPath } from '../../tools/arguments.ts';
 import type { Host } from '../../../../system/host.ts';
 import { tail } from '../../../../system/run.ts';
 import { defined } from '../../../../contract/defined.ts';
-
-const DAY_MS = 24 * 60 * 60 * 1000;
+import { DAY_MS } from './stream.ts';
 
 /** What dump says if all goes well. Everything else is a warning. */
 const USUAL = new RegExp(

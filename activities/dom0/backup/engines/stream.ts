@@ -7,7 +7,8 @@ import { checkedPath } from '../../tools/arguments.ts';
 import type { Work } from '../../work.ts';
 import type { Saved } from '../port.ts';
 
-const DAY_MS = 24 * 60 * 60 * 1000;
+/** For what reads or writes a whole disk. */
+export const DAY_MS = 24 * 60 * 60 * 1000;
 
 interface Sum {
   readonly bytes: number;
