@@ -61,8 +61,6 @@ export interface StoredBackup extends BackupRecord {
   readonly format: 1;
   readonly order: string;
   readonly dom0: string;
-  /** Of what the engine wrote, before compression: in hexadecimal. */
-  readonly streamSha256: string;
   /** Packages of the tools that made it, with their versions. */
   readonly tools: readonly string[];
   /** Why this engine. */

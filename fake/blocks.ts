@@ -8,7 +8,7 @@ const MAGIC = 'guestflow-fake-image\n';
 const PARTS = 8;
 const BANNER = `e2image ${E2FSPROGS}\n`;
 
-/** `e2image -ra DEVICE -`: what is in the journal only stays there, and is in the image as that. */
+/** `e2image -p -ra DEVICE -`: what is in the journal only stays there, and is in the image as that. */
 export function* image(machine: Machine, device: string): Writer {
   const fs = machine.disk(device)?.content.fs;
   if (fs === undefined) {
@@ -18,7 +18,7 @@ export function* image(machine: Machine, device: string): Writer {
   const text = Buffer.from(`${MAGIC}${JSON.stringify(fs)}`);
   const size = Math.ceil(text.length / PARTS);
   for (let part = 0; part < PARTS; part += 1) yield { done: part / PARTS, bytes: text.subarray(part * size, (part + 1) * size) };
-  return { code: 0, stderr: BANNER };
+  return { code: 0, stderr: `${BANNER}Scanning inodes...\nCopied ${String(PARTS)} / ${String(PARTS)} blocks (100%) in 00:00:01        \n` };
 }
 
 /** What can be read on a disk, and how that is kept. */
@@ -32,6 +32,11 @@ export function writeImage({ content, save }: Target, image: Uint8Array): void {
   const text = Buffer.from(image).toString('utf8');
   if (text.startsWith(MAGIC)) content.fs = JSON.parse(text.slice(MAGIC.length)) as GuestFs;
   save();
+}
+
+/** Whether a disk holds what an image holds. */
+export function isImageOf(target: Target | undefined, image: Uint8Array): boolean {
+  return Buffer.from(image).toString('utf8') === `${MAGIC}${JSON.stringify(target?.content.fs)}`;
 }
 
 /** As a copy that was ended in its middle. */

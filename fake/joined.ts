@@ -1,51 +1,58 @@
-/** The pipelines that guestflow joins of the fake's tools: a writer and zstd; a file and zstd; a dump, zstd and restore. */
+/** The pipelines that guestflow joins of the fake's tools: a writer and zstd; zstd, and dd, cmp or restore; a file alone. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { PipelineStage } from '../system/run.ts';
-import { image, names, writeHalf, writeImage } from './blocks.ts';
+import { image, isImageOf, names, writeHalf, writeImage } from './blocks.ts';
 import { dump, listingOf, type Writer } from './dump.ts';
 import type { Machine } from './machine.ts';
 import { matchArgs, type Progress, type ToolOutput } from './tool.ts';
 
-/** Bytes on their way: `chunk` comes out of the last stage, `passed` out of those before it, by their number. */
-export interface Flow extends Progress {
-  readonly passed?: readonly (Uint8Array | undefined)[];
-}
-
 /** A pipeline at work: what it does up to a `yield` has happened; at its end, what each stage left. */
-export type PipelineSimulation = Generator<Flow, readonly ToolOutput[], void>;
+export type PipelineSimulation = Generator<Progress, readonly ToolOutput[], void>;
 
 const RESTORE = '--reuid=65534 --regid=65534 --clear-groups --no-new-privs --bounding-set=-all -- restore -t -f -';
 
-const DD = 'of=<device> bs=1M iflag=fullblock conv=sparse,notrunc,fsync status=none';
+const COUNT = 'of=/dev/null bs=1M iflag=fullblock status=progress';
+const WRITE = 'of=<device> bs=1M iflag=fullblock conv=sparse,notrunc,fsync status=progress';
+const COMPARE = '-n <bytes> -- - <device>';
 
 /** A frame of the fake's zstd begins and ends so, and holds what was put in. */
 const FRAME = Buffer.from('28b52ffd', 'hex');
+const SIZE = '\nfake content size ';
 const FRAME_END = Buffer.from('fake frame ends\n');
 
 /** The pipeline that these stages are, or undefined for one that the fake does not know. */
 export function startPipeline(machine: Machine, stages: readonly PipelineStage[]): PipelineSimulation | undefined {
   const [first, second, third] = stages;
-  const last = (stage: PipelineStage | undefined, tool: string, pattern: string): boolean =>
-    stage?.tool === tool && matchArgs(stage.args, pattern) !== undefined;
-  if (first === undefined || stages.length > 3) return undefined;
-  const writer = writerOf(machine, first);
-  if (writer !== undefined && second === undefined) return alone(writer);
-  if (writer !== undefined && last(second, 'zstd', '-3 -T0 -q -c')) return compress(machine, writer, first);
-  const file = first.tool === 'cat' ? matchArgs(first.args, '-- <path>')?.['path'] : undefined;
-  if (file !== undefined && last(second, 'zstd', '-dcq')) {
-    if (third === undefined) return unpack(machine, file);
-    const device = third.tool === 'dd' ? matchArgs(third.args, DD)?.['device'] : undefined;
-    return device === undefined ? undefined : restore(machine, file, device);
+  if (first === undefined || third !== undefined) return undefined;
+  if (second === undefined) {
+    const file = first.tool === 'cat' ? matchArgs(first.args, '-- <path>')?.['path'] : undefined;
+    const writer = writerOf(machine, first);
+    return file !== undefined ? print(machine, file) : writer && alone(writer);
   }
-  const path = first.tool === 'zstd' ? matchArgs(first.args, '-dcq <path>')?.['path'] : undefined;
-  return path !== undefined && last(second, 'setpriv', RESTORE) ? list(machine, path) : undefined;
+  const writer = writerOf(machine, first);
+  if (writer !== undefined) return second.tool === 'zstd' ? compress(machine, writer, first, second) : undefined;
+  const path = first.tool === 'zstd' ? matchArgs(first.args, '-dcq -- <path>')?.['path'] : undefined;
+  return path === undefined ? undefined : reader(machine, path, second);
+}
+
+/** What reads from zstd as it unpacks. */
+function reader(machine: Machine, path: string, { tool, args }: PipelineStage): PipelineSimulation | undefined {
+  if (tool === 'setpriv') return matchArgs(args, RESTORE) && list(machine, path);
+  if (tool === 'cmp') {
+    const { device, bytes } = matchArgs(args, COMPARE) ?? {};
+    return device === undefined ? undefined : compare(machine, path, device, Number(bytes));
+  }
+  if (tool !== 'dd') return undefined;
+  if (matchArgs(args, COUNT)) return count(machine, path);
+  const device = matchArgs(args, WRITE)?.['device'];
+  return device === undefined ? undefined : restore(machine, path, device);
 }
 
 function writerOf(machine: Machine, { tool, args }: PipelineStage): Writer | undefined {
   const device = (pattern: string): string | undefined => matchArgs(args, pattern)?.['device'];
   const dumped = tool === 'dump' ? device('-0 -a -f - <device>') : undefined;
   if (dumped !== undefined) return dump(machine, dumped);
-  const imaged = tool === 'e2image' ? device('-ra <device> -') : undefined;
+  const imaged = tool === 'e2image' ? device('-p -ra <device> -') : undefined;
   if (imaged !== undefined) return image(machine, imaged);
   return tool === 'debugfs' && args[0] === '-R' && args[1] === 'filefrag -r /' ? names(machine, args[2] ?? '') : undefined;
 }
@@ -57,53 +64,78 @@ function* alone(writer: Writer): PipelineSimulation {
   }
 }
 
-function* compress(machine: Machine, writer: Writer, { args }: PipelineStage): PipelineSimulation {
+/** A file, as cat prints it. */
+function* print(machine: Machine, path: string): PipelineSimulation {
+  if (!existsSync(machine.at(path))) return [{ code: 1, stderr: `cat: ${path}: No such file or directory\n` }];
+  yield { done: 1, chunk: readFileSync(machine.at(path)) };
+  return [{ code: 0 }];
+}
+
+/** The frame says how much is in it, if that is known before. A file system of the fake has that size, though its model is a small text. */
+function* compress(machine: Machine, writer: Writer, { args }: PipelineStage, zstd: PipelineStage): PipelineSimulation {
+  const size = matchArgs(zstd.args, '-3 -T0 -q -c --stream-size=<size>')?.['size'];
   const device = args.find((arg) => arg.startsWith('/')) ?? '';
   yield { done: 0, chunk: FRAME };
   for (let step = writer.next(); ; step = writer.next()) {
     if (step.done === true) {
+      if (size !== undefined) yield { done: 1, chunk: Buffer.from(`${SIZE}${size}\n`) };
       yield { done: 1, chunk: FRAME_END };
       return [step.value, { code: 0 }];
     }
-    yield { done: step.value.done, chunk: step.value.bytes, passed: [step.value.bytes] };
+    yield { done: step.value.done, chunk: step.value.bytes };
     // A snapshot that fills up is invalid from then on; who reads it does not notice.
     const volume = machine.volumeOfDevice(device);
     if (machine.conditions.snapshotsOverflow && volume?.origin !== undefined) volume.invalid = true;
   }
 }
 
-/** What is in a file of the fake's zstd; undefined: it has no end, or is none. */
-function unframed(machine: Machine, path: string): Buffer | undefined {
-  const bytes = readFileSync(machine.at(path));
-  if (!bytes.subarray(0, FRAME.length).equals(FRAME) || !bytes.subarray(-FRAME_END.length).equals(FRAME_END)) return undefined;
-  return bytes.subarray(FRAME.length, -FRAME_END.length);
+/** What is in a file of the fake's zstd, and how much that stands for; undefined: it has no end, or is none. */
+function unframed(machine: Machine, path: string): { readonly content: Buffer; readonly bytes: number } | undefined {
+  const file = readFileSync(machine.at(path));
+  if (!file.subarray(0, FRAME.length).equals(FRAME) || !file.subarray(-FRAME_END.length).equals(FRAME_END)) return undefined;
+  const content = file.subarray(FRAME.length, -FRAME_END.length);
+  const at = content.lastIndexOf(SIZE);
+  if (at < 0) return { content, bytes: content.length };
+  return { content: content.subarray(0, at), bytes: Number(content.subarray(at + SIZE.length).toString('utf8')) };
 }
 
-function* unpack(machine: Machine, path: string): PipelineSimulation {
-  const ended: ToolOutput = { code: 1, stderr: 'zstd: /*stdin*\\: unexpected end of file \n' };
-  if (!existsSync(machine.at(path))) return [{ code: 1, stderr: `cat: ${path}: No such file or directory\n` }, ended];
-  yield { done: 0, passed: [readFileSync(machine.at(path))] };
-  const bytes = unframed(machine, path);
-  if (bytes === undefined) return [{ code: 0 }, { code: 1, stderr: '/*stdin*\\ : Read error (39) : premature end \n' }];
-  yield { done: 1, chunk: bytes };
-  return [{ code: 0 }, { code: 0 }];
+/** What zstd says if it cannot unpack a file; undefined: it can. */
+function cannotUnpack(machine: Machine, path: string): ToolOutput | undefined {
+  if (!existsSync(machine.at(path))) return { code: 1, stderr: `zstd: can't stat ${path} : No such file or directory -- ignored \n` };
+  return unframed(machine, path) === undefined ? { code: 1, stderr: `${path} : Read error (39) : premature end \n` } : undefined;
+}
+
+function copied(bytes: number): ToolOutput {
+  return { code: 0, stderr: `0+1 records in\n0+1 records out\n${String(bytes)} bytes (0 B) copied, 1 s, 1 B/s\n` };
+}
+
+function* count(machine: Machine, path: string): PipelineSimulation {
+  const bad = cannotUnpack(machine, path);
+  if (bad !== undefined) return [bad, copied(0)];
+  yield { done: 1 };
+  return [{ code: 0 }, copied(unframed(machine, path)?.bytes ?? 0)];
 }
 
 function* restore(machine: Machine, path: string, device: string): PipelineSimulation {
   const disk = machine.disk(device);
-  if (disk === undefined)
-    return [{ code: 0 }, { code: 0 }, { code: 1, stderr: `dd: failed to open '${device}': No such file or directory\n` }];
-  const unpacking = unpack(machine, path);
-  for (let step = unpacking.next(); ; step = unpacking.next()) {
-    if (step.done === true) return [...step.value, { code: 0 }];
-    const { done, chunk, passed = [] } = step.value;
-    if (chunk !== undefined) {
-      writeHalf(disk, chunk);
-      yield { done: 0.5, passed: [undefined, chunk] };
-      writeImage(disk, chunk);
-      yield { done: 1 };
-    } else yield { done: done / 2, passed };
-  }
+  if (disk === undefined) return [{ code: 0 }, { code: 1, stderr: `dd: failed to open '${device}': No such file or directory\n` }];
+  const bad = cannotUnpack(machine, path);
+  if (bad !== undefined) return [bad, copied(0)];
+  const { content, bytes } = unframed(machine, path) ?? { content: Buffer.alloc(0), bytes: 0 };
+  writeHalf(disk, content);
+  yield { done: 0.5 };
+  writeImage(disk, content);
+  yield { done: 1 };
+  return [{ code: 0 }, copied(bytes)];
+}
+
+function* compare(machine: Machine, path: string, device: string, bytes: number): PipelineSimulation {
+  const bad = cannotUnpack(machine, path);
+  if (bad !== undefined) return [bad, { code: 1, stderr: `cmp: EOF on - which is empty\n` }];
+  yield { done: 1 };
+  const found = unframed(machine, path);
+  const isSame = found?.bytes === bytes && isImageOf(machine.disk(device), found.content);
+  return [{ code: 0 }, isSame ? { code: 0 } : { code: 1, stdout: `- ${device} differ: byte 1, line 1\n` }];
 }
 
 function* list(machine: Machine, path: string): PipelineSimulation {
@@ -111,11 +143,11 @@ function* list(machine: Machine, path: string): PipelineSimulation {
     code: 1,
     stderr: 'restore: cannot open /dev/tty: No such device or address\nrestore: Tape read error on first record\n',
   };
-  if (!existsSync(machine.at(path)))
-    return [{ code: 1, stderr: `zstd: can't stat ${path} : No such file or directory -- ignored \n` }, noTape];
+  const bad = cannotUnpack(machine, path);
+  if (bad !== undefined) return [bad, noTape];
   yield { done: 0 };
-  const listing = listingOf(unframed(machine, path)?.toString('utf8') ?? '', path);
-  if (listing === undefined) return [{ code: 1, stderr: `${path} : Read error (39) : premature end \n` }, noTape];
+  const listing = listingOf(unframed(machine, path)?.content.toString('utf8') ?? '', path);
+  if (listing === undefined) return [{ code: 0 }, noTape];
   yield { done: 1, chunk: Buffer.from(listing) };
   return [{ code: 0 }, { code: 0 }];
 }

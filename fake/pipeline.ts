@@ -54,17 +54,14 @@ export function createFakePipeline(parts: RunnerParts): Runner['pipeline'] {
       call,
       rule,
       signal: options.signal,
-      onStep: async ({ chunk, passed = [] }) => {
-        passed.forEach((bytes, index) => {
-          if (bytes !== undefined) stages[index]?.tap?.(bytes);
-        });
+      onStep: async ({ chunk }) => {
         if (chunk !== undefined) await options.sink(chunk);
       },
     });
     if (driven.how === 'cancelled') return 'cancelled';
     if (driven.how === 'ended')
       driven.end.forEach(({ stderr }, stage) => {
-        if (stderr !== undefined) options.onStderr?.(stderr, stage);
+        if (stderr !== undefined) stages[stage]?.onStderr?.(stderr);
       });
     if (rule?.kind === 'kill-middle' || rule?.kind === 'kill-after') return life.dieIn(call);
     if (rule?.kind === 'hang-after') return hang(parts, invoked, rule);
@@ -101,7 +98,10 @@ export function createFakePipeline(parts: RunnerParts): Runner['pipeline'] {
     const [bad, output] = [stages[at], result[at]];
     if (bad !== undefined && output !== undefined) return throwEnding(invocationOf(bad, options), { how: 'ended', output });
     finish('ok');
-    return { stages: result.map(({ code, stderr = '' }) => ({ code, stderr })), seconds: SECONDS };
+    return {
+      stages: result.map(({ code, stderr = '' }, stage) => ({ code, stderr: stages[stage]?.onStderr === undefined ? stderr : '' })),
+      seconds: SECONDS,
+    };
   };
 }
 

@@ -1,7 +1,8 @@
 /** A running lab, and what can be done with it. */
 import { open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PipelineOptions, Runner, RunOptions, RunResult } from '../system/run.ts';
+import { defined } from '../contract/defined.ts';
+import type { PipelineOptions, PipelineStage, Runner, RunOptions, RunResult } from '../system/run.ts';
 import { LabError } from './errors.ts';
 import type { Layout } from './layout.ts';
 import type { LabRecord } from './record.ts';
@@ -33,7 +34,7 @@ export interface Lab {
   /** Runs a command in dom0; its words arrive as they are. Options and errors are those of the runner; a time limit ends ssh, not the command in dom0. */
   exec(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** Runs a command in dom0 and hands its output over byte by byte as it comes; no standard input. */
-  stream(argv: readonly string[], options: PipelineOptions): Promise<void>;
+  stream(argv: readonly string[], options: PipelineOptions & Pick<PipelineStage, 'onStderr'>): Promise<void>;
   /** Cuts the power and boots again; returns when dom0 answers. */
   reset(): Promise<void>;
   /** The last lines of dom0's serial console. */
@@ -84,9 +85,9 @@ export function labHandle(runner: Runner, layout: Layout, record: LabRecord, ori
       requireMachine();
       return await execInDom0(runner, layout, argv, options);
     },
-    stream: async (argv, options) => {
+    stream: async (argv, { onStderr, ...options }) => {
       requireMachine();
-      await runner.pipeline([{ tool: 'ssh', args: sshArguments(layout, argv) }], options);
+      await runner.pipeline([{ tool: 'ssh', args: sshArguments(layout, argv), ...defined({ onStderr }) }], options);
     },
     reset: async () => {
       requireMachine();

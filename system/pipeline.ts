@@ -1,4 +1,8 @@
-/** Processes in a row: the output of each is the input of the next one. */
+/**
+ * Processes in a row: the output of each is the input of the next one. The kernel passes it on: only what the last one prints comes through this
+ * process, which could not keep up with a disk.
+ */
+import { closeSync } from 'node:fs';
 import { MiB } from '../contract/sizes.ts';
 import {
   asText,
@@ -12,6 +16,7 @@ import {
   type RunObserver,
   type ToolError,
 } from './process.ts';
+import { openPipe, type Pipe } from './pipe.ts';
 
 /** One process of a pipeline: its output is the next one's input. */
 export interface PipelineStage {
@@ -19,8 +24,10 @@ export interface PipelineStage {
   readonly args: readonly string[];
   /** Exit codes that count as success. Default: `[0]`. */
   readonly okCodes?: readonly number[];
-  /** Called with each piece of the stage's output, in order, for a checksum. Not called for the last stage, whose output goes to the sink. */
-  readonly tap?: (chunk: Uint8Array) => void;
+  /** The next stage may end before this one's output does, and that is no failure of this one. Default: it is. */
+  readonly mayBeCut?: true;
+  /** Called for each piece of the stage's standard error, which is not kept then, and may be of any length. Default: it is kept, up to 1 MiB. */
+  readonly onStderr?: (text: string) => void;
 }
 
 /** What a pipeline left behind: the exit code and standard error of each stage, in order. */
@@ -33,8 +40,6 @@ export interface PipelineResult {
 export interface PipelineOptions extends ProcessOptions {
   /** Receives the last stage's output, chunk by chunk, in order; awaiting it is the back-pressure. */
   readonly sink: (chunk: Uint8Array) => Promise<void> | void;
-  /** Called for each piece of standard error of any stage. */
-  readonly onStderr?: (text: string, stage: number) => void;
 }
 
 /** How much of a stage's standard error is kept: a tenant's disk can make a tool print a lot. */
@@ -42,28 +47,29 @@ const MAX_STDERR = MiB;
 
 type Child = ReturnType<typeof start>;
 
-function start({ tool, args }: PipelineStage, isFirst: boolean, options: PipelineOptions) {
+/** execa takes any file descriptor; its types know of those up to 9. */
+type Descriptor = 3;
+
+function start({ tool, args, onStderr }: PipelineStage, options: PipelineOptions, from: Pipe | undefined, to: Pipe | undefined) {
   return startProcess(tool, args, options, {
-    buffer: { stdout: false, stderr: true },
+    buffer: { stdout: false, stderr: onStderr === undefined },
     maxBuffer: MAX_STDERR,
     encoding: 'utf8',
-    stdin: isFirst ? 'ignore' : 'pipe',
+    stdin: (from?.readEnd as Descriptor | undefined) ?? 'ignore',
+    stdout: (to?.writeEnd as Descriptor | undefined) ?? 'pipe',
   });
 }
 
-/** Joins the output of one to the input of the next one. */
-function connect(from: Child, to: Child, tap: PipelineStage['tap']): void {
-  if (!to.stdin) return;
-  // A stage may end before its input does (restore that only lists). The rest is read and dropped; else its writer would wait for
-  // ever. Whether that end was a good one, its exit code says.
-  const output = from.stdout;
-  const drop = (): void => {
-    output.unpipe();
-    output.resume();
-  };
-  to.stdin.on('error', drop).on('close', drop);
-  if (tap !== undefined) output.on('data', tap);
-  output.pipe(to.stdin);
+/** Starts all stages, each joined to the next one. */
+async function startAll(stages: readonly PipelineStage[], options: PipelineOptions): Promise<Child[]> {
+  const pipes: Pipe[] = [];
+  try {
+    for (const _ of stages.slice(1)) pipes.push(await openPipe());
+    return stages.map((stage, index) => start(stage, options, pipes[index - 1], pipes[index]));
+  } finally {
+    // A reader sees the end of its input only when nobody else has the other end open.
+    for (const { readEnd, writeEnd } of pipes) [readEnd, writeEnd].forEach((end) => closeSync(end));
+  }
 }
 
 /** Passes the last stage's output to the sink. If the sink fails (disk full), returns its error, and ends the writers, which would wait for ever. */
@@ -86,10 +92,11 @@ interface StageEnd {
 }
 
 /** @param result execa's, or what it threw */
-function judge({ tool, args, okCodes = [0] }: PipelineStage, result: unknown, isTooMuch: boolean, limitMs: number): StageEnd {
+function judge({ tool, args, okCodes = [0], mayBeCut }: PipelineStage, result: unknown, isTooMuch: boolean, limitMs: number): StageEnd {
   if (result instanceof Error && !(result instanceof ExecaError)) throw result;
   const ended = result as Failure;
-  const code = ended.exitCode;
+  const isCut = mayBeCut === true && ended.signal === 'SIGPIPE';
+  const code = isCut ? 0 : ended.exitCode;
   const isGood = !(result instanceof Error) || (code !== undefined && okCodes.includes(code) && !ended.isCanceled);
   if (isGood && !isTooMuch) return { code, stderr: asText(ended.stderr) };
   const error = toToolError(tool, args, ended, { label: tool, limitMs, ...(isTooMuch ? { tooMuch: MAX_STDERR } : {}) });
@@ -107,16 +114,14 @@ export async function runPipeline(
   observe: RunObserver,
 ): Promise<PipelineResult> {
   const started = performance.now();
-  const running = stages.map((stage, index) => {
-    const child = start(stage, index === 0, options);
-    child.stderr.on('data', (chunk: Buffer | string) => options.onStderr?.(chunk.toString(), index));
-    return { stage, child, isTooMuch: bounded(child, [child.stderr], MAX_STDERR) };
+  const children = await startAll(stages, options);
+  const running = children.map((child, index) => {
+    const stage = stages[index] as PipelineStage;
+    const { onStderr } = stage;
+    if (onStderr === undefined) return { stage, child, isTooMuch: bounded(child, [child.stderr], MAX_STDERR) };
+    child.stderr.on('data', (chunk: Buffer | string) => onStderr(chunk.toString()));
+    return { stage, child, isTooMuch: () => false };
   });
-  const children = running.map(({ child }) => child);
-  for (const [index, to] of children.entries()) {
-    const from = children[index - 1];
-    if (from) connect(from, to, stages[index - 1]?.tap);
-  }
   const draining = drain(children, options.sink);
   const results = await Promise.all(children.map((child): Promise<unknown> => child.catch((error: unknown) => error)));
   const sinkError = await draining;

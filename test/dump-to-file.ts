@@ -1,7 +1,6 @@
 /** What an engine saves, in a file of its own, as a repository that is a directory has it. */
-import { BlocksEngine } from '../activities/dom0/backup/engines/blocks.ts';
 import { DumpEngine } from '../activities/dom0/backup/engines/dump-engine.ts';
-import type { Engine, Saved } from '../activities/dom0/backup/port.ts';
+import type { Written } from '../activities/dom0/backup/port.ts';
 import type { Work } from '../activities/dom0/work.ts';
 import { dom0SettingsSchema } from '../order/dom0-settings.ts';
 import type { BackupEngine } from '../contract/backup.ts';
@@ -26,26 +25,18 @@ interface ToFile {
   readonly signal?: AbortSignal;
 }
 
-export interface Written extends Saved {
+export interface WrittenFile extends Written {
   readonly commit: () => Promise<void>;
   readonly abort: () => Promise<void>;
 }
 
-async function saveToFile(engine: Engine, host: Host, { device, path }: ToFile): Promise<Written> {
+export async function dumpToFile(host: Host, { device, path, signal }: ToFile): Promise<WrittenFile> {
   const sink = await host.files.sink(path);
   try {
-    const saved = await engine.save(device, sink);
-    return { ...saved, commit: () => sink.commit(), abort: () => sink.abort() };
+    const written = await new DumpEngine(workOn(host, signal)).save(device, sink);
+    return { ...written, commit: () => sink.commit(), abort: () => sink.abort() };
   } catch (error) {
     await sink.abort();
     throw error;
   }
-}
-
-export function dumpToFile(host: Host, to: ToFile): Promise<Written> {
-  return saveToFile(new DumpEngine(workOn(host, to.signal)), host, to);
-}
-
-export function blocksToFile(host: Host, to: ToFile): Promise<Written> {
-  return saveToFile(new BlocksEngine(workOn(host, to.signal)), host, to);
 }

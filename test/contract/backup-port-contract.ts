@@ -8,7 +8,7 @@ import { MiB, type ContractContext } from './contract-context.ts';
 import { portsOf } from './port-env.ts';
 
 const ID = '20260101T020000Z';
-const SAVED: Saved = { bytes: 1, dumpedBytes: 1, sha256: '0', streamSha256: '0' };
+const SAVED: Saved = { bytes: 1, dumpedBytes: 1, sha256: '0' };
 
 export function describeBackupPortContract(context: () => ContractContext): void {
   describe('backups', () => {

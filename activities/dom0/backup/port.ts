@@ -6,14 +6,16 @@ import type { Ref } from '../marks.ts';
 import type { FsInfo } from '../tools/ext4.ts';
 
 /** What an engine has written. */
-export interface Saved {
+export interface Written {
   readonly bytes: number;
+  /** SHA-256 of these bytes, in hexadecimal. */
+  readonly sha256: string;
+}
+
+/** A backup, as it was found to be when it was read back. */
+export interface Saved extends Written {
   /** Bytes before compression. */
   readonly dumpedBytes: number;
-  /** SHA-256 of what was written, in hexadecimal. */
-  readonly sha256: string;
-  /** SHA-256 of the content before compression, in hexadecimal. */
-  readonly streamSha256: string;
 }
 
 /** A way to save a file system that is not mounted. */
@@ -27,12 +29,17 @@ export interface Engine {
   /**
    * Writes what is on the device to the sink, and does not commit it.
    *
-   * @param expectedBytes size of the file system, for telling how far it is
    * @throws BackupUnusable
    */
-  save(device: string, sink: FileSink, expectedBytes?: number): Promise<Saved>;
-  /** Reads the whole backup, and compares it with what was written. @throws BackupUnusable if it differs or is missing */
-  check(path: string, saved: Saved): Promise<void>;
+  save(device: string, sink: FileSink, fs: FsInfo): Promise<Written>;
+  /**
+   * Reads the whole backup, and compares it with what was written.
+   *
+   * @param fs the file system that was saved, where it is known
+   * @returns bytes of its content, before compression
+   * @throws BackupUnusable if it differs or is missing
+   */
+  check(path: string, written: Written, fs?: FsInfo): Promise<number>;
   /**
    * Brings what was kept back onto a device that reads as zeros, looks through its structure, and compares all of it with what was saved. Undefined:
    * it needs a mounted file system, and is done by hand.

@@ -2,7 +2,7 @@
 import { defined } from '../../../contract/defined.ts';
 import type { BackupRecord, StoredBackup } from '../../../contract/backup.ts';
 import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
-import { backupId, type Chosen, type Saved } from '../backup/port.ts';
+import { backupId, type Chosen, type Written } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
 import { isOwner } from '../marks.ts';
 import type { Snapshot } from '../storage/port.ts';
@@ -15,9 +15,9 @@ export async function takeBackup(env: StepEnv, spec: GuestSpec): Promise<BackupR
   await repository.open(spec);
   const takenAt = await repository.freeTime(spec.name);
   const id = backupId(takenAt);
-  const { chosen, key, saved } = await saveSnapshot(env, spec, id);
+  const { chosen, key, written } = await saveSnapshot(env, spec, id);
   const { engine, fs, why, warnings } = chosen;
-  await engine.check(repository.path(key), saved);
+  const dumpedBytes = await engine.check(repository.path(key), written, fs);
   const backup: StoredBackup = {
     format: 1,
     id,
@@ -28,7 +28,8 @@ export async function takeBackup(env: StepEnv, spec: GuestSpec): Promise<BackupR
     endedAt: new Date().toISOString(),
     repository: repository.name,
     key,
-    ...saved,
+    ...written,
+    dumpedBytes,
     engine: engine.name,
     why,
     tools: await engine.tools(),
@@ -45,7 +46,7 @@ export async function takeBackup(env: StepEnv, spec: GuestSpec): Promise<BackupR
 interface InRepository {
   readonly chosen: Chosen;
   readonly key: string;
-  readonly saved: Saved;
+  readonly written: Written;
 }
 
 /** Saves a snapshot, and removes it before the backup is read back: the guest's writes are slow while it exists. */
@@ -69,10 +70,10 @@ async function save({ engines, repository, storage }: StepEnv, guest: string, id
   const key = repository.keyOf(guest, id, chosen.engine.suffix);
   const sink = await repository.sink(key);
   try {
-    const saved = await chosen.engine.save(snapshot.device, sink, chosen.fs.blocks * chosen.fs.blockSize);
+    const written = await chosen.engine.save(snapshot.device, sink, chosen.fs);
     await storage.mustBeSound(snapshot);
     await sink.commit();
-    return { chosen, key, saved };
+    return { chosen, key, written };
   } finally {
     await sink.abort();
   }

@@ -1,6 +1,8 @@
 /** The real runner: a process that prints without an end is ended, and says so. */
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { createRunner, type ToolError } from '../../../system/run.ts';
+import { createRunner, type PipelineStage, type ToolError } from '../../../system/run.ts';
 
 const KiB = 1_024;
 const shell = (script: string, maxOutput?: number): Promise<{ stdout: string }> =>
@@ -53,15 +55,51 @@ describe('a process', () => {
 });
 
 describe('a pipeline', () => {
-  it('shows what goes from one stage to the next, each byte once and in order, and what it shows is what the next one got', async () => {
-    const seen: Buffer[] = [];
+  const words = async (stages: readonly PipelineStage[]): Promise<string> => {
     const out: Buffer[] = [];
-    const stages = [
-      { tool: 'seq', args: ['1', '200000'], tap: (chunk: Uint8Array) => void seen.push(Buffer.from(chunk)) },
-      { tool: 'cat', args: [] },
-    ];
     await createRunner().pipeline(stages, { sink: (chunk) => void out.push(Buffer.from(chunk)) });
-    expect(Buffer.concat(seen).equals(Buffer.concat(out))).toBe(true);
-    expect(Buffer.concat(seen).toString()).toMatch(/^1\n2\n[^]*\n199999\n200000\n$/);
+    return Buffer.concat(out).toString();
+  };
+  const YES = { tool: 'yes', args: [] };
+  const HEAD = { tool: 'head', args: ['-n', '1'] };
+
+  it('gives what one stage prints to the next one, each byte once and in order', async () => {
+    const whole = await words([
+      { tool: 'seq', args: ['1', '200000'] },
+      { tool: 'cat', args: [] },
+      { tool: 'cat', args: [] },
+    ]);
+    expect(whole).toMatch(/^1\n2\n[^]*\n199999\n200000\n$/);
+    expect(whole).toHaveLength(1_288_895);
+  });
+
+  it('fails if a stage cannot give all of its output to the next one, unless that may be', async () => {
+    await expect(words([YES, HEAD])).rejects.toMatchObject({ tool: 'yes', code: undefined });
+    expect(await words([{ ...YES, mayBeCut: true }, HEAD])).toBe('y\n');
+  });
+
+  it('ends the other stages if one is not there, and names it', async () => {
+    await expect(words([YES, { tool: 'guestflow-no-such-tool', args: [] }])).rejects.toMatchObject({ notFound: true });
+    await expect(
+      words([
+        { tool: 'guestflow-no-such-tool', args: [] },
+        { tool: 'cat', args: [] },
+      ]),
+    ).rejects.toMatchObject({ notFound: true });
+  });
+
+  it('leaves no file descriptor and no pipe behind, however it ends', async () => {
+    const before = readdirSync('/proc/self/fd').length;
+    for (let time = 0; time < 20; time += 1) await words([YES, HEAD]).catch(() => undefined);
+    expect(readdirSync('/proc/self/fd').length).toBeLessThan(before + 10);
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith('guestflow-pipe-'))).toEqual([]);
+  });
+
+  it('keeps nothing of a standard error that somebody listens to, however long it is', async () => {
+    let heard = 0;
+    const loud = { tool: 'sh', args: ['-c', 'head -c 3000000 /dev/zero >&2'], onStderr: (text: string) => void (heard += text.length) };
+    const { stages } = await createRunner().pipeline([loud], { sink: () => undefined });
+    expect(heard).toBe(3_000_000);
+    expect(stages).toEqual([{ code: 0, stderr: '' }]);
   });
 });

@@ -7,22 +7,50 @@ import { formatSize } from '../../../../contract/sizes.ts';
 import type { FileSink } from '../../../../system/host.ts';
 import { tail } from '../../../../system/run.ts';
 import { checkedPath } from '../../tools/arguments.ts';
-import { verifyFs } from '../../tools/ext4.ts';
+import { verifyFs, type FsInfo } from '../../tools/ext4.ts';
 import { packageVersions } from '../../tools/installed.ts';
 import type { Work } from '../../work.ts';
-import type { Engine, Saved } from '../port.ts';
-import { compressTo, readBack, sumOf, unpackTo } from './stream.ts';
+import type { Engine, Saved, Written } from '../port.ts';
+import { compressTo, readBack, unpackTo } from './stream.ts';
 
-/** The command that prints the used blocks of a file system. */
-function imageOf(device: string): { tool: string; args: string[] } {
-  return { tool: 'e2image', args: ['-ra', checkedPath('device', device), '-'] };
+/** How many of its complaints are kept: a broken disk makes e2image print one for each block. */
+const COMPLAINTS = 5;
+
+/** Its progress. Whatever else stands in such a line is a complaint. */
+const PROGRESS = /^(?:Cop(?:ying|ied) )?(\d+) \/ (\d+) blocks \(\d+%\)(?: [\d:]+ remaining at [\d.]+ MB\/s| in [\d:]+)?$/;
+
+/** How much of an unfinished line is kept. */
+const LONGEST_LINE = 1024;
+
+/** What e2image says while it works (`-p`): how far it is, and what it could not do. */
+function listen(onProgress: (copied: number, all: number) => void): {
+  readonly onStderr: (text: string) => void;
+  readonly complaints: () => string[];
+} {
+  const complaints: string[] = [];
+  let rest = '';
+  const look = (line: string): void => {
+    const words = line.trim();
+    const [, copied, all] = PROGRESS.exec(words) ?? [];
+    if (copied !== undefined) onProgress(Number(copied), Number(all));
+    else if (words !== '' && !/^(e2image \d|Scanning inodes)/.test(words) && complaints.length < COMPLAINTS) complaints.push(words);
+  };
+  return {
+    onStderr(text) {
+      // It goes back over what it has printed.
+      const lines = (rest + text).split(/[\b\r\n]+/);
+      rest = (lines.pop() ?? '').slice(0, LONGEST_LINE);
+      lines.forEach(look);
+    },
+    complaints() {
+      look(rest);
+      return complaints;
+    },
+  };
 }
 
-/** e2image (1.47) exits with 0 even if it could not read a block, and writes another block's bytes in its place: so its messages decide. */
-function mustHaveReadAll(device: string, stderr: string): void {
-  const complaints = stderr.split('\n').filter((line) => line !== '' && !/^e2image \d/.test(line));
-  if (complaints.length > 0)
-    throw new GuestflowError('BackupUnusable', `e2image could not read all of ${device}: ${tail(complaints.join('\n'), 2)}`);
+function sizeOf({ blocks, blockSize }: FsInfo): number {
+  return blocks * blockSize;
 }
 
 export class BlocksEngine implements Engine {
@@ -39,20 +67,28 @@ export class BlocksEngine implements Engine {
     return Promise.resolve(undefined);
   }
 
-  async save(device: string, sink: FileSink, expectedBytes?: number): Promise<Saved> {
-    const of = expectedBytes === undefined ? '' : ` of ${formatSize(expectedBytes)}`;
-    const { stderr, ...saved } = await compressTo(this.work, imageOf(device), sink, (read, written) =>
-      this.work.progress(
-        `saving: ${formatSize(read)}${of} read, ${formatSize(written)} written`,
-        expectedBytes === undefined ? undefined : read / expectedBytes,
-      ),
-    );
-    mustHaveReadAll(device, stderr);
-    return saved;
+  async save(device: string, sink: FileSink, fs: FsInfo): Promise<Written> {
+    let written = 0;
+    const said = listen((copied, all) => {
+      const [read, used] = [copied, all].map((blocks) => formatSize(blocks * fs.blockSize));
+      this.work.progress(`saving: ${read ?? ''} of ${used ?? ''} read, ${formatSize(written)} written`, copied / Math.max(all, 1));
+    });
+    const source = { tool: 'e2image', args: ['-p', '-ra', checkedPath('device', device), '-'], onStderr: said.onStderr };
+    const { bytes, sha256 } = await compressTo(this.work, source, sink, {
+      contentBytes: sizeOf(fs),
+      onWritten: (count) => {
+        written = count;
+      },
+    });
+    // e2image (1.47) exits with 0 even if it could not read a block, and writes another block's bytes in its place: so its messages decide.
+    const complaints = said.complaints();
+    if (complaints.length > 0)
+      throw new GuestflowError('BackupUnusable', `e2image could not read all of ${device}: ${tail(complaints.join('\n'), 2)}`);
+    return { bytes, sha256 };
   }
 
-  async check(path: string, saved: Saved): Promise<void> {
-    await readBack(this.work, path, saved);
+  async check(path: string, written: Written, fs?: FsInfo): Promise<number> {
+    return await readBack(this.work, path, written, fs && sizeOf(fs));
   }
 
   readonly restore = async (path: string, saved: Saved, { device, bytes }: { device: string; bytes: number }): Promise<void> => {
@@ -63,15 +99,10 @@ export class BlocksEngine implements Engine {
         { field: 'disk' },
       );
     const { work } = this;
-    await unpackTo(work, path, saved, device, (done) =>
-      work.progress(`restoring: ${formatSize(done)} of ${formatSize(saved.dumpedBytes)}`, done / saved.dumpedBytes),
-    );
-    work.progress(`comparing ${device} with what was saved`);
+    await unpackTo(work, path, saved, device, (done) => {
+      work.progress(`restoring: ${formatSize(done)} of ${formatSize(saved.dumpedBytes)}`, done / saved.dumpedBytes);
+    });
     await verifyFs(work.host, device, { signal: work.signal });
-    const { sha256, stderr } = await sumOf(work, imageOf(device));
-    mustHaveReadAll(device, stderr);
-    if (sha256 !== saved.streamSha256)
-      throw new GuestflowError('BackupUnusable', `what was restored to ${device} is not what was saved: its sum is ${sha256}`);
   };
 
   async tools(): Promise<string[]> {

@@ -6,7 +6,7 @@ import { checkedPath } from '../../tools/arguments.ts';
 import type { FsInfo } from '../../tools/ext4.ts';
 import { packageVersions } from '../../tools/installed.ts';
 import type { Work } from '../../work.ts';
-import type { Engine, Saved } from '../port.ts';
+import type { Engine, Written } from '../port.ts';
 import { whyNotDump } from './dump-trust.ts';
 import { listDump, mustHaveDumped } from './dump.ts';
 import { compressTo, readBack } from './stream.ts';
@@ -24,22 +24,25 @@ export class DumpEngine implements Engine {
     return await whyNotDump(this.work, device, fs);
   }
 
-  async save(device: string, sink: FileSink): Promise<Saved> {
+  async save(device: string, sink: FileSink): Promise<Written> {
     const source = { tool: 'dump', args: ['-0', '-a', '-f', '-', checkedPath('device', device)] };
-    const { stderr, ...saved } = await compressTo(this.work, source, sink, (read, written) =>
-      this.work.progress(`dumping: ${formatSize(read)} read, ${formatSize(written)} written`),
-    );
+    const { stderr, ...written } = await compressTo(this.work, source, sink, {
+      onWritten: (bytes) => {
+        this.work.progress(`dumping: ${formatSize(bytes)} written`);
+      },
+    });
     mustHaveDumped(device, stderr);
-    return saved;
+    return written;
   }
 
   /** A dump that restore(8) cannot list is unusable. */
-  async check(path: string, saved: Saved): Promise<void> {
-    await readBack(this.work, path, saved);
+  async check(path: string, written: Written): Promise<number> {
+    const bytes = await readBack(this.work, path, written);
     this.work.progress('listing the dump with restore');
     const names = await listDump(this.work.host, path, { signal: this.work.signal });
     if (names.length === 0)
       throw new GuestflowError('BackupUnusable', `restore lists no /etc in ${path}: it is not the backup of a root file system`);
+    return bytes;
   }
 
   async tools(): Promise<string[]> {

@@ -98,7 +98,8 @@ export async function listDump(
   const listing = searchListing(options.wanted ?? OF_A_ROOT);
   await host.pipeline(
     [
-      { tool: 'zstd', args: ['-dcq', checkedPath('backup', path)] },
+      // restore -t may end before its input does.
+      { tool: 'zstd', args: ['-dcq', '--', checkedPath('backup', path)], mayBeCut: true },
       { tool: 'setpriv', args: [...AS_NOBODY, 'restore', '-t', '-f', '-'] },
     ],
     {

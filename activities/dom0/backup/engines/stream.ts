@@ -1,124 +1,145 @@
-/** What engines have in common: a tool's output goes through zstd into the repository, and is read back from there. Both streams are summed (SHA-256). */
+/**
+ * What engines have in common: a tool's output goes through zstd into the repository, and is read back from there. The bytes of the file are summed
+ * (SHA-256); for its content, zstd keeps a checksum (XXH64) in each frame, and tests it as it unpacks. The content itself does not pass through this
+ * process: it is ten times as much, most of it zeros.
+ */
 import { createHash } from 'node:crypto';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import type { FileSink } from '../../../../system/host.ts';
-import type { PipelineStage } from '../../../../system/run.ts';
+import { ToolError, type PipelineStage } from '../../../../system/run.ts';
 import { checkedPath } from '../../tools/arguments.ts';
 import type { Work } from '../../work.ts';
-import type { Saved } from '../port.ts';
+import type { Saved, Written } from '../port.ts';
 
 /** For what reads or writes a whole disk. */
 export const DAY_MS = 24 * 60 * 60 * 1000;
 
-interface Sum {
-  readonly bytes: number;
-  readonly add: (chunk: Uint8Array) => void;
-  readonly hex: () => string;
-}
-
-function newSum(): Sum {
+/** A sum of bytes, and how many they are. */
+function newSum(): { readonly add: (chunk: Uint8Array) => void; readonly end: () => Written } {
   const hash = createHash('sha256');
   let bytes = 0;
   return {
-    get bytes() {
-      return bytes;
-    },
-    add: (chunk) => {
+    add(chunk) {
       hash.update(chunk);
       bytes += chunk.byteLength;
     },
-    hex: () => hash.digest('hex'),
+    end: () => ({ bytes, sha256: hash.digest('hex') }),
   };
 }
 
 /**
  * Writes what a process prints to the sink, compressed.
  *
- * @param onProgress told the bytes read and the bytes written so far
+ * @param contentBytes how much it prints, where that is known: if it prints another number of bytes, that is an error
+ * @param onWritten told the bytes written so far
  * @returns what was written, and what the process said on its standard error
  */
 export async function compressTo(
   { host, signal }: Work,
-  source: Pick<PipelineStage, 'tool' | 'args'>,
+  source: PipelineStage,
   sink: FileSink,
-  onProgress: (read: number, written: number) => void,
-): Promise<Saved & { readonly stderr: string }> {
-  const [stream, file] = [newSum(), newSum()];
-  const { stages } = await host.pipeline(
-    [
-      { ...source, tap: stream.add },
-      { tool: 'zstd', args: ['-3', '-T0', '-q', '-c'] },
-    ],
-    {
-      timeoutMs: DAY_MS,
-      signal,
-      sink: async (chunk) => {
-        file.add(chunk);
-        await sink.write(chunk);
-        onProgress(stream.bytes, file.bytes);
-      },
+  { contentBytes, onWritten }: { readonly contentBytes?: number; readonly onWritten?: (bytes: number) => void },
+): Promise<Written & { readonly stderr: string }> {
+  const file = newSum();
+  let written = 0;
+  const size = contentBytes === undefined ? [] : [`--stream-size=${String(contentBytes)}`];
+  const { stages } = await host.pipeline([source, { tool: 'zstd', args: ['-3', '-T0', '-q', '-c', ...size] }], {
+    timeoutMs: DAY_MS,
+    signal,
+    sink: async (chunk) => {
+      file.add(chunk);
+      await sink.write(chunk);
+      written += chunk.byteLength;
+      onWritten?.(written);
     },
-  );
-  return { bytes: file.bytes, dumpedBytes: stream.bytes, sha256: file.hex(), streamSha256: stream.hex(), stderr: stages[0]?.stderr ?? '' };
+  });
+  return { ...file.end(), stderr: stages[0]?.stderr ?? '' };
 }
 
-/** The stages that unpack the file of a backup, while its bytes are summed. */
-function unpack(path: string, file: Sum): [PipelineStage, PipelineStage] {
-  return [
-    { tool: 'cat', args: ['--', checkedPath('backup', path)], tap: file.add },
-    { tool: 'zstd', args: ['-dcq'] },
-  ];
+/** The stage that unpacks a backup. */
+function unpack(path: string): PipelineStage {
+  return { tool: 'zstd', args: ['-dcq', '--', checkedPath('backup', path)] };
 }
 
-/** The sum (SHA-256) of what a process prints. */
-export async function sumOf(
-  { host, signal }: Work,
-  source: Pick<PipelineStage, 'tool' | 'args'>,
-): Promise<{ sha256: string; stderr: string }> {
-  const sum = newSum();
-  const { stages } = await host.pipeline([source], { timeoutMs: DAY_MS, signal, sink: sum.add });
-  return { sha256: sum.hex(), stderr: stages[0]?.stderr ?? '' };
-}
+/** What dd says of how far it is. It says so every second, and at its end. */
+const COPIED = /^(\d+) bytes? /;
 
 /**
- * Writes the content of a backup to a device that reads as zeros. Blocks of zeros are skipped.
+ * Unpacks a backup into a file, which may be /dev/null.
  *
- * @param onProgress told the bytes so far
- * @throws BackupUnusable unless the backup is, byte for byte, what was written. What is on the device must not be used then.
+ * @returns how many bytes its content has
+ * @throws ToolError if the content is not what zstd has packed
  */
-export async function unpackTo(
+async function unpackInto(
   { host, signal }: Work,
   path: string,
-  saved: Saved,
-  device: string,
+  { to, conversion = [] }: { readonly to: string; readonly conversion?: readonly string[] },
   onProgress: (bytes: number) => void,
-): Promise<void> {
-  const [file, stream] = [newSum(), newSum()];
-  const [read, unpacked] = unpack(path, file);
-  const tap = (chunk: Uint8Array): void => {
-    stream.add(chunk);
-    onProgress(stream.bytes);
+): Promise<number> {
+  let bytes = 0;
+  let rest = '';
+  const onStderr = (text: string): void => {
+    const lines = (rest + text).split(/[\r\n]/);
+    rest = lines.pop() ?? '';
+    for (const line of lines) bytes = Number(COPIED.exec(line)?.[1] ?? bytes);
+    onProgress(bytes);
   };
-  const write = {
-    tool: 'dd',
-    args: [`of=${checkedPath('device', device)}`, 'bs=1M', 'iflag=fullblock', 'conv=sparse,notrunc,fsync', 'status=none'],
-  };
-  await host.pipeline([read, { ...unpacked, tap }, write], { timeoutMs: DAY_MS, signal, sink: () => undefined });
-  mustBeSame(path, saved, file, stream);
+  const args = [`of=${checkedPath('device', to)}`, 'bs=1M', 'iflag=fullblock', ...conversion, 'status=progress'];
+  await host.pipeline([unpack(path), { tool: 'dd', args, onStderr }], { timeoutMs: DAY_MS, signal, sink: () => undefined });
+  return bytes;
 }
 
-/** @throws BackupUnusable unless these are the sums of what was written */
-function mustBeSame(path: string, saved: Saved, file: Sum, stream: Sum): void {
-  const found: Saved = { bytes: file.bytes, dumpedBytes: stream.bytes, sha256: file.hex(), streamSha256: stream.hex() };
-  const other = (['bytes', 'sha256', 'dumpedBytes', 'streamSha256'] as const).find((key) => found[key] !== saved[key]);
+/** @throws BackupUnusable unless the file has the size and the sum of the one that was written */
+async function mustBeTheFile({ host, signal }: Work, path: string, saved: Written): Promise<void> {
+  const sum = newSum();
+  await host.pipeline([{ tool: 'cat', args: ['--', checkedPath('backup', path)] }], { timeoutMs: DAY_MS, signal, sink: sum.add });
+  const found = sum.end();
+  const other = (['bytes', 'sha256'] as const).find((key) => found[key] !== saved[key]);
   if (other === undefined) return;
   throw new GuestflowError('BackupUnusable', `${path} is not what was written: ${other} is ${found[other]}, and was ${saved[other]}`);
 }
 
-/** Reads a backup from end to end. @throws BackupUnusable unless it is, byte for byte, what was written */
-export async function readBack(work: Work, path: string, saved: Saved): Promise<void> {
-  const [file, stream] = [newSum(), newSum()];
+/** @throws BackupUnusable unless so many bytes were unpacked */
+function mustHave(path: string, contentBytes: number, found: number): void {
+  if (found !== contentBytes)
+    throw new GuestflowError('BackupUnusable', `${path} holds ${String(found)} bytes, and must hold ${String(contentBytes)}`);
+}
+
+/**
+ * Reads a backup from end to end.
+ *
+ * @param expectedBytes of its content, where that is known
+ * @returns the bytes of its content
+ * @throws BackupUnusable unless it is, byte for byte, what was written
+ */
+export async function readBack(work: Work, path: string, written: Written, expectedBytes?: number): Promise<number> {
   work.progress('reading the backup back');
-  await work.host.pipeline(unpack(path, file), { timeoutMs: DAY_MS, signal: work.signal, sink: stream.add });
-  mustBeSame(path, saved, file, stream);
+  await mustBeTheFile(work, path, written);
+  const bytes = await unpackInto(work, path, { to: '/dev/null' }, (done) => {
+    work.progress('reading the backup back', expectedBytes === undefined ? undefined : done / expectedBytes);
+  });
+  if (expectedBytes !== undefined) mustHave(path, expectedBytes, bytes);
+  return bytes;
+}
+
+/**
+ * Writes the content of a backup to a device that reads as zeros, and compares every byte of it there. Zeros are not written.
+ *
+ * @param onProgress told the bytes so far
+ * @throws BackupUnusable unless the backup is what was written, and the device holds its content. What is on the device must not be used then.
+ */
+export async function unpackTo(work: Work, path: string, saved: Saved, device: string, onProgress: (bytes: number) => void): Promise<void> {
+  await mustBeTheFile(work, path, saved);
+  const bytes = await unpackInto(work, path, { to: device, conversion: ['conv=sparse,notrunc,fsync'] }, onProgress);
+  mustHave(path, saved.dumpedBytes, bytes);
+  work.progress(`comparing ${device} with what was saved`);
+  const compare = { tool: 'cmp', args: ['-n', String(saved.dumpedBytes), '--', '-', checkedPath('device', device)] };
+  const { host, signal } = work;
+  try {
+    await host.pipeline([{ ...unpack(path), mayBeCut: true }, compare], { timeoutMs: DAY_MS, signal, sink: () => undefined });
+  } catch (error) {
+    // cmp ends with 1 if the two differ, and with 2 if it could not read one.
+    if (!(error instanceof ToolError) || error.tool !== 'cmp' || error.code !== 1) throw error;
+    throw new GuestflowError('BackupUnusable', `what was restored to ${device} is not what was saved: ${error.message}`);
+  }
 }
