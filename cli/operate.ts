@@ -147,10 +147,12 @@ async function show(flow: Guestflow, name: string, progress: ReturnType<typeof c
   }
 }
 
-function describe(name: string, { kind, phase, backup, pruned, graceUntil }: OperationResult): string {
+function describe(name: string, { kind, phase, backup, pruned, graceUntil, kept }: OperationResult): string {
   if (backup !== undefined)
     return `${name} is backed up: ${backupPlace(backup)}, ${formatSize(backup.bytes)} in ${backup.seconds.toFixed(1)} s, ${backup.state}`;
   if (pruned !== undefined)
     return `${pruned.removed.length} backups of ${name} are removed, ${formatSize(pruned.freedBytes)} given back; ${pruned.kept} stay`;
+  if (kept !== undefined)
+    return `${name} is restored from backup ${kept.backup} (taken ${kept.takenAt}): it is ${phase}. Its disk of before is kept until ${kept.keptUntil}: guestflow undo-restore ${name} brings it back`;
   return `${kind} of ${name} is done: it is ${phase}${graceUntil === undefined ? '' : `; its disks are kept until ${graceUntil}`}`;
 }

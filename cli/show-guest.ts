@@ -47,6 +47,7 @@ export function printGuest(io: Io, status: GuestStatus, url?: string, detail: Pr
     ['backups', status.backups.length === 0 ? undefined : `${status.backups.length}, the last: ${describeBackup(status.backups.at(-1))}`],
     ['gone on', status.graceUntil],
     ['backups until', status.backupsUntil],
+    ['spare disk', status.kept && `${status.kept.role}, until ${status.kept.keptUntil} (backup ${status.kept.backup} was restored)`],
     ['warnings', status.warnings.length === 0 ? undefined : status.warnings.join('\n')],
     ['last error', status.error === undefined ? undefined : status.error.message],
     ['left behind', status.leftovers.length === 0 ? undefined : status.leftovers.join('\n')],

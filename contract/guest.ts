@@ -103,6 +103,22 @@ export interface OperationRequest {
   readonly now?: boolean;
   /** `changePlan`. */
   readonly change?: PlanChange;
+  /** `restore`: id of the backup. Default: the last one that `at` allows. */
+  readonly backup?: string;
+  /** `restore`: no backup that was taken later than this (ISO 8601, UTC). Default: the last one. */
+  readonly at?: string;
+}
+
+/** A disk of a guest that is kept beside the one that it has: that of before a restore, or a restored one that was taken back. */
+export interface KeptDisk {
+  readonly role: 'former' | 'restored';
+  /** Id of the backup that was restored. */
+  readonly backup: string;
+  /** When that backup was taken. */
+  readonly takenAt: string;
+  readonly diskBytes: number;
+  /** It is wiped and removed then. */
+  readonly keptUntil: string;
 }
 
 export interface OperationResult {
@@ -111,6 +127,8 @@ export interface OperationResult {
   readonly backup?: BackupRecord;
   readonly pruned?: Pruned;
   readonly graceUntil?: string;
+  /** `restore`: the disk of before. */
+  readonly kept?: KeptDisk;
 }
 
 /** The answer to an order. */
@@ -156,6 +174,8 @@ export interface GuestStatus {
   /** What an undo that could not finish has left on the dom0; of a guest that lives on, which undos those were. */
   readonly leftovers: readonly string[];
   readonly graceUntil?: string;
+  /** After a restore: the other disk. */
+  readonly kept?: KeptDisk;
   /** Until when the backups of a guest that is gone are kept. */
   readonly backupsUntil?: string;
   /** The phase it was terminated in, to which `undelete` brings it back. */

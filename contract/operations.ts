@@ -21,8 +21,8 @@ export interface OperationRecord {
   readonly waits?: true;
   /** Workflow type of its child workflow. */
   readonly workflow: string;
-  /** The command that does it with no more than a guest's name. */
-  readonly command?: { readonly summary: string; readonly description: string };
+  /** The command that does it with no more than a guest's name. Its own name is that of the kind, unless it says another. */
+  readonly command?: { readonly name?: string; readonly summary: string; readonly description: string };
   /** Its route below `/v1/guests/{name}/`. */
   readonly api?: {
     readonly path: string;
@@ -62,6 +62,28 @@ export const OPERATIONS = {
   },
   backup: { phases: ['running', 'stopped', 'suspended'], waits: true, workflow: 'backupGuest' },
   prune: { phases: ['running', 'stopped', 'suspended'], waits: true, workflow: 'pruneGuest' },
+  restore: { phases: ['running', 'stopped'], workflow: 'restoreGuest' },
+  undoRestore: {
+    phases: ['running', 'stopped'],
+    workflow: 'undoRestore',
+    command: {
+      name: 'undo-restore',
+      summary: 'bring back the disk of before a restore',
+      description:
+        'Brings back the disk that a guest had before its last restore, which is kept for a grace period. What was written since the restore is lost.',
+    },
+  },
+  keepRestored: {
+    phases: ['running', 'stopped', 'suspended'],
+    waits: true,
+    workflow: 'keepRestored',
+    command: {
+      name: 'keep-restored',
+      summary: 'give up the disk of before a restore',
+      description:
+        'Wipes and removes the disk that a guest had before its last restore. It is done by itself at the end of the grace period; this gives the room back at once.',
+    },
+  },
   suspend: {
     phases: ['running', 'stopped', 'suspended'],
     leadsTo: ['suspended'],

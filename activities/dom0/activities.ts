@@ -20,12 +20,14 @@ import { listBackups, pruneBackups } from './steps/prune.ts';
 import { planGuest } from './steps/plan-guest.ts';
 import { preflight, prepare } from './steps/preflight.ts';
 import { growDisk, shrinkDisk } from './steps/resize-disk.ts';
+import { dropDisk, exchangeDisks, fillRestored, settleDisks } from './steps/restore.ts';
 import { setAsideVolumes, bringBackVolumes } from './steps/set-aside.ts';
 import { sealGuest } from './steps/seal.ts';
 import { setWallclock } from './steps/sysctl-wallclock.ts';
 
 const nothing = z.undefined();
 const resizeInput = z.object({ ref: guestRefSchema, bytes: guestSpecSchema.shape.size.shape.diskBytes });
+const spareRole = z.enum(['restored', 'former']);
 const goldenInput = guestSpecSchema.shape.os.pick({ dist: true, mirror: true });
 const pruneInput = z.object({ ref: guestRefSchema, ids: z.array(z.string().regex(BACKUP_ID)).min(1).max(10_000) });
 
@@ -84,6 +86,8 @@ export function createDom0Activities(context: Dom0Context) {
       removeGuestState: activity(guestRefSchema, byName, removeGuestState),
       setAsideVolumes: activity(guestRefSchema, byName, setAsideVolumes),
       bringBackVolumes: activity(guestRefSchema, byName, bringBackVolumes),
+      settleDisks: activity(guestRefSchema, byName, settleDisks),
+      exchangeDisks: activity(z.object({ ref: guestRefSchema, spare: spareRole }), ofRef, exchangeDisks),
     },
     bulk: {
       ensureGolden: activity(goldenInput, ofDist, ensureGolden),
@@ -92,6 +96,8 @@ export function createDom0Activities(context: Dom0Context) {
       makeVolumes: activity(guestSpecSchema, byName, makeVolumes),
       takeBackup: activity(guestSpecSchema, byName, takeBackup),
       removeVolumes: activity(guestRefSchema, byName, removeVolumes),
+      fillRestored: activity(z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID) }), ofRef, fillRestored),
+      dropDisk: activity(z.object({ ref: guestRefSchema, role: spareRole }), ofRef, dropDisk),
       growDisk: activity(resizeInput, ofRef, growDisk),
       shrinkDisk: activity(resizeInput, ofRef, shrinkDisk),
     },

@@ -18,8 +18,8 @@ export function registerOperations(program: Command, context: Context): void {
   for (const kind of OPERATION_KINDS) {
     const { command } = operationRecord(kind);
     if (command === undefined) continue;
-    const { summary, description } = command;
-    withWaiting(program.command(kind).summary(summary).description(description).argument('<NAME>')).action(
+    const { summary, description, name: word = kind } = command;
+    withWaiting(program.command(word).summary(summary).description(description).argument('<NAME>')).action(
       context.action(async (name: string, options: WaitingOptions) => {
         const { operate } = await import('../operate.ts');
         return operate(io, name, kind, options);

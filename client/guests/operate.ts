@@ -19,6 +19,10 @@ export interface OperateOptions {
   readonly now?: boolean;
   /** `changePlan`: the new plan. */
   readonly change?: PlanChange;
+  /** `restore`: id of the backup. Default: the last one. */
+  readonly backup?: string;
+  /** `restore`: no backup that was taken later than this (ISO 8601, UTC). */
+  readonly at?: string;
 }
 
 /** Asks a guest for an operation. Returns as soon as the update was taken; if it was lost on its way, its result says so. */

@@ -3,8 +3,11 @@ import type { GuestRef, GuestSpec, GuestStatus, OperationRequest, OperationResul
 import type { Lease } from '../../contract/capacity.ts';
 import { Gate } from '../../system/gate.ts';
 import { nightlyScheduleId } from '../../contract/names.ts';
+import { withKept } from '../../workflows/guest/rules.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 import type { DomainState } from '../../fake/index.ts';
+import { guestPaths } from '../guest-places.ts';
+import { ofLastBackup } from './operation-invariants.ts';
 import { perform } from './perform.ts';
 import type { Actor, Server } from './server.ts';
 import type { Matrix } from './step-faults.ts';
@@ -63,7 +66,8 @@ export class GuestAtRest {
     return gate.pass('', () =>
       matrix.stages.on(matrix.start, matrix.host, async (world) => {
         for (const entry of inTheNameOf([...matrix.tape.forward, ...from.entries], name)) {
-          const outcome = await perform(world, entry);
+          const { backups } = guestPaths(world.settings, name);
+          const outcome = await perform(world, ofLastBackup(entry, world.snapshot(), backups));
           if (!outcome.isOk) throw outcome.error;
         }
         // Its first backup is of another day: their names are times.
@@ -85,9 +89,9 @@ export class GuestAtRest {
   }
 
   private async arrive(): Promise<void> {
-    const { spec, phase } = this.state;
+    const { spec, phase, kept } = this.state;
     if (spec === undefined) throw new Error('a guest at rest has a spec');
-    await this.server.admit(spec, phase !== 'terminating');
+    await this.server.admit(withKept(spec, kept?.diskBytes), phase !== 'terminating');
     this.lease = await this.server.leaseOf(this.name);
     await this.server.continueGuest({ order: orderOf(this.name, this.world.settings.host), carried: this.state });
   }

@@ -4,6 +4,7 @@ import type { Dom0Settings } from '../../order/dom0-settings.ts';
 import type { DomainState } from '../../fake/index.ts';
 import { asBefore, leftOn, nobodyElsesBytes, nothingHalfMade, type Complaints } from './invariants.ts';
 import type { OperationRow } from './operation-rows.ts';
+import type { Entry } from './tape.ts';
 import { orderOf, refOf } from './world.ts';
 
 /** Each backup by its time: whether its record is there. */
@@ -19,6 +20,12 @@ export function backupsOn(state: DomainState, directory: string): Map<string, { 
       { image: state.files[`${directory}/${time}.img.zst`], record: state.files[`${directory}/${time}.json`] },
     ]),
   );
+}
+
+/** A restore of the last backup of the dom0 that it is played on; any other call as it is. */
+export function ofLastBackup(entry: Entry, state: DomainState, directory: string): Entry {
+  if (entry.activity !== 'fillRestored') return entry;
+  return { ...entry, input: { ...(entry.input as object), id: [...backupsOn(state, directory).keys()].sort().at(-1) } };
 }
 
 /**

@@ -42,6 +42,15 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
     { name: 'prune of nothing', end: 'running' },
     { name: 'prune', after: 'backup', spec: { backup: { retention: { last: 1 } } }, end: 'running', prunes: true },
   ],
+  restore: [
+    { name: 'restore', end: 'running' },
+    { name: 'restore of a stopped guest', after: 'stop', end: 'stopped' },
+  ],
+  undoRestore: [{ name: 'undo of a restore', after: 'restore', end: 'running' }],
+  keepRestored: [
+    { name: 'restore kept', after: 'restore', end: 'running', isRemoval: true },
+    { name: 'restore taken back for good', after: 'undo of a restore', end: 'running', isRemoval: true },
+  ],
   suspend: [
     { name: 'suspend', end: 'suspended' },
     { name: 'suspend by a pause', spec: { life: { suspend: 'pause' } }, end: 'suspended' },

@@ -4,7 +4,7 @@ import { changed } from '../an-order.ts';
 import { GuestAtRest, runningState, type Beginning, type GuestState } from './at-rest.ts';
 import type { Verdict } from './case.ts';
 import { guestPaths } from '../guest-places.ts';
-import { backupsOn, type Wanted } from './operation-invariants.ts';
+import { backupsOn, ofLastBackup, type Wanted } from './operation-invariants.ts';
 import { OPERATION_ROWS, type OperationRow } from './operation-rows.ts';
 import { stepsOfUndos } from './lists.ts';
 import { removalStep, verdictOf } from './operation-verdict.ts';
@@ -114,9 +114,11 @@ async function recordFailure(
   });
 }
 
-/** Backups are named by their times: those that go are those of the dom0 that it is played on, not of the recording. */
-function pruneOf(entry: Entry, { kind }: OperationRow, { snapshot }: Stage, host: string): Entry {
-  const ids = [...backupsOn(snapshot, guestPaths(settingsOf(host), GUEST).backups).keys()].sort();
+/** Backups are named by their times: those that go or are restored are those of the dom0 that it is played on, not of the recording. */
+function aimed(entry: Entry, { kind }: OperationRow, { snapshot }: Stage, host: string): Entry {
+  const { backups } = guestPaths(settingsOf(host), GUEST);
+  if (entry.activity !== 'pruneBackups') return ofLastBackup(entry, snapshot, backups);
+  const ids = [...backupsOn(snapshot, backups).keys()].sort();
   return { ...entry, input: { ...(entry.input as object), ids: kind === 'backup' ? ids : ids.slice(0, -1) } };
 }
 
@@ -129,7 +131,7 @@ async function undisturbed(matrix: Matrix, server: Server, row: OperationRow, ea
   const last = (earlier ?? matrix).rehearsals.at(-1)?.after;
   if (last === undefined) throw new Error(`there is no dom0 for ${row.name} to begin on`);
   const stage = { ...last, atMs: last.atMs + DAY_MS };
-  const forward = recorded.map((entry) => (entry.activity === 'pruneBackups' ? pruneOf(entry, row, stage, matrix.host) : entry));
+  const forward = recorded.map((entry) => aimed(entry, row, stage, matrix.host));
   const rehearsals = await matrix.stages.rehearse(stage, matrix.host, forward);
   const wanted = {
     row,

@@ -1,5 +1,6 @@
 /** How an operation through the real workflows has ended: on the dom0, in the ledger, in its schedule and in the guest's status. */
 import { nightlyScheduleId } from '../../contract/names.ts';
+import { withKept } from '../../workflows/guest/rules.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
 import type { Answer, GuestAtRest } from './at-rest.ts';
 import { booksOf, reservationComplaints, type Books } from './books.ts';
@@ -12,12 +13,12 @@ import { beforeOf, type Matrix } from './step-faults.ts';
 import { GUEST, inTheNameOf, type Entry } from './tape.ts';
 
 /** Promise, address and schedule are those of a guest in this phase, and of its size. */
-export async function bookComplaints(guest: GuestAtRest, { phase, spec }: GuestStatus): Promise<Complaints> {
+export async function bookComplaints(guest: GuestAtRest, { phase, spec, kept }: GuestStatus): Promise<Complaints> {
   const books = await booksOf(guest.server, guest.world.settings.host, guest.name);
   const isGone = phase === 'gone';
   const shouldBeScheduled = !isGone && phase !== 'terminating';
   return [
-    ...reservationComplaints(books, isGone ? undefined : spec),
+    ...reservationComplaints(books, isGone ? undefined : spec && withKept(spec, kept?.diskBytes)),
     ...leaseComplaints(books, isGone ? undefined : guest.lease),
     ...(books.isScheduled === shouldBeScheduled ? [] : [`it is ${phase}, and its schedule is ${books.isScheduled ? 'there' : 'missing'}`]),
   ];
@@ -58,9 +59,11 @@ const REMOVAL_STEPS: Readonly<Record<string, string>> = {
   removeBackups: 'backups',
   removeGuestState: 'state',
   release: 'lease',
+  changeReservation: 'give-back',
 };
 
-export function removalStep({ activity }: Entry): string {
+export function removalStep({ activity, input }: Entry): string {
+  if (activity === 'dropDisk') return (input as { readonly role: string }).role;
   return REMOVAL_STEPS[activity] ?? `a name for ${activity} in operation-verdict.ts`;
 }
 
@@ -103,7 +106,7 @@ export async function verdictOf(
   const list =
     of.row.isRemoval !== true
       ? notOfThese(status.leftovers, stuck, 'undo of ')
-      : left.length > 0
+      : of.row.end === 'gone' && left.length > 0
         ? inexact(status.leftovers, left)
         : notOfThese(status.leftovers, stuck, '');
   return {

@@ -303,7 +303,7 @@ class Guest implements GuestAtWork {
 
   /** Does what is due. A start is an operation like any other. */
   async onDue(): Promise<void> {
-    const due = dueNow(this.state);
+    const due = dueNow(this.state, Date.now());
     if (due === undefined) return this.purge();
     this.state = due.then;
     const ticket: Ticket = this.queue.add({ kind: due.kind, id: `${RESTART_ID}${due.at}` });

@@ -1,6 +1,7 @@
 /** How a guest's state goes on: pure, so that it can be tested as a table. */
 import { defined } from '../../contract/defined.ts';
 import type { BackupRecord } from '../../contract/backup.ts';
+import { operationRecord } from '../../contract/operations.ts';
 import type { DomainGone, GuestPhase, RestartPolicy } from '../../contract/guest.ts';
 import type { ProvisionResult } from './recipes/how-to.ts';
 import { answerTo, recentRestarts } from './restarts.ts';
@@ -61,10 +62,25 @@ function leftStopped(state: GuestState, reason: string, nowMs: number): GuestSta
   };
 }
 
-/** The start or stop that is due now, and the state without it; undefined if none is due. */
-export function dueNow(state: GuestState): { readonly kind: 'start' | 'stop'; readonly at: string; readonly then: GuestState } | undefined {
-  const { restartAt: at, phase, restarts = [] } = state;
-  if (phase !== 'running' || at === undefined) return undefined;
+/** An operation that the guest begins by itself, with the time at which it became due, and the state without it. */
+export interface Due {
+  readonly kind: 'start' | 'stop' | 'keepRestored';
+  readonly at: string;
+  readonly then: GuestState;
+}
+
+/** The removal of a spare disk is tried again after this. */
+const REMOVAL_AGAIN_MS = 60 * 60 * 1000;
+
+/** What is due now; undefined if the end of a grace period is. */
+export function dueNow(state: GuestState, nowMs: number): Due | undefined {
+  const { restartAt: at, phase, restarts = [], kept } = state;
+  if (phase !== 'running' || at === undefined) {
+    if (kept === undefined || !operationRecord('keepRestored').phases.includes(phase)) return undefined;
+    // Should it fail, it is due again later. If it succeeds, the disk is not kept any more.
+    const later = new Date(nowMs + REMOVAL_AGAIN_MS).toISOString();
+    return { kind: 'keepRestored', at: kept.keptUntil, then: { ...state, kept: { ...kept, keptUntil: later } } };
+  }
   const { restartAt: _due, leavesStopped, ...rest } = state;
   return leavesStopped === true ? { kind: 'stop', at, then: rest } : { kind: 'start', at, then: { ...rest, restarts: [...restarts, at] } };
 }

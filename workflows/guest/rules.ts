@@ -35,6 +35,11 @@ export function whyNotChange(from: GuestSpec, to: PlanChange, needsRestart: bool
   return undefined;
 }
 
+/** What a guest takes while a second disk of so many bytes is kept for it. */
+export function withKept(spec: GuestSpec, diskBytes = 0): GuestSpec {
+  return { ...spec, size: { ...spec.size, diskBytes: spec.size.diskBytes + diskBytes } };
+}
+
 /** How a guest in this phase is on its dom0: only one that runs starts with it. */
 export function beforeOf(phase: GuestPhase): { isRunning: boolean; isAutostarted: boolean } {
   return { isRunning: phase === 'running', isAutostarted: phase === 'running' };

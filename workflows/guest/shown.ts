@@ -3,10 +3,11 @@ import { upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/wo
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { TAKES_MEMO, takenBy } from '../../contract/takes.ts';
+import { withKept } from './rules.ts';
 import type { GuestState } from './state.ts';
 
 /** Publishes what has changed. So a guest whose workflow was started by hand is in lists, too. */
-export function publishGuest({ name, order, dom0, plan, phase, spec }: GuestState): void {
+export function publishGuest({ name, order, dom0, plan, phase, spec, kept }: GuestState): void {
   const { memo, typedSearchAttributes } = workflowInfo();
   const shown = [
     [SEARCH_ATTRIBUTES.guest, name],
@@ -17,6 +18,6 @@ export function publishGuest({ name, order, dom0, plan, phase, spec }: GuestStat
   ].map(([attribute = '', value = '']) => ({ key: defineSearchAttributeKey(attribute, 'KEYWORD'), value }));
   const news = shown.filter(({ key, value }) => typedSearchAttributes.get(key) !== value);
   if (news.length > 0) upsertSearchAttributes(news);
-  const takes = spec === undefined ? undefined : takenBy(spec);
+  const takes = spec === undefined ? undefined : takenBy(withKept(spec, kept?.diskBytes));
   if (takes !== undefined && JSON.stringify(memo?.[TAKES_MEMO]) !== JSON.stringify(takes)) upsertMemo({ [TAKES_MEMO]: takes });
 }

@@ -1,7 +1,7 @@
 /** What a guest carries from run to run, in words, and what falls due in it: pure. */
 import { operationWorkflowId } from '../../contract/names.ts';
-import type { GuestStatus } from '../../contract/guest.ts';
-import type { OperationKind } from '../../contract/operations.ts';
+import type { GuestPhase, GuestStatus } from '../../contract/guest.ts';
+import { operationRecord, type OperationKind } from '../../contract/operations.ts';
 
 export type GuestState = Omit<GuestStatus, 'operation' | 'queued' | 'steps'>;
 
@@ -12,6 +12,9 @@ export function describeGuest(state: GuestState, running: { readonly kind: strin
     ...(state.spec === undefined
       ? []
       : [`- address ${state.spec.network.ip}, ${state.spec.size.vcpus} vcpus, ${state.spec.size.memoryBytes / 2 ** 20} MiB`]),
+    ...(state.kept === undefined
+      ? []
+      : [`- a disk of before is kept until ${state.kept.keptUntil}: backup ${state.kept.backup} was restored`]),
     ...(running === undefined ? [] : [`- ${running.kind} runs: workflow \`${running.workflowId}\``]),
     ...(state.nights ?? [])
       .slice(-1)
@@ -41,6 +44,10 @@ export function notBefore(at: string | undefined, ms: number): string {
   return new Date(Math.max(ms, at === undefined ? 0 : Date.parse(at))).toISOString();
 }
 
+function takes(kind: OperationKind, phase: GuestPhase): boolean {
+  return operationRecord(kind).phases.includes(phase);
+}
+
 function leftMs(at: string, nowMs: number): number {
   return Math.max(0, Date.parse(at) - nowMs);
 }
@@ -51,11 +58,13 @@ export function graceLeftMs({ phase, graceUntil }: GuestState, nowMs: number): n
 }
 
 /**
- * Milliseconds until something is due by itself: the end of a grace period, the end of kept backups, or a start after the domain has ended. Undefined
+ * Milliseconds until something is due by itself: the end of a grace period, the end of kept backups, a start after the domain
+ * has ended, or the end of a disk of before a restore. Undefined
  * if nothing is.
  */
 export function untilDueMs(state: GuestState, nowMs: number): number | undefined {
-  const { phase, restartAt, backupsUntil } = state;
+  const { phase, restartAt, backupsUntil, kept } = state;
   if (phase === 'gone' && backupsUntil !== undefined) return leftMs(backupsUntil, nowMs);
-  return phase === 'running' && restartAt !== undefined ? leftMs(restartAt, nowMs) : graceLeftMs(state, nowMs);
+  if (phase === 'running' && restartAt !== undefined) return leftMs(restartAt, nowMs);
+  return kept !== undefined && takes('keepRestored', phase) ? leftMs(kept.keptUntil, nowMs) : graceLeftMs(state, nowMs);
 }

@@ -160,12 +160,14 @@ export class Operation {
   /**
    * Runs removals one after the other, each on its own and out of reach of cancellation. The last one runs only if all others succeeded.
    *
+   * @param mend what somebody does when the cause is mended. Default: guestflow cleanup.
    * @throws ApplicationFailure of type `NeedsCleanup` with what is left, when one of them could not finish.
    */
   async removeAll(
     removals: readonly (readonly [step: string, remove: Undo])[],
     last: readonly [step: string, remove: Undo],
     leftovers: () => Promise<string[]>,
+    mend = 'Run guestflow cleanup',
   ): Promise<void> {
     await CancellationScope.nonCancellable(async () => {
       const failed: string[] = [];
@@ -182,7 +184,7 @@ export class Operation {
       throw ApplicationFailure.create({
         type: 'NeedsCleanup',
         nonRetryable: true,
-        message: `not all could be removed (${failed.join('; ')}). Run guestflow cleanup when the cause is mended.`,
+        message: `not all could be removed (${failed.join('; ')}). ${mend} when the cause is mended.`,
         details: [{ leftovers: left.length === 0 ? failed : left }],
       });
     });

@@ -3,8 +3,14 @@ import type { PoolFacts } from '../../../contract/capacity.ts';
 import type { PreflightRow } from '../../../contract/dom0.ts';
 import type { Owner, Ref } from '../marks.ts';
 
-/** What the guest uses a disk for. */
-export type DiskRole = 'root' | 'swap';
+/**
+ * What the guest uses a disk for. `restored`: a root disk that was made from a backup, and is not in use yet, or no more. `former`: the root disk of before
+ * a restore.
+ */
+export type DiskRole = 'root' | 'swap' | 'restored' | 'former';
+
+/** A disk beside the root disk that can take its place. */
+export type SpareRole = 'restored' | 'former';
 
 /**
  * `whole`: it may be used. `unfinished`: its content is not complete. `set aside`: it is whole, but not the guest's any more, and can be brought back.
@@ -109,9 +115,17 @@ export interface Storage {
   /** Undo of `setAside`. Changes nothing unless all of them can be brought back. @throws NotFound, ToolFailed */
   bringBack(ref: Ref, roles: readonly DiskRole[]): Promise<void>;
   /**
+   * Makes the spare disk of this role the root disk. The one that was it takes the other role; if there is one of that role already, it is set aside as
+   * a restored one. If all that has happened already, it does nothing. The guest must be off.
+   *
+   * @throws NotFound when there is no root disk and no such spare one; NotOurs; ToolFailed when one is in use
+   */
+  exchange(ref: Ref, spare: SpareRole): Promise<void>;
+  /**
    * Gives back all that the guest has in the pool: renames it at once, then wipes it, reads samples back, and removes it. The guest must be off.
    *
+   * @param role only disks of this role, set aside ones, too; if there is none, it does nothing. Default: all of them.
    * @throws ToolFailed when somebody has one open
    */
-  release(ref: Ref): Promise<void>;
+  release(ref: Ref, role?: SpareRole): Promise<void>;
 }

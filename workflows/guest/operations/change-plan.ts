@@ -1,20 +1,28 @@
 /** The operation changePlan. */
 import { ApplicationFailure, executeChild } from '@temporalio/workflow';
+import { defined } from '../../../contract/defined.ts';
 import { formatSize } from '../../../contract/sizes.ts';
 import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/guest.ts';
 import { Operation } from '../../saga/operation.ts';
 import { control, dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import { refuse, type GuestAtWork } from '../at-work.ts';
-import { onCrashOf, whyNotChange } from '../rules.ts';
+import { onCrashOf, whyNotChange, withKept } from '../rules.ts';
 import { refOf } from './shared.ts';
 
 /**
  * changePlan: reserves the new plan first, then changes the guest: while it runs, if Xen and the guest can; else by a restart, if the request allows one.
  * If a part fails, all is undone.
  */
-export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunning: boolean; mayRestart?: boolean }): Promise<void> {
-  const { from, to, isRunning, mayRestart = true } = input;
+export async function changePlan(input: {
+  from: GuestSpec;
+  to: GuestSpec;
+  isRunning: boolean;
+  mayRestart?: boolean;
+  /** Of a second disk that is kept for it. */
+  keptBytes?: number;
+}): Promise<void> {
+  const { from, to, isRunning, mayRestart = true, keptBytes } = input;
   const sameDisk = to.size.diskBytes === from.size.diskBytes;
   const isLess = to.size.memoryBytes < from.size.memoryBytes || to.size.vcpus < from.size.vcpus;
   const operation = new Operation(`Plan of **${from.name}** on ${from.dom0}: ${from.plan} → ${to.plan}`, [
@@ -31,12 +39,12 @@ export async function changePlan(input: { from: GuestSpec; to: GuestSpec; isRunn
   await operation.run(async () => {
     await operation.firstStep(
       'reserve',
-      () => control.changeReservation(largerOf(from, to)),
-      () => control.changeReservation(from, true),
+      () => control.changeReservation(withKept(largerOf(from, to), keptBytes)),
+      () => control.changeReservation(withKept(from, keptBytes), true),
     );
     const isAdjusted = isRunning && sameDisk ? await adjusted(operation, from, to, mayRestart) : false;
     await changeAtRest(operation, from, to, { isRunning, isAdjusted });
-    if (isLess) await operation.step('give-back', () => control.changeReservation(to));
+    if (isLess) await operation.step('give-back', () => control.changeReservation(withKept(to, keptBytes)));
   });
 }
 
@@ -131,7 +139,9 @@ export async function performChangePlan(guest: GuestAtWork, { kind, id, change }
   const reason = whyNotChange(from, change, needsRestart);
   if (reason !== undefined) throw refuse('InvalidInput', reason, 'plan');
   const to: GuestSpec = { ...from, plan, size: { swapBytes: from.size.swapBytes, ...sizes } };
-  await guest.runChild(kind, id, (options) => executeChild(changePlan, { ...options, args: [{ from, to, isRunning, mayRestart }] }));
+  const keptBytes = guest.state.kept?.diskBytes;
+  const input = { from, to, isRunning, mayRestart, ...defined({ keptBytes }) };
+  await guest.runChild(kind, id, (options) => executeChild(changePlan, { ...options, args: [input] }));
   guest.state = { ...guest.state, spec: to, plan: to.plan };
   return guest.settlePhase(kind, guest.state.phase);
 }

@@ -6,6 +6,7 @@ import { performBackup } from './backup.ts';
 import { performChangePlan } from './change-plan.ts';
 import { performPrune } from './prune.ts';
 import { performPower } from './power.ts';
+import { performKeepRestored, performRestore, performUndoRestore } from './restore.ts';
 import { performCleanup } from './removal.ts';
 import { performResume, performSuspend } from './suspend.ts';
 import { performTerminate, performUndelete } from './terminate.ts';
@@ -16,6 +17,9 @@ export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, req
   destroy: performPower,
   backup: performBackup,
   prune: performPrune,
+  restore: performRestore,
+  undoRestore: performUndoRestore,
+  keepRestored: performKeepRestored,
   suspend: performSuspend,
   resume: performResume,
   changePlan: performChangePlan,

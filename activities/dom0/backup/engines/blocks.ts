@@ -17,13 +17,13 @@ import { compressTo, readBack, unpackTo } from './stream.ts';
 const COMPLAINTS = 5;
 
 /** Its progress. Whatever else stands in such a line is a complaint. */
-const PROGRESS = /^(?:Cop(?:ying|ied) )?(\d+) \/ (\d+) blocks \(\d+%\)(?: [\d:]+ remaining at [\d.]+ MB\/s| in [\d:]+)?$/;
+const PROGRESS = /^(?:Cop(?:ying|ied) )?(\d+) \/ (\d+) blocks \(\d+%\)(?: [\d:]+ remaining| in [\d:]+)?(?: at [\d.]+ MB\/s)?$/;
 
 /** How much of an unfinished line is kept. */
 const LONGEST_LINE = 1024;
 
 /** What e2image says while it works (`-p`): how far it is, and what it could not do. */
-function listen(onProgress: (copied: number, all: number) => void): {
+export function listenTo(onProgress: (copied: number, all: number) => void): {
   readonly onStderr: (text: string) => void;
   readonly complaints: () => string[];
 } {
@@ -69,7 +69,7 @@ export class BlocksEngine implements Engine {
 
   async save(device: string, sink: FileSink, fs: FsInfo): Promise<Written> {
     let written = 0;
-    const said = listen((copied, all) => {
+    const said = listenTo((copied, all) => {
       const [read, used] = [copied, all].map((blocks) => formatSize(blocks * fs.blockSize));
       this.work.progress(`saving: ${read ?? ''} of ${used ?? ''} read, ${formatSize(written)} written`, copied / Math.max(all, 1));
     });

@@ -3,9 +3,10 @@ import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize, GiB, MiB } from '../../../../contract/sizes.ts';
 import { isOwner, type Ref } from '../../marks.ts';
 import { wipePace } from '../../work.ts';
+import type { SpareRole } from '../port.ts';
 import { activateVolume, closedVolumes, devicePath, removeVolume, renameVolume, tagVolume, zeroVolume, type Volume } from './lvm.ts';
-import { volumesIn, type Pool } from './pool.ts';
-import { isReleasedName, releasedName } from './released.ts';
+import { volumeName, volumesIn, type Pool } from './pool.ts';
+import { hasReleasedName, isReleasedName, releasedName } from './released.ts';
 import { tagsWith, volumeOwner, WIPED_TAG } from './tags.ts';
 
 /** A wipe notes its progress every so many bytes: if it is cut short, it goes on from there. */
@@ -13,11 +14,14 @@ const WIPE_KEPT_BYTES = 4 * GiB;
 const SAMPLE_BYTES = MiB;
 
 /** Renames all volumes first, which frees their names; then wipes each, reads samples back, and removes it. It is slow on purpose: other guests need the disks. */
-export async function releaseVolumes(pool: Pool, ref: Ref): Promise<void> {
+export async function releaseVolumes(pool: Pool, ref: Ref, role?: SpareRole): Promise<void> {
   const { host, vg } = pool;
   const all = await volumesIn(pool);
   const released: string[] = [];
-  for (const { name } of await closedVolumes(host, vg, (volume) => isOwner(volumeOwner(volume), ref))) {
+  const own = role === undefined ? undefined : volumeName(ref.name, role);
+  const isMeant = (volume: Volume): boolean =>
+    isOwner(volumeOwner(volume), ref) && (own === undefined || volume.name === own || hasReleasedName(volume, own));
+  for (const { name } of await closedVolumes(host, vg, isMeant)) {
     const to = isReleasedName(name) ? name : releasedName(name, all);
     if (to !== name) await renameVolume(host, vg, name, to);
     released.push(to);

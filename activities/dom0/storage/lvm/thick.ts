@@ -5,7 +5,8 @@ import { formatSize } from '../../../../contract/sizes.ts';
 import type { Ref } from '../../marks.ts';
 import { missing, ok } from '../../preflight-rows.ts';
 import type { Work } from '../../work.ts';
-import type { Disk, DiskRole, NewDisk, Snapshot, Storage } from '../port.ts';
+import type { Disk, DiskRole, NewDisk, Snapshot, SpareRole, Storage } from '../port.ts';
+import { exchangeVolumes } from './exchange.ts';
 import { growVolume, inExtents, settleVolume, shrinkVolume } from './grow.ts';
 import { devicePath, volumeGroup, zeroVolume } from './lvm.ts';
 import { makeVolume } from './make.ts';
@@ -46,7 +47,7 @@ export class LvmThick implements Storage {
   }
 
   names(guest: string): readonly string[] {
-    return (['root', 'swap', 'backup'] as const).map((role) => volumeName(guest, role));
+    return (['root', 'swap', 'restored', 'former', 'backup'] as const).map((role) => volumeName(guest, role));
   }
 
   device(guest: string, role: DiskRole): string {
@@ -113,7 +114,11 @@ export class LvmThick implements Storage {
     await bringBackVolumes(this.group, ref, roles);
   }
 
-  async release(ref: Ref): Promise<void> {
-    await releaseVolumes(this.group, ref);
+  async exchange(ref: Ref, spare: SpareRole): Promise<void> {
+    await exchangeVolumes(this.group, ref, spare);
+  }
+
+  async release(ref: Ref, role?: SpareRole): Promise<void> {
+    await releaseVolumes(this.group, ref, role);
   }
 }

@@ -1,0 +1,83 @@
+/** A guest's disk made from a backup, beside the one that it has; and the exchange of the two. */
+import { GuestflowError } from '../../../contract/errors.ts';
+import type { StoredBackup } from '../../../contract/backup.ts';
+import type { GuestRef } from '../../../contract/guest.ts';
+import type { Engine } from '../backup/port.ts';
+import type { StepEnv } from '../env.ts';
+import { FileSystem } from '../guests/file-system.ts';
+import type { SpareRole } from '../storage/port.ts';
+import { stopGuest } from './boot.ts';
+
+/** The backup of this id, and its engine. */
+async function backupOf({ repository, engines }: StepEnv, ref: GuestRef, id: string): Promise<{ backup: StoredBackup; engine: Engine }> {
+  const { backups, damaged } = await repository.list(ref.name);
+  if (damaged.includes(`${id}.json`))
+    throw new GuestflowError(
+      'BackupUnusable',
+      `the record of backup ${id} of ${ref.name} is not what was written`,
+      { field: 'backup' },
+      false,
+    );
+  const backup = backups.find((each) => each.id === id && each.order === ref.order);
+  if (backup === undefined)
+    throw new GuestflowError('NotFound', `${ref.name} has no backup ${id} in ${repository.name}`, { field: 'backup' });
+  return { backup, engine: engines.named(backup.engine) };
+}
+
+/**
+ * Brings the former disk back that a restore has left which could not be undone. The guest is switched off for that. If there is none, it does nothing.
+ *
+ * @returns whether there was one
+ */
+export async function settleDisks(env: StepEnv, ref: GuestRef): Promise<{ readonly wasLeft: boolean }> {
+  const left = await env.storage.find(ref, 'former').catch((error: unknown) => {
+    if (error instanceof GuestflowError && error.type === 'NotFound') return undefined;
+    throw error;
+  });
+  if (left === undefined) return { wasLeft: false };
+  await exchangeDisks(env, { ref, spare: 'former' });
+  return { wasLeft: true };
+}
+
+/**
+ * Makes the spare disk `restored` from a backup, as large as the guest's root disk, while the guest goes on. All of it is compared with the backup, and
+ * its file system is looked through.
+ *
+ * @throws InvalidInput when the backup does not fit, or its engine cannot restore; NotFound, BackupUnusable, NoCapacity
+ */
+export async function fillRestored(env: StepEnv, { ref, id }: { ref: GuestRef; id: string }): Promise<{ readonly bytes: number }> {
+  const { storage, repository } = env;
+  const { backup, engine } = await backupOf(env, ref, id);
+  const { restore } = engine;
+  if (restore === undefined)
+    throw new GuestflowError(
+      'InvalidInput',
+      `backup ${id} of ${ref.name} was made by ${engine.name}, which restores into a mounted file system: it is restored by hand`,
+      { field: 'backup' },
+    );
+  const { bytes } = await storage.find(ref, 'root');
+  await storage.ensure(ref, {
+    role: 'restored',
+    bytes,
+    field: 'disk',
+    fill: async (device) => {
+      await restore(repository.path(backup.key), backup, { device, bytes });
+      if (bytes === backup.dumpedBytes) return;
+      const fs = new FileSystem(env, device);
+      await fs.check();
+      await fs.grow();
+    },
+  });
+  return { bytes };
+}
+
+/** Makes the spare disk of this role the guest's root disk. The guest is switched off first, since xendomains may have started it again. */
+export async function exchangeDisks(env: StepEnv, { ref, spare }: { ref: GuestRef; spare: SpareRole }): Promise<void> {
+  await stopGuest(env, ref);
+  await env.storage.exchange(ref, spare);
+}
+
+/** Wipes and removes the spare disk of this role, if there is one. */
+export async function dropDisk({ storage }: StepEnv, { ref, role }: { ref: GuestRef; role: SpareRole }): Promise<void> {
+  await storage.release(ref, role);
+}

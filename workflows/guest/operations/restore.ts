@@ -1,0 +1,216 @@
+/** restore, undoRestore and keepRestored: a guest's disk from a backup; the disk of before is kept for a grace period. */
+import { ApplicationFailure, executeChild } from '@temporalio/workflow';
+import { defined } from '../../../contract/defined.ts';
+import { formatSize } from '../../../contract/sizes.ts';
+import type { BackupRecord } from '../../../contract/backup.ts';
+import type { GuestSpec, KeptDisk, OperationRequest, OperationResult } from '../../../contract/guest.ts';
+import { Operation } from '../../saga/operation.ts';
+import { control, dom0Steps } from '../../saga/proxies.ts';
+import { declareVersioning } from '../../saga/versioning.ts';
+import { refuse, type GuestAtWork } from '../at-work.ts';
+import { withKept } from '../rules.ts';
+import { daysFromNow, refOf, type Before } from './shared.ts';
+
+/** The disk of before a restore is kept at least so long, in days: whether the restored one is good shows only in use. */
+const LEAST_GRACE_DAYS = 1;
+
+/** A restored disk that was taken back is kept so long. */
+const TAKEN_BACK_KEPT_DAYS = 1 / 24;
+
+/** What a restore and its undo begin with. */
+interface Exchange {
+  readonly spec: GuestSpec;
+  readonly before: Before;
+}
+
+/** Which backup is restored. */
+export type Wanted = Pick<OperationRequest, 'backup' | 'at'>;
+
+/**
+ * The backup that is meant.
+ *
+ * @throws ApplicationFailure NotFound, with what there is
+ */
+export function chosenBackup(backups: readonly BackupRecord[], { backup, at }: Wanted): BackupRecord {
+  const usable = backups.filter(({ state }) => state !== 'taken');
+  const found = usable.findLast(({ id, takenAt }) => (backup === undefined ? at === undefined || takenAt <= at : id === backup));
+  if (found !== undefined) return found;
+  const first = usable[0];
+  const there = first === undefined ? 'there is none' : `the first of ${usable.length} is ${first.id}`;
+  const wanted = backup === undefined ? `verified backup${at === undefined ? '' : ` of ${at} or before`}` : `verified backup ${backup}`;
+  throw ApplicationFailure.create({
+    type: 'NotFound',
+    nonRetryable: true,
+    message: `it has no ${wanted}: ${there}`,
+    details: [{ field: backup === undefined ? 'at' : 'backup' }],
+  });
+}
+
+/** Stops the guest, puts the spare disk in the place of its root disk, and starts it again, if it ran. */
+async function exchangeSteps(
+  operation: Operation,
+  { spec, before }: Exchange,
+  { spare, smaller }: { readonly spare: 'restored' | 'former'; readonly smaller?: number },
+): Promise<void> {
+  const ref = refOf(spec);
+  const { host, bulk, undo, undoBulk } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
+  // It must not start with its dom0 from half of an exchange.
+  if (before.isAutostarted)
+    await operation.step(
+      'autostart-off',
+      () => host.disableAutostart(ref),
+      () => undo.enableAutostart(ref),
+    );
+  await operation.step(
+    'stop',
+    () => host.stopGuest(ref),
+    async () => (before.isRunning ? undo.bootGuest(spec) : undefined),
+    ({ how }) => how,
+  );
+  await operation.step(
+    'exchange',
+    () => host.exchangeDisks({ ref, spare }),
+    () => undo.exchangeDisks({ ref, spare: spare === 'restored' ? 'former' : 'restored' }),
+  );
+  if (smaller !== undefined)
+    await operation.step(
+      'grow',
+      () => bulk.growDisk({ ref, bytes: spec.size.diskBytes }),
+      () => undoBulk.shrinkDisk({ ref, bytes: smaller }),
+    );
+  if (before.isRunning)
+    await operation.step(
+      'start',
+      () => host.bootGuest(spec),
+      () => undo.destroyGuest(ref),
+      ({ seconds, warning }) => warning ?? `answered after ${seconds} s`,
+    );
+  if (before.isAutostarted)
+    await operation.step(
+      'autostart',
+      () => host.enableAutostart(ref),
+      () => undo.disableAutostart(ref),
+    );
+}
+
+function namesOf({ isRunning, isAutostarted }: Before, isSmaller = false): string[] {
+  return [
+    ...(isAutostarted ? ['autostart-off'] : []),
+    'stop',
+    'exchange',
+    ...(isSmaller ? ['grow'] : []),
+    ...(isRunning ? ['start'] : []),
+    ...(isAutostarted ? ['autostart'] : []),
+  ];
+}
+
+/**
+ * restore: makes a disk from the backup while the guest goes on, then exchanges the two. If the guest does not answer from it, all is undone: it runs from
+ * the disk that it had.
+ */
+export async function restoreGuest(input: Exchange & { readonly wanted: Wanted }): Promise<BackupRecord> {
+  const { spec, before, wanted } = input;
+  const ref = refOf(spec);
+  const operation = new Operation(`Restoring **${spec.name}** on ${spec.dom0}`, ['choose', 'reserve', 'disk', ...namesOf(before)]);
+  const { host, bulk, undo, undoBulk } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
+  return operation.run(async () => {
+    const backup = await operation.step(
+      'choose',
+      async () => chosenBackup((await host.listBackups(ref)).backups, wanted),
+      [],
+      ({ id }) => id,
+    );
+    await operation.firstStep(
+      'reserve',
+      () => control.changeReservation(withKept(spec, spec.size.diskBytes)),
+      () => control.changeReservation(spec, true),
+    );
+    let wasOff = false;
+    await operation.step(
+      'disk',
+      async () => {
+        // A restore that could not be undone may have left both disks. Its restored one is of another backup.
+        wasOff = (await host.settleDisks(ref)).wasLeft;
+        await bulk.dropDisk({ ref, role: 'restored' });
+        return bulk.fillRestored({ ref, id: backup.id });
+      },
+      [() => undoBulk.dropDisk({ ref, role: 'restored' }), async () => (wasOff && before.isRunning ? undo.bootGuest(spec) : undefined)],
+      ({ bytes }) => `${formatSize(bytes)}, the same as what was saved`,
+    );
+    await exchangeSteps(operation, input, { spare: 'restored' });
+    return backup;
+  });
+}
+
+/** undoRestore: the disk of before the restore is in its place again. The restored one is still there; `keepRestored` removes it. */
+export async function undoRestore(input: Exchange & { readonly formerBytes: number }): Promise<void> {
+  const { spec, before, formerBytes } = input;
+  const isSmaller = formerBytes < spec.size.diskBytes;
+  const operation = new Operation(`Taking the restore of **${spec.name}** on ${spec.dom0} back`, namesOf(before, isSmaller));
+  await operation.run(() =>
+    exchangeSteps(operation, input, { spare: 'former', ...defined({ smaller: isSmaller ? formerBytes : undefined }) }),
+  );
+}
+
+/** keepRestored: wipes and removes the spare disks, and gives their room back. */
+export async function keepRestored(spec: GuestSpec): Promise<void> {
+  const ref = refOf(spec);
+  const operation = new Operation(`Removing the spare disks of **${spec.name}** on ${spec.dom0}`, ['former', 'restored', 'give-back']);
+  const { bulk } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
+  await operation.removeAll(
+    (['former', 'restored'] as const).map((role) => [role, () => bulk.dropDisk({ ref, role })]),
+    ['give-back', () => control.changeReservation(spec)],
+    () => Promise.resolve([]),
+    'It is tried again within an hour, or by keep-restored',
+  );
+}
+
+export async function performRestore(guest: GuestAtWork, request: OperationRequest): Promise<OperationResult> {
+  const { kind, id, backup, at } = request;
+  const { spec, before, state } = guest;
+  if (state.kept !== undefined)
+    throw refuse(
+      'Busy',
+      `restore of ${spec.name} is refused: its disk of before the restore of backup ${state.kept.backup} is kept until ${state.kept.keptUntil}; "undo-restore" brings it back, "keep-restored" gives it up`,
+    );
+  const { id: restored, takenAt } = await guest.runChild(kind, id, (options) =>
+    executeChild(restoreGuest, { ...options, args: [{ spec, before, wanted: defined({ backup, at }) }] }),
+  );
+  const kept: KeptDisk = {
+    role: 'former',
+    backup: restored,
+    takenAt,
+    diskBytes: spec.size.diskBytes,
+    keptUntil: daysFromNow(Math.max(LEAST_GRACE_DAYS, guest.order.life.graceDays)),
+  };
+  guest.state = { ...guest.state, kept };
+  return { ...guest.settlePhase(kind, state.phase), kept };
+}
+
+export async function performUndoRestore(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {
+  const { spec, before, state } = guest;
+  const { kept } = state;
+  // After a restore whose undo could not finish, the former disk may be there although the guest's state has none.
+  if (kept?.role !== 'former' && state.error?.type !== 'NeedsCleanup')
+    throw refuse('NotFound', `${spec.name} has no disk of before a restore`);
+  const formerBytes = kept?.diskBytes ?? spec.size.diskBytes;
+  await guest.runChild(kind, id, (options) => executeChild(undoRestore, { ...options, args: [{ spec, before, formerBytes }] }));
+  const now = new Date().toISOString();
+  const { backup = '', takenAt = now } = kept ?? {};
+  guest.state = {
+    ...guest.state,
+    kept: { role: 'restored', backup, takenAt, diskBytes: spec.size.diskBytes, keptUntil: daysFromNow(TAKEN_BACK_KEPT_DAYS) },
+  };
+  return guest.settlePhase(kind, state.phase);
+}
+
+export async function performKeepRestored(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {
+  const { spec, state } = guest;
+  await guest.runChild(kind, id, (options) => executeChild(keepRestored, { ...options, args: [spec] }));
+  const { kept: _gone, ...rest } = guest.state;
+  guest.state = rest;
+  guest.setPhase(state.phase);
+  return { kind, phase: state.phase };
+}
+
+for (const workflow of [restoreGuest, undoRestore, keepRestored]) declareVersioning('PINNED', workflow);
