@@ -1,9 +1,26 @@
 /** What a guest carries from run to run, in words, and what falls due in it: pure. */
+import { defined } from '../../contract/defined.ts';
 import { operationWorkflowId } from '../../contract/names.ts';
-import type { GuestPhase, GuestStatus } from '../../contract/guest.ts';
+import type { GuestOrder, GuestPhase, GuestStatus } from '../../contract/guest.ts';
 import { operationRecord, type OperationKind } from '../../contract/operations.ts';
 
 export type GuestState = Omit<GuestStatus, 'operation' | 'queued' | 'steps'>;
+
+/** A guest that has been ordered, and is not made yet. */
+export function ordered({ name, hostname, order, dom0, plan }: GuestOrder, orderedAt: string): GuestState {
+  return {
+    name,
+    ...defined({ hostname }),
+    order,
+    dom0,
+    plan,
+    phase: 'ordered',
+    orderedAt,
+    warnings: [],
+    backups: [],
+    leftovers: [],
+  };
+}
 
 /** What the UI shows of a guest, in Markdown. */
 export function describeGuest(state: GuestState, running: { readonly kind: string; readonly workflowId: string } | undefined): string {

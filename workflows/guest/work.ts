@@ -1,0 +1,185 @@
+/** What a guest does: its order, then one operation after another, and what falls due by itself. */
+import { ApplicationFailure, executeChild, log, setCurrentDetails, type ChildWorkflowOptions } from '@temporalio/workflow';
+import type {
+  DomainGone,
+  GuestOrder,
+  GuestPhase,
+  GuestRef,
+  GuestSpec,
+  GuestStatus,
+  OperationRequest,
+  OperationResult,
+} from '../../contract/guest.ts';
+import type { OperationKind } from '../../contract/operations.ts';
+import { defined } from '../../contract/defined.ts';
+import { rootFailure } from '../saga/operation.ts';
+import { refuse, type GuestAtWork } from './at-work.ts';
+import { OperationChild } from './child.ts';
+import { afterDomainGone, dueNow, phaseAfterFailure, provisioned, withFailure, withoutDues } from './life.ts';
+import { Nights } from './nights.ts';
+import { PERFORMERS } from './operations/performers.ts';
+import { performRemoval } from './operations/removal.ts';
+import type { Before } from './operations/shared.ts';
+import { OperationQueue } from './queue.ts';
+import { provisionGuest } from './recipes/how-to.ts';
+import { RESTART_ID } from './restarts.ts';
+import { beforeOf, mayRun } from './rules.ts';
+import { publishGuest } from './shown.ts';
+import { describeGuest, ordered, withoutSettled, type GuestState } from './state.ts';
+
+export class GuestWork implements GuestAtWork {
+  readonly order: GuestOrder;
+  readonly ref: GuestRef;
+  state: GuestState;
+  readonly queue = new OperationQueue();
+  readonly nights: Nights;
+  readonly child: OperationChild;
+  /** The whole guest is being removed, or its removal has failed. */
+  isRemoving = false;
+
+  constructor(order: GuestOrder, carried: GuestState = ordered(order, new Date().toISOString())) {
+    this.order = order;
+    this.ref = { name: order.name, order: order.order, dom0: order.dom0 };
+    this.state = carried;
+    this.child = new OperationChild(this.ref, () => this.show());
+    this.nights = this.nightsOf();
+    publishGuest(this.state);
+  }
+
+  private nightsOf(): Nights {
+    return new Nights({
+      name: this.order.name,
+      order: this.order.order,
+      nights: () => this.state.nights ?? [],
+      keep: (nights) => {
+        this.state = { ...this.state, nights };
+        this.show();
+      },
+      whyNot: () => this.whyNot('backup'),
+      backUp: (id) => this.queue.ask({ kind: 'backup', id }),
+    });
+  }
+
+  status(): GuestStatus {
+    return { ...this.state, ...defined({ operation: this.child.running }), queued: this.queue.waiting };
+  }
+
+  /** Why an operation cannot be asked for now; undefined if it can. */
+  whyNot(kind: OperationKind): string | undefined {
+    return mayRun(kind, this.state.phase, this.child.running?.kind, this.queue.length);
+  }
+
+  runChild<T>(kind: string, id: string, start: (options: Omit<ChildWorkflowOptions, 'args' | 'typeInfo'>) => Promise<T>): Promise<T> {
+    return this.child.run(kind, id, start);
+  }
+
+  setPhase(phase: GuestPhase): void {
+    this.state = { ...this.state, phase };
+    publishGuest(this.state);
+    this.show();
+  }
+
+  private show(): void {
+    setCurrentDetails(describeGuest(this.state, this.child.running));
+  }
+
+  get spec(): GuestSpec {
+    const { spec } = this.state;
+    if (spec === undefined) throw refuse('Busy', `${this.order.name} has not been provisioned`);
+    return spec;
+  }
+
+  get before(): Before {
+    return beforeOf(this.state.phase);
+  }
+
+  settlePhase(kind: OperationKind, phase: GuestPhase): OperationResult {
+    this.state = withoutDues(this.state);
+    this.setPhase(phase);
+    return { kind, phase };
+  }
+
+  /** The order itself. When it fails and is undone, the workflow fails with it, and the name is free. */
+  async provision(): Promise<void> {
+    this.setPhase('provisioning');
+    try {
+      const made = await this.runChild('provision', this.order.order, (options) =>
+        executeChild(provisionGuest, { ...options, args: [this.order] }),
+      );
+      this.state = provisioned(this.state, made);
+      this.setPhase('running');
+    } catch (error) {
+      this.fail(error);
+      if (this.state.phase !== 'needs-cleanup') throw asFailure(error);
+    }
+  }
+
+  private fail(error: unknown): void {
+    const { type, message, details } = rootFailure(error);
+    this.state = withFailure(this.state, { type, message, operation: this.child.last, leftovers: details.leftovers });
+    const phase = phaseAfterFailure(this.state, type, this.isRemoving);
+    if (phase === undefined) this.show();
+    else this.setPhase(phase);
+  }
+
+  /** Runs what is next in the queue. */
+  async next(): Promise<void> {
+    await this.queue.next(async (ticket) => {
+      try {
+        ticket.result = await this.perform(ticket.request);
+        this.state = withoutSettled(this.state, ticket.request.kind);
+        this.show();
+      } catch (error) {
+        this.fail(error);
+        ticket.failure = asFailure(error);
+        log.warn('an operation failed', { kind: ticket.request.kind, reason: ticket.failure.message });
+      }
+    });
+  }
+
+  private async perform(request: OperationRequest): Promise<OperationResult> {
+    const { kind } = request;
+    // The phase may have changed while the request waited behind another.
+    const reason = mayRun(kind, this.state.phase, undefined, 0);
+    if (reason !== undefined) throw refuse('Busy', `${kind} of ${this.order.name} is refused: ${reason}`);
+    // An earlier removal has failed, and this operation does not go on with it.
+    this.isRemoving = false;
+    return PERFORMERS[kind](this, request);
+  }
+
+  /** The domain has ended by itself. If another operation than a backup runs, that has ended it on purpose; a backup does nothing to the domain. */
+  domainGone(end: Omit<DomainGone, 'order'>): void {
+    const { running } = this.child;
+    if (running !== undefined && running.kind !== 'backup') return;
+    this.state = afterDomainGone(this.state, this.order.life.restart ?? 'always', end, Date.now());
+  }
+
+  /** Does what is due. A start is an operation like any other. */
+  async onDue(): Promise<void> {
+    const due = dueNow(this.state, Date.now());
+    if (due === undefined) return this.purge();
+    this.state = due.then;
+    const ticket = this.queue.add({ kind: due.kind, id: `${RESTART_ID}${due.at}` });
+    await this.next();
+    // After a failed start, the domain counts as gone again. After a failed stop nothing is to be done: its dom0 reports the domain again.
+    if (ticket.failure !== undefined && due.kind === 'start') this.domainGone({});
+  }
+
+  /** A grace period is over: removes the guest, or its kept backups. If that fails, the guest is in needs-cleanup. */
+  private async purge(): Promise<void> {
+    try {
+      const { graceUntil, backupsUntil } = this.state;
+      if (backupsUntil === undefined)
+        await performRemoval(this, 'terminate', `grace-${graceUntil ?? ''}`, this.order.backup.keepBackupsDays);
+      else await performRemoval(this, 'terminate', `backups-${backupsUntil}`);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+}
+
+/** The failure of an operation, as whoever asked for it gets it. */
+function asFailure(error: unknown): ApplicationFailure {
+  const { type, message, details } = rootFailure(error);
+  return ApplicationFailure.create({ type, message, nonRetryable: true, details: [details] });
+}
