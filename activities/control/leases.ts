@@ -10,7 +10,7 @@ import { networkIdOf, updateNetwork } from '../../client/networks.ts';
 import { runningIds } from '../../client/workflow-calls.ts';
 import type { GuestOrder, GuestRef } from '../../contract/guest.ts';
 import type { LeasedAddress } from '../../contract/dom0.ts';
-import { orRefusal, unlessMissing } from './refusals.ts';
+import { orRefusal, refusal, unlessMissing } from './refusals.ts';
 import { defined } from '../../contract/defined.ts';
 
 /** A list of networks is used for so long. A network that is missing in it is new, and has no guests yet. */
@@ -34,120 +34,102 @@ function leasedAddress({ ip, mac, ip6, gateway6 }: Lease, access: NetworkAccess,
   };
 }
 
-/** What the control worker asks networks. */
-export interface Leases {
-  /** Leases an address of one of these networks, in their order. The same order again gets the same one. */
-  lease(order: GuestOrder, networks: readonly NetworkAccess[]): Promise<LeasedAddress>;
-  /** Like `lease`, after something answered at the address that `lease` gave. */
-  replace(order: GuestOrder, networks: readonly NetworkAccess[], ip: string): Promise<LeasedAddress>;
-  release(ref: GuestRef, networks: readonly NetworkAccess[]): Promise<void>;
-}
+export class Leases {
+  private readonly client: Client;
+  private known: { readonly at: number; readonly ids: Promise<readonly string[]> } | undefined;
 
-export function createLeases(client: Client): Leases {
-  function update<S extends Signature>(network: NetworkAccess, name: UpdateName<S>, ...args: Parameters<S>): Answer<S> {
-    return orRefusal(updateNetwork(client, network, name, ...args));
+  constructor(client: Client) {
+    this.client = client;
   }
 
-  async function hasLease({ cidr }: NetworkAccess, { name, order }: Pick<GuestRef, 'name' | 'order'>): Promise<boolean> {
-    const state = await unlessMissing(queryLedger(client, networkIdOf(cidr), QUERIES.leases));
-    return state?.leases.some((lease) => lease.guest === name && lease.order === order) ?? false;
+  /** Leases an address of one of these networks, in their order. The same order again gets the same one. */
+  async lease(order: GuestOrder, networks: readonly NetworkAccess[]): Promise<LeasedAddress> {
+    const { ip, mac } = order.network;
+    const request: LeaseRequest = { guest: order.name, order: order.order, ...defined({ ip, mac }) };
+    let isFull: unknown;
+    for (const network of await this.candidates(order, networks)) {
+      try {
+        const made = await this.update(network, NETWORK_UPDATES.lease, request);
+        return leasedAddress(await this.withOwnMac(made, network, order), network, order);
+      } catch (error) {
+        if (!(error instanceof ApplicationFailure) || error.type !== 'NoCapacity') throw error;
+        isFull ??= error;
+      }
+    }
+    if (isFull instanceof Error) throw isFull;
+    const reached = networks.map(({ cidr }) => cidr).join(', ');
+    throw refusal(
+      'InvalidInput',
+      ip === undefined
+        ? `dom0 ${order.dom0} reaches no network`
+        : `ip ${ip} cannot be used on dom0 ${order.dom0}: it is not in the network ${reached}`,
+      'ip',
+    );
+  }
+
+  /** Like `lease`, after something answered at the address that `lease` gave. */
+  async replace(order: GuestOrder, networks: readonly NetworkAccess[], ip: string): Promise<LeasedAddress> {
+    const network = networks.find((candidate) => isIn(ip, candidate));
+    if (network === undefined) throw refusal('InvalidInput', `ip ${ip} is in no network of dom0 ${order.dom0}`, 'ip');
+    const made = await this.update(network, NETWORK_UPDATES.replace, { guest: order.name, order: order.order, ip, dom0: order.dom0 });
+    return leasedAddress(await this.withOwnMac(made, network, order), network, order);
+  }
+
+  /** Gives an order's addresses back. */
+  async release({ name, order }: GuestRef, networks: readonly NetworkAccess[]): Promise<void> {
+    for (const { cidr } of networks)
+      await orRefusal(unlessMissing(updateLedger(this.client, networkIdOf(cidr), NETWORK_UPDATES.release, { guest: name, order })));
+  }
+
+  private update<S extends Signature>(network: NetworkAccess, name: UpdateName<S>, ...args: Parameters<S>): Answer<S> {
+    return orRefusal(updateNetwork(this.client, network, name, ...args));
   }
 
   /** First the network in which the order has an address already; then, if the order names no address, the others. */
-  async function candidates(order: GuestOrder, networks: readonly NetworkAccess[]): Promise<readonly NetworkAccess[]> {
-    const {
-      network: { ip },
-    } = order;
+  private async candidates(order: GuestOrder, networks: readonly NetworkAccess[]): Promise<readonly NetworkAccess[]> {
+    const { ip } = order.network;
     if (ip !== undefined) return networks.filter((network) => isIn(ip, network));
     if (networks.length < 2) return networks;
-    const held = await Promise.all(networks.map((network) => hasLease(network, order)));
+    const held = await Promise.all(networks.map((network) => this.hasLease(network, order)));
     const own = networks.filter((_network, index) => held[index]);
     return own.length > 0 ? own : networks;
   }
 
-  let known: { readonly at: number; readonly ids: Promise<readonly string[]> } | undefined;
-
-  /** Workflow ids of all networks. In a rush, one list serves many orders. */
-  async function allNetworks(): Promise<readonly string[]> {
-    if (known === undefined || Date.now() - known.at > LIST_MS) known = { at: Date.now(), ids: runningIds(client, WORKFLOWS.network) };
-    const list = known;
-    return list.ids.catch((error: unknown) => {
-      if (known === list) known = undefined;
-      throw error;
-    });
-  }
-
-  /** The guest in another network that has this MAC, or had it lately. */
-  async function elsewhere(mac: string, guest: string, { cidr }: NetworkAccess): Promise<string | undefined> {
-    const others = (await allNetworks()).filter((id) => id !== networkIdOf(cidr));
-    const holders = await Promise.all(others.map((id) => unlessMissing(queryLedger(client, id, QUERIES.macHolder, mac))));
-    return holders.find((holder) => holder !== undefined && holder !== guest);
+  private async hasLease({ cidr }: NetworkAccess, { name, order }: GuestOrder): Promise<boolean> {
+    const state = await unlessMissing(queryLedger(this.client, networkIdOf(cidr), QUERIES.leases));
+    return state?.leases.some((lease) => lease.guest === name && lease.order === order) ?? false;
   }
 
   /**
    * The lease with a MAC that no other network has given. The MAC is leased first and looked for in other networks afterwards: if two networks give the
    * same MAC at the same time, at least one of them sees the other.
    */
-  async function withOwnMac(made: Lease, network: NetworkAccess, order: GuestOrder): Promise<Lease> {
+  private async withOwnMac(made: Lease, network: NetworkAccess, order: GuestOrder): Promise<Lease> {
     let own = made;
     for (;;) {
-      const holder = await elsewhere(own.mac, order.name, network);
+      const holder = await this.elsewhere(own.mac, order.name, network);
       if (holder === undefined) return own;
       if (order.network.mac !== undefined)
-        throw ApplicationFailure.create({
-          type: 'InvalidInput',
-          nonRetryable: true,
-          message: `mac ${own.mac} is taken: ${holder} has it, in another network`,
-          details: [{ field: 'mac' }],
-        });
-      own = await update(network, NETWORK_UPDATES.changeMac, { guest: order.name, order: order.order, mac: own.mac });
+        throw refusal('InvalidInput', `mac ${own.mac} is taken: ${holder} has it, in another network`, 'mac');
+      own = await this.update(network, NETWORK_UPDATES.changeMac, { guest: order.name, order: order.order, mac: own.mac });
     }
   }
 
-  return {
-    async lease(order, networks) {
-      const request: LeaseRequest = {
-        guest: order.name,
-        order: order.order,
-        ...defined({ ip: order.network.ip, mac: order.network.mac }),
-      };
-      let refusal: unknown;
-      for (const network of await candidates(order, networks)) {
-        try {
-          const made = await update(network, NETWORK_UPDATES.lease, request);
-          return leasedAddress(await withOwnMac(made, network, order), network, order);
-        } catch (error) {
-          if (!(error instanceof ApplicationFailure) || error.type !== 'NoCapacity') throw error;
-          refusal ??= error;
-        }
-      }
-      if (refusal instanceof Error) throw refusal;
-      const reached = networks.map(({ cidr }) => cidr).join(', ');
-      throw ApplicationFailure.create({
-        type: 'InvalidInput',
-        nonRetryable: true,
-        details: [{ field: 'ip' }],
-        message:
-          order.network.ip === undefined
-            ? `dom0 ${order.dom0} reaches no network`
-            : `ip ${order.network.ip} cannot be used on dom0 ${order.dom0}: it is not in the network ${reached}`,
-      });
-    },
-    async replace(order, networks, ip) {
-      const network = networks.find((candidate) => isIn(ip, candidate));
-      if (network === undefined)
-        throw ApplicationFailure.create({
-          type: 'InvalidInput',
-          nonRetryable: true,
-          message: `ip ${ip} is in no network of dom0 ${order.dom0}`,
-          details: [{ field: 'ip' }],
-        });
-      const made = await update(network, NETWORK_UPDATES.replace, { guest: order.name, order: order.order, ip, dom0: order.dom0 });
-      return leasedAddress(await withOwnMac(made, network, order), network, order);
-    },
-    async release({ name, order }, networks) {
-      for (const { cidr } of networks)
-        await orRefusal(unlessMissing(updateLedger(client, networkIdOf(cidr), NETWORK_UPDATES.release, { guest: name, order })));
-    },
-  };
+  /** The guest in another network that has this MAC, or had it lately. */
+  private async elsewhere(mac: string, guest: string, { cidr }: NetworkAccess): Promise<string | undefined> {
+    const others = (await this.allNetworks()).filter((id) => id !== networkIdOf(cidr));
+    const holders = await Promise.all(others.map((id) => unlessMissing(queryLedger(this.client, id, QUERIES.macHolder, mac))));
+    return holders.find((holder) => holder !== undefined && holder !== guest);
+  }
+
+  /** Workflow ids of all networks. In a rush, one list serves many orders. */
+  private async allNetworks(): Promise<readonly string[]> {
+    if (this.known === undefined || Date.now() - this.known.at > LIST_MS)
+      this.known = { at: Date.now(), ids: runningIds(this.client, WORKFLOWS.network) };
+    const list = this.known;
+    return list.ids.catch((error: unknown) => {
+      if (this.known === list) this.known = undefined;
+      throw error;
+    });
+  }
 }

@@ -1,7 +1,12 @@
-/** Answers of workflows and Schedules: refusals, and what is missing. */
+/** Refusals, of workflows and our own; and answers of workflows and Schedules that may be missing. */
 import { ScheduleNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import { isLostUpdate } from '../../client/lost-updates.ts';
+
+/** A failure that no retry mends. @param field of the order that is refused */
+export function refusal(type: 'InvalidInput' | 'NotOurs', message: string, field: string): ApplicationFailure {
+  return ApplicationFailure.create({ type, nonRetryable: true, message, details: [{ field }] });
+}
 
 /** A refusal of an update, with its type and message; it is not retried. A lost update is not a refusal: its error stays as it is, and is retried. */
 export function unwrapped(error: unknown): unknown {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { anOrder, changed, type Changes } from '../an-order.ts';
 import { until } from '../../system/until.ts';
 import { createControlActivities } from '../../activities/control/activities.ts';
-import { createLeases } from '../../activities/control/leases.ts';
+import { Leases } from '../../activities/control/leases.ts';
 import { auditLedger } from '../../client/dom0s/ledger.ts';
 import { registerDom0 } from '../../client/dom0s/register.ts';
 import { openSession, type Session } from '../../client/session.ts';
@@ -166,12 +166,12 @@ describe('an order', () => {
       gateway: cidr.replace('0/24', '1'),
       bridge: 'xenbr0',
     })) as [NetworkAccess, NetworkAccess];
-    const leases = createLeases(environment.client);
+    const leases = new Leases(environment.client);
     await leases.lease(order('elsewhere'), [first]);
     const { mac } = await leases.lease(order('holder', { network: { mac: macFrom('wanted/0') } }), [second]);
     await untilCounted('network', 3);
     expect(mac).toBe(macFrom('wanted/0'));
-    const looking = createLeases(environment.client);
+    const looking = new Leases(environment.client);
     expect((await looking.lease(order('wanted'), [first])).mac).toBe(macFrom(`wanted/${macFrom('wanted/0')}/0`));
     await expect(looking.lease(order('named-mac', { network: { mac: macFrom('wanted/0') } }), [first])).rejects.toMatchObject({
       type: 'InvalidInput',
