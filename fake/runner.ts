@@ -4,16 +4,10 @@ import type { FakeCall, FaultRule } from './faults.ts';
 import { createFakePipeline } from './pipeline.ts';
 import { drive, failure, hang, invocation, pause, toolError, type Ending, type Invoked, type RunnerParts } from './process.ts';
 import { TOOLS, unwrap } from './tools.ts';
-import type { SimulatedTool, Simulation, ToolOutput } from './tool.ts';
+import type { Simulation, ToolOutput } from './tool.ts';
 
 const DEFAULT_SECONDS = 0.1;
 const NOTHING: ToolOutput = { code: 0 };
-
-interface Known {
-  readonly tool: string;
-  readonly args: readonly string[];
-  readonly entry: SimulatedTool;
-}
 
 async function textOfInput(input: RunOptions['input']): Promise<string> {
   if (input === undefined || typeof input === 'string') return input ?? '';
@@ -28,20 +22,72 @@ function isSimulation(started: Simulation | ToolOutput): started is Simulation {
 }
 
 export function createFakeRunner(parts: RunnerParts): Runner {
-  const { machine, plan, life } = parts;
-
-  const unknownLine = ({ tool, args }: Invoked): Error => {
-    const line = [tool, ...args].join(' ');
-    parts.unknown.push(line);
-    return new Error(`fake dom0: unknown command line: ${line}`);
+  return {
+    async run(tool, args, options = {}) {
+      await parts.life.mustLive();
+      return new FakeProcess(parts, tool, args, options).run();
+    },
+    pipeline: createFakePipeline(parts),
   };
+}
+
+/** One process, from its start to its end. */
+class FakeProcess {
+  private readonly parts: RunnerParts;
+  private readonly invoked: Invoked;
+  private readonly options: RunOptions;
+  private readonly call: FakeCall;
+
+  constructor(parts: RunnerParts, tool: string, args: readonly string[], options: RunOptions) {
+    this.parts = parts;
+    this.invoked = invocation(tool, args, options);
+    this.options = options;
+    this.call = parts.plan.record('process', tool, args, unwrap(tool, args)?.tool);
+  }
+
+  async run(): Promise<RunResult> {
+    const { parts, invoked, call } = this;
+    const ending = await parts.life.guard(this.execute());
+    parts.afterEach();
+    const isOk = ending.how === 'ended' && invoked.okCodes.includes(ending.output.code);
+    call.outcome = isOk ? 'ok' : ending.how === 'timeout' || ending.how === 'cancelled' ? ending.how : 'failed';
+    if (!isOk) throw toolError(invoked, ending);
+    return { code: ending.output.code, stdout: ending.output.stdout ?? '', stderr: ending.output.stderr ?? '', seconds: call.seconds };
+  }
+
+  private async execute(): Promise<Ending> {
+    const { parts, invoked, call } = this;
+    const inner = unwrap(invoked.tool, invoked.args);
+    const entry = inner === undefined ? undefined : TOOLS[inner.tool];
+    if (inner === undefined || entry === undefined) throw this.unknownLine();
+    const input = await textOfInput(this.options.input);
+    const rule = parts.plan.take(call);
+    const early = await this.beforeStart(rule, inner.tool);
+    if (early !== undefined) return early;
+    call.seconds = entry.seconds?.(inner.args) ?? DEFAULT_SECONDS;
+    const started = entry.start({ machine: parts.machine, tool: inner.tool, args: inner.args, input });
+    if (started === undefined) throw this.unknownLine();
+    const ending = await this.work(started, rule);
+    if (rule === undefined || rule.kind === 'wait' || ending.how === 'cancelled') return ending;
+    if (rule.kind === 'kill-middle' || rule.kind === 'kill-after') return parts.life.dieIn(call);
+    if (rule.kind === 'hang-after') return { how: await hang(parts, invoked, rule), output: ending.output };
+    return { how: 'ended', output: failure(rule, invoked.okCodes) };
+  }
+
+  private unknownLine(): Error {
+    const { tool, args } = this.invoked;
+    const line = [tool, ...args].join(' ');
+    this.parts.unknown.push(line);
+    return new Error(`fake dom0: unknown command line: ${line}`);
+  }
 
   /** What keeps the tool from being started, or from doing anything. */
-  async function beforeStart(call: FakeCall, rule: FaultRule | undefined, invoked: Invoked, { tool }: Known): Promise<Ending | undefined> {
-    if (rule?.kind === 'wait') await life.guard(Promise.resolve(rule.until));
-    if (rule?.kind === 'kill-before') return life.dieIn(call);
+  private async beforeStart(rule: FaultRule | undefined, tool: string): Promise<Ending | undefined> {
+    const { parts, invoked, call } = this;
+    if (rule?.kind === 'wait') await parts.life.guard(Promise.resolve(rule.until));
+    if (rule?.kind === 'kill-before') return parts.life.dieIn(call);
     if (invoked.signal?.aborted === true) return { how: 'cancelled', output: NOTHING };
-    if (machine.conditions.missingTools.has(tool)) {
+    if (parts.machine.conditions.missingTools.has(tool)) {
       if (tool === invoked.tool) return { how: 'not-found', output: NOTHING };
       return { how: 'ended', output: { code: 127, stderr: `setpriv: failed to execute ${tool}: No such file or directory\n` } };
     }
@@ -50,7 +96,8 @@ export function createFakeRunner(parts: RunnerParts): Runner {
   }
 
   /** Lets a tool do its work, as far as the rule lets it. */
-  async function work(started: Simulation | ToolOutput, call: FakeCall, rule: FaultRule | undefined, options: RunOptions): Promise<Ending> {
+  private async work(started: Simulation | ToolOutput, rule: FaultRule | undefined): Promise<Ending> {
+    const { parts, call, options } = this;
     const printed = { stdout: '', stderr: '' };
     const print = (piece: { readonly stdout?: string; readonly stderr?: string }): void => {
       for (const stream of ['stdout', 'stderr'] as const) {
@@ -60,49 +107,17 @@ export function createFakeRunner(parts: RunnerParts): Runner {
         options.onOutput?.(text, stream);
       }
     };
+    const ended = (code: number): Ending => ({ how: 'ended', output: { code, ...printed } });
     if (!isSimulation(started)) {
       await pause(parts, call.seconds);
-      await life.mustLive();
+      await parts.life.mustLive();
       print(started);
-      return { how: 'ended', output: { code: started.code, ...printed } };
+      return ended(started.code);
     }
     const driven = await drive(parts, started, { call, rule, signal: options.signal, onStep: print });
     if (driven.how === 'cancelled') return { how: 'cancelled', output: { code: 0, ...printed } };
-    if (driven.how === 'half') return { how: 'ended', output: { code: 1, ...printed } };
+    if (driven.how === 'half') return ended(1);
     print(driven.end);
-    return { how: 'ended', output: { code: driven.end.code, ...printed } };
+    return ended(driven.end.code);
   }
-
-  async function execute(call: FakeCall, invoked: Invoked, options: RunOptions): Promise<Ending> {
-    const inner = unwrap(invoked.tool, invoked.args);
-    const entry = inner === undefined ? undefined : TOOLS[inner.tool];
-    if (inner === undefined || entry === undefined) throw unknownLine(invoked);
-    const input = await textOfInput(options.input);
-    const rule = plan.take(call);
-    const early = await beforeStart(call, rule, invoked, { ...inner, entry });
-    if (early !== undefined) return early;
-    call.seconds = entry.seconds?.(inner.args) ?? DEFAULT_SECONDS;
-    const started = entry.start({ machine, tool: inner.tool, args: inner.args, input });
-    if (started === undefined) throw unknownLine(invoked);
-    const ending = await work(started, call, rule, options);
-    if (rule === undefined || rule.kind === 'wait' || ending.how === 'cancelled') return ending;
-    if (rule.kind === 'kill-middle' || rule.kind === 'kill-after') return life.dieIn(call);
-    if (rule.kind === 'hang-after') return { how: await hang(parts, invoked, rule), output: ending.output };
-    return { how: 'ended', output: failure(rule, invoked.okCodes) };
-  }
-
-  return {
-    async run(tool: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-      await life.mustLive();
-      const call = plan.record('process', tool, args, unwrap(tool, args)?.tool);
-      const invoked = invocation(tool, args, options);
-      const ending = await life.guard(execute(call, invoked, options));
-      parts.afterEach();
-      const isOk = ending.how === 'ended' && invoked.okCodes.includes(ending.output.code);
-      call.outcome = isOk ? 'ok' : ending.how === 'timeout' || ending.how === 'cancelled' ? ending.how : 'failed';
-      if (!isOk) throw toolError(invoked, ending);
-      return { code: ending.output.code, stdout: ending.output.stdout ?? '', stderr: ending.output.stderr ?? '', seconds: call.seconds };
-    },
-    pipeline: createFakePipeline(parts),
-  };
 }

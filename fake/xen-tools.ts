@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { GOLDEN_END, mmdebstrap } from './golden.ts';
 import { newKeyBody } from './net.ts';
-import { emptyContent, type Content } from './model.ts';
+import { emptyContent, type Content, type GuestFs } from './model.ts';
 import type { Invocation, Simulation, ToolOutput, ToolTable } from './tool.ts';
 import { megabytes, xenCfg, type Options } from './xen-tools-cfg.ts';
 
@@ -45,6 +45,25 @@ const NEEDED = [
 ];
 const POSSIBLE = ['install-source', 'mirror', 'swap', 'modules', 'nameserver'];
 
+/** Of an ext4, in the order in which dumpe2fs lists them. */
+const FEATURES = [
+  'has_journal',
+  'ext_attr',
+  'resize_inode',
+  'dir_index',
+  'filetype',
+  'extent',
+  '64bit',
+  'flex_bg',
+  'sparse_super',
+  'large_file',
+  'huge_file',
+  'dir_nlink',
+  'extra_isize',
+  'metadata_csum',
+];
+const NOT_OF_EXT3 = ['extent', '64bit', 'flex_bg'];
+
 /** The options of xen-create-image, or undefined when one is unknown or missing. */
 function optionsOf(args: readonly string[]): Options | undefined {
   const options: Options = {};
@@ -86,39 +105,13 @@ function* makeImage({ machine }: Invocation, options: Options): Simulation {
     return fail(`The specified configuration file does not exist: '${options['config'] ?? ''}'`);
   const full = machine.writeProblem();
   if (full !== undefined) return fail(`The partition image creation failed to create ${disk}.\naborting`);
-  const label = hostname;
   if (options['swap'] !== undefined)
     machine.makeImage(swap, megabytes(options['swap']) * MiB, { ...emptyContent(), swapUuid: machine.uuid() });
   yield { done: 0.2, stdout: `\nCreating partition image: ${swap}\nDone\n\nCreating swap on ${swap}\nDone\n` };
-  const content: Content = {
-    residue: [],
-    fs: {
-      uuid: machine.uuid(),
-      type: type === 'ext3' ? 'ext3' : 'ext4',
-      bytes: megabytes(options['size']) * MiB,
-      usedBytes: 400 * MiB,
-      features: [
-        'has_journal',
-        'ext_attr',
-        'resize_inode',
-        'dir_index',
-        'filetype',
-        ...(type === 'ext3' ? [] : ['extent', '64bit', 'flex_bg']),
-        'sparse_super',
-        'large_file',
-        'huge_file',
-        'dir_nlink',
-        'extra_isize',
-        'metadata_csum',
-      ],
-      label,
-      files: {},
-      journal: {},
-      needsRecovery: false,
-      damaged: true,
-    },
-  };
-  machine.makeImage(disk, megabytes(options['size']) * MiB, content);
+  const root = emptyRoot(machine, options);
+  const { bytes } = root;
+  const content: Content = { residue: [], fs: root };
+  machine.makeImage(disk, bytes, content);
   yield { done: 0.4, stdout: `\nCreating partition image: ${disk}\nDone\n\nCreating ${type} filesystem on ${disk}\nDone\n` };
   if (machine.conditions.noLoop)
     return fail(`mount: ${dir}/tmp: failed to setup loop device for ${disk}.\nRunning command 'mount' failed with exit code 256.`);
@@ -126,17 +119,33 @@ function* makeImage({ machine }: Invocation, options: Options): Simulation {
   if (options['install-method'] === 'tar' && !machine.readText(golden ?? '')?.endsWith(GOLDEN_END))
     return fail(`tar: ${golden ?? ''}: Cannot open, or unexpected end of file\nSystem installation failed: /bin/ls missing.  Aborting.`);
   yield { done: 0.7, stdout: `Installation method: ${options['install-method'] ?? ''}\nDone\n\nRunning hooks\n` };
-  if (content.fs !== undefined) content.fs.files = installedFiles({ machine, options });
-  runRole({ machine, options, content });
-  machine.makeImage(disk, megabytes(options['size']) * MiB, content);
+  root.files = { ...installedFiles({ machine, options }), ...roleFiles({ machine, options }) };
+  machine.makeImage(disk, bytes, content);
   yield { done: 0.9, stdout: 'Done\n\nRole: guestflow\nDone\n\nCreating Xen configuration file\nDone\n' };
-  if (content.fs !== undefined) content.fs.damaged = false;
-  machine.makeImage(disk, megabytes(options['size']) * MiB, content);
+  root.damaged = false;
+  machine.makeImage(disk, bytes, content);
   machine.writeText(`${output}/${hostname}.cfg`, xenCfg(options), 0o644);
   log('All done\n');
   return {
     code: 0,
     stdout: `No role scripts were specified.  Skipping\nAll done\n\nInstallation Summary\n---------------------\nHostname        :  ${hostname}\nDistribution    :  ${dist}\nMAC Address     :  ${options['mac'] ?? ''}\nIP Address(es)  :  ${options['ip'] ?? ''} \nRoot Password   :  N/A\n\n`,
+  };
+}
+
+/** The root file system as mke2fs makes it. It counts as damaged until xen-tools has unmounted it. */
+function emptyRoot(machine: Invocation['machine'], { hostname: label = '', fs, size }: Options): GuestFs {
+  const isExt3 = fs === 'ext3';
+  return {
+    uuid: machine.uuid(),
+    type: isExt3 ? 'ext3' : 'ext4',
+    bytes: megabytes(size) * MiB,
+    usedBytes: 400 * MiB,
+    features: FEATURES.filter((feature) => !isExt3 || !NOT_OF_EXT3.includes(feature)),
+    label,
+    files: {},
+    journal: {},
+    needsRecovery: false,
+    damaged: true,
   };
 }
 
@@ -152,18 +161,18 @@ function installedFiles({ machine, options }: { machine: Invocation['machine']; 
   };
 }
 
-/** What the role `guestflow` does in the image, from the files of its input. */
-function runRole({ machine, options, content }: { machine: Invocation['machine']; options: Options; content: Content }): void {
+/** What the role `guestflow` writes into the image, from the files of its input. It hands out the host key that it has made. */
+function roleFiles({ machine, options }: { machine: Invocation['machine']; options: Options }): Record<string, string> {
   const input = options['role-args'] ?? '';
   const hostKey = `ssh-ed25519 ${newKeyBody(machine)} root@${options['hostname'] ?? ''}\n`;
   const hash = machine.readText(`${input}/password-hash`)?.trim();
-  Object.assign(content.fs?.files ?? {}, {
+  machine.writeText(`${input}/ssh_host_ed25519_key.pub`, hostKey, 0o600);
+  return {
     '/root/.ssh/authorized_keys': machine.readText(`${input}/authorized_keys`) ?? '',
     '/etc/timezone': machine.readText(`${input}/timezone`) ?? 'UTC\n',
     '/etc/shadow': `root:${hash ?? '!'}:19000:0:99999:7:::\n`,
     '/etc/ssh/ssh_host_ed25519_key.pub': hostKey,
-  });
-  machine.writeText(`${input}/ssh_host_ed25519_key.pub`, hostKey, 0o600);
+  };
 }
 
 export const XEN_TOOLS: ToolTable = {
