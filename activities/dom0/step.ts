@@ -6,6 +6,7 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { z } from 'zod';
 import type { Dom0Settings } from '../../order/dom0-settings.ts';
+import { defined } from '../../contract/defined.ts';
 import type { Host } from '../../system/host.ts';
 import { createEnv } from './drivers.ts';
 import type { StepEnv } from './env.ts';
@@ -52,59 +53,80 @@ export function activityMaker(context: Dom0Context) {
       step: (env: StepEnv, input: I) => Promise<R>,
     ) =>
     async (raw: I): Promise<R> => {
-      const parsed = schema.safeParse(raw);
-      if (!parsed.success) {
-        const issue = parsed.error.issues[0];
-        const field = issue?.path.join('.') ?? '';
-        throw ApplicationFailure.create({
-          type: 'InvalidInput',
-          nonRetryable: true,
-          message: `${field}: ${issue?.message ?? 'is not valid'}`,
-          details: [{ field }],
-        });
-      }
+      const input = checked(schema, raw);
       const activity = Context.current();
-      let last: StepHeartbeat = { message: 'started' };
-      const timer = setInterval(() => {
-        activity.heartbeat(last);
-      }, HEARTBEAT_MS);
-      const run = async (signal: AbortSignal): Promise<R> => {
-        try {
-          await context.mayAct?.();
-          const env = createEnv({
-            host: context.host,
-            settings: context.settings,
-            signal,
-            attempt: activity.info.attempt,
-            progress: (message, fraction) => {
-              last = fraction === undefined ? { message } : { message, fraction };
-              activity.heartbeat(last);
-            },
-            log: context.log,
-          });
-          return await step(env, parsed.data);
-        } catch (error) {
-          const failure = toFailure(error, signal);
-          context.log.warn(
-            { step: activity.info.activityType, workflow: activity.info.workflowExecution?.workflowId, attempt: activity.info.attempt },
-            failure.message,
-          );
-          throw failure;
-        }
-      };
+      const heartbeats = new Heartbeats(activity);
       try {
-        const lock = lockOf(parsed.data);
-        const outer = activity.cancellationSignal;
-        if (lock === undefined) return await run(outer);
-        const isShared = typeof lock !== 'string';
-        return await locks.hold(
-          isShared ? lock.shared : lock,
-          isShared ? (activity.info.workflowExecution?.workflowId ?? '') : lock,
-          outer,
-          run,
+        return await locked(locks, lockOf(input), activity, (signal) =>
+          attempt(context, activity, { signal, progress: heartbeats.beat }, (env) => step(env, input)),
         );
       } finally {
-        clearInterval(timer);
+        heartbeats.stop();
       }
     };
+}
+
+function checked<I>(schema: z.ZodType<I>, raw: I): I {
+  const parsed = schema.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const field = issue?.path.join('.') ?? '';
+  throw ApplicationFailure.create({
+    type: 'InvalidInput',
+    nonRetryable: true,
+    message: `${field}: ${issue?.message ?? 'is not valid'}`,
+    details: [{ field }],
+  });
+}
+
+/** The heartbeats of one attempt: at once when there is news, and the last news again from time to time. */
+class Heartbeats {
+  private readonly activity: Context;
+  private readonly timer: NodeJS.Timeout;
+  private last: StepHeartbeat = { message: 'started' };
+
+  constructor(activity: Context) {
+    this.activity = activity;
+    this.timer = setInterval(() => {
+      activity.heartbeat(this.last);
+    }, HEARTBEAT_MS);
+  }
+
+  readonly beat: StepEnv['progress'] = (message, fraction) => {
+    this.last = { message, ...defined({ fraction }) };
+    this.activity.heartbeat(this.last);
+  };
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+}
+
+/** Runs the work while it holds the step's lock, if the step has one. */
+async function locked<R>(
+  locks: GuestLocks,
+  lock: Lock | undefined,
+  { info, cancellationSignal }: Context,
+  work: (signal: AbortSignal) => Promise<R>,
+): Promise<R> {
+  if (lock === undefined) return work(cancellationSignal);
+  const [key, of] = typeof lock === 'string' ? [lock, lock] : [lock.shared, info.workflowExecution?.workflowId ?? ''];
+  return locks.hold(key, of, cancellationSignal, work);
+}
+
+/** Runs a step once, if this machine may act as its dom0. What it throws becomes a failure of a known type, and a line of the log. */
+async function attempt<R>(
+  { mayAct, host, settings, log }: Dom0Context,
+  { info }: Context,
+  { signal, progress }: Pick<StepEnv, 'signal' | 'progress'>,
+  step: (env: StepEnv) => Promise<R>,
+): Promise<R> {
+  try {
+    await mayAct?.();
+    return await step(createEnv({ host, settings, signal, attempt: info.attempt, progress, log }));
+  } catch (error) {
+    const failure = toFailure(error, signal);
+    log.warn({ step: info.activityType, workflow: info.workflowExecution?.workflowId, attempt: info.attempt }, failure.message);
+    throw failure;
+  }
 }
