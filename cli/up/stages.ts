@@ -8,7 +8,6 @@ export interface Stages {
   run(name: string, work: (say: (message: string) => void) => Promise<string>): Promise<string>;
   note(text: string): void;
   all(): readonly Stage[];
-  stop(): void;
 }
 
 /** Messages that repeat faster than this on a stream that is no terminal are left out. */
@@ -41,6 +40,5 @@ export function createStages(io: Io, options: UpOptions): Stages {
       io.stderr.write(`${mark}${text}\n`);
     },
     all: () => [...done],
-    stop: () => undefined,
   };
 }

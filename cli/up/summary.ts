@@ -1,5 +1,4 @@
 /** What `guestflow up` ends with: all that a person wants to know of the guest. */
-import { existsSync } from 'node:fs';
 import type { Guestflow } from '../../client/index.ts';
 import { backupPlace } from '../../contract/backup-place.ts';
 import { guestWorkflowId, nightlyScheduleId } from '../../contract/names.ts';
@@ -62,8 +61,8 @@ export async function summarise(
   dom0: UpDom0,
   key: LoginKey,
   knownHosts: string,
-  run: Pick<Summary, 'found' | 'stages' | 'seconds'> & { readonly name: string; readonly uiUrl: string },
-): Promise<Summary> {
+  run: Pick<Summary, 'found' | 'stages'> & { readonly name: string; readonly uiUrl: string },
+): Promise<Omit<Summary, 'seconds'>> {
   const { status, operation } = await flow.progress(run.name);
   const ref = { name: status.name, order: status.order, dom0: status.dom0 };
   const [inventory, xlList, lvs, next] = await Promise.all([
@@ -86,7 +85,6 @@ export async function summarise(
     lvs,
     schedule: { id: nightlyScheduleId(run.name), next: next ?? 'paused' },
     urls: { guest: `${run.uiUrl}/namespaces/default/workflows/${encodeURIComponent(guestWorkflowId(run.name))}`, ui: run.uiUrl },
-    seconds: run.seconds,
   };
 }
 
@@ -135,9 +133,4 @@ export function printSummary(io: Io, summary: Summary): void {
         .join('\n'),
     );
   }
-}
-
-/** Whether the state directory holds an earlier Temporal database. */
-export function hasDatabase(stateDir: string): boolean {
-  return existsSync(`${stateDir}/temporal/temporal.db`);
 }
