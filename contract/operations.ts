@@ -19,6 +19,8 @@ export interface OperationRecord {
   readonly leadsTo?: readonly GuestPhase[];
   /** It waits while another runs. Default: it is refused then, since what the person saw who asked no longer holds. */
   readonly waits?: true;
+  /** It does nothing to the guest's domain: one that ends meanwhile has ended by itself. */
+  readonly leavesDomain?: true;
   /** Workflow type of its child workflow. */
   readonly workflow: string;
   /** The command that does it with no more than a guest's name. Its own name is that of the kind, unless it says another. */
@@ -60,8 +62,8 @@ export const OPERATIONS = {
       description: "Ends a guest's domain at once, as pulling the plug does. Its disks stay.",
     },
   },
-  backup: { phases: ['running', 'stopped', 'suspended'], waits: true, workflow: 'backupGuest' },
-  prune: { phases: ['running', 'stopped', 'suspended'], waits: true, workflow: 'pruneGuest' },
+  backup: { phases: ['running', 'stopped', 'suspended'], waits: true, leavesDomain: true, workflow: 'backupGuest' },
+  prune: { phases: ['running', 'stopped', 'suspended'], waits: true, leavesDomain: true, workflow: 'pruneGuest' },
   restore: { phases: ['running', 'stopped'], workflow: 'restoreGuest' },
   undoRestore: {
     phases: ['running', 'stopped'],
@@ -76,6 +78,7 @@ export const OPERATIONS = {
   keepRestored: {
     phases: ['running', 'stopped', 'suspended'],
     waits: true,
+    leavesDomain: true,
     workflow: 'keepRestored',
     command: {
       name: 'keep-restored',

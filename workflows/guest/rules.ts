@@ -1,7 +1,7 @@
 /** Which operation a guest takes in which phase, and what happens to one that comes while another runs. */
 import type { GuestPhase, GuestSpec, PlanChange } from '../../contract/guest.ts';
 import type { OperationKind } from '../../contract/operations.ts';
-import { operationRecord } from '../../contract/operations.ts';
+import { OPERATION_KINDS, operationRecord } from '../../contract/operations.ts';
 import { formatSize } from '../../contract/sizes.ts';
 
 /** The server takes at most ten updates of a workflow at a time. */
@@ -33,6 +33,13 @@ export function whyNotChange(from: GuestSpec, to: PlanChange, needsRestart: bool
   if (needsRestart && !to.mayRestart)
     return `${from.name} runs, and a change to plan ${to.plan} needs a restart, which the request does not allow`;
   return undefined;
+}
+
+const LEAVING_DOMAIN: readonly string[] = OPERATION_KINDS.filter((kind) => operationRecord(kind).leavesDomain === true);
+
+/** Whether an operation does nothing to the guest's domain. */
+export function leavesDomain(kind: string): boolean {
+  return LEAVING_DOMAIN.includes(kind);
 }
 
 /** What a guest takes while a second disk of so many bytes is kept for it. */

@@ -23,7 +23,7 @@ import type { Before } from './operations/shared.ts';
 import { OperationQueue } from './queue.ts';
 import { provisionGuest } from './recipes/how-to.ts';
 import { RESTART_ID } from './restarts.ts';
-import { beforeOf, mayRun } from './rules.ts';
+import { beforeOf, leavesDomain, mayRun } from './rules.ts';
 import { publishGuest } from './shown.ts';
 import { describeGuest, ordered, withoutSettled, type GuestState } from './state.ts';
 
@@ -147,10 +147,10 @@ export class GuestWork implements GuestAtWork {
     return PERFORMERS[kind](this, request);
   }
 
-  /** The domain has ended by itself. If another operation than a backup runs, that has ended it on purpose; a backup does nothing to the domain. */
+  /** The domain has ended. If an operation runs that does something to it, that has ended it on purpose. */
   domainGone(end: Omit<DomainGone, 'order'>): void {
     const { running } = this.child;
-    if (running !== undefined && running.kind !== 'backup') return;
+    if (running !== undefined && !leavesDomain(running.kind)) return;
     this.state = afterDomainGone(this.state, this.order.life.restart ?? 'always', end, Date.now());
   }
 
