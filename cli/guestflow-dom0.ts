@@ -1,19 +1,25 @@
-/** The program `guestflow-dom0` of the dom0 worker's package, bundled into one file: it runs on the host itself, by the package's own Node. */
+/**
+ * The program `guestflow-dom0` of the dom0 worker's package, bundled into one file: it runs on the host itself, by the package's own Node. It prepares a
+ * host, and reads the backups in a directory when nothing but that is left.
+ */
 import { Command } from 'commander';
 import { createHost } from '../system/host.ts';
 import { EXIT } from '../contract/exit-codes.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { answerRequest } from '../prepare/request.ts';
 import { thisMachine } from '../prepare/target.ts';
+import { JSON_OPTION } from './context.ts';
 import { processIo } from './io.ts';
 import { withPrepare, type PrepareFlags } from './prepare-flags.ts';
 import { prepareTarget } from './prepare.ts';
 import { report } from './report.ts';
+import { RESTORE, withListing, withRestoring } from './repository/commands.ts';
+import type { ListOptions, RestoreOptions } from './repository/options.ts';
 
 const io = processIo();
 let exitCode: number = EXIT.done;
 const program = new Command('guestflow-dom0')
-  .description('Prepares this host to be a dom0 of guestflow.')
+  .description('Prepares this host to be a dom0 of guestflow, and brings back what is in a directory of backups.')
   .version(packageJson.version)
   .configureOutput({ outputError: () => undefined })
   .exitOverride();
@@ -25,7 +31,7 @@ withPrepare(
     .description(
       'Installs Xen and the tools of guestflow, makes GRUB boot Xen, sets xl.conf, makes directories and, as told by flags, a volume group and a bridge. Shows the plan first; run again, it finds all done. Exit code 6: all is done but the reboot.',
     )
-    .option('--json', 'print one JSON document'),
+    .option(...JSON_OPTION),
 ).action(async (flags: PrepareFlags) => {
   exitCode = await prepareTarget(io, thisMachine(), flags);
 });
@@ -37,6 +43,28 @@ program
   .action(async () => {
     await thisMachine().confirm();
   });
+
+withListing(
+  program
+    .command('backups')
+    .summary('list the backups in a directory')
+    .description('Lists the guests in a directory of backups, and their backups. Records that are damaged are told.')
+    .argument('[NAME]')
+    .option(...JSON_OPTION),
+).action(async (name: string | undefined, options: ListOptions) => {
+  await (await import('./repository/list.ts')).showRepository(io, name, options);
+});
+
+withRestoring(
+  program
+    .command('restore')
+    .summary(RESTORE.summary)
+    .description(RESTORE.description)
+    .argument('<NAME>')
+    .option(...JSON_OPTION),
+).action(async (name: string, options: RestoreOptions) => {
+  await (await import('./repository/restore.ts')).restoreFrom(io, name, options);
+});
 
 // What `guestflow dom0 prepare --ssh` starts.
 program.command('answer <KIND> <FOLDER>', { hidden: true }).action(async (kind: string, folder: string) => {

@@ -16,6 +16,7 @@ import { registerLab } from './commands/lab.ts';
 import { registerNetwork } from './commands/network.ts';
 import { registerOperations } from './commands/operations.ts';
 import { registerProvision } from './commands/provision.ts';
+import { registerRestore } from './commands/restore.ts';
 import { registerTop } from './commands/top.ts';
 import { registerUp } from './commands/up.ts';
 import { registerWorker } from './commands/worker.ts';
@@ -73,6 +74,7 @@ function createProgram(context: Context): Command {
   registerOperations(program, context);
   registerTop(program, context);
   registerBackup(program, context);
+  registerRestore(program, context);
   registerCfg(program, context);
   registerDom0(program, context);
   registerNetwork(program, context);

@@ -2,8 +2,10 @@
 import type { Command } from 'commander';
 import { GuestflowError } from '../../contract/errors.ts';
 import { withWaiting, type Context, type WaitingOptions } from '../context.ts';
+import { OF_REPOSITORY, withListing } from '../repository/commands.ts';
+import type { ListOptions } from '../repository/options.ts';
 
-export interface BackupsOptions extends WaitingOptions {
+export interface BackupsOptions extends WaitingOptions, Omit<ListOptions, 'json'> {
   readonly prune?: true;
   readonly dryRun?: true;
 }
@@ -23,18 +25,33 @@ export function registerBackup(program: Command, context: Context): void {
     }),
   );
 
-  withWaiting(
+  const backups = withWaiting(
     program
       .command('backups')
       .summary("list a guest's backups and nights")
       .description(
         'Lists the last backups of a guest, and what came of its last nights: done, failed, skipped, overlapped, late or missed, and why.',
       )
-      .argument('<NAME>')
+      .argument('[NAME]')
       .option('--prune', 'remove those that the retention of its order does not keep')
       .option('--dry-run', 'with --prune: show which would go, and which rule keeps the others; nothing is changed'),
-  ).action(
-    context.action(async (name: string, options: BackupsOptions) => {
+  );
+  withListing(backups).action(
+    context.action(async (name: string | undefined, options: BackupsOptions) => {
+      if (options.repository !== undefined) {
+        if (options.prune === true)
+          throw new GuestflowError('InvalidInput', '--prune is for a guest: a repository alone does not know what its order keeps', {
+            field: 'prune',
+          });
+        return (await import('../repository/list.ts')).showRepository(io, name, options);
+      }
+      const stray = OF_REPOSITORY.find((flag) => options[flag] !== undefined);
+      if (stray !== undefined) throw new GuestflowError('InvalidInput', `--${stray} goes with --repository DIR`, { field: stray });
+      if (name === undefined)
+        throw new GuestflowError('InvalidInput', 'no guest was named', {
+          field: 'NAME',
+          mend: 'name a guest, or a repository: --repository DIR',
+        });
       if (options.dryRun === true && options.prune !== true)
         throw new GuestflowError('InvalidInput', '--dry-run goes with --prune: the list alone changes nothing', { field: 'dry-run' });
       const { showBackups, showPrune } = await import('../backups.ts');

@@ -6,6 +6,8 @@ import type { Io } from '../../../cli/io.ts';
 export interface Run {
   readonly code: number;
   readonly stdout: string;
+  /** The same, as it was written. */
+  readonly output: Buffer;
   readonly stderr: string;
 }
 
@@ -33,12 +35,13 @@ export async function run(argv: readonly string[], { input = '', env = {}, inter
     onInterrupt,
   };
   const code = await main(argv, io);
-  return { code, stdout: textOf(stdout), stderr: textOf(stderr) };
+  const output = bytesOf(stdout);
+  return { code, stdout: output.toString('utf8'), output, stderr: bytesOf(stderr).toString('utf8') };
 }
 
-function textOf(stream: PassThrough): string {
+function bytesOf(stream: PassThrough): Buffer {
   const bytes: unknown = stream.read();
-  return Buffer.isBuffer(bytes) ? bytes.toString('utf8') : '';
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.alloc(0);
 }
 
 /** The error that a command with `--json` printed. */

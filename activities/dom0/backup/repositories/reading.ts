@@ -1,0 +1,185 @@
+/**
+ * What a repository's directory holds, read with nothing but the directory: after Temporal, its database and the dom0 that wrote it are lost. Whoever had
+ * the directory may have written anything into it: no link is followed, a record is read up to a bound and checked, and paths are built, never taken.
+ */
+import { constants } from 'node:fs';
+import { lstat, open, readdir } from 'node:fs/promises';
+import { z } from 'zod';
+import type { StoredBackup } from '../../../../contract/backup.ts';
+import { DOM0_NAME_PATTERN, ORDER_ID_PATTERN, whyNotGuestName } from '../../../../contract/guest-name.ts';
+import { GuestflowError } from '../../../../contract/errors.ts';
+import { MiB } from '../../../../contract/sizes.ts';
+import { BACKUP_ID } from '../port.ts';
+import { readRecord } from '../record.ts';
+
+/** A record has a cfg and an order in it, a few KiB each. */
+const MOST_RECORD_BYTES = MiB;
+/** Names looked at in one directory. */
+const MOST_NAMES = 100_000;
+
+/** How names of files end, by the engine that wrote them. */
+const SUFFIXES = { blocks: '.img.zst', dump: '.dump.zst' } as const satisfies Record<StoredBackup['engine'], string>;
+
+const count = z.int().min(0);
+const line = z.string().max(10_000);
+
+/** What is used of a record. What was ordered is shown only. */
+const recordSchema = z.looseObject({
+  format: z.literal(1),
+  id: z.string().regex(BACKUP_ID),
+  guest: z.string().refine((name) => whyNotGuestName(name) === undefined),
+  order: z.string().regex(ORDER_ID_PATTERN),
+  dom0: z.string().regex(DOM0_NAME_PATTERN),
+  takenAt: z.iso.datetime(),
+  endedAt: z.iso.datetime(),
+  seconds: z.number().min(0),
+  engine: z.enum(['blocks', 'dump']),
+  why: line,
+  state: z.enum(['taken', 'verified', 'proven']),
+  consistency: z.enum(['crash', 'stopped']),
+  bytes: count,
+  dumpedBytes: count,
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  tools: z.array(line).max(100),
+  warnings: z.array(line).max(1_000).exactOptional(),
+  fileSystem: z.looseObject({
+    uuid: z.string().max(100),
+    features: z.array(z.string().max(100)).max(200),
+    blockSize: count,
+    blocks: count,
+  }),
+  disks: z.looseObject({ root: count, swap: count.exactOptional() }),
+  spec: z.looseObject({}),
+  cfg: z.string().exactOptional(),
+});
+
+/** A backup in the directory, with its file. */
+export interface FoundBackup extends StoredBackup {
+  /** Where its file is now. What the record says of that may be of another machine. */
+  readonly path: string;
+}
+
+/** A record that is not what was written, or a backup without its file. */
+export interface Damage {
+  /** Name of the record. */
+  readonly record: string;
+  readonly reason: string;
+}
+
+export interface FoundGuest {
+  readonly name: string;
+  /** Oldest first. */
+  readonly backups: readonly FoundBackup[];
+  readonly damaged: readonly Damage[];
+}
+
+/** The guests of which a repository's directory holds anything, by name. @throws NotFound when it is no directory */
+export async function readRepository(directory: string): Promise<FoundGuest[]> {
+  const guests: FoundGuest[] = [];
+  for (const name of await namesIn(directory)) {
+    if (whyNotGuestName(name) !== undefined || !(await isDirectory(`${directory}/${name}`))) continue;
+    guests.push(await readGuest(directory, name));
+  }
+  return guests.filter(({ backups, damaged }) => backups.length + damaged.length > 0);
+}
+
+/** One guest's backups. @throws NotFound, InvalidInput */
+export async function readGuestOf(directory: string, name: string): Promise<FoundGuest> {
+  const why = whyNotGuestName(name);
+  if (why !== undefined)
+    throw new GuestflowError('InvalidInput', `"${name}" is no name of a guest: ${why}`, { field: 'NAME', value: name });
+  await namesIn(directory);
+  if (await isDirectory(`${directory}/${name}`)) return readGuest(directory, name);
+  throw new GuestflowError('NotFound', `${directory} holds no backups of ${name}`, {
+    field: 'NAME',
+    value: name,
+    mend: `guestflow backups --repository ${directory}`,
+  });
+}
+
+/** One backup: that of the id, else the newest that is whole. @throws NotFound */
+export async function readBackupOf(directory: string, name: string, id?: string): Promise<FoundBackup> {
+  const { backups, damaged } = await readGuestOf(directory, name);
+  const found = id === undefined ? backups.at(-1) : backups.find((backup) => backup.id === id);
+  if (found !== undefined) return found;
+  const broken = damaged.find(({ record }) => record === `${id ?? ''}.json`);
+  const mend = `guestflow backups --repository ${directory} ${name}`;
+  if (broken !== undefined)
+    throw new GuestflowError('BackupUnusable', `backup ${id ?? ''} of ${name} is damaged: ${broken.reason}`, { field: 'backup', mend });
+  throw new GuestflowError('NotFound', `${directory} holds no ${id === undefined ? 'whole backup' : `backup "${id}"`} of ${name}`, {
+    field: 'backup',
+    ...(id === undefined ? {} : { value: id }),
+    mend,
+  });
+}
+
+async function readGuest(directory: string, name: string): Promise<FoundGuest> {
+  const place = `${directory}/${name}`;
+  const backups: FoundBackup[] = [];
+  const damaged: Damage[] = [];
+  for (const record of await namesIn(place)) {
+    const id = /^(\d{8}T\d{6}Z)\.json$/.exec(record)?.[1];
+    if (id === undefined) continue;
+    const found = await readOne(place, { guest: name, id });
+    if (typeof found === 'string') damaged.push({ record, reason: found });
+    else backups.push(found);
+  }
+  return { name, backups, damaged };
+}
+
+/** The backup of a record, or what is wrong with it. */
+async function readOne(place: string, { guest, id }: { guest: string; id: string }): Promise<FoundBackup | string> {
+  const text = await readRegular(`${place}/${id}.json`);
+  if (text === undefined) return `it is no regular file of at most ${MOST_RECORD_BYTES} bytes that can be read`;
+  const backup = readRecord(text.toString('utf8'));
+  if (backup === undefined) return 'it is not, byte for byte, what was written';
+  const { error } = recordSchema.safeParse(backup);
+  if (error !== undefined) return `it is no record of a backup: its ${error.issues[0]?.path.join('.') ?? 'form'} is not as it must be`;
+  if (backup.guest !== guest || backup.id !== id) return `it is of backup ${backup.id} of ${backup.guest}`;
+  const path = `${place}/${id}${SUFFIXES[backup.engine]}`;
+  const file = await lstat(path).catch(() => undefined);
+  if (file?.isFile() !== true) return `its file ${id}${SUFFIXES[backup.engine]} is not there`;
+  if (file.size !== backup.bytes) return `its file has ${file.size} bytes, and had ${backup.bytes}`;
+  return { ...backup, path };
+}
+
+/** What is in a file; undefined when it is a link, no regular file, too large, or cannot be read. */
+async function readRegular(path: string): Promise<Buffer | undefined> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(() => undefined);
+  if (handle === undefined) return undefined;
+  try {
+    const found = await handle.stat();
+    if (!found.isFile() || found.size > MOST_RECORD_BYTES) return undefined;
+    const buffer = Buffer.alloc(MOST_RECORD_BYTES);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < buffer.length; length += read)
+      ({ bytesRead: read } = await handle.read(buffer, length, buffer.length - length, length));
+    return buffer.subarray(0, length);
+  } catch {
+    return undefined;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined))?.isDirectory() === true;
+}
+
+/** Sorted. */
+async function namesIn(directory: string): Promise<string[]> {
+  const names = await readdir(directory).catch((error: unknown) => {
+    throw new GuestflowError('NotFound', `${directory} cannot be read as a repository: ${reasonOf(error)}`, {
+      field: 'repository',
+      value: directory,
+    });
+  });
+  if (names.length > MOST_NAMES)
+    throw new GuestflowError('InvalidInput', `${directory} has ${names.length} entries: it is no repository`, { field: 'repository' });
+  return names.sort();
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return { ENOENT: 'no such directory', ENOTDIR: 'it is no directory', EACCES: 'permission denied; run it as root' }[code] ?? code;
+}

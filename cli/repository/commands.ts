@@ -1,0 +1,29 @@
+/** The commands on a repository's directory, as the programs `guestflow` and `guestflow-dom0` have them. They need the directory and root, and no Temporal. */
+import type { Command } from 'commander';
+import type { ListOptions } from './options.ts';
+
+/** Adds what `backups` can be asked of a repository's directory. */
+export function withListing(command: Command): Command {
+  return command
+    .option('--repository <DIR>', 'look into this directory of backups itself, as root, without Temporal; with no NAME: of all guests')
+    .option('--backup <ID>', 'with --repository: all that is known of this one')
+    .option('--cfg', "with --repository: print the guest's cfg as it was then");
+}
+
+/** What only a repository's directory is asked for. */
+export const OF_REPOSITORY = ['backup', 'cfg'] as const satisfies readonly (keyof ListOptions)[];
+
+/** Adds what can be brought back from a repository's directory, and where to. */
+export function withRestoring(command: Command): Command {
+  return command
+    .option('--repository <DIR>', 'from this directory of backups, as root, without Temporal')
+    .option('--backup <ID>', 'which backup (default: the newest that is whole)')
+    .option('--to <TARGET>', 'a block device, or a file that is to be made')
+    .option('--overwrite', 'what is at --to may go');
+}
+
+export const RESTORE = {
+  summary: "bring back a guest's disk",
+  description:
+    'Brings the root file system of a guest back from a directory of backups onto a block device or into a new file. The backup is read to its end and its sum compared; what was written is checked, and compared with the backup. A device that is in use or too small is refused, and one that is not empty without --overwrite. A file has its name only when it is whole.',
+} as const;
