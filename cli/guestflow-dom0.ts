@@ -2,7 +2,10 @@
  * The program `guestflow-dom0` of the dom0 worker's package, bundled into one file: it runs on the host itself, by the package's own Node. It prepares a
  * host, and reads the backups in a directory when nothing but that is left.
  */
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import { READER_WORD, runReader } from '../activities/dom0/backup/files/reader.ts';
 import { createHost } from '../system/host.ts';
 import { EXIT } from '../contract/exit-codes.ts';
 import packageJson from '../package.json' with { type: 'json' };
@@ -14,7 +17,10 @@ import { withPrepare, type PrepareFlags } from './prepare-flags.ts';
 import { prepareTarget } from './prepare.ts';
 import { report } from './report.ts';
 import { RESTORE, withListing, withRestoring } from './repository/commands.ts';
-import type { ListOptions, RestoreOptions } from './repository/options.ts';
+import type { ListOptions, ReaderProgram, RestoreOptions } from './repository/options.ts';
+
+/** This bundle is the reader, too. */
+const thisProgram: ReaderProgram = () => readFile(fileURLToPath(import.meta.url));
 
 const io = processIo();
 let exitCode: number = EXIT.done;
@@ -52,7 +58,7 @@ withListing(
     .argument('[NAME]')
     .option(...JSON_OPTION),
 ).action(async (name: string | undefined, options: ListOptions) => {
-  await (await import('./repository/list.ts')).showRepository(io, name, options);
+  exitCode = (await (await import('./repository/list.ts')).showRepository(io, name, options, thisProgram)) ?? EXIT.done;
 });
 
 withRestoring(
@@ -63,8 +69,11 @@ withRestoring(
     .argument('<NAME>')
     .option(...JSON_OPTION),
 ).action(async (name: string, options: RestoreOptions) => {
-  await (await import('./repository/restore.ts')).restoreFrom(io, name, options);
+  exitCode = (await (await import('./repository/restore.ts')).restoreFrom(io, name, options, thisProgram)) ?? EXIT.done;
 });
+
+// What runs in the cage: the reader of a guest's file system.
+program.command(`${READER_WORD} <IMAGE> <REQUEST>`, { hidden: true }).action(runReader);
 
 // What `guestflow dom0 prepare --ssh` starts.
 program.command('answer <KIND> <FOLDER>', { hidden: true }).action(async (kind: string, folder: string) => {

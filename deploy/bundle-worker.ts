@@ -83,6 +83,11 @@ export async function bundlePrepare(): Promise<Pick<WorkerBundle, 'code' | 'pack
   return { code, packages: packagesOf(inputs), sources: sourcesOf(inputs) };
 }
 
+/** Bundles the reader of guests' file systems, for its cage. */
+export async function bundleReader(): Promise<Uint8Array> {
+  return (await bundle(join(ROOT, 'activities', 'dom0', 'backup', 'files', 'reader-main.ts'))).code;
+}
+
 function sourcesOf(inputs: readonly string[]): string[] {
   return inputs.filter((input) => !input.includes('node_modules/') && !input.includes(':')).sort();
 }

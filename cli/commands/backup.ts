@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { GuestflowError } from '../../contract/errors.ts';
 import { withWaiting, type Context, type WaitingOptions } from '../context.ts';
+import { bundledReader } from '../repository/bundled-reader.ts';
 import { OF_REPOSITORY, withListing } from '../repository/commands.ts';
 import type { ListOptions } from '../repository/options.ts';
 
@@ -43,7 +44,7 @@ export function registerBackup(program: Command, context: Context): void {
           throw new GuestflowError('InvalidInput', '--prune is for a guest: a repository alone does not know what its order keeps', {
             field: 'prune',
           });
-        return (await import('../repository/list.ts')).showRepository(io, name, options);
+        return (await import('../repository/list.ts')).showRepository(io, name, options, bundledReader);
       }
       const stray = OF_REPOSITORY.find((flag) => options[flag] !== undefined);
       if (stray !== undefined) throw new GuestflowError('InvalidInput', `--${stray} goes with --repository DIR`, { field: stray });

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { GuestflowError } from '../../contract/errors.ts';
 import { JSON_OPTION, type Context } from '../context.ts';
+import { bundledReader } from '../repository/bundled-reader.ts';
 import { RESTORE, withRestoring } from '../repository/commands.ts';
 import type { RestoreOptions } from '../repository/options.ts';
 
@@ -20,7 +21,7 @@ export function registerRestore(program: Command, context: Context): void {
           field: 'repository',
           mend: 'name the directory: --repository DIR',
         });
-      return (await import('../repository/restore.ts')).restoreFrom(context.io, name, options);
+      return (await import('../repository/restore.ts')).restoreFrom(context.io, name, options, bundledReader);
     }),
   );
 }

@@ -7,23 +7,27 @@ export function withListing(command: Command): Command {
   return command
     .option('--repository <DIR>', 'look into this directory of backups itself, as root, without Temporal; with no NAME: of all guests')
     .option('--backup <ID>', 'with --repository: all that is known of this one')
-    .option('--cfg', "with --repository: print the guest's cfg as it was then");
+    .option('--cfg', "with --repository: print the guest's cfg as it was then")
+    .option('--ls <PATH>', 'with --repository: what is in a directory of the newest backup, or of that of --backup')
+    .option('--tmp <DIR>', 'with --ls: unpack the backup below this directory (default: beside the repository)');
 }
 
 /** What only a repository's directory is asked for. */
-export const OF_REPOSITORY = ['backup', 'cfg'] as const satisfies readonly (keyof ListOptions)[];
+export const OF_REPOSITORY = ['backup', 'cfg', 'ls', 'tmp'] as const satisfies readonly (keyof ListOptions)[];
 
 /** Adds what can be brought back from a repository's directory, and where to. */
 export function withRestoring(command: Command): Command {
   return command
     .option('--repository <DIR>', 'from this directory of backups, as root, without Temporal')
     .option('--backup <ID>', 'which backup (default: the newest that is whole)')
-    .option('--to <TARGET>', 'a block device, or a file that is to be made')
-    .option('--overwrite', 'what is at --to may go');
+    .option('--to <TARGET>', 'a block device, or a file that is to be made; with --file: a directory that is to be made, or - for a tar')
+    .option('--overwrite', 'what is on the device or in the file may go')
+    .option('--file <PATH...>', 'only these files and directories, as a tar on standard output or below --to')
+    .option('--tmp <DIR>', 'with --file: unpack the backup below this directory (default: beside the repository)');
 }
 
 export const RESTORE = {
   summary: "bring back a guest's disk",
   description:
-    'Brings the root file system of a guest back from a directory of backups onto a block device or into a new file. The backup is read to its end and its sum compared; what was written is checked, and compared with the backup. A device that is in use or too small is refused, and one that is not empty without --overwrite. A file has its name only when it is whole.',
+    'Brings the root file system of a guest back from a directory of backups onto a block device or into a new file. The backup is read to its end and its sum compared; what was written is checked, and compared with the backup. A device that is in use or too small is refused, and one that is not empty without --overwrite. A file has its name only when it is whole. With --file, files and directories come out of the backup: an unprivileged process that can see nothing else reads what the guest has written. What cannot be read is named, and makes the exit code 1.',
 } as const;

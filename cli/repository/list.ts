@@ -10,15 +10,25 @@ import { GuestflowError } from '../../contract/errors.ts';
 import { formatSize } from '../../contract/sizes.ts';
 import { plainText } from '../../system/plain-text.ts';
 import { printFacts, printJson, printLine, printTable, type Io } from '../io.ts';
-import { directoryOf, type ListOptions } from './options.ts';
+import { directoryOf, type ListOptions, type ReaderProgram } from './options.ts';
 
-/** The guests of a repository, one guest, or one backup of it. */
-export async function showRepository(io: Io, name: string | undefined, options: ListOptions): Promise<undefined> {
+/**
+ * The guests of a repository, one guest, one backup of it, or what is in that.
+ *
+ * @returns the exit code, where it is not 0
+ */
+export async function showRepository(
+  io: Io,
+  name: string | undefined,
+  options: ListOptions,
+  program: ReaderProgram,
+): Promise<number | undefined> {
   const directory = directoryOf(options.repository);
-  if (name === undefined && (options.backup !== undefined || options.cfg !== undefined))
+  const isOfOne = options.backup !== undefined || options.cfg !== undefined || options.ls !== undefined;
+  if (name === undefined && isOfOne)
     throw new GuestflowError('InvalidInput', 'no guest was named whose backup is meant', { field: 'NAME' });
-  if (name !== undefined && (options.backup !== undefined || options.cfg !== undefined))
-    showOne(io, await readBackupOf(directory, name, options.backup), options);
+  if (name !== undefined && options.ls !== undefined) return (await import('./files.ts')).listFiles(io, name, options, program);
+  if (name !== undefined && isOfOne) showOne(io, await readBackupOf(directory, name, options.backup), options);
   else showGuests(io, directory, name === undefined ? await readRepository(directory) : [await readGuestOf(directory, name)], options);
   return undefined;
 }

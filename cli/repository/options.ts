@@ -7,6 +7,8 @@ export interface ListOptions {
   readonly repository?: string;
   readonly backup?: string;
   readonly cfg?: true;
+  readonly ls?: string;
+  readonly tmp?: string;
 }
 
 /** The directory's absolute path. */
@@ -25,4 +27,9 @@ export interface RestoreOptions {
   readonly backup?: string;
   readonly to?: string;
   readonly overwrite?: true;
+  readonly file?: readonly string[];
+  readonly tmp?: string;
 }
+
+/** The program that reads file systems in a cage: a bundle, which each of our programs has in its own way. */
+export type ReaderProgram = () => Promise<Uint8Array>;

@@ -16,7 +16,8 @@ interface Shower {
 /** One line that is redrawn on a terminal; elsewhere one every five seconds; nothing where the result is JSON. */
 function shower({ stderr }: Io, json: boolean): Shower {
   if (json) return { show: () => undefined, end: () => undefined };
-  let last = -Infinity;
+  // What is done soon needs no word.
+  let last = performance.now();
   let isDrawn = false;
   const everyMs = stderr.isTTY === true ? REDRAW_MS : LINE_MS;
   return {
@@ -42,7 +43,10 @@ function shower({ stderr }: Io, json: boolean): Shower {
  */
 export async function byHand<T>(io: Io, json: boolean, left: string, work: (work: HandWork) => Promise<T>): Promise<T> {
   const interrupt = new AbortController();
-  const takeBack = io.onInterrupt(() => interrupt.abort());
+  const abort = (): void => interrupt.abort();
+  const takeBack = io.onInterrupt(abort);
+  // The end of a terminal must not leave a tenant's data behind.
+  process.on('SIGHUP', abort);
   const shown = shower(io, json);
   try {
     return await work({ host: createHost(), signal: interrupt.signal, progress: shown.show });
@@ -52,5 +56,6 @@ export async function byHand<T>(io: Io, json: boolean, left: string, work: (work
   } finally {
     shown.end();
     takeBack();
+    process.off('SIGHUP', abort);
   }
 }

@@ -5,11 +5,18 @@ import { restoreWhole } from '../../activities/dom0/backup/by-hand/restore.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { formatSize } from '../../contract/sizes.ts';
 import { printJson, printLine, type Io } from '../io.ts';
-import { directoryOf, type RestoreOptions } from './options.ts';
+import { directoryOf, type ReaderProgram, type RestoreOptions } from './options.ts';
 import { byHand } from './progress.ts';
 
-/** The whole file system onto a block device or into a new file. */
-export async function restoreFrom(io: Io, name: string, options: RestoreOptions): Promise<undefined> {
+/**
+ * Files, where any are named; else the whole file system, onto a block device or into a new file.
+ *
+ * @returns the exit code, where it is not 0
+ */
+export async function restoreFrom(io: Io, name: string, options: RestoreOptions, program: ReaderProgram): Promise<number | undefined> {
+  if (options.file !== undefined) return (await import('./files.ts')).restoreFiles(io, name, options, program);
+  if (options.tmp !== undefined)
+    throw new GuestflowError('InvalidInput', '--tmp goes with --file: a whole file system is unpacked where it belongs', { field: 'tmp' });
   const directory = directoryOf(options.repository);
   if (options.to === undefined || options.to === '-')
     throw new GuestflowError('InvalidInput', 'no place was named to restore to', {

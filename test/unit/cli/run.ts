@@ -22,7 +22,9 @@ export interface RunOptions {
 
 /** Runs one command. */
 export async function run(argv: readonly string[], { input = '', env = {}, interrupt, isTTY }: RunOptions = {}): Promise<Run> {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  // Nobody reads until the end.
+  const unread = { highWaterMark: 2 ** 30 };
+  const [stdout, stderr] = [new PassThrough(unread), new PassThrough(unread)];
   const onInterrupt = (listener: () => void): (() => void) => {
     interrupt?.addEventListener('abort', listener);
     return () => interrupt?.removeEventListener('abort', listener);

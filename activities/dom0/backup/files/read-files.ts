@@ -1,0 +1,64 @@
+/** Files out of a backup by the engine `blocks`. Nothing is booted or mounted: the image is unpacked, and read in a cage. */
+import { chown, mkdir, open, writeFile } from 'node:fs/promises';
+import { GuestflowError } from '../../../../contract/errors.ts';
+import { formatSize } from '../../../../contract/sizes.ts';
+import type { Work } from '../../work.ts';
+import type { HandWork } from '../by-hand/hand-work.ts';
+import { unpackTo } from '../engines/stream.ts';
+import type { FoundBackup } from '../repositories/reading.ts';
+import { NOBODY, runCaged } from './cage.ts';
+import { frameParser, type FrameSink, type Request } from './frames.ts';
+import { withPrivatePlace } from './private-place.ts';
+import { READER_WORD } from './reader.ts';
+
+export interface Reading {
+  readonly request: Request;
+  /** Directory below which the image is unpacked. It takes as much room as the guest's files. */
+  readonly temporary: string;
+  /** The reader, as a CommonJS program. */
+  readonly program: Uint8Array;
+  readonly sink: FrameSink;
+}
+
+/** @throws InvalidInput; HostNotReady without root; BackupUnusable when the backup is not what was written, or the reader cannot go on */
+export async function readFiles(work: HandWork, backup: FoundBackup, { request, temporary, program, sink }: Reading): Promise<void> {
+  mustBePossible(backup);
+  await withPrivatePlace(temporary, async (place) => {
+    const [image, root, code] = [`${place}/image`, `${place}/root`, `${place}/program`];
+    await makeImage(image, backup.dumpedBytes);
+    await unpackTo(work as Work, backup.path, backup, image, (done) =>
+      work.progress(`unpacking: ${formatSize(done)} of ${formatSize(backup.dumpedBytes)}`, done / backup.dumpedBytes),
+    );
+    await chown(image, NOBODY, NOBODY);
+    await mkdir(root, 0o700);
+    await writeFile(code, program, { mode: 0o444 });
+    const frames = frameParser(sink);
+    const args = [READER_WORD, '/image', Buffer.from(JSON.stringify(request)).toString('base64')];
+    await runCaged(work.host, { root, image, program: code, args }, { signal: work.signal, sink: (chunk) => frames.push(chunk) });
+    frames.end();
+  });
+}
+
+function mustBePossible(backup: FoundBackup): void {
+  if (backup.engine !== 'blocks')
+    throw new GuestflowError(
+      'InvalidInput',
+      `backup ${backup.id} of ${backup.guest} was taken by ${backup.engine}: its files come out by restore(8) only`,
+      {
+        field: 'backup',
+        value: backup.id,
+        mend: 'docs/restore.md has the commands',
+      },
+    );
+  if (process.getuid?.() !== 0)
+    throw new GuestflowError('HostNotReady', 'files are read in a cage, which only root can build', { mend: 'run it as root' });
+}
+
+async function makeImage(path: string, bytes: number): Promise<void> {
+  const handle = await open(path, 'wx', 0o600);
+  try {
+    await handle.truncate(bytes);
+  } finally {
+    await handle.close();
+  }
+}

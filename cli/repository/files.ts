@@ -1,0 +1,221 @@
+/** Files out of a backup of a repository's directory: a listing, a tar, or a directory with them. */
+import { once } from 'node:events';
+import { lstat, mkdir, rename, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { dirname, resolve } from 'node:path';
+import type { Writable } from 'node:stream';
+import { type FileEntry, type FrameSink, type Problem, type Request } from '../../activities/dom0/backup/files/frames.ts';
+import { contentBytes } from '../../activities/dom0/backup/files/frames.ts';
+import { readFiles } from '../../activities/dom0/backup/files/read-files.ts';
+import { padding, TAR_END, tarHead } from '../../activities/dom0/backup/files/tar.ts';
+import { Unpacking } from '../../activities/dom0/backup/files/unpack.ts';
+import { readBackupOf, type FoundBackup } from '../../activities/dom0/backup/repositories/reading.ts';
+import { GuestflowError } from '../../contract/errors.ts';
+import { EXIT } from '../../contract/exit-codes.ts';
+import { PART_SUFFIX } from '../../system/whole-file.ts';
+import { printJson, printLine, printTable, type Io } from '../io.ts';
+import { outermost, parsePath, shownName } from './names.ts';
+import { directoryOf, type ListOptions, type ReaderProgram, type RestoreOptions } from './options.ts';
+import { byHand } from './progress.ts';
+
+/** Problems that are kept to be told. */
+const MOST_PROBLEMS = 1_000;
+
+interface Source {
+  readonly backup: FoundBackup;
+  /** Where it is unpacked. */
+  readonly temporary: string;
+  readonly program: ReaderProgram;
+  readonly isQuiet: boolean;
+}
+
+async function sourceOf(
+  name: string,
+  options: Pick<ListOptions, 'repository' | 'backup' | 'tmp' | 'json'>,
+  program: ReaderProgram,
+): Promise<Source> {
+  const directory = directoryOf(options.repository);
+  const temporary = options.tmp === undefined ? dirname(directory) : resolve(options.tmp);
+  return { backup: await readBackupOf(directory, name, options.backup), temporary, program, isQuiet: options.json === true };
+}
+
+/** Reads, and returns what could not be. */
+async function read(
+  io: Io,
+  source: Source,
+  request: Request,
+  sinkFor: (tell: (problem: Problem) => void) => FrameSink,
+): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  const tell = (problem: Problem): void => {
+    if (problems.length < MOST_PROBLEMS || (problem.isLoss && !problems.some(({ isLoss }) => isLoss))) problems.push(problem);
+    if (!source.isQuiet) io.stderr.write(`guestflow: /${shownName(problem.path)} ${shownReason(problem.reason)}\n`);
+  };
+  const { backup, temporary, isQuiet } = source;
+  const program = await source.program();
+  let entries = 0;
+  const sink = sinkFor(tell);
+  const counted: FrameSink = {
+    entry: (entry) => {
+      entries += 1;
+      return sink.entry(entry);
+    },
+    content: (piece) => sink.content(piece),
+    problem: (problem) => sink.problem(problem),
+  };
+  await byHand(io, isQuiet, 'interrupted: what was unpacked is removed', (work) =>
+    readFiles(work, backup, { request, temporary, program, sink: counted }),
+  );
+  const [first] = problems;
+  if (entries > 0 || first?.isLoss !== true) return problems;
+  throw new GuestflowError(
+    'NotFound',
+    `of backup ${backup.id} of ${backup.guest}: /${shownName(first.path)} ${shownReason(first.reason)}`,
+    {
+      field: 'file',
+      value: `/${shownName(first.path)}`,
+    },
+  );
+}
+
+/** A reason may hold a name. */
+function shownReason(reason: string): string {
+  return shownName(reason).replaceAll('\\\\', '\\');
+}
+
+function exitCodeOf(problems: readonly Problem[]): number {
+  return problems.some(({ isLoss }) => isLoss) ? EXIT.failed : EXIT.done;
+}
+
+function shownProblems(problems: readonly Problem[]): object[] {
+  return problems.map(({ path, reason, isLoss }) => ({ path: `/${shownName(path)}`, reason: shownReason(reason), isLoss }));
+}
+
+/** `--ls`. */
+export async function listFiles(io: Io, name: string, options: ListOptions, program: ReaderProgram): Promise<number> {
+  const path = parsePath('ls', options.ls ?? '');
+  const source = await sourceOf(name, options, program);
+  const entries: FileEntry[] = [];
+  const problems = await read(io, source, { what: 'list', paths: [path] }, (tell) => ({
+    entry: (entry) => {
+      entries.push(entry);
+      return Promise.resolve();
+    },
+    content: () => Promise.resolve(),
+    problem: tell,
+  }));
+  entries.sort((a, b) => (a.path < b.path ? -1 : 1));
+  if (options.json) {
+    const rows = entries.map(({ kind, mode, uid, gid, size, mtime, target, path: at }) => ({
+      ...{ path: `/${shownName(at)}`, kind, mode: mode.toString(8).padStart(4, '0'), uid, gid, size, modifiedAt: timeOf(mtime) },
+      ...(target === undefined ? {} : { target: shownName(target) }),
+    }));
+    printJson(io, { guest: name, backup: source.backup.id, path: `/${shownName(path)}`, entries: rows, problems: shownProblems(problems) });
+  } else printTable(io, ['MODE', 'OWNER', 'SIZE', 'MODIFIED', 'NAME'], entries.map(rowOf));
+  return exitCodeOf(problems);
+}
+
+const LETTERS = { file: '-', directory: 'd', symlink: 'l', hardlink: '-', fifo: 'p', socket: 's', character: 'c', block: 'b' } as const;
+
+function rowOf({ kind, mode, uid, gid, size, mtime, target, device, path }: FileEntry): string[] {
+  const of = target === undefined ? '' : ` -> ${shownName(target)}`;
+  const name = shownName(path === '' ? '/' : path.slice(path.lastIndexOf('/') + 1));
+  return [LETTERS[kind] + lettersOf(mode), `${uid}:${gid}`, device?.join(',') ?? String(size), timeOf(mtime), name + of];
+}
+
+/** `rwxr-sr-t`. */
+function lettersOf(mode: number): string {
+  const special = [
+    [0o4000, 's'],
+    [0o2000, 's'],
+    [0o1000, 't'],
+  ] as const;
+  return special
+    .map(([bit, letter], index) => {
+      const bits = mode >> (6 - 3 * index);
+      const runs = (bits & 1) !== 0;
+      const last = (mode & bit) === 0 ? (runs ? 'x' : '-') : runs ? letter : letter.toUpperCase();
+      return `${(bits & 4) === 0 ? '-' : 'r'}${(bits & 2) === 0 ? '-' : 'w'}${last}`;
+    })
+    .join('');
+}
+
+/** ISO 8601. A time beyond what a calendar tells: seconds since 1970. */
+function timeOf([seconds]: FileEntry['mtime']): string {
+  const at = new Date(seconds * 1000);
+  return Number.isNaN(at.getTime()) ? `@${seconds}` : at.toISOString().replace('.000Z', 'Z');
+}
+
+/** `--file`. */
+export async function restoreFiles(io: Io, name: string, options: RestoreOptions, program: ReaderProgram): Promise<number> {
+  const paths = outermost((options.file ?? []).map((path) => parsePath('file', path)));
+  const isTar = options.to === '-' || (options.to === undefined && io.stdout.isTTY !== true);
+  const refuse = (why: string, field: string, mend: string): never => {
+    throw new GuestflowError('InvalidInput', why, { field, mend });
+  };
+  if (options.overwrite) refuse('--overwrite is for a whole file system', 'overwrite', 'name a directory that is not there yet');
+  if (isTar && options.json) refuse('a tar on standard output leaves no place for JSON', 'json', 'name a directory: --to DIR');
+  if (options.to === undefined && !isTar)
+    refuse('no place was named for the files', 'to', 'name a directory that is to be made, --to DIR, or --to - for a tar');
+  const source = await sourceOf(name, options, program);
+  const request: Request = { what: 'read', paths };
+  if (!isTar) return restoreToDirectory(io, source, request, resolve(options.to ?? ''));
+  const problems = await read(io, source, request, (tell) => tarSink(io.stdout, tell));
+  await write(io.stdout, TAR_END);
+  return exitCodeOf(problems);
+}
+
+async function write(to: Writable, bytes: Uint8Array): Promise<void> {
+  if (!to.write(bytes)) await once(to, 'drain');
+}
+
+function tarSink(to: Writable, tell: (problem: Problem) => void): FrameSink {
+  let left = 0;
+  let length = 0;
+  return {
+    async entry(entry) {
+      const { kind } = entry;
+      if (kind === 'socket') {
+        tell({ is: 'problem', path: entry.path, reason: 'is a socket, which a tar cannot hold: it is left out', isLoss: false });
+        return;
+      }
+      await write(to, tarHead({ ...entry, kind }));
+      left = length = contentBytes(entry.segments);
+    },
+    async content(piece) {
+      await write(to, piece);
+      left -= piece.length;
+      if (left === 0) await write(to, padding(length));
+    },
+    problem: tell,
+  };
+}
+
+async function restoreToDirectory(io: Io, source: Source, request: Request, to: string): Promise<number> {
+  if ((await lstat(to).catch(() => undefined)) !== undefined)
+    throw new GuestflowError('InvalidInput', `${to} is there already`, {
+      field: 'to',
+      value: to,
+      mend: 'name a directory that is to be made',
+    });
+  const part = `${to}.${randomBytes(4).toString('hex')}${PART_SUFFIX}`;
+  await mkdir(part, 0o700).catch((error: unknown) => {
+    throw new GuestflowError('InvalidInput', `${to} cannot be made: ${error instanceof Error ? error.message : String(error)}`, {
+      field: 'to',
+      value: to,
+    });
+  });
+  let unpacking: Unpacking | undefined;
+  try {
+    const problems = await read(io, source, request, (tell) => (unpacking = new Unpacking(part, tell)));
+    await unpacking?.finish();
+    await rename(part, to);
+    const { guest, id } = source.backup;
+    if (source.isQuiet) printJson(io, { guest, backup: id, to, problems: shownProblems(problems) });
+    else printLine(io, `${to} has what was asked for of backup ${id} of ${guest}`);
+    return exitCodeOf(problems);
+  } finally {
+    await unpacking?.abandon();
+    await rm(part, { recursive: true, force: true });
+  }
+}
