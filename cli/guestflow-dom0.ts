@@ -11,13 +11,14 @@ import { EXIT } from '../contract/exit-codes.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { answerRequest } from '../prepare/request.ts';
 import { thisMachine } from '../prepare/target.ts';
-import { JSON_OPTION } from './context.ts';
 import { processIo } from './io.ts';
 import { withPrepare, type PrepareFlags } from './prepare-flags.ts';
 import { prepareTarget } from './prepare.ts';
 import { report } from './report.ts';
 import { RESTORE, withListing, withRestoring } from './repository/commands.ts';
 import type { ListOptions, ReaderProgram, RestoreOptions } from './repository/options.ts';
+
+const JSON_OPTION = ['--json', 'print one JSON document'] as const;
 
 /** This bundle is the reader, too. */
 const thisProgram: ReaderProgram = () => readFile(fileURLToPath(import.meta.url));

@@ -196,6 +196,21 @@ describe.skipIf(why !== undefined)(titled('guestflow restore --repository DIR NA
     expect(table.stdout).toMatch(/^MODE +OWNER +SIZE +MODIFIED +NAME\nlrwxrwxrwx +0:0 +0 +\S+Z +link -> \.\.\/etc\/passwd\n$/);
   });
 
+  it('is the same by the program of the dom0 package, which is its own reader', async () => {
+    const place = await placeOf(kindOf('nearly full'));
+    const { bundlePrepare } = await import('../../deploy/bundle-worker.ts');
+    const program = join(place.directory, 'guestflow-dom0.cjs');
+    writeFileSync(program, (await bundlePrepare()).code);
+    const from = ['web1', '--repository', place.repository];
+    const to = join(place.directory, 'whole.img');
+    execFileSync(process.execPath, [program, 'restore', ...from, '--to', to]);
+    expect(readFileSync(to).equals(readFileSync(place.image))).toBe(true);
+    const options = { maxBuffer: 2 ** 28 };
+    const tar = execFileSync(process.execPath, [program, 'restore', ...from, '--file', '/', '--to', '-'], options);
+    expect(describeTree(untarred(place.directory, tar), KEPT)).toEqual(await kernelTree(place));
+    expect(execFileSync(process.execPath, [program, 'backups', ...from], { encoding: 'utf8' })).toContain(`web1   ${ID}`);
+  });
+
   it('says what is not there, what is behind a link, and what cannot be asked for', async () => {
     const place = await placeOf(kindOf('no 64bit'));
     const json = ['--to', join(place.directory, 'out'), '--json'];

@@ -9,9 +9,22 @@ import { Walk } from './walk.ts';
 export const READER_WORD = 'read-image';
 
 const STDOUT = 1;
+const REST_MS = 2;
+/** Never changes: whoever waits for it rests. */
+const NOTHING = new Int32Array(new SharedArrayBuffer(4));
 
+/** Waits while the pipe is full. */
 function write(bytes: Buffer): void {
-  for (let done = 0; done < bytes.length;) done += writeSync(STDOUT, bytes, done);
+  let done = 0;
+  while (done < bytes.length) {
+    try {
+      done += writeSync(STDOUT, bytes, done);
+    } catch (error) {
+      // Node has made its output one that does not wait.
+      if (!(error instanceof Error) || !('code' in error) || error.code !== 'EAGAIN') throw error;
+      Atomics.wait(NOTHING, 0, 0, REST_MS);
+    }
+  }
 }
 
 /** @param request as JSON in base64 */
