@@ -1,27 +1,56 @@
-/** `guestflow restore`. */
-import type { Command } from 'commander';
+/** `guestflow restore`: of a guest that exists, by an operation; from a directory of backups, without Temporal. */
+import { InvalidArgumentError, type Command } from 'commander';
 import { GuestflowError } from '../../contract/errors.ts';
-import { JSON_OPTION, type Context } from '../context.ts';
+import { withWaiting, type Context, type WaitingOptions } from '../context.ts';
 import { bundledReader } from '../repository/bundled-reader.ts';
-import { RESTORE, withRestoring } from '../repository/commands.ts';
+import { OF_TARGET, withRestoring } from '../repository/commands.ts';
 import type { RestoreOptions } from '../repository/options.ts';
 
+interface Options extends WaitingOptions, Omit<RestoreOptions, 'json'> {
+  readonly at?: string;
+}
+
+/** A time as people write it: a date alone is the begin of that day, without a zone it is UTC. */
+function timeOf(text: string): string {
+  const isPlain = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?$/.test(text);
+  const at = new Date(isPlain ? `${text.replace(' ', 'T')}${text.length > 10 ? 'Z' : ''}` : text);
+  if (Number.isNaN(at.getTime()))
+    throw new InvalidArgumentError('It is no time: write 2026-11-23, 2026-11-23T02:00 (UTC) or 2026-11-23T02:00:00+01:00.');
+  return at.toISOString();
+}
+
 export function registerRestore(program: Command, context: Context): void {
+  const { io } = context;
   withRestoring(
-    program
-      .command('restore')
-      .summary(RESTORE.summary)
-      .description(RESTORE.description)
-      .argument('<NAME>')
-      .option(...JSON_OPTION),
+    withWaiting(
+      program
+        .command('restore')
+        .summary("bring back a guest's disk, or files of it")
+        .description(
+          `Brings the root disk of a guest back from a backup. It is made and compared while the guest goes on; then the guest is stopped, and started from it. If it does not answer, it gets the disk back that it had. That disk is kept for the grace period of its plan, at least a day: \`guestflow undo-restore\` brings it back.
+
+With --repository, what is in a directory of backups is brought back on this machine, as root and without Temporal: the whole file system onto a block device or into a new file, or with --file single files. A device that is in use or too small is refused, and one that is not empty without --overwrite. Files are read by an unprivileged process that can see nothing else; what cannot be read is named, and makes the exit code 1.`,
+        )
+        .argument('<NAME>')
+        .option('--at <TIME>', 'the last backup of this time or before (UTC, if it says no zone; default: the last one)', timeOf),
+    ),
   ).action(
-    context.action(async (name: string, options: RestoreOptions) => {
-      if (options.repository === undefined)
-        throw new GuestflowError('InvalidInput', 'a guest is restored from a directory of backups, on the machine that has it', {
-          field: 'repository',
-          mend: 'name the directory: --repository DIR',
+    context.action(async (name: string, options: Options) => {
+      const { repository, at, backup } = options;
+      if (at !== undefined && (backup !== undefined || repository !== undefined))
+        throw new GuestflowError('InvalidInput', `--at does not go with --${backup === undefined ? 'repository' : 'backup'}`, {
+          field: 'at',
         });
-      return (await import('../repository/restore.ts')).restoreFrom(context.io, name, options, bundledReader);
+      if (repository !== undefined)
+        return (await import('../repository/restore.ts')).restoreFrom(io, name, options, bundledReader);
+      const alone = OF_TARGET.find((option) => options[option] !== undefined);
+      if (alone !== undefined)
+        throw new GuestflowError('InvalidInput', `--${alone} goes with --repository: a guest is restored in its place`, {
+          field: alone,
+          mend: 'name the directory of backups: --repository DIR, on the machine that has it',
+        });
+      const { operate } = await import('../operate.ts');
+      return operate(io, name, 'restore', options, { ...(backup === undefined ? {} : { backup }), ...(at === undefined ? {} : { at }) });
     }),
   );
 }

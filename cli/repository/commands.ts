@@ -1,6 +1,6 @@
 /** The commands on a repository's directory, as the programs `guestflow` and `guestflow-dom0` have them. They need the directory and root, and no Temporal. */
 import type { Command } from 'commander';
-import type { ListOptions } from './options.ts';
+import type { ListOptions, RestoreOptions } from './options.ts';
 
 /** Adds what `backups` can be asked of a repository's directory. */
 export function withListing(command: Command): Command {
@@ -14,6 +14,9 @@ export function withListing(command: Command): Command {
 
 /** What only a repository's directory is asked for. */
 export const OF_REPOSITORY = ['backup', 'cfg', 'ls', 'tmp'] as const satisfies readonly (keyof ListOptions)[];
+
+/** What is restored from a directory only. */
+export const OF_TARGET = ['to', 'overwrite', 'file', 'tmp'] as const satisfies readonly (keyof RestoreOptions)[];
 
 /** Adds what can be brought back from a repository's directory, and where to. */
 export function withRestoring(command: Command): Command {

@@ -1,12 +1,14 @@
 /** What every storage driver promises its steps. */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Ref } from '../../activities/dom0/marks.ts';
-import type { Disk, Storage } from '../../activities/dom0/storage/port.ts';
+import type { Disk, DiskRole, Storage } from '../../activities/dom0/storage/port.ts';
 import { makeSwap } from '../../activities/dom0/tools/ext4.ts';
 import { MiB, type ContractContext } from './contract-context.ts';
 import { portsOf } from './port-env.ts';
 
 const BYTES = 8 * MiB;
+
+const ZEROS = { bytes: BYTES, field: 'disk', fill: (): Promise<void> => Promise.resolve() };
 
 export function describeStoragePortContract(context: () => ContractContext): void {
   describe('storage', () => {
@@ -65,6 +67,54 @@ export function describeStoragePortContract(context: () => ContractContext): voi
       const seen: boolean[] = [];
       const disk = await make(storage, ref, async (device) => void seen.push(await isZero(device)));
       expect([seen, disk.state]).toEqual([[true], 'whole']);
+    });
+
+    describe('with a spare disk', () => {
+      /** The root disk holds something, the restored one zeros. */
+      const holds = async (device: string): Promise<string> => ((await isZero(device)) ? 'restored' : 'root');
+      const both = async (what: string): Promise<{ storage: Storage; ref: Ref }> => {
+        const { storage, ref } = newGuest(what);
+        await make(storage, ref);
+        await storage.ensure(ref, { ...ZEROS, role: 'restored' });
+        return { storage, ref };
+      };
+      const at = async (storage: Storage, ref: Ref, role: DiskRole): Promise<string> => holds((await storage.find(ref, role)).device);
+      const none = (storage: Storage, ref: Ref, role: DiskRole): Promise<void> =>
+        expect(storage.find(ref, role)).rejects.toMatchObject({ type: 'NotFound' });
+
+      test('the two change places, and back; and again is nothing', async () => {
+        const { storage, ref } = await both('exchange');
+        for (let time = 0; time < 2; time += 1) await storage.exchange(ref, 'restored');
+        expect([await at(storage, ref, 'root'), await at(storage, ref, 'former')]).toEqual(['restored', 'root']);
+        await none(storage, ref, 'restored');
+        for (let time = 0; time < 2; time += 1) await storage.exchange(ref, 'former');
+        expect([await at(storage, ref, 'root'), await at(storage, ref, 'restored')]).toEqual(['root', 'restored']);
+        await none(storage, ref, 'former');
+      });
+
+      test('a second restored one does not take the former one’s place', async () => {
+        const { storage, ref } = await both('third');
+        await storage.exchange(ref, 'restored');
+        await storage.ensure(ref, { ...ZEROS, role: 'restored' });
+        await storage.exchange(ref, 'restored');
+        expect([await at(storage, ref, 'root'), await at(storage, ref, 'former')]).toEqual(['restored', 'root']);
+        await storage.release(ref, 'restored');
+        expect((await storage.list()).filter(({ owner }) => owner?.guest === ref.name)).toHaveLength(2);
+      });
+
+      test('one of them is released alone, and the other stays as it is', async () => {
+        const { storage, ref } = await both('alone');
+        await storage.release(ref, 'former');
+        await storage.release(ref, 'restored');
+        await none(storage, ref, 'restored');
+        expect(await at(storage, ref, 'root')).toBe('root');
+      });
+
+      test('nobody exchanges those of another order', async () => {
+        const { storage, ref } = await both('others');
+        await expect(storage.exchange({ ...ref, order: 'another' }, 'restored')).rejects.toMatchObject({ type: 'NotOurs' });
+        expect(await at(storage, ref, 'root')).toBe('root');
+      });
     });
 
     test('what another order has under that name is left alone', async () => {

@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { WithStartWorkflowOperation, WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
-import type { GuestOrder, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from '../../contract/guest.ts';
+import type { GuestOrder, GuestSpec, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from '../../contract/guest.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 import { rootFailure } from '../../workflows/saga/operation.ts';
 import { NETWORK, NO, order, scripted, until, untilCancelled } from './scripted.ts';
@@ -293,6 +293,65 @@ describe('guest', () => {
     expect(calls.filter((name) => name.endsWith('Backups')).slice(0, 5)).toEqual([
       ...['listBackups', 'listBackups', 'pruneBackups', 'listBackups', 'pruneBackups'],
     ]);
+  });
+
+  it('is restored, and gets its former disk back; what it takes beside is reserved as long as it is there', async () => {
+    const calls: string[] = [];
+    const reserved: number[] = [];
+    const document = order();
+    const changeReservation = (spec: GuestSpec): Promise<void> => {
+      reserved.push(spec.size.diskBytes / document.size.diskBytes);
+      return Promise.resolve();
+    };
+    await withWorkers(environment, scripted(calls, { changeReservation }), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      expect(await operate(document, 'restore', 'one', { backup: '20260101T020000Z' })).toMatchObject({
+        phase: 'running',
+        kept: { role: 'former', backup: '20260101T020000Z' },
+      });
+      await expect(operate(document, 'restore', 'two')).rejects.toThrow();
+      const from = calls.indexOf('disableAutostart');
+      expect(calls.slice(from - 5, from)).toEqual(['listBackups', 'changeReservation', 'settleDisks', 'dropDisk', 'fillRestored']);
+      expect(calls.slice(from)).toEqual(['disableAutostart', 'stopGuest', 'exchangeDisks', 'bootGuest', 'enableAutostart']);
+      await operate(document, 'undoRestore', 'three');
+      await expect(operate(document, 'undoRestore', 'four')).rejects.toThrow();
+      expect((await statusOf(document)).kept).toMatchObject({ role: 'restored' });
+      await operate(document, 'keepRestored', 'five');
+      expect((await statusOf(document)).kept).toBeUndefined();
+      expect(calls.slice(-3)).toEqual(['dropDisk', 'dropDisk', 'changeReservation']);
+      await operate(document, 'terminate', 'end', { now: true });
+      await handleOf(document).result();
+    });
+    expect(reserved).toEqual([2, 1]);
+  });
+
+  it('keeps its disk if it does not answer from the restored one, which goes', async () => {
+    const calls: string[] = [];
+    const document = order();
+    let boots = 0;
+    const bootGuest = (): Promise<unknown> => {
+      boots += 1;
+      return boots === 3 ? NO('GuestDidNotAnswer')() : Promise.resolve({ seconds: 1, kernel: '6.1.0' });
+    };
+    await withWorkers(environment, scripted(calls, { bootGuest }), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      await expect(operate(document, 'restore', 'one')).rejects.toThrow();
+      expect(await statusOf(document)).toMatchObject({ phase: 'running', error: { type: 'GuestDidNotAnswer' } });
+      expect((await statusOf(document)).kept).toBeUndefined();
+      expect(calls.slice(calls.indexOf('exchangeDisks'))).toEqual([
+        ...['exchangeDisks', 'bootGuest', 'destroyGuest', 'exchangeDisks', 'bootGuest', 'enableAutostart', 'dropDisk', 'changeReservation'],
+      ]);
+      await operate(document, 'terminate', 'end', { now: true });
+      await handleOf(document).result();
+    });
   });
 
   it('lets a backup wait for the operation that runs, refuses a start meanwhile, and terminates at the end', async () => {

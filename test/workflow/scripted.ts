@@ -43,6 +43,8 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     // Two of one day, of which one is kept.
     listBackups: { backups: ['20260101T020000Z', '20260101T030000Z'].map(backupOf), damaged: [] },
     pruneBackups: { removed: ['20260101T020000Z'], freedBytes: 10 },
+    settleDisks: { wasLeft: false },
+    fillRestored: { bytes: 2 ** 31 },
     scheduleNightly: 'nightly/x',
     sealGuest: { sealed: true },
     leftoversOf: [],
@@ -69,6 +71,8 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     'unpauseGuest',
     'setAsideVolumes',
     'bringBackVolumes',
+    'exchangeDisks',
+    'dropDisk',
     'changeReservation',
   ];
   const activities = Object.fromEntries(names.map((name) => [name, (): Promise<unknown> => Promise.resolve(answers[name])]));

@@ -1,16 +1,11 @@
 /** Brings a whole file system back from a repository's directory, and compares all of it with what is in the backup. */
 import { GuestflowError } from '../../../../contract/errors.ts';
-import { formatSize } from '../../../../contract/sizes.ts';
-import { ToolError } from '../../../../system/run.ts';
-import { checkedPath } from '../../tools/arguments.ts';
 import type { Work } from '../../work.ts';
 import { Dom0Engines } from '../engines/engines.ts';
 import type { Engine } from '../port.ts';
 import type { FoundBackup } from '../repositories/reading.ts';
 import type { HandWork } from './hand-work.ts';
 import { openTarget } from './target.ts';
-
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** The engine of a backup, and its way to restore. @throws InvalidInput when that is by hand */
 export function restorerOf(work: HandWork, backup: FoundBackup): NonNullable<Engine['restore']> {
@@ -42,31 +37,9 @@ export async function restoreWhole(
   const target = await openTarget(work, to, { bytes: backup.dumpedBytes, overwrite });
   try {
     await restore(backup.path, backup, target);
-    await compare(work, backup, target.device);
     await target.commit();
     return { bytes: target.bytes };
   } finally {
     await target.discard();
-  }
-}
-
-/** Reads back what was written. @throws BackupUnusable when one byte is another */
-async function compare({ host, signal, progress }: HandWork, { path, dumpedBytes }: FoundBackup, device: string): Promise<void> {
-  let done = 0;
-  const tap = (chunk: Uint8Array): void => {
-    done += chunk.byteLength;
-    progress(`comparing: ${formatSize(done)} of ${formatSize(dumpedBytes)}`, done / dumpedBytes);
-  };
-  try {
-    await host.pipeline(
-      [
-        { tool: 'zstd', args: ['-dcq', '--', checkedPath('backup', path)], tap },
-        { tool: 'cmp', args: [`--bytes=${dumpedBytes}`, '--', '-', checkedPath('device', device)] },
-      ],
-      { timeoutMs: DAY_MS, signal, sink: () => undefined },
-    );
-  } catch (error) {
-    if (!(error instanceof ToolError) || error.tool !== 'cmp' || error.code !== 1) throw error;
-    throw new GuestflowError('BackupUnusable', `what was written to ${device} is not what is in ${path}`);
   }
 }

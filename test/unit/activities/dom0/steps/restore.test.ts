@@ -1,0 +1,104 @@
+/** A disk from a backup, beside the one that the guest has, on the fake dom0. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createEnv } from '../../../../../activities/dom0/drivers.ts';
+import type { StepEnv } from '../../../../../activities/dom0/env.ts';
+import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
+import { bootGuest } from '../../../../../activities/dom0/steps/boot.ts';
+import { dropDisk, exchangeDisks, fillRestored, settleDisks } from '../../../../../activities/dom0/steps/restore.ts';
+import type { FakeDom0 } from '../../../../../fake/index.ts';
+import { fakeDom0, onVolumes, settings, spec, stepEnv } from './support.ts';
+
+const guest = spec();
+let dom0: FakeDom0;
+let env: StepEnv;
+beforeEach(async () => {
+  dom0 = await fakeDom0();
+  env = stepEnv(dom0.host());
+  await onVolumes(env.host, guest);
+});
+afterEach(() => {
+  expect(dom0.unknown).toEqual([]);
+  dom0.close();
+});
+
+const fsOf = (volume: string) => dom0.machine.volume(volume)?.content.fs;
+const names = (): string[] =>
+  dom0
+    .snapshot()
+    .volumes.map(({ name }) => name)
+    .sort();
+
+describe('a disk from a backup', () => {
+  it('is made while the guest runs, and is what was saved, as large as its root disk', async () => {
+    const { id } = await takeBackup(env, guest);
+    const saved = structuredClone(fsOf('guest1-root'));
+    fsOf('guest1-root')!.files['/root/later'] = 'x';
+    await bootGuest(env, guest);
+    const { bytes } = await fillRestored(env, { ref: guest, id });
+    expect(bytes).toBe(guest.size.diskBytes);
+    expect(fsOf('guest1-restored')).toEqual(saved);
+    expect(fsOf('guest1-root')?.files['/root/later']).toBe('x');
+    expect(await env.toolstack.find('guest1')).toMatchObject({ state: 'running' });
+  });
+
+  it('takes the place of the root disk, which is kept; the guest is off then; and back', async () => {
+    const { id } = await takeBackup(env, guest);
+    fsOf('guest1-root')!.files['/root/later'] = 'x';
+    await bootGuest(env, guest);
+    await fillRestored(env, { ref: guest, id });
+    await exchangeDisks(env, { ref: guest, spare: 'restored' });
+    expect(await env.toolstack.find('guest1')).toBeUndefined();
+    expect([fsOf('guest1-root')?.files['/root/later'], fsOf('guest1-former')?.files['/root/later']]).toEqual([undefined, 'x']);
+    await exchangeDisks(env, { ref: guest, spare: 'former' });
+    expect(fsOf('guest1-root')?.files['/root/later']).toBe('x');
+    await dropDisk(env, { ref: guest, role: 'restored' });
+    expect(names()).toEqual(['guest1-root', 'guest1-swap']);
+  });
+
+  it('that a restore has left which could not be undone goes, and the guest has its own again', async () => {
+    const { id } = await takeBackup(env, guest);
+    fsOf('guest1-root')!.files['/root/later'] = 'x';
+    expect(await settleDisks(env, guest)).toEqual({ wasLeft: false });
+    await fillRestored(env, { ref: guest, id });
+    await exchangeDisks(env, { ref: guest, spare: 'restored' });
+    expect(await settleDisks(env, guest)).toEqual({ wasLeft: true });
+    expect(fsOf('guest1-root')?.files['/root/later']).toBe('x');
+  });
+
+  it.each(['20200101T000000Z', ''])('is not made of a backup that is not there, or is another order’s', async (id) => {
+    const { id: own } = await takeBackup(env, guest);
+    const ref = id === '' ? { ...guest, order: 'another' } : guest;
+    await expect(fillRestored(env, { ref, id: id === '' ? own : id })).rejects.toMatchObject({ type: 'NotFound' });
+    expect(names()).toEqual(['guest1-root', 'guest1-swap']);
+  });
+
+  it('is not made of a backup of which the record or a byte was changed; the guest’s disk stays as it is', async () => {
+    const { id, key } = await takeBackup(env, guest);
+    const path = env.repository.path(key);
+    const whole = (await env.host.files.read(path))!;
+    const other = Buffer.from(whole);
+    other[20] = (other[20] ?? 0) ^ 1;
+    await env.host.files.writeAtomic(path, other);
+    await expect(fillRestored(env, { ref: guest, id })).rejects.toMatchObject({ type: 'BackupUnusable' });
+    expect((await env.storage.find(guest, 'restored')).state).toBe('unfinished');
+    await env.host.files.writeAtomic(path, whole);
+    const record = path.replace('.img.zst', '.json');
+    await env.host.files.writeAtomic(record, String(await env.host.files.read(record)).replace('verified', 'proven'));
+    await expect(fillRestored(env, { ref: guest, id })).rejects.toMatchObject({ type: 'BackupUnusable', retryable: false });
+  });
+
+  it('is not made of a dump, which is restored by hand', async () => {
+    const { id } = await takeBackup(createEnv({ ...env, settings: { ...settings(), backupEngine: 'dump' } }), guest);
+    await expect(fillRestored(env, { ref: guest, id })).rejects.toMatchObject({ type: 'InvalidInput' });
+  });
+
+  it('grows with the guest’s disk, if that has become larger since', async () => {
+    const { id } = await takeBackup(env, guest);
+    const disk = await env.storage.find(guest, 'root');
+    await env.storage.grow(disk, disk.bytes + 2 ** 30);
+    await env.storage.settle(disk);
+    await fillRestored(env, { ref: guest, id });
+    const restored = fsOf('guest1-restored')!;
+    expect(restored.bytes).toBe(guest.size.diskBytes + 2 ** 30);
+  });
+});
