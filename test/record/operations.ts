@@ -53,6 +53,8 @@ const CANCELLED: readonly Trial[] = [
   { name: 'backup-cancelled', request: { kind: 'backup' }, at: 'takeBackup' },
   { name: 'prune-cancelled', request: { kind: 'prune' }, at: 'listBackups' },
   { name: 'restore-cancelled', request: { kind: 'restore' }, at: 'fillRestored' },
+  { request: { kind: 'restore' } },
+  { name: 'undoRestore-cancelled', request: { kind: 'undoRestore' }, at: 'exchangeDisks' },
   { name: 'changePlan-cancelled', request: { kind: 'changePlan', change: LARGER }, at: 'growDisk' },
   { name: 'terminate-cancelled', request: { kind: 'terminate' }, at: 'setAsideVolumes' },
   { request: { kind: 'suspend' } },

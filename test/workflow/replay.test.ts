@@ -73,13 +73,14 @@ function typesThatContinue(): string[] {
   return [...text.matchAll(/\bcontinueAsNew<typeof (\w+)>/g)].map(([, name = '']) => name).sort();
 }
 
-/** Types that undo nothing when they fail. The end of a guest is one: what it cannot remove is left, and named. */
+/** Types that undo nothing when they fail. The removal of a guest, or of its spare disks, is one: what it cannot remove is left, and named. */
 const NO_SAGAS: readonly (keyof typeof workflows)[] = [
   'billingOrder',
   'dom0',
   'dom0Task',
   'guest',
   'holdHostname',
+  'keepRestored',
   'network',
   'nightlyBackup',
   'notify',
