@@ -9,7 +9,7 @@ export function storedBackup(guest: string, id: string): StoredBackup {
   return {
     ...{ format: 1, id, guest, order: order.order, dom0: 'xen1', takenAt: at, endedAt: at, seconds: 1.5 },
     ...{ repository: '/var/backups/guestflow', key: `${guest}/${id}.img.zst`, engine: 'blocks', why: 'backupEngine is blocks' },
-    ...{ state: 'verified', consistency: 'crash', bytes: 7, dumpedBytes: 2 ** 24, streamSha256: '0'.repeat(64) },
+    ...{ state: 'verified', consistency: 'crash', bytes: 7, dumpedBytes: 2 ** 24 },
     sha256: 'ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73',
     tools: ['e2fsprogs 1.47.0-2', 'zstd 1.5.4'],
     fileSystem: { uuid: 'b9c7b0b4-0000-4000-8000-000000000000', features: ['has_journal', 'extent'], blockSize: 4096, blocks: 4096 },

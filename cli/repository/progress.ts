@@ -1,5 +1,7 @@
 /** How work on a repository tells how far it is, and how it is ended. */
+import { GuestflowError } from '../../contract/errors.ts';
 import { createHost } from '../../system/host.ts';
+import { ToolError } from '../../system/run.ts';
 import type { HandWork } from '../../activities/dom0/backup/by-hand/hand-work.ts';
 import type { Io } from '../io.ts';
 import { InterruptedError } from '../report.ts';
@@ -52,10 +54,17 @@ export async function byHand<T>(io: Io, json: boolean, left: string, work: (work
     return await work({ host: createHost(), signal: interrupt.signal, progress: shown.show });
   } catch (error) {
     // Tools of the same terminal are interrupted, too, and fail in their own ways.
-    throw interrupt.signal.aborted ? new InterruptedError(left) : error;
+    throw interrupt.signal.aborted ? new InterruptedError(left) : asKnown(error);
   } finally {
     shown.end();
     takeBack();
     process.off('SIGHUP', abort);
   }
+}
+
+/** A tool that failed, a full disk: of this machine, and no defect of ours. */
+function asKnown(error: unknown): unknown {
+  if (error instanceof ToolError) return new GuestflowError(error.notFound ? 'HostNotReady' : 'ToolFailed', error.message);
+  const isOfFiles = error instanceof Error && 'code' in error && 'syscall' in error;
+  return isOfFiles ? new GuestflowError('ToolFailed', `file system: ${error.message}`) : error;
 }

@@ -240,6 +240,21 @@ describe.skipIf(why !== undefined)(titled('guestflow restore --repository DIR NA
     }
   });
 
+  it('fails without a trace where there is no room for the image', async () => {
+    const place = await placeOf(kindOf('nearly full'));
+    const small = imageFile(join(place.directory, 'small.img'), 4 * MiB);
+    await host.run('mke2fs', ['-q', '-F', small]);
+    const at = join(place.directory, 'small');
+    await mounted(await loopOn(small), at);
+    const full = await restore(place, '--file', '/', '--tmp', at, '--to', join(place.directory, 'out'), '--json');
+    expect(errorOf(full)).toMatchObject({ type: 'ToolFailed', message: expect.stringContaining('dd ended') as unknown });
+    expect(readdirSync(at)).toEqual(['lost+found']);
+    const whole = await restore(place, '--to', join(at, 'whole.img'), '--json');
+    expect(errorOf(whole)).toMatchObject({ type: 'ToolFailed', message: expect.stringContaining('dd ended') as unknown });
+    expect(readdirSync(at)).toEqual(['lost+found']);
+    isClean(place);
+  });
+
   it('finds a changed byte of the backup before anything is read of it', async () => {
     const place = await placeOf(kindOf('ordinary'));
     const file = join(place.repository, 'web1', `${ID}.img.zst`);

@@ -1,4 +1,4 @@
-/** Brings a whole file system back from a repository's directory, and compares all of it with what is in the backup. */
+/** Brings a whole file system back from a repository's directory. The engine compares all of it with what is in the backup. */
 import { GuestflowError } from '../../../../contract/errors.ts';
 import type { Work } from '../../work.ts';
 import { Dom0Engines } from '../engines/engines.ts';
@@ -8,7 +8,7 @@ import type { HandWork } from './hand-work.ts';
 import { openTarget } from './target.ts';
 
 /** The engine of a backup, and its way to restore. @throws InvalidInput when that is by hand */
-export function restorerOf(work: HandWork, backup: FoundBackup): NonNullable<Engine['restore']> {
+function restorerOf(work: HandWork, backup: FoundBackup): NonNullable<Engine['restore']> {
   // Only what saves needs the settings of a dom0.
   const { restore } = new Dom0Engines(work as Work).named(backup.engine);
   if (restore !== undefined) return restore;
@@ -18,7 +18,7 @@ export function restorerOf(work: HandWork, backup: FoundBackup): NonNullable<Eng
     {
       field: 'backup',
       value: backup.id,
-      mend: `zstd -dcq ${backup.path} | restore -rf - in a new file system: docs/backups.md`,
+      mend: `zstd -dcq ${backup.path} | restore -rf - in a new file system: docs/restore.md`,
     },
   );
 }
