@@ -18,8 +18,9 @@ import { outermost, parsePath, shownName } from './names.ts';
 import { directoryOf, type ListOptions, type ReaderProgram, type RestoreOptions } from './options.ts';
 import { byHand } from './progress.ts';
 
-/** Problems that are kept to be told. */
+/** A tenant decides how many there are of these. */
 const MOST_PROBLEMS = 1_000;
+const MOST_LISTED = 100_000;
 
 interface Source {
   readonly backup: FoundBackup;
@@ -47,8 +48,14 @@ async function read(
   sinkFor: (tell: (problem: Problem) => void) => FrameSink,
 ): Promise<Problem[]> {
   const problems: Problem[] = [];
+  let untold = 0;
   const tell = (problem: Problem): void => {
-    if (problems.length < MOST_PROBLEMS || (problem.isLoss && !problems.some(({ isLoss }) => isLoss))) problems.push(problem);
+    const isOne = problems.length < MOST_PROBLEMS || (problem.isLoss && !problems.some(({ isLoss }) => isLoss));
+    if (!isOne) {
+      untold += 1;
+      return;
+    }
+    problems.push(problem);
     if (!source.isQuiet) io.stderr.write(`guestflow: /${shownName(problem.path)} ${shownReason(problem.reason)}\n`);
   };
   const { backup, temporary, isQuiet } = source;
@@ -66,6 +73,7 @@ async function read(
   await byHand(io, isQuiet, 'interrupted: what was unpacked is removed', (work) =>
     readFiles(work, backup, { request, temporary, program, sink: counted }),
   );
+  if (untold > 0) io.stderr.write(`guestflow: ${untold} more like these\n`);
   const [first] = problems;
   if (entries > 0 || first?.isLoss !== true) return problems;
   throw new GuestflowError(
@@ -98,8 +106,11 @@ export async function listFiles(io: Io, name: string, options: ListOptions, prog
   const entries: FileEntry[] = [];
   const problems = await read(io, source, { what: 'list', paths: [path] }, (tell) => ({
     entry: (entry) => {
-      entries.push(entry);
-      return Promise.resolve();
+      if (entries.push(entry) <= MOST_LISTED) return Promise.resolve();
+      throw new GuestflowError('InvalidInput', `/${shownName(path)} has more than ${MOST_LISTED} entries`, {
+        field: 'ls',
+        mend: 'take it out: restore --file',
+      });
     },
     content: () => Promise.resolve(),
     problem: tell,

@@ -6,6 +6,7 @@ import type { Segment } from './ext4/file-system.ts';
 import type { FileEntry, FrameSink, Problem } from './frames.ts';
 
 const DIRECTORY = 0o700;
+const MOST_DIRECTORIES = 1_000_000;
 
 /** What is left out of a directory: one on a dom0 must not hold a tenant's devices, and Node writes no extended attributes. */
 const LEFT_OUT: Partial<Record<FileEntry['kind'], string>> = {
@@ -26,7 +27,6 @@ export class Unpacking implements FrameSink {
   private readonly root: string;
   private readonly tell: (problem: Problem) => void;
   private readonly directories = new Map<string, FileEntry | undefined>();
-  private readonly files = new Set<string>();
   private open: Open | undefined;
 
   /** @param root a directory that is empty, and nobody else's */
@@ -52,7 +52,7 @@ export class Unpacking implements FrameSink {
       await this.make(entry);
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-      if (!['ENAMETOOLONG', 'EEXIST', 'ENOTDIR', 'EMLINK', 'EILSEQ', 'EINVAL'].includes(code)) throw error;
+      if (!['ENAMETOOLONG', 'EEXIST', 'ENOENT', 'ENOTDIR', 'EMLINK', 'EPERM', 'EILSEQ', 'EINVAL'].includes(code)) throw error;
       this.leaveOut(entry, `cannot be made here (${code})`, true);
     }
   }
@@ -89,9 +89,10 @@ export class Unpacking implements FrameSink {
     const at = this.at(path);
     if (kind === 'directory') {
       if (!this.directories.has(path)) await mkdir(at, DIRECTORY);
-      this.directories.set(path, entry);
+      this.keep(path, entry);
     } else if (kind === 'hardlink') {
-      if (!this.files.has(target)) throw new GuestflowError('BackupUnusable', 'a hard link leads to what was not restored');
+      // Through no link: it may lead to what is in directories that were made here only.
+      if (!this.directories.has(parentOf(target))) throw Object.assign(new Error('its other name is not there'), { code: 'ENOENT' });
       await link(this.at(target), at);
     } else if (kind === 'symlink') {
       await symlink(Buffer.from(target, 'latin1'), at);
@@ -100,7 +101,6 @@ export class Unpacking implements FrameSink {
       const handle = await open(at, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
       this.open = { handle, entry, segments: entry.segments.map(([from, length]): Segment => [from, length]) };
     }
-    if (kind !== 'directory') this.files.add(path);
     if (attributes.length > 0) this.leaveOut(entry, 'has extended attributes, which only a tar keeps (--to -)', false);
   }
 
@@ -131,8 +131,18 @@ export class Unpacking implements FrameSink {
       const parent = parts.slice(0, depth).join('/');
       if (this.directories.has(parent)) continue;
       await mkdir(this.at(parent), DIRECTORY);
-      this.directories.set(parent, undefined);
+      this.keep(parent, undefined);
     }
+  }
+
+  /** A tenant decides how many there are. */
+  private keep(path: string, entry: FileEntry | undefined): void {
+    this.directories.set(path, entry);
+    if (this.directories.size > MOST_DIRECTORIES)
+      throw new GuestflowError('InvalidInput', `these are more than ${MOST_DIRECTORIES} directories`, {
+        field: 'to',
+        mend: 'take them as a tar: --to -',
+      });
   }
 
   private at(path: string): Buffer {
@@ -142,4 +152,8 @@ export class Unpacking implements FrameSink {
   private leaveOut({ path }: FileEntry, reason: string, isLoss: boolean): void {
     this.tell({ is: 'problem', path, reason, isLoss });
   }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }

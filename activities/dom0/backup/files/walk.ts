@@ -1,12 +1,14 @@
 /** Goes through what is asked for of a file system, and says each thing once. Runs in the cage. */
 import { whyNotName } from './ext4/directory.ts';
 import { ROOT, type FileSystem } from './ext4/file-system.ts';
-import { Unreadable } from './ext4/image.ts';
+import { ImageProblem, Unreadable } from './ext4/image.ts';
 import type { Inode } from './ext4/inode.ts';
 import type { Frame, Request } from './frames.ts';
 
 /** Directories below each other. No program makes so many; a loop of them has no end. */
 const DEEPEST = 1_000;
+/** What is kept in mind of a file system: its directories, and files that have several names. */
+const MOST_KEPT = 2_000_000;
 
 /** A frame, and after it the content of its file. */
 export interface Said {
@@ -71,7 +73,7 @@ export class Walk {
 
   private enter(place: Place): Generator<Place | Said>[] {
     if (place.inode.kind !== 'directory') return [];
-    this.entered.set(place.inode.number, place.path);
+    this.keep(this.entered, place);
     return [this.below(place)];
   }
 
@@ -111,11 +113,17 @@ export class Walk {
           ...(device === undefined ? {} : { device: [...device] }),
         };
         yield isFile && withContent ? { frame, content: this.fs.content(inode) } : { frame };
-        if (kind !== 'directory' && inode.links > 1) this.linked.set(inode.number, path);
+        if (kind !== 'directory' && inode.links > 1) this.keep(this.linked, { inode, path });
       }
     } catch (error) {
       yield said(path, reasonOf(error));
     }
+  }
+
+  private keep(where: Map<number, string>, { inode, path }: Place): void {
+    where.set(inode.number, path);
+    if (this.entered.size + this.linked.size > MOST_KEPT)
+      throw new ImageProblem(`there are more than ${MOST_KEPT} directories and files with several names: restore it whole`);
   }
 
   private attributes(inode: Inode): [string, string][] {
