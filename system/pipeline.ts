@@ -3,6 +3,7 @@
  * process, which could not keep up with a disk.
  */
 import { closeSync } from 'node:fs';
+import { defined } from '../contract/defined.ts';
 import { MiB } from '../contract/sizes.ts';
 import {
   asText,
@@ -44,6 +45,8 @@ export interface PipelineOptions extends ProcessOptions {
 
 /** How much of a stage's standard error is kept: a tenant's disk can make a tool print a lot. */
 const MAX_STDERR = MiB;
+/** Of one that somebody listens to: for the message when it fails. */
+const LAST_WORDS = 4_096;
 
 type Child = ReturnType<typeof start>;
 
@@ -84,6 +87,25 @@ async function drain(children: readonly Child[], sink: PipelineOptions['sink']):
   }
 }
 
+/** A stage that runs, and what is known of its standard error. */
+interface Running {
+  readonly stage: PipelineStage;
+  readonly isTooMuch: () => boolean;
+  readonly lastWords: () => string;
+}
+
+function listen(child: Child, stage: PipelineStage): Running {
+  const { onStderr } = stage;
+  if (onStderr === undefined) return { stage, isTooMuch: bounded(child, [child.stderr], MAX_STDERR), lastWords: () => '' };
+  let words = '';
+  child.stderr.on('data', (chunk: Buffer | string) => {
+    const text = chunk.toString();
+    words = (words + text).slice(-LAST_WORDS);
+    onStderr(text);
+  });
+  return { stage, isTooMuch: () => false, lastWords: () => words };
+}
+
 /** How a stage ended; with an error if it did not succeed. */
 interface StageEnd {
   readonly code: number | undefined;
@@ -92,14 +114,18 @@ interface StageEnd {
 }
 
 /** @param result execa's, or what it threw */
-function judge({ tool, args, okCodes = [0], mayBeCut }: PipelineStage, result: unknown, isTooMuch: boolean, limitMs: number): StageEnd {
+function judge({ stage, isTooMuch, lastWords }: Running, result: unknown, limitMs: number): StageEnd {
+  const { tool, args, okCodes = [0], mayBeCut } = stage;
   if (result instanceof Error && !(result instanceof ExecaError)) throw result;
   const ended = result as Failure;
   const isCut = mayBeCut === true && ended.signal === 'SIGPIPE';
   const code = isCut ? 0 : ended.exitCode;
   const isGood = !(result instanceof Error) || (code !== undefined && okCodes.includes(code) && !ended.isCanceled);
-  if (isGood && !isTooMuch) return { code, stderr: asText(ended.stderr) };
-  const error = toToolError(tool, args, ended, { label: tool, limitMs, ...(isTooMuch ? { tooMuch: MAX_STDERR } : {}) });
+  if (isGood && !isTooMuch()) return { code, stderr: asText(ended.stderr) };
+  const { signal, isCanceled, timedOut, exitCode } = ended;
+  const known = defined({ code: ended.code, signal, exitCode });
+  const failure = { ...known, isCanceled, timedOut, stderr: asText(ended.stderr) || lastWords() };
+  const error = toToolError(tool, args, failure, { label: tool, limitMs, ...(isTooMuch() ? { tooMuch: MAX_STDERR } : {}) });
   return { code, stderr: '', error };
 }
 
@@ -115,19 +141,13 @@ export async function runPipeline(
 ): Promise<PipelineResult> {
   const started = performance.now();
   const children = await startAll(stages, options);
-  const running = children.map((child, index) => {
-    const stage = stages[index] as PipelineStage;
-    const { onStderr } = stage;
-    if (onStderr === undefined) return { stage, child, isTooMuch: bounded(child, [child.stderr], MAX_STDERR) };
-    child.stderr.on('data', (chunk: Buffer | string) => onStderr(chunk.toString()));
-    return { stage, child, isTooMuch: () => false };
-  });
+  const running = children.map((child, index) => listen(child, stages[index] as PipelineStage));
   const draining = drain(children, options.sink);
   const results = await Promise.all(children.map((child): Promise<unknown> => child.catch((error: unknown) => error)));
   const sinkError = await draining;
   const seconds = (performance.now() - started) / 1000;
   const limitMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  const ends = running.map(({ stage, isTooMuch }, index) => ({ stage, ...judge(stage, results[index], isTooMuch(), limitMs) }));
+  const ends = running.map((each, index) => ({ stage: each.stage, ...judge(each, results[index], limitMs) }));
   if (sinkError !== undefined)
     throw sinkError instanceof Error ? sinkError : new Error('the sink of a pipeline failed', { cause: sinkError });
   for (const { stage, code, error } of ends)

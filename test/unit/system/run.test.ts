@@ -102,4 +102,9 @@ describe('a pipeline', () => {
     expect(heard).toBe(3_000_000);
     expect(stages).toEqual([{ code: 0, stderr: '' }]);
   });
+
+  it('quotes the last words of a stage that fails, whoever has listened to it', async () => {
+    const failing = { tool: 'sh', args: ['-c', 'printf "1 MB copied\\rdd: No space left" >&2; exit 1'], onStderr: () => undefined };
+    await expect(createRunner().pipeline([failing], { sink: () => undefined })).rejects.toThrow(/exit code 1: .*dd: No space left/s);
+  });
 });
