@@ -11,6 +11,8 @@ import { describeTree } from './same-tree.ts';
 
 const why = whyNotHere('mke2fs', 'e2fsck', 'e2image', 'zstd', 'losetup', 'debugfs', 'unshare', 'prlimit', 'setpriv', 'tar');
 const MiB = 2 ** 20;
+/** How many file systems: each kind once, and as many more as are asked for. */
+const COUNT = Number(process.env['BACKUP_CORPUS'] ?? KIND_COUNT);
 
 interface Place {
   readonly directory: string;
@@ -83,7 +85,7 @@ function isClean({ directory }: Place, ...more: string[]): void {
 
 describe.skipIf(why !== undefined)(titled('guestflow restore --repository DIR NAME --file PATH', why), () => {
   it.each(
-    corpus(KIND_COUNT)
+    corpus(COUNT)
       .filter(({ kind }) => kind.refused === undefined && kind.mayBeRefused === undefined)
       .map((specimen) => [specimen.title, specimen] as const),
   )('brings all of %s back as the kernel sees it', async (_, specimen) => {
