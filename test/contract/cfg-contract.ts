@@ -1,6 +1,7 @@
 /** xl's dry run: what it reads of good cfgs and of bad ones, and cfgs whose domain cannot be made. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { createDomain, dryRun, findDomain, hostInfo } from '../../activities/dom0/toolstack/xl/xl.ts';
+import { dryRun, findDomain, hostInfo } from '../../activities/dom0/toolstack/xl/xl.ts';
+import { createDomain } from '../../activities/dom0/toolstack/xl/xl-create.ts';
 import { toolErrorOf, type ContractContext } from './contract-context.ts';
 
 const GOOD = {

@@ -5,7 +5,8 @@ import { dumpToFile } from '../dump-to-file.ts';
 import { listDump } from '../../activities/dom0/backup/engines/dump.ts';
 import { checkFs, fsInfo, growFs, makeSwap, newUuid } from '../../activities/dom0/tools/ext4.ts';
 import { detachLoop, freeLoopDevices, loopDevicesOf } from '../../activities/dom0/tools/loop.ts';
-import { createVolume, devicePath, removeVolume, zeroVolume } from '../../activities/dom0/storage/lvm/lvm.ts';
+import { createVolume, devicePath, removeVolume } from '../../activities/dom0/storage/lvm/lvm.ts';
+import { zeroVolume } from '../../activities/dom0/storage/lvm/wipe.ts';
 import { ToolError } from '../../system/run.ts';
 import { MiB, toolErrorOf, type ContractContext } from './contract-context.ts';
 

@@ -6,14 +6,12 @@ import {
   createVolume,
   devicePath,
   extendVolume,
-  listVolumes,
   reduceVolume,
   removeVolume,
   renameVolume,
   tagVolume,
-  volumeGroup,
-  type Volume,
 } from '../../activities/dom0/storage/lvm/lvm.ts';
+import { listVolumes, volumeGroup, type Volume } from '../../activities/dom0/storage/lvm/reports.ts';
 import { MiB, toolErrorOf, type ContractContext } from './contract-context.ts';
 
 export function describeVolumeContract(context: () => ContractContext): void {

@@ -20,7 +20,7 @@ import { listDump } from '../../activities/dom0/backup/engines/dump.ts';
 import { unsafeForDump } from '../../activities/dom0/backup/engines/dump-trust.ts';
 import { checkFs, fsInfo, growFs, makeSwap, newUuid, replayJournal, shrinkFs } from '../../activities/dom0/tools/ext4.ts';
 import { detachLoop, freeLoopDevices, listLoopDevices, loopDevicesOf } from '../../activities/dom0/tools/loop.ts';
-import { zeroVolume } from '../../activities/dom0/storage/lvm/lvm.ts';
+import { zeroVolume } from '../../activities/dom0/storage/lvm/wipe.ts';
 import { host, imageFile, loopOn, mounted, scratch, titled, whyNotHere } from './machine.ts';
 
 const MiB = 2 ** 20;

@@ -1,7 +1,7 @@
 /** A guest of the lab, looked at from outside: by its customer's login, by dom0's own tools, by Temporal. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseVolumes, type Volume } from '../../activities/dom0/storage/lvm/lvm.ts';
+import { parseVolumes, type Volume } from '../../activities/dom0/storage/lvm/reports.ts';
 import { createRunner } from '../../system/run.ts';
 import { parseDomainList } from '../../activities/dom0/toolstack/xl/xl.ts';
 import { GuestflowError } from '../../contract/errors.ts';

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRunner, ToolError, type Runner } from '../../../system/run.ts';
-import { createVolume, listVolumes, zeroVolume } from '../../../activities/dom0/storage/lvm/lvm.ts';
+import { createVolume } from '../../../activities/dom0/storage/lvm/lvm.ts';
+import { zeroVolume } from '../../../activities/dom0/storage/lvm/wipe.ts';
+import { listVolumes } from '../../../activities/dom0/storage/lvm/reports.ts';
 import { hostInfo, listDomains } from '../../../activities/dom0/toolstack/xl/xl.ts';
 import { WorkerKilled, type FakeDom0, type FakeHost, type FaultKind } from '../../../fake/index.ts';
 import { fakeDom0 } from '../activities/dom0/steps/support.ts';

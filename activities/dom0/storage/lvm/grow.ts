@@ -2,7 +2,9 @@
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
 import type { Disk } from '../port.ts';
-import { extendVolume, reduceVolume, tagVolume, volumeGroup, zeroVolume } from './lvm.ts';
+import { extendVolume, reduceVolume, tagVolume } from './lvm.ts';
+import { zeroVolume } from './wipe.ts';
+import { volumeGroup } from './reports.ts';
 import type { Pool } from './pool.ts';
 import { GROWN_TAG } from './tags.ts';
 

@@ -3,7 +3,9 @@ import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
 import { mustOwn, type Ref } from '../../marks.ts';
 import type { NewDisk } from '../port.ts';
-import { activateVolume, closedVolumes, createVolume, devicePath, tagVolume, volumeGroup, zeroVolume } from './lvm.ts';
+import { activateVolume, closedVolumes, createVolume, devicePath, tagVolume } from './lvm.ts';
+import { zeroVolume } from './wipe.ts';
+import { volumeGroup } from './reports.ts';
 import { volumeName, volumesIn, whereOf, type Pool } from './pool.ts';
 import { UNFINISHED_TAG, volumeOwner, volumeTags } from './tags.ts';
 

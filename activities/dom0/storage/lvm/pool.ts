@@ -3,7 +3,8 @@ import { GuestflowError } from '../../../../contract/errors.ts';
 import { isOwner, mustOwn, type Ref } from '../../marks.ts';
 import type { Work } from '../../work.ts';
 import type { Disk, DiskRole } from '../port.ts';
-import { devicePath, listVolumes, type Volume } from './lvm.ts';
+import { devicePath } from './lvm.ts';
+import { listVolumes, type Volume } from './reports.ts';
 import { isReleasedName } from './released.ts';
 import { GROWN_TAG, tagsWith, UNFINISHED_TAG, volumeOwner, WIPED_TAG } from './tags.ts';
 

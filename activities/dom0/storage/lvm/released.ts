@@ -1,5 +1,5 @@
 /** Names of released volumes. A release frees the guest's own names at once; the room is free after the wipe. */
-import type { Volume } from './lvm.ts';
+import type { Volume } from './reports.ts';
 
 const PREFIX = 'del-';
 

@@ -2,7 +2,8 @@
 import { GuestflowError } from '../../../../contract/errors.ts';
 import type { Ref } from '../../marks.ts';
 import type { DiskRole } from '../port.ts';
-import { activateVolume, renameVolume, type Volume } from './lvm.ts';
+import { activateVolume, renameVolume } from './lvm.ts';
+import type { Volume } from './reports.ts';
 import { ownedBy, volumeName, volumesIn, whereOf, type Pool } from './pool.ts';
 import { hasReleasedName, releasedName } from './released.ts';
 import { tagsWith, WIPED_TAG } from './tags.ts';

@@ -3,7 +3,8 @@ import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize, MiB } from '../../../../contract/sizes.ts';
 import { isOwner, mustOwn, type Ref } from '../../marks.ts';
 import type { Snapshot } from '../port.ts';
-import { activateVolume, createSnapshot, devicePath, removeVolume, volumeGroup, type Volume } from './lvm.ts';
+import { activateVolume, createSnapshot, devicePath, removeVolume } from './lvm.ts';
+import { volumeGroup, type Volume } from './reports.ts';
 import { mustOwnVolume, ownedBy, volumeName, volumesIn, whereOf, type Pool } from './pool.ts';
 import { volumeOwner, volumeTags } from './tags.ts';
 

@@ -1,6 +1,6 @@
 /** LVM tags that guestflow puts on a volume: its owner, and how far work on it has come. */
 import type { Owner } from '../../marks.ts';
-import type { Volume } from './lvm.ts';
+import type { Volume } from './reports.ts';
 
 const TAG = 'guestflow';
 const GUEST_TAG = 'guestflow.guest=';

@@ -14,6 +14,7 @@ import { putSavedAside, wipeAsides, wipeSaved } from './saved-states.ts';
 import { xlThings } from './things.ts';
 import { domainEnd } from './xl-log.ts';
 import * as xl from './xl.ts';
+import { createDomain } from './xl-create.ts';
 
 export class XlToolstack implements Toolstack {
   private readonly work: Work;
@@ -50,7 +51,7 @@ export class XlToolstack implements Toolstack {
   }
 
   async create(name: string, limits?: Limits): Promise<void> {
-    await xl.createDomain(this.work.host, cfgPath(name), { signal: this.work.signal, ...limits });
+    await createDomain(this.work.host, cfgPath(name), { signal: this.work.signal, ...limits });
   }
 
   async askToShutDown(id: number): Promise<boolean> {

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { guestRun, hostKeyAnswers, knownHostsLine, makeKey } from '../../../../../activities/dom0/tools/guest-ssh.ts';
-import { createVolume, listVolumes, removeVolume } from '../../../../../activities/dom0/storage/lvm/lvm.ts';
+import { createVolume, removeVolume } from '../../../../../activities/dom0/storage/lvm/lvm.ts';
+import { listVolumes } from '../../../../../activities/dom0/storage/lvm/reports.ts';
 import { whoAnswers } from '../../../../../activities/dom0/tools/net.ts';
 import {
   awaitGone,
   consoleTail,
-  createDomain,
   destroyDomain,
   findDomain,
   hostInfo,
@@ -17,6 +17,7 @@ import {
   shutdownDomain,
   unpauseDomain,
 } from '../../../../../activities/dom0/toolstack/xl/xl.ts';
+import { createDomain } from '../../../../../activities/dom0/toolstack/xl/xl-create.ts';
 import { enableAutostart } from '../../../../../activities/dom0/steps/autostart.ts';
 import { HELLO_SCRIPT } from '../../../../../activities/dom0/guests/scripts.ts';
 import { preflight } from '../../../../../activities/dom0/steps/preflight.ts';

@@ -1,7 +1,8 @@
 /** A disk that is made larger, and back, on the fake dom0: what can come between. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Host } from '../../../../../system/host.ts';
-import { createDomain, findDomain } from '../../../../../activities/dom0/toolstack/xl/xl.ts';
+import { findDomain } from '../../../../../activities/dom0/toolstack/xl/xl.ts';
+import { createDomain } from '../../../../../activities/dom0/toolstack/xl/xl-create.ts';
 import { enableAutostart } from '../../../../../activities/dom0/steps/autostart.ts';
 import { bootGuest, stopGuest } from '../../../../../activities/dom0/steps/boot.ts';
 import { growDisk, shrinkDisk } from '../../../../../activities/dom0/steps/resize-disk.ts';

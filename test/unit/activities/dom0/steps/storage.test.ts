@@ -6,13 +6,13 @@ import { checkFs, fsInfo, growFs, makeSwap, newUuid, replayJournal, shrinkFs } f
 import {
   createSnapshot,
   createVolume,
-  listVolumes,
   removeVolume,
   renameVolume,
-  zeroVolume,
   extendVolume,
   reduceVolume,
 } from '../../../../../activities/dom0/storage/lvm/lvm.ts';
+import { zeroVolume } from '../../../../../activities/dom0/storage/lvm/wipe.ts';
+import { listVolumes } from '../../../../../activities/dom0/storage/lvm/reports.ts';
 import type { FakeDom0, FakeHost } from '../../../../../fake/index.ts';
 import type { Content } from '../../../../../fake/model.ts';
 import { fakeDom0 } from './support.ts';

@@ -1,6 +1,7 @@
 /** A guest's volumes, from when they are made until they are wiped: what is left by tools that were killed, and what is not ours to touch. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createSnapshot, createVolume, listVolumes, tagVolume } from '../../../../../activities/dom0/storage/lvm/lvm.ts';
+import { createSnapshot, createVolume, tagVolume } from '../../../../../activities/dom0/storage/lvm/lvm.ts';
+import { listVolumes } from '../../../../../activities/dom0/storage/lvm/reports.ts';
 import { UNFINISHED_TAG, volumeTags } from '../../../../../activities/dom0/storage/lvm/tags.ts';
 import { removeVolumes } from '../../../../../activities/dom0/steps/lvm-migration.ts';
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';

@@ -5,14 +5,11 @@ import {
   createSnapshot,
   createVolume,
   devicePath,
-  listVolumes,
-  parseVolumeGroup,
-  parseVolumes,
   removeVolume,
   tagVolume,
-  volumeGroup,
-  zeroVolume,
 } from '../../../../../activities/dom0/storage/lvm/lvm.ts';
+import { zeroVolume } from '../../../../../activities/dom0/storage/lvm/wipe.ts';
+import { listVolumes, parseVolumeGroup, parseVolumes, volumeGroup } from '../../../../../activities/dom0/storage/lvm/reports.ts';
 import type { Clock } from '../../../../../system/pace.ts';
 import { recorded, scriptedHost, type Answer } from '../../../scripted-host.ts';
 

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import {
   awaitGone,
   consoleTail,
-  createDomain,
   destroyDomain,
   dryRun,
   findDomain,
@@ -10,6 +9,7 @@ import {
   parseVcpuList,
   parseXlInfo,
 } from '../../../../../activities/dom0/toolstack/xl/xl.ts';
+import { createDomain } from '../../../../../activities/dom0/toolstack/xl/xl-create.ts';
 import { plainText } from '../../../../../system/plain-text.ts';
 import { recorded, scriptedHost } from '../../../scripted-host.ts';
 

@@ -1,0 +1,117 @@
+/** What LVM reports of volume groups and volumes. */
+import { GuestflowError } from '../../../../contract/errors.ts';
+import { checkedVolume } from '../../tools/arguments.ts';
+import type { Host } from '../../../../system/host.ts';
+import { tail, ToolError } from '../../../../system/run.ts';
+
+export interface VolumeGroup {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly freeBytes: number;
+  /** Sizes of volumes are rounded up to a multiple of this. */
+  readonly extentBytes: number;
+}
+
+export interface Volume {
+  readonly name: string;
+  readonly bytes: number;
+  readonly tags: readonly string[];
+  /** The volume that this one is a snapshot of. */
+  readonly origin?: string;
+  /** How full a snapshot is. At 100 it is invalid. */
+  readonly dataPercent?: number;
+  /** A snapshot that overflowed: what is in it is worthless. */
+  readonly invalid: boolean;
+  /** Its device is open: by a guest, a mount, a copy. */
+  readonly open: boolean;
+  /** `inactive`: there is no device. `suspended`: the device takes reads and writes, and answers none. Tools that were killed leave both. */
+  readonly state: 'active' | 'inactive' | 'suspended';
+}
+
+function reportRows(tool: string, text: string, key: string): Record<string, string>[] {
+  try {
+    const report = JSON.parse(text) as { report: Record<string, Record<string, string>[]>[] };
+    const rows = report.report[0]?.[key];
+    if (rows !== undefined) return rows;
+  } catch {
+    /* said below */
+  }
+  throw new GuestflowError('ToolFailed', `${tool} printed no JSON report of ${key}s: ${text.slice(0, 200)}`);
+}
+
+/** The errors in the log of a failed report, as lines. LVM of Debian 13 (2.03.31) reports them there, and prints nothing on standard error. */
+function loggedErrors(text: string): string {
+  try {
+    const { log = [] } = JSON.parse(text) as { log?: { log_type?: string; log_message?: string }[] };
+    return log.flatMap(({ log_type, log_message }) => (log_type === 'error' ? [`  ${log_message ?? ''}`] : [])).join('\n');
+  } catch {
+    return '';
+  }
+}
+
+/** Runs a tool that reports in JSON. What LVM says of a failure is on the error's `stderr`, wherever LVM has it. */
+async function runReport(host: Host, tool: 'vgs' | 'lvs', columns: string, vg: string): Promise<string> {
+  const args = ['--reportformat', 'json', '--units', 'b', '--nosuffix', '-o', columns, checkedVolume('volume group', vg)];
+  try {
+    return (await host.run(tool, args)).stdout;
+  } catch (error) {
+    const said = error instanceof ToolError && error.stderr.trim() === '' ? loggedErrors(error.stdout) : '';
+    if (!(error instanceof ToolError) || said === '') throw error;
+    const { code, stdout, timedOut, cancelled, notFound } = error;
+    const message = `${tool} ended with exit code ${String(code)}: ${tail(said)}`;
+    throw new ToolError({ tool, args, code, stdout, stderr: `${said}\n`, timedOut, cancelled, notFound, message });
+  }
+}
+
+/** `vgs --reportformat json`. */
+export function parseVolumeGroup(text: string): VolumeGroup | undefined {
+  const row = reportRows('vgs', text, 'vg')[0];
+  if (row === undefined) return undefined;
+  return {
+    name: row['vg_name'] ?? '',
+    sizeBytes: Number(row['vg_size']),
+    freeBytes: Number(row['vg_free']),
+    extentBytes: Number(row['vg_extent_size']),
+  };
+}
+
+/** Reads the fifth letter of `lv_attr`. A device without a table (`d`, `i`) counts as no device. */
+function stateOf(attributes: string): Volume['state'] {
+  const letter = attributes.charAt(4);
+  if ('sSMC'.includes(letter || '-')) return 'suspended';
+  return '-di'.includes(letter || '-') ? 'inactive' : 'active';
+}
+
+/** `lvs --reportformat json`. `lv_snapshot_invalid` is blank for a good snapshot and `unknown` for other volumes; the fifth letter of the attributes says it, too. */
+export function parseVolumes(text: string): Volume[] {
+  return reportRows('lvs', text, 'lv').map((row) => {
+    const attributes = row['lv_attr'] ?? '';
+    const origin = row['origin'] ?? '';
+    const percent = row['data_percent'] ?? '';
+    return {
+      name: row['lv_name'] ?? '',
+      bytes: Number(row['lv_size']),
+      tags: (row['lv_tags'] ?? '').split(',').filter((tag) => tag !== ''),
+      ...(origin === '' ? {} : { origin }),
+      ...(percent === '' ? {} : { dataPercent: Number(percent) }),
+      invalid: row['lv_snapshot_invalid'] === 'snapshot invalid' || 'IS'.includes(attributes.charAt(4) || '-'),
+      open: attributes.charAt(5) === 'o',
+      state: stateOf(attributes),
+    };
+  });
+}
+
+/** The volume group; undefined if there is none of that name. */
+export async function volumeGroup(host: Host, vg: string): Promise<VolumeGroup | undefined> {
+  try {
+    return parseVolumeGroup(await runReport(host, 'vgs', 'vg_name,vg_size,vg_free,vg_extent_size', vg));
+  } catch (error) {
+    // An LVM tool exits with 5 after any failure: only its words tell "there is none" from "could not look".
+    if (error instanceof ToolError && error.code === 5 && /not found/i.test(error.stderr)) return undefined;
+    throw error;
+  }
+}
+
+export async function listVolumes(host: Host, vg: string): Promise<Volume[]> {
+  return parseVolumes(await runReport(host, 'lvs', 'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr', vg));
+}
