@@ -1,45 +1,9 @@
 /** LVM of the fake dom0: sizes in extents, tags, snapshots that follow their origin, and the bytes that stay on extents given back. */
 import { EXTENT, emptyContent, labelsIn, unique, type FakeVolume } from './model.ts';
 import { groupNotFound, lvs, vgs } from './lvm-reports.ts';
+import { refusedName, refusedSize, refusedTag } from './lvm-refusals.ts';
 import type { Machine } from './machine.ts';
 import { DONE, failed, matchArgs, type Invocation, type Simulation, type ToolOutput, type ToolTable } from './tool.ts';
-
-const RESERVED_STARTS = ['pvmove', 'snapshot'];
-const RESERVED_PARTS = [
-  '_cdata',
-  '_cmeta',
-  '_corig',
-  '_cpool',
-  '_cvol',
-  '_imeta',
-  '_iorig',
-  '_mimage',
-  '_mlog',
-  '_pmspare',
-  '_rimage',
-  '_rmeta',
-  '_tdata',
-  '_tmeta',
-  '_vdata',
-  '_vorigin',
-  '_wcorig',
-];
-
-function volumeNotFound(machine: Machine, name: string): ToolOutput {
-  return failed(5, `  Failed to find logical volume "${machine.state.volumeGroup}/${name}"`);
-}
-
-/** Why a volume cannot be called this; with lvm's words and exit code. */
-function refusedName(name: string, tool: string): ToolOutput | undefined {
-  const help = `  Run \`${tool} --help' for more information.`;
-  const start = RESERVED_STARTS.find((reserved) => name.startsWith(reserved));
-  if (start !== undefined) return failed(3, `  Names starting "${start}" are reserved. Please choose a different LV name.`, help);
-  const part = RESERVED_PARTS.find((reserved) => name.includes(reserved));
-  if (part !== undefined) return failed(3, `  Names including "${part}" are reserved. Please choose a different LV name.`, help);
-  if (!/^[a-zA-Z0-9_+.][a-zA-Z0-9_+.-]*$/.test(name) || name.length > 127)
-    return failed(3, `  Logical volume name "${name}" is invalid.`, help);
-  return undefined;
-}
 
 /** Takes `--addtag T`s out of a command line. */
 function withoutTags(args: readonly string[], option: string): { tags: string[]; rest: string[] } {
@@ -54,29 +18,11 @@ function withoutTags(args: readonly string[], option: string): { tags: string[];
   return { tags, rest };
 }
 
-function refusedTag(tags: readonly string[], option: string, tool: string): ToolOutput | undefined {
-  const bad = tags.find((tag) => !/^[a-zA-Z0-9._+/=!:&#-]{1,1024}$/.test(tag) || tag.startsWith('-'));
-  return bad === undefined
-    ? undefined
-    : failed(
-        3,
-        `  Invalid argument for ${option}: ${bad}`,
-        `  Error during parsing of command line.`,
-        `  Run \`${tool} --help' for more information.`,
-      );
-}
-
-/** LVM takes whole sectors only (recorded from lvcreate 2.03.16). */
-function refusedSize(bytes: string | undefined): ToolOutput | undefined {
-  const size = Number(bytes);
-  if (size % 512 === 0) return undefined;
-  const below = size - (size % 512);
-  return failed(
-    3,
-    `  Size is not a multiple of 512. Try using ${String(below)} or ${String(below + 512)}.`,
-    `  Invalid argument for --size: ${String(size)}b`,
-    '  Error during parsing of command line.',
-  );
+/** The volume at `GROUP/NAME`, or what LVM says if there is none. */
+function volumeAt(machine: Machine, place = ''): FakeVolume | ToolOutput {
+  const [group = '', name = ''] = place.split('/');
+  if (group !== machine.state.volumeGroup) return groupNotFound(group);
+  return machine.volume(name) ?? failed(5, `  Failed to find logical volume "${group}/${name}"`);
 }
 
 /** The largest useful size of a snapshot: all of its origin in chunks of 4 KiB, and 16 bytes of table for each. */
@@ -165,11 +111,9 @@ function activation({ machine, args }: Invocation): ToolOutput | undefined {
   const [, how = ''] = args;
   const found = ['-ay', '-an', '--refresh'].includes(how) ? matchArgs(args, `-qq ${how} <volume>`) : undefined;
   if (found === undefined) return undefined;
-  const [group = '', name = ''] = (found['volume'] ?? '').split('/');
-  if (group !== machine.state.volumeGroup) return groupNotFound(group);
-  const volume = machine.volume(name);
-  if (volume === undefined) return volumeNotFound(machine, name);
-  if (how === '-an' && machine.isOpen(volume)) return failed(5, `  Logical volume ${group}/${name} in use.`);
+  const volume = volumeAt(machine, found['volume']);
+  if ('code' in volume) return volume;
+  if (how === '-an' && machine.isOpen(volume)) return failed(5, `  Logical volume ${found['volume'] ?? ''} in use.`);
   if (how === '-an') volume.inactive = true;
   if (how === '-ay') delete volume.inactive;
   delete volume.suspended;
@@ -186,10 +130,8 @@ function lvchange(call: Invocation): ToolOutput | undefined {
   if (found === undefined || added.tags.length + removed.tags.length === 0) return undefined;
   const refused = refusedTag(added.tags, '--addtag', 'lvchange') ?? refusedTag(removed.tags, '--deltag', 'lvchange');
   if (refused !== undefined) return refused;
-  const [group = '', name = ''] = (found['volume'] ?? '').split('/');
-  if (group !== machine.state.volumeGroup) return groupNotFound(group);
-  const volume = machine.volume(name);
-  if (volume === undefined) return volumeNotFound(machine, name);
+  const volume = volumeAt(machine, found['volume']);
+  if ('code' in volume) return volume;
   volume.tags = unique([
     ...volume.tags.filter((tag) => !removed.tags.includes(tag)),
     ...added.tags.filter((tag) => !removed.tags.includes(tag)),
@@ -200,17 +142,15 @@ function lvchange(call: Invocation): ToolOutput | undefined {
 function lvextend({ machine, args }: Invocation): ToolOutput | undefined {
   const found = matchArgs(args, '-qq -L <bytes>b <volume>');
   if (found === undefined) return undefined;
-  const [group = '', name = ''] = (found['volume'] ?? '').split('/');
-  if (group !== machine.state.volumeGroup) return groupNotFound(group);
-  const volume = machine.volume(name);
-  if (volume === undefined) return volumeNotFound(machine, name);
+  const volume = volumeAt(machine, found['volume']);
+  if ('code' in volume) return volume;
   const size = refusedSize(found['bytes']);
   if (size !== undefined) return size;
   const wanted = Math.ceil(Number(found['bytes']) / EXTENT);
   const text = `(${String(volume.extents)} extents)`;
   if (wanted === volume.extents) return failed(5, `  New size ${text} matches existing size ${text}.`);
   if (wanted < volume.extents) return failed(5, `  New size given (${String(wanted)} extents) not larger than existing size ${text}`);
-  if (machine.state.volumes.some((other) => other.origin === name))
+  if (machine.state.volumes.some((other) => other.origin === volume.name))
     return failed(5, '  Snapshot origin volumes can be resized only while inactive: try lvchange -an.');
   const more = wanted - volume.extents;
   if (more > machine.freeExtents())
@@ -223,17 +163,15 @@ function lvextend({ machine, args }: Invocation): ToolOutput | undefined {
 function lvreduce({ machine, args }: Invocation): ToolOutput | undefined {
   const found = matchArgs(args, '-qq --yes -L <bytes>b <volume>');
   if (found === undefined) return undefined;
-  const [group = '', name = ''] = (found['volume'] ?? '').split('/');
-  if (group !== machine.state.volumeGroup) return groupNotFound(group);
-  const volume = machine.volume(name);
-  if (volume === undefined) return volumeNotFound(machine, name);
+  const volume = volumeAt(machine, found['volume']);
+  if ('code' in volume) return volume;
   const size = refusedSize(found['bytes']);
   if (size !== undefined) return size;
   const wanted = Math.max(1, Math.ceil(Number(found['bytes']) / EXTENT));
   const text = `(${String(volume.extents)} extents)`;
   if (wanted === volume.extents) return failed(5, `  New size ${text} matches existing size ${text}.`);
   if (wanted > volume.extents) return failed(5, `  New size given (${String(wanted)} extents) not less than existing size ${text}`);
-  if (machine.state.volumes.some((other) => other.origin === name)) {
+  if (machine.state.volumes.some((other) => other.origin === volume.name)) {
     return failed(5, '  Snapshot origin volumes can be resized only while inactive: try lvchange -an.');
   }
   const { content } = volume;
@@ -247,12 +185,11 @@ function lvreduce({ machine, args }: Invocation): ToolOutput | undefined {
 function lvremove({ machine, args }: Invocation): Simulation | ToolOutput | undefined {
   const found = matchArgs(args, '-qq --yes <volume>');
   if (found === undefined) return undefined;
-  const [group = '', name = ''] = (found['volume'] ?? '').split('/');
-  if (group !== machine.state.volumeGroup) return groupNotFound(group);
-  const volume = machine.volume(name);
-  if (volume === undefined) return volumeNotFound(machine, name);
+  const volume = volumeAt(machine, found['volume']);
+  if ('code' in volume) return volume;
+  const group = machine.state.volumeGroup;
   // An origin takes its snapshots with it; whatever is in use stops it before anything has gone.
-  const going = [...machine.state.volumes.filter((other) => other.origin === name), volume];
+  const going = [...machine.state.volumes.filter((other) => other.origin === volume.name), volume];
   const mounted = going.find((each) => machine.state.mounts.some((mount) => mount.source === `/dev/${group}/${each.name}`));
   if (mounted !== undefined) return failed(5, `  Logical volume ${group}/${mounted.name} contains a filesystem in use.`);
   const open = going.find((each) => machine.isOpen(each));

@@ -1,35 +1,12 @@
 /** Who has which address of a network: pure, so that it can be tested as a table. */
 import { QUARANTINE_SECONDS, type Lease, type LeaseRequest, type NetworkJoin, type NetworkState } from '../../contract/capacity.ts';
-import { formatIpv4, lastOf, parseCidr, parseIpv4, whyNotHostIn, whyNotPrefix } from '../../contract/ipv4.ts';
+import { parseCidr, parseIpv4, whyNotHostIn, whyNotPrefix } from '../../contract/ipv4.ts';
 import type { LedgerRefusal } from './ledger.ts';
-import { firstOf64, ip6Of, isIpv6, macFrom } from './lease-addresses.ts';
+import { freeMac, macFor, nextFree, refuse, spanOf, whyNotThis } from './free-addresses.ts';
+import { firstOf64, ip6Of, isIpv6 } from './lease-addresses.ts';
 
 /** If something answered at an address, the address is not tried again for a day. */
 const TAKEN_FOR_MS = 86_400_000;
-
-interface Span {
-  readonly first: number;
-  readonly last: number;
-}
-
-/** The first and last address of `192.0.2.10`, `192.0.2.10-192.0.2.19` or `192.0.2.0/28`. */
-function spanOf(text: string): Span | undefined {
-  const network = parseCidr(text);
-  if (network !== undefined) return { first: network.first, last: lastOf(network) };
-  const [from = '', to = from] = text.split('-');
-  const [first, last] = [parseIpv4(from), parseIpv4(to)];
-  return first === undefined || last === undefined || first > last ? undefined : { first, last };
-}
-
-function spansOf(texts: readonly string[]): Span[] {
-  return texts.map(spanOf).filter((span) => span !== undefined);
-}
-
-function isIn(address: number, spans: readonly Span[]): boolean {
-  return spans.some(({ first, last }) => address >= first && address <= last);
-}
-
-const refuse = (type: LedgerRefusal['type'], message: string, field = 'ip'): LedgerRefusal => ({ type, message, field });
 
 /** The network after a dom0 or an operator has said what it is. */
 export function joined(state: NetworkState, { gateway, members, settings }: NetworkJoin): NetworkState | LedgerRefusal {
@@ -167,84 +144,6 @@ function withoutOver(state: NetworkState, now: string): NetworkState {
     quarantined: state.quarantined.filter(({ until }) => until > now),
     taken: state.taken.filter(({ seenAt }) => seenAt > yesterday),
   };
-}
-
-/** Who has each address, in words. A cfg file may belong to the guest that asks, so each entry names its guest. */
-function holders({
-  settings,
-  members,
-  leases,
-  quarantined,
-  taken,
-}: NetworkState): Map<string, { readonly guest?: string; readonly reason: string }> {
-  return new Map<string, { guest?: string; reason: string }>([
-    ...taken.map(({ ip, dom0, seenAt }) => [ip, { reason: `something answered at it on dom0 ${dom0} at ${seenAt}` }] as const),
-    ...quarantined.map(
-      ({ ip, guest, until }) => [ip, { guest, reason: `${guest} had it, and other machines may remember that until ${until}` }] as const,
-    ),
-    ...members.flatMap(({ dom0, addresses }) =>
-      addresses.map(({ ip, guest }) => [ip, { guest, reason: `${guest} on dom0 ${dom0} has it` }] as const),
-    ),
-    ...leases.map(({ ip, guest }) => [ip, { guest, reason: `${guest} has it` }] as const),
-    [settings.gateway, { reason: 'it is the gateway' }] as const,
-  ]);
-}
-
-function excluded({ settings, members }: NetworkState): Span[] {
-  return spansOf([...settings.exclude, ...members.flatMap(({ exclude }) => exclude)]);
-}
-
-/** Why an order may not have the address that it names. It may name an address at which something has answered: the dom0 probes it again. */
-function whyNotThis(state: NetworkState, request: LeaseRequest, ip: string): LedgerRefusal | undefined {
-  const network = parseCidr(state.cidr);
-  const address = parseIpv4(ip);
-  if (network === undefined || address === undefined) return refuse('InvalidInput', `ip ${ip} is no address`);
-  const reason = whyNotHostIn(address, network);
-  if (reason !== undefined) return refuse('InvalidInput', `ip ${ip} cannot be used: ${reason}`);
-  if (isIn(address, excluded(state))) return refuse('InvalidInput', `ip ${ip} is excluded from network ${state.cidr}`);
-  const holder = holders({ ...state, taken: [] }).get(ip);
-  return holder === undefined || (holder.guest === request.guest && !state.leases.some((entry) => entry.ip === ip))
-    ? undefined
-    : refuse('InvalidInput', `ip ${ip} is taken: ${holder.reason}`);
-}
-
-function nextFree(state: NetworkState): string | LedgerRefusal {
-  const network = parseCidr(state.cidr);
-  if (network === undefined) return refuse('HostNotReady', `${state.cidr} is no network`, 'network');
-  const never = excluded(state);
-  const held = holders(state);
-  const spans = state.settings.ranges.length === 0 ? [{ first: network.first, last: lastOf(network) }] : spansOf(state.settings.ranges);
-  for (const { first, last } of spans) {
-    for (let address = Math.max(first, network.first); address <= Math.min(last, lastOf(network)); address += 1) {
-      const ip = formatIpv4(address);
-      if (!held.has(ip) && whyNotHostIn(address, network) === undefined && !isIn(address, never)) return ip;
-    }
-  }
-  const { leases, quarantined } = state;
-  return refuse(
-    'NoCapacity',
-    `network ${state.cidr} has no address free: ${leases.length} leased, ${quarantined.length} in quarantine, 1 short`,
-  );
-}
-
-function macFor(state: NetworkState, request: LeaseRequest, former: Lease | undefined): string | LedgerRefusal {
-  const used = new Map([...state.quarantined, ...state.leases].map(({ mac, guest }) => [mac, guest]));
-  if (request.mac !== undefined) {
-    const holder = used.get(request.mac);
-    return holder === undefined || holder === request.guest
-      ? request.mac
-      : refuse('InvalidInput', `mac ${request.mac} is taken: ${holder} has it`, 'mac');
-  }
-  if (former !== undefined) return former.mac;
-  return freeMac(request.guest, used);
-}
-
-/** The first free MAC that is made of this name. */
-function freeMac(name: string, used: { has(mac: string): boolean }): string {
-  for (let salt = 0; ; salt += 1) {
-    const mac = macFrom(`${name}/${salt}`);
-    if (!used.has(mac)) return mac;
-  }
 }
 
 /** The guest that has this MAC, or had it lately; undefined if none. */
