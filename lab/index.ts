@@ -16,7 +16,8 @@ import { labRequirements } from './requirements.ts';
 import { dropLogin } from './ssh.ts';
 import { saveInPlace } from './states.ts';
 import { installTools } from './tools.ts';
-import { beginPackage, bringUp, kindFor } from './up.ts';
+import { bringUp, kindFor } from './up.ts';
+import { beginPackage } from './up-context.ts';
 
 export { LabError, type LabFailure } from './errors.ts';
 export type { Lab, LabOrigin } from './lab.ts';

@@ -9,15 +9,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createRunner, type RunResult } from '../../system/run.ts';
 import { stopServer, type ServerProcess } from '../../system/run-server.ts';
 import { machineSources } from '../../lab/apt.ts';
-import {
-  BARE_ADDRESSES,
-  BARE_RELEASES,
-  bootBareHost,
-  makeBareHost,
-  makeBareTree,
-  type BareHost,
-  type BareRelease,
-} from '../../lab/bare.ts';
+import { bootBareHost, makeBareHost, type BareHost } from '../../lab/bare.ts';
+import { BARE_ADDRESSES, BARE_RELEASES, makeBareTree, type BareRelease } from '../../lab/bare-tree.ts';
 import { PACKAGES } from '../../prepare/packages.ts';
 
 const IS_ASKED_FOR = process.env['GUESTFLOW_LAB'] === 'bare';
