@@ -83,6 +83,20 @@ async function headOf(path: string, bytes: number): Promise<Buffer> {
   }
 }
 
+async function infoOf(file: string): Promise<FileInfo> {
+  const found = await lstat(file);
+  const kind = found.isFile()
+    ? 'file'
+    : found.isDirectory()
+      ? 'directory'
+      : found.isSymbolicLink()
+        ? 'symlink'
+        : found.isBlockDevice()
+          ? 'block'
+          : 'other';
+  return { kind, bytes: found.size, allocatedBytes: found.blocks * 512, modifiedAt: found.mtime, mode: found.mode & 0o7777 };
+}
+
 /**
  * The files below `root`.
  *
@@ -105,20 +119,7 @@ export function createHostFiles(root = '/', sync: (directory: string) => Promise
     readHead: async (path, bytes) => orUndefined(headOf(at(path), bytes)),
     writeAtomic: (path, data, mode = 0o600) => writeWhole(at(path), data, { mode, sync }),
     sink: (path, mode = 0o600) => openSink(at(path), { mode, sync }),
-    async info(path) {
-      const found = await orUndefined(lstat(at(path)));
-      if (found === undefined) return undefined;
-      const kind = found.isFile()
-        ? 'file'
-        : found.isDirectory()
-          ? 'directory'
-          : found.isSymbolicLink()
-            ? 'symlink'
-            : found.isBlockDevice()
-              ? 'block'
-              : 'other';
-      return { kind, bytes: found.size, allocatedBytes: found.blocks * 512, modifiedAt: found.mtime, mode: found.mode & 0o7777 };
-    },
+    info: async (path) => orUndefined(infoOf(at(path))),
     remove,
     async wipe(path, how = {}) {
       await orUndefined(overwrite(at(path), how));

@@ -29,6 +29,13 @@ const nothing = z.undefined();
 const resizeInput = z.object({ ref: guestRefSchema, bytes: guestSpecSchema.shape.size.shape.diskBytes });
 const spareRole = z.enum(['restored', 'former']);
 const goldenInput = guestSpecSchema.shape.os.pick({ dist: true, mirror: true });
+const cfgInput = z.object({
+  spec: guestSpecSchema,
+  disks: z.enum(['image', 'volume']),
+  onCrash: z.enum(['destroy', 'restart']),
+  from: guestSpecSchema.exactOptional(),
+  undoOf: guestSpecSchema.exactOptional(),
+});
 const pruneInput = z.object({ ref: guestRefSchema, ids: z.array(z.string().regex(BACKUP_ID)).min(1).max(10_000) });
 
 /**
@@ -55,17 +62,7 @@ export function createDom0Activities(context: Dom0Context) {
       inspectGuest: activity(z.object({ ref: guestRefSchema, consoleLines: z.number().int().min(0).max(10_000) }), unlocked, inspectGuest),
       leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.os.shape.dist.exactOptional() }), unlocked, leftoversOf),
       planGuest: activity(z.object({ order: guestOrderWireSchema, lease: leasedAddressSchema }), (input) => input.order.name, planGuest),
-      fixCfg: activity(
-        z.object({
-          spec: guestSpecSchema,
-          disks: z.enum(['image', 'volume']),
-          onCrash: z.enum(['destroy', 'restart']),
-          from: guestSpecSchema.exactOptional(),
-          undoOf: guestSpecSchema.exactOptional(),
-        }),
-        ofSpec,
-        fixCfg,
-      ),
+      fixCfg: activity(cfgInput, ofSpec, fixCfg),
       bootGuest: activity(guestSpecSchema, byName, bootGuest),
       stopGuest: activity(guestRefSchema, byName, stopGuest),
       pauseGuest: activity(guestRefSchema, byName, pauseGuest),

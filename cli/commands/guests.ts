@@ -15,6 +15,12 @@ interface ConsoleOptions extends ServerOptions {
 }
 
 export function registerGuests(program: Command, context: Context): void {
+  registerList(program, context);
+  registerShow(program, context);
+  registerConsole(program, context);
+}
+
+function registerList(program: Command, context: Context): void {
   const { io } = context;
   withServer(
     program
@@ -39,7 +45,10 @@ export function registerGuests(program: Command, context: Context): void {
       return undefined;
     }),
   );
+}
 
+function registerShow(program: Command, context: Context): void {
+  const { io } = context;
   withServer(program.command('show').summary('all that is known of a guest').argument('<NAME>')).action(
     context.action(async (name: string, options: ServerOptions) => {
       const [{ printGuest }, { printJson }, { statusDocument }] = await Promise.all([
@@ -57,7 +66,10 @@ export function registerGuests(program: Command, context: Context): void {
       });
     }),
   );
+}
 
+function registerConsole(program: Command, context: Context): void {
+  const { io } = context;
   withServer(
     program.command('console').summary("the end of a guest's console").argument('<NAME>').option('--lines <N>', 'how many lines', '100'),
   ).action(

@@ -36,6 +36,9 @@ function count(text: string): number {
   return Number(text);
 }
 
+/** Adds a command of the lab, with the options that all have. */
+type Verb = (name: string, summary: string, description: string) => Command;
+
 export function registerLab(program: Command, context: Context): void {
   const { io } = context;
   const lab = program
@@ -45,7 +48,7 @@ export function registerLab(program: Command, context: Context): void {
     .description(
       'A Debian dom0 with the real Xen in QEMU: built once, cached, started in seconds, closed to the network. Needs root, 8 GiB of memory, 12 GiB of disk.',
     );
-  const verb = (name: string, summary: string, description: string): Command =>
+  const verb: Verb = (name, summary, description) =>
     lab
       .command(name)
       .summary(summary)
@@ -53,27 +56,7 @@ export function registerLab(program: Command, context: Context): void {
       .option('--name <NAME>', 'which lab; several can run side by side (default: lab)')
       .option('--state-dir <DIR>', 'where its machine is kept (default: GUESTFLOW_STATE, or .guestflow)');
 
-  verb(
-    'up',
-    'start it',
-    'Starts the lab by the shortest way: attaches to the running one, resumes the kept machine or a saved state, boots, or builds.',
-  )
-    .option(
-      '--release <NAME>',
-      "Debian release of its dom0: bookworm (Xen 4.17) or trixie (Xen 4.20) (default: the kept one's, or bookworm)",
-      release,
-    )
-    .option(
-      '--dist <NAME>',
-      "guests that it can make, more than once for more (default: bookworm and the dom0's release)",
-      (text: string, before: Release[] | undefined) => [...(before ?? []), release(text)],
-    )
-    .option('--keep', 'keep the machine over "down", guests and all')
-    .option('--accel <KIND>', 'tcg: software emulation; kvm: where /dev/kvm can run Xen (default: tcg)', accelerator)
-    .option('--temporal-port <N>', 'port of the Temporal server on this machine (default: 7233)', port)
-    .option('--no-worker', 'leave the dom0 worker out')
-    .option(...JSON_OPTION)
-    .action(context.action(async (options: LabUpOptions) => (await import('../lab.ts')).up(io, options)));
+  registerUp(verb, context);
   verb('status', 'whether it runs', 'Whether the lab runs, where its ssh is, what is kept of it.')
     .option(...JSON_OPTION)
     .action(context.action(async (options: LabPlaceOptions) => (await import('../lab.ts')).status(io, options)));
@@ -97,4 +80,28 @@ export function registerLab(program: Command, context: Context): void {
     .action(context.action(async (options: LabPlaceOptions & { readonly cache?: true }) => (await import('../lab.ts')).clean(io, options)));
   lab.enablePositionalOptions();
   program.enablePositionalOptions();
+}
+
+function registerUp(verb: Verb, context: Context): void {
+  verb(
+    'up',
+    'start it',
+    'Starts the lab by the shortest way: attaches to the running one, resumes the kept machine or a saved state, boots, or builds.',
+  )
+    .option(
+      '--release <NAME>',
+      "Debian release of its dom0: bookworm (Xen 4.17) or trixie (Xen 4.20) (default: the kept one's, or bookworm)",
+      release,
+    )
+    .option(
+      '--dist <NAME>',
+      "guests that it can make, more than once for more (default: bookworm and the dom0's release)",
+      (text: string, before: Release[] | undefined) => [...(before ?? []), release(text)],
+    )
+    .option('--keep', 'keep the machine over "down", guests and all')
+    .option('--accel <KIND>', 'tcg: software emulation; kvm: where /dev/kvm can run Xen (default: tcg)', accelerator)
+    .option('--temporal-port <N>', 'port of the Temporal server on this machine (default: 7233)', port)
+    .option('--no-worker', 'leave the dom0 worker out')
+    .option(...JSON_OPTION)
+    .action(context.action(async (options: LabUpOptions) => (await import('../lab.ts')).up(context.io, options)));
 }

@@ -13,8 +13,8 @@ export interface ChangePlanOptions extends WaitingOptions {
   readonly plans?: string;
 }
 
-export function registerOperations(program: Command, context: Context): void {
-  const { io } = context;
+/** The operations that take a name and nothing else, from their table. */
+function registerPlain(program: Command, context: Context): void {
   for (const kind of OPERATION_KINDS) {
     const { command } = operationRecord(kind);
     if (command === undefined) continue;
@@ -22,10 +22,15 @@ export function registerOperations(program: Command, context: Context): void {
     withWaiting(program.command(word).summary(summary).description(description).argument('<NAME>')).action(
       context.action(async (name: string, options: WaitingOptions) => {
         const { operate } = await import('../operate.ts');
-        return operate(io, name, kind, options);
+        return operate(context.io, name, kind, options);
       }),
     );
   }
+}
+
+export function registerOperations(program: Command, context: Context): void {
+  const { io } = context;
+  registerPlain(program, context);
 
   withWaiting(
     program
