@@ -8,7 +8,7 @@ const MAGIC = 'guestflow-fake-image\n';
 const PARTS = 8;
 const BANNER = `e2image ${E2FSPROGS}\n`;
 
-/** `e2image -p -ra DEVICE -`: what is in the journal only stays there, and is in the image as that. */
+/** `e2image -p -ra DEVICE -`: copies the journal as it is, so what is only in the journal is only there in the image, too. */
 export function* image(machine: Machine, device: string): Writer {
   const fs = machine.disk(device)?.content.fs;
   if (fs === undefined) {
@@ -27,7 +27,7 @@ interface Target {
   readonly save: () => void;
 }
 
-/** Puts an image onto a disk. What is none leaves no file system. */
+/** Puts an image onto a disk. Bytes that are no image change nothing. */
 export function writeImage({ content, save }: Target, image: Uint8Array): void {
   const text = Buffer.from(image).toString('utf8');
   if (text.startsWith(MAGIC)) content.fs = JSON.parse(text.slice(MAGIC.length)) as GuestFs;

@@ -4,7 +4,7 @@ import type { Machine } from './machine.ts';
 import type { FakeDisk } from './model.ts';
 import { failed, type ToolOutput } from './tool.ts';
 
-/** What `xl create` ends with when it could read its arguments and libxl could not do it; what cannot be parsed ends with 1. */
+/** The exit code of `xl create` if libxl could not make the domain. If the cfg cannot be parsed, it is 1. */
 export const XL_FAILED = 3;
 
 export interface FakeCfg {

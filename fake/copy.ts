@@ -73,7 +73,7 @@ function blkdiscard({ machine, args }: Invocation): Simulation | ToolOutput | un
       ? failed(1, `blkdiscard: ${device}: not a block device`)
       : failed(1, `blkdiscard: cannot open ${device}: No such file or directory`);
   }
-  // Only who holds a device for himself keeps blkdiscard away from it, as a mount does. xen-blkback does not: a running guest's disk is wiped.
+  // blkdiscard is refused only on a device that is held exclusively, as by a mount. xen-blkback holds it otherwise: a running guest's disk is wiped.
   if (machine.state.mounts.some((mount) => mount.source === device))
     return failed(1, `blkdiscard: cannot open ${device}: Device or resource busy`);
   // On a real dom0 it would wait for ever, and could not even be killed.
@@ -86,7 +86,7 @@ function blkdiscard({ machine, args }: Invocation): Simulation | ToolOutput | un
   return zeroOut(volume.content, device, from, bytes);
 }
 
-/** A part that does not reach the end. Only parts that leave no gap from the start on count as a wipe. */
+/** Wipes a part that does not reach the end. Parts count as a wipe only if they leave no gap from the start of the device on. */
 function zeroPart(content: Content, device: string, from: number, length: number): ToolOutput {
   content.residue = labelsIn(content);
   if (from === 0) {
@@ -112,7 +112,7 @@ function* zeroOut(content: Content, device: string, from: number, bytes: number)
     return `${device}: Zero-filled ${String(Math.min(STEP, bytes - at))} bytes from the offset ${String(at)}\n`;
   };
   for (let step = 1; step <= steps; step += 1) yield { done: (step - 0.5) / steps, ...(step > 1 ? { stdout: told(step - 1) } : {}) };
-  // A part that is wiped behind a file system leaves nothing outside of that; behind other bytes, those stay.
+  // If the part lies behind a file system, nothing is left outside of that. If other bytes lie before it, those stay.
   if (isWhole) content.residue = [];
   delete content.zeroedTo;
   return { code: 0, stdout: told(steps) };

@@ -186,7 +186,7 @@ export function shutDown(machine: Machine, domain: FakeDomain): void {
   settleDomains(machine, 0);
 }
 
-/** Lets domains that are on their way out go on; `looks` is 1 for a look at the list, 0 for the passing of time alone. */
+/** Lets domains that are ending go on to end. @param looks 1 if somebody looks at the list, 0 if only time has passed */
 export function settleDomains(machine: Machine, looks: 0 | 1): void {
   const elapsed = (domain: FakeDomain): number => (machine.options.speed === 'instant' ? Infinity : machine.now() - domain.startedAt);
   for (const domain of [...machine.state.domains]) {

@@ -6,7 +6,7 @@ const MAGIC = 'guestflow-fake-dump\n';
 const END = '\nend of dump\n';
 const PARTS = 8;
 
-/** A tool that writes to the next one: up to a `yield` it has read what it then gives. At its end, how it ended. */
+/** A tool that writes to the next one. At each `yield` it gives what it has read so far; it returns how it ended. */
 export type Writer = Generator<{ readonly done: number; readonly bytes: Buffer }, ToolOutput, void>;
 
 function says(lines: readonly string[]): string {

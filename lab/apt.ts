@@ -64,8 +64,8 @@ async function debianSources(aptFolder: string): Promise<AptSource[]> {
 }
 
 /**
- * Where this machine gets the release and its security updates from: its own sources of them, or, for a release that it does not
- * use itself, its sources of another one, since a mirror of Debian has all that are current.
+ * Where this machine gets the release and its security updates from: its own sources of that release. If it has none, its sources of another
+ * release, since a mirror of Debian has all current ones.
  *
  * @throws Error when no source of the machine serves Debian at all.
  */

@@ -58,7 +58,7 @@ export async function removeTree(runner: Runner, folder: string): Promise<void> 
   await runner.run('rm', ['-rf', '--one-file-system', '--', folder], { timeoutMs: 120_000 });
 }
 
-/** Makes `folder` complete: `make` fills a temporary one beside it, which takes its place when `make` is done, and goes when it fails. */
+/** Makes `folder`: `make` fills a temporary one beside it, which is renamed to `folder` at the end, or removed if `make` fails. */
 export async function makeArtifact(runner: Runner, folder: string, make: (temporary: string) => Promise<void>): Promise<Manifest> {
   const parent = path.dirname(folder);
   const temporary = path.join(parent, `tmp-${String(process.pid)}-${randomUUID()}`);

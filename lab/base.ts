@@ -80,7 +80,7 @@ export async function touchBase(base: Base): Promise<void> {
   await utimes(base.folder, now, now);
 }
 
-/** Removes what older recipes have made of the same pieces, and the bases that were used longest ago. */
+/** Removes bases that older recipes made of the same pieces, and those that were used longest ago. */
 async function pruneCache(runner: Runner, cache: string, pieces: Pieces): Promise<void> {
   await prunePieces(runner, cache, pieces);
   const names = (await readdir(cache)).filter((name) => name.startsWith('base-'));

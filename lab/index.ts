@@ -36,7 +36,7 @@ export interface LabOptions extends LabPlace {
   readonly accel?: Accel;
   /** Port of the Temporal server on this machine's loopback: all that dom0 can reach. */
   readonly temporalPort: number;
-  /** Makes the dom0 worker's Debian package and returns its path. Called at once, awaited late: it is made while dom0 is. Default: no worker. */
+  /** Makes the dom0 worker's Debian package and returns its path. It is called at once and awaited late, so that the package is made while dom0 starts. Default: no worker. */
   readonly packageFile?: (() => Promise<string>) | undefined;
   /** Keep the machine's disks (and, over `labDown`, its memory) for the next `labUp`. Default: false. */
   readonly keep?: boolean;
@@ -83,7 +83,7 @@ async function locked<T>(
 }
 
 /**
- * Brings a lab up by the shortest way there is. Asked again, it attaches to the running one.
+ * Brings a lab up by the shortest way there is. If the lab runs, it attaches to it.
  *
  * @throws LabError with a message for the person at the terminal; nothing half-made is left.
  */

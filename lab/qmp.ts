@@ -118,7 +118,7 @@ export async function awaitRunState(qmp: Qmp, test: (state: string) => boolean, 
 /**
  * Writes the machine's memory and devices to `file`; the machine must be stopped, and stays so.
  *
- * QEMU reports completion when it has handed over the last byte; the packer's own end is told by a mark beside the file.
+ * QEMU reports the end when it has handed over the last byte. The program that packs the memory makes a mark beside the file when it has ended.
  */
 export async function migrateTo(qmp: Qmp, file: string, timeoutMs = 120_000): Promise<void> {
   const mark = `${file}.done`;

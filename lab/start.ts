@@ -14,7 +14,7 @@ import { awaitSsh, dropLogin, execInDom0, shellQuote, writeSshConfig } from './s
 const VOLUME_DISK = '24G';
 /** Room for the dom0 worker's package, unpacked. */
 const PARCEL_BYTES = 1024 ** 3;
-/** A quiet machine boots in half a minute, Debian 13 in somewhat more; one that others take up has been seen to need six minutes. */
+/** On a quiet machine, a boot takes half a minute, of Debian 13 somewhat more. On a busy one, six minutes were seen. */
 const COLD_BOOT_LIMIT_MS = 10 * 60_000;
 const RESUME_LIMIT_MS = 60_000;
 

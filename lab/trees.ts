@@ -59,7 +59,7 @@ sed -e '/^\\(Private\\|Protect\\|Restrict[A-Z]\\|SystemCall\\|LockPersonality\\|
 : > "$1/etc/apt/sources.list"
 `;
 
-/** Before the first package is chosen: what is in the release itself is not taken from the one that is borrowed from. */
+/** Runs before the first package is chosen. From the borrowed release only those packages are taken that the release itself lacks. */
 function borrowingHook(release: Release): string {
   return `#!/bin/sh
 set -e

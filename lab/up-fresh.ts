@@ -90,7 +90,7 @@ export async function startFresh(context: UpContext): Promise<Lab> {
     origin = 'booted';
   }
   record = await withWorker(context, record, async ({ packageSha256 }) => {
-    // The worker is saved as it waits for Temporal: a saved one that had begun to work would do so again at each resume.
+    // The worker is saved while it waits for Temporal. If it had begun to work, it would do that work again at each resume.
     if (packageSha256 === undefined || !(await awaitKnock(layout, context.signal))) return;
     await saveState(runner, layout, identityWith(packageSha256));
   });

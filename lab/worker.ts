@@ -58,7 +58,7 @@ export async function installWorker(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-  // dom0 may hold old pages of the disk that was written behind its back.
+  // The disk was written without dom0's knowledge: dom0 may hold old pages of it.
   const script = `blockdev --flushbufs /dev/vdc
 mount -t ext4 -o ro /dev/vdc /mnt
 trap 'umount /mnt' EXIT

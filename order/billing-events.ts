@@ -8,12 +8,12 @@ import { HOSTNAME_FORM, LONGEST_HOSTNAME, normalHostname, whyNotHostname } from 
 
 /** Characters of the order's id in a guest's name. */
 const READABLE = 24;
-/** 80 bits: two orders with one name are not found by looking for them, and would be refused by the guest workflow if they were. */
+/** 80 bits: nobody finds two orders that get the same name; and if somebody did, the guest workflow would refuse the second. */
 const HASH_DIGITS = 20;
 
 /**
- * The name of the guest of an order: what is readable of the id, and a hash, so that every id maps to a name of its own that xl, LVM and
- * DNS take.
+ * The name of an order's guest: the readable part of the order's id, and a hash. So each id has a name of its own, which xl, LVM and DNS
+ * accept.
  */
 export function guestNameOfOrder(order: string): string {
   const readable = order
@@ -98,7 +98,7 @@ const wishes = {
   }),
 };
 
-/** Schemas of single wishes: what Stripe's metadata holds is looked at one by one. */
+/** Schemas of single wishes: Stripe's metadata are checked one by one. */
 export const wishFields = { hostname, customer: customerId, sshKeys: field.sshKeys, dist: field.dist, timezone: field.timezone } as const;
 
 const customer = z
@@ -115,7 +115,7 @@ const onePlan = (data: { plan?: string | undefined; price?: string | undefined }
     });
 };
 
-/** `onePlan`, as JSON Schema says it: the one is given and not empty, the other one is not there, or empty. */
+/** `onePlan` in JSON Schema: one of the two keys is given and not empty; the other one is missing or empty. */
 const ONE_PLAN = {
   oneOf: [
     ['plan', 'price'],
@@ -142,7 +142,7 @@ function signupType<T extends string, S extends z.ZodType>(
 
 const onlyOrder = z.looseObject({ order: orderId }, anObject);
 
-/** `POST /webhooks/signup`. Unknown keys are left alone: senders add some. */
+/** `POST /webhooks/signup`. Unknown keys are ignored, since senders add some. */
 export const signupEventSchema = z.discriminatedUnion('type', [
   signupType(
     'order.paid',

@@ -6,9 +6,9 @@ import { GuestflowError } from '../contract/errors.ts';
 export const LONGEST_DOCUMENT = 256 * 1024;
 
 /**
- * The data of a JSON or YAML document. JSON is YAML, so one reader does for both.
+ * The data of a JSON or YAML document. JSON is a part of YAML, so one reader reads both.
  *
- * @param what names it in errors: a file's name, or "standard input"
+ * @param what the document is called in errors: the name of its file, or "standard input"
  * @throws GuestflowError InvalidInput, with line and column
  */
 export function parseDocument(bytes: Uint8Array, what: string): unknown {

@@ -20,7 +20,7 @@ function text(whyNot: check.Check): z.ZodString {
   });
 }
 const ipv4 = text(check.whyNotAddress);
-/** Of a dom0's own settings: unlike an order, they may name a mirror on the dom0 itself. */
+/** A mirror in a dom0's own settings. Unlike an order, they may name one on the dom0 itself. */
 const mirror = text(whyNotMirrorForm).transform(normalMirror);
 const addresses = z
   .string()
@@ -37,7 +37,7 @@ const amount = z
 const policySchema = z
   .strictObject({
     plans: z.array(text(check.whyNotPlanName)).min(1).max(100).exactOptional(),
-    /** How many times each is sold. Xen does not page: memory only with ballooning set up, disk only on thin volumes. */
+    /** How many times each is sold. Xen does not page: sell memory more than once only with ballooning, disk only on thin volumes. */
     oversell: z
       .strictObject({
         vcpus: ratio.default(DEFAULT_POLICY.oversell.vcpus),
@@ -72,7 +72,7 @@ export const dom0SettingsSchema = z.strictObject({
       return network === undefined ? 'is no IPv4 network, like 192.0.2.0/24' : whyNotPrefix(network.prefix);
     }),
     gateway: ipv4,
-    /** Addresses and ranges of it that are never leased: other machines' on the same network. */
+    /** Addresses and ranges of the network that are never leased, because other machines have them. */
     exclude: z.array(addresses).max(100).exactOptional(),
   }),
   /** Kernel that guests boot. Default: the one dom0 runs. An uncompressed one (`vmlinux`) boots fastest. */
@@ -83,7 +83,7 @@ export const dom0SettingsSchema = z.strictObject({
   /** Words on every guest's kernel command line. `net.ifnames=0` keeps eth0 from becoming enX0 on Debian 12. */
   guestKernelWords: z.array(text(check.whyNotKernelWord)).max(check.MOST_KERNEL_WORDS).default(['net.ifnames=0']),
   backupDir: absolutePath.default('/var/backups/guestflow'),
-  /** What backups are made with, where it can be trusted with the guest's file system; else `blocks`. */
+  /** The engine of backups. If it cannot be trusted with a guest's file system, `blocks` takes its place. */
   backupEngine: z.enum(['blocks', 'dump']).default('blocks'),
   /** Directory of the golden root tarballs. */
   goldenDir: absolutePath.default('/var/lib/guestflow/golden'),
@@ -99,7 +99,7 @@ export const dom0SettingsSchema = z.strictObject({
   codecKeyFile: absolutePath.exactOptional(),
   /** Long copies at once on this dom0. */
   bulkSlots: z.number().int().min(1).max(2).default(1),
-  /** MiB a second at which volumes that came back are wiped. 0: as fast as the disks can. */
+  /** How fast released volumes are wiped, MiB a second. 0: as fast as the disks can. */
   wipeMiBPerSecond: z.number().int('must be whole MiB a second').min(0).max(100_000).default(200),
   /** What of this dom0 may be sold. */
   policy: policySchema.prefault({}),

@@ -57,7 +57,7 @@ function placeProblems(order: UnplacedOrder, facts: CheckedFacts): Problem[] {
 }
 
 function capacityProblems(order: UnplacedOrder, facts: CheckedFacts): Problem[] {
-  // A guest that is there already has its memory and its disks: the order is one that is being repeated.
+  // If the guest exists, the order is repeated: its memory and its disks are taken already.
   if (facts.domains.some(({ name }) => name === order.name)) return [];
   const problems: Problem[] = [];
   const short = (field: string, wanted: number, free: number, where: string, said = wanted): void => {

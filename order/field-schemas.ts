@@ -1,6 +1,6 @@
 /**
- * Schemas of fields with words for people, made of the table of fields: what orders and plans are read by. Not for workflow code: a workflow that
- * loads zod costs ten times the memory.
+ * Schemas of fields, made from the table of fields, with errors in words for people. They read orders and plans. Workflow code must not load them:
+ * with zod, a workflow takes ten times the memory.
  */
 import { z } from 'zod';
 import * as check from '../contract/field-checks.ts';
@@ -36,7 +36,7 @@ function whole(kind: keyof typeof check.COUNT_BOUNDS): z.ZodType<number> {
   return z.int({ error }).min(least, { error: message }).max(most, { error: message });
 }
 
-/** What to say when something else stands where an object belongs. */
+/** The error if there is something else where an object is expected. */
 export function notObject(message: string): { error: (issue: { code: string }) => string | undefined } {
   return { error: ({ code }) => (code === 'invalid_type' ? message : undefined) };
 }
@@ -66,7 +66,7 @@ function list<T>(item: z.ZodType<T>, most: number, what: string): z.ZodType<T[]>
 
 type Listed = Extract<Field['value'], { is: 'list' }>;
 
-/** One text is taken apart at its blanks, where that may be. */
+/** If the field allows it, one text is split at its blanks. */
 function listOf({ item, most, what, mayBeText }: Listed): z.ZodType<string[]> {
   const one = text(item.whyNot).meta(item.form);
   const all = list(item.normal === undefined ? one : one.transform(item.normal), most, what);
@@ -87,7 +87,7 @@ function countsOf({ keys }: Counted): z.ZodType<Record<string, number>> {
     .refine((counts) => Object.keys(counts).length > 0, message);
 }
 
-/** The schema of one field as people write it; what it makes of it is what is kept. */
+/** The schema of one field as people write it. Its output is what is kept. */
 export function schemaOf({ value, form }: Field): z.ZodType {
   switch (value.is) {
     case 'text': {

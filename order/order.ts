@@ -44,7 +44,7 @@ type ParsedOrder = z.output<typeof orderSchema>;
 
 export interface ResolveOptions {
   readonly plans: Plans;
-  /** What an order that does not say gets. */
+  /** Used for what an order does not say. */
   readonly defaults?: { readonly dom0?: string; readonly plan?: string };
 }
 
@@ -55,7 +55,7 @@ export interface ResolveOptions {
  */
 export function checkOrder(raw: unknown, { plans, defaults = {} }: ResolveOptions): UnplacedOrder {
   const parsed = orderSchema.safeParse(raw);
-  // What zod accepts is looked at further even when other keys are wrong: a person wants to hear of everything in one go.
+  // The keys that zod accepts are checked further even if other keys are wrong, so that a person gets all problems at once.
   const problems = parsed.success ? [] : problemsOf(parsed.error, raw, Object.keys(orderSchema.shape));
   const planName = (parsed.success ? parsed.data.plan : planNameOf(raw)) ?? defaults.plan ?? [...plans.keys()][0] ?? '';
   const plan = plans.get(planName);
@@ -84,7 +84,7 @@ export function resolveOrder(raw: unknown, options: ResolveOptions): GuestOrder 
   return { ...order, dom0: order.dom0 };
 }
 
-/** Id of an order whose giver has none: the same name is the same order. */
+/** Id of an order that was given without one. It follows from the guest's name: the same name is the same order. */
 export function defaultOrderId(name: string): string {
   const id = `manual-${name}`;
   return id.length <= 64 ? id : `manual-${name.slice(0, 40)}-${createHash('sha256').update(name).digest('hex').slice(0, 16)}`;
@@ -112,7 +112,7 @@ function contradictions(order: ParsedOrder): Problem[] {
   return problems;
 }
 
-/** Address and gateway against each other and against the network that the netmask makes of them. */
+/** Checks address and gateway: they differ, and both are hosts of the network that address and netmask give. */
 function misplacedAddresses({ ip, netmask, gateway }: ParsedOrder): Problem[] {
   const address = parseIpv4(ip ?? '');
   if (ip === undefined || address === undefined) return [];

@@ -39,7 +39,7 @@ export const planSchema = z.strictObject(planShape(FIELDS) as PlanShape, notObje
 
 export type Plan = z.output<typeof planSchema>;
 
-/** Room above a guest's own size, where its plan gives any: what Xen is told at the guest's start. */
+/** How far a guest may grow while it runs, if its plan allows that. Xen is told at the guest's start. */
 export function roomOf({ maxMemory, maxVcpus }: Pick<Plan, 'maxMemory' | 'maxVcpus'>, own: { memoryBytes: number; vcpus: number }): Room {
   return {
     ...(maxMemory === undefined || maxMemory <= own.memoryBytes ? {} : { maxMemoryBytes: maxMemory }),
@@ -86,7 +86,7 @@ export function parsePlans(bytes: Uint8Array, what: string): Plans {
   return plans;
 }
 
-/** What one key of a plan asks of another. */
+/** Checks of keys that depend on other keys. */
 function rulesOf(name: string, { memory: memoryBytes, maxMemory: maxMemoryBytes, ...plan }: Plan): Problem[] {
   return ruleProblems({ ...plan, memoryBytes, maxMemoryBytes }).map((problem) => ({ ...problem, field: `${name}.${problem.field}` }));
 }

@@ -14,11 +14,11 @@ export interface Problem {
   readonly reason: string;
 }
 
-/** Never repeated in a message: a person may have put a password or a private key there. */
+/** The values of these keys are never in a message: a person may have put a password or a private key there. */
 const SECRET_FIELDS = /^(passwordHash|sshKeys|password|passwd)\b/;
 const LONGEST_VALUE = 80;
 
-/** What people write for a key that has another name here. */
+/** Names that people use for keys, and the keys' names here. */
 const OTHER_WORDS: Readonly<Record<string, string>> = {
   hostname: 'name',
   host: 'name',

@@ -12,7 +12,7 @@ const UPDATE_LIMIT_MS = 10 * 60_000;
 /** What GRUB boots when nobody chooses. */
 export interface BootEntry {
   readonly title: string;
-  /** What `GRUB_DEFAULT` may name it by. */
+  /** The names by which `GRUB_DEFAULT` may choose it. */
   readonly id: string;
   readonly isXen: boolean;
   /** What Xen is given, without its file. */
@@ -71,7 +71,7 @@ export function settingsMemory(text: string | undefined): number | undefined {
   return found === undefined ? undefined : Number(found);
 }
 
-/** Why GRUB's present settings do not do; undefined when they do. */
+/** Why GRUB's present settings are not enough; undefined if they are. */
 export function whyNotXen(grubCfg: string | undefined, wishes: Pick<Wishes, 'dom0MemoryMiB'>): string | undefined {
   const entry = grubCfg === undefined ? undefined : defaultEntry(grubCfg);
   if (entry?.isXen !== true) return `GRUB boots ${entry === undefined ? 'no entry that is known' : `"${entry.title}"`} by default, not Xen`;
@@ -130,7 +130,7 @@ async function setUp(job: Job): Promise<void> {
 
 export const boot: Verb = { name: 'boot', look, do: setUp };
 
-/** Why the host must be booted again; undefined when what runs is what is set up. */
+/** Why the host must be booted again; undefined if it runs with the settings as they are now. */
 export async function whyReboot(host: Host, wishes: Wishes): Promise<string | undefined> {
   if (!String(await host.files.read('/proc/xen/capabilities')).includes('control_d')) return 'Xen is installed and does not run yet';
   if (wishes.dom0MemoryMiB === undefined) return undefined;

@@ -92,10 +92,10 @@ export async function findDevice(host: Host, named: string): Promise<{ device: D
   return { device: { named, path, bytes: row.size }, row };
 }
 
-/** The device, when it holds nothing. Refuses one that holds anything at all, by what it holds. */
+/** The device, if it is empty. If it holds anything, it is refused, and the refusal says what it holds. */
 export async function emptyDevice(host: Host, named: string): Promise<Device> {
   const { device, row } = await findDevice(host, named);
-  // It probes the device itself: what lsblk says may be what udev knew before.
+  // wipefs reads the device itself; lsblk may say what udev knew of it before.
   const signatures = parseWipefs((await host.run('wipefs', ['--no-act', '--json', '--', device.path])).stdout);
   const holders = await host.files.list(`/sys/class/block/${device.path.slice('/dev/'.length).replaceAll('/', '!')}/holders`);
   const why = whyNotEmpty(row, signatures, holders);

@@ -1,4 +1,4 @@
-/** Runs the verbs: all look before one acts; each looks again after it acted; when one fails, all that were done are undone in reverse. */
+/** Runs the verbs. All look before the first one acts. Each looks again after it has acted. If one fails, those that acted are undone in reverse. */
 import { GuestflowError } from '../contract/errors.ts';
 import type { Host } from '../system/host.ts';
 import type { Job, PlanRow, PrepareEvent, Verb, Wishes } from './types.ts';

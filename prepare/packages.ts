@@ -31,7 +31,7 @@ export const PACKAGES: readonly string[] = [
 const KERNEL = 'linux-image-amd64';
 
 const INSTALL_LIMIT_MS = 45 * 60_000;
-/** The package at hand may be one whose initial RAM disk, or boot menu, is made. */
+/** How long dpkg may take to end with the package at hand: it may be making an initial RAM disk, or the boot menu. */
 const DPKG_ENDS_MS = 15 * 60_000;
 const POLL_MS = 500;
 const APT: RunOptions = { timeoutMs: INSTALL_LIMIT_MS, env: { DEBIAN_FRONTEND: 'noninteractive' }, label: 'apt-get' };
@@ -49,7 +49,7 @@ export function installedPackages(host: Host): Promise<Set<string>> {
   return packagesIn(host, /^[ih][iWt]/);
 }
 
-/** Names of the packages of which anything is there but settings files: what a dpkg that was ended has unpacked, too. */
+/** Names of the packages that have more than settings files on the disk, among them those that a killed dpkg has unpacked. */
 function presentPackages(host: Host): Promise<Set<string>> {
   return packagesIn(host, /^\S[HUFWti]/);
 }
@@ -96,7 +96,7 @@ async function awaitDpkg(host: Host): Promise<void> {
   await until(configure, { everyMs: POLL_MS, limitMs: DPKG_ENDS_MS });
 }
 
-/** Removes exactly what is there now and was not before. Refuses when others would go with it. */
+/** Removes exactly the packages that were not there before. Refuses if apt would remove others with them. */
 async function purgeNew(host: Host, before: ReadonlySet<string>): Promise<void> {
   await awaitDpkg(host);
   const added = [...(await presentPackages(host))].filter((name) => !before.has(name));

@@ -1,4 +1,4 @@
-/** What the operator's machine asks for over ssh, as files in a folder on the host: it goes on when the connection is lost. */
+/** The request of the operator's machine, as files in a folder on the host. The work goes on if the connection is lost. */
 import { appendFileSync } from 'node:fs';
 import type { Host } from '../system/host.ts';
 import { GuestflowError, type ErrorDetails, type ErrorType } from '../contract/errors.ts';

@@ -1,4 +1,4 @@
-/** Prepares a host from the operator's machine: brings program and Node runtime over ssh, starts them apart from the connection, watches. */
+/** Prepares a host from the operator's machine: copies the program and Node over ssh, starts it so that it outlives the connection, and watches it. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -174,7 +174,7 @@ function eventReader(login: Login): () => Promise<{ readonly events: (PrepareEve
   let rest = '';
   return async () => {
     const file = `${FOLDER}/request/events.ndjson`;
-    // Whether it runs is asked first: of one that has ended, all is read.
+    // Asks first whether it runs, and reads afterwards: so nothing of a run that has ended is missed.
     const line = `systemctl is-active --quiet ${UNIT}.service; a=$?; tail -c +${String(offset)} ${file} 2>/dev/null; exit $a`;
     const { code, stdout } = await login.run(line, { okCodes: [0, 3, 4], timeoutMs: POLL_LIMIT_MS });
     offset += Buffer.byteLength(stdout);
@@ -184,7 +184,7 @@ function eventReader(login: Login): () => Promise<{ readonly events: (PrepareEve
   };
 }
 
-/** A unit of systemd's goes on without us; a signal makes it undo what it did. */
+/** Starts the run, a unit of systemd that goes on without us, and watches it. The signal has it undo what it did. */
 async function watch(login: Login, wishes: Wishes, emit: (event: PrepareEvent) => void, signal: AbortSignal): Promise<PrepareReport> {
   await request(login, wishes);
   await login.run(`systemd-run --quiet --collect --unit=${UNIT} -- ${FOLDER}/node ${FOLDER}/prepare.cjs answer run ${FOLDER}/request`);
@@ -223,7 +223,7 @@ function endedWithoutWord(): GuestflowError {
   });
 }
 
-/** By a login of its own: that it comes through is what is to be shown. */
+/** Says so by a login of its own, which shows that the host is reached. */
 async function confirm(login: Login): Promise<void> {
   await login.drop();
   await login.run(`echo login > ${REACHED_FILE}`, { timeoutMs: POLL_LIMIT_MS });

@@ -20,7 +20,7 @@ export interface Finding {
   readonly changes: readonly string[];
 }
 
-/** What happens, for whoever watches: one JSON document a line where the operator's machine does. */
+/** What happens, for whoever watches. The operator's machine gets each as a line of JSON. */
 export type PrepareEvent =
   | { readonly event: 'step'; readonly step: string; readonly state: 'begins' | 'done' | 'undone' | 'undo failed'; readonly text?: string }
   /** The bridge is up, and stays when `reachedFile` is there within `seconds`. */
@@ -32,7 +32,7 @@ export interface Job {
   readonly wishes: Wishes;
   readonly signal: AbortSignal;
   readonly emit: (event: PrepareEvent) => void;
-  /** Registers how what comes next is undone. Before it is done: what was killed halfway is undone, too. */
+  /** Registers the undo of the next change. It is called before the change, so that one that fails half-way is undone, too. */
   readonly onUndo: (what: string, undo: () => Promise<void>) => void;
 }
 

@@ -97,7 +97,7 @@ async function make({ host, wishes, onUndo }: Job): Promise<void> {
   const options = { timeoutMs: LVM_LIMIT_MS };
   for (const { path, isBegun } of toMake) {
     onUndo(`remove the physical volume on ${path}`, () => removePhysical(host, path));
-    // Without --yes: a signature that came up since the look makes it ask, and nobody answers.
+    // Without --yes: if a signature has come up since the look, it asks, and fails because nobody answers.
     if (!isBegun) await host.run('pvcreate', ['--', path], options);
   }
   onUndo(`remove volume group ${wish.name}`, () => removeGroup(host, wish.name));

@@ -1,4 +1,4 @@
-/** Values for which xl of Xen 4.17 ends with an error when they are other than these (`xl_parse.c`, each line tried). */
+/** The values that xl of Xen 4.17 accepts for some keys. For any other it ends with an error (`xl_parse.c`, each line tried). */
 import { readNumber } from './numbers.ts';
 
 export type GuestType = 'pv' | 'pvh' | 'hvm';
@@ -67,7 +67,7 @@ function isCpuRange(part: string): boolean {
   return to === undefined || Number(to) >= Number(from);
 }
 
-/** xl compares only as many letters as the value has: `p` is a pv, and nothing at all an hvm. */
+/** xl compares only as many letters as the value has: it takes `p` for pv, and an empty value for hvm. */
 export function guestType(key: 'type' | 'builder', value: string): GuestType | undefined {
   const names: readonly [string, GuestType][] =
     key === 'type'

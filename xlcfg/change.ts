@@ -8,7 +8,7 @@ export type SetItem = string | number | SetItem[];
 export interface CfgChange {
   /** Key to value; true and false are written 1 and 0; null takes the key out. */
   set?: Record<string, SetValue>;
-  /** Words (`clocksource=jiffies`, `quiet`) that the kernel command line shall have; one with the same `name=` gives way. */
+  /** Words (`clocksource=jiffies`, `quiet`) that the kernel command line shall have. Each replaces a word with the same `name=`. */
   extraWords?: string[];
   /** The disk with this vdev gets this target: `phy:/dev/…`, `file:/…`, `qcow2:/…` or a plain path. */
   disk?: DiskChange[];
@@ -57,7 +57,7 @@ const VIF_FIELDS: Record<VifFieldChange, { pattern: RegExp; wanted: string }> = 
   rate: { pattern: /^[0-9]{1,9}[GMK]?[Bb]\/s(?:@[0-9]{1,9}[mu]?s?)?$/, wanted: 'a rate such as 10Mb/s or 1MB/s@20ms' },
 };
 
-/** @throws ChangeError naming the field, for any key that is not one and any value of another type or form */
+/** @throws ChangeError, with the field, if a key is unknown or a value has a wrong type or form */
 export function checkChange(change: unknown): CfgChange {
   const entries = entriesOf(change, '', ['set', 'extraWords', 'disk', 'vif']);
   for (const [key, value] of entries) {

@@ -89,7 +89,7 @@ function hunks(lines: readonly Line[]): string[] {
   return result;
 }
 
-/** A hunk goes on while the next change is within reach of both contexts. */
+/** Two changes are in one hunk if their contexts touch. */
 function hunkEnd(lines: readonly Line[], first: number): number {
   let last = first;
   for (let index = first; index < lines.length && index <= last + 2 * CONTEXT; index += 1) if (lines[index]?.mark !== ' ') last = index;

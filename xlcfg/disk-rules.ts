@@ -1,7 +1,7 @@
 /**
- * The rules of libxlutil's `libxlu_disk_l.l` (Xen 4.17 to 4.20), in its order: the longest match wins, the first of equals. `trusted`,
- * `untrusted` and `grant_usage` are 4.20's: 4.17 as released was made without the rules for them and takes the words as positional, so
- * that it refuses them where they are of use, behind all other fields.
+ * The rules of libxlutil's `libxlu_disk_l.l` (Xen 4.17 to 4.20), in its order: the longest match wins, and of equally long ones the first.
+ * `trusted`, `untrusted` and `grant_usage` are rules of 4.20. 4.17 takes these words for positional fields, so it refuses them after all
+ * other fields, which is where they are written.
  */
 import type { DiskFormat, ParsedDisk, Span } from './disk-spec.ts';
 
@@ -157,7 +157,7 @@ function setBackendType(state: DiskState, value: string): void {
   else disk.backendtype = value;
 }
 
-/** xl lets an empty value be replaced, and no other. */
+/** xl takes a field twice only if its first value is empty. */
 function setOnce(state: DiskState, member: 'target' | 'vdev' | 'script' | 'backend', value: string): void {
   if (state.disk[member]) fail(state, `two values for ${member}, "${state.disk[member]}" and "${value}"`);
   else state.disk[member] = value;

@@ -103,7 +103,7 @@ function formatEdits({ disk, spans }: ParsedDisk, { format }: Destination, hasPr
   return [{ start: at, end: at, text: spans.targetIsKeyed ? `format=${format},` : `,format=${format}` }];
 }
 
-/** A backend type that cannot serve the new target gives way: phy is for devices. */
+/** Replaces a backend type that cannot serve the new target: `phy` serves devices, and nothing else. */
 function backendEdits({ disk, spans }: ParsedDisk, { prefix }: Destination): Splice[] {
   if (!spans.backendtype || prefix === null) return [];
   if (prefix === 'phy' && disk.backendtype !== 'phy') return [{ ...spans.backendtype, text: 'phy' }];

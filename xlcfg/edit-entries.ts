@@ -30,7 +30,7 @@ export function splicesOf(entry: Atom, edits: readonly Splice[]): Splice[] {
   }));
 }
 
-/** All of the list, with some entries replaced: what must be read back. */
+/** The whole list with some entries replaced, as it must be read back. */
 export function listWith(document: CfgDocument, key: 'disk' | 'vif', replaced: ReadonlyMap<Atom, string>): Plain {
   const items = itemsOf(settingsOf(document).get(key)) ?? [];
   return items.map((item) => (item.kind === 'atom' ? (replaced.get(item) ?? item.value) : plainOf(item)));

@@ -59,7 +59,7 @@ function removal(text: string, list: List, index: number): Splice {
   return { start: item.start, end: comma + 1, text: between };
 }
 
-/** After the entry before; on lines of their own where that entry has one. */
+/** Adds entries after the entry before them. If that one has a line of its own, so has each of them. */
 function insertion(text: string, list: List, before: number, added: readonly string[]): Splice[] {
   const previous = list.items[before - 1];
   if (!previous) {

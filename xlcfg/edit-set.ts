@@ -25,7 +25,7 @@ interface Wanted {
   bare: boolean;
 }
 
-/** Sets keys in place, the statement that counts; adds new ones as lines at the end; takes out those set to null. */
+/** Sets keys: changes the statement that counts, adds a line at the end for a new key, and takes a key out if it is set to null. */
 export function editSet(document: CfgDocument, set: Readonly<Record<string, SetValue>>): Edited {
   const settings = settingsOf(document);
   const splices: Splice[][] = [];
@@ -74,7 +74,7 @@ function wantedOf(key: string, value: Exclude<SetValue, null>, document: CfgDocu
   return { plain: String(number), bare: number >= 0 };
 }
 
-/** A key of a later Xen may be meant; a slip of the pen is not. */
+/** Refuses a misspelt key. Another unknown key is taken: it may be one of a later Xen. */
 function noteUnknown(key: string, field: string, notes: string[]): void {
   const near = nearestKey(key);
   if (near !== undefined) throw new ChangeError(field, `xl knows no ${key}, and would overlook it: was ${near} meant?`);
@@ -147,7 +147,7 @@ function removal(text: string, { start, end }: Statement): Splice {
   return { start, end: end + separatorLength, text: '' };
 }
 
-/** As most strings of the file are quoted. */
+/** The kind of quotes that most strings of the file have. */
 export function preferredQuote({ statements }: CfgDocument): Quote {
   const quotes = statements.map(({ value }) => (value.kind === 'atom' ? value.quote : undefined));
   return quotes.filter((mark) => mark === '"').length > quotes.filter((mark) => mark === "'").length ? '"' : "'";
@@ -159,7 +159,7 @@ function separator({ text, statements }: CfgDocument): string {
   return tight * 2 > statements.length ? '=' : ' = ';
 }
 
-/** The bytes of a setting that is text, for those who edit within it. */
+/** The bytes of a setting that is text, for edits within it. */
 export function textOf(document: CfgDocument, key: string): string | undefined {
   return stringOf(settingsOf(document).get(key));
 }

@@ -8,7 +8,7 @@ import { escapeFor, quote } from './quoted.ts';
 import { applySplices, commit, inOrder } from './splice.ts';
 import type { Splice } from './splice.ts';
 
-/** The kernel takes all of these together; of any other the last one counts. */
+/** Words that may come more than once: the kernel takes all of them. Of any other word, the last one counts. */
 const ACCUMULATING = new Set(['console=']);
 
 interface Word {
@@ -85,7 +85,7 @@ function blanksBefore(line: string, start: number): number {
   return start - from;
 }
 
-/** Those before a lone `--`, after which all is for init. The kernel lets double quotes hold blanks. */
+/** The words before a lone `--`; those after it are for init. In double quotes a word may have blanks. */
 function kernelWords(line: string): Word[] {
   const words: Word[] = [];
   for (const match of line.matchAll(/(?:"[^"]*"?|[^\s"])+/g)) {
@@ -100,7 +100,7 @@ function nameOf(word: string): string {
   return equals === -1 ? word : word.slice(0, equals + 1);
 }
 
-/** Each edit within the quoted string it falls in; undefined where one falls across two, or in a bare number. */
+/** Each edit, within the quoted string that it falls in; undefined if one falls across two strings, or in a bare number. */
 function splicesFor({ chain }: Setting, edits: readonly Splice[]): Splice[] | undefined {
   const atoms = chain.map(({ value }) => value as Atom);
   const splices: Splice[] = [];

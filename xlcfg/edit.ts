@@ -15,16 +15,16 @@ import type { Problem } from './problems.ts';
 import { bytesOf } from './text.ts';
 
 export interface AppliedChange {
-  /** The whole file. The very bytes of before where the change asks for what is there. */
+  /** The whole file. If the change asks for what is there already, it has the same bytes as before. */
   bytes: Uint8Array;
   /** What was changed: `memory`, `disk xvda2`, `vif 0 mac`, `line ends`. Names only, as a cfg can hold passwords. */
   changed: string[];
-  /** For the operator: what else there is to know of the result. */
+  /** What else the operator should know of the result. */
   notes: string[];
 }
 
 /**
- * Applies a change: set, then extraWords, disk and vif. What it does not touch stays byte for byte; twice is once.
+ * Applies a change: set, then extraWords, disk and vif. What it does not touch stays byte for byte. Applied again, it changes nothing.
  * Where lines end in CRLF, which xl refuses, all of them get LF.
  * @throws ChangeError where the change cannot be done, or xl would refuse, drop or misread what it brings
  * @throws CfgError where the result still has what xl refuses
@@ -55,10 +55,10 @@ function withoutCarriageReturns(document: CfgDocument): CfgDocument {
   return document.carriageReturn ? parseText(document.text.replaceAll('\r\n', '\n')) : document;
 }
 
-/** A key that can be wrong by another one's change. */
+/** Keys that can become wrong when another key is changed. */
 const LIMITED_BY: Readonly<Record<string, string>> = { memory: 'maxmem', vcpus: 'maxvcpus' };
 
-/** The change must bring nothing that xl stumbles over; what it leaves is told, and refused where xl would refuse the file. */
+/** Refuses a change that brings what xl refuses, drops or misreads. What was wrong before is reported, and refused if xl would refuse the file. */
 function judge(before: CfgDocument, after: CfgDocument, set: Readonly<Record<string, unknown>>): string[] {
   const known = new Set(problemsOf(before).map(identity));
   const isCmdline = stringOf(settingsOf(after).get('cmdline')) !== undefined;

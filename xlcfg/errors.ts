@@ -34,7 +34,7 @@ export interface Position {
 
 const LONGEST_REASON = 400;
 
-/** Reasons quote what is in files: no control character of theirs reaches a terminal, and no megabyte a log. */
+/** A quotation from a file in a reason: without control characters, which a terminal would obey, and shortened for logs. */
 export function printable(text: string): string {
   const short = text.length > LONGEST_REASON ? `${text.slice(0, LONGEST_REASON)}…` : text;
   return short.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);

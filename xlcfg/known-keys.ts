@@ -1,6 +1,6 @@
 /**
- * The keys that xl of Xen 4.17 asks for (`xl_parse.c`), by what it takes them as. Any other key it overlooks without a word.
- * A value of the wrong kind is dropped with a warning that does not change xl's exit code.
+ * The keys that xl of Xen 4.17 reads (`xl_parse.c`), by the kind of value that it expects. It ignores any other key without a word.
+ * If a value is of the wrong kind, it warns and drops the value; that does not change its exit code.
  */
 import { distance } from 'fastest-levenshtein';
 
@@ -49,7 +49,7 @@ export function kindOf(key: string): KeyKind | undefined {
   return KIND_OF.get(key);
 }
 
-/** Keys of which the smallest number that makes a guest is 1. */
+/** Keys whose value must be at least 1, or no guest can be made. */
 export const AT_LEAST_ONE: ReadonlySet<string> = new Set(['memory', 'maxmem', 'vcpus', 'maxvcpus']);
 
 /** The known key that was probably meant, if one is near. */

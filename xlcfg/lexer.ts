@@ -17,7 +17,7 @@ export interface Token {
   /** Of a string: what is between its quotes. */
   unquoted?: Unquoted;
   quote?: Quote;
-  /** Of what is no token: why. It is the last one. */
+  /** Why this is no token. It is the last one then. */
   error?: CfgError;
 }
 
@@ -33,7 +33,7 @@ export interface Lexed {
   carriageReturn: number | undefined;
 }
 
-/** Ends at the first thing that is no token, so that the parser can say first what is wrong before it. */
+/** Ends at the first thing that is no token: the parser first reports what is wrong before it. */
 export function lex(text: string): Lexed {
   const tokens: Token[] = [];
   let carriageReturn: number | undefined;
@@ -86,7 +86,7 @@ function matchAt(pattern: RegExp, text: string, at: number): number | undefined 
   return pattern.test(text) ? pattern.lastIndex : undefined;
 }
 
-/** A comment ends the line, so it is the newline; a lone `#` at the very end is the one that xl lets pass without. */
+/** A comment ends its line, so it counts as the newline. Only after a lone `#` at the very end does xl want no newline. */
 function comment(text: string, at: number): Token {
   const newline = text.indexOf('\n', at);
   if (newline !== -1) return { kind: 'newline', start: at, end: newline + 1 };

@@ -3,7 +3,7 @@
 export type NumberReading = { value: bigint } | { reason: string };
 
 const LIMIT = 2n ** 63n;
-/** More are above the limit in any base; so many are not worth converting. */
+/** A number with more digits is above the limit in any base, and is not converted. */
 const MOST_DIGITS = 22;
 
 export function readNumber(text: string): NumberReading {

@@ -9,7 +9,7 @@ const MAX_LIST_DEPTH = 100;
 /** 1 MiB: a cfg is a few kB; what is larger is something else. */
 export const MAX_CFG_BYTES = 1024 * 1024;
 
-/** @throws CfgError where xl would refuse the file, save for CRLF line ends: those are read, and `carriageReturn` tells. */
+/** @throws CfgError if xl would refuse the file. Exception: CRLF line ends are read; `carriageReturn` says where the first one is. */
 export function parseCfg(bytes: Uint8Array): CfgDocument {
   if (bytes.byteLength > MAX_CFG_BYTES)
     throw new CfgError({ line: 1, column: 1 }, `${bytes.byteLength} bytes: a cfg has at most ${MAX_CFG_BYTES}`);

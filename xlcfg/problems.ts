@@ -1,4 +1,4 @@
-/** What the parser lets pass and xl then refuses, drops or reads as something else: its exit code says nothing of the last two. */
+/** What the parser accepts, and xl then refuses, drops or misreads. xl's exit code does not tell of the last two. */
 import { guestType, refusalOf } from './allowed-values.ts';
 import type { GuestType } from './allowed-values.ts';
 import { itemsOf, settingsOf, stringOf } from './document.ts';
@@ -24,7 +24,7 @@ export interface Problem extends Position {
 type Report = (where: { start: number }, effect: Problem['effect'], reason: string) => void;
 
 const MOST_PROBLEMS = 500;
-/** With more keys than any real cfg has, no guesses are made at what was meant. */
+/** If a file has more keys than any real cfg, no key is compared with the known ones. */
 const MOST_KEYS_TO_GUESS = 500;
 
 /** In the order of the file, the first 500. */
@@ -145,7 +145,7 @@ function checkTogether(settings: Map<string, Setting>, reporterFor: (key: string
     }
   };
   compare('vcpus', 'maxvcpus', 'refused', 'xl refuses that');
-  // Not by parsing: libxl makes no domain whose target is above its maximum.
+  // xl parses it, but libxl makes no domain whose target is above its maximum.
   compare('memory', 'maxmem', 'fails', 'xl makes no such guest: set both');
   checkCommandLine(settings, reporterFor);
   checkTypes(settings, reporterFor);

@@ -14,8 +14,8 @@ export type ShownValue = string | number | ShownValue[];
 
 export interface ShownCfg {
   /**
-   * Every key with the value that counts: the last of duplicates, all that `+=` added. Where xl wants a number and finds one it
-   * is a number (octal and hexadecimal too); what xl drops is the text as written, and has a problem.
+   * Every key with the value that counts: the last of duplicates, all that `+=` added. If xl expects a number and finds
+   * one (octal and hexadecimal, too), it is a number. What xl drops is the text as written, and has a problem.
    */
   keys: Record<string, ShownValue>;
   disks: (DiskSpec & { raw: string })[];
@@ -45,7 +45,7 @@ function shown(setting: Setting, document: CfgDocument): ShownValue {
   return isNumberToXl(setting) ? jsonNumber(reading.value) : text;
 }
 
-/** A key that xl does not know is a number where it is written as one. */
+/** The value of a key that xl does not know: a number if it is written as one. */
 function isNumberToXl({ key, last, chain }: Setting): boolean {
   const kind = kindOf(key);
   if (last.operator === '+=' && chain.length > 1) return false;

@@ -27,7 +27,7 @@ export function samePlain(one: Plain | undefined, other: Plain | undefined): boo
 
 /**
  * Applies the splices and reads the result again. `expected` has what changes on purpose (undefined: the key goes).
- * @throws Error, never for any input: it would mean that an edit changed something else, and nothing may be written then
+ * @throws Error if an edit changed something else: a bug, which no input causes; nothing may be written then
  */
 export function commit(document: CfgDocument, splices: readonly Splice[], expected: ReadonlyMap<string, Plain | undefined>): CfgDocument {
   if (splices.length === 0) return document;
@@ -45,7 +45,7 @@ export function commit(document: CfgDocument, splices: readonly Splice[], expect
   return result;
 }
 
-/** In any order; of two at one place the first goes first. */
+/** @param splices in any order; of two at one place, the first in the list comes first */
 export function applySplices(text: string, splices: readonly Splice[]): string {
   let result = '';
   let at = 0;

@@ -15,7 +15,7 @@ export function bytesOf(text: string): Uint8Array {
   return Buffer.from(text, 'latin1');
 }
 
-/** A whole file is one or the other: a file that is not valid UTF-8 is taken as Latin-1, in which every byte means something. */
+/** The encoding of a whole file: UTF-8, or, if it is not valid UTF-8, Latin-1, in which each byte is a character. */
 export function encodingOf(text: string): Encoding {
   return isUtf8(Buffer.from(text, 'latin1')) ? 'utf8' : 'latin1';
 }
@@ -39,7 +39,7 @@ export function positionAt(text: string, offset: number): Position {
   return { line, column: Array.from(decode(before, encodingOf(before))).length + 1 };
 }
 
-/** Answers many positions of one text without counting its lines again each time. */
+/** Finds line and column of many offsets of one text; it counts the lines once. */
 export function positionsOf(text: string): (offset: number) => Position {
   const starts = [0];
   for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) starts.push(at + 1);

@@ -35,7 +35,7 @@ export interface VifSpec {
   backend: string | null;
   rate: string | null;
   mtu: string | null;
-  /** Of the parts that xl overlooks or misreads: what, and what xl makes of it. */
+  /** The parts that xl ignores or misreads, and what it makes of each. */
   faults: VifFault[];
 }
 

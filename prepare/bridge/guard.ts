@@ -6,7 +6,7 @@ import type { BridgePlan } from './find.ts';
 
 /** Where the guard has its script, the files as they were and as they are to be, and its marks. */
 export const GUARD_FOLDER = '/var/lib/guestflow/bridge';
-/** Whoever reaches the host writes this one. Gone at a boot. */
+/** Written by whoever reaches the host over the bridge. A boot removes it. */
 export const REACHED_FILE = '/run/guestflow-bridge-reached';
 export const GUARD_UNIT = 'guestflow-bridge';
 /** Puts the former files back when the host went down while the guard waited. */
@@ -35,12 +35,12 @@ ExecStart=/bin/sh ${GUARD_FOLDER}/guard.sh restore
 WantedBy=sysinit.target
 `;
 
-/** One command a line; one that fails does not stop those after it. */
+/** The commands, one a line. If one fails, the next ones still run. */
 function tolerant(commands: readonly string[]): string {
   return commands.map((command) => `  timeout 90 ${command} || true`).join('\n') || '  :';
 }
 
-/** A copy is renamed into place, so that a power cut leaves either of the two. */
+/** Puts files into place. Each copy is renamed to its name, so that after a power cut the file is the old one or the new one. */
 function putLines(plan: BridgePlan, which: 'old' | 'new'): string {
   return plan.changes
     .map(({ path, before, after }, index) =>

@@ -1,4 +1,4 @@
-/** interfaces(5): moves what an interface is configured with to a bridge that has it as its port. Pure: text in, text out. */
+/** interfaces(5): moves the configuration of an interface to a bridge, and makes the interface its port. Pure: text in, text out. */
 import { GuestflowError } from '../../contract/errors.ts';
 import type { FileChange } from '../files.ts';
 

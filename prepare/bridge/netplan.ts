@@ -1,4 +1,4 @@
-/** netplan: moves what an interface is configured with to a bridge, in the file where it stands. Pure: text in, text out; comments stay. */
+/** netplan: moves the configuration of an interface to a bridge, in the same file. Pure: text in, text out; comments stay. */
 import { isMap, isSeq, parseDocument, type Document, type YAMLMap } from 'yaml';
 import { GuestflowError } from '../../contract/errors.ts';
 import type { FileChange } from '../files.ts';

@@ -1,4 +1,4 @@
-/** systemd-networkd: three files of ours, before the one that configures the interface today, which stays as it is. Pure: text in, text out. */
+/** systemd-networkd: adds three files that come before the one that configures the interface now. That one stays. Pure: text in, text out. */
 import { GuestflowError } from '../../contract/errors.ts';
 import type { FileChange } from '../files.ts';
 import type { BridgeWish, TextFile } from './interfaces.ts';

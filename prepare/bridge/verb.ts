@@ -81,7 +81,7 @@ async function startGuard(host: Host, verb: 'apply' | 'rollback', more: readonly
   await host.run('systemd-run', args, { timeoutMs: GUARD_LIMIT_MS });
 }
 
-/** A guard that has rolled back has nothing to put back; one that never ran neither. */
+/** Undoes a bridge that was kept. If the guard has rolled back, or never ran, there is nothing to put back. */
 async function goBack(host: Host): Promise<void> {
   const outcome = String((await host.files.read(`${GUARD_FOLDER}/outcome`)) ?? '').trim();
   if (outcome === 'kept') await startGuard(host, 'rollback', ['--wait']);
