@@ -6,7 +6,7 @@ import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
 import { PART_SUFFIX } from '../../../../system/host.ts';
 import { syncDirectory } from '../../../../system/whole-file.ts';
-import { zeroVolume } from '../../storage/lvm/lvm.ts';
+import { zeroVolume } from '../../storage/lvm/wipe.ts';
 import { checkedPath } from '../../tools/arguments.ts';
 import { contentOf, mustBeUnused, sizeOf, spoilHead } from './block-device.ts';
 import type { HandWork } from './hand-work.ts';
