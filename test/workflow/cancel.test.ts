@@ -13,7 +13,7 @@ import { operateFor } from '../../client/guests/operate.ts';
 import { errorOf, run, type Run, type RunOptions } from '../unit/cli/run.ts';
 import { FACTS } from './billing-bench.ts';
 import { NO, order, scripted, until, untilCancelled } from './scripted.ts';
-import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
+import { DOM0, startServer, withKeptWorkers, withWorkers, type AnyActivities } from './temporal.ts';
 
 let environment: TestWorkflowEnvironment;
 let flow: Guestflow;
@@ -59,7 +59,7 @@ async function withGuest(
 ): Promise<void> {
   const calls: string[] = [];
   const document = order(of);
-  await withWorkers(environment, scripted(calls, changes), async () => {
+  await withKeptWorkers(environment, scripted(calls, changes), async () => {
     await flow.order(document);
     await untilPhase(document, 'running');
     calls.length = 0;
@@ -212,7 +212,7 @@ describe('Cancel in the UI', () => {
       observe: () => Promise.resolve(undefined),
       claims: () => Promise.resolve([]),
     };
-    await withWorkers(environment, { ...scripted([]), ...nothing, audit: () => Promise.resolve([]) }, async () => {
+    await withKeptWorkers(environment, { ...scripted([]), ...nothing, audit: () => Promise.resolve([]) }, async () => {
       const where = { workflowId: `books-${type}`, taskQueue: CONTROL_QUEUE };
       const books = await environment.client.workflow.start(type, { args: [input], ...where });
       await books.cancel();
@@ -226,7 +226,7 @@ describe('Cancel in the UI', () => {
   });
 
   it('on a host name that is held does not let go of it', async () => {
-    await withWorkers(environment, scripted([]), async () => {
+    await withKeptWorkers(environment, scripted([]), async () => {
       const args = [{ hostname: 'a.example', order: 'o' }];
       const hold = await environment.client.workflow.start('holdHostname', { args, workflowId: 'hold', taskQueue: CONTROL_QUEUE });
       await hold.cancel();

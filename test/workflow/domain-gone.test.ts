@@ -8,7 +8,7 @@ import { until } from './scripted.ts';
 import { CONTROL_QUEUE, GUEST_SIGNALS, GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import type { GuestOrder, GuestStatus, OperationResult, OrderAnswer } from '../../contract/guest.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
-import { DOM0, startServer, withWorkers, type AnyActivities } from './temporal.ts';
+import { DOM0, startServer, withKeptWorkers, type AnyActivities } from './temporal.ts';
 
 const NETWORK = { ip: '192.0.2.10', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge: 'xenbr0' };
 const ANSWERS: Record<string, unknown> = {
@@ -87,7 +87,7 @@ describe('a guest whose domain is gone', () => {
       boots += 1;
       return Promise.resolve(BOOTED);
     };
-    await withWorkers(environment, scripted(bootGuest), async () => {
+    await withKeptWorkers(environment, scripted(bootGuest), async () => {
       const handle = await running(document);
       const before = boots;
       await handle.signal(GUEST_SIGNALS.domainGone, { order: 'another order' });
@@ -121,7 +121,7 @@ describe('a guest whose domain is gone', () => {
       disableAutostart: told('disableAutostart'),
       stopGuest: told('stopGuest'),
     };
-    await withWorkers(environment, activities, async () => {
+    await withKeptWorkers(environment, activities, async () => {
       const handle = await running(document);
       calls.length = 0;
       await handle.signal(GUEST_SIGNALS.domainGone, { order: document.order, how: 'crash', isBack: true });
@@ -142,7 +142,7 @@ describe('a guest whose domain is gone', () => {
       isBroken
         ? Promise.reject(ApplicationFailure.create({ type: 'GuestDidNotAnswer', nonRetryable: true, message: 'it did not answer' }))
         : Promise.resolve(BOOTED);
-    await withWorkers(environment, scripted(bootGuest), async () => {
+    await withKeptWorkers(environment, scripted(bootGuest), async () => {
       const handle = await running(document);
       isBroken = true;
       await handle.signal(GUEST_SIGNALS.domainGone, { order: document.order });

@@ -8,7 +8,7 @@ import type { GuestOrder, GuestSpec, GuestStatus, OperationRequest, OperationRes
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 import { rootFailure } from '../../workflows/saga/operation.ts';
 import { NETWORK, NO, order, scripted, until, untilCancelled } from './scripted.ts';
-import { startServer, withWorkers } from './temporal.ts';
+import { startServer, withKeptWorkers, withWorkers } from './temporal.ts';
 
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {
@@ -65,7 +65,7 @@ describe('guest', () => {
   it('takes an order through the steps of the how-to, in their order', async () => {
     const calls: string[] = [];
     const document = order();
-    await withWorkers(environment, scripted(calls), async () => {
+    await withKeptWorkers(environment, scripted(calls), async () => {
       await place(document);
       const status = await until(
         () => statusOf(document),
@@ -113,7 +113,7 @@ describe('guest', () => {
         : Promise.reject(taken());
     };
     const nextAddress = (): Promise<unknown> => Promise.resolve({ ...NETWORK, ip: '192.0.2.11' });
-    await withWorkers(environment, scripted(calls, { planGuest, nextAddress }), async () => {
+    await withKeptWorkers(environment, scripted(calls, { planGuest, nextAddress }), async () => {
       const document = order({ hostname: 'shop.example.org' });
       await place(document);
       // Before anything of it is planned.
@@ -137,7 +137,7 @@ describe('guest', () => {
   it('undoes in reverse what was begun when a step fails, and the caller gets the original error', async () => {
     const calls: string[] = [];
     const document = order();
-    await withWorkers(environment, scripted(calls, { makeVolumes: NO('NoCapacity') }), async () => {
+    await withKeptWorkers(environment, scripted(calls, { makeVolumes: NO('NoCapacity') }), async () => {
       await place(document);
       const failure = await failureOf(handleOf(document).result());
       expect(failure).toMatchObject({ type: 'NoCapacity', message: 'NoCapacity for the test', details: { step: 'lvm-migration' } });
@@ -156,7 +156,7 @@ describe('guest', () => {
 
   it('gives the same answer to the same order, and refuses another order of that name', async () => {
     const document = order();
-    await withWorkers(environment, scripted([]), async () => {
+    await withKeptWorkers(environment, scripted([]), async () => {
       const first = await place(document);
       const second = await place(document);
       expect(second).toEqual(first);
@@ -251,7 +251,7 @@ describe('guest', () => {
     const createImage = untilCancelled(() => {
       reached();
     });
-    await withWorkers(environment, scripted(calls, { createImage }), async () => {
+    await withKeptWorkers(environment, scripted(calls, { createImage }), async () => {
       await place(document);
       await inside;
       if (how === 'update') expect(await handleOf(document).executeUpdate(GUEST_UPDATES.cancel)).toEqual({ cancelled: 'provision' });
@@ -275,7 +275,7 @@ describe('guest', () => {
       lists += 1;
       return lists === 1 ? NO('ToolFailed')() : (listed as () => Promise<unknown>)();
     };
-    await withWorkers(environment, scripted(calls, { takeBackup, listBackups }), async () => {
+    await withKeptWorkers(environment, scripted(calls, { takeBackup, listBackups }), async () => {
       await place(document);
       await until(
         () => statusOf(document),
@@ -367,7 +367,7 @@ describe('guest', () => {
       if (backups === 2) await held;
       return { id: `b${String(backups)}`, path: '/b', bytes: 10 };
     };
-    await withWorkers(environment, scripted(calls, { takeBackup }), async () => {
+    await withKeptWorkers(environment, scripted(calls, { takeBackup }), async () => {
       await place(document);
       await until(
         () => statusOf(document),
@@ -403,7 +403,7 @@ describe('guest', () => {
   it('is suspended without its autostart link, resumed with it, and keeps its address', async () => {
     const calls: string[] = [];
     const document = order();
-    await withWorkers(environment, scripted(calls), async () => {
+    await withKeptWorkers(environment, scripted(calls), async () => {
       await place(document);
       await until(
         () => statusOf(document),
@@ -423,7 +423,7 @@ describe('guest', () => {
   it('is paused, not shut down, where its order says so', async () => {
     const calls: string[] = [];
     const document = order({ life: { suspend: 'pause' } });
-    await withWorkers(environment, scripted(calls), async () => {
+    await withKeptWorkers(environment, scripted(calls), async () => {
       await place(document);
       await until(
         () => statusOf(document),
@@ -448,7 +448,7 @@ describe('guest', () => {
       isRemoving = true;
       await held;
     };
-    await withWorkers(environment, scripted([], { removeVolumes }), async () => {
+    await withKeptWorkers(environment, scripted([], { removeVolumes }), async () => {
       await place(document);
       await until(
         () => statusOf(document),
@@ -475,7 +475,7 @@ describe('guest', () => {
     const calls: string[] = [];
     const document = order({ life: { graceDays: 0 }, backup: { keepBackupsDays: 2 / 86_400 } });
     const atOnce = order({ life: { graceDays: 0 }, backup: { keepBackupsDays: 30 } });
-    await withWorkers(environment, scripted(calls), async () => {
+    await withKeptWorkers(environment, scripted(calls), async () => {
       await Promise.all([place(document), place(atOnce)]);
       for (const each of [document, atOnce])
         await until(
@@ -507,7 +507,7 @@ describe('guest', () => {
       grows += 1;
       return grows === 1 ? NO('ToolFailed')() : Promise.resolve(undefined);
     };
-    await withWorkers(environment, scripted(calls, { growDisk }), async () => {
+    await withKeptWorkers(environment, scripted(calls, { growDisk }), async () => {
       await place(document);
       await until(
         () => statusOf(document),
@@ -542,7 +542,7 @@ describe('guest', () => {
     const reason = 'it was started with less room';
     const answers = [{ isDone: true }, { isDone: false, reason }, { isDone: true }, { isDone: false, reason }];
     const adjustGuest = (): Promise<unknown> => Promise.resolve(answers.shift());
-    await withWorkers(environment, scripted(calls, { adjustGuest }), async () => {
+    await withKeptWorkers(environment, scripted(calls, { adjustGuest }), async () => {
       await place(document);
       await until(
         () => statusOf(document),
@@ -584,7 +584,7 @@ describe('guest', () => {
   it('keeps what was terminated until its grace period is over: undelete brings it back, and time takes it away', async () => {
     const calls: string[] = [];
     const document = order({ life: { graceDays: 3 / 86_400 } });
-    await withWorkers(environment, scripted(calls), async () => {
+    await withKeptWorkers(environment, scripted(calls), async () => {
       await place(document);
       await until(
         () => statusOf(document),

@@ -17,7 +17,7 @@ import { rootFailure } from '../../workflows/saga/operation.ts';
 import { shortBundle } from '../faults/bundle.ts';
 import { startRunning } from './many-guests.ts';
 import { NO, order, scripted, until, untilCancelled } from './scripted.ts';
-import { startServer, withWorkers, type AnyActivities } from './temporal.ts';
+import { startServer, withKeptWorkers, type AnyActivities } from './temporal.ts';
 
 const PATIENCE_MS = 120_000;
 
@@ -56,7 +56,7 @@ async function failureOf(work: Promise<unknown>): Promise<{ type: string; messag
 async function withGuest(changes: AnyActivities, work: (document: GuestOrder, calls: readonly string[]) => Promise<void>): Promise<void> {
   const calls: string[] = [];
   const document = order();
-  await withWorkers(
+  await withKeptWorkers(
     environment,
     scripted(calls, changes),
     async () => {
