@@ -10,14 +10,17 @@ const shared = {
   setupFiles: ['test/fast-check.ts', 'test/ends-with-runner.ts'],
 };
 
+/** Host tests that take nothing of the machine's: no loop devices, no mounts, no names that others have. */
+const APART = ['arping', 'role', 'schemathesis', 'xendomains', 'xl-dry-run', 'xlcfg-oracle'].map((name) => `test/host/${name}.test.ts`);
+
 /** They need no disk. */
 const inShm = { ...shared, env: inMemory(), globalSetup: ['test/in-memory.ts'] };
 
 export default defineConfig({
   test: {
     ...shared,
-    // All cores: vitest leaves one of them to itself, which is half of a small machine.
-    maxWorkers: availableParallelism(),
+    // All cores, of which vitest leaves one to itself, and one more: tests wait for timers and for processes a third of their time.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       { test: { ...inShm, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       // The workflow bundle is built once, before the first test.
@@ -30,8 +33,9 @@ export default defineConfig({
           globalSetup: [...inShm.globalSetup, 'test/global-setup.ts'],
         },
       },
-      // Loop devices and mounts are the machine's: one file at a time.
-      { test: { ...shared, name: 'host', include: ['test/host/**/*.test.ts'], fileParallelism: false } },
+      { test: { ...shared, name: 'tools', include: APART } },
+      // Loop devices and mounts are the machine's: one file at a time, when the others are done.
+      { test: { ...shared, name: 'host', include: ['test/host/**/*.test.ts'], exclude: APART, fileParallelism: false } },
       // The gateway in a storm of deliveries. It takes the machine: alone, and after the others.
       {
         test: {

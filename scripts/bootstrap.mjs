@@ -33,7 +33,7 @@ const TEST_PACKAGES = [
 ];
 
 /** Of `npm test`: all but the lab, which needs QEMU and half an hour. */
-const DEFAULT_PROJECTS = ['unit', 'workflow', 'host', 'faults', 'storm', 'scale'];
+const DEFAULT_PROJECTS = ['unit', 'workflow', 'tools', 'host', 'faults', 'storm', 'scale'];
 
 function say(message) {
   process.stderr.write(`${message}\n`);
