@@ -22,6 +22,9 @@ export interface Work {
   readonly log: StepLog;
 }
 
+/** The part of it that needs no settings of a dom0: what a person does by hand is done with it, too. */
+export type HandWork = Pick<Work, 'host' | 'signal' | 'progress'>;
+
 /** How fast the disks and the memory of guests that have gone are wiped, as the dom0's settings say; 0 there: as fast as the disk can. */
 export function wipePace({ wipeMiBPerSecond: rate }: Dom0Settings): { readonly pace?: Pace } {
   return rate === 0 ? {} : { pace: { bytesPerSecond: rate * MiB } };

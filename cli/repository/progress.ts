@@ -2,7 +2,7 @@
 import { GuestflowError } from '../../contract/errors.ts';
 import { createHost } from '../../system/host.ts';
 import { ToolError } from '../../system/run.ts';
-import type { HandWork } from '../../activities/dom0/backup/by-hand/hand-work.ts';
+import type { HandWork } from '../../activities/dom0/work.ts';
 import type { Io } from '../io.ts';
 import { InterruptedError } from '../report.ts';
 

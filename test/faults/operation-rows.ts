@@ -46,7 +46,10 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
     { name: 'restore', end: 'running' },
     { name: 'restore of a stopped guest', after: 'stop', end: 'stopped' },
   ],
-  undoRestore: [{ name: 'undo of a restore', after: 'restore', end: 'running' }],
+  undoRestore: [
+    { name: 'undo of a restore', after: 'restore', end: 'running' },
+    { name: 'undo of a restore of a guest whose disk has grown since', after: 'change of plan after a restore', end: 'running' },
+  ],
   keepRestored: [
     { name: 'restore kept', after: 'restore', end: 'running', isRemoval: true },
     { name: 'restore taken back for good', after: 'undo of a restore', end: 'running', isRemoval: true },
@@ -83,6 +86,12 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
       end: 'running',
     },
     {
+      name: 'change of plan after a restore',
+      after: 'restore',
+      details: { change: { plan: 'large', memoryBytes: GiB, vcpus: 2, diskBytes: 2 * GiB, mayRestart: true } },
+      end: 'running',
+    },
+    {
       name: 'change of plan by a restart',
       details: { change: { plan: 'wide', memoryBytes: GiB, vcpus: 2, diskBytes: GiB, mayRestart: true } },
       end: 'running',
@@ -91,16 +100,23 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
   terminate: [
     { name: 'terminate', end: 'terminating' },
     { name: 'terminate now', details: { now: true }, end: 'gone', isRemoval: true },
+    { name: 'terminate now, after a restore', after: 'restore', details: { now: true }, end: 'gone', isRemoval: true },
     { name: 'terminate now, in its grace period', after: 'terminate', details: { now: true }, end: 'gone', isRemoval: true },
   ],
   undelete: [{ name: 'undelete', after: 'terminate', end: 'running' }],
   cleanup: [{ name: 'cleanup', phase: 'needs-cleanup', end: 'gone', isRemoval: true }],
 };
 
+const ALL = Object.entries(PLAYS).flatMap(([kind, plays]) => plays.map((play): OperationRow => ({ ...play, kind: kind as OperationKind })));
+
+/** How many others come before a row. */
+function depthOf({ after }: OperationRow): number {
+  const before = ALL.find(({ name }) => name === after);
+  return before === undefined ? 0 : 1 + depthOf(before);
+}
+
 /** Those that others begin after come first. */
-export const OPERATION_ROWS: readonly OperationRow[] = Object.entries(PLAYS)
-  .flatMap(([kind, plays]) => plays.map((play): OperationRow => ({ ...play, kind: kind as OperationKind })))
-  .sort((a, b) => Number(a.after !== undefined) - Number(b.after !== undefined));
+export const OPERATION_ROWS: readonly OperationRow[] = [...ALL].sort((a, b) => depthOf(a) - depthOf(b));
 
 /** An operation without a row is one that nothing here has tried. */
 export function rowCases(): Case[] {

@@ -1,16 +1,14 @@
 /** Brings a whole file system back from a repository's directory. The engine compares all of it with what is in the backup. */
 import { GuestflowError } from '../../../../contract/errors.ts';
-import type { Work } from '../../work.ts';
-import { Dom0Engines } from '../engines/engines.ts';
+import { engineNamed } from '../engines/engines.ts';
 import type { Engine } from '../port.ts';
 import type { FoundBackup } from '../repositories/reading.ts';
-import type { HandWork } from './hand-work.ts';
+import type { HandWork } from '../../work.ts';
 import { openTarget } from './target.ts';
 
 /** The engine of a backup, and its way to restore. @throws InvalidInput when that is by hand */
 function restorerOf(work: HandWork, backup: FoundBackup): NonNullable<Engine['restore']> {
-  // Only what saves needs the settings of a dom0.
-  const { restore } = new Dom0Engines(work as Work).named(backup.engine);
+  const { restore } = engineNamed(work, backup.engine);
   if (restore !== undefined) return restore;
   throw new GuestflowError(
     'InvalidInput',

@@ -9,7 +9,7 @@ import { syncDirectory } from '../../../../system/whole-file.ts';
 import { zeroVolume } from '../../storage/lvm/wipe.ts';
 import { checkedPath } from '../../tools/arguments.ts';
 import { contentOf, mustBeUnused, sizeOf, spoilHead } from './block-device.ts';
-import type { HandWork } from './hand-work.ts';
+import type { HandWork } from '../../work.ts';
 
 /** Reads as zeros until something is written to it. */
 export interface Target {

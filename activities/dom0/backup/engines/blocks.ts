@@ -9,7 +9,7 @@ import { tail } from '../../../../system/run.ts';
 import { checkedPath } from '../../tools/arguments.ts';
 import { verifyFs, type FsInfo } from '../../tools/ext4.ts';
 import { packageVersions } from '../../tools/installed.ts';
-import type { Work } from '../../work.ts';
+import type { HandWork } from '../../work.ts';
 import type { Engine, Saved, Written } from '../port.ts';
 import { compressTo, readBack, unpackTo } from './stream.ts';
 
@@ -56,9 +56,9 @@ function sizeOf({ blocks, blockSize }: FsInfo): number {
 export class BlocksEngine implements Engine {
   readonly name = 'blocks';
   readonly suffix = '.img.zst';
-  private readonly work: Work;
+  private readonly work: HandWork;
 
-  constructor(work: Work) {
+  constructor(work: HandWork) {
     this.work = work;
   }
 

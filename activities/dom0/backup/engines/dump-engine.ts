@@ -5,7 +5,7 @@ import type { FileSink } from '../../../../system/host.ts';
 import { checkedPath } from '../../tools/arguments.ts';
 import type { FsInfo } from '../../tools/ext4.ts';
 import { packageVersions } from '../../tools/installed.ts';
-import type { Work } from '../../work.ts';
+import type { HandWork } from '../../work.ts';
 import type { Engine, Written } from '../port.ts';
 import { whyNotDump } from './dump-trust.ts';
 import { listDump, mustHaveDumped } from './dump.ts';
@@ -14,9 +14,9 @@ import { compressTo, readBack } from './stream.ts';
 export class DumpEngine implements Engine {
   readonly name = 'dump';
   readonly suffix = '.dump.zst';
-  private readonly work: Work;
+  private readonly work: HandWork;
 
-  constructor(work: Work) {
+  constructor(work: HandWork) {
     this.work = work;
   }
 

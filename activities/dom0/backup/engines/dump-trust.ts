@@ -6,7 +6,7 @@
 import { ToolError } from '../../../../system/run.ts';
 import { checkedPath } from '../../tools/arguments.ts';
 import type { FsInfo } from '../../tools/ext4.ts';
-import type { Work } from '../../work.ts';
+import type { HandWork } from '../../work.ts';
 
 /** Features with which a dump was tried and restored. */
 const TRIED: ReadonlySet<string> = new Set(
@@ -31,7 +31,7 @@ export function unsafeForDump(features: readonly string[]): string | undefined {
 }
 
 /** Why dump cannot be trusted with the clean file system on a device; undefined if it can. */
-export async function whyNotDump(work: Work, device: string, fs: FsInfo): Promise<string | undefined> {
+export async function whyNotDump(work: HandWork, device: string, fs: FsInfo): Promise<string | undefined> {
   const unsafe = unsafeForDump(fs.features);
   if (unsafe !== undefined) return unsafe;
   const path = checkedPath('device', device);
@@ -72,7 +72,7 @@ export function searchNames(): { push: (chunk: Uint8Array) => void; end: () => s
   };
 }
 
-async function lostNames({ host, signal }: Work, device: string): Promise<string | undefined> {
+async function lostNames({ host, signal }: HandWork, device: string): Promise<string | undefined> {
   const names = searchNames();
   await host.pipeline([{ tool: 'debugfs', args: ['-R', 'filefrag -r /', device] }], { timeoutMs: HOUR_MS, signal, sink: names.push });
   return names.end();
@@ -108,7 +108,7 @@ export function spoiltFile(text: string, fsBytes: number): string | undefined {
 /** A line that debugfs prints beside its answers: its version. */
 const CHATTER = /^debugfs \d/;
 
-async function spoiltFiles({ host, signal }: Work, device: string, fsBytes: number): Promise<string | undefined> {
+async function spoiltFiles({ host, signal }: HandWork, device: string, fsBytes: number): Promise<string | undefined> {
   const groups = await host.run('dumpe2fs', [device], { timeoutMs: HOUR_MS, signal });
   const inodes = usedInodes(groups.stdout);
   for (;;) {

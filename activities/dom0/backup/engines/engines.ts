@@ -3,7 +3,7 @@ import { GuestflowError } from '../../../../contract/errors.ts';
 import type { BackupEngine } from '../../../../contract/backup.ts';
 import { ToolError } from '../../../../system/run.ts';
 import { checkFs, fsInfo, preenFs, verifyFs, type FsInfo } from '../../tools/ext4.ts';
-import type { Work } from '../../work.ts';
+import type { HandWork, Work } from '../../work.ts';
 import type { Chosen, Engine, Engines } from '../port.ts';
 import { BlocksEngine } from './blocks.ts';
 import { DumpEngine } from './dump-engine.ts';
@@ -11,27 +11,30 @@ import { DumpEngine } from './dump-engine.ts';
 /** A tenant decides how long the check of its file system takes: this is the limit. */
 const CHECK_LIMIT_MS = 60 * 60 * 1000;
 
+/** The engine of this name. */
+export function engineNamed(work: HandWork, name: BackupEngine): Engine {
+  return name === 'dump' ? new DumpEngine(work) : new BlocksEngine(work);
+}
+
 export class Dom0Engines implements Engines {
   private readonly work: Work;
-  private readonly engines: Readonly<Record<BackupEngine, Engine>>;
 
   constructor(work: Work) {
     this.work = work;
-    this.engines = { blocks: new BlocksEngine(work), dump: new DumpEngine(work) };
   }
 
   named(name: BackupEngine): Engine {
-    return this.engines[name];
+    return engineNamed(this.work, name);
   }
 
   async choose(device: string): Promise<Chosen> {
     const { fs, warnings } = await this.makeSound(device);
     const { backupEngine } = this.work.settings;
-    const wanted = this.engines[backupEngine];
+    const wanted = this.named(backupEngine);
     const whyNot = await wanted.whyNot(device, fs);
     if (whyNot === undefined) return { engine: wanted, why: `backupEngine is ${backupEngine}`, fs, warnings };
     const why = `${backupEngine} cannot be trusted with it: ${whyNot}`;
-    return { engine: this.engines.blocks, why, fs, warnings: [...warnings, `taken as blocks: ${why}`] };
+    return { engine: this.named('blocks'), why, fs, warnings: [...warnings, `taken as blocks: ${why}`] };
   }
 
   /** Replays the journal of a snapshot, and checks its file system. Tools that read a file system directly miss what is only in its journal, without a word. */

@@ -8,7 +8,7 @@ import { GuestflowError } from '../../../../contract/errors.ts';
 import type { FileSink } from '../../../../system/host.ts';
 import { ToolError, type PipelineStage } from '../../../../system/run.ts';
 import { checkedPath } from '../../tools/arguments.ts';
-import type { Work } from '../../work.ts';
+import type { HandWork } from '../../work.ts';
 import type { Saved, Written } from '../port.ts';
 
 /** For what reads or writes a whole disk. */
@@ -35,7 +35,7 @@ function newSum(): { readonly add: (chunk: Uint8Array) => void; readonly end: ()
  * @returns what was written, and what the process said on its standard error
  */
 export async function compressTo(
-  { host, signal }: Work,
+  { host, signal }: HandWork,
   source: PipelineStage,
   sink: FileSink,
   { contentBytes, onWritten }: { readonly contentBytes?: number; readonly onWritten?: (bytes: number) => void },
@@ -71,7 +71,7 @@ const COPIED = /^(\d+) bytes? /;
  * @throws ToolError if the content is not what zstd has packed
  */
 async function unpackInto(
-  { host, signal }: Work,
+  { host, signal }: HandWork,
   path: string,
   { to, conversion = [] }: { readonly to: string; readonly conversion?: readonly string[] },
   onProgress: (bytes: number) => void,
@@ -90,7 +90,7 @@ async function unpackInto(
 }
 
 /** @throws BackupUnusable unless the file has the size and the sum of the one that was written */
-async function mustBeTheFile({ host, signal }: Work, path: string, saved: Written): Promise<void> {
+async function mustBeTheFile({ host, signal }: HandWork, path: string, saved: Written): Promise<void> {
   const sum = newSum();
   await host.pipeline([{ tool: 'cat', args: ['--', checkedPath('backup', path)] }], { timeoutMs: DAY_MS, signal, sink: sum.add });
   const found = sum.end();
@@ -112,7 +112,7 @@ function mustHave(path: string, contentBytes: number, found: number): void {
  * @returns the bytes of its content
  * @throws BackupUnusable unless it is, byte for byte, what was written
  */
-export async function readBack(work: Work, path: string, written: Written, expectedBytes?: number): Promise<number> {
+export async function readBack(work: HandWork, path: string, written: Written, expectedBytes?: number): Promise<number> {
   work.progress('reading the backup back');
   await mustBeTheFile(work, path, written);
   const bytes = await unpackInto(work, path, { to: '/dev/null' }, (done) => {
@@ -128,7 +128,13 @@ export async function readBack(work: Work, path: string, written: Written, expec
  * @param onProgress told the bytes so far
  * @throws BackupUnusable unless the backup is what was written, and the device holds its content. What is on the device must not be used then.
  */
-export async function unpackTo(work: Work, path: string, saved: Saved, device: string, onProgress: (bytes: number) => void): Promise<void> {
+export async function unpackTo(
+  work: HandWork,
+  path: string,
+  saved: Saved,
+  device: string,
+  onProgress: (bytes: number) => void,
+): Promise<void> {
   await mustBeTheFile(work, path, saved);
   const bytes = await unpackInto(work, path, { to: device, conversion: ['conv=sparse,notrunc,fsync'] }, onProgress);
   mustHave(path, saved.dumpedBytes, bytes);

@@ -2,8 +2,7 @@
 import { chown, mkdir, open, writeFile } from 'node:fs/promises';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
-import type { Work } from '../../work.ts';
-import type { HandWork } from '../by-hand/hand-work.ts';
+import type { HandWork } from '../../work.ts';
 import { unpackTo } from '../engines/stream.ts';
 import type { FoundBackup } from '../repositories/reading.ts';
 import { NOBODY, runCaged } from './cage.ts';
@@ -26,7 +25,7 @@ export async function readFiles(work: HandWork, backup: FoundBackup, { request, 
   await withPrivatePlace(temporary, async (place) => {
     const [image, root, code] = [`${place}/image`, `${place}/root`, `${place}/program`];
     await makeImage(image, backup.dumpedBytes);
-    await unpackTo(work as Work, backup.path, backup, image, (done) =>
+    await unpackTo(work, backup.path, backup, image, (done) =>
       work.progress(`unpacking: ${formatSize(done)} of ${formatSize(backup.dumpedBytes)}`, done / backup.dumpedBytes),
     );
     await chown(image, NOBODY, NOBODY);
