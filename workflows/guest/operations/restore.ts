@@ -146,10 +146,20 @@ export async function restoreGuest(input: Exchange & { readonly wanted: Wanted }
 export async function undoRestore(input: Exchange & { readonly formerBytes: number }): Promise<void> {
   const { spec, before, formerBytes } = input;
   const isSmaller = formerBytes < spec.size.diskBytes;
-  const operation = new Operation(`Taking the restore of **${spec.name}** on ${spec.dom0} back`, namesOf(before, isSmaller));
-  await operation.run(() =>
-    exchangeSteps(operation, input, { spare: 'former', ...defined({ smaller: isSmaller ? formerBytes : undefined }) }),
-  );
+  const operation = new Operation(`Taking the restore of **${spec.name}** on ${spec.dom0} back`, [
+    ...(isSmaller ? ['reserve'] : []),
+    ...namesOf(before, isSmaller),
+  ]);
+  await operation.run(async () => {
+    // The guest's disk has grown since the restore: the former one grows with it, beside the restored one.
+    if (isSmaller)
+      await operation.firstStep(
+        'reserve',
+        () => control.changeReservation(withKept(spec, spec.size.diskBytes)),
+        () => control.changeReservation(withKept(spec, formerBytes), true),
+      );
+    await exchangeSteps(operation, input, { spare: 'former', ...defined({ smaller: isSmaller ? formerBytes : undefined }) });
+  });
 }
 
 /** keepRestored: wipes and removes the spare disks, and gives their room back. */
