@@ -41,8 +41,7 @@ With --repository, what is in a directory of backups is brought back on this mac
         throw new GuestflowError('InvalidInput', `--at does not go with --${backup === undefined ? 'repository' : 'backup'}`, {
           field: 'at',
         });
-      if (repository !== undefined)
-        return (await import('../repository/restore.ts')).restoreFrom(io, name, options, bundledReader);
+      if (repository !== undefined) return (await import('../repository/restore.ts')).restoreFrom(io, name, options, bundledReader);
       const alone = OF_TARGET.find((option) => options[option] !== undefined);
       if (alone !== undefined)
         throw new GuestflowError('InvalidInput', `--${alone} goes with --repository: a guest is restored in its place`, {
