@@ -41,7 +41,7 @@ export function chosenBackup(backups: readonly BackupRecord[], { backup, at }: W
   throw ApplicationFailure.create({
     type: 'NotFound',
     nonRetryable: true,
-    message: `it has no ${wanted}: ${there}`,
+    message: `the guest has no ${wanted}: ${there}`,
     details: [{ field: backup === undefined ? 'at' : 'backup' }],
   });
 }
