@@ -109,9 +109,12 @@ export interface OperationRequest {
   readonly at?: string;
 }
 
+/** A disk beside a guest's root disk that can take its place: one that was made from a backup, or the root disk of before a restore. */
+export type SpareRole = 'restored' | 'former';
+
 /** A disk of a guest that is kept beside the one that it has: that of before a restore, or a restored one that was taken back. */
 export interface KeptDisk {
-  readonly role: 'former' | 'restored';
+  readonly role: SpareRole;
   /** Id of the backup that was restored. */
   readonly backup: string;
   /** When that backup was taken. */

@@ -1,5 +1,4 @@
 /** The fake dom0's files: in a directory of the machine that plays it, without the fsyncs, and with everything that can go wrong. */
-import { randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   existsSync,
@@ -14,7 +13,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { isNoLink, PART_SUFFIX, type FileInfo, type FileSink, type HostFiles } from '../system/host.ts';
+import { isNoLink, type FileInfo, type FileSink, type HostFiles } from '../system/host.ts';
+import { partName } from '../system/whole-file.ts';
 import { FaultyDisk, systemError } from './faulty-disk.ts';
 import type { WorkingPlan } from './faults.ts';
 import type { WorkerLife } from './life.ts';
@@ -77,12 +77,8 @@ export function createFakeFiles(machine: Machine, plan: WorkingPlan, life: Worke
   };
 }
 
-function temporaryName(file: string): string {
-  return `${file}.${randomBytes(4).toString('hex')}${PART_SUFFIX}`;
-}
-
 function writeAtomic(disk: FaultyDisk, path: string, bytes: Buffer, mode: number): Promise<void> {
-  const temporary = temporaryName(disk.at(path));
+  const temporary = partName(disk.at(path));
   return disk.change('write', path, {
     grows: true,
     half: () => writeFileSync(temporary, bytes.subarray(0, bytes.length / 2), { mode }),
@@ -94,7 +90,7 @@ function writeAtomic(disk: FaultyDisk, path: string, bytes: Buffer, mode: number
 }
 
 async function openSink(disk: FaultyDisk, path: string, mode: number): Promise<FileSink> {
-  const temporary = temporaryName(disk.at(path));
+  const temporary = partName(disk.at(path));
   await disk.change('sink', path, { grows: true, whole: () => writeFileSync(temporary, '', { mode, flag: 'wx' }) });
   return {
     write: (chunk) =>

@@ -3,7 +3,6 @@
  * process, which could not keep up with a disk.
  */
 import { closeSync } from 'node:fs';
-import { defined } from '../contract/defined.ts';
 import { MiB } from '../contract/sizes.ts';
 import {
   asText,
@@ -122,10 +121,12 @@ function judge({ stage, isTooMuch, lastWords }: Running, result: unknown, limitM
   const code = isCut ? 0 : ended.exitCode;
   const isGood = !(result instanceof Error) || (code !== undefined && okCodes.includes(code) && !ended.isCanceled);
   if (isGood && !isTooMuch()) return { code, stderr: asText(ended.stderr) };
-  const { signal, isCanceled, timedOut, exitCode } = ended;
-  const known = defined({ code: ended.code, signal, exitCode });
-  const failure = { ...known, isCanceled, timedOut, stderr: asText(ended.stderr) || lastWords() };
-  const error = toToolError(tool, args, failure, { label: tool, limitMs, ...(isTooMuch() ? { tooMuch: MAX_STDERR } : {}) });
+  const error = toToolError(tool, args, ended, {
+    label: tool,
+    limitMs,
+    heard: lastWords(),
+    ...(isTooMuch() ? { tooMuch: MAX_STDERR } : {}),
+  });
   return { code, stderr: '', error };
 }
 

@@ -148,12 +148,19 @@ interface Ended {
   readonly limitMs: number;
   /** Set when it printed more than this. */
   readonly tooMuch?: number;
+  /** The end of its standard error, where execa has kept none. */
+  readonly heard?: string;
 }
 
 /** The error of a process that failed, with its last words. */
-export function toToolError(tool: string, args: readonly string[], error: Failure, { label, limitMs, tooMuch }: Ended): ToolError {
+export function toToolError(
+  tool: string,
+  args: readonly string[],
+  error: Failure,
+  { label, limitMs, tooMuch, heard = '' }: Ended,
+): ToolError {
   const notFound = error.code === 'ENOENT';
-  const stderr = asText(error.stderr);
+  const stderr = asText(error.stderr) || heard;
   const stdout = asText(error.stdout);
   const lastWords = tail(stderr) || tail(stdout);
   let what: string;

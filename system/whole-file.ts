@@ -26,6 +26,11 @@ export interface NewFile {
 /** Suffix of files that are not whole yet; what a killed process left of them may be removed at any time. */
 export const PART_SUFFIX = '.guestflow-part';
 
+/** The name under which a file or directory is made until it is whole. */
+export function partName(path: string): string {
+  return `${path}.${randomBytes(4).toString('hex')}${PART_SUFFIX}`;
+}
+
 /** Brings a directory's entries to the disk. */
 export async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -53,7 +58,7 @@ async function make(path: string, { mode = 0o600, like }: NewFile): Promise<File
 
 /** Opens a file that is to be written in pieces. */
 export async function openSink(path: string, how: NewFile = {}): Promise<FileSink> {
-  const temporary = `${path}.${randomBytes(4).toString('hex')}${PART_SUFFIX}`;
+  const temporary = partName(path);
   const handle = await make(temporary, how);
   let isOpen = true;
   return {

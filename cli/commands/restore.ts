@@ -1,5 +1,6 @@
 /** `guestflow restore`: of a guest that exists, by an operation; from a directory of backups, without Temporal. */
 import { InvalidArgumentError, type Command } from 'commander';
+import { defined } from '../../contract/defined.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { withWaiting, type Context, type WaitingOptions } from '../context.ts';
 import { bundledReader } from '../repository/bundled-reader.ts';
@@ -49,7 +50,7 @@ With --repository, what is in a directory of backups is brought back on this mac
           mend: 'name the directory of backups: --repository DIR, on the machine that has it',
         });
       const { operate } = await import('../operate.ts');
-      return operate(io, name, 'restore', options, { ...(backup === undefined ? {} : { backup }), ...(at === undefined ? {} : { at }) });
+      return operate(io, name, 'restore', options, defined({ backup, at }));
     }),
   );
 }

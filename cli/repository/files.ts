@@ -1,18 +1,16 @@
 /** Files out of a backup of a repository's directory: a listing, a tar, or a directory with them. */
 import { once } from 'node:events';
 import { lstat, mkdir, rename, rm } from 'node:fs/promises';
-import { randomBytes } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
-import { type FileEntry, type FrameSink, type Problem, type Request } from '../../activities/dom0/backup/files/frames.ts';
-import { contentBytes } from '../../activities/dom0/backup/files/frames.ts';
+import { contentBytes, type FileEntry, type FrameSink, type Problem, type Request } from '../../activities/dom0/backup/files/frames.ts';
 import { readFiles } from '../../activities/dom0/backup/files/read-files.ts';
 import { padding, TAR_END, tarHead } from '../../activities/dom0/backup/files/tar.ts';
 import { Unpacking } from '../../activities/dom0/backup/files/unpack.ts';
 import { readBackupOf, type FoundBackup } from '../../activities/dom0/backup/repositories/reading.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { EXIT } from '../../contract/exit-codes.ts';
-import { PART_SUFFIX } from '../../system/whole-file.ts';
+import { partName } from '../../system/whole-file.ts';
 import { printJson, printLine, printTable, type Io } from '../io.ts';
 import { outermost, parsePath, shownName } from './names.ts';
 import { directoryOf, type ListOptions, type ReaderProgram, type RestoreOptions } from './options.ts';
@@ -209,7 +207,7 @@ async function restoreToDirectory(io: Io, source: Source, request: Request, to: 
       value: to,
       mend: 'name a directory that is to be made',
     });
-  const part = `${to}.${randomBytes(4).toString('hex')}${PART_SUFFIX}`;
+  const part = partName(to);
   await mkdir(part, 0o700).catch((error: unknown) => {
     throw new GuestflowError('InvalidInput', `${to} cannot be made: ${error instanceof Error ? error.message : String(error)}`, {
       field: 'to',

@@ -1,11 +1,10 @@
 /** How a guest's state goes on: pure, so that it can be tested as a table. */
 import { defined } from '../../contract/defined.ts';
 import type { BackupRecord } from '../../contract/backup.ts';
-import { operationRecord } from '../../contract/operations.ts';
 import type { DomainGone, GuestPhase, RestartPolicy } from '../../contract/guest.ts';
 import type { ProvisionResult } from './recipes/how-to.ts';
 import { answerTo, recentRestarts } from './restarts.ts';
-import type { GuestState } from './state.ts';
+import { spareDue, type GuestState } from './state.ts';
 
 const WARNINGS_KEPT = 20;
 
@@ -74,9 +73,10 @@ const REMOVAL_AGAIN_MS = 60 * 60 * 1000;
 
 /** What is due now; undefined if the end of a grace period is. */
 export function dueNow(state: GuestState, nowMs: number): Due | undefined {
-  const { restartAt: at, phase, restarts = [], kept } = state;
+  const { restartAt: at, phase, restarts = [] } = state;
   if (phase !== 'running' || at === undefined) {
-    if (kept === undefined || !operationRecord('keepRestored').phases.includes(phase)) return undefined;
+    const kept = spareDue(state);
+    if (kept === undefined) return undefined;
     // Should it fail, it is due again later. If it succeeds, the disk is not kept any more.
     const later = new Date(nowMs + REMOVAL_AGAIN_MS).toISOString();
     return { kind: 'keepRestored', at: kept.keptUntil, then: { ...state, kept: { ...kept, keptUntil: later } } };

@@ -1,7 +1,7 @@
 /** What a guest carries from run to run, in words, and what falls due in it: pure. */
 import { defined } from '../../contract/defined.ts';
 import { operationWorkflowId } from '../../contract/names.ts';
-import type { GuestOrder, GuestPhase, GuestStatus } from '../../contract/guest.ts';
+import type { GuestOrder, GuestStatus, KeptDisk } from '../../contract/guest.ts';
 import { operationRecord, type OperationKind } from '../../contract/operations.ts';
 
 export type GuestState = Omit<GuestStatus, 'operation' | 'queued' | 'steps'>;
@@ -61,8 +61,9 @@ export function notBefore(at: string | undefined, ms: number): string {
   return new Date(Math.max(ms, at === undefined ? 0 : Date.parse(at))).toISOString();
 }
 
-function takes(kind: OperationKind, phase: GuestPhase): boolean {
-  return operationRecord(kind).phases.includes(phase);
+/** The spare disk that is removed by itself at the end of its time; of a guest that is on its way out, it goes with the guest. */
+export function spareDue({ phase, kept }: GuestState): KeptDisk | undefined {
+  return operationRecord('keepRestored').phases.includes(phase) ? kept : undefined;
 }
 
 function leftMs(at: string, nowMs: number): number {
@@ -80,8 +81,9 @@ export function graceLeftMs({ phase, graceUntil }: GuestState, nowMs: number): n
  * if nothing is.
  */
 export function untilDueMs(state: GuestState, nowMs: number): number | undefined {
-  const { phase, restartAt, backupsUntil, kept } = state;
+  const { phase, restartAt, backupsUntil } = state;
   if (phase === 'gone' && backupsUntil !== undefined) return leftMs(backupsUntil, nowMs);
   if (phase === 'running' && restartAt !== undefined) return leftMs(restartAt, nowMs);
-  return kept !== undefined && takes('keepRestored', phase) ? leftMs(kept.keptUntil, nowMs) : graceLeftMs(state, nowMs);
+  const spare = spareDue(state);
+  return spare === undefined ? graceLeftMs(state, nowMs) : leftMs(spare.keptUntil, nowMs);
 }

@@ -5,6 +5,9 @@ import type { Thing } from '../inventory/thing.ts';
 import type { Ref } from '../marks.ts';
 import type { FsInfo } from '../tools/ext4.ts';
 
+/** How the names of files end, by the engine that wrote them. */
+export const SUFFIXES = { blocks: '.img.zst', dump: '.dump.zst' } as const satisfies Readonly<Record<BackupEngine, string>>;
+
 /** What an engine has written. */
 export interface Written {
   readonly bytes: number;

@@ -1,11 +1,10 @@
 /** A guest's disk made from a backup, beside the one that it has; and the exchange of the two. */
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { StoredBackup } from '../../../contract/backup.ts';
-import type { GuestRef } from '../../../contract/guest.ts';
+import type { GuestRef, SpareRole } from '../../../contract/guest.ts';
 import type { Engine } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
 import { FileSystem } from '../guests/file-system.ts';
-import type { SpareRole } from '../storage/port.ts';
 import { stopGuest } from './boot.ts';
 
 /** The backup of this id, and its engine. */

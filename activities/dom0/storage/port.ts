@@ -1,16 +1,14 @@
 /** Where guests' disks lie. A driver stands behind this for each kind of storage; steps see no tool. */
 import type { PoolFacts } from '../../../contract/capacity.ts';
 import type { PreflightRow } from '../../../contract/dom0.ts';
+import type { SpareRole } from '../../../contract/guest.ts';
 import type { Owner, Ref } from '../marks.ts';
 
 /**
  * What the guest uses a disk for. `restored`: a root disk that was made from a backup, and is not in use yet, or no more. `former`: the root disk of before
  * a restore.
  */
-export type DiskRole = 'root' | 'swap' | 'restored' | 'former';
-
-/** A disk beside the root disk that can take its place. */
-export type SpareRole = 'restored' | 'former';
+export type DiskRole = 'root' | 'swap' | SpareRole;
 
 /**
  * `whole`: it may be used. `unfinished`: its content is not complete. `set aside`: it is whole, but not the guest's any more, and can be brought back.

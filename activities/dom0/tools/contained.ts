@@ -6,6 +6,7 @@
  */
 import type { Runner, RunOptions, RunResult } from '../../../system/run.ts';
 import { defined } from '../../../contract/defined.ts';
+import { lineReader } from '../../../system/lines.ts';
 
 /** How a contained tool is run. */
 export interface ContainedOptions extends Pick<RunOptions, 'timeoutMs' | 'signal'> {
@@ -17,14 +18,12 @@ export interface ContainedOptions extends Pick<RunOptions, 'timeoutMs' | 'signal
 
 const CONTAINED = ['--pdeathsig', 'KILL', 'unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--'] as const;
 
-/** Turns pieces of output into lines that are not empty. A last line without an end is not told. */
+/** Tells the lines of an output that are not empty. A last line without an end is not told. */
 function lineSplitter(onLine: (line: string) => void): (text: string) => void {
-  let rest = '';
-  return (text) => {
-    const lines = (rest + text).split(/[\r\n]+/);
-    rest = lines.pop() ?? '';
-    for (const line of lines) if (line.trim() !== '') onLine(line.trim());
-  };
+  const reader = lineReader((line) => {
+    if (line.trim() !== '') onLine(line.trim());
+  });
+  return (text) => reader.push(text);
 }
 
 /** Like `host.run`, contained. Needs root. */

@@ -21,12 +21,22 @@ export async function switchOff(operation: Operation, spec: GuestSpec, before: B
   await operation.run(() => switchOffSteps(operation, spec, before, how));
 }
 
-/** Removes the link first: if the dom0 rebooted in between, xendomains would start the guest again. */
-export async function switchOffSteps(operation: Operation, spec: GuestSpec, before: Before, how: SwitchOff): Promise<void> {
+/**
+ * Removes the link first: if the dom0 rebooted in between, xendomains would start the guest again.
+ *
+ * @param linkStep name of that step, where another one is called `autostart`. Default: `autostart`.
+ */
+export async function switchOffSteps(
+  operation: Operation,
+  spec: GuestSpec,
+  before: Before,
+  how: SwitchOff,
+  linkStep = 'autostart',
+): Promise<void> {
   const ref = refOf(spec);
   const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   await operation.step(
-    'autostart',
+    linkStep,
     () => host.disableAutostart(ref),
     async () => (before.isAutostarted ? undo.enableAutostart(ref) : undefined),
   );

@@ -1,15 +1,16 @@
 /** restore, undoRestore and keepRestored: a guest's disk from a backup; the disk of before is kept for a grace period. */
-import { ApplicationFailure, executeChild } from '@temporalio/workflow';
+import { executeChild } from '@temporalio/workflow';
 import { defined } from '../../../contract/defined.ts';
 import { formatSize } from '../../../contract/sizes.ts';
 import type { BackupRecord } from '../../../contract/backup.ts';
-import type { GuestSpec, KeptDisk, OperationRequest, OperationResult } from '../../../contract/guest.ts';
+import type { GuestSpec, KeptDisk, OperationRequest, OperationResult, SpareRole } from '../../../contract/guest.ts';
 import { Operation } from '../../saga/operation.ts';
 import { control, dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import { refuse, type GuestAtWork } from '../at-work.ts';
 import { withKept } from '../rules.ts';
-import { daysFromNow, refOf, type Before } from './shared.ts';
+import { startSteps, switchOffSteps } from './power.ts';
+import { daysFromNow, OFF, refOf, type Before } from './shared.ts';
 
 /** The disk of before a restore is kept at least so long, in days: whether the restored one is good shows only in use. */
 const LEAST_GRACE_DAYS = 1;
@@ -38,35 +39,26 @@ export function chosenBackup(backups: readonly BackupRecord[], { backup, at }: W
   const first = usable[0];
   const there = first === undefined ? 'there is none' : `the first of ${usable.length} is ${first.id}`;
   const wanted = backup === undefined ? `verified backup${at === undefined ? '' : ` of ${at} or before`}` : `verified backup ${backup}`;
-  throw ApplicationFailure.create({
-    type: 'NotFound',
-    nonRetryable: true,
-    message: `the guest has no ${wanted}: ${there}`,
-    details: [{ field: backup === undefined ? 'at' : 'backup' }],
-  });
+  throw refuse('NotFound', `the guest has no ${wanted}: ${there}`, backup === undefined ? 'at' : 'backup');
 }
 
 /** Stops the guest, puts the spare disk in the place of its root disk, and starts it again, if it ran. */
 async function exchangeSteps(
   operation: Operation,
   { spec, before }: Exchange,
-  { spare, smaller }: { readonly spare: 'restored' | 'former'; readonly smaller?: number },
+  { spare, smaller }: { readonly spare: SpareRole; readonly smaller?: number },
 ): Promise<void> {
   const ref = refOf(spec);
   const { host, bulk, undo, undoBulk } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   // It must not start with its dom0 from half of an exchange.
-  if (before.isAutostarted)
+  if (before.isRunning) await switchOffSteps(operation, spec, before, 'stop', 'autostart-off');
+  else
     await operation.step(
-      'autostart-off',
-      () => host.disableAutostart(ref),
-      () => undo.enableAutostart(ref),
+      'stop',
+      () => host.stopGuest(ref),
+      [],
+      ({ how }) => how,
     );
-  await operation.step(
-    'stop',
-    () => host.stopGuest(ref),
-    async () => (before.isRunning ? undo.bootGuest(spec) : undefined),
-    ({ how }) => how,
-  );
   await operation.step(
     'exchange',
     () => host.exchangeDisks({ ref, spare }),
@@ -78,30 +70,12 @@ async function exchangeSteps(
       () => bulk.growDisk({ ref, bytes: spec.size.diskBytes }),
       () => undoBulk.shrinkDisk({ ref, bytes: smaller }),
     );
-  if (before.isRunning)
-    await operation.step(
-      'start',
-      () => host.bootGuest(spec),
-      () => undo.destroyGuest(ref),
-      ({ seconds, warning }) => warning ?? `answered after ${seconds} s`,
-    );
-  if (before.isAutostarted)
-    await operation.step(
-      'autostart',
-      () => host.enableAutostart(ref),
-      () => undo.disableAutostart(ref),
-    );
+  if (before.isRunning) await startSteps(operation, spec, OFF);
 }
 
-function namesOf({ isRunning, isAutostarted }: Before, isSmaller = false): string[] {
-  return [
-    ...(isAutostarted ? ['autostart-off'] : []),
-    'stop',
-    'exchange',
-    ...(isSmaller ? ['grow'] : []),
-    ...(isRunning ? ['start'] : []),
-    ...(isAutostarted ? ['autostart'] : []),
-  ];
+function namesOf({ isRunning }: Before, isSmaller = false): string[] {
+  const exchange = ['stop', 'exchange', ...(isSmaller ? ['grow'] : [])];
+  return isRunning ? ['autostart-off', ...exchange, 'start', 'autostart'] : exchange;
 }
 
 /**

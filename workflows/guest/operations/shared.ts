@@ -18,6 +18,9 @@ export interface Before {
   readonly isAutostarted: boolean;
 }
 
+/** Of a guest that is off: what was started is ended by an undo. */
+export const OFF: Before = { isRunning: false, isAutostarted: false };
+
 export const DAY_MS = 86_400_000;
 
 /** The time in so many days, as ISO 8601. */

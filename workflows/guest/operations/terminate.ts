@@ -10,7 +10,7 @@ import { beforeOf } from '../rules.ts';
 import { notBefore } from '../state.ts';
 import { startSteps, switchOffSteps } from './power.ts';
 import { performRemoval } from './removal.ts';
-import { DAY_MS, daysFromNow, nightlyOf, refOf, type Before } from './shared.ts';
+import { DAY_MS, daysFromNow, nightlyOf, OFF, refOf, type Before } from './shared.ts';
 
 /**
  * Begins a termination: the guest is switched off, without autostart and without its Schedule. Until its grace period is over, its disks are set aside
@@ -52,7 +52,7 @@ export async function undeleteGuest(input: { spec: GuestSpec; before: Before }):
       () => host.bringBackVolumes(ref),
       () => undo.setAsideVolumes(ref),
     );
-    if (before.isRunning) await startSteps(operation, spec, { isRunning: false, isAutostarted: false });
+    if (before.isRunning) await startSteps(operation, spec, OFF);
     await operation.step(
       'schedule',
       () => control.scheduleNightly(nightlyOf(spec)),

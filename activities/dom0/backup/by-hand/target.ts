@@ -1,11 +1,9 @@
 /** Where a whole file system is brought back to: a block device, or a file that has its name only when it is whole. */
-import { randomBytes } from 'node:crypto';
 import { link, lstat, open, realpath, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
-import { PART_SUFFIX } from '../../../../system/host.ts';
-import { syncDirectory } from '../../../../system/whole-file.ts';
+import { partName, syncDirectory } from '../../../../system/whole-file.ts';
 import { zeroVolume } from '../../storage/lvm/wipe.ts';
 import { checkedPath } from '../../tools/arguments.ts';
 import { contentOf, mustBeUnused, sizeOf, spoilHead } from './block-device.ts';
@@ -92,7 +90,7 @@ async function openDevice({ host, signal, progress }: HandWork, device: string, 
 }
 
 async function openFile(path: string, bytes: number, isNew: boolean): Promise<Target> {
-  const part = `${path}.${randomBytes(4).toString('hex')}${PART_SUFFIX}`;
+  const part = partName(path);
   const handle = await open(part, 'wx', 0o600).catch((error: unknown) =>
     refuse(path, error instanceof Error ? error.message : String(error)),
   );

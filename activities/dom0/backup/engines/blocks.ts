@@ -5,12 +5,13 @@
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
 import type { FileSink } from '../../../../system/host.ts';
+import { lineReader } from '../../../../system/lines.ts';
 import { tail } from '../../../../system/run.ts';
 import { checkedPath } from '../../tools/arguments.ts';
 import { verifyFs, type FsInfo } from '../../tools/ext4.ts';
 import { packageVersions } from '../../tools/installed.ts';
 import type { HandWork } from '../../work.ts';
-import type { Engine, Saved, Written } from '../port.ts';
+import { SUFFIXES, type Engine, type Saved, type Written } from '../port.ts';
 import { compressTo, readBack, unpackTo } from './stream.ts';
 
 /** How many of its complaints are kept: a broken disk makes e2image print one for each block. */
@@ -28,22 +29,19 @@ export function listenTo(onProgress: (copied: number, all: number) => void): {
   readonly complaints: () => string[];
 } {
   const complaints: string[] = [];
-  let rest = '';
+  // It goes back over what it has printed.
+  const ends = /[\b\r\n]+/;
   const look = (line: string): void => {
     const words = line.trim();
     const [, copied, all] = PROGRESS.exec(words) ?? [];
     if (copied !== undefined) onProgress(Number(copied), Number(all));
     else if (words !== '' && !/^(e2image \d|Scanning inodes)/.test(words) && complaints.length < COMPLAINTS) complaints.push(words);
   };
+  const reader = lineReader(look, { ends, longest: LONGEST_LINE });
   return {
-    onStderr(text) {
-      // It goes back over what it has printed.
-      const lines = (rest + text).split(/[\b\r\n]+/);
-      rest = (lines.pop() ?? '').slice(0, LONGEST_LINE);
-      lines.forEach(look);
-    },
+    onStderr: (text) => reader.push(text),
     complaints() {
-      look(rest);
+      reader.end();
       return complaints;
     },
   };
@@ -55,7 +53,7 @@ function sizeOf({ blocks, blockSize }: FsInfo): number {
 
 export class BlocksEngine implements Engine {
   readonly name = 'blocks';
-  readonly suffix = '.img.zst';
+  readonly suffix = SUFFIXES.blocks;
   private readonly work: HandWork;
 
   constructor(work: HandWork) {

@@ -6,14 +6,14 @@ import { checkedPath } from '../../tools/arguments.ts';
 import type { FsInfo } from '../../tools/ext4.ts';
 import { packageVersions } from '../../tools/installed.ts';
 import type { HandWork } from '../../work.ts';
-import type { Engine, Written } from '../port.ts';
+import { SUFFIXES, type Engine, type Written } from '../port.ts';
 import { whyNotDump } from './dump-trust.ts';
 import { listDump, mustHaveDumped } from './dump.ts';
 import { compressTo, readBack } from './stream.ts';
 
 export class DumpEngine implements Engine {
   readonly name = 'dump';
-  readonly suffix = '.dump.zst';
+  readonly suffix = SUFFIXES.dump;
   private readonly work: HandWork;
 
   constructor(work: HandWork) {

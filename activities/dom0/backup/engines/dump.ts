@@ -3,6 +3,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { checkedPath } from '../../tools/arguments.ts';
 import type { Host } from '../../../../system/host.ts';
+import { lineReader } from '../../../../system/lines.ts';
 import { tail } from '../../../../system/run.ts';
 import { defined } from '../../../../contract/defined.ts';
 import { DAY_MS } from './stream.ts';
@@ -61,19 +62,18 @@ const LONGEST_LINE = 8_192;
 export function searchListing(wanted: RegExp): { push(chunk: Uint8Array): void; end(): string[] } {
   const decoder = new StringDecoder('utf8');
   const found = new Set<string>();
-  let rest = '';
   const look = (line: string): void => {
     const name = LISTED.exec(line)?.[1];
     if (name !== undefined && wanted.test(name)) found.add(name);
   };
+  const reader = lineReader(look, { ends: /\n/, longest: LONGEST_LINE });
   return {
     push(chunk) {
-      const lines = (rest + decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))).split('\n');
-      rest = (lines.pop() ?? '').slice(0, LONGEST_LINE);
-      lines.forEach(look);
+      reader.push(decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)));
     },
     end() {
-      look(rest + decoder.end());
+      reader.push(decoder.end());
+      reader.end();
       return [...found];
     },
   };

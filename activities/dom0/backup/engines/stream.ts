@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import type { FileSink } from '../../../../system/host.ts';
+import { lineReader } from '../../../../system/lines.ts';
 import { ToolError, type PipelineStage } from '../../../../system/run.ts';
 import { checkedPath } from '../../tools/arguments.ts';
 import type { HandWork } from '../../work.ts';
@@ -15,10 +16,13 @@ import type { Saved, Written } from '../port.ts';
 export const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** A sum of bytes, and how many they are. */
-function newSum(): { readonly add: (chunk: Uint8Array) => void; readonly end: () => Written } {
+function newSum(): { readonly bytes: number; readonly add: (chunk: Uint8Array) => void; readonly end: () => Written } {
   const hash = createHash('sha256');
   let bytes = 0;
   return {
+    get bytes() {
+      return bytes;
+    },
     add(chunk) {
       hash.update(chunk);
       bytes += chunk.byteLength;
@@ -41,7 +45,6 @@ export async function compressTo(
   { contentBytes, onWritten }: { readonly contentBytes?: number; readonly onWritten?: (bytes: number) => void },
 ): Promise<Written & { readonly stderr: string }> {
   const file = newSum();
-  let written = 0;
   const size = contentBytes === undefined ? [] : [`--stream-size=${String(contentBytes)}`];
   const { stages } = await host.pipeline([source, { tool: 'zstd', args: ['-3', '-T0', '-q', '-c', ...size] }], {
     timeoutMs: DAY_MS,
@@ -49,8 +52,7 @@ export async function compressTo(
     sink: async (chunk) => {
       file.add(chunk);
       await sink.write(chunk);
-      written += chunk.byteLength;
-      onWritten?.(written);
+      onWritten?.(file.bytes);
     },
   });
   return { ...file.end(), stderr: stages[0]?.stderr ?? '' };
@@ -77,13 +79,11 @@ async function unpackInto(
   onProgress: (bytes: number) => void,
 ): Promise<number> {
   let bytes = 0;
-  let rest = '';
-  const onStderr = (text: string): void => {
-    const lines = (rest + text).split(/[\r\n]/);
-    rest = lines.pop() ?? '';
-    for (const line of lines) bytes = Number(COPIED.exec(line)?.[1] ?? bytes);
+  const said = lineReader((line) => {
+    bytes = Number(COPIED.exec(line)?.[1] ?? bytes);
     onProgress(bytes);
-  };
+  });
+  const onStderr = (text: string): void => said.push(text);
   const args = [`of=${checkedPath('device', to)}`, 'bs=1M', 'iflag=fullblock', ...conversion, 'status=progress'];
   await host.pipeline([unpack(path), { tool: 'dd', args, onStderr }], { timeoutMs: DAY_MS, signal, sink: () => undefined });
   return bytes;

@@ -9,16 +9,13 @@ import type { StoredBackup } from '../../../../contract/backup.ts';
 import { DOM0_NAME_PATTERN, ORDER_ID_PATTERN, whyNotGuestName } from '../../../../contract/guest-name.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { MiB } from '../../../../contract/sizes.ts';
-import { BACKUP_ID } from '../port.ts';
+import { BACKUP_ID, SUFFIXES } from '../port.ts';
 import { readRecord } from '../record.ts';
 
 /** A record has a cfg and an order in it, a few KiB each. */
 const MOST_RECORD_BYTES = MiB;
 /** Names looked at in one directory. */
 const MOST_NAMES = 100_000;
-
-/** How names of files end, by the engine that wrote them. */
-const SUFFIXES = { blocks: '.img.zst', dump: '.dump.zst' } as const satisfies Record<StoredBackup['engine'], string>;
 
 const count = z.int().min(0);
 const line = z.string().max(10_000);

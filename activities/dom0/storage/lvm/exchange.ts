@@ -1,6 +1,6 @@
 /** Puts a spare volume in the place of the guest's root volume, by two renames. Each state that a kill can leave in between is gone on from. */
 import { mustOwn, type Ref } from '../../marks.ts';
-import type { SpareRole } from '../port.ts';
+import type { SpareRole } from '../../../../contract/guest.ts';
 import { activateVolume, closedVolumes, renameVolume } from './lvm.ts';
 import { mustOwnVolume, volumeName, volumesIn, whereOf, type Pool } from './pool.ts';
 import { releasedName } from './released.ts';

@@ -3,7 +3,7 @@ import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize, GiB, MiB } from '../../../../contract/sizes.ts';
 import { isOwner, type Ref } from '../../marks.ts';
 import { wipePace } from '../../work.ts';
-import type { SpareRole } from '../port.ts';
+import type { SpareRole } from '../../../../contract/guest.ts';
 import { activateVolume, closedVolumes, devicePath, removeVolume, renameVolume, tagVolume } from './lvm.ts';
 import { zeroVolume } from './wipe.ts';
 import type { Volume } from './reports.ts';

@@ -1,11 +1,12 @@
 /** The driver `lvm-thick`: a guest's disks are logical volumes of one volume group, which take all of their room at once. */
 import type { PoolFacts } from '../../../../contract/capacity.ts';
 import type { PreflightRow } from '../../../../contract/dom0.ts';
+import type { SpareRole } from '../../../../contract/guest.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
 import type { Ref } from '../../marks.ts';
 import { missing, ok } from '../../preflight-rows.ts';
 import type { Work } from '../../work.ts';
-import type { Disk, DiskRole, NewDisk, Snapshot, SpareRole, Storage } from '../port.ts';
+import type { Disk, DiskRole, NewDisk, Snapshot, Storage } from '../port.ts';
 import { exchangeVolumes } from './exchange.ts';
 import { growVolume, inExtents, settleVolume, shrinkVolume } from './grow.ts';
 import { devicePath } from './lvm.ts';

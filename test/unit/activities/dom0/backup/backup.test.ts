@@ -9,21 +9,16 @@ import { listBackups, pruneBackups } from '../../../../../activities/dom0/steps/
 import type { StoredBackup } from '../../../../../contract/backup.ts';
 import { bootGuest, stopGuest } from '../../../../../activities/dom0/steps/boot.ts';
 import type { FakeDom0 } from '../../../../../fake/index.ts';
-import { fakeDom0, onVolumes, settings, spec, stepEnv } from '../steps/support.ts';
+import { closeKnowing, dom0With, settings, spec } from '../steps/support.ts';
 
 const PLACE = '/var/backups/guestflow/guest1';
 const guest = spec();
 let dom0: FakeDom0;
 let env: StepEnv;
 beforeEach(async () => {
-  dom0 = await fakeDom0();
-  env = stepEnv(dom0.host());
-  await onVolumes(env.host, guest);
+  ({ dom0, env } = await dom0With(guest));
 });
-afterEach(() => {
-  expect(dom0.unknown).toEqual([]);
-  dom0.close();
-});
+afterEach(() => closeKnowing(dom0));
 
 function withDump(): StepEnv {
   return createEnv({ ...env, settings: { ...settings(), backupEngine: 'dump' } });

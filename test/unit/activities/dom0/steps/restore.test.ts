@@ -6,20 +6,15 @@ import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
 import { bootGuest } from '../../../../../activities/dom0/steps/boot.ts';
 import { dropDisk, exchangeDisks, fillRestored, settleDisks } from '../../../../../activities/dom0/steps/restore.ts';
 import type { FakeDom0 } from '../../../../../fake/index.ts';
-import { fakeDom0, onVolumes, settings, spec, stepEnv } from './support.ts';
+import { closeKnowing, dom0With, settings, spec } from './support.ts';
 
 const guest = spec();
 let dom0: FakeDom0;
 let env: StepEnv;
 beforeEach(async () => {
-  dom0 = await fakeDom0();
-  env = stepEnv(dom0.host());
-  await onVolumes(env.host, guest);
+  ({ dom0, env } = await dom0With(guest));
 });
-afterEach(() => {
-  expect(dom0.unknown).toEqual([]);
-  dom0.close();
-});
+afterEach(() => closeKnowing(dom0));
 
 const fsOf = (volume: string) => dom0.machine.volume(volume)?.content.fs;
 const names = (): string[] =>

@@ -1,4 +1,5 @@
 /** A fake dom0 and what the steps need around it. */
+import { expect } from 'vitest';
 import { anOrder, changed, type Changes } from '../../../../an-order.ts';
 import type { Dom0Settings } from '../../../../../order/dom0-settings.ts';
 import { dom0SettingsSchema } from '../../../../../order/dom0-settings.ts';
@@ -43,6 +44,20 @@ export function spec(name = 'guest1', ip = '10.0.0.5', changes: Changes<GuestSpe
 export function stepEnv(host: Host, signal: AbortSignal = new AbortController().signal): StepEnv {
   const quiet = { info: () => undefined, warn: () => undefined };
   return createEnv({ host, settings: settings(), signal, attempt: 1, progress: () => undefined, log: quiet });
+}
+
+/** A fake dom0 with a guest on volumes of its own, switched off. */
+export async function dom0With(guest: GuestSpec): Promise<{ dom0: FakeDom0; env: StepEnv }> {
+  const dom0 = await fakeDom0();
+  const env = stepEnv(dom0.host());
+  await onVolumes(env.host, guest);
+  return { dom0, env };
+}
+
+/** Closes a fake dom0, which has known all that it was asked. */
+export function closeKnowing(dom0: FakeDom0): void {
+  expect(dom0.unknown).toEqual([]);
+  dom0.close();
 }
 
 /** A guest with volumes of its own, switched off. */
