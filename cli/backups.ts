@@ -1,29 +1,41 @@
 /** `guestflow backups`: a guest's last backups, and what came of its nights. */
 import type { Night } from '../client/index.ts';
 import { backupPlace } from '../contract/backup-place.ts';
+import { defined } from '../contract/defined.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { formatSize } from '../contract/sizes.ts';
+import type { BackupRecord } from '../contract/backup.ts';
 import type { GuestInventory } from '../contract/dom0.ts';
 import { going, retain } from '../workflows/backups/retention.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';
 import { printJson, printLine, printTable, type Io } from './io.ts';
 
 export async function showBackups(io: Io, name: string, options: ServerOptions): Promise<undefined> {
-  const [{ backups }, nights] = await withGuestflow(options, (flow) => Promise.all([flow.status(name), flow.nights(name)]));
+  const [{ backups, proveAt }, nights] = await withGuestflow(options, (flow) => Promise.all([flow.status(name), flow.nights(name)]));
   if (options.json) {
-    printJson(io, { backups, nights });
+    printJson(io, { backups, nights, ...defined({ proveAt }) });
     return undefined;
   }
   if (backups.length === 0) printLine(io, `no backups of ${name}`);
   else
     printTable(
       io,
-      ['ID', 'TAKEN', 'SIZE', 'STATE', 'AS', 'ENGINE', 'PATH', 'REMARK'],
+      ['ID', 'TAKEN', 'SIZE', 'STATE', 'PROOF', 'AS', 'ENGINE', 'PATH', 'REMARK'],
       backups.map((backup) => [
-        ...[backup.id, backup.takenAt, formatSize(backup.bytes), backup.state, backup.consistency, backup.engine, backupPlace(backup)],
-        backup.warnings?.join('; ') ?? '',
+        ...[
+          backup.id,
+          backup.takenAt,
+          formatSize(backup.bytes),
+          backup.state,
+          proofOf(backup),
+          backup.consistency,
+          backup.engine,
+          backupPlace(backup),
+        ],
+        remarkOf(backup),
       ]),
     );
+  if (proveAt !== undefined) printLine(io, `the next proof is due at ${proveAt}`);
   if (nights.length === 0) return undefined;
   printLine(io, '');
   printTable(
@@ -58,6 +70,15 @@ export async function showPrune(io: Io, name: string, options: ServerOptions): P
     );
   printLine(io, `${ids.length} of ${rows.length} backups of ${name} would go, ${formatSize(bytes)}; nothing was changed`);
   return undefined;
+}
+
+/** When it was last tried to start from it, and how long that took. */
+function proofOf({ proof }: BackupRecord): string {
+  return proof === undefined ? '' : `${proof.outcome} ${proof.at}${proof.seconds === 0 ? '' : ` in ${proof.seconds} s`}`;
+}
+
+function remarkOf({ warnings = [], proof }: BackupRecord): string {
+  return [...warnings, ...(proof === undefined || proof.outcome === 'proven' ? [] : [proof.what.split('\n', 1)[0]])].join('; ');
 }
 
 function stateOf({ state, lateMinutes }: Pick<Night, 'state' | 'lateMinutes'>): string {

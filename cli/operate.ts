@@ -147,7 +147,10 @@ async function show(flow: Guestflow, name: string, progress: ReturnType<typeof c
   }
 }
 
-function describe(name: string, { kind, phase, backup, pruned, graceUntil, kept }: OperationResult): string {
+function describe(name: string, { kind, phase, backup, pruned, graceUntil, kept, leftForLater }: OperationResult): string {
+  if (leftForLater !== undefined) return `${kind} of ${name} is left for later: ${leftForLater}`;
+  if (kind === 'prove' && backup?.proof !== undefined)
+    return `backup ${backup.id} of ${name} is ${backup.state}: restored beside it, compared, and started in ${backup.proof.seconds} s; it showed "${backup.proof.what}"`;
   if (backup !== undefined)
     return `${name} is backed up: ${backupPlace(backup)}, ${formatSize(backup.bytes)} in ${backup.seconds.toFixed(1)} s, ${backup.state}`;
   if (pruned !== undefined)

@@ -45,6 +45,7 @@ export function printGuest(io: Io, status: GuestStatus, url?: string, detail: Pr
     ['queued', status.queued.length === 0 ? undefined : status.queued.join(', ')],
     ['schedule', status.scheduleId],
     ['backups', status.backups.length === 0 ? undefined : `${status.backups.length}, the last: ${describeBackup(status.backups.at(-1))}`],
+    ['next proof', status.proveAt],
     ['gone on', status.graceUntil],
     ['backups until', status.backupsUntil],
     ['spare disk', status.kept && `${status.kept.role}, until ${status.kept.keptUntil} (backup ${status.kept.backup} was restored)`],

@@ -11,6 +11,21 @@ export type BackupEngine = 'blocks' | 'dump';
 /** How the guest was when its snapshot was taken. `crash`: it ran, and its disk is as after a power cut. `stopped`: it had no domain. */
 export type Consistency = 'crash' | 'stopped';
 
+/** What came of starting a guest from a backup, or of the attempt. */
+export interface Proof {
+  /** When it ended. */
+  readonly at: string;
+  /** How long it took. */
+  readonly seconds: number;
+  /**
+   * `proven`: it was restored, all bytes compared, and what was started from it came up. `unusable`: what was restored is not what was saved, or is no sound
+   * file system. `silent`: it was restored and started, and did not come up in time; the guest itself may be no better.
+   */
+  readonly outcome: 'proven' | 'unusable' | 'silent';
+  /** What was seen, in words. */
+  readonly what: string;
+}
+
 export interface BackupRecord {
   readonly id: string;
   readonly guest: string;
@@ -26,13 +41,20 @@ export interface BackupRecord {
   readonly sha256: string;
   readonly engine: BackupEngine;
   readonly seconds: number;
-  /** `verified`: read back whole, and the same as what was written. `proven`: restored, and started from. */
-  readonly state: 'taken' | 'verified' | 'proven';
+  /** `verified`: read back whole, and the same as what was written. `proven`: restored, and started from. `unusable`: it could not be restored. */
+  readonly state: 'taken' | 'verified' | 'proven' | 'unusable';
+  /** The last proof, where one was tried. */
+  readonly proof?: Proof;
   readonly consistency: Consistency;
   /** What somebody should know of it: why another engine was taken than was asked for, errors that the guest's kernel has recorded. */
   readonly warnings?: readonly string[];
   /** Nothing removes it but the end of the guest. */
   readonly isProtected?: true;
+}
+
+/** Whether a backup can be restored, by all that is known of it. */
+export function isGood({ state }: Pick<BackupRecord, 'state'>): boolean {
+  return state === 'verified' || state === 'proven';
 }
 
 /** What came of looking which backups stay. */

@@ -46,6 +46,7 @@ export const COUNT_BOUNDS = {
   retention: [1, 366],
   graceDays: [0, 365],
   keepBackupsDays: [0, 3_650],
+  proveDays: [0, 365],
 } as const;
 
 /** Checks a size in bytes against the bounds of its kind. */

@@ -312,6 +312,16 @@ export const FIELDS = {
     },
     plan: { byDefault: { daily: 7 } },
   },
+  proveDays: {
+    group: 'backup',
+    value: count('proveDays'),
+    form: {
+      description: "Days after which a restored copy of the guest's last backup is started again. 0: never. Default: the plan's.",
+      examples: [30],
+    },
+    order: { says: 'days from one proof of a backup to the next, 0 … 365; 0: none by itself', byDefault: 'plan' },
+    plan: { byDefault: 30 },
+  },
   managed: {
     group: 'access',
     value: YES_OR_NO,

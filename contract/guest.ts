@@ -103,10 +103,12 @@ export interface OperationRequest {
   readonly now?: boolean;
   /** `changePlan`. */
   readonly change?: PlanChange;
-  /** `restore`: id of the backup. Default: the last one that `at` allows. */
+  /** `restore`, `prove`: id of the backup. Default: the last one, of `restore` the last one that `at` allows. */
   readonly backup?: string;
   /** `restore`: no backup that was taken later than this (ISO 8601, UTC). Default: the last one. */
   readonly at?: string;
+  /** `prove`: leave it for later when the dom0 has something else to do, or no room for it. */
+  readonly whenIdle?: true;
 }
 
 /** A disk beside a guest's root disk that can take its place: one that was made from a backup, or the root disk of before a restore. */
@@ -129,6 +131,8 @@ export interface OperationResult {
   readonly phase: GuestPhase;
   readonly backup?: BackupRecord;
   readonly pruned?: Pruned;
+  /** `prove`: why it was left for later. */
+  readonly leftForLater?: string;
   readonly graceUntil?: string;
   /** `restore`: the disk of before. */
   readonly kept?: KeptDisk;
@@ -179,6 +183,8 @@ export interface GuestStatus {
   readonly graceUntil?: string;
   /** After a restore: the other disk. */
   readonly kept?: KeptDisk;
+  /** When it is next proven that it can be restored from its last backup. */
+  readonly proveAt?: string;
   /** Until when the backups of a guest that is gone are kept. */
   readonly backupsUntil?: string;
   /** The phase it was terminated in, to which `undelete` brings it back. */

@@ -64,6 +64,7 @@ export const OPERATIONS = {
   },
   backup: { phases: ['running', 'stopped', 'suspended'], waits: true, leavesDomain: true, workflow: 'backupGuest' },
   prune: { phases: ['running', 'stopped', 'suspended'], waits: true, leavesDomain: true, workflow: 'pruneGuest' },
+  prove: { phases: ['running', 'stopped', 'suspended'], waits: true, leavesDomain: true, workflow: 'proveBackup' },
   restore: { phases: ['running', 'stopped'], workflow: 'restoreGuest' },
   undoRestore: {
     phases: ['running', 'stopped'],

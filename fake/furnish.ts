@@ -73,6 +73,7 @@ export function furnish(machine: Machine): void {
   put('/etc/apt/sources.list', 'deb http://mirror.example/debian bookworm main\ndeb http://mirror.example/debian trixie main\n');
   for (const keyring of ['debian', 'ubuntu']) put(`/usr/share/keyrings/${keyring}-archive-keyring.gpg`, 'keys\n');
   put('/etc/xen-tools/distributions.conf', 'bookworm = debian\ntrixie = debian\n');
+  put('/proc/loadavg', '0.10 0.10 0.10 1/100 1000\n');
   put('/etc/default/xen', 'XENCONSOLED_ARGS="--log=guest --log-dir=/var/log/xen/console"\n');
   put('/sys/module/loop/parameters/max_loop', `${String(options.maxLoop)}\n`);
   put('/proc/version', `Linux version ${KERNEL_RELEASE} (debian-kernel@lists.debian.org)\n`);

@@ -31,7 +31,7 @@ export function anOrder(name: string, dom0: string, changes: Changes<GuestOrder>
     network: {},
     access: { managed: false, sshKeys: [] },
     storage: { fs: 'ext4', fsOptions: 'noatime', image: 'sparse' },
-    backup: { retention: { daily: 7 } },
+    backup: { retention: { daily: 7 }, proveDays: 0 },
     life: { graceDays: 7 },
   };
   return changed(small, changes);

@@ -4,8 +4,14 @@ import { autostartPath, cfgPath } from '../activities/dom0/toolstack/xl/cfg-file
 import { volumeName } from '../activities/dom0/storage/lvm/pool.ts';
 import type { Dom0Settings } from '../order/dom0-settings.ts';
 
-export function guestPaths(settings: Dom0Settings, name: string): GuestPaths & { readonly cfg: string; readonly autostart: string } {
-  return { ...ownPaths(settings, name), cfg: cfgPath(name), autostart: autostartPath(name) };
+export interface GuestPlaces extends GuestPaths {
+  readonly cfg: string;
+  readonly trialCfg: string;
+  readonly autostart: string;
+}
+
+export function guestPaths(settings: Dom0Settings, name: string): GuestPlaces {
+  return { ...ownPaths(settings, name), cfg: cfgPath(name), trialCfg: cfgPath(`${name}+trial`), autostart: autostartPath(name) };
 }
 
 export function guestVolumes(name: string): { readonly root: string; readonly swap: string; readonly snapshot: string } {

@@ -3,6 +3,7 @@ export { guest } from './guest/guest.ts';
 export { provisionGuest } from './guest/recipes/how-to.ts';
 export { backupGuest } from './guest/operations/backup.ts';
 export { pruneGuest } from './guest/operations/prune.ts';
+export { proveBackup } from './guest/operations/prove.ts';
 export { keepRestored, restoreGuest, undoRestore } from './guest/operations/restore.ts';
 export { changePlan } from './guest/operations/change-plan.ts';
 export { powerGuest } from './guest/operations/power.ts';

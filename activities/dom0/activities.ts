@@ -17,6 +17,7 @@ import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
 import { dropImage, makeVolumes, removeVolumes } from './steps/lvm-migration.ts';
 import { removeBackups, takeBackup, undoBackup } from './steps/backup.ts';
 import { listBackups, pruneBackups } from './steps/prune.ts';
+import { bootTrial, endTrial, makeTrial, recordProof, whyNotIdle } from './steps/prove.ts';
 import { planGuest } from './steps/plan-guest.ts';
 import { preflight, prepare } from './steps/preflight.ts';
 import { growDisk, shrinkDisk } from './steps/resize-disk.ts';
@@ -36,6 +37,13 @@ const cfgInput = z.object({
   from: guestSpecSchema.exactOptional(),
   undoOf: guestSpecSchema.exactOptional(),
 });
+const proof = z.object({
+  at: z.iso.datetime(),
+  seconds: z.number().min(0),
+  outcome: z.enum(['proven', 'unusable', 'silent']),
+  what: z.string().max(10_000),
+});
+const proofInput = z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID), proof });
 const pruneInput = z.object({ ref: guestRefSchema, ids: z.array(z.string().regex(BACKUP_ID)).min(1).max(10_000) });
 
 /**
@@ -84,6 +92,9 @@ export function createDom0Activities(context: Dom0Context) {
       setAsideVolumes: activity(guestRefSchema, byName, setAsideVolumes),
       bringBackVolumes: activity(guestRefSchema, byName, bringBackVolumes),
       settleDisks: activity(guestRefSchema, byName, settleDisks),
+      whyNotIdle: activity(nothing, unlocked, whyNotIdle),
+      bootTrial: activity(guestSpecSchema, byName, bootTrial),
+      recordProof: activity(proofInput, ofRef, recordProof),
       exchangeDisks: activity(z.object({ ref: guestRefSchema, spare: spareRole }), ofRef, exchangeDisks),
     },
     bulk: {
@@ -94,6 +105,8 @@ export function createDom0Activities(context: Dom0Context) {
       takeBackup: activity(guestSpecSchema, byName, takeBackup),
       removeVolumes: activity(guestRefSchema, byName, removeVolumes),
       fillRestored: activity(z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID) }), ofRef, fillRestored),
+      makeTrial: activity(z.object({ spec: guestSpecSchema, id: z.string().regex(BACKUP_ID) }), ofSpec, makeTrial),
+      endTrial: activity(guestRefSchema, byName, endTrial),
       dropDisk: activity(z.object({ ref: guestRefSchema, role: spareRole }), ofRef, dropDisk),
       growDisk: activity(resizeInput, ofRef, growDisk),
       shrinkDisk: activity(resizeInput, ofRef, shrinkDisk),

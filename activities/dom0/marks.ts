@@ -11,6 +11,17 @@ export interface Owner {
 /** The owner whose things are meant: a guest and its order. */
 export type Ref = Pick<GuestRef, 'name' | 'order'>;
 
+/** A domain of a guest. */
+export interface DomainRef extends Ref {
+  /** Its name. Default: the guest's own. */
+  readonly domain?: string;
+}
+
+/** The name of the domain that is meant. */
+export function domainNameOf({ name, domain }: DomainRef): string {
+  return domain ?? name;
+}
+
 const HEADER = /^# guestflow: guest=(\S+) order=(\S+)/;
 
 /** First line of a cfg that is ours. */

@@ -1,5 +1,6 @@
 /** Backups of a guest. */
 import type { Command } from 'commander';
+import { defined } from '../../contract/defined.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { withWaiting, type Context, type WaitingOptions } from '../context.ts';
 import { bundledReader } from '../repository/bundled-reader.ts';
@@ -23,6 +24,24 @@ export function registerBackup(program: Command, context: Context): void {
     context.action(async (name: string, options: WaitingOptions) => {
       const { operate } = await import('../operate.ts');
       return operate(io, name, 'backup', options);
+    }),
+  );
+
+  withWaiting(
+    program
+      .command('prove')
+      .summary('start a restored copy of a backup, to see that it can be restored from')
+      .description(
+        `Restores a backup onto disks beside the guest's own, compares all of it, and starts it in a domain without a network, with at most 1 GiB of memory. When it shows its login on its console, the backup is proven; the copy is removed in any case. The guest goes on meanwhile. It is done by itself every so many days, which its plan says (\`proveDays\`).
+
+A backup that cannot be restored is marked unusable, and another one is taken at once. One that was restored and does not come up stays as it is: the guest itself may be no better.`,
+      )
+      .argument('<NAME>')
+      .option('--backup <ID>', 'which one (default: the last one)'),
+  ).action(
+    context.action(async (name: string, options: WaitingOptions & { readonly backup?: string }) => {
+      const { operate } = await import('../operate.ts');
+      return operate(io, name, 'prove', options, defined({ backup: options.backup }));
     }),
   );
 

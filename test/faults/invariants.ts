@@ -198,9 +198,11 @@ export function leftOn(
   settings: Dom0Settings,
 ): { left: string[]; unlisted: Complaints } {
   const paths = guestPaths(settings, ref.name);
-  const parts = Object.keys(after.files).filter((path) => path.startsWith(`${paths.cfg}.`));
+  const isPart = (path: string): boolean => [paths.cfg, paths.trialCfg].some((cfg) => path.startsWith(`${cfg}.`));
+  const parts = Object.keys(after.files).filter(isPart);
   const roots = [
     paths.cfg,
+    paths.trialCfg,
     paths.autostart,
     paths.images,
     paths.unfinishedImages,
@@ -230,7 +232,9 @@ export function leftOn(
   const isOwnVolume = ({ tags }: Volume): boolean =>
     tags.includes(`guestflow.guest=${ref.name}`) && tags.includes(`guestflow.order=${ref.order}`);
   const own = after.volumes.filter(isOwnVolume);
-  const domains = after.domains.filter(({ name }) => name === ref.name && !before.domains.some((other) => other.name === name));
+  const domains = after.domains.filter(
+    ({ name }) => [ref.name, `${ref.name}+trial`].includes(name) && !before.domains.some((other) => other.name === name),
+  );
   const rest: DomainState = {
     ...after,
     domains: after.domains.filter((domain) => !domains.includes(domain)),

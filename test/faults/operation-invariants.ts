@@ -22,9 +22,12 @@ export function backupsOn(state: DomainState, directory: string): Map<string, { 
   );
 }
 
-/** A restore of the last backup of the dom0 that it is played on; any other call as it is. */
+/** Calls that name a backup by its id. */
+const OF_BACKUP = ['fillRestored', 'makeTrial', 'recordProof'];
+
+/** A call that names a backup, of the last backup of the dom0 that it is played on; any other call as it is. */
 export function ofLastBackup(entry: Entry, state: DomainState, directory: string): Entry {
-  if (entry.activity !== 'fillRestored') return entry;
+  if (!OF_BACKUP.includes(entry.activity)) return entry;
   return { ...entry, input: { ...(entry.input as object), id: [...backupsOn(state, directory).keys()].sort().at(-1) } };
 }
 
@@ -113,6 +116,7 @@ export function asWanted(wanted: Wanted, now: DomainState): Complaints {
   return [
     ...asBefore(settled(after, settings, guest), settled(now, settings, guest), settings),
     ...(isGone ? [] : backupComplaints(wanted, before, now, guestPaths(settings, guest).backups, row.kind === 'backup')),
+    ...(row.kind === 'prove' && !Object.keys(now.files).some((path) => path.endsWith('.proof.json')) ? ['no proof was recorded'] : []),
     ...nobodyElsesBytes(now, guest),
     ...(row.end === 'terminating' ? [] : nothingHalfMade(now)),
   ];

@@ -42,6 +42,7 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
     { name: 'prune of nothing', end: 'running' },
     { name: 'prune', after: 'backup', spec: { backup: { retention: { last: 1 } } }, end: 'running', prunes: true },
   ],
+  prove: [{ name: 'proof', end: 'running' }],
   restore: [
     { name: 'restore', end: 'running' },
     { name: 'restore of a stopped guest', after: 'stop', end: 'stopped' },

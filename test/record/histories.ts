@@ -32,6 +32,8 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
       { kind: 'start' },
       { kind: 'backup' },
       { kind: 'prune' },
+      { kind: 'prove' },
+      { kind: 'prove', name: 'prove-when-idle', whenIdle: true },
       { kind: 'restore' },
       { kind: 'undoRestore' },
       { kind: 'keepRestored' },

@@ -329,6 +329,102 @@ describe('guest', () => {
     expect(reserved).toEqual([2, 1]);
   });
 
+  it('is proven from a copy beside it, for which room is reserved as long as it is there', async () => {
+    const calls: string[] = [];
+    const reserved: number[] = [];
+    const document = order();
+    const changeReservation = (spec: GuestSpec): Promise<void> => {
+      reserved.push(spec.size.memoryBytes / document.size.memoryBytes);
+      return Promise.resolve();
+    };
+    await withWorkers(environment, scripted(calls, { changeReservation }), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      const from = calls.length;
+      expect(await operate(document, 'prove', 'one')).toMatchObject({
+        phase: 'running',
+        backup: { id: '20260101T030000Z', state: 'proven', proof: { outcome: 'proven', what: 'guest login:' } },
+      });
+      expect(calls.slice(from)).toEqual([
+        ...['listBackups', 'changeReservation', 'makeTrial', 'bootTrial', 'recordProof', 'endTrial', 'changeReservation'],
+      ]);
+      await operate(document, 'terminate', 'end', { now: true });
+      await handleOf(document).result();
+    });
+    expect(reserved.map(Math.floor)).toEqual([2, 1]);
+  });
+
+  it('of which a backup cannot be restored gets another one at once, and says so', async () => {
+    const calls: string[] = [];
+    const document = order();
+    const proofs: unknown[] = [];
+    const takeBackup = (): Promise<unknown> =>
+      Promise.resolve({ id: '20260101T030000Z', takenAt: '2026-01-01T03:00:00.000Z', state: 'verified' });
+    const recordProof = (input: { proof: unknown }): Promise<unknown> => Promise.resolve(proofs.push(input.proof));
+    await withWorkers(environment, scripted(calls, { makeTrial: NO('BackupUnusable'), takeBackup, recordProof }), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      await expect(operate(document, 'prove', 'one')).rejects.toThrow();
+      const { backups, warnings } = await until(
+        () => statusOf(document),
+        (status) => status.backups.length === 2 && status.operation === undefined,
+      );
+      expect(backups.map(({ state }) => state)).toEqual(['unusable', 'verified']);
+      expect(warnings.at(-1)).toMatch(/^backup 20260101T030000Z of \S+ is unusable: BackupUnusable for the test/);
+      expect(proofs).toMatchObject([{ outcome: 'unusable' }]);
+      const from = calls.indexOf('makeTrial');
+      expect(calls.slice(from, from + 5)).toEqual(['makeTrial', 'endTrial', 'changeReservation', 'recordProof', 'takeBackup']);
+      await operate(document, 'terminate', 'end', { now: true });
+      await handleOf(document).result();
+    });
+  });
+
+  it('is proven by itself when it is due, and later if its dom0 has something else to do', async () => {
+    const calls: string[] = [];
+    const document = order({ backup: { proveDays: 30 } });
+    let busy: string | undefined = 'the load of dom0 is 9 on 2 vcpus';
+    await withWorkers(environment, scripted(calls, { whyNotIdle: () => Promise.resolve(busy) }), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      /** Days until the next proof, after one was due. */
+      const whenDue = async (): Promise<number> => {
+        const { operation: _none, queued: _empty, steps: _of, ...carried } = await statusOf(document);
+        await end(document);
+        const due = new Date(Date.now() + 500).toISOString();
+        await environment.client.workflow.start(WORKFLOWS.guest, {
+          workflowId: guestWorkflowId(document.name),
+          taskQueue: CONTROL_QUEUE,
+          args: [{ order: document, carried: { ...carried, proveAt: due } }],
+        });
+        const { proveAt = '' } = await until(
+          () => statusOf(document),
+          ({ operation, proveAt: next }) => operation === undefined && next !== due,
+        );
+        return (Date.parse(proveAt) - Date.parse(due)) / 86_400_000;
+      };
+      const from = calls.length;
+      expect(await whenDue()).toBeCloseTo(1 / 24, 2);
+      busy = undefined;
+      expect(await whenDue()).toBeCloseTo(30, 2);
+      expect(calls.slice(from)).toEqual([
+        ...['whyNotIdle', 'whyNotIdle', 'listBackups', 'changeReservation', 'makeTrial', 'bootTrial', 'recordProof', 'endTrial'],
+        'changeReservation',
+      ]);
+      expect((await statusOf(document)).error).toBeUndefined();
+      await operate(document, 'terminate', 'end', { now: true });
+      await handleOf(document).result();
+    });
+  });
+
   it('keeps its disk if it does not answer from the restored one, which goes', async () => {
     const calls: string[] = [];
     const document = order();

@@ -43,6 +43,8 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     // Two of one day, of which one is kept.
     listBackups: { backups: ['20260101T020000Z', '20260101T030000Z'].map(backupOf), damaged: [] },
     pruneBackups: { removed: ['20260101T020000Z'], freedBytes: 10 },
+    makeTrial: { bytes: 2 ** 31 },
+    bootTrial: { seconds: 1, what: 'guest login:' },
     settleDisks: { wasLeft: false },
     fillRestored: { bytes: 2 ** 31 },
     scheduleNightly: 'nightly/x',
@@ -73,12 +75,15 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     'bringBackVolumes',
     'exchangeDisks',
     'dropDisk',
+    'endTrial',
+    'whyNotIdle',
     'changeReservation',
   ];
   const activities = Object.fromEntries(names.map((name) => [name, (): Promise<unknown> => Promise.resolve(answers[name])]));
   const all: AnyActivities = {
     ...activities,
     planGuest: (input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } }),
+    recordProof: ({ id, proof }: { id: string; proof: object }) => Promise.resolve({ ...backupOf(id), state: 'proven', proof }),
     ...changes,
   };
   return Object.fromEntries(

@@ -4,7 +4,7 @@
  * A rule like `daily: 7` keeps the last backup of each of the last seven days that have one, by the calendar of the guest's time zone: a day is a date,
  * whatever its length, and a clock that was set back only puts two backups under one date. Days without a backup do not count.
  */
-import type { BackupRecord, Retention } from '../../contract/backup.ts';
+import { isGood, type BackupRecord, type Retention } from '../../contract/backup.ts';
 
 /** The fields of a backup that retention looks at. */
 export type Kept = Pick<BackupRecord, 'id' | 'takenAt' | 'state' | 'isProtected'>;
@@ -47,7 +47,7 @@ export function retain(backups: readonly Kept[], retention: Retention, timeZone:
   // Two backups of one time are sorted by their ids, which follow the clock of their dom0.
   const newestFirst = [...backups].sort((a, b) => Date.parse(b.takenAt) - Date.parse(a.takenAt) || (a.id < b.id ? 1 : -1));
   const reasons = newestFirst.map((): string[] => []);
-  const lastVerified = newestFirst.findIndex(isVerified);
+  const lastVerified = newestFirst.findIndex(isGood);
   const lastProven = newestFirst.findIndex(({ state }) => state === 'proven');
   newestFirst.forEach(({ isProtected }, index) => {
     const why = reasons[index] ?? [];
@@ -77,10 +77,6 @@ export function going(verdicts: readonly Verdict[]): string[] {
     .reverse();
 }
 
-function isVerified({ state }: Kept): boolean {
-  return state === 'verified' || state === 'proven';
-}
-
 /** Marks the newest backup of each of the first so many buckets. If a bucket holds a verified backup, only verified ones count in it. */
 function keep(
   rule: Rule,
@@ -95,7 +91,7 @@ function keep(
     const backup = backups[index];
     const held = before === undefined ? undefined : backups[before];
     if (backup === undefined) return;
-    if (held === undefined ? kept.size < (count ?? 0) : !isVerified(held) && isVerified(backup)) kept.set(bucket, index);
+    if (held === undefined ? kept.size < (count ?? 0) : !isGood(held) && isGood(backup)) kept.set(bucket, index);
   });
   let number = 0;
   for (const index of kept.values()) {

@@ -1,6 +1,6 @@
 /** A guest as its operations see it. */
 import { ApplicationFailure, type ChildWorkflowOptions } from '@temporalio/workflow';
-import type { GuestOrder, GuestPhase, GuestRef, GuestSpec, OperationResult } from '../../contract/guest.ts';
+import type { GuestOrder, GuestPhase, GuestRef, GuestSpec, OperationRequest, OperationResult } from '../../contract/guest.ts';
 import type { OperationKind } from '../../contract/operations.ts';
 import type { Before } from './operations/shared.ts';
 import type { GuestState } from './state.ts';
@@ -17,6 +17,8 @@ export interface GuestAtWork {
   isRemoving: boolean;
   /** Runs a child workflow, which a cancel reaches. */
   runChild<T>(kind: string, id: string, start: (options: Omit<ChildWorkflowOptions, 'args' | 'typeInfo'>) => Promise<T>): Promise<T>;
+  /** Has the guest do an operation when it is its turn. Nobody waits for it. */
+  askFor(request: OperationRequest): void;
   /** Sets the phase, and shows it. */
   setPhase(phase: GuestPhase): void;
   /** Sets the phase after an operation. What was due in the former phase is dropped. */

@@ -4,9 +4,7 @@ import type { BackupRecord } from '../../contract/backup.ts';
 import type { DomainGone, GuestPhase, RestartPolicy } from '../../contract/guest.ts';
 import type { ProvisionResult } from './recipes/how-to.ts';
 import { answerTo, recentRestarts } from './restarts.ts';
-import { spareDue, type GuestState } from './state.ts';
-
-const WARNINGS_KEPT = 20;
+import { firstOf, proofDue, spareDue, WARNINGS_KEPT, type GuestState } from './state.ts';
 
 /** What failed: type and message of the failure, the workflow that it was in, and what the dom0 says is left. */
 export interface Failed {
@@ -63,22 +61,25 @@ function leftStopped(state: GuestState, reason: string, nowMs: number): GuestSta
 
 /** An operation that the guest begins by itself, with the time at which it became due, and the state without it. */
 export interface Due {
-  readonly kind: 'start' | 'stop' | 'keepRestored';
+  readonly kind: 'start' | 'stop' | 'keepRestored' | 'prove';
   readonly at: string;
   readonly then: GuestState;
 }
 
-/** The removal of a spare disk is tried again after this. */
-const REMOVAL_AGAIN_MS = 60 * 60 * 1000;
+/** The removal of a spare disk, or a proof, is tried again after this. */
+const AGAIN_MS = 60 * 60 * 1000;
 
 /** What is due now; undefined if the end of a grace period is. */
 export function dueNow(state: GuestState, nowMs: number): Due | undefined {
   const { restartAt: at, phase, restarts = [] } = state;
   if (phase !== 'running' || at === undefined) {
     const kept = spareDue(state);
+    const proveAt = proofDue(state);
+    // Should it fail, it is due again later. If it succeeds, the disk is not kept any more, and the next proof has its own time.
+    const later = new Date(nowMs + AGAIN_MS).toISOString();
+    if (proveAt !== undefined && firstOf(kept?.keptUntil, proveAt) === proveAt)
+      return { kind: 'prove', at: proveAt, then: { ...state, proveAt: later } };
     if (kept === undefined) return undefined;
-    // Should it fail, it is due again later. If it succeeds, the disk is not kept any more.
-    const later = new Date(nowMs + REMOVAL_AGAIN_MS).toISOString();
     return { kind: 'keepRestored', at: kept.keptUntil, then: { ...state, kept: { ...kept, keptUntil: later } } };
   }
   const { restartAt: _due, leavesStopped, ...rest } = state;

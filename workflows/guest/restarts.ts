@@ -5,9 +5,6 @@ import type { DomainGone, RestartPolicy } from '../../contract/guest.ts';
 const PAUSES_MS = [5_000, 60_000, 300_000];
 const HOUR_MS = 3_600_000;
 
-/** The ids of operations that the guest began by itself start with this. */
-export const RESTART_ID = 'restart-';
-
 /** The starts of the last hour. */
 export function recentRestarts(restarts: readonly string[], nowMs: number): readonly string[] {
   return restarts.filter((at) => nowMs - Date.parse(at) < HOUR_MS);

@@ -4,6 +4,9 @@ import { operationWorkflowId } from '../../contract/names.ts';
 import type { GuestOrder, GuestStatus, KeptDisk } from '../../contract/guest.ts';
 import { operationRecord, type OperationKind } from '../../contract/operations.ts';
 
+/** So many warnings of a guest are remembered. */
+export const WARNINGS_KEPT = 20;
+
 export type GuestState = Omit<GuestStatus, 'operation' | 'queued' | 'steps'>;
 
 /** A guest that has been ordered, and is not made yet. */
@@ -66,6 +69,16 @@ export function spareDue({ phase, kept }: GuestState): KeptDisk | undefined {
   return operationRecord('keepRestored').phases.includes(phase) ? kept : undefined;
 }
 
+/** The time of the next proof; undefined if none is done by itself, or the guest is on its way out. */
+export function proofDue({ phase, proveAt }: GuestState): string | undefined {
+  return operationRecord('prove').phases.includes(phase) ? proveAt : undefined;
+}
+
+/** The earlier of two times (ISO 8601). */
+export function firstOf(one: string | undefined, other: string | undefined): string | undefined {
+  return one === undefined || (other !== undefined && other < one) ? other : one;
+}
+
 function leftMs(at: string, nowMs: number): number {
   return Math.max(0, Date.parse(at) - nowMs);
 }
@@ -77,13 +90,12 @@ export function graceLeftMs({ phase, graceUntil }: GuestState, nowMs: number): n
 
 /**
  * Milliseconds until something is due by itself: the end of a grace period, the end of kept backups, a start after the domain
- * has ended, or the end of a disk of before a restore. Undefined
- * if nothing is.
+ * has ended, the end of a disk of before a restore, or a proof. Undefined if nothing is.
  */
 export function untilDueMs(state: GuestState, nowMs: number): number | undefined {
   const { phase, restartAt, backupsUntil } = state;
   if (phase === 'gone' && backupsUntil !== undefined) return leftMs(backupsUntil, nowMs);
   if (phase === 'running' && restartAt !== undefined) return leftMs(restartAt, nowMs);
-  const spare = spareDue(state);
-  return spare === undefined ? graceLeftMs(state, nowMs) : leftMs(spare.keptUntil, nowMs);
+  const due = firstOf(spareDue(state)?.keptUntil, proofDue(state));
+  return due === undefined ? graceLeftMs(state, nowMs) : leftMs(due, nowMs);
 }

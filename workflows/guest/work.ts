@@ -22,8 +22,8 @@ import { performRemoval } from './operations/removal.ts';
 import type { Before } from './operations/shared.ts';
 import { OperationQueue } from './queue.ts';
 import { provisionGuest } from './recipes/how-to.ts';
-import { RESTART_ID } from './restarts.ts';
 import { beforeOf, leavesDomain, mayRun } from './rules.ts';
+import { firstProof } from './proofs.ts';
 import { publishGuest } from './shown.ts';
 import { describeGuest, ordered, withoutSettled, type GuestState } from './state.ts';
 
@@ -73,6 +73,10 @@ export class GuestWork implements GuestAtWork {
     return this.child.run(kind, id, start);
   }
 
+  askFor(request: OperationRequest): void {
+    this.queue.add(request);
+  }
+
   setPhase(phase: GuestPhase): void {
     this.state = { ...this.state, phase };
     publishGuest(this.state);
@@ -106,7 +110,7 @@ export class GuestWork implements GuestAtWork {
       const made = await this.runChild('provision', this.order.order, (options) =>
         executeChild(provisionGuest, { ...options, args: [this.order] }),
       );
-      this.state = provisioned(this.state, made);
+      this.state = { ...provisioned(this.state, made), ...firstProof(this.order.backup.proveDays, Date.now(), Math.random()) };
       this.setPhase('running');
     } catch (error) {
       this.fail(error);
@@ -159,7 +163,8 @@ export class GuestWork implements GuestAtWork {
     const due = dueNow(this.state, Date.now());
     if (due === undefined) return this.purge();
     this.state = due.then;
-    const ticket = this.queue.add({ kind: due.kind, id: `${RESTART_ID}${due.at}` });
+    const id = `${due.kind === 'prove' ? 'round' : 'restart'}-${due.at}`;
+    const ticket = this.queue.add({ kind: due.kind, id, ...(due.kind === 'prove' ? { whenIdle: true } : {}) });
     await this.next();
     // After a failed start, the domain counts as gone again. After a failed stop nothing is to be done: its dom0 reports the domain again.
     if (ticket.failure !== undefined && due.kind === 'start') this.domainGone({});

@@ -1,5 +1,5 @@
 /** What a backup is made with (an engine), and where it lies (a repository): two ports, composed. */
-import type { BackupEngine, StoredBackup } from '../../../contract/backup.ts';
+import type { BackupEngine, Proof, StoredBackup } from '../../../contract/backup.ts';
 import type { FileSink } from '../../../system/host.ts';
 import type { Thing } from '../inventory/thing.ts';
 import type { Ref } from '../marks.ts';
@@ -98,6 +98,8 @@ export interface Repository {
   /** The path of a backup, for tools. */
   path(key: string): string;
   record(backup: StoredBackup): Promise<void>;
+  /** Keeps the proof of a backup. @returns the backup with it */
+  prove(backup: StoredBackup, proof: Proof): Promise<StoredBackup>;
   list(guest: string): Promise<Listing>;
   /**
    * Removes backups by their ids. If one is not there, that is no error.

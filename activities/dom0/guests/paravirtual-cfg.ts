@@ -1,6 +1,7 @@
 /** The cfg of a PV or PVH guest: the settings that are ours, and whether the toolstack reads them as meant. */
 import type { Dom0Settings } from '../../../order/dom0-settings.ts';
 import { MiB } from '../../../contract/sizes.ts';
+import { trialName, trialOf } from '../../../contract/trial.ts';
 import type { GuestNetwork, GuestSpec } from '../../../contract/guest.ts';
 import type { CfgChange } from '../../../xlcfg/index.ts';
 import type { CfgWish } from './port.ts';
@@ -54,6 +55,15 @@ export function changeFor({ spec, onCrash }: CfgWish, { root, swap }: Attachment
     ],
     vif: [{ index: 0, ip: addressesOf(spec.network), mac: spec.network.mac, bridge: spec.network.bridge }],
   };
+}
+
+/** The cfg of a trial before its settings: nothing that an operator wrote for the guest is in it, since a device can belong to one domain only. */
+export const TRIAL_CFG = `disk = ['phy:none,${ROOT_VDEV},w', 'phy:none,${SWAP_VDEV},w']\nvif = []\n`;
+
+/** The settings of a trial. */
+export function trialChange(spec: GuestSpec, attachments: Attachments, settings: Dom0Settings): CfgChange {
+  const { vif: _none, set, ...change } = changeFor({ spec: trialOf(spec), disks: 'volume', onCrash: 'destroy' }, attachments, settings);
+  return { ...change, set: { ...set, name: trialName(spec.name), on_reboot: 'destroy' } };
 }
 
 /** The addresses of a vif: IPv4, then IPv6. The vif's script lets only these through, and other orders see by them that they are taken. */

@@ -7,12 +7,13 @@ import type { RunResult } from '../../../system/run.ts';
 import { applyChange, parseCfg } from '../../../xlcfg/index.ts';
 import { guestPaths } from '../guest-paths.ts';
 import { makeImage } from '../images/make-image.ts';
-import type { Ref } from '../marks.ts';
+import { cfgHeader, type Ref } from '../marks.ts';
 import type { Storage } from '../storage/port.ts';
 import { guestRun, hostKeyAnswers } from '../tools/guest-ssh.ts';
 import type { Work } from '../work.ts';
-import { changeFor, misread, type Attachments } from './paravirtual-cfg.ts';
-import type { Answer, CfgDraft, CfgWish, GuestKind, GuestScript } from './port.ts';
+import { changeFor, misread, TRIAL_CFG, trialChange, type Attachments } from './paravirtual-cfg.ts';
+import { readConsole } from './console.ts';
+import type { Answer, CfgDraft, CfgWish, ConsoleSight, GuestKind, GuestScript } from './port.ts';
 import { HELLO_SCRIPT } from './scripts.ts';
 
 const HELLO_LIMIT_MS = 30_000;
@@ -31,6 +32,17 @@ export class ParavirtualGuest implements GuestKind {
   draftCfg(base: Buffer, wish: CfgWish): CfgDraft {
     const { bytes, changed } = applyChange(parseCfg(base), changeFor(wish, this.attachments(wish), this.work.settings));
     return { bytes: Buffer.from(bytes), changed };
+  }
+
+  trialCfg(spec: GuestSpec): Buffer {
+    const { storage, settings } = this.work;
+    const disks = { root: storage.attachment(spec.name, 'trial'), swap: storage.attachment(spec.name, 'trialswap') };
+    const { bytes } = applyChange(parseCfg(Buffer.from(TRIAL_CFG)), trialChange(spec, disks, settings));
+    return Buffer.concat([Buffer.from(`${cfgHeader({ guest: spec.name, order: spec.order })}\n`), bytes]);
+  }
+
+  readConsole(text: string): ConsoleSight {
+    return readConsole(text);
   }
 
   misread(config: unknown, wish: CfgWish): string[] {

@@ -36,11 +36,18 @@ export interface GuestScript {
   readonly okCodes?: readonly number[];
 }
 
+/** `isUp`: it came up, and by what that shows. If it is not up: what keeps it from that, where the console shows such a thing. */
+export type ConsoleSight = { readonly isUp: true; readonly what: string } | { readonly isUp: false; readonly what?: string };
+
 export interface GuestKind {
   /** Makes the guest's first image, or finds it made. */
   makeImage(spec: GuestSpec): Promise<ImageResult>;
   /** Makes the wished cfg from another one. Settings that are not ours stay as they are there. */
   draftCfg(base: Buffer, wish: CfgWish): CfgDraft;
+  /** The whole cfg of a trial of the guest: small, without a network, ended by whatever ends it. */
+  trialCfg(spec: GuestSpec): Buffer;
+  /** What a console shows of a system that starts. */
+  readConsole(text: string): ConsoleSight;
   /** The differences between the toolstack's reading of a cfg and what was wished, in words. */
   misread(config: unknown, wish: CfgWish): string[];
   /** Whether guestflow's key was removed from the guest: from then on only its tenant can log in. */

@@ -104,10 +104,10 @@ async function guestNow(
 /** The part of a record that workflows get: they keep many, so it is small. */
 export function recordOf(backup: StoredBackup): BackupRecord {
   const { id, guest, takenAt, repository, key, bytes, dumpedBytes, sha256, engine, seconds, state, consistency } = backup;
-  const { warnings, isProtected } = backup;
+  const { warnings, isProtected, proof } = backup;
   return {
     ...{ id, guest, takenAt, repository, key, bytes, dumpedBytes, sha256, engine, seconds, state, consistency },
-    ...defined({ warnings, isProtected }),
+    ...defined({ warnings, isProtected, proof }),
   };
 }
 

@@ -7,7 +7,7 @@ import { ToolError } from '../../../system/run.ts';
 import { until } from '../../../system/until.ts';
 import type { StepEnv } from '../env.ts';
 import type { Answer } from '../guests/port.ts';
-import { mustOwn } from '../marks.ts';
+import { domainNameOf, mustOwn, type DomainRef } from '../marks.ts';
 
 /** Milliseconds that the toolstack has to make a domain. */
 const CREATE_LIMIT_MS = 5 * 60_000;
@@ -151,11 +151,28 @@ async function start(env: StepEnv, spec: GuestSpec, awaited: Omit<Awaited, 'isSt
   return { domainId: domain?.id ?? -1, seconds: Math.round((Date.now() - started) / 100) / 10, ...answer };
 }
 
-async function setSavedAside(env: StepEnv, ref: GuestRef): Promise<void> {
+/**
+ * Makes the guest's other domain of that name, unless it is there. One that a killed attempt has left half made is made again.
+ *
+ * @param prepare what is done before, when there is none
+ */
+export async function createFresh(env: StepEnv, ref: Required<DomainRef>, prepare: () => Promise<void>): Promise<void> {
+  const { toolstack } = env;
+  const { domain: name } = ref;
+  const there = await toolstack.findOwn(ref);
+  if (there !== undefined && there.state !== 'crashed' && there.state !== 'ending' && !isHalfMade(there)) return;
+  if (there?.state === 'ending') await mustBeGone(env, name, there.id);
+  else if (there !== undefined) await switchOff(env, name, there.id);
+  await prepare();
+  env.progress(`xl create ${name}`);
+  await toolstack.create(name, { timeoutMs: CREATE_LIMIT_MS });
+}
+
+async function setSavedAside(env: StepEnv, ref: DomainRef): Promise<void> {
   for (const path of await env.toolstack.putSavedAside(ref))
     env.log.warn(
       { guest: ref.name, path },
-      `${path} held the memory of ${ref.name} from before: put aside, so that xendomains does not restore it`,
+      `${path} held the memory of ${domainNameOf(ref)} from before: put aside, so that xendomains does not restore it`,
     );
 }
 
@@ -213,10 +230,10 @@ export async function unpauseGuest(env: StepEnv, ref: GuestRef): Promise<void> {
 }
 
 /** Switches the guest off and waits until its domain has gone, an ending one included. */
-export async function destroyGuest(env: StepEnv, ref: GuestRef): Promise<void> {
+export async function destroyGuest(env: StepEnv, ref: DomainRef): Promise<void> {
   const domain = await env.toolstack.findOwn(ref);
   await setSavedAside(env, ref);
-  if (domain !== undefined) await switchOff(env, ref.name, domain.id);
+  if (domain !== undefined) await switchOff(env, domainNameOf(ref), domain.id);
 }
 
 async function switchOff(env: StepEnv, name: string, id: number): Promise<void> {

@@ -6,6 +6,7 @@ import type { StepEnv } from '../env.ts';
 import { fillFromImage, makeSwapOn } from '../images/fill.ts';
 import { discardImage, diskImageBytes } from '../images/image-files.ts';
 import { isOwner } from '../marks.ts';
+import { endTrialDomain } from './prove.ts';
 
 /** Makes the guest's disks and fills them from its image. The guest must be off. */
 export async function makeVolumes(env: StepEnv, spec: GuestSpec): Promise<VolumesResult> {
@@ -45,11 +46,13 @@ export async function makeVolumes(env: StepEnv, spec: GuestSpec): Promise<Volume
 }
 
 /**
- * Undo of LVM-migration: removes its snapshots, then its disks, which are wiped before their room is given back. The wipe is slow on purpose: nobody waits
+ * Undo of LVM-migration: ends its trial, removes its snapshots, then its disks, which are wiped before their room is given back. The wipe is slow on purpose: nobody waits
  * for it, and other guests need the disks.
  */
-export async function removeVolumes({ storage, toolstack }: StepEnv, ref: GuestRef): Promise<void> {
+export async function removeVolumes(env: StepEnv, ref: GuestRef): Promise<void> {
+  const { storage, toolstack } = env;
   await storage.mustBeReleasable(ref);
+  await endTrialDomain(env, ref);
   await toolstack.wipeSaved(ref);
   await storage.dropSnapshot(ref);
   const own = (await storage.list()).filter(({ owner }) => isOwner(owner, ref));

@@ -1,6 +1,6 @@
 /** Removes backups of a guest. The workflow names them by their ids; the dom0 refuses to remove the last one. */
 import { GuestflowError } from '../../../contract/errors.ts';
-import type { BackupRecord, Pruned } from '../../../contract/backup.ts';
+import { isGood, type BackupRecord, type Pruned } from '../../../contract/backup.ts';
 import type { GuestRef } from '../../../contract/guest.ts';
 import type { StepEnv } from '../env.ts';
 import { recordOf } from './backup.ts';
@@ -22,7 +22,7 @@ export async function pruneBackups(
   const kept = gone.find(({ isProtected }) => isProtected === true);
   if (kept !== undefined) throw refusal(ref, `${kept.id} is protected`);
   const newest = gone.at(-1);
-  if (newest !== undefined && !left.some(({ id, state }) => id > newest.id && state !== 'taken'))
+  if (newest !== undefined && !left.some((each) => each.id > newest.id && isGood(each)))
     throw refusal(ref, `no newer one than ${newest.id} is verified`);
   if (gone.some(({ state }) => state === 'proven') && !left.some(({ state }) => state === 'proven'))
     throw refusal(ref, 'the last one that was proven is among them');

@@ -45,6 +45,19 @@ export async function settleDisks(env: StepEnv, ref: GuestRef): Promise<{ readon
  * @throws InvalidInput when the backup does not fit, or its engine cannot restore; NotFound, BackupUnusable, NoCapacity
  */
 export async function fillRestored(env: StepEnv, { ref, id }: { ref: GuestRef; id: string }): Promise<{ readonly bytes: number }> {
+  return { bytes: await fillFromBackup(env, ref, { id, role: 'restored' }) };
+}
+
+/**
+ * Makes a disk from a backup: `restored`, as large as the guest's root disk; `trial`, as large as the file system that was saved. Its size comes back.
+ *
+ * @throws as `fillRestored`
+ */
+export async function fillFromBackup(
+  env: StepEnv,
+  ref: GuestRef,
+  { id, role }: { readonly id: string; readonly role: 'restored' | 'trial' },
+): Promise<number> {
   const { storage, repository } = env;
   const { backup, engine } = await backupOf(env, ref, id);
   const { restore } = engine;
@@ -54,9 +67,9 @@ export async function fillRestored(env: StepEnv, { ref, id }: { ref: GuestRef; i
       `backup ${id} of ${ref.name} was made by ${engine.name}, which restores into a mounted file system: it is restored by hand`,
       { field: 'backup' },
     );
-  const { bytes } = await storage.find(ref, 'root');
+  const bytes = role === 'trial' ? await storage.roundUp(backup.dumpedBytes) : (await storage.find(ref, 'root')).bytes;
   await storage.ensure(ref, {
-    role: 'restored',
+    role,
     bytes,
     field: 'disk',
     fill: async (device) => {
@@ -67,7 +80,7 @@ export async function fillRestored(env: StepEnv, { ref, id }: { ref: GuestRef; i
       await fs.grow();
     },
   });
-  return { bytes };
+  return bytes;
 }
 
 /** Makes the spare disk of this role the guest's root disk. The guest is switched off first, since xendomains may have started it again. */

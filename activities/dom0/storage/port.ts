@@ -6,9 +6,11 @@ import type { Owner, Ref } from '../marks.ts';
 
 /**
  * What the guest uses a disk for. `restored`: a root disk that was made from a backup, and is not in use yet, or no more. `former`: the root disk of before
- * a restore.
+ * a restore. `trial`, `trialswap`: the disks of a trial, in which a backup is proven.
  */
-export type DiskRole = 'root' | 'swap' | SpareRole;
+export type DiskRole = 'root' | 'swap' | SpareRole | TrialRole;
+
+export type TrialRole = 'trial' | 'trialswap';
 
 /**
  * `whole`: it may be used. `unfinished`: its content is not complete. `set aside`: it is whole, but not the guest's any more, and can be brought back.
@@ -125,5 +127,5 @@ export interface Storage {
    * @param role only disks of this role, set aside ones, too; if there is none, it does nothing. Default: all of them.
    * @throws ToolFailed when somebody has one open
    */
-  release(ref: Ref, role?: SpareRole): Promise<void>;
+  release(ref: Ref, role?: SpareRole | TrialRole): Promise<void>;
 }

@@ -3,7 +3,7 @@ import type { DomainEnd } from '../../../contract/guest.ts';
 import type { DomainRow, PreflightRow } from '../../../contract/dom0.ts';
 import type { Limits } from '../../../system/run.ts';
 import type { Thing } from '../inventory/thing.ts';
-import type { Owner, Ref } from '../marks.ts';
+import type { DomainRef, Owner, Ref } from '../marks.ts';
 
 /** The machine as its hypervisor tells it. Memory in MiB. */
 export interface MachineFacts {
@@ -37,8 +37,8 @@ export interface Toolstack {
   domains(): Promise<DomainRow[]>;
   /** The domain of exactly this name. */
   find(name: string): Promise<DomainRow | undefined>;
-  /** The guest's domain. @throws NotOurs if a domain of its name has no cfg of this order */
-  findOwn(ref: Ref): Promise<DomainRow | undefined>;
+  /** The guest's domain, or its other one of that name. @throws NotOurs if a domain of its name has no cfg of this order */
+  findOwn(ref: DomainRef): Promise<DomainRow | undefined>;
   /**
    * @throws ToolFailed when a domain of this name is left, ending ones included. One that is taken apart has often lost its name and is not found
    * here: what it still holds of disks, the storage sees.
@@ -68,6 +68,10 @@ export interface Toolstack {
   vcpus(id: number): Promise<{ readonly room: number; readonly online: number }>;
   /** The last lines of its console; empty if no log is kept. */
   console(name: string, lines?: number): Promise<string>;
+  /** Row of the preflight: whether consoles are kept. */
+  consoleLog(): Promise<PreflightRow>;
+  /** Removes the log of its console, so that the next one begins with the next domain of this name. */
+  forgetConsole(name: string): Promise<void>;
   /** How its domain ended last; undefined if that is unknown. */
   howEnded(name: string): Promise<DomainEnd | undefined>;
 
@@ -99,11 +103,11 @@ export interface Toolstack {
    *
    * @returns where it was
    */
-  putSavedAside(ref: Ref): Promise<string[]>;
+  putSavedAside(ref: DomainRef): Promise<string[]>;
   /** Overwrites and removes what was put aside of the guest. */
-  wipeAside(ref: Ref, signal: AbortSignal): Promise<void>;
+  wipeAside(ref: DomainRef, signal: AbortSignal): Promise<void>;
   /** Overwrites and removes all saved memory of the guest, slowly, so that other guests can use the disks. */
-  wipeSaved(ref: Ref): Promise<void>;
+  wipeSaved(ref: DomainRef): Promise<void>;
 
   /**
    * Domains, cfg files, links to them, and saved memory, whole or half made.

@@ -34,7 +34,7 @@ describe('an order', () => {
       os: { type: 'pv', dist: 'bookworm', installMethod: 'golden', serialDevice: 'hvc0', timezone: 'Etc/UTC', extra: [] },
       size: { memoryBytes: 256 * 2 ** 20, vcpus: 1, diskBytes: 2 * 2 ** 30, swapBytes: 128 * 2 ** 20 },
       storage: { fs: 'ext4', fsOptions: 'noatime,nodiratime,errors=remount-ro', image: 'sparse' },
-      backup: { retention: { daily: 7 } },
+      backup: { retention: { daily: 7 }, proveDays: 30 },
       access: { managed: false, sshKeys: [] },
       life: { graceDays: 7 },
       network: {},
@@ -237,13 +237,13 @@ describe('plans', () => {
 
   it('may set every key that an order takes from them', () => {
     const own = parse(
-      'tiny: {memory: 256Mb, vcpus: 1, disk: 1Gb, swap: 16Mb, type: pvh, dist: trixie, fs: ext3, fsOptions: noatime, image: full, installMethod: debootstrap, serialDevice: hvc0, timezone: Asia/Tokyo, retention: {daily: 3}, managed: true, extra: quiet, graceDays: 0, mirror: "https://mirror.example.org/debian", role: udev, bridge: br0}',
+      'tiny: {memory: 256Mb, vcpus: 1, disk: 1Gb, swap: 16Mb, type: pvh, dist: trixie, fs: ext3, fsOptions: noatime, image: full, installMethod: debootstrap, serialDevice: hvc0, timezone: Asia/Tokyo, retention: {daily: 3}, proveDays: 0, managed: true, extra: quiet, graceDays: 0, mirror: "https://mirror.example.org/debian", role: udev, bridge: br0}',
     );
     expect(checkOrder({ name: 'a' }, { plans: own })).toMatchObject({
       plan: 'tiny',
       os: { type: 'pvh', dist: 'trixie', installMethod: 'debootstrap', timezone: 'Asia/Tokyo', extra: ['quiet'], role: 'udev' },
       storage: { fs: 'ext3', image: 'full' },
-      backup: { retention: { daily: 3 } },
+      backup: { retention: { daily: 3 }, proveDays: 0 },
       access: { managed: true },
       life: { graceDays: 0 },
       network: { bridge: 'br0' },

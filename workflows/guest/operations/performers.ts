@@ -6,6 +6,7 @@ import { performBackup } from './backup.ts';
 import { performChangePlan } from './change-plan.ts';
 import { performPrune } from './prune.ts';
 import { performPower } from './power.ts';
+import { performProve } from './prove.ts';
 import { performKeepRestored, performRestore, performUndoRestore } from './restore.ts';
 import { performCleanup } from './removal.ts';
 import { performResume, performSuspend } from './suspend.ts';
@@ -17,6 +18,7 @@ export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, req
   destroy: performPower,
   backup: performBackup,
   prune: performPrune,
+  prove: performProve,
   restore: performRestore,
   undoRestore: performUndoRestore,
   keepRestored: performKeepRestored,

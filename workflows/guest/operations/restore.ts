@@ -2,7 +2,7 @@
 import { executeChild } from '@temporalio/workflow';
 import { defined } from '../../../contract/defined.ts';
 import { formatSize } from '../../../contract/sizes.ts';
-import type { BackupRecord } from '../../../contract/backup.ts';
+import { isGood, type BackupRecord } from '../../../contract/backup.ts';
 import type { GuestSpec, KeptDisk, OperationRequest, OperationResult, SpareRole } from '../../../contract/guest.ts';
 import { Operation } from '../../saga/operation.ts';
 import { control, dom0Steps } from '../../saga/proxies.ts';
@@ -33,7 +33,7 @@ export type Wanted = Pick<OperationRequest, 'backup' | 'at'>;
  * @throws ApplicationFailure NotFound, with what there is
  */
 export function chosenBackup(backups: readonly BackupRecord[], { backup, at }: Wanted): BackupRecord {
-  const usable = backups.filter(({ state }) => state !== 'taken');
+  const usable = backups.filter(isGood);
   const found = usable.findLast(({ id, takenAt }) => (backup === undefined ? at === undefined || takenAt <= at : id === backup));
   if (found !== undefined) return found;
   const first = usable[0];

@@ -1,5 +1,5 @@
 /** A directory of the dom0 as a repository. Below it, each guest has a directory with our mark, which holds a file and a record for each backup. */
-import type { StoredBackup } from '../../../../contract/backup.ts';
+import type { Proof, StoredBackup } from '../../../../contract/backup.ts';
 import { PART_SUFFIX, type FileSink } from '../../../../system/host.ts';
 import { markedThings } from '../../inventory/marked-directories.ts';
 import type { Thing } from '../../inventory/thing.ts';
@@ -7,6 +7,7 @@ import { isOwner, MARKER_FILE, markerOwner, mustOwn, type Ref } from '../../mark
 import { makeMarkedDirectory, removeMarkedDirectory } from '../../staging.ts';
 import type { Work } from '../../work.ts';
 import { BACKUP_ID, backupId, type Listing, type Repository } from '../port.ts';
+import { proofName, proofText, withProof } from '../proof.ts';
 import { readRecord, recordText } from '../record.ts';
 
 const RECORD = /^\d{8}T\d{6}Z\.json$/;
@@ -48,6 +49,12 @@ export class DirectoryRepository implements Repository {
     await this.work.host.files.writeAtomic(this.recordPath(backup.guest, backup.id), recordText(backup));
   }
 
+  async prove(backup: StoredBackup, proof: Proof): Promise<StoredBackup> {
+    const text = proofText(backup, proof);
+    await this.work.host.files.writeAtomic(`${this.placeOf(backup.guest)}/${proofName(backup.id)}`, text);
+    return withProof(backup, text);
+  }
+
   async list(guest: string): Promise<Listing> {
     const { files } = this.work.host;
     const place = this.placeOf(guest);
@@ -56,7 +63,8 @@ export class DirectoryRepository implements Repository {
     for (const file of (await files.list(place)).filter((entry) => RECORD.test(entry)).sort()) {
       const text = await files.read(`${place}/${file}`);
       const backup = text === undefined ? undefined : readRecord(text.toString('utf8'));
-      if (backup?.guest === guest && `${backup.id}.json` === file) backups.push(backup);
+      if (backup?.guest === guest && `${backup.id}.json` === file)
+        backups.push(withProof(backup, (await files.read(`${place}/${proofName(backup.id)}`))?.toString('utf8')));
       else if (text !== undefined) damaged.push(file);
     }
     return { backups, damaged };

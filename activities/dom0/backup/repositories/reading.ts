@@ -10,6 +10,7 @@ import { DOM0_NAME_PATTERN, ORDER_ID_PATTERN, whyNotGuestName } from '../../../.
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { MiB } from '../../../../contract/sizes.ts';
 import { BACKUP_ID, SUFFIXES } from '../port.ts';
+import { proofName, withProof } from '../proof.ts';
 import { readRecord } from '../record.ts';
 
 /** A record has a cfg and an order in it, a few KiB each. */
@@ -48,6 +49,15 @@ const recordSchema = z.looseObject({
   disks: z.looseObject({ root: count, swap: count.exactOptional() }),
   spec: z.looseObject({}),
   cfg: z.string().exactOptional(),
+});
+
+/** What is used of a proof. */
+const proofSchema = z.looseObject({
+  format: z.literal(1),
+  at: z.iso.datetime(),
+  seconds: z.number().min(0),
+  outcome: z.enum(['proven', 'unusable', 'silent']),
+  what: line,
 });
 
 /** A backup in the directory, with its file. */
@@ -94,10 +104,10 @@ export async function readGuestOf(directory: string, name: string): Promise<Foun
   });
 }
 
-/** One backup: that of the id, else the newest that is whole. @throws NotFound */
+/** One backup: that of the id, else the newest that is whole and was not found to be unusable. @throws NotFound */
 export async function readBackupOf(directory: string, name: string, id?: string): Promise<FoundBackup> {
   const { backups, damaged } = await readGuestOf(directory, name);
-  const found = id === undefined ? backups.at(-1) : backups.find((backup) => backup.id === id);
+  const found = id === undefined ? backups.findLast(({ state }) => state !== 'unusable') : backups.find((backup) => backup.id === id);
   if (found !== undefined) return found;
   const broken = damaged.find(({ record }) => record === `${id ?? ''}.json`);
   const mend = `guestflow backups --repository ${directory} ${name}`;
@@ -137,7 +147,8 @@ async function readOne(place: string, { guest, id }: { guest: string; id: string
   const file = await lstat(path).catch(() => undefined);
   if (file?.isFile() !== true) return `its file ${id}${SUFFIXES[backup.engine]} is not there`;
   if (file.size !== backup.bytes) return `its file has ${file.size} bytes, and had ${backup.bytes}`;
-  return { ...backup, path };
+  const proof = (await readRegular(`${place}/${proofName(id)}`))?.toString('utf8');
+  return withProof({ ...backup, path }, proof, (record) => proofSchema.safeParse(record).success);
 }
 
 /** What is in a file; undefined when it is a link, no regular file, too large, or cannot be read. */

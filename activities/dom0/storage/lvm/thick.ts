@@ -6,7 +6,7 @@ import { formatSize } from '../../../../contract/sizes.ts';
 import type { Ref } from '../../marks.ts';
 import { missing, ok } from '../../preflight-rows.ts';
 import type { Work } from '../../work.ts';
-import type { Disk, DiskRole, NewDisk, Snapshot, Storage } from '../port.ts';
+import type { Disk, DiskRole, NewDisk, Snapshot, Storage, TrialRole } from '../port.ts';
 import { exchangeVolumes } from './exchange.ts';
 import { growVolume, inExtents, settleVolume, shrinkVolume } from './grow.ts';
 import { devicePath } from './lvm.ts';
@@ -50,7 +50,7 @@ export class LvmThick implements Storage {
   }
 
   names(guest: string): readonly string[] {
-    return (['root', 'swap', 'restored', 'former', 'backup'] as const).map((role) => volumeName(guest, role));
+    return (['root', 'swap', 'restored', 'former', 'trial', 'trialswap', 'backup'] as const).map((role) => volumeName(guest, role));
   }
 
   device(guest: string, role: DiskRole): string {
@@ -121,7 +121,7 @@ export class LvmThick implements Storage {
     await exchangeVolumes(this.group, ref, spare);
   }
 
-  async release(ref: Ref, role?: SpareRole): Promise<void> {
+  async release(ref: Ref, role?: SpareRole | TrialRole): Promise<void> {
     await releaseVolumes(this.group, ref, role);
   }
 }

@@ -1,5 +1,6 @@
 /** The cfg files of a dom0, where `xl` and xendomains look for them. */
 import type { Host, HostFiles } from '../../../../system/host.ts';
+import { guestOfDomain } from '../../../../contract/trial.ts';
 import { cfgOwner } from '../../marks.ts';
 import { fileAt } from '../../tools/links.ts';
 import type { CfgFile } from '../port.ts';
@@ -21,7 +22,7 @@ export function autostartPath(name: string): string {
 
 /** Whether a guest of this name can have a file: domains made by hand can be called anything. */
 export function isFileName(name: string): boolean {
-  return /^[a-z0-9][a-z0-9.-]*$/.test(name);
+  return /^[a-z0-9][a-z0-9.-]*$/.test(guestOfDomain(name));
 }
 
 /** The file with its owner; undefined if there is none. */
@@ -30,10 +31,10 @@ export async function readCfg({ files }: Host, path: string): Promise<CfgFile | 
   return bytes === undefined ? undefined : { path, bytes, owner: cfgOwner(bytes) };
 }
 
-/** The cfg of this name, if it is one of ours. */
+/** The cfg of the domain of this name, if it is one of ours. */
 export async function ownCfg(host: Host, name: string): Promise<(CfgFile & { readonly owner: NonNullable<CfgFile['owner']> }) | undefined> {
   const cfg = isFileName(name) ? await readCfg(host, cfgPath(name)) : undefined;
-  return cfg?.owner?.guest === name ? { ...cfg, owner: cfg.owner } : undefined;
+  return cfg?.owner?.guest === guestOfDomain(name) ? { ...cfg, owner: cfg.owner } : undefined;
 }
 
 /** Whether the guest's link is there, and leads to its cfg. */

@@ -26,7 +26,8 @@ async function hypervisor(host: Host): Promise<PreflightRow> {
 
 const CONSOLE_LOGGED = /^XENCONSOLED_ARGS=.*--log=(guest|all)/m;
 
-async function consoleLog({ files }: Host): Promise<PreflightRow> {
+/** Whether the consoles of domains are kept. */
+export async function consoleLog({ files }: Host): Promise<PreflightRow> {
   const text = (await files.read('/etc/default/xen'))?.toString('utf8') ?? '';
   return CONSOLE_LOGGED.test(text)
     ? ok('console log', '/var/log/xen/console')

@@ -7,7 +7,7 @@ import type { Host } from '../../../../system/host.ts';
 import { ownCfg } from './cfg-files.ts';
 import { saveDirectories, savedStates, type SavedState } from './xendomains.ts';
 import { stagingIn, makeMarkedDirectory, removeMarkedDirectory } from '../../staging.ts';
-import { isOwner, MARKER_FILE, markerOwner, type Owner, type Ref } from '../../marks.ts';
+import { domainNameOf, isOwner, MARKER_FILE, markerOwner, type DomainRef, type Owner } from '../../marks.ts';
 
 /** Where a guest's are put aside: on the same file system, so that one step does it, and out of xendomains' sight. */
 function asideOf(directory: string, name: string): string {
@@ -25,18 +25,18 @@ export async function savedStateOwner(host: Host, { domain }: SavedState): Promi
 }
 
 /** The guest's own saved states that xendomains would restore. */
-async function statesOf(host: Host, ref: Ref): Promise<SavedState[]> {
+async function statesOf(host: Host, ref: DomainRef): Promise<SavedState[]> {
   const own: SavedState[] = [];
   for (const state of await savedStates(host))
-    if (state.domain === ref.name && isOwner(await savedStateOwner(host, state), ref)) own.push(state);
+    if (state.domain === domainNameOf(ref) && isOwner(await savedStateOwner(host, state), ref)) own.push(state);
   // The newest comes last, whatever the files are called.
   return own.sort((a, b) => a.savedAt.getTime() - b.savedAt.getTime());
 }
 
-async function ownAsides(host: Host, ref: Ref): Promise<string[]> {
+async function ownAsides(host: Host, ref: DomainRef): Promise<string[]> {
   const own: string[] = [];
   for (const directory of await saveDirectories(host)) {
-    const aside = asideOf(directory, ref.name);
+    const aside = asideOf(directory, domainNameOf(ref));
     if (isOwner(markerOwner(await host.files.read(`${aside}/${MARKER_FILE}`)), ref)) own.push(aside);
   }
   return own;
@@ -53,10 +53,10 @@ function isMissing(error: unknown): boolean {
  * @returns where they were
  * @throws NotOurs when another order's is where it would go
  */
-export async function putSavedAside(host: Host, ref: Ref): Promise<string[]> {
+export async function putSavedAside(host: Host, ref: DomainRef): Promise<string[]> {
   const moved: string[] = [];
   for (const { path, directory, savedAt } of await statesOf(host, ref)) {
-    const aside = asideOf(directory, ref.name);
+    const aside = asideOf(directory, domainNameOf(ref));
     const to = `${String(savedAt.getTime())}.${path.slice(directory.length + 1)}`;
     await makeMarkedDirectory(host.files, aside, ref);
     // Before, not after: killed in between, nobody would come back for the older ones.
@@ -74,14 +74,14 @@ export async function putSavedAside(host: Host, ref: Ref): Promise<string[]> {
 }
 
 /** Overwrites and removes all saved states of the guest. Put aside first: one that is half overwritten no longer tells whose it was. */
-export async function wipeSaved(host: Host, ref: Ref, how: WipeFile): Promise<void> {
+export async function wipeSaved(host: Host, ref: DomainRef, how: WipeFile): Promise<void> {
   await putSavedAside(host, ref);
   await wipeAsides(host, ref, how);
 }
 
 /** Overwrites and removes what was put aside of the guest. */
-export async function wipeAsides(host: Host, ref: Ref, how: WipeFile): Promise<void> {
+export async function wipeAsides(host: Host, ref: DomainRef, how: WipeFile): Promise<void> {
   for (const aside of await ownAsides(host, ref))
     for (const name of await host.files.list(aside)) if (name !== MARKER_FILE) await host.files.wipe(`${aside}/${name}`, how);
-  for (const directory of await saveDirectories(host)) await removeMarkedDirectory(host.files, asideOf(directory, ref.name), ref);
+  for (const directory of await saveDirectories(host)) await removeMarkedDirectory(host.files, asideOf(directory, domainNameOf(ref)), ref);
 }

@@ -8,12 +8,12 @@ import { savedStates } from './xendomains.ts';
 import { domainStart } from './xenstore.ts';
 import { hasOwnLink } from './cfg-files.ts';
 import { listDomains } from './xl.ts';
-import type { Ref } from '../../marks.ts';
+import { domainNameOf, type DomainRef } from '../../marks.ts';
 import { putSavedAside, savedStateOwner } from './saved-states.ts';
 
 /** A saved state that must not be restored any more. */
 export interface StaleState {
-  readonly ref: Ref;
+  readonly ref: DomainRef;
   readonly path: string;
   /** Id of the guest's domain; undefined if the guest is off, and is to stay off. */
   readonly domainId: number | undefined;
@@ -34,11 +34,11 @@ export async function staleStates(host: Host): Promise<StaleState[]> {
   for (const state of states) {
     const owner = await savedStateOwner(host, state);
     if (owner === undefined) continue;
-    const ref = { name: owner.guest, order: owner.order };
-    const domain = domains.get(owner.guest);
+    const ref = { name: owner.guest, order: owner.order, domain: state.domain };
+    const domain = domains.get(state.domain);
     const isStale =
       domain === undefined
-        ? !(await hasOwnLink(host, owner.guest))
+        ? !(await hasOwnLink(host, state.domain))
         : domain.state !== 'paused' && ((await domainStart(host, domain.id))?.getTime() ?? 0) > state.savedAt.getTime();
     if (isStale) stale.push({ ref, path: state.path, domainId: domain?.id, savedAt: state.savedAt });
   }
@@ -70,11 +70,11 @@ export interface PutStaleAside {
  */
 export async function putStaleAside(host: Host, { settleMs, signal, alone }: PutStaleAside): Promise<string[]> {
   const moved: string[] = [];
-  const guests = new Map((await lastingStaleStates(host, settleMs, signal)).map(({ ref }) => [ref.name, ref]));
-  for (const [guest, ref] of guests)
-    await alone(guest, async () => {
+  const guests = new Map((await lastingStaleStates(host, settleMs, signal)).map(({ ref }) => [domainNameOf(ref), ref]));
+  for (const [domain, ref] of guests)
+    await alone(ref.name, async () => {
       // A step may have worked on it meanwhile.
-      if (!(await staleStates(host)).some((state) => state.ref.name === guest)) return;
+      if (!(await staleStates(host)).some((state) => domainNameOf(state.ref) === domain)) return;
       moved.push(...(await putSavedAside(host, ref)));
     });
   return moved;

@@ -6,6 +6,7 @@ import type { DomainRow } from '../../../../contract/dom0.ts';
 import { parseCfg, showCfg } from '../../../../xlcfg/index.ts';
 import type { Host } from '../../../../system/host.ts';
 import { ownerByPlace, type Thing } from '../../inventory/thing.ts';
+import { guestOfDomain } from '../../../../contract/trial.ts';
 import { cfgOwner, MARKER_FILE, markerOwner } from '../../marks.ts';
 import { wholeOf } from '../../staging.ts';
 import { AUTOSTART_DIRECTORY, autostartPath, CFG_DIRECTORY, hasOwnLink, ownCfg, readCfg } from './cfg-files.ts';
@@ -25,14 +26,14 @@ export async function xlThings(host: Host, guest?: string): Promise<Thing[]> {
 async function domains(host: Host, guest: string | undefined): Promise<Thing[]> {
   const found: Thing[] = [];
   for (const row of await listDomains(host)) {
-    if (row.id === 0 || (guest !== undefined && row.name !== guest)) continue;
+    if (row.id === 0 || (guest !== undefined && guestOfDomain(row.name) !== guest)) continue;
     const cfg = await ownCfg(host, row.name);
     const taken: Amounts = { memoryBytes: row.memoryMiB * MiB, vcpus: row.vcpus, diskBytes: 0 };
     found.push({
       kind: 'domain',
       where: `domain ${row.name === '' ? row.id : row.name}`,
       owner: cfg?.owner,
-      placeOf: row.name,
+      placeOf: guestOfDomain(row.name),
       takes: cfg === undefined ? taken : { ...taken, overheadBytes: overheadOf(cfg.bytes, row) },
     });
   }
@@ -60,7 +61,7 @@ async function cfgs(host: Host, guest: string | undefined): Promise<Thing[]> {
   const found: Thing[] = [];
   for (const file of (await host.files.list(CFG_DIRECTORY)).sort()) {
     const whole = wholeOf(file);
-    const name = (whole ?? file).slice(0, -SUFFIX.length);
+    const name = guestOfDomain((whole ?? file).slice(0, -SUFFIX.length));
     if (!(whole ?? file).endsWith(SUFFIX) || (guest !== undefined && name !== guest)) continue;
     const cfg = await readCfg(host, `${CFG_DIRECTORY}/${file}`);
     const { path, bytes, owner } = cfg ?? { path: `${CFG_DIRECTORY}/${file}`, bytes: Buffer.alloc(0), owner: undefined };
@@ -89,15 +90,17 @@ async function links(host: Host, guest: string | undefined): Promise<Thing[]> {
 async function savedMemory(host: Host): Promise<Thing[]> {
   const found: Thing[] = [];
   const add = (thing: Omit<Thing, 'kind'>): void => void found.push({ kind: 'saved memory', ...thing });
-  for (const state of await savedStates(host)) add({ where: state.path, owner: await savedStateOwner(host, state), placeOf: state.domain });
+  for (const state of await savedStates(host))
+    add({ where: state.path, owner: await savedStateOwner(host, state), placeOf: guestOfDomain(state.domain) });
   for (const parent of await asideParents(host))
     for (const name of await host.files.list(parent)) {
       const where = `${parent}/${name}`;
+      const of = guestOfDomain(name);
       // The half of a removal lies in a directory of its own.
       if (name.startsWith('.'))
         for (const half of await host.files.list(where))
-          add({ where: `${where}/${half}`, owner: ownerByPlace(half, undefined), isHalf: true });
-      else add({ where, owner: ownerByPlace(name, markerOwner(await host.files.read(`${where}/${MARKER_FILE}`))), placeOf: name });
+          add({ where: `${where}/${half}`, owner: ownerByPlace(guestOfDomain(half), undefined), isHalf: true });
+      else add({ where, owner: ownerByPlace(of, markerOwner(await host.files.read(`${where}/${MARKER_FILE}`))), placeOf: of });
     }
   return found;
 }

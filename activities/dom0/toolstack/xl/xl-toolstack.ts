@@ -4,12 +4,12 @@ import type { DomainEnd } from '../../../../contract/guest.ts';
 import type { DomainRow, PreflightRow } from '../../../../contract/dom0.ts';
 import { ToolError, type Limits } from '../../../../system/run.ts';
 import type { Thing } from '../../inventory/thing.ts';
-import { isOwner, mustOwn, type Ref } from '../../marks.ts';
+import { domainNameOf, isOwner, mustOwn, type DomainRef, type Ref } from '../../marks.ts';
 import { removeParts } from '../../staging.ts';
 import { wipePace, type Work } from '../../work.ts';
 import type { CfgFile, CfgReading, MachineFacts, Toolstack } from '../port.ts';
 import { allCfgs, AUTOSTART_DIRECTORY, autostartPath, cfgPath, hasOwnLink, readCfg } from './cfg-files.ts';
-import { xlPreflight } from './preflight.ts';
+import { consoleLog, xlPreflight } from './preflight.ts';
 import { putSavedAside, wipeAsides, wipeSaved } from './saved-states.ts';
 import { xlThings } from './things.ts';
 import { domainEnd } from './xl-log.ts';
@@ -39,9 +39,10 @@ export class XlToolstack implements Toolstack {
     return await xl.findDomain(this.work.host, name);
   }
 
-  async findOwn(ref: Ref): Promise<DomainRow | undefined> {
-    const domain = await this.find(ref.name);
-    if (domain !== undefined) mustOwn((await this.readCfg(ref.name))?.owner, ref, `domain ${ref.name}`);
+  async findOwn(ref: DomainRef): Promise<DomainRow | undefined> {
+    const name = domainNameOf(ref);
+    const domain = await this.find(name);
+    if (domain !== undefined) mustOwn((await this.readCfg(name))?.owner, ref, `domain ${name}`);
     return domain;
   }
 
@@ -95,6 +96,14 @@ export class XlToolstack implements Toolstack {
 
   async console(name: string, lines?: number): Promise<string> {
     return await xl.consoleTail(this.work.host, name, lines);
+  }
+
+  async consoleLog(): Promise<PreflightRow> {
+    return await consoleLog(this.work.host);
+  }
+
+  async forgetConsole(name: string): Promise<void> {
+    await this.work.host.files.remove(xl.consolePath(name));
   }
 
   async howEnded(name: string): Promise<DomainEnd | undefined> {
@@ -166,15 +175,15 @@ export class XlToolstack implements Toolstack {
     return (await this.work.host.files.info(autostartPath(name))) !== undefined;
   }
 
-  async putSavedAside(ref: Ref): Promise<string[]> {
+  async putSavedAside(ref: DomainRef): Promise<string[]> {
     return await putSavedAside(this.work.host, ref);
   }
 
-  async wipeAside(ref: Ref, signal: AbortSignal): Promise<void> {
+  async wipeAside(ref: DomainRef, signal: AbortSignal): Promise<void> {
     await wipeAsides(this.work.host, ref, { signal });
   }
 
-  async wipeSaved(ref: Ref): Promise<void> {
+  async wipeSaved(ref: DomainRef): Promise<void> {
     await wipeSaved(this.work.host, ref, { signal: this.work.signal, ...wipePace(this.work.settings) });
   }
 

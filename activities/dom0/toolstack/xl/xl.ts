@@ -203,9 +203,13 @@ export async function awaitGone(host: Host, name: string, limitMs: number, signa
   return (await until(look, { everyMs: POLL_MS, limitMs, signal })) === true;
 }
 
+export function consolePath(name: string): string {
+  return `${CONSOLE_DIRECTORY}/guest-${checkedPattern('name', name, /^[A-Za-z0-9][A-Za-z0-9._+-]*$/, 'it is no name of a guest')}.log`;
+}
+
 /** The last lines of a guest's console, as xenconsoled logged them; empty when there is no log. */
 export async function consoleTail(host: Host, name: string, lines = 40): Promise<string> {
-  const path = `${CONSOLE_DIRECTORY}/guest-${checkedPattern('name', name, /^[A-Za-z0-9][A-Za-z0-9._+-]*$/, 'it is no name of a guest')}.log`;
+  const path = consolePath(name);
   const found = await host.files.info(path);
   if (found?.kind !== 'file') return '';
   // A guest can write as much as it likes: a long log is never read whole.

@@ -229,6 +229,7 @@ export const FIELDS: Readonly<Record<string, Edges>> = {
     refused: ['', '24:00', '02:60', '2:30', '02:30:00', '0230', '\u0660\u0662:30', 230, null],
   },
   graceDays: { taken: [0, 1, 365], refused: [-1, 366, 0.5, '7', null, []] },
+  proveDays: { taken: [0, 1, 365], refused: [-1, 366, 0.5, '7', null, []] },
 };
 
 export interface Relation {
