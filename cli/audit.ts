@@ -50,6 +50,9 @@ function describe(io: Io, host: string, rows: readonly AuditRow[]): void {
     printLine(io, `${claimed ? 'claimed' : 'ORPHAN '}  ${nameOf(owner)}: ${reason}`);
     for (const thing of things) printLine(io, `           ${thing}`);
   }
+  // After Temporal's database was lost, every guest looks like this.
+  if (rows.some(({ claimed, things }) => !claimed && things.some((thing) => thing.startsWith('domain '))))
+    printLine(io, `a domain runs that nobody claims: guestflow dom0 adopt ${host} takes guests over that Temporal has forgotten`);
 }
 
 /** What became of the ledger, when there is something to say. */

@@ -3,7 +3,7 @@ import type { Capacity, LedgerAudit, NetworkState } from '../contract/capacity.t
 import type { GuestflowError } from '../contract/errors.ts';
 import { guestWorkflowId } from '../contract/names.ts';
 import type { Dom0State } from '../contract/dom0.ts';
-import type { GuestOrder, GuestStatus, OperationResult, OrderAnswer, UnplacedOrder } from '../contract/guest.ts';
+import type { GuestOrder, GuestRef, GuestStatus, OperationResult, OrderAnswer, UnplacedOrder } from '../contract/guest.ts';
 import type { OperationKind } from '../contract/operations.ts';
 import type { Dom0TaskName, Dom0TaskParameters } from '../contract/workflow-inputs.ts';
 import { findEndpoint, type EndpointOptions } from './config.ts';
@@ -13,6 +13,7 @@ import { runDom0Task } from './dom0s/tasks.ts';
 import { listGuests, type GuestRow, type ListFilter } from './guests/list.ts';
 import { exists, readProgress, readStatus, type GuestProgress } from './guests/look.ts';
 import { nextBackup, readNights, type Night } from './guests/nights.ts';
+import { adoptGuest } from './guests/adopt.ts';
 import { cancelOperation, operate, type OperateOptions } from './guests/operate.ts';
 import { orderGuest } from './guests/order.ts';
 import { placeOrder, type PlacedOrder, type PlaceOptions } from './guests/place.ts';
@@ -30,6 +31,8 @@ export interface Guestflow {
   order(order: GuestOrder): Promise<OrderAnswer>;
   /** Like `order`. If the order names no dom0, it chooses one and reserves the order's part of it first. */
   place(order: UnplacedOrder, options?: PlaceOptions): Promise<PlacedOrder>;
+  /** Takes a guest over that is on its dom0, and that this Temporal does not know; returns when that was taken. */
+  adopt(guest: GuestRef): Promise<OrderAnswer>;
   status(name: string): Promise<GuestStatus>;
   /** The status, and the progress of the operation that runs. If none runs: how the guest was provisioned. */
   progress(name: string): Promise<GuestProgress>;
@@ -80,6 +83,7 @@ export async function connect(options: EndpointOptions = {}): Promise<Guestflow>
     guestUrl: (name) => urlOf(session, name),
     order: (order) => orderGuest(session, order),
     place: (order, options) => placeOrder(session, order, options),
+    adopt: (guest) => adoptGuest(session, guest),
     status: (name) => readStatus(session, name),
     progress: (name) => readProgress(session, name),
     watch: (name, watching) => watch(session, name, watching),

@@ -69,6 +69,7 @@ export const WORKFLOWS = {
   powerGuest: 'powerGuest',
   backupGuest: 'backupGuest',
   pruneGuest: 'pruneGuest',
+  adoptGuest: 'adoptGuest',
   proveBackup: 'proveBackup',
   restoreGuest: 'restoreGuest',
   undoRestore: 'undoRestore',

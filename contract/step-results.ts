@@ -1,4 +1,6 @@
 /** What steps on a dom0 answer. Plain types: workflow code imports them. */
+import type { BackupRecord } from './backup.ts';
+import type { GuestPhase, GuestSpec } from './guest.ts';
 
 export interface GoldenResult {
   readonly dist: string;
@@ -56,4 +58,17 @@ export interface VolumesResult {
   readonly root: string;
   readonly swap: string;
   readonly copiedBytes: number;
+}
+
+/** A guest as its dom0 knows it. */
+export interface FoundGuest {
+  readonly spec: GuestSpec;
+  /** A guest that was suspended by a shutdown looks like one that was stopped. */
+  readonly phase: Extract<GuestPhase, 'running' | 'stopped' | 'suspended'>;
+  /** Oldest first. */
+  readonly backups: readonly BackupRecord[];
+  /** Bytes of its disk of before a restore, if there is one. */
+  readonly formerBytes?: number;
+  /** Where its cfg differs from what the record of its last backup says. */
+  readonly warnings: readonly string[];
 }

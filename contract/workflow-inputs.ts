@@ -4,14 +4,16 @@ import type { GuestOrder, GuestRef } from './guest.ts';
 
 export interface GuestInput {
   readonly order: GuestOrder;
+  /** The guest is on its dom0 already: it is taken over, not made. */
+  readonly adopts?: true;
 }
 
 /** One look at a dom0, or one task on it that is no operation on a guest. */
-export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'audit' | 'clean';
+export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'find' | 'audit' | 'clean';
 
 /** What some tasks need beside the host. */
 export interface Dom0TaskParameters {
-  /** `inspect`: which guest. */
+  /** `inspect`, `find`: which guest. */
   readonly guest?: GuestRef;
   /** `inspect`: lines of its console. Default: none. */
   readonly lines?: number;

@@ -1,6 +1,7 @@
 /** All workflow types. */
 export { guest } from './guest/guest.ts';
 export { provisionGuest } from './guest/recipes/how-to.ts';
+export { adoptGuest } from './guest/recipes/adopt.ts';
 export { backupGuest } from './guest/operations/backup.ts';
 export { pruneGuest } from './guest/operations/prune.ts';
 export { proveBackup } from './guest/operations/prove.ts';

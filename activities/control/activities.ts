@@ -16,6 +16,7 @@ export function createControlActivities(client: Client) {
     reserve: (order: GuestOrder): Promise<LeasedAddress> => reservations.reserve(order),
     nextAddress: (input: { order: GuestOrder; ip: string }): Promise<LeasedAddress> => reservations.nextAddress(input),
     changeReservation: (spec: GuestSpec, restores = false): Promise<void> => reservations.change(spec, restores),
+    adopt: (spec: GuestSpec): Promise<void> => reservations.adopt(spec),
     release: (ref: GuestRef): Promise<void> => reservations.release(ref),
 
     /** Tells a dom0's network which addresses are in use there. */

@@ -39,6 +39,12 @@ export class Reservations {
     await this.reserveOn(spec.dom0, { guest: spec.name, order: spec.order, ...takenBy(spec), ...(restores ? { restores } : {}) });
   }
 
+  /** What a guest that is there already takes. It is not refused: it takes it whatever the ledger says. */
+  async adopt(spec: GuestSpec): Promise<void> {
+    const { networks } = await this.reserveOn(spec.dom0, { guest: spec.name, order: spec.order, ...takenBy(spec), restores: true });
+    await this.leases.lease(spec, networks);
+  }
+
   /** Undo of `reserve`: the address first, then its part of the dom0. */
   async release(ref: GuestRef): Promise<void> {
     await this.leases.release(ref, await this.networksOf(ref.dom0));

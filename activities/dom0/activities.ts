@@ -7,6 +7,7 @@ import { discardHalfGolden, ensureGolden } from './images/golden.ts';
 import type { Lock } from './locks.ts';
 import { activityMaker, type Dom0Context } from './step.ts';
 import { adjustGuest } from './steps/adjust.ts';
+import { findGuest } from './steps/adopt.ts';
 import { audit } from './steps/audit.ts';
 import { disableAutostart, enableAutostart } from './steps/autostart.ts';
 import { bootGuest, destroyGuest, pauseGuest, stopGuest, unpauseGuest } from './steps/boot.ts';
@@ -68,6 +69,7 @@ export function createDom0Activities(context: Dom0Context) {
       domains: activity(nothing, unlocked, domains),
       audit: activity(nothing, unlocked, audit),
       inspectGuest: activity(z.object({ ref: guestRefSchema, consoleLines: z.number().int().min(0).max(10_000) }), unlocked, inspectGuest),
+      findGuest: activity(guestRefSchema, byName, findGuest),
       leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.os.shape.dist.exactOptional() }), unlocked, leftoversOf),
       planGuest: activity(z.object({ order: guestOrderWireSchema, lease: leasedAddressSchema }), (input) => input.order.name, planGuest),
       fixCfg: activity(cfgInput, ofSpec, fixCfg),

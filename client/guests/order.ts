@@ -16,16 +16,17 @@ import { keywords } from '../search-attributes.ts';
 /**
  * Orders a guest and returns as soon as the order is taken.
  *
+ * @param how `adopts`: the guest is there already, and is taken over. Default: it is made
  * @throws GuestflowError Busy or NotOurs when the name is another order's; HostNotReady when it has a password and its dom0 has no key to
  *   seal it with; Unreachable
  */
-export async function orderGuest(session: Session, ordered: GuestOrder): Promise<OrderAnswer> {
+export async function orderGuest(session: Session, ordered: GuestOrder, how: Pick<GuestInput, 'adopts'> = {}): Promise<OrderAnswer> {
   const order = onlyItsBox(await withSealedPassword(session, ordered));
   const { client } = session;
   const place = async (): Promise<OrderAnswer> => {
     const updateId = updateIdOf(order, await fruitlessRun(session, order.name));
     try {
-      return await updateWithStart(client, WORKFLOWS.guest, startOf(order), GUEST_UPDATES.order, [order], updateId);
+      return await updateWithStart(client, WORKFLOWS.guest, startOf({ order, ...how }), GUEST_UPDATES.order, [order], updateId);
     } catch (error) {
       if (error instanceof WorkflowExecutionAlreadyStartedError) return answerOfTheFormer(session, order);
       throw error;
@@ -92,10 +93,11 @@ function updateIdOf(order: GuestOrder, after: string | undefined): string {
   return [`order-${order.order}-${content}`, ...(after === undefined ? [] : [after])].join('-');
 }
 
-function startOf(order: GuestOrder): StartOf<(input: GuestInput) => void> {
+function startOf(input: GuestInput): StartOf<(input: GuestInput) => void> {
+  const { order } = input;
   return {
     workflowId: guestWorkflowId(order.name),
-    input: [{ order }],
+    input: [input],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     typedSearchAttributes: keywords({ guest: order.name, dom0: order.dom0, plan: order.plan, order: order.order, phase: 'ordered' }),
     // What is in a memo can be read by everyone who sees the UI: no keys, no hashes.

@@ -62,6 +62,19 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
   });
 }
 
+/** A guest that is on its dom0 is taken over, or cannot be. */
+async function adoption(environment: TestWorkflowEnvironment, name: string, changes: AnyActivities = {}): Promise<void> {
+  const document = order();
+  await withWorkers(environment, scripted([], changes), async () => {
+    const handle = await place(environment, document, { adopts: true });
+    await settled(handle);
+    if (name === 'adopt') await handle.executeUpdate(GUEST_UPDATES.operate, { args: [{ kind: 'terminate', id: 'end', now: true }] });
+    await handle.result().catch(() => undefined);
+    await record(environment, guestWorkflowId(document.name), `guest-${name}`);
+    await record(environment, operationWorkflowId(document.name, 'adopt', document.order), name);
+  });
+}
+
 async function failing(
   environment: TestWorkflowEnvironment,
   name: string,
@@ -114,6 +127,8 @@ await recordBilling(record);
 const environment = await startServer();
 try {
   await life(environment);
+  await adoption(environment, 'adopt');
+  await adoption(environment, 'adopt-undone', { scheduleNightly: NO('ToolFailed') });
   await failing(environment, 'undone', { makeVolumes: NO('NoCapacity') }, (handle) => handle.result().catch(() => undefined));
   await failing(
     environment,

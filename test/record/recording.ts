@@ -25,15 +25,19 @@ export async function record(environment: TestWorkflowEnvironment, workflowId: s
   process.stdout.write(`${name}\n`);
 }
 
-/** Orders a guest. */
-export async function place(environment: TestWorkflowEnvironment, document: GuestOrder): Promise<WorkflowHandle> {
+/** Orders a guest, or has one taken over. */
+export async function place(
+  environment: TestWorkflowEnvironment,
+  document: GuestOrder,
+  how: Pick<GuestRun, 'adopts'> = {},
+): Promise<WorkflowHandle> {
   const workflowId = guestWorkflowId(document.name);
   await environment.client.workflow.executeUpdateWithStart<(input: GuestRun) => Promise<void>, unknown, [GuestOrder]>(GUEST_UPDATES.order, {
     args: [document],
     startWorkflowOperation: new WithStartWorkflowOperation<(input: GuestRun) => Promise<void>>(WORKFLOWS.guest, {
       workflowId,
       taskQueue: CONTROL_QUEUE,
-      args: [{ order: document }],
+      args: [{ order: document, ...how }],
       workflowIdConflictPolicy: 'USE_EXISTING',
     }),
   });

@@ -18,11 +18,11 @@ afterAll(async () => {
   await environment.teardown();
 });
 
-async function place(document: GuestOrder): Promise<OrderAnswer> {
+async function place(document: GuestOrder, how: Pick<GuestRun, 'adopts'> = {}): Promise<OrderAnswer> {
   const start = new WithStartWorkflowOperation<(input: GuestRun) => Promise<void>>(WORKFLOWS.guest, {
     workflowId: guestWorkflowId(document.name),
     taskQueue: CONTROL_QUEUE,
-    args: [{ order: document }],
+    args: [{ order: document, ...how }],
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
   });
@@ -327,6 +327,35 @@ describe('guest', () => {
       await handleOf(document).result();
     });
     expect(reserved).toEqual([2, 1]);
+  });
+
+  it('that is on its dom0 already is taken over as it is there, and lives on like any other', async () => {
+    const calls: string[] = [];
+    const document = order();
+    await withWorkers(environment, scripted(calls), async () => {
+      await place(document, { adopts: true });
+      const status = await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'stopped',
+      );
+      expect(status).toMatchObject({ backups: [{ id: '20260101T020000Z' }], scheduleId: 'nightly/x', spec: { name: document.name } });
+      expect(calls).toEqual(['findGuest', 'adopt', 'scheduleNightly']);
+      expect(await operate(document, 'start')).toMatchObject({ phase: 'running' });
+      await operate(document, 'terminate', 'end', { now: true });
+      await handleOf(document).result();
+    });
+  });
+
+  it('that cannot be taken over stays as it is on its dom0, and its name is free', async () => {
+    const calls: string[] = [];
+    const document = order();
+    const changes = { scheduleNightly: NO('ToolFailed'), release: NO('ToolFailed') };
+    await withWorkers(environment, scripted(calls, changes), async () => {
+      await place(document, { adopts: true });
+      await expect(handleOf(document).result()).rejects.toThrow();
+      expect((await statusOf(document)).phase).toBe('failed');
+      expect(calls).toEqual(['findGuest', 'adopt', 'scheduleNightly', 'unscheduleNightly', 'release']);
+    });
   });
 
   it('is proven from a copy beside it, for which room is reserved as long as it is there', async () => {

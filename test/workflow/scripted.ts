@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { anOrder, type Changes } from '../an-order.ts';
 import { until as untilSeen } from '../../system/until.ts';
-import type { GuestOrder } from '../../contract/guest.ts';
+import type { GuestOrder, GuestRef } from '../../contract/guest.ts';
 import { DOM0, type AnyActivities } from './temporal.ts';
 
 let counter = 0;
@@ -78,10 +78,18 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     'endTrial',
     'whyNotIdle',
     'changeReservation',
+    'adopt',
   ];
   const activities = Object.fromEntries(names.map((name) => [name, (): Promise<unknown> => Promise.resolve(answers[name])]));
   const all: AnyActivities = {
     ...activities,
+    findGuest: (ref: GuestRef) =>
+      Promise.resolve({
+        spec: { ...order({ ...ref }), network: { ...NETWORK, mac: '00:16:3E:00:00:01' } },
+        phase: 'stopped',
+        backups: [backupOf('20260101T020000Z')],
+        warnings: [],
+      }),
     planGuest: (input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } }),
     recordProof: ({ id, proof }: { id: string; proof: object }) => Promise.resolve({ ...backupOf(id), state: 'proven', proof }),
     ...changes,

@@ -31,10 +31,15 @@ export async function dom0Task(input: Dom0TaskInput): Promise<unknown> {
     case 'remove':
       return Promise.all((input.orphans ?? []).map((orphan) => remove(input.host, orphan)));
     case 'inspect':
-      if (input.guest === undefined)
-        throw ApplicationFailure.create({ type: 'InvalidInput', nonRetryable: true, message: 'inspect needs a guest' });
-      return host.inspectGuest({ ref: input.guest, consoleLines: input.lines ?? 0 });
+      return host.inspectGuest({ ref: guestOf(input), consoleLines: input.lines ?? 0 });
+    case 'find':
+      return host.findGuest(guestOf(input));
   }
+}
+
+function guestOf({ task, guest }: Dom0TaskInput): GuestRef {
+  if (guest === undefined) throw ApplicationFailure.create({ type: 'InvalidInput', nonRetryable: true, message: `${task} needs a guest` });
+  return guest;
 }
 
 async function claimOf(host: string, { guest, order }: Owner): Promise<Claim> {

@@ -17,7 +17,7 @@ export interface GuestRun extends GuestInput {
   readonly carried?: GuestState;
 }
 
-export async function guest({ order, carried }: GuestRun): Promise<void> {
+export async function guest({ order, adopts, carried }: GuestRun): Promise<void> {
   const work = new GuestWork(order, carried);
   handle(work);
   // Temporal tells a run only of the first cancel in the UI, so the guest continues as new after one, as soon as it is at rest.
@@ -29,7 +29,7 @@ export async function guest({ order, carried }: GuestRun): Promise<void> {
     hasSeenCancel = true;
   });
   await CancellationScope.nonCancellable(async () => {
-    if (carried === undefined) await work.provision();
+    if (carried === undefined) await (adopts === true ? work.adopt() : work.provision());
     // Requests that still wait when the guest is gone are refused; they are not left waiting.
     while (!isOver(work.state) || work.queue.length > 0) {
       const dueMs = untilDueMs(work.state, Date.now());

@@ -1,7 +1,8 @@
 /** How a guest's state goes on: pure, so that it can be tested as a table. */
 import { defined } from '../../contract/defined.ts';
 import type { BackupRecord } from '../../contract/backup.ts';
-import type { DomainGone, GuestPhase, RestartPolicy } from '../../contract/guest.ts';
+import type { DomainGone, GuestPhase, KeptDisk, RestartPolicy } from '../../contract/guest.ts';
+import type { Adopted } from './recipes/adopt.ts';
 import type { ProvisionResult } from './recipes/how-to.ts';
 import { answerTo, recentRestarts } from './restarts.ts';
 import { firstOf, proofDue, spareDue, WARNINGS_KEPT, type GuestState } from './state.ts';
@@ -18,6 +19,17 @@ export interface Failed {
 export function provisioned(state: GuestState, { spec, wallclock, backup, scheduleId, warnings }: ProvisionResult): GuestState {
   const backups: BackupRecord[] = [backup];
   return { ...state, spec, wallclock, scheduleId, warnings, backups };
+}
+
+/** A disk of before a restore that was found is kept so long from then on: when the restore was, nobody knows any more. */
+const FOUND_KEPT_MS = 7 * 24 * 60 * 60 * 1000;
+
+/** After it was found on its dom0 and taken over. */
+export function adopted(state: GuestState, { spec, backups, formerBytes, warnings, scheduleId }: Adopted, nowMs: number): GuestState {
+  const keptUntil = new Date(nowMs + FOUND_KEPT_MS).toISOString();
+  const kept: KeptDisk | undefined =
+    formerBytes === undefined ? undefined : { role: 'former', backup: '', takenAt: keptUntil, diskBytes: formerBytes, keptUntil };
+  return { ...state, spec, backups, scheduleId, warnings, ...defined({ kept }) };
 }
 
 /** After an operation that succeeded: drops what was due in the former phase. */

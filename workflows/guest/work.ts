@@ -15,12 +15,13 @@ import { defined } from '../../contract/defined.ts';
 import { rootFailure } from '../saga/operation.ts';
 import { refuse, type GuestAtWork } from './at-work.ts';
 import { OperationChild } from './child.ts';
-import { afterDomainGone, dueNow, phaseAfterFailure, provisioned, withFailure, withoutDues } from './life.ts';
+import { adopted, afterDomainGone, dueNow, phaseAfterFailure, provisioned, withFailure, withoutDues } from './life.ts';
 import { Nights } from './nights.ts';
 import { PERFORMERS } from './operations/performers.ts';
 import { performRemoval } from './operations/removal.ts';
 import type { Before } from './operations/shared.ts';
 import { OperationQueue } from './queue.ts';
+import { adoptGuest } from './recipes/adopt.ts';
 import { provisionGuest } from './recipes/how-to.ts';
 import { beforeOf, leavesDomain, mayRun } from './rules.ts';
 import { firstProof } from './proofs.ts';
@@ -115,6 +116,24 @@ export class GuestWork implements GuestAtWork {
     } catch (error) {
       this.fail(error);
       if (this.state.phase !== 'needs-cleanup') throw asFailure(error);
+    }
+  }
+
+  /** Takes a guest over that is there. When that fails, the workflow fails with it; the guest goes on as it was. */
+  async adopt(): Promise<void> {
+    this.setPhase('provisioning');
+    try {
+      const found = await this.runChild('adopt', this.order.order, (options) =>
+        executeChild(adoptGuest, { ...options, args: [this.order] }),
+      );
+      this.state = { ...adopted(this.state, found, Date.now()), ...firstProof(this.order.backup.proveDays, Date.now(), Math.random()) };
+      this.setPhase(found.phase);
+    } catch (error) {
+      const { type, message } = rootFailure(error);
+      this.state = withFailure(this.state, { type, message, operation: this.child.last, leftovers: [] });
+      // Never `needs-cleanup`: cleaning up would remove the guest.
+      this.setPhase('failed');
+      throw asFailure(error);
     }
   }
 
