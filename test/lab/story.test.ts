@@ -173,6 +173,20 @@ test('restored, it has what was written before the backup, and not what was writ
   expect(await complaintsAbout(rig, orderOf(), before)).toEqual([]);
 });
 
+test('proven: what is restored of its last backup comes up beside it, without a network, and goes again', async () => {
+  const { id } = (await domainOf(rig, NAME)) ?? {};
+  const proving = rig.flow.operate(NAME, 'prove');
+  const isSeen = (async (): Promise<string> => {
+    await expect.poll(async () => (await domainOf(rig, `${NAME}+trial`)) !== undefined, { timeout: LIMIT_MS, interval: 1_000 }).toBe(true);
+    return onDom0(rig, `xl network-list '${NAME}+trial'`);
+  })();
+  const [{ backup }, vifs] = await Promise.all([proving, isSeen]);
+  expect(vifs.trim().split('\n')).toHaveLength(1);
+  expect(backup).toMatchObject({ state: 'proven', proof: { outcome: 'proven', what: `${HOSTNAME.split('.')[0] ?? ''} login:` } });
+  expect((await domainOf(rig, NAME))?.id).toBe(id);
+  expect(await complaintsAbout(rig, orderOf(), before)).toEqual([]);
+});
+
 test('a dearer price gives it memory and a processor while it runs', async () => {
   const { id } = (await domainOf(rig, NAME)) ?? {};
   expect((await stripeSays('customer.subscription.updated', subscription('active', priced('price_more')))).status).toBe(200);
