@@ -4,8 +4,9 @@
  * thousand, and how long a short command takes beside Node itself. Times of one machine say little: compare the columns, or two runs on one machine.
  * `--cold` empties the lab's cache first, as on a fresh machine. Needs what the lab needs; nothing else should run.
  *
- *   npm run bench -- --only up|gateway|night|audit|cli  one of them
+ *   npm run bench -- --only up|gateway|night|audit|backups|cli  one of them
  *   npm run bench -- --orders N             orders of the storm, with twenty deliveries each. Default: 100
+ *   npm run bench -- --size N               GiB of the volume that is backed up. Default: 8
  *   npm run bench -- --guests N             guests of the night and of the audit. Default: 500, and 1000
  */
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -20,6 +21,7 @@ import { createWorld } from '../test/storm/world.ts';
 import { startServer } from '../test/workflow/temporal.ts';
 import { theAudit } from '../test/scale/the-audit.ts';
 import { theNight } from '../test/scale/the-night.ts';
+import { benchBackups } from './bench-backups.ts';
 import { benchCommandLine } from './bench-command-line.ts';
 
 const GUESTFLOW = fileURLToPath(new URL('../bin/guestflow.mjs', import.meta.url));
@@ -94,6 +96,7 @@ const { values: flags } = parseArgs({
     only: { type: 'string' },
     orders: { type: 'string', default: '100' },
     guests: { type: 'string' },
+    size: { type: 'string', default: '8' },
   },
 });
 const isWanted = (what: string): boolean => flags.only === undefined || flags.only === what;
@@ -102,4 +105,5 @@ if (isWanted('gateway')) await benchGateway(Number(flags.orders));
 if (isWanted('night'))
   show('night', await alone((environment) => theNight(environment, { guests: Number(flags.guests ?? 500), slots: 3 })));
 if (isWanted('audit')) show('audit', await alone((environment) => theAudit(environment, { guests: Number(flags.guests ?? 1_000) })));
+if (isWanted('backups')) await benchBackups(Number(flags.size));
 if (isWanted('cli')) await benchCommandLine();
