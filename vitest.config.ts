@@ -22,7 +22,7 @@ export default defineConfig({
     // All cores, of which vitest leaves one to itself, and one more: tests wait for timers and for processes a third of their time.
     maxWorkers: availableParallelism() + 1,
     projects: [
-      { test: { ...inShm, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { test: { ...inShm, name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
       // The workflow bundle is built once, before the first test.
       {
         test: {
