@@ -66,10 +66,8 @@ export const ONE_PROCESS = ['matching.numTaskqueueReadPartitions=1', 'matching.n
  * database that a later version takes up may get more of them.
  */
 export const DISPOSABLE = {
-  args: [
-    ...['locking_mode=EXCLUSIVE', 'synchronous=OFF'].flatMap((pragma) => ['--sqlite-pragma', pragma]),
-    ...setting('system.forceSearchAttributesCacheRefreshOnRead=false'),
-  ],
+  database: ['locking_mode=EXCLUSIVE', 'synchronous=OFF'].flatMap((pragma) => ['--sqlite-pragma', pragma]),
+  settings: setting('system.forceSearchAttributesCacheRefreshOnRead=false'),
   env: { GOGC: '400' },
 } as const;
 
@@ -155,7 +153,7 @@ async function start(last: ServerRecord | undefined, files: Files, options: Embe
   const isDisposable = options.isDisposable === true;
   const server = await startServer({
     command: binary.path,
-    args: [...serverArguments(files.database, port, uiPort), ...(isDisposable ? DISPOSABLE.args : [])],
+    args: [...serverArguments(files.database, port, uiPort), ...(isDisposable ? [...DISPOSABLE.database, ...DISPOSABLE.settings] : [])],
     logFile: files.log,
     cwd: files.directory,
     // In a session of its own, so that Ctrl-C in the terminal does not reach it: what runs can finish before we end the server.

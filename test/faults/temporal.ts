@@ -59,7 +59,8 @@ export async function startOwnTemporal(): Promise<OwnTemporal> {
   const { address } = server;
   const retries = new Retries();
   const connection = await Connection.connect({ address, interceptors: [retries.interceptor] });
-  const nativeConnection = await NativeConnection.connect({ address });
+  // Between processes of one machine, compression only costs.
+  const nativeConnection = await NativeConnection.connect({ address, grpcCompression: { codec: 'none' } });
   return {
     client: new Client({ connection }),
     nativeConnection,

@@ -36,7 +36,7 @@ export async function startServer(extraArgs: string[] = []): Promise<TestWorkflo
       // What it says of its overload and of workers that go is what tests bring about.
       log: { format: 'pretty', level: 'never' },
       searchAttributes: Object.values(SEARCH_ATTRIBUTES).map((name) => defineSearchAttributeKey(name, 'KEYWORD')),
-      extraArgs: [...ONE_PROCESS, ...extraArgs],
+      extraArgs: [...ONE_PROCESS, ...DISPOSABLE.settings, ...extraArgs],
     },
   });
   const end = environment.teardown.bind(environment);
