@@ -7,7 +7,7 @@ const shared = {
   pool: 'forks' as const,
   testTimeout: 60_000,
   hookTimeout: 60_000,
-  setupFiles: ['test/fast-check.ts', 'test/ends-with-runner.ts'],
+  setupFiles: ['test/fast-check.ts', 'test/ends-with-runner.ts', 'test/as-before.ts'],
 };
 
 /** Host tests that take nothing of the machine's: no loop devices, no mounts, no names that others have. */
@@ -22,6 +22,7 @@ export default defineConfig({
     // All cores, of which vitest leaves one to itself, and one more: tests wait for timers and for processes a third of their time.
     maxWorkers: availableParallelism() + 1,
     projects: [
+      // Their files share processes: a process for each would read all modules anew, which took half of the time.
       { test: { ...inShm, name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
       // The workflow bundle is built once, before the first test.
       {
