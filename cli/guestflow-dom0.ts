@@ -15,8 +15,8 @@ import { processIo } from './io.ts';
 import { withPrepare, type PrepareFlags } from './prepare-flags.ts';
 import { prepareTarget } from './prepare.ts';
 import { report } from './report.ts';
-import { RESTORE, withListing, withRestoring } from './repository/commands.ts';
-import type { ListOptions, ReaderProgram, RestoreOptions } from './repository/options.ts';
+import { pullCommand, RESTORE, serveCommand, withListing, withRestoring } from './repository/commands.ts';
+import type { ListOptions, PullOptions, ReaderProgram, RestoreOptions, ServeOptions } from './repository/options.ts';
 
 const JSON_OPTION = ['--json', 'print one JSON document'] as const;
 
@@ -26,7 +26,9 @@ const thisProgram: ReaderProgram = () => readFile(fileURLToPath(import.meta.url)
 const io = processIo();
 let exitCode: number = EXIT.done;
 const program = new Command('guestflow-dom0')
-  .description('Prepares this host to be a dom0 of guestflow, and brings back what is in a directory of backups.')
+  .description(
+    'Prepares this host to be a dom0 of guestflow, copies backups to another machine, and brings back what is in a directory of them.',
+  )
   .version(packageJson.version)
   .configureOutput({ outputError: () => undefined })
   .exitOverride();
@@ -71,6 +73,14 @@ withRestoring(
     .option(...JSON_OPTION),
 ).action(async (name: string, options: RestoreOptions) => {
   exitCode = (await (await import('./repository/restore.ts')).restoreFrom(io, name, options, thisProgram)) ?? EXIT.done;
+});
+
+pullCommand(program).action(async (options: PullOptions) => {
+  exitCode = await (await import('./repository/pull.ts')).pullBackups(io, options);
+});
+
+serveCommand(program).action(async ({ repository }: ServeOptions) => {
+  await (await import('./repository/serve.ts')).serve(io, repository);
 });
 
 // What runs in the cage: the reader of a guest's file system.

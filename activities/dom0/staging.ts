@@ -26,13 +26,13 @@ async function emptyStaging(files: HostFiles, directory: string): Promise<string
  *
  * @throws NotOurs when it is there without that mark.
  */
-export async function makeMarkedDirectory(files: HostFiles, directory: string, ref: Ref): Promise<void> {
+export async function makeMarkedDirectory(files: HostFiles, directory: string, ref: Ref, mode = 0o700): Promise<void> {
   if ((await files.info(directory)) !== undefined) {
     mustOwn(markerOwner(await files.read(`${directory}/${MARKER_FILE}`)), ref, directory);
     return;
   }
   const staging = await emptyStaging(files, directory);
-  await files.makeDirectory(staging, 0o700);
+  await files.makeDirectory(staging, mode);
   await files.writeAtomic(`${staging}/${MARKER_FILE}`, markerText({ guest: ref.name, order: ref.order }));
   await files.rename(staging, directory);
 }

@@ -4,8 +4,8 @@ import { defined } from '../../contract/defined.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { withWaiting, type Context, type WaitingOptions } from '../context.ts';
 import { bundledReader } from '../repository/bundled-reader.ts';
-import { OF_REPOSITORY, withListing } from '../repository/commands.ts';
-import type { ListOptions } from '../repository/options.ts';
+import { OF_REPOSITORY, pullCommand, serveCommand, withListing } from '../repository/commands.ts';
+import type { ListOptions, PullOptions, ServeOptions } from '../repository/options.ts';
 
 export interface BackupsOptions extends WaitingOptions, Omit<ListOptions, 'json'> {
   readonly prune?: true;
@@ -80,5 +80,12 @@ A backup that cannot be restored is marked unusable, and another one is taken at
       const { operate } = await import('../operate.ts');
       return operate(io, name, 'prune', options);
     }),
+  );
+
+  pullCommand(program).action(
+    context.action(async (options: PullOptions) => (await import('../repository/pull.ts')).pullBackups(io, options)),
+  );
+  serveCommand(program).action(
+    context.action(async ({ repository }: ServeOptions) => (await import('../repository/serve.ts')).serve(io, repository)),
   );
 }

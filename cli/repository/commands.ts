@@ -1,4 +1,4 @@
-/** The commands on a repository's directory, as the programs `guestflow` and `guestflow-dom0` have them. They need the directory and root, and no Temporal. */
+/** The commands on a repository's directory, as the programs `guestflow` and `guestflow-dom0` have them. They need no Temporal. */
 import type { Command } from 'commander';
 import type { ListOptions, RestoreOptions } from './options.ts';
 
@@ -34,3 +34,37 @@ export const RESTORE = {
   description:
     'Brings the root file system of a guest back from a directory of backups onto a block device or into a new file. The backup is read to its end and its sum compared; what was written is checked, and compared with the backup. A device that is in use or too small is refused, and one that is not empty without --overwrite. A file has its name only when it is whole. With --file, files and directories come out of the backup: an unprivileged process that can see nothing else reads what the guest has written. What cannot be read is named, and makes the exit code 1.',
 } as const;
+
+/** Adds `pull-backups`, without its action. */
+export function pullCommand(program: Command): Command {
+  return program
+    .command('pull-backups')
+    .summary('copy the backups of a dom0 to this machine')
+    .description(
+      'Asks a dom0 over ssh for the backups that are not here, and keeps them below DIR, as `backups --repository` and `restore --repository` read them. What is here is never changed or removed because of what the dom0 says; only --retention removes, by the time at which a backup came here. What a person must look at is named, and makes the exit code 1. docs/backup-host.md has the rest.',
+    )
+    .requiredOption('--from <[USER@]HOST>', 'the dom0 (user: guestflow-pull)')
+    .requiredOption('--into <DIR>', 'where the copies are, one directory a dom0; it must be there')
+    .option('--dom0 <NAME>', 'the name of its directory (default: HOST)')
+    .option('--identity <FILE>', 'private key (default: those of ssh)')
+    .option('--known-hosts <FILE>', "the dom0's host key (default: the files of ssh)")
+    .option('--port <N>', 'port of its sshd (default: 22)')
+    .option('--retention <SPEC>', 'which stay, like daily=7,weekly=4: hourly, daily, weekly, monthly, yearly (default: all stay)')
+    .option('--max-bytes <SIZE>', 'of all that is kept of this dom0 (default: what leaves the reserve)')
+    .option('--max-backup-bytes <SIZE>', 'of one backup (default: 256GiB)')
+    .option('--reserve <SIZE>', 'what stays free on the file system (default: a tenth of it)')
+    .option('--verify', 'read all that is here, and compare it with its sum')
+    .option('--dry-run', 'show what would be taken and removed; nothing is changed')
+    .option('--json', 'print one JSON document');
+}
+
+/** Adds `serve-backups`, without its action. */
+export function serveCommand(program: Command): Command {
+  return program
+    .command('serve-backups')
+    .summary('answer one request of a backup host')
+    .description(
+      'For the forced command of a key in authorized_keys: reads one request from standard input, which may ask for a list of the backups or for one of them, and answers it on standard output. It can do nothing else. docs/backup-host.md has the rest.',
+    )
+    .option('--repository <DIR>', 'directory of the backups', '/var/backups/guestflow');
+}

@@ -31,5 +31,25 @@ export interface RestoreOptions {
   readonly tmp?: string;
 }
 
+export interface PullOptions {
+  readonly json?: true;
+  readonly from: string;
+  readonly into: string;
+  readonly dom0?: string;
+  readonly identity?: string;
+  readonly knownHosts?: string;
+  readonly port?: string;
+  readonly retention?: string;
+  readonly maxBytes?: string;
+  readonly maxBackupBytes?: string;
+  readonly reserve?: string;
+  readonly verify?: true;
+  readonly dryRun?: true;
+}
+
+export interface ServeOptions {
+  readonly repository: string;
+}
+
 /** The program that reads file systems in a cage: a bundle, which each of our programs has in its own way. */
 export type ReaderProgram = () => Promise<Uint8Array>;

@@ -22,7 +22,8 @@ export class DirectoryRepository implements Repository {
   }
 
   async open(ref: Ref): Promise<void> {
-    await makeMarkedDirectory(this.work.host.files, this.placeOf(ref.name), ref);
+    const { directory } = await this.modes();
+    await makeMarkedDirectory(this.work.host.files, this.placeOf(ref.name), ref, directory);
     await this.discardHalf(ref);
   }
 
@@ -37,7 +38,8 @@ export class DirectoryRepository implements Repository {
   }
 
   async sink(key: string): Promise<FileSink> {
-    return await this.work.host.files.sink(this.path(key));
+    const { file } = await this.modes();
+    return await this.work.host.files.sink(this.path(key), file);
   }
 
   path(key: string): string {
@@ -46,7 +48,8 @@ export class DirectoryRepository implements Repository {
 
   /** Writes the record, which makes the file a backup. A file without a record is a leftover that the next backup removes. */
   async record(backup: StoredBackup): Promise<void> {
-    await this.work.host.files.writeAtomic(this.recordPath(backup.guest, backup.id), recordText(backup));
+    const { file } = await this.modes();
+    await this.work.host.files.writeAtomic(this.recordPath(backup.guest, backup.id), recordText(backup), file);
   }
 
   async prove(backup: StoredBackup, proof: Proof): Promise<StoredBackup> {
@@ -104,6 +107,15 @@ export class DirectoryRepository implements Repository {
 
   async things(guest?: string): Promise<Thing[]> {
     return await markedThings(this.work.host.files, 'backups', this.name, guest);
+  }
+
+  /**
+   * Who may read what is written: its owner, root; and the group of the repository's directory, if that has the set-group-id bit, by which all below it
+   * gets that group.
+   */
+  private async modes(): Promise<{ readonly directory: number; readonly file: number }> {
+    const mode = (await this.work.host.files.info(this.name))?.mode ?? 0;
+    return (mode & 0o2050) === 0o2050 ? { directory: 0o750, file: 0o640 } : { directory: 0o700, file: 0o600 };
   }
 
   private placeOf(guest: string): string {

@@ -2,16 +2,18 @@
  * What a repository's directory holds, read with nothing but the directory: after Temporal, its database and the dom0 that wrote it are lost. Whoever had
  * the directory may have written anything into it: no link is followed, a record is read up to a bound and checked, and paths are built, never taken.
  */
-import { constants } from 'node:fs';
-import { lstat, open, readdir } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { z } from 'zod';
 import type { StoredBackup } from '../../../../contract/backup.ts';
 import { DOM0_NAME_PATTERN, ORDER_ID_PATTERN, whyNotGuestName } from '../../../../contract/guest-name.ts';
+import { defined } from '../../../../contract/defined.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { MiB } from '../../../../contract/sizes.ts';
 import { BACKUP_ID, SUFFIXES } from '../port.ts';
 import { proofName, withProof } from '../proof.ts';
 import { readRecord } from '../record.ts';
+import { readArrival } from './arrival.ts';
+import { readRegular } from './read-regular.ts';
 
 /** A record has a cfg and an order in it, a few KiB each. */
 const MOST_RECORD_BYTES = MiB;
@@ -49,6 +51,9 @@ const recordSchema = z.looseObject({
   disks: z.looseObject({ root: count, swap: count.exactOptional() }),
   spec: z.looseObject({}),
   cfg: z.string().exactOptional(),
+  /** Told beside a record, never by it. */
+  path: z.never().exactOptional(),
+  arrivedAt: z.never().exactOptional(),
 });
 
 /** What is used of a proof. */
@@ -64,6 +69,8 @@ const proofSchema = z.looseObject({
 export interface FoundBackup extends StoredBackup {
   /** Where its file is now. What the record says of that may be of another machine. */
   readonly path: string;
+  /** On a backup host: when it came there, by that host's clock. */
+  readonly arrivedAt?: string;
 }
 
 /** A record that is not what was written, or a backup without its file. */
@@ -83,11 +90,16 @@ export interface FoundGuest {
 /** The guests of which a repository's directory holds anything, by name. @throws NotFound when it is no directory */
 export async function readRepository(directory: string): Promise<FoundGuest[]> {
   const guests: FoundGuest[] = [];
-  for (const name of await namesIn(directory)) {
-    if (whyNotGuestName(name) !== undefined || !(await isDirectory(`${directory}/${name}`))) continue;
-    guests.push(await readGuest(directory, name));
-  }
+  for (const name of await guestsIn(directory)) guests.push(await readGuest(directory, name));
   return guests.filter(({ backups, damaged }) => backups.length + damaged.length > 0);
+}
+
+/** Names of the guests that have a place in a repository's directory, sorted. @throws NotFound when it is no directory */
+export async function guestsIn(directory: string): Promise<string[]> {
+  const names: string[] = [];
+  for (const name of await namesIn(directory))
+    if (whyNotGuestName(name) === undefined && (await isDirectory(`${directory}/${name}`))) names.push(name);
+  return names;
 }
 
 /** One guest's backups. @throws NotFound, InvalidInput */
@@ -136,38 +148,28 @@ async function readGuest(directory: string, name: string): Promise<FoundGuest> {
 
 /** The backup of a record, or what is wrong with it. */
 async function readOne(place: string, { guest, id }: { guest: string; id: string }): Promise<FoundBackup | string> {
-  const text = await readRegular(`${place}/${id}.json`);
+  const text = await readRegular(`${place}/${id}.json`, MOST_RECORD_BYTES);
   if (text === undefined) return `it is no regular file of at most ${MOST_RECORD_BYTES} bytes that can be read`;
-  const backup = readRecord(text.toString('utf8'));
-  if (backup === undefined) return 'it is not, byte for byte, what was written';
-  const { error } = recordSchema.safeParse(backup);
-  if (error !== undefined) return `it is no record of a backup: its ${error.issues[0]?.path.join('.') ?? 'form'} is not as it must be`;
-  if (backup.guest !== guest || backup.id !== id) return `it is of backup ${backup.id} of ${backup.guest}`;
+  const backup = checkedRecord(text.toString('utf8'), { guest, id });
+  if (typeof backup === 'string') return backup;
   const path = `${place}/${id}${SUFFIXES[backup.engine]}`;
   const file = await lstat(path).catch(() => undefined);
   if (file?.isFile() !== true) return `its file ${id}${SUFFIXES[backup.engine]} is not there`;
   if (file.size !== backup.bytes) return `its file has ${file.size} bytes, and had ${backup.bytes}`;
-  const proof = (await readRegular(`${place}/${proofName(id)}`))?.toString('utf8');
-  return withProof({ ...backup, path }, proof, (record) => proofSchema.safeParse(record).success);
+  const proof = (await readRegular(`${place}/${proofName(id)}`, MOST_RECORD_BYTES))?.toString('utf8');
+  const arrival = await readArrival(place, id);
+  const found = { ...backup, path, ...defined({ arrivedAt: arrival?.arrivedAt }) };
+  return withProof(found, proof, (record) => proofSchema.safeParse(record).success);
 }
 
-/** What is in a file; undefined when it is a link, no regular file, too large, or cannot be read. */
-async function readRegular(path: string): Promise<Buffer | undefined> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(() => undefined);
-  if (handle === undefined) return undefined;
-  try {
-    const found = await handle.stat();
-    if (!found.isFile() || found.size > MOST_RECORD_BYTES) return undefined;
-    const buffer = Buffer.alloc(MOST_RECORD_BYTES);
-    let length = 0;
-    for (let read = -1; read !== 0 && length < buffer.length; length += read)
-      ({ bytesRead: read } = await handle.read(buffer, length, buffer.length - length, length));
-    return buffer.subarray(0, length);
-  } catch {
-    return undefined;
-  } finally {
-    await handle.close();
-  }
+/** The backup that a record describes, which must be this one; or what is wrong with it, in words. */
+export function checkedRecord(text: string, { guest, id }: { readonly guest: string; readonly id: string }): StoredBackup | string {
+  const backup = readRecord(text);
+  if (backup === undefined) return 'it is not, byte for byte, what was written';
+  const { error } = recordSchema.safeParse(backup);
+  if (error !== undefined) return `it is no record of a backup: its ${error.issues[0]?.path.join('.') ?? 'form'} is not as it must be`;
+  if (backup.guest !== guest || backup.id !== id) return `it is of backup ${backup.id} of ${backup.guest}`;
+  return backup;
 }
 
 async function isDirectory(path: string): Promise<boolean> {

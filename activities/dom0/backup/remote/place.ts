@@ -1,0 +1,109 @@
+/** A backup host's copy of one guest's backups: the same files as in a dom0's repository, and when each of them came. */
+import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { StoredBackup } from '../../../../contract/backup.ts';
+import { GuestflowError } from '../../../../contract/errors.ts';
+import { PART_SUFFIX, syncDirectory, writeWhole } from '../../../../system/whole-file.ts';
+import { BACKUP_ID, SUFFIXES } from '../port.ts';
+import { recordText } from '../record.ts';
+import { arrivalIn, readArrival, writeArrival, type Arrival } from '../repositories/arrival.ts';
+import { readGuestOf, type FoundBackup } from '../repositories/reading.ts';
+
+/** What there is of a guest. Each map is by id. */
+export interface Here {
+  readonly whole: ReadonlyMap<string, FoundBackup>;
+  /** What is wrong with them. */
+  readonly damaged: ReadonlyMap<string, string>;
+  readonly arrivals: ReadonlyMap<string, Arrival>;
+}
+
+export class Place {
+  private readonly root: string;
+  private readonly guest: string;
+  private readonly directory: string;
+
+  /** @param root the directory of the dom0's backups @param guest a name that was checked */
+  constructor(root: string, guest: string) {
+    this.root = root;
+    this.guest = guest;
+    this.directory = `${root}/${guest}`;
+  }
+
+  /** Where a backup is until it is whole. */
+  part(id: string): string {
+    return `${this.directory}/${id}${PART_SUFFIX}`;
+  }
+
+  async look(): Promise<Here> {
+    if ((await kindOf(this.directory)) === undefined) return { whole: new Map(), damaged: new Map(), arrivals: new Map() };
+    const { backups, damaged } = await readGuestOf(this.root, this.guest);
+    const arrivals = new Map<string, Arrival>();
+    for (const id of (await readdir(this.directory)).map(arrivalIn)) {
+      const arrival = id === undefined ? undefined : await readArrival(this.directory, id);
+      if (id !== undefined && arrival !== undefined) arrivals.set(id, arrival);
+    }
+    return {
+      whole: new Map(backups.map((backup) => [backup.id, backup])),
+      damaged: new Map(damaged.map(({ record, reason }) => [record.replace(/\.json$/, ''), reason])),
+      arrivals,
+    };
+  }
+
+  /** Makes the directory. A file that a killed pull has renamed, but not recorded, is a part again. */
+  async open(id: string): Promise<void> {
+    await mkdir(this.directory, { mode: 0o700 })
+      .then(() => syncDirectory(this.root))
+      .catch((error: unknown) => {
+        if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+      });
+    await this.mustBeNew(id);
+    for (const suffix of Object.values(SUFFIXES))
+      if ((await kindOf(`${this.directory}/${id}${suffix}`)) !== undefined) await rename(`${this.directory}/${id}${suffix}`, this.part(id));
+  }
+
+  /** Makes a backup of a part that is whole and on the disk. Its record, which makes it one, comes last. */
+  async record(backup: StoredBackup, arrivedAt: Date): Promise<void> {
+    await this.mustBeNew(backup.id);
+    const path = `${this.directory}/${backup.id}${SUFFIXES[backup.engine]}`;
+    await rename(this.part(backup.id), path);
+    await syncDirectory(dirname(path));
+    await writeArrival(this.directory, backup.id, { arrivedAt: arrivedAt.toISOString() });
+    await writeWhole(this.recordPath(backup.id), recordText(backup));
+  }
+
+  /** Removes a backup, and remembers that it was here: a kill at any instruction leaves it whole, or to be removed by the next pull. */
+  async remove({ id, path }: FoundBackup, arrivedAt: string, now: Date): Promise<void> {
+    await writeArrival(this.directory, id, { arrivedAt, removedAt: now.toISOString() });
+    await rm(this.recordPath(id));
+    await rm(path);
+    await syncDirectory(this.directory);
+  }
+
+  /** Removes what is half here and will not be taken, and what is remembered of backups that the dom0 has no more. What has a record stays. */
+  async tidy(isWanted: (id: string) => boolean, isOffered: (id: string) => boolean): Promise<void> {
+    const names = (await kindOf(this.directory)) === undefined ? [] : await readdir(this.directory);
+    const all = new Set(names);
+    for (const name of names) {
+      const [id = ''] = name.split('.');
+      if (!BACKUP_ID.test(id) || all.has(`${id}.json`)) continue;
+      if (arrivalIn(name) === undefined ? !isWanted(id) : !isOffered(id)) await rm(`${this.directory}/${name}`);
+    }
+  }
+
+  /** Nothing that is there is ever written over. */
+  private async mustBeNew(id: string): Promise<void> {
+    if ((await kindOf(this.recordPath(id))) !== undefined)
+      throw new GuestflowError('NotOurs', `${this.recordPath(id)} is there already: it is left as it is`, { field: 'into' });
+  }
+
+  private recordPath(id: string): string {
+    return `${this.directory}/${id}.json`;
+  }
+}
+
+async function kindOf(path: string): Promise<object | undefined> {
+  return await lstat(path).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+}

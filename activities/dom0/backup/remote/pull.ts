@@ -1,0 +1,230 @@
+/**
+ * Copies the backups of a dom0 to this machine, which asks for them. Append-only: whatever the dom0 says, nothing that is here is changed or removed because
+ * of it. What goes, goes by this host's own retention, by this host's own clock. A dom0 that somebody has broken into can lie about what it has from then
+ * on, and fill the room that it may fill; it cannot reach what was taken before.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { lstat } from 'node:fs/promises';
+import { GuestflowError } from '../../../../contract/errors.ts';
+import { MiB } from '../../../../contract/sizes.ts';
+import type { Remote } from '../../tools/pull-ssh.ts';
+import type { HandWork } from '../../work.ts';
+import { guestsIn, type FoundBackup } from '../repositories/reading.ts';
+import { ask, type Progress } from './ask.ts';
+import { Place, type Here } from './place.ts';
+import { contentOf, disbelief, LONGEST_LINE, MOST_BACKUPS, type Offer } from './protocol.ts';
+import { Room, type Limits } from './room.ts';
+import { take } from './take.ts';
+
+/** Bytes that must come in each two minutes: of a list, and of a backup. */
+const WINDOW_MS = 120_000;
+const OF_A_LIST = { bytes: 1, everyMs: WINDOW_MS } as const satisfies Progress;
+const OF_A_BACKUP = { bytes: 64 * 1024, everyMs: WINDOW_MS } as const satisfies Progress;
+
+/** Clocks of two machines differ. */
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** Problems that are told one by one: the dom0 decides how many there are. */
+const MOST_PROBLEMS = 1_000;
+/** After so many backups that could not be had, the dom0 is left alone. */
+const MOST_UNREACHABLE = 3;
+
+/** A backup here, as retention is told of it. */
+export type Kept = FoundBackup & { readonly arrivedAt: string };
+
+export interface Pulling {
+  readonly remote: Remote;
+  /** The directory of this dom0's backups. */
+  readonly root: string;
+  readonly limits: Limits;
+  /** Nothing is written. */
+  readonly isDryRun: boolean;
+  /** Every backup that is here is read to its end, and its sum compared. */
+  readonly doesVerify: boolean;
+  /** Ids of those that go, of one order's backups. */
+  readonly going: (backups: readonly Kept[]) => readonly string[];
+}
+
+export interface Named {
+  readonly guest: string;
+  readonly id: string;
+  readonly bytes: number;
+}
+
+/** What a person must look at. */
+export interface Trouble {
+  /** A guest, a backup, or a record. */
+  readonly of: string;
+  readonly reason: string;
+}
+
+export interface Pulled {
+  /** Taken now; in a dry run, what would be. */
+  readonly taken: readonly (Named & { readonly resumedFrom?: number })[];
+  /** How many of those that the dom0 has were here already, whole. */
+  readonly present: number;
+  readonly removed: readonly Named[];
+  readonly problems: readonly Trouble[];
+  /** How many more there are. */
+  readonly untold: number;
+}
+
+/** @throws Unreachable, BackupUnusable when the dom0 cannot be asked what it has */
+export async function pull(work: HandWork, pulling: Pulling): Promise<Pulled> {
+  return await new Pull(work, pulling, await Room.of(pulling.root, pulling.limits)).run();
+}
+
+class Pull {
+  private readonly problems: Trouble[] = [];
+  private readonly taken: (Named & { resumedFrom?: number })[] = [];
+  private readonly removed: Named[] = [];
+  private untold = 0;
+  private present = 0;
+  private unreachable = 0;
+  private readonly work: HandWork;
+  private readonly pulling: Pulling;
+  private readonly room: Room;
+
+  constructor(work: HandWork, pulling: Pulling, room: Room) {
+    this.work = work;
+    this.pulling = pulling;
+    this.room = room;
+  }
+
+  async run(): Promise<Pulled> {
+    const offers = await this.list();
+    // What the dom0 cannot read now may be there the next time.
+    const isComplete = this.problems.length === 0;
+    const { root } = this.pulling;
+    const isThere = (await lstat(root).catch(() => undefined)) !== undefined;
+    const guests = new Set([...offers.keys(), ...(isThere ? await guestsIn(root) : [])]);
+    for (const guest of [...guests].sort()) await this.guest(guest, offers.get(guest) ?? new Map<string, Offer>(), isComplete);
+    const { problems, taken, removed, present, untold } = this;
+    return { taken, present, removed, problems, untold };
+  }
+
+  /** What the dom0 has, by guest and id. */
+  private async list(): Promise<Map<string, Map<string, Offer>>> {
+    const offers = new Map<string, Map<string, Offer>>();
+    let [count, isWhole] = [0, false];
+    await ask(this.work, this.pulling.remote, { what: 'list' }, OF_A_LIST, {
+      longest: LONGEST_LINE,
+      line: (answer) => {
+        if (isWhole) throw disbelief('it went on after its end');
+        count += 1;
+        if (count > MOST_BACKUPS) throw disbelief(`it lists more than ${MOST_BACKUPS} backups`);
+        if (answer.is === 'end') isWhole = true;
+        else if (answer.is === 'problem') this.tell(`on the dom0: ${answer.of}`, answer.reason);
+        else if (answer.is === 'record') {
+          const ofGuest = offers.get(answer.guest) ?? new Map<string, Offer>();
+          if (ofGuest.has(answer.id)) throw disbelief(`it lists ${answer.id} of ${answer.guest} twice`);
+          offers.set(answer.guest, ofGuest.set(answer.id, answer));
+        } else throw disbelief(`it said "${answer.is}" where a list was asked for`);
+        return false;
+      },
+      bytes: () => Promise.resolve(),
+    });
+    if (!isWhole) throw disbelief('its list ended before its end');
+    return offers;
+  }
+
+  private async guest(guest: string, offers: ReadonlyMap<string, Offer>, isComplete: boolean): Promise<void> {
+    const { isDryRun, doesVerify } = this.pulling;
+    const here = await this.place(guest).look();
+    for (const [id, reason] of here.damaged)
+      this.tell(`${guest}/${id}`, `what is here of it is damaged, and is left as it is: ${reason}. Move its files away, and pull again`);
+    const wanted = [...offers.values()].filter((offer) => this.isWanted(offer, here)).sort((a, b) => (a.id < b.id ? -1 : 1));
+    if (!isDryRun) {
+      const ids = new Set(wanted.map(({ id }) => id));
+      await this.place(guest).tidy(
+        (id) => ids.has(id),
+        (id) => offers.has(id) || !isComplete,
+      );
+    }
+    for (const offer of wanted) await this.takeOne(offer);
+    if (doesVerify) for (const backup of here.whole.values()) await this.verify(backup);
+    await this.prune(guest);
+  }
+
+  private isWanted({ guest, id, content }: Offer, { whole, damaged, arrivals }: Here): boolean {
+    const found = whole.get(id);
+    if (found !== undefined) {
+      const { path: _path, arrivedAt: _arrivedAt, ...backup } = found;
+      if (contentOf(backup) === content) this.present += 1;
+      else this.tell(`${guest}/${id}`, 'the dom0 has another backup of this name than the one that was taken before, which stays');
+      return false;
+    }
+    if (damaged.has(id) || arrivals.get(id)?.removedAt !== undefined) return false;
+    const at = Date.parse(id.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
+    if (at < Date.now() + DAY_MS) return true;
+    this.tell(`${guest}/${id}`, 'it says that it is of the future, or of no time: look at the clocks of both machines. It is not taken');
+    return false;
+  }
+
+  private async takeOne(offer: Offer): Promise<void> {
+    const { guest, id, bytes } = offer;
+    const { remote, isDryRun } = this.pulling;
+    try {
+      if (this.unreachable >= MOST_UNREACHABLE) throw new GuestflowError('Cancelled', 'not tried: the dom0 did not send those before');
+      if (isDryRun) {
+        const why = await this.room.whyNot(bytes);
+        if (why !== undefined) throw new GuestflowError('NoCapacity', why);
+        this.room.add({ bytes, backups: 1 });
+        this.taken.push({ guest, id, bytes });
+        return;
+      }
+      const { from } = await take(this.work, { remote, place: this.place(guest), room: this.room, atLeast: OF_A_BACKUP }, offer);
+      this.taken.push({ guest, id, bytes, ...(from === 0 ? {} : { resumedFrom: from }) });
+    } catch (error) {
+      if (!(error instanceof GuestflowError) || this.work.signal.aborted) throw error;
+      if (error.type === 'Unreachable') this.unreachable += 1;
+      this.tell(`${guest}/${id}`, error.message);
+    }
+  }
+
+  private async verify({ guest, id, path, sha256 }: FoundBackup): Promise<void> {
+    const hash = createHash('sha256');
+    this.work.progress(`${guest} ${id}: reading it back`);
+    try {
+      for await (const piece of createReadStream(path, { highWaterMark: MiB, signal: this.work.signal })) hash.update(piece as Buffer);
+    } catch (error) {
+      if (this.work.signal.aborted) throw error;
+      this.tell(`${guest}/${id}`, `what is here of it cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+      return;
+    }
+    if (hash.digest('hex') !== sha256)
+      this.tell(`${guest}/${id}`, `${path} is not what came: another SHA-256. Move its files away, and pull again`);
+  }
+
+  /** Removes what retention does not keep of each order, and finishes what a killed pull has begun to remove. */
+  private async prune(guest: string): Promise<void> {
+    const { whole, arrivals } = await this.place(guest).look();
+    const kept = [...whole.values()].filter((backup): backup is Kept => backup.arrivedAt !== undefined);
+    const orders = new Set(kept.map(({ order }) => order));
+    for (const order of orders) {
+      const all = kept.filter((backup) => backup.order === order && arrivals.get(backup.id)?.removedAt === undefined);
+      const ids = new Set(this.pulling.going(all));
+      if (ids.size > 0 && all.every(({ id }) => ids.has(id))) throw new Error(`retention would remove all backups of ${guest}`);
+      const begun = kept.filter((backup) => backup.order === order && !all.includes(backup));
+      for (const backup of [...begun, ...all.filter(({ id }) => ids.has(id))]) await this.remove(backup);
+    }
+  }
+
+  private async remove(backup: Kept): Promise<void> {
+    const { guest, id, bytes } = backup;
+    if (!this.pulling.isDryRun) {
+      await this.place(guest).remove(backup, backup.arrivedAt, new Date());
+      this.room.add({ bytes: -bytes, backups: -1 });
+    }
+    this.removed.push({ guest, id, bytes });
+  }
+
+  private place(guest: string): Place {
+    return new Place(this.pulling.root, guest);
+  }
+
+  private tell(of: string, reason: string): void {
+    if (this.problems.length < MOST_PROBLEMS) this.problems.push({ of, reason });
+    else this.untold += 1;
+  }
+}

@@ -1,0 +1,139 @@
+/** `guestflow pull-backups`: a backup host copies what a dom0 has. Neither Temporal nor root is needed. */
+import { isIP } from 'node:net';
+import { mkdir, realpath } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Pulled, Pulling } from '../../activities/dom0/backup/remote/pull.ts';
+import type { Limits } from '../../activities/dom0/backup/remote/room.ts';
+import type { Remote } from '../../activities/dom0/tools/pull-ssh.ts';
+import type { Retention } from '../../contract/backup.ts';
+import { defined } from '../../contract/defined.ts';
+import { GuestflowError } from '../../contract/errors.ts';
+import { EXIT } from '../../contract/exit-codes.ts';
+import { DOM0_NAME_PATTERN } from '../../contract/guest-name.ts';
+import { whyNotHostname } from '../../contract/host-name.ts';
+import { formatSize, GiB, parseSize } from '../../contract/sizes.ts';
+import { tryMachineLock } from '../../system/machine-lock.ts';
+import { plainText } from '../../system/plain-text.ts';
+import { syncDirectory } from '../../system/whole-file.ts';
+import { going, retain } from '../../workflows/backups/retention.ts';
+import { printJson, printLine, type Io } from '../io.ts';
+import type { PullOptions } from './options.ts';
+import { byHand } from './progress.ts';
+
+/** The user that the dom0's package makes. */
+const USER = 'guestflow-pull';
+const MOST_OF_ONE = 256 * GiB;
+
+/** @returns the exit code: 1 if anything was found that a person must look at */
+export async function pullBackups(io: Io, options: PullOptions): Promise<number> {
+  const remote = remoteOf(options);
+  const dom0 = options.dom0 ?? remote.host;
+  if (!DOM0_NAME_PATTERN.test(dom0))
+    refuse('dom0', dom0, 'is no name of a directory: letters a-z, digits, dots and hyphens', 'name it: --dom0 NAME');
+  const [limits, retention] = [limitsOf(options), retentionOf(options.retention)];
+  const into = await directoryAt(options.into);
+  const root = `${into}/${dom0}`;
+  const lock = await tryMachineLock(`pull-backups:${root}`);
+  if (lock === undefined)
+    throw new GuestflowError('Busy', `another pull into ${root} runs on this machine`, { field: 'into', mend: 'wait until it has ended' });
+  try {
+    if (options.dryRun !== true && (await mkdir(root, { recursive: true, mode: 0o700 })) !== undefined) await syncDirectory(into);
+    const { pull } = await import('../../activities/dom0/backup/remote/pull.ts');
+    const pulling: Pulling = {
+      ...{ remote, root, limits, isDryRun: options.dryRun === true, doesVerify: options.verify === true },
+      going: (backups) =>
+        retention === undefined
+          ? []
+          : going(
+              retain(
+                backups.map((backup) => ({ ...backup, takenAt: backup.arrivedAt })),
+                retention,
+                'UTC',
+              ),
+            ),
+    };
+    const left = 'interrupted: what has come of a backup stays, and the next pull goes on from there';
+    return show(io, options, { dom0, root }, await byHand(io, options.json === true, left, (work) => pull(work, pulling)));
+  } finally {
+    await lock.release();
+  }
+}
+
+function show(io: Io, { json, dryRun }: PullOptions, { dom0, root }: { dom0: string; root: string }, pulled: Pulled): number {
+  const { taken, present, removed, problems, untold } = pulled;
+  if (json) printJson(io, { dom0, directory: root, ...pulled });
+  else {
+    const would = dryRun === true ? 'would be ' : '';
+    for (const { guest, id, bytes, resumedFrom } of taken)
+      printLine(
+        io,
+        `${guest} ${id} ${would}taken, ${formatSize(bytes)}${resumedFrom === undefined ? '' : `, ${formatSize(resumedFrom)} of it were here`}`,
+      );
+    for (const { guest, id, bytes } of removed) printLine(io, `${guest} ${id} ${would}removed by retention, ${formatSize(bytes)}`);
+    for (const { of, reason } of problems) io.stderr.write(`guestflow: ${oneLine(of)}: ${oneLine(reason)}\n`);
+    if (untold > 0) io.stderr.write(`guestflow: ${untold} more like these\n`);
+    printLine(
+      io,
+      `${dom0}: ${taken.length} ${would}taken, ${present} were here, ${removed.length} ${would}removed, ${problems.length + untold} problems`,
+    );
+  }
+  return problems.length === 0 ? EXIT.done : EXIT.failed;
+}
+
+function oneLine(text: string): string {
+  return plainText(text).replaceAll('\n', ' ');
+}
+
+function remoteOf({ from, port, identity, knownHosts }: PullOptions): Remote {
+  const [, user = USER, host = ''] = /^(?:([^@]*)@)?([^@]*)$/.exec(from) ?? [];
+  if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(user)) refuse('from', from, 'names no user: letters a-z, digits, _ and -', 'write USER@HOST');
+  if ((isIP(host) === 0 && whyNotHostname(host) !== undefined) || host.includes('%'))
+    refuse('from', from, 'names no host: a host name in lower case, or an address', 'write HOST or USER@HOST');
+  if (port !== undefined && !/^[1-9]\d{0,4}$/.test(port)) refuse('port', port, 'is no port', 'write a number, 1-65535');
+  return {
+    user,
+    host,
+    ...defined({
+      port: port === undefined ? undefined : Number(port),
+      identity: identity === undefined ? undefined : resolve(identity),
+      knownHosts: knownHosts === undefined ? undefined : resolve(knownHosts),
+    }),
+  };
+}
+
+function limitsOf({ maxBytes, maxBackupBytes, reserve }: PullOptions): Limits {
+  const [total, one, kept] = [sizeOf('max-bytes', maxBytes), sizeOf('max-backup-bytes', maxBackupBytes), sizeOf('reserve', reserve)];
+  return { one: one ?? MOST_OF_ONE, ...defined({ total, reserve: kept }) };
+}
+
+function sizeOf(field: string, text: string | undefined): number | undefined {
+  const bytes = text === undefined ? undefined : parseSize(text);
+  return text === undefined ? undefined : (bytes ?? refuse(field, text, 'is no size', 'write a size, like 500GiB'));
+}
+
+const RULES = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const satisfies readonly (keyof Retention)[];
+
+/** `daily=7,weekly=4`. Not `last`: a dom0 that somebody has broken into can make any number of backups. */
+function retentionOf(text: string | undefined): Retention | undefined {
+  if (text === undefined) return undefined;
+  const mend = `write one or more of ${RULES.join(', ')}, each once, with a number 1-366: daily=7,weekly=4`;
+  const parts = text.split(',').map((part) => /^([a-z]+)=([1-9]\d{0,2})$/.exec(part));
+  const rules = parts.map((part) => RULES.find((rule) => rule === part?.[1]));
+  const counts = parts.map((part) => Number(part?.[2]));
+  if (text.includes('last='))
+    refuse('retention', text, 'has "last", which counts backups: a dom0 could make so many that no older one stays', mend);
+  if (rules.includes(undefined) || new Set(rules).size < rules.length || counts.some((count) => !(count <= 366)))
+    refuse('retention', text, 'is no retention', mend);
+  return Object.fromEntries(rules.map((rule, index) => [rule, counts[index]])) as Retention;
+}
+
+/** The directory without links, so that one directory has one lock. It must be there: one that was not mounted must not fill the disk below it. */
+async function directoryAt(into: string): Promise<string> {
+  return await realpath(into).catch((error: unknown) =>
+    refuse('into', into, `cannot be used: ${error instanceof Error ? error.message : String(error)}`, 'make it, or mount what it is on'),
+  );
+}
+
+function refuse(field: string, value: string, why: string, mend: string): never {
+  throw new GuestflowError('InvalidInput', `--${field} ${JSON.stringify(value)} ${why}`, { field, value, mend });
+}
