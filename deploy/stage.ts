@@ -19,6 +19,8 @@ const COPIED: readonly (readonly [from: string, to: string, mode: number])[] = [
   ['deploy/dom0/tmpfiles.conf', 'usr/lib/tmpfiles.d/guestflow-dom0.conf', 0o644],
   ['deploy/dom0/dom0.yaml', 'usr/share/guestflow/examples/dom0.yaml', 0o644],
   ['deploy/dom0/worker.env', 'usr/share/guestflow/examples/worker.env', 0o644],
+  // For the machine that copies a dom0's backups: it unpacks the package, and does not install it.
+  ['deploy/backup-host', 'usr/share/guestflow/backup-host', 0o644],
   ['deploy/dom0/README', 'usr/share/doc/guestflow-dom0/README', 0o644],
   ['deploy/dom0/guestflow-dom0.sh', 'usr/sbin/guestflow-dom0', 0o755],
   ['deploy/dom0/role.d', 'usr/share/guestflow/role.d', 0o755],

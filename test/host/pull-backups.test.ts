@@ -1,69 +1,29 @@
 /** A backup host pulls from a dom0 through a real sshd. */
-import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { recordText } from '../../activities/dom0/backup/record.ts';
-import { storedBackup } from '../a-backup.ts';
-import { run } from '../unit/cli/run.ts';
-import { anSshd, PULL_ID, type Sshd } from './an-sshd.ts';
-import { scratch, titled, whyNotHere } from './machine.ts';
+import { startServer, stopServer } from '../../system/run-server.ts';
+import { until } from '../../system/until.ts';
+import { errorOf, run } from '../unit/cli/run.ts';
+import { usedBlocks } from './a-repository.ts';
+import { corpus, grow } from './backup-corpus.ts';
+import { host, scratch, titled, whyNotHere } from './machine.ts';
+import { NODE } from './an-sshd.ts';
+import { arrivalOf, idOf, put, rig, sums, type Rig } from './pull-rig.ts';
 
-const why = whyNotHere('sshd', 'ssh', 'ssh-keygen', 'ssh-keyscan', 'unshare', 'mount');
-const [FIRST, SECOND, THIRD] = ['20261101T020000Z', '20261102T020000Z', '20261103T020000Z'] as const;
+const why = whyNotHere('sshd', 'ssh', 'ssh-keygen', 'ssh-keyscan', 'unshare', 'mount', 'zstd', 'e2image');
+const [FIRST, SECOND, THIRD] = [idOf(20), idOf(19), idOf(18)];
 const MiB = 2 ** 20;
 
-interface Pulled {
-  readonly taken: { guest: string; id: string; bytes: number; resumedFrom?: number }[];
-  readonly present: number;
-  readonly removed: { guest: string; id: string }[];
-  readonly problems: { of: string; reason: string }[];
-}
-
-/** A dom0's repository as the package makes it, and a backup host's directory. */
-interface Rig {
-  readonly sshd: Sshd;
-  readonly repository: string;
-  readonly into: string;
-  readonly pull: (...argv: string[]) => Promise<Pulled & { code: number }>;
-}
-
-async function rig(): Promise<Rig> {
-  const sshd = await anSshd();
-  const repository = join(sshd.directory, 'backups');
-  mkdirSync(repository);
-  chownSync(repository, 0, PULL_ID);
-  chmodSync(repository, 0o2750);
-  sshd.serve(`${sshd.program} serve-backups --repository ${repository}`);
-  const into = scratch();
-  const pull = async (...argv: string[]): Promise<Pulled & { code: number }> => {
-    const { code, stdout, stderr } = await run(['pull-backups', ...sshd.flags, '--into', into, '--json', ...argv]);
-    if (stdout === '') throw new Error(stderr);
-    return { code, ...(JSON.parse(stdout) as Pulled) };
-  };
-  return { sshd, repository, into, pull };
-}
-
-/** Puts a backup of these bytes into a repository, as the worker leaves it. */
-function put(repository: string, guest: string, id: string, content: Buffer, more: object = {}): void {
-  const place = join(repository, guest);
-  mkdirSync(place, { recursive: true, mode: 0o750 });
-  writeFileSync(join(place, `${id}.img.zst`), content, { mode: 0o640 });
-  const sha256 = createHash('sha256').update(content).digest('hex');
-  writeFileSync(join(place, `${id}.json`), recordText({ ...storedBackup(guest, id), bytes: content.length, sha256, ...more }), {
-    mode: 0o640,
+/** The sshd of a rig, as the dom0 that it is. */
+function ssh({ sshd }: Rig, ...command: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const port = sshd.flags[sshd.flags.indexOf('--port') + 1] ?? '';
+  const options = ['-F', '/dev/null', '-i', join(sshd.directory, 'key'), '-o', `UserKnownHostsFile=${join(sshd.directory, 'known_hosts')}`];
+  return host.run('ssh', [...options, '-p', port, '--', 'guestflow-pull@127.0.0.1', ...command], {
+    input: 'list\n',
+    okCodes: [0, 1, 2, 3, 255],
   });
-}
-
-/** Every file below a directory, with a sum of what is in it. */
-function sums(directory: string): Record<string, string> {
-  const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return Object.fromEntries(
-    files.map(({ parentPath, name }) => {
-      const path = join(parentPath, name);
-      return [path.slice(directory.length), createHash('sha256').update(readFileSync(path)).digest('hex')];
-    }),
-  );
 }
 
 describe.skipIf(why !== undefined)(titled('guestflow pull-backups', why), () => {
@@ -72,6 +32,7 @@ describe.skipIf(why !== undefined)(titled('guestflow pull-backups', why), () => 
     const content = randomBytes(3 * MiB);
     put(repository, 'web1', FIRST, content);
     put(repository, 'db1', SECOND, Buffer.alloc(0));
+    const before = Date.now();
     expect(await pull()).toMatchObject({
       code: 0,
       taken: [
@@ -84,13 +45,206 @@ describe.skipIf(why !== undefined)(titled('guestflow pull-backups', why), () => 
     expect(readFileSync(join(copy, 'web1', `${FIRST}.img.zst`)).equals(content)).toBe(true);
     expect(readFileSync(join(copy, 'web1', `${FIRST}.json`), 'utf8')).toBe(readFileSync(join(repository, 'web1', `${FIRST}.json`), 'utf8'));
     for (const name of readdirSync(join(copy, 'web1'))) expect(statSync(join(copy, 'web1', name)).mode & 0o777).toBe(0o600);
-    const listed = JSON.parse((await run(['backups', '--repository', copy, '--json'])).stdout) as { guests: { name: string }[] };
+    const listed = JSON.parse((await run(['backups', '--repository', copy, '--json'])).stdout) as {
+      guests: { name: string; backups: { arrivedAt: string }[] }[];
+    };
     expect(listed.guests.map(({ name }) => name)).toEqual(['db1', 'web1']);
+    expect(Date.parse(listed.guests[1]!.backups[0]!.arrivedAt)).toBeGreaterThanOrEqual(before);
 
     put(repository, 'web1', THIRD, randomBytes(10));
     rmSync(join(repository, 'db1'), { recursive: true });
-    const before = sums(copy);
+    const there = sums(copy);
     expect(await pull()).toMatchObject({ code: 0, taken: [{ id: THIRD }], present: 1 });
-    expect(sums(copy)).toMatchObject(before);
+    expect(sums(copy)).toMatchObject(there);
+  });
+
+  it('brings a guest back from the copy, byte for byte', async () => {
+    const { sshd, repository, into, pull } = await rig();
+    const image = await usedBlocks(sshd.directory, await grow(sshd.directory, corpus(1)[0]!));
+    const chunks: Uint8Array[] = [];
+    await host.pipeline([{ tool: 'zstd', args: ['-q', '-c', '--', image] }], { sink: (chunk) => void chunks.push(chunk) });
+    put(repository, 'web1', FIRST, Buffer.concat(chunks), { dumpedBytes: statSync(image).size });
+    expect(await pull()).toMatchObject({ code: 0, taken: [{ guest: 'web1', id: FIRST }] });
+    const to = join(scratch(), 'restored.img');
+    const { code, stderr } = await run(['restore', 'web1', '--repository', join(into, 'xen1'), '--to', to, '--json']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(readFileSync(to).equals(readFileSync(image))).toBe(true);
+  });
+
+  it('goes on where it was killed, and lists nothing half', async () => {
+    const { sshd, repository, into, pull } = await rig();
+    const content = randomBytes(8 * MiB);
+    put(repository, 'web1', FIRST, content);
+    // The dom0 stops in the middle of a backup.
+    const serve = `${sshd.program} serve-backups --repository ${repository}`;
+    sshd.serve(`read -r line; echo $line | ${serve} | case $line in list) cat;; *) head -c 5000000; sleep 30;; esac`);
+    const part = join(into, 'xen1', 'web1', `${FIRST}.guestflow-part`);
+    const killed = await startServer({
+      command: NODE,
+      args: [join(sshd.directory, 'prepare.cjs'), 'pull-backups', ...sshd.flags, '--into', into],
+      logFile: join(sshd.directory, 'pull.log'),
+      endsWithUs: true,
+    });
+    expect(await until(() => existsSync(part) && statSync(part).size > 4 * MiB, { everyMs: 20, limitMs: 30_000 })).toBe(true);
+    process.kill(killed.pid, 'SIGKILL');
+    await stopServer(killed);
+    const came = statSync(part).size;
+    const { stdout } = await run(['backups', '--repository', join(into, 'xen1')]);
+    expect(stdout).toContain('no backups');
+
+    sshd.serve(serve);
+    expect(await pull()).toMatchObject({ code: 0, taken: [{ id: FIRST, bytes: 8 * MiB, resumedFrom: came }] });
+    expect(readFileSync(join(into, 'xen1', 'web1', `${FIRST}.img.zst`)).equals(content)).toBe(true);
+    expect(existsSync(part)).toBe(false);
+  });
+
+  it('starts anew if what is there is not its beginning, and asks for nothing if it is all of it', async () => {
+    const { repository, into, pull } = await rig();
+    const [one, two] = [randomBytes(MiB), randomBytes(MiB)];
+    put(repository, 'web1', FIRST, one);
+    put(repository, 'web1', SECOND, two);
+    mkdirSync(join(into, 'xen1', 'web1'), { recursive: true });
+    const place = join(into, 'xen1', 'web1');
+    writeFileSync(join(place, `${FIRST}.guestflow-part`), randomBytes(1000));
+    // As a kill leaves it between the last two renames.
+    writeFileSync(join(place, `${SECOND}.img.zst`), two);
+    writeFileSync(join(place, `${THIRD}.guestflow-part`), 'of a backup that the dom0 has no more');
+    const { code, taken } = await pull();
+    expect({ code, taken }).toEqual({
+      code: 0,
+      taken: [
+        { guest: 'web1', id: FIRST, bytes: MiB },
+        { guest: 'web1', id: SECOND, bytes: MiB, resumedFrom: MiB },
+      ],
+    });
+    expect(readFileSync(join(place, `${FIRST}.img.zst`)).equals(one)).toBe(true);
+    expect(readdirSync(place).filter((name) => name.includes('part'))).toEqual([]);
+  });
+
+  it('changes nothing with --dry-run', async () => {
+    const { repository, into, pull } = await rig();
+    put(repository, 'web1', FIRST, randomBytes(10));
+    expect(await pull('--dry-run')).toMatchObject({ code: 0, taken: [{ guest: 'web1', id: FIRST, bytes: 10 }] });
+    expect(readdirSync(into)).toEqual([]);
+  });
+
+  it('keeps what --retention says by the day on which it came, and does not take again what it has removed', async () => {
+    const { repository, into, pull } = await rig();
+    for (const id of [FIRST, SECOND, THIRD]) put(repository, 'web1', id, randomBytes(10));
+    put(repository, 'db1', FIRST, randomBytes(10));
+    await pull();
+    // The second and the third came on one day.
+    for (const [guest, id, days] of [
+      ['web1', FIRST, 10] as const,
+      ['web1', SECOND, 9] as const,
+      ['web1', THIRD, 9] as const,
+      ['db1', FIRST, 900] as const,
+    ])
+      writeFileSync(join(into, 'xen1', guest, `${id}.arrival.json`), arrivalOf(days));
+    expect(await pull('--retention', 'daily=2', '--dry-run')).toMatchObject({ removed: [{ id: SECOND }] });
+    expect(await pull('--retention', 'daily=2')).toMatchObject({ code: 0, removed: [{ guest: 'web1', id: SECOND }], taken: [] });
+    const place = join(into, 'xen1', 'web1');
+    expect(readdirSync(place).sort()).toEqual(
+      [
+        ...[`${FIRST}.arrival.json`, `${FIRST}.img.zst`, `${FIRST}.json`, `${SECOND}.arrival.json`],
+        ...[`${THIRD}.arrival.json`, `${THIRD}.img.zst`, `${THIRD}.json`],
+      ].sort(),
+    );
+    expect(await pull('--retention', 'daily=2')).toMatchObject({ code: 0, removed: [], taken: [], present: 3 });
+    // The dom0 has removed it, too: it need not be remembered.
+    for (const name of readdirSync(join(repository, 'web1')).filter((each) => each.startsWith(SECOND)))
+      rmSync(join(repository, 'web1', name));
+    await pull('--retention', 'daily=2');
+    expect(readdirSync(place).filter((name) => name.startsWith(SECOND))).toEqual([]);
+  });
+
+  it('finishes a removal that was killed, and never removes what did not come by it', async () => {
+    const { repository, into, pull } = await rig();
+    for (const id of [FIRST, SECOND, THIRD]) put(repository, 'web1', id, randomBytes(10));
+    await pull();
+    const arrival = (id: string): string => join(into, 'xen1', 'web1', `${id}.arrival.json`);
+    writeFileSync(arrival(FIRST), arrivalOf(9).replace('}', ',"removedAt":"2026-11-12T06:00:00.000Z"}'));
+    rmSync(arrival(SECOND));
+    expect(await pull('--retention', 'yearly=1')).toMatchObject({ code: 0, removed: [{ id: FIRST }], present: 3 });
+    expect(Object.keys(sums(join(into, 'xen1'))).filter((name) => name.endsWith('.img.zst'))).toHaveLength(2);
+  });
+
+  it('finds one changed byte of a backup or a record that is here, leaves it, and takes it again when it was moved away', async () => {
+    const { repository, into, pull } = await rig();
+    put(repository, 'web1', FIRST, randomBytes(MiB));
+    put(repository, 'web1', SECOND, randomBytes(MiB));
+    await pull();
+    const [file, record] = [join(into, 'xen1', 'web1', `${FIRST}.img.zst`), join(into, 'xen1', 'web1', `${SECOND}.json`)];
+    const content = readFileSync(file);
+    content[MiB - 1]! ^= 1;
+    writeFileSync(file, content);
+    writeFileSync(record, readFileSync(record, 'utf8').replace('"crash"', '"crasH"'));
+    const there = sums(into);
+    const found = await pull('--verify');
+    expect(found).toMatchObject({ code: 1, taken: [] });
+    expect(found.problems.map(({ of }) => of).sort()).toEqual([`web1/${FIRST}`, `web1/${SECOND}`]);
+    expect(sums(into)).toEqual(there);
+    for (const name of readdirSync(join(into, 'xen1', 'web1'))) renameSync(join(into, 'xen1', 'web1', name), join(into, name));
+    expect(await pull('--verify')).toMatchObject({ code: 0, taken: [{ id: FIRST }, { id: SECOND }], problems: [] });
+  });
+
+  it('tells what the dom0 cannot offer: a damaged record, a place that its user may not read', async () => {
+    const { repository, pull } = await rig();
+    put(repository, 'web1', FIRST, randomBytes(10));
+    put(repository, 'web1', SECOND, randomBytes(10));
+    put(repository, 'db1', FIRST, randomBytes(10));
+    writeFileSync(join(repository, 'web1', `${SECOND}.json`), '{}');
+    chmodSync(join(repository, 'db1'), 0o700);
+    const { code, taken, problems } = await pull();
+    expect({ code, taken: taken.length }).toEqual({ code: 1, taken: 1 });
+    expect(problems).toEqual([
+      { of: 'on the dom0: db1', reason: expect.stringContaining('permission denied') as string },
+      { of: `on the dom0: web1/${SECOND}.json`, reason: expect.stringContaining('byte for byte') as string },
+    ]);
+  });
+
+  it('refuses a host key that it was not told of, a key that the dom0 does not know, and a second pull into the same directory', async () => {
+    const rigged = await rig();
+    const { sshd, repository, into } = rigged;
+    put(repository, 'web1', FIRST, randomBytes(10));
+    const failed = async (flags: readonly string[]) => {
+      const ended = await run(['pull-backups', ...flags, '--into', into, '--json']);
+      return { code: ended.code, ...errorOf(ended) };
+    };
+    const known = readFileSync(join(sshd.directory, 'known_hosts'), 'utf8');
+    writeFileSync(
+      join(sshd.directory, 'known_hosts'),
+      known.replace(/ssh-ed25519 .*/, readFileSync(join(sshd.directory, 'key.pub'), 'utf8')),
+    );
+    expect(await failed(sshd.flags)).toMatchObject({ code: 5, type: 'Unreachable', mend: expect.stringContaining('host key') as string });
+    writeFileSync(join(sshd.directory, 'known_hosts'), known);
+    const other = sshd.flags.map((flag) => (flag === join(sshd.directory, 'key') ? join(sshd.directory, 'host') : flag));
+    expect(await failed(other)).toMatchObject({ code: 5, type: 'Unreachable', mend: expect.stringContaining('authorized_keys') as string });
+
+    sshd.serve('sleep 3');
+    const slow = run(['pull-backups', ...sshd.flags, '--into', into, '--json']);
+    await until(() => existsSync(join(into, 'xen1')), { everyMs: 10 });
+    expect(await failed(sshd.flags)).toMatchObject({ code: 3, type: 'Busy' });
+    expect((await slow).code).toBe(1);
+  });
+});
+
+describe.skipIf(why !== undefined)(titled('the key of a backup host', why), () => {
+  it('opens nothing but the two answers, whatever command is asked for', async () => {
+    const rigged = await rig();
+    put(rigged.repository, 'web1', FIRST, randomBytes(10));
+    const list = (await ssh(rigged)).stdout;
+    expect(list).toContain(`"id":"${FIRST}"`);
+    for (const command of ['id', 'send ../../etc/passwd', '--repository /etc', '$(touch /tmp/guestflow-was-here)', 'bash -i'])
+      expect(await ssh(rigged, command)).toMatchObject({ code: 0, stdout: list });
+  });
+
+  it('reads the backups of the dom0 as their group does, and nothing of root', async () => {
+    const rigged = await rig();
+    put(rigged.repository, 'web1', FIRST, randomBytes(10));
+    chmodSync(join(rigged.repository, 'web1', `${FIRST}.img.zst`), 0o600);
+    const { code, problems } = await rigged.pull();
+    expect(code).toBe(1);
+    expect(problems).toEqual([{ of: `web1/${FIRST}`, reason: expect.stringContaining('EACCES') as string }]);
   });
 });

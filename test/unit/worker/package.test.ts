@@ -115,6 +115,19 @@ describe('the dom0 worker’s unit', () => {
   });
 });
 
+describe('the backup host’s units', () => {
+  it.each(['service', 'timer'])('are passed by systemd’s own check: %s', async (kind) => {
+    const unit = join(directory, `guestflow-pull-backups@xen1.${kind}`);
+    for (const each of ['service', 'timer'])
+      writeFileSync(
+        join(directory, `guestflow-pull-backups@.${each}`),
+        readFileSync(join(ROOT, `deploy/backup-host/guestflow-pull-backups@.${each}`)),
+      );
+    const { stderr } = await createRunner().run('systemd-analyze', ['verify', unit], { okCodes: [0, 1] });
+    expect(stderr.split('\n').filter((line) => line !== '' && !line.includes('/usr/sbin/guestflow-dom0 is not executable'))).toEqual([]);
+  });
+});
+
 describe('the package’s scripts', () => {
   it.each(['postinst', 'prerm', 'postrm'])('%s is a shell script without mistakes of grammar', async (name) => {
     await expect(createRunner().run('sh', ['-n', join(ROOT, 'deploy/dom0/DEBIAN', name)])).resolves.toMatchObject({ code: 0 });
@@ -122,7 +135,10 @@ describe('the package’s scripts', () => {
 
   it('never remove images, volumes, backups or keys', () => {
     const removed = [...deployed('DEBIAN/postrm').matchAll(/rm -(?:f|rf) (.*)/g)].map((match) => match[1]);
-    expect(removed).toEqual(['/etc/guestflow/dom0.yaml /etc/guestflow/worker.env', '/var/lib/guestflow/golden']);
+    expect(removed).toEqual([
+      '/etc/guestflow/dom0.yaml /etc/guestflow/worker.env /var/lib/guestflow-pull/.ssh/authorized_keys',
+      '/var/lib/guestflow/golden',
+    ]);
     expect(deployed('DEBIAN/prerm')).not.toMatch(/\brm\b/);
   });
 });

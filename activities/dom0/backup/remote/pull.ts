@@ -17,10 +17,10 @@ import { contentOf, disbelief, LONGEST_LINE, MOST_BACKUPS, type Offer } from './
 import { Room, type Limits } from './room.ts';
 import { take } from './take.ts';
 
-/** Bytes that must come in each two minutes: of a list, and of a backup. */
+/** Milliseconds in which something must come. */
 const WINDOW_MS = 120_000;
-const OF_A_LIST = { bytes: 1, everyMs: WINDOW_MS } as const satisfies Progress;
-const OF_A_BACKUP = { bytes: 64 * 1024, everyMs: WINDOW_MS } as const satisfies Progress;
+/** Bytes that must come of a list, and of a backup, in each such time. */
+const LEAST = { ofList: 1, ofBackup: 64 * 1024 } as const;
 
 /** Clocks of two machines differ. */
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -43,6 +43,8 @@ export interface Pulling {
   readonly doesVerify: boolean;
   /** Ids of those that go, of one order's backups. */
   readonly going: (backups: readonly Kept[]) => readonly string[];
+  /** Milliseconds in which something must come. Default: two minutes. */
+  readonly windowMs?: number;
 }
 
 export interface Named {
@@ -107,7 +109,7 @@ class Pull {
   private async list(): Promise<Map<string, Map<string, Offer>>> {
     const offers = new Map<string, Map<string, Offer>>();
     let [count, isWhole] = [0, false];
-    await ask(this.work, this.pulling.remote, { what: 'list' }, OF_A_LIST, {
+    await ask(this.work, this.pulling.remote, { what: 'list' }, this.atLeast(LEAST.ofList), {
       longest: LONGEST_LINE,
       line: (answer) => {
         if (isWhole) throw disbelief('it went on after its end');
@@ -173,7 +175,7 @@ class Pull {
         this.taken.push({ guest, id, bytes });
         return;
       }
-      const { from } = await take(this.work, { remote, place: this.place(guest), room: this.room, atLeast: OF_A_BACKUP }, offer);
+      const { from } = await take(this.work, { remote, place: this.place(guest), room: this.room, atLeast: this.atLeast(LEAST.ofBackup) }, offer);
       this.taken.push({ guest, id, bytes, ...(from === 0 ? {} : { resumedFrom: from }) });
     } catch (error) {
       if (!(error instanceof GuestflowError) || this.work.signal.aborted) throw error;
@@ -217,6 +219,10 @@ class Pull {
       this.room.add({ bytes: -bytes, backups: -1 });
     }
     this.removed.push({ guest, id, bytes });
+  }
+
+  private atLeast(bytes: number): Progress {
+    return { bytes, everyMs: this.pulling.windowMs ?? WINDOW_MS };
   }
 
   private place(guest: string): Place {
