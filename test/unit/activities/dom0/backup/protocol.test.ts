@@ -1,0 +1,171 @@
+/** What a dom0 and a backup host take of each other. */
+import { PassThrough, Readable } from 'node:stream';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  answerLine,
+  answerReader,
+  contentOf,
+  LONGEST_REQUEST,
+  parseRequest,
+  requestLine,
+  type Answer,
+  type Request,
+} from '../../../../../activities/dom0/backup/remote/protocol.ts';
+import { serveBackups } from '../../../../../activities/dom0/backup/remote/serve.ts';
+import { forcedCommandOf } from '../../../../../activities/dom0/tools/pull-ssh.ts';
+import { DirectoryRepository } from '../../../../../activities/dom0/backup/repositories/directory.ts';
+import type { Work } from '../../../../../activities/dom0/work.ts';
+import { createHostFiles } from '../../../../../system/host.ts';
+import { recordText } from '../../../../../activities/dom0/backup/record.ts';
+import { storedBackup } from '../../../../a-backup.ts';
+
+const ID = '20261101T020000Z';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'guestflow-serve-'));
+  mkdirSync(join(directory, 'web1'));
+  writeFileSync(join(directory, 'web1', `${ID}.img.zst`), 'content');
+  writeFileSync(join(directory, 'web1', `${ID}.json`), recordText(storedBackup('web1', ID)));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** The answer to these bytes of standard input. */
+async function answerTo(request: string | Uint8Array): Promise<string> {
+  const output = new PassThrough({ highWaterMark: 2 ** 24 });
+  await serveBackups(directory, Readable.from([Buffer.from(request)]), output).catch(() => undefined);
+  return (output.read() as Buffer | null)?.toString('latin1') ?? '';
+}
+
+describe('a request', () => {
+  it('is read as it was written', () => {
+    const longest = 'a'.repeat(63);
+    const all: Request[] = [{ what: 'list' }, { what: 'send', guest: longest, id: ID, offset: Number.MAX_SAFE_INTEGER }];
+    for (const request of all) {
+      expect(parseRequest(requestLine(request))).toEqual(request);
+      expect(requestLine(request).length).toBeLessThan(LONGEST_REQUEST);
+    }
+  });
+
+  const hostile = [
+    ...['', ' list', 'list ', 'LIST', 'list\r', 'list\0', 'delete web1', 'send', 'send web1', `send web1 ${ID}`, `send  web1 ${ID} 0`],
+    ...[`send ../web1 ${ID} 0`, `send /etc ${ID} 0`, `send .. ${ID} 0`, `send . ${ID} 0`, `send web1/ ${ID} 0`, `send -rf ${ID} 0`],
+    ...[`send web1 ../../etc/passwd 0`, `send web1 ${ID}.json 0`, `send web1 ${ID}/.. 0`, `send web1 2026110١T020000Z 0`],
+    ...[`send web1 ${ID} -1`, `send web1 ${ID} 01`, `send web1 ${ID} 1e3`, `send web1 ${ID} 9999999999999999`, `send web1 ${ID} 0 0`],
+    ...[`send web1 ${ID} 0;id`, `send $(id) ${ID} 0`, `send web1 ${ID} 0 --repository /etc`, `send ${'a'.repeat(64)} ${ID} 0`],
+  ];
+  it.each(hostile)('%j is refused, with no file read', async (line) => {
+    expect(() => parseRequest(line)).toThrow(expect.objectContaining({ type: 'InvalidInput' }));
+    expect(await answerTo(`${line}\n`)).toMatch(/^\{"is":"refused","reason":"this is no request/);
+  });
+
+  it('that has no end is given up on', async () => {
+    expect(await answerTo(Buffer.alloc(100_000, 'a'))).toMatch(/^\{"is":"refused"/);
+    expect(await answerTo('')).toMatch(/^\{"is":"refused"/);
+  });
+});
+
+describe('serve-backups', () => {
+  it('lists what is whole, tells what is damaged, and does not know what is half', async () => {
+    writeFileSync(join(directory, 'web1', '20261102T020000Z.img.zst.0badcafe.guestflow-part'), 'half');
+    writeFileSync(join(directory, 'web1', '20261103T020000Z.img.zst'), 'not recorded yet');
+    writeFileSync(join(directory, 'web1', '20261104T020000Z.json'), recordText(storedBackup('web1', '20261104T020000Z')));
+    expect((await answerTo('list\n')).split('\n')).toEqual([
+      answerLine({ is: 'problem', of: 'web1/20261104T020000Z.json', reason: 'its file 20261104T020000Z.img.zst is not there' }).trim(),
+      answerLine({ is: 'record', guest: 'web1', id: ID, content: contentOf(storedBackup('web1', ID)), bytes: 7 }).trim(),
+      '{"is":"end"}',
+      '',
+    ]);
+  });
+
+  it('sends a record and the bytes of its file from where they are asked for', async () => {
+    const head = answerLine({ is: 'backup', record: readFileSync(join(directory, 'web1', `${ID}.json`), 'utf8') });
+    expect(await answerTo(`send web1 ${ID} 0\n`)).toBe(`${head}content`);
+    expect(await answerTo(`send web1 ${ID} 3\nlist\n`)).toBe(`${head}tent`);
+    expect(await answerTo(`send web1 ${ID} 7\n`)).toBe(head);
+    expect(await answerTo(`send web1 ${ID} 8\n`)).toMatch(/^\{"is":"refused","reason":"[^"]*has 7 bytes/);
+    expect(await answerTo(`send db1 ${ID} 0\n`)).toMatch(/^\{"is":"refused"/);
+  });
+
+  it('follows no link', async () => {
+    rmSync(join(directory, 'web1', `${ID}.img.zst`));
+    symlinkSync('/etc/hostname', join(directory, 'web1', `${ID}.img.zst`));
+    symlinkSync('/etc', join(directory, 'etc'));
+    expect(await answerTo(`send web1 ${ID} 0\n`)).toMatch(/^\{"is":"refused"/);
+    expect(await answerTo(`send etc ${ID} 0\n`)).toMatch(/^\{"is":"refused"/);
+  });
+});
+
+describe('an answer', () => {
+  it('means the same however it is cut into pieces', async () => {
+    const bytes = Buffer.from([0, 10, 255, 10]);
+    const whole = Buffer.concat([
+      Buffer.from(answerLine({ is: 'problem', of: 'ä', reason: 'ü' }) + answerLine({ is: 'backup', record: 'x' })),
+      bytes,
+    ]);
+    for (let size = 1; size <= whole.length; size += 1) {
+      const lines: Answer[] = [];
+      const heard: Uint8Array[] = [];
+      const read = answerReader({
+        longest: 100,
+        line: (answer) => lines.push(answer) === 2,
+        bytes: (piece) => Promise.resolve(void heard.push(piece)),
+      });
+      for (let at = 0; at < whole.length; at += size) await read(whole.subarray(at, at + size));
+      expect(lines.map(({ is }) => is)).toEqual(['problem', 'backup']);
+      expect(Buffer.concat(heard)).toEqual(bytes);
+    }
+  });
+
+  it('is bounded in its lines, whether they end or not', async () => {
+    for (const text of ['x'.repeat(101), `${'x'.repeat(101)}\n`]) {
+      const read = answerReader({ longest: 100, line: () => false, bytes: () => Promise.resolve() });
+      await expect(read(Buffer.from(text))).rejects.toMatchObject({
+        type: 'BackupUnusable',
+        message: expect.stringContaining('100 bytes') as string,
+      });
+    }
+  });
+
+  it('is not told from one of a backup that was proven or protected meanwhile', () => {
+    const backup = storedBackup('web1', ID);
+    expect(contentOf({ ...backup, state: 'proven', isProtected: true })).toBe(contentOf(backup));
+    expect(contentOf({ ...backup, bytes: 8 })).not.toBe(contentOf(backup));
+  });
+});
+
+describe('the ssh of a backup host', () => {
+  it('sends no command, and takes no option for a host or a user', () => {
+    const args = forcedCommandOf({ user: 'guestflow-pull', host: 'xen1.example.net', port: 2222, identity: '/k', knownHosts: '/h' });
+    expect(args.slice(args.indexOf('--'))).toEqual(['--', 'guestflow-pull@xen1.example.net']);
+    expect(args.join(' ')).toContain('StrictHostKeyChecking=yes');
+    for (const host of ['-oProxyCommand=id', '', 'a b', 'XEN1', '::1%eth0', 'a@b', 'a/b'])
+      expect(() => forcedCommandOf({ user: 'root', host })).toThrow(expect.objectContaining({ type: 'InvalidInput' }));
+    for (const user of ['-l', '', 'a b', 'Root', 'a@b'])
+      expect(() => forcedCommandOf({ user, host: '::1' })).toThrow(expect.objectContaining({ type: 'InvalidInput' }));
+  });
+});
+
+describe('what a dom0 makes in its directory of backups', () => {
+  const modeOf = (path: string): number => statSync(join(directory, path)).mode & 0o777;
+
+  it.each([
+    { of: 0o2750, place: 0o750, file: 0o640 },
+    { of: 0o750, place: 0o700, file: 0o600 },
+    { of: 0o2700, place: 0o700, file: 0o600 },
+  ])('can be read by the group of that directory only if it has the set-group-id bit: $of', async ({ of, place, file }) => {
+    chmodSync(directory, of);
+    const work = { host: { files: createHostFiles(directory) }, settings: { backupDir: '/' } } as unknown as Work;
+    const repository = new DirectoryRepository(work);
+    await repository.open({ name: 'db1', order: 'o' });
+    const sink = await repository.sink(repository.keyOf('db1', ID, '.img.zst'));
+    await sink.commit();
+    await repository.record(storedBackup('db1', ID));
+    expect([modeOf('db1'), modeOf(`db1/${ID}.img.zst`), modeOf(`db1/${ID}.json`), modeOf('db1/guestflow.json')]).toEqual([
+      ...[place, file, file, 0o600],
+    ]);
+  });
+});
