@@ -39,13 +39,16 @@ function showGuests(io: Io, directory: string, guests: readonly FoundGuest[], { 
     return;
   }
   const backups = guests.flatMap((guest) => guest.backups);
+  // Of a backup host only.
+  const isCopy = backups.some(({ arrivedAt }) => arrivedAt !== undefined);
   if (backups.length === 0) printLine(io, `no backups in ${directory}`);
   else
     printTable(
       io,
-      ['GUEST', 'ID', 'TAKEN', 'SIZE', 'CONTENT', 'STATE', 'AS', 'ENGINE', 'REMARK'],
+      ['GUEST', 'ID', 'TAKEN', ...(isCopy ? ['ARRIVED'] : []), 'SIZE', 'CONTENT', 'STATE', 'AS', 'ENGINE', 'REMARK'],
       backups.map((backup) => [
-        ...[backup.guest, backup.id, backup.takenAt, formatSize(backup.bytes), formatSize(backup.dumpedBytes)],
+        ...[backup.guest, backup.id, backup.takenAt, ...(isCopy ? [backup.arrivedAt ?? '–'] : [])],
+        ...[formatSize(backup.bytes), formatSize(backup.dumpedBytes)],
         ...[backup.state, backup.consistency, backup.engine, remarksOf(backup)],
       ]),
     );
@@ -67,6 +70,7 @@ function showOne(io: Io, backup: FoundBackup, { json, cfg }: ListOptions): void 
       ['backup', backup.id],
       ['path', backup.path],
       ['taken', `${backup.takenAt} on ${backup.dom0}, order ${backup.order}`],
+      ['arrived', backup.arrivedAt],
       ['engine', oneLine(`${backup.engine}: ${backup.why}`)],
       ['tools', oneLine(backup.tools.join(', '))],
       ['state', backup.state],

@@ -1,16 +1,15 @@
 /** `guestflow pull-backups`: a backup host copies what a dom0 has. Neither Temporal nor root is needed. */
-import { isIP } from 'node:net';
-import { mkdir, realpath } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Pulled, Pulling } from '../../activities/dom0/backup/remote/pull.ts';
 import type { Limits } from '../../activities/dom0/backup/remote/room.ts';
-import type { Remote } from '../../activities/dom0/tools/pull-ssh.ts';
+import { forcedCommandOf, type Remote } from '../../activities/dom0/tools/pull-ssh.ts';
 import type { Retention } from '../../contract/backup.ts';
 import { defined } from '../../contract/defined.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { EXIT } from '../../contract/exit-codes.ts';
 import { DOM0_NAME_PATTERN } from '../../contract/guest-name.ts';
-import { whyNotHostname } from '../../contract/host-name.ts';
 import { formatSize, GiB, parseSize } from '../../contract/sizes.ts';
 import { tryMachineLock } from '../../system/machine-lock.ts';
 import { plainText } from '../../system/plain-text.ts';
@@ -26,7 +25,7 @@ const MOST_OF_ONE = 256 * GiB;
 
 /** @returns the exit code: 1 if anything was found that a person must look at */
 export async function pullBackups(io: Io, options: PullOptions): Promise<number> {
-  const remote = remoteOf(options);
+  const remote = await remoteOf(options);
   const dom0 = options.dom0 ?? remote.host;
   if (!DOM0_NAME_PATTERN.test(dom0))
     refuse('dom0', dom0, 'is no name of a directory: letters a-z, digits, dots and hyphens', 'name it: --dom0 NAME');
@@ -37,7 +36,6 @@ export async function pullBackups(io: Io, options: PullOptions): Promise<number>
   if (lock === undefined)
     throw new GuestflowError('Busy', `another pull into ${root} runs on this machine`, { field: 'into', mend: 'wait until it has ended' });
   try {
-    if (options.dryRun !== true && (await mkdir(root, { recursive: true, mode: 0o700 })) !== undefined) await syncDirectory(into);
     const { pull } = await import('../../activities/dom0/backup/remote/pull.ts');
     const pulling: Pulling = {
       ...{ remote, root, limits, isDryRun: options.dryRun === true, doesVerify: options.verify === true },
@@ -53,7 +51,11 @@ export async function pullBackups(io: Io, options: PullOptions): Promise<number>
             ),
     };
     const left = 'interrupted: what has come of a backup stays, and the next pull goes on from there';
-    return show(io, options, { dom0, root }, await byHand(io, options.json === true, left, (work) => pull(work, pulling)));
+    const pulled = await byHand(io, options.json === true, left, async (work) => {
+      if (!pulling.isDryRun && (await mkdir(root, { recursive: true, mode: 0o700 })) !== undefined) await syncDirectory(into);
+      return await pull(work, pulling);
+    });
+    return show(io, options, { dom0, root }, pulled);
   } finally {
     await lock.release();
   }
@@ -84,21 +86,30 @@ function oneLine(text: string): string {
   return plainText(text).replaceAll('\n', ' ');
 }
 
-function remoteOf({ from, port, identity, knownHosts }: PullOptions): Remote {
+async function remoteOf({ from, port, identity, knownHosts }: PullOptions): Promise<Remote> {
   const [, user = USER, host = ''] = /^(?:([^@]*)@)?([^@]*)$/.exec(from) ?? [];
-  if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(user)) refuse('from', from, 'names no user: letters a-z, digits, _ and -', 'write USER@HOST');
-  if ((isIP(host) === 0 && whyNotHostname(host) !== undefined) || host.includes('%'))
-    refuse('from', from, 'names no host: a host name in lower case, or an address', 'write HOST or USER@HOST');
-  if (port !== undefined && !/^[1-9]\d{0,4}$/.test(port)) refuse('port', port, 'is no port', 'write a number, 1-65535');
-  return {
-    user,
-    host,
+  if (host === '') refuse('from', from, 'names no host', 'write HOST or USER@HOST');
+  if (port !== undefined && !(/^[1-9]\d{0,4}$/.test(port) && Number(port) <= 65_535))
+    refuse('port', port, 'is no port', 'write a number, 1-65535');
+  const remote = {
+    ...{ user, host },
     ...defined({
       port: port === undefined ? undefined : Number(port),
-      identity: identity === undefined ? undefined : resolve(identity),
-      knownHosts: knownHosts === undefined ? undefined : resolve(knownHosts),
+      identity: await fileAt('identity', identity, 'make a key as this user: ssh-keygen -t ed25519 -f FILE'),
+      knownHosts: await fileAt('known-hosts', knownHosts, "write the dom0's host key into it: HOST ssh-ed25519 AAAA…"),
     }),
   };
+  forcedCommandOf(remote);
+  return remote;
+}
+
+/** ssh itself goes on without a file that it cannot read, and fails for another reason. */
+async function fileAt(field: string, file: string | undefined, mend: string): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  await access(file, constants.R_OK).catch((error: unknown) =>
+    refuse(field, file, `cannot be read: ${error instanceof Error ? error.message : String(error)}`, mend),
+  );
+  return resolve(file);
 }
 
 function limitsOf({ maxBytes, maxBackupBytes, reserve }: PullOptions): Limits {
