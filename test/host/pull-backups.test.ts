@@ -151,6 +151,10 @@ describe.skipIf(why !== undefined)(titled('guestflow pull-backups', why), () => 
       ].sort(),
     );
     expect(await pull('--retention', 'daily=2')).toMatchObject({ code: 0, removed: [], taken: [], present: 3 });
+    // Our clock was wrong, or is: nobody knows what is older.
+    writeFileSync(join(into, 'xen1', 'web1', `${FIRST}.arrival.json`), arrivalOf(-5));
+    expect(await pull('--retention', 'daily=1')).toMatchObject({ code: 1, removed: [], problems: [{ of: 'web1' }] });
+    writeFileSync(join(into, 'xen1', 'web1', `${FIRST}.arrival.json`), arrivalOf(10));
     // The dom0 has removed it, too: it need not be remembered.
     for (const name of readdirSync(join(repository, 'web1')).filter((each) => each.startsWith(SECOND)))
       rmSync(join(repository, 'web1', name));

@@ -175,7 +175,11 @@ class Pull {
         this.taken.push({ guest, id, bytes });
         return;
       }
-      const { from } = await take(this.work, { remote, place: this.place(guest), room: this.room, atLeast: this.atLeast(LEAST.ofBackup) }, offer);
+      const { from } = await take(
+        this.work,
+        { remote, place: this.place(guest), room: this.room, atLeast: this.atLeast(LEAST.ofBackup) },
+        offer,
+      );
       this.taken.push({ guest, id, bytes, ...(from === 0 ? {} : { resumedFrom: from }) });
     } catch (error) {
       if (!(error instanceof GuestflowError) || this.work.signal.aborted) throw error;
@@ -202,6 +206,11 @@ class Pull {
   private async prune(guest: string): Promise<void> {
     const { whole, arrivals } = await this.place(guest).look();
     const kept = [...whole.values()].filter((backup): backup is Kept => backup.arrivedAt !== undefined);
+    const now = new Date().toISOString();
+    if (kept.some(({ arrivedAt }) => arrivedAt > now)) {
+      this.tell(guest, "some of its backups came later than it is now: this machine's clock was or is wrong. None is removed");
+      return;
+    }
     const orders = new Set(kept.map(({ order }) => order));
     for (const order of orders) {
       const all = kept.filter((backup) => backup.order === order && arrivals.get(backup.id)?.removedAt === undefined);

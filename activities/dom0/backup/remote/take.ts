@@ -8,6 +8,7 @@ import { formatSize, MiB } from '../../../../contract/sizes.ts';
 import type { Remote } from '../../tools/pull-ssh.ts';
 import type { HandWork } from '../../work.ts';
 import { backupId } from '../port.ts';
+import { recordText } from '../record.ts';
 import { checkedRecord } from '../repositories/reading.ts';
 import { ask, type Progress } from './ask.ts';
 import type { Place } from './place.ts';
@@ -51,7 +52,7 @@ export async function take(work: HandWork, taking: Taking, offer: Offer): Promis
     throw disbelief(`the bytes of ${offer.id} of ${offer.guest} are not those of its record: another SHA-256`);
   }
   await place.record(received.backup, new Date());
-  taking.room.add({ backups: 1 });
+  taking.room.add({ backups: 1, recordBytes: recordText(received.backup).length });
   return received;
 }
 

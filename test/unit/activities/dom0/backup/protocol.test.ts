@@ -1,6 +1,6 @@
 /** What a dom0 and a backup host take of each other. */
 import { PassThrough, Readable } from 'node:stream';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -14,6 +14,7 @@ import {
   type Answer,
   type Request,
 } from '../../../../../activities/dom0/backup/remote/protocol.ts';
+import { Room, type Limits } from '../../../../../activities/dom0/backup/remote/room.ts';
 import { serveBackups } from '../../../../../activities/dom0/backup/remote/serve.ts';
 import { forcedCommandOf } from '../../../../../activities/dom0/tools/pull-ssh.ts';
 import { DirectoryRepository } from '../../../../../activities/dom0/backup/repositories/directory.ts';
@@ -146,6 +147,21 @@ describe('the ssh of a backup host', () => {
       expect(() => forcedCommandOf({ user: 'root', host })).toThrow(expect.objectContaining({ type: 'InvalidInput' }));
     for (const user of ['-l', '', 'a b', 'Root', 'a@b'])
       expect(() => forcedCommandOf({ user, host: '::1' })).toThrow(expect.objectContaining({ type: 'InvalidInput' }));
+  });
+});
+
+describe('the room of a dom0 on a backup host', () => {
+  const GiB = 2 ** 30;
+
+  it('is bounded in bytes of one backup, of all, of what stays free, and of records, which are read into memory', async () => {
+    const why = async (limits: Partial<Limits>): Promise<string | undefined> =>
+      (await Room.of(directory, { one: GiB, reserve: 0, ...limits })).whyNot(4096);
+    expect(await why({})).toBeUndefined();
+    expect(await why({ one: 4095 })).toContain('--max-backup-bytes');
+    expect(await why({ total: 4096 })).toContain('--max-bytes');
+    expect(await why({ reserve: 2 ** 60 })).toContain('--reserve');
+    truncateSync(join(directory, 'web1', `${ID}.json`), GiB);
+    expect(await why({})).toContain('far more than records have');
   });
 });
 
