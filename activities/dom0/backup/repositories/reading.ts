@@ -172,6 +172,12 @@ export function checkedRecord(text: string, { guest, id }: { readonly guest: str
   return backup;
 }
 
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such directory',
+  ENOTDIR: 'it is no directory',
+  EACCES: 'permission denied',
+};
+
 async function isDirectory(path: string): Promise<boolean> {
   return (await lstat(path).catch(() => undefined))?.isDirectory() === true;
 }
@@ -179,17 +185,14 @@ async function isDirectory(path: string): Promise<boolean> {
 /** Sorted. */
 async function namesIn(directory: string): Promise<string[]> {
   const names = await readdir(directory).catch((error: unknown) => {
-    throw new GuestflowError('NotFound', `${directory} cannot be read as a repository: ${reasonOf(error)}`, {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    throw new GuestflowError('NotFound', `${directory} cannot be read as a repository: ${REASONS[code] ?? code}`, {
       field: 'repository',
       value: directory,
+      ...(code === 'EACCES' ? { mend: 'run it as root, or let its group read it' } : {}),
     });
   });
   if (names.length > MOST_NAMES)
     throw new GuestflowError('InvalidInput', `${directory} has ${names.length} entries: it is no repository`, { field: 'repository' });
   return names.sort();
-}
-
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return { ENOENT: 'no such directory', ENOTDIR: 'it is no directory', EACCES: 'permission denied; run it as root' }[code] ?? code;
 }
