@@ -214,6 +214,16 @@ describe.skipIf(why !== undefined)(titled('a dom0 that lies', why), () => {
     expect(added(rigged).filter((name) => !name.endsWith('part'))).toEqual([]);
   }, 120_000);
 
+  it('leaves no trace of guests of which nothing came', async () => {
+    const rigged = await victim();
+    const good = offer(backupOf(NEW, randomBytes(1)));
+    rigged.answer(['a1', 'a2', 'a3', 'a4'].map((name) => good.replace('"web1"', `"${name}"`)).join('') + END);
+    expect(await attacked(rigged)).toMatchObject({ code: 1, told: expect.stringContaining('ended before it began') as string });
+    rigged.answer(END);
+    expect(await attacked(rigged)).toMatchObject({ code: 0 });
+    expect(readdirSync(join(rigged.into, 'xen1'))).toEqual(['web1']);
+  });
+
   it('lists no more than it may, in lines that are no longer than they may be', async () => {
     const rigged = await victim();
     const endless: [string, RegExp][] = [

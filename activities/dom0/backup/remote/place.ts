@@ -1,5 +1,5 @@
 /** A backup host's copy of one guest's backups: the same files as in a dom0's repository, and when each of them came. */
-import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { StoredBackup } from '../../../../contract/backup.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
@@ -54,7 +54,7 @@ export class Place {
     await mkdir(this.directory, { mode: 0o700 })
       .then(() => syncDirectory(this.root))
       .catch((error: unknown) => {
-        if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+        if (!isOneOf(error, 'EEXIST')) throw error;
       });
     await this.mustBeNew(id);
     for (const suffix of Object.values(SUFFIXES))
@@ -79,7 +79,7 @@ export class Place {
     await syncDirectory(this.directory);
   }
 
-  /** Removes what is half here and will not be taken, and what is remembered of backups that the dom0 has no more. What has a record stays. */
+  /** Removes what is half here and will not be taken, what is remembered of backups that the dom0 has no more, and an empty place. What has a record stays. */
   async tidy(isWanted: (id: string) => boolean, isOffered: (id: string) => boolean): Promise<void> {
     const names = (await kindOf(this.directory)) === undefined ? [] : await readdir(this.directory);
     const all = new Set(names);
@@ -88,6 +88,10 @@ export class Place {
       if (!BACKUP_ID.test(id) || all.has(`${id}.json`)) continue;
       if (arrivalIn(name) === undefined ? !isWanted(id) : !isOffered(id)) await rm(`${this.directory}/${name}`);
     }
+    // The dom0 decides how many names of guests it has; nothing may be left of those of which nothing came.
+    await rmdir(this.directory).catch((error: unknown) => {
+      if (!isOneOf(error, 'ENOTEMPTY', 'ENOENT')) throw error;
+    });
   }
 
   /** Nothing that is there is ever written over. */
@@ -103,7 +107,11 @@ export class Place {
 
 async function kindOf(path: string): Promise<object | undefined> {
   return await lstat(path).catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (isOneOf(error, 'ENOENT')) return undefined;
     throw error;
   });
+}
+
+function isOneOf(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
