@@ -254,7 +254,7 @@ describe.skipIf(why !== undefined)(titled('a dom0 that lies', why), () => {
         ...{ user: 'guestflow-pull', host: '127.0.0.1', port: Number(flag('--port')) },
         ...{ identity: flag('--identity'), knownHosts: flag('--known-hosts') },
       },
-      ...{ root: join(into, 'xen1'), limits: { one: 2 ** 30 }, isDryRun: false, doesVerify: false, going: () => [], windowMs: 1_500 },
+      ...{ root: join(into, 'xen1'), limits: { one: 2 ** 30 }, isDryRun: false, doesVerify: false, retain: () => [], windowMs: 1_500 },
     };
     const work = { host, signal: new AbortController().signal, progress: () => undefined };
     rigged.answer('', '', 'sleep 60');

@@ -1,15 +1,17 @@
 /** A backup host pulls from a dom0 through a real sshd. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { startServer, stopServer } from '../../system/run-server.ts';
+import type { FoundGuest } from '../../activities/dom0/backup/repositories/reading.ts';
+import { startServer, stopServer, type ServerProcess } from '../../system/run-server.ts';
 import { until } from '../../system/until.ts';
 import { errorOf, run } from '../unit/cli/run.ts';
 import { usedBlocks } from './a-repository.ts';
 import { corpus, grow } from './backup-corpus.ts';
 import { host, scratch, titled, whyNotHere } from './machine.ts';
-import { NODE } from './an-sshd.ts';
+import { NODE, type Sshd } from './an-sshd.ts';
 import { arrivalOf, idOf, put, rig, sums, type Rig } from './pull-rig.ts';
 
 const why = whyNotHere('sshd', 'ssh', 'ssh-keygen', 'ssh-keyscan', 'unshare', 'mount', 'zstd', 'e2image');
@@ -23,6 +25,16 @@ function ssh({ sshd }: Rig, ...command: string[]): Promise<{ code: number; stdou
   return host.run('ssh', [...options, '-p', port, '--', 'guestflow-pull@127.0.0.1', ...command], {
     input: 'list\n',
     okCodes: [0, 1, 2, 3, 255],
+  });
+}
+
+/** A pull in a process of its own, by the package's program. */
+function startPull({ directory, flags }: Sshd, into: string): Promise<ServerProcess> {
+  return startServer({
+    command: NODE,
+    args: [join(directory, 'prepare.cjs'), 'pull-backups', ...flags, '--into', into],
+    logFile: join(directory, 'pull.log'),
+    endsWithUs: true,
   });
 }
 
@@ -79,12 +91,7 @@ describe.skipIf(why !== undefined)(titled('guestflow pull-backups', why), () => 
     const serve = `${sshd.program} serve-backups --repository ${repository}`;
     sshd.serve(`read -r line; echo $line | ${serve} | case $line in list) cat;; *) head -c 5000000; sleep 30;; esac`);
     const part = join(into, 'xen1', 'web1', `${FIRST}.guestflow-part`);
-    const killed = await startServer({
-      command: NODE,
-      args: [join(sshd.directory, 'prepare.cjs'), 'pull-backups', ...sshd.flags, '--into', into],
-      logFile: join(sshd.directory, 'pull.log'),
-      endsWithUs: true,
-    });
+    const killed = await startPull(sshd, into);
     expect(await until(() => existsSync(part) && statSync(part).size > 4 * MiB, { everyMs: 20, limitMs: 30_000 })).toBe(true);
     process.kill(killed.pid, 'SIGKILL');
     await stopServer(killed);
@@ -96,6 +103,27 @@ describe.skipIf(why !== undefined)(titled('guestflow pull-backups', why), () => 
     expect(await pull()).toMatchObject({ code: 0, taken: [{ id: FIRST, bytes: 8 * MiB, resumedFrom: came }] });
     expect(readFileSync(join(into, 'xen1', 'web1', `${FIRST}.img.zst`)).equals(content)).toBe(true);
     expect(existsSync(part)).toBe(false);
+  });
+
+  it('may be killed at any time: what is listed then is whole, and in the end all is there', async () => {
+    const { sshd, repository, into, pull } = await rig();
+    for (const id of [FIRST, SECOND, THIRD]) for (const guest of ['db1', 'web1']) put(repository, guest, id, randomBytes(2 * MiB));
+    for (let round = 0; round < 8; round += 1) {
+      const killed = await startPull(sshd, into);
+      await sleep(300 + Math.random() * 2_000);
+      process.kill(killed.pid, 'SIGKILL');
+      await stopServer(killed);
+      if (!existsSync(join(into, 'xen1'))) continue;
+      const { stdout } = await run(['backups', '--repository', join(into, 'xen1'), '--json']);
+      for (const { backups, damaged } of (JSON.parse(stdout) as { guests: FoundGuest[] }).guests) {
+        expect(damaged).toEqual([]);
+        for (const { path, sha256 } of backups) expect(createHash('sha256').update(readFileSync(path)).digest('hex')).toBe(sha256);
+      }
+    }
+    expect(await pull('--verify')).toMatchObject({ code: 0, problems: [] });
+    const originals = Object.entries(sums(repository)).filter(([name]) => !name.endsWith('guestflow.json'));
+    expect(sums(join(into, 'xen1'))).toMatchObject(Object.fromEntries(originals));
+    expect(Object.keys(sums(into)).filter((name) => name.includes('part'))).toEqual([]);
   });
 
   it('starts anew if what is there is not its beginning, and asks for nothing if it is all of it', async () => {

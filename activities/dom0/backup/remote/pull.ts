@@ -3,17 +3,16 @@
  * of it. What goes, goes by this host's own retention, by this host's own clock. A dom0 that somebody has broken into can lie about what it has from then
  * on, and fill the room that it may fill; it cannot reach what was taken before.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { GuestflowError } from '../../../../contract/errors.ts';
-import { MiB } from '../../../../contract/sizes.ts';
 import type { Remote } from '../../tools/pull-ssh.ts';
 import type { HandWork } from '../../work.ts';
-import { guestsIn, type FoundBackup } from '../repositories/reading.ts';
-import { ask, type Progress } from './ask.ts';
+import { guestsIn } from '../repositories/reading.ts';
+import type { Progress } from './ask.ts';
+import { goingOf, whyNotWhole, type Retain } from './keep.ts';
+import { offersOf } from './list.ts';
 import { Place, type Here } from './place.ts';
-import { contentOf, disbelief, LONGEST_LINE, MOST_BACKUPS, type Offer } from './protocol.ts';
+import { contentOf, type Offer } from './protocol.ts';
 import { Room, type Limits } from './room.ts';
 import { take } from './take.ts';
 
@@ -29,9 +28,6 @@ const MOST_PROBLEMS = 1_000;
 /** After so many backups that could not be had, the dom0 is left alone. */
 const MOST_UNREACHABLE = 3;
 
-/** A backup here, as retention is told of it. */
-export type Kept = FoundBackup & { readonly arrivedAt: string };
-
 export interface Pulling {
   readonly remote: Remote;
   /** The directory of this dom0's backups. */
@@ -41,8 +37,7 @@ export interface Pulling {
   readonly isDryRun: boolean;
   /** Every backup that is here is read to its end, and its sum compared. */
   readonly doesVerify: boolean;
-  /** Ids of those that go, of one order's backups. */
-  readonly going: (backups: readonly Kept[]) => readonly string[];
+  readonly retain: Retain;
   /** Milliseconds in which something must come. Default: two minutes. */
   readonly windowMs?: number;
 }
@@ -94,40 +89,15 @@ class Pull {
   }
 
   async run(): Promise<Pulled> {
-    const offers = await this.list();
+    const { root, remote } = this.pulling;
+    const offers = await offersOf(this.work, remote, this.atLeast(LEAST.ofList), (of, reason) => this.tell(of, reason));
     // What the dom0 cannot read now may be there the next time.
     const isComplete = this.problems.length === 0;
-    const { root } = this.pulling;
     const isThere = (await lstat(root).catch(() => undefined)) !== undefined;
     const guests = new Set([...offers.keys(), ...(isThere ? await guestsIn(root) : [])]);
     for (const guest of [...guests].sort()) await this.guest(guest, offers.get(guest) ?? new Map<string, Offer>(), isComplete);
     const { problems, taken, removed, present, untold } = this;
     return { taken, present, removed, problems, untold };
-  }
-
-  /** What the dom0 has, by guest and id. */
-  private async list(): Promise<Map<string, Map<string, Offer>>> {
-    const offers = new Map<string, Map<string, Offer>>();
-    let [count, isWhole] = [0, false];
-    await ask(this.work, this.pulling.remote, { what: 'list' }, this.atLeast(LEAST.ofList), {
-      longest: LONGEST_LINE,
-      line: (answer) => {
-        if (isWhole) throw disbelief('it went on after its end');
-        count += 1;
-        if (count > MOST_BACKUPS) throw disbelief(`it lists more than ${MOST_BACKUPS} backups`);
-        if (answer.is === 'end') isWhole = true;
-        else if (answer.is === 'problem') this.tell(`on the dom0: ${answer.of}`, answer.reason);
-        else if (answer.is === 'record') {
-          const ofGuest = offers.get(answer.guest) ?? new Map<string, Offer>();
-          if (ofGuest.has(answer.id)) throw disbelief(`it lists ${answer.id} of ${answer.guest} twice`);
-          offers.set(answer.guest, ofGuest.set(answer.id, answer));
-        } else throw disbelief(`it said "${answer.is}" where a list was asked for`);
-        return false;
-      },
-      bytes: () => Promise.resolve(),
-    });
-    if (!isWhole) throw disbelief('its list ended before its end');
-    return offers;
   }
 
   private async guest(guest: string, offers: ReadonlyMap<string, Offer>, isComplete: boolean): Promise<void> {
@@ -144,7 +114,10 @@ class Pull {
       );
     }
     for (const offer of wanted) await this.takeOne(offer);
-    if (doesVerify) for (const backup of here.whole.values()) await this.verify(backup);
+    for (const backup of doesVerify ? here.whole.values() : []) {
+      const why = await whyNotWhole(this.work, backup);
+      if (why !== undefined) this.tell(`${guest}/${backup.id}`, why);
+    }
     await this.prune(guest);
   }
 
@@ -188,46 +161,19 @@ class Pull {
     }
   }
 
-  private async verify({ guest, id, path, sha256 }: FoundBackup): Promise<void> {
-    const hash = createHash('sha256');
-    this.work.progress(`${guest} ${id}: reading it back`);
-    try {
-      for await (const piece of createReadStream(path, { highWaterMark: MiB, signal: this.work.signal })) hash.update(piece as Buffer);
-    } catch (error) {
-      if (this.work.signal.aborted) throw error;
-      this.tell(`${guest}/${id}`, `what is here of it cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-      return;
-    }
-    if (hash.digest('hex') !== sha256)
-      this.tell(`${guest}/${id}`, `${path} is not what came: another SHA-256. Move its files away, and pull again`);
-  }
-
-  /** Removes what retention does not keep of each order, and finishes what a killed pull has begun to remove. */
   private async prune(guest: string): Promise<void> {
-    const { whole, arrivals } = await this.place(guest).look();
-    const kept = [...whole.values()].filter((backup): backup is Kept => backup.arrivedAt !== undefined);
-    const now = new Date().toISOString();
-    if (kept.some(({ arrivedAt }) => arrivedAt > now)) {
+    const now = new Date();
+    const going = goingOf(await this.place(guest).look(), this.pulling.retain, now);
+    if (going === undefined)
       this.tell(guest, "some of its backups came later than it is now: this machine's clock was or is wrong. None is removed");
-      return;
+    for (const backup of going ?? []) {
+      const { id, bytes } = backup;
+      if (!this.pulling.isDryRun) {
+        await this.place(guest).remove(backup, backup.arrivedAt, now);
+        this.room.add({ bytes: -bytes, backups: -1 });
+      }
+      this.removed.push({ guest, id, bytes });
     }
-    const orders = new Set(kept.map(({ order }) => order));
-    for (const order of orders) {
-      const all = kept.filter((backup) => backup.order === order && arrivals.get(backup.id)?.removedAt === undefined);
-      const ids = new Set(this.pulling.going(all));
-      if (ids.size > 0 && all.every(({ id }) => ids.has(id))) throw new Error(`retention would remove all backups of ${guest}`);
-      const begun = kept.filter((backup) => backup.order === order && !all.includes(backup));
-      for (const backup of [...begun, ...all.filter(({ id }) => ids.has(id))]) await this.remove(backup);
-    }
-  }
-
-  private async remove(backup: Kept): Promise<void> {
-    const { guest, id, bytes } = backup;
-    if (!this.pulling.isDryRun) {
-      await this.place(guest).remove(backup, backup.arrivedAt, new Date());
-      this.room.add({ bytes: -bytes, backups: -1 });
-    }
-    this.removed.push({ guest, id, bytes });
   }
 
   private atLeast(bytes: number): Progress {
