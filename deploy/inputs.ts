@@ -4,7 +4,19 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Folders whose sources end up in the package, or make it. */
-export const INPUT_FOLDERS = ['activities', 'cli', 'client', 'contract', 'deploy', 'order', 'prepare', 'system', 'worker', 'workflows', 'xlcfg'];
+export const INPUT_FOLDERS = [
+  'activities',
+  'cli',
+  'client',
+  'contract',
+  'deploy',
+  'order',
+  'prepare',
+  'system',
+  'worker',
+  'workflows',
+  'xlcfg',
+];
 
 /** Files beside them. The lockfile stands for everything in node_modules. */
 const FILES = ['package.json', 'package-lock.json'];
