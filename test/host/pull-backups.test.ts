@@ -105,6 +105,22 @@ describe.skipIf(why !== undefined)(titled('guestflow pull-backups', why), () => 
     expect(existsSync(part)).toBe(false);
   });
 
+  it('goes on where it was interrupted, and says so', async () => {
+    const { sshd, repository, into, pull } = await rig();
+    put(repository, 'web1', FIRST, randomBytes(8 * MiB));
+    const serve = `${sshd.program} serve-backups --repository ${repository}`;
+    sshd.serve(`read -r line; echo $line | ${serve} | case $line in list) cat;; *) head -c 5000000; sleep 30;; esac`);
+    const part = join(into, 'xen1', 'web1', `${FIRST}.guestflow-part`);
+    const interrupt = new AbortController();
+    const interrupted = run(['pull-backups', ...sshd.flags, '--into', into], { interrupt: interrupt.signal });
+    expect(await until(() => existsSync(part) && statSync(part).size > 4 * MiB, { everyMs: 20, limitMs: 30_000 })).toBe(true);
+    interrupt.abort();
+    expect(await interrupted).toMatchObject({ code: 130, stderr: expect.stringContaining('the next pull goes on from there') as string });
+    const came = statSync(part).size;
+    sshd.serve(serve);
+    expect(await pull()).toMatchObject({ code: 0, taken: [{ id: FIRST, bytes: 8 * MiB, resumedFrom: came }] });
+  });
+
   it('may be killed at any time: what is listed then is whole, and in the end all is there', async () => {
     const { sshd, repository, into, pull } = await rig();
     for (const id of [FIRST, SECOND, THIRD]) for (const guest of ['db1', 'web1']) put(repository, guest, id, randomBytes(2 * MiB));

@@ -75,6 +75,8 @@ export class Place {
   async remove({ id, path }: FoundBackup, arrivedAt: string, now: Date): Promise<void> {
     await writeArrival(this.directory, id, { arrivedAt, removedAt: now.toISOString() });
     await rm(this.recordPath(id));
+    // A record must not outlive its file.
+    await syncDirectory(this.directory);
     await rm(path);
     await syncDirectory(this.directory);
   }

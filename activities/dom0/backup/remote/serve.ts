@@ -86,6 +86,7 @@ async function write(output: Writable, bytes: string | Uint8Array): Promise<void
   if (!output.write(bytes)) await once(output, 'drain');
 }
 
+/** However it is escaped, a line has room for it. */
 function short(text: string): string {
-  return text.slice(0, 1_000);
+  return text.slice(0, 500);
 }
