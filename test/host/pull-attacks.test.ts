@@ -4,9 +4,9 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { answerLine, contentOf } from '../../activities/dom0/backup/remote/protocol.ts';
+import { answerLine } from '../../activities/dom0/backup/remote/protocol.ts';
 import { pull as pullBackups, type Pulling } from '../../activities/dom0/backup/remote/pull.ts';
-import { recordText } from '../../activities/dom0/backup/record.ts';
+import { recordText, sumOf } from '../../activities/dom0/backup/record.ts';
 import type { StoredBackup } from '../../contract/backup.ts';
 import { storedBackup } from '../a-backup.ts';
 import { errorOf, run } from '../unit/cli/run.ts';
@@ -59,7 +59,7 @@ function timeOf(id: string): string {
 const END = answerLine({ is: 'end' });
 
 function offer(backup: StoredBackup): string {
-  return answerLine({ is: 'record', guest: backup.guest, id: backup.id, content: contentOf(backup), bytes: backup.bytes });
+  return answerLine({ is: 'record', guest: backup.guest, id: backup.id, recordSha256: sumOf(backup), bytes: backup.bytes });
 }
 
 function sent(backup: StoredBackup, content: Uint8Array): Buffer {

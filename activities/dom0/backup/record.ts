@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { StoredBackup } from '../../../contract/backup.ts';
 
-function sumOf(backup: object): string {
+/** What tells one record from another: the checksum that it holds of itself. */
+export function sumOf(backup: object): string {
   return createHash('sha256').update(JSON.stringify(backup)).digest('hex');
 }
 

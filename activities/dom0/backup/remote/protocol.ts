@@ -2,9 +2,7 @@
  * What a backup host and a dom0 say to each other over ssh: one connection, one request, one answer. The request is one line. The answer is lines of JSON;
  * after `backup` follow the bytes of its file, from the offset that was asked for to its end, and nothing more. Neither side believes the other one.
  */
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { StoredBackup } from '../../../../contract/backup.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { whyNotGuestName } from '../../../../contract/guest-name.ts';
 import { MiB } from '../../../../contract/sizes.ts';
@@ -48,8 +46,8 @@ const recordSchema = z.strictObject({
   is: z.literal('record'),
   guest: z.string().refine((name) => whyNotGuestName(name) === undefined),
   id: z.string().regex(BACKUP_ID),
-  /** What of it never changes: see `contentOf`. */
-  content: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Of its record, which holds that of its file. */
+  recordSha256: z.string().regex(/^[0-9a-f]{64}$/),
   /** Of its file. */
   bytes: z.int().min(0),
 });
@@ -70,11 +68,6 @@ export type Offer = z.output<typeof recordSchema>;
 
 export function answerLine(answer: Answer): string {
   return `${JSON.stringify(answer)}\n`;
-}
-
-/** A sum of a record without what may become of a backup later: that it was proven, or is protected. */
-export function contentOf({ state: _state, isProtected: _isProtected, ...backup }: StoredBackup): string {
-  return createHash('sha256').update(JSON.stringify(backup)).digest('hex');
 }
 
 /** What the other side said cannot be: it is not what it should be. */

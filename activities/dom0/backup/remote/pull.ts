@@ -12,7 +12,7 @@ import type { Progress } from './ask.ts';
 import { goingOf, whyNotWhole, type Retain } from './keep.ts';
 import { offersOf } from './list.ts';
 import { Place, type Here } from './place.ts';
-import { contentOf, type Offer } from './protocol.ts';
+import type { Offer } from './protocol.ts';
 import { Room, type Limits } from './room.ts';
 import { take } from './take.ts';
 
@@ -121,11 +121,10 @@ class Pull {
     await this.prune(guest);
   }
 
-  private isWanted({ guest, id, content }: Offer, { whole, damaged, arrivals }: Here): boolean {
+  private isWanted({ guest, id, recordSha256 }: Offer, { whole, damaged, arrivals }: Here): boolean {
     const found = whole.get(id);
     if (found !== undefined) {
-      const { path: _path, arrivedAt: _arrivedAt, ...backup } = found;
-      if (contentOf(backup) === content) this.present += 1;
+      if (found.recordSha256 === recordSha256) this.present += 1;
       else this.tell(`${guest}/${id}`, 'the dom0 has another backup of this name than the one that was taken before, which stays');
       return false;
     }

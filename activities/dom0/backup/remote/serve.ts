@@ -7,9 +7,8 @@ import { open } from 'node:fs/promises';
 import { once } from 'node:events';
 import { addAbortSignal, type Readable, type Writable } from 'node:stream';
 import { GuestflowError } from '../../../../contract/errors.ts';
-import { recordText } from '../record.ts';
-import { guestsIn, readBackupOf, readGuestOf } from '../repositories/reading.ts';
-import { answerLine, contentOf, LONGEST_REQUEST, parseRequest, type Request } from './protocol.ts';
+import { guestsIn, readBackupOf, readGuestOf, recordTextOf } from '../repositories/reading.ts';
+import { answerLine, LONGEST_REQUEST, parseRequest, type Request } from './protocol.ts';
 
 /** Who has a key asks at once. */
 const REQUEST_LIMIT_MS = 30_000;
@@ -58,22 +57,22 @@ async function list(directory: string, output: Writable): Promise<void> {
       continue;
     }
     for (const { record, reason } of guest.damaged) await tell(`${name}/${record}`, reason);
-    for (const { path: _path, arrivedAt: _arrivedAt, ...backup } of guest.backups)
-      await write(output, answerLine({ is: 'record', guest: name, id: backup.id, content: contentOf(backup), bytes: backup.bytes }));
+    for (const { id, recordSha256, bytes } of guest.backups)
+      await write(output, answerLine({ is: 'record', guest: name, id, recordSha256, bytes }));
   }
   await write(output, answerLine({ is: 'end' }));
 }
 
 async function send(directory: string, { guest, id, offset }: Extract<Request, { what: 'send' }>, output: Writable): Promise<void> {
-  const { path, arrivedAt: _arrivedAt, ...backup } = await readBackupOf(directory, guest, id);
+  const backup = await readBackupOf(directory, guest, id);
   const refuse = (why: string): GuestflowError => new GuestflowError('BackupUnusable', `backup ${id} of ${guest} ${why}`);
   if (offset > backup.bytes) throw refuse(`has ${backup.bytes} bytes: it cannot be sent from byte ${offset} on`);
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => {
+  const file = await open(backup.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => {
     throw refuse(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   });
   try {
     if (!(await file.stat()).isFile()) throw refuse('is no file');
-    await write(output, answerLine({ is: 'backup', record: recordText(backup) }));
+    await write(output, answerLine({ is: 'backup', record: await recordTextOf(directory, backup) }));
     if (offset === backup.bytes) return;
     const pieces = file.createReadStream({ start: offset, end: backup.bytes - 1, highWaterMark: PIECE, autoClose: false });
     for await (const piece of pieces) await write(output, piece as Buffer);

@@ -8,11 +8,11 @@ import { formatSize, MiB } from '../../../../contract/sizes.ts';
 import type { Remote } from '../../tools/pull-ssh.ts';
 import type { HandWork } from '../../work.ts';
 import { backupId } from '../port.ts';
-import { recordText } from '../record.ts';
+import { recordText, sumOf } from '../record.ts';
 import { checkedRecord } from '../repositories/reading.ts';
 import { ask, type Progress } from './ask.ts';
 import type { Place } from './place.ts';
-import { contentOf, disbelief, LONGEST_HEAD, type Offer } from './protocol.ts';
+import { disbelief, LONGEST_HEAD, type Offer } from './protocol.ts';
 import type { Room } from './room.ts';
 
 /** So often it is looked whether there is still room: others write, too. */
@@ -123,7 +123,7 @@ async function bytesHere(work: HandWork, file: FileHandle, hash: Hash, { guest, 
 function recordOf(text: string, offer: Offer): StoredBackup {
   const backup = checkedRecord(text, offer);
   if (typeof backup === 'string') throw disbelief(`the record of ${offer.id} of ${offer.guest}: ${backup}`);
-  if (backup.bytes !== offer.bytes || contentOf(backup) !== offer.content)
+  if (backup.bytes !== offer.bytes || sumOf(backup) !== offer.recordSha256)
     throw disbelief(`the record of ${offer.id} of ${offer.guest} is another than it has listed`);
   if (backupId(new Date(backup.takenAt)) !== offer.id) throw disbelief(`${offer.id} of ${offer.guest} was taken at ${backup.takenAt}`);
   return backup;

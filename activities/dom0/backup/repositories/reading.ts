@@ -11,7 +11,7 @@ import { GuestflowError } from '../../../../contract/errors.ts';
 import { MiB } from '../../../../contract/sizes.ts';
 import { BACKUP_ID, SUFFIXES } from '../port.ts';
 import { proofName, withProof } from '../proof.ts';
-import { readRecord } from '../record.ts';
+import { readRecord, sumOf } from '../record.ts';
 import { readArrival } from './arrival.ts';
 import { readRegular } from './read-regular.ts';
 
@@ -54,6 +54,7 @@ const recordSchema = z.looseObject({
   /** Told beside a record, never by it. */
   path: z.never().exactOptional(),
   arrivedAt: z.never().exactOptional(),
+  proof: z.never().exactOptional(),
 });
 
 /** What is used of a proof. */
@@ -69,6 +70,8 @@ const proofSchema = z.looseObject({
 export interface FoundBackup extends StoredBackup {
   /** Where its file is now. What the record says of that may be of another machine. */
   readonly path: string;
+  /** Of the record itself, which never changes. */
+  readonly recordSha256: string;
   /** On a backup host: when it came there, by that host's clock. */
   readonly arrivedAt?: string;
 }
@@ -132,6 +135,13 @@ export async function readBackupOf(directory: string, name: string, id?: string)
   });
 }
 
+/** The record of a backup, as it was written. @throws BackupUnusable */
+export async function recordTextOf(directory: string, { guest, id }: FoundBackup): Promise<string> {
+  const text = await readRegular(`${directory}/${guest}/${id}.json`, MOST_RECORD_BYTES);
+  if (text !== undefined) return text.toString('utf8');
+  throw new GuestflowError('BackupUnusable', `the record of backup ${id} of ${guest} cannot be read`);
+}
+
 async function readGuest(directory: string, name: string): Promise<FoundGuest> {
   const place = `${directory}/${name}`;
   const backups: FoundBackup[] = [];
@@ -158,7 +168,7 @@ async function readOne(place: string, { guest, id }: { guest: string; id: string
   if (file.size !== backup.bytes) return `its file has ${file.size} bytes, and had ${backup.bytes}`;
   const proof = (await readRegular(`${place}/${proofName(id)}`, MOST_RECORD_BYTES))?.toString('utf8');
   const arrival = await readArrival(place, id);
-  const found = { ...backup, path, ...defined({ arrivedAt: arrival?.arrivedAt }) };
+  const found = { ...backup, path, recordSha256: sumOf(backup), ...defined({ arrivedAt: arrival?.arrivedAt }) };
   return withProof(found, proof, (record) => proofSchema.safeParse(record).success);
 }
 
