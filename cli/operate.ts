@@ -6,10 +6,12 @@ import { backupPlace } from '../contract/backup-place.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { operationWorkflowId } from '../contract/names.ts';
 import { loadPlans, planChange } from '../order/plans.ts';
-import { formatSize } from '../contract/sizes.ts';
+import { formatSize, parseSize } from '../contract/sizes.ts';
 import type { OperationKind } from '../contract/operations.ts';
-import type { OperationResult } from '../contract/guest.ts';
-import type { ChangePlanOptions, TerminateOptions } from './commands/operations.ts';
+import { defined } from '../contract/defined.ts';
+import { whyNotSize } from '../contract/field-checks.ts';
+import type { OperationResult, Resized } from '../contract/guest.ts';
+import type { ChangePlanOptions, ResizeOptions, TerminateOptions } from './commands/operations.ts';
 import { withGuestflow, type ServerOptions, type WaitingOptions } from './context.ts';
 import { awaitCancelled } from './cancel.ts';
 import { askOnInterrupt, interruptible } from './interrupt.ts';
@@ -147,10 +149,11 @@ async function show(flow: Guestflow, name: string, progress: ReturnType<typeof c
   }
 }
 
-function describe(name: string, { kind, phase, backup, pruned, graceUntil, kept, leftForLater }: OperationResult): string {
+function describe(name: string, { kind, phase, backup, pruned, graceUntil, kept, leftForLater, resized }: OperationResult): string {
   if (leftForLater !== undefined) return `${kind} of ${name} is left for later: ${leftForLater}`;
   if (kind === 'prove' && backup?.proof !== undefined)
     return `backup ${backup.id} of ${name} is ${backup.state}: restored beside it, compared, and started in ${backup.proof.seconds} s; it showed "${backup.proof.what}"`;
+  if (resized !== undefined) return describeResize(name, resized, phase, backup?.id);
   if (backup !== undefined)
     return `${name} is backed up: ${backupPlace(backup)}, ${formatSize(backup.bytes)} in ${backup.seconds.toFixed(1)} s, ${backup.state}`;
   if (pruned !== undefined)
@@ -158,4 +161,22 @@ function describe(name: string, { kind, phase, backup, pruned, graceUntil, kept,
   if (kept !== undefined)
     return `${name} is restored from backup ${kept.backup} (taken ${kept.takenAt}): it is ${phase}. Its disk of before is kept until ${kept.keptUntil}: guestflow undo-restore ${name} brings it back`;
   return `${kind} of ${name} is done: it is ${phase}${graceUntil === undefined ? '' : `; its disks are kept until ${graceUntil}`}`;
+}
+
+function describeResize(name: string, { fromBytes, diskBytes, left }: Resized, phase: string, backup: string | undefined): string {
+  const change = `the disk of ${name} has ${formatSize(diskBytes)} now, and had ${formatSize(fromBytes)}: it is ${phase}`;
+  if (left !== undefined) return `${change}; ${left}: run resize2fs in it, or restart it by guestflow resize ${name} --disk … --offline`;
+  return backup === undefined ? change : `${change}; backup ${backup} was taken before`;
+}
+
+/** Gives a guest's disk another size. */
+export async function resize(io: Io, name: string, options: ResizeOptions): Promise<undefined> {
+  const why = whyNotSize('disk')(options.disk);
+  const diskBytes = parseSize(options.disk);
+  if (why !== undefined || diskBytes === undefined)
+    throw new GuestflowError('InvalidInput', `--disk "${options.disk}" ${why ?? 'is no size'}`, { field: 'disk', value: options.disk });
+  if (options.live === true && options.offline === true)
+    throw new GuestflowError('InvalidInput', '--live does not go with --offline', { field: 'live' });
+  const how = options.live === true ? 'live' : options.offline === true ? 'offline' : undefined;
+  return operate(io, name, 'resize', options, { resize: { diskBytes, ...defined({ how }) } });
 }

@@ -95,6 +95,16 @@ export interface PlanChange {
   readonly mayRestart: boolean;
 }
 
+/** Another size of a guest's disk. */
+export interface DiskChange {
+  readonly diskBytes: number;
+  /**
+   * `live`: while the guest goes on, though guestflow cannot grow the file system in a sealed one. `offline`: the guest is stopped for it, and started
+   * again. Default: a guest that is off stays off; a managed one that runs grows live; any other is refused.
+   */
+  readonly how?: 'live' | 'offline';
+}
+
 export interface OperationRequest {
   readonly kind: OperationKind;
   /** Id of the request: the same id again is the same request. */
@@ -103,6 +113,8 @@ export interface OperationRequest {
   readonly now?: boolean;
   /** `changePlan`. */
   readonly change?: PlanChange;
+  /** `resize`. */
+  readonly resize?: DiskChange;
   /** `restore`, `prove`: id of the backup. Default: the last one, of `restore` the last one that `at` allows. */
   readonly backup?: string;
   /** `restore`: no backup that was taken later than this (ISO 8601, UTC). Default: the last one. */
@@ -126,6 +138,17 @@ export interface KeptDisk {
   readonly keptUntil: string;
 }
 
+/** What came of a resize. */
+export interface Resized {
+  readonly fromBytes: number;
+  readonly diskBytes: number;
+  readonly how: 'live' | 'offline';
+  /** Size of the file system, as the guest says; only of one that was grown live. */
+  readonly fileSystemBytes?: number;
+  /** Why the file system was not grown with its disk: who has root in the guest runs resize2fs. */
+  readonly left?: string;
+}
+
 export interface OperationResult {
   readonly kind: OperationKind;
   readonly phase: GuestPhase;
@@ -136,6 +159,8 @@ export interface OperationResult {
   readonly graceUntil?: string;
   /** `restore`: the disk of before. */
   readonly kept?: KeptDisk;
+  /** `resize`. A disk that became smaller has a `backup`, too. */
+  readonly resized?: Resized;
 }
 
 /** The answer to an order. */

@@ -79,6 +79,7 @@ export const WORKFLOWS = {
   suspendGuest: 'suspendGuest',
   resumeGuest: 'resumeGuest',
   changePlan: 'changePlan',
+  resizeGuest: 'resizeGuest',
   terminateGuest: 'terminateGuest',
   undeleteGuest: 'undeleteGuest',
   billingOrder: workflowName<(input: BillingOrderInput) => void>('billingOrder'),

@@ -114,6 +114,7 @@ export const OPERATIONS = {
     billing: true,
   },
   changePlan: { phases: ['running', 'stopped'], waits: true, workflow: 'changePlan', billing: true },
+  resize: { phases: ['running', 'stopped'], workflow: 'resizeGuest' },
   terminate: {
     phases: ['running', 'stopped', 'suspended', 'terminating', 'gone'],
     leadsTo: ['terminating', 'gone'],

@@ -32,6 +32,14 @@ export interface AdjustResult {
   readonly reason?: string;
 }
 
+/** What came of growing a file system while the guest has it mounted. */
+export interface FileSystemResult {
+  /** Its size, as the guest says. */
+  readonly bytes?: number;
+  /** Why it was not grown: who has root in the guest does it then. */
+  readonly left?: string;
+}
+
 export interface BootResult {
   readonly domainId: number;
   /** Seconds from `xl create` until the guest answered. */

@@ -92,7 +92,18 @@ function e2fsck(call: Invocation): ToolOutput | undefined {
   return { code: wasDirty && journalOnly ? 0 : wasDirty ? 1 : 0, stdout: `${wasDirty ? `${device}: recovering journal\n` : ''}${summary}` };
 }
 
+/** `resize2fs -P`: an estimate, which is more than what is used. */
+function leastSize(call: Invocation, device: string): ToolOutput {
+  const banner = `resize2fs ${E2FSPROGS}\n`;
+  const found = openFs(call, device, { missing: 1, bad: 1 });
+  if (!isFound(found)) return { ...found, stderr: `${banner}${found.stderr ?? ''}` };
+  const blocks = Math.ceil((found.fs.usedBytes * 1.1) / BLOCK);
+  return { code: 0, stderr: banner, stdout: `Estimated minimum size of the filesystem: ${String(blocks)}\n` };
+}
+
 function resize2fs(call: Invocation): ToolOutput | undefined {
+  const asked = matchArgs(call.args, '-P <device>')?.['device'];
+  if (asked !== undefined) return leastSize(call, asked);
   const args = matchArgs(call.args, '<device> <size>K') ?? matchArgs(call.args, '<device>');
   if (args === undefined) return undefined;
   const { device = '', size } = args;

@@ -1,5 +1,5 @@
 /** What a guest does when a step's script reaches it by ssh: exactly the scripts that the steps send, and nothing else. */
-import { HELLO_SCRIPT, SEAL_SCRIPT, WALLCLOCK_SCRIPT } from '../activities/dom0/guests/scripts.ts';
+import { GROW_FS_SCRIPT, HELLO_SCRIPT, SEAL_SCRIPT, WALLCLOCK_SCRIPT } from '../activities/dom0/guests/scripts.ts';
 import { fileOf, kernelRelease } from './domains.ts';
 import type { Machine } from './machine.ts';
 import type { FakeDomain, GuestFs } from './model.ts';
@@ -52,9 +52,18 @@ function seal({ fs, input }: InGuest): ToolOutput {
   return { code: 0 };
 }
 
+/** Its kernel sees the size that its disk has now. */
+function growFs({ machine, domain, fs, input }: InGuest): ToolOutput {
+  const bytes = machine.disk(domain.rootDisk ?? '')?.bytes ?? 0;
+  if (bytes < Number(input.trim())) return { code: 32 };
+  fs.bytes = bytes;
+  return { code: 0, stdout: `count=${String(bytes / 4096)}\nsize=4096\n` };
+}
+
 export const GUEST_SCRIPTS: readonly GuestScript[] = [
   { command: HELLO_SCRIPT, run: hello },
   { command: 'sh -s', input: WALLCLOCK_SCRIPT, run: wallclock },
   { command: SEAL_SCRIPT, run: seal },
+  { command: GROW_FS_SCRIPT, run: growFs },
   { command: 'true', run: () => ({ code: 0 }) },
 ];

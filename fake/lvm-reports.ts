@@ -1,6 +1,6 @@
 /** What `lvs` and `vgs` print on the fake dom0. */
 import type { Machine } from './machine.ts';
-import { EXTENT, type FakeVolume } from './model.ts';
+import { EXTENT, type FakeVolume, type Place } from './model.ts';
 import { failed, matchArgs, type Invocation, type ToolOutput } from './tool.ts';
 
 const LVS_COLUMNS = 'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr';
@@ -37,7 +37,22 @@ function attributes(machine: Machine, volume: FakeVolume): string {
   return `${type}wi-${state}${machine.isOpen(volume) ? 'o' : '-'}${type === '-' ? '-' : 's'}---`;
 }
 
+/** `/dev/sdb:12-40`, as LVM says where a segment lies. */
+export function rangeOf({ first, count }: Place): string {
+  return `/dev/sdb:${String(first)}-${String(first + count - 1)}`;
+}
+
+/** One row a segment. */
+function segments(machine: Machine): ToolOutput {
+  return report(
+    'lv',
+    machine.state.volumes.flatMap(({ name, places = [] }) => places.map((place) => ({ lv_name: name, seg_pe_ranges: rangeOf(place) }))),
+  );
+}
+
 export function lvs({ machine, args }: Invocation): ToolOutput | undefined {
+  const places = matchArgs(args, '--reportformat json --units b --nosuffix -o lv_name,seg_pe_ranges <group>');
+  if (places?.['group'] !== undefined && places['group'] === machine.state.volumeGroup) return segments(machine);
   const found = matchArgs(args, `--reportformat json --units b --nosuffix -o ${LVS_COLUMNS} <group>`);
   if (found === undefined) return undefined;
   if (found['group'] !== machine.state.volumeGroup) return groupNotFound(found['group'] ?? '');

@@ -1,6 +1,6 @@
 /** LVM of the fake dom0: sizes in extents, tags, snapshots that follow their origin, and the bytes that stay on extents given back. */
-import { EXTENT, emptyContent, labelsIn, unique, type FakeVolume } from './model.ts';
-import { groupNotFound, lvs, vgs } from './lvm-reports.ts';
+import { EXTENT, emptyContent, labelsIn, unique, type FakeState, type FakeVolume, type Place } from './model.ts';
+import { groupNotFound, lvs, rangeOf, vgs } from './lvm-reports.ts';
 import { refusedName, refusedSize, refusedTag } from './lvm-refusals.ts';
 import type { Machine } from './machine.ts';
 import { DONE, failed, matchArgs, type Invocation, type Simulation, type ToolOutput, type ToolTable } from './tool.ts';
@@ -55,6 +55,7 @@ function lvcreate({ machine, args }: Invocation): Simulation | ToolOutput | unde
   const volume: FakeVolume = {
     name,
     extents,
+    places: [machine.place(extents)],
     tags: unique(tags),
     // Only the first 4 KiB are zeroed, and signatures wiped: whatever lay on these extents can be read behind them.
     content: emptyContent(machine.state.freeResidue),
@@ -139,9 +140,19 @@ function lvchange(call: Invocation): ToolOutput | undefined {
   return DONE;
 }
 
+/** Takes these extents (`/dev/sdb:12-40`) off the free ones; undefined if one of them is not free, or they are not as many. */
+function takeFreed({ state }: Machine, ranges: readonly string[], count: number): FakeState['freed'] | undefined {
+  const taken = state.freed.filter((place) => ranges.includes(rangeOf(place)));
+  if (taken.length !== ranges.length || taken.reduce((sum, place) => sum + place.count, 0) !== count) return undefined;
+  state.freed = state.freed.filter((place) => !taken.includes(place));
+  return taken;
+}
+
+/** With the extents that it is to take behind the volume, or without. */
 function lvextend({ machine, args }: Invocation): ToolOutput | undefined {
-  const found = matchArgs(args, '-qq -L <bytes>b <volume>');
-  if (found === undefined) return undefined;
+  const found = matchArgs(args.slice(0, 4), '-qq -L <bytes>b <volume>');
+  const ranges = args.slice(4);
+  if (found === undefined || !ranges.every((range) => /^\/dev\/sdb:\d+-\d+$/.test(range))) return undefined;
   const volume = volumeAt(machine, found['volume']);
   if ('code' in volume) return volume;
   const size = refusedSize(found['bytes']);
@@ -155,8 +166,12 @@ function lvextend({ machine, args }: Invocation): ToolOutput | undefined {
   const more = wanted - volume.extents;
   if (more > machine.freeExtents())
     return failed(5, `  Insufficient free space: ${String(more)} extents needed, but only ${String(machine.freeExtents())} available`);
+  const chosen = ranges.length === 0 ? [{ ...machine.place(more), residue: machine.state.freeResidue }] : takeFreed(machine, ranges, more);
+  if (chosen === undefined)
+    return failed(5, `  Insufficient suitable allocatable extents for logical volume ${volume.name}: ${String(more)} more required`);
   volume.extents = wanted;
-  volume.content.residue = unique([...volume.content.residue, ...machine.state.freeResidue]);
+  volume.places = [...(volume.places ?? []), ...chosen.map(({ first, count }) => ({ first, count }))];
+  volume.content.residue = unique([...volume.content.residue, ...chosen.flatMap(({ residue }) => residue)]);
   return DONE;
 }
 
@@ -178,8 +193,17 @@ function lvreduce({ machine, args }: Invocation): ToolOutput | undefined {
   const isCut = content.fs !== undefined && content.fs.bytes > wanted * EXTENT;
   machine.state.freeResidue = unique([...machine.state.freeResidue, ...(isCut ? labelsIn(content) : content.residue)]);
   if (content.fs !== undefined && isCut) content.fs.damaged = true;
+  volume.places = firstOf(volume.places ?? [], wanted);
   volume.extents = wanted;
   return DONE;
+}
+
+/** The first `count` extents of these places. */
+function firstOf(places: readonly Place[], count: number): Place[] {
+  const [place, ...rest] = places;
+  if (place === undefined || count === 0) return [];
+  const taken = Math.min(place.count, count);
+  return [{ first: place.first, count: taken }, ...firstOf(rest, count - taken)];
 }
 
 function lvremove({ machine, args }: Invocation): Simulation | ToolOutput | undefined {
@@ -205,6 +229,7 @@ function* removing(machine: Machine, going: readonly FakeVolume[]): Simulation {
   yield { done: 0.5 };
   if (origin !== undefined) delete origin.suspended;
   machine.state.freeResidue = unique([...machine.state.freeResidue, ...going.flatMap(bytesLeft)]);
+  machine.state.freed.push(...going.flatMap((each) => (each.places ?? []).map((place) => ({ ...place, residue: bytesLeft(each) }))));
   machine.state.volumes = machine.state.volumes.filter((each) => !going.includes(each));
   return DONE;
 }

@@ -14,7 +14,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { EXTENT, emptyContent, type Content, type FakeDomain, type FakeState, type FakeVolume } from './model.ts';
+import { EXTENT, emptyContent, type Content, type FakeDomain, type FakeState, type FakeVolume, type Place } from './model.ts';
 import type { Conditions } from './faults.ts';
 
 /** A fake dom0's size and place, with every default filled in. */
@@ -57,6 +57,8 @@ export class Machine {
       totalExtents: Math.floor((options.volumeGroupBytes - 2 ** 20) / EXTENT),
       volumes: [],
       freeResidue: [],
+      freed: [],
+      nextExtent: 0,
       domains: [],
       loops: [],
       mounts: [],
@@ -118,6 +120,13 @@ export class Machine {
 
   freeExtents(): number {
     return this.conditions.vgFull ? 0 : this.state.totalExtents - this.state.volumes.reduce((sum, volume) => sum + volume.extents, 0);
+  }
+
+  /** Extents that nobody had before. */
+  place(count: number): Place {
+    const first = this.state.nextExtent;
+    this.state.nextExtent += count;
+    return { first, count };
   }
 
   freeMemoryMiB(): number {

@@ -31,9 +31,17 @@ export interface Content {
   zeroedTo?: number;
 }
 
+/** A run of extents of the physical volume. The fake gives none of them out twice, unless it is told which. */
+export interface Place {
+  first: number;
+  count: number;
+}
+
 export interface FakeVolume {
   name: string;
   extents: number;
+  /** Default: nobody asks for them. */
+  places?: Place[];
   tags: string[];
   /** A snapshot's origin. */
   origin?: string;
@@ -103,6 +111,9 @@ export interface FakeState {
   volumes: FakeVolume[];
   /** Labels of everybody whose bytes lie on free extents. */
   freeResidue: string[];
+  /** Extents that a removed volume lay on, with the labels of everybody whose bytes it left there. */
+  freed: (Place & { residue: string[] })[];
+  nextExtent: number;
   domains: FakeDomain[];
   loops: FakeLoop[];
   mounts: FakeMount[];

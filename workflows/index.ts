@@ -6,6 +6,7 @@ export { backupGuest } from './guest/operations/backup.ts';
 export { pruneGuest } from './guest/operations/prune.ts';
 export { proveBackup } from './guest/operations/prove.ts';
 export { keepRestored, restoreGuest, undoRestore } from './guest/operations/restore.ts';
+export { resizeGuest } from './guest/operations/resize.ts';
 export { changePlan } from './guest/operations/change-plan.ts';
 export { powerGuest } from './guest/operations/power.ts';
 export { terminateGuest, undeleteGuest } from './guest/operations/terminate.ts';

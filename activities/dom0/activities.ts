@@ -13,6 +13,7 @@ import { disableAutostart, enableAutostart } from './steps/autostart.ts';
 import { bootGuest, destroyGuest, pauseGuest, stopGuest, unpauseGuest } from './steps/boot.ts';
 import { fixCfg, removeCfg } from './steps/cfg-fix.ts';
 import { createImage, removeImage } from './steps/create-image.ts';
+import { growDiskInUse, growFileSystem, undoGrowInUse } from './steps/grow-in-use.ts';
 import { removeGuestState } from './steps/guest-state.ts';
 import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
 import { dropImage, makeVolumes, removeVolumes } from './steps/lvm-migration.ts';
@@ -21,7 +22,7 @@ import { listBackups, pruneBackups } from './steps/prune.ts';
 import { bootTrial, endTrial, makeTrial, recordProof, whyNotIdle } from './steps/prove.ts';
 import { planGuest } from './steps/plan-guest.ts';
 import { preflight, prepare } from './steps/preflight.ts';
-import { growDisk, shrinkDisk } from './steps/resize-disk.ts';
+import { growDisk, reduceDisk, shrinkDisk, tryReducing } from './steps/resize-disk.ts';
 import { dropDisk, exchangeDisks, fillRestored, settleDisks } from './steps/restore.ts';
 import { setAsideVolumes, bringBackVolumes } from './steps/set-aside.ts';
 import { sealGuest } from './steps/seal.ts';
@@ -29,6 +30,7 @@ import { setWallclock } from './steps/sysctl-wallclock.ts';
 
 const nothing = z.undefined();
 const resizeInput = z.object({ ref: guestRefSchema, bytes: guestSpecSchema.shape.size.shape.diskBytes });
+const growInput = z.object({ spec: guestSpecSchema, bytes: resizeInput.shape.bytes });
 const spareRole = z.enum(['restored', 'former']);
 const goldenInput = guestSpecSchema.shape.os.pick({ dist: true, mirror: true });
 const cfgInput = z.object({
@@ -79,6 +81,7 @@ export function createDom0Activities(context: Dom0Context) {
       unpauseGuest: activity(guestRefSchema, byName, unpauseGuest),
       destroyGuest: activity(guestRefSchema, byName, destroyGuest),
       adjustGuest: activity(z.object({ spec: guestSpecSchema, mustNotKeepMore: z.boolean() }), ofSpec, adjustGuest),
+      growFileSystem: activity(growInput, ofSpec, growFileSystem),
       setWallclock: activity(guestSpecSchema, byName, setWallclock),
       enableAutostart: activity(guestRefSchema, byName, enableAutostart),
       disableAutostart: activity(guestRefSchema, byName, disableAutostart),
@@ -112,6 +115,10 @@ export function createDom0Activities(context: Dom0Context) {
       dropDisk: activity(z.object({ ref: guestRefSchema, role: spareRole }), ofRef, dropDisk),
       growDisk: activity(resizeInput, ofRef, growDisk),
       shrinkDisk: activity(resizeInput, ofRef, shrinkDisk),
+      tryReducing: activity(resizeInput, ofRef, tryReducing),
+      reduceDisk: activity(resizeInput, ofRef, reduceDisk),
+      growDiskInUse: activity(resizeInput, ofRef, growDiskInUse),
+      undoGrowInUse: activity(growInput, ofSpec, undoGrowInUse),
     },
   };
 }

@@ -13,6 +13,12 @@ export interface ChangePlanOptions extends WaitingOptions {
   readonly plans?: string;
 }
 
+export interface ResizeOptions extends WaitingOptions {
+  readonly disk: string;
+  readonly live?: true;
+  readonly offline?: true;
+}
+
 /** The operations that take a name and nothing else, from their table. */
 function registerPlain(program: Command, context: Context): void {
   for (const kind of OPERATION_KINDS) {
@@ -64,6 +70,26 @@ export function registerOperations(program: Command, context: Context): void {
     context.action(async (name: string, plan: string, options: ChangePlanOptions) => {
       const { changePlan } = await import('../operate.ts');
       return changePlan(io, name, plan, options);
+    }),
+  );
+
+  withWaiting(
+    program
+      .command('resize')
+      .summary("give a guest's disk another size")
+      .description(
+        `Makes the root disk of a guest, and its file system, larger or smaller. A managed guest goes on while its disk grows. One that runs and is sealed must be stopped for that (--offline), or only its disk grows (--live), and its owner runs resize2fs.
+
+A disk becomes smaller only while its guest is off: --offline stops one that runs, and starts it again. Whether its content fits is looked at first, on a snapshot, and refused with the least size that does; then a backup is taken and verified. If the guest does not answer from its smaller disk, it has its former size again.`,
+      )
+      .argument('<NAME>')
+      .requiredOption('--disk <SIZE>', 'the new size, like 20GiB: a multiple of 4 MiB')
+      .option('--live', 'grow the disk while the guest runs, even if its file system can only be grown by its owner')
+      .option('--offline', 'stop the guest for it if it runs, and start it again'),
+  ).action(
+    context.action(async (name: string, options: ResizeOptions) => {
+      const { resize } = await import('../operate.ts');
+      return resize(io, name, options);
     }),
   );
 

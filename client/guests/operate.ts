@@ -5,7 +5,7 @@ import type { OperationOutcome } from '../../contract/billing.ts';
 import { GuestflowError, type ErrorType } from '../../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../../contract/names.ts';
 import type { OperationKind } from '../../contract/operations.ts';
-import type { OperationRequest, OperationResult, PlanChange } from '../../contract/guest.ts';
+import type { DiskChange, OperationRequest, OperationResult, PlanChange } from '../../contract/guest.ts';
 import { toGuestflowError } from '../failures.ts';
 import { isLostUpdate } from '../lost-updates.ts';
 import { ANSWER_MS, type Session } from '../session.ts';
@@ -19,6 +19,8 @@ export interface OperateOptions {
   readonly now?: boolean;
   /** `changePlan`: the new plan. */
   readonly change?: PlanChange;
+  /** `resize`: the new size of the disk. */
+  readonly resize?: DiskChange;
   /** `restore`: id of the backup. Default: the last one. */
   readonly backup?: string;
   /** `restore`: no backup that was taken later than this (ISO 8601, UTC). */

@@ -164,6 +164,36 @@ export function describeStoragePortContract(context: () => ContractContext): voi
       expect(await isZero(whole.device, 0, MiB)).toBe(false);
     });
 
+    test('a disk that grows in use has a new part that reads as zeros, keeps its content, and leaves nothing beside it; and again is nothing', async () => {
+      const { storage, ref } = newGuest('growing');
+      await make(storage, ref);
+      const before = (await storage.facts())?.freeBytes ?? 0;
+      await storage.growInUse(ref, 2 * BYTES);
+      await storage.growInUse(ref, 2 * BYTES);
+      const grown = await storage.find(ref, 'root');
+      expect(grown).toMatchObject({ bytes: 2 * BYTES, state: 'whole' });
+      expect(grown.grownFrom).toBeUndefined();
+      expect(await isZero(grown.device, BYTES, BYTES)).toBe(true);
+      expect(await isZero(grown.device, 0, MiB)).toBe(false);
+      expect((await storage.list()).filter(({ owner }) => owner?.guest === ref.name)).toHaveLength(1);
+      expect((await storage.facts())?.freeBytes).toBe(before - BYTES);
+    });
+
+    test('what a growth that was given up has left is used by the next one, or goes with it, and nobody else’s is', async () => {
+      const { storage, ref } = newGuest('given-up');
+      await make(storage, ref);
+      await storage.ensure(ref, { ...ZEROS, role: 'growth' });
+      await storage.growInUse(ref, 2 * BYTES);
+      await storage.ensure(ref, { ...ZEROS, role: 'growth' });
+      await storage.growInUse(ref, 4 * BYTES);
+      expect((await storage.find(ref, 'root')).bytes).toBe(4 * BYTES);
+      await expect(storage.find(ref, 'growth')).rejects.toMatchObject({ type: 'NotFound' });
+      await expect(storage.growInUse({ ...ref, order: 'another' }, 5 * BYTES)).rejects.toMatchObject({ type: 'NotOurs' });
+      const free = (await storage.facts())?.freeBytes ?? 0;
+      await expect(storage.growInUse(ref, 5 * BYTES + free)).rejects.toMatchObject({ type: 'NoCapacity', details: { field: 'disk' } });
+      expect((await storage.find(ref, 'root')).bytes).toBe(4 * BYTES);
+    });
+
     test('a disk that is set aside leaves its name, and comes back whole', async () => {
       const { storage, ref } = newGuest('retire');
       await make(storage, ref);

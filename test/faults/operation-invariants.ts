@@ -99,10 +99,14 @@ function withoutSpentCfg({ row, guest, settings, before }: Wanted, now: DomainSt
   return { ...before, files: Object.fromEntries(Object.entries(before.files).filter(([path]) => path !== formerCfg)) };
 }
 
+function takesBackup({ kind, takesBackup: takes }: OperationRow): boolean {
+  return kind === 'backup' || takes === true;
+}
+
 export function asItWas(wanted: Wanted, now: DomainState): Complaints {
   const { row, guest, settings, before } = wanted;
   // A backup that was whole when the answer was lost is one, whoever asked for it; a half one may not stay.
-  const isMore = row.kind === 'backup' ? undefined : false;
+  const isMore = takesBackup(row) ? undefined : false;
   return [
     ...asBefore(settled(withoutSpentCfg(wanted, now), settings, guest), settled(now, settings, guest), settings),
     ...backupComplaints(wanted, before, now, guestPaths(settings, guest).backups, isMore),
@@ -115,7 +119,7 @@ export function asWanted(wanted: Wanted, now: DomainState): Complaints {
   const isGone = row.end === 'gone';
   return [
     ...asBefore(settled(after, settings, guest), settled(now, settings, guest), settings),
-    ...(isGone ? [] : backupComplaints(wanted, before, now, guestPaths(settings, guest).backups, row.kind === 'backup')),
+    ...(isGone ? [] : backupComplaints(wanted, before, now, guestPaths(settings, guest).backups, takesBackup(row))),
     ...(row.kind === 'prove' && !Object.keys(now.files).some((path) => path.endsWith('.proof.json')) ? ['no proof was recorded'] : []),
     ...nobodyElsesBytes(now, guest),
     ...(row.end === 'terminating' ? [] : nothingHalfMade(now)),

@@ -23,6 +23,8 @@ export interface OperationRow {
   readonly end: GuestPhase;
   /** Backups go that retention does not keep: one that is gone, or whose removal has begun, does not come back. */
   readonly prunes?: true;
+  /** It takes a backup, which stays, even if the rest is undone. */
+  readonly takesBackup?: true;
   /** Nothing of it is undone: what is not removed is removed when it is asked for again. */
   readonly isRemoval?: true;
 }
@@ -96,6 +98,18 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
       name: 'change of plan by a restart',
       details: { change: { plan: 'wide', memoryBytes: GiB, vcpus: 2, diskBytes: GiB, mayRestart: true } },
       end: 'running',
+    },
+  ],
+  resize: [
+    { name: 'larger disk while it runs', details: { resize: { diskBytes: 2 * GiB } }, spec: { access: { managed: true } }, end: 'running' },
+    { name: 'larger disk', details: { resize: { diskBytes: 2 * GiB, how: 'offline' } }, end: 'running' },
+    { name: 'larger disk of a stopped guest', after: 'stop', details: { resize: { diskBytes: 2 * GiB } }, end: 'stopped' },
+    {
+      name: 'smaller disk',
+      after: 'larger disk',
+      details: { resize: { diskBytes: GiB, how: 'offline' } },
+      end: 'running',
+      takesBackup: true,
     },
   ],
   terminate: [

@@ -37,6 +37,8 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
       { kind: 'restore' },
       { kind: 'undoRestore' },
       { kind: 'keepRestored' },
+      { kind: 'resize', resize: { diskBytes: 2 ** 32, how: 'offline' } },
+      { kind: 'resize', name: 'resize-smaller', resize: { diskBytes: 2 ** 31, how: 'offline' } },
       { kind: 'restore', name: 'restore-of-an-id', backup: '20260101T020000Z' },
       { kind: 'suspend' },
       { kind: 'resume' },
@@ -44,6 +46,7 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
       { kind: 'undelete' },
       { kind: 'changePlan', change: { plan: 'large', memoryBytes: 2 ** 30, vcpus: 2, diskBytes: 2 ** 33, mayRestart: true } },
       { kind: 'changePlan', name: 'changePlan-adjusted', change: adjusted },
+      { kind: 'resize', name: 'resize-live', resize: { diskBytes: 2 ** 34, how: 'live' } },
       { kind: 'terminate', now: true },
     ];
     for (const [index, { name, ...request }] of requests.entries()) {

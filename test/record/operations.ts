@@ -2,13 +2,14 @@
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { GUEST_UPDATES, guestWorkflowId } from '../../contract/names.ts';
-import type { OperationRequest, PlanChange } from '../../contract/guest.ts';
+import type { DiskChange, OperationRequest, PlanChange } from '../../contract/guest.ts';
 import { NO, order, scripted, untilCancelled } from '../workflow/scripted.ts';
 import { withWorkers, type AnyActivities } from '../workflow/temporal.ts';
 import { operate, place, record, settled } from './recording.ts';
 
 const LARGER: PlanChange = { plan: 'large', memoryBytes: 2 ** 30, vcpus: 2, diskBytes: 2 ** 33, mayRestart: true };
 const MORE_MEMORY: PlanChange = { plan: 'medium', memoryBytes: 2 ** 29, vcpus: 2, diskBytes: 2 ** 31, mayRestart: false };
+const SMALLER: DiskChange = { diskBytes: 2 ** 30, how: 'offline' };
 
 /** An operation, the activity at which it does not go on, and the name of its history. Without an activity it goes well. */
 interface Trial {
@@ -29,6 +30,8 @@ const FAILING: readonly Trial[] = [
   { name: 'prune-undone', request: { kind: 'prune' }, at: 'listBackups' },
   { name: 'prove-undone', request: { kind: 'prove' }, at: 'endTrial' },
   { name: 'prove-silent', request: { kind: 'prove' }, at: 'bootTrial' },
+  { name: 'resize-smaller-undone', request: { kind: 'resize', resize: SMALLER }, at: 'reduceDisk' },
+  { name: 'resize-smaller-refused', request: { kind: 'resize', resize: SMALLER }, at: 'tryReducing' },
   { name: 'restore-undone', request: { kind: 'restore' }, at: 'bootGuest' },
   { name: 'restore-not-filled', request: { kind: 'restore' }, at: 'fillRestored' },
   { request: { kind: 'restore' } },
@@ -36,6 +39,14 @@ const FAILING: readonly Trial[] = [
   { name: 'undoRestore-undone', request: { kind: 'undoRestore' }, at: 'exchangeDisks' },
   { name: 'changePlan-undone', request: { kind: 'changePlan', change: LARGER }, at: 'bootGuest' },
   { name: 'changePlan-adjusted-undone', request: { kind: 'changePlan', change: MORE_MEMORY }, at: 'fixCfg' },
+  { name: 'resize-undone', request: { kind: 'resize', resize: { diskBytes: 2 ** 33, how: 'offline' } }, at: 'bootGuest' },
+  { name: 'resize-live-undone', request: { kind: 'resize', resize: { diskBytes: 2 ** 33, how: 'live' } }, at: 'growDiskInUse' },
+  {
+    name: 'resize-live-left',
+    request: { kind: 'resize', resize: { diskBytes: 2 ** 33, how: 'live' } },
+    at: 'growFileSystem',
+    goesWell: true,
+  },
   { name: 'terminate-undone', request: { kind: 'terminate' }, at: 'setAsideVolumes' },
   { request: { kind: 'suspend' } },
   { name: 'resume-undone', request: { kind: 'resume' }, at: 'enableAutostart' },
@@ -59,6 +70,7 @@ const CANCELLED: readonly Trial[] = [
   { request: { kind: 'restore' } },
   { name: 'undoRestore-cancelled', request: { kind: 'undoRestore' }, at: 'exchangeDisks' },
   { name: 'changePlan-cancelled', request: { kind: 'changePlan', change: LARGER }, at: 'growDisk' },
+  { name: 'resize-cancelled', request: { kind: 'resize', resize: { diskBytes: 2 ** 33, how: 'live' } }, at: 'growFileSystem' },
   { name: 'terminate-cancelled', request: { kind: 'terminate' }, at: 'setAsideVolumes' },
   { request: { kind: 'suspend' } },
   { name: 'resume-cancelled', request: { kind: 'resume' }, at: 'bootGuest' },

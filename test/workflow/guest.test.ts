@@ -660,6 +660,133 @@ describe('guest', () => {
     });
   });
 
+  it('grows its disk while it runs, or off; that its file system stays as it is is told, and kept in its warnings', async () => {
+    const calls: string[] = [];
+    const reserved: number[] = [];
+    const document = order({ access: { managed: true } });
+    const { diskBytes } = document.size;
+    const changeReservation = (spec: GuestSpec): Promise<void> => {
+      reserved.push(spec.size.diskBytes / diskBytes);
+      return Promise.resolve();
+    };
+    const answers: unknown[] = [{ bytes: 2 * diskBytes }, { left: 'its kernel does not follow' }];
+    const growFileSystem = (): Promise<unknown> => (answers.length === 0 ? NO('ToolFailed')() : Promise.resolve(answers.shift()));
+    await withKeptWorkers(environment, scripted(calls, { changeReservation, growFileSystem }), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      calls.length = 0;
+      const live = await operate(document, 'resize', 'live', { resize: { diskBytes: 2 * diskBytes } });
+      expect(live.resized).toEqual({ fromBytes: diskBytes, diskBytes: 2 * diskBytes, how: 'live', fileSystemBytes: 2 * diskBytes });
+      expect(calls).toEqual(['changeReservation', 'growDiskInUse', 'growFileSystem']);
+      expect(await statusOf(document)).toMatchObject({ phase: 'running', plan: 'small', spec: { size: { diskBytes: 2 * diskBytes } } });
+      for (const [id, left] of [
+        ['left', 'its kernel does not follow'],
+        ['failed', `the file system of ${document.name} was not grown: ToolFailed for the test`],
+      ] as const) {
+        expect((await operate(document, 'resize', id, { resize: { diskBytes: 3 * diskBytes } })).resized).toMatchObject({ left });
+        expect((await statusOf(document)).warnings).toContain(left);
+      }
+      calls.length = 0;
+      await operate(document, 'resize', 'off', { resize: { diskBytes: 4 * diskBytes, how: 'offline' } });
+      expect(calls).toEqual(['changeReservation', 'disableAutostart', 'stopGuest', 'growDisk', 'bootGuest', 'enableAutostart']);
+      await operate(document, 'stop', 'stop');
+      calls.length = 0;
+      await operate(document, 'resize', 'stopped', { resize: { diskBytes: 5 * diskBytes } });
+      expect(calls).toEqual(['changeReservation', 'growDisk']);
+      expect(await statusOf(document)).toMatchObject({ phase: 'stopped', spec: { size: { diskBytes: 5 * diskBytes } } });
+      await end(document);
+    });
+    expect(reserved).toEqual([2, 3, 3, 4, 5]);
+  });
+
+  it('makes its disk smaller after a verified backup, gives the room back last, and has its former size again if it does not answer', async () => {
+    const calls: string[] = [];
+    const reserved: number[] = [];
+    const document = order({ size: { diskBytes: 2 ** 32 } });
+    const changeReservation = (spec: GuestSpec): Promise<void> => {
+      reserved.push(spec.size.diskBytes / 2 ** 30);
+      return Promise.resolve();
+    };
+    let boots = 0;
+    const bootGuest = (): Promise<unknown> => {
+      boots += 1;
+      return boots === 3 ? NO('GuestDidNotAnswer')() : Promise.resolve({ seconds: 1, kernel: '6.1.0' });
+    };
+    let backups = 0;
+    const takeBackup = (): Promise<unknown> => {
+      backups += 1;
+      return Promise.resolve({ id: `b${String(backups)}`, state: backups === 2 ? 'taken' : 'verified' });
+    };
+    const resize = { diskBytes: 2 ** 31, how: 'offline' } as const;
+    await withKeptWorkers(environment, scripted(calls, { changeReservation, bootGuest, takeBackup }), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      calls.length = 0;
+      expect(await failureOf(operate(document, 'resize', 'not-verified', { resize }))).toMatchObject({ type: 'BackupUnusable' });
+      expect(calls).toEqual(['tryReducing', 'takeBackup', 'undoBackup', 'undoBackup']);
+      calls.length = 0;
+      expect(await failureOf(operate(document, 'resize', 'silent', { resize }))).toMatchObject({ type: 'GuestDidNotAnswer' });
+      expect(calls).toEqual([
+        ...['tryReducing', 'takeBackup', 'disableAutostart', 'stopGuest', 'reduceDisk', 'bootGuest'],
+        ...['destroyGuest', 'growDisk', 'bootGuest', 'enableAutostart', 'undoBackup', 'undoBackup'],
+      ]);
+      expect((await statusOf(document)).spec?.size.diskBytes).toBe(2 ** 32);
+      calls.length = 0;
+      expect(await operate(document, 'resize', 'smaller', { resize })).toMatchObject({
+        backup: { id: 'b4' },
+        resized: { fromBytes: 2 ** 32, diskBytes: 2 ** 31, how: 'offline' },
+      });
+      expect(calls.slice(-4)).toEqual(['reduceDisk', 'bootGuest', 'enableAutostart', 'changeReservation']);
+      const { spec, backups: listed } = await statusOf(document);
+      expect([spec?.size.diskBytes, listed.at(-1)?.id]).toEqual([2 ** 31, 'b4']);
+      await end(document);
+    });
+    expect(reserved).toEqual([2]);
+  });
+
+  it('refuses another size of its disk, with numbers, before anything is changed', async () => {
+    const calls: string[] = [];
+    const document = order({ size: { diskBytes: 2 ** 32 } });
+    await withKeptWorkers(environment, scripted(calls), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      calls.length = 0;
+      for (const [id, resize, words] of [
+        ['odd', { diskBytes: 2 ** 32 + 1 }, 'is no multiple of 4 MiB'],
+        ['tiny', { diskBytes: 2 ** 20 }, 'is less than 1 GiB'],
+        ['sealed', { diskBytes: 2 ** 33 }, 'runs and is sealed'],
+        ['runs', { diskBytes: 2 ** 31 }, 'must be off for its disk to go from 4 GiB to 2 GiB'],
+        ['live', { diskBytes: 2 ** 31, how: 'live' }, 'cannot go from 4 GiB to 2 GiB while'],
+      ] as const)
+        expect(await failureOf(operate(document, 'resize', id, { resize }))).toMatchObject({
+          type: 'InvalidInput',
+          message: expect.stringContaining(words) as string,
+        });
+      expect(calls).toEqual([]);
+      await operate(document, 'restore', 'restore');
+      const smaller = { resize: { diskBytes: 2 ** 31, how: 'offline' } } as const;
+      expect(await failureOf(operate(document, 'resize', 'kept', smaller))).toMatchObject({
+        type: 'Busy',
+        message: expect.stringMatching(/another one, of 4 GiB, is kept .*keep-restored/) as string,
+      });
+      await operate(document, 'suspend', 'suspend');
+      expect(await failureOf(operate(document, 'resize', 'suspended', smaller))).toMatchObject({
+        type: 'Busy',
+        message: expect.stringContaining('the guest is suspended') as string,
+      });
+      await end(document);
+    });
+  });
+
   it('changes memory and vcpus without a restart where the guest can; else at one, when that is allowed; else all is as before', async () => {
     const calls: string[] = [];
     const document = order();

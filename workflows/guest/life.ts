@@ -37,6 +37,11 @@ export function withoutDues({ graceUntil: _over, restartAt: _done, leavesStopped
   return rest;
 }
 
+/** The state with one more warning, if there is one. */
+export function withWarning(state: GuestState, warning: string | undefined): GuestState {
+  return warning === undefined ? state : { ...state, warnings: [...state.warnings, warning].slice(-WARNINGS_KEPT) };
+}
+
 /** After a failure: keeps what failed. */
 export function withFailure(state: GuestState, { type, message, operation, leftovers = state.leftovers }: Failed): GuestState {
   return { ...state, error: { type, message, ...defined({ operation }) }, leftovers };
@@ -64,8 +69,7 @@ export function afterDomainGone(state: GuestState, policy: RestartPolicy, end: O
 /** Leaves the guest stopped, by a stop operation: Xen may have started it again, and xendomains would start it at the next boot of its dom0. */
 function leftStopped(state: GuestState, reason: string, nowMs: number): GuestState {
   return {
-    ...state,
-    warnings: [...state.warnings, reason].slice(-WARNINGS_KEPT),
+    ...withWarning(state, reason),
     leavesStopped: true,
     restartAt: new Date(nowMs).toISOString(),
   };

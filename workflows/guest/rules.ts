@@ -1,5 +1,6 @@
 /** Which operation a guest takes in which phase, and what happens to one that comes while another runs. */
-import type { GuestPhase, GuestSpec, PlanChange } from '../../contract/guest.ts';
+import { whyNotBytes } from '../../contract/field-checks.ts';
+import type { DiskChange, GuestPhase, GuestSpec, PlanChange } from '../../contract/guest.ts';
 import type { OperationKind } from '../../contract/operations.ts';
 import { OPERATION_KINDS, operationRecord } from '../../contract/operations.ts';
 import { formatSize } from '../../contract/sizes.ts';
@@ -23,16 +24,38 @@ export function mayRun(kind: OperationKind, phase: GuestPhase, running: string |
 }
 
 /**
- * Why a guest cannot be given this plan; undefined if it can. A smaller disk is refused: shrinking a file system loses data sooner or later.
+ * Why a guest cannot be given this plan; undefined if it can. A smaller disk is refused: that is an operation of its own, which takes a backup first.
  *
  * @param needsRestart the guest runs and its disk must grow. Whether memory and vcpus need a restart, the dom0 finds out.
  */
 export function whyNotChange(from: GuestSpec, to: PlanChange, needsRestart: boolean): string | undefined {
   if (to.diskBytes < from.size.diskBytes)
-    return `plan ${to.plan} has a disk of ${formatSize(to.diskBytes)}, ${formatSize(from.size.diskBytes - to.diskBytes)} less than ${from.name} has now: a disk cannot become smaller`;
+    return `plan ${to.plan} has a disk of ${formatSize(to.diskBytes)}, ${formatSize(from.size.diskBytes - to.diskBytes)} less than ${from.name} has now: a change of plan makes no disk smaller (guestflow resize does)`;
   if (needsRestart && !to.mayRestart)
     return `${from.name} runs, and a change to plan ${to.plan} needs a restart, which the request does not allow`;
   return undefined;
+}
+
+/** Whether the disk is changed while the guest goes on. Root in a managed guest is guestflow's, too, so its file system can be grown there. */
+export function howToResize({ size, access }: GuestSpec, { diskBytes, how }: DiskChange, isRunning: boolean): 'live' | 'offline' {
+  if (!isRunning || diskBytes < size.diskBytes) return 'offline';
+  return how ?? (access.managed ? 'live' : 'offline');
+}
+
+/** Why a guest's disk cannot be given this size; undefined if it may be. Whether its content fits, its dom0 finds out. */
+export function whyNotResize(from: GuestSpec, resize: DiskChange, isRunning: boolean): string | undefined {
+  const { name, size, access } = from;
+  const { diskBytes, how } = resize;
+  const wrong = whyNotBytes('disk', diskBytes);
+  if (wrong !== undefined) return `disk ${formatSize(diskBytes)} ${wrong}`;
+  const isLess = diskBytes < size.diskBytes;
+  const change = `from ${formatSize(size.diskBytes)} to ${formatSize(diskBytes)}`;
+  if (isLess && how === 'live') return `the disk of ${name} cannot go ${change} while ${name} runs`;
+  if (!isRunning && how === 'live') return `${name} does not run: its disk is changed without --live`;
+  if (!isRunning || how !== undefined) return undefined;
+  if (isLess) return `${name} runs, and must be off for its disk to go ${change}: --offline stops it, and starts it again`;
+  if (access.managed) return undefined;
+  return `${name} runs and is sealed, so guestflow cannot grow the file system in it: --offline stops it for that, and starts it again; --live grows its disk only, and its owner runs resize2fs`;
 }
 
 const LEAVING_DOMAIN: readonly string[] = OPERATION_KINDS.filter((kind) => operationRecord(kind).leavesDomain === true);

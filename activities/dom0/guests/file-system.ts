@@ -1,5 +1,5 @@
 /** The file system on a guest's disk, while it is not mounted. */
-import { checkFs, fsInfo, growFs, replayJournal, shrinkFs } from '../tools/ext4.ts';
+import { checkFs, fsInfo, growFs, leastFsBytes, replayJournal, shrinkFs, verifyFs } from '../tools/ext4.ts';
 import type { Work } from '../work.ts';
 
 /** How far a file system goes. */
@@ -40,8 +40,20 @@ export class FileSystem {
     await growFs(this.work.host, this.device, { signal: this.work.signal });
   }
 
+  /** How small it can be made, in bytes, by the estimate of resize2fs. Check it first. */
+  async least(): Promise<number> {
+    return await leastFsBytes(this.work.host, this.device, { signal: this.work.signal });
+  }
+
+  /** Looks through all of it, and changes nothing. @throws ToolError when there is anything to mend */
+  async verify(): Promise<void> {
+    this.work.progress(`looking through the file system on ${this.device}`);
+    await verifyFs(this.work.host, this.device, { signal: this.work.signal });
+  }
+
   /** Shrinks the file system to so many bytes. Check it first. @throws ToolError if its content does not fit */
   async shrink(bytes: number): Promise<void> {
+    this.work.progress(`shrinking the file system on ${this.device}`);
     await shrinkFs(this.work.host, this.device, bytes, { signal: this.work.signal });
   }
 }

@@ -14,6 +14,29 @@ mv "$keys.new" "$keys"
 `;
 
 /**
+ * Grows the root file system to the size of its disk, while it is mounted. Standard input says how many bytes the disk must have by then, which the guest's
+ * kernel may learn only now: the backend looks at the size of its disk when a request comes (Linux, drivers/block/xen-blkback/blkback.c: xen_vbd_resize), so
+ * a block is read past the cache; the frontend then takes the new size over (drivers/block/xen-blkfront.c: blkfront_connect). Says the block count and
+ * block size of the file system afterwards. It must be read in the guest: what its kernel has not written yet, nobody else sees.
+ */
+export const GROW_FS_SCRIPT = `set -u
+read -r wanted
+device=$(findmnt -n -o SOURCE /)
+case $(findmnt -n -o FSTYPE /) in ext3|ext4) ;; *) exit 31 ;; esac
+[ -b "$device" ] || exit 31
+size=/sys/class/block/$(basename "$(readlink -f "$device")")/size
+tries=0
+until [ $(($(cat "$size") * 512)) -ge "$wanted" ]; do
+  [ $tries -lt 30 ] || exit 32
+  tries=$((tries + 1))
+  dd if="$device" of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null
+  sleep 1
+done
+resize2fs "$device" >/dev/null || exit 33
+dumpe2fs -h "$device" 2>/dev/null | sed -n -e 's/^Block count: */count=/p' -e 's/^Block size: */size=/p'
+`;
+
+/**
  * Run in the guest by its root. Says what it found as `key=value` lines.
  * The key exists on the kernels that Xen's own Linux tree had; pvops kernels (all of mainline) have no such key.
  */

@@ -6,11 +6,12 @@ import type { Owner, Ref } from '../marks.ts';
 
 /**
  * What the guest uses a disk for. `restored`: a root disk that was made from a backup, and is not in use yet, or no more. `former`: the root disk of before
- * a restore. `trial`, `trialswap`: the disks of a trial, in which a backup is proven.
+ * a restore. `trial`, `trialswap`: the disks of a trial, in which a backup is proven. `growth`: what the root disk will grow by.
  */
-export type DiskRole = 'root' | 'swap' | SpareRole | TrialRole;
+export type DiskRole = 'root' | 'swap' | SideRole;
 
-export type TrialRole = 'trial' | 'trialswap';
+/** Disks that a guest does not use, and has for a while. */
+export type SideRole = SpareRole | 'trial' | 'trialswap' | 'growth';
 
 /**
  * `whole`: it may be used. `unfinished`: its content is not complete. `set aside`: it is whole, but not the guest's any more, and can be brought back.
@@ -90,6 +91,12 @@ export interface Storage {
    * @throws NoCapacity
    */
   grow(disk: Disk, bytes: number): Promise<void>;
+  /**
+   * Makes the guest's root disk larger while it is in use. Its new part reads as zeros from the first moment on. If it is that large, it does nothing.
+   *
+   * @throws NotFound, NotOurs, NoCapacity
+   */
+  growInUse(ref: Ref, bytes: number): Promise<void>;
   /** Wipes the disk from `from` to its end, `bytes`, and takes the mark `grownFrom` off. */
   finishGrowing(disk: Disk, from: number, bytes: number): Promise<void>;
   /** Wipes what is behind `bytes`, then gives that room back. */
@@ -127,5 +134,5 @@ export interface Storage {
    * @param role only disks of this role, set aside ones, too; if there is none, it does nothing. Default: all of them.
    * @throws ToolFailed when somebody has one open
    */
-  release(ref: Ref, role?: SpareRole | TrialRole): Promise<void>;
+  release(ref: Ref, role?: SideRole): Promise<void>;
 }

@@ -58,6 +58,16 @@ export async function shrinkFs(host: Host, device: string, bytes: number, limits
 }
 
 /**
+ * The least size in bytes to which resize2fs can shrink a file system, by its own estimate. It changes nothing. The file system must have been checked.
+ */
+export async function leastFsBytes(host: Host, device: string, limits: Limits = {}): Promise<number> {
+  const { stdout } = await host.run('resize2fs', ['-P', checkedPath('device', device)], limited(limits));
+  const blocks = /^Estimated minimum size of the filesystem: (\d+)$/m.exec(stdout)?.[1];
+  if (blocks === undefined) throw new GuestflowError('ToolFailed', `resize2fs does not say how small the file system on ${device} can be`);
+  return Number(blocks) * (await fsInfo(host, device)).blockSize;
+}
+
+/**
  * Ended in the middle, resize2fs leaves a file system that nothing can be sure to mend: a cancel is heeded before it and after it, and its time
  * limit is one that no disk comes near. Time limit 24 h by default.
  */

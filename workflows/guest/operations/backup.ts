@@ -45,11 +45,16 @@ export async function backupGuest(spec: GuestSpec): Promise<BackupDone> {
   });
 }
 
+/** Adds a backup to the guest's list. */
+export function keepBackup(guest: GuestAtWork, backup: BackupRecord): void {
+  guest.state = { ...guest.state, backups: [...guest.state.backups, backup].slice(-BACKUPS_KEPT) };
+}
+
 export async function performBackup(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {
   const { backup, pruned } = await guest.runChild(kind, id, (options) =>
     executeChild(backupGuest, { ...options, priority: BACKUP_PRIORITY, args: [guest.spec] }),
   );
-  guest.state = { ...guest.state, backups: [...guest.state.backups, backup].slice(-BACKUPS_KEPT) };
+  keepBackup(guest, backup);
   if (pruned !== undefined) forget(guest, pruned);
   return { kind, phase: guest.state.phase, backup, ...defined({ pruned }) };
 }

@@ -9,6 +9,7 @@ import { performPower } from './power.ts';
 import { performProve } from './prove.ts';
 import { performKeepRestored, performRestore, performUndoRestore } from './restore.ts';
 import { performCleanup } from './removal.ts';
+import { performResize } from './resize.ts';
 import { performResume, performSuspend } from './suspend.ts';
 import { performTerminate, performUndelete } from './terminate.ts';
 
@@ -25,6 +26,7 @@ export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, req
   suspend: performSuspend,
   resume: performResume,
   changePlan: performChangePlan,
+  resize: performResize,
   terminate: performTerminate,
   undelete: performUndelete,
   cleanup: performCleanup,

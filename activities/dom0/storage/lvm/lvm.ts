@@ -90,10 +90,15 @@ export async function tagVolume(
   await host.run('lvchange', ['-qq', ...options, `${checkedVolume('volume group', vg)}/${checkedVolume('volume', name)}`]);
 }
 
-/** Grows a volume to `bytes`. LVM refuses a size that is not larger. */
-export async function extendVolume(host: Host, vg: string, name: string, bytes: number): Promise<void> {
+/**
+ * Grows a volume to `bytes`. LVM refuses a size that is not larger.
+ *
+ * @param extents it takes these, and no others: LVM refuses when one of them is not free. Default: any that are free.
+ */
+export async function extendVolume(host: Host, vg: string, name: string, bytes: number, extents: readonly string[] = []): Promise<void> {
   const size = `${String(checkedBytes('size', bytes))}b`;
-  await host.run('lvextend', ['-qq', '-L', size, `${checkedVolume('volume group', vg)}/${checkedVolume('volume', name)}`]);
+  const volume = `${checkedVolume('volume group', vg)}/${checkedVolume('volume', name)}`;
+  await host.run('lvextend', ['-qq', '-L', size, volume, ...extents]);
 }
 
 /** Takes space off a volume's end. What is there must have been moved and wiped before. */

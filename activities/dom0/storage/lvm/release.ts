@@ -3,8 +3,7 @@ import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize, GiB, MiB } from '../../../../contract/sizes.ts';
 import { isOwner, type Ref } from '../../marks.ts';
 import { wipePace } from '../../work.ts';
-import type { SpareRole } from '../../../../contract/guest.ts';
-import type { TrialRole } from '../port.ts';
+import type { SideRole } from '../port.ts';
 import { activateVolume, closedVolumes, devicePath, removeVolume, renameVolume, tagVolume } from './lvm.ts';
 import { zeroVolume } from './wipe.ts';
 import type { Volume } from './reports.ts';
@@ -17,7 +16,7 @@ const WIPE_KEPT_BYTES = 4 * GiB;
 const SAMPLE_BYTES = MiB;
 
 /** Renames all volumes first, which frees their names; then wipes each, reads samples back, and removes it. It is slow on purpose: other guests need the disks. */
-export async function releaseVolumes(pool: Pool, ref: Ref, role?: SpareRole | TrialRole): Promise<void> {
+export async function releaseVolumes(pool: Pool, ref: Ref, role?: SideRole): Promise<void> {
   const { host, vg } = pool;
   const all = await volumesIn(pool);
   const released: string[] = [];

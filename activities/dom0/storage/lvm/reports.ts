@@ -101,6 +101,24 @@ export function parseVolumes(text: string): Volume[] {
   });
 }
 
+const EXTENTS = /^\/[A-Za-z0-9_/.:+-]+:\d+-\d+$/;
+
+/** `lvs -o lv_name,seg_pe_ranges`, one row a segment: where a volume lies, as `lvextend` takes it (`/dev/sdb:12-40`). */
+export function parseExtents(text: string, name: string): string[] {
+  const extents = reportRows('lvs', text, 'lv')
+    .filter((row) => row['lv_name'] === name)
+    .flatMap((row) => (row['seg_pe_ranges'] ?? '').split(/\s+/))
+    .filter((range) => range !== '');
+  const odd = extents.find((range) => !EXTENTS.test(range));
+  if (extents.length > 0 && odd === undefined) return extents;
+  throw new GuestflowError('ToolFailed', `lvs does not say on which extents volume ${name} lies: ${odd ?? 'none'}`);
+}
+
+/** The extents on which a volume lies. */
+export async function extentsOf(host: Host, vg: string, name: string): Promise<string[]> {
+  return parseExtents(await runReport(host, 'lvs', 'lv_name,seg_pe_ranges', vg), name);
+}
+
 /** The volume group; undefined if there is none of that name. */
 export async function volumeGroup(host: Host, vg: string): Promise<VolumeGroup | undefined> {
   try {

@@ -6,9 +6,10 @@ import { formatSize } from '../../../../contract/sizes.ts';
 import type { Ref } from '../../marks.ts';
 import { missing, ok } from '../../preflight-rows.ts';
 import type { Work } from '../../work.ts';
-import type { Disk, DiskRole, NewDisk, Snapshot, Storage, TrialRole } from '../port.ts';
+import type { Disk, DiskRole, NewDisk, SideRole, Snapshot, Storage } from '../port.ts';
 import { exchangeVolumes } from './exchange.ts';
 import { growVolume, inExtents, settleVolume, shrinkVolume } from './grow.ts';
+import { growInUse } from './grow-in-use.ts';
 import { devicePath } from './lvm.ts';
 import { zeroVolume } from './wipe.ts';
 import { volumeGroup } from './reports.ts';
@@ -50,7 +51,7 @@ export class LvmThick implements Storage {
   }
 
   names(guest: string): readonly string[] {
-    return (['root', 'swap', 'restored', 'former', 'trial', 'trialswap', 'backup'] as const).map((role) => volumeName(guest, role));
+    return (['root', 'swap', 'restored', 'former', 'trial', 'trialswap', 'growth', 'backup'] as const).map((role) => volumeName(guest, role));
   }
 
   device(guest: string, role: DiskRole): string {
@@ -75,6 +76,10 @@ export class LvmThick implements Storage {
 
   async grow(disk: Disk, bytes: number): Promise<void> {
     await growVolume(this.group, disk, bytes);
+  }
+
+  async growInUse(ref: Ref, bytes: number): Promise<void> {
+    await growInUse(this.group, ref, bytes);
   }
 
   async finishGrowing(disk: Disk, from: number, bytes: number): Promise<void> {
@@ -121,7 +126,7 @@ export class LvmThick implements Storage {
     await exchangeVolumes(this.group, ref, spare);
   }
 
-  async release(ref: Ref, role?: SpareRole | TrialRole): Promise<void> {
+  async release(ref: Ref, role?: SideRole): Promise<void> {
     await releaseVolumes(this.group, ref, role);
   }
 }
