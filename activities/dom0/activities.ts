@@ -117,7 +117,7 @@ export function createDom0Activities(context: Dom0Context) {
       shrinkDisk: activity(resizeInput, ofRef, shrinkDisk),
       tryReducing: activity(resizeInput, ofRef, tryReducing),
       reduceDisk: activity(resizeInput, ofRef, reduceDisk),
-      growDiskInUse: activity(resizeInput, ofRef, growDiskInUse),
+      growDiskInUse: activity(growInput, ofSpec, growDiskInUse),
       undoGrowInUse: activity(growInput, ofSpec, undoGrowInUse),
     },
   };

@@ -6,7 +6,7 @@ import type { FileSystemResult } from '../../../contract/step-results.ts';
 import type { StepEnv } from '../env.ts';
 import { GROW_FS_SCRIPT } from '../guests/scripts.ts';
 import { bootGuest } from './boot.ts';
-import { shrinkDisk, type ResizeInput } from './resize-disk.ts';
+import { shrinkDisk } from './resize-disk.ts';
 
 /** A file system of many TiB is grown in minutes. */
 const GROW_LIMIT_MS = 20 * 60_000;
@@ -23,12 +23,18 @@ export interface GrowInput {
   readonly bytes: number;
 }
 
-/** Grows the guest's disk to `bytes`, whether the guest runs or not. Its file system stays as it is. */
-export async function growDiskInUse({ storage }: StepEnv, { ref, bytes: asked }: ResizeInput): Promise<void> {
+/** Starts the guest if it is off: an undo that could not finish may have left it so, and it is to run. */
+async function mustRun(env: StepEnv, spec: GuestSpec): Promise<void> {
+  if ((await env.toolstack.findOwn(spec))?.state !== 'running') await bootGuest(env, spec);
+}
+
+/** Grows the guest's disk to `bytes` while the guest goes on. Its file system stays as it is. */
+export async function growDiskInUse(env: StepEnv, { spec, bytes: asked }: GrowInput): Promise<void> {
+  const { storage } = env;
   const bytes = await storage.roundUp(asked);
   // LVM grows no volume that has a snapshot.
-  await storage.dropSnapshot(ref);
-  const { where, grownFrom } = await storage.find(ref, 'root');
+  await storage.dropSnapshot(spec);
+  const { where, grownFrom } = await storage.find(spec, 'root');
   if (grownFrom !== undefined)
     throw new GuestflowError(
       'ToolFailed',
@@ -36,9 +42,10 @@ export async function growDiskInUse({ storage }: StepEnv, { ref, bytes: asked }:
       { field: 'disk' },
       false,
     );
-  await storage.growInUse(ref, bytes);
-  const { bytes: now } = await storage.find(ref, 'root');
+  await storage.growInUse(spec, bytes);
+  const { bytes: now } = await storage.find(spec, 'root');
   if (now < bytes) throw new GuestflowError('ToolFailed', `${where} has ${formatSize(now)} after it was grown to ${formatSize(bytes)}`);
+  await mustRun(env, spec);
 }
 
 /** Undo of `growDiskInUse`. If the disk has grown, the guest may use all of it already: it is switched off for that, and started again. */
@@ -46,7 +53,7 @@ export async function undoGrowInUse(env: StepEnv, { spec, bytes }: GrowInput): P
   await env.storage.dropSnapshot(spec);
   await shrinkDisk(env, { ref: spec, bytes });
   await env.storage.release(spec, 'growth');
-  if ((await env.toolstack.findOwn(spec))?.state !== 'running') await bootGuest(env, spec);
+  await mustRun(env, spec);
 }
 
 /** What is said of a file system that its guest is left to grow. */

@@ -109,7 +109,12 @@ export async function reduceDisk(env: StepEnv, { ref, bytes: asked }: ResizeInpu
   const bytes = await storage.roundUp(asked);
   // Also resumes a device that a killed lvreduce has left suspended.
   await storage.dropSnapshot(ref);
-  if ((await storage.find(ref, 'root')).bytes <= bytes) return;
+  const before = await storage.find(ref, 'root');
+  if (before.bytes <= bytes) {
+    // An undo that could not finish has left a mark of a growth that it did not come to.
+    if (before.grownFrom === before.bytes) await storage.settle(before);
+    return;
+  }
   const disk = await atRest(env, ref);
   const fs = new FileSystem(env, disk.device);
   await fs.check();

@@ -54,14 +54,13 @@ function reserveStep(operation: Operation, { from, to, keptBytes }: Resize): Pro
 /** The disk grows while the guest goes on. That its file system could not is no failure: what was asked for is there, and only the guest can go on. */
 async function growLive(input: Resize): Promise<ResizeDone> {
   const { from, to } = input;
-  const ref = refOf(from);
   const operation = new Operation(titleOf(input), ['reserve', 'disk', 'file-system']);
   const { host, bulk, undoBulk } = dom0Steps(from.dom0, from.name, operation.onWaiting);
   return operation.run(async () => {
     await reserveStep(operation, input);
     await operation.step(
       'disk',
-      () => bulk.growDiskInUse({ ref, bytes: to.size.diskBytes }),
+      () => bulk.growDiskInUse({ spec: from, bytes: to.size.diskBytes }),
       () => undoBulk.undoGrowInUse({ spec: from, bytes: from.size.diskBytes }),
       () => formatSize(to.size.diskBytes),
     );

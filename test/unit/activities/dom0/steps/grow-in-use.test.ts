@@ -29,7 +29,7 @@ afterEach(() => {
   dom0.close();
 });
 
-const grow = (host: Host = dom0.host(), bytes = LARGE): Promise<void> => growDiskInUse(stepEnv(host), { ref: guest, bytes });
+const grow = (host: Host = dom0.host(), bytes = LARGE): Promise<void> => growDiskInUse(stepEnv(host), { spec: guest, bytes });
 const undo = (host: Host = dom0.host()): Promise<void> => undoGrowInUse(stepEnv(host), { spec: guest, bytes: SMALL });
 const inGuest = (of = guest): Promise<FileSystemResult> => growFileSystem(stepEnv(dom0.host()), { spec: of, bytes: LARGE });
 const own = (): DomainState['volumes'] => dom0.snapshot().volumes.filter(({ name }) => name.startsWith(`${guest.name}-`));
@@ -83,6 +83,16 @@ describe('a disk that grows while its guest runs', () => {
     const before = own();
     await expect(grow(dom0.host(), SMALL + 1024 * GiB)).rejects.toMatchObject({ type: 'NoCapacity', details: { field: 'disk' } });
     expect(own()).toEqual(before);
+  });
+
+  it('is started if an undo that could not finish has left it off', async () => {
+    await grow();
+    dom0.faults.add({ kind: 'fail-always', exitCode: 5, match: (call) => call.tool === 'lvreduce' });
+    await expect(undo()).rejects.toThrow(/lvreduce/);
+    expect(await domainId()).toBeUndefined();
+    await grow();
+    expect(await domainId()).toBeDefined();
+    expect(root()?.bytes).toBe(LARGE);
   });
 
   it('is refused while a part of it is not wiped', async () => {

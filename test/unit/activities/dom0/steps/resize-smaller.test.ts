@@ -88,6 +88,15 @@ describe('a smaller disk', () => {
     expect(await fits(SMALL / 1.04 / 1.1)).toBe(false);
   });
 
+  it('carries no mark of an undo that could not finish when it is asked for again', async () => {
+    await reduce();
+    dom0.faults.add({ kind: 'fail-always', exitCode: 5, match: (call) => call.tool === 'lvextend' });
+    await expect(growDisk(stepEnv(dom0.host()), { ref: guest, bytes: LARGE })).rejects.toThrow(/lvextend/);
+    expect(root()?.tags.join(' ')).toContain('grown-from');
+    await reduce();
+    expect(root()?.tags.join(' ')).not.toContain('grown-from');
+  });
+
   it('is tried while the guest goes on, and no snapshot is left', async () => {
     await bootGuest(stepEnv(dom0.host()), guest);
     const before = volumes();
