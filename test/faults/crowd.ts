@@ -75,8 +75,9 @@ class Life {
     this.count += 1;
     const id = `${kind}${String(this.count)}`;
     if (kind === 'terminate') return { kind, id, now: this.random() < 0.3 };
-    if (kind !== 'changePlan') return { kind, id };
     const size = Math.ceil(this.random() * 3);
+    if (kind === 'resize') return { kind, id, resize: { diskBytes: size * GiB, how: this.random() < 0.3 ? 'live' : 'offline' } };
+    if (kind !== 'changePlan') return { kind, id };
     return {
       kind,
       id,

@@ -39,6 +39,10 @@ describe('what the command line cannot understand ends with 2 and one message', 
     [['network', 'add', '192.0.2.0/24', '--gateway', '192.0.2.1', '--dom0', 'xen1', ...NOWHERE], /--dom0 "xen1" must be HOST:BRIDGE/],
     [['network', 'add', '192.0.2.0/24', '--gateway', '192.0.2.1', '--quarantine', 'long', ...NOWHERE], /whole minutes, from 0 to 10080/],
     [['dom0', 'drain'], /missing required argument 'HOST'/],
+    [['resize', 'web1', ...NOWHERE], /required option '--disk <SIZE>'/],
+    [['resize', 'web1', '--disk', '20', ...NOWHERE], /--disk "20" has no unit: write "20MiB"/],
+    [['resize', 'web1', '--disk', '1025MiB', ...NOWHERE], /is no multiple of 4 MiB/],
+    [['resize', 'web1', '--disk', '2GiB', '--live', '--offline', ...NOWHERE], /--live does not go with --offline/],
     [['terminate', 'web1', '--now', ...NOWHERE], /nobody is there to ask/],
   ])('%j', async (argv, reason) => {
     const { code, stdout, stderr } = await run(argv);

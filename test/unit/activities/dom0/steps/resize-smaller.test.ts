@@ -97,6 +97,12 @@ describe('a smaller disk', () => {
     expect(root()?.tags.join(' ')).not.toContain('grown-from');
   });
 
+  it('is tried without a look at its content if its file system ends there already, as after an undo that could not finish', async () => {
+    await reduce();
+    use(SMALL);
+    await look();
+  });
+
   it('is tried while the guest goes on, and no snapshot is left', async () => {
     await bootGuest(stepEnv(dom0.host()), guest);
     const before = volumes();
