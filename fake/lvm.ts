@@ -167,8 +167,7 @@ function lvextend({ machine, args }: Invocation): ToolOutput | undefined {
   if (more > machine.freeExtents())
     return failed(5, `  Insufficient free space: ${String(more)} extents needed, but only ${String(machine.freeExtents())} available`);
   const chosen = ranges.length === 0 ? [{ ...machine.place(more), residue: machine.state.freeResidue }] : takeFreed(machine, ranges, more);
-  if (chosen === undefined)
-    return failed(5, `  Insufficient suitable allocatable extents for logical volume ${volume.name}: ${String(more)} more required`);
+  if (chosen === undefined) return failed(5, `  Insufficient free space: ${String(more)} extents needed, but only 0 available`);
   volume.extents = wanted;
   volume.places = [...(volume.places ?? []), ...chosen.map(({ first, count }) => ({ first, count }))];
   volume.content.residue = unique([...volume.content.residue, ...chosen.flatMap(({ residue }) => residue)]);

@@ -9,7 +9,13 @@ import {
   tagVolume,
 } from '../../../../../activities/dom0/storage/lvm/lvm.ts';
 import { zeroVolume } from '../../../../../activities/dom0/storage/lvm/wipe.ts';
-import { listVolumes, parseVolumeGroup, parseVolumes, volumeGroup } from '../../../../../activities/dom0/storage/lvm/reports.ts';
+import {
+  listVolumes,
+  parseExtents,
+  parseVolumeGroup,
+  parseVolumes,
+  volumeGroup,
+} from '../../../../../activities/dom0/storage/lvm/reports.ts';
 import type { Clock } from '../../../../../system/pace.ts';
 import { recorded, scriptedHost, type Answer } from '../../../scripted-host.ts';
 
@@ -21,6 +27,14 @@ describe('reports', () => {
       freeBytes: 25_765_609_472,
       extentBytes: 4_194_304,
     });
+  });
+
+  it('says on which extents a volume lies, all segments of it; what is no range of extents is not believed', () => {
+    const report = recorded('lvs-extents');
+    expect(parseExtents(report, 'zz-growth')).toEqual(['/dev/loop1:4-5']);
+    expect(parseExtents(report, 'zz-root')).toEqual(['/dev/loop1:0-1', '/dev/loop1:6-7']);
+    expect(() => parseExtents(report, 'zz')).toThrow(/on which extents volume zz lies: none/);
+    expect(() => parseExtents(report.replace('/dev/loop1:4-5', '--alloc'), 'zz-growth')).toThrow(/lies: --alloc/);
   });
 
   it('of Debian 13, which have a log behind the rows, are read, too', () => {
