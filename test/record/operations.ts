@@ -15,6 +15,8 @@ const SMALLER: DiskChange = { diskBytes: 2 ** 30, how: 'offline' };
 interface Trial {
   readonly request: Omit<OperationRequest, 'id'>;
   readonly at?: string;
+  /** How it fails there. Default: ToolFailed. */
+  readonly type?: string;
   /** It goes well although that activity does not. */
   readonly goesWell?: true;
   /** Default: only the life of the guest shows it. */
@@ -29,7 +31,8 @@ const FAILING: readonly Trial[] = [
   { name: 'backup-not-pruned', request: { kind: 'backup' }, at: 'listBackups', goesWell: true },
   { name: 'prune-undone', request: { kind: 'prune' }, at: 'listBackups' },
   { name: 'prove-undone', request: { kind: 'prove' }, at: 'endTrial' },
-  { name: 'prove-silent', request: { kind: 'prove' }, at: 'bootTrial' },
+  { name: 'prove-silent', request: { kind: 'prove' }, at: 'bootTrial', type: 'GuestDidNotAnswer' },
+  { name: 'prove-unusable', request: { kind: 'prove' }, at: 'makeTrial', type: 'BackupUnusable' },
   { name: 'resize-smaller-undone', request: { kind: 'resize', resize: SMALLER }, at: 'reduceDisk' },
   { name: 'resize-smaller-refused', request: { kind: 'resize', resize: SMALLER }, at: 'tryReducing' },
   { name: 'restore-undone', request: { kind: 'restore' }, at: 'bootGuest' },
@@ -115,8 +118,6 @@ function steps(): { activities: AnyActivities; once: (name: string, instead: () 
   };
 }
 
-const fails = NO('ToolFailed');
-
 /** A guest's life through these operations, to its end. */
 async function through(
   environment: TestWorkflowEnvironment,
@@ -136,7 +137,7 @@ async function through(
       const inside = new Promise<void>((resolve) => {
         reached = resolve;
       });
-      if (trial.at !== undefined) once(trial.at, how === 'fails' ? fails : untilCancelled(reached));
+      if (trial.at !== undefined) once(trial.at, how === 'fails' ? NO(trial.type ?? 'ToolFailed') : untilCancelled(reached));
       const { workflowId, done } = operate(environment, document.name, trial.request);
       const outcome = done.then(
         () => 'went well',

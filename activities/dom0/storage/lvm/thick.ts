@@ -51,7 +51,9 @@ export class LvmThick implements Storage {
   }
 
   names(guest: string): readonly string[] {
-    return (['root', 'swap', 'restored', 'former', 'trial', 'trialswap', 'growth', 'backup'] as const).map((role) => volumeName(guest, role));
+    return (['root', 'swap', 'restored', 'former', 'trial', 'trialswap', 'growth', 'backup'] as const).map((role) =>
+      volumeName(guest, role),
+    );
   }
 
   device(guest: string, role: DiskRole): string {
