@@ -133,6 +133,8 @@ async function through(
     // After a cancel in the UI it goes on in a new run.
     const { runId } = await handle.describe();
     for (const trial of trials) {
+      // What the guest begins by itself after one, a backup after a proof that found none, is over before the next.
+      await settled(handle);
       let reached = (): void => undefined;
       const inside = new Promise<void>((resolve) => {
         reached = resolve;
