@@ -8,8 +8,11 @@ export type Retention = GuestFields['backup']['retention'];
 /** What a backup is made with. `blocks`: the used blocks of the file system. `dump`: dump(8), where it can be trusted. */
 export type BackupEngine = 'blocks' | 'dump';
 
-/** How the guest was when its snapshot was taken. `crash`: it ran, and its disk is as after a power cut. `stopped`: it had no domain. */
-export type Consistency = 'crash' | 'stopped';
+/**
+ * How the guest was when its snapshot was taken. `crash`: it ran, and its disk is as after a power cut. `flushed`: its hooks had stopped what writes, where it
+ * has any, and what it had written was on its disk. `stopped`: it had no domain.
+ */
+export type Consistency = 'crash' | 'flushed' | 'stopped';
 
 /** What came of starting a guest from a backup, or of the attempt. */
 export interface Proof {

@@ -1,6 +1,14 @@
 /** What a guest does when a step's script reaches it by ssh: exactly the scripts that the steps send, and nothing else. */
-import { GROW_FS_SCRIPT, HELLO_SCRIPT, SEAL_SCRIPT, WALLCLOCK_SCRIPT } from '../activities/dom0/guests/scripts.ts';
+import {
+  FREEZE_SCRIPT,
+  GROW_FS_SCRIPT,
+  HELLO_SCRIPT,
+  SEAL_SCRIPT,
+  THAW_SCRIPT,
+  WALLCLOCK_SCRIPT,
+} from '../activities/dom0/guests/scripts.ts';
 import { fileOf, kernelRelease } from './domains.ts';
+import { replay } from './ext4.ts';
 import type { Machine } from './machine.ts';
 import type { FakeDomain, GuestFs } from './model.ts';
 import { failed, type ToolOutput } from './tool.ts';
@@ -60,10 +68,23 @@ function growFs({ machine, domain, fs, input }: InGuest): ToolOutput {
   return { code: 0, stdout: `count=${String(bytes / 4096)}\nsize=4096\n` };
 }
 
+/** A hook of the guest that fails. */
+const FAILING_HOOK = '/etc/guestflow/freeze.d/fails';
+
+/** What it has written lately is on its disk then. */
+function freeze({ fs }: InGuest): ToolOutput {
+  if (fileOf(fs, FAILING_HOOK) !== undefined) return { code: 0, stdout: 'failed=fails\n' };
+  replay(fs);
+  fs.needsRecovery = true;
+  return { code: 0, stdout: 'frozen=yes\n' };
+}
+
 export const GUEST_SCRIPTS: readonly GuestScript[] = [
   { command: HELLO_SCRIPT, run: hello },
   { command: 'sh -s', input: WALLCLOCK_SCRIPT, run: wallclock },
   { command: SEAL_SCRIPT, run: seal },
   { command: GROW_FS_SCRIPT, run: growFs },
+  { command: FREEZE_SCRIPT, run: freeze },
+  { command: THAW_SCRIPT, run: () => ({ code: 0, stdout: 'frozen=yes\n' }) },
   { command: 'true', run: () => ({ code: 0 }) },
 ];

@@ -36,6 +36,38 @@ resize2fs "$device" >/dev/null || exit 33
 dumpe2fs -h "$device" 2>/dev/null | sed -n -e 's/^Block count: */count=/p' -e 's/^Block size: */size=/p'
 `;
 
+/** What both scripts of a freeze begin with: `hooks WORD` runs the guest's own hooks, and names the first that fails. */
+const FREEZE_HOOKS = `set -u
+directory=/etc/guestflow/freeze.d
+flag=/run/guestflow-frozen
+hooks() {
+  for hook in "$directory"/*; do
+    [ -f "$hook" ] && [ -x "$hook" ] || continue
+    timeout 60 "$hook" "$1" < /dev/null > /dev/null 2>&1 || { echo "failed=$(basename "$hook")"; return 1; }
+  done
+}
+thaw() { mv "$flag" "$flag.over" 2> /dev/null && hooks thaw; }
+`;
+
+/**
+ * Has the guest's own hooks stop what writes, and flushes what was written. If nobody comes to thaw it, it thaws by itself after two minutes: what is
+ * frozen must go on, whatever becomes of its dom0. Says `failed=HOOK` when a hook has failed; then it is thawed already.
+ */
+export const FREEZE_SCRIPT = `${FREEZE_HOOKS}
+: > "$flag"
+( trap '' HUP; sleep 120; thaw ) < /dev/null > /dev/null 2>&1 &
+hooks freeze || { thaw > /dev/null; exit 0; }
+sync
+echo frozen=yes
+`;
+
+/** Ends a freeze. Says whether it was still frozen. */
+export const THAW_SCRIPT = `${FREEZE_HOOKS}
+if [ -e "$flag" ]; then echo frozen=yes; fi
+thaw
+exit 0
+`;
+
 /**
  * Run in the guest by its root. Says what it found as `key=value` lines.
  * The key exists on the kernels that Xen's own Linux tree had; pvops kernels (all of mainline) have no such key.

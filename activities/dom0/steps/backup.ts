@@ -4,6 +4,7 @@ import type { BackupRecord, StoredBackup } from '../../../contract/backup.ts';
 import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
 import { backupId, type Chosen, type Written } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
+import { whileFrozen } from '../guests/freeze.ts';
 import { isOwner } from '../marks.ts';
 import type { Snapshot } from '../storage/port.ts';
 
@@ -15,8 +16,9 @@ export async function takeBackup(env: StepEnv, spec: GuestSpec): Promise<BackupR
   await repository.open(spec);
   const takenAt = await repository.freeTime(spec.name);
   const id = backupId(takenAt);
-  const { chosen, key, written } = await saveSnapshot(env, spec, id);
-  const { engine, fs, why, warnings } = chosen;
+  const { chosen, key, written, ...frozen } = await saveSnapshot(env, spec, id);
+  const { engine, fs, why } = chosen;
+  const warnings = [...chosen.warnings, ...frozen.warnings];
   const dumpedBytes = await engine.check(repository.path(key), written, fs);
   const backup: StoredBackup = {
     format: 1,
@@ -37,6 +39,7 @@ export async function takeBackup(env: StepEnv, spec: GuestSpec): Promise<BackupR
     state: 'verified',
     ...(warnings.length === 0 ? {} : { warnings }),
     fileSystem: { uuid: fs.uuid, features: fs.features, blockSize: fs.blockSize, blocks: fs.blocks },
+    consistency: frozen.consistency,
     ...guest,
   };
   await repository.record(backup);
@@ -49,17 +52,32 @@ interface InRepository {
   readonly written: Written;
 }
 
+/** A backup in the repository, and how the guest was. */
+type Kept = InRepository & Pick<StoredBackup, 'consistency'> & { readonly warnings: readonly string[] };
+
+/** Takes a snapshot; of a guest that runs and can be frozen, while it is. */
+async function snapshotOf(env: StepEnv, spec: GuestSpec): Promise<Pick<Kept, 'consistency' | 'warnings'> & { readonly result: Snapshot }> {
+  const { storage, toolstack } = env;
+  const domain = await toolstack.find(spec.name);
+  const take = async (): Promise<Snapshot> => {
+    env.progress(`snapshot of the disk of ${spec.name}`);
+    return await storage.snapshot(spec);
+  };
+  if (domain?.state === 'running') return await whileFrozen(env, spec, take);
+  return { result: await take(), consistency: domain === undefined ? 'stopped' : 'crash', warnings: [] };
+}
+
 /** Saves a snapshot, and removes it before the backup is read back: the guest's writes are slow while it exists. */
-async function saveSnapshot(env: StepEnv, spec: GuestSpec, id: string): Promise<InRepository> {
+async function saveSnapshot(env: StepEnv, spec: GuestSpec, id: string): Promise<Kept> {
   const { storage } = env;
-  env.progress(`snapshot of the disk of ${spec.name}`);
   try {
-    const snapshot = await storage.snapshot(spec);
-    return await save(env, spec.name, id, snapshot).catch(async (error: unknown) => {
+    const { result: snapshot, ...frozen } = await snapshotOf(env, spec);
+    const saved = await save(env, spec.name, id, snapshot).catch(async (error: unknown) => {
       // If the snapshot has overflowed meanwhile, what was read from it is worthless.
       await storage.mustBeSound(snapshot);
       throw error;
     });
+    return { ...saved, ...frozen };
   } finally {
     await storage.dropSnapshot(spec);
   }
@@ -83,21 +101,16 @@ async function save({ engines, repository, storage }: StepEnv, guest: string, id
 const PASSWORD = /((?:vnc|spice)passwd\s*=\s*)(?:"[^"\n]*"|'[^'\n]*'|[^,'"\]\n]*)/g;
 
 /** What the record keeps of the guest beside its file system. */
-async function guestNow(
-  { storage, toolstack }: StepEnv,
-  spec: GuestSpec,
-): Promise<Pick<StoredBackup, 'disks' | 'spec' | 'cfg' | 'consistency'>> {
+async function guestNow({ storage, toolstack }: StepEnv, spec: GuestSpec): Promise<Pick<StoredBackup, 'disks' | 'spec' | 'cfg'>> {
   const { name } = spec;
   const { bytes: root } = await storage.find(spec, 'root');
   const swap = (await storage.list()).find(({ device, owner }) => device === storage.device(name, 'swap') && isOwner(owner, spec));
   const cfg = await toolstack.readCfg(name);
-  const domain = await toolstack.find(name);
   const { sealedPassword: _secret, ...access } = spec.access;
   return {
     spec: { ...spec, access },
     disks: { root, ...defined({ swap: swap?.bytes }) },
     ...(isOwner(cfg?.owner, spec) ? { cfg: cfg?.bytes.toString('latin1').replaceAll(PASSWORD, '$1…') ?? '' } : {}),
-    consistency: domain === undefined ? 'stopped' : 'crash',
   };
 }
 

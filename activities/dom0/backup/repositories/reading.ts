@@ -36,7 +36,7 @@ const recordSchema = z.looseObject({
   engine: z.enum(['blocks', 'dump']),
   why: line,
   state: z.enum(['taken', 'verified', 'proven']),
-  consistency: z.enum(['crash', 'stopped']),
+  consistency: z.enum(['crash', 'flushed', 'stopped']),
   bytes: count,
   dumpedBytes: count,
   sha256: z.string().regex(/^[0-9a-f]{64}$/),

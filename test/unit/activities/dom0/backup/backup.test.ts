@@ -7,7 +7,7 @@ import { readRecord, recordText } from '../../../../../activities/dom0/backup/re
 import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
 import { listBackups, pruneBackups } from '../../../../../activities/dom0/steps/prune.ts';
 import type { StoredBackup } from '../../../../../contract/backup.ts';
-import { bootGuest, stopGuest } from '../../../../../activities/dom0/steps/boot.ts';
+import { bootGuest, pauseGuest, stopGuest, unpauseGuest } from '../../../../../activities/dom0/steps/boot.ts';
 import type { FakeDom0 } from '../../../../../fake/index.ts';
 import { closeKnowing, dom0With, settings, spec } from '../steps/support.ts';
 
@@ -63,6 +63,39 @@ describe('a backup', () => {
     expect(String(await env.host.files.read(env.repository.path(key)))).toContain('"/root/fresh"');
     expect(rootFs().needsRecovery).toBe(true);
     await stopGuest(env, guest);
+  });
+
+  describe('of a managed guest that runs', () => {
+    const managed = changed(guest, { access: { managed: true } });
+
+    it('is taken while the guest is frozen: what it has written is on its disk', async () => {
+      await bootGuest(env, managed);
+      Object.assign(rootFs(), { journal: { '/root/fresh': 'x' } });
+      expect(await takeBackup(env, managed)).toMatchObject({ consistency: 'flushed' });
+      expect(rootFs().files['/root/fresh']).toBe('x');
+      await stopGuest(env, managed);
+    });
+
+    it('is taken all the same if a hook of it fails, and says so', async () => {
+      await bootGuest(env, managed);
+      rootFs().files['/etc/guestflow/freeze.d/fails'] = '';
+      expect(await takeBackup(env, managed)).toMatchObject({
+        consistency: 'crash',
+        warnings: ['it was not frozen: its hook fails failed'],
+      });
+      await stopGuest(env, managed);
+    });
+
+    it('is taken all the same if it cannot be reached, or is paused', async () => {
+      await bootGuest(env, managed);
+      await pauseGuest(env, managed);
+      expect(await takeBackup(env, managed)).toMatchObject({ consistency: 'crash' });
+      await unpauseGuest(env, managed);
+      await env.host.files.writeAtomic('/var/lib/guestflow/guests/guest1/provision_key', 'another');
+      const { consistency, warnings } = await takeBackup(env, managed);
+      expect([consistency, warnings?.[0]]).toEqual(['crash', expect.stringMatching(/^it was not frozen: /)]);
+      await stopGuest(env, managed);
+    });
   });
 
   it('is not taken of a file system that is damaged, at once and for good; nothing is left', async () => {
