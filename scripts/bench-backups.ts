@@ -7,7 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Dom0Engines } from '../activities/dom0/backup/engines/engines.ts';
-import type { Saved } from '../activities/dom0/backup/port.ts';
+import type { Engine, Saved } from '../activities/dom0/backup/port.ts';
 import { GiB, MiB } from '../contract/sizes.ts';
 import { createHost, type Host } from '../system/host.ts';
 import { workOn } from '../test/dump-to-file.ts';
@@ -108,70 +108,83 @@ function row(what: string, ours: number, theirs: number, unit = 's'): void {
   );
 }
 
+/** The backup of guestflow, and the file of the how-to's. */
+interface Made {
+  readonly engine: Engine;
+  readonly saved: Saved;
+  readonly ours: string;
+  readonly gzip: string;
+}
+
+/** Backs the volume up in both ways. */
+async function benchSave(bench: Bench, device: string): Promise<Made> {
+  const { host } = bench;
+  const [gzip, ours] = [bench.path('how-to.gz'), bench.path('ours.img.zst')];
+  const dump = await timed(() =>
+    bench.pipe(
+      [
+        ['dump', '-0', '-q', '-f', '-', device],
+        ['gzip', '-c'],
+      ],
+      gzip,
+    ),
+  );
+  const { engine, fs } = await new Dom0Engines(workOn(host)).choose(device);
+  const idle = process.memoryUsage().rss;
+  let most = idle;
+  const watch = setInterval(() => {
+    most = Math.max(most, process.memoryUsage().rss);
+  }, 100);
+  const save = await timed(async () => {
+    const sink = await host.files.sink(ours);
+    const written = await engine.save(device, sink, fs);
+    await sink.commit();
+    return written;
+  });
+  clearInterval(watch);
+  const check = await timed(() => engine.check(ours, save.result, fs));
+  row('full backup', save.seconds, dump.seconds);
+  row('full backup, CPU', save.cpuSeconds, dump.cpuSeconds);
+  row('full backup with its verification', save.seconds + check.seconds, dump.seconds);
+  row('bytes of it', save.result.bytes / MiB, statSync(gzip).size / MiB, 'M');
+  process.stdout.write(`${'memory of this process meanwhile, above idle'.padEnd(56)}${((most - idle) / MiB).toFixed(1).padStart(9)} M\n`);
+  return { engine, saved: { ...save.result, dumpedBytes: check.result }, ours, gzip };
+}
+
+/** Restores it in both ways, onto disks that read as zeros. */
+async function benchRestore(bench: Bench, bytes: number, { engine, saved, ours, gzip }: Made): Promise<void> {
+  const { host } = bench;
+  const theirs = await bench.volume('how-to-restored', bytes);
+  const restore = await timed(async () => {
+    await host.run('mkfs.ext4', ['-q', theirs], { timeoutMs: LIMIT_MS });
+    await bench.mounted(theirs, async (at) => {
+      await host.run('sh', ['-c', 'cd -- "$1" && zcat -- "$2" | restore -rf -', 'sh', at, gzip], { timeoutMs: LIMIT_MS });
+    });
+  });
+  const target = await bench.volume('restored', bytes);
+  const whole = await timed(async () => engine.restore?.(ours, saved, { device: target, bytes }));
+  const again = await bench.volume('restored-alone', bytes);
+  const alone = await timed(() =>
+    bench.pipe([
+      ['zstd', '-dcq', '--', ours],
+      ['dd', `of=${again}`, 'bs=1M', 'iflag=fullblock', 'conv=sparse,notrunc,fsync', 'status=none'],
+    ]),
+  );
+  row('restore of the whole disk, compared and checked', whole.seconds, restore.seconds);
+  row('restore of the whole disk, CPU', whole.cpuSeconds, restore.cpuSeconds);
+  row('  its writing alone, CPU', alone.cpuSeconds, restore.cpuSeconds);
+}
+
 /** @param gibibytes size of the volume, of which half is used */
 export async function benchBackups(gibibytes: number): Promise<void> {
   const bytes = gibibytes * GiB;
-  const host = createHost();
-  const bench = new Bench(host);
+  const bench = new Bench(createHost());
   try {
     const device = await bench.volume('volume', bytes);
     await fill(bench, device, bytes);
-    const [gzip, ours] = [bench.path('how-to.gz'), bench.path('ours.img.zst')];
-    const work = workOn(host);
-
-    const dump = await timed(() =>
-      bench.pipe(
-        [
-          ['dump', '-0', '-q', '-f', '-', device],
-          ['gzip', '-c'],
-        ],
-        gzip,
-      ),
-    );
-    const { engine, fs } = await new Dom0Engines(work).choose(device);
-    const idle = process.memoryUsage().rss;
-    let most = idle;
-    const watch = setInterval(() => {
-      most = Math.max(most, process.memoryUsage().rss);
-    }, 100);
-    const save = await timed(async () => {
-      const sink = await host.files.sink(ours);
-      const written = await engine.save(device, sink, fs);
-      await sink.commit();
-      return written;
-    });
-    clearInterval(watch);
-    const check = await timed(() => engine.check(ours, save.result, fs));
-    const saved: Saved = { ...save.result, dumpedBytes: check.result };
-    process.stdout.write(
-      `${`${gibibytes} GiB, half of it used`.padEnd(56)}${'guestflow'.padStart(11)}${'how-to'.padStart(11)}${'ratio'.padStart(9)}\n`,
-    );
-    row('full backup', save.seconds, dump.seconds);
-    row('full backup, CPU', save.cpuSeconds, dump.cpuSeconds);
-    row('full backup with its verification', save.seconds + check.seconds, dump.seconds);
-    row('bytes of it', save.result.bytes / MiB, statSync(gzip).size / MiB, 'M');
-
-    const theirs = await bench.volume('how-to-restored', bytes);
-    const restore = await timed(async () => {
-      await host.run('mkfs.ext4', ['-q', theirs], { timeoutMs: LIMIT_MS });
-      await bench.mounted(theirs, async (at) => {
-        await host.run('sh', ['-c', 'cd -- "$1" && zcat -- "$2" | restore -rf -', 'sh', at, gzip], { timeoutMs: LIMIT_MS });
-      });
-    });
-    const target = await bench.volume('restored', bytes);
-    const whole = await timed(async () => engine.restore?.(ours, saved, { device: target, bytes }));
-    row('restore of the whole disk, compared and checked', whole.seconds, restore.seconds);
-    row('restore of the whole disk, CPU', whole.cpuSeconds, restore.cpuSeconds);
-    const alone = await timed(() =>
-      bench.pipe([
-        ['zstd', '-dcq', '--', ours],
-        ['dd', `of=${target}`, 'bs=1M', 'iflag=fullblock', 'conv=sparse,notrunc,fsync', 'status=none'],
-      ]),
-    );
-    row('  its writing alone, CPU', alone.cpuSeconds, restore.cpuSeconds);
-    process.stdout.write(
-      `${'memory of this process during the backup, above idle'.padEnd(56)}${((most - idle) / MiB).toFixed(1).padStart(9)} M\n`,
-    );
+    const title = `${gibibytes} GiB, half of it used`;
+    process.stdout.write(`${title.padEnd(56)}${'guestflow'.padStart(11)}${'how-to'.padStart(11)}${'ratio'.padStart(9)}\n`);
+    await benchRestore(bench, bytes, await benchSave(bench, device));
   } finally {
     await bench.close();
   }

@@ -49,6 +49,81 @@ const proof = z.object({
 const proofInput = z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID), proof });
 const pruneInput = z.object({ ref: guestRefSchema, ids: z.array(z.string().regex(BACKUP_ID)).min(1).max(10_000) });
 
+const byName = (ref: { readonly name: string }): string => ref.name;
+const ofSpec = (input: { readonly spec: GuestSpec }): string => input.spec.name;
+const ofRef = (input: { readonly ref: { readonly name: string } }): string => input.ref.name;
+const ofDist = (input: { readonly dist: string }): Lock => ({ shared: `golden/${input.dist}` });
+const unlocked = (): undefined => undefined;
+
+type Maker = ReturnType<typeof activityMaker>;
+
+/** Quick looks and changes. */
+// The type is inferred: workflows call activities by name.
+ 
+function shortActivities(activity: Maker, version: string) {
+  return {
+    preflight: activity(nothing, unlocked, preflight),
+    prepare: activity(nothing, unlocked, prepare),
+    dom0Facts: activity(nothing, unlocked, (env) => dom0Facts(env, version)),
+    domains: activity(nothing, unlocked, domains),
+    audit: activity(nothing, unlocked, audit),
+    inspectGuest: activity(z.object({ ref: guestRefSchema, consoleLines: z.number().int().min(0).max(10_000) }), unlocked, inspectGuest),
+    findGuest: activity(guestRefSchema, byName, findGuest),
+    leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.os.shape.dist.exactOptional() }), unlocked, leftoversOf),
+    planGuest: activity(z.object({ order: guestOrderWireSchema, lease: leasedAddressSchema }), (input) => input.order.name, planGuest),
+    fixCfg: activity(cfgInput, ofSpec, fixCfg),
+    bootGuest: activity(guestSpecSchema, byName, bootGuest),
+    stopGuest: activity(guestRefSchema, byName, stopGuest),
+    pauseGuest: activity(guestRefSchema, byName, pauseGuest),
+    unpauseGuest: activity(guestRefSchema, byName, unpauseGuest),
+    destroyGuest: activity(guestRefSchema, byName, destroyGuest),
+    adjustGuest: activity(z.object({ spec: guestSpecSchema, mustNotKeepMore: z.boolean() }), ofSpec, adjustGuest),
+    growFileSystem: activity(growInput, ofSpec, growFileSystem),
+    setWallclock: activity(guestSpecSchema, byName, setWallclock),
+    enableAutostart: activity(guestRefSchema, byName, enableAutostart),
+    disableAutostart: activity(guestRefSchema, byName, disableAutostart),
+    sealGuest: activity(guestSpecSchema, byName, sealGuest),
+    dropImage: activity(guestSpecSchema, byName, dropImage),
+    removeImage: activity(guestRefSchema, byName, removeImage),
+    removeCfg: activity(guestRefSchema, byName, removeCfg),
+    undoBackup: activity(guestRefSchema, byName, undoBackup),
+    removeBackups: activity(guestRefSchema, byName, removeBackups),
+    listBackups: activity(guestRefSchema, byName, listBackups),
+    pruneBackups: activity(pruneInput, ofRef, pruneBackups),
+    removeGuestState: activity(guestRefSchema, byName, removeGuestState),
+    setAsideVolumes: activity(guestRefSchema, byName, setAsideVolumes),
+    bringBackVolumes: activity(guestRefSchema, byName, bringBackVolumes),
+    settleDisks: activity(guestRefSchema, byName, settleDisks),
+    whyNotIdle: activity(nothing, unlocked, whyNotIdle),
+    bootTrial: activity(guestSpecSchema, byName, bootTrial),
+    recordProof: activity(proofInput, ofRef, recordProof),
+    exchangeDisks: activity(z.object({ ref: guestRefSchema, spare: spareRole }), ofRef, exchangeDisks),
+  };
+}
+
+/** Long copies. */
+ 
+function bulkActivities(activity: Maker) {
+  return {
+    ensureGolden: activity(goldenInput, ofDist, ensureGolden),
+    discardHalfGolden: activity(goldenInput, ofDist, discardHalfGolden),
+    createImage: activity(z.object({ spec: guestSpecSchema }), ofSpec, createImage),
+    makeVolumes: activity(guestSpecSchema, byName, makeVolumes),
+    takeBackup: activity(guestSpecSchema, byName, takeBackup),
+    removeVolumes: activity(guestRefSchema, byName, removeVolumes),
+    fillRestored: activity(z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID) }), ofRef, fillRestored),
+    makeTrial: activity(z.object({ spec: guestSpecSchema, id: z.string().regex(BACKUP_ID) }), ofSpec, makeTrial),
+    endTrial: activity(guestRefSchema, byName, endTrial),
+    dropDisk: activity(z.object({ ref: guestRefSchema, role: spareRole }), ofRef, dropDisk),
+    growDisk: activity(resizeInput, ofRef, growDisk),
+    shrinkDisk: activity(resizeInput, ofRef, shrinkDisk),
+    tryReducing: activity(resizeInput, ofRef, tryReducing),
+    reduceDisk: activity(resizeInput, ofRef, reduceDisk),
+    growDiskInUse: activity(growInput, ofSpec, growDiskInUse),
+    undoGrowInUse: activity(growInput, ofSpec, undoGrowInUse),
+  };
+}
+
 /**
  * Makes the activities of a dom0.
  *
@@ -58,69 +133,7 @@ const pruneInput = z.object({ ref: guestRefSchema, ids: z.array(z.string().regex
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
 export function createDom0Activities(context: Dom0Context) {
   const activity = activityMaker(context);
-  const byName = (ref: { readonly name: string }): string => ref.name;
-  const ofSpec = (input: { readonly spec: GuestSpec }): string => input.spec.name;
-  const ofRef = (input: { readonly ref: { readonly name: string } }): string => input.ref.name;
-  const ofDist = (input: { readonly dist: string }): Lock => ({ shared: `golden/${input.dist}` });
-  const unlocked = (): undefined => undefined;
-  return {
-    short: {
-      preflight: activity(nothing, unlocked, preflight),
-      prepare: activity(nothing, unlocked, prepare),
-      dom0Facts: activity(nothing, unlocked, (env) => dom0Facts(env, context.version)),
-      domains: activity(nothing, unlocked, domains),
-      audit: activity(nothing, unlocked, audit),
-      inspectGuest: activity(z.object({ ref: guestRefSchema, consoleLines: z.number().int().min(0).max(10_000) }), unlocked, inspectGuest),
-      findGuest: activity(guestRefSchema, byName, findGuest),
-      leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.os.shape.dist.exactOptional() }), unlocked, leftoversOf),
-      planGuest: activity(z.object({ order: guestOrderWireSchema, lease: leasedAddressSchema }), (input) => input.order.name, planGuest),
-      fixCfg: activity(cfgInput, ofSpec, fixCfg),
-      bootGuest: activity(guestSpecSchema, byName, bootGuest),
-      stopGuest: activity(guestRefSchema, byName, stopGuest),
-      pauseGuest: activity(guestRefSchema, byName, pauseGuest),
-      unpauseGuest: activity(guestRefSchema, byName, unpauseGuest),
-      destroyGuest: activity(guestRefSchema, byName, destroyGuest),
-      adjustGuest: activity(z.object({ spec: guestSpecSchema, mustNotKeepMore: z.boolean() }), ofSpec, adjustGuest),
-      growFileSystem: activity(growInput, ofSpec, growFileSystem),
-      setWallclock: activity(guestSpecSchema, byName, setWallclock),
-      enableAutostart: activity(guestRefSchema, byName, enableAutostart),
-      disableAutostart: activity(guestRefSchema, byName, disableAutostart),
-      sealGuest: activity(guestSpecSchema, byName, sealGuest),
-      dropImage: activity(guestSpecSchema, byName, dropImage),
-      removeImage: activity(guestRefSchema, byName, removeImage),
-      removeCfg: activity(guestRefSchema, byName, removeCfg),
-      undoBackup: activity(guestRefSchema, byName, undoBackup),
-      removeBackups: activity(guestRefSchema, byName, removeBackups),
-      listBackups: activity(guestRefSchema, byName, listBackups),
-      pruneBackups: activity(pruneInput, ofRef, pruneBackups),
-      removeGuestState: activity(guestRefSchema, byName, removeGuestState),
-      setAsideVolumes: activity(guestRefSchema, byName, setAsideVolumes),
-      bringBackVolumes: activity(guestRefSchema, byName, bringBackVolumes),
-      settleDisks: activity(guestRefSchema, byName, settleDisks),
-      whyNotIdle: activity(nothing, unlocked, whyNotIdle),
-      bootTrial: activity(guestSpecSchema, byName, bootTrial),
-      recordProof: activity(proofInput, ofRef, recordProof),
-      exchangeDisks: activity(z.object({ ref: guestRefSchema, spare: spareRole }), ofRef, exchangeDisks),
-    },
-    bulk: {
-      ensureGolden: activity(goldenInput, ofDist, ensureGolden),
-      discardHalfGolden: activity(goldenInput, ofDist, discardHalfGolden),
-      createImage: activity(z.object({ spec: guestSpecSchema }), ofSpec, createImage),
-      makeVolumes: activity(guestSpecSchema, byName, makeVolumes),
-      takeBackup: activity(guestSpecSchema, byName, takeBackup),
-      removeVolumes: activity(guestRefSchema, byName, removeVolumes),
-      fillRestored: activity(z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID) }), ofRef, fillRestored),
-      makeTrial: activity(z.object({ spec: guestSpecSchema, id: z.string().regex(BACKUP_ID) }), ofSpec, makeTrial),
-      endTrial: activity(guestRefSchema, byName, endTrial),
-      dropDisk: activity(z.object({ ref: guestRefSchema, role: spareRole }), ofRef, dropDisk),
-      growDisk: activity(resizeInput, ofRef, growDisk),
-      shrinkDisk: activity(resizeInput, ofRef, shrinkDisk),
-      tryReducing: activity(resizeInput, ofRef, tryReducing),
-      reduceDisk: activity(resizeInput, ofRef, reduceDisk),
-      growDiskInUse: activity(growInput, ofSpec, growDiskInUse),
-      undoGrowInUse: activity(growInput, ofSpec, undoGrowInUse),
-    },
-  };
+  return { short: shortActivities(activity, context.version), bulk: bulkActivities(activity) };
 }
 
 export type Dom0Activities = ReturnType<typeof createDom0Activities>;

@@ -12,7 +12,7 @@ export interface BackupsOptions extends WaitingOptions, Omit<ListOptions, 'json'
   readonly dryRun?: true;
 }
 
-export function registerBackup(program: Command, context: Context): void {
+function registerTake(program: Command, context: Context): void {
   const { io } = context;
   withWaiting(
     program
@@ -26,7 +26,10 @@ export function registerBackup(program: Command, context: Context): void {
       return operate(io, name, 'backup', options);
     }),
   );
+}
 
+function registerProve(program: Command, context: Context): void {
+  const { io } = context;
   withWaiting(
     program
       .command('prove')
@@ -44,7 +47,10 @@ A backup that cannot be restored is marked unusable, and another one is taken at
       return operate(io, name, 'prove', options, defined({ backup: options.backup }));
     }),
   );
+}
 
+function registerList(program: Command, context: Context): void {
+  const { io } = context;
   const backups = withWaiting(
     program
       .command('backups')
@@ -81,7 +87,13 @@ A backup that cannot be restored is marked unusable, and another one is taken at
       return operate(io, name, 'prune', options);
     }),
   );
+}
 
+export function registerBackup(program: Command, context: Context): void {
+  const { io } = context;
+  registerTake(program, context);
+  registerProve(program, context);
+  registerList(program, context);
   pullCommand(program).action(
     context.action(async (options: PullOptions) => (await import('../repository/pull.ts')).pullBackups(io, options)),
   );

@@ -16,6 +16,25 @@ function withPrepareFlags(command: Command): Command {
   );
 }
 
+function registerAdopt(dom0: Command, context: Context): void {
+  const { io } = context;
+  withServer(
+    dom0
+      .command('adopt')
+      .summary('take guests over that Temporal does not know')
+      .description(
+        'Takes guests over that are whole on a dom0 and have no workflow, after the database of Temporal was lost: each gets its place in the ledger, its address, its nights, and its last backups. What was ordered is read from the record of its last backup. Nothing on the dom0 is changed.',
+      )
+      .argument('<HOST>')
+      .argument('[NAME...]', 'those guests')
+      .option('--all', 'all that nobody claims'),
+  ).action(
+    context.action(async (host: string, names: string[], options: AdoptOptions) =>
+      (await import('../adopt.ts')).adoptGuests(io, host, names, options),
+    ),
+  );
+}
+
 export function registerDom0(program: Command, context: Context): void {
   const { io } = context;
   const dom0 = program.command('dom0').summary('the dom0s: what they have, lack and promise').helpCommand(false);
@@ -68,21 +87,7 @@ export function registerDom0(program: Command, context: Context): void {
     .option('--clean', 'remove the orphans, after showing them (with --json: on standard error)')
     .option('--yes', 'with --clean: do not ask')
     .action(context.action(async (host: string, options: AuditOptions) => (await import('../audit.ts')).auditDom0(io, host, options)));
-  withServer(
-    dom0
-      .command('adopt')
-      .summary('take guests over that Temporal does not know')
-      .description(
-        'Takes guests over that are whole on a dom0 and have no workflow, after the database of Temporal was lost: each gets its place in the ledger, its address, its nights, and its last backups. What was ordered is read from the record of its last backup. Nothing on the dom0 is changed.',
-      )
-      .argument('<HOST>')
-      .argument('[NAME...]', 'those guests')
-      .option('--all', 'all that nobody claims'),
-  ).action(
-    context.action(async (host: string, names: string[], options: AdoptOptions) =>
-      (await import('../adopt.ts')).adoptGuests(io, host, names, options),
-    ),
-  );
+  registerAdopt(dom0, context);
   verb('drain', 'take no new guests', DRAIN)
     .option('--off', 'take them again')
     .action(

@@ -34,10 +34,8 @@ function registerPlain(program: Command, context: Context): void {
   }
 }
 
-export function registerOperations(program: Command, context: Context): void {
+function registerTerminate(program: Command, context: Context): void {
   const { io } = context;
-  registerPlain(program, context);
-
   withWaiting(
     program
       .command('terminate')
@@ -54,7 +52,10 @@ export function registerOperations(program: Command, context: Context): void {
       return terminate(io, name, options);
     }),
   );
+}
 
+function registerChangePlan(program: Command, context: Context): void {
+  const { io } = context;
   withWaiting(
     program
       .command('change-plan')
@@ -72,7 +73,10 @@ export function registerOperations(program: Command, context: Context): void {
       return changePlan(io, name, plan, options);
     }),
   );
+}
 
+function registerResize(program: Command, context: Context): void {
+  const { io } = context;
   withWaiting(
     program
       .command('resize')
@@ -92,7 +96,14 @@ A disk becomes smaller only while its guest is off: --offline stops one that run
       return resize(io, name, options);
     }),
   );
+}
 
+export function registerOperations(program: Command, context: Context): void {
+  const { io } = context;
+  registerPlain(program, context);
+  registerTerminate(program, context);
+  registerChangePlan(program, context);
+  registerResize(program, context);
   withServer(
     program
       .command('cancel')
