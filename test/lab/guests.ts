@@ -118,7 +118,9 @@ export async function complaintsAbout(rig: Rig, order: GuestOrder, before: Inven
         (await onDom0(rig, `ls -A /var/backups/guestflow/${name}`))
           .trim()
           .split('\n')
-          .map((file) => file.replace(/^\d{8}T\d{6}Z/, 'TIME')),
+          .map((file) => file.replace(/^\d{8}T\d{6}Z/, 'TIME'))
+          // A backup has one once it was proven.
+          .filter((file) => file !== 'TIME.proof.json'),
       ),
     ]
       .sort()

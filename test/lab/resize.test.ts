@@ -1,10 +1,10 @@
-/** A guest's disk that gets another size on a real Xen with real LVM: larger while the guest writes, smaller while it is off. Only with `GUESTFLOW_LAB=contract` or `full`. */
+/** A guest's disk that gets another size on a real Xen with real LVM: larger while the guest writes, smaller while it is off. Only with `GUESTFLOW_LAB=full`. */
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { GuestOrder } from '../../contract/guest.ts';
 import { GiB } from '../../contract/sizes.ts';
 import { domainOf, inGuest, leftOf, onDom0, orderAndWait, volumesOf } from './guests.ts';
 import { inventoryOf, type Inventory } from './inventory.ts';
-import { HAS_CONTRACT, openRig, type Rig } from './rig.ts';
+import { IS_FULL, openRig, type Rig } from './rig.ts';
 
 const NAME = 'stretch';
 const IP = '192.168.77.28';
@@ -30,7 +30,7 @@ const login = (script: string): Promise<string> => inGuest(rig, order, IP, scrip
 const rootBytes = async (): Promise<number | undefined> => (await volumesOf(rig, NAME)).find(({ name }) => name === `${NAME}-root`)?.bytes;
 const fileSystem = async (): Promise<number> => Number(await login('df -B1 --output=size / | tail -n 1'));
 
-describe.runIf(HAS_CONTRACT)('a managed guest', () => {
+describe.runIf(IS_FULL)('a managed guest', () => {
   test('that writes the whole time gets a larger disk and file system, and goes on', async () => {
     await orderAndWait(rig, order);
     const { id } = (await domainOf(rig, NAME)) ?? {};
@@ -51,7 +51,7 @@ describe.runIf(HAS_CONTRACT)('a managed guest', () => {
   test('is refused a smaller disk while it runs, or one that its content does not fit on, with numbers', async () => {
     const wanted = { diskBytes: GiB };
     await expect(rig.flow.operate(NAME, 'resize', { resize: wanted })).rejects.toMatchObject({ type: 'InvalidInput' });
-    await login('head -c 700M /dev/urandom > /root/much; sync');
+    await login('fallocate -l 700M /root/much; sync');
     await expect(rig.flow.operate(NAME, 'resize', { resize: { ...wanted, how: 'offline' } })).rejects.toMatchObject({
       type: 'InvalidInput',
       message: expect.stringMatching(/its file system needs .*at least /) as string,
