@@ -66,10 +66,16 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
 }
 
 /** A guest that is on its dom0 is taken over, or cannot be. */
-async function adoption(environment: TestWorkflowEnvironment, name: string, changes: AnyActivities = {}): Promise<void> {
+async function adoption(
+  environment: TestWorkflowEnvironment,
+  name: string,
+  changes: AnyActivities = {},
+  during: (handle: WorkflowHandle) => Promise<unknown> = () => Promise.resolve(),
+): Promise<void> {
   const document = order();
   await withWorkers(environment, scripted([], changes), async () => {
     const handle = await place(environment, document, { adopts: true });
+    await during(handle);
     await settled(handle);
     if (name === 'adopt') await handle.executeUpdate(GUEST_UPDATES.operate, { args: [{ kind: 'terminate', id: 'end', now: true }] });
     await handle.result().catch(() => undefined);
@@ -139,6 +145,14 @@ try {
     { bootGuest: NO('GuestDidNotAnswer'), removeImage: NO('ToolFailed'), leftoversOf: () => Promise.resolve(['/home/xen/domains/x']) },
     settled,
   );
+  let adopting = (): void => undefined;
+  const isAdopting = new Promise<void>((resolve) => {
+    adopting = resolve;
+  });
+  await adoption(environment, 'adopt-cancelled', { adopt: untilCancelled(() => adopting()) }, async (handle) => {
+    await isAdopting;
+    await handle.executeUpdate(GUEST_UPDATES.cancel);
+  });
   let reached = (): void => undefined;
   const inside = new Promise<void>((resolve) => {
     reached = resolve;

@@ -9,6 +9,25 @@ const DAY_MS = 24 * HOUR_MS;
 /** What a failure of a proof says of the backup. Any other says nothing of it. */
 export const OUTCOMES: Readonly<Partial<Record<string, Proof['outcome']>>> = { BackupUnusable: 'unusable', GuestDidNotAnswer: 'silent' };
 
+/** A proof that was due, and could not be tried. */
+export interface LeftForLater {
+  /** Why. */
+  readonly leftForLater: string;
+  /** For so many hours. */
+  readonly hours: number;
+}
+
+/**
+ * What keeps a proof that is due by itself from being tried, and for how many hours it is left: a dom0 without room for an hour; what only a person mends
+ * (no verified backup, one by dump, no log of consoles) for a day. Of these the guest has no error: it is as well as before.
+ */
+export const LEFT_FOR_LATER: Readonly<Partial<Record<string, number>>> = {
+  NoCapacity: 1,
+  InvalidInput: 24,
+  NotFound: 24,
+  HostNotReady: 24,
+};
+
 /**
  * When the first proof is due: a day after the order, at any time of the day after that, so that guests that were ordered together are not proven together.
  *
@@ -21,11 +40,11 @@ export function firstProof(proveDays: number, nowMs: number, part: number): Pick
 /** After a proof that succeeded, or was left for later. */
 export function afterProof(
   state: GuestState,
-  proven: { readonly backup: BackupRecord } | { readonly leftForLater: string },
+  proven: { readonly backup: BackupRecord } | LeftForLater,
   proveDays: number,
   nowMs: number,
 ): GuestState {
-  if ('leftForLater' in proven) return withNext(state, proveDays, nowMs + HOUR_MS);
+  if ('leftForLater' in proven) return withNext(state, proveDays, nowMs + proven.hours * HOUR_MS);
   return withNext(withBackup(state, proven.backup), proveDays, nowMs + proveDays * DAY_MS);
 }
 

@@ -40,9 +40,19 @@ export async function whyNotIdle({ host, toolstack }: StepEnv): Promise<string |
   return load > online * IDLE_LOAD ? `the load of dom0 is ${load} on ${online} vcpus` : undefined;
 }
 
-/** Makes the disks of a trial: the root disk from the backup, all of it compared; and an empty swap. What a trial before has left goes first. */
+async function mustKeepConsoles({ toolstack }: StepEnv): Promise<void> {
+  const { row: field, state, mend } = await toolstack.consoleLog();
+  if (state !== 'ok')
+    throw new GuestflowError('HostNotReady', 'whether a restored system comes up shows on its console, and dom0 keeps none', {
+      field,
+      ...defined({ mend }),
+    });
+}
+
+/** Makes the disks of a trial: the root disk from the backup, all of it compared; and an empty swap. What a trial before has left goes first. @throws HostNotReady when nothing keeps the consoles of domains */
 export async function makeTrial(env: StepEnv, { spec, id }: { spec: GuestSpec; id: string }): Promise<{ readonly bytes: number }> {
   const { storage } = env;
+  await mustKeepConsoles(env);
   await endTrial(env, spec);
   const bytes = await fillFromBackup(env, spec, { id, role: 'trial' });
   await storage.ensure(spec, {
@@ -59,17 +69,11 @@ export async function makeTrial(env: StepEnv, { spec, id }: { spec: GuestSpec; i
 /**
  * Starts the trial, and waits until the restored system shows its login.
  *
- * @throws HostNotReady when nothing keeps the consoles of domains; GuestDidNotAnswer
+ * @throws GuestDidNotAnswer
  */
 export async function bootTrial(env: StepEnv, spec: GuestSpec): Promise<{ readonly seconds: number; readonly what: string }> {
   const { toolstack } = env;
   const { domain } = trialRef(spec);
-  const { row: field, state, mend } = await toolstack.consoleLog();
-  if (state !== 'ok')
-    throw new GuestflowError('HostNotReady', 'whether a restored system comes up shows on its console, and dom0 keeps none', {
-      field,
-      ...defined({ mend }),
-    });
   const kind = env.kindOf(spec);
   await createFresh(env, trialRef(spec), async () => {
     await toolstack.forgetConsole(domain);

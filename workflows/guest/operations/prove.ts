@@ -11,7 +11,7 @@ import { control, dom0Steps, type Dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import type { GuestAtWork } from '../at-work.ts';
 import { withKept } from '../rules.ts';
-import { afterFailedProof, afterProof, OUTCOMES } from '../proofs.ts';
+import { afterFailedProof, afterProof, LEFT_FOR_LATER, OUTCOMES, type LeftForLater } from '../proofs.ts';
 import { chosenBackup } from './restore.ts';
 import { refOf } from './shared.ts';
 
@@ -27,7 +27,7 @@ export interface Proving {
 }
 
 /** What came of it. A backup that could not be proven is a failure. */
-export type Proven = { readonly backup: BackupRecord } | { readonly leftForLater: string };
+export type Proven = { readonly backup: BackupRecord } | LeftForLater;
 
 /**
  * Restores a backup beside its guest, compares all of it, starts it in a domain without a network, and removes all of that again.
@@ -43,7 +43,7 @@ export async function proveBackup(input: Proving): Promise<Proven> {
   const steps = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   const busy = whenIdle === true ? await steps.host.whyNotIdle(undefined) : undefined;
   // Temporal turns an undefined answer into null.
-  if (typeof busy === 'string') return { leftForLater: busy };
+  if (typeof busy === 'string') return { leftForLater: busy, hours: 1 };
   let chosen: BackupRecord | undefined;
   const began = Date.now();
   try {
@@ -58,7 +58,8 @@ export async function proveBackup(input: Proving): Promise<Proven> {
     });
   } catch (error) {
     const { type, message, details } = rootFailure(error);
-    if (whenIdle === true && type === 'NoCapacity') return { leftForLater: message };
+    const hours = whenIdle === true ? LEFT_FOR_LATER[type] : undefined;
+    if (hours !== undefined) return { leftForLater: message, hours };
     const outcome = OUTCOMES[type];
     if (chosen === undefined || outcome === undefined) throw error;
     const { id } = chosen;
@@ -123,7 +124,8 @@ export async function performProve(guest: GuestAtWork, { kind, id, backup, whenI
       executeChild(proveBackup, { ...options, priority: BACKUP_PRIORITY, args: [{ spec, keptBytes, ...defined({ backup, whenIdle }) }] }),
     );
     guest.state = afterProof(guest.state, proven, proveDays, Date.now());
-    return { kind, phase: guest.state.phase, ...proven };
+    const { phase } = guest.state;
+    return 'backup' in proven ? { kind, phase, backup: proven.backup } : { kind, phase, leftForLater: proven.leftForLater };
   } catch (error) {
     const { type, message, details } = rootFailure(error);
     guest.state = afterFailedProof(guest.state, { type, message, backup: details.value }, proveDays, Date.now());

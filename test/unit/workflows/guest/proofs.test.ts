@@ -55,8 +55,8 @@ describe('a proof', () => {
     expect(afterProof(state(), { backup: proven }, 30, NOW)).toMatchObject({ backups: [FIRST, proven], proveAt: IN(30 * 24) });
   });
 
-  it('that was left for later comes an hour later, and says nothing of a backup', () => {
-    expect(afterProof(state(), { leftForLater: 'busy' }, 30, NOW)).toMatchObject({ backups: [FIRST, SECOND], proveAt: IN(1) });
+  it.each([1, 24])('that was left for later comes %i hours later, and says nothing of a backup', (hours) => {
+    expect(afterProof(state(), { leftForLater: 'busy', hours }, 30, NOW)).toMatchObject({ backups: [FIRST, SECOND], proveAt: IN(hours) });
   });
 
   it.each([

@@ -104,9 +104,8 @@ describe('a trial', () => {
 
   it('is not begun where the consoles of domains are not kept', async () => {
     const { id } = await takeBackup(env, guest);
-    await makeTrial(env, { spec: guest, id });
     dom0.machine.writeText('/etc/default/xen', '');
-    await expect(bootTrial(env, guest)).rejects.toMatchObject({ type: 'HostNotReady', details: { field: 'console log' } });
+    await expect(makeTrial(env, { spec: guest, id })).rejects.toMatchObject({ type: 'HostNotReady', details: { field: 'console log' } });
   });
 
   it('is not made of a backup of which a byte was changed', async () => {
