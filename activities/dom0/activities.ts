@@ -59,7 +59,7 @@ type Maker = ReturnType<typeof activityMaker>;
 
 /** Quick looks and changes. */
 // The type is inferred: workflows call activities by name.
- 
+
 function shortActivities(activity: Maker, version: string) {
   return {
     preflight: activity(nothing, unlocked, preflight),
@@ -102,7 +102,7 @@ function shortActivities(activity: Maker, version: string) {
 }
 
 /** Long copies. */
- 
+
 function bulkActivities(activity: Maker) {
   return {
     ensureGolden: activity(goldenInput, ofDist, ensureGolden),
