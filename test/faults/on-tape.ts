@@ -5,7 +5,17 @@ import type { Tape } from './tape.ts';
 import { activityNames } from './world.ts';
 
 /** They change nothing of a guest: looks, and what an operator does before the first order. */
-const NO_CHANGE = new Set(['preflight', 'prepare', 'dom0Facts', 'domains', 'audit', 'inspectGuest', 'findGuest', 'leftoversOf', 'whyNotIdle']);
+const NO_CHANGE = new Set([
+  'preflight',
+  'prepare',
+  'dom0Facts',
+  'domains',
+  'audit',
+  'inspectGuest',
+  'findGuest',
+  'leftoversOf',
+  'whyNotIdle',
+]);
 
 /** A case for each activity of a dom0 that changes something. */
 export function activityCases({ forward, undo, cleanup }: Tape, plays: readonly OperationPlay[]): Case[] {
