@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { guestOrderWireSchema, guestRefSchema, guestSpecSchema, leasedAddressSchema } from '../../contract/wire.ts';
 import type { GuestSpec } from '../../contract/guest.ts';
 import { BACKUP_ID } from './backup/port.ts';
+import { proofSchema } from './backup/proof.ts';
 import { discardHalfGolden, ensureGolden } from './images/golden.ts';
 import type { Lock } from './locks.ts';
 import { activityMaker, type Dom0Context } from './step.ts';
@@ -40,13 +41,7 @@ const cfgInput = z.object({
   from: guestSpecSchema.exactOptional(),
   undoOf: guestSpecSchema.exactOptional(),
 });
-const proof = z.object({
-  at: z.iso.datetime(),
-  seconds: z.number().min(0),
-  outcome: z.enum(['proven', 'unusable', 'silent']),
-  what: z.string().max(10_000),
-});
-const proofInput = z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID), proof });
+const proofInput = z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID), proof: proofSchema });
 const pruneInput = z.object({ ref: guestRefSchema, ids: z.array(z.string().regex(BACKUP_ID)).min(1).max(10_000) });
 
 const byName = (ref: { readonly name: string }): string => ref.name;

@@ -5,7 +5,9 @@ import type { DomainGone, GuestPhase, KeptDisk, RestartPolicy } from '../../cont
 import type { Adopted } from './recipes/adopt.ts';
 import type { ProvisionResult } from './recipes/how-to.ts';
 import { answerTo, recentRestarts } from './restarts.ts';
-import { firstOf, proofDue, spareDue, WARNINGS_KEPT, type GuestState } from './state.ts';
+import { firstOf, proofDue, spareDue, type GuestState } from './state.ts';
+
+const WARNINGS_KEPT = 20;
 
 /** What failed: type and message of the failure, the workflow that it was in, and what the dom0 says is left. */
 export interface Failed {

@@ -1,10 +1,11 @@
 /** When a guest's backups are proven, and what is remembered of that: pure. */
 import { defined } from '../../contract/defined.ts';
 import type { BackupRecord, Proof } from '../../contract/backup.ts';
-import { WARNINGS_KEPT, type GuestState } from './state.ts';
+import { withWarning } from './life.ts';
+import { DAY_MS } from './operations/shared.ts';
+import type { GuestState } from './state.ts';
 
 const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 
 /** What a failure of a proof says of the backup. Any other says nothing of it. */
 export const OUTCOMES: Readonly<Partial<Record<string, Proof['outcome']>>> = { BackupUnusable: 'unusable', GuestDidNotAnswer: 'silent' };
@@ -69,7 +70,7 @@ export function afterFailedProof(
   const [what = ''] = message.split('\n', 1);
   const proof: Proof = { at: at(nowMs), seconds: 0, outcome, what };
   const failed: BackupRecord = { ...backup, ...(outcome === 'unusable' ? { state: outcome } : {}), proof };
-  return { ...withBackup(next, failed), warnings: [...next.warnings, what].slice(-WARNINGS_KEPT) };
+  return withWarning(withBackup(next, failed), what);
 }
 
 function withBackup(state: GuestState, backup: BackupRecord): GuestState {

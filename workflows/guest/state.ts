@@ -4,9 +4,6 @@ import { operationWorkflowId } from '../../contract/names.ts';
 import type { GuestOrder, GuestStatus, KeptDisk } from '../../contract/guest.ts';
 import { operationRecord, type OperationKind } from '../../contract/operations.ts';
 
-/** So many warnings of a guest are remembered. */
-export const WARNINGS_KEPT = 20;
-
 export type GuestState = Omit<GuestStatus, 'operation' | 'queued' | 'steps'>;
 
 /** A guest that has been ordered, and is not made yet. */

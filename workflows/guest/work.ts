@@ -111,7 +111,7 @@ export class GuestWork implements GuestAtWork {
       const made = await this.runChild('provision', this.order.order, (options) =>
         executeChild(provisionGuest, { ...options, args: [this.order] }),
       );
-      this.state = { ...provisioned(this.state, made), ...firstProof(this.order.backup.proveDays, Date.now(), Math.random()) };
+      this.state = this.withFirstProof(provisioned(this.state, made));
       this.setPhase('running');
     } catch (error) {
       this.fail(error);
@@ -126,7 +126,7 @@ export class GuestWork implements GuestAtWork {
       const found = await this.runChild('adopt', this.order.order, (options) =>
         executeChild(adoptGuest, { ...options, args: [this.order] }),
       );
-      this.state = { ...adopted(this.state, found, Date.now()), ...firstProof(this.order.backup.proveDays, Date.now(), Math.random()) };
+      this.state = this.withFirstProof(adopted(this.state, found, Date.now()));
       this.setPhase(found.phase);
     } catch (error) {
       const { type, message } = rootFailure(error);
@@ -135,6 +135,10 @@ export class GuestWork implements GuestAtWork {
       this.setPhase('failed');
       throw asFailure(error);
     }
+  }
+
+  private withFirstProof(state: GuestState): GuestState {
+    return { ...state, ...firstProof(this.order.backup.proveDays, Date.now(), Math.random()) };
   }
 
   private fail(error: unknown): void {

@@ -123,3 +123,8 @@ export const BACKUP_ID = /^\d{8}T\d{6}Z$/;
 export function backupId(at: Date): string {
   return at.toISOString().replace(/[-:]|\.\d+/g, '');
 }
+
+/** When a backup of this id was taken, in milliseconds; NaN if there is no such time. */
+export function timeOfId(id: string): number {
+  return Date.parse(id.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
+}

@@ -6,8 +6,8 @@ import { isGood, type StoredBackup } from '../../../contract/backup.ts';
 import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
 import type { FoundGuest } from '../../../contract/step-results.ts';
 import type { StepEnv } from '../env.ts';
-import { isOwner, mustOwn } from '../marks.ts';
-import { recordOf } from './backup.ts';
+import { mustOwn } from '../marks.ts';
+import { ownDisk, recordOf } from './backup.ts';
 
 /**
  * Looks at a guest's disks, cfg, domain and backups. What was ordered is in the record of its last backup.
@@ -37,7 +37,7 @@ export async function findGuest(env: StepEnv, ref: GuestRef): Promise<FoundGuest
   const spec = { ...recorded, size: { ...recorded.size, diskBytes: root.bytes } };
   const wish = { spec, disks: 'volume', onCrash: 'restart' } as const;
   const warnings = env.kindOf(spec).misread((await toolstack.tryCfg(cfg.path)).config, wish);
-  const former = (await storage.list()).find(({ device, owner }) => device === storage.device(name, 'former') && isOwner(owner, ref));
+  const former = await ownDisk(env, ref, 'former');
   return {
     spec,
     phase: await phaseOf(env, ref),

@@ -5,8 +5,8 @@ import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
 import { backupId, type Chosen, type Written } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
 import { whileFrozen } from '../guests/freeze.ts';
-import { isOwner } from '../marks.ts';
-import type { Snapshot } from '../storage/port.ts';
+import { isOwner, type Ref } from '../marks.ts';
+import type { Disk, DiskRole, Snapshot } from '../storage/port.ts';
 
 /** Takes one backup of a guest, without stopping it. */
 export async function takeBackup(env: StepEnv, spec: GuestSpec): Promise<BackupRecord> {
@@ -97,14 +97,21 @@ async function save({ engines, repository, storage }: StepEnv, guest: string, id
   }
 }
 
+/** The guest's disk of this role, if it has one. */
+export async function ownDisk({ storage }: StepEnv, ref: Ref, role: DiskRole): Promise<Disk | undefined> {
+  const device = storage.device(ref.name, role);
+  return (await storage.list()).find((disk) => disk.device === device && isOwner(disk.owner, ref));
+}
+
 /** A password that an operator wrote into a cfg, of a console by VNC or SPICE. */
 const PASSWORD = /((?:vnc|spice)passwd\s*=\s*)(?:"[^"\n]*"|'[^'\n]*'|[^,'"\]\n]*)/g;
 
 /** What the record keeps of the guest beside its file system. */
-async function guestNow({ storage, toolstack }: StepEnv, spec: GuestSpec): Promise<Pick<StoredBackup, 'disks' | 'spec' | 'cfg'>> {
+async function guestNow(env: StepEnv, spec: GuestSpec): Promise<Pick<StoredBackup, 'disks' | 'spec' | 'cfg'>> {
+  const { storage, toolstack } = env;
   const { name } = spec;
   const { bytes: root } = await storage.find(spec, 'root');
-  const swap = (await storage.list()).find(({ device, owner }) => device === storage.device(name, 'swap') && isOwner(owner, spec));
+  const swap = await ownDisk(env, spec, 'swap');
   const cfg = await toolstack.readCfg(name);
   const { sealedPassword: _secret, ...access } = spec.access;
   return {

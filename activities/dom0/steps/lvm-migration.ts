@@ -46,8 +46,8 @@ export async function makeVolumes(env: StepEnv, spec: GuestSpec): Promise<Volume
 }
 
 /**
- * Undo of LVM-migration: ends its trial, removes its snapshots, then its disks, which are wiped before their room is given back. The wipe is slow on purpose: nobody waits
- * for it, and other guests need the disks.
+ * Undo of LVM-migration: ends a trial of the guest, removes its snapshots, then its disks, which are wiped before their room is given back. The wipe is slow
+ * on purpose: nobody waits for it, and other guests need the disks.
  */
 export async function removeVolumes(env: StepEnv, ref: GuestRef): Promise<void> {
   const { storage, toolstack } = env;

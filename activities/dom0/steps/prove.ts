@@ -49,7 +49,11 @@ async function mustKeepConsoles({ toolstack }: StepEnv): Promise<void> {
     });
 }
 
-/** Makes the disks of a trial: the root disk from the backup, all of it compared; and an empty swap. What a trial before has left goes first. @throws HostNotReady when nothing keeps the consoles of domains */
+/**
+ * Makes the disks of a trial: the root disk from the backup, all of it compared; and an empty swap. What a trial before has left goes first.
+ *
+ * @throws HostNotReady when nothing keeps the consoles of domains; as `fillFromBackup`
+ */
 export async function makeTrial(env: StepEnv, { spec, id }: { spec: GuestSpec; id: string }): Promise<{ readonly bytes: number }> {
   const { storage } = env;
   await mustKeepConsoles(env);

@@ -7,6 +7,7 @@ import { lstat } from 'node:fs/promises';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import type { Remote } from '../../tools/pull-ssh.ts';
 import type { HandWork } from '../../work.ts';
+import { timeOfId } from '../port.ts';
 import { guestsIn } from '../repositories/reading.ts';
 import type { Progress } from './ask.ts';
 import { goingOf, whyNotWhole, type Retain } from './keep.ts';
@@ -129,8 +130,7 @@ class Pull {
       return false;
     }
     if (damaged.has(id) || arrivals.get(id)?.removedAt !== undefined) return false;
-    const at = Date.parse(id.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
-    if (at < Date.now() + DAY_MS) return true;
+    if (timeOfId(id) < Date.now() + DAY_MS) return true;
     this.tell(`${guest}/${id}`, 'it says that it is of the future, or of no time: look at the clocks of both machines. It is not taken');
     return false;
   }

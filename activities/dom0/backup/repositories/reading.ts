@@ -57,15 +57,6 @@ const recordSchema = z.looseObject({
   proof: z.never().exactOptional(),
 });
 
-/** What is used of a proof. */
-const proofSchema = z.looseObject({
-  format: z.literal(1),
-  at: z.iso.datetime(),
-  seconds: z.number().min(0),
-  outcome: z.enum(['proven', 'unusable', 'silent']),
-  what: line,
-});
-
 /** A backup in the directory, with its file. */
 export interface FoundBackup extends StoredBackup {
   /** Where its file is now. What the record says of that may be of another machine. */
@@ -169,7 +160,7 @@ async function readOne(place: string, { guest, id }: { guest: string; id: string
   const proof = (await readRegular(`${place}/${proofName(id)}`, MOST_RECORD_BYTES))?.toString('utf8');
   const arrival = await readArrival(place, id);
   const found = { ...backup, path, recordSha256: sumOf(backup), ...defined({ arrivedAt: arrival?.arrivedAt }) };
-  return withProof(found, proof, (record) => proofSchema.safeParse(record).success);
+  return withProof(found, proof);
 }
 
 /** The backup that a record describes, which must be this one; or what is wrong with it, in words. */
