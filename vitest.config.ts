@@ -11,7 +11,9 @@ const shared = {
 };
 
 /** Host tests that take nothing of the machine's: no loop devices, no mounts, no names that others have. */
-const APART = ['arping', 'role', 'schemathesis', 'xendomains', 'xl-dry-run', 'xlcfg-oracle'].map((name) => `test/host/${name}.test.ts`);
+const APART = ['arping', 'role', 'schemathesis', 'used-blocks', 'xendomains', 'xl-dry-run', 'xlcfg-oracle'].map(
+  (name) => `test/host/${name}.test.ts`,
+);
 
 /** They need no disk. */
 const inShm = { ...shared, env: inMemory(), globalSetup: ['test/in-memory.ts'] };

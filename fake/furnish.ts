@@ -32,7 +32,7 @@ const PROGRAMS = [
   '/usr/sbin/resize2fs',
   '/usr/sbin/dumpe2fs',
   '/usr/sbin/debugfs',
-  '/usr/sbin/e2image',
+  '/usr/bin/perl',
   '/usr/sbin/tune2fs',
   '/usr/sbin/mkswap',
   '/usr/sbin/blkdiscard',

@@ -1,4 +1,4 @@
-/** The pipelines that guestflow joins of the fake's tools: a writer and zstd; zstd, and dd, cmp or restore; a file alone. */
+/** The pipelines that guestflow joins of the fake's tools: a writer (dump; the bitmap and what copies by it) and zstd; zstd, and dd, cmp or restore; a file alone. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { PipelineStage } from '../system/run.ts';
 import { image, isImageOf, names, writeHalf, writeImage } from './blocks.ts';
@@ -23,14 +23,15 @@ const FRAME_END = Buffer.from('fake frame ends\n');
 /** The pipeline that these stages are, or undefined for one that the fake does not know. */
 export function startPipeline(machine: Machine, stages: readonly PipelineStage[]): PipelineSimulation | undefined {
   const [first, second, third] = stages;
-  if (first === undefined || third !== undefined) return undefined;
+  if (first === undefined || stages.length > 3) return undefined;
+  if (third !== undefined) return third.tool === 'zstd' ? copyByBitmap(machine, stages) : undefined;
   if (second === undefined) {
     const file = first.tool === 'cat' ? matchArgs(first.args, '-- <path>')?.['path'] : undefined;
     const writer = writerOf(machine, first);
     return file !== undefined ? print(machine, file) : writer && alone(writer);
   }
   const writer = writerOf(machine, first);
-  if (writer !== undefined) return second.tool === 'zstd' ? compress(machine, writer, first, second) : undefined;
+  if (writer !== undefined) return second.tool === 'zstd' ? compress(machine, writer, [first, second]) : undefined;
   const path = first.tool === 'zstd' ? matchArgs(first.args, '-dcq -- <path>')?.['path'] : undefined;
   return path === undefined ? undefined : reader(machine, path, second);
 }
@@ -52,9 +53,16 @@ function writerOf(machine: Machine, { tool, args }: PipelineStage): Writer | und
   const device = (pattern: string): string | undefined => matchArgs(args, pattern)?.['device'];
   const dumped = tool === 'dump' ? device('-0 -a -f - <device>') : undefined;
   if (dumped !== undefined) return dump(machine, dumped);
-  const imaged = tool === 'e2image' ? device('-p -ra <device> -') : undefined;
-  if (imaged !== undefined) return image(machine, imaged);
   return tool === 'debugfs' && args[0] === '-R' && args[1] === 'filefrag -r /' ? names(machine, args[2] ?? '') : undefined;
+}
+
+/** `dumpe2fs DEVICE | perl -e PROGRAM -- DEVICE BLOCKS BLOCKSIZE FREE | zstd`. */
+function copyByBitmap(machine: Machine, stages: readonly PipelineStage[]): PipelineSimulation | undefined {
+  const [bitmap, copy] = stages;
+  const device = bitmap?.tool === 'dumpe2fs' ? matchArgs(bitmap.args, '<device>')?.['device'] : undefined;
+  if (device === undefined || copy?.tool !== 'perl' || copy.args[0] !== '-e') return undefined;
+  if (matchArgs(copy.args.slice(2), '-- <device> <blocks> <size> <free>')?.['device'] !== device) return undefined;
+  return compress(machine, image(machine, device), stages);
 }
 
 function* alone(writer: Writer): PipelineSimulation {
@@ -72,15 +80,16 @@ function* print(machine: Machine, path: string): PipelineSimulation {
 }
 
 /** The frame says how much is in it, if that is known before. A file system of the fake has that size, though its model is a small text. */
-function* compress(machine: Machine, writer: Writer, { args }: PipelineStage, zstd: PipelineStage): PipelineSimulation {
-  const size = matchArgs(zstd.args, '-3 -T0 -q -c --stream-size=<size>')?.['size'];
-  const device = args.find((arg) => arg.startsWith('/')) ?? '';
+function* compress(machine: Machine, writer: Writer, stages: readonly PipelineStage[]): PipelineSimulation {
+  const before = stages.slice(0, -1);
+  const size = matchArgs(stages.at(-1)?.args ?? [], '-3 -T0 -q -c --stream-size=<size>')?.['size'];
+  const device = before[0]?.args.find((arg) => arg.startsWith('/')) ?? '';
   yield { done: 0, chunk: FRAME };
   for (let step = writer.next(); ; step = writer.next()) {
     if (step.done === true) {
       if (size !== undefined) yield { done: 1, chunk: Buffer.from(`${SIZE}${size}\n`) };
       yield { done: 1, chunk: FRAME_END };
-      return [step.value, { code: 0 }];
+      return [...before.slice(1).map((): ToolOutput => ({ code: 0 })), step.value, { code: 0 }];
     }
     yield { done: step.value.done, chunk: step.value.bytes };
     // A snapshot that fills up is invalid from then on; who reads it does not notice.

@@ -165,7 +165,7 @@ describe.skipIf(why !== undefined)(titled('a backup', why), () => {
     await chosen.engine.check(path, saved);
   });
 
-  it('of a disk that cannot be read everywhere is none, whatever e2image says', async () => {
+  it('of a disk that cannot be read everywhere is none, whatever is said of it', async () => {
     const directory = scratch();
     const snapshot = await grow(directory, corpus(1)[0]!);
     const { fs } = await enginesOn('blocks').choose(await loopOn(snapshot));

@@ -266,7 +266,7 @@ const CUT_SHORT: readonly (readonly [where: string, stop: Stop, left: readonly s
   ],
   [
     'its first backup is taken',
-    { activity: 'takeBackup', amid: amidTool('e2image') },
+    { activity: 'takeBackup', amid: amidTool('perl') },
     ['volume vg01/NAME-root', 'volume vg01/NAME-backup', 'domain NAME', '/etc/xen/auto/NAME.cfg', '/var/backups/guestflow/NAME'],
   ],
   ['it is sealed', { activity: 'sealGuest' }, ['volume vg01/NAME-root', 'volume vg01/NAME-swap', 'domain NAME', 'schedule nightly/NAME']],
@@ -389,7 +389,7 @@ describe('a guest that lives', () => {
     'claims what it has, what is left of its operations included, and is never cleaned',
     async () => {
       await order('lives');
-      const terminated = terminatedAt('lives', { activity: 'takeBackup', amid: amidTool('e2image'), of: 'operation' });
+      const terminated = terminatedAt('lives', { activity: 'takeBackup', amid: amidTool('perl'), of: 'operation' });
       const backup = guestflow(['backup', 'lives', '--json']);
       await terminated;
       expect((await backup).code).not.toBe(0);

@@ -26,7 +26,7 @@ export class DumpEngine implements Engine {
 
   async save(device: string, sink: FileSink): Promise<Written> {
     const source = { tool: 'dump', args: ['-0', '-a', '-f', '-', checkedPath('device', device)] };
-    const { stderr, ...written } = await compressTo(this.work, source, sink, {
+    const { stderr, ...written } = await compressTo(this.work, [source], sink, {
       onWritten: (bytes) => {
         this.work.progress(`dumping: ${formatSize(bytes)} written`);
       },

@@ -32,21 +32,21 @@ function newSum(): { readonly bytes: number; readonly add: (chunk: Uint8Array) =
 }
 
 /**
- * Writes what a process prints to the sink, compressed.
+ * Writes what processes in a row print to the sink, compressed.
  *
- * @param contentBytes how much it prints, where that is known: if it prints another number of bytes, that is an error
+ * @param contentBytes how much they print, where that is known: if they print another number of bytes, that is an error
  * @param onWritten told the bytes written so far
- * @returns what was written, and what the process said on its standard error
+ * @returns what was written, and what the first process said on its standard error
  */
 export async function compressTo(
   { host, signal }: HandWork,
-  source: PipelineStage,
+  source: readonly PipelineStage[],
   sink: FileSink,
   { contentBytes, onWritten }: { readonly contentBytes?: number; readonly onWritten?: (bytes: number) => void },
 ): Promise<Written & { readonly stderr: string }> {
   const file = newSum();
   const size = contentBytes === undefined ? [] : [`--stream-size=${String(contentBytes)}`];
-  const { stages } = await host.pipeline([source, { tool: 'zstd', args: ['-3', '-T0', '-q', '-c', ...size] }], {
+  const { stages } = await host.pipeline([...source, { tool: 'zstd', args: ['-3', '-T0', '-q', '-c', ...size] }], {
     timeoutMs: DAY_MS,
     signal,
     sink: async (chunk) => {
