@@ -97,8 +97,11 @@ export async function hostInfo(host: Host): Promise<XlInfo> {
   return parseXlInfo((await host.run('xl', ['info'])).stdout);
 }
 
+/** What xl says whatever the cfg: which file it reads, and that a dom0 has no settings for xl (4.17.7 says that; then the defaults hold). */
+const NOT_OF_THE_CFG = /^(?:Parsing config from |Failed to read config file: \/etc\/xen\/xl\.conf:)/;
+
 function saidIn(stderr: string): string[] {
-  return stderr.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('Parsing config from '));
+  return stderr.split('\n').filter((line) => line.trim() !== '' && !NOT_OF_THE_CFG.test(line));
 }
 
 /** What xl says on standard error of a cfg file that it reads without acting, one that it refuses included. */
