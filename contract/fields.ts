@@ -369,6 +369,17 @@ export const FIELDS = {
     },
     plan: { byDefault: 'golden' },
   },
+  recipe: {
+    group: 'os',
+    value: choice('how-to', 'direct'),
+    form: { description: "The way from an image to a guest on its own volumes. Default: the plan's." },
+    order: {
+      says: '`how-to`: it starts from its image, then moves to its volumes; `direct`: its image is copied to its volumes before it starts, which saves a boot',
+      byDefault: 'plan',
+    },
+    plan: { byDefault: 'how-to' },
+    flag: { option: '--recipe <NAME>', says: 'how-to or direct (default: of the plan)' },
+  },
   debootstrap: {
     group: 'os',
     value: YES_OR_NO,

@@ -1,6 +1,6 @@
 /** Where an operation stands, step by step, for people. Free of imports: workflow code imports it. */
 
-/** The steps of provisioning, in order. */
+/** The steps of provisioning by the recipe `how-to`, in order. */
 export const PROVISION_STEPS = [
   'reserve',
   'plan',
@@ -14,6 +14,25 @@ export const PROVISION_STEPS = [
   'nightly-backup',
   'seal',
 ] as const;
+
+/** The steps of each recipe, in order. */
+export const RECIPE_STEPS = {
+  'how-to': PROVISION_STEPS,
+  direct: [
+    'reserve',
+    'plan',
+    'golden',
+    'create-image',
+    'make-volumes',
+    'cfg-fix',
+    'boot',
+    'drop-image',
+    'sysctl-wallclock',
+    'autostart',
+    'nightly-backup',
+    'seal',
+  ],
+} as const;
 
 export type StepState = 'pending' | 'running' | 'done' | 'failed' | 'undone' | 'undo-failed';
 

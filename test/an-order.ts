@@ -27,7 +27,7 @@ export function anOrder(name: string, dom0: string, changes: Changes<GuestOrder>
     plan: 'small',
     dom0,
     size: { memoryBytes: 256 * MiB, vcpus: 1, diskBytes: 2048 * MiB, swapBytes: 128 * MiB },
-    os: { type: 'pv', dist: 'bookworm', installMethod: 'golden', serialDevice: 'hvc0', timezone: 'UTC', extra: [] },
+    os: { type: 'pv', dist: 'bookworm', installMethod: 'golden', recipe: 'how-to', serialDevice: 'hvc0', timezone: 'UTC', extra: [] },
     network: {},
     access: { managed: false, sshKeys: [] },
     storage: { fs: 'ext4', fsOptions: 'noatime', image: 'sparse' },

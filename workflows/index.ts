@@ -1,6 +1,6 @@
 /** All workflow types. */
 export { guest } from './guest/guest.ts';
-export { provisionGuest } from './guest/recipes/how-to.ts';
+export { provisionGuest } from './guest/recipes/provision.ts';
 export { adoptGuest } from './guest/recipes/adopt.ts';
 export { backupGuest } from './guest/operations/backup.ts';
 export { pruneGuest } from './guest/operations/prune.ts';

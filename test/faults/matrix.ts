@@ -19,6 +19,7 @@ import { restartCases, type RestartMatrix } from './restart-faults.ts';
 import { failureOf, Server } from './server.ts';
 import { Stages } from './stage.ts';
 import { stepFaultCases, type Matrix } from './step-faults.ts';
+import { directCases } from './recipe-faults.ts';
 import { recordTape, type Tape } from './tape.ts';
 import { staleCases } from './stale-faults.ts';
 import { startOwnTemporal } from './temporal.ts';
@@ -225,7 +226,8 @@ export async function runFaults({
     sayWhen(`recorded ${tape.forward.map(({ activity }) => activity).join(', ')}`);
     const matrix = { ...(await makeMatrix(tape, stages)), server, temporal, hosts: HOSTS };
     const undos = await rehearseUndos(matrix);
-    const ofTheOrder = (await orderCases(matrix, undos, walks)).filter(({ name }) => isWanted(name));
+    const direct = await makeMatrix(await recordTape(server, HOST, 'direct'), stages);
+    const ofTheOrder = [...(await orderCases(matrix, undos, walks)), ...directCases(direct)].filter(({ name }) => isWanted(name));
     if (isListing) {
       const names = [...ofTheOrder.map(({ name }) => name), ...everyName(await groupsOf(matrix, undos, isWanted, walks))];
       for (const name of names) say(name);

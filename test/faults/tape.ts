@@ -3,6 +3,7 @@
  * fails for good. A step that is added to the workflow is on the tape the day it is written.
  */
 import { ApplicationFailure } from '@temporalio/common';
+import type { GuestOrder } from '../../contract/guest.ts';
 import { guestWorkflowId } from '../../contract/names.ts';
 import { booksOf, emptyComplaints } from './books.ts';
 import { asBefore, type Complaints } from './invariants.ts';
@@ -85,9 +86,16 @@ interface Recording {
   readonly step: string;
 }
 
-async function record(server: Server, host: string, number: number, take: Take): Promise<Recording> {
-  const name = `tape${String(number)}`;
-  const ip = `10.20.1.${String(number + 10)}`;
+/** Whose tape it is: on which dom0, and by which recipe. */
+interface Taped {
+  readonly server: Server;
+  readonly host: string;
+  readonly recipe: GuestOrder['os']['recipe'];
+}
+
+async function record({ server, host, recipe }: Taped, number: number, take: Take): Promise<Recording> {
+  const name = `${recipe === 'direct' ? 'direct' : 'tape'}${String(number)}`;
+  const ip = `10.20.${recipe === 'direct' ? '2' : '1'}.${String(number + 10)}`;
   const failing = take === 'the order' ? undefined : 'failing' in take ? take.failing : take.cleanupAfter;
   const world = await World.create(host);
   const before = world.snapshot();
@@ -109,7 +117,7 @@ async function record(server: Server, host: string, number: number, take: Take):
     }
     return act();
   });
-  await server.place(orderOf(name, host, { network: { ip } }));
+  await server.place(orderOf(name, host, { network: { ip }, os: { recipe } }));
   if (take === 'the order') await server.settled(name);
   else if ('cleanupAfter' in take) {
     await server.settled(name);
@@ -133,12 +141,13 @@ async function record(server: Server, host: string, number: number, take: Take):
 }
 
 /** Records an order and each of its failures. */
-export async function recordTape(server: Server, host: string): Promise<Tape> {
-  const { forward } = await record(server, host, 0, 'the order');
+export async function recordTape(server: Server, host: string, recipe: Taped['recipe'] = 'how-to'): Promise<Tape> {
+  const taped = { server, host, recipe };
+  const { forward } = await record(taped, 0, 'the order');
   const last = forward.length - 1;
   const [cleaned, ...failures] = await Promise.all([
-    record(server, host, forward.length + 1, { cleanupAfter: last }),
-    ...forward.map((_, index) => record(server, host, index + 1, { failing: index })),
+    record(taped, forward.length + 1, { cleanupAfter: last }),
+    ...forward.map((_, index) => record(taped, index + 1, { failing: index })),
   ]);
   failures.forEach((failure, index) => {
     const [calls, expected] = [failure.forward, forward.slice(0, index + 1)].map((entries) =>

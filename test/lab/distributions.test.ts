@@ -1,4 +1,4 @@
-/** A guest of each distribution whose golden tarball the lab's dom0 has, ordered, logged in to, and removed. The story's is of bookworm: that one in full only. */
+/** A guest of each distribution whose golden tarball the lab's dom0 has, made by the recipe `direct`, logged in to, and removed. The story's is of bookworm, by the how-to: that one in full only. */
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { DEFAULT_RELEASE, RELEASES } from '../../lab/index.ts';
 import { complaintsAbout, inGuest, leftOf, onDom0, orderAndWait } from './guests.ts';
@@ -30,7 +30,7 @@ for (const dist of RELEASES) {
     `a guest of ${dist} is made of its golden tarball, boots its dom0's kernel, lets its customer in, and is gone after its removal`,
     async () => {
       const name = `of-${dist}`;
-      const order = await rig.order({ name, order: `distributions-${dist}`, dist, disk: '1GiB' });
+      const order = await rig.order({ name, order: `distributions-${dist}`, dist, disk: '1GiB', recipe: 'direct' });
       const status = await orderAndWait(rig, order);
       expect(await rig.flow.failureOf(status)).toBeUndefined();
       const kernel = (await onDom0(rig, 'uname -r')).trim();

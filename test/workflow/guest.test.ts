@@ -96,6 +96,36 @@ describe('guest', () => {
     ]);
   });
 
+  it('takes an order by the recipe direct to its volumes before its first boot, which is its only one', async () => {
+    const calls: string[] = [];
+    const document = order({ os: { recipe: 'direct' } });
+    await withKeptWorkers(environment, scripted(calls), async () => {
+      await place(document);
+      const status = await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      expect(status.backups).toHaveLength(1);
+      await end(document);
+    });
+    expect(calls).toEqual([
+      'reserve',
+      'planGuest',
+      'ensureGolden',
+      'createImage',
+      'makeVolumes',
+      'fixCfg',
+      'bootGuest',
+      'dropImage',
+      'setWallclock',
+      'fixCfg',
+      'enableAutostart',
+      'takeBackup',
+      'scheduleNightly',
+      'sealGuest',
+    ]);
+  });
+
   it('gets another address when something answers at the first; one that the order named is refused', async () => {
     const calls: string[] = [];
     const taken = (): Error =>

@@ -3,7 +3,7 @@ import { defined } from '../../contract/defined.ts';
 import type { BackupRecord } from '../../contract/backup.ts';
 import type { DomainGone, GuestPhase, KeptDisk, RestartPolicy } from '../../contract/guest.ts';
 import type { Adopted } from './recipes/adopt.ts';
-import type { ProvisionResult } from './recipes/how-to.ts';
+import type { ProvisionResult } from './recipes/provision.ts';
 import { answerTo, recentRestarts } from './restarts.ts';
 import { firstOf, proofDue, spareDue, type GuestState } from './state.ts';
 

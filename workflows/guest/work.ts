@@ -22,7 +22,7 @@ import { performRemoval } from './operations/removal.ts';
 import type { Before } from './operations/shared.ts';
 import { OperationQueue } from './queue.ts';
 import { adoptGuest } from './recipes/adopt.ts';
-import { provisionGuest } from './recipes/how-to.ts';
+import { provisionGuest } from './recipes/provision.ts';
 import { beforeOf, leavesDomain, mayRun } from './rules.ts';
 import { firstProof } from './proofs.ts';
 import { publishGuest } from './shown.ts';

@@ -31,7 +31,7 @@ describe('an order', () => {
       name: 'guest1',
       plan: 'small',
       dom0: 'xen1',
-      os: { type: 'pv', dist: 'bookworm', installMethod: 'golden', serialDevice: 'hvc0', timezone: 'Etc/UTC', extra: [] },
+      os: { type: 'pv', dist: 'bookworm', installMethod: 'golden', recipe: 'how-to', serialDevice: 'hvc0', timezone: 'Etc/UTC', extra: [] },
       size: { memoryBytes: 256 * 2 ** 20, vcpus: 1, diskBytes: 2 * 2 ** 30, swapBytes: 128 * 2 ** 20 },
       storage: { fs: 'ext4', fsOptions: 'noatime,nodiratime,errors=remount-ro', image: 'sparse' },
       backup: { retention: { daily: 7 }, proveDays: 30 },

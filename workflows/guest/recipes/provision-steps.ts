@@ -1,6 +1,4 @@
-/** provisionGuest: an order becomes a guest, step by step as in the how-to, or nothing of it is left. */
-import { declareVersioning } from '../../saga/versioning.ts';
-import { PROVISION_STEPS } from '../../../contract/progress.ts';
+/** What an order goes through on its way to a guest, whatever the recipe: each step with its undo. */
 import type { BackupRecord } from '../../../contract/backup.ts';
 import type { BootResult, WallclockResult } from '../../../contract/step-results.ts';
 import type { LeasedAddress } from '../../../contract/dom0.ts';
@@ -15,57 +13,27 @@ import { planWithFreeAddress } from '../plan-address.ts';
 import { control, dom0Steps } from '../../saga/proxies.ts';
 import { defined } from '../../../contract/defined.ts';
 
-export interface ProvisionResult {
-  readonly spec: GuestSpec;
-  readonly boot: BootResult;
-  readonly wallclock: WallclockResult;
-  readonly backup: BackupRecord;
-  readonly scheduleId: string;
-  readonly warnings: readonly string[];
-}
-
-export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult> {
-  return new HowTo(order).run();
-}
-
-/** The steps in their order, each with its undo. */
-class HowTo {
+/** The steps of which recipes are made, each with its undo. */
+export class ProvisionSteps {
   private readonly order: GuestOrder;
   private readonly ref: GuestRef;
   private readonly operation: Operation;
   private readonly steps: ReturnType<typeof dom0Steps>;
 
-  constructor(order: GuestOrder) {
+  /** @param names of the recipe's steps, in order */
+  constructor(order: GuestOrder, names: readonly string[]) {
     this.order = order;
     this.ref = { name: order.name, order: order.order, dom0: order.dom0 };
-    this.operation = new Operation(
-      `Provisioning **${order.name}** on ${order.dom0} (plan ${order.plan}, order ${order.order})`,
-      PROVISION_STEPS,
-    );
+    this.operation = new Operation(`Provisioning **${order.name}** on ${order.dom0} (plan ${order.plan}, order ${order.order})`, names);
     this.steps = dom0Steps(order.dom0, order.name, this.operation.onWaiting);
   }
 
-  async run(): Promise<ProvisionResult> {
-    return this.operation.run(
-      async () => {
-        const lease = await this.reserve();
-        const spec = await this.plan(lease);
-        await this.golden(spec);
-        await this.createImage(spec);
-        await this.fixCfg(spec);
-        await this.boot(spec);
-        const wallclock = await this.setWallclock(spec);
-        const boot = await this.migrateToVolumes(spec);
-        await this.autostart(spec);
-        const nightly = await this.nightlyBackup(spec);
-        await this.seal(spec);
-        return { spec, boot, wallclock, ...nightly, warnings: warningsOf(wallclock) };
-      },
-      () => leftoversOf(this.steps.undo, { ...this.ref, dist: this.order.os.dist }),
-    );
+  /** Runs a recipe; if it fails, nothing of it is left. */
+  async run<T>(recipe: () => Promise<T>): Promise<T> {
+    return this.operation.run(recipe, () => leftoversOf(this.steps.undo, { ...this.ref, dist: this.order.os.dist }));
   }
 
-  private async reserve(): Promise<LeasedAddress> {
+  async reserve(): Promise<LeasedAddress> {
     return this.operation.firstStep(
       'reserve',
       () => control.reserve(this.order),
@@ -74,7 +42,7 @@ class HowTo {
     );
   }
 
-  private async plan(lease: LeasedAddress): Promise<GuestSpec> {
+  async plan(lease: LeasedAddress): Promise<GuestSpec> {
     const { host, undo } = this.steps;
     return this.operation.step(
       'plan',
@@ -84,7 +52,7 @@ class HowTo {
     );
   }
 
-  private async golden({ os: { dist, mirror, installMethod } }: GuestSpec): Promise<void> {
+  async golden({ os: { dist, mirror, installMethod } }: GuestSpec): Promise<void> {
     const { bulk, undoBulk } = this.steps;
     const isUsed = installMethod === 'golden';
     await this.operation.step(
@@ -96,7 +64,7 @@ class HowTo {
     );
   }
 
-  private async createImage(spec: GuestSpec): Promise<void> {
+  async createImage(spec: GuestSpec): Promise<void> {
     const { bulk, undo } = this.steps;
     await this.operation.step(
       'create-image',
@@ -106,19 +74,20 @@ class HowTo {
     );
   }
 
-  private async fixCfg(spec: GuestSpec): Promise<void> {
+  /** @param disks those of which it is to start first */
+  async fixCfg(spec: GuestSpec, disks: 'image' | 'volume'): Promise<void> {
     const { host, undo } = this.steps;
     await this.operation.step(
       'cfg-fix',
-      () => host.fixCfg({ spec, disks: 'image', onCrash: 'destroy' }),
+      () => host.fixCfg({ spec, disks, onCrash: 'destroy' }),
       () => undo.removeCfg(this.ref),
       ({ path }) => `${path}, read by xl as ordered`,
     );
   }
 
-  private async boot(spec: GuestSpec): Promise<void> {
+  async boot(spec: GuestSpec): Promise<BootResult> {
     const { host, undo } = this.steps;
-    await this.operation.step(
+    return this.operation.step(
       'boot',
       () => host.bootGuest(spec),
       () => undo.destroyGuest(this.ref),
@@ -126,11 +95,27 @@ class HowTo {
     );
   }
 
-  private async setWallclock(spec: GuestSpec): Promise<WallclockResult> {
+  async setWallclock(spec: GuestSpec): Promise<WallclockResult> {
     return this.operation.step('sysctl-wallclock', () => this.steps.host.setWallclock(spec), undefined, describeWallclock);
   }
 
-  private async migrateToVolumes(spec: GuestSpec): Promise<BootResult> {
+  /** The image's content on the guest's own volumes, before the guest has ever run. */
+  async makeVolumes(spec: GuestSpec): Promise<void> {
+    const { bulk, undoBulk } = this.steps;
+    await this.operation.step(
+      'make-volumes',
+      () => bulk.makeVolumes(spec),
+      () => undoBulk.removeVolumes(this.ref),
+      ({ root }) => root,
+    );
+  }
+
+  /** The guest has answered from its volumes: its image goes. */
+  async dropImage(spec: GuestSpec): Promise<void> {
+    await this.operation.step('drop-image', () => this.steps.host.dropImage(spec));
+  }
+
+  async migrateToVolumes(spec: GuestSpec): Promise<BootResult> {
     const { host, bulk, undo, undoBulk } = this.steps;
     return this.operation.step(
       'lvm-migration',
@@ -150,7 +135,7 @@ class HowTo {
     );
   }
 
-  private async autostart(spec: GuestSpec): Promise<void> {
+  async autostart(spec: GuestSpec): Promise<void> {
     const { host, undo } = this.steps;
     await this.operation.step(
       'autostart',
@@ -164,7 +149,7 @@ class HowTo {
     );
   }
 
-  private async nightlyBackup(spec: GuestSpec): Promise<Pick<ProvisionResult, 'backup' | 'scheduleId'>> {
+  async nightlyBackup(spec: GuestSpec): Promise<{ backup: BackupRecord; scheduleId: string }> {
     const { bulk, undo } = this.steps;
     return this.operation.step(
       'nightly-backup',
@@ -177,7 +162,7 @@ class HowTo {
     );
   }
 
-  private async seal(spec: GuestSpec): Promise<void> {
+  async seal(spec: GuestSpec): Promise<void> {
     await this.operation.step(
       'seal',
       () => this.steps.host.sealGuest(spec),
@@ -194,16 +179,3 @@ function describeWallclock(wallclock: WallclockResult): string {
       : 'xen.independent_wallclock is not needed on this kernel';
   return `${key}; ${wallclock.timeDaemon} keeps time; clocksource ${wallclock.clocksource}, ${wallclock.skewSeconds} s off dom0`;
 }
-
-/** Seconds off dom0 above which somebody should look. Its time daemon may need minutes to step a clock. */
-const SKEW_WORTH_A_WARNING = 5;
-
-function warningsOf(wallclock: WallclockResult): string[] {
-  const skewed = Math.abs(wallclock.skewSeconds) > SKEW_WORTH_A_WARNING ? [`its clock was ${wallclock.skewSeconds} s off dom0's`] : [];
-  const backwards =
-    wallclock.wentBackwards.length > 0 ? [`its kernel says that time went backwards: ${wallclock.wentBackwards[0] ?? ''}`] : [];
-  return [...skewed, ...backwards];
-}
-
-// A run is over in minutes: it ends with the code it began with.
-declareVersioning('PINNED', provisionGuest);

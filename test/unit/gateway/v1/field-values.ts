@@ -223,6 +223,7 @@ export const FIELDS: Readonly<Record<string, Edges>> = {
   },
   image: choice('sparse', 'full'),
   installMethod: choice('golden', 'debootstrap'),
+  recipe: choice('how-to', 'direct'),
   debootstrap: yesOrNo,
   backupAt: {
     taken: ['00:00', '02:30', '19:59', '23:59'],

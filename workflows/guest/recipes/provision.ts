@@ -1,0 +1,69 @@
+/** provisionGuest: an order becomes a guest, step by step, or nothing of it is left. Its recipe says which steps there are, and in which order. */
+import { declareVersioning } from '../../saga/versioning.ts';
+import { RECIPE_STEPS } from '../../../contract/progress.ts';
+import type { BackupRecord } from '../../../contract/backup.ts';
+import type { BootResult, WallclockResult } from '../../../contract/step-results.ts';
+import type { GuestOrder, GuestSpec } from '../../../contract/guest.ts';
+import { ProvisionSteps } from './provision-steps.ts';
+
+export interface ProvisionResult {
+  readonly spec: GuestSpec;
+  readonly boot: BootResult;
+  readonly wallclock: WallclockResult;
+  readonly backup: BackupRecord;
+  readonly scheduleId: string;
+  readonly warnings: readonly string[];
+}
+
+/** What a recipe makes of a guest that has an address and an image. */
+interface Started {
+  readonly boot: BootResult;
+  readonly wallclock: WallclockResult;
+}
+
+/** As by hand: the guest starts from its image, is looked at, and moves to its volumes. */
+async function howTo(steps: ProvisionSteps, spec: GuestSpec): Promise<Started> {
+  await steps.fixCfg(spec, 'image');
+  await steps.boot(spec);
+  const wallclock = await steps.setWallclock(spec);
+  return { wallclock, boot: await steps.migrateToVolumes(spec) };
+}
+
+/** The image is copied to the volumes before its first boot: there is one boot instead of two, and no shutdown. */
+async function direct(steps: ProvisionSteps, spec: GuestSpec): Promise<Started> {
+  await steps.makeVolumes(spec);
+  await steps.fixCfg(spec, 'volume');
+  const boot = await steps.boot(spec);
+  await steps.dropImage(spec);
+  return { boot, wallclock: await steps.setWallclock(spec) };
+}
+
+const RECIPES = { 'how-to': howTo, direct } as const;
+
+export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult> {
+  const { recipe } = order.os;
+  const steps = new ProvisionSteps(order, RECIPE_STEPS[recipe]);
+  return steps.run(async () => {
+    const spec = await steps.plan(await steps.reserve());
+    await steps.golden(spec);
+    await steps.createImage(spec);
+    const { boot, wallclock } = await RECIPES[recipe](steps, spec);
+    await steps.autostart(spec);
+    const nightly = await steps.nightlyBackup(spec);
+    await steps.seal(spec);
+    return { spec, boot, wallclock, ...nightly, warnings: warningsOf(wallclock) };
+  });
+}
+
+/** Seconds off dom0 above which somebody should look. Its time daemon may need minutes to step a clock. */
+const SKEW_WORTH_A_WARNING = 5;
+
+function warningsOf(wallclock: WallclockResult): string[] {
+  const skewed = Math.abs(wallclock.skewSeconds) > SKEW_WORTH_A_WARNING ? [`its clock was ${wallclock.skewSeconds} s off dom0's`] : [];
+  const backwards =
+    wallclock.wentBackwards.length > 0 ? [`its kernel says that time went backwards: ${wallclock.wentBackwards[0] ?? ''}`] : [];
+  return [...skewed, ...backwards];
+}
+
+// A run is over in minutes: it ends with the code it began with.
+declareVersioning('PINNED', provisionGuest);
