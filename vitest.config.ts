@@ -11,7 +11,7 @@ const shared = {
 };
 
 /** Host tests that take nothing of the machine's: no loop devices, no mounts, no names that others have. */
-const APART = ['arping', 'role', 'schemathesis', 'used-blocks', 'xendomains', 'xl-dry-run', 'xlcfg-oracle'].map(
+const APART = ['arping', 'identity', 'role', 'schemathesis', 'used-blocks', 'xendomains', 'xl-dry-run', 'xlcfg-oracle'].map(
   (name) => `test/host/${name}.test.ts`,
 );
 

@@ -8,9 +8,9 @@ import { checkOrder, type ResolveOptions } from '../order/order.ts';
 import { loadPlans } from '../order/plans.ts';
 import { formatSize } from '../contract/sizes.ts';
 import type { GuestStatus, UnplacedOrder } from '../contract/guest.ts';
-import type { ProvisionOptions } from './commands/provision.ts';
+import type { PlacingOptions, ProvisionOptions } from './commands/provision.ts';
 import { awaitCancelled } from './cancel.ts';
-import { withGuestflow } from './context.ts';
+import { withGuestflow, type WaitingOptions } from './context.ts';
 import { orderDocument, statusDocument } from './side-by-side.ts';
 import { printFacts, printJson, printLine, type Io } from './io.ts';
 import { askOnInterrupt, interruptible } from './interrupt.ts';
@@ -64,7 +64,8 @@ async function check(io: Io, order: UnplacedOrder, { facts: path, json }: Provis
   return undefined;
 }
 
-async function place(io: Io, flow: Guestflow, order: UnplacedOrder, options: ProvisionOptions): Promise<undefined> {
+/** Gives an order, and waits for its guest unless told not to. */
+export async function place(io: Io, flow: Guestflow, order: UnplacedOrder, options: PlacingOptions): Promise<undefined> {
   const answer = await flow.place(order, { mustBeServed: true });
   const url = flow.guestUrl(order.name);
   if (!options.wait) {
@@ -85,7 +86,7 @@ async function place(io: Io, flow: Guestflow, order: UnplacedOrder, options: Pro
 }
 
 /** Waits with progress. Ctrl-C ends the wait; what becomes of the guest is asked, or told by --on-interrupt. */
-async function waitForGuest(io: Io, flow: Guestflow, name: string, options: ProvisionOptions): Promise<GuestStatus> {
+async function waitForGuest(io: Io, flow: Guestflow, name: string, options: WaitingOptions): Promise<GuestStatus> {
   const progress = createProgress({ json: options.json === true, stream: io.stderr });
   const interrupt = new AbortController();
   const takeBack = io.onInterrupt(() => {

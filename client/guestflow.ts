@@ -14,6 +14,7 @@ import { listGuests, type GuestRow, type ListFilter } from './guests/list.ts';
 import { exists, readProgress, readStatus, type GuestProgress } from './guests/look.ts';
 import { nextBackup, readNights, type Night } from './guests/nights.ts';
 import { adoptGuest } from './guests/adopt.ts';
+import { orderOfCopy, type CopyWish } from './guests/copy.ts';
 import { cancelOperation, operate, type OperateOptions } from './guests/operate.ts';
 import { orderGuest } from './guests/order.ts';
 import { placeOrder, type PlacedOrder, type PlaceOptions } from './guests/place.ts';
@@ -33,6 +34,8 @@ export interface Guestflow {
   place(order: UnplacedOrder, options?: PlaceOptions): Promise<PlacedOrder>;
   /** Takes a guest over that is on its dom0, and that this Temporal does not know; returns when that was taken. */
   adopt(guest: GuestRef): Promise<OrderAnswer>;
+  /** The order of a guest that is made from a backup of another one. It is not given yet. */
+  orderOfCopy(of: string, wish: CopyWish): Promise<GuestOrder>;
   status(name: string): Promise<GuestStatus>;
   /** The status, and the progress of the operation that runs. If none runs: how the guest was provisioned. */
   progress(name: string): Promise<GuestProgress>;
@@ -91,6 +94,7 @@ export async function connect(options: EndpointOptions = {}): Promise<Guestflow>
     failureOf: (status) => failureOf(session, status),
     exists: (name) => exists(session, name),
     list: (filter) => listGuests(session, filter),
+    orderOfCopy: (of, wish) => orderOfCopy(session, of, wish),
     operate: (name, kind, operation) => operate(session, name, kind, operation),
     cancel: (name) => cancelOperation(session, name),
     nextBackup: (name) => nextBackup(session, name),

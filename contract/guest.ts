@@ -27,12 +27,22 @@ export interface DomainGone {
 /** How Xen runs a guest. */
 export type GuestType = 'pv' | 'pvh';
 
+/** A backup of a guest, by which another one is made. */
+export interface GuestOrigin {
+  readonly guest: string;
+  readonly order: string;
+  /** Id of the backup, on the dom0 of the order. */
+  readonly backup: string;
+}
+
 /** An order after the plan's defaults: all that is known before a dom0 is asked. */
 export interface GuestOrder extends GuestFields {
   /** Host name in the guest. Default: the name. A guest ordered by billing is named after its order; its host name is the customer's. */
   readonly hostname?: string;
   /** Id of the customer in the provider's billing: for keeping a customer's guests on different dom0s. */
   readonly customer?: string;
+  /** Its disk is made from this backup, and not from an image. Only `guestflow restore --as` and whoever may restore can ask for it. */
+  readonly origin?: GuestOrigin;
   readonly access: GuestFields['access'] & {
     /** The hash of root's password, sealed for each dom0 that may get the order: only that dom0 can open its box. By the dom0's name. */
     readonly sealedPassword?: Readonly<Record<string, string>>;

@@ -15,9 +15,10 @@ export const PROVISION_STEPS = [
   'seal',
 ] as const;
 
-/** The steps of each recipe, in order. */
+/** The steps of each recipe, in order. `from-backup` is that of an order with an origin. */
 export const RECIPE_STEPS = {
   'how-to': PROVISION_STEPS,
+  'from-backup': ['reserve', 'plan', 'restore-volumes', 'cfg-fix', 'boot', 'sysctl-wallclock', 'autostart', 'nightly-backup', 'seal'],
   direct: [
     'reserve',
     'plan',

@@ -101,6 +101,9 @@ const decided = {
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'is no customer id')
     .exactOptional(),
+  origin: z
+    .object({ guest: kept.name, order: kept.order, backup: z.string().regex(/^\d{8}T\d{6}Z$/, 'is no id of a backup') })
+    .exactOptional(),
   // A password crosses to a dom0 as a sealed box only.
   access: kept.access.omit({ passwordHash: true }).extend({ sealedPassword: sealedPassword.exactOptional() }),
 };

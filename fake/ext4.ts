@@ -1,6 +1,7 @@
 /** e2fsprogs and mkswap on the fake's disks. */
 import { DONE, failed, matchArgs, type Invocation, type ToolOutput, type ToolTable } from './tool.ts';
 import { unique, type Content, type GuestFs } from './model.ts';
+import { changeOffline, lookOffline } from './offline-files.ts';
 
 export const E2FSPROGS = '1.47.0 (5-Feb-2023)';
 const BLOCK = 4096;
@@ -171,9 +172,23 @@ function dumpe2fs(call: Invocation): ToolOutput | undefined {
 }
 
 /** `debugfs -f - DEVICE`: none of the fake's files has extents that were never written. */
-function debugfs({ args, input }: Invocation): ToolOutput | undefined {
-  if (matchArgs(args, '-f - <device>') === undefined) return undefined;
-  return { code: 0, stderr: `debugfs ${E2FSPROGS}\n`, stdout: input.replaceAll(/^/gm, 'debugfs: ') };
+function debugfs(call: Invocation): ToolOutput | undefined {
+  const { args, input } = call;
+  const banner = `debugfs ${E2FSPROGS}\n`;
+  if (matchArgs(args, '-f - <device>') !== undefined) return { code: 0, stderr: banner, stdout: input.replaceAll(/^/gm, 'debugfs: ') };
+  const device = (matchArgs(args, '-w -f - <device>') ?? (args[0] === '-R' ? { device: args[2] ?? '' } : undefined))?.['device'];
+  if (device === undefined) return undefined;
+  const found = openFs(call, device, { missing: 0, bad: 0 });
+  if (!isFound(found)) return { ...found, stderr: `${banner}${found.stderr ?? ''}` };
+  if (args[0] === '-R') {
+    const said = lookOffline(found.fs.files, args[1] ?? '');
+    return { code: 0, stdout: said.stdout ?? '', stderr: `${banner}${said.stderr ?? ''}` };
+  }
+  const stderr = changeOffline(call.machine, found.fs.files, input);
+  // Whose data it is, is told by the host name that it was made for.
+  found.fs.label = found.fs.files['/etc/hostname']?.trim() || found.fs.label;
+  found.save();
+  return { code: 0, stderr: `${banner}${stderr}` };
 }
 
 function tune2fs(call: Invocation): ToolOutput | undefined {

@@ -25,6 +25,7 @@ import { planGuest } from './steps/plan-guest.ts';
 import { preflight, prepare } from './steps/preflight.ts';
 import { growDisk, reduceDisk, shrinkDisk, tryReducing } from './steps/resize-disk.ts';
 import { dropDisk, exchangeDisks, fillRestored, settleDisks } from './steps/restore.ts';
+import { restoreVolumes } from './steps/restore-volumes.ts';
 import { setAsideVolumes, bringBackVolumes } from './steps/set-aside.ts';
 import { sealGuest } from './steps/seal.ts';
 import { setWallclock } from './steps/sysctl-wallclock.ts';
@@ -104,6 +105,7 @@ function bulkActivities(activity: Maker) {
     discardHalfGolden: activity(goldenInput, ofDist, discardHalfGolden),
     createImage: activity(z.object({ spec: guestSpecSchema }), ofSpec, createImage),
     makeVolumes: activity(guestSpecSchema, byName, makeVolumes),
+    restoreVolumes: activity(guestSpecSchema, byName, restoreVolumes),
     takeBackup: activity(guestSpecSchema, byName, takeBackup),
     removeVolumes: activity(guestRefSchema, byName, removeVolumes),
     fillRestored: activity(z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID) }), ofRef, fillRestored),

@@ -5,12 +5,16 @@ import { FIELDS, type FieldTable } from '../../contract/fields.ts';
 import { flagsOf } from '../field-flags.ts';
 import type { OrderFlags } from '../order-input.ts';
 
-export interface ProvisionOptions extends OrderFlags, WaitingOptions {
+/** How an order is given: with `wait`, the command ends when its guest is there. */
+export interface PlacingOptions extends WaitingOptions {
+  readonly wait: boolean;
+}
+
+export interface ProvisionOptions extends OrderFlags, PlacingOptions {
   readonly file?: string;
   readonly plans?: string;
   readonly check?: true;
   readonly facts?: string;
-  readonly wait: boolean;
 }
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {

@@ -19,7 +19,7 @@ import { restartCases, type RestartMatrix } from './restart-faults.ts';
 import { failureOf, Server } from './server.ts';
 import { Stages } from './stage.ts';
 import { stepFaultCases, type Matrix } from './step-faults.ts';
-import { directCases } from './recipe-faults.ts';
+import { directCases, fromBackupCases } from './recipe-faults.ts';
 import { recordTape, type Tape } from './tape.ts';
 import { staleCases } from './stale-faults.ts';
 import { startOwnTemporal } from './temporal.ts';
@@ -227,7 +227,8 @@ export async function runFaults({
     const matrix = { ...(await makeMatrix(tape, stages)), server, temporal, hosts: HOSTS };
     const undos = await rehearseUndos(matrix);
     const direct = await makeMatrix(await recordTape(server, HOST, 'direct'), stages);
-    const ofTheOrder = [...(await orderCases(matrix, undos, walks)), ...directCases(direct)].filter(({ name }) => isWanted(name));
+    const recipes = [...directCases(direct), ...(await fromBackupCases(matrix))];
+    const ofTheOrder = [...(await orderCases(matrix, undos, walks)), ...recipes].filter(({ name }) => isWanted(name));
     if (isListing) {
       const names = [...ofTheOrder.map(({ name }) => name), ...everyName(await groupsOf(matrix, undos, isWanted, walks))];
       for (const name of names) say(name);

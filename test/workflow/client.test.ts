@@ -62,6 +62,7 @@ const ANSWERS: Record<string, unknown> = {
   fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' },
   stopGuest: { how: 'shut down' },
   makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
+  restoreVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
   domains: FACTS.domains,
   dom0Facts: FACTS,
   setWallclock: {
@@ -181,6 +182,27 @@ describe('provision', () => {
     const refused = await guestflow('provision', 'web6', '--dom0', DOM0, '--swap', '256Mb', '--no-wait', '--json');
     expect(refused.code).toBe(2);
     expect(errorOf(refused)).toMatchObject({ type: 'InvalidInput', field: 'order' });
+  });
+
+  it('makes another guest from the last backup of one, on its dom0 and of its plan', async () => {
+    await guestflow('provision', 'first', '--dom0', DOM0);
+    const { code, stdout } = await guestflow('restore', 'first', '--as', 'second', '--json');
+    expect(code).toBe(0);
+    const { spec, ...status } = JSON.parse(stdout) as GuestStatus;
+    expect(status).toMatchObject({ name: 'second', phase: 'running', order: 'manual-second', dom0: DOM0, plan: 'small' });
+    expect(spec).toMatchObject({ name: 'second', origin: { guest: 'first', order: 'manual-first', backup: BACKUP.id } });
+  });
+
+  it.each([
+    ['no backup of that time', ['--as', 'third', '--at', '2020-01-01'], 'NotFound', 'at'],
+    ['a name that is none', ['--as', 'del-third'], 'InvalidInput', 'name'],
+    ['an address that is none', ['--as', 'third', '--ip', '300.1.1.1'], 'InvalidInput', 'ip'],
+    ['a directory beside it', ['--as', 'third', '--repository', '/var/backups'], 'InvalidInput', 'as'],
+    ['an order without another guest', ['--order', 'X1'], 'InvalidInput', 'order'],
+  ])('makes no other guest where there is %s', async (_, argv, type, field) => {
+    const refused = await guestflow('restore', 'first', ...argv, '--json');
+    expect(errorOf(refused)).toMatchObject({ type, field });
+    expect(await flow.exists('third')).toBe(false);
   });
 
   it('refuses a name that another order has', async () => {

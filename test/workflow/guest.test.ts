@@ -126,6 +126,36 @@ describe('guest', () => {
     ]);
   });
 
+  it('makes a guest of a backup of another one without an image; if that fails, only what was made is undone', async () => {
+    const calls: string[] = [];
+    const origin = { guest: 'first', order: 'order-first', backup: '20260101T020000Z' };
+    await withKeptWorkers(environment, scripted(calls), async () => {
+      const document = order({ origin });
+      await place(document);
+      const status = await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      expect(status.spec?.origin).toEqual(origin);
+      await end(document);
+    });
+    expect(calls.slice(0, calls.indexOf('bootGuest') + 2)).toEqual([
+      'reserve',
+      'planGuest',
+      'restoreVolumes',
+      'fixCfg',
+      'bootGuest',
+      'setWallclock',
+    ]);
+    calls.length = 0;
+    await withKeptWorkers(environment, scripted(calls, { restoreVolumes: NO('NoCapacity') }), async () => {
+      const document = order({ origin });
+      await place(document);
+      expect(await failureOf(handleOf(document).result())).toMatchObject({ type: 'NoCapacity' });
+    });
+    expect(calls.slice(calls.indexOf('restoreVolumes') + 1)).toEqual(['removeVolumes', 'removeGuestState', 'release']);
+  });
+
   it('gets another address when something answers at the first; one that the order named is refused', async () => {
     const calls: string[] = [];
     const taken = (): Error =>

@@ -30,6 +30,7 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     adjustGuest: { isDone: true },
     stopGuest: { how: 'shut down' },
     makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
+    restoreVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
     setWallclock: {
       independentWallclock: 'not needed',
       kernel: '6.1.0',

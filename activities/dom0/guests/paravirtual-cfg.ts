@@ -60,6 +60,9 @@ export function changeFor({ spec, onCrash }: CfgWish, { root, swap }: Attachment
 /** The cfg of a trial before its settings: nothing that an operator wrote for the guest is in it, since a device can belong to one domain only. */
 export const TRIAL_CFG = `disk = ['phy:none,${ROOT_VDEV},w', 'phy:none,${SWAP_VDEV},w']\nvif = []\n`;
 
+/** The cfg of a guest before its settings, where xen-create-image has made none. */
+export const BARE_CFG = `disk = ['phy:none,${ROOT_VDEV},w', 'phy:none,${SWAP_VDEV},w']\nvif = ['mac=00:16:3E:00:00:00']\n`;
+
 /** The settings of a trial. */
 export function trialChange(spec: GuestSpec, attachments: Attachments, settings: Dom0Settings): CfgChange {
   const { vif: _none, set, ...change } = changeFor({ spec: trialOf(spec), disks: 'volume', onCrash: 'destroy' }, attachments, settings);

@@ -7,11 +7,12 @@ import type { RunResult } from '../../../system/run.ts';
 import { applyChange, parseCfg } from '../../../xlcfg/index.ts';
 import { guestPaths } from '../guest-paths.ts';
 import { makeImage } from '../images/make-image.ts';
+import { makePersonal } from '../images/make-personal.ts';
 import { cfgHeader, type Ref } from '../marks.ts';
 import type { Storage } from '../storage/port.ts';
 import { guestRun, hostKeyAnswers } from '../tools/guest-ssh.ts';
 import type { Work } from '../work.ts';
-import { changeFor, misread, TRIAL_CFG, trialChange, type Attachments } from './paravirtual-cfg.ts';
+import { BARE_CFG, changeFor, misread, TRIAL_CFG, trialChange, type Attachments } from './paravirtual-cfg.ts';
 import { readConsole } from './console.ts';
 import type { Answer, CfgDraft, CfgWish, ConsoleSight, GuestKind, GuestScript } from './port.ts';
 import { HELLO_SCRIPT } from './scripts.ts';
@@ -27,6 +28,14 @@ export class ParavirtualGuest implements GuestKind {
 
   async makeImage(spec: GuestSpec): Promise<ImageResult> {
     return await makeImage(this.work, spec);
+  }
+
+  async makePersonal(spec: GuestSpec, device: string, origin: GuestSpec['network']): Promise<void> {
+    await makePersonal(this.work, spec, device, origin);
+  }
+
+  bareCfg(): Buffer {
+    return Buffer.from(BARE_CFG);
   }
 
   draftCfg(base: Buffer, wish: CfgWish): CfgDraft {

@@ -42,6 +42,14 @@ export type ConsoleSight = { readonly isUp: true; readonly what: string } | { re
 export interface GuestKind {
   /** Makes the guest's first image, or finds it made. */
   makeImage(spec: GuestSpec): Promise<ImageResult>;
+  /**
+   * Gives the system on a device, which is a copy of another guest's, the identity of this one. Nothing may have the device open.
+   *
+   * @param origin the network of that other guest
+   */
+  makePersonal(spec: GuestSpec, device: string, origin: GuestSpec['network']): Promise<void>;
+  /** A cfg with nothing of an operator's in it, for a guest that was not made by xen-create-image. */
+  bareCfg(): Buffer;
   /** Makes the wished cfg from another one. Settings that are not ours stay as they are there. */
   draftCfg(base: Buffer, wish: CfgWish): CfgDraft;
   /** The whole cfg of a trial of the guest: small, without a network, ended by whatever ends it. */

@@ -35,7 +35,7 @@ export async function fixCfg(env: StepEnv, input: FixCfgInput): Promise<CfgResul
   if (undoOf !== undefined) return putBack(env, input, { from: spec, to: undoOf }, existing);
 
   const made = existing === undefined ? paths.madeCfg : cfg;
-  const base = existing ?? (await files.read(made));
+  const base = existing ?? (await files.read(made)) ?? (spec.origin === undefined ? undefined : env.kindOf(spec).bareCfg());
   if (base === undefined)
     throw new GuestflowError(
       'ToolFailed',
@@ -101,7 +101,8 @@ async function mustBeReadAsMeant(env: StepEnv, input: FixCfgInput, madeFrom: str
   const { name } = input.spec;
   const { candidateCfg } = guestPaths(env.settings, name);
   const { config, warnings } = await env.toolstack.tryCfg(candidateCfg);
-  const before = warnings.length === 0 ? [] : await env.toolstack.saidOfCfg(madeFrom);
+  const isThere = (await env.host.files.info(madeFrom)) !== undefined;
+  const before = warnings.length === 0 || !isThere ? [] : await env.toolstack.saidOfCfg(madeFrom);
   const complaints = newlySaid({ lines: warnings, path: candidateCfg }, { lines: before, path: madeFrom });
   const disagreements = [...complaints, ...env.kindOf(input.spec).misread(config, input)];
   if (disagreements.length === 0) return;

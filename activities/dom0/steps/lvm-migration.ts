@@ -34,7 +34,12 @@ export async function makeVolumes(env: StepEnv, spec: GuestSpec): Promise<Volume
       await fillFromImage(env, spec.name, { device, imageBytes });
     },
   });
-  await storage.ensure(spec, {
+  await makeSwapDisk(env, spec);
+  return result;
+}
+
+export async function makeSwapDisk(env: StepEnv, spec: GuestSpec): Promise<void> {
+  await env.storage.ensure(spec, {
     role: 'swap',
     bytes: spec.size.swapBytes,
     field: 'swap',
@@ -42,7 +47,6 @@ export async function makeVolumes(env: StepEnv, spec: GuestSpec): Promise<Volume
       await makeSwapOn(env, device);
     },
   });
-  return result;
 }
 
 /**

@@ -14,6 +14,7 @@ import { hasFreeLoopDevice } from '../machine/preflight.ts';
 import { isOwner, mustOwn } from '../marks.ts';
 import { whoHas } from '../network/neighbours.ts';
 import { preflightOfOrder } from './preflight.ts';
+import { originOf } from './restore-volumes.ts';
 
 async function mustBeReady(env: StepEnv): Promise<void> {
   const report = await preflightOfOrder(env);
@@ -69,7 +70,9 @@ async function mustFitPool({ settings, storage }: StepEnv, order: GuestOrder): P
     );
 }
 
+/** Room for the image that is made first. A guest that is made from a backup has none. */
 async function mustFitImages(env: StepEnv, order: GuestOrder): Promise<void> {
+  if (order.origin !== undefined) return;
   const { host, settings } = env;
   // A file system has tables for its whole size: for 16 TiB, those of ext4 take 1.3 GiB and those of ext3 2.1 GiB.
   const imageRoom =
@@ -125,6 +128,7 @@ export async function planGuest(env: StepEnv, input: { order: GuestOrder; lease:
   await mustBeFree(env, input.order);
   await mustFit(env, input.order);
   await mustBeUnused(env, input.order, network);
-  await mustBeFetchable(env, input.order);
+  if (input.order.origin === undefined) await mustBeFetchable(env, input.order);
+  else await originOf(env, input.order);
   return { ...decided, network };
 }

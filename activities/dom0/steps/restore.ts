@@ -7,8 +7,19 @@ import type { StepEnv } from '../env.ts';
 import { FileSystem } from '../guests/file-system.ts';
 import { stopGuest } from './boot.ts';
 
-/** The backup of this id, and its engine. */
-async function backupOf({ repository, engines }: StepEnv, ref: GuestRef, id: string): Promise<{ backup: StoredBackup; engine: Engine }> {
+/** A backup, and how it is brought back. */
+interface Restorable {
+  readonly backup: StoredBackup;
+  readonly restore: NonNullable<Engine['restore']>;
+}
+
+/**
+ * The backup of this id, if it can be brought back onto a disk.
+ *
+ * @param ref the guest of which it is
+ * @throws NotFound, BackupUnusable; InvalidInput when its engine cannot restore
+ */
+export async function restorable({ repository, engines }: StepEnv, ref: Pick<GuestRef, 'name' | 'order'>, id: string): Promise<Restorable> {
   const { backups, damaged } = await repository.list(ref.name);
   if (damaged.includes(`${id}.json`))
     throw new GuestflowError(
@@ -20,7 +31,14 @@ async function backupOf({ repository, engines }: StepEnv, ref: GuestRef, id: str
   const backup = backups.find((each) => each.id === id && each.order === ref.order);
   if (backup === undefined)
     throw new GuestflowError('NotFound', `${ref.name} has no backup ${id} in ${repository.name}`, { field: 'backup' });
-  return { backup, engine: engines.named(backup.engine) };
+  const { name, restore } = engines.named(backup.engine);
+  if (restore === undefined)
+    throw new GuestflowError(
+      'InvalidInput',
+      `backup ${id} of ${ref.name} was made by ${name}, which restores into a mounted file system: it is restored by hand`,
+      { field: 'backup' },
+    );
+  return { backup, restore };
 }
 
 /**
@@ -58,29 +76,29 @@ export async function fillFromBackup(
   ref: GuestRef,
   { id, role }: { readonly id: string; readonly role: 'restored' | 'trial' },
 ): Promise<number> {
-  const { storage, repository } = env;
-  const { backup, engine } = await backupOf(env, ref, id);
-  const { restore } = engine;
-  if (restore === undefined)
-    throw new GuestflowError(
-      'InvalidInput',
-      `backup ${id} of ${ref.name} was made by ${engine.name}, which restores into a mounted file system: it is restored by hand`,
-      { field: 'backup' },
-    );
+  const { storage } = env;
+  const { backup, restore } = await restorable(env, ref, id);
   const bytes = role === 'trial' ? await storage.roundUp(backup.dumpedBytes) : (await storage.find(ref, 'root')).bytes;
   await storage.ensure(ref, {
     role,
     bytes,
     field: 'disk',
-    fill: async (device) => {
-      await restore(repository.path(backup.key), backup, { device, bytes });
-      if (bytes === backup.dumpedBytes) return;
-      const fs = new FileSystem(env, device);
-      await fs.check();
-      await fs.grow();
-    },
+    fill: (device) => fillDisk(env, { backup, restore }, { device, bytes }),
   });
   return bytes;
+}
+
+/** Brings a backup back onto a device that reads as zeros; its file system then has the device's size. */
+export async function fillDisk(
+  env: StepEnv,
+  { backup, restore }: Restorable,
+  { device, bytes }: { readonly device: string; readonly bytes: number },
+): Promise<void> {
+  await restore(env.repository.path(backup.key), backup, { device, bytes });
+  if (bytes === backup.dumpedBytes) return;
+  const fs = new FileSystem(env, device);
+  await fs.check();
+  await fs.grow();
 }
 
 /** Makes the spare disk of this role the guest's root disk. The guest is switched off first, since xendomains may have started it again. */

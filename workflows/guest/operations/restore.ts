@@ -2,7 +2,8 @@
 import { executeChild } from '@temporalio/workflow';
 import { defined } from '../../../contract/defined.ts';
 import { formatSize } from '../../../contract/sizes.ts';
-import { isGood, type BackupRecord } from '../../../contract/backup.ts';
+import type { BackupRecord } from '../../../contract/backup.ts';
+import { chosenBackup as chosenOf, type WantedBackup } from '../../../contract/chosen-backup.ts';
 import type { GuestSpec, KeptDisk, OperationRequest, OperationResult, SpareRole } from '../../../contract/guest.ts';
 import { Operation } from '../../saga/operation.ts';
 import { control, dom0Steps } from '../../saga/proxies.ts';
@@ -25,21 +26,17 @@ interface Exchange {
 }
 
 /** Which backup is restored. */
-export type Wanted = Pick<OperationRequest, 'backup' | 'at'>;
+export type Wanted = WantedBackup;
 
 /**
  * The backup that is meant.
  *
  * @throws ApplicationFailure NotFound, with what there is
  */
-export function chosenBackup(backups: readonly BackupRecord[], { backup, at }: Wanted): BackupRecord {
-  const usable = backups.filter(isGood);
-  const found = usable.findLast(({ id, takenAt }) => (backup === undefined ? at === undefined || takenAt <= at : id === backup));
-  if (found !== undefined) return found;
-  const first = usable[0];
-  const there = first === undefined ? 'there is none' : `the first of ${usable.length} is ${first.id}`;
-  const wanted = backup === undefined ? `verified backup${at === undefined ? '' : ` of ${at} or before`}` : `verified backup ${backup}`;
-  throw refuse('NotFound', `the guest has no ${wanted}: ${there}`, backup === undefined ? 'at' : 'backup');
+export function chosenBackup(backups: readonly BackupRecord[], wanted: Wanted): BackupRecord {
+  const chosen = chosenOf(backups, wanted);
+  if ('found' in chosen) return chosen.found;
+  throw refuse('NotFound', chosen.whyNone, chosen.field);
 }
 
 /** Stops the guest, puts the spare disk in the place of its root disk, and starts it again, if it ran. */

@@ -110,6 +110,17 @@ export class ProvisionSteps {
     );
   }
 
+  /** The content of a backup of another guest on the guest's own volumes, made its own. */
+  async restoreVolumes(spec: GuestSpec): Promise<void> {
+    const { bulk, undoBulk } = this.steps;
+    await this.operation.step(
+      'restore-volumes',
+      () => bulk.restoreVolumes(spec),
+      () => undoBulk.removeVolumes(this.ref),
+      ({ root }) => `${root}, from backup ${spec.origin?.backup ?? ''} of ${spec.origin?.guest ?? ''}`,
+    );
+  }
+
   /** The guest has answered from its volumes: its image goes. */
   async dropImage(spec: GuestSpec): Promise<void> {
     await this.operation.step('drop-image', () => this.steps.host.dropImage(spec));

@@ -38,15 +38,32 @@ async function direct(steps: ProvisionSteps, spec: GuestSpec): Promise<Started> 
   return { boot, wallclock: await steps.setWallclock(spec) };
 }
 
-const RECIPES = { 'how-to': howTo, direct } as const;
+/** The volumes are made from a backup of another guest, and made this guest's own before it starts. */
+async function fromBackup(steps: ProvisionSteps, spec: GuestSpec): Promise<Started> {
+  await steps.restoreVolumes(spec);
+  await steps.fixCfg(spec, 'volume');
+  const boot = await steps.boot(spec);
+  return { boot, wallclock: await steps.setWallclock(spec) };
+}
+
+/** The image comes first, whatever is done with it. */
+async function withImage(steps: ProvisionSteps, spec: GuestSpec, recipe: typeof howTo): Promise<Started> {
+  await steps.golden(spec);
+  await steps.createImage(spec);
+  return recipe(steps, spec);
+}
+
+const RECIPES = {
+  'how-to': (steps: ProvisionSteps, spec: GuestSpec) => withImage(steps, spec, howTo),
+  direct: (steps: ProvisionSteps, spec: GuestSpec) => withImage(steps, spec, direct),
+  'from-backup': fromBackup,
+} as const;
 
 export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult> {
-  const { recipe } = order.os;
+  const recipe = order.origin === undefined ? order.os.recipe : 'from-backup';
   const steps = new ProvisionSteps(order, RECIPE_STEPS[recipe]);
   return steps.run(async () => {
     const spec = await steps.plan(await steps.reserve());
-    await steps.golden(spec);
-    await steps.createImage(spec);
     const { boot, wallclock } = await RECIPES[recipe](steps, spec);
     await steps.autostart(spec);
     const nightly = await steps.nightlyBackup(spec);

@@ -1,0 +1,112 @@
+/** What makes a system another machine than the one that it is a copy of: which of its files change, and how. Pure. */
+import { distributionOf } from '../../../contract/distributions.ts';
+import { prefixOfNetmask } from '../../../contract/ipv4.ts';
+import type { GuestNetwork, GuestSpec } from '../../../contract/guest.ts';
+import type { OfflineChange, OfflineEntry } from '../tools/offline-files.ts';
+
+/** What was found of the former identity. Texts are undefined where there is no such file. */
+export interface FormerIdentity {
+  readonly ip: string;
+  readonly ipv6?: string;
+  readonly fileSystem: string;
+  readonly hosts: string | undefined;
+  readonly fstab: string | undefined;
+  readonly authorizedKeys: string | undefined;
+  /** What is in `/etc/ssh`, `/etc/netplan`, `/var/lib/dbus`, `/root`; undefined: there is no such directory. */
+  readonly listings: Readonly<Record<'ssh' | 'netplan' | 'dbus' | 'root', readonly OfflineEntry[] | undefined>>;
+}
+
+/** What is made for the copy. */
+export interface NewIdentity {
+  readonly fileSystem: string;
+  /** Its host key: private, public. */
+  readonly hostKey: readonly [string, string];
+  /** Line of the provisioning key. */
+  readonly provisionKey: string;
+}
+
+/** What guestflow's provisioning keys are called, of whatever guest. */
+const PROVISION_KEY = /\sguestflow-provision-\S+\s*$/;
+const HOST_KEY_NAME = 'ssh_host_ed25519_key';
+const HOST_KEY = /^ssh_host_[a-z0-9_]+(?:\.pub)?$/;
+const NETPLAN_NAME = '01-netcfg.yaml';
+const NETPLAN = /^[A-Za-z0-9._][A-Za-z0-9._-]*\.yaml$/;
+
+/** The changes, in the order in which they are made. */
+export function identityChanges(spec: GuestSpec, former: FormerIdentity, next: NewIdentity): OfflineChange[] {
+  const { listings } = former;
+  const file = (path: string, content: string, mode = 0o644): OfflineChange => ({ path, is: 'file', content, mode });
+  const gone = (path: string): OfflineChange => ({ path, is: 'gone' });
+  const [privateKey, publicKey] = next.hostKey;
+  return [
+    file('/etc/hostname', `${shortName(spec)}\n`),
+    file('/etc/hosts', hostsOf(spec, former)),
+    // Empty: systemd makes one at the next boot. dbus reads the same.
+    file('/etc/machine-id', '', 0o444),
+    ...(listings.dbus === undefined ? [] : [{ path: '/var/lib/dbus/machine-id', is: 'link', to: '/etc/machine-id' } as const]),
+    ...['/var/lib/systemd/random-seed', '/var/lib/systemd/credential.secret', '/etc/udev/rules.d/70-persistent-net.rules'].map(gone),
+    ...(listings.ssh ?? [])
+      .filter(({ name }) => HOST_KEY.test(name) && !name.startsWith(HOST_KEY_NAME))
+      .map(({ name }) => gone(`/etc/ssh/${name}`)),
+    file(`/etc/ssh/${HOST_KEY_NAME}`, privateKey, 0o600),
+    file(`/etc/ssh/${HOST_KEY_NAME}.pub`, publicKey),
+    ...(listings.root?.some(({ name }) => name === '.ssh') === true ? [] : [{ path: '/root/.ssh', is: 'directory', mode: 0o700 } as const]),
+    file('/root/.ssh/authorized_keys', keysOf(spec, former, next), 0o600),
+    ...networkChanges(spec, former),
+    ...(former.fstab?.includes(former.fileSystem) === true
+      ? [file('/etc/fstab', former.fstab.replaceAll(former.fileSystem, next.fileSystem))]
+      : []),
+  ];
+}
+
+function shortName({ name, hostname = name }: GuestSpec): string {
+  return hostname.split('.')[0] ?? hostname;
+}
+
+/** The lines that its tenant has added stay; those of the former addresses go. */
+function hostsOf(spec: GuestSpec, { hosts, ip, ipv6 }: FormerIdentity): string {
+  const { hostname = spec.name, network } = spec;
+  const names = [...new Set([hostname, shortName(spec)])].join(' ');
+  const own = [network.ip, network.ipv6?.address].filter((address) => address !== undefined).map((address) => `${address}\t${names}`);
+  const former = (line: string): boolean => [ip, ipv6, '127.0.1.1'].includes(line.trim().split(/\s+/)[0] ?? '');
+  const kept = (hosts ?? '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n').split('\n').filter((line) => !former(line));
+  const end = kept.findLastIndex((line) => line.trim() !== '') + 1;
+  return `${[...kept.slice(0, end), ...own].join('\n')}\n`;
+}
+
+/** Whoever could log in to the former machine can log in to the copy; a provisioning key of the former one cannot. */
+function keysOf({ access }: GuestSpec, { authorizedKeys = '' }: FormerIdentity, { provisionKey }: NewIdentity): string {
+  const kept = authorizedKeys.split('\n').filter((line) => line.trim() !== '' && !PROVISION_KEY.test(line));
+  return [...new Set([provisionKey.trim(), ...access.sshKeys, ...kept])].map((line) => `${line}\n`).join('');
+}
+
+function networkChanges({ network, os: { dist } }: GuestSpec, { listings }: FormerIdentity): OfflineChange[] {
+  if ((distributionOf(dist)?.network ?? 'ifupdown') === 'ifupdown')
+    return [{ path: '/etc/network/interfaces', is: 'file', content: interfacesOf(network), mode: 0o644 }];
+  const others = (listings.netplan ?? []).filter(({ name }) => NETPLAN.test(name) && name !== NETPLAN_NAME);
+  return [
+    ...others.map(({ name }): OfflineChange => ({ path: `/etc/netplan/${name}`, is: 'gone' })),
+    { path: `/etc/netplan/${NETPLAN_NAME}`, is: 'file', content: netplanOf(network), mode: 0o600 },
+  ];
+}
+
+const WRITTEN = '# Written by guestflow when this guest was made.\n';
+
+/** As xen-tools and the role `guestflow` write it. */
+function interfacesOf({ ip, netmask, gateway, ipv6 }: GuestNetwork): string {
+  const four = `auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet static\n address ${ip}\n gateway ${gateway}\n netmask ${netmask}\n`;
+  if (ipv6 === undefined) return `${WRITTEN}${four}`;
+  return `${WRITTEN}${four}\niface eth0 inet6 static\n address ${ipv6.address}/64\n gateway ${ipv6.gateway}\n accept_ra 0\n autoconf 0\n dad-attempts 0\n`;
+}
+
+/** As the role writes it. JSON is YAML. */
+function netplanOf({ ip, netmask, gateway, ipv6 }: GuestNetwork): string {
+  const eth0 = {
+    dhcp4: false,
+    dhcp6: false,
+    'accept-ra': false,
+    addresses: [`${ip}/${String(prefixOfNetmask(netmask) ?? 32)}`, ...(ipv6 === undefined ? [] : [`${ipv6.address}/64`])],
+    routes: [gateway, ...(ipv6 === undefined ? [] : [ipv6.gateway])].map((via) => ({ to: 'default', via })),
+  };
+  return `${WRITTEN}${JSON.stringify({ network: { version: 2, renderer: 'networkd', ethernets: { eth0 } } }, null, 2)}\n`;
+}

@@ -1,0 +1,59 @@
+/** Makes a machine of its own of a copy of another one, while nothing has it open. */
+import type { GuestSpec } from '../../../contract/guest.ts';
+import { defined } from '../../../contract/defined.ts';
+import { GuestflowError } from '../../../contract/errors.ts';
+import { ensureGuestState } from '../guest-paths.ts';
+import { removeParts } from '../staging.ts';
+import { checkFs, fsInfo, newUuid, verifyFs } from '../tools/ext4.ts';
+import { knownHostsLine, makeKey } from '../tools/guest-ssh.ts';
+import { OfflineFiles } from '../tools/offline-files.ts';
+import type { Work } from '../work.ts';
+import { identityChanges, type FormerIdentity } from './identity.ts';
+import { provisionKeyComment } from './make-image.ts';
+
+/**
+ * Gives the system on the device the identity of the guest: UUID, host key, machine-id, host name, network, who may log in. A provisioning key of ours is
+ * among those until the guest is sealed. What else is on it stays.
+ *
+ * @param origin the guest of which it is a copy
+ */
+export async function makePersonal(work: Work, spec: GuestSpec, device: string, origin: GuestSpec['network']): Promise<void> {
+  const { host, signal } = work;
+  const paths = await ensureGuestState(work, spec);
+  await checkFs(host, device, { signal });
+  const { uuid: former } = await fsInfo(host, device);
+  await newUuid(host, device);
+  const { uuid: fileSystem } = await fsInfo(host, device);
+  if (fileSystem === former) throw new GuestflowError('ToolFailed', `the file system on ${device} still has the UUID ${former}`);
+  // What a killed attempt has left there is of no use: the disk is filled anew, too.
+  await host.files.removeTree(paths.roleInput);
+  await host.files.makeDirectory(paths.roleInput, 0o700);
+  const provisionKey = await makeKey(host, paths.provisionKey, provisionKeyComment(spec));
+  const hostKeyPath = `${paths.roleInput}/host_key`;
+  const hostKey = await makeKey(host, hostKeyPath, `root-${spec.name}`);
+  const files = new OfflineFiles(host, device, signal);
+  const privateKey = String((await host.files.read(hostKeyPath)) ?? '');
+  const next = { fileSystem, provisionKey, hostKey: [privateKey, `${hostKey}\n`] as const };
+  await files.change(identityChanges(spec, await formerIdentity(files, former, origin), next), paths.roleInput);
+  await verifyFs(host, device, { signal });
+  await removeParts(host.files, paths.knownHosts);
+  await host.files.writeAtomic(paths.knownHosts, knownHostsLine(spec.network.ip, hostKey));
+  await host.files.removeTree(paths.roleInput);
+}
+
+async function formerIdentity(files: OfflineFiles, fileSystem: string, { ip, ipv6 }: GuestSpec['network']): Promise<FormerIdentity> {
+  return {
+    ip,
+    fileSystem,
+    ...defined({ ipv6: ipv6?.address }),
+    hosts: await files.read('/etc/hosts'),
+    fstab: await files.read('/etc/fstab'),
+    authorizedKeys: await files.read('/root/.ssh/authorized_keys'),
+    listings: {
+      ssh: await files.list('/etc/ssh'),
+      netplan: await files.list('/etc/netplan'),
+      dbus: await files.list('/var/lib/dbus'),
+      root: await files.list('/root'),
+    },
+  };
+}
