@@ -2,6 +2,9 @@
 import type { GuestFields } from './field-types.ts';
 import type { GuestSpec } from './guest.ts';
 
+/** An id of a backup: `20261123T020000Z`. */
+export const BACKUP_ID = /^[0-9]{8}T[0-9]{6}Z$/;
+
 /** How many backups are kept: the last ones, and the last of each of so many hours, days, weeks, months and years that have one. */
 export type Retention = GuestFields['backup']['retention'];
 

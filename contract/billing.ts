@@ -196,7 +196,7 @@ export type OperationOutcome =
   | { readonly state: 'done'; readonly result: OperationResult }
   | { readonly state: 'pending' }
   /** The guest did not take it; nothing was done. */
-  | { readonly state: 'refused' | 'failed'; readonly type: string; readonly message: string };
+  | { readonly state: 'refused' | 'failed'; readonly type: string; readonly message: string; readonly field?: string };
 
 /** Types of the webhooks that go out. */
 export const NOTIFICATION_TYPES = [

@@ -8,6 +8,9 @@ import type { GuestPhase } from './guest.ts';
 /** Scopes of tokens of `/v1` for operations: each, and what it allows. */
 export const OPERATION_SCOPES = {
   'guests:operate': 'suspend and resume guests, and take a termination back',
+  'guests:backup': 'take backups, and prove that guests can be restored from them',
+  'guests:restore': 'restore guests from their backups, take a restore back, and give up the disk of before',
+  'guests:resize': "change the size of guests' disks",
   'guests:terminate': 'terminate guests',
 } as const;
 
@@ -31,7 +34,7 @@ export interface OperationRecord {
     readonly summary: string;
     readonly scope: keyof typeof OPERATION_SCOPES;
     /** What a request may hold. */
-    readonly takes: 'Empty' | 'Terminate';
+    readonly takes: 'Empty' | 'Terminate' | 'Prove' | 'Restore' | 'Resize';
   };
   /** Billing asks for it. */
   readonly billing?: true;
@@ -62,10 +65,31 @@ export const OPERATIONS = {
       description: "Ends a guest's domain at once, as pulling the plug does. Its disks stay.",
     },
   },
-  backup: { phases: ['running', 'stopped', 'suspended'], waits: true, leavesDomain: true, workflow: 'backupGuest' },
+  backup: {
+    phases: ['running', 'stopped', 'suspended'],
+    waits: true,
+    leavesDomain: true,
+    workflow: 'backupGuest',
+    api: { path: 'backup', summary: 'Back a guest up now', scope: 'guests:backup', takes: 'Empty' },
+  },
   prune: { phases: ['running', 'stopped', 'suspended'], waits: true, leavesDomain: true, workflow: 'pruneGuest' },
-  prove: { phases: ['running', 'stopped', 'suspended'], waits: true, leavesDomain: true, workflow: 'proveBackup' },
-  restore: { phases: ['running', 'stopped'], workflow: 'restoreGuest' },
+  prove: {
+    phases: ['running', 'stopped', 'suspended'],
+    waits: true,
+    leavesDomain: true,
+    workflow: 'proveBackup',
+    api: {
+      path: 'prove',
+      summary: 'Start a restored copy of a backup, to see that it can be restored from',
+      scope: 'guests:backup',
+      takes: 'Prove',
+    },
+  },
+  restore: {
+    phases: ['running', 'stopped'],
+    workflow: 'restoreGuest',
+    api: { path: 'restore', summary: "Bring a guest's disk back from a backup", scope: 'guests:restore', takes: 'Restore' },
+  },
   undoRestore: {
     phases: ['running', 'stopped'],
     workflow: 'undoRestore',
@@ -75,6 +99,7 @@ export const OPERATIONS = {
       description:
         'Brings back the disk that a guest had before its last restore, which is kept for a grace period. What was written since the restore is lost.',
     },
+    api: { path: 'undo-restore', summary: 'Bring back the disk of before a restore', scope: 'guests:restore', takes: 'Empty' },
   },
   keepRestored: {
     phases: ['running', 'stopped', 'suspended'],
@@ -87,6 +112,7 @@ export const OPERATIONS = {
       description:
         'Wipes and removes the disk that a guest had before its last restore. It is done by itself at the end of the grace period; this gives the room back at once.',
     },
+    api: { path: 'keep-restored', summary: 'Give up the disk of before a restore', scope: 'guests:restore', takes: 'Empty' },
   },
   suspend: {
     phases: ['running', 'stopped', 'suspended'],
@@ -114,7 +140,11 @@ export const OPERATIONS = {
     billing: true,
   },
   changePlan: { phases: ['running', 'stopped'], waits: true, workflow: 'changePlan', billing: true },
-  resize: { phases: ['running', 'stopped'], workflow: 'resizeGuest' },
+  resize: {
+    phases: ['running', 'stopped'],
+    workflow: 'resizeGuest',
+    api: { path: 'resize', summary: "Give a guest's disk another size", scope: 'guests:resize', takes: 'Resize' },
+  },
   terminate: {
     phases: ['running', 'stopped', 'suspended', 'terminating', 'gone'],
     leadsTo: ['terminating', 'gone'],

@@ -1,8 +1,8 @@
 /** The activities of one dom0: the steps, each with its input's schema and its guest's lock. */
 import { z } from 'zod';
 import { guestOrderWireSchema, guestRefSchema, guestSpecSchema, leasedAddressSchema } from '../../contract/wire.ts';
+import { BACKUP_ID } from '../../contract/backup.ts';
 import type { GuestSpec } from '../../contract/guest.ts';
-import { BACKUP_ID } from './backup/port.ts';
 import { proofSchema } from './backup/proof.ts';
 import { discardHalfGolden, ensureGolden } from './images/golden.ts';
 import type { Lock } from './locks.ts';

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { WorkflowUpdateFailedError, type WorkflowUpdateHandle } from '@temporalio/client';
 import type { OperationOutcome } from '../../contract/billing.ts';
+import { defined } from '../../contract/defined.ts';
 import { GuestflowError, type ErrorType } from '../../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../../contract/names.ts';
 import type { OperationKind } from '../../contract/operations.ts';
@@ -21,7 +22,7 @@ export interface OperateOptions {
   readonly change?: PlanChange;
   /** `resize`: the new size of the disk. */
   readonly resize?: DiskChange;
-  /** `restore`: id of the backup. Default: the last one. */
+  /** `restore`, `prove`: id of the backup. Default: the last one. */
   readonly backup?: string;
   /** `restore`: no backup that was taken later than this (ISO 8601, UTC). */
   readonly at?: string;
@@ -75,8 +76,8 @@ export async function operateFor(session: Session, guest: string, request: Opera
 
 const REFUSALS: ReadonlySet<ErrorType> = new Set<ErrorType>(['Busy', 'NotFound']);
 
-function failed({ type, message }: GuestflowError): OperationOutcome {
-  return { state: REFUSALS.has(type) ? 'refused' : 'failed', type, message };
+function failed({ type, message, details: { field } }: GuestflowError): OperationOutcome {
+  return { state: REFUSALS.has(type) ? 'refused' : 'failed', type, message, ...defined({ field }) };
 }
 
 /** How an operation has ended: done, or with its failure; undefined if the update was lost and must be sent again. Errors of the call itself are thrown. */

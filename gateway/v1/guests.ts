@@ -7,7 +7,7 @@ import { jsonResponse } from '../../system/http/problem.ts';
 import { invalid } from '../http/check.ts';
 import { openCursor, signCursor } from './cursor.ts';
 import { declare, idOfKey } from './declaration.ts';
-import { billingPartSchema, guestSchema, listQuerySchema, type GuestDocument } from './schemas.ts';
+import { backupListSchema, billingPartSchema, guestSchema, listQuerySchema, type GuestDocument } from './schemas.ts';
 
 const order = declare({
   method: 'POST',
@@ -61,7 +61,18 @@ const show = declare({
   answer: async ({ path }, { guests }) => jsonResponse(200, toDocument(await guests.status(path.name))),
 });
 
-export const GUEST_ROUTES = [order, list, show];
+const backups = declare({
+  method: 'GET',
+  path: '/v1/guests/:name/backups',
+  operationId: 'listBackups',
+  summary: "A guest's backups, and what is known of each",
+  scope: 'guests:read',
+  gives: { 200: ['BackupList', 'Its last 30 backups, newest first.'] },
+  answer: async ({ path }, { guests }) =>
+    jsonResponse(200, backupListSchema.parse({ backups: (await guests.status(path.name)).backups.toReversed() })),
+});
+
+export const GUEST_ROUTES = [order, list, show, backups];
 
 /** What is shown of a guest: what the published schema names, and nothing else. Keys and hashes of passwords are not in it. */
 function toDocument(status: GuestStatus): GuestDocument {

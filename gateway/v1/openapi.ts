@@ -13,7 +13,7 @@ export function openApi(declarations: readonly Declaration[]): object {
     info: {
       title: 'guestflow',
       version: packageJson.version,
-      description: 'Guests of a Xen hosting provider: order, see, suspend, resume, terminate.',
+      description: 'Guests of a Xen hosting provider: order, see, suspend, resume, back up, restore, resize, terminate.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',

@@ -1,11 +1,13 @@
 /** Operations on a guest: one route for each kind that `contract/operations.ts` gives one, what was done, and one of them with its steps. */
 import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
+import { GuestflowError } from '../../contract/errors.ts';
 import { defined } from '../../contract/defined.ts';
 import { OPERATION_KINDS, operationRecord, type OperationKind, type OperationRecord } from '../../contract/operations.ts';
 import type { OperationRequest } from '../../contract/guest.ts';
 import { jsonResponse, HttpRefusal } from '../../system/http/problem.ts';
 import { invalid } from '../http/check.ts';
+import { refusalOf } from '../http/refusal-of.ts';
 import { declare, idOfKey, type Declaration, type V1Call, type V1Options } from './declaration.ts';
 import type { GuestApi } from './guest-api.ts';
 import { COMPONENTS, OPERATION_ID, type OperationDocument } from './schemas.ts';
@@ -40,14 +42,23 @@ const BY_KIND = OPERATION_KINDS.flatMap((kind) => {
 
 export const OPERATION_ROUTES = [...BY_KIND, list, show];
 
-/** What a request for an operation may say. */
-interface Wish {
-  readonly now?: boolean;
-  /** With now: the guest's name. */
-  readonly confirm?: string | undefined;
-}
+type Takes = NonNullable<OperationRecord['api']>['takes'];
+type Body<T extends Takes> = z.output<(typeof COMPONENTS)[T]>;
+
+/** What a guest is asked for, by what a request holds. */
+const WISHES: { readonly [T in Takes]: (body: Body<T>, guest: string) => Omit<OperationRequest, 'kind' | 'id'> } = {
+  Empty: () => ({}),
+  Terminate: ({ now, confirm }, guest) => {
+    if (now && confirm !== guest) throw invalid([{ field: 'confirm', reason: "is not the guest's name" }]);
+    return now ? { now } : {};
+  },
+  Prove: ({ backup }) => defined({ backup }),
+  Restore: ({ backup, at }) => defined({ backup, at }),
+  Resize: ({ disk, how }) => ({ resize: { diskBytes: disk, ...defined({ how }) } }),
+};
 
 function operating(kind: OperationKind, { path, summary, scope, takes }: NonNullable<OperationRecord['api']>): Declaration {
+  const schema: z.ZodType = COMPONENTS[takes];
   return declare({
     method: 'POST',
     path: `/v1/guests/:name/${path}`,
@@ -55,21 +66,24 @@ function operating(kind: OperationKind, { path, summary, scope, takes }: NonNull
     summary,
     scope,
     isKeyed: true,
-    body: { published: takes, checks: COMPONENTS[takes] as z.ZodType<Wish>, mayBeLeftOut: true },
+    body: { published: takes, checks: schema, ...(schema.safeParse({}).success ? { mayBeLeftOut: true } : {}) },
     gives: { 200: ['Operation', 'It is done, or it failed.'], 202: ['Operation', 'It goes on.'] },
-    answer: (call, options) => operate(kind, call, options),
+    answer: (call, options) => {
+      const wishOf = WISHES[takes] as (body: unknown, guest: string) => Omit<OperationRequest, 'kind' | 'id'>;
+      return operate(kind, call, options, wishOf(call.body, call.path.name));
+    },
   });
 }
 
 async function operate(
   kind: OperationKind,
-  { body: { now = false, confirm }, path: { name }, key, token, note }: V1Call<'/v1/guests/:name', unknown, Wish>,
+  { path: { name }, key, token, note }: V1Call<'/v1/guests/:name', unknown, unknown>,
   { guests }: V1Options,
+  wish: Omit<OperationRequest, 'kind' | 'id'>,
 ): Promise<Response> {
-  if (now && confirm !== name) throw invalid([{ field: 'confirm', reason: "is not the guest's name" }]);
   const id = key === undefined ? `api-${randomBytes(10).toString('hex')}` : idOfKey({ token }, name, key);
   note({ guest: name, operation: kind });
-  const document = await outcomeOf(guests, name, { kind, id, ...(now ? { now } : {}) });
+  const document = await outcomeOf(guests, name, { kind, id, ...wish });
   return jsonResponse(document.state === 'pending' ? 202 : 200, document, {
     location: `/v1/guests/${encodeURIComponent(name)}/operations/${encodeURIComponent(document.id)}`,
   });
@@ -79,6 +93,8 @@ async function outcomeOf(guests: GuestApi, guest: string, request: OperationRequ
   const outcome = await guests.operate(guest, request);
   if (outcome.state === 'refused')
     throw outcome.type === 'NotFound' ? new HttpRefusal(404, 'not-found', outcome.message) : new HttpRefusal(409, 'busy', outcome.message);
+  if (outcome.state === 'failed' && outcome.type === 'InvalidInput')
+    throw refusalOf(new GuestflowError('InvalidInput', outcome.message, defined({ field: outcome.field })));
   if (outcome.state === 'done' && outcome.result.kind !== request.kind)
     throw new HttpRefusal(409, 'key-reused', `this Idempotency-Key was used for ${outcome.result.kind} of ${guest}`);
   return {

@@ -1,5 +1,6 @@
 /** What `/v1` takes and gives. The same schemas check requests and make the OpenAPI document. */
 import { z } from 'zod';
+import { BACKUP_ID } from '../../contract/backup.ts';
 import { customerId, hostname, orderId } from '../../order/billing-events.ts';
 import { field, notObject } from '../../order/field-schemas.ts';
 import { orderSchema } from '../../order/order.ts';
@@ -69,6 +70,41 @@ export const terminateRequestSchema = z
 
 export const emptyRequestSchema = z.strictObject({});
 
+const backupId = z
+  .string({ error: 'must be text' })
+  .regex(BACKUP_ID, 'is no id of a backup, like 20261123T020000Z: take one of the list of backups');
+
+/** A time in UTC, to the second or finer. */
+const TIME = /^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,3})?Z$/;
+
+export const proveRequestSchema = z.strictObject({
+  backup: backupId.optional().meta({ description: 'Which one. Default: the last one.' }),
+});
+
+export const restoreRequestSchema = z
+  .strictObject({
+    backup: backupId.optional().meta({ description: 'Which one. Default: the last one.' }),
+    at: z
+      .string({ error: 'must be text' })
+      .regex(TIME, 'is no time in UTC, like 2026-11-23T02:00:00Z')
+      .transform((text) => new Date(text).toISOString())
+      .optional()
+      .meta({ description: 'The last backup of this time or before. Does not go with `backup`.' }),
+  })
+  .superRefine(({ backup, at }, context) => {
+    if (backup !== undefined && at !== undefined)
+      context.addIssue({ code: 'custom', path: ['at'], message: 'does not go with backup: say one of the two' });
+  })
+  .meta({ not: { required: ['backup', 'at'] } });
+
+export const resizeRequestSchema = z.strictObject({
+  disk: field.disk.meta({ description: 'The new size: 1 GiB to 16 TiB less 4 MiB, a multiple of 4 MiB.' }),
+  how: z.enum(['live', 'offline'], { error: 'must be one of live, offline' }).optional().meta({
+    description:
+      '`live`: while the guest goes on, even if only its owner can grow its file system. `offline`: it is stopped for it, and started again. Default: a managed guest goes on while its disk grows, one that is off stays off, any other is refused.',
+  }),
+});
+
 const time = z.string().meta({ format: 'date-time' });
 
 export const guestSchema = z.object({
@@ -86,6 +122,13 @@ export const guestSchema = z.object({
   vcpus: z.number().optional(),
   diskBytes: z.number().optional(),
   graceUntil: time.optional().meta({ description: 'Until when a termination can be taken back.' }),
+  proveAt: time.optional().meta({ description: 'When it is next proven that it can be restored from its last backup.' }),
+  kept: z
+    .object({ role: z.enum(['former', 'restored']), backup: z.string(), takenAt: time, diskBytes: z.number(), keptUntil: time })
+    .optional()
+    .meta({
+      description: 'The disk beside its own after a restore (`former`: the one of before), or after one that was taken back (`restored`).',
+    }),
   operation: z.object({ kind: z.string(), startedAt: time }).optional().meta({ description: 'What runs on it.' }),
   waiting: z.array(z.string()).meta({ description: 'What waits behind it.' }),
   warnings: z.array(z.string()),
@@ -114,6 +157,24 @@ export const operationSchema = z.object({
 });
 export const operationListSchema = z.object({ operations: z.array(operationSchema) });
 
+export const backupSchema = z.object({
+  id: z.string(),
+  takenAt: time,
+  bytes: z.number().meta({ description: 'As it lies there.' }),
+  dumpedBytes: z.number().meta({ description: 'Before compression.' }),
+  engine: z.enum(['blocks', 'dump']),
+  consistency: z.enum(['crash', 'flushed', 'stopped']).meta({ description: 'How the guest was at that moment.' }),
+  state: z
+    .enum(['taken', 'verified', 'proven', 'unusable'])
+    .meta({ description: 'What is known of it. A guest is restored from `verified` and `proven` ones.' }),
+  proof: z
+    .object({ at: time, seconds: z.number(), outcome: z.enum(['proven', 'unusable', 'silent']), what: z.string() })
+    .optional()
+    .meta({ description: 'What came of starting a guest from it, the last time that this was tried.' }),
+  warnings: z.array(z.string()).optional(),
+});
+export const backupListSchema = z.object({ backups: z.array(backupSchema) });
+
 /** RFC 9457. */
 export const problemSchema = z.object({
   type: z.string(),
@@ -134,7 +195,12 @@ export const COMPONENTS = {
   Operation: operationSchema,
   OperationList: operationListSchema,
   Terminate: terminateRequestSchema,
+  Prove: proveRequestSchema,
+  Restore: restoreRequestSchema,
+  Resize: resizeRequestSchema,
   Empty: emptyRequestSchema,
+  Backup: backupSchema,
+  BackupList: backupListSchema,
   Problem: problemSchema,
 } as const;
 

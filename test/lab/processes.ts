@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { until } from '../../system/until.ts';
 import { createRunner } from '../../system/run.ts';
 import { isServerAlive, startServer, stopServer, type ServerProcess } from '../../system/run-server.ts';
+import { SCOPES } from '../../contract/scopes.ts';
 import { freePort } from '../../system/ports.ts';
 import { bundleWorkflows } from '../../worker/bundle.ts';
 import { startEmbeddedTemporal } from '../../worker/embedded-temporal.ts';
@@ -63,7 +64,7 @@ interface GatewayFiles {
 /** Starts the gateway, and returns when it listens. */
 export async function startGateway(stateDir: string, address: string, files: GatewayFiles): Promise<GatewayProcess> {
   const guestflow = join(ROOT, 'bin', 'guestflow.mjs');
-  const scopes = ['guests:read', 'guests:order', 'guests:operate', 'guests:terminate'].flatMap((scope) => ['--scope', scope]);
+  const scopes = Object.keys(SCOPES).flatMap((scope) => ['--scope', scope]);
   const made = await createRunner().run(
     process.execPath,
     [guestflow, 'gateway', 'token', 'story', ...scopes, '--file', files.tokenFile, '--json'],

@@ -116,9 +116,6 @@ export interface Repository {
   things(guest?: string): Promise<Thing[]>;
 }
 
-/** An id of a backup. */
-export const BACKUP_ID = /^\d{8}T\d{6}Z$/;
-
 /** `20261123T020000Z`: sorts by time, and is a file name. */
 export function backupId(at: Date): string {
   return at.toISOString().replace(/[-:]|\.\d+/g, '');

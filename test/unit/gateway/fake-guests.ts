@@ -1,6 +1,7 @@
 /** Guests for `/v1` without a Temporal. */
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { UnplacedOrder } from '../../../order/order.ts';
+import type { BackupRecord } from '../../../contract/backup.ts';
 import type { GuestSpec, GuestStatus, OperationRequest } from '../../../contract/guest.ts';
 import type { OperationOutcome } from '../../../contract/billing.ts';
 import type { GuestApi } from '../../../gateway/v1/guest-api.ts';
@@ -11,6 +12,33 @@ export interface FakeGuests extends GuestApi {
 }
 
 export const HASH = '$6$planted$hash';
+
+/** A guest of these has two backups; the first one is proven. */
+export const BACKUPS: readonly BackupRecord[] = ['20260101T020000Z', '20260102T020000Z'].map((id, index) => ({
+  id,
+  guest: 'guest1',
+  takenAt: `2026-01-0${index + 1}T02:00:00.000Z`,
+  repository: '/planted/path',
+  key: `guest1/${id}.img.zst`,
+  bytes: 1_000,
+  dumpedBytes: 2_000,
+  sha256: 'a'.repeat(64),
+  engine: 'blocks',
+  seconds: 1,
+  consistency: 'crash',
+  ...(index === 0
+    ? { state: 'proven', proof: { at: '2026-01-03T00:00:00.000Z', seconds: 40, outcome: 'proven', what: 'guest1 login:' } }
+    : { state: 'verified', warnings: ['a warning'] }),
+}));
+
+/** Its disk does not become smaller than this. */
+const LEAST_BYTES = 2 ** 30 + 2 ** 22;
+
+function outcomeOf({ kind, resize }: OperationRequest): OperationOutcome {
+  if (resize !== undefined && resize.diskBytes < LEAST_BYTES)
+    return { state: 'failed', type: 'InvalidInput', message: 'what is on the disk does not fit', field: 'disk' };
+  return kind === 'suspend' ? { state: 'done', result: { kind, phase: 'suspended' } } : { state: 'pending' };
+}
 
 export function fakeGuests(): FakeGuests {
   const orders: UnplacedOrder[] = [];
@@ -50,7 +78,7 @@ export function fakeGuests(): FakeGuests {
         spec,
         queued: [],
         warnings: [],
-        backups: [],
+        backups: BACKUPS,
         leftovers: [],
       };
       return Promise.resolve(status);
@@ -67,11 +95,7 @@ export function fakeGuests(): FakeGuests {
     },
     operate: (name, request) => {
       find(name);
-      const outcome =
-        outcomes.get(request.id) ??
-        (request.kind === 'suspend'
-          ? { state: 'done' as const, result: { kind: request.kind, phase: 'suspended' as const } }
-          : { state: 'pending' as const });
+      const outcome = outcomes.get(request.id) ?? outcomeOf(request);
       if (!outcomes.has(request.id)) requests.push(request);
       outcomes.set(request.id, outcome);
       return Promise.resolve(outcome);

@@ -1,10 +1,10 @@
 /** A backup host's copy of one guest's backups: the same files as in a dom0's repository, and when each of them came. */
 import { lstat, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { StoredBackup } from '../../../../contract/backup.ts';
+import { BACKUP_ID, type StoredBackup } from '../../../../contract/backup.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { PART_SUFFIX, syncDirectory, writeWhole } from '../../../../system/whole-file.ts';
-import { BACKUP_ID, SUFFIXES } from '../port.ts';
+import { SUFFIXES } from '../port.ts';
 import { recordText } from '../record.ts';
 import { arrivalIn, readArrival, writeArrival, type Arrival } from '../repositories/arrival.ts';
 import { readGuestOf, type FoundBackup } from '../repositories/reading.ts';

@@ -3,11 +3,11 @@
  * after `backup` follow the bytes of its file, from the offset that was asked for to its end, and nothing more. Neither side believes the other one.
  */
 import { z } from 'zod';
+import { BACKUP_ID } from '../../../../contract/backup.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { whyNotGuestName } from '../../../../contract/guest-name.ts';
 import { MiB } from '../../../../contract/sizes.ts';
 import { plainText } from '../../../../system/plain-text.ts';
-import { BACKUP_ID } from '../port.ts';
 
 /** `list`: which whole backups there are. `send`: one of them. */
 export type Request =

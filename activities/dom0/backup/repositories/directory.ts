@@ -1,12 +1,12 @@
 /** A directory of the dom0 as a repository. Below it, each guest has a directory with our mark, which holds a file and a record for each backup. */
-import type { Proof, StoredBackup } from '../../../../contract/backup.ts';
+import { BACKUP_ID, type Proof, type StoredBackup } from '../../../../contract/backup.ts';
 import { PART_SUFFIX, type FileSink } from '../../../../system/host.ts';
 import { markedThings } from '../../inventory/marked-directories.ts';
 import type { Thing } from '../../inventory/thing.ts';
 import { isOwner, MARKER_FILE, markerOwner, mustOwn, type Ref } from '../../marks.ts';
 import { makeMarkedDirectory, removeMarkedDirectory } from '../../staging.ts';
 import type { Work } from '../../work.ts';
-import { BACKUP_ID, backupId, type Listing, type Repository } from '../port.ts';
+import { backupId, type Listing, type Repository } from '../port.ts';
 import { proofName, proofText, withProof } from '../proof.ts';
 import { readRecord, recordText } from '../record.ts';
 

@@ -4,12 +4,12 @@
  */
 import { lstat, readdir } from 'node:fs/promises';
 import { z } from 'zod';
-import type { StoredBackup } from '../../../../contract/backup.ts';
+import { BACKUP_ID, type StoredBackup } from '../../../../contract/backup.ts';
 import { DOM0_NAME_PATTERN, ORDER_ID_PATTERN, whyNotGuestName } from '../../../../contract/guest-name.ts';
 import { defined } from '../../../../contract/defined.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { MiB } from '../../../../contract/sizes.ts';
-import { BACKUP_ID, SUFFIXES } from '../port.ts';
+import { SUFFIXES } from '../port.ts';
 import { proofName, withProof } from '../proof.ts';
 import { readRecord, sumOf } from '../record.ts';
 import { readArrival } from './arrival.ts';

@@ -6,10 +6,10 @@ import { SCOPES } from '../../../../contract/scopes.ts';
 import { loadPlans } from '../../../../order/plans.ts';
 import { BODY_LIMITS, type Gateway } from '../../../../gateway/gateway.ts';
 import { makeToken, type TokenRecord } from '../../../../gateway/v1/tokens.ts';
-import { guestListSchema, guestSchema, operationSchema, takenOrderSchema } from '../../../../gateway/v1/schemas.ts';
+import { backupListSchema, guestListSchema, guestSchema, operationSchema, takenOrderSchema } from '../../../../gateway/v1/schemas.ts';
 import { DECLARATIONS, v1Routes } from '../../../../gateway/v1/routes.ts';
 import { bench, problemOf } from '../bench.ts';
-import { fakeGuests, HASH, type FakeGuests } from '../fake-guests.ts';
+import { BACKUPS, fakeGuests, HASH, type FakeGuests } from '../fake-guests.ts';
 
 const all = makeToken('all', Object.keys(SCOPES), new Date());
 const reader = makeToken('reader', ['guests:read'], new Date());
@@ -29,6 +29,9 @@ const WITH_ROUTE = OPERATION_KINDS.flatMap((kind) => {
   const { api } = operationRecord(kind);
   return api === undefined ? [] : [[kind, api.path] as const];
 });
+
+/** What a request must hold, where it must hold anything. */
+const BODIES: Readonly<Record<string, object>> = { resize: { disk: '16GiB' } };
 
 interface Ask {
   readonly token?: string;
@@ -97,13 +100,14 @@ describe('a guest', () => {
 
   it.each(WITH_ROUTE)('takes %s, because the table of operations gives it a route', async (kind, path) => {
     const guest = await ordered();
-    const response = await ask('POST', `/v1/guests/${guest}/${path}`, { key: 'k1' });
+    const body = BODIES[kind];
+    const response = await ask('POST', `/v1/guests/${guest}/${path}`, { key: 'k1', body });
     // The guests of this test are suspended at once; the rest takes its time.
     expect(response.status).toBe(kind === 'suspend' ? 200 : 202);
     const operation = operationSchema.strict().parse(await response.json());
     expect(operation).toMatchObject({ kind, guest });
     expect((await ask('GET', response.headers.get('location') ?? '')).status).toBe(200);
-    expect(await (await ask('POST', `/v1/guests/${guest}/${path}`, { key: 'k1' })).json()).toEqual(operation);
+    expect(await (await ask('POST', `/v1/guests/${guest}/${path}`, { key: 'k1', body })).json()).toEqual(operation);
     expect(guests.requests).toHaveLength(1);
   });
 
@@ -111,6 +115,45 @@ describe('a guest', () => {
     const guest = await ordered();
     await ask('POST', `/v1/guests/${guest}/suspend`, { key: 'k1' });
     expect((await ask('POST', `/v1/guests/${guest}/terminate`, { key: 'k1' })).status).toBe(409);
+  });
+
+  it.each([
+    ['restore', { backup: '20260101T020000Z' }, { backup: '20260101T020000Z' }],
+    ['restore', { at: '2026-01-02T03:00:00Z' }, { at: '2026-01-02T03:00:00.000Z' }],
+    ['prove', { backup: '20260101T020000Z' }, { backup: '20260101T020000Z' }],
+    ['resize', { disk: '16GiB', how: 'offline' }, { resize: { diskBytes: 2 ** 34, how: 'offline' } }],
+  ])('is asked for what a request of %s holds: %j', async (kind, body, wish) => {
+    expect((await ask('POST', `/v1/guests/${await ordered()}/${kind}`, { body })).status).toBe(202);
+    expect(guests.requests).toEqual([{ kind, id: expect.any(String) as string, ...wish }]);
+  });
+
+  it.each([
+    ['restore', { backup: '../../etc' }, 'backup'],
+    ['restore', { at: 'yesterday' }, 'at'],
+    ['restore', { backup: '20260101T020000Z', at: '2026-01-02T03:00:00Z' }, 'at'],
+    ['prove', { at: '2026-01-02T03:00:00Z' }, 'at'],
+    ['resize', {}, 'disk'],
+    ['resize', { disk: 17 }, 'disk'],
+    ['resize', { disk: '16GiB', how: 'soon' }, 'how'],
+  ])('is not asked for a %s of %j: the answer says what is wrong', async (kind, body, field) => {
+    expect(await problemOf(await ask('POST', `/v1/guests/${await ordered()}/${kind}`, { body }))).toMatchObject({ status: 422, field });
+    expect(guests.requests).toEqual([]);
+  });
+
+  it('that refuses what it is asked for says which field is wrong, as for an order', async () => {
+    const refused = await ask('POST', `/v1/guests/${await ordered()}/resize`, { body: { disk: '1GiB' } });
+    expect(await problemOf(refused)).toMatchObject({ status: 422, field: 'disk', detail: 'what is on the disk does not fit' });
+  });
+
+  it('shows its backups, newest first, with their proofs and without the places where they lie', async () => {
+    const text = await (await ask('GET', `/v1/guests/${await ordered()}/backups`)).text();
+    const { backups } = backupListSchema.strict().parse(JSON.parse(text));
+    expect(backups.map(({ id }) => id)).toEqual(BACKUPS.map(({ id }) => id).reverse());
+    expect(backups).toMatchObject([
+      { state: 'verified', warnings: ['a warning'] },
+      { state: 'proven', proof: { outcome: 'proven', seconds: 40 } },
+    ]);
+    expect(text).not.toContain('planted');
   });
 
   it('goes at once only when its name is given twice', async () => {
