@@ -26,7 +26,7 @@ export async function showBackups(io: Io, name: string, options: ServerOptions):
           backup.id,
           backup.takenAt,
           formatSize(backup.bytes),
-          backup.state,
+          backup.isProtected === true ? `${backup.state}, protected` : backup.state,
           proofOf(backup),
           backup.consistency,
           backup.engine,

@@ -153,6 +153,9 @@ function describe(name: string, { kind, phase, backup, pruned, graceUntil, kept,
   if (leftForLater !== undefined) return `${kind} of ${name} is left for later: ${leftForLater}`;
   if (kind === 'prove' && backup?.proof !== undefined)
     return `backup ${backup.id} of ${name} is ${backup.state}: restored beside it, compared, and started in ${backup.proof.seconds} s; it showed "${backup.proof.what}"`;
+  if (kind === 'protect' && backup !== undefined)
+    return `backup ${backup.id} of ${name} is protected: retention leaves it alone until guestflow backups ${name} --unprotect ${backup.id}`;
+  if (kind === 'unprotect' && backup !== undefined) return `backup ${backup.id} of ${name} is left to retention again`;
   if (resized !== undefined) return describeResize(name, resized, phase, backup?.id);
   if (backup !== undefined)
     return `${name} is backed up: ${backupPlace(backup)}, ${formatSize(backup.bytes)} in ${backup.seconds.toFixed(1)} s, ${backup.state}`;

@@ -5,6 +5,9 @@ import type { GuestSpec } from './guest.ts';
 /** An id of a backup: `20261123T020000Z`. */
 export const BACKUP_ID = /^[0-9]{8}T[0-9]{6}Z$/;
 
+/** How many backups of a guest may be protected from retention: each takes room for as long as its guest lives. */
+export const MOST_PROTECTED = 10;
+
 /** How many backups are kept: the last ones, and the last of each of so many hours, days, weeks, months and years that have one. */
 export type Retention = GuestFields['backup']['retention'];
 
@@ -54,7 +57,7 @@ export interface BackupRecord {
   readonly consistency: Consistency;
   /** What somebody should know of it: why another engine was taken than was asked for, errors that the guest's kernel has recorded. */
   readonly warnings?: readonly string[];
-  /** Nothing removes it but the end of the guest. */
+  /** Retention does not remove it: only the end of the guest does. Said beside the record, never by it. */
   readonly isProtected?: true;
 }
 

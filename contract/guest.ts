@@ -125,7 +125,7 @@ export interface OperationRequest {
   readonly change?: PlanChange;
   /** `resize`. */
   readonly resize?: DiskChange;
-  /** `restore`, `prove`: id of the backup. Default: the last one, of `restore` the last one that `at` allows. */
+  /** `restore`, `prove`, `protect`, `unprotect`: id of the backup. Default: the last one, of `restore` the last one that `at` allows. */
   readonly backup?: string;
   /** `restore`: no backup that was taken later than this (ISO 8601, UTC). Default: the last one. */
   readonly at?: string;

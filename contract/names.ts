@@ -69,6 +69,7 @@ export const WORKFLOWS = {
   powerGuest: 'powerGuest',
   backupGuest: 'backupGuest',
   pruneGuest: 'pruneGuest',
+  protectBackup: 'protectBackup',
   adoptGuest: 'adoptGuest',
   proveBackup: 'proveBackup',
   restoreGuest: 'restoreGuest',

@@ -8,7 +8,7 @@ import type { GuestPhase } from './guest.ts';
 /** Scopes of tokens of `/v1` for operations: each, and what it allows. */
 export const OPERATION_SCOPES = {
   'guests:operate': 'suspend and resume guests, and take a termination back',
-  'guests:backup': 'take backups, and prove that guests can be restored from them',
+  'guests:backup': 'take backups, prove that guests can be restored from them, and protect them from retention',
   'guests:restore': 'restore guests from their backups, take a restore back, and give up the disk of before',
   'guests:resize': "change the size of guests' disks",
   'guests:terminate': 'terminate guests',
@@ -34,7 +34,7 @@ export interface OperationRecord {
     readonly summary: string;
     readonly scope: keyof typeof OPERATION_SCOPES;
     /** What a request may hold. */
-    readonly takes: 'Empty' | 'Terminate' | 'Prove' | 'Restore' | 'Resize';
+    readonly takes: 'Empty' | 'Terminate' | 'OneBackup' | 'Restore' | 'Resize';
   };
   /** Billing asks for it. */
   readonly billing?: true;
@@ -73,6 +73,20 @@ export const OPERATIONS = {
     api: { path: 'backup', summary: 'Back a guest up now', scope: 'guests:backup', takes: 'Empty' },
   },
   prune: { phases: ['running', 'stopped', 'suspended'], waits: true, leavesDomain: true, workflow: 'pruneGuest' },
+  protect: {
+    phases: ['running', 'stopped', 'suspended'],
+    waits: true,
+    leavesDomain: true,
+    workflow: 'protectBackup',
+    api: { path: 'protect', summary: 'Protect a backup from retention', scope: 'guests:backup', takes: 'OneBackup' },
+  },
+  unprotect: {
+    phases: ['running', 'stopped', 'suspended'],
+    waits: true,
+    leavesDomain: true,
+    workflow: 'protectBackup',
+    api: { path: 'unprotect', summary: 'Leave a backup to retention again', scope: 'guests:backup', takes: 'OneBackup' },
+  },
   prove: {
     phases: ['running', 'stopped', 'suspended'],
     waits: true,
@@ -82,7 +96,7 @@ export const OPERATIONS = {
       path: 'prove',
       summary: 'Start a restored copy of a backup, to see that it can be restored from',
       scope: 'guests:backup',
-      takes: 'Prove',
+      takes: 'OneBackup',
     },
   },
   restore: {

@@ -3,6 +3,7 @@ export { guest } from './guest/guest.ts';
 export { provisionGuest } from './guest/recipes/provision.ts';
 export { adoptGuest } from './guest/recipes/adopt.ts';
 export { backupGuest } from './guest/operations/backup.ts';
+export { protectBackup } from './guest/operations/protect.ts';
 export { pruneGuest } from './guest/operations/prune.ts';
 export { proveBackup } from './guest/operations/prove.ts';
 export { keepRestored, restoreGuest, undoRestore } from './guest/operations/restore.ts';

@@ -20,6 +20,7 @@ import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
 import { dropImage, makeVolumes, removeVolumes } from './steps/lvm-migration.ts';
 import { removeBackups, takeBackup, undoBackup } from './steps/backup.ts';
 import { listBackups, pruneBackups } from './steps/prune.ts';
+import { setProtected } from './steps/protect.ts';
 import { bootTrial, endTrial, makeTrial, recordProof, whyNotIdle } from './steps/prove.ts';
 import { planGuest } from './steps/plan-guest.ts';
 import { preflight, prepare } from './steps/preflight.ts';
@@ -43,6 +44,7 @@ const cfgInput = z.object({
   undoOf: guestSpecSchema.exactOptional(),
 });
 const proofInput = z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID), proof: proofSchema });
+const protectInput = z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID), isProtected: z.boolean() });
 const pruneInput = z.object({ ref: guestRefSchema, ids: z.array(z.string().regex(BACKUP_ID)).min(1).max(10_000) });
 
 const byName = (ref: { readonly name: string }): string => ref.name;
@@ -86,6 +88,7 @@ function shortActivities(activity: Maker, version: string) {
     removeBackups: activity(guestRefSchema, byName, removeBackups),
     listBackups: activity(guestRefSchema, byName, listBackups),
     pruneBackups: activity(pruneInput, ofRef, pruneBackups),
+    setProtected: activity(protectInput, ofRef, setProtected),
     removeGuestState: activity(guestRefSchema, byName, removeGuestState),
     setAsideVolumes: activity(guestRefSchema, byName, setAsideVolumes),
     bringBackVolumes: activity(guestRefSchema, byName, bringBackVolumes),

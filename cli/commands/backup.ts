@@ -10,6 +10,23 @@ import type { ListOptions, PullOptions, ServeOptions } from '../repository/optio
 export interface BackupsOptions extends WaitingOptions, Omit<ListOptions, 'json'> {
   readonly prune?: true;
   readonly dryRun?: true;
+  readonly protect?: string;
+  readonly unprotect?: string;
+}
+
+/** The flags of `backups NAME` that change something. */
+const CHANGES = ['prune', 'protect', 'unprotect'] as const;
+
+/** The one of them that was said, if any. @throws InvalidInput when there are two, or they are for a repository alone */
+function changeOf(options: BackupsOptions): (typeof CHANGES)[number] | undefined {
+  const [said, other] = CHANGES.filter((flag) => options[flag] !== undefined);
+  if (said !== undefined && other !== undefined)
+    throw new GuestflowError('InvalidInput', `--${other} does not go with --${said}: ask for one after the other`, { field: other });
+  if (said !== undefined && options.repository !== undefined)
+    throw new GuestflowError('InvalidInput', `--${said} is for a guest: a repository alone does not know what its order keeps`, {
+      field: said,
+    });
+  return said;
 }
 
 function registerTake(program: Command, context: Context): void {
@@ -60,17 +77,14 @@ function registerList(program: Command, context: Context): void {
       )
       .argument('[NAME]')
       .option('--prune', 'remove those that the retention of its order does not keep')
-      .option('--dry-run', 'with --prune: show which would go, and which rule keeps the others; nothing is changed'),
+      .option('--dry-run', 'with --prune: show which would go, and which rule keeps the others; nothing is changed')
+      .option('--protect <ID>', 'have retention leave this one alone, for as long as the guest lives; at most 10 of a guest')
+      .option('--unprotect <ID>', 'leave it to retention again'),
   );
   withListing(backups).action(
     context.action(async (name: string | undefined, options: BackupsOptions) => {
-      if (options.repository !== undefined) {
-        if (options.prune === true)
-          throw new GuestflowError('InvalidInput', '--prune is for a guest: a repository alone does not know what its order keeps', {
-            field: 'prune',
-          });
-        return (await import('../repository/list.ts')).showRepository(io, name, options, bundledReader);
-      }
+      const change = changeOf(options);
+      if (options.repository !== undefined) return (await import('../repository/list.ts')).showRepository(io, name, options, bundledReader);
       const stray = OF_REPOSITORY.find((flag) => options[flag] !== undefined);
       if (stray !== undefined) throw new GuestflowError('InvalidInput', `--${stray} goes with --repository DIR`, { field: stray });
       if (name === undefined)
@@ -81,10 +95,10 @@ function registerList(program: Command, context: Context): void {
       if (options.dryRun === true && options.prune !== true)
         throw new GuestflowError('InvalidInput', '--dry-run goes with --prune: the list alone changes nothing', { field: 'dry-run' });
       const { showBackups, showPrune } = await import('../backups.ts');
-      if (options.prune !== true) return showBackups(io, name, options);
+      if (change === undefined) return showBackups(io, name, options);
       if (options.dryRun === true) return showPrune(io, name, options);
       const { operate } = await import('../operate.ts');
-      return operate(io, name, 'prune', options);
+      return operate(io, name, change, options, defined({ backup: options.protect ?? options.unprotect }));
     }),
   );
 }

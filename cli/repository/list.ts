@@ -49,7 +49,7 @@ function showGuests(io: Io, directory: string, guests: readonly FoundGuest[], { 
       backups.map((backup) => [
         ...[backup.guest, backup.id, backup.takenAt, ...(isCopy ? [backup.arrivedAt ?? '–'] : [])],
         ...[formatSize(backup.bytes), formatSize(backup.dumpedBytes)],
-        ...[backup.state, backup.consistency, backup.engine, remarksOf(backup)],
+        ...[stateOf(backup), backup.consistency, backup.engine, remarksOf(backup)],
       ]),
     );
   const damaged = guests.flatMap((guest) => guest.damaged.map((damage) => [guest.name, damage.record, oneLine(damage.reason)] as const));
@@ -73,7 +73,7 @@ function showOne(io: Io, backup: FoundBackup, { json, cfg }: ListOptions): void 
       ['arrived', backup.arrivedAt],
       ['engine', oneLine(`${backup.engine}: ${backup.why}`)],
       ['tools', oneLine(backup.tools.join(', '))],
-      ['state', backup.state],
+      ['state', stateOf(backup)],
       ['consistency', backup.consistency],
       ['size', `${formatSize(backup.bytes)} (${backup.bytes} bytes)`],
       ['content', `${formatSize(backup.dumpedBytes)} (${backup.dumpedBytes} bytes)`],
@@ -82,6 +82,10 @@ function showOne(io: Io, backup: FoundBackup, { json, cfg }: ListOptions): void 
       ['remarks', remarksOf(backup)],
       ['sha256', backup.sha256],
     ]);
+}
+
+function stateOf({ state, isProtected }: FoundBackup): string {
+  return isProtected === true ? `${state}, protected` : state;
 }
 
 function remarksOf({ warnings = [] }: FoundBackup): string {

@@ -22,7 +22,7 @@ export interface OperateOptions {
   readonly change?: PlanChange;
   /** `resize`: the new size of the disk. */
   readonly resize?: DiskChange;
-  /** `restore`, `prove`: id of the backup. Default: the last one. */
+  /** `restore`, `prove`, `protect`, `unprotect`: id of the backup. Default: the last one. */
   readonly backup?: string;
   /** `restore`: no backup that was taken later than this (ISO 8601, UTC). */
   readonly at?: string;

@@ -67,7 +67,7 @@ const backups = declare({
   operationId: 'listBackups',
   summary: "A guest's backups, and what is known of each",
   scope: 'guests:read',
-  gives: { 200: ['BackupList', 'Its last 30 backups, newest first.'] },
+  gives: { 200: ['BackupList', 'Its last 30 backups and the protected ones, newest first.'] },
   answer: async ({ path }, { guests }) =>
     jsonResponse(200, backupListSchema.parse({ backups: (await guests.status(path.name)).backups.toReversed() })),
 });

@@ -52,7 +52,7 @@ const WISHES: { readonly [T in Takes]: (body: Body<T>, guest: string) => Omit<Op
     if (now && confirm !== guest) throw invalid([{ field: 'confirm', reason: "is not the guest's name" }]);
     return now ? { now } : {};
   },
-  Prove: ({ backup }) => defined({ backup }),
+  OneBackup: ({ backup }) => defined({ backup }),
   Restore: ({ backup, at }) => defined({ backup, at }),
   Resize: ({ disk, how }) => ({ resize: { diskBytes: disk, ...defined({ how }) } }),
 };

@@ -77,7 +77,7 @@ const backupId = z
 /** A time in UTC, to the second or finer. */
 const TIME = /^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,3})?Z$/;
 
-export const proveRequestSchema = z.strictObject({
+export const oneBackupRequestSchema = z.strictObject({
   backup: backupId.optional().meta({ description: 'Which one. Default: the last one.' }),
 });
 
@@ -171,6 +171,7 @@ export const backupSchema = z.object({
     .object({ at: time, seconds: z.number(), outcome: z.enum(['proven', 'unusable', 'silent']), what: z.string() })
     .optional()
     .meta({ description: 'What came of starting a guest from it, the last time that this was tried.' }),
+  isProtected: z.literal(true).optional().meta({ description: 'Retention does not remove it.' }),
   warnings: z.array(z.string()).optional(),
 });
 export const backupListSchema = z.object({ backups: z.array(backupSchema) });
@@ -195,7 +196,7 @@ export const COMPONENTS = {
   Operation: operationSchema,
   OperationList: operationListSchema,
   Terminate: terminateRequestSchema,
-  Prove: proveRequestSchema,
+  OneBackup: oneBackupRequestSchema,
   Restore: restoreRequestSchema,
   Resize: resizeRequestSchema,
   Empty: emptyRequestSchema,

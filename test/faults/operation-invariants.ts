@@ -23,12 +23,16 @@ export function backupsOn(state: DomainState, directory: string): Map<string, { 
 }
 
 /** Calls that name a backup by its id. */
-const OF_BACKUP = ['fillRestored', 'makeTrial', 'recordProof'];
+const OF_BACKUP = ['fillRestored', 'makeTrial', 'recordProof', 'setProtected'];
 
 /** A call that names a backup, of the last backup of the dom0 that it is played on; any other call as it is. */
 export function ofLastBackup(entry: Entry, state: DomainState, directory: string): Entry {
   if (!OF_BACKUP.includes(entry.activity)) return entry;
   return { ...entry, input: { ...(entry.input as object), id: [...backupsOn(state, directory).keys()].sort().at(-1) } };
+}
+
+function isProtection(path: string): boolean {
+  return path.endsWith('.protected.json');
 }
 
 /**
@@ -42,7 +46,13 @@ export function settled(state: DomainState, settings: Dom0Settings, guest: strin
     domains: state.domains.filter(({ state: condition }) => condition !== 'dying').map((domain) => ({ ...domain, id: 0 })),
     // Its own bytes on its own disk are nobody else's.
     volumes: state.volumes.map((volume) => ({ ...volume, residue: volume.residue.filter((label) => label !== guest) })),
-    files: Object.fromEntries(Object.entries(state.files).filter(([path]) => !path.startsWith(`${backups}/2`))),
+    files: Object.fromEntries(
+      Object.entries(state.files).flatMap(([path, content]) => {
+        if (!path.startsWith(`${backups}/2`)) return [[path, content]];
+        // That one is protected is in common, not which.
+        return isProtection(path) ? [[`${backups}/protected`, '']] : [];
+      }),
+    ),
   };
 }
 
@@ -121,6 +131,7 @@ export function asWanted(wanted: Wanted, now: DomainState): Complaints {
     ...asBefore(settled(after, settings, guest), settled(now, settings, guest), settings),
     ...(isGone ? [] : backupComplaints(wanted, before, now, guestPaths(settings, guest).backups, takesBackup(row))),
     ...(row.kind === 'prove' && !Object.keys(now.files).some((path) => path.endsWith('.proof.json')) ? ['no proof was recorded'] : []),
+    ...(row.kind === 'protect' && !Object.keys(now.files).some(isProtection) ? ['no backup is protected'] : []),
     ...nobodyElsesBytes(now, guest),
     ...(row.end === 'terminating' ? [] : nothingHalfMade(now)),
   ];

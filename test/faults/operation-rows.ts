@@ -44,6 +44,8 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
     { name: 'prune of nothing', end: 'running' },
     { name: 'prune', after: 'backup', spec: { backup: { retention: { last: 1 } } }, end: 'running', prunes: true },
   ],
+  protect: [{ name: 'protection of a backup', end: 'running' }],
+  unprotect: [{ name: 'protection of a backup taken back', after: 'protection of a backup', end: 'running' }],
   prove: [{ name: 'proof', end: 'running' }],
   restore: [
     { name: 'restore', end: 'running' },

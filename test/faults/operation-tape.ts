@@ -164,7 +164,7 @@ export async function recordOperations(matrix: Matrix, server: Server): Promise<
       const counted = failures.map((failure, index) =>
         failure.isOperations ? failure : (failures.slice(0, index).findLast((each) => each.isOperations) ?? failure),
       );
-      const undo = counted.map(({ after }) => after);
+      const undo = counted.map(({ after }) => after.map((entry) => aimed(entry, play.row, play.stage, matrix.host)));
       const undoSteps =
         play.row.isRemoval === true
           ? []

@@ -32,6 +32,8 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
       { kind: 'start' },
       { kind: 'backup' },
       { kind: 'prune' },
+      { kind: 'protect', backup: '20260101T020000Z' },
+      { kind: 'unprotect' },
       { kind: 'prove' },
       { kind: 'prove', name: 'prove-when-idle', whenIdle: true },
       { kind: 'restore' },

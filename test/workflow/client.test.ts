@@ -75,7 +75,6 @@ const ANSWERS: Record<string, unknown> = {
   },
   enableAutostart: { link: 'l' },
   takeBackup: BACKUP,
-  listBackups: { backups: OF_ONE_DAY, damaged: [] },
   pruneBackups: { removed: [OF_ONE_DAY[0]?.id], freedBytes: 3 * 2 ** 20 },
   scheduleNightly: 'nightly/x',
   sealGuest: { sealed: true },
@@ -89,6 +88,19 @@ const ANSWERS: Record<string, unknown> = {
   },
   inspectGuest: { autostart: true, volumes: [], backups: OF_ONE_DAY, console: 'Debian GNU/Linux 12\nlogin: ' },
 };
+/** The one that is protected. */
+let protectedId: string | undefined;
+
+function listBackups(): Promise<unknown> {
+  const backups = OF_ONE_DAY.map((backup) => ({ ...backup, ...(backup.id === protectedId ? { isProtected: true } : {}) }));
+  return Promise.resolve({ backups, damaged: [] });
+}
+
+function setProtected({ id, isProtected }: { id: string; isProtected: boolean }): Promise<unknown> {
+  protectedId = isProtected ? id : undefined;
+  return Promise.resolve({ ...OF_ONE_DAY.find((backup) => backup.id === id), ...(isProtected ? { isProtected } : {}) });
+}
+
 const UNDOS = [
   'release',
   'removeGuestState',
@@ -133,6 +145,8 @@ function activities(): AnyActivities {
   return {
     ...plain,
     bootGuest,
+    listBackups,
+    setProtected,
     planGuest: (input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } }),
   };
 }
@@ -307,6 +321,16 @@ describe('the other commands', () => {
     });
     expect((await guestflow('backups', name, '--prune')).stdout).toContain(`1 backups of ${name} are removed, 3 MiB given back; 1 stay`);
     expect((await guestflow('backups', name, '--dry-run')).code).toBe(2);
+  });
+
+  it('protects a backup from retention, shows that, and leaves it to retention again', async () => {
+    const [, { id } = { id: '' }] = OF_ONE_DAY;
+    expect((await guestflow('backups', name, '--protect', id)).stdout).toContain(`backup ${id} of ${name} is protected`);
+    expect((await guestflow('backups', name)).stdout).toMatch(new RegExp(`${id} .* verified, protected `));
+    expect((await guestflow('backups', name, '--unprotect', id)).stdout).toContain('is left to retention again');
+    const gone = await guestflow('backups', name, '--protect', 'b7', '--json');
+    expect(gone.code).toBe(3);
+    expect(errorOf(gone)).toMatchObject({ type: 'NotFound', message: expect.stringContaining('the guest has no backup b7') as string });
   });
 
   it('a guest that there is not is refused by name', async () => {

@@ -355,6 +355,39 @@ describe('guest', () => {
     ]);
   });
 
+  it('has a backup protected once, and left to retention again', async () => {
+    const calls: string[] = [];
+    const document = order();
+    const listed = (await (scripted([])['listBackups'] as () => Promise<{ backups: { id: string }[] }>)()).backups;
+    let isThere = false;
+    const listBackups = (): Promise<unknown> =>
+      Promise.resolve({
+        backups: listed.map((backup, index) => ({ ...backup, ...(index === 0 && isThere ? { isProtected: true } : {}) })),
+        damaged: [],
+      });
+    const setProtected = ({ id, isProtected }: { id: string; isProtected: boolean }): Promise<unknown> => {
+      isThere = isProtected;
+      return Promise.resolve({ ...listed.find((backup) => backup.id === id), ...(isProtected ? { isProtected } : {}) });
+    };
+    await withKeptWorkers(environment, scripted(calls, { listBackups, setProtected }), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      const backup = '20260101T020000Z';
+      expect(await operate(document, 'protect', 'one', { backup })).toMatchObject({ backup: { id: backup, isProtected: true } });
+      expect(await operate(document, 'protect', 'two', { backup })).toMatchObject({ backup: { id: backup, isProtected: true } });
+      expect((await statusOf(document)).backups[0]).toMatchObject({ id: backup, isProtected: true });
+      expect(await operate(document, 'unprotect', 'three', { backup })).toMatchObject({ backup: { id: backup, state: 'verified' } });
+      expect((await statusOf(document)).backups.filter(({ isProtected }) => isProtected === true)).toEqual([]);
+      expect(await failureOf(operate(document, 'protect', 'four', { backup: '20250101T020000Z' }))).toMatchObject({ type: 'NotFound' });
+      await operate(document, 'terminate', 'end', { now: true });
+      await handleOf(document).result();
+    });
+    expect(calls.filter((name) => name === 'setProtected')).toHaveLength(2);
+  });
+
   it('is restored, and gets its former disk back; what it takes beside is reserved as long as it is there', async () => {
     const calls: string[] = [];
     const reserved: number[] = [];

@@ -97,6 +97,8 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
         warnings: [],
       }),
     planGuest: (input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } }),
+    setProtected: ({ id, isProtected }: { id: string; isProtected: boolean }) =>
+      Promise.resolve({ ...backupOf(id), ...(isProtected ? { isProtected } : {}) }),
     recordProof: ({ id, proof }: { id: string; proof: object }) => Promise.resolve({ ...backupOf(id), state: 'proven', proof }),
     ...changes,
   };

@@ -100,6 +100,8 @@ export interface Repository {
   record(backup: StoredBackup): Promise<void>;
   /** Keeps the proof of a backup. @returns the backup with it */
   prove(backup: StoredBackup, proof: Proof): Promise<StoredBackup>;
+  /** Has retention leave the backup alone, or not any more. @returns the backup as it is then */
+  protect(backup: StoredBackup, isProtected: boolean): Promise<StoredBackup>;
   list(guest: string): Promise<Listing>;
   /**
    * Removes backups by their ids. If one is not there, that is no error.

@@ -43,6 +43,8 @@ describe('what the command line cannot understand ends with 2 and one message', 
     [['resize', 'web1', '--disk', '20', ...NOWHERE], /--disk "20" has no unit: write "20MiB"/],
     [['resize', 'web1', '--disk', '1025MiB', ...NOWHERE], /is no multiple of 4 MiB/],
     [['resize', 'web1', '--disk', '2GiB', '--live', '--offline', ...NOWHERE], /--live does not go with --offline/],
+    [['backups', 'web1', '--protect', 'a', '--unprotect', 'a', ...NOWHERE], /--unprotect does not go with --protect/],
+    [['backups', 'web1', '--prune', '--protect', 'a', ...NOWHERE], /--protect does not go with --prune/],
     [['terminate', 'web1', '--now', ...NOWHERE], /nobody is there to ask/],
   ])('%j', async (argv, reason) => {
     const { code, stdout, stderr } = await run(argv);

@@ -135,6 +135,7 @@ describe('guestflow backups --repository', () => {
     [['--backup', FIRST], 2, /no guest was named/],
     [['db1', '--backup', 'x'], 3, /holds no backup "x" of db1/],
     [['db1', '--prune'], 2, /--prune is for a guest/],
+    [['db1', '--protect', FIRST], 2, /--protect is for a guest/],
   ])('refuses %j', async (argv, code, reason) => {
     put('db1', SECOND);
     const refused = await run(['backups', '--repository', directory, ...argv, '--json']);

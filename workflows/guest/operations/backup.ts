@@ -45,9 +45,15 @@ export async function backupGuest(spec: GuestSpec): Promise<BackupDone> {
   });
 }
 
+/** A guest's list with one more backup. Of those before the last ones the protected ones stay in it. */
+export function withNewest(backups: readonly BackupRecord[], newest: BackupRecord): BackupRecord[] {
+  const all = [...backups, newest];
+  return all.filter(({ isProtected }, index) => isProtected === true || index >= all.length - BACKUPS_KEPT);
+}
+
 /** Adds a backup to the guest's list. */
 export function keepBackup(guest: GuestAtWork, backup: BackupRecord): void {
-  guest.state = { ...guest.state, backups: [...guest.state.backups, backup].slice(-BACKUPS_KEPT) };
+  guest.state = { ...guest.state, backups: withNewest(guest.state.backups, backup) };
 }
 
 export async function performBackup(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {

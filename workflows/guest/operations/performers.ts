@@ -6,6 +6,7 @@ import { performBackup } from './backup.ts';
 import { performChangePlan } from './change-plan.ts';
 import { performPrune } from './prune.ts';
 import { performPower } from './power.ts';
+import { performProtect } from './protect.ts';
 import { performProve } from './prove.ts';
 import { performKeepRestored, performRestore, performUndoRestore } from './restore.ts';
 import { performCleanup } from './removal.ts';
@@ -19,6 +20,8 @@ export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, req
   destroy: performPower,
   backup: performBackup,
   prune: performPrune,
+  protect: performProtect,
+  unprotect: performProtect,
   prove: performProve,
   restore: performRestore,
   undoRestore: performUndoRestore,

@@ -8,6 +8,7 @@ import { makeMarkedDirectory, removeMarkedDirectory } from '../../staging.ts';
 import type { Work } from '../../work.ts';
 import { backupId, type Listing, type Repository } from '../port.ts';
 import { proofName, proofText, withProof } from '../proof.ts';
+import { protectionName, protectionText, withProtection } from '../protection.ts';
 import { readRecord, recordText } from '../record.ts';
 
 const RECORD = /^\d{8}T\d{6}Z\.json$/;
@@ -58,16 +59,31 @@ export class DirectoryRepository implements Repository {
     return withProof(backup, text);
   }
 
+  async protect(backup: StoredBackup, isProtected: boolean): Promise<StoredBackup> {
+    const { files } = this.work.host;
+    const path = `${this.placeOf(backup.guest)}/${protectionName(backup.id)}`;
+    if (!isProtected) await files.remove(path);
+    else if ((await files.info(path)) === undefined)
+      await files.writeAtomic(path, protectionText(backup, new Date()), (await this.modes()).file);
+    return withProtection(backup, isProtected);
+  }
+
   async list(guest: string): Promise<Listing> {
     const { files } = this.work.host;
     const place = this.placeOf(guest);
     const backups: StoredBackup[] = [];
     const damaged: string[] = [];
-    for (const file of (await files.list(place)).filter((entry) => RECORD.test(entry)).sort()) {
+    const names = await files.list(place);
+    for (const file of names.filter((entry) => RECORD.test(entry)).sort()) {
       const text = await files.read(`${place}/${file}`);
       const backup = text === undefined ? undefined : readRecord(text.toString('utf8'));
       if (backup?.guest === guest && `${backup.id}.json` === file)
-        backups.push(withProof(backup, (await files.read(`${place}/${proofName(backup.id)}`))?.toString('utf8')));
+        backups.push(
+          withProtection(
+            withProof(backup, (await files.read(`${place}/${proofName(backup.id)}`))?.toString('utf8')),
+            names.includes(protectionName(backup.id)),
+          ),
+        );
       else if (text !== undefined) damaged.push(file);
     }
     return { backups, damaged };

@@ -11,6 +11,7 @@ import { GuestflowError } from '../../../../contract/errors.ts';
 import { MiB } from '../../../../contract/sizes.ts';
 import { SUFFIXES } from '../port.ts';
 import { proofName, withProof } from '../proof.ts';
+import { protectionName, withProtection } from '../protection.ts';
 import { readRecord, sumOf } from '../record.ts';
 import { readArrival } from './arrival.ts';
 import { readRegular } from './read-regular.ts';
@@ -160,7 +161,8 @@ async function readOne(place: string, { guest, id }: { guest: string; id: string
   const proof = (await readRegular(`${place}/${proofName(id)}`, MOST_RECORD_BYTES))?.toString('utf8');
   const arrival = await readArrival(place, id);
   const found = { ...backup, path, recordSha256: sumOf(backup), ...defined({ arrivedAt: arrival?.arrivedAt }) };
-  return withProof(found, proof);
+  const protection = await lstat(`${place}/${protectionName(id)}`).catch(() => undefined);
+  return withProtection(withProof(found, proof), protection !== undefined);
 }
 
 /** The backup that a record describes, which must be this one; or what is wrong with it, in words. */

@@ -5,8 +5,10 @@ import { createEnv } from '../../../../../activities/dom0/drivers.ts';
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { readRecord, recordText } from '../../../../../activities/dom0/backup/record.ts';
 import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
+import { setProtected } from '../../../../../activities/dom0/steps/protect.ts';
 import { listBackups, pruneBackups } from '../../../../../activities/dom0/steps/prune.ts';
-import type { StoredBackup } from '../../../../../contract/backup.ts';
+import { going, retain } from '../../../../../workflows/backups/retention.ts';
+import { MOST_PROTECTED, type BackupRecord, type StoredBackup } from '../../../../../contract/backup.ts';
 import { bootGuest, pauseGuest, stopGuest, unpauseGuest } from '../../../../../activities/dom0/steps/boot.ts';
 import type { FakeDom0 } from '../../../../../fake/index.ts';
 import { closeKnowing, dom0With, settings, spec } from '../steps/support.ts';
@@ -167,12 +169,72 @@ describe('a record', () => {
   });
 });
 
+async function taken(count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let index = 0; index < count; index += 1) ids.push((await takeBackup(env, guest)).id);
+  return ids;
+}
+
+function protect(id: string, isProtected = true): Promise<BackupRecord> {
+  return setProtected(env, { ref: guest, id, isProtected });
+}
+
+/** What retention keeps of the guest's backups when it keeps the last one only. */
+async function kept(): Promise<string[]> {
+  const { backups } = await listBackups(env, guest);
+  const ids = going(retain(backups, { last: 1 }, 'UTC'));
+  if (ids.length > 0) await pruneBackups(env, { ref: guest, ids });
+  return (await listBackups(env, guest)).backups.map(({ id }) => id);
+}
+
+describe('a backup that is protected', () => {
+  it('is left alone by retention, until it is left to it again', async () => {
+    const [first = '', second = '', third = ''] = await taken(3);
+    expect(await protect(first)).toMatchObject({ id: first, isProtected: true });
+    expect(await protect(first)).toMatchObject({ id: first, isProtected: true });
+    expect(await kept()).toEqual([first, third]);
+    expect(await files()).not.toContain(`${second}.img.zst`);
+    expect(await protect(first, false)).not.toHaveProperty('isProtected');
+    expect(await kept()).toEqual([third]);
+    expect(await files()).toEqual([`${third}.img.zst`, `${third}.json`, 'guestflow.json']);
+  });
+
+  it('is one because of a file beside its record, whatever is in that; a record that claims it protects nothing', async () => {
+    const [first = '', second = '', third = ''] = await taken(3);
+    await protect(first);
+    await env.host.files.writeAtomic(`${PLACE}/${first}.protected.json`, '');
+    const backup = (await env.repository.list('guest1')).backups.find(({ id }) => id === second)!;
+    await env.repository.record({ ...backup, isProtected: true });
+    expect(await kept()).toEqual([first, third]);
+  });
+
+  it('is one of at most ten of a guest; another one may be protected when one of them is not any more', async () => {
+    const ids = await taken(MOST_PROTECTED + 1);
+    for (const id of ids.slice(0, -1)) await protect(id);
+    await expect(protect(ids.at(-1)!)).rejects.toMatchObject({ type: 'InvalidInput', details: { field: 'backup', value: ids.at(-1) } });
+    await protect(ids[0]!);
+    await protect(ids[0]!, false);
+    await protect(ids.at(-1)!);
+  });
+
+  it("is this guest's, and there: any other is refused", async () => {
+    const [first = ''] = await taken(1);
+    await expect(protect('20260101T000000Z')).rejects.toMatchObject({ type: 'NotFound', details: { field: 'backup' } });
+    await expect(setProtected(env, { ref: { ...guest, order: 'another' }, id: first, isProtected: true })).rejects.toMatchObject({
+      type: 'NotFound',
+    });
+    expect(await files()).toEqual([`${first}.img.zst`, `${first}.json`, 'guestflow.json']);
+  });
+
+  it('may be read by whom its record may be read by', async () => {
+    const [first = ''] = await taken(1);
+    await protect(first);
+    const modeOf = async (name: string): Promise<number | undefined> => (await env.host.files.info(`${PLACE}/${name}`))?.mode;
+    expect(await modeOf(`${first}.protected.json`)).toBe(await modeOf(`${first}.json`));
+  });
+});
+
 describe('what retention wants gone', () => {
-  const taken = async (count: number): Promise<string[]> => {
-    const ids: string[] = [];
-    for (let index = 0; index < count; index += 1) ids.push((await takeBackup(env, guest)).id);
-    return ids;
-  };
   const change = async (id: string, how: Partial<StoredBackup>): Promise<void> => {
     const backup = (await env.repository.list('guest1')).backups.find((each) => each.id === id)!;
     await env.repository.record({ ...backup, ...how });
@@ -192,7 +254,7 @@ describe('what retention wants gone', () => {
     ['the last one', async (ids) => Promise.resolve(ids)],
     ['the last one that is verified', async (ids) => change(ids[2]!, { state: 'taken' }).then(() => ids.slice(0, 2))],
     ['the last one that was proven', async (ids) => change(ids[0]!, { state: 'proven' }).then(() => [ids[0]!])],
-    ['one that is protected', async (ids) => change(ids[0]!, { isProtected: true }).then(() => [ids[0]!])],
+    ['one that is protected', async (ids) => protect(ids[0]!).then(() => [ids[0]!])],
   ])('is refused when it is %s, whoever asks', async (_, which) => {
     const ids = await taken(3);
     const before = await which(ids).then(async (gone) => ({ gone, files: await files() }));
