@@ -9,11 +9,12 @@ export function withListing(command: Command): Command {
     .option('--backup <ID>', 'with --repository: all that is known of this one')
     .option('--cfg', "with --repository: print the guest's cfg as it was then")
     .option('--ls <PATH>', 'with --repository: what is in a directory of the newest backup, or of that of --backup')
-    .option('--tmp <DIR>', 'with --ls: unpack the backup below this directory (default: beside the repository)');
+    .option('--diff <ID...>', 'with --repository: what changed from one backup to another, which are named by two ids')
+    .option('--tmp <DIR>', 'with --ls or --diff: unpack the backup below this directory (default: beside the repository)');
 }
 
 /** What only a repository's directory is asked for. */
-export const OF_REPOSITORY = ['backup', 'cfg', 'ls', 'tmp'] as const satisfies readonly (keyof ListOptions)[];
+export const OF_REPOSITORY = ['backup', 'cfg', 'ls', 'diff', 'tmp'] as const satisfies readonly (keyof ListOptions)[];
 
 /** What is restored from a directory only. */
 export const OF_TARGET = ['to', 'overwrite', 'file', 'tmp'] as const satisfies readonly (keyof RestoreOptions)[];

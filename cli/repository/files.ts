@@ -85,7 +85,7 @@ async function read(
 }
 
 /** A reason may hold a name. */
-function shownReason(reason: string): string {
+export function shownReason(reason: string): string {
   return shownName(reason).replaceAll('\\\\', '\\');
 }
 
@@ -93,7 +93,7 @@ function exitCodeOf(problems: readonly Problem[]): number {
   return problems.some(({ isLoss }) => isLoss) ? EXIT.failed : EXIT.done;
 }
 
-function shownProblems(problems: readonly Problem[]): object[] {
+export function shownProblems(problems: readonly Problem[]): object[] {
   return problems.map(({ path, reason, isLoss }) => ({ path: `/${shownName(path)}`, reason: shownReason(reason), isLoss }));
 }
 

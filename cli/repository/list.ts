@@ -24,9 +24,10 @@ export async function showRepository(
   program: ReaderProgram,
 ): Promise<number | undefined> {
   const directory = directoryOf(options.repository);
-  const isOfOne = options.backup !== undefined || options.cfg !== undefined || options.ls !== undefined;
+  const isOfOne = options.backup !== undefined || options.cfg !== undefined || options.ls !== undefined || options.diff !== undefined;
   if (name === undefined && isOfOne)
     throw new GuestflowError('InvalidInput', 'no guest was named whose backup is meant', { field: 'NAME' });
+  if (name !== undefined && options.diff !== undefined) return (await import('./diff.ts')).showDifferences(io, name, options, program);
   if (name !== undefined && options.ls !== undefined) return (await import('./files.ts')).listFiles(io, name, options, program);
   if (name !== undefined && isOfOne) showOne(io, await readBackupOf(directory, name, options.backup), options);
   else showGuests(io, directory, name === undefined ? await readRepository(directory) : [await readGuestOf(directory, name)], options);

@@ -8,6 +8,7 @@ export interface ListOptions {
   readonly backup?: string;
   readonly cfg?: true;
   readonly ls?: string;
+  readonly diff?: readonly string[];
   readonly tmp?: string;
 }
 

@@ -8,20 +8,20 @@ import { host } from './machine.ts';
 
 export const ID = '20261123T020000Z';
 
-/** Puts what is in an image into a new repository, as the backup of a guest; returns the repository's directory. */
-export async function repositoryOf(directory: string, image: string, guest = 'web1'): Promise<string> {
+/** Puts what is in an image into a repository, as the backup of a guest; returns the repository's directory. */
+export async function repositoryOf(directory: string, image: string, guest = 'web1', id = ID): Promise<string> {
   const repository = join(directory, 'repository');
   mkdirSync(join(repository, guest), { recursive: true });
   const chunks: Uint8Array[] = [];
   await host.pipeline([{ tool: 'zstd', args: ['-q', '-c', '--', image] }], { sink: (chunk) => void chunks.push(chunk) });
   const file = Buffer.concat(chunks);
-  writeFileSync(join(repository, guest, `${ID}.img.zst`), file);
+  writeFileSync(join(repository, guest, `${id}.img.zst`), file);
   const sha256 = createHash('sha256').update(file).digest('hex');
   const record = {
-    ...storedBackup(guest, ID),
+    ...storedBackup(guest, id),
     ...{ bytes: file.length, sha256, dumpedBytes: statSync(image).size },
   };
-  writeFileSync(join(repository, guest, `${ID}.json`), recordText(record));
+  writeFileSync(join(repository, guest, `${id}.json`), recordText(record));
   return repository;
 }
 

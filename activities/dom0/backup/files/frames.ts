@@ -8,8 +8,11 @@ import type { Segment } from './ext4/file-system.ts';
 
 /** What the reader is asked for. */
 export interface Request {
-  /** `list`: what is in a directory, or the one file. `read`: files with their content, directories with all below them. */
-  readonly what: 'list' | 'read';
+  /**
+   * `list`: what is in a directory, or the one file. `read`: files with their content, directories with all below them. `tree`: the same without content, but
+   * with a sum of it, in the order of names.
+   */
+  readonly what: 'list' | 'read' | 'tree';
   /** From the root of the file system, as Latin-1. Without a slash at either end; the root is empty. */
   readonly paths: readonly string[];
 }
@@ -42,6 +45,11 @@ const entrySchema = z.strictObject({
   attributes: z.array(z.tuple([name, z.string()])).max(10_000),
   /** Of a file: where its content, which follows, goes. */
   segments: z.array(z.tuple([whole, whole])),
+  /** Of a file in a tree: a sum of its content. */
+  digest: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .exactOptional(),
 });
 
 const frameSchema = z.discriminatedUnion('is', [

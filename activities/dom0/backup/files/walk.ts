@@ -25,6 +25,10 @@ export class Walk {
   private readonly fs: FileSystem;
   /** Paths of files that have more than one, by inode. */
   private readonly linked = new Map<number, string>();
+  /** Sums of the content of those, by inode. */
+  private readonly sums = new Map<number, string>();
+  /** Names that are in memory, of the directories that it is in. */
+  private names = 0;
   /** Paths of directories that were gone into, by inode. */
   private readonly entered = new Map<number, string>();
 
@@ -34,26 +38,26 @@ export class Walk {
 
   /** @throws ImageProblem when it cannot go on */
   *say({ what, paths }: Request): Generator<Said> {
-    for (const path of paths) yield* what === 'list' ? this.list(path) : this.read(path);
+    for (const path of paths) yield* what === 'list' ? this.list(path) : this.all(path, what);
     yield { frame: { is: 'end' } };
   }
 
   private *list(path: string): Generator<Said> {
     const place = this.find(path);
     if ('reason' in place) yield said(path, place.reason);
-    else if (place.inode.kind !== 'directory') yield* this.tell(place, false);
-    else for (const below of this.below(place)) yield* 'frame' in below ? [below] : this.tell(below, false);
+    else if (place.inode.kind !== 'directory') yield* this.tell(place, 'list');
+    else for (const below of this.below(place)) yield* 'frame' in below ? [below] : this.tell(below, 'list');
   }
 
   /** A thing, and all that is below it, before that which is beside it. */
-  private *read(path: string): Generator<Said> {
+  private *all(path: string, what: 'read' | 'tree'): Generator<Said> {
     const start = this.find(path);
     if ('reason' in start) {
       yield said(path, start.reason);
       return;
     }
-    yield* this.tell(start, true);
-    const levels = this.enter(start);
+    yield* this.tell(start, what);
+    const levels = this.enter(start, what);
     for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
       const next = level.next();
       if (next.done === true) levels.pop();
@@ -64,65 +68,93 @@ export class Walk {
         if (former !== undefined) yield said(below.path, `is the directory /${former} once more`);
         else if (levels.length >= DEEPEST) yield said(below.path, `is more than ${DEEPEST} directories deep`);
         else {
-          yield* this.tell(below, true);
-          levels.push(...this.enter(below));
+          yield* this.tell(below, what);
+          levels.push(...this.enter(below, what));
         }
       }
     }
   }
 
-  private enter(place: Place): Generator<Place | Said>[] {
+  private enter(place: Place, what: 'read' | 'tree'): Generator<Place | Said>[] {
     if (place.inode.kind !== 'directory') return [];
-    this.keep(this.entered, place);
-    return [this.below(place)];
+    this.keep(this.entered, place.inode, place.path);
+    return [what === 'tree' ? this.inOrder(place) : this.below(place)];
+  }
+
+  /** What is in a directory, in the order of its names, each once. What cannot be read comes first. */
+  private *inOrder({ inode, path }: Place): Generator<Place | Said> {
+    const numbers = new Map<string, number>();
+    try {
+      for (const { name, inode: number } of this.fs.entries(inode)) {
+        if (numbers.has(name)) yield said(below(path, name), 'is there more than once');
+        else if ((this.names += 1) > MOST_KEPT) throw new ImageProblem(`directories have more than ${MOST_KEPT} names`);
+        else numbers.set(name, number);
+      }
+    } catch (error) {
+      yield said(path, reasonOf(error));
+    }
+    for (const [name, number] of [...numbers].sort(([a], [b]) => (a < b ? -1 : 1))) yield this.place(path, name, number);
+    this.names -= numbers.size;
+  }
+
+  private place(path: string, name: string, number: number): Place | Said {
+    const at = below(path, name);
+    const why = whyNotName(name);
+    if (why !== undefined) return said(at, why);
+    try {
+      return { inode: this.fs.inode(number), path: at };
+    } catch (error) {
+      return said(at, reasonOf(error));
+    }
   }
 
   /** What is in a directory, with what cannot be read of it. */
   private *below({ inode, path }: Place): Generator<Place | Said> {
     try {
-      for (const { name, inode: number } of this.fs.entries(inode)) {
-        const at = path === '' ? name : `${path}/${name}`;
-        const why = whyNotName(name);
-        if (why !== undefined) yield said(at, why);
-        else
-          try {
-            yield { inode: this.fs.inode(number), path: at };
-          } catch (error) {
-            yield said(at, reasonOf(error));
-          }
-      }
+      for (const { name, inode: number } of this.fs.entries(inode)) yield this.place(path, name, number);
     } catch (error) {
       yield said(path, reasonOf(error));
     }
   }
 
-  private *tell({ inode, path }: Place, withContent: boolean): Generator<Said> {
+  private *tell({ inode, path }: Place, what: Request['what']): Generator<Said> {
     const { kind, mode, uid, gid, size, mtime, device } = inode;
     const plain = { is: 'entry', path, kind, mode, uid, gid, size: 0, mtime: [...mtime], attributes: [], segments: [] } as const;
     const first = this.linked.get(inode.number);
+    const withContent = what === 'read';
     try {
       if (withContent && first !== undefined)
         yield { frame: { ...plain, kind: 'hardlink', mtime: [...mtime], attributes: [], segments: [], target: first } };
       else {
         const isFile = kind === 'file';
         const segments = isFile && withContent ? this.fs.segments(inode).map(([at, length]): [number, number] => [at, length]) : [];
-        const attributes = withContent ? this.attributes(inode) : [];
+        const attributes = what === 'list' ? [] : this.attributes(inode);
         const frame: Frame = {
           ...{ ...plain, mtime: [...mtime], size: isFile ? size : 0, segments, attributes },
           ...(kind === 'symlink' ? { target: this.fs.target(inode) } : {}),
           ...(device === undefined ? {} : { device: [...device] }),
+          ...(isFile && what === 'tree' ? { digest: this.digest(inode) } : {}),
         };
         yield isFile && withContent ? { frame, content: this.fs.content(inode) } : { frame };
-        if (kind !== 'directory' && inode.links > 1) this.keep(this.linked, { inode, path });
+        if (what !== 'tree' && kind !== 'directory' && inode.links > 1) this.keep(this.linked, inode, path);
       }
     } catch (error) {
       yield said(path, reasonOf(error));
     }
   }
 
-  private keep(where: Map<number, string>, { inode, path }: Place): void {
-    where.set(inode.number, path);
-    if (this.entered.size + this.linked.size > MOST_KEPT)
+  /** A file that has many names is read once. */
+  private digest(inode: Inode): string {
+    const known = this.sums.get(inode.number);
+    if (known !== undefined) return known;
+    const sum = this.fs.digest(inode);
+    if (inode.links > 1) this.keep(this.sums, inode, sum);
+    return sum;
+  }
+
+  private keep(where: Map<number, string>, { number }: Inode, what: string): void {
+    where.set(number, what);
+    if (this.entered.size + this.linked.size + this.sums.size > MOST_KEPT)
       throw new ImageProblem(`there are more than ${MOST_KEPT} directories and files with several names: restore it whole`);
   }
 
@@ -158,6 +190,10 @@ export class Walk {
     for (const { name, inode } of this.fs.entries(directory)) if (name === wanted) return inode;
     return undefined;
   }
+}
+
+function below(path: string, name: string): string {
+  return path === '' ? name : `${path}/${name}`;
 }
 
 function said(path: string, reason: string): Said {

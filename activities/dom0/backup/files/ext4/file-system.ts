@@ -4,6 +4,7 @@
  */
 import { attributesOf, type Attribute } from './attributes.ts';
 import { runsOf } from './block-map.ts';
+import { contentSum } from './content-sum.ts';
 import { entriesIn, type Entry } from './directory.ts';
 import { Image, Unreadable } from './image.ts';
 import { FLAGS, IN_INODE, readInode, type Inode } from './inode.ts';
@@ -94,6 +95,17 @@ export class FileSystem {
       if (typeof at !== 'number') yield at;
       else for (let done = 0; done < length; done += PIECE) yield this.image.read(at + done, Math.min(PIECE, length - done));
     }
+  }
+
+  /** A sum of the content of a file: the same for the same bytes, wherever they lie, and whether zeros are blocks or holes. */
+  digest(file: Inode): string {
+    const sum = contentSum();
+    for (const { offset, length, at } of this.pieces(file)) {
+      if (typeof at !== 'number') sum.add(offset, at);
+      else
+        for (let done = 0; done < length; done += PIECE) sum.add(offset + done, this.image.read(at + done, Math.min(PIECE, length - done)));
+    }
+    return sum.end();
   }
 
   private *pieces(inode: Inode): Generator<Piece> {
