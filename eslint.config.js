@@ -6,6 +6,12 @@ const PROCESSES = {
   message: 'Processes are started by system/process.ts, for system/run.ts; long-lived servers by system/run-server.ts.',
 };
 
+/** One version of Temporal's packages: the entry of the function is the only place that must follow when that of Lambda lags behind. */
+const LAMBDA = {
+  regex: '^@temporalio/lambda-worker',
+  message: 'worker/control-lambda.ts is the only file that knows of Lambda workers.',
+};
+
 /** Imports go one way (docs/design): a folder's code may not import what is listed for it. Paths are relative to a file of that folder. */
 const folder = (names) => `^(?:\\.\\./)+(?:${names.join('|')})/`;
 const BUT_TOOLS = '^(?:\\.\\./)+activities/(?!dom0/tools/)';
@@ -194,19 +200,20 @@ export default tseslint.config(
       // A name that begins with _ says that it is left out on purpose: what is taken off an object, an argument that a table of functions has.
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       eqeqeq: 'error',
-      ...restrict([PROCESSES]),
+      ...restrict([PROCESSES, LAMBDA]),
     },
   },
   ...BOUNDARIES.map(({ files, ignores, forbidden }) => ({
     files,
     ...(ignores ? { ignores } : {}),
-    rules: restrict([PROCESSES, ...forbidden]),
+    rules: restrict([PROCESSES, LAMBDA, ...forbidden]),
   })),
   // Those that start processes, held to the other rules of their folder.
   {
     files: ['system/{process,run-server}.ts'],
     rules: restrict(BOUNDARIES.find(({ files }) => files[0] === 'system/**/*.ts').forbidden),
   },
+  { files: ['worker/control-lambda.ts'], rules: restrict([PROCESSES]) },
   // Tests play every part, a hostile one among them, and their helpers' types are seen by nobody else.
   {
     files: ['test/**/*.ts'],

@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { status } from '@grpc/grpc-js';
-import { build, type Plugin } from 'esbuild';
+import { build, type Plugin, type PluginBuild } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** What only bundles and replays workflows: a worker of activities never calls it, and it is most of the SDK's weight. */
-const UNUSED = /^(webpack|unionfs|memfs|@swc\/core|swc-loader|source-map-loader|source-map|supports-color)$/;
+/** What bundles workflows: no worker with a bundle calls it, and it is most of the SDK's weight. */
+const BUNDLERS = 'webpack|unionfs|memfs|@swc\\/core|swc-loader|source-map-loader|supports-color';
 
 /** Anything may be read from the stand-in, nothing may be done with it. */
 const STAND_IN = `
@@ -28,26 +28,40 @@ function withoutGrpcClient(): string {
 };`;
 }
 
-const withoutWorkflows: Plugin = {
-  name: 'without-workflows',
-  setup(setup) {
-    setup.onResolve({ filter: UNUSED }, ({ path }) => ({ path, namespace: 'stand-in' }));
+/** @param unused packages that are left out */
+function ofTheSdk(unused: string): (setup: PluginBuild) => void {
+  return (setup) => {
+    setup.onResolve({ filter: new RegExp(`^(${unused})$`) }, ({ path }) => ({ path, namespace: 'stand-in' }));
     setup.onLoad({ filter: /.*/, namespace: 'stand-in' }, () => ({ contents: STAND_IN, loader: 'js' }));
     setup.onResolve({ filter: /^@grpc\/grpc-js$/ }, ({ path }) => ({ path, namespace: 'grpc' }));
     setup.onLoad({ filter: /.*/, namespace: 'grpc' }, () => ({ contents: withoutGrpcClient(), loader: 'js', resolveDir: ROOT }));
-    // Error messages in fifty languages.
+    setup.onLoad({ filter: /@temporalio\/core-bridge\/common\.js$/ }, () => ({ contents: LIBRARY_BESIDE, loader: 'js' }));
+    // The thread that runs workflows lies beside the program. Paths of other files are looked up when the module loads: any string will do.
+    setup.onLoad({ filter: /@temporalio\/worker\/lib\/.*\.js$/ }, async ({ path }) => ({
+      contents: (await readFile(path, 'utf8'))
+        .replaceAll(/require\.resolve\('(\.\/workflow-worker-thread)'\)/g, `require('node:path').join(__dirname, '$1.cjs')`)
+        .replaceAll(/require\.resolve\(('[^']+')\)/g, '$1'),
+      loader: 'js',
+    }));
+  };
+}
+
+/** Zod's error messages in fifty languages. */
+const inEnglish: Plugin = {
+  name: 'in-english',
+  setup(setup) {
     setup.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({
       contents: `export { default as en } from './en.js';`,
       loader: 'js',
     }));
-    setup.onLoad({ filter: /@temporalio\/core-bridge\/common\.js$/ }, () => ({ contents: LIBRARY_BESIDE, loader: 'js' }));
-    // Paths of files that only workflows need are looked up when the module loads: any string will do.
-    setup.onLoad({ filter: /@temporalio\/worker\/lib\/.*\.js$/ }, async ({ path }) => ({
-      contents: (await readFile(path, 'utf8')).replaceAll(/require\.resolve\(('[^']+')\)/g, '$1'),
-      loader: 'js',
-    }));
   },
 };
+
+/** A worker that runs no workflows: it reads no source maps of them either. */
+const withoutWorkflows: Plugin = { name: 'without-workflows', setup: ofTheSdk(`${BUNDLERS}|source-map`) };
+
+/** A worker that runs workflows, from a bundle. */
+export const withWorkflows: Plugin = { name: 'with-workflows', setup: ofTheSdk(BUNDLERS) };
 
 /** What came out. */
 export interface WorkerBundle {
@@ -92,7 +106,27 @@ function sourcesOf(inputs: readonly string[]): string[] {
   return inputs.filter((input) => !input.includes('node_modules/') && !input.includes(':')).sort();
 }
 
-async function bundle(entry: string): Promise<{ readonly code: Uint8Array; readonly inputs: readonly string[] }> {
+/** How a program is bundled. */
+export interface BundleOptions {
+  /** Default: those of the dom0's worker. */
+  readonly plugins?: readonly Plugin[];
+  /** Default: the Node of the dom0's package. */
+  readonly target?: string;
+  /** Packages that are looked for when the program runs. Default: none. */
+  readonly external?: readonly string[];
+}
+
+/** A program, and the files that went into it, relative to the checkout. */
+export interface Program {
+  readonly code: Uint8Array;
+  readonly inputs: readonly string[];
+}
+
+/** Makes one file of a program and of all that it imports: CommonJS, the same bytes from the same sources. */
+export async function bundle(
+  entry: string,
+  { plugins = [withoutWorkflows], target = 'node24', external = [] }: BundleOptions = {},
+): Promise<Program> {
   const result = await build({
     entryPoints: [entry],
     absWorkingDir: ROOT,
@@ -102,14 +136,15 @@ async function bundle(entry: string): Promise<{ readonly code: Uint8Array; reado
     outfile: 'worker.cjs',
     format: 'cjs',
     platform: 'node',
-    target: 'node24',
+    target,
+    external: [...external],
     // CommonJS has no import.meta; what lies beside a module in the sources lies beside the program.
     define: { 'import.meta.url': '__moduleUrl' },
     banner: { js: "const __moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: 'none',
-    plugins: [withoutWorkflows],
+    plugins: [inEnglish, ...plugins],
     logLevel: 'error',
   });
   const [output] = result.outputFiles;
@@ -117,7 +152,8 @@ async function bundle(entry: string): Promise<{ readonly code: Uint8Array; reado
   return { code: output.contents, inputs: Object.keys(result.metafile.inputs) };
 }
 
-function packagesOf(inputs: readonly string[]): string[] {
+/** npm packages among the inputs, by their folder below `node_modules`. */
+export function packagesOf(inputs: readonly string[]): string[] {
   const folders = inputs.map((input) => /(?:^|\/)(node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1]);
   return [...new Set(folders.filter((folder) => folder !== undefined))].sort();
 }

@@ -1,9 +1,9 @@
-/** What decides the content of the dom0 worker's package. */
+/** What decides the content of the packages that are built: the dom0 worker's, and the functions'. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Folders whose sources end up in the package, or make it. */
+/** Folders whose sources end up in the dom0's package, or make it. */
 export const INPUT_FOLDERS = [
   'activities',
   'cli',
@@ -21,11 +21,21 @@ export const INPUT_FOLDERS = [
 /** Files beside them. The lockfile stands for everything in node_modules. */
 const FILES = ['package.json', 'package-lock.json'];
 
-/** Hash of the content of all inputs. */
-export async function inputsHash(root: string, epoch: number): Promise<string> {
+/** What one package is made of, and the dom0's is not. */
+export interface MoreInputs {
+  readonly folders: readonly string[];
+  readonly files: readonly string[];
+}
+
+/**
+ * Hash of the content of all inputs.
+ *
+ * @param more default: nothing.
+ */
+export async function inputsHash(root: string, epoch: number, more: MoreInputs = { folders: [], files: [] }): Promise<string> {
   const hash = createHash('sha256').update(`epoch ${String(epoch)}\0`);
-  const inFolders = await Promise.all(INPUT_FOLDERS.map((folder) => filesBelow(root, folder)));
-  for (const file of [...FILES, ...inFolders.flat()].sort()) {
+  const inFolders = await Promise.all([...INPUT_FOLDERS, ...more.folders].map((folder) => filesBelow(root, folder)));
+  for (const file of [...FILES, ...more.files, ...inFolders.flat()].sort()) {
     const { mode } = await stat(join(root, file));
     hash.update(`${file}\0${(mode & 0o111).toString(8)}\0`).update(await readFile(join(root, file)));
   }

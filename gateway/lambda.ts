@@ -1,15 +1,8 @@
 /**
  * The gateway as an AWS Lambda function, behind a function URL or an HTTP API (payload format 2.0 of both).
- *
- * Its files are named by the function's environment: `GUESTFLOW_STRIPE_SECRET_FILE`, `GUESTFLOW_SIGNUP_SECRET_FILE`, `GUESTFLOW_TOKEN_FILE`,
- * `GUESTFLOW_PLANS`, `GUESTFLOW_PRICES`; Temporal by `TEMPORAL_ADDRESS` and what else its clients read.
  */
-import pino from 'pino';
-import { findEndpoint } from '../client/config.ts';
-import { assembleGateway } from './assemble.ts';
-import { loadConfiguration } from './configuration.ts';
+import { gatewayFromEnvironment } from './from-environment.ts';
 import type { Gateway } from './gateway.ts';
-import { createLazySession } from './lazy-session.ts';
 import { problemResponse, HttpRefusal } from '../system/http/problem.ts';
 import { urlOfTarget } from '../system/http/target.ts';
 
@@ -79,27 +72,5 @@ function readRequest({ rawPath, rawQueryString = '', headers = {}, body, isBase6
   return new Request(url, { method, headers: sent, body: Buffer.from(body, isBase64Encoded === true ? 'base64' : 'utf8') });
 }
 
-let assembled: Promise<Gateway> | undefined;
-
-/** The entry: `gateway/lambda.handler`. The first request makes the gateway; a failure to do so is not kept. */
-export const handler: LambdaHandler = createLambdaHandler(() => {
-  assembled ??= assembleFromEnvironment(process.env).catch((error: unknown) => {
-    assembled = undefined;
-    throw error;
-  });
-  return assembled;
-});
-
-async function assembleFromEnvironment(env: NodeJS.ProcessEnv): Promise<Gateway> {
-  const configuration = await loadConfiguration(
-    {
-      stripeSecretFile: env['GUESTFLOW_STRIPE_SECRET_FILE'],
-      signupSecretFile: env['GUESTFLOW_SIGNUP_SECRET_FILE'],
-      tokenFile: env['GUESTFLOW_TOKEN_FILE'],
-      prices: env['GUESTFLOW_PRICES'],
-    },
-    env,
-  );
-  const session = createLazySession(() => findEndpoint());
-  return assembleGateway({ configuration, session: () => session.get(), log: pino({ name: 'gateway' }) });
-}
+/** The entry: `gateway/lambda.handler`. The first request makes the gateway. */
+export const handler: LambdaHandler = createLambdaHandler(gatewayFromEnvironment());

@@ -11,7 +11,6 @@ import { writeWhole } from '../system/whole-file.ts';
 import { FAILURE_CONVERTER } from './data-converter.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const SDK = createRequire(import.meta.url)('@temporalio/worker/package.json') as { readonly version: string };
 const SOURCES = ['workflows', 'contract'];
 
 /** Where workflow code starts. */
@@ -30,14 +29,25 @@ export interface Bundle {
 export interface BundleKind {
   /** With failures as payloads, for a worker that has a codec key. Default: false. */
   readonly encodesFailures?: boolean;
+  /** Its source map has no columns: those depend on where the checkout lies. Default: false. */
+  readonly linesOnly?: boolean;
+  /** File of one that was made elsewhere. Default: the one that `GUESTFLOW_WORKFLOW_BUNDLE` names, if it is set. */
+  readonly named?: string | undefined;
 }
+
+/** webpack's word for it. */
+const LINES_ONLY = 'inline-cheap-module-source-map';
 
 /** A bundle that encodes failures contains this text; others do not. */
 const ENCODES_FAILURES = 'new DefaultFailureConverter({ encodeCommonAttributes: true })';
 
+function sdkVersion(): string {
+  return (createRequire(import.meta.url)('@temporalio/worker/package.json') as { readonly version: string }).version;
+}
+
 /** Hash of all that the bundle is made of: workflow code imports nothing from elsewhere (a lint rule sees to that). */
 export function workflowSourceHash({ encodesFailures = false }: BundleKind = {}): string {
-  const hash = createHash('sha256').update(SDK.version);
+  const hash = createHash('sha256').update(sdkVersion());
   if (encodesFailures) hash.update(readFileSync(FAILURE_CONVERTER));
   for (const folder of SOURCES) {
     const files = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
@@ -51,13 +61,13 @@ function bundlePath(outDir: string, hash: string): string {
 }
 
 /**
- * The bundle to run: the file that `GUESTFLOW_WORKFLOW_BUNDLE` names, or the prebuilt one if it is of these very sources.
+ * The bundle to run: the file that is named, here or by `GUESTFLOW_WORKFLOW_BUNDLE`, or the prebuilt one if it is of these very sources.
  *
  * @returns undefined when it has yet to be built.
  * @throws GuestflowError InvalidInput when the named one would leave failures readable beside a codec key
  */
 export function prebuiltBundle(kind: BundleKind = {}): string | undefined {
-  const named = process.env['GUESTFLOW_WORKFLOW_BUNDLE'];
+  const named = kind.named ?? process.env['GUESTFLOW_WORKFLOW_BUNDLE'];
   if (named !== undefined && named !== '') {
     if (kind.encodesFailures === true) mustEncodeFailures(named);
     return named;
@@ -91,6 +101,8 @@ export async function bundleWorkflows(outDir = join(ROOT, 'dist'), kind: BundleK
   const { code } = await bundleWorkflowCode({
     workflowsPath: WORKFLOWS_PATH,
     logger: new DefaultLogger('WARN'),
+    // Names of modules are paths from there: by default from wherever this process was started.
+    webpackConfigHook: (config) => ({ ...config, context: ROOT, ...(kind.linesOnly === true ? { devtool: LINES_ONLY } : {}) }),
     ...(kind.encodesFailures === true ? { failureConverterPath: FAILURE_CONVERTER } : {}),
   });
   await mkdir(outDir, { recursive: true });

@@ -1,6 +1,6 @@
 /** The one logger: JSON lines, to standard output for services (journald reads them), to a file for the embedded run. */
 import pino, { type Logger as PinoLogger } from 'pino';
-import { Runtime, type Logger as SdkLogger, type LogLevel, type LogMetadata } from '@temporalio/worker';
+import { Runtime, type RuntimeOptions, type Logger as SdkLogger, type LogLevel, type LogMetadata } from '@temporalio/worker';
 
 export type Logger = PinoLogger;
 
@@ -61,17 +61,20 @@ export function sdkLogger(logger: Logger): SdkLogger {
   };
 }
 
-let installed = false;
-
-/**
- * Gives the SDK our logger, once a process. It installs no signal handlers: each process of guestflow stops by its own AbortSignal.
- */
-export function installRuntime(logger: Logger): void {
-  if (installed) return;
-  installed = true;
-  Runtime.install({
+/** Options of the SDK's runtime: our logger, and no signal handlers, because each process of guestflow stops by its own AbortSignal. */
+export function runtimeOptions(logger: Logger): RuntimeOptions {
+  return {
     logger: sdkLogger(logger.child({ component: 'temporal' })),
     shutdownSignals: [],
     telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
-  });
+  };
+}
+
+let installed = false;
+
+/** Gives the SDK its runtime, once a process. */
+export function installRuntime(logger: Logger): void {
+  if (installed) return;
+  installed = true;
+  Runtime.install(runtimeOptions(logger));
 }

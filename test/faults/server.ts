@@ -32,7 +32,7 @@ import type { GuestOrder, GuestRef, GuestSpec, GuestStatus, OperationRequest, Op
 import { registerDom0 } from '../../client/dom0s/register.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 import { rootFailure } from '../../workflows/saga/operation.ts';
-import { endsCallsWithItsWorker } from '../../worker/control.ts';
+import { endsCallsWithItsWorker } from '../../worker/control-options.ts';
 import { shortBundle } from './bundle.ts';
 import { activityNames, NETWORK } from './world.ts';
 

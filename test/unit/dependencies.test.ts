@@ -28,6 +28,11 @@ function* sources(folder: string): Generator<string> {
   }
 }
 
+/** Sources that name a package. */
+function importersOf(name: string): string[] {
+  return [...sources(ROOT)].filter((path) => readFileSync(path, 'utf8').includes(`from '${name}`)).map((path) => path.slice(ROOT.length));
+}
+
 /** Names of packages that sources import, require, or import when they need them. */
 function imported(): Set<string> {
   const names = new Set<string>();
@@ -57,4 +62,21 @@ test('the lockfile names no registry, and agrees with package.json', () => {
 
   expect(lockfile).not.toContain('"resolved"');
   for (const key of ['version', 'engines', 'dependencies', 'devDependencies']) expect(packages['']).toHaveProperty(key, wanted[key]);
+});
+
+test('Temporal’s packages are there once, all of one version: two native libraries in one process do not know each other', () => {
+  const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { version?: string }>;
+  };
+  const family = Object.entries(packages).filter(([path]) => /(^|\/)node_modules\/@temporalio\/[^/]+$/.test(path));
+
+  expect(family.filter(([path]) => path.endsWith('/core-bridge')).map(([path]) => path)).toEqual(['node_modules/@temporalio/core-bridge']);
+  expect(family.filter(([path]) => path.lastIndexOf('node_modules/') > 0)).toEqual([]);
+  // The worker for Lambda is released later than the others, and takes theirs by an override of package.json.
+  const versions = new Set(family.filter(([path]) => !path.endsWith('/lambda-worker')).map(([, { version }]) => version));
+  expect([...versions]).toEqual([packages['node_modules/@temporalio/worker']?.version]);
+});
+
+test('only the entry of the function knows of workers for Lambda', () => {
+  expect(importersOf('@temporalio/lambda-worker')).toEqual(['worker/control-lambda.ts']);
 });

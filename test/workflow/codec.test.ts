@@ -14,7 +14,8 @@ import { openSession, type Session } from '../../client/session.ts';
 import type { Dom0Facts } from '../../contract/dom0.ts';
 import { createFakeDom0 } from '../../fake/index.ts';
 import { bundleWorkflows } from '../../worker/bundle.ts';
-import { controlOptions, runControlWorker } from '../../worker/control.ts';
+import { controlOptions } from '../../worker/control-options.ts';
+import { runControlWorker } from '../../worker/control.ts';
 import { parseDom0Settings } from '../../worker/dom0-settings.ts';
 import { runDom0Worker } from '../../worker/dom0.ts';
 import { installRuntime } from '../../worker/logger.ts';
@@ -127,12 +128,13 @@ describe('a workflow bundle that the environment names', () => {
 
   it('must encode failures where there is a codec key, or the worker does not start', async () => {
     const [plain, encoding] = [await bundleWorkflows(), await bundleWorkflows(undefined, { encodesFailures: true })];
-    const codecKeys = await loadCodecKeys(keys.ours, {});
+    const open = await findEndpoint({ address: 'temporal.example:7233' });
+    const closed = { ...open, codecKeys: await loadCodecKeys(keys.ours, {}) };
     vi.stubEnv('GUESTFLOW_WORKFLOW_BUNDLE', encoding.codePath);
-    expect(controlOptions({ codecKeys }).workflowBundle).toEqual({ codePath: encoding.codePath });
+    expect(controlOptions(closed).workflowBundle).toEqual({ codePath: encoding.codePath });
     vi.stubEnv('GUESTFLOW_WORKFLOW_BUNDLE', plain.codePath);
-    expect(controlOptions().workflowBundle).toEqual({ codePath: plain.codePath });
-    expect(() => controlOptions({ codecKeys })).toThrow(/would leave the messages of failures readable/);
+    expect(controlOptions(open).workflowBundle).toEqual({ codePath: plain.codePath });
+    expect(() => controlOptions(closed)).toThrow(/would leave the messages of failures readable/);
   });
 });
 
