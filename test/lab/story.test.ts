@@ -173,7 +173,7 @@ test('restored, it has what was written before the backup, and not what was writ
   expect(await complaintsAbout(rig, orderOf(), before)).toEqual([]);
 });
 
-test('proven: what is restored of its last backup comes up beside it, without a network, and goes again', async () => {
+test.runIf(IS_FULL)('proven: what is restored of its last backup comes up beside it, without a network, and goes again', async () => {
   const { id } = (await domainOf(rig, NAME)) ?? {};
   const proving = rig.flow.operate(NAME, 'prove');
   const isSeen = (async (): Promise<string> => {
