@@ -11,8 +11,8 @@ export const PROVISION_STEPS = [
   'sysctl-wallclock',
   'lvm-migration',
   'autostart',
-  'nightly-backup',
   'seal',
+  'nightly-backup',
 ] as const;
 
 /** The steps of each recipe, in order. `from-backup` is that of an order with an origin. */
@@ -30,8 +30,8 @@ export const RECIPE_STEPS = {
     'drop-image',
     'sysctl-wallclock',
     'autostart',
-    'nightly-backup',
     'seal',
+    'nightly-backup',
   ],
 } as const;
 

@@ -269,7 +269,7 @@ const CUT_SHORT: readonly (readonly [where: string, stop: Stop, left: readonly s
     { activity: 'takeBackup', amid: amidTool('perl') },
     ['volume vg01/NAME-root', 'volume vg01/NAME-backup', 'domain NAME', '/etc/xen/auto/NAME.cfg', '/var/backups/guestflow/NAME'],
   ],
-  ['it is sealed', { activity: 'sealGuest' }, ['volume vg01/NAME-root', 'volume vg01/NAME-swap', 'domain NAME', 'schedule nightly/NAME']],
+  ['it is sealed', { activity: 'sealGuest' }, ['volume vg01/NAME-root', 'volume vg01/NAME-swap', 'domain NAME', '/etc/xen/auto/NAME.cfg']],
 ];
 
 describe('a guest whose workflow was terminated', () => {

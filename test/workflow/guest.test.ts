@@ -90,9 +90,9 @@ describe('guest', () => {
       'dropImage',
       'fixCfg',
       'enableAutostart',
+      'sealGuest',
       'takeBackup',
       'scheduleNightly',
-      'sealGuest',
     ]);
   });
 
@@ -120,9 +120,9 @@ describe('guest', () => {
       'setWallclock',
       'fixCfg',
       'enableAutostart',
+      'sealGuest',
       'takeBackup',
       'scheduleNightly',
-      'sealGuest',
     ]);
   });
 
@@ -276,7 +276,7 @@ describe('guest', () => {
     const calls: string[] = [];
     const document = order();
     const changes = {
-      sealGuest: NO('ToolFailed'),
+      scheduleNightly: NO('ToolFailed'),
       unscheduleNightly: NO('ToolFailed'),
       schedulesLeft: () => Promise.resolve(['schedule x']),
     };
@@ -289,7 +289,7 @@ describe('guest', () => {
       expect(status.leftovers).toEqual(['schedule x']);
       expect(status.error?.message).toContain('undo of nightly-backup: ToolFailed for the test');
     });
-    expect(calls.slice(calls.indexOf('sealGuest') + 1).slice(0, 4)).toEqual([
+    expect(calls.slice(calls.indexOf('scheduleNightly') + 1).slice(0, 4)).toEqual([
       'unscheduleNightly',
       'undoBackup',
       'removeBackups',

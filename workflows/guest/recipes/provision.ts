@@ -66,8 +66,9 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
     const spec = await steps.plan(await steps.reserve());
     const { boot, wallclock } = await RECIPES[recipe](steps, spec);
     await steps.autostart(spec);
-    const nightly = await steps.nightlyBackup(spec);
+    // Sealed first: the provisioning key is in no backup.
     await steps.seal(spec);
+    const nightly = await steps.nightlyBackup(spec);
     return { spec, boot, wallclock, ...nightly, warnings: warningsOf(wallclock) };
   });
 }
