@@ -1,13 +1,13 @@
 /** A dom0 that somebody has broken into, and a backup host that pulls from it: nothing of the past changes. */
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { answerLine } from '../../activities/dom0/backup/remote/protocol.ts';
 import { pull as pullBackups, type Pulling } from '../../activities/dom0/backup/remote/pull.ts';
 import { recordText, sumOf } from '../../activities/dom0/backup/record.ts';
-import type { StoredBackup } from '../../contract/backup.ts';
+import type { Proof, StoredBackup } from '../../contract/backup.ts';
 import { storedBackup } from '../a-backup.ts';
 import { errorOf, run } from '../unit/cli/run.ts';
 import { host, titled, whyNotHere } from './machine.ts';
@@ -58,8 +58,8 @@ function timeOf(id: string): string {
 
 const END = answerLine({ is: 'end' });
 
-function offer(backup: StoredBackup): string {
-  return answerLine({ is: 'record', guest: backup.guest, id: backup.id, recordSha256: sumOf(backup), bytes: backup.bytes });
+function offer(backup: StoredBackup, more: { readonly proof?: Proof; readonly isProtected?: true } = {}): string {
+  return answerLine({ is: 'record', guest: backup.guest, id: backup.id, recordSha256: sumOf(backup), bytes: backup.bytes, ...more });
 }
 
 function sent(backup: StoredBackup, content: Uint8Array): Buffer {
@@ -166,7 +166,7 @@ describe.skipIf(why !== undefined)(titled('a dom0 that lies', why), () => {
         return backupOf(id, content, { ...claim, takenAt: timeOf(id) });
       });
       for (const backup of more) writeFileSync(join(rigged.sshd.directory, backup.id), sent(backup, content));
-      rigged.answer(more.map(offer).join('') + END);
+      rigged.answer(more.map((backup) => offer(backup)).join('') + END);
       const of = rigged.sshd.directory;
       rigged.sshd.serve(`read -r what guest id at; case $what in list) cat ${of}/list;; *) cat ${of}/$id;; esac`);
       const { stdout } = await run(['pull-backups', ...rigged.sshd.flags, '--into', rigged.into, ...RETENTION, '--json']);
@@ -178,6 +178,35 @@ describe.skipIf(why !== undefined)(titled('a dom0 that lies', why), () => {
       expect(sums(rigged.into)).toMatchObject(rigged.past);
     }
   }, 240_000);
+
+  it('makes nothing of the past unproven, unprotected or removable by what it says of proofs, and protects no more than it may', async () => {
+    const rigged = await victim();
+    const copy = join(rigged.into, 'xen1', 'web1');
+    const content = randomBytes(10);
+    const past = PAST.map((id) => JSON.parse(readFileSync(join(copy, `${id}.json`), 'utf8')) as StoredBackup & { recordSha256: string });
+    const known = past.map(({ recordSha256: _sum, ...backup }) => backup);
+    const proof = (outcome: Proof['outcome']): Proof => ({ at: '2026-11-28T00:00:00.000Z', seconds: 1, outcome, what: '\u001b[2J' });
+    rigged.answer(known.map((backup) => offer(backup, { proof: proof('proven') })).join('') + END);
+    expect(await attacked(rigged)).toMatchObject({ code: 0, taken: [] });
+    const proven = sums(rigged.into);
+    expect(Object.keys(proven).filter((name) => name.includes('.proof.'))).toHaveLength(3);
+    const more = Array.from({ length: 12 }, (_, index) => NEW.replace('T02', `T${String(index + 10)}`)).map((id) =>
+      backupOf(id, content, { takenAt: timeOf(id) }),
+    );
+    for (const backup of more) writeFileSync(join(rigged.sshd.directory, backup.id), sent(backup, content));
+    const lies = known.map((backup) => offer(backup, { proof: proof('unusable') })).join('');
+    rigged.answer(lies + more.map((backup) => offer(backup, { proof: proof('proven'), isProtected: true })).join('') + END);
+    const of = rigged.sshd.directory;
+    rigged.sshd.serve(`read -r what guest id at; case $what in list) cat ${of}/list;; *) cat ${of}/$id;; esac`);
+    const { code, stdout } = await run(['pull-backups', ...rigged.sshd.flags, '--into', rigged.into, ...RETENTION, '--json']);
+    const { removed, problems } = JSON.parse(stdout) as Pulled;
+    expect({ code, told: problems.map(({ reason }) => reason) }).toEqual({
+      code: 1,
+      told: more.slice(10).map(() => 'the dom0 protects it, and 10 of its guest are protected here already: it is not'),
+    });
+    expect(removed.filter(({ id }) => PAST.includes(id))).toEqual([]);
+    expect(sums(rigged.into)).toMatchObject(proven);
+  }, 120_000);
 
   it('makes no backup of the future, which would be the newest for ever, and none of no time', async () => {
     const rigged = await victim();

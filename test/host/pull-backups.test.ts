@@ -12,7 +12,7 @@ import { usedBlocks } from './a-repository.ts';
 import { corpus, grow } from './backup-corpus.ts';
 import { host, scratch, titled, whyNotHere } from './machine.ts';
 import { NODE, type Sshd } from './an-sshd.ts';
-import { arrivalOf, idOf, put, rig, sums, type Rig } from './pull-rig.ts';
+import { arrivalOf, idOf, put, putProof, rig, sums, type Rig } from './pull-rig.ts';
 
 const why = whyNotHere('sshd', 'ssh', 'ssh-keygen', 'ssh-keyscan', 'unshare', 'mount', 'zstd', 'e2image');
 const [FIRST, SECOND, THIRD] = [idOf(20), idOf(19), idOf(18)];
@@ -68,6 +68,38 @@ describe.skipIf(why !== undefined)(titled('guestflow pull-backups', why), () => 
     const there = sums(copy);
     expect(await pull()).toMatchObject({ code: 0, taken: [{ id: THIRD }], present: 1 });
     expect(sums(copy)).toMatchObject(there);
+  });
+
+  it('tells what the dom0 says of proofs, and keeps from retention what that protects, whatever it says of either later', async () => {
+    const { repository, into, pull } = await rig();
+    const ids = [idOf(9), idOf(8), idOf(7), idOf(6)];
+    for (const id of ids) put(repository, 'web1', id, randomBytes(10));
+    await pull();
+    const copy = join(into, 'xen1', 'web1');
+    ids.forEach((id, index) => writeFileSync(join(copy, `${id}.arrival.json`), arrivalOf(9 - index)));
+    const listed = async (): Promise<{ id: string; state: string; isProtected?: true; proof?: { outcome: string; what: string } }[]> =>
+      (
+        JSON.parse((await run(['backups', '--repository', join(into, 'xen1'), '--json'])).stdout) as { guests: FoundGuest[] }
+      ).guests[0]!.backups.slice();
+    const [first = '', second = '', third = '', last = ''] = ids;
+    putProof(repository, 'web1', first, 'silent');
+    putProof(repository, 'web1', third, 'proven');
+    writeFileSync(join(repository, 'web1', `${second}.protected.json`), '', { mode: 0o640 });
+    expect(await pull()).toMatchObject({ code: 0, present: 4, taken: [] });
+    expect(await listed()).toMatchObject([
+      { id: first, state: 'verified', proof: { outcome: 'silent' } },
+      { id: second, isProtected: true },
+      { id: third, state: 'proven', proof: { outcome: 'proven', what: 'web1 login:' } },
+      { id: last, state: 'verified' },
+    ]);
+    for (const name of readdirSync(copy)) expect(statSync(join(copy, name)).mode & 0o777).toBe(0o600);
+    // A dom0 that somebody has broken into by now.
+    putProof(repository, 'web1', first, 'proven', 'it is proven after all');
+    putProof(repository, 'web1', third, 'unusable', 'a lie');
+    rmSync(join(repository, 'web1', `${second}.protected.json`));
+    expect(await pull('--retention', 'daily=1')).toMatchObject({ code: 0, removed: [{ id: first }, { id: third }] });
+    expect(await listed()).toMatchObject([{ id: second, isProtected: true }, { id: last }]);
+    expect(readdirSync(copy).filter((name) => name.includes('.proof.'))).toEqual([]);
   });
 
   it('brings a guest back from the copy, byte for byte', async () => {

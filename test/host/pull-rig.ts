@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { proofText } from '../../activities/dom0/backup/proof.ts';
 import { recordText } from '../../activities/dom0/backup/record.ts';
+import type { Proof, StoredBackup } from '../../contract/backup.ts';
 import { storedBackup } from '../a-backup.ts';
 import { run } from '../unit/cli/run.ts';
 import { anSshd, PULL_ID, type Sshd } from './an-sshd.ts';
@@ -73,4 +75,11 @@ export function sums(directory: string): Record<string, string> {
       return [path.slice(directory.length), createHash('sha256').update(readFileSync(path)).digest('hex')];
     }),
   );
+}
+
+/** Puts what came of a proof beside a backup that is there, as the worker does. */
+export function putProof(repository: string, guest: string, id: string, outcome: Proof['outcome'], what = 'web1 login:'): void {
+  const backup = JSON.parse(readFileSync(join(repository, guest, `${id}.json`), 'utf8')) as StoredBackup;
+  const text = proofText(backup, { at: '2026-11-28T00:00:00.000Z', seconds: 40, outcome, what });
+  writeFileSync(join(repository, guest, `${id}.proof.json`), text, { mode: 0o640 });
 }

@@ -12,6 +12,11 @@ export type Kept = FoundBackup & { readonly arrivedAt: string };
 /** Ids of those that go, of one order's backups. */
 export type Retain = (backups: readonly Kept[]) => readonly string[];
 
+/** A backup as retention here is told of it. What the dom0 says of proofs is shown, and decides nothing: else a false one could let a true one go. */
+function asItCame({ proof: _said, ...backup }: Kept): Kept {
+  return { ...backup, state: backup.recordState === 'taken' ? 'taken' : 'verified' };
+}
+
 /** What is wrong with a backup's file, in words; undefined when it is what came. */
 export async function whyNotWhole(
   { signal, progress }: Pick<HandWork, 'signal' | 'progress'>,
@@ -39,7 +44,7 @@ export function goingOf({ whole, arrivals }: Here, retain: Retain, now: Date): K
   const going = kept.filter(({ id }) => arrivals.get(id)?.removedAt !== undefined);
   for (const order of new Set(kept.map((backup) => backup.order))) {
     const all = kept.filter((backup) => backup.order === order && !going.includes(backup));
-    const ids = new Set(retain(all));
+    const ids = new Set(retain(all.map(asItCame)));
     if (ids.size > 0 && all.every(({ id }) => ids.has(id))) throw new Error(`retention would remove all backups of order ${order}`);
     going.push(...all.filter(({ id }) => ids.has(id)));
   }

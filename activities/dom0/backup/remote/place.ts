@@ -1,10 +1,12 @@
 /** A backup host's copy of one guest's backups: the same files as in a dom0's repository, and when each of them came. */
 import { lstat, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { BACKUP_ID, type StoredBackup } from '../../../../contract/backup.ts';
+import { BACKUP_ID, type Proof, type StoredBackup } from '../../../../contract/backup.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { PART_SUFFIX, syncDirectory, writeWhole } from '../../../../system/whole-file.ts';
 import { SUFFIXES } from '../port.ts';
+import { proofName, proofText } from '../proof.ts';
+import { protectionName, protectionText } from '../protection.ts';
 import { recordText } from '../record.ts';
 import { arrivalIn, readArrival, writeArrival, type Arrival } from '../repositories/arrival.ts';
 import { readGuestOf, type FoundBackup } from '../repositories/reading.ts';
@@ -71,12 +73,23 @@ export class Place {
     await writeWhole(this.recordPath(backup.id), recordText(backup));
   }
 
+  /** Keeps what the dom0 says of a proof, which is of the file that came, by its sum. */
+  async prove(backup: StoredBackup, proof: Proof): Promise<void> {
+    await writeWhole(`${this.directory}/${proofName(backup.id)}`, proofText(backup, proof));
+  }
+
+  /** From now on retention here leaves it alone: until who has this machine removes that file. */
+  async protect(backup: StoredBackup): Promise<void> {
+    await writeWhole(`${this.directory}/${protectionName(backup.id)}`, protectionText(backup, new Date()));
+  }
+
   /** Removes a backup, and remembers that it was here: a kill at any instruction leaves it whole, or to be removed by the next pull. */
   async remove({ id, path }: FoundBackup, arrivedAt: string, now: Date): Promise<void> {
     await writeArrival(this.directory, id, { arrivedAt, removedAt: now.toISOString() });
     await rm(this.recordPath(id));
     // A record must not outlive its file.
     await syncDirectory(this.directory);
+    for (const name of [proofName(id), protectionName(id)]) await rm(`${this.directory}/${name}`, { force: true });
     await rm(path);
     await syncDirectory(this.directory);
   }

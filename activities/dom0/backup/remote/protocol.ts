@@ -8,6 +8,7 @@ import { GuestflowError } from '../../../../contract/errors.ts';
 import { whyNotGuestName } from '../../../../contract/guest-name.ts';
 import { MiB } from '../../../../contract/sizes.ts';
 import { plainText } from '../../../../system/plain-text.ts';
+import { proofSchema } from '../proof.ts';
 
 /** `list`: which whole backups there are. `send`: one of them. */
 export type Request =
@@ -19,7 +20,9 @@ export const LONGEST_REQUEST = 128;
 export const LONGEST_LINE = 4_096;
 /** Bytes of the line before a backup's bytes: a record has a cfg and an order in it, a few KiB each. */
 export const LONGEST_HEAD = MiB;
-/** Backups that one dom0 may offer, and that are kept of it. Each is three files. */
+/** Characters of what a proof has seen, on their way. However they are escaped, a line has room for them. */
+export const LONGEST_SEEN = 500;
+/** Backups that one dom0 may offer, and that are kept of it. Each is three files, and at most five. */
 export const MOST_BACKUPS = 20_000;
 
 const SEND = /^send ([a-z0-9.-]{1,63}) (\d{8}T\d{6}Z) (0|[1-9]\d{0,15})$/;
@@ -50,6 +53,10 @@ const recordSchema = z.strictObject({
   recordSha256: z.string().regex(/^[0-9a-f]{64}$/),
   /** Of its file. */
   bytes: z.int().min(0),
+  /** What came of its last proof there. */
+  proof: z.strictObject({ ...proofSchema.shape, what: z.string().max(LONGEST_SEEN).transform(plainText) }).exactOptional(),
+  /** It is protected from retention there. */
+  isProtected: z.literal(true).exactOptional(),
 });
 
 const answerSchema = z.discriminatedUnion('is', [

@@ -12,6 +12,7 @@ import { guestsIn } from '../repositories/reading.ts';
 import type { Progress } from './ask.ts';
 import { goingOf, whyNotWhole, type Retain } from './keep.ts';
 import { offersOf } from './list.ts';
+import { takeNotes } from './notes.ts';
 import { Place, type Here } from './place.ts';
 import type { Offer } from './protocol.ts';
 import { Room, type Limits } from './room.ts';
@@ -119,6 +120,7 @@ class Pull {
       const why = await whyNotWhole(this.work, backup);
       if (why !== undefined) this.tell(`${guest}/${backup.id}`, why);
     }
+    if (!isDryRun) await takeNotes(this.place(guest), offers, ({ id }, reason) => this.tell(`${guest}/${id}`, reason));
     await this.prune(guest);
   }
 

@@ -6,9 +6,10 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { once } from 'node:events';
 import { addAbortSignal, type Readable, type Writable } from 'node:stream';
+import { defined } from '../../../../contract/defined.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { guestsIn, readBackupOf, readGuestOf, recordTextOf } from '../repositories/reading.ts';
-import { answerLine, LONGEST_REQUEST, parseRequest, type Request } from './protocol.ts';
+import { answerLine, LONGEST_REQUEST, LONGEST_SEEN, parseRequest, type Request } from './protocol.ts';
 
 /** Who has a key asks at once. */
 const REQUEST_LIMIT_MS = 30_000;
@@ -57,8 +58,10 @@ async function list(directory: string, output: Writable): Promise<void> {
       continue;
     }
     for (const { record, reason } of guest.damaged) await tell(`${name}/${record}`, reason);
-    for (const { id, recordSha256, bytes } of guest.backups)
-      await write(output, answerLine({ is: 'record', guest: name, id, recordSha256, bytes }));
+    for (const { id, recordSha256, bytes, proof, isProtected } of guest.backups) {
+      const seen = proof === undefined ? undefined : { ...proof, what: proof.what.slice(0, LONGEST_SEEN) };
+      await write(output, answerLine({ is: 'record', guest: name, id, recordSha256, bytes, ...defined({ proof: seen, isProtected }) }));
+    }
   }
   await write(output, answerLine({ is: 'end' }));
 }

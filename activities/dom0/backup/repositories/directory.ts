@@ -55,7 +55,8 @@ export class DirectoryRepository implements Repository {
 
   async prove(backup: StoredBackup, proof: Proof): Promise<StoredBackup> {
     const text = proofText(backup, proof);
-    await this.work.host.files.writeAtomic(`${this.placeOf(backup.guest)}/${proofName(backup.id)}`, text);
+    const { file } = await this.modes();
+    await this.work.host.files.writeAtomic(`${this.placeOf(backup.guest)}/${proofName(backup.id)}`, text, file);
     return withProof(backup, text);
   }
 

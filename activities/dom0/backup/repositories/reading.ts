@@ -55,6 +55,7 @@ const recordSchema = z.looseObject({
   /** Told beside a record, never by it. */
   path: z.never().exactOptional(),
   arrivedAt: z.never().exactOptional(),
+  recordState: z.never().exactOptional(),
   proof: z.never().exactOptional(),
 });
 
@@ -64,6 +65,8 @@ export interface FoundBackup extends StoredBackup {
   readonly path: string;
   /** Of the record itself, which never changes. */
   readonly recordSha256: string;
+  /** As the record alone says it. */
+  readonly recordState: StoredBackup['state'];
   /** On a backup host: when it came there, by that host's clock. */
   readonly arrivedAt?: string;
 }
@@ -160,7 +163,7 @@ async function readOne(place: string, { guest, id }: { guest: string; id: string
   if (file.size !== backup.bytes) return `its file has ${file.size} bytes, and had ${backup.bytes}`;
   const proof = (await readRegular(`${place}/${proofName(id)}`, MOST_RECORD_BYTES))?.toString('utf8');
   const arrival = await readArrival(place, id);
-  const found = { ...backup, path, recordSha256: sumOf(backup), ...defined({ arrivedAt: arrival?.arrivedAt }) };
+  const found = { ...backup, path, recordSha256: sumOf(backup), recordState: backup.state, ...defined({ arrivedAt: arrival?.arrivedAt }) };
   const protection = await lstat(`${place}/${protectionName(id)}`).catch(() => undefined);
   return withProtection(withProof(found, proof), protection !== undefined);
 }

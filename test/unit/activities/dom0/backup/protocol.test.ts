@@ -7,7 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   answerLine,
   answerReader,
+  LONGEST_LINE,
   LONGEST_REQUEST,
+  LONGEST_SEEN,
   parseRequest,
   requestLine,
   type Answer,
@@ -91,11 +93,18 @@ describe('serve-backups', () => {
     expect(await answerTo(`send db1 ${ID} 0\n`)).toMatch(/^\{"is":"refused"/);
   });
 
-  it('lists and sends a record as it was written, whatever a proof beside it says', async () => {
-    const before = [await answerTo('list\n'), await answerTo(`send web1 ${ID} 0\n`)];
-    const proof = { at: '2026-11-02T02:00:00.000Z', seconds: 1, outcome: 'proven', what: 'it came up' } as const;
+  it('sends a record as it was written, whatever a proof beside it says; a list tells that, and what is protected', async () => {
+    const before = await answerTo(`send web1 ${ID} 0\n`);
+    const proof = { at: '2026-11-02T02:00:00.000Z', seconds: 1, outcome: 'proven', what: '\u0001'.repeat(10_000) } as const;
     writeFileSync(join(directory, 'web1', `${ID}.proof.json`), proofText(storedBackup('web1', ID), proof));
-    expect([await answerTo('list\n'), await answerTo(`send web1 ${ID} 0\n`)]).toEqual(before);
+    writeFileSync(join(directory, 'web1', `${ID}.protected.json`), '');
+    const [line = ''] = (await answerTo('list\n')).split('\n');
+    expect(JSON.parse(line)).toEqual({
+      ...{ is: 'record', guest: 'web1', id: ID, recordSha256: sumOf(storedBackup('web1', ID)), bytes: 7, isProtected: true },
+      proof: { ...proof, what: '\u0001'.repeat(LONGEST_SEEN) },
+    });
+    expect(line.length).toBeLessThan(LONGEST_LINE);
+    expect(await answerTo(`send web1 ${ID} 0\n`)).toBe(before);
   });
 
   it('follows no link', async () => {
@@ -126,6 +135,23 @@ describe('an answer', () => {
       expect(lines.map(({ is }) => is)).toEqual(['problem', 'backup']);
       expect(Buffer.concat(heard)).toEqual(bytes);
     }
+  });
+
+  const proof = { at: '2026-11-28T00:00:00.000Z', seconds: 1, outcome: 'proven', what: 'web1 login:' };
+  it.each<[string, object, string]>([
+    ['a proof of no outcome', { proof: { ...proof, outcome: 'good' } }, 'refused'],
+    ['a proof with more in it', { proof: { ...proof, path: '/etc' } }, 'refused'],
+    ['a proof that has seen too much', { proof: { ...proof, what: 'a'.repeat(LONGEST_SEEN + 1) } }, 'refused'],
+    ['a proof of no time', { proof: { ...proof, at: '../x' } }, 'refused'],
+    ['a protection that is none', { isProtected: false }, 'refused'],
+    ['a proof and a protection', { proof, isProtected: true }, 'taken'],
+  ])('of a backup with %s is believed only if it makes sense', async (_, more, how) => {
+    const record = { is: 'record', guest: 'web1', id: ID, recordSha256: 'a'.repeat(64), bytes: 1, ...more };
+    const heard: Answer[] = [];
+    const read = answerReader({ longest: LONGEST_LINE, line: (answer) => heard.push(answer) > 1, bytes: () => Promise.resolve() });
+    const reading = read(Buffer.from(`${JSON.stringify(record)}\n`));
+    await (how === 'taken' ? reading : expect(reading).rejects.toMatchObject({ type: 'BackupUnusable' }));
+    expect(heard).toEqual(how === 'taken' ? [record] : []);
   });
 
   it('is bounded in its lines, whether they end or not', async () => {
@@ -181,8 +207,10 @@ describe('what a dom0 makes in its directory of backups', () => {
     const sink = await repository.sink(repository.keyOf('db1', ID, '.img.zst'));
     await sink.commit();
     await repository.record(storedBackup('db1', ID));
-    expect([modeOf('db1'), modeOf(`db1/${ID}.img.zst`), modeOf(`db1/${ID}.json`), modeOf('db1/guestflow.json')]).toEqual([
-      ...[place, file, file, 0o600],
-    ]);
+    await repository.prove(storedBackup('db1', ID), { at: '2026-11-02T02:00:00.000Z', seconds: 1, outcome: 'proven', what: '' });
+    await repository.protect(storedBackup('db1', ID), true);
+    expect([modeOf('db1'), modeOf('db1/guestflow.json')]).toEqual([place, 0o600]);
+    for (const name of ['img.zst', 'json', 'proof.json', 'protected.json'])
+      expect([name, modeOf(`db1/${ID}.${name}`)]).toEqual([name, file]);
   });
 });
