@@ -19,7 +19,7 @@ import type { Dom0WorkerSettings } from './dom0-settings.ts';
 import { Fence, thisMachine } from './fence.ts';
 import { installRuntime, type Logger } from './logger.ts';
 import { tryMachineLock } from '../system/machine-lock.ts';
-import { registerThisDom0 } from './registration.ts';
+import { registerThisDom0, untilForgotten } from './registration.ts';
 import { runWorkers } from './run-workers.ts';
 import { watchDomains } from './watch.ts';
 import packageJson from '../package.json' with { type: 'json' };
@@ -36,6 +36,8 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly machine?: string;
   /** Whether it tells guests when their domains are gone. Default: true. */
   readonly watchesDomains?: boolean;
+  /** Milliseconds between looks whether Temporal still knows of this dom0. Default: 60 000. */
+  readonly lookAgainMs?: number;
   /** Called when it polls. */
   readonly onReady?: (() => void) | undefined;
   /** Milliseconds after which it gives up reaching Temporal. Default: never. */
@@ -44,6 +46,8 @@ export interface Dom0WorkerOptions extends EndpointOptions {
 
 /** If no control worker takes the registration within this time, the log says so. */
 const REGISTER_MS = 60_000;
+/** How often it looks whether Temporal still knows of it. */
+const LOOK_AGAIN_MS = 60_000;
 /** Short steps at a time. */
 const SHORT_SLOTS = 4;
 /** After the grace time, how long the process waits for steps that ignore their cancellation. */
@@ -102,8 +106,12 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
     ended.abort();
   };
   try {
-    const registered = register(client, { options, endpoint, host, machine, signal: over }).catch(stopFor);
-    await Promise.race([registered, sleep(FIRST_WORD_MS, undefined, { ref: false })]);
+    let onRegistered = (): void => undefined;
+    const isRegistered = new Promise<void>((resolve) => {
+      onRegistered = resolve;
+    });
+    const registered = stayRegistered(client, { options, endpoint, host, machine, signal: over }, onRegistered).catch(stopFor);
+    await Promise.race([isRegistered, registered, sleep(FIRST_WORD_MS, undefined, { ref: false })]);
     if (!over.aborted) {
       const fence = new Fence({ host: settings.host, machine, client, onLost: stopFor });
       const shared = { mayAct: () => fence.mustHold(), locks: new GuestLocks() };
@@ -150,6 +158,20 @@ async function createWorkers(
     maxConcurrentActivityTaskExecutions: settings.bulkSlots,
   };
   return await Promise.all([short, bulk].map((own) => Worker.create({ ...shared, ...own })));
+}
+
+/** Registers, and again whenever Temporal knows nothing of it any more: its database may be a new one. */
+async function stayRegistered(
+  client: Client,
+  machine: Machine & { readonly signal: AbortSignal },
+  onRegistered: () => void,
+): Promise<void> {
+  const { options, signal } = machine;
+  while (!signal.aborted) {
+    await register(client, machine);
+    onRegistered();
+    await untilForgotten(client, options.settings.host, { everyMs: options.lookAgainMs ?? LOOK_AGAIN_MS, signal });
+  }
 }
 
 /**

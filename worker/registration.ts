@@ -1,5 +1,7 @@
 /** A dom0 worker says what its dom0 has, so that the ledger knows what can be sold there. */
-import type { Client } from '@temporalio/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { dom0WorkflowId } from '../contract/names.ts';
 import type { Host } from '../system/host.ts';
 import { createEnv } from '../activities/dom0/drivers.ts';
 import { ensurePasswordKey } from '../activities/dom0/password-key.ts';
@@ -24,4 +26,26 @@ export async function registerThisDom0(
   const facts = await dom0Facts(createEnv(work), context.version);
   await registerDom0(client, context.machine === undefined ? facts : { ...facts, machine: context.machine });
   context.log.info({ dom0: facts.host, xen: facts.xenVersion }, 'dom0 registered');
+}
+
+/** Ends when the dom0's ledger is gone, or at the signal. A look wakes no workflow; what fails for another reason says nothing. */
+export async function untilForgotten(
+  client: Pick<Client, 'workflow'>,
+  host: string,
+  { everyMs, signal }: { readonly everyMs: number; readonly signal: AbortSignal },
+): Promise<void> {
+  const isOver = (): boolean => signal.aborted;
+  while (!isOver()) {
+    await sleep(everyMs, undefined, { signal }).catch(() => undefined);
+    if (!isOver() && (await isForgotten(client, host))) return;
+  }
+}
+
+async function isForgotten(client: Pick<Client, 'workflow'>, host: string): Promise<boolean> {
+  try {
+    const { status } = await client.workflow.getHandle(dom0WorkflowId(host)).describe();
+    return status.name !== 'RUNNING';
+  } catch (error) {
+    return error instanceof WorkflowNotFoundError;
+  }
 }

@@ -55,6 +55,7 @@ function start(name: string, machine: string, stop: AbortSignal): { ended: Promi
     host: fake.host(),
     machine,
     watchesDomains: false,
+    lookAgainMs: 200,
     onReady,
   });
   ended.catch(() => undefined);
@@ -100,6 +101,20 @@ describe('a dom0', () => {
       });
     });
     expect(await registered('fence1')).toBe(FIRST);
+  });
+
+  it('registers again when Temporal has lost what it knew of it', async () => {
+    const stop = new AbortController();
+    const { ended, ready } = start('lost1', FIRST, stop.signal);
+    await ready;
+    await expect.poll(() => registered('lost1')).toBe(FIRST);
+    const ledger = environment.client.workflow.getHandle(dom0WorkflowId('lost1'));
+    const { runId } = await ledger.describe();
+    await ledger.terminate('as if the database were a new one');
+    await expect.poll(async () => (await ledger.describe()).runId, { timeout: 20_000 }).not.toBe(runId);
+    await expect.poll(() => registered('lost1'), { timeout: 20_000 }).toBe(FIRST);
+    stop.abort();
+    await ended;
   });
 
   it('is given to another machine when nobody of the former one asks for work, and then the former one does nothing any more', async () => {
