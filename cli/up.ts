@@ -55,8 +55,8 @@ export async function up(options: UpOptions, io: Io = processIo()): Promise<unde
   try {
     await setStaleDatabaseAside(kind, stateDir, stages);
     const temporalPort = await freePort(7233);
-    const { release } = options;
-    const work = bringUp({ kind, stateDir, release, temporalPort, signal, logger, stages, started }, options, io);
+    const { release, serverless: isServerless = false } = options;
+    const work = bringUp({ kind, stateDir, release, isServerless, temporalPort, signal, logger, stages, started }, options, io);
     const found = await Promise.race([work, stopped]).catch(async (error: unknown) => {
       // What is under way ends first, or it would start something after all was stopped.
       if (signal.aborted) await work.catch(() => undefined);

@@ -36,6 +36,11 @@ export interface EmbeddedTemporalOptions {
    * server takes more memory. Default: false.
    */
   readonly isDisposable?: boolean | undefined;
+  /**
+   * Has the server start functions when nobody polls: its environment, which says where AWS is and who it is there. Such a server is always started anew.
+   * Default: it starts none.
+   */
+  readonly workerController?: Readonly<Record<string, string>> | undefined;
   /** The server ends with this process, even if that is killed. Default: it lives on, and the next process takes it over. */
   readonly endsWithUs?: boolean | undefined;
 }
@@ -70,6 +75,13 @@ export const DISPOSABLE = {
   settings: setting('system.forceSearchAttributesCacheRefreshOnRead=false'),
   env: { GOGC: '400' },
 } as const;
+
+/** Of a server that starts functions: both lists are empty by default. */
+const WORKER_CONTROLLER = [
+  'workercontroller.enabled=true',
+  'workercontroller.compute_providers.enabled=["aws-lambda"]',
+  'workercontroller.scaling_algorithms.enabled=["no-sync"]',
+].flatMap(setting);
 
 interface Files {
   readonly directory: string;
@@ -123,6 +135,8 @@ function thisProcess(): ServerProcess {
 /** Joins a server that runs. If it does not serve, ends it. */
 async function rejoin(last: ServerRecord, files: Files, options: EmbeddedTemporalOptions): Promise<EmbeddedTemporal | undefined> {
   if (!isServerAlive(last)) return undefined;
+  const attached = last.owner.pid !== process.pid && isServerAlive(last.owner);
+  if (options.workerController !== undefined) return endForAnother(last, attached, options);
   const healthy = await awaitHealthy(
     `127.0.0.1:${String(last.port)}`,
     NAMESPACE,
@@ -135,9 +149,19 @@ async function rejoin(last: ServerRecord, files: Files, options: EmbeddedTempora
     await stopServer(last, 10_000);
     return undefined;
   }
-  const attached = last.owner.pid !== process.pid && isServerAlive(last.owner);
   if (!attached) await writeServerRecord(files.record, { ...last, owner: thisProcess() });
   return handle(last, attached);
+}
+
+/** A server that runs knows nothing of the functions of now. */
+async function endForAnother(last: ServerRecord, attached: boolean, { stateDir, onProgress }: EmbeddedTemporalOptions): Promise<undefined> {
+  if (attached)
+    throw new GuestflowError('Busy', `another guestflow runs the embedded Temporal in ${stateDir}, and it starts no functions of ours`, {
+      mend: 'end that one first, or name another directory by --state-dir',
+    });
+  onProgress?.('an embedded Temporal runs that was left over: ending it');
+  await stopServer(last, 10_000);
+  return undefined;
 }
 
 async function start(last: ServerRecord | undefined, files: Files, options: EmbeddedTemporalOptions): Promise<EmbeddedTemporal> {
@@ -153,12 +177,17 @@ async function start(last: ServerRecord | undefined, files: Files, options: Embe
   const isDisposable = options.isDisposable === true;
   const server = await startServer({
     command: binary.path,
-    args: [...serverArguments(files.database, port, uiPort), ...(isDisposable ? [...DISPOSABLE.database, ...DISPOSABLE.settings] : [])],
+    args: [
+      ...serverArguments(files.database, port, uiPort),
+      ...(isDisposable ? [...DISPOSABLE.database, ...DISPOSABLE.settings] : []),
+      ...(options.workerController === undefined ? [] : WORKER_CONTROLLER),
+    ],
     logFile: files.log,
     cwd: files.directory,
     // In a session of its own, so that Ctrl-C in the terminal does not reach it: what runs can finish before we end the server.
     detached: true,
-    ...defined({ endsWithUs: options.endsWithUs, env: isDisposable ? DISPOSABLE.env : undefined }),
+    env: { ...(isDisposable ? DISPOSABLE.env : {}), ...options.workerController },
+    ...defined({ endsWithUs: options.endsWithUs }),
   });
   try {
     // Written before it serves, so that after a crash the next process can end a half-started server.

@@ -8,6 +8,7 @@ export interface UpOptions {
   readonly once?: true;
   readonly json?: true;
   readonly simulate?: true;
+  readonly serverless?: true;
   readonly dom0Here?: true;
   readonly release?: Release;
   readonly stateDir?: string;
@@ -23,6 +24,10 @@ export function registerUp(program: Command, context: Context): void {
     .option('--once', 'end when guest1 is there, with its exit code')
     .option(...JSON_OPTION)
     .option('--simulate', 'on a simulated dom0: for looking at workflows without Xen')
+    .option(
+      '--serverless',
+      'without a resident control worker: Temporal starts it as a function, on a stand-in for AWS Lambda, when there is work',
+    )
     .option('--dom0-here', 'this machine is a dom0, and may be used')
     .option('--release <NAME>', "Debian release of the lab's dom0: bookworm or trixie (default: the kept one's, or bookworm)", release)
     .option('--state-dir <dir>', "where Temporal's database and the lab's state are kept (default: GUESTFLOW_STATE, or .guestflow)")

@@ -6,11 +6,14 @@ import { runControlWorker } from '../../worker/control.ts';
 import { startEmbeddedTemporal } from '../../worker/embedded-temporal.ts';
 import type { Logger } from '../../worker/logger.ts';
 import { labDom0, simulatedDom0, thisDom0, type Dom0Options, type UpDom0 } from './dom0.ts';
+import { endServerless, prepareFunction, rollOutFunction } from './serverless.ts';
 import type { Stages } from './stages.ts';
 
 /** One run of `guestflow up`. */
 export interface UpRun extends Omit<Dom0Options, 'say'> {
   readonly kind: UpDom0['kind'];
+  /** Temporal starts the control worker when there is work: none runs here. */
+  readonly isServerless: boolean;
   readonly stages: Stages;
   readonly started: Started;
 }
@@ -32,10 +35,11 @@ export class Started {
   }
 }
 
-async function startTemporal({ stateDir, temporalPort: port, stages, started, signal }: UpRun): Promise<string> {
+async function startTemporal(run: UpRun, workerController?: Readonly<Record<string, string>>): Promise<string> {
+  const { stateDir, temporalPort: port, stages, started, signal } = run;
   let uiUrl = '';
   await stages.run('temporal', async (say) => {
-    const temporal = await startEmbeddedTemporal({ stateDir, port, onProgress: say, signal });
+    const temporal = await startEmbeddedTemporal({ stateDir, port, onProgress: say, signal, workerController });
     started.add(() => temporal.stop());
     if (temporal.address !== `127.0.0.1:${port}`) {
       throw new GuestflowError('Unreachable', `Temporal serves at ${temporal.address}, where dom0 cannot reach it`, {
@@ -48,7 +52,7 @@ async function startTemporal({ stateDir, temporalPort: port, stages, started, si
   return uiUrl;
 }
 
-async function startControlWorker({ temporalPort, stages, started, logger }: UpRun): Promise<void> {
+async function startControlWorker({ stateDir, temporalPort, stages, started, logger }: UpRun): Promise<void> {
   await stages.run('control worker', async (say) => {
     say('bundling workflows');
     await bundleWorkflows(undefined, { encodesFailures: (await loadCodecKeys()).length > 0 });
@@ -63,6 +67,7 @@ async function startControlWorker({ temporalPort, stages, started, logger }: UpR
       await running;
     });
     await Promise.race([polls, running]);
+    await endServerless(stateDir, temporalPort);
     return 'polls';
   });
 }
@@ -83,8 +88,9 @@ async function startDom0(run: UpRun): Promise<UpDom0> {
 /** Starts Temporal, the control worker and the dom0. A worker in this process needs Temporal first; the lab is built beside it. */
 export async function startAll(run: UpRun): Promise<{ dom0: UpDom0; uiUrl: string }> {
   const temporal = async (): Promise<string> => {
-    const uiUrl = await startTemporal(run);
-    await startControlWorker(run);
+    const controlFunction = run.isServerless ? await prepareFunction(run) : undefined;
+    const uiUrl = await startTemporal(run, controlFunction?.environment);
+    await (controlFunction === undefined ? startControlWorker(run) : rollOutFunction(run, controlFunction));
     return uiUrl;
   };
   if (run.kind !== 'lab') {
