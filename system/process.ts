@@ -27,7 +27,15 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Working directory. Default: `/`. */
   readonly cwd?: string;
+  /** It gets the processors and the disks that nobody else wants (nice 19, I/O class idle). Default: as this process does. */
+  readonly isInBackground?: true;
 }
+
+/** Before a tool and its arguments. Both become the tool, so that it is ended by a signal as ever. */
+const BACKGROUND = ['nice', '-n', '19', 'ionice', '-c', '3'] as const;
+
+/** What ionice says in place of a tool that is not there. */
+const NO_TOOL = /^ionice: failed to execute .*: No such file or directory/;
 
 /** A process that could not be started, ran into its time limit, was cancelled, or ended with an exit code that is no success. */
 export class ToolError extends Error {
@@ -107,7 +115,8 @@ function environment(extra: Readonly<Record<string, string>> | undefined): Recor
 // The type follows from `own`, as execa's types say.
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
 export function startProcess<const O extends Options>(tool: string, args: readonly string[], options: ProcessOptions, own: O) {
-  return execa(tool, [...args], {
+  const [file, ...words] = options.isInBackground === true ? [...BACKGROUND, tool, ...args] : [tool, ...args];
+  return execa(file, words, {
     ...fixed,
     env: environment(options.env),
     cwd: options.cwd ?? '/',
@@ -159,8 +168,8 @@ export function toToolError(
   error: Failure,
   { label, limitMs, tooMuch, heard = '' }: Ended,
 ): ToolError {
-  const notFound = error.code === 'ENOENT';
   const stderr = asText(error.stderr) || heard;
+  const notFound = error.code === 'ENOENT' || (error.exitCode === 127 && NO_TOOL.test(stderr));
   const stdout = asText(error.stdout);
   const lastWords = tail(stderr) || tail(stdout);
   let what: string;

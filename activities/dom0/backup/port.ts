@@ -64,6 +64,9 @@ export interface Chosen {
   readonly warnings: readonly string[];
 }
 
+/** `in background`: it gives way to the guests. `at once`: somebody waits for it. */
+export type Haste = 'in background' | 'at once';
+
 /** The engines of a dom0. */
 export interface Engines {
   /**
@@ -73,7 +76,8 @@ export interface Engines {
    * @throws BackupUnusable when there is no file system that can be saved; that does not pass by itself
    */
   choose(device: string): Promise<Chosen>;
-  named(name: BackupEngine): Engine;
+  /** @param haste Default: in background */
+  named(name: BackupEngine, haste?: Haste): Engine;
 }
 
 /** The backups of one guest in a repository. */

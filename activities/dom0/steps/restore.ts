@@ -2,7 +2,7 @@
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { StoredBackup } from '../../../contract/backup.ts';
 import type { GuestRef, SpareRole } from '../../../contract/guest.ts';
-import type { Engine } from '../backup/port.ts';
+import type { Engine, Haste } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
 import { FileSystem } from '../guests/file-system.ts';
 import { stopGuest } from './boot.ts';
@@ -17,9 +17,15 @@ interface Restorable {
  * The backup of this id, if it can be brought back onto a disk.
  *
  * @param ref the guest of which it is
+ * @param haste whether somebody waits for it. Default: somebody does
  * @throws NotFound, BackupUnusable; InvalidInput when its engine cannot restore
  */
-export async function restorable({ repository, engines }: StepEnv, ref: Pick<GuestRef, 'name' | 'order'>, id: string): Promise<Restorable> {
+export async function restorable(
+  { repository, engines }: StepEnv,
+  ref: Pick<GuestRef, 'name' | 'order'>,
+  id: string,
+  haste: Haste = 'at once',
+): Promise<Restorable> {
   const { backups, damaged } = await repository.list(ref.name);
   if (damaged.includes(`${id}.json`))
     throw new GuestflowError(
@@ -31,7 +37,7 @@ export async function restorable({ repository, engines }: StepEnv, ref: Pick<Gue
   const backup = backups.find((each) => each.id === id && each.order === ref.order);
   if (backup === undefined)
     throw new GuestflowError('NotFound', `${ref.name} has no backup ${id} in ${repository.name}`, { field: 'backup' });
-  const { name, restore } = engines.named(backup.engine);
+  const { name, restore } = engines.named(backup.engine, haste);
   if (restore === undefined)
     throw new GuestflowError(
       'InvalidInput',
@@ -77,7 +83,7 @@ export async function fillFromBackup(
   { id, role }: { readonly id: string; readonly role: 'restored' | 'trial' },
 ): Promise<number> {
   const { storage } = env;
-  const { backup, restore } = await restorable(env, ref, id);
+  const { backup, restore } = await restorable(env, ref, id, role === 'trial' ? 'in background' : 'at once');
   const bytes = role === 'trial' ? await storage.roundUp(backup.dumpedBytes) : (await storage.find(ref, 'root')).bytes;
   await storage.ensure(ref, {
     role,

@@ -108,3 +108,33 @@ describe('a pipeline', () => {
     await expect(createRunner().pipeline([failing], { sink: () => undefined })).rejects.toThrow(/exit code 1: .*dd: No space left/s);
   });
 });
+
+describe('a process in the background', () => {
+  /** Its nice value, and its I/O class. */
+  const LOOK = 'nice; ionice -p $$';
+
+  it('gets what nobody else wants, alone and in a row; others do not', async () => {
+    const runner = createRunner();
+    expect((await runner.run('sh', ['-c', LOOK], { isInBackground: true })).stdout).toBe('19\nidle\n');
+    expect((await runner.run('sh', ['-c', LOOK])).stdout).not.toContain('idle');
+    let said = '';
+    const stages: PipelineStage[] = [
+      { tool: 'sh', args: ['-c', LOOK] },
+      { tool: 'sh', args: ['-c', `cat; ${LOOK}`] },
+    ];
+    await runner.pipeline(stages, { isInBackground: true, sink: (chunk) => void (said += Buffer.from(chunk).toString()) });
+    expect(said).toBe('19\nidle\n19\nidle\n');
+  });
+
+  it('is ended, missed and named as any other', async () => {
+    const runner = createRunner();
+    const background = { isInBackground: true } as const;
+    await expect(runner.run('no-such-tool', ['-x'], background)).rejects.toMatchObject({
+      ...{ tool: 'no-such-tool', args: ['-x'], notFound: true, message: 'no-such-tool is not installed' },
+    });
+    await expect(runner.run('sh', ['-c', 'exit 7'], background)).rejects.toMatchObject({ tool: 'sh', code: 7, notFound: false });
+    await expect(runner.run('sh', ['-c', 'exit 127'], background)).rejects.toMatchObject({ code: 127, notFound: false });
+    const ended = AbortSignal.timeout(50);
+    await expect(runner.run('sleep', ['60'], { ...background, signal: ended })).rejects.toMatchObject({ tool: 'sleep', cancelled: true });
+  });
+});

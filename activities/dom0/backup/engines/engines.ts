@@ -4,7 +4,8 @@ import type { BackupEngine } from '../../../../contract/backup.ts';
 import { ToolError } from '../../../../system/run.ts';
 import { checkFs, fsInfo, preenFs, verifyFs, type FsInfo } from '../../tools/ext4.ts';
 import type { HandWork, Work } from '../../work.ts';
-import type { Chosen, Engine, Engines } from '../port.ts';
+import type { Chosen, Engine, Engines, Haste } from '../port.ts';
+import { inBackground } from '../background.ts';
 import { BlocksEngine } from './blocks.ts';
 import { DumpEngine } from './dump-engine.ts';
 
@@ -18,13 +19,15 @@ export function engineNamed(work: HandWork, name: BackupEngine): Engine {
 
 export class Dom0Engines implements Engines {
   private readonly work: Work;
+  private readonly background: Work;
 
   constructor(work: Work) {
     this.work = work;
+    this.background = inBackground(work);
   }
 
-  named(name: BackupEngine): Engine {
-    return engineNamed(this.work, name);
+  named(name: BackupEngine, haste: Haste = 'in background'): Engine {
+    return engineNamed(haste === 'at once' ? this.work : this.background, name);
   }
 
   async choose(device: string): Promise<Chosen> {
@@ -39,7 +42,7 @@ export class Dom0Engines implements Engines {
 
   /** Replays the journal of a snapshot, and checks its file system. Tools that read a file system directly miss what is only in its journal, without a word. */
   private async makeSound(device: string): Promise<{ fs: FsInfo; warnings: string[] }> {
-    const { host, signal } = this.work;
+    const { host, signal } = this.background;
     const limits = { timeoutMs: CHECK_LIMIT_MS, signal };
     this.work.progress(`checking the file system on ${device}`);
     try {

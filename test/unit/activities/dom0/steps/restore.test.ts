@@ -4,6 +4,7 @@ import { createEnv } from '../../../../../activities/dom0/drivers.ts';
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
 import { bootGuest } from '../../../../../activities/dom0/steps/boot.ts';
+import { makeTrial } from '../../../../../activities/dom0/steps/prove.ts';
 import { dropDisk, exchangeDisks, fillRestored, settleDisks } from '../../../../../activities/dom0/steps/restore.ts';
 import type { FakeDom0 } from '../../../../../fake/index.ts';
 import { closeKnowing, dom0With, settings, spec } from './support.ts';
@@ -34,6 +35,29 @@ describe('a disk from a backup', () => {
     expect(fsOf('guest1-restored')).toEqual(saved);
     expect(fsOf('guest1-root')?.files['/root/later']).toBe('x');
     expect(await env.toolstack.find('guest1')).toMatchObject({ state: 'running' });
+  });
+
+  it('is made at once, since somebody waits for it; what is done for backups and proofs gives way to the guests', async () => {
+    const tools = new Map<string, Set<boolean>>();
+    const note = (tool: string, isInBackground = false): unknown => tools.set(tool, (tools.get(tool) ?? new Set()).add(isInBackground));
+    const { host } = env;
+    const spied = createEnv({
+      ...env,
+      host: {
+        files: host.files,
+        run: (tool, args, options) => (note(tool, options?.isInBackground), host.run(tool, args, options)),
+        pipeline: (stages, options) => (stages.forEach(({ tool }) => note(tool, options.isInBackground)), host.pipeline(stages, options)),
+      },
+    });
+    const { id } = await takeBackup(spied, guest);
+    for (const tool of ['e2fsck', 'dumpe2fs', 'perl', 'zstd', 'cat', 'dd'])
+      expect([tool, ...(tools.get(tool) ?? [])]).toEqual([tool, true]);
+    tools.clear();
+    await makeTrial(spied, { spec: guest, id });
+    expect([...(tools.get('dd') ?? []), ...(tools.get('cmp') ?? [])]).toEqual([true, true]);
+    tools.clear();
+    await fillRestored(spied, { ref: guest, id });
+    for (const seen of tools.values()) expect([...seen]).toEqual([false]);
   });
 
   it('takes the place of the root disk, which is kept; the guest is off then; and back', async () => {
