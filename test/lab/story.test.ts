@@ -173,6 +173,19 @@ test('restored, it has what was written before the backup, and not what was writ
   expect(await complaintsAbout(rig, orderOf(), before)).toEqual([]);
 });
 
+test.runIf(IS_FULL)('another guest from its backup has what was on it, and is another machine', async () => {
+  const copy = await rig.flow.orderOfCopy(NAME, { name: 'copy', order: 'story-copy' });
+  await rig.flow.order(copy);
+  const status = await rig.flow.waitFor('copy');
+  expect(await rig.flow.failureOf(status)).toBeUndefined();
+  const look = 'cat /root/bought; hostname; cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub; findmnt -no UUID /';
+  const [first, second] = await Promise.all([inside(look), inGuest(rig, copy, status.spec?.network.ip ?? '', look)]);
+  const [bought, hostname, ...identity] = second.trim().split('\n');
+  expect([bought, hostname]).toEqual(['bought', 'copy']);
+  for (const part of identity) expect(first).not.toContain(part);
+  expect((await rig.flow.operate('copy', 'terminate', { now: true })).phase).toBe('gone');
+});
+
 test.runIf(IS_FULL)('proven: what is restored of its last backup comes up beside it, without a network, and goes again', async () => {
   const { id } = (await domainOf(rig, NAME)) ?? {};
   const proving = rig.flow.operate(NAME, 'prove');
