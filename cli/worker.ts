@@ -10,13 +10,14 @@ function endpointOf({ address, namespace, stateDir }: WorkerOptions): { address?
 
 /** Runs the control worker until SIGTERM or SIGINT. */
 export async function control(options: WorkerOptions): Promise<undefined> {
-  const [{ runControlWorker }, { createLogger }, { stopSignal }] = await Promise.all([
+  const [{ runControlWorker }, { createLogger }, { stopSignal }, { metricsPort }] = await Promise.all([
     import('../worker/control.ts'),
     import('../worker/logger.ts'),
     import('../worker/stop-signal.ts'),
+    import('../system/http/health.ts'),
   ]);
   const logger = createLogger('control');
-  await runControlWorker({ ...endpointOf(options), logger, signal: stopSignal(logger) });
+  await runControlWorker({ ...endpointOf(options), logger, signal: stopSignal(logger), metricsPort: metricsPort() });
   return undefined;
 }
 

@@ -1,6 +1,6 @@
 /** The gateway: a Web-standard `fetch` handler. It checks what comes in, has Temporal keep it, and answers. */
 import { GuestflowError } from '../contract/errors.ts';
-import { createHandler, type Handler } from '../system/http/handler.ts';
+import { createHandler, type Answered, type Handler } from '../system/http/handler.ts';
 import { jsonResponse, HttpRefusal } from '../system/http/problem.ts';
 import type { Route } from '../system/http/router.ts';
 import { refusalOf } from './http/refusal-of.ts';
@@ -16,6 +16,8 @@ export interface GatewayLog {
 export interface GatewayOptions
   extends Omit<WebhookOptions, 'body' | 'now' | 'stripePolicy'>, Partial<Pick<WebhookOptions, 'body' | 'now' | 'stripePolicy'>> {
   readonly log: GatewayLog;
+  /** Told of each answer. Default: nobody is. */
+  readonly observe?: ((answered: Answered) => void) | undefined;
   /** More routes: those of `/v1`. */
   readonly routes?: readonly Route[];
 }
@@ -28,6 +30,7 @@ export const BODY_LIMITS = { bytes: 256 * 1024, ms: 5_000 } as const;
 /** Makes the handler. */
 export function createGateway({
   log,
+  observe,
   routes: more = [],
   body = BODY_LIMITS,
   now = Date.now,
@@ -38,7 +41,11 @@ export function createGateway({
   return createHandler({
     routes: [health, ...webhookRoutes({ ...options, body, now, stripePolicy }), ...more],
     refuse: (error, notes) => (error instanceof GuestflowError ? refusalOf(error) : defect(error, log, notes)),
-    onAnswer: ({ method, notes, status, ms }) => log[status >= 500 ? 'warn' : 'info']({ method, ...notes, status, ms }, 'request'),
+    onAnswer: (answered) => {
+      const { method, notes, status, ms } = answered;
+      log[status >= 500 ? 'warn' : 'info']({ method, ...notes, status, ms }, 'request');
+      observe?.(answered);
+    },
   });
 }
 

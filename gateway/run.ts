@@ -6,7 +6,9 @@ import { assembleGateway } from './assemble.ts';
 import { loadConfiguration, type GatewayFiles } from './configuration.ts';
 import type { Gateway, GatewayLog } from './gateway.ts';
 import { createLazySession } from './lazy-session.ts';
+import { metricsPort, serveHealth } from '../system/http/health.ts';
 import { serve } from '../system/http/server.ts';
+import { createGatewayMetrics } from './metrics.ts';
 
 export interface RunOptions {
   readonly files: GatewayFiles;
@@ -26,13 +28,26 @@ function createLog(): GatewayLog {
 /** Runs the gateway until the signal fires. Throws GuestflowError InvalidInput. */
 export async function runGateway({ files, endpoint, listen, answerMs, signal, log = createLog() }: RunOptions): Promise<void> {
   const session = createLazySession(() => findEndpoint(endpoint));
+  const port = metricsPort();
+  const metrics = port === undefined ? undefined : createGatewayMetrics();
   const assemble = async (): Promise<Gateway> =>
-    assembleGateway({ configuration: await loadConfiguration(files), session: () => session.get(), log, answerMs });
+    assembleGateway({
+      configuration: await loadConfiguration(files),
+      session: () => session.get(),
+      log,
+      answerMs,
+      observe: metrics?.observe,
+    });
   let gateway = await assemble();
   const server = await serve((request) => gateway(request), parseListen(listen));
+  let isConnected = false;
+  const health = port === undefined || metrics === undefined ? undefined : await serveHealth(port, metrics.registry, () => isConnected);
   // Connects now, if it can, so that the first event need not wait for it.
   session.get().then(
-    () => log.info({}, 'connected to Temporal'),
+    () => {
+      isConnected = true;
+      log.info({}, 'connected to Temporal');
+    },
     (error: unknown) => log.warn({ reason: reasonOf(error) }, 'Temporal cannot be reached yet; events are answered with 503'),
   );
   const reload = (): void => {
@@ -52,6 +67,7 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
   });
   process.off('SIGHUP', reload);
   await server.close();
+  await health?.close();
   await session.close();
 }
 

@@ -4,7 +4,8 @@ import { exitCodeOf } from '../contract/exit-codes.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { runDom0Worker } from './dom0.ts';
 import { DOM0_SETTINGS_PATH, loadDom0Settings } from './dom0-settings.ts';
-import { createMetrics, metricsPort, serveHealth } from './health.ts';
+import { metricsPort, serveHealth } from '../system/http/health.ts';
+import { createMetrics } from './tool-metrics.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { stopSignal } from './stop-signal.ts';
 

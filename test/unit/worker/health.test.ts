@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createRunner, ToolError } from '../../../system/run.ts';
 import type { HttpServer } from '../../../system/http/server.ts';
 import { talk } from '../system/http/talk.ts';
-import { createMetrics, metricsPort, serveHealth } from '../../../worker/health.ts';
+import { metricsPort, serveHealth } from '../../../system/http/health.ts';
+import { createMetrics } from '../../../worker/tool-metrics.ts';
 
 let server: HttpServer | undefined;
 afterEach(async () => {
