@@ -56,12 +56,13 @@ function writerOf(machine: Machine, { tool, args }: PipelineStage): Writer | und
   return tool === 'debugfs' && args[0] === '-R' && args[1] === 'filefrag -r /' ? names(machine, args[2] ?? '') : undefined;
 }
 
-/** `dumpe2fs DEVICE | perl -e PROGRAM -- DEVICE BLOCKS BLOCKSIZE FREE | zstd`. */
+/** `dumpe2fs DEVICE | perl -e PROGRAM -- DEVICE BLOCKS BLOCKSIZE FREE [RATE] | zstd`. */
 function copyByBitmap(machine: Machine, stages: readonly PipelineStage[]): PipelineSimulation | undefined {
   const [bitmap, copy] = stages;
   const device = bitmap?.tool === 'dumpe2fs' ? matchArgs(bitmap.args, '<device>')?.['device'] : undefined;
   if (device === undefined || copy?.tool !== 'perl' || copy.args[0] !== '-e') return undefined;
-  if (matchArgs(copy.args.slice(2), '-- <device> <blocks> <size> <free>')?.['device'] !== device) return undefined;
+  const asked = ['-- <device> <blocks> <size> <free>', '-- <device> <blocks> <size> <free> <rate>'];
+  if (!asked.some((words) => matchArgs(copy.args.slice(2), words)?.['device'] === device)) return undefined;
   return compress(machine, image(machine, device), stages);
 }
 

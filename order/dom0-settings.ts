@@ -33,6 +33,9 @@ const amount = z
   .union([z.literal(0), z.string().refine((text) => parseSize(text) !== undefined, 'must be a size, like 8GiB, or 0')])
   .transform((size) => (size === 0 ? 0 : (parseSize(size) ?? 0)));
 
+/** Slower than this, no night would end. */
+const LEAST_RATE = 2 ** 20;
+
 /** What may be sold of this dom0. */
 const policySchema = z
   .strictObject({
@@ -85,6 +88,8 @@ export const dom0SettingsSchema = z.strictObject({
   backupDir: absolutePath.default('/var/backups/guestflow'),
   /** The engine of backups. If it cannot be trusted with a guest's file system, `blocks` takes its place. */
   backupEngine: z.enum(['blocks', 'dump']).default('blocks'),
+  /** How many bytes of a guest's disk a backup by `blocks` reads a second at most. 0: as fast as the disks can. */
+  backupRate: amount.refine((rate) => rate === 0 || rate >= LEAST_RATE, 'must be 1MiB or more, or 0').default(0),
   /** Directory of the golden root tarballs. */
   goldenDir: absolutePath.default('/var/lib/guestflow/golden'),
   /** State that is not a guest's disk: provisioning keys, host keys. Mode 0700. */

@@ -25,9 +25,9 @@ async function imageOf(directory: string, options: readonly string[], bytes = 48
   return image;
 }
 
-async function copyOf(image: string, fs?: FsInfo): Promise<Buffer> {
+async function copyOf(image: string, fs?: FsInfo, rate?: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  const source = usedBlocks(image, fs ?? (await fsInfo(host, image)), () => undefined);
+  const source = usedBlocks(image, fs ?? (await fsInfo(host, image)), () => undefined, rate);
   await host.pipeline(source.stages, { sink: (chunk) => void chunks.push(chunk) });
   return Buffer.concat(chunks);
 }
@@ -63,6 +63,16 @@ describe.skipIf(why !== undefined)('the copy of used blocks', () => {
       expect(readFileSync(image).equals(copy)).toBe(false);
     },
   );
+
+  it('is the same at a bounded rate, and takes its time', async () => {
+    const image = await imageOf(scratch(), []);
+    const fs = await fsInfo(host, image);
+    const used = (fs.blocks - fs.freeBlocks) * fs.blockSize;
+    const began = performance.now();
+    const slow = await copyOf(image, fs, Math.round(used / 0.8));
+    expect(performance.now() - began).toBeGreaterThan(500);
+    expect(slow.equals(await copyOf(image, fs))).toBe(true);
+  });
 
   it('ends with an error if the disk ends before the file system does', async () => {
     const image = await imageOf(scratch(), []);

@@ -14,8 +14,21 @@ import type { FsInfo } from './ext4.ts';
 const PROGRAM = String.raw`
 use strict;
 use warnings;
-my ($device, $blocks, $size, $free) = @ARGV;
+my ($device, $blocks, $size, $free, $rate) = @ARGV;
 my $most = 1 << 20;
+my ($due, $ticks) = (0, 1);
+if ($rate) {
+  require POSIX;
+  $ticks = POSIX::sysconf(&POSIX::_SC_CLK_TCK);
+}
+# Rests until the next piece is due. Time that was lost is not made up for, so that no burst follows on it.
+sub pace {
+  my ($length) = @_;
+  my $now = (POSIX::times())[0] / $ticks;
+  $due = $now if $due < $now - 0.1;
+  select undef, undef, undef, $due - $now if $due > $now;
+  $due += $length / $rate;
+}
 my $zeros = "\0" x $most;
 my ($at, $read, $found, $said, $cluster) = (0, 0, 0, 0, 1);
 open my $disk, '<:raw', $device or die "cannot open $device: $!\n";
@@ -33,6 +46,7 @@ sub copy_until {
     my $got = sysread($disk, my $piece, $left < $most ? $left : $most)
       // die "cannot read $device between block $at and block $end: $!\n";
     $got > 0 or die "$device ends before its file system does\n";
+    pace($got) if $rate;
     put($piece);
     $left -= $got;
     $read += $got;
@@ -101,8 +115,9 @@ export interface UsedBlocks {
  *
  * @param device that nobody writes to. Its file system must have been checked: its bitmap decides what is saved
  * @param onRead told the bytes read so far, every second
+ * @param rate how many bytes of the device are read a second at most. Default: as fast as it goes
  */
-export function usedBlocks(device: string, fs: FsInfo, onRead: (bytes: number) => void): UsedBlocks {
+export function usedBlocks(device: string, fs: FsInfo, onRead: (bytes: number) => void, rate = 0): UsedBlocks {
   const complaints: string[] = [];
   const look = (line: string): void => {
     const read = /^read (\d+)$/.exec(line)?.[1];
@@ -112,7 +127,7 @@ export function usedBlocks(device: string, fs: FsInfo, onRead: (bytes: number) =
   const readers = [0, 1].map(() => lineReader(look, { ends: /\n/, longest: LONGEST_LINE }));
   const [ofBitmap, ofCopy] = readers.map((reader) => (text: string) => reader.push(text));
   const path = checkedPath('device', device);
-  const numbers = [fs.blocks, fs.blockSize, fs.freeBlocks].map(String);
+  const numbers = [fs.blocks, fs.blockSize, fs.freeBlocks, ...(rate === 0 ? [] : [rate])].map(String);
   return {
     stages: [
       { tool: 'dumpe2fs', args: [path], ...(ofBitmap && { onStderr: ofBitmap }) },

@@ -35,6 +35,8 @@ describe('settings of a dom0', () => {
     ['a path that is not absolute', { network: NETWORK, backupDir: 'backups' }, 'backupDir'],
     ['a volume group that would be an option', { network: NETWORK, volumeGroup: '-vg' }, 'volumeGroup'],
     ['a rate of wiping that is none', { network: NETWORK, wipeMiBPerSecond: -1 }, 'wipeMiBPerSecond'],
+    ['a rate of backups that would not end', { network: NETWORK, backupRate: '1KiB' }, 'backupRate'],
+    ['a rate of backups without a unit', { network: NETWORK, backupRate: 100 }, 'backupRate'],
     ['too many bulk slots', { network: NETWORK, bulkSlots: 3 }, 'bulkSlots'],
     ['a grace time above the unit’s', { network: NETWORK, shutdownGraceSeconds: 3601 }, 'shutdownGraceSeconds'],
     ['a document that is no map', ['network'], undefined],

@@ -17,9 +17,12 @@ export class BlocksEngine implements Engine {
   readonly name = 'blocks';
   readonly suffix = SUFFIXES.blocks;
   private readonly work: HandWork;
+  private readonly rate: number;
 
-  constructor(work: HandWork) {
+  /** @param rate how many bytes of a device it reads a second at most, to save them; 0: as fast as it goes */
+  constructor(work: HandWork, rate = 0) {
     this.work = work;
+    this.rate = rate;
   }
 
   /** Never refuses: a file system that this engine cannot save has failed its check before. */
@@ -30,12 +33,17 @@ export class BlocksEngine implements Engine {
   async save(device: string, sink: FileSink, fs: FsInfo): Promise<Written> {
     let written = 0;
     const used = (fs.blocks - fs.freeBlocks) * fs.blockSize;
-    const source = usedBlocks(device, fs, (read) => {
-      this.work.progress(
-        `saving: ${formatSize(read)} of ${formatSize(used)} read, ${formatSize(written)} written`,
-        read / Math.max(used, 1),
-      );
-    });
+    const source = usedBlocks(
+      device,
+      fs,
+      (read) => {
+        this.work.progress(
+          `saving: ${formatSize(read)} of ${formatSize(used)} read, ${formatSize(written)} written`,
+          read / Math.max(used, 1),
+        );
+      },
+      this.rate,
+    );
     try {
       const { bytes, sha256 } = await compressTo(this.work, source.stages, sink, {
         contentBytes: fsBytes(fs),

@@ -12,9 +12,9 @@ import { DumpEngine } from './dump-engine.ts';
 /** A tenant decides how long the check of its file system takes: this is the limit. */
 const CHECK_LIMIT_MS = 60 * 60 * 1000;
 
-/** The engine of this name. */
-export function engineNamed(work: HandWork, name: BackupEngine): Engine {
-  return name === 'dump' ? new DumpEngine(work) : new BlocksEngine(work);
+/** The engine of this name. @param rate bytes a second, as of `BlocksEngine`; dump knows no bounds */
+export function engineNamed(work: HandWork, name: BackupEngine, rate = 0): Engine {
+  return name === 'dump' ? new DumpEngine(work) : new BlocksEngine(work, rate);
 }
 
 export class Dom0Engines implements Engines {
@@ -27,7 +27,7 @@ export class Dom0Engines implements Engines {
   }
 
   named(name: BackupEngine, haste: Haste = 'in background'): Engine {
-    return engineNamed(haste === 'at once' ? this.work : this.background, name);
+    return engineNamed(haste === 'at once' ? this.work : this.background, name, this.work.settings.backupRate);
   }
 
   async choose(device: string): Promise<Chosen> {

@@ -10,6 +10,7 @@ import { listBackups, pruneBackups } from '../../../../../activities/dom0/steps/
 import { going, retain } from '../../../../../workflows/backups/retention.ts';
 import { MOST_PROTECTED, type BackupRecord, type StoredBackup } from '../../../../../contract/backup.ts';
 import { bootGuest, pauseGuest, stopGuest, unpauseGuest } from '../../../../../activities/dom0/steps/boot.ts';
+import type { PipelineOptions, PipelineStage } from '../../../../../system/run.ts';
 import type { FakeDom0 } from '../../../../../fake/index.ts';
 import { closeKnowing, dom0With, settings, spec } from '../steps/support.ts';
 
@@ -55,6 +56,27 @@ describe('a backup', () => {
     for (const secret of ['hunter2', 'sealedPassword', 'x'.repeat(80)]) expect(record).not.toContain(secret);
     expect(await files()).toEqual([`${backup.id}.img.zst`, `${backup.id}.json`, 'guestflow.json']);
     expect(dom0.snapshot().volumes.map(({ name }) => name)).toEqual(['guest1-root', 'guest1-swap']);
+  });
+
+  it('is read at the rate of dom0.yaml, if that has one', async () => {
+    const { host } = env;
+    const numbers: (readonly string[])[] = [];
+    const spied = {
+      ...env,
+      host: {
+        files: host.files,
+        run: host.run.bind(host),
+        pipeline: (stages: readonly PipelineStage[], options: PipelineOptions) => {
+          numbers.push(stages.find(({ tool }) => tool === 'perl')?.args.slice(4) ?? []);
+          return host.pipeline(stages, options);
+        },
+      },
+    };
+    await takeBackup(createEnv({ ...spied, settings: { ...settings(), backupRate: 2 ** 20 } }), guest);
+    expect(numbers[0]).toEqual([...(numbers[0] ?? []).slice(0, 3), '1048576']);
+    numbers.length = 0;
+    await takeBackup(createEnv({ ...spied, settings: settings() }), guest);
+    expect(numbers[0]).toHaveLength(3);
   });
 
   it('of a guest that runs says that it is as after a power cut, and holds what was only in the journal', async () => {
