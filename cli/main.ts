@@ -17,6 +17,7 @@ import { registerNetwork } from './commands/network.ts';
 import { registerOperations } from './commands/operations.ts';
 import { registerProvision } from './commands/provision.ts';
 import { registerRestore } from './commands/restore.ts';
+import { registerServerless } from './commands/serverless.ts';
 import { registerTop } from './commands/top.ts';
 import { registerUp } from './commands/up.ts';
 import { registerWorker } from './commands/worker.ts';
@@ -80,6 +81,7 @@ function createProgram(context: Context): Command {
   registerNetwork(program, context);
   registerWorker(program, context);
   registerGateway(program, context);
+  registerServerless(program, context);
   registerCodecServer(program, context);
   registerLab(program, context);
   return program;

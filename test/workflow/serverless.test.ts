@@ -1,6 +1,6 @@
 /** The control worker as a function: from its package, in fresh processes, with no other control worker. Temporal starts it by the stand-in for AWS. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
@@ -40,7 +40,11 @@ let session: Session;
 let deployments: Deployments;
 let flow: Guestflow;
 
-const functionArn = (): string => `arn:aws:lambda:${STAND_IN_REGION}:${STAND_IN_ACCOUNT}:function:guestflow-control:build-${buildId}`;
+/** The same package under another build id. */
+const NEXT = 'fedcba987654';
+
+const functionArn = (build = buildId): string =>
+  `arn:aws:lambda:${STAND_IN_REGION}:${STAND_IN_ACCOUNT}:function:guestflow-control:build-${build}`;
 const compute = (other: { functionArn?: string; roleArn?: string } = {}) => ({
   ...{ functionArn: functionArn(), roleArn: standIn.role.arn, externalId: standIn.role.externalId },
   ...other,
@@ -53,17 +57,19 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'guestflow-serverless-'));
   const made = await functionFiles('control');
   buildId = made.buildId;
-  const taskRoot = join(directory, 'control');
-  mkdirSync(taskRoot);
-  for (const [name, content] of Object.entries(made.files)) writeFileSync(join(taskRoot, name), content);
+  for (const build of [buildId, NEXT]) {
+    mkdirSync(join(directory, build));
+    for (const [name, content] of Object.entries(made.files))
+      if (build === buildId) writeFileSync(join(directory, build, name), content);
+      else if (name !== 'package.json') linkSync(join(directory, buildId, name), join(directory, build, name));
+  }
+  writeFileSync(join(directory, NEXT, 'package.json'), String(made.files['package.json']).replace(buildId, NEXT));
   const port = await freePort(0);
   standIn = await startStandIn({
-    functions: [
-      {
-        ...{ arn: functionArn(), name: 'guestflow-control', taskRoot, handler: 'control.handler' },
-        ...{ memoryMiB: 512, timeoutSeconds: 30, concurrency: 2, environment: { TEMPORAL_ADDRESS: `127.0.0.1:${port}` } },
-      },
-    ],
+    functions: [buildId, NEXT].map((build) => ({
+      ...{ arn: functionArn(build), name: 'guestflow-control', taskRoot: join(directory, build), handler: 'control.handler' },
+      ...{ memoryMiB: 512, timeoutSeconds: 30, concurrency: 2, environment: { TEMPORAL_ADDRESS: `127.0.0.1:${port}` } },
+    })),
     externalId: randomBytes(8).toString('hex'),
     logFile: join(directory, 'functions.log'),
     log: logger,
@@ -89,7 +95,7 @@ afterAll(async () => {
 /** Processes of the function. */
 function processes(): number[] {
   const ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return ids.filter((id) => readCommand(id).includes(functionArn())).map(Number);
+  return ids.filter((id) => readCommand(id).includes(':function:guestflow-control:')).map(Number);
 }
 
 function readCommand(id: string): string {
@@ -169,6 +175,18 @@ describe('with no resident control worker', { timeout: 120_000 }, () => {
     const status = await flow.waitFor('a');
     expect(status.phase).toBe('running');
     expect(standIn.invocations()).toBeGreaterThan(begunBefore);
+  });
+
+  it('a roll-out in the middle of an order, and a roll-back, lose nothing', async () => {
+    await flow.order(resolveOrder({ name: 'b', plan: 'small' }, { plans: await loadPlans(), defaults: { dom0: 'xen1' } }));
+    const provision = (await flow.status('b')).operation?.workflowId ?? '';
+    await rollOutOf(NEXT, { functionArn: functionArn(NEXT) });
+    expect((await flow.waitFor('b')).phase).toBe('running');
+    const { raw } = await session.client.workflow.getHandle(provision).describe();
+    expect(raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion).toMatchObject({ buildId });
+    expect((await rollBack(deployments, undefined, () => undefined)).current).toBe(buildId);
+    await flow.operate('b', 'stop');
+    expect((await flow.status('b')).phase).toBe('stopped');
   });
 
   it('a resident worker without a version takes over what the function has begun', async () => {

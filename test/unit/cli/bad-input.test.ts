@@ -23,6 +23,9 @@ afterAll(() => {
 /** Nothing serves here: port 1 of this machine. */
 const NOWHERE = ['--address', '127.0.0.1:1'];
 
+const LAMBDA = 'arn:aws:lambda:eu-west-1:123456789012:function:guestflow-control';
+const ROLE = ['--role', 'arn:aws:iam::123456789012:role/temporal', '--external-id', 'example'];
+
 describe('what the command line cannot understand ends with 2 and one message', () => {
   it.each([
     [['provsion'], /did you mean provision/],
@@ -45,6 +48,12 @@ describe('what the command line cannot understand ends with 2 and one message', 
     [['resize', 'web1', '--disk', '2GiB', '--live', '--offline', ...NOWHERE], /--live does not go with --offline/],
     [['backups', 'web1', '--protect', 'a', '--unprotect', 'a', ...NOWHERE], /--unprotect does not go with --protect/],
     [['backups', 'web1', '--prune', '--protect', 'a', ...NOWHERE], /--protect does not go with --prune/],
+    [['serverless', 'roll-out', ...NOWHERE], /--function is missing/],
+    [['serverless', 'roll-out', '--function', 'f', ...ROLE, ...NOWHERE], /--function "f" is no ARN of a function/],
+    [['serverless', 'roll-out', '--function', LAMBDA, ...ROLE, ...NOWHERE], /names no published version/],
+    [['serverless', 'roll-out', '--function', `${LAMBDA}:7`, ...ROLE, ...NOWHERE], /--build-id is missing/],
+    [['serverless', 'plan', '--package', '/dev/null', '--function', `${LAMBDA}:7`, ...ROLE, ...NOWHERE], /is no package of a function/],
+    [['serverless', 'plan', '--package', '/nowhere', '--function', `${LAMBDA}:7`, ...ROLE, ...NOWHERE], /cannot be read: ENOENT/],
     [['terminate', 'web1', '--now', ...NOWHERE], /nobody is there to ask/],
   ])('%j', async (argv, reason) => {
     const { code, stdout, stderr } = await run(argv);
