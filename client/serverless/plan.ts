@@ -5,13 +5,14 @@ import type { Deployment } from './versions.ts';
 /** The steps, in order; each is a sentence. */
 export function planOf({ name, current, versions }: Deployment, buildId: string, { functionArn }: Compute): string[] {
   const known = versions.find((version) => version.buildId === buildId);
+  if (known?.functionArn !== undefined && known.functionArn !== functionArn)
+    return [`refuse: build ${buildId} has the function ${known.functionArn} already`];
   const steps: string[] = [];
   if (versions.length === 0 && current === undefined) steps.push(`make the deployment ${name}, unless it is there`);
   if (known === undefined)
     steps.push(`make build ${buildId}, with the function ${functionArn}: Temporal asks AWS whether it may invoke it`);
   else if (known.functionArn === undefined)
     steps.push(`give build ${buildId} the function ${functionArn}: only long-lived workers have served it so far`);
-  else if (known.functionArn !== functionArn) steps.push(`refuse: build ${buildId} has the function ${known.functionArn} already`);
   if (known?.serves !== true) steps.push('wait until its worker has polled');
   if (current === buildId) steps.push(`nothing more: build ${buildId} is current`);
   else

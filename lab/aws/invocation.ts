@@ -1,5 +1,5 @@
 /** One invocation of a function, in a fresh process with Lambda's limits: time, memory, its own environment, no file to write but in its own `/tmp`. */
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,7 +40,6 @@ export async function invoke(lambda: LambdaFunction, requestId: string, logFile:
   const temporary = await mkdtemp(join(tmpdir(), 'guestflow-lambda-'));
   try {
     const deadline = Date.now() + lambda.timeoutSeconds * 1_000;
-    await mkdir(lambda.taskRoot, { recursive: true });
     const server = await startServer({
       command: NODE,
       args: [...nodeFlags(lambda, temporary), RUNTIME, requestId, lambda.arn, String(deadline)],

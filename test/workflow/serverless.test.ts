@@ -1,6 +1,6 @@
 /** The control worker as a function: from its package, in fresh processes, with no other control worker. Temporal starts it by the stand-in for AWS. */
 import { randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
@@ -132,6 +132,11 @@ async function startDom0(): Promise<void> {
   const options = { address: temporal.address, settings, signal: stop.signal, logger, host: fake.host(), watchesDomains: false };
   await begun((onReady) => runDom0Worker({ ...options, onReady }).finally(() => fake.close()));
 }
+
+it('the control worker’s package is smaller than it may be, even unpacked', () => {
+  const bytes = readdirSync(join(directory, buildId)).map((name) => statSync(join(directory, buildId, name)).size);
+  expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(45_000_000);
+});
 
 describe('a roll-out', () => {
   it.each([
