@@ -5,3 +5,6 @@ import type { BackupRecord } from './backup.ts';
 export function backupPlace({ repository, key }: Pick<BackupRecord, 'repository' | 'key'>): string {
   return `${repository}/${key}`;
 }
+
+/** Where the passphrase of a dom0's borg repositories is, if nobody says otherwise. */
+export const PASSPHRASE_FILE = '/var/lib/guestflow/backup-passphrase';

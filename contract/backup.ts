@@ -43,10 +43,11 @@ export interface BackupRecord {
   readonly repository: string;
   /** Its name in there. */
   readonly key: string;
+  /** Of its file; where borg keeps it, those that its repository did not hold before. */
   readonly bytes: number;
   /** Bytes before compression. */
   readonly dumpedBytes: number;
-  /** Of the file. */
+  /** Of its file; where borg keeps it, of its content. */
   readonly sha256: string;
   readonly engine: BackupEngine;
   readonly seconds: number;
@@ -90,6 +91,8 @@ export interface SavedFileSystem {
 export interface StoredBackup extends BackupRecord {
   /** Of this form. */
   readonly format: 1;
+  /** What keeps its content, if that is no file of its own: the borg repository of the guest. */
+  readonly keptBy?: 'borg';
   readonly order: string;
   readonly dom0: string;
   /** Packages of the tools that made it, with their versions. */

@@ -14,7 +14,7 @@ export function* image(machine: Machine, device: string): Writer {
     const why = machine.disk(device) === undefined ? 'No such file or directory' : 'Bad magic number in super-block';
     return { code: 1, stderr: `${why} while trying to open ${device}\n` };
   }
-  const text = Buffer.from(`${MAGIC}${JSON.stringify(fs)}`);
+  const text = imageOf(fs);
   const size = Math.ceil(text.length / PARTS);
   for (let part = 0; part < PARTS; part += 1) yield { done: part / PARTS, bytes: text.subarray(part * size, (part + 1) * size) };
   return { code: 0, stderr: `read ${String(text.length)}\n` };
@@ -33,9 +33,14 @@ export function writeImage({ content, save }: Target, image: Uint8Array): void {
   save();
 }
 
+/** What an image of a file system holds. */
+export function imageOf(fs: GuestFs | undefined): Buffer {
+  return Buffer.from(`${MAGIC}${JSON.stringify(fs)}`);
+}
+
 /** Whether a disk holds what an image holds. */
 export function isImageOf(target: Target | undefined, image: Uint8Array): boolean {
-  return Buffer.from(image).toString('utf8') === `${MAGIC}${JSON.stringify(target?.content.fs)}`;
+  return imageOf(target?.content.fs).equals(image);
 }
 
 /** As a copy that was ended in its middle. */

@@ -52,6 +52,8 @@ const PROGRAMS = [
   '/usr/bin/setpriv',
   '/usr/bin/unshare',
   '/usr/bin/cmp',
+  '/usr/bin/borg',
+  '/usr/bin/openssl',
   '/usr/share/guestflow/role.d/guestflow',
   '/etc/init.d/xendomains',
   '/usr/lib/apt/apt-helper',

@@ -1,7 +1,8 @@
-/** The pipelines that guestflow joins of the fake's tools: a writer (dump; the bitmap and what copies by it) and zstd; zstd, and dd, cmp or restore; a file alone. */
+/** The pipelines that guestflow joins of the fake's tools: a writer (dump; the bitmap and what copies by it) and zstd; zstd, and dd, cmp or restore; borg, and dd or openssl; a file alone. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { PipelineStage } from '../system/run.ts';
 import { image, isImageOf, names, writeHalf, writeImage } from './blocks.ts';
+import { borgPipeline, sumOfDisk } from './borg-pipelines.ts';
 import { dump, listingOf, type Writer } from './dump.ts';
 import type { Machine } from './machine.ts';
 import { matchArgs, type Progress, type ToolOutput } from './tool.ts';
@@ -25,11 +26,14 @@ export function startPipeline(machine: Machine, stages: readonly PipelineStage[]
   const [first, second, third] = stages;
   if (first === undefined || stages.length > 3) return undefined;
   if (third !== undefined) return third.tool === 'zstd' ? copyByBitmap(machine, stages) : undefined;
+  const borg = borgPipeline(machine, [first, second], { writerOf: bitmapWriter, mayOverflow });
+  if (borg !== undefined) return borg;
   if (second === undefined) {
     const file = first.tool === 'cat' ? matchArgs(first.args, '-- <path>')?.['path'] : undefined;
     const writer = writerOf(machine, first);
     return file !== undefined ? print(machine, file) : writer && alone(writer);
   }
+  if (first.tool === 'head') return sumOfDisk(machine, first, second);
   const writer = writerOf(machine, first);
   if (writer !== undefined) return second.tool === 'zstd' ? compress(machine, writer, [first, second]) : undefined;
   const path = first.tool === 'zstd' ? matchArgs(first.args, '-dcq -- <path>')?.['path'] : undefined;
@@ -58,12 +62,17 @@ function writerOf(machine: Machine, { tool, args }: PipelineStage): Writer | und
 
 /** `dumpe2fs DEVICE | perl -e PROGRAM -- DEVICE BLOCKS BLOCKSIZE FREE [RATE] | zstd`. */
 function copyByBitmap(machine: Machine, stages: readonly PipelineStage[]): PipelineSimulation | undefined {
-  const [bitmap, copy] = stages;
+  const writer = bitmapWriter(machine, stages);
+  return writer && compress(machine, writer, stages);
+}
+
+/** `dumpe2fs DEVICE | perl -e PROGRAM -- DEVICE BLOCKS BLOCKSIZE FREE`. */
+function bitmapWriter(machine: Machine, [bitmap, copy]: readonly PipelineStage[]): Writer | undefined {
   const device = bitmap?.tool === 'dumpe2fs' ? matchArgs(bitmap.args, '<device>')?.['device'] : undefined;
   if (device === undefined || copy?.tool !== 'perl' || copy.args[0] !== '-e') return undefined;
   const asked = ['-- <device> <blocks> <size> <free>', '-- <device> <blocks> <size> <free> <rate>'];
   if (!asked.some((words) => matchArgs(copy.args.slice(2), words)?.['device'] === device)) return undefined;
-  return compress(machine, image(machine, device), stages);
+  return image(machine, device);
 }
 
 function* alone(writer: Writer): PipelineSimulation {
@@ -93,10 +102,14 @@ function* compress(machine: Machine, writer: Writer, stages: readonly PipelineSt
       return [...before.slice(1).map((): ToolOutput => ({ code: 0 })), step.value, { code: 0 }];
     }
     yield { done: step.value.done, chunk: step.value.bytes };
-    // A snapshot that fills up is invalid from then on; who reads it does not notice.
-    const volume = machine.volumeOfDevice(device);
-    if (machine.conditions.snapshotsOverflow && volume?.origin !== undefined) volume.invalid = true;
+    mayOverflow(machine, device);
   }
+}
+
+/** A snapshot that fills up is invalid from then on; who reads it does not notice. */
+function mayOverflow(machine: Machine, device: string): void {
+  const volume = machine.volumeOfDevice(device);
+  if (machine.conditions.snapshotsOverflow && volume?.origin !== undefined) volume.invalid = true;
 }
 
 /** What is in a file of the fake's zstd, and how much that stands for; undefined: it has no end, or is none. */

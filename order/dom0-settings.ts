@@ -1,5 +1,6 @@
 /** What an operator settles once for a dom0, in `/etc/guestflow/dom0.yaml`. */
 import { z } from 'zod';
+import { PASSPHRASE_FILE } from '../contract/backup-place.ts';
 import { DEFAULT_POLICY, type Dom0Policy } from '../contract/capacity.ts';
 import * as check from '../contract/field-checks.ts';
 import { DOM0_NAME_PATTERN } from '../contract/guest-name.ts';
@@ -90,6 +91,10 @@ export const dom0SettingsSchema = z.strictObject({
   backupEngine: z.enum(['blocks', 'dump']).default('blocks'),
   /** How many bytes of a guest's disk a backup by `blocks` reads a second at most. 0: as fast as the disks can. */
   backupRate: amount.refine((rate) => rate === 0 || rate >= LEAST_RATE, 'must be 1MiB or more, or 0').default(0),
+  /** What keeps the content of new backups: a file each in `backupDir`, or a borg repository for each guest in there, which deduplicates and encrypts. */
+  backupRepository: z.enum(['directory', 'borg']).default('directory'),
+  /** File of the passphrase of the borg repositories (mode 0600). */
+  backupPassphraseFile: absolutePath.default(PASSPHRASE_FILE),
   /** Directory of the golden root tarballs. */
   goldenDir: absolutePath.default('/var/lib/guestflow/golden'),
   /** State that is not a guest's disk: provisioning keys, host keys. Mode 0700. */

@@ -5,7 +5,7 @@ import { ToolError, type RunOptions } from '../system/run.ts';
 import { until } from '../system/until.ts';
 import { change, there, type Job, type Verb } from './types.ts';
 
-/** What a dom0 needs: the hypervisor with its tools, and what the dom0 worker's package depends on. */
+/** What a dom0 needs: the hypervisor with its tools, and what the dom0 worker's package depends on or recommends. */
 export const PACKAGES: readonly string[] = [
   'xen-system-amd64',
   'xen-utils-common',
@@ -14,6 +14,8 @@ export const PACKAGES: readonly string[] = [
   'dump',
   'e2fsprogs',
   'zstd',
+  'borgbackup',
+  'openssl',
   'qemu-utils',
   'openssh-client',
   'util-linux',

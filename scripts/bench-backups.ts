@@ -6,8 +6,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSyn
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ZstdFile } from '../activities/dom0/backup/containers/zstd-file.ts';
 import { Dom0Engines } from '../activities/dom0/backup/engines/engines.ts';
-import type { Engine, Saved } from '../activities/dom0/backup/port.ts';
+import type { Container, Engine, Saved } from '../activities/dom0/backup/port.ts';
 import { GiB, MiB } from '../contract/sizes.ts';
 import { createHost, type Host } from '../system/host.ts';
 import { workOn } from '../test/dump-to-file.ts';
@@ -112,14 +113,15 @@ function row(what: string, ours: number, theirs: number, unit = 's'): void {
 interface Made {
   readonly engine: Engine;
   readonly saved: Saved;
-  readonly ours: string;
+  readonly ours: Container;
   readonly gzip: string;
 }
 
 /** Backs the volume up in both ways. */
 async function benchSave(bench: Bench, device: string): Promise<Made> {
   const { host } = bench;
-  const [gzip, ours] = [bench.path('how-to.gz'), bench.path('ours.img.zst')];
+  const gzip = bench.path('how-to.gz');
+  const ours = new ZstdFile(workOn(host), bench.path('ours.img.zst'));
   const dump = await timed(() =>
     bench.pipe(
       [
@@ -136,9 +138,8 @@ async function benchSave(bench: Bench, device: string): Promise<Made> {
     most = Math.max(most, process.memoryUsage().rss);
   }, 100);
   const save = await timed(async () => {
-    const sink = await host.files.sink(ours);
-    const written = await engine.save(device, sink, fs);
-    await sink.commit();
+    const written = await engine.save(device, ours, fs);
+    await ours.commit();
     return written;
   });
   clearInterval(watch);
@@ -166,7 +167,7 @@ async function benchRestore(bench: Bench, bytes: number, { engine, saved, ours, 
   const again = await bench.volume('restored-alone', bytes);
   const alone = await timed(() =>
     bench.pipe([
-      ['zstd', '-dcq', '--', ours],
+      ['zstd', '-dcq', '--', ours.title],
       ['dd', `of=${again}`, 'bs=1M', 'iflag=fullblock', 'conv=sparse,notrunc,fsync', 'status=none'],
     ]),
   );

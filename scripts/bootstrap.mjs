@@ -23,7 +23,20 @@ const OLDEST_NODE = [20, 19];
 
 /** Debian packages that the host tests drive. */
 const TEST_PACKAGES = [
-  ...['xen-tools', 'e2fsprogs', 'dump', 'zstd', 'qemu-utils', 'util-linux', 'openssh-client', 'openssh-server', 'mmdebstrap', 'netplan.io'],
+  ...[
+    'xen-tools',
+    'e2fsprogs',
+    'dump',
+    'zstd',
+    'borgbackup',
+    'openssl',
+    'qemu-utils',
+    'util-linux',
+    'openssh-client',
+    'openssh-server',
+    'mmdebstrap',
+    'netplan.io',
+  ],
   // libxlutil, which the editor of cfg files is held against, and what compiles a program that calls it.
   ...['libxen-dev', 'gcc', 'libc6-dev'],
   // Name spaces with bridges, and who answers there.

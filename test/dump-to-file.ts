@@ -1,5 +1,7 @@
 /** What an engine saves, in a file of its own, as a repository that is a directory has it. */
+import { ZstdFile } from '../activities/dom0/backup/containers/zstd-file.ts';
 import { DumpEngine } from '../activities/dom0/backup/engines/dump-engine.ts';
+import { listDump } from '../activities/dom0/backup/engines/dump.ts';
 import type { Written } from '../activities/dom0/backup/port.ts';
 import type { Work } from '../activities/dom0/work.ts';
 import { dom0SettingsSchema } from '../order/dom0-settings.ts';
@@ -31,12 +33,22 @@ export interface WrittenFile extends Written {
 }
 
 export async function dumpToFile(host: Host, { device, path, signal }: ToFile): Promise<WrittenFile> {
-  const sink = await host.files.sink(path);
+  const file = zstdFileOn(host, path, signal);
   try {
-    const written = await new DumpEngine(workOn(host, signal)).save(device, sink);
-    return { ...written, commit: () => sink.commit(), abort: () => sink.abort() };
+    const written = await new DumpEngine(workOn(host, signal)).save(device, file);
+    return { ...written, commit: () => file.commit(), abort: () => file.abort() };
   } catch (error) {
-    await sink.abort();
+    await file.abort();
     throw error;
   }
+}
+
+/** A file that holds a backup, or is to. */
+export function zstdFileOn(host: Host, path: string, signal?: AbortSignal): ZstdFile {
+  return new ZstdFile(workOn(host, signal), path);
+}
+
+/** What restore(8) lists of a dump in a file. */
+export async function listDumpOn(host: Host, path: string, wanted?: RegExp): Promise<string[]> {
+  return await listDump(zstdFileOn(host, path), wanted);
 }

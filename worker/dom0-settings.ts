@@ -19,7 +19,13 @@ export const DOM0_SETTINGS_PATH = '/etc/guestflow/dom0.yaml';
 
 const workerSchema = dom0SettingsSchema
   .extend({ shutdownGraceSeconds: z.int('must be a whole number of seconds').min(0).max(3_600).default(600) })
-  .superRefine(({ network }, context) => {
+  .superRefine(({ network, backupEngine, backupRepository }, context) => {
+    if (backupEngine === 'dump' && backupRepository === 'borg')
+      context.addIssue({
+        code: 'custom',
+        path: ['backupEngine'],
+        message: 'must be blocks where backupRepository is borg: no two dumps have anything in common that borg could keep once',
+      });
     const gateway = parseIpv4(network.gateway);
     const range = parseCidr(network.cidr);
     const reason = gateway === undefined || range === undefined ? 'is no IPv4 address' : whyNotHostIn(gateway, range);

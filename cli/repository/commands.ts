@@ -1,6 +1,9 @@
 /** The commands on a repository's directory, as the programs `guestflow` and `guestflow-dom0` have them. They need no Temporal. */
 import type { Command } from 'commander';
+import { PASSPHRASE_FILE } from '../../contract/backup-place.ts';
 import type { ListOptions, RestoreOptions } from './options.ts';
+
+const OF_BORG = `of backups in a borg repository: the file of its passphrase (default: ${PASSPHRASE_FILE})`;
 
 /** Adds what `backups` can be asked of a repository's directory. */
 export function withListing(command: Command): Command {
@@ -10,14 +13,15 @@ export function withListing(command: Command): Command {
     .option('--cfg', "with --repository: print the guest's cfg as it was then")
     .option('--ls <PATH>', 'with --repository: what is in a directory of the newest backup, or of that of --backup')
     .option('--diff <ID...>', 'with --repository: what changed from one backup to another, which are named by two ids')
-    .option('--tmp <DIR>', 'with --ls or --diff: unpack the backup below this directory (default: beside the repository)');
+    .option('--tmp <DIR>', 'with --ls or --diff: unpack the backup below this directory (default: beside the repository)')
+    .option('--passphrase-file <FILE>', OF_BORG);
 }
 
 /** What only a repository's directory is asked for. */
-export const OF_REPOSITORY = ['backup', 'cfg', 'ls', 'diff', 'tmp'] as const satisfies readonly (keyof ListOptions)[];
+export const OF_REPOSITORY = ['backup', 'cfg', 'ls', 'diff', 'tmp', 'passphraseFile'] as const satisfies readonly (keyof ListOptions)[];
 
 /** What is restored from a directory only. */
-export const OF_TARGET = ['to', 'overwrite', 'file', 'tmp'] as const satisfies readonly (keyof RestoreOptions)[];
+export const OF_TARGET = ['to', 'overwrite', 'file', 'tmp', 'passphraseFile'] as const satisfies readonly (keyof RestoreOptions)[];
 
 /** Adds what can be brought back from a repository's directory, and where to. */
 export function withRestoring(command: Command): Command {
@@ -27,7 +31,8 @@ export function withRestoring(command: Command): Command {
     .option('--to <TARGET>', 'a block device, or a file that is to be made; with --file: a directory that is to be made, or - for a tar')
     .option('--overwrite', 'what is on the device or in the file may go')
     .option('--file <PATH...>', 'only these files and directories, as a tar on standard output or below --to')
-    .option('--tmp <DIR>', 'with --file: unpack the backup below this directory (default: beside the repository)');
+    .option('--tmp <DIR>', 'with --file: unpack the backup below this directory (default: beside the repository)')
+    .option('--passphrase-file <FILE>', OF_BORG);
 }
 
 export const RESTORE = {

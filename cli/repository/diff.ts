@@ -11,7 +11,7 @@ import { EXIT } from '../../contract/exit-codes.ts';
 import { printJson, printLine, printTable, type Io } from '../io.ts';
 import { shownProblems, shownReason } from './files.ts';
 import { shownName } from './names.ts';
-import { directoryOf, type ListOptions, type ReaderProgram } from './options.ts';
+import { directoryOf, passphraseFileOf, type ListOptions, type ReaderProgram } from './options.ts';
 import { byHand } from './progress.ts';
 
 /** What is shown: a tenant decides how many changes there are, and how long names are. All are counted. */
@@ -50,7 +50,7 @@ export async function showDifferences(io: Io, name: string, options: ListOptions
   const found: Found = { changes: [], counts: { added: 0, removed: 0, changed: 0 }, problems: [], untold: 0, bytes: 0 };
   const bytes = await program();
   await byHand(io, options.json === true, 'interrupted: what was unpacked is removed', (work) =>
-    compare(work, backups, { temporary, program: bytes, found }),
+    compare(work, backups, { temporary, passphraseFile: passphraseFileOf(options), program: bytes, found }),
   );
   show(io, name, options, found);
   return found.problems.some(({ isLoss }) => isLoss) ? EXIT.failed : EXIT.done;
@@ -58,6 +58,7 @@ export async function showDifferences(io: Io, name: string, options: ListOptions
 
 interface Comparing {
   readonly temporary: string;
+  readonly passphraseFile: string;
   readonly program: Uint8Array;
   readonly found: Found;
 }

@@ -13,7 +13,7 @@ import { EXIT } from '../../contract/exit-codes.ts';
 import { partName } from '../../system/whole-file.ts';
 import { printJson, printLine, printTable, type Io } from '../io.ts';
 import { outermost, parsePath, shownName } from './names.ts';
-import { directoryOf, type ListOptions, type ReaderProgram, type RestoreOptions } from './options.ts';
+import { directoryOf, passphraseFileOf, type ListOptions, type ReaderProgram, type RestoreOptions } from './options.ts';
 import { byHand } from './progress.ts';
 
 /** A tenant decides how many there are of these. */
@@ -24,18 +24,20 @@ interface Source {
   readonly backup: FoundBackup;
   /** Where it is unpacked. */
   readonly temporary: string;
+  readonly passphraseFile: string;
   readonly program: ReaderProgram;
   readonly isQuiet: boolean;
 }
 
 async function sourceOf(
   name: string,
-  options: Pick<ListOptions, 'repository' | 'backup' | 'tmp' | 'json'>,
+  options: Pick<ListOptions, 'repository' | 'backup' | 'tmp' | 'json' | 'passphraseFile'>,
   program: ReaderProgram,
 ): Promise<Source> {
   const directory = directoryOf(options.repository);
   const temporary = options.tmp === undefined ? dirname(directory) : resolve(options.tmp);
-  return { backup: await readBackupOf(directory, name, options.backup), temporary, program, isQuiet: options.json === true };
+  const backup = await readBackupOf(directory, name, options.backup);
+  return { backup, temporary, passphraseFile: passphraseFileOf(options), program, isQuiet: options.json === true };
 }
 
 /** Reads, and returns what could not be. */
@@ -56,7 +58,7 @@ async function read(
     problems.push(problem);
     if (!source.isQuiet) io.stderr.write(`guestflow: /${shownName(problem.path)} ${shownReason(problem.reason)}\n`);
   };
-  const { backup, temporary, isQuiet } = source;
+  const { backup, temporary, passphraseFile, isQuiet } = source;
   const program = await source.program();
   let entries = 0;
   const sink = sinkFor(tell);
@@ -69,7 +71,7 @@ async function read(
     problem: (problem) => sink.problem(problem),
   };
   await byHand(io, isQuiet, 'interrupted: what was unpacked is removed', (work) =>
-    readFiles(work, backup, { request, temporary, program, sink: counted }),
+    readFiles(work, backup, { request, temporary, passphraseFile, program, sink: counted }),
   );
   if (untold > 0) io.stderr.write(`guestflow: ${untold} more like these\n`);
   const [first] = problems;

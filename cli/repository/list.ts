@@ -50,7 +50,7 @@ function showGuests(io: Io, directory: string, guests: readonly FoundGuest[], { 
       backups.map((backup) => [
         ...[backup.guest, backup.id, backup.takenAt, ...(isCopy ? [backup.arrivedAt ?? '–'] : [])],
         ...[formatSize(backup.bytes), formatSize(backup.dumpedBytes)],
-        ...[stateOf(backup), backup.consistency, backup.engine, remarksOf(backup)],
+        ...[stateOf(backup), backup.consistency, engineOf(backup), remarksOf(backup)],
       ]),
     );
   const damaged = guests.flatMap((guest) => guest.damaged.map((damage) => [guest.name, damage.record, oneLine(damage.reason)] as const));
@@ -72,7 +72,7 @@ function showOne(io: Io, backup: FoundBackup, { json, cfg }: ListOptions): void 
       ['path', backup.path],
       ['taken', `${backup.takenAt} on ${backup.dom0}, order ${backup.order}`],
       ['arrived', backup.arrivedAt],
-      ['engine', oneLine(`${backup.engine}: ${backup.why}`)],
+      ['engine', oneLine(`${engineOf(backup)}: ${backup.why}`)],
       ['tools', oneLine(backup.tools.join(', '))],
       ['state', stateOf(backup)],
       ['consistency', backup.consistency],
@@ -87,6 +87,11 @@ function showOne(io: Io, backup: FoundBackup, { json, cfg }: ListOptions): void 
 
 function stateOf({ state, isProtected }: FoundBackup): string {
   return isProtected === true ? `${state}, protected` : state;
+}
+
+/** `blocks in borg`: SIZE is then what it has added to the repository. */
+function engineOf({ engine, keptBy }: FoundBackup): string {
+  return keptBy === undefined ? engine : `${engine} in ${keptBy}`;
 }
 
 function remarksOf({ warnings = [] }: FoundBackup): string {

@@ -1,5 +1,6 @@
 /** What the commands on a repository's directory are given. */
 import { resolve } from 'node:path';
+import { PASSPHRASE_FILE } from '../../contract/backup-place.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 
 export interface ListOptions {
@@ -10,6 +11,7 @@ export interface ListOptions {
   readonly ls?: string;
   readonly diff?: readonly string[];
   readonly tmp?: string;
+  readonly passphraseFile?: string;
 }
 
 /** The directory's absolute path. */
@@ -22,6 +24,11 @@ export function directoryOf(repository: string | undefined): string {
   return resolve(repository);
 }
 
+/** The absolute path of the file of a borg repository's passphrase. */
+export function passphraseFileOf({ passphraseFile }: Pick<ListOptions, 'passphraseFile'>): string {
+  return passphraseFile === undefined ? PASSPHRASE_FILE : resolve(passphraseFile);
+}
+
 export interface RestoreOptions {
   readonly json?: true;
   readonly repository?: string;
@@ -30,6 +37,7 @@ export interface RestoreOptions {
   readonly overwrite?: true;
   readonly file?: readonly string[];
   readonly tmp?: string;
+  readonly passphraseFile?: string;
 }
 
 export interface PullOptions {

@@ -5,7 +5,7 @@ import { restoreWhole } from '../../activities/dom0/backup/by-hand/restore.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { formatSize } from '../../contract/sizes.ts';
 import { printJson, printLine, type Io } from '../io.ts';
-import { directoryOf, type ReaderProgram, type RestoreOptions } from './options.ts';
+import { directoryOf, passphraseFileOf, type ReaderProgram, type RestoreOptions } from './options.ts';
 import { byHand } from './progress.ts';
 
 /**
@@ -27,7 +27,7 @@ export async function restoreFrom(io: Io, name: string, options: RestoreOptions,
   const backup = await readBackupOf(directory, name, options.backup);
   const left = `interrupted: nothing at ${to} is a file system`;
   const { bytes } = await byHand(io, options.json === true, left, (work) =>
-    restoreWhole(work, backup, { to, overwrite: options.overwrite === true }),
+    restoreWhole(work, backup, { to, overwrite: options.overwrite === true, passphraseFile: passphraseFileOf(options) }),
   );
   if (options.json) printJson(io, { guest: name, backup: backup.id, to, bytes, contentBytes: backup.dumpedBytes });
   else

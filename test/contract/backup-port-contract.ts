@@ -1,6 +1,6 @@
 /** What engines and repositories promise their steps. The suite makes no file system: what is saved of one is held by the host tests, on real ones. */
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Saved } from '../../activities/dom0/backup/port.ts';
+import type { Container, Saved } from '../../activities/dom0/backup/port.ts';
 import type { StepEnv } from '../../activities/dom0/env.ts';
 import type { Ref } from '../../activities/dom0/marks.ts';
 import type { StoredBackup } from '../../contract/backup.ts';
@@ -26,15 +26,14 @@ export function describeBackupPortContract(context: () => ContractContext): void
       }
     });
     /** A record of a file that holds no more than a word. */
-    const put = async ({ repository }: StepEnv, { name }: Ref, id = ID): Promise<string> => {
-      const key = repository.keyOf(name, id, '.img.zst');
-      const sink = await repository.sink(key);
-      await sink.write(Buffer.from('no backup'));
-      await sink.commit();
+    const put = async ({ repository }: StepEnv, { name }: Ref, id = ID): Promise<Container> => {
+      const kept = repository.keptAs(name, id, 'blocks');
+      const container = repository.container(kept);
+      await context().host.files.writeAtomic(container.title, 'no backup');
       // What else a record says is nothing to a repository.
-      const backup = { id, guest: name, key, takenAt: '2026-01-01T02:00:00.000Z', state: 'verified' } as StoredBackup;
+      const backup = { id, guest: name, ...kept, takenAt: '2026-01-01T02:00:00.000Z', state: 'verified' } as StoredBackup;
       await repository.record(backup);
-      return key;
+      return container;
     };
 
     test('a disk without a file system is refused by every engine, for good', async () => {
@@ -49,14 +48,15 @@ export function describeBackupPortContract(context: () => ContractContext): void
       await env.storage.ensure(ref, { role: 'root', bytes: 8 * MiB, field: 'disk', fill: () => Promise.resolve() });
       const disk = await env.storage.find(ref, 'root');
       await env.repository.open(ref);
-      const path = env.repository.path(await put(env, ref));
-      for (const name of ['blocks', 'dump'] as const) await expect(env.engines.named(name).check(path, SAVED)).rejects.toThrow();
-      await expect(env.engines.named('blocks').restore?.(path, SAVED, disk)).rejects.toThrow();
+      const container = await put(env, ref);
+      for (const name of ['blocks', 'dump'] as const) await expect(env.engines.named(name).check(container, SAVED)).rejects.toThrow();
+      await expect(env.engines.named('blocks').restore?.(container, SAVED, disk)).rejects.toThrow();
     });
 
     test('an engine names the packages of its tools', async () => {
       const { env } = newGuest('tools');
-      expect(await env.engines.named('blocks').tools()).toEqual([
+      const container = env.repository.container(env.repository.keptAs('web1', ID, 'blocks'));
+      expect(await env.engines.named('blocks').tools(container)).toEqual([
         expect.stringMatching(/^e2fsprogs \S+$/),
         expect.stringMatching(/^zstd \S+$/),
       ]);

@@ -1,8 +1,7 @@
 /** What is on volumes and in images: wiping, copying, file systems, dumps, loop devices. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { copyImage } from '../../activities/dom0/tools/copy.ts';
-import { dumpToFile } from '../dump-to-file.ts';
-import { listDump } from '../../activities/dom0/backup/engines/dump.ts';
+import { dumpToFile, listDumpOn } from '../dump-to-file.ts';
 import { checkFs, fsInfo, growFs, makeSwap, newUuid } from '../../activities/dom0/tools/ext4.ts';
 import { detachLoop, freeLoopDevices, loopDevicesOf } from '../../activities/dom0/tools/loop.ts';
 import { createVolume, devicePath, removeVolume } from '../../activities/dom0/storage/lvm/lvm.ts';
@@ -142,8 +141,8 @@ export function describeStorageContract(context: () => ContractContext): void {
 
     test('what is no dump cannot be listed', async () => {
       const { host, imageDir } = context();
-      expect(await toolErrorOf(listDump(host, await newFile('garbage', 'this is no dump')))).toBeInstanceOf(ToolError);
-      expect(await toolErrorOf(listDump(host, `${imageDir}/no-such-dump`))).toBeInstanceOf(ToolError);
+      expect(await toolErrorOf(listDumpOn(host, await newFile('garbage', 'this is no dump')))).toBeInstanceOf(ToolError);
+      expect(await toolErrorOf(listDumpOn(host, `${imageDir}/no-such-dump`))).toBeInstanceOf(ToolError);
     });
 
     test('a file without loop devices has none, and a loop device that is free can be detached again', async () => {

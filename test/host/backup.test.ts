@@ -3,9 +3,10 @@ import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Dom0Engines } from '../../activities/dom0/backup/engines/engines.ts';
-import type { Chosen, Saved } from '../../activities/dom0/backup/port.ts';
+import { SUFFIXES } from '../../activities/dom0/backup/containers/zstd-file.ts';
+import type { Chosen, Container, Saved } from '../../activities/dom0/backup/port.ts';
 import type { BackupEngine } from '../../contract/backup.ts';
-import { workOn } from '../dump-to-file.ts';
+import { workOn, zstdFileOn } from '../dump-to-file.ts';
 import { corpus, grow, KIND_COUNT, type Specimen } from './backup-corpus.ts';
 import { host, imageFile, loopOn, mounted, scratch, titled, whyNotHere } from './machine.ts';
 import { describeTree, type Keeps } from './same-tree.ts';
@@ -23,23 +24,22 @@ function enginesOn(engine: BackupEngine): Dom0Engines {
 
 interface Backup {
   readonly chosen: Chosen;
-  readonly path: string;
+  readonly file: Container;
   readonly saved: Saved;
 }
 
 async function backUp(directory: string, snapshot: string, wanted: BackupEngine = 'blocks'): Promise<Backup> {
   const device = await loopOn(snapshot);
   const chosen = await enginesOn(wanted).choose(device);
-  const path = join(directory, `backup${chosen.engine.suffix}`);
-  const sink = await host.files.sink(path);
-  const written = await chosen.engine.save(device, sink, chosen.fs);
-  await sink.commit();
-  const dumpedBytes = await chosen.engine.check(path, written, chosen.fs).catch((error: unknown) => {
+  const file = zstdFileOn(host, join(directory, `backup${SUFFIXES[chosen.engine.name]}`));
+  const written = await chosen.engine.save(device, file, chosen.fs);
+  await file.commit();
+  const dumpedBytes = await chosen.engine.check(file, written, chosen.fs).catch((error: unknown) => {
     // The listing of a dump wants the /etc of a root file system, which the smallest of these have not.
     if (chosen.engine.name !== 'dump') throw error;
     return 0;
   });
-  return { chosen, path, saved: { ...written, dumpedBytes } };
+  return { chosen, file, saved: { ...written, dumpedBytes } };
 }
 
 async function treeOf(directory: string, image: string, keeps: Keeps): Promise<string[]> {
@@ -52,18 +52,18 @@ async function treeOf(directory: string, image: string, keeps: Keeps): Promise<s
   }
 }
 
-async function restored(directory: string, { chosen, path, saved }: Backup, bytes = saved.dumpedBytes): Promise<string> {
+async function restored(directory: string, { chosen, file, saved }: Backup, bytes = saved.dumpedBytes): Promise<string> {
   const image = imageFile(join(directory, 'restored.img'), bytes);
-  await chosen.engine.restore!(path, saved, { device: await loopOn(image), bytes });
+  await chosen.engine.restore!(file, saved, { device: await loopOn(image), bytes });
   return image;
 }
 
-async function restoreDump(directory: string, { path }: Backup, bytes: number): Promise<string> {
+async function restoreDump(directory: string, { file }: Backup, bytes: number): Promise<string> {
   const image = imageFile(join(directory, 'restored.img'), bytes * 2);
   await host.run('mke2fs', ['-q', '-F', '-t', 'ext4', image]);
   const mount = await mounted(await loopOn(image), join(directory, 'target'));
   const plain: Uint8Array[] = [];
-  await host.pipeline([{ tool: 'zstd', args: ['-dcq', path] }], { sink: (chunk) => void plain.push(chunk) });
+  await host.pipeline([{ tool: 'zstd', args: ['-dcq', file.title] }], { sink: (chunk) => void plain.push(chunk) });
   await host.run('restore', ['-r', '-f', '-'], { input: Buffer.concat(plain), cwd: join(directory, 'target') });
   await host.files.remove(join(directory, 'target', 'restoresymtable'));
   await mount.unmount();
@@ -140,7 +140,8 @@ describe.skipIf(why !== undefined)(titled('a backup', why), () => {
   it('with one byte changed anywhere is found, and cannot be restored', async () => {
     const directory = scratch();
     const backup = await backUp(directory, await grow(directory, corpus(1)[0]!));
-    const { chosen, path, saved } = backup;
+    const { chosen, file, saved } = backup;
+    const path = file.title;
     const whole = readFileSync(path);
     const places = [
       0,
@@ -154,15 +155,15 @@ describe.skipIf(why !== undefined)(titled('a backup', why), () => {
       const changed = Buffer.from(whole);
       changed[at] = changed[at]! ^ 0x01;
       writeFileSync(path, changed);
-      await expect(chosen.engine.check(path, saved), `byte ${String(at)}`).rejects.toThrow();
+      await expect(chosen.engine.check(file, saved), `byte ${String(at)}`).rejects.toThrow();
     }
     await expect(restored(directory, backup)).rejects.toThrow();
     for (const other of [whole.subarray(0, -1), Buffer.concat([whole, whole]), Buffer.alloc(0)]) {
       writeFileSync(path, other);
-      await expect(chosen.engine.check(path, saved)).rejects.toThrow();
+      await expect(chosen.engine.check(file, saved)).rejects.toThrow();
     }
     writeFileSync(path, whole);
-    await chosen.engine.check(path, saved);
+    await chosen.engine.check(file, saved);
   });
 
   it('of a disk that cannot be read everywhere is none, whatever is said of it', async () => {
@@ -171,9 +172,9 @@ describe.skipIf(why !== undefined)(titled('a backup', why), () => {
     const { fs } = await enginesOn('blocks').choose(await loopOn(snapshot));
     truncateSync(snapshot, 9 * MiB);
     const engine = enginesOn('blocks').named('blocks');
-    const sink = await host.files.sink(join(directory, 'backup.img.zst'));
-    await expect(engine.save(await loopOn(snapshot), sink, fs)).rejects.toMatchObject({ type: 'BackupUnusable' });
-    await sink.abort();
+    const file = zstdFileOn(host, join(directory, 'backup.img.zst'));
+    await expect(engine.save(await loopOn(snapshot), file, fs)).rejects.toMatchObject({ type: 'BackupUnusable' });
+    await file.abort();
   });
 
   it('is refused a disk that is too small for it, with numbers, and nothing is written', async () => {

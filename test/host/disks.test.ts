@@ -15,8 +15,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { copyImage } from '../../activities/dom0/tools/copy.ts';
-import { dumpToFile } from '../dump-to-file.ts';
-import { listDump } from '../../activities/dom0/backup/engines/dump.ts';
+import { dumpToFile, listDumpOn } from '../dump-to-file.ts';
 import { unsafeForDump } from '../../activities/dom0/backup/engines/dump-trust.ts';
 import { checkFs, fsInfo, growFs, makeSwap, newUuid, replayJournal, shrinkFs } from '../../activities/dom0/tools/ext4.ts';
 import { detachLoop, freeLoopDevices, listLoopDevices, loopDevicesOf } from '../../activities/dom0/tools/loop.ts';
@@ -82,7 +81,7 @@ describe.skipIf(why !== undefined)(titled('a backup', why), () => {
     const file = readFileSync(path);
     expect(file.byteLength).toBe(written.bytes);
     expect(createHash('sha256').update(file).digest('hex')).toBe(written.sha256);
-    expect(await listDump(host, path, { wanted: /^\.\/file-/ })).toHaveLength(FILES);
+    expect(await listDumpOn(host, path, /^\.\/file-/)).toHaveLength(FILES);
 
     mkdirSync(join(directory, 'restored'));
     const plain: Uint8Array[] = [];
@@ -109,7 +108,7 @@ describe.skipIf(why !== undefined)(titled('a backup', why), () => {
     await written.commit();
     const whole = readFileSync(path);
     writeFileSync(path, whole.subarray(0, whole.byteLength / 2));
-    await expect(listDump(host, path)).rejects.toThrow(/zstd|restore/);
+    await expect(listDumpOn(host, path)).rejects.toThrow(/zstd|restore/);
   });
 
   it('that is cancelled leaves no file', async () => {

@@ -1,17 +1,16 @@
-/** What a backup is made with (an engine), and where it lies (a repository): two ports, composed. */
+/** What a backup is made with (an engine), what holds its content (a container), and where it lies (a repository): ports, composed. */
 import type { BackupEngine, Proof, StoredBackup } from '../../../contract/backup.ts';
-import type { FileSink } from '../../../system/host.ts';
+import type { PreflightRow } from '../../../contract/dom0.ts';
+import type { PipelineOptions, PipelineStage } from '../../../system/run.ts';
 import type { Thing } from '../inventory/thing.ts';
 import type { Ref } from '../marks.ts';
 import type { FsInfo } from '../tools/ext4.ts';
 
-/** How the names of files end, by the engine that wrote them. */
-export const SUFFIXES = { blocks: '.img.zst', dump: '.dump.zst' } as const satisfies Readonly<Record<BackupEngine, string>>;
-
-/** What an engine has written. */
+/** What a container was given. */
 export interface Written {
+  /** Bytes of a file; of an archive, those that the repository did not hold before. */
   readonly bytes: number;
-  /** SHA-256 of these bytes, in hexadecimal. */
+  /** SHA-256 in hexadecimal: of the bytes of a file, of the content of an archive. */
   readonly sha256: string;
 }
 
@@ -21,20 +20,70 @@ export interface Saved extends Written {
   readonly dumpedBytes: number;
 }
 
+/** Processes in a row, one or two, of which the last prints what is to be kept. */
+export interface Source {
+  readonly stages: readonly PipelineStage[];
+  /** How many bytes it prints, where that is known: if they are others, that is an error. */
+  readonly bytes?: number;
+}
+
+/** A device that reads as zeros. */
+export interface Disk {
+  readonly device: string;
+  readonly bytes: number;
+}
+
+/** What holds the content of one backup: a file in a directory, or an archive of borg. Before there is a record of it, it is no backup. */
+export interface Container {
+  /** How it is told to people: a path. */
+  readonly title: string;
+  /** Debian packages of its tools. */
+  readonly packages: readonly string[];
+  /**
+   * Puts in what is printed.
+   *
+   * @param onWritten told the bytes written so far
+   * @returns what was written, and what the first process said on its standard error, if nobody listens to it
+   */
+  pack(source: Source, onWritten?: (bytes: number) => void): Promise<Written & { readonly stderr: string }>;
+  /** What was packed stays. */
+  commit(): Promise<void>;
+  /** Removes what was packed; after a commit, nothing. */
+  abort(): Promise<void>;
+  /** Gives its content to a process, which may end before that does. What the process prints goes to the sink. */
+  feed(stage: PipelineStage, options: Pick<PipelineOptions, 'sink' | 'cwd'>): Promise<void>;
+  /**
+   * Reads it from end to end.
+   *
+   * @param contentBytes of its content, where that is known
+   * @returns bytes of its content
+   * @throws BackupUnusable unless it is what was written
+   */
+  check(written: Written, contentBytes?: number): Promise<number>;
+  /**
+   * Writes its content to a device that reads as zeros, and compares every byte of it there. Zeros are not written.
+   *
+   * @param onProgress told the bytes so far
+   * @throws BackupUnusable unless it is what was written, and the device holds its content. What is on the device must not be used then.
+   */
+  unpackTo(saved: Saved, device: string, onProgress: (bytes: number) => void): Promise<void>;
+}
+
+/** Where the content of a backup is, by its record. */
+export type Kept = Pick<StoredBackup, 'key' | 'keptBy'>;
+
 /** A way to save a file system that is not mounted. */
 export interface Engine {
   /** As records name it. */
   readonly name: BackupEngine;
-  /** How the names of its files end, with the dot. */
-  readonly suffix: string;
   /** Why this engine cannot be trusted with the file system, in words; undefined if it can. */
   whyNot(device: string, fs: FsInfo): Promise<string | undefined>;
   /**
-   * Writes what is on the device to the sink, and does not commit it.
+   * Puts what is on the device into a container, and does not commit it.
    *
    * @throws BackupUnusable
    */
-  save(device: string, sink: FileSink, fs: FsInfo): Promise<Written>;
+  save(device: string, container: Container, fs: FsInfo): Promise<Written>;
   /**
    * Reads the whole backup, and compares it with what was written.
    *
@@ -42,16 +91,16 @@ export interface Engine {
    * @returns bytes of its content, before compression
    * @throws BackupUnusable if it differs or is missing
    */
-  check(path: string, written: Written, fs?: FsInfo): Promise<number>;
+  check(container: Container, written: Written, fs?: FsInfo): Promise<number>;
   /**
    * Brings what was kept back onto a device that reads as zeros, looks through its structure, and compares all of it with what was saved. Undefined:
    * it needs a mounted file system, and is done by hand.
    *
    * @throws InvalidInput when it does not fit; BackupUnusable when what is there then is another
    */
-  readonly restore?: (path: string, saved: Saved, target: { readonly device: string; readonly bytes: number }) => Promise<void>;
-  /** The packages of its tools, with their versions. */
-  tools(): Promise<string[]>;
+  readonly restore?: (container: Container, saved: Saved, target: Disk) => Promise<void>;
+  /** The packages of its tools and of the container's, with their versions. */
+  tools(container: Container): Promise<string[]>;
 }
 
 /** A file system that can be saved, and the engine for it. */
@@ -88,7 +137,7 @@ export interface Listing {
   readonly damaged: readonly string[];
 }
 
-/** A place for the backups of a dom0's guests. A file there is a backup only if it has a record. */
+/** A place for the backups of a dom0's guests. What lies there is a backup only if it has a record. */
 export interface Repository {
   /** As records name it. For a directory, its path. */
   readonly name: string;
@@ -96,11 +145,10 @@ export interface Repository {
   open(ref: Ref): Promise<void>;
   /** The time now; if a backup of this second exists (dom0's clock was set back), the next free second. */
   freeTime(guest: string): Promise<Date>;
-  /** The key of a backup of this id. */
-  keyOf(guest: string, id: string, suffix: string): string;
-  sink(key: string): Promise<FileSink>;
-  /** The path of a backup, for tools. */
-  path(key: string): string;
+  /** Where a new backup of this id goes. */
+  keptAs(guest: string, id: string, engine: BackupEngine): Kept;
+  /** @param haste Default: in background. */
+  container(kept: Kept, haste?: Haste): Container;
   record(backup: StoredBackup): Promise<void>;
   /** Keeps the proof of a backup. @returns the backup with it */
   prove(backup: StoredBackup, proof: Proof): Promise<StoredBackup>;
@@ -114,10 +162,14 @@ export interface Repository {
    * @throws NotOurs
    */
   remove(ref: Ref, ids: readonly string[]): Promise<number>;
-  /** Removes files without a record. */
+  /** Removes what has no record. */
   discardHalf(ref: Ref): Promise<void>;
   /** Removes the guest's place with all that is in it. */
   removeAll(ref: Ref): Promise<void>;
+  /** What the dom0 lacks for new backups. */
+  preflight(): Promise<PreflightRow[]>;
+  /** Makes what it needs, where that can be made. */
+  prepare(): Promise<void>;
   /** What the repository holds of guests. */
   things(guest?: string): Promise<Thing[]>;
 }

@@ -2,7 +2,7 @@
 import { defined } from '../../../contract/defined.ts';
 import type { BackupRecord, StoredBackup } from '../../../contract/backup.ts';
 import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
-import { backupId, type Chosen, type Written } from '../backup/port.ts';
+import { backupId, type Chosen, type Container, type Kept, type Written } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
 import { whileFrozen } from '../guests/freeze.ts';
 import { isOwner, type Ref } from '../marks.ts';
@@ -16,10 +16,10 @@ export async function takeBackup(env: StepEnv, spec: GuestSpec): Promise<BackupR
   await repository.open(spec);
   const takenAt = await repository.freeTime(spec.name);
   const id = backupId(takenAt);
-  const { chosen, key, written, ...frozen } = await saveSnapshot(env, spec, id);
+  const { chosen, kept, container, written, ...frozen } = await saveSnapshot(env, spec, id);
   const { engine, fs, why } = chosen;
   const warnings = [...chosen.warnings, ...frozen.warnings];
-  const dumpedBytes = await engine.check(repository.path(key), written, fs);
+  const dumpedBytes = await engine.check(container, written, fs);
   const backup: StoredBackup = {
     format: 1,
     id,
@@ -29,12 +29,12 @@ export async function takeBackup(env: StepEnv, spec: GuestSpec): Promise<BackupR
     takenAt: takenAt.toISOString(),
     endedAt: new Date().toISOString(),
     repository: repository.name,
-    key,
+    ...kept,
     ...written,
     dumpedBytes,
     engine: engine.name,
     why,
-    tools: await engine.tools(),
+    tools: await engine.tools(container),
     seconds: Math.round((Date.now() - started) / 100) / 10,
     state: 'verified',
     ...(warnings.length === 0 ? {} : { warnings }),
@@ -48,15 +48,16 @@ export async function takeBackup(env: StepEnv, spec: GuestSpec): Promise<BackupR
 
 interface InRepository {
   readonly chosen: Chosen;
-  readonly key: string;
+  readonly kept: Kept;
+  readonly container: Container;
   readonly written: Written;
 }
 
 /** A backup in the repository, and how the guest was. */
-type Kept = InRepository & Pick<StoredBackup, 'consistency'> & { readonly warnings: readonly string[] };
+type Saved = InRepository & Pick<StoredBackup, 'consistency'> & { readonly warnings: readonly string[] };
 
 /** Takes a snapshot; of a guest that runs and can be frozen, while it is. */
-async function snapshotOf(env: StepEnv, spec: GuestSpec): Promise<Pick<Kept, 'consistency' | 'warnings'> & { readonly result: Snapshot }> {
+async function snapshotOf(env: StepEnv, spec: GuestSpec): Promise<Pick<Saved, 'consistency' | 'warnings'> & { readonly result: Snapshot }> {
   const { storage, toolstack } = env;
   const domain = await toolstack.find(spec.name);
   const take = async (): Promise<Snapshot> => {
@@ -68,7 +69,7 @@ async function snapshotOf(env: StepEnv, spec: GuestSpec): Promise<Pick<Kept, 'co
 }
 
 /** Saves a snapshot, and removes it before the backup is read back: the guest's writes are slow while it exists. */
-async function saveSnapshot(env: StepEnv, spec: GuestSpec, id: string): Promise<Kept> {
+async function saveSnapshot(env: StepEnv, spec: GuestSpec, id: string): Promise<Saved> {
   const { storage } = env;
   try {
     const { result: snapshot, ...frozen } = await snapshotOf(env, spec);
@@ -85,15 +86,15 @@ async function saveSnapshot(env: StepEnv, spec: GuestSpec, id: string): Promise<
 
 async function save({ engines, repository, storage }: StepEnv, guest: string, id: string, snapshot: Snapshot): Promise<InRepository> {
   const chosen = await engines.choose(snapshot.device);
-  const key = repository.keyOf(guest, id, chosen.engine.suffix);
-  const sink = await repository.sink(key);
+  const kept = repository.keptAs(guest, id, chosen.engine.name);
+  const container = repository.container(kept);
   try {
-    const written = await chosen.engine.save(snapshot.device, sink, chosen.fs);
+    const written = await chosen.engine.save(snapshot.device, container, chosen.fs);
     await storage.mustBeSound(snapshot);
-    await sink.commit();
-    return { chosen, key, written };
+    await container.commit();
+    return { chosen, kept, container, written };
   } finally {
-    await sink.abort();
+    await container.abort();
   }
 }
 

@@ -15,6 +15,8 @@ const ORDER = [
   'guest kernel',
   'loop devices',
   'xen-tools',
+  'borg',
+  'backup passphrase',
   'console log',
   'autostart',
   'saved states',
@@ -31,7 +33,13 @@ function report(env: StepEnv, rows: readonly PreflightRow[]): PreflightReport {
 }
 
 async function rowsForOrders(env: StepEnv): Promise<PreflightRow[]> {
-  return [...(await env.toolstack.preflight()), ...(await machinePreflight(env)), await bridgeRow(env), await env.storage.preflight()];
+  return [
+    ...(await env.toolstack.preflight()),
+    ...(await machinePreflight(env)),
+    await bridgeRow(env),
+    await env.storage.preflight(),
+    ...(await env.repository.preflight()),
+  ];
 }
 
 /** Looks at every row; changes nothing. */
@@ -47,5 +55,6 @@ export async function preflightOfOrder(env: StepEnv): Promise<PreflightReport> {
 /** Puts right what is safe to put right. Returns what it finds afterwards. */
 export async function prepare(env: StepEnv): Promise<PreflightReport> {
   await prepareMachine(env);
+  await env.repository.prepare();
   return await preflight(env);
 }

@@ -2,7 +2,7 @@
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { StoredBackup } from '../../../contract/backup.ts';
 import type { GuestRef, SpareRole } from '../../../contract/guest.ts';
-import type { Engine, Haste } from '../backup/port.ts';
+import type { Haste } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
 import { FileSystem } from '../guests/file-system.ts';
 import { stopGuest } from './boot.ts';
@@ -10,7 +10,8 @@ import { stopGuest } from './boot.ts';
 /** A backup, and how it is brought back. */
 interface Restorable {
   readonly backup: StoredBackup;
-  readonly restore: NonNullable<Engine['restore']>;
+  /** Brings it back onto a device that reads as zeros. */
+  readonly restore: (target: { readonly device: string; readonly bytes: number }) => Promise<void>;
 }
 
 /**
@@ -44,7 +45,8 @@ export async function restorable(
       `backup ${id} of ${ref.name} was made by ${name}, which restores into a mounted file system: it is restored by hand`,
       { field: 'backup' },
     );
-  return { backup, restore };
+  const container = repository.container(backup, haste);
+  return { backup, restore: (target) => restore(container, backup, target) };
 }
 
 /**
@@ -100,7 +102,7 @@ export async function fillDisk(
   { backup, restore }: Restorable,
   { device, bytes }: { readonly device: string; readonly bytes: number },
 ): Promise<void> {
-  await restore(env.repository.path(backup.key), backup, { device, bytes });
+  await restore({ device, bytes });
   if (bytes === backup.dumpedBytes) return;
   const fs = new FileSystem(env, device);
   await fs.check();

@@ -196,11 +196,12 @@ describe('the boot menu', () => {
 describe('packages', () => {
   const control = readFileSync(new URL('../../../deploy/dom0/DEBIAN/control', import.meta.url), 'utf8');
 
-  it('are all that the dom0 worker’s package depends on, and Xen', () => {
+  it('are all that the dom0 worker’s package depends on and recommends, and Xen', () => {
     const depends = (/^Depends: (.*)$/m.exec(control)?.[1] ?? '').split(', ').map((name) => name.replace(/ .*/, ''));
     // libc6, libstdc++6 and passwd come with Debian and apt; xen-utils with xen-system.
     const ours = depends.filter((name) => !/^lib|^passwd$|^xen-utils/.test(name));
-    expect(PACKAGES).toEqual(expect.arrayContaining(ours));
+    const recommended = (/^Recommends: (.*)$/m.exec(control)?.[1] ?? '').split(', ').map((name) => name.replace(/ .*/, ''));
+    expect(PACKAGES).toEqual(expect.arrayContaining([...ours, ...recommended]));
     expect(PACKAGES).toContain('xen-system-amd64');
   });
 

@@ -37,6 +37,8 @@ describe('settings of a dom0', () => {
     ['a rate of wiping that is none', { network: NETWORK, wipeMiBPerSecond: -1 }, 'wipeMiBPerSecond'],
     ['a rate of backups that would not end', { network: NETWORK, backupRate: '1KiB' }, 'backupRate'],
     ['a rate of backups without a unit', { network: NETWORK, backupRate: 100 }, 'backupRate'],
+    ['dumps in a borg repository', { network: NETWORK, backupEngine: 'dump', backupRepository: 'borg' }, 'backupEngine'],
+    ['a repository that is none', { network: NETWORK, backupRepository: 'restic' }, 'backupRepository'],
     ['too many bulk slots', { network: NETWORK, bulkSlots: 3 }, 'bulkSlots'],
     ['a grace time above the unit’s', { network: NETWORK, shutdownGraceSeconds: 3601 }, 'shutdownGraceSeconds'],
     ['a document that is no map', ['network'], undefined],

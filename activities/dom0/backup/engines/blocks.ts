@@ -1,21 +1,18 @@
 /**
- * The engine `blocks`: saves the used blocks of an ext file system, by its own block bitmap, compressed. Unpacked, a backup is an image of the file system
- * with zeros in its free blocks. So the engine need not know what the features of the file system mean.
+ * The engine `blocks`: saves the used blocks of an ext file system, by its own block bitmap. A backup is an image of the file system with zeros in its free
+ * blocks. So the engine need not know what the features of the file system mean.
  */
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
-import type { FileSink } from '../../../../system/host.ts';
 import { tail, ToolError } from '../../../../system/run.ts';
 import { verifyFs, type FsInfo } from '../../tools/ext4.ts';
 import { packageVersions } from '../../tools/installed.ts';
 import { fsBytes, usedBlocks } from '../../tools/used-blocks.ts';
 import type { HandWork } from '../../work.ts';
-import { SUFFIXES, type Engine, type Saved, type Written } from '../port.ts';
-import { compressTo, readBack, unpackTo } from './stream.ts';
+import type { Container, Disk, Engine, Saved, Written } from '../port.ts';
 
 export class BlocksEngine implements Engine {
   readonly name = 'blocks';
-  readonly suffix = SUFFIXES.blocks;
   private readonly work: HandWork;
   private readonly rate: number;
 
@@ -30,7 +27,7 @@ export class BlocksEngine implements Engine {
     return Promise.resolve(undefined);
   }
 
-  async save(device: string, sink: FileSink, fs: FsInfo): Promise<Written> {
+  async save(device: string, container: Container, fs: FsInfo): Promise<Written> {
     let written = 0;
     const used = (fs.blocks - fs.freeBlocks) * fs.blockSize;
     const source = usedBlocks(
@@ -45,11 +42,8 @@ export class BlocksEngine implements Engine {
       this.rate,
     );
     try {
-      const { bytes, sha256 } = await compressTo(this.work, source.stages, sink, {
-        contentBytes: fsBytes(fs),
-        onWritten: (count) => {
-          written = count;
-        },
+      const { bytes, sha256 } = await container.pack({ stages: source.stages, bytes: fsBytes(fs) }, (count) => {
+        written = count;
       });
       return { bytes, sha256 };
     } catch (error) {
@@ -60,25 +54,25 @@ export class BlocksEngine implements Engine {
     }
   }
 
-  async check(path: string, written: Written, fs?: FsInfo): Promise<number> {
-    return await readBack(this.work, path, written, fs && fsBytes(fs));
+  async check(container: Container, written: Written, fs?: FsInfo): Promise<number> {
+    return await container.check(written, fs && fsBytes(fs));
   }
 
-  readonly restore = async (path: string, saved: Saved, { device, bytes }: { device: string; bytes: number }): Promise<void> => {
+  readonly restore = async (container: Container, saved: Saved, { device, bytes }: Disk): Promise<void> => {
     if (bytes < saved.dumpedBytes)
       throw new GuestflowError(
         'InvalidInput',
-        `${path} is a file system of ${formatSize(saved.dumpedBytes)}, and ${device} has ${formatSize(bytes)}: ${formatSize(saved.dumpedBytes - bytes)} too little`,
+        `${container.title} is a file system of ${formatSize(saved.dumpedBytes)}, and ${device} has ${formatSize(bytes)}: ${formatSize(saved.dumpedBytes - bytes)} too little`,
         { field: 'disk' },
       );
     const { work } = this;
-    await unpackTo(work, path, saved, device, (done) => {
+    await container.unpackTo(saved, device, (done) => {
       work.progress(`restoring: ${formatSize(done)} of ${formatSize(saved.dumpedBytes)}`, done / saved.dumpedBytes);
     });
     await verifyFs(work.host, device, { signal: work.signal });
   };
 
-  async tools(): Promise<string[]> {
-    return await packageVersions(this.work.host, ['e2fsprogs', 'zstd']);
+  async tools(container: Container): Promise<string[]> {
+    return await packageVersions(this.work.host, ['e2fsprogs', ...container.packages]);
   }
 }

@@ -1,12 +1,9 @@
 /** dump(8) and restore(8): backups of an ext file system, read without mounting it. */
 import { StringDecoder } from 'node:string_decoder';
 import { GuestflowError } from '../../../../contract/errors.ts';
-import { checkedPath } from '../../tools/arguments.ts';
-import type { Host } from '../../../../system/host.ts';
 import { lineReader } from '../../../../system/lines.ts';
 import { tail } from '../../../../system/run.ts';
-import { defined } from '../../../../contract/defined.ts';
-import { DAY_MS } from './stream.ts';
+import type { Container } from '../port.ts';
 
 /** What dump says if all goes well. Everything else is a warning. */
 const USUAL = new RegExp(
@@ -88,29 +85,14 @@ const OF_A_ROOT = /^(?:\.\/)?etc\/(?:hostname|passwd)$/;
 /**
  * Reads a whole dump back and returns which of the wanted paths are in it, each beginning with `.`. ToolError when it cannot be read to its end.
  *
- * @param options `wanted` is an expression that few paths match. Default: two files that every root file system has.
+ * @param wanted an expression that few paths match. Default: two files that every root file system has.
  */
-export async function listDump(
-  host: Host,
-  path: string,
-  options: { readonly wanted?: RegExp; readonly signal?: AbortSignal } = {},
-): Promise<string[]> {
-  const listing = searchListing(options.wanted ?? OF_A_ROOT);
-  await host.pipeline(
-    [
-      // restore -t may end before its input does.
-      { tool: 'zstd', args: ['-dcq', '--', checkedPath('backup', path)], mayBeCut: true },
-      { tool: 'setpriv', args: [...AS_NOBODY, 'restore', '-t', '-f', '-'] },
-    ],
-    {
-      timeoutMs: DAY_MS,
-      // restore writes its tables to temporary files; the user nobody may write only here.
-      cwd: '/tmp',
-      ...defined({ signal: options.signal }),
-      sink: (chunk) => {
-        listing.push(chunk);
-      },
-    },
+export async function listDump(container: Container, wanted = OF_A_ROOT): Promise<string[]> {
+  const listing = searchListing(wanted);
+  // restore writes its tables to temporary files; the user nobody may write only in /tmp.
+  await container.feed(
+    { tool: 'setpriv', args: [...AS_NOBODY, 'restore', '-t', '-f', '-'] },
+    { cwd: '/tmp', sink: (chunk) => listing.push(chunk) },
   );
   return listing.end();
 }

@@ -3,7 +3,7 @@ import { chown, mkdir, open, writeFile } from 'node:fs/promises';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
 import type { HandWork } from '../../work.ts';
-import { unpackTo } from '../engines/stream.ts';
+import { withContainer } from '../by-hand/container.ts';
 import type { FoundBackup } from '../repositories/reading.ts';
 import { NOBODY, runCaged } from './cage.ts';
 import { frameParser, type FrameSink, type Request } from './frames.ts';
@@ -17,17 +17,20 @@ export interface Reading {
   /** The reader, as a CommonJS program. */
   readonly program: Uint8Array;
   readonly sink: FrameSink;
+  /** Of a borg repository. */
+  readonly passphraseFile: string;
 }
 
 /** @throws InvalidInput; HostNotReady without root; BackupUnusable when the backup is not what was written, or the reader cannot go on */
-export async function readFiles(work: HandWork, backup: FoundBackup, { request, temporary, program, sink }: Reading): Promise<void> {
+export async function readFiles(work: HandWork, backup: FoundBackup, reading: Reading): Promise<void> {
+  const { request, temporary, program, sink, passphraseFile } = reading;
   mustBePossible(backup);
   await withPrivatePlace(temporary, async (place) => {
     const [image, root, code] = [`${place}/image`, `${place}/root`, `${place}/program`];
     await makeImage(image, backup.dumpedBytes);
-    await unpackTo(work, backup.path, backup, image, (done) =>
-      work.progress(`unpacking: ${formatSize(done)} of ${formatSize(backup.dumpedBytes)}`, done / backup.dumpedBytes),
-    );
+    const tell = (done: number): void =>
+      work.progress(`unpacking: ${formatSize(done)} of ${formatSize(backup.dumpedBytes)}`, done / backup.dumpedBytes);
+    await withContainer(work, backup, passphraseFile, (container) => container.unpackTo(backup, image, tell));
     await chown(image, NOBODY, NOBODY);
     await mkdir(root, 0o700);
     await writeFile(code, program, { mode: 0o444 });

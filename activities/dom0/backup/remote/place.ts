@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { BACKUP_ID, type Proof, type StoredBackup } from '../../../../contract/backup.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { PART_SUFFIX, syncDirectory, writeWhole } from '../../../../system/whole-file.ts';
-import { SUFFIXES } from '../port.ts';
+import { SUFFIXES } from '../containers/zstd-file.ts';
 import { proofName, proofText } from '../proof.ts';
 import { protectionName, protectionText } from '../protection.ts';
 import { recordText } from '../record.ts';

@@ -13,6 +13,8 @@ import { answerLine, LONGEST_REQUEST, LONGEST_SEEN, parseRequest, type Request }
 
 /** Who has a key asks at once. */
 const REQUEST_LIMIT_MS = 30_000;
+/** Why a backup is not sent. */
+const IN_BORG = 'is in a borg repository: that is copied as a whole, by other means';
 /** How much of the file is in memory at a time. */
 const PIECE = 256 * 1024;
 
@@ -58,9 +60,11 @@ async function list(directory: string, output: Writable): Promise<void> {
       continue;
     }
     for (const { record, reason } of guest.damaged) await tell(`${name}/${record}`, reason);
-    for (const { id, recordSha256, bytes, proof, isProtected } of guest.backups) {
+    for (const { id, recordSha256, bytes, proof, isProtected, keptBy } of guest.backups) {
       const seen = proof === undefined ? undefined : { ...proof, what: proof.what.slice(0, LONGEST_SEEN) };
-      await write(output, answerLine({ is: 'record', guest: name, id, recordSha256, bytes, ...defined({ proof: seen, isProtected }) }));
+      if (keptBy !== undefined) await tell(`${name}/${id}`, IN_BORG);
+      else
+        await write(output, answerLine({ is: 'record', guest: name, id, recordSha256, bytes, ...defined({ proof: seen, isProtected }) }));
     }
   }
   await write(output, answerLine({ is: 'end' }));
@@ -69,6 +73,7 @@ async function list(directory: string, output: Writable): Promise<void> {
 async function send(directory: string, { guest, id, offset }: Extract<Request, { what: 'send' }>, output: Writable): Promise<void> {
   const backup = await readBackupOf(directory, guest, id);
   const refuse = (why: string): GuestflowError => new GuestflowError('BackupUnusable', `backup ${id} of ${guest} ${why}`);
+  if (backup.keptBy !== undefined) throw refuse(IN_BORG);
   if (offset > backup.bytes) throw refuse(`has ${backup.bytes} bytes: it cannot be sent from byte ${offset} on`);
   const file = await open(backup.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => {
     throw refuse(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);

@@ -123,6 +123,7 @@ async function bytesHere(work: HandWork, file: FileHandle, hash: Hash, { guest, 
 function recordOf(text: string, offer: Offer): StoredBackup {
   const backup = checkedRecord(text, offer);
   if (typeof backup === 'string') throw disbelief(`the record of ${offer.id} of ${offer.guest}: ${backup}`);
+  if (backup.keptBy !== undefined) throw disbelief(`${offer.id} of ${offer.guest} is no file of its own`);
   if (backup.bytes !== offer.bytes || sumOf(backup) !== offer.recordSha256)
     throw disbelief(`the record of ${offer.id} of ${offer.guest} is another than it has listed`);
   if (backupId(new Date(backup.takenAt)) !== offer.id) throw disbelief(`${offer.id} of ${offer.guest} was taken at ${backup.takenAt}`);

@@ -3,13 +3,15 @@
  * the directory may have written anything into it: no link is followed, a record is read up to a bound and checked, and paths are built, never taken.
  */
 import { lstat, readdir } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { z } from 'zod';
 import { BACKUP_ID, type StoredBackup } from '../../../../contract/backup.ts';
 import { DOM0_NAME_PATTERN, ORDER_ID_PATTERN, whyNotGuestName } from '../../../../contract/guest-name.ts';
 import { defined } from '../../../../contract/defined.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { MiB } from '../../../../contract/sizes.ts';
-import { SUFFIXES } from '../port.ts';
+import { SUFFIXES } from '../containers/zstd-file.ts';
+import { BORG } from '../passphrase.ts';
 import { proofName, withProof } from '../proof.ts';
 import { protectionName, withProtection } from '../protection.ts';
 import { readRecord, sumOf } from '../record.ts';
@@ -35,6 +37,7 @@ const recordSchema = z.looseObject({
   endedAt: z.iso.datetime(),
   seconds: z.number().min(0),
   engine: z.enum(['blocks', 'dump']),
+  keptBy: z.literal('borg').exactOptional(),
   why: line,
   state: z.enum(['taken', 'verified', 'proven']),
   consistency: z.enum(['crash', 'flushed', 'stopped']),
@@ -59,9 +62,9 @@ const recordSchema = z.looseObject({
   proof: z.never().exactOptional(),
 });
 
-/** A backup in the directory, with its file. */
+/** A backup in the directory, with what holds its content. */
 export interface FoundBackup extends StoredBackup {
-  /** Where its file is now. What the record says of that may be of another machine. */
+  /** Where its file is now, or the borg repository that it is in. What the record says of that may be of another machine. */
   readonly path: string;
   /** Of the record itself, which never changes. */
   readonly recordSha256: string;
@@ -157,15 +160,26 @@ async function readOne(place: string, { guest, id }: { guest: string; id: string
   if (text === undefined) return `it is no regular file of at most ${MOST_RECORD_BYTES} bytes that can be read`;
   const backup = checkedRecord(text.toString('utf8'), { guest, id });
   if (typeof backup === 'string') return backup;
-  const path = `${place}/${id}${SUFFIXES[backup.engine]}`;
-  const file = await lstat(path).catch(() => undefined);
-  if (file?.isFile() !== true) return `its file ${id}${SUFFIXES[backup.engine]} is not there`;
-  if (file.size !== backup.bytes) return `its file has ${file.size} bytes, and had ${backup.bytes}`;
+  const path = backup.keptBy === undefined ? `${place}/${id}${SUFFIXES[backup.engine]}` : `${place}/${BORG}`;
+  const why = backup.keptBy === undefined ? await whyNotFile(path, backup) : await whyNotBorg(path);
+  if (why !== undefined) return why;
   const proof = (await readRegular(`${place}/${proofName(id)}`, MOST_RECORD_BYTES))?.toString('utf8');
   const arrival = await readArrival(place, id);
   const found = { ...backup, path, recordSha256: sumOf(backup), recordState: backup.state, ...defined({ arrivedAt: arrival?.arrivedAt }) };
   const protection = await lstat(`${place}/${protectionName(id)}`).catch(() => undefined);
   return withProtection(withProof(found, proof), protection !== undefined);
+}
+
+async function whyNotFile(path: string, { bytes }: StoredBackup): Promise<string | undefined> {
+  const file = await lstat(path).catch(() => undefined);
+  if (file?.isFile() !== true) return `its file ${basename(path)} is not there`;
+  return file.size === bytes ? undefined : `its file has ${file.size} bytes, and had ${bytes}`;
+}
+
+/** Whether it holds the backup is known to who has the passphrase only. */
+async function whyNotBorg(path: string): Promise<string | undefined> {
+  const config = await lstat(`${path}/config`).catch(() => undefined);
+  return config?.isFile() === true ? undefined : `the borg repository that it is in, ${basename(path)}, is not there`;
 }
 
 /** The backup that a record describes, which must be this one; or what is wrong with it, in words. */

@@ -84,7 +84,7 @@ describe('a backup', () => {
     Object.assign(rootFs(), { needsRecovery: true, journal: { '/root/fresh': 'x' } });
     const { key, consistency } = await takeBackup(env, guest);
     expect(consistency).toBe('crash');
-    expect(String(await env.host.files.read(env.repository.path(key)))).toContain('"/root/fresh"');
+    expect(String(await env.host.files.read(env.repository.container({ key }).title))).toContain('"/root/fresh"');
     expect(rootFs().needsRecovery).toBe(true);
     await stopGuest(env, guest);
   });
@@ -166,10 +166,10 @@ describe('a backup', () => {
     const root = dom0.machine.volume('guest1-root')!;
     delete root.content.fs;
     const { device, bytes } = await env.storage.find(guest, 'root');
-    await env.engines.named('blocks').restore!(env.repository.path(key), saved, { device, bytes });
+    await env.engines.named('blocks').restore!(env.repository.container({ key }), saved, { device, bytes });
     expect(root.content.fs).toEqual(before);
     await expect(
-      env.engines.named('blocks').restore!(env.repository.path(key), { ...saved, dumpedBytes: bytes + 1 }, { device, bytes }),
+      env.engines.named('blocks').restore!(env.repository.container({ key }), { ...saved, dumpedBytes: bytes + 1 }, { device, bytes }),
     ).rejects.toMatchObject({ type: 'InvalidInput' });
   });
 });

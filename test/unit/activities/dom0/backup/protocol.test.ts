@@ -201,11 +201,13 @@ describe('what a dom0 makes in its directory of backups', () => {
     { of: 0o2700, place: 0o700, file: 0o600 },
   ])('can be read by the group of that directory only if it has the set-group-id bit: $of', async ({ of, place, file }) => {
     chmodSync(directory, of);
-    const work = { host: { files: createHostFiles(directory) }, settings: { backupDir: '/' } } as unknown as Work;
+    const host = { files: createHostFiles(directory), pipeline: () => Promise.resolve({ stages: [] }) };
+    const work = { host, settings: { backupDir: '/' } } as unknown as Work;
     const repository = new DirectoryRepository(work);
     await repository.open({ name: 'db1', order: 'o' });
-    const sink = await repository.sink(repository.keyOf('db1', ID, '.img.zst'));
-    await sink.commit();
+    const container = repository.container(repository.keptAs('db1', ID, 'blocks'));
+    await container.pack({ stages: [{ tool: 'dumpe2fs', args: [] }] });
+    await container.commit();
     await repository.record(storedBackup('db1', ID));
     await repository.prove(storedBackup('db1', ID), { at: '2026-11-02T02:00:00.000Z', seconds: 1, outcome: 'proven', what: '' });
     await repository.protect(storedBackup('db1', ID), true);

@@ -71,7 +71,7 @@ describe('a guest on its dom0', () => {
       'NotFound',
       async (): Promise<void> => {
         const { key } = await takeBackup(env, guest);
-        const path = env.repository.path(key).replace('.img.zst', '.json');
+        const path = env.repository.container({ key }).title.replace('.img.zst', '.json');
         const { recordSha256: _sum, ...record } = JSON.parse(String(await env.host.files.read(path))) as Record<string, unknown>;
         await env.host.files.writeAtomic(path, recordText({ ...record, order: 'another' }));
       },
@@ -106,7 +106,7 @@ describe('a guest on its dom0', () => {
       'InvalidInput',
       async (): Promise<void> => {
         const { key } = await takeBackup(env, guest);
-        const path = env.repository.path(key).replace('.img.zst', '.json');
+        const path = env.repository.container({ key }).title.replace('.img.zst', '.json');
         const { recordSha256: _sum, ...record } = JSON.parse(String(await env.host.files.read(path))) as { spec: object } & Record<
           string,
           unknown

@@ -110,7 +110,7 @@ describe('a trial', () => {
 
   it('is not made of a backup of which a byte was changed', async () => {
     const { id, key } = await takeBackup(env, guest);
-    const path = env.repository.path(key);
+    const path = env.repository.container({ key }).title;
     const bytes = Buffer.from((await env.host.files.read(path))!);
     bytes[20] = (bytes[20] ?? 0) ^ 1;
     await env.host.files.writeAtomic(path, bytes);
@@ -131,7 +131,7 @@ describe('what came of a proof', () => {
     'as %s is kept beside the backup, which is %s then, also without Temporal; its record stays as it was',
     async (outcome, state) => {
       const { id, key } = await takeBackup(env, guest);
-      const path = env.repository.path(key).replace('.img.zst', '.json');
+      const path = env.repository.container({ key }).title.replace('.img.zst', '.json');
       const record = await env.host.files.read(path);
       expect(await recordProof(env, { ref: guest, id, proof: proof(outcome) })).toMatchObject({ id, state, proof: proof(outcome) });
       expect((await env.repository.list('guest1')).backups).toMatchObject([{ id, state, proof: proof(outcome) }]);
@@ -143,7 +143,7 @@ describe('what came of a proof', () => {
   it('is of that file only: beside another backup, or changed, it counts as none', async () => {
     const { id, key } = await takeBackup(env, guest);
     await recordProof(env, { ref: guest, id, proof: proof('proven') });
-    const path = env.repository.path(key).replace('.img.zst', '.proof.json');
+    const path = env.repository.container({ key }).title.replace('.img.zst', '.proof.json');
     const text = String(await env.host.files.read(path));
     for (const other of [text.replace('"seen"', '"seem"'), text.replace(/"sha256": "./, '"sha256": "x'), '{}', '']) {
       await env.host.files.writeAtomic(path, other);

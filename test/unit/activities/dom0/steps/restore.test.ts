@@ -93,7 +93,7 @@ describe('a disk from a backup', () => {
 
   it('is not made of a backup of which the record or a byte was changed; the guest’s disk stays as it is', async () => {
     const { id, key } = await takeBackup(env, guest);
-    const path = env.repository.path(key);
+    const path = env.repository.container({ key }).title;
     const whole = (await env.host.files.read(path))!;
     const other = Buffer.from(whole);
     other[20] = (other[20] ?? 0) ^ 1;

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { copyImage } from '../../../../../activities/dom0/tools/copy.ts';
-import { dumpToFile } from '../../../../dump-to-file.ts';
-import { listDump } from '../../../../../activities/dom0/backup/engines/dump.ts';
+import { dumpToFile, listDumpOn } from '../../../../dump-to-file.ts';
 import { checkFs, fsInfo, growFs, makeSwap, newUuid, replayJournal, shrinkFs } from '../../../../../activities/dom0/tools/ext4.ts';
 import {
   createSnapshot,
@@ -165,7 +164,7 @@ describe('file systems', () => {
     const listed = async (path: string): Promise<string[]> => {
       const dump = await dumpToFile(host, { device: '/dev/vg01/a-root', path });
       await dump.commit();
-      return listDump(host, path, { wanted: /./ });
+      return listDumpOn(host, path, /./);
     };
     expect(await listed('/var/backups/one.dump.zst')).not.toContain('./root/fresh');
     await replayJournal(host, '/dev/vg01/a-root');
@@ -178,7 +177,7 @@ describe('file systems', () => {
     await dump.commit();
     const whole = await host.files.read('/var/backups/a.dump.zst');
     await host.files.writeAtomic('/var/backups/a.dump.zst', whole?.subarray(0, whole.length / 2) ?? '');
-    await expect(listDump(host, '/var/backups/a.dump.zst')).rejects.toMatchObject({ tool: 'setpriv', code: 1 });
+    await expect(listDumpOn(host, '/var/backups/a.dump.zst')).rejects.toMatchObject({ tool: 'setpriv', code: 1 });
   });
 
   test('a snapshot that fills up during a dump is invalid, and dump does not notice', async () => {

@@ -3,8 +3,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { copyImage, parseShare } from '../../../../../activities/dom0/tools/copy.ts';
-import { dumpToFile } from '../../../../dump-to-file.ts';
-import { listDump, parseDumpReport, searchListing } from '../../../../../activities/dom0/backup/engines/dump.ts';
+import { dumpToFile, listDumpOn } from '../../../../dump-to-file.ts';
+import { parseDumpReport, searchListing } from '../../../../../activities/dom0/backup/engines/dump.ts';
 import { unsafeForDump } from '../../../../../activities/dom0/backup/engines/dump-trust.ts';
 import { checkFs, parseFsInfo, replayJournal } from '../../../../../activities/dom0/tools/ext4.ts';
 import type { Host } from '../../../../../system/host.ts';
@@ -96,16 +96,9 @@ describe('dump', () => {
 
   it('is listed by a restore that runs as nobody, and of its names only those that are wanted are returned', async () => {
     const host = scriptedHost((command) => ({ stdout: command.includes('restore') ? recorded('restore-list') : '' }));
-    expect(await listDump(host, '/var/backups/a.dump.zst')).toEqual([]);
+    expect(await listDumpOn(host, '/var/backups/a.dump.zst')).toEqual([]);
     expect(host.calls[1]).toMatch(/^setpriv --reuid=65534 .* -- restore -t -f -$/);
-    expect(await listDump(host, '/var/backups/a.dump.zst', { wanted: /./ })).toEqual([
-      '.',
-      './lost+found',
-      './a',
-      './d',
-      './d/lnk',
-      './d/sp ace',
-    ]);
+    expect(await listDumpOn(host, '/var/backups/a.dump.zst', /./)).toEqual(['.', './lost+found', './a', './d', './d/lnk', './d/sp ace']);
   });
 
   it('is listed the same wherever its listing is cut into pieces', () => {
@@ -143,7 +136,7 @@ describe('dump', () => {
         return { stages: [], seconds: 0 };
       },
     };
-    expect(await listDump(host, '/var/backups/a.dump.zst')).toEqual(['./etc/passwd']);
+    expect(await listDumpOn(host, '/var/backups/a.dump.zst')).toEqual(['./etc/passwd']);
     // Two million names would be more than a hundred; what else lives in this process comes and goes.
     expect(grown).toBeLessThan(2 ** 24);
   });
