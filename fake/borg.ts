@@ -8,7 +8,7 @@ import { DONE, matchArgs, type Invocation, type Simulation, type ToolOutput, typ
 
 const FLOCK = /^--(?:exclusive|shared) --no-fork --wait 600 --conflict-exit-code 75 -- \/\S+ borg --log-json --lock-wait 10$/;
 const FLOCK_WORDS = 12;
-const DELETED = '.deleted';
+const DELETED = 'deleted-';
 
 /** What flock starts, if that is borg. */
 export function withoutFlock(args: readonly string[]): { readonly tool: string; readonly args: readonly string[] } | undefined {
@@ -54,7 +54,7 @@ export class FakeRepository {
 
   archives(): string[] {
     return readdirSync(this.at('data/0'))
-      .filter((name) => !name.endsWith(DELETED))
+      .filter((name) => !name.startsWith(DELETED))
       .sort();
   }
 
@@ -73,11 +73,11 @@ export class FakeRepository {
   }
 
   delete(archive: string): void {
-    if (existsSync(this.at(`data/0/${archive}`))) renameSync(this.at(`data/0/${archive}`), this.at(`data/0/${archive}${DELETED}`));
+    if (existsSync(this.at(`data/0/${archive}`))) renameSync(this.at(`data/0/${archive}`), this.at(`data/0/${DELETED}${archive}`));
   }
 
   compact(): void {
-    for (const name of readdirSync(this.at('data/0'))) if (name.endsWith(DELETED)) rmSync(this.at(`data/0/${name}`));
+    for (const name of readdirSync(this.at('data/0'))) if (name.startsWith(DELETED)) rmSync(this.at(`data/0/${name}`));
   }
 }
 

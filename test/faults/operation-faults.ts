@@ -1,5 +1,6 @@
 /** Every process and every change of a file of every operation, and of its undo, × every fault: on the fake dom0 alone. */
 import type { FakeCall, FaultKind } from '../../fake/index.ts';
+import { borgPlays } from './borg-plays.ts';
 import type { Case, Verdict } from './case.ts';
 import { asItWas, asWanted, leftOf, settled } from './operation-invariants.ts';
 import { inexact, saidToBeLeft } from './lists.ts';
@@ -93,10 +94,14 @@ async function runCancel(matrix: Matrix, play: OperationPlay, index: number, cal
   });
 }
 
+function isTried({ only }: OperationPlay, { activity }: Entry): boolean {
+  return only === undefined || only.includes(activity);
+}
+
 function stepCases(matrix: Matrix, play: OperationPlay): Case[] {
   const { row, rehearsals, forward } = play;
-  return rehearsals.flatMap(({ calls }, index) =>
-    calls.flatMap((call): Case[] => {
+  return rehearsals.flatMap(({ calls, entry }, index) =>
+    (isTried(play, entry) ? calls : []).flatMap((call): Case[] => {
       const place = `${row.name}/${entryName(forward, index)}/${nameOf(call)}`;
       return [
         ...faultsOf(call).map((kind) => ({ name: `operation/${place}/${kind}`, run: () => runFault(matrix, play, index, call, kind) })),
@@ -137,7 +142,8 @@ async function undoCases(matrix: Matrix, play: OperationPlay): Promise<Case[]> {
   const cases: Case[] = [];
   const { settings, guest } = play.wanted;
   const isNew = firstTimes((snapshot) => comparable(settled(snapshot, settings, guest), settings));
-  for (const [index, { after }] of play.rehearsals.entries()) {
+  for (const [index, { after, entry }] of play.rehearsals.entries()) {
+    if (!isTried(play, entry)) continue;
     const entries = play.undo[index] ?? [];
     const rehearsals = await matrix.stages.rehearse(after, matrix.host, entries);
     rehearsals.forEach((rehearsal, position) => {
@@ -160,7 +166,10 @@ function workOf({ row, stage, forward, undo: undos }: OperationPlay): string {
 
 /** What two rows do alike (suspending and stopping, terminating at once and cleaning up) is tried once; through Temporal, each of them is. */
 export async function operationFaultCases(matrix: Matrix, plays: readonly OperationPlay[]): Promise<Case[]> {
-  const different = [...new Map([...plays].reverse().map((play) => [workOf(play), play])).values()].reverse();
+  const different = [
+    ...[...new Map([...plays].reverse().map((play) => [workOf(play), play])).values()].reverse(),
+    ...(await borgPlays(matrix, plays)),
+  ];
   const undos = await Promise.all(different.map((play) => undoCases(matrix, play)));
   return [...different.flatMap((play) => stepCases(matrix, play)), ...undos.flat()];
 }

@@ -7,17 +7,20 @@ import type { OperationRow } from './operation-rows.ts';
 import type { Entry } from './tape.ts';
 import { orderOf, refOf } from './world.ts';
 
-/** Each backup by its time: whether its record is there. */
+/** Each backup by its time, in a file or in the fake's borg: whether its record is there. */
 export function backupsOn(state: DomainState, directory: string): Map<string, { image: string | undefined; record: string | undefined }> {
   const times = new Set(
     Object.keys(state.files).flatMap((path) =>
-      path.startsWith(`${directory}/`) ? (/\/(\d{8}T\d{6}Z)\.[^/]*$/.exec(path)?.[1] ?? []) : [],
+      path.startsWith(`${directory}/`) ? (/\/(\d{8}T\d{6}Z)(?:\.[^/]*)?$/.exec(path)?.[1] ?? []) : [],
     ),
   );
   return new Map(
     [...times].map((time) => [
       time,
-      { image: state.files[`${directory}/${time}.img.zst`], record: state.files[`${directory}/${time}.json`] },
+      {
+        image: state.files[`${directory}/${time}.img.zst`] ?? state.files[`${directory}/borg/data/0/${time}`],
+        record: state.files[`${directory}/${time}.json`],
+      },
     ]),
   );
 }
@@ -48,12 +51,19 @@ export function settled(state: DomainState, settings: Dom0Settings, guest: strin
     volumes: state.volumes.map((volume) => ({ ...volume, residue: volume.residue.filter((label) => label !== guest) })),
     files: Object.fromEntries(
       Object.entries(state.files).flatMap(([path, content]) => {
+        if (isBorgs(path, backups)) return [];
         if (!path.startsWith(`${backups}/2`)) return [[path, content]];
         // That one is protected is in common, not which.
         return isProtection(path) ? [[`${backups}/protected`, '']] : [];
       }),
     ),
+    directories: state.directories.filter((path) => !isBorgs(path, backups)),
   };
+}
+
+/** A repository is made by the first backup, and stays when that is undone. The archives in it are compared as backups. */
+function isBorgs(path: string, backups: string): boolean {
+  return /^\/borg(?:$|[./])/.test(path.slice(backups.length)) && path.startsWith(backups);
 }
 
 type Backups = ReturnType<typeof backupsOn>;

@@ -28,6 +28,8 @@ export interface Undisturbed {
 }
 
 export interface OperationPlay extends Undisturbed {
+  /** The activities that meet faults. Default: all. */
+  readonly only?: readonly string[];
   /** `undo[i]`: what is called after `forward[i]` has failed for good. */
   readonly undo: readonly (readonly Entry[])[];
   /** `undoSteps[i]`: the steps that those belong to. Nothing of a removal is undone. */
@@ -115,7 +117,7 @@ async function recordFailure(
 }
 
 /** Backups are named by their times: those that go or are restored are those of the dom0 that it is played on, not of the recording. */
-function aimed(entry: Entry, { kind }: OperationRow, { snapshot }: Stage, host: string): Entry {
+export function aimed(entry: Entry, { kind }: OperationRow, { snapshot }: Stage, host: string): Entry {
   const { backups } = guestPaths(settingsOf(host), GUEST);
   if (entry.activity !== 'pruneBackups') return ofLastBackup(entry, snapshot, backups);
   const ids = [...backupsOn(snapshot, backups).keys()].sort();

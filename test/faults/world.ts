@@ -1,6 +1,7 @@
 /** The world of one case: a fake dom0 of its own, worker processes that come and go on it, and what is called there. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import { anOrder, changed, type Changes } from '../an-order.ts';
 import { createDom0Activities, type Dom0Activities } from '../../activities/dom0/activities.ts';
 import { dom0SettingsSchema, type Dom0Settings } from '../../order/dom0-settings.ts';
@@ -37,6 +38,14 @@ export function settingsOf(host: string): Dom0Settings {
   const settings = parsed.get(host) ?? parseSettings(host);
   parsed.set(host, settings);
   return settings;
+}
+
+/** Where a dom0 of these cases says what it has otherwise than the others. */
+export const SETTINGS_FILE = '/etc/guestflow/dom0.yaml';
+
+function settingsOn({ machine }: FakeDom0, host: string): Dom0Settings {
+  const own: unknown = parse(machine.readText(SETTINGS_FILE) ?? '');
+  return { ...settingsOf(host), ...(own as Partial<Dom0Settings> | null) };
 }
 
 export function orderOf(name: string, dom0: string, changes: Changes<GuestOrder> = {}): GuestOrder {
@@ -84,7 +93,7 @@ export class World {
     const directory = options.directory ?? mkdtempSync(join(scratch(), 'dom0-'));
     const dom0 = await createFakeDom0({ network: NETWORK, host, bootPolls: 1, shutdownPolls: 2, ...options, directory });
     if (options.directory === undefined || dom0.state.freeResidue.length === 0) dom0.state.freeResidue = [FORMER_TENANT];
-    return new World(dom0, settingsOf(host), options.directory === undefined ? directory : undefined);
+    return new World(dom0, settingsOn(dom0, host), options.directory === undefined ? directory : undefined);
   }
 
   /** Whether the worker process was killed by the last call. */

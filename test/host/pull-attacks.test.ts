@@ -128,6 +128,7 @@ describe.skipIf(why !== undefined)(titled('a dom0 that lies', why), () => {
         sent({ ...good, takenAt: '2020-01-01T00:00:00.000Z' }, content),
         /was taken at/,
       ],
+      [offer({ ...good, keptBy: 'borg' }), sent({ ...good, keptBy: 'borg' }, content), /no file of its own/],
       [offer({ ...good, arrivedAt: '2020' } as StoredBackup), sent({ ...good, arrivedAt: '2020' } as StoredBackup, content), /arrivedAt/],
       [offer(good), Buffer.from('Welcome to xen1\n'), /it said "Welcome/],
       [offer(good), Buffer.from(offer(good)), /where a backup was asked for/],

@@ -23,7 +23,7 @@ beforeEach(async () => {
 afterEach(() => closeKnowing(dom0));
 
 const files = async (below = ''): Promise<string[]> => (await env.host.files.list(`${PLACE}${below}`)).sort();
-const archives = async (): Promise<string[]> => (await files('/borg/data/0')).filter((name) => !name.endsWith('.deleted'));
+const archives = async (): Promise<string[]> => (await files('/borg/data/0')).filter((name) => !name.startsWith('deleted-'));
 const rootFs = () => dom0.machine.volume('guest1-root')!.content.fs!;
 const rowsOf = async (): Promise<unknown[]> =>
   (await preflight(env)).rows.filter(({ row }) => row === 'borg' || row === 'backup passphrase');

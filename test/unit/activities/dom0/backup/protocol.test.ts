@@ -107,6 +107,20 @@ describe('serve-backups', () => {
     expect(await answerTo(`send web1 ${ID} 0\n`)).toBe(before);
   });
 
+  it('names what is in a borg repository, and does not send it', async () => {
+    const inBorg = { ...storedBackup('web1', '20261104T020000Z'), key: 'web1/borg::20261104T020000Z', keptBy: 'borg' as const };
+    writeFileSync(join(directory, 'web1', `${inBorg.id}.json`), recordText(inBorg));
+    expect(await answerTo('list\n')).toMatch(
+      /"is":"problem","of":"web1\/20261104T020000Z.json","reason":"the borg repository that it is in/,
+    );
+    mkdirSync(join(directory, 'web1', 'borg'));
+    writeFileSync(join(directory, 'web1', 'borg', 'config'), '');
+    const lines = (await answerTo('list\n')).split('\n');
+    expect(lines[1]).toMatch(/"is":"problem","of":"web1\/20261104T020000Z","reason":"is in a borg repository/);
+    expect(lines.filter((line) => line.includes('"record"'))).toHaveLength(1);
+    expect(await answerTo(`send web1 ${inBorg.id} 0\n`)).toMatch(/^\{"is":"refused","reason":"[^"]*is in a borg repository/);
+  });
+
   it('follows no link', async () => {
     rmSync(join(directory, 'web1', `${ID}.img.zst`));
     symlinkSync('/etc/hostname', join(directory, 'web1', `${ID}.img.zst`));
