@@ -1,113 +1,16 @@
 /**
- * `npm run bench -- --only backups`: the engine `blocks` beside the how-to's `dump | gzip` and `zcat | restore`, on one volume in one run. As root, on loop
+ * `npm run bench -- --only backups`: the engine `blocks`, into a file and into borg, beside the how-to's `dump | gzip` and `zcat | restore`, on one volume in one run. As root, on loop
  * devices, with the tools of the host tests. Seconds are the machine's; CPU seconds are those of all processes, this one's, too.
  */
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
 import { ZstdFile } from '../activities/dom0/backup/containers/zstd-file.ts';
 import { Dom0Engines } from '../activities/dom0/backup/engines/engines.ts';
 import type { Container, Engine, Saved } from '../activities/dom0/backup/port.ts';
 import { GiB, MiB } from '../contract/sizes.ts';
-import { createHost, type Host } from '../system/host.ts';
+import { createHost } from '../system/host.ts';
 import { workOn } from '../test/dump-to-file.ts';
-
-const LIMIT_MS = 6 * 60 * 60_000;
-/** Programs and small files of this machine, so that it compresses as a guest does. */
-const SOURCES = ['/usr/bin', '/usr/share'] as const;
-
-interface Taken {
-  readonly seconds: number;
-  readonly cpuSeconds: number;
-}
-
-/** CPU seconds of this process and of those that it has waited for: fields 14 to 17 of /proc/PID/stat, in hundredths (proc(5), USER_HZ). */
-function cpuNow(): number {
-  const fields = readFileSync('/proc/self/stat', 'latin1').split(') ')[1]?.split(' ') ?? [];
-  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / 100;
-}
-
-async function timed<T>(work: () => Promise<T>): Promise<Taken & { readonly result: T }> {
-  const [cpu, begun] = [cpuNow(), performance.now()];
-  const result = await work();
-  return { seconds: (performance.now() - begun) / 1000, cpuSeconds: cpuNow() - cpu, result };
-}
-
-/** What is made for the bench, and goes at its end. */
-class Bench {
-  readonly place = mkdtempSync(join(process.env['TMPDIR'] ?? tmpdir(), 'guestflow-bench-'));
-  private readonly devices: string[] = [];
-  readonly host: Host;
-
-  constructor(host: Host) {
-    this.host = host;
-  }
-
-  path(name: string): string {
-    return join(this.place, name);
-  }
-
-  async volume(name: string, bytes: number): Promise<string> {
-    writeFileSync(this.path(name), '');
-    truncateSync(this.path(name), bytes);
-    const { stdout } = await this.host.run('losetup', ['--find', '--show', this.path(name)]);
-    this.devices.push(stdout.trim());
-    return stdout.trim();
-  }
-
-  /** Runs work with a device mounted that only this bench has written. */
-  async mounted<T>(device: string, work: (at: string) => Promise<T>): Promise<T> {
-    const at = this.path('mount');
-    await mkdir(at, { recursive: true });
-    await this.host.run('mount', [device, at]);
-    try {
-      return await work(at);
-    } finally {
-      await this.host.run('umount', [at]);
-    }
-  }
-
-  /** A pipeline of which the last program writes its output to a file, or takes it. */
-  async pipe(stages: readonly (readonly [tool: string, ...args: string[]])[], to?: string): Promise<void> {
-    const sink = to === undefined ? undefined : await this.host.files.sink(to);
-    await this.host.pipeline(
-      stages.map(([tool, ...args]) => ({ tool, args })),
-      { timeoutMs: LIMIT_MS, sink: (chunk) => sink?.write(chunk) },
-    );
-    await sink?.commit();
-  }
-
-  async close(): Promise<void> {
-    for (const device of this.devices) await this.host.run('losetup', ['--detach', device], { okCodes: [0, 1] });
-    rmSync(this.place, { recursive: true, force: true });
-  }
-}
-
-/** Fills half of it, in rounds: programs, small files, and 64 MiB of noise, until there is no room for another part in that half. */
-async function fill(bench: Bench, device: string, bytes: number): Promise<void> {
-  const { host } = bench;
-  await host.run('mkfs.ext4', ['-q', device], { timeoutMs: LIMIT_MS });
-  await bench.mounted(device, async (at) => {
-    const used = async (): Promise<number> => Number((await host.run('df', ['-B1', '--output=used', at])).stdout.trim().split('\n').at(-1));
-    for (let part = 0; (await used()) < bytes / 2; part += 1) {
-      const to = `${at}/part-${part}`;
-      const source = [...SOURCES, undefined][part % 3];
-      if (source === undefined)
-        await host.run('dd', ['if=/dev/urandom', `of=${to}`, 'bs=1M', 'count=64', 'status=none'], { timeoutMs: LIMIT_MS });
-      else await host.run('cp', ['-a', '--', source, to], { timeoutMs: LIMIT_MS, okCodes: [0, 1] });
-    }
-    writeFileSync(join(at, 'one-MiB'), Buffer.alloc(MiB, 'x'));
-  });
-  await host.run('e2fsck', ['-fp', device], { timeoutMs: LIMIT_MS, okCodes: [0, 1] });
-}
-
-function row(what: string, ours: number, theirs: number, unit = 's'): void {
-  const ratio = (ours / theirs).toFixed(3);
-  process.stdout.write(
-    `${what.padEnd(56)}${ours.toFixed(1).padStart(9)} ${unit}${theirs.toFixed(1).padStart(9)} ${unit}${ratio.padStart(9)}\n`,
-  );
-}
+import { benchBorg } from './bench-borg.ts';
+import { Bench, fill, LIMIT_MS, row, timed, type Taken } from './bench-volume.ts';
 
 /** The backup of guestflow, and the file of the how-to's. */
 interface Made {
@@ -115,6 +18,8 @@ interface Made {
   readonly saved: Saved;
   readonly ours: Container;
   readonly gzip: string;
+  /** The how-to's. */
+  readonly dump: Taken;
 }
 
 /** Backs the volume up in both ways. */
@@ -149,11 +54,11 @@ async function benchSave(bench: Bench, device: string): Promise<Made> {
   row('full backup with its verification', save.seconds + check.seconds, dump.seconds);
   row('bytes of it', save.result.bytes / MiB, statSync(gzip).size / MiB, 'M');
   process.stdout.write(`${'memory of this process meanwhile, above idle'.padEnd(56)}${((most - idle) / MiB).toFixed(1).padStart(9)} M\n`);
-  return { engine, saved: { ...save.result, dumpedBytes: check.result }, ours, gzip };
+  return { engine, saved: { ...save.result, dumpedBytes: check.result }, ours, gzip, dump };
 }
 
 /** Restores it in both ways, onto disks that read as zeros. */
-async function benchRestore(bench: Bench, bytes: number, { engine, saved, ours, gzip }: Made): Promise<void> {
+async function benchRestore(bench: Bench, bytes: number, { engine, saved, ours, gzip }: Made): Promise<Taken> {
   const { host } = bench;
   const theirs = await bench.volume('how-to-restored', bytes);
   const restore = await timed(async () => {
@@ -174,6 +79,7 @@ async function benchRestore(bench: Bench, bytes: number, { engine, saved, ours, 
   row('restore of the whole disk, compared and checked', whole.seconds, restore.seconds);
   row('restore of the whole disk, CPU', whole.cpuSeconds, restore.cpuSeconds);
   row('  its writing alone, CPU', alone.cpuSeconds, restore.cpuSeconds);
+  return restore;
 }
 
 /** @param gibibytes size of the volume, of which half is used */
@@ -185,7 +91,9 @@ export async function benchBackups(gibibytes: number): Promise<void> {
     await fill(bench, device, bytes);
     const title = `${gibibytes} GiB, half of it used`;
     process.stdout.write(`${title.padEnd(56)}${'guestflow'.padStart(11)}${'how-to'.padStart(11)}${'ratio'.padStart(9)}\n`);
-    await benchRestore(bench, bytes, await benchSave(bench, device));
+    const made = await benchSave(bench, device);
+    const restore = await benchRestore(bench, bytes, made);
+    await benchBorg(bench, device, { save: made.dump, savedBytes: statSync(made.gzip).size, restore });
   } finally {
     await bench.close();
   }

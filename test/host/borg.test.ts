@@ -180,7 +180,7 @@ describe.skipIf(why !== undefined)(titled('a backup in a borg repository', why),
     expect(await restored(dom0, second)).toBe(await imageOf(dom0));
     await dom0.repository.removeAll(GUEST);
     expect(readdirSync(dom0.backups)).toEqual(['.guestflow']);
-  });
+  }, 180_000);
 
   it('is encrypted, and neither its passphrase nor its content is in a command line, an environment or a file beside it', async () => {
     const dom0 = await fresh();
@@ -308,7 +308,7 @@ describe.skipIf(why !== undefined)(titled('a backup in a borg repository', why),
     const files = join(dom0.directory, 'files');
     expect(await run([...asked, '--file', '/hello', '--to', files, ...secret, '--json'])).toMatchObject({ code: 0 });
     expect(readFileSync(join(files, 'hello'), 'utf8')).toMatch(/^of a tenant /);
-  });
+  }, 180_000);
 
   it('is opened again with the copy of its key when the repository has lost its own', async () => {
     const dom0 = await rig();
