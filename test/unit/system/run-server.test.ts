@@ -1,7 +1,7 @@
 /** Servers that must not outlive whoever started them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it, vi } from 'vitest';
 import { processStartTime } from '../../../system/run-server.ts';
@@ -22,6 +22,8 @@ it.skipIf(!existsSync('/usr/bin/setpriv'))('a server that ends with us is gone w
   });
   const [said] = (await once(starter.stdout, 'data')) as [Buffer];
   const pid = Number(said.toString());
+  // Until it is the server itself, setpriv(1) has not told the kernel yet.
+  await vi.waitFor(() => expect(readFileSync(`/proc/${String(pid)}/comm`, 'utf8').trim()).toBe('sleep'), { timeout: 20_000 });
   expect(processStartTime(pid)).toBeDefined();
   starter.kill('SIGKILL');
   await vi.waitFor(
