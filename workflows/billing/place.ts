@@ -28,7 +28,7 @@ export async function place(state: OrderState, work: Work, save: Save): Promise<
 
 async function withHostname(order: string, { hostname: held, ...work }: Work, wanted: string, onReleased: Save): Promise<Work> {
   if (held === wanted) return { ...work, hostname: held };
-  if (held !== undefined) await releaseHostname(held);
+  if (held !== undefined) await releaseHostname(held, order);
   onReleased(work);
   const holder = await takeHostname(wanted, order);
   if (holder !== undefined) throw trouble('HostnameTaken', `host name ${wanted} is held by order ${holder}`);

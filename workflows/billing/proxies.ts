@@ -1,5 +1,5 @@
 /** Activities of billing, and the small workflows that an order starts beside itself. */
-import { ParentClosePolicy, proxyActivities, startChild } from '@temporalio/workflow';
+import { ParentClosePolicy, proxyActivities, sleep, startChild } from '@temporalio/workflow';
 import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { BillingActivities } from '../../activities/control/billing/activities.ts';
 import { HOLD_HOSTNAME, hostnameWorkflowId, type Notification } from '../../contract/billing.ts';
@@ -40,9 +40,14 @@ export async function takeHostname(hostname: string, order: string): Promise<str
   }
 }
 
-/** Gives a host name back. If no workflow holds it, there is nothing to do. */
-export async function releaseHostname(hostname: string): Promise<void> {
+/** How often, and how long after each other, it is looked whether a host name is free. */
+const LOOKS = 8;
+const LOOK_AGAIN_MS = 250;
+
+/** Gives a host name of an order back, and waits until others can have it. If no workflow holds it, there is nothing to do. */
+export async function releaseHostname(hostname: string, order: string): Promise<void> {
   await signalTo(hostnameWorkflowId(hostname), HOLD_HOSTNAME.release).catch(() => undefined);
+  for (let looks = 0; looks < LOOKS && (await billing.holderOfHostname(hostname)) === order; looks += 1) await sleep(LOOK_AGAIN_MS);
 }
 
 /** Has a webhook sent, and goes on. */

@@ -37,7 +37,7 @@ export async function performStep(state: OrderState, now: string, save: Save): P
     if (view?.phase === 'ordered' || view?.phase === 'provisioning') return later(work, 'the guest is being made');
     work = await arrival(state, { ...work, placing: false }, view, save);
   }
-  if (isSettled(target, work.done)) return settle(work, target, view);
+  if (isSettled(target, work.done)) return settle(state.order, work, target, view);
   return act(state, work, target, nextAction(target, work.done, view), { view, save });
 }
 
@@ -50,7 +50,7 @@ async function act(
 ): Promise<Step> {
   switch (action.do) {
     case 'nothing':
-      return settle(work, target, view);
+      return settle(state.order, work, target, view);
     case 'wait':
       return later(work, action.why);
     case 'lack':
@@ -94,10 +94,15 @@ function changeTo({
 }
 
 /** Keeps that the target is reached. */
-async function settle({ hostname, graceUntil: _former, ...work }: Work, target: Target, view: GuestView | undefined): Promise<Step> {
+async function settle(
+  order: string,
+  { hostname, graceUntil: _former, ...work }: Work,
+  target: Target,
+  view: GuestView | undefined,
+): Promise<Step> {
   const isGone = view === undefined || view.phase === 'gone' || view.phase === 'failed';
   const isOver = isGone && target.wish !== 'active';
-  if (isOver && hostname !== undefined) await releaseHostname(hostname);
+  if (isOver && hostname !== undefined) await releaseHostname(hostname, order);
   // The plan of a suspended or removed guest is not changed until billing wants it active again.
   const plan = target.wish === 'active' ? target.plan?.plan : work.done.plan;
   return {
