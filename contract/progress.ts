@@ -1,39 +1,17 @@
 /** Where an operation stands, step by step, for people. Free of imports: workflow code imports it. */
 
-/** The steps of provisioning by the recipe `how-to`, in order. */
-export const PROVISION_STEPS = [
-  'reserve',
-  'plan',
-  'golden',
-  'create-image',
-  'cfg-fix',
-  'boot',
-  'sysctl-wallclock',
-  'lvm-migration',
-  'autostart',
-  'seal',
-  'nightly-backup',
-] as const;
+/** The steps of an order's recipe: what each begins and ends with, and its own between. */
+const recipe = <const T extends readonly string[]>(own: T) => ['reserve', 'plan', ...own, 'autostart', 'seal', 'nightly-backup'] as const;
 
 /** The steps of each recipe, in order. `from-backup` is that of an order with an origin. */
 export const RECIPE_STEPS = {
-  'how-to': PROVISION_STEPS,
-  'from-backup': ['reserve', 'plan', 'restore-volumes', 'cfg-fix', 'boot', 'sysctl-wallclock', 'autostart', 'nightly-backup', 'seal'],
-  direct: [
-    'reserve',
-    'plan',
-    'golden',
-    'create-image',
-    'make-volumes',
-    'cfg-fix',
-    'boot',
-    'drop-image',
-    'sysctl-wallclock',
-    'autostart',
-    'seal',
-    'nightly-backup',
-  ],
+  'how-to': recipe(['golden', 'create-image', 'cfg-fix', 'boot', 'sysctl-wallclock', 'lvm-migration']),
+  direct: recipe(['golden', 'create-image', 'make-volumes', 'cfg-fix', 'boot', 'drop-image', 'sysctl-wallclock']),
+  'from-backup': recipe(['restore-volumes', 'cfg-fix', 'boot', 'sysctl-wallclock']),
 } as const;
+
+/** The steps of provisioning by the recipe `how-to`, in order. */
+export const PROVISION_STEPS = RECIPE_STEPS['how-to'];
 
 export type StepState = 'pending' | 'running' | 'done' | 'failed' | 'undone' | 'undo-failed';
 

@@ -202,7 +202,11 @@ describe('provision', () => {
     await guestflow('provision', 'first', '--dom0', DOM0);
     const { code, stdout } = await guestflow('restore', 'first', '--as', 'second', '--json');
     expect(code).toBe(0);
-    const { spec, ...status } = JSON.parse(stdout) as GuestStatus;
+    const { spec, steps = [], ...status } = JSON.parse(stdout) as GuestStatus;
+    // They are listed in the order in which they ran.
+    const begun = steps.map(({ startedAt = '' }) => startedAt);
+    expect(begun.length).toBeGreaterThan(5);
+    expect(begun).toEqual([...begun].sort());
     expect(status).toMatchObject({ name: 'second', phase: 'running', order: 'manual-second', dom0: DOM0, plan: 'small' });
     expect(spec).toMatchObject({ name: 'second', origin: { guest: 'first', order: 'manual-first', backup: BACKUP.id } });
   });
