@@ -3,6 +3,7 @@
  * The fields are those of the table (`fields.ts`), and what they ask of each other (`order-rules.ts`); here each is there in the one form in which it is kept.
  */
 import { z } from 'zod';
+import { BACKUP_ID } from './backup.ts';
 import * as check from './field-checks.ts';
 import { DOM0_NAME_PATTERN } from './guest-name.ts';
 import { FIELDS, inGroups, isAlwaysKept, type Field, type FieldTable } from './fields.ts';
@@ -101,9 +102,7 @@ const decided = {
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'is no customer id')
     .exactOptional(),
-  origin: z
-    .object({ guest: kept.name, order: kept.order, backup: z.string().regex(/^\d{8}T\d{6}Z$/, 'is no id of a backup') })
-    .exactOptional(),
+  origin: z.object({ guest: kept.name, order: kept.order, backup: z.string().regex(BACKUP_ID, 'is no id of a backup') }).exactOptional(),
   // A password crosses to a dom0 as a sealed box only.
   access: kept.access.omit({ passwordHash: true }).extend({ sealedPassword: sealedPassword.exactOptional() }),
 };

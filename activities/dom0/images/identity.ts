@@ -12,8 +12,8 @@ export interface FormerIdentity {
   readonly hosts: string | undefined;
   readonly fstab: string | undefined;
   readonly authorizedKeys: string | undefined;
-  /** What is in `/etc/ssh`, `/etc/netplan`, `/var/lib/dbus`, `/root`; undefined: there is no such directory. */
-  readonly listings: Readonly<Record<'ssh' | 'netplan' | 'dbus' | 'root', readonly OfflineEntry[] | undefined>>;
+  /** What is in `/etc/ssh`, `/etc/netplan`, `/var/lib/dbus`; undefined: there is no such directory. */
+  readonly listings: Readonly<Record<'ssh' | 'netplan' | 'dbus', readonly OfflineEntry[] | undefined>>;
 }
 
 /** What is made for the copy. */
@@ -50,7 +50,7 @@ export function identityChanges(spec: GuestSpec, former: FormerIdentity, next: N
       .map(({ name }) => gone(`/etc/ssh/${name}`)),
     file(`/etc/ssh/${HOST_KEY_NAME}`, privateKey, 0o600),
     file(`/etc/ssh/${HOST_KEY_NAME}.pub`, publicKey),
-    ...(listings.root?.some(({ name }) => name === '.ssh') === true ? [] : [{ path: '/root/.ssh', is: 'directory', mode: 0o700 } as const]),
+    { path: '/root/.ssh', is: 'directory', mode: 0o700 },
     file('/root/.ssh/authorized_keys', keysOf(spec, former, next), 0o600),
     ...networkChanges(spec, former),
     ...(former.fstab?.includes(former.fileSystem) === true

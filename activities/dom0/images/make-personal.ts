@@ -53,7 +53,6 @@ async function formerIdentity(files: OfflineFiles, fileSystem: string, { ip, ipv
       ssh: await files.list('/etc/ssh'),
       netplan: await files.list('/etc/netplan'),
       dbus: await files.list('/var/lib/dbus'),
-      root: await files.list('/root'),
     },
   };
 }

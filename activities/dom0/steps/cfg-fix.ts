@@ -35,7 +35,8 @@ export async function fixCfg(env: StepEnv, input: FixCfgInput): Promise<CfgResul
   if (undoOf !== undefined) return putBack(env, input, { from: spec, to: undoOf }, existing);
 
   const made = existing === undefined ? paths.madeCfg : cfg;
-  const base = existing ?? (await files.read(made)) ?? (spec.origin === undefined ? undefined : env.kindOf(spec).bareCfg());
+  const found = existing ?? (await files.read(made));
+  const base = found ?? (spec.origin === undefined ? undefined : env.kindOf(spec).bareCfg());
   if (base === undefined)
     throw new GuestflowError(
       'ToolFailed',
@@ -45,7 +46,7 @@ export async function fixCfg(env: StepEnv, input: FixCfgInput): Promise<CfgResul
     );
   const { bytes, changed } = candidateOf(env, input, base, existing === undefined);
   await files.writeAtomic(paths.candidateCfg, bytes);
-  await mustBeReadAsMeant(env, input, made);
+  await mustBeReadAsMeant(env, input, found === undefined ? undefined : made);
   if (existing?.equals(bytes) !== true) {
     if (from !== undefined && existing !== undefined)
       await keepFormerCfg(env, { from, to: spec }, { bytes: existing, writtenSha256: sha256Of(bytes) });
@@ -97,13 +98,12 @@ function candidateOf(env: StepEnv, input: FixCfgInput, base: Buffer, isNew: bool
  * Checks that xl reads the candidate as ordered, and prints nothing about it that it does not print about the file from which it was made. (xl prints
  * some legal values, too: `got a tsc mode string: "native"`.)
  */
-async function mustBeReadAsMeant(env: StepEnv, input: FixCfgInput, madeFrom: string): Promise<void> {
+async function mustBeReadAsMeant(env: StepEnv, input: FixCfgInput, madeFrom: string | undefined): Promise<void> {
   const { name } = input.spec;
   const { candidateCfg } = guestPaths(env.settings, name);
   const { config, warnings } = await env.toolstack.tryCfg(candidateCfg);
-  const isThere = (await env.host.files.info(madeFrom)) !== undefined;
-  const before = warnings.length === 0 || !isThere ? [] : await env.toolstack.saidOfCfg(madeFrom);
-  const complaints = newlySaid({ lines: warnings, path: candidateCfg }, { lines: before, path: madeFrom });
+  const before = warnings.length === 0 || madeFrom === undefined ? [] : await env.toolstack.saidOfCfg(madeFrom);
+  const complaints = newlySaid({ lines: warnings, path: candidateCfg }, { lines: before, path: madeFrom ?? candidateCfg });
   const disagreements = [...complaints, ...env.kindOf(input.spec).misread(config, input)];
   if (disagreements.length === 0) return;
   throw new GuestflowError(

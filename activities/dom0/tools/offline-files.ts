@@ -4,6 +4,7 @@
  * debugfs exits with 0 whatever happens, so each line on its standard error counts, and what was written is read back. `write` takes no path, only a name in
  * its current directory, and does not overwrite.
  */
+import { basename, dirname, join } from 'node:path';
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { Host } from '../../../system/host.ts';
 import { ToolError } from '../../../system/run.ts';
@@ -64,18 +65,28 @@ export class OfflineFiles {
    * @throws ToolFailed when one of them was not made. The file system must not be used then
    */
   async change(changes: readonly OfflineChange[], scratch: string): Promise<void> {
+    const before = await this.entriesFor(changes);
     const commands: string[] = [];
-    for (const [index, change] of changes.entries()) commands.push(...(await this.commandsOf(change, `${scratch}/${index}`)));
+    for (const [index, change] of changes.entries())
+      commands.push(...(await this.commandsOf(change, before.get(change.path), `${scratch}/${index}`)));
     const { stderr } = await this.debugfs(['-w', '-f', '-'], `${commands.join('\n')}\n`);
     const complaints = complaintsIn(stderr);
     if (complaints.length > 0) throw this.failure(complaints.slice(0, 3).join('; '));
-    for (const change of changes) await this.mustBe(change);
+    const after = await this.entriesFor(changes);
+    for (const change of changes) await this.mustBe(change, after.get(change.path));
   }
 
-  private async commandsOf(change: OfflineChange, source: string): Promise<string[]> {
-    const { directory, name } = partsOf(change.path);
-    const there = (await this.list(directory))?.find((entry) => entry.name === name);
-    const cd = `cd ${directory}`;
+  /** What is at the paths of these changes, by path. Each directory is listed once. */
+  private async entriesFor(changes: readonly OfflineChange[]): Promise<Map<string, OfflineEntry>> {
+    const found = new Map<string, OfflineEntry>();
+    for (const directory of new Set(changes.map(({ path }) => dirname(path))))
+      for (const entry of (await this.list(directory)) ?? []) found.set(join(directory, entry.name), entry);
+    return found;
+  }
+
+  private async commandsOf(change: OfflineChange, there: OfflineEntry | undefined, source: string): Promise<string[]> {
+    const name = plainName(change.path);
+    const cd = `cd ${dirname(change.path)}`;
     const remove = there === undefined ? [] : [`rm ${name}`];
     switch (change.is) {
       case 'gone':
@@ -90,9 +101,7 @@ export class OfflineFiles {
     }
   }
 
-  private async mustBe(change: OfflineChange): Promise<void> {
-    const { directory, name } = partsOf(change.path);
-    const there = (await this.list(directory))?.find((entry) => entry.name === name);
+  private async mustBe(change: OfflineChange, there: OfflineEntry | undefined): Promise<void> {
     const isRight =
       change.is === 'gone'
         ? there === undefined
@@ -135,13 +144,9 @@ export class OfflineFiles {
   }
 }
 
-/** A path of plain characters, as directory and name: debugfs takes words apart at blanks. */
-function partsOf(path: string): { directory: string; name: string } {
-  const at = checkedPath('file', path).lastIndexOf('/');
-  return {
-    directory: path.slice(0, at) || '/',
-    name: checkedPattern('file', path.slice(at + 1), /^[A-Za-z0-9._][A-Za-z0-9._-]*$/, 'a plain name is needed'),
-  };
+/** The name at the end of a path of plain characters: debugfs takes words apart at blanks. */
+function plainName(path: string): string {
+  return checkedPattern('file', basename(checkedPath('file', path)), /^[A-Za-z0-9._][A-Za-z0-9._-]*$/, 'a plain name is needed');
 }
 
 function complaintsIn(stderr: string): string[] {

@@ -1,7 +1,7 @@
 /**
  * The used blocks of an ext file system, in their places, with zeros between them.
  *
- * `dumpe2fs` prints the block bitmap; a program of forty lines copies by it, a mebibyte at a time. `e2image -ra` prints nearly the same, but walks through the
+ * `dumpe2fs` prints the block bitmap; a small program copies by it, a mebibyte at a time. `e2image -ra` prints nearly the same, but walks through the
  * tenant's inodes and extents, writes each block by a call of its own, and exits with 0 if it could not read one. The program is Perl, which is on every
  * Debian (`perl-base` is essential): it is there in milliseconds and takes 6 MiB, where a Node of its own would take 50.
  */
@@ -99,7 +99,7 @@ export function fsBytes({ blocks, blockSize }: FsInfo): number {
   return blocks * blockSize;
 }
 
-/** How many words of a complaint are kept. */
+/** How many characters of a complaint are kept, and how many complaints. */
 const LONGEST_LINE = 1024;
 const COMPLAINTS = 5;
 

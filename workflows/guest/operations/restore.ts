@@ -25,15 +25,12 @@ interface Exchange {
   readonly before: Before;
 }
 
-/** Which backup is restored. */
-export type Wanted = WantedBackup;
-
 /**
  * The backup that is meant.
  *
  * @throws ApplicationFailure NotFound, with what there is
  */
-export function chosenBackup(backups: readonly BackupRecord[], wanted: Wanted): BackupRecord {
+export function chosenBackup(backups: readonly BackupRecord[], wanted: WantedBackup): BackupRecord {
   const chosen = chosenOf(backups, wanted);
   if ('found' in chosen) return chosen.found;
   throw refuse('NotFound', chosen.whyNone, chosen.field);
@@ -79,7 +76,7 @@ function namesOf({ isRunning }: Before, isSmaller = false): string[] {
  * restore: makes a disk from the backup while the guest goes on, then exchanges the two. If the guest does not answer from it, all is undone: it runs from
  * the disk that it had.
  */
-export async function restoreGuest(input: Exchange & { readonly wanted: Wanted }): Promise<BackupRecord> {
+export async function restoreGuest(input: Exchange & { readonly wanted: WantedBackup }): Promise<BackupRecord> {
   const { spec, before, wanted } = input;
   const ref = refOf(spec);
   const operation = new Operation(`Restoring **${spec.name}** on ${spec.dom0}`, ['choose', 'reserve', 'disk', ...namesOf(before)]);
