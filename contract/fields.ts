@@ -372,9 +372,9 @@ export const FIELDS = {
   recipe: {
     group: 'os',
     value: choice('how-to', 'direct'),
-    form: { description: "The way from an image to a guest on its own volumes. Default: the plan's." },
+    form: { description: "The way to a guest on its own volumes. Default: the plan's." },
     order: {
-      says: '`how-to`: it starts from its image, then moves to its volumes; `direct`: its image is copied to its volumes before it starts, which saves a boot',
+      says: '`how-to`: it starts from an image, then moves to its volumes; `direct`: the golden root file system is written to its volumes and made its own, which saves installing, a boot and a shutdown',
       byDefault: 'plan',
     },
     plan: { byDefault: 'how-to' },

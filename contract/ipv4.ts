@@ -97,3 +97,8 @@ export function whyNotHostIn(address: number, network: Ipv4Network): string | un
 function maskOf(prefix: number): number {
   return prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0;
 }
+
+/** The broadcast address of the network in which this address is. */
+export function broadcastText({ ip, netmask }: { readonly ip: string; readonly netmask: string }): string {
+  return formatIpv4(broadcastOf(networkOf(parseIpv4(ip) ?? 0, prefixOfNetmask(netmask) ?? 32)));
+}

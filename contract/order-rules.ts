@@ -19,6 +19,8 @@ export interface RuledFields {
   readonly vcpus: number;
   readonly maxMemoryBytes?: number | undefined;
   readonly maxVcpus?: number | undefined;
+  readonly recipe: 'how-to' | 'direct';
+  readonly role?: string | undefined;
 }
 
 /** A kernel keeps books on all the memory that it may ever have: 64 of 4096 bytes for its pages, 16 for Xen's tables; 1/50 with what else grows. */
@@ -31,7 +33,7 @@ export function bytesOfBooks({ memoryBytes, maxMemoryBytes }: Pick<RuledFields, 
 
 /** All that is wrong; nothing when the fields go together. */
 export function ruleProblems(fields: RuledFields): RuleProblem[] {
-  return [...roomProblems(fields), ...methodProblems(fields)];
+  return [...roomProblems(fields), ...methodProblems(fields), ...recipeProblems(fields)];
 }
 
 function roomProblems(fields: RuledFields): RuleProblem[] {
@@ -58,6 +60,18 @@ function methodProblems({ dist, installMethod }: RuledFields): RuleProblem[] {
           field: 'installMethod',
           value: installMethod,
           reason: `is none for ${dist}, which the debootstrap of Debian 12 does not know: leave it out, it is made from the golden tarball`,
+        },
+      ]
+    : [];
+}
+
+function recipeProblems({ recipe, role }: RuledFields): RuleProblem[] {
+  return recipe === 'direct' && role !== undefined
+    ? [
+        {
+          field: 'role',
+          value: role,
+          reason: 'cannot be run by the recipe direct, whose guests share what is installed once: leave one of the two out (recipe how-to)',
         },
       ]
     : [];

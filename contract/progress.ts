@@ -6,7 +6,7 @@ const recipe = <const T extends readonly string[]>(own: T) => ['reserve', 'plan'
 /** The steps of each recipe, in order. `from-backup` is that of an order with an origin. */
 export const RECIPE_STEPS = {
   'how-to': recipe(['golden', 'create-image', 'cfg-fix', 'boot', 'sysctl-wallclock', 'lvm-migration']),
-  direct: recipe(['golden', 'create-image', 'make-volumes', 'cfg-fix', 'boot', 'drop-image', 'sysctl-wallclock']),
+  direct: recipe(['golden-root', 'make-volumes', 'cfg-fix', 'boot', 'sysctl-wallclock']),
   'from-backup': recipe(['restore-volumes', 'cfg-fix', 'boot', 'sysctl-wallclock']),
 } as const;
 

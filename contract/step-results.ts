@@ -12,6 +12,17 @@ export interface GoldenResult {
   readonly reused: boolean;
 }
 
+/** A golden root file system. */
+export interface GoldenRootResult {
+  readonly dist: string;
+  readonly path: string;
+  /** Of its file, compressed. */
+  readonly bytes: number;
+  readonly createdAt: string;
+  /** It was there already. */
+  readonly reused: boolean;
+}
+
 export interface ImageResult {
   readonly directory: string;
   readonly bytes: number;

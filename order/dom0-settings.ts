@@ -95,7 +95,7 @@ export const dom0SettingsSchema = z.strictObject({
   backupRepository: z.enum(['directory', 'borg']).default('directory'),
   /** File of the passphrase of the borg repositories (mode 0600). */
   backupPassphraseFile: absolutePath.default(PASSPHRASE_FILE),
-  /** Directory of the golden root tarballs. */
+  /** Directory of the golden root tarballs and file systems. */
   goldenDir: absolutePath.default('/var/lib/guestflow/golden'),
   /** State that is not a guest's disk: provisioning keys, host keys. Mode 0700. */
   stateDir: absolutePath.default('/var/lib/guestflow'),

@@ -4,7 +4,8 @@ import { guestOrderWireSchema, guestRefSchema, guestSpecSchema, leasedAddressSch
 import { BACKUP_ID } from '../../contract/backup.ts';
 import type { GuestSpec } from '../../contract/guest.ts';
 import { proofSchema } from './backup/proof.ts';
-import { discardHalfGolden, ensureGolden } from './images/golden.ts';
+import { ensureGolden } from './images/golden.ts';
+import { discardHalfMadeGolden, ensureGoldenRoot } from './images/golden-root.ts';
 import type { Lock } from './locks.ts';
 import { activityMaker, type Dom0Context } from './step.ts';
 import { adjustGuest } from './steps/adjust.ts';
@@ -14,6 +15,7 @@ import { disableAutostart, enableAutostart } from './steps/autostart.ts';
 import { bootGuest, destroyGuest, pauseGuest, stopGuest, unpauseGuest } from './steps/boot.ts';
 import { fixCfg, removeCfg } from './steps/cfg-fix.ts';
 import { createImage, removeImage } from './steps/create-image.ts';
+import { makeGoldenVolumes } from './steps/golden-volumes.ts';
 import { growDiskInUse, growFileSystem, undoGrowInUse } from './steps/grow-in-use.ts';
 import { removeGuestState } from './steps/guest-state.ts';
 import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
@@ -105,9 +107,11 @@ function shortActivities(activity: Maker, version: string) {
 function bulkActivities(activity: Maker) {
   return {
     ensureGolden: activity(goldenInput, ofDist, ensureGolden),
-    discardHalfGolden: activity(goldenInput, ofDist, discardHalfGolden),
+    ensureGoldenRoot: activity(guestSpecSchema, ({ os }) => ofDist(os), ensureGoldenRoot),
+    discardHalfGolden: activity(goldenInput, ofDist, discardHalfMadeGolden),
     createImage: activity(z.object({ spec: guestSpecSchema }), ofSpec, createImage),
     makeVolumes: activity(guestSpecSchema, byName, makeVolumes),
+    makeGoldenVolumes: activity(guestSpecSchema, byName, makeGoldenVolumes),
     restoreVolumes: activity(guestSpecSchema, byName, restoreVolumes),
     takeBackup: activity(guestSpecSchema, byName, takeBackup),
     removeVolumes: activity(guestRefSchema, byName, removeVolumes),

@@ -27,9 +27,9 @@ function ownDirectories({ imageDir, stateDir, backupDir, goldenDir }: Dom0Settin
   ];
 }
 
-/** The tarballs that all guests are made from are kept, when they are whole: nobody's order made them. */
+/** The tarballs and root file systems that guests are made from are kept, when they are whole: nobody's order made them. */
 function goldenFiles(files: DomainState['files'], { goldenDir }: Dom0Settings): string[] {
-  return Object.keys(files).filter((path) => new RegExp(`^${goldenDir}/[a-z]+\\.tar(\\.json)?$`).test(path));
+  return Object.keys(files).filter((path) => new RegExp(`^${goldenDir}/[a-z]+(\\.tar|-[0-9a-f]{16}\\.img\\.zst)(\\.json)?$`).test(path));
 }
 
 /** What counts when two states of a dom0 are compared. */

@@ -10,7 +10,7 @@ import { entryName, stepFaultCases, type Matrix } from './step-faults.ts';
 import { inTheNameOf, type Entry } from './tape.ts';
 import { FORMER_TENANT } from './world.ts';
 
-const DIFFERENT_IN_DIRECT = /^step\/\d+ (makeVolumes|fixCfg|bootGuest|dropImage)\//;
+const DIFFERENT_IN_DIRECT = /^step\/\d+ (ensureGoldenRoot|makeGoldenVolumes|fixCfg|bootGuest)\//;
 const DIFFERENT_FROM_BACKUP = /^step\/\d+ (planGuest|restoreVolumes|fixCfg)\//;
 const ORIGIN = 'origin';
 

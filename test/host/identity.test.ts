@@ -18,6 +18,7 @@ const UUID = '0aeb4b73-9d4f-4b1e-9f43-5a7c0c3f2f11';
 const SYSTEM: Readonly<Record<string, string>> = {
   'etc/hostname': 'web1\n',
   'etc/hosts': '127.0.0.1\tlocalhost\n10.0.0.5\tweb1\n192.0.2.9\tdatabase\n::1\tlocalhost\n\n',
+  'etc/mailname': 'web1\n',
   'etc/machine-id': `${'5'.repeat(32)}\n`,
   'etc/fstab': `UUID=${UUID} / ext4 noatime 0 1\n/dev/xvda1 none swap sw 0 0\n`,
   'etc/network/interfaces': 'auto eth0\niface eth0 inet static\n address 10.0.0.5\n',
@@ -52,7 +53,9 @@ async function systemOn(
 async function personal(directory: string, image: string): Promise<void> {
   const env = stepEnv(host);
   const work = { ...env, settings: { ...settings(), stateDir: join(directory, 'state') } };
-  await makePersonal(work, spec('web2', '10.0.0.6', { hostname: 'second.example.org', access: { sshKeys: [KEY] } }), image, ORIGIN);
+  await makePersonal(work, spec('web2', '10.0.0.6', { hostname: 'second.example.org', access: { sshKeys: [KEY] } }), image, {
+    network: ORIGIN,
+  });
 }
 
 describe.skipIf(why !== undefined)('a copy of a system', () => {
@@ -70,8 +73,9 @@ describe.skipIf(why !== undefined)('a copy of a system', () => {
       expect(await read('/etc/fstab')).toBe(SYSTEM['etc/fstab']?.replace(UUID, uuid));
       expect(await read('/etc/hostname')).toBe('second\n');
       expect(await read('/etc/hosts')).toBe(
-        '127.0.0.1\tlocalhost\n192.0.2.9\tdatabase\n::1\tlocalhost\n10.0.0.6\tsecond.example.org second\n',
+        '127.0.0.1\tlocalhost\n10.0.0.6\tsecond.example.org second\n192.0.2.9\tdatabase\n::1\tlocalhost\n',
       );
+      expect(await read('/etc/mailname')).toBe('second.example.org\n');
       expect(await read('/etc/machine-id')).toBe('');
       expect(await read('/var/lib/systemd/random-seed')).toBeUndefined();
       expect(await read('/etc/network/interfaces')).toContain(' address 10.0.0.6\n');

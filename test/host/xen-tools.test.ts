@@ -4,34 +4,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../../system/until.ts';
-import type { Host } from '../../system/host.ts';
 import { listLoopDevices } from '../../activities/dom0/tools/loop.ts';
 import { readHostKey, writeRoleInput } from '../../activities/dom0/images/role-input.ts';
 import { clearHalfMade, makeGolden, mountsBelow, xenCreateImage, type ImageSettings } from '../../activities/dom0/images/xen-tools.ts';
 import { makeTarball, makeTree } from './guest-tree.ts';
+import { prepared, preparedHost } from './prepared.ts';
 import { host, imageFile, loopOn, mounted, scratch, titled, whyNotHere } from './machine.ts';
 
 const ROLES = fileURLToPath(new URL('../../deploy/dom0/role.d', import.meta.url));
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW48xUy4Rs1jNFAQrwme';
-const DISTRIBUTIONS = '/etc/xen-tools/distributions.conf';
 const why = whyNotHere('xen-create-image', 'unshare', 'setpriv', 'mkfs.ext4', 'mkswap', 'tar', 'ssh-keygen');
-
-/**
- * As a prepared dom0 has it, Debian guests do not boot by pygrub. Only the process below sees this: the machine's own file stays as it is.
- */
-function prepared(directory: string): readonly [string, ...string[]] {
-  const path = join(directory, 'distributions.conf');
-  writeFileSync(path, readFileSync(DISTRIBUTIONS, 'utf8').replaceAll(/^(\S+\s*=.*?)[ \t]+pygrub\b/gm, '$1'));
-  return ['unshare', '--mount', '--', 'sh', '-c', `mount --bind ${path} ${DISTRIBUTIONS} && exec "$@"`, 'sh'];
-}
-
-function preparedHost(before: readonly [string, ...string[]]): Host {
-  const [first, ...rest] = before;
-  return {
-    ...host,
-    run: (tool, args, options) => (tool === 'setpriv' ? host.run(first, [...rest, tool, ...args], options) : host.run(tool, args, options)),
-  };
-}
 
 async function newGuest(
   change: Partial<ImageSettings> = {},

@@ -24,12 +24,14 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
   const answers: Record<string, unknown> = {
     reserve: NETWORK,
     ensureGolden: { dist: 'bookworm', createdAt: '2026-01-01', reused: true },
+    ensureGoldenRoot: { dist: 'bookworm', createdAt: '2026-01-01', reused: true },
     createImage: { bytes: 1 },
     fixCfg: { path: '/etc/xen/x.cfg', changed: [], sha256: '' },
     bootGuest: { domainId: 1, seconds: 1, rootDevice: '/dev/xvda2', kernel: '6.1.0' },
     adjustGuest: { isDone: true },
     stopGuest: { how: 'shut down' },
     makeVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
+    makeGoldenVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
     restoreVolumes: { root: 'r', swap: 's', copiedBytes: 1 },
     setWallclock: {
       independentWallclock: 'not needed',

@@ -7,7 +7,7 @@ import type { RunResult } from '../../../system/run.ts';
 import { applyChange, parseCfg } from '../../../xlcfg/index.ts';
 import { guestPaths } from '../guest-paths.ts';
 import { makeImage } from '../images/make-image.ts';
-import { makePersonal } from '../images/make-personal.ts';
+import { makePersonal, type Origin } from '../images/make-personal.ts';
 import { cfgHeader, type Ref } from '../marks.ts';
 import type { Storage } from '../storage/port.ts';
 import { guestRun, hostKeyAnswers } from '../tools/guest-ssh.ts';
@@ -30,7 +30,7 @@ export class ParavirtualGuest implements GuestKind {
     return await makeImage(this.work, spec);
   }
 
-  async makePersonal(spec: GuestSpec, device: string, origin: GuestSpec['network']): Promise<void> {
+  async makePersonal(spec: GuestSpec, device: string, origin: Origin): Promise<void> {
     await makePersonal(this.work, spec, device, origin);
   }
 

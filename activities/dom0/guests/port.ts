@@ -2,6 +2,7 @@
 import type { GuestSpec } from '../../../contract/guest.ts';
 import type { ImageResult } from '../../../contract/step-results.ts';
 import type { RunResult } from '../../../system/run.ts';
+import type { Origin } from '../images/make-personal.ts';
 import type { Ref } from '../marks.ts';
 
 /** Which disks a guest's cfg names: its image files, or those that the storage has for it. */
@@ -43,11 +44,9 @@ export interface GuestKind {
   /** Makes the guest's first image, or finds it made. */
   makeImage(spec: GuestSpec): Promise<ImageResult>;
   /**
-   * Gives the system on a device, which is a copy of another guest's, the identity of this one. Nothing may have the device open.
-   *
-   * @param origin the network of that other guest
+   * Gives the system on a device, which is a copy of another one's, the identity of this guest. Nothing may have the device open.
    */
-  makePersonal(spec: GuestSpec, device: string, origin: GuestSpec['network']): Promise<void>;
+  makePersonal(spec: GuestSpec, device: string, origin: Origin): Promise<void>;
   /** A cfg with nothing of an operator's in it, for a guest that was not made by xen-create-image. */
   bareCfg(): Buffer;
   /** Makes the wished cfg from another one. Settings that are not ours stay as they are there. */

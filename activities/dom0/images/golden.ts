@@ -97,7 +97,7 @@ export async function halfGolden(work: Work, dist: string): Promise<string[]> {
   return [...there, ...(await partsOf(files, `${goldenPath(work.settings, dist)}.json`))];
 }
 
-/** Undo of `ensureGolden`: removes a half-made tarball. A whole one stays: the next guest is made from it. */
+/** Removes a half-made tarball. */
 export async function discardHalfGolden(work: Work, input: { dist: string }): Promise<void> {
   for (const path of await halfGolden(work, input.dist)) await work.host.files.removeTree(path);
 }

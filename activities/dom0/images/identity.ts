@@ -1,6 +1,6 @@
 /** What makes a system another machine than the one that it is a copy of: which of its files change, and how. Pure. */
 import { distributionOf } from '../../../contract/distributions.ts';
-import { prefixOfNetmask } from '../../../contract/ipv4.ts';
+import { broadcastText, prefixOfNetmask } from '../../../contract/ipv4.ts';
 import type { GuestNetwork, GuestSpec } from '../../../contract/guest.ts';
 import type { OfflineChange, OfflineEntry } from '../tools/offline-files.ts';
 
@@ -12,6 +12,9 @@ export interface FormerIdentity {
   readonly hosts: string | undefined;
   readonly fstab: string | undefined;
   readonly authorizedKeys: string | undefined;
+  readonly mailname: string | undefined;
+  /** `/etc/shadow`, and its group, where a password is set. */
+  readonly shadow?: { readonly text: string; readonly gid: number };
   /** What is in `/etc/ssh`, `/etc/netplan`, `/var/lib/dbus`; undefined: there is no such directory. */
   readonly listings: Readonly<Record<'ssh' | 'netplan' | 'dbus', readonly OfflineEntry[] | undefined>>;
 }
@@ -23,6 +26,8 @@ export interface NewIdentity {
   readonly hostKey: readonly [string, string];
   /** Line of the provisioning key. */
   readonly provisionKey: string;
+  /** crypt(5) hash of root's password. Undefined: root's password stays as it is. */
+  readonly passwordHash?: string;
 }
 
 /** What guestflow's provisioning keys are called, of whatever guest. */
@@ -41,6 +46,7 @@ export function identityChanges(spec: GuestSpec, former: FormerIdentity, next: N
   return [
     file('/etc/hostname', `${shortName(spec)}\n`),
     file('/etc/hosts', hostsOf(spec, former)),
+    ...(former.mailname === undefined ? [] : [file('/etc/mailname', `${spec.hostname ?? spec.name}\n`)]),
     // Empty: systemd makes one at the next boot. dbus reads the same.
     file('/etc/machine-id', '', 0o444),
     ...(listings.dbus === undefined ? [] : [{ path: '/var/lib/dbus/machine-id', is: 'link', to: '/etc/machine-id' } as const]),
@@ -56,6 +62,23 @@ export function identityChanges(spec: GuestSpec, former: FormerIdentity, next: N
     ...(former.fstab?.includes(former.fileSystem) === true
       ? [file('/etc/fstab', former.fstab.replaceAll(former.fileSystem, next.fileSystem))]
       : []),
+    ...passwordChanges(former, next),
+  ];
+}
+
+/** As the role `guestflow` does it: root may log in by its password only where it has one. */
+function passwordChanges({ shadow }: FormerIdentity, { passwordHash }: NewIdentity): OfflineChange[] {
+  if (passwordHash === undefined || shadow === undefined) return [];
+  const { text, gid } = shadow;
+  const lines = text.split('\n').map((line) => line.replace(/^root:[^:]*/, `root:${passwordHash}`));
+  return [
+    { path: '/etc/shadow', is: 'file', content: lines.join('\n'), mode: 0o640, gid },
+    {
+      path: '/etc/ssh/sshd_config.d/00-guestflow.conf',
+      is: 'file',
+      content: `${WRITTEN}HostKey /etc/ssh/${HOST_KEY_NAME}\nPermitRootLogin yes\n`,
+      mode: 0o644,
+    },
   ];
 }
 
@@ -63,15 +86,16 @@ function shortName({ name, hostname = name }: GuestSpec): string {
   return hostname.split('.')[0] ?? hostname;
 }
 
-/** The lines that its tenant has added stay; those of the former addresses go. */
+/** The lines that its tenant has added stay; where those of the former addresses were, its own are. */
 function hostsOf(spec: GuestSpec, { hosts, ip, ipv6 }: FormerIdentity): string {
   const { hostname = spec.name, network } = spec;
   const names = [...new Set([hostname, shortName(spec)])].join(' ');
   const own = [network.ip, network.ipv6?.address].filter((address) => address !== undefined).map((address) => `${address}\t${names}`);
   const former = (line: string): boolean => [ip, ipv6, '127.0.1.1'].includes(line.trim().split(/\s+/)[0] ?? '');
-  const kept = (hosts ?? '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n').split('\n').filter((line) => !former(line));
-  const end = kept.findLastIndex((line) => line.trim() !== '') + 1;
-  return `${[...kept.slice(0, end), ...own].join('\n')}\n`;
+  const lines = (hosts ?? '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n').trimEnd().split('\n');
+  const first = lines.findIndex(former);
+  const [before, after] = first === -1 ? [lines, []] : [lines.slice(0, first), lines.slice(first).filter((line) => !former(line))];
+  return `${[...before, ...own, ...after].join('\n')}\n`;
 }
 
 /** Whoever could log in to the former machine can log in to the copy; a provisioning key of the former one cannot. */
@@ -94,7 +118,8 @@ const WRITTEN = '# Written by guestflow when this guest was made.\n';
 
 /** As xen-tools and the role `guestflow` write it. */
 function interfacesOf({ ip, netmask, gateway, ipv6 }: GuestNetwork): string {
-  const four = `auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet static\n address ${ip}\n gateway ${gateway}\n netmask ${netmask}\n`;
+  const broadcast = broadcastText({ ip, netmask });
+  const four = `auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet static\n address ${ip}\n gateway ${gateway}\n netmask ${netmask}\n broadcast ${broadcast}\n`;
   if (ipv6 === undefined) return `${WRITTEN}${four}`;
   return `${WRITTEN}${four}\niface eth0 inet6 static\n address ${ipv6.address}/64\n gateway ${ipv6.gateway}\n accept_ra 0\n autoconf 0\n dad-attempts 0\n`;
 }

@@ -1,8 +1,8 @@
 /** A guest's first image, by xen-tools from the golden root tarball. */
 import { defined } from '../../../contract/defined.ts';
-import { broadcastOf, formatIpv4, networkOf, parseIpv4, prefixOfNetmask } from '../../../contract/ipv4.ts';
+import { broadcastText } from '../../../contract/ipv4.ts';
 import { MiB } from '../../../contract/sizes.ts';
-import type { GuestNetwork, GuestSpec } from '../../../contract/guest.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
 import type { ImageResult } from '../../../contract/step-results.ts';
 import { ensureGuestState, type GuestPaths } from '../guest-paths.ts';
 import { isOwner, MARKER_FILE, markerOwner, markerText, mustOwn, type Ref } from '../marks.ts';
@@ -32,25 +32,16 @@ export function provisionKeyComment({ name }: Pick<Ref, 'name'>): string {
   return `guestflow-provision-${name}`;
 }
 
-function broadcastText({ ip, netmask }: GuestNetwork): string {
-  return formatIpv4(broadcastOf(networkOf(parseIpv4(ip) ?? 0, prefixOfNetmask(netmask) ?? 32)));
+/** Where xen-tools works, and where its packages come from. */
+interface Workplace {
+  readonly directory: string;
+  readonly roleInput: string;
+  readonly mirror?: string;
 }
 
-/** Makes the image below a directory of its own, and renames that into place when it is whole. */
-export async function makeImage(work: Work, spec: GuestSpec): Promise<ImageResult> {
+/** Has xen-tools install the system. @param at what a failed attempt has left there must be gone */
+export async function install(work: Work, spec: GuestSpec, { directory, roleInput, mirror }: Workplace): Promise<void> {
   const { host, settings } = work;
-  const paths = await ensureGuestState(work, spec);
-  const marker = await host.files.read(`${paths.images}/${MARKER_FILE}`);
-  const disk = await host.files.info(paths.diskImage);
-  if (isOwner(markerOwner(marker), spec) && disk !== undefined)
-    return { directory: paths.images, bytes: disk.allocatedBytes, reused: true };
-  if ((await host.files.info(paths.images)) !== undefined) mustOwn(markerOwner(marker), spec, paths.images);
-
-  await clearHalfMade(host, paths.unfinishedImages);
-  await host.files.removeTree(paths.unfinishedImages);
-  await host.files.makeDirectory(paths.unfinishedImages, 0o700);
-  const { mirror, aptSources } = await packagesOf(work, spec);
-  await prepareRole(work, spec, paths, aptSources);
   work.progress(`xen-create-image ${spec.name}: installing ${spec.os.dist}`);
   await xenCreateImage(
     host,
@@ -69,9 +60,9 @@ export async function makeImage(work: Work, spec: GuestSpec): Promise<ImageResul
       kernel: settings.kernel,
       initrd: settings.initrd,
       serialDevice: spec.os.serialDevice,
-      directory: paths.unfinishedImages,
+      directory,
       roleDir: settings.roleDir,
-      roleInput: paths.roleInput,
+      roleInput,
       ...defined({ modules: settings.modules, role: spec.os.role, mirror }),
       ...(spec.os.installMethod === 'golden' ? { goldenTarball: goldenPath(settings, spec.os.dist) } : {}),
     },
@@ -82,6 +73,24 @@ export async function makeImage(work: Work, spec: GuestSpec): Promise<ImageResul
       },
     },
   );
+}
+
+/** Makes the image below a directory of its own, and renames that into place when it is whole. */
+export async function makeImage(work: Work, spec: GuestSpec): Promise<ImageResult> {
+  const { host, settings } = work;
+  const paths = await ensureGuestState(work, spec);
+  const marker = await host.files.read(`${paths.images}/${MARKER_FILE}`);
+  const disk = await host.files.info(paths.diskImage);
+  if (isOwner(markerOwner(marker), spec) && disk !== undefined)
+    return { directory: paths.images, bytes: disk.allocatedBytes, reused: true };
+  if ((await host.files.info(paths.images)) !== undefined) mustOwn(markerOwner(marker), spec, paths.images);
+
+  await clearHalfMade(host, paths.unfinishedImages);
+  await host.files.removeTree(paths.unfinishedImages);
+  await host.files.makeDirectory(paths.unfinishedImages, 0o700);
+  const { mirror, aptSources } = await packagesOf(work, spec);
+  await prepareRole(work, spec, paths, aptSources);
+  await install(work, spec, { directory: paths.unfinishedImages, roleInput: paths.roleInput, ...defined({ mirror }) });
 
   // The role made the guest's host key on this dom0, so the first login already knows whom it talks to.
   await removeParts(host.files, paths.knownHosts);

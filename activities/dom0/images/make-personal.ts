@@ -3,6 +3,7 @@ import type { GuestSpec } from '../../../contract/guest.ts';
 import { defined } from '../../../contract/defined.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { ensureGuestState } from '../guest-paths.ts';
+import { openPassword } from '../password-key.ts';
 import { removeParts } from '../staging.ts';
 import { checkFs, fsInfo, newUuid, verifyFs } from '../tools/ext4.ts';
 import { knownHostsLine, makeKey } from '../tools/guest-ssh.ts';
@@ -11,13 +12,18 @@ import type { Work } from '../work.ts';
 import { identityChanges, type FormerIdentity } from './identity.ts';
 import { provisionKeyComment } from './make-image.ts';
 
+/** The machine that a system is a copy of. */
+export interface Origin {
+  readonly network: GuestSpec['network'];
+  /** It was nobody's: root has no password yet, and gets the one that was ordered. */
+  readonly isGolden?: true;
+}
+
 /**
  * Gives the system on the device the identity of the guest: UUID, host key, machine-id, host name, network, who may log in. A provisioning key of ours is
  * among those until the guest is sealed. What else is on it stays.
- *
- * @param origin the guest of which it is a copy
  */
-export async function makePersonal(work: Work, spec: GuestSpec, device: string, origin: GuestSpec['network']): Promise<void> {
+export async function makePersonal(work: Work, spec: GuestSpec, device: string, origin: Origin): Promise<void> {
   const { host, signal } = work;
   const paths = await ensureGuestState(work, spec);
   await checkFs(host, device, { signal });
@@ -33,7 +39,8 @@ export async function makePersonal(work: Work, spec: GuestSpec, device: string, 
   const hostKey = await makeKey(host, hostKeyPath, `root-${spec.name}`);
   const files = new OfflineFiles(host, device, signal);
   const privateKey = String((await host.files.read(hostKeyPath)) ?? '');
-  const next = { fileSystem, provisionKey, hostKey: [privateKey, `${hostKey}\n`] as const };
+  const passwordHash = origin.isGolden === true ? await openPassword(work, spec) : undefined;
+  const next = { fileSystem, provisionKey, hostKey: [privateKey, `${hostKey}\n`] as const, ...defined({ passwordHash }) };
   await files.change(identityChanges(spec, await formerIdentity(files, former, origin), next), paths.roleInput);
   await verifyFs(host, device, { signal });
   await removeParts(host.files, paths.knownHosts);
@@ -41,13 +48,16 @@ export async function makePersonal(work: Work, spec: GuestSpec, device: string, 
   await host.files.removeTree(paths.roleInput);
 }
 
-async function formerIdentity(files: OfflineFiles, fileSystem: string, { ip, ipv6 }: GuestSpec['network']): Promise<FormerIdentity> {
+async function formerIdentity(files: OfflineFiles, fileSystem: string, { network, isGolden }: Origin): Promise<FormerIdentity> {
+  const { ip, ipv6 } = network;
+  const shadow = isGolden === true ? await shadowOf(files) : undefined;
   return {
     ip,
     fileSystem,
-    ...defined({ ipv6: ipv6?.address }),
+    ...defined({ ipv6: ipv6?.address, shadow }),
     hosts: await files.read('/etc/hosts'),
     fstab: await files.read('/etc/fstab'),
+    mailname: await files.read('/etc/mailname'),
     authorizedKeys: await files.read('/root/.ssh/authorized_keys'),
     listings: {
       ssh: await files.list('/etc/ssh'),
@@ -55,4 +65,11 @@ async function formerIdentity(files: OfflineFiles, fileSystem: string, { ip, ipv
       dbus: await files.list('/var/lib/dbus'),
     },
   };
+}
+
+async function shadowOf(files: OfflineFiles): Promise<FormerIdentity['shadow']> {
+  const entry = (await files.list('/etc'))?.find(({ name }) => name === 'shadow');
+  const text = await files.read('/etc/shadow');
+  if (entry?.is !== 'file' || text === undefined) throw new GuestflowError('ToolFailed', 'the golden root file system has no /etc/shadow');
+  return { text, gid: entry.gid };
 }

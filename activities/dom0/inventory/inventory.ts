@@ -4,7 +4,7 @@
  */
 import { GOLDEN, UNKNOWN_ORDER } from '../../../contract/dom0.ts';
 import type { StepEnv } from '../env.ts';
-import { halfGolden } from '../images/golden.ts';
+import { halfMadeGolden } from '../images/golden-root.ts';
 import { usersOfImages } from '../images/image-users.ts';
 import { isOwner, type Ref } from '../marks.ts';
 import { stagingIn } from '../staging.ts';
@@ -30,7 +30,7 @@ export async function takers(env: StepEnv, guest?: string): Promise<Thing[]> {
   return [...(await disks(env, guest)), ...(await env.toolstack.things(guest))];
 }
 
-/** All things, and what only an audit needs: users of images, and half-made golden tarballs. */
+/** All things, and what only an audit needs: users of images, and what is half made of golden ones. */
 export async function everything(env: StepEnv): Promise<Thing[]> {
   const all = await things(env);
   const images = all.filter(({ kind }) => kind === 'image');
@@ -49,13 +49,13 @@ async function disks({ storage }: StepEnv, guest: string | undefined): Promise<T
   return found;
 }
 
-/** Half-made golden tarballs. Whole ones are kept: the next guest is made from them. */
+/** Half-made golden tarballs and root file systems. Whole ones are kept: the next guest is made from them. */
 async function halfGoldens(env: StepEnv): Promise<Thing[]> {
   const names = await env.host.files.list(env.settings.goldenDir);
-  const dists = new Set(names.flatMap((name) => /^[a-z][a-z0-9-]{0,30}(?=\.)/.exec(name) ?? []));
+  const dists = new Set(names.flatMap((name) => /^[a-z]{1,30}(?=[.-])/.exec(name) ?? []));
   const found: Thing[] = [];
   for (const dist of dists)
-    for (const where of await halfGolden(env, dist))
+    for (const where of await halfMadeGolden(env, dist))
       found.push({ kind: 'golden', where, owner: { guest: `${GOLDEN}${dist}`, order: UNKNOWN_ORDER }, isHalf: true });
   return found;
 }

@@ -36,7 +36,9 @@ export async function fixCfg(env: StepEnv, input: FixCfgInput): Promise<CfgResul
 
   const made = existing === undefined ? paths.madeCfg : cfg;
   const found = existing ?? (await files.read(made));
-  const base = found ?? (spec.origin === undefined ? undefined : env.kindOf(spec).bareCfg());
+  // xen-create-image leaves a cfg beside the image; a guest that never had an image begins with a bare one.
+  const isMadeOfImage = spec.origin === undefined && spec.os.recipe === 'how-to';
+  const base = found ?? (isMadeOfImage ? undefined : env.kindOf(spec).bareCfg());
   if (base === undefined)
     throw new GuestflowError(
       'ToolFailed',

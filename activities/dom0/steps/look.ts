@@ -5,7 +5,7 @@ import type { Dom0Facts, DomainRow, GuestInventory } from '../../../contract/dom
 import type { GuestRef, OrderRef } from '../../../contract/guest.ts';
 import type { StepEnv } from '../env.ts';
 import { guestPaths } from '../guest-paths.ts';
-import { halfGolden } from '../images/golden.ts';
+import { halfMadeGolden } from '../images/golden-root.ts';
 import { holdings } from '../inventory/holdings.ts';
 import { leftOf, takers, things } from '../inventory/inventory.ts';
 import { usedAddresses } from '../inventory/used-addresses.ts';
@@ -64,6 +64,6 @@ export async function inspectGuest(env: StepEnv, input: { ref: GuestRef; console
 
 /** All that is left of one guest on this dom0, in words; empty if nothing is. */
 export async function leftoversOf(env: StepEnv, ref: OrderRef): Promise<string[]> {
-  const golden = ref.dist === undefined ? [] : await halfGolden(env, ref.dist);
+  const golden = ref.dist === undefined ? [] : await halfMadeGolden(env, ref.dist);
   return [...leftOf(ref, await things(env, ref.name)).map(({ where }) => where), ...golden];
 }

@@ -38,18 +38,18 @@ export async function originOf(
 /** Makes the guest's disks: root from the backup, made its own before it counts as whole, so that it never starts as the other guest; swap anew. */
 export async function restoreVolumes(env: StepEnv, spec: GuestSpec): Promise<VolumesResult> {
   const { storage } = env;
-  const found = await originOf(env, spec);
+  const { backup, restore } = await originOf(env, spec);
   const bytes = await storage.roundUp(spec.size.diskBytes);
   await storage.ensure(spec, {
     role: 'root',
     bytes,
     field: 'disk',
     fill: async (device) => {
-      await fillDisk(env, found, { device, bytes });
-      env.progress(`making a machine of its own of the copy of ${found.backup.guest}`);
-      await env.kindOf(spec).makePersonal(spec, device, found.backup.spec.network);
+      await fillDisk(env, { dumpedBytes: backup.dumpedBytes, restore }, { device, bytes });
+      env.progress(`making a machine of its own of the copy of ${backup.guest}`);
+      await env.kindOf(spec).makePersonal(spec, device, { network: backup.spec.network });
     },
   });
   await makeSwapDisk(env, spec);
-  return { root: storage.device(spec.name, 'root'), swap: storage.device(spec.name, 'swap'), copiedBytes: found.backup.dumpedBytes };
+  return { root: storage.device(spec.name, 'root'), swap: storage.device(spec.name, 'swap'), copiedBytes: backup.dumpedBytes };
 }

@@ -91,19 +91,25 @@ export async function fillFromBackup(
     role,
     bytes,
     field: 'disk',
-    fill: (device) => fillDisk(env, { backup, restore }, { device, bytes }),
+    fill: (device) => fillDisk(env, { dumpedBytes: backup.dumpedBytes, restore }, { device, bytes }),
   });
   return bytes;
 }
 
-/** Brings a backup back onto a device that reads as zeros; its file system then has the device's size. */
+/** A file system that was saved: how large it is, and how it is brought onto a device that reads as zeros. */
+interface SavedFs {
+  readonly dumpedBytes: number;
+  readonly restore: Restorable['restore'];
+}
+
+/** Brings a file system that was saved onto a device that reads as zeros; it has the device's size then. */
 export async function fillDisk(
   env: StepEnv,
-  { backup, restore }: Restorable,
+  { dumpedBytes, restore }: SavedFs,
   { device, bytes }: { readonly device: string; readonly bytes: number },
 ): Promise<void> {
   await restore({ device, bytes });
-  if (bytes === backup.dumpedBytes) return;
+  if (bytes === dumpedBytes) return;
   const fs = new FileSystem(env, device);
   await fs.check();
   await fs.grow();

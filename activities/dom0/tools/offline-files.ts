@@ -12,7 +12,7 @@ import { checkedPath, checkedPattern } from './arguments.ts';
 
 /** What is to become of one path. */
 export type OfflineChange =
-  | { readonly path: string; readonly is: 'file'; readonly content: string; readonly mode: number }
+  | { readonly path: string; readonly is: 'file'; readonly content: string; readonly mode: number; readonly gid?: number }
   | { readonly path: string; readonly is: 'link'; readonly to: string }
   | { readonly path: string; readonly is: 'directory'; readonly mode: number }
   | { readonly path: string; readonly is: 'gone' };
@@ -21,6 +21,7 @@ export type OfflineChange =
 export interface OfflineEntry {
   readonly name: string;
   readonly is: 'file' | 'link' | 'directory' | 'other';
+  readonly gid: number;
 }
 
 /** The files that are changed here are small ones; a tenant may have made one large. */
@@ -28,7 +29,7 @@ const MOST_BYTES = 256 * 1024;
 const LIMIT_MS = 10 * 60_000;
 const VERSION = /^debugfs \d/;
 const MISSING = /File not found by ext2_lookup/;
-const ENTRY = /^\/\d+\/([0-7]{6})\/\d+\/\d+\/([^/]+)\/\d*\/$/;
+const ENTRY = /^\/\d+\/([0-7]{6})\/\d+\/(\d+)\/([^/]+)\/\d*\/$/;
 const KINDS: Readonly<Record<string, OfflineEntry['is']>> = { '10': 'file', '12': 'link', '04': 'directory' };
 
 export class OfflineFiles {
@@ -53,13 +54,15 @@ export class OfflineFiles {
   async list(directory: string): Promise<OfflineEntry[] | undefined> {
     const said = await this.ask(`ls -p ${checkedPath('directory', directory)}`, directory);
     return said?.split('\n').flatMap((line) => {
-      const [, mode = '', name = ''] = ENTRY.exec(line) ?? [];
-      return name === '' || name === '.' || name === '..' ? [] : [{ name, is: KINDS[mode.slice(0, 2)] ?? ('other' as const) }];
+      const [, mode = '', gid = '', name = ''] = ENTRY.exec(line) ?? [];
+      return name === '' || name === '.' || name === '..'
+        ? []
+        : [{ name, is: KINDS[mode.slice(0, 2)] ?? ('other' as const), gid: Number(gid) }];
     });
   }
 
   /**
-   * Makes the changes, in their order, and compares what is there then. Files are root's.
+   * Makes the changes, in their order, and compares what is there then. Files are root's, and of its group, unless they say another.
    *
    * @param scratch a directory of dom0 that only root can read: contents lie there meanwhile
    * @throws ToolFailed when one of them was not made. The file system must not be used then
@@ -97,7 +100,13 @@ export class OfflineFiles {
         return there === undefined ? [`mkdir ${change.path}`, cd, `sif ${name} mode 0040${change.mode.toString(8)}`] : [];
       case 'file':
         await this.host.files.writeAtomic(source, change.content);
-        return [cd, ...remove, `write ${checkedPath('source', source)} ${name}`, `sif ${name} mode 0100${change.mode.toString(8)}`];
+        return [
+          cd,
+          ...remove,
+          `write ${checkedPath('source', source)} ${name}`,
+          `sif ${name} mode 0100${change.mode.toString(8)}`,
+          ...(change.gid === undefined ? [] : [`sif ${name} gid ${change.gid}`]),
+        ];
     }
   }
 
@@ -105,7 +114,8 @@ export class OfflineFiles {
     const isRight =
       change.is === 'gone'
         ? there === undefined
-        : there?.is === change.is && (change.is !== 'file' || (await this.read(change.path)) === change.content);
+        : there?.is === change.is &&
+          (change.is !== 'file' || (there.gid === (change.gid ?? 0) && (await this.read(change.path)) === change.content));
     if (!isRight) throw this.failure(`${change.path} is not as it was written`);
   }
 

@@ -3,7 +3,7 @@ import { LEAST_LEFT, LEAST_MEMORY } from '../../../contract/distributions.ts';
 import { bytesOfBooks, ruleProblems, type RuledFields } from '../../../contract/order-rules.ts';
 import { GiB, MiB } from '../../../contract/sizes.ts';
 
-const FIELDS: RuledFields = { type: 'pv', dist: 'bookworm', installMethod: 'golden', memoryBytes: 256 * MiB, vcpus: 1 };
+const FIELDS: RuledFields = { type: 'pv', dist: 'bookworm', installMethod: 'golden', memoryBytes: 256 * MiB, vcpus: 1, recipe: 'how-to' };
 
 function fieldsOf(change: Partial<RuledFields>): string[] {
   return ruleProblems({ ...FIELDS, ...change }).map(({ field }) => field);
@@ -33,6 +33,7 @@ describe('fields of an order together', () => {
     ['room for vcpus in a pvh guest', { type: 'pvh', maxVcpus: 2 }, ['type']],
     ['debootstrap of what it does not know', { dist: 'noble', installMethod: 'debootstrap' }, ['installMethod']],
     ['debootstrap of what it knows', { dist: 'jammy', installMethod: 'debootstrap' }, []],
+    ['a role in what guests share', { recipe: 'direct', role: 'web' }, ['role']],
   ])('%s', (_what, change, fields) => {
     expect(fieldsOf(change)).toEqual(fields);
   });

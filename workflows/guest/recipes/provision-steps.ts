@@ -99,12 +99,23 @@ export class ProvisionSteps {
     return this.operation.step('sysctl-wallclock', () => this.steps.host.setWallclock(spec), undefined, describeWallclock);
   }
 
-  /** The image's content on the guest's own volumes, before the guest has ever run. */
+  async goldenRoot(spec: GuestSpec): Promise<void> {
+    const { bulk, undoBulk } = this.steps;
+    const { dist, mirror } = spec.os;
+    await this.operation.step(
+      'golden-root',
+      () => bulk.ensureGoldenRoot(spec),
+      () => undoBulk.discardHalfGolden({ dist, ...defined({ mirror }) }),
+      ({ createdAt, reused }) => `${dist} of ${createdAt}, ${reused ? 'reused' : 'made'}`,
+    );
+  }
+
+  /** The golden root file system on the guest's own volumes, made its own. */
   async makeVolumes(spec: GuestSpec): Promise<void> {
     const { bulk, undoBulk } = this.steps;
     await this.operation.step(
       'make-volumes',
-      () => bulk.makeVolumes(spec),
+      () => bulk.makeGoldenVolumes(spec),
       () => undoBulk.removeVolumes(this.ref),
       ({ root }) => root,
     );
@@ -119,11 +130,6 @@ export class ProvisionSteps {
       () => undoBulk.removeVolumes(this.ref),
       ({ root }) => `${root}, from backup ${spec.origin?.backup ?? ''} of ${spec.origin?.guest ?? ''}`,
     );
-  }
-
-  /** The guest has answered from its volumes: its image goes. */
-  async dropImage(spec: GuestSpec): Promise<void> {
-    await this.operation.step('drop-image', () => this.steps.host.dropImage(spec));
   }
 
   async migrateToVolumes(spec: GuestSpec): Promise<BootResult> {

@@ -15,7 +15,7 @@ export interface ProvisionResult {
   readonly warnings: readonly string[];
 }
 
-/** What a recipe makes of a guest that has an address and an image. */
+/** What a recipe makes of a guest that has an address. */
 interface Started {
   readonly boot: BootResult;
   readonly wallclock: WallclockResult;
@@ -23,41 +23,34 @@ interface Started {
 
 /** As by hand: the guest starts from its image, is looked at, and moves to its volumes. */
 async function howTo(steps: ProvisionSteps, spec: GuestSpec): Promise<Started> {
+  await steps.golden(spec);
+  await steps.createImage(spec);
   await steps.fixCfg(spec, 'image');
   await steps.boot(spec);
   const wallclock = await steps.setWallclock(spec);
   return { wallclock, boot: await steps.migrateToVolumes(spec) };
 }
 
-/** The image is copied to the volumes before its first boot: there is one boot instead of two, and no shutdown. */
+/** The volumes are written from a golden root file system, which is made this guest's own: no image, one boot instead of two, and no shutdown. */
 async function direct(steps: ProvisionSteps, spec: GuestSpec): Promise<Started> {
+  await steps.goldenRoot(spec);
   await steps.makeVolumes(spec);
-  await steps.fixCfg(spec, 'volume');
-  const boot = await steps.boot(spec);
-  await steps.dropImage(spec);
-  return { boot, wallclock: await steps.setWallclock(spec) };
+  return fromVolumes(steps, spec);
 }
 
 /** The volumes are made from a backup of another guest, and made this guest's own before it starts. */
 async function fromBackup(steps: ProvisionSteps, spec: GuestSpec): Promise<Started> {
   await steps.restoreVolumes(spec);
+  return fromVolumes(steps, spec);
+}
+
+async function fromVolumes(steps: ProvisionSteps, spec: GuestSpec): Promise<Started> {
   await steps.fixCfg(spec, 'volume');
   const boot = await steps.boot(spec);
   return { boot, wallclock: await steps.setWallclock(spec) };
 }
 
-/** The image comes first, whatever is done with it. */
-async function withImage(steps: ProvisionSteps, spec: GuestSpec, recipe: typeof howTo): Promise<Started> {
-  await steps.golden(spec);
-  await steps.createImage(spec);
-  return recipe(steps, spec);
-}
-
-const RECIPES = {
-  'how-to': (steps: ProvisionSteps, spec: GuestSpec) => withImage(steps, spec, howTo),
-  direct: (steps: ProvisionSteps, spec: GuestSpec) => withImage(steps, spec, direct),
-  'from-backup': fromBackup,
-} as const;
+const RECIPES = { 'how-to': howTo, direct, 'from-backup': fromBackup } as const;
 
 export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult> {
   const recipe = order.origin === undefined ? order.os.recipe : 'from-backup';

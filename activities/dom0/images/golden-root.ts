@@ -1,0 +1,241 @@
+/**
+ * The golden root file system: a guest's system that is no guest's yet. xen-tools installs it once on a dom0, as it installs an image; it is kept
+ * compressed, and written to the disk of each guest of the recipe `direct`, which is made a machine of its own before it starts.
+ */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { GuestflowError } from '../../../contract/errors.ts';
+import { GiB, MiB } from '../../../contract/sizes.ts';
+import type { GuestNetwork, GuestSpec } from '../../../contract/guest.ts';
+import type { GoldenRootResult } from '../../../contract/step-results.ts';
+import type { Dom0Settings } from '../../../order/dom0-settings.ts';
+import { PART_SUFFIX } from '../../../system/host.ts';
+import { ZstdFile } from '../backup/containers/zstd-file.ts';
+import type { Disk } from '../backup/port.ts';
+import type { StepEnv } from '../env.ts';
+import { wholeOf } from '../staging.ts';
+import { checkFs, fsInfo } from '../tools/ext4.ts';
+import type { Work } from '../work.ts';
+import { discardHalfGolden, ensureGolden, goldenRecord, halfGolden } from './golden.ts';
+import { install } from './make-image.ts';
+import { packagesOf } from './mirrors.ts';
+import { writeRoleInput } from './role-input.ts';
+import { clearHalfMade } from './xen-tools.ts';
+
+/** The size that it is made with, unless the guest's disk is smaller. It grows with the disk that it is written to. */
+const MOST_BYTES = 2 * GiB;
+/** How many of one distribution are kept: those that were used last. */
+const KEPT = 4;
+const NAME = 'golden-root';
+
+/** The network that it is installed with, until it is a guest's: addresses for documentation (RFC 5737). */
+export function goldenNetwork({ bridge }: Pick<GuestNetwork, 'bridge'>): GuestNetwork {
+  return { ip: '192.0.2.2', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge, mac: '00:16:3E:00:00:00' };
+}
+
+const recordSchema = z.strictObject({
+  dist: z.string(),
+  /** Of the compressed file. */
+  bytes: z.number().int().positive(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Of the file system. */
+  dumpedBytes: z.number().int().positive(),
+  createdAt: z.iso.datetime(),
+  usedAt: z.iso.datetime(),
+});
+type GoldenRootRecord = z.infer<typeof recordSchema>;
+
+/** What is on the disk of every guest for which these agree. */
+async function keyOf(env: StepEnv, spec: GuestSpec, tarball: string | undefined): Promise<string> {
+  const { settings, host } = env;
+  const { os, storage } = spec;
+  const role = await host.files.read(`${settings.roleDir}/guestflow`);
+  const content = [
+    [os.dist, os.installMethod, os.timezone, os.serialDevice, storage.fs, storage.fsOptions],
+    [sizeOf(spec), await packagesOf(env, spec), tarball],
+    // xen-tools puts the modules of dom0's kernel into it.
+    [settings.kernel, settings.modules],
+    createHash('sha256')
+      .update(role ?? '')
+      .digest('hex'),
+  ];
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 16);
+}
+
+function sizeOf({ size }: GuestSpec): number {
+  return Math.min(size.diskBytes, MOST_BYTES);
+}
+
+function pathOf(settings: Dom0Settings, dist: string, key: string): string {
+  return `${settings.goldenDir}/${dist}-${key}.img.zst`;
+}
+
+function isGoldenRoot(dist: string, name: string): boolean {
+  return name.startsWith(`${dist}-`) && /^[a-z]+-[0-9a-f]{16}\.img\.zst$/.test(name);
+}
+
+/** Where xen-tools works. */
+function workplace(settings: Dom0Settings, dist: string): string {
+  return `${settings.goldenDir}/${dist}-root${PART_SUFFIX}`;
+}
+
+async function readRecord({ host }: Work, path: string): Promise<GoldenRootRecord | undefined> {
+  const text = await host.files.read(`${path}.json`);
+  if (text === undefined) return undefined;
+  try {
+    return recordSchema.parse(JSON.parse(text.toString('utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+async function writeRecord({ host }: Work, path: string, record: GoldenRootRecord): Promise<void> {
+  await host.files.writeAtomic(`${path}.json`, `${JSON.stringify(record)}\n`, 0o600);
+}
+
+/** The record of what is there for this guest; undefined: it must be made. The content is not read. */
+async function find(env: StepEnv, spec: GuestSpec): Promise<{ readonly path: string; readonly record: GoldenRootRecord } | undefined> {
+  const tarball = spec.os.installMethod === 'golden' ? await goldenRecord(env, spec.os.dist) : undefined;
+  if (spec.os.installMethod === 'golden' && tarball === undefined) return undefined;
+  const path = pathOf(env.settings, spec.os.dist, await keyOf(env, spec, tarball?.sha256));
+  const record = await readRecord(env, path);
+  return record !== undefined && (await env.host.files.info(path))?.bytes === record.bytes ? { path, record } : undefined;
+}
+
+/** golden-root: finds the golden root file system for this guest, or makes it. Its content is compared with its checksums when it is used. */
+export async function ensureGoldenRoot(env: StepEnv, spec: GuestSpec): Promise<GoldenRootResult> {
+  await discardHalfGoldenRoot(env, spec.os);
+  const there = await find(env, spec);
+  if (there !== undefined) {
+    const record = { ...there.record, usedAt: new Date().toISOString() };
+    await writeRecord(env, there.path, record);
+    return resultOf(there.path, record, true);
+  }
+  const tarball = spec.os.installMethod === 'golden' ? (await ensureGolden(env, spec.os)).sha256 : undefined;
+  const path = pathOf(env.settings, spec.os.dist, await keyOf(env, spec, tarball));
+  const record = await make(env, spec, path);
+  await dropOthers(env, spec.os.dist);
+  return resultOf(path, record, false);
+}
+
+function resultOf(path: string, { dist, bytes, createdAt }: GoldenRootRecord, reused: boolean): GoldenRootResult {
+  return { dist, path, bytes, createdAt, reused };
+}
+
+async function make(env: StepEnv, spec: GuestSpec, path: string): Promise<GoldenRootRecord> {
+  const { host, settings } = env;
+  const { dist } = spec.os;
+  const directory = workplace(settings, dist);
+  const roleInput = `${directory}/role`;
+  const nobody: GuestSpec = {
+    ...spec,
+    name: NAME,
+    network: goldenNetwork(settings),
+    size: { memoryBytes: 256 * MiB, vcpus: 1, diskBytes: sizeOf(spec), swapBytes: 16 * MiB },
+    storage: { ...spec.storage, image: 'sparse' },
+  };
+  await host.files.makeDirectory(directory, 0o700);
+  const { mirror, aptSources } = await packagesOf(env, spec);
+  await writeRoleInput(host, roleInput, {
+    authorizedKeys: [],
+    timezone: spec.os.timezone,
+    dist,
+    ...(aptSources === undefined ? {} : { aptSources }),
+  });
+  env.progress(`making the golden root file system of ${dist} (once on this dom0)`);
+  await install(env, nobody, { directory, roleInput, ...(mirror === undefined ? {} : { mirror }) });
+  const record = await keep(env, dist, `${directory}/domains/${NAME}/disk.img`, path);
+  await discardHalfGoldenRoot(env, { dist });
+  return record;
+}
+
+/** Compresses it, and reads back what was written. */
+async function keep(env: StepEnv, dist: string, image: string, path: string): Promise<GoldenRootRecord> {
+  const { host, signal } = env;
+  await checkFs(host, image, { signal });
+  const engine = env.engines.named('blocks', 'at once');
+  const fs = await fsInfo(host, image);
+  const container = new ZstdFile(env, path);
+  try {
+    const written = await engine.save(image, container, fs);
+    await container.commit();
+    const now = new Date().toISOString();
+    const record = { dist, ...written, dumpedBytes: await engine.check(container, written, fs), createdAt: now, usedAt: now };
+    await writeRecord(env, path, record);
+    return record;
+  } catch (error) {
+    await container.abort();
+    throw error;
+  }
+}
+
+/** Removes those that were used least recently. An order that reads one of them goes on: its file is open. */
+async function dropOthers(env: StepEnv, dist: string): Promise<void> {
+  const { files } = env.host;
+  const found: { readonly path: string; readonly usedAt: string }[] = [];
+  for (const name of await files.list(env.settings.goldenDir)) {
+    if (!isGoldenRoot(dist, name)) continue;
+    const path = `${env.settings.goldenDir}/${name}`;
+    found.push({ path, usedAt: (await readRecord(env, path))?.usedAt ?? '' });
+  }
+  for (const { path } of found.sort((a, b) => (a.usedAt < b.usedAt ? 1 : -1)).slice(KEPT)) {
+    await files.remove(`${path}.json`);
+    await files.remove(path);
+  }
+}
+
+/**
+ * The golden root file system for this guest, to be written to a device that reads as zeros.
+ *
+ * @throws NotFound if there is none: it was removed since `ensureGoldenRoot`. `restore` throws ToolFailed if it is damaged: it is given up then, and the next
+ * order has it made anew.
+ */
+export async function openGoldenRoot(
+  env: StepEnv,
+  spec: GuestSpec,
+): Promise<{ readonly dumpedBytes: number; readonly restore: (target: Disk) => Promise<void> }> {
+  const found = await find(env, spec);
+  if (found === undefined)
+    throw new GuestflowError('NotFound', `there is no golden root file system of ${spec.os.dist} for ${spec.name}`, { field: 'dist' });
+  const { path, record } = found;
+  const engine = env.engines.named('blocks', 'at once');
+  const restore = async (target: Disk): Promise<void> => {
+    try {
+      await engine.restore?.(new ZstdFile(env, path), record, target);
+    } catch (error) {
+      if (!(error instanceof GuestflowError) || error.type !== 'BackupUnusable') throw error;
+      await env.host.files.remove(`${path}.json`);
+      throw new GuestflowError('ToolFailed', `the golden root file system ${path} is damaged, and was given up: ${error.message}`);
+    }
+  };
+  return { dumpedBytes: record.dumpedBytes, restore };
+}
+
+/** The files that exist of half-made golden tarballs and root file systems of a distribution. */
+export async function halfMadeGolden(work: Work, dist: string): Promise<string[]> {
+  return [...(await halfGolden(work, dist)), ...(await halfGoldenRoot(work, dist))];
+}
+
+async function halfGoldenRoot({ host, settings }: Work, dist: string): Promise<string[]> {
+  const directory = workplace(settings, dist);
+  const names = await host.files.list(settings.goldenDir);
+  // The record is written last.
+  const isHalf = (name: string): boolean =>
+    (wholeOf(name) ?? '').startsWith(`${dist}-`) || (isGoldenRoot(dist, name) && !names.includes(`${name}.json`));
+  const parts = names.filter(isHalf);
+  return [
+    ...((await host.files.info(directory)) === undefined ? [] : [directory]),
+    ...parts.map((name) => `${settings.goldenDir}/${name}`),
+  ];
+}
+
+/** Undo of `ensureGolden` and `ensureGoldenRoot`: removes what is half made. What is whole stays: the next guest is made from it. */
+export async function discardHalfMadeGolden(work: Work, input: { readonly dist: string }): Promise<void> {
+  await discardHalfGolden(work, input);
+  await discardHalfGoldenRoot(work, input);
+}
+
+async function discardHalfGoldenRoot(work: Work, { dist }: { readonly dist: string }): Promise<void> {
+  await clearHalfMade(work.host, workplace(work.settings, dist));
+  for (const path of await halfGoldenRoot(work, dist)) await work.host.files.removeTree(path);
+}
