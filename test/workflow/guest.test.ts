@@ -124,6 +124,35 @@ describe('guest', () => {
     ]);
   });
 
+  it('has a golden root file system made anew that turns out to be damaged', async () => {
+    const calls: string[] = [];
+    const document = order({ os: { recipe: 'direct' } });
+    let tries = 0;
+    const changes = {
+      makeGoldenVolumes: () => {
+        tries += 1;
+        if (tries === 1) return Promise.reject(ApplicationFailure.retryable('it is damaged, and was given up', 'ToolFailed'));
+        if (tries === 2) return Promise.reject(ApplicationFailure.nonRetryable('there is none', 'NotFound'));
+        return Promise.resolve({ root: 'r', swap: 's', copiedBytes: 1 });
+      },
+    };
+    await withKeptWorkers(environment, scripted(calls, changes), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      await end(document);
+    });
+    expect(calls.slice(2, 7)).toEqual([
+      'ensureGoldenRoot',
+      'makeGoldenVolumes',
+      'makeGoldenVolumes',
+      'ensureGoldenRoot',
+      'makeGoldenVolumes',
+    ]);
+  });
+
   it('makes a guest of a backup of another one without an image; if that fails, only what was made is undone', async () => {
     const calls: string[] = [];
     const origin = { guest: 'first', order: 'order-first', backup: '20260101T020000Z' };

@@ -1,13 +1,13 @@
 /** What an order goes through on its way to a guest, whatever the recipe: each step with its undo. */
 import type { BackupRecord } from '../../../contract/backup.ts';
-import type { BootResult, WallclockResult } from '../../../contract/step-results.ts';
+import type { BootResult, VolumesResult, WallclockResult } from '../../../contract/step-results.ts';
 import type { LeasedAddress } from '../../../contract/dom0.ts';
 import type { GuestOrder, GuestRef, GuestSpec } from '../../../contract/guest.ts';
 import { backupPlace } from '../../../contract/backup-place.ts';
 import { formatSize } from '../../../contract/sizes.ts';
 import { onCrashOf } from '../rules.ts';
 import { leftoversOf } from '../../saga/leftovers.ts';
-import { Operation } from '../../saga/operation.ts';
+import { Operation, rootFailure } from '../../saga/operation.ts';
 import { nightlyOf } from '../operations/shared.ts';
 import { planWithFreeAddress } from '../plan-address.ts';
 import { control, dom0Steps } from '../../saga/proxies.ts';
@@ -115,10 +115,21 @@ export class ProvisionSteps {
     const { bulk, undoBulk } = this.steps;
     await this.operation.step(
       'make-volumes',
-      () => bulk.makeGoldenVolumes(spec),
+      () =>
+        bulk
+          .makeGoldenVolumes(spec)
+          .catch(isGivenUp)
+          .then((made) => made ?? this.makeVolumesAnew(spec)),
       () => undoBulk.removeVolumes(this.ref),
       ({ root }) => root,
     );
+  }
+
+  /** The golden root file system was damaged, and is made again. */
+  private async makeVolumesAnew(spec: GuestSpec): Promise<VolumesResult> {
+    const { bulk } = this.steps;
+    await bulk.ensureGoldenRoot(spec);
+    return bulk.makeGoldenVolumes(spec);
   }
 
   /** The content of a backup of another guest on the guest's own volumes, made its own. */
@@ -187,6 +198,11 @@ export class ProvisionSteps {
       ({ sealed }) => (sealed ? 'the provisioning key is gone' : 'managed: the provisioning key stays'),
     );
   }
+}
+
+/** @throws any other failure than that there is no golden root file system */
+function isGivenUp(error: unknown): undefined {
+  if (rootFailure(error).type !== 'NotFound') throw error;
 }
 
 function describeWallclock(wallclock: WallclockResult): string {
