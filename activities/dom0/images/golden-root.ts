@@ -14,7 +14,7 @@ import { ZstdFile } from '../backup/containers/zstd-file.ts';
 import type { Disk } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
 import { wholeOf } from '../staging.ts';
-import { checkFs, fsInfo } from '../tools/ext4.ts';
+import { checkFs, fsInfo, leastFsBytes, shrinkFs } from '../tools/ext4.ts';
 import type { Work } from '../work.ts';
 import { discardHalfGolden, ensureGolden, goldenRecord, halfGolden } from './golden.ts';
 import { install } from './make-image.ts';
@@ -153,6 +153,8 @@ async function make(env: StepEnv, spec: GuestSpec, path: string): Promise<Golden
 async function keep(env: StepEnv, dist: string, image: string, path: string): Promise<GoldenRootRecord> {
   const { host, signal } = env;
   await checkFs(host, image, { signal });
+  // As small as it goes: free blocks are zeros, and cost time whenever it is read or written. It grows with the disk that it is written to.
+  await shrinkFs(host, image, await leastFsBytes(host, image, { signal }), { signal });
   const engine = env.engines.named('blocks', 'at once');
   const fs = await fsInfo(host, image);
   const container = new ZstdFile(env, path);
