@@ -87,4 +87,4 @@ export async function fromBackupCases(matrix: Matrix): Promise<Case[]> {
 }
 
 /** What the recipes call that the how-to does not. */
-export const CALLED_BY_RECIPES: readonly string[] = ['restoreVolumes'];
+export const CALLED_BY_RECIPES: readonly string[] = ['ensureGoldenRoot', 'makeGoldenVolumes', 'restoreVolumes'];
