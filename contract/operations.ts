@@ -7,7 +7,7 @@ import type { GuestPhase } from './guest.ts';
 
 /** Scopes of tokens of `/v1` for operations: each, and what it allows. */
 export const OPERATION_SCOPES = {
-  'guests:operate': 'suspend and resume guests, and take a termination back',
+  'guests:operate': 'start, stop, reboot, suspend and resume guests, pull their plug, and take a termination back',
   'guests:backup': 'take backups, prove that guests can be restored from them, and protect them from retention',
   'guests:restore': 'restore guests from their backups, take a restore back, and give up the disk of before',
   'guests:resize': "change the size of guests' disks",
@@ -46,6 +46,7 @@ export const OPERATIONS = {
     leadsTo: ['running'],
     workflow: 'powerGuest',
     command: { summary: 'start a guest', description: 'Starts a guest and waits until it answers.' },
+    api: { path: 'start', summary: 'Start a guest', scope: 'guests:operate', takes: 'Empty' },
   },
   stop: {
     phases: ['running', 'stopped'],
@@ -55,6 +56,7 @@ export const OPERATIONS = {
       summary: 'shut a guest down',
       description: 'Shuts a guest down and waits until its domain has gone. One that does not stop in time is destroyed.',
     },
+    api: { path: 'stop', summary: 'Shut a guest down', scope: 'guests:operate', takes: 'Empty' },
   },
   destroy: {
     phases: ['running', 'stopped'],
@@ -64,6 +66,17 @@ export const OPERATIONS = {
       summary: "end a guest's domain at once",
       description: "Ends a guest's domain at once, as pulling the plug does. Its disks stay.",
     },
+    api: { path: 'destroy', summary: "End a guest's domain at once", scope: 'guests:operate', takes: 'Empty' },
+  },
+  reboot: {
+    phases: ['running'],
+    workflow: 'powerGuest',
+    command: {
+      summary: 'shut a guest down, and start it again',
+      description:
+        'Shuts a guest down, starts it again from its cfg, and waits until it answers. One that does not stop in time is destroyed, and started all the same.',
+    },
+    api: { path: 'reboot', summary: 'Shut a guest down, and start it again', scope: 'guests:operate', takes: 'Empty' },
   },
   backup: {
     phases: ['running', 'stopped', 'suspended'],

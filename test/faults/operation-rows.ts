@@ -35,6 +35,7 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
   stop: [{ name: 'stop', end: 'stopped' }],
   start: [{ name: 'start', after: 'stop', end: 'running' }],
   destroy: [{ name: 'destroy', end: 'stopped' }],
+  reboot: [{ name: 'reboot', end: 'running' }],
   backup: [
     { name: 'backup', end: 'running' },
     { name: 'backup of a stopped guest', after: 'stop', end: 'stopped' },

@@ -30,6 +30,7 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
     const requests: (Omit<OperationRequest, 'id'> & { name?: string })[] = [
       { kind: 'stop' },
       { kind: 'start' },
+      { kind: 'reboot' },
       { kind: 'backup' },
       { kind: 'prune' },
       { kind: 'protect', backup: '20260101T020000Z' },

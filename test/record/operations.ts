@@ -26,6 +26,7 @@ interface Trial {
 const FAILING: readonly Trial[] = [
   { name: 'stop-undone', request: { kind: 'stop' }, at: 'stopGuest' },
   { name: 'destroy-undone', request: { kind: 'destroy' }, at: 'destroyGuest' },
+  { name: 'reboot-undone', request: { kind: 'reboot' }, at: 'bootGuest' },
   { name: 'suspend-undone', request: { kind: 'suspend' }, at: 'stopGuest' },
   { name: 'backup-undone', request: { kind: 'backup' }, at: 'takeBackup' },
   { name: 'backup-not-pruned', request: { kind: 'backup' }, at: 'listBackups', goesWell: true },
@@ -66,6 +67,7 @@ const FAILING: readonly Trial[] = [
 
 const CANCELLED: readonly Trial[] = [
   { name: 'stop-cancelled', request: { kind: 'stop' }, at: 'stopGuest' },
+  { name: 'reboot-cancelled', request: { kind: 'reboot' }, at: 'bootGuest' },
   { name: 'suspend-cancelled', request: { kind: 'suspend' }, at: 'stopGuest' },
   { name: 'backup-cancelled', request: { kind: 'backup' }, at: 'takeBackup' },
   { name: 'prune-cancelled', request: { kind: 'prune' }, at: 'listBackups' },

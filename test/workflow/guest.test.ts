@@ -665,6 +665,40 @@ describe('guest', () => {
     });
   });
 
+  it('restarts with its autostart link in place; one that does not come back is started again; one that is off is refused', async () => {
+    const calls: string[] = [];
+    const document = order();
+    let isFailing = false;
+    const activities = {
+      bootGuest: () => {
+        if (!isFailing) return Promise.resolve({ domainId: 1, seconds: 1, rootDevice: '', kernel: '' });
+        isFailing = false;
+        return NO('GuestDidNotAnswer')();
+      },
+    };
+    await withKeptWorkers(environment, scripted(calls, activities), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      calls.length = 0;
+      expect(await operate(document, 'reboot')).toMatchObject({ kind: 'reboot', phase: 'running' });
+      expect(calls).toEqual(['stopGuest', 'bootGuest']);
+      calls.length = 0;
+      isFailing = true;
+      expect(await failureOf(operate(document, 'reboot', 'again'))).toMatchObject({
+        type: 'GuestDidNotAnswer',
+        details: { undone: ['stop'] },
+      });
+      expect(calls).toEqual(['stopGuest', 'bootGuest', 'bootGuest']);
+      expect(await statusOf(document)).toMatchObject({ phase: 'running' });
+      await operate(document, 'stop');
+      expect(await failureOf(operate(document, 'reboot', 'of one that is off'))).toMatchObject({ type: 'Busy' });
+      await end(document);
+    });
+  });
+
   it('is paused, not shut down, where its order says so', async () => {
     const calls: string[] = [];
     const document = order({ life: { suspend: 'pause' } });

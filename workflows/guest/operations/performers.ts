@@ -18,6 +18,7 @@ export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, req
   start: performPower,
   stop: performPower,
   destroy: performPower,
+  reboot: performPower,
   backup: performBackup,
   prune: performPrune,
   protect: performProtect,

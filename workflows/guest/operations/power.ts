@@ -1,4 +1,4 @@
-/** start, stop and destroy; and the steps to switch a guest on and off, which other operations use, too. */
+/** start, stop, destroy and reboot; and the steps to switch a guest on and off, which other operations use, too. */
 import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/guest.ts';
 import { executeChild } from '@temporalio/workflow';
 import { Operation } from '../../saga/operation.ts';
@@ -7,10 +7,13 @@ import { declareVersioning } from '../../saga/versioning.ts';
 import type { GuestAtWork } from '../at-work.ts';
 import { refOf, type Before } from './shared.ts';
 
-/** start, stop and destroy. A stopped guest must not start with its dom0, so stopping it removes its autostart link. */
-export async function powerGuest(input: { spec: GuestSpec; action: 'start' | 'stop' | 'destroy'; before: Before }): Promise<void> {
+type Power = 'start' | 'stop' | 'destroy' | 'reboot';
+
+/** start, stop, destroy and reboot. A stopped guest must not start with its dom0, so stopping it removes its autostart link. */
+export async function powerGuest(input: { spec: GuestSpec; action: Power; before: Before }): Promise<void> {
   const { spec, action, before } = input;
   if (action === 'start') return startGuest(spec, before);
+  if (action === 'reboot') return rebootGuest(spec);
   const operation = new Operation(`${action} **${spec.name}** on ${spec.dom0}`, ['autostart', action]);
   return switchOff(operation, spec, before, action);
 }
@@ -83,12 +86,32 @@ export async function startSteps(operation: Operation, spec: GuestSpec, before: 
   );
 }
 
+/** Its autostart link stays: should its dom0 restart in between, the guest starts with it, which is what was asked for. */
+async function rebootGuest(spec: GuestSpec): Promise<void> {
+  const operation = new Operation(`Restarting **${spec.name}** on ${spec.dom0}`, ['stop', 'start']);
+  const { host, undo } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
+  await operation.run(async () => {
+    await operation.step(
+      'stop',
+      () => host.stopGuest(refOf(spec)),
+      () => undo.bootGuest(spec),
+      ({ how }) => how,
+    );
+    await operation.step(
+      'start',
+      () => host.bootGuest(spec),
+      [],
+      ({ seconds, warning }) => warning ?? `answered after ${seconds} s`,
+    );
+  });
+}
+
 export async function performPower(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {
-  const action = kind === 'start' || kind === 'destroy' ? kind : 'stop';
+  const action = kind === 'start' || kind === 'destroy' || kind === 'reboot' ? kind : 'stop';
   await guest.runChild(kind, id, (options) =>
     executeChild(powerGuest, { ...options, args: [{ spec: guest.spec, action, before: guest.before }] }),
   );
-  return guest.settlePhase(kind, action === 'start' ? 'running' : 'stopped');
+  return guest.settlePhase(kind, action === 'start' || action === 'reboot' ? 'running' : 'stopped');
 }
 
 declareVersioning('PINNED', powerGuest);
