@@ -22,7 +22,15 @@ import { InterruptedError } from './report.ts';
 /** How an operation is asked for, beside its kind. */
 type Wish = Omit<OperateOptions, 'id'>;
 
-export async function operate(io: Io, name: string, kind: OperationKind, options: WaitingOptions, wish: Wish = {}): Promise<undefined> {
+/** @param password one that was made for it, to be shown once when it is set */
+export async function operate(
+  io: Io,
+  name: string,
+  kind: OperationKind,
+  options: WaitingOptions,
+  wish: Wish = {},
+  password?: string,
+): Promise<undefined> {
   return withGuestflow(options, async (flow) => {
     const id = `${kind}-${randomBytes(6).toString('hex')}`;
     const result = await interruptible(
@@ -34,8 +42,8 @@ export async function operate(io: Io, name: string, kind: OperationKind, options
       const wanted = options.onInterrupt ?? (options.json === true ? 'leave' : await askOnInterrupt(io, `${kind} of ${name} goes on`));
       throw wanted === 'leave' ? error : await cancelOwn(io, flow, name, { kind, workflowId: operationWorkflowId(name, kind, id) });
     });
-    if (options.json) printJson(io, { guest: name, ...result });
-    else printLine(io, describe(name, result));
+    if (options.json) printJson(io, { guest: name, ...result, ...defined({ password }) });
+    else printLine(io, [describe(name, result), ...(password === undefined ? [] : [`password: ${password}`])].join('\n'));
     return undefined;
   });
 }
@@ -156,6 +164,7 @@ function describe(name: string, { kind, phase, backup, pruned, graceUntil, kept,
   if (kind === 'protect' && backup !== undefined)
     return `backup ${backup.id} of ${name} is protected: retention leaves it alone until guestflow backups ${name} --unprotect ${backup.id}`;
   if (kind === 'unprotect' && backup !== undefined) return `backup ${backup.id} of ${name} is left to retention again`;
+  if (kind === 'setPassword') return `the password of root in ${name} is set: it is ${phase}`;
   if (resized !== undefined) return describeResize(name, resized, phase, backup?.id);
   if (backup !== undefined)
     return `${name} is backed up: ${backupPlace(backup)}, ${formatSize(backup.bytes)} in ${backup.seconds.toFixed(1)} s, ${backup.state}`;

@@ -2,6 +2,7 @@
 export type { EndpointOptions } from './config.ts';
 export type { GuestRow, ListFilter } from './guests/list.ts';
 export type { NetworkOrder } from './networks.ts';
+export type { AccessWish } from './guests/access.ts';
 export type { OperateOptions } from './guests/operate.ts';
 export type { PlacedOrder, PlaceOptions } from './guests/place.ts';
 export type { ActivityNow, GuestProgress } from './guests/look.ts';

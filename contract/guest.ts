@@ -115,6 +115,17 @@ export interface DiskChange {
   readonly how?: 'live' | 'offline';
 }
 
+/** Another password of root. */
+export interface AccessChange {
+  /** `setPassword`: its hash, sealed for the guest's dom0 (by that dom0's name) in the name of the guest's order. */
+  readonly sealedPassword?: Readonly<Record<string, string>>;
+  /**
+   * `offline`: a guest that runs is stopped for it, and started again. Default: a managed guest goes on, a sealed one that runs is refused; one that is off
+   * stays off.
+   */
+  readonly how?: 'offline';
+}
+
 export interface OperationRequest {
   readonly kind: OperationKind;
   /** Id of the request: the same id again is the same request. */
@@ -125,6 +136,8 @@ export interface OperationRequest {
   readonly change?: PlanChange;
   /** `resize`. */
   readonly resize?: DiskChange;
+  /** `setPassword`. */
+  readonly access?: AccessChange;
   /** `restore`, `prove`, `protect`, `unprotect`: id of the backup. Default: the last one, of `restore` the last one that `at` allows. */
   readonly backup?: string;
   /** `restore`: no backup that was taken later than this (ISO 8601, UTC). Default: the last one. */

@@ -81,6 +81,7 @@ export const WORKFLOWS = {
   resumeGuest: 'resumeGuest',
   changePlan: 'changePlan',
   resizeGuest: 'resizeGuest',
+  changeAccess: 'changeAccess',
   terminateGuest: 'terminateGuest',
   undeleteGuest: 'undeleteGuest',
   billingOrder: workflowName<(input: BillingOrderInput) => void>('billingOrder'),

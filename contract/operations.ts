@@ -11,6 +11,7 @@ export const OPERATION_SCOPES = {
   'guests:backup': 'take backups, prove that guests can be restored from them, and protect them from retention',
   'guests:restore': 'restore guests from their backups, take a restore back, and give up the disk of before',
   'guests:resize': "change the size of guests' disks",
+  'guests:access': 'set the password of root in guests',
   'guests:terminate': 'terminate guests',
 } as const;
 
@@ -34,7 +35,7 @@ export interface OperationRecord {
     readonly summary: string;
     readonly scope: keyof typeof OPERATION_SCOPES;
     /** What a request may hold. */
-    readonly takes: 'Empty' | 'Terminate' | 'OneBackup' | 'Restore' | 'Resize';
+    readonly takes: 'Empty' | 'Terminate' | 'OneBackup' | 'Restore' | 'Resize' | 'Password';
   };
   /** Billing asks for it. */
   readonly billing?: true;
@@ -171,6 +172,11 @@ export const OPERATIONS = {
     phases: ['running', 'stopped'],
     workflow: 'resizeGuest',
     api: { path: 'resize', summary: "Give a guest's disk another size", scope: 'guests:resize', takes: 'Resize' },
+  },
+  setPassword: {
+    phases: ['running', 'stopped'],
+    workflow: 'changeAccess',
+    api: { path: 'password', summary: "Set root's password in a guest", scope: 'guests:access', takes: 'Password' },
   },
   terminate: {
     phases: ['running', 'stopped', 'suspended', 'terminating', 'gone'],

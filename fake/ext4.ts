@@ -176,19 +176,32 @@ function debugfs(call: Invocation): ToolOutput | undefined {
   const { args, input } = call;
   const banner = `debugfs ${E2FSPROGS}\n`;
   if (matchArgs(args, '-f - <device>') !== undefined) return { code: 0, stderr: banner, stdout: input.replaceAll(/^/gm, 'debugfs: ') };
-  const device = (matchArgs(args, '-w -f - <device>') ?? (args[0] === '-R' ? { device: args[2] ?? '' } : undefined))?.['device'];
+  const device = (matchArgs(args, '-w -f - <device>') ??
+    matchArgs(args, '-z <undo> -w -f - <device>') ??
+    (args[0] === '-R' ? { device: args[2] ?? '' } : undefined))?.['device'];
   if (device === undefined) return undefined;
   const found = openFs(call, device, { missing: 0, bad: 0 });
   if (!isFound(found)) return { ...found, stderr: `${banner}${found.stderr ?? ''}` };
   if (args[0] === '-R') {
-    const said = lookOffline(found.fs.files, args[1] ?? '');
+    const said = lookOffline(call.machine, found.fs.files, args[1] ?? '');
     return { code: 0, stdout: said.stdout ?? '', stderr: `${banner}${said.stderr ?? ''}` };
   }
+  const undoFile = matchArgs(args, '-z <undo> -w -f - <device>')?.['undo'];
+  if (undoFile !== undefined) call.machine.writeText(undoFile, 'what was overwritten\n', 0o600);
   const stderr = changeOffline(call.machine, found.fs.files, input);
   // Whose data it is, is told by the host name that it was made for.
   found.fs.label = found.fs.files['/etc/hostname']?.trim() || found.fs.label;
   found.save();
   return { code: 0, stderr: `${banner}${stderr}` };
+}
+
+/** Its file systems are changed in one go, so that there is never anything to take back. */
+function e2undo(call: Invocation): ToolOutput | undefined {
+  const { undo, device } = matchArgs(call.args, '<undo> <device>') ?? {};
+  if (undo === undefined || device === undefined) return undefined;
+  return call.machine.readText(undo) === undefined
+    ? failed(1, `e2undo: No such file or directory while opening undo file \`${undo}'`)
+    : failed(1, 'e2undo: Lifetime write counter does not match.');
 }
 
 function tune2fs(call: Invocation): ToolOutput | undefined {
@@ -224,6 +237,7 @@ export const EXT4_TOOLS: ToolTable = {
   resize2fs: { seconds: () => 1, start: resize2fs },
   dumpe2fs: { start: dumpe2fs },
   debugfs: { start: debugfs },
+  e2undo: { start: e2undo },
   tune2fs: { start: tune2fs },
   mkswap: { seconds: () => 0.3, start: mkswap },
 };

@@ -32,6 +32,7 @@ const PROGRAMS = [
   '/usr/sbin/resize2fs',
   '/usr/sbin/dumpe2fs',
   '/usr/sbin/debugfs',
+  '/usr/sbin/e2undo',
   '/usr/bin/perl',
   '/usr/sbin/tune2fs',
   '/usr/sbin/mkswap',

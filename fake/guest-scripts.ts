@@ -1,9 +1,12 @@
 /** What a guest does when a step's script reaches it by ssh: exactly the scripts that the steps send, and nothing else. */
 import {
+  BRING_ROOT_LINE_BACK_SCRIPT,
   FREEZE_SCRIPT,
   GROW_FS_SCRIPT,
   HELLO_SCRIPT,
+  ROOT_LINE_SCRIPT,
   SEAL_SCRIPT,
+  SET_PASSWORD_SCRIPT,
   THAW_SCRIPT,
   WALLCLOCK_SCRIPT,
 } from '../activities/dom0/guests/scripts.ts';
@@ -60,6 +63,30 @@ function seal({ fs, input }: InGuest): ToolOutput {
   return { code: 0 };
 }
 
+const SHADOW = '/etc/shadow';
+const ROOT_LINE = /^root:.*$/m;
+
+function sayRootLine({ fs }: InGuest): ToolOutput {
+  const line = ROOT_LINE.exec(fileOf(fs, SHADOW) ?? '')?.[0];
+  return { code: 0, stdout: line === undefined ? '' : `${line}\n` };
+}
+
+/** `chpasswd -e` sets the day, too. */
+function setPassword({ machine, fs, input }: InGuest): ToolOutput {
+  const hash = /^root:([^:\n]+)\n$/.exec(input)?.[1];
+  const shadow = fileOf(fs, SHADOW) ?? '';
+  const fields = ROOT_LINE.exec(shadow)?.[0].split(':').slice(3);
+  if (hash === undefined || fields === undefined) return failed(1, "chpasswd: line 1: user 'root' does not exist");
+  const day = String(Math.floor(machine.now() / 86_400_000));
+  fs.journal[SHADOW] = shadow.replace(ROOT_LINE, () => ['root', hash, day, ...fields].join(':'));
+  return { code: 0 };
+}
+
+function bringRootLineBack({ fs, input }: InGuest): ToolOutput {
+  fs.journal[SHADOW] = (fileOf(fs, SHADOW) ?? '').replace(ROOT_LINE, () => input.trimEnd());
+  return { code: 0 };
+}
+
 /** Its kernel sees the size that its disk has now. */
 function growFs({ machine, domain, fs, input }: InGuest): ToolOutput {
   const bytes = machine.disk(domain.rootDisk ?? '')?.bytes ?? 0;
@@ -83,6 +110,9 @@ export const GUEST_SCRIPTS: readonly GuestScript[] = [
   { command: HELLO_SCRIPT, run: hello },
   { command: 'sh -s', input: WALLCLOCK_SCRIPT, run: wallclock },
   { command: SEAL_SCRIPT, run: seal },
+  { command: ROOT_LINE_SCRIPT, run: sayRootLine },
+  { command: SET_PASSWORD_SCRIPT, run: setPassword },
+  { command: BRING_ROOT_LINE_BACK_SCRIPT, run: bringRootLineBack },
   { command: GROW_FS_SCRIPT, run: growFs },
   { command: FREEZE_SCRIPT, run: freeze },
   { command: THAW_SCRIPT, run: () => ({ code: 0, stdout: 'frozen=yes\n' }) },

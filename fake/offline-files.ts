@@ -13,8 +13,38 @@ function isDirectory(files: Files, path: string): boolean {
   return DIRECTORIES.includes(path) || Object.keys(files).some((file) => file.startsWith(`${path}/`));
 }
 
-/** `cat PATH` and `ls -p PATH`. */
-export function lookOffline(files: Files, request: string): { stdout?: string; stderr?: string } {
+/** Mode, user and group of files that others than root's programs may not read. */
+const PRIVATE: Readonly<Record<string, readonly [mode: string, uid: number, gid: number]>> = {
+  '/etc/shadow': ['0640', 0, 42],
+  '/root/.ssh/authorized_keys': ['0600', 0, 0],
+};
+
+/** `stat PATH`: what is there, as far as it is asked for. */
+function stat(files: Files, path: string): { stdout?: string; stderr?: string } {
+  const text = files[path];
+  if (text === undefined && !isDirectory(files, path)) return { stderr: `${path}: ${NOT_FOUND} \n` };
+  const type = text === undefined ? 'directory' : text.startsWith(LINK) ? 'symlink' : 'regular';
+  const [mode, uid, gid] = PRIVATE[path] ?? [text === undefined ? '0755' : '0644', 0, 0];
+  const size = Buffer.byteLength(text ?? '');
+  return {
+    stdout: `Inode: 12   Type: ${type}    Mode:  ${mode}   Flags: 0x80000\nGeneration: 0\nUser: ${String(uid).padStart(5)}   Group: ${String(gid).padStart(5)}   Project:     0   Size: ${String(size)}\nFile ACL: 0\n`,
+  };
+}
+
+/** `dump PATH FILE`. */
+function dump(machine: Machine, files: Files, path: string, to: string): { stdout?: string; stderr?: string } {
+  const text = files[path];
+  if (text === undefined) return { stderr: `${path}: ${NOT_FOUND} \n` };
+  machine.writeText(to, text, 0o600);
+  return {};
+}
+
+/** `cat PATH`, `ls -p PATH`, `stat PATH` and `dump PATH FILE`. */
+export function lookOffline(machine: Machine, files: Files, request: string): { stdout?: string; stderr?: string } {
+  const [, whole = '', target = ''] = /^dump (\S+) (\S+)$/.exec(request) ?? [];
+  if (whole !== '') return dump(machine, files, whole, target);
+  const asked = /^stat (\S+)$/.exec(request)?.[1];
+  if (asked !== undefined) return stat(files, asked);
   const [, what = '', path = ''] = /^(cat|ls -p) (\S+)$/.exec(request) ?? [];
   if (what === 'cat') {
     const text = files[path];
@@ -50,6 +80,12 @@ export function changeOffline(machine: Machine, files: Files, script: string): s
       if (!existsSync(machine.at(first))) complaints.push(`${first}: No such file or directory`);
       else if (files[inside(second)] !== undefined) complaints.push(`The file '${second}' already exists`);
       else files[inside(second)] = readFileSync(machine.at(first), 'utf8');
+    } else if (command === 'ln') {
+      if (files[path] === undefined) complaints.push(`${first}: ${NOT_FOUND} `);
+      else files[inside(second)] = files[path] ?? '';
+    } else if (command === 'unlink') {
+      if (files[path] === undefined) complaints.push(`unlink_file_by_name: ${NOT_FOUND} `);
+      else Reflect.deleteProperty(files, path);
     } else if (command === 'symlink') files[path] = `${LINK}${second}`;
     else if (command !== 'sif' && command !== 'mkdir') complaints.push(`debugfs: unknown request "${command ?? ''}"`);
   }

@@ -8,6 +8,7 @@ import { ensureGolden } from './images/golden.ts';
 import { discardHalfMadeGolden, ensureGoldenRoot } from './images/golden-root.ts';
 import type { Lock } from './locks.ts';
 import { activityMaker, type Dom0Context } from './step.ts';
+import { changeAccessLive, changeAccessOffline, forgetAccess, undoAccessLive, undoAccessOffline } from './steps/access.ts';
 import { adjustGuest } from './steps/adjust.ts';
 import { findGuest } from './steps/adopt.ts';
 import { audit } from './steps/audit.ts';
@@ -36,6 +37,7 @@ import { setWallclock } from './steps/sysctl-wallclock.ts';
 const nothing = z.undefined();
 const resizeInput = z.object({ ref: guestRefSchema, bytes: guestSpecSchema.shape.size.shape.diskBytes });
 const growInput = z.object({ spec: guestSpecSchema, bytes: resizeInput.shape.bytes });
+const accessInput = z.object({ spec: guestSpecSchema, change: z.string().regex(/^[A-Za-z0-9._-]{1,300}$/) });
 const spareRole = z.enum(['restored', 'former']);
 const goldenInput = guestSpecSchema.shape.os.pick({ dist: true, mirror: true });
 const cfgInput = z.object({
@@ -79,6 +81,9 @@ function shortActivities(activity: Maker, version: string) {
     destroyGuest: activity(guestRefSchema, byName, destroyGuest),
     adjustGuest: activity(z.object({ spec: guestSpecSchema, mustNotKeepMore: z.boolean() }), ofSpec, adjustGuest),
     growFileSystem: activity(growInput, ofSpec, growFileSystem),
+    changeAccessLive: activity(accessInput, ofSpec, changeAccessLive),
+    undoAccessLive: activity(accessInput, ofSpec, undoAccessLive),
+    forgetAccess: activity(guestSpecSchema, byName, forgetAccess),
     setWallclock: activity(guestSpecSchema, byName, setWallclock),
     enableAutostart: activity(guestRefSchema, byName, enableAutostart),
     disableAutostart: activity(guestRefSchema, byName, disableAutostart),
@@ -123,6 +128,8 @@ function bulkActivities(activity: Maker) {
     shrinkDisk: activity(resizeInput, ofRef, shrinkDisk),
     tryReducing: activity(resizeInput, ofRef, tryReducing),
     reduceDisk: activity(resizeInput, ofRef, reduceDisk),
+    changeAccessOffline: activity(accessInput, ofSpec, changeAccessOffline),
+    undoAccessOffline: activity(accessInput, ofSpec, undoAccessOffline),
     growDiskInUse: activity(growInput, ofSpec, growDiskInUse),
     undoGrowInUse: activity(growInput, ofSpec, undoGrowInUse),
   };

@@ -14,6 +14,10 @@ export interface GuestPaths {
   readonly candidateCfg: string;
   /** The cfg as it was before the last change of the guest. */
   readonly formerCfg: string;
+  /** What a change of root's access has replaced, while it may be undone. */
+  readonly formerAccess: string;
+  /** What such a change works with, while the guest is off. */
+  readonly accessWork: string;
   readonly images: string;
   readonly diskImage: string;
   readonly swapImage: string;
@@ -34,6 +38,8 @@ export function guestPaths(settings: Dom0Settings, name: string): GuestPaths {
     roleInput: `${state}/role`,
     candidateCfg: `${state}/candidate.cfg`,
     formerCfg: `${state}/former-cfg.json`,
+    formerAccess: `${state}/former-access.json`,
+    accessWork: `${state}/access`,
     images,
     diskImage: `${images}/disk.img`,
     swapImage: `${images}/swap.img`,

@@ -19,6 +19,11 @@ export interface ResizeOptions extends WaitingOptions {
   readonly offline?: true;
 }
 
+export interface SetPasswordOptions extends WaitingOptions {
+  readonly generate?: true;
+  readonly offline?: true;
+}
+
 /** The operations that take a name and nothing else, from their table. */
 function registerPlain(program: Command, context: Context): void {
   for (const kind of OPERATION_KINDS) {
@@ -98,12 +103,35 @@ A disk becomes smaller only while its guest is off: --offline stops one that run
   );
 }
 
+function registerSetPassword(program: Command, context: Context): void {
+  const { io } = context;
+  withWaiting(
+    program
+      .command('set-password')
+      .summary("set root's password in a guest")
+      .description(
+        `Sets root's password in a guest. It is asked for on a terminal, without being shown, or read from standard input; only its hash leaves this machine, sealed for the guest's dom0.
+
+In a managed guest that runs it is set at once. A sealed one must be off for that: its password is then set on its disk. --offline stops one that runs, and starts it again; if it does not come back, it has its former password again.`,
+      )
+      .argument('<NAME>')
+      .option('--generate', 'make a password, and print it once')
+      .option('--offline', 'stop the guest for it if it runs, and start it again'),
+  ).action(
+    context.action(async (name: string, options: SetPasswordOptions) => {
+      const { setPassword } = await import('../access.ts');
+      return setPassword(io, name, options);
+    }),
+  );
+}
+
 export function registerOperations(program: Command, context: Context): void {
   const { io } = context;
   registerPlain(program, context);
   registerTerminate(program, context);
   registerChangePlan(program, context);
   registerResize(program, context);
+  registerSetPassword(program, context);
   withServer(
     program
       .command('cancel')

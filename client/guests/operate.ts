@@ -7,6 +7,7 @@ import { GuestflowError, type ErrorType } from '../../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../../contract/names.ts';
 import type { OperationKind } from '../../contract/operations.ts';
 import type { DiskChange, OperationRequest, OperationResult, PlanChange } from '../../contract/guest.ts';
+import { sealedRequest, type AccessWish, type OperationWish } from './access.ts';
 import { toGuestflowError } from '../failures.ts';
 import { isLostUpdate } from '../lost-updates.ts';
 import { ANSWER_MS, type Session } from '../session.ts';
@@ -22,6 +23,8 @@ export interface OperateOptions {
   readonly change?: PlanChange;
   /** `resize`: the new size of the disk. */
   readonly resize?: DiskChange;
+  /** `setPassword`. Its hash leaves this process sealed for the guest's dom0. */
+  readonly access?: AccessWish;
   /** `restore`, `prove`, `protect`, `unprotect`: id of the backup. Default: the last one. */
   readonly backup?: string;
   /** `restore`: no backup that was taken later than this (ISO 8601, UTC). */
@@ -40,7 +43,7 @@ export async function operate(
   kind: OperationKind,
   { id, ...wish }: OperateOptions = {},
 ): Promise<OperationResult> {
-  const request: OperationRequest = { kind, id: id ?? `${kind}-${randomBytes(6).toString('hex')}`, ...wish };
+  const request = await sealedRequest(session, guest, { kind, id: id ?? `${kind}-${randomBytes(6).toString('hex')}`, ...wish });
   // Asking and waiting are one call: only the result tells whether the update was lost, and must be sent again.
   const perform = async (): Promise<OperationResult> => {
     const taken = await session.client.withDeadline(Date.now() + ANSWER_MS, () => ask(session, guest, request));
@@ -55,8 +58,9 @@ export async function operate(
  * @param waitMs how long its end is waited for
  * @throws GuestflowError Unreachable when it could not be asked for
  */
-export async function operateFor(session: Session, guest: string, request: OperationRequest, waitMs: number): Promise<OperationOutcome> {
+export async function operateFor(session: Session, guest: string, wish: OperationWish, waitMs: number): Promise<OperationOutcome> {
   try {
+    const request = await sealedRequest(session, guest, wish);
     const taken = await session.call(`guest ${guest}`, () => ask(session, guest, request));
     const ended = await session
       .call(`guest ${guest}`, () => outcomeOf(taken), waitMs)

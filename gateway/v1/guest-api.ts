@@ -1,6 +1,7 @@
 /** What `/v1` needs of Temporal, behind one seam. */
 import type { UnplacedOrder } from '../../order/order.ts';
-import type { GuestStatus, OperationRequest } from '../../contract/guest.ts';
+import type { OperationWish } from '../../client/guests/access.ts';
+import type { GuestStatus } from '../../contract/guest.ts';
 import type { OperationOutcome } from '../../contract/billing.ts';
 import type { GuestRowDocument, OperationDocument } from './schemas.ts';
 
@@ -18,8 +19,8 @@ export interface GuestApi {
   order(order: UnplacedOrder): Promise<{ readonly guest: string; readonly order: string; readonly dom0: string }>;
   status(name: string): Promise<GuestStatus>;
   list(request: ListRequest): Promise<{ readonly guests: readonly GuestRowDocument[]; readonly next?: string }>;
-  /** Asks for an operation, and waits a moment for its end. */
-  operate(name: string, request: OperationRequest): Promise<OperationOutcome>;
+  /** Asks for an operation, and waits a moment for its end. The hash of a password is sealed before it is sent. */
+  operate(name: string, request: OperationWish): Promise<OperationOutcome>;
   /** The operations that a guest has had, newest first. */
   operations(name: string): Promise<readonly OperationDocument[]>;
   operation(name: string, kind: string, id: string): Promise<OperationDocument>;

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { GuestflowError } from '../../contract/errors.ts';
 import { defined } from '../../contract/defined.ts';
 import { OPERATION_KINDS, operationRecord, type OperationKind, type OperationRecord } from '../../contract/operations.ts';
-import type { OperationRequest } from '../../contract/guest.ts';
+import type { OperationWish } from '../../client/guests/access.ts';
 import { jsonResponse, HttpRefusal } from '../../system/http/problem.ts';
 import { invalid } from '../http/check.ts';
 import { refusalOf } from '../http/refusal-of.ts';
@@ -46,7 +46,7 @@ type Takes = NonNullable<OperationRecord['api']>['takes'];
 type Body<T extends Takes> = z.output<(typeof COMPONENTS)[T]>;
 
 /** What a guest is asked for, by what a request holds. */
-const WISHES: { readonly [T in Takes]: (body: Body<T>, guest: string) => Omit<OperationRequest, 'kind' | 'id'> } = {
+const WISHES: { readonly [T in Takes]: (body: Body<T>, guest: string) => Omit<OperationWish, 'kind' | 'id'> } = {
   Empty: () => ({}),
   Terminate: ({ now, confirm }, guest) => {
     if (now && confirm !== guest) throw invalid([{ field: 'confirm', reason: "is not the guest's name" }]);
@@ -54,6 +54,7 @@ const WISHES: { readonly [T in Takes]: (body: Body<T>, guest: string) => Omit<Op
   },
   OneBackup: ({ backup }) => defined({ backup }),
   Restore: ({ backup, at }) => defined({ backup, at }),
+  Password: ({ passwordHash, how }) => ({ access: { passwordHash, ...defined({ how }) } }),
   Resize: ({ disk, how }) => ({ resize: { diskBytes: disk, ...defined({ how }) } }),
 };
 
@@ -69,7 +70,7 @@ function operating(kind: OperationKind, { path, summary, scope, takes }: NonNull
     body: { published: takes, checks: schema, ...(schema.safeParse({}).success ? { mayBeLeftOut: true } : {}) },
     gives: { 200: ['Operation', 'It is done, or it failed.'], 202: ['Operation', 'It goes on.'] },
     answer: (call, options) => {
-      const wishOf = WISHES[takes] as (body: unknown, guest: string) => Omit<OperationRequest, 'kind' | 'id'>;
+      const wishOf = WISHES[takes] as (body: unknown, guest: string) => Omit<OperationWish, 'kind' | 'id'>;
       return operate(kind, call, options, wishOf(call.body, call.path.name));
     },
   });
@@ -79,7 +80,7 @@ async function operate(
   kind: OperationKind,
   { path: { name }, key, token, note }: V1Call<'/v1/guests/:name', unknown, unknown>,
   { guests }: V1Options,
-  wish: Omit<OperationRequest, 'kind' | 'id'>,
+  wish: Omit<OperationWish, 'kind' | 'id'>,
 ): Promise<Response> {
   const id = key === undefined ? `api-${randomBytes(10).toString('hex')}` : idOfKey({ token }, name, key);
   note({ guest: name, operation: kind });
@@ -89,7 +90,7 @@ async function operate(
   });
 }
 
-async function outcomeOf(guests: GuestApi, guest: string, request: OperationRequest): Promise<OperationDocument> {
+async function outcomeOf(guests: GuestApi, guest: string, request: OperationWish): Promise<OperationDocument> {
   const outcome = await guests.operate(guest, request);
   if (outcome.state === 'refused')
     throw outcome.type === 'NotFound' ? new HttpRefusal(404, 'not-found', outcome.message) : new HttpRefusal(409, 'busy', outcome.message);

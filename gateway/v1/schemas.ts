@@ -105,6 +105,16 @@ export const resizeRequestSchema = z.strictObject({
   }),
 });
 
+const offline = z.enum(['offline'], { error: 'must be offline' }).optional().meta({
+  description:
+    '`offline`: a guest that runs is stopped for it, and started again. Default: a managed guest goes on, one that is off stays off, a sealed one that runs is refused.',
+});
+
+export const passwordRequestSchema = z.strictObject({
+  passwordHash: field.passwordHash,
+  how: offline,
+});
+
 const time = z.string().meta({ format: 'date-time' });
 
 export const guestSchema = z.object({
@@ -199,6 +209,7 @@ export const COMPONENTS = {
   OneBackup: oneBackupRequestSchema,
   Restore: restoreRequestSchema,
   Resize: resizeRequestSchema,
+  Password: passwordRequestSchema,
   Empty: emptyRequestSchema,
   Backup: backupSchema,
   BackupList: backupListSchema,

@@ -13,6 +13,7 @@ import type { Actor, Server } from './server.ts';
 import type { Matrix } from './step-faults.ts';
 import { GUEST, inTheNameOf, type Entry } from './tape.ts';
 import { orderOf, refOf, type World } from './world.ts';
+import { changed } from '../an-order.ts';
 
 export type GuestState = NonNullable<GuestRun['carried']>;
 
@@ -36,6 +37,14 @@ export interface Beginning {
   /** Performed after those of its order. */
   readonly entries: readonly Entry[];
   readonly state: GuestState;
+  /** guestflow's key stays in it. Default: it is sealed. */
+  readonly isManaged?: boolean;
+}
+
+/** What is performed of an order. A managed guest is one that seal leaves alone. */
+export function orderOn({ tape }: Matrix, { isManaged = false }: Pick<Beginning, 'isManaged'>): Entry[] {
+  const left = (entry: Entry): Entry => ({ ...entry, input: changed(entry.input as GuestSpec, { access: { managed: true } }) });
+  return tape.forward.map((entry) => (isManaged && entry.activity === 'sealGuest' ? left(entry) : entry));
 }
 
 /** How an operation ended. */
@@ -65,7 +74,7 @@ export class GuestAtRest {
   ): Promise<T> {
     return gate.pass('', () =>
       matrix.stages.on(matrix.start, matrix.host, async (world) => {
-        for (const entry of inTheNameOf([...matrix.tape.forward, ...from.entries], name)) {
+        for (const entry of inTheNameOf([...orderOn(matrix, from), ...from.entries], name)) {
           const { backups } = guestPaths(world.settings, name);
           const outcome = await perform(world, ofLastBackup(entry, world.snapshot(), backups));
           if (!outcome.isOk) throw outcome.error;

@@ -3,10 +3,14 @@ import type { Changes } from '../an-order.ts';
 import { OPERATION_KINDS } from '../../contract/operations.ts';
 import type { GuestPhase, GuestSpec, OperationRequest } from '../../contract/guest.ts';
 import type { OperationKind } from '../../contract/operations.ts';
+import { BOX } from './boxes.ts';
 import type { Case } from './case.ts';
 
 const MiB = 2 ** 20;
 const GiB = 2 ** 30;
+
+/** Sealed for the dom0 of the matrix. */
+const PASSWORD = { sealedPassword: { faults: BOX } };
 
 export interface OperationRow {
   /** Unique. */
@@ -19,6 +23,8 @@ export interface OperationRow {
   readonly phase?: GuestPhase;
   /** What its order says otherwise than the others'. */
   readonly spec?: Changes<GuestSpec>;
+  /** guestflow's key stays in it. Default: it is sealed. */
+  readonly isManaged?: true;
   /** The guest's phase at its end. */
   readonly end: GuestPhase;
   /** Backups go that retention does not keep: one that is gone, or whose removal has begun, does not come back. */
@@ -114,6 +120,11 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
       end: 'running',
       takesBackup: true,
     },
+  ],
+  setPassword: [
+    { name: 'password while it runs', details: { access: PASSWORD }, spec: { access: { managed: true } }, isManaged: true, end: 'running' },
+    { name: 'password by a restart', details: { access: { ...PASSWORD, how: 'offline' } }, end: 'running' },
+    { name: 'password of a stopped guest', after: 'stop', details: { access: PASSWORD }, end: 'stopped' },
   ],
   terminate: [
     { name: 'terminate', end: 'terminating' },

@@ -1,7 +1,7 @@
 /** What each operation of the table calls, recorded from the real workflows: forward, and undone when any one of its calls fails for good. */
 import { ApplicationFailure } from '@temporalio/common';
 import { changed } from '../an-order.ts';
-import { GuestAtRest, runningState, type Beginning, type GuestState } from './at-rest.ts';
+import { GuestAtRest, orderOn, runningState, type Beginning, type GuestState } from './at-rest.ts';
 import type { Verdict } from './case.ts';
 import { guestPaths } from '../guest-places.ts';
 import { backupsOn, ofLastBackup, type Wanted } from './operation-invariants.ts';
@@ -124,13 +124,23 @@ export function aimed(entry: Entry, { kind }: OperationRow, { snapshot }: Stage,
   return { ...entry, input: { ...(entry.input as object), ids: kind === 'backup' ? ids : ids.slice(0, -1) } };
 }
 
+/** The end of an order whose guest is not sealed. */
+async function managed(matrix: Matrix): Promise<readonly Rehearsal[]> {
+  const at = matrix.tape.forward.findIndex(({ activity }) => activity === 'sealGuest');
+  const stage = matrix.rehearsals[at]?.from;
+  if (stage === undefined) throw new Error('the order of the tape does not come to a seal');
+  return matrix.stages.rehearse(stage, matrix.host, orderOn(matrix, { isManaged: true }).slice(at));
+}
+
 async function undisturbed(matrix: Matrix, server: Server, row: OperationRow, earlier: Undisturbed | undefined): Promise<Undisturbed> {
   const entries = earlier === undefined ? [] : [...earlier.from.entries, ...earlier.forward];
   const { spec, ...rest } = earlier?.state ?? runningState(matrix);
   const known: GuestState = spec === undefined ? rest : { ...rest, spec: changed(spec, row.spec ?? {}) };
-  const from = { entries, state: row.phase === undefined ? known : { ...known, phase: row.phase } };
+  const isManaged = row.isManaged ?? earlier?.from.isManaged ?? false;
+  const from = { entries, state: row.phase === undefined ? known : { ...known, phase: row.phase }, isManaged };
   const { forward: recorded, state } = await recordForward(matrix, server, row, from);
-  const last = (earlier ?? matrix).rehearsals.at(-1)?.after;
+  const made = earlier?.rehearsals ?? (isManaged ? await managed(matrix) : matrix.rehearsals);
+  const last = made.at(-1)?.after;
   if (last === undefined) throw new Error(`there is no dom0 for ${row.name} to begin on`);
   const stage = { ...last, atMs: last.atMs + DAY_MS };
   const forward = recorded.map((entry) => aimed(entry, row, stage, matrix.host));

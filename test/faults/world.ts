@@ -7,6 +7,7 @@ import { createDom0Activities, type Dom0Activities } from '../../activities/dom0
 import { dom0SettingsSchema, type Dom0Settings } from '../../order/dom0-settings.ts';
 import type { GuestOrder, GuestRef } from '../../contract/guest.ts';
 import { createFakeDom0, type DomainState, type FakeDom0, type FakeDom0Options, type FakeHost } from '../../fake/index.ts';
+import { KEY_FILE, newKey, withBoxes } from './boxes.ts';
 import { withClock, type Clock } from './clock.ts';
 import { collect } from './commands.ts';
 import { scratch } from './scratch.ts';
@@ -92,6 +93,7 @@ export class World {
   static async create(host: string, options: Partial<FakeDom0Options> = {}): Promise<World> {
     const directory = options.directory ?? mkdtempSync(join(scratch(), 'dom0-'));
     const dom0 = await createFakeDom0({ network: NETWORK, host, bootPolls: 1, shutdownPolls: 2, ...options, directory });
+    if (dom0.machine.readText(KEY_FILE) === undefined) dom0.machine.writeText(KEY_FILE, newKey(), 0o600);
     if (options.directory === undefined || dom0.state.freeResidue.length === 0) dom0.state.freeResidue = [FORMER_TENANT];
     return new World(dom0, settingsOn(dom0, host), options.directory === undefined ? directory : undefined);
   }
@@ -117,7 +119,8 @@ export class World {
   async attempt(activity: string, input: unknown): Promise<unknown> {
     const work = this.activities[activity];
     if (work === undefined) throw new Error(`there is no activity ${activity}`);
-    return withClock(this.clock, () => work(input));
+    const given = await withBoxes(input, this.dom0.machine.readText(KEY_FILE) ?? '');
+    return withClock(this.clock, () => work(given));
   }
 
   /** Everything on the dom0 as data, with what its domains take of it. */

@@ -45,6 +45,7 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
       { kind: 'restore', name: 'restore-of-an-id', backup: '20260101T020000Z' },
       { kind: 'suspend' },
       { kind: 'resume' },
+      { kind: 'setPassword', access: { sealedPassword: { [DOM0]: 'x'.repeat(80) }, how: 'offline' } },
       { kind: 'terminate' },
       { kind: 'undelete' },
       { kind: 'changePlan', change: { plan: 'large', memoryBytes: 2 ** 30, vcpus: 2, diskBytes: 2 ** 33, mayRestart: true } },

@@ -699,6 +699,77 @@ describe('guest', () => {
     });
   });
 
+  it('gets another password on its disk, and its former one when it does not come back; what it is known by is the new one', async () => {
+    const calls: string[] = [];
+    const document = order();
+    const access = { sealedPassword: { [document.dom0]: 'n'.repeat(80) } };
+    let isFailing = false;
+    const activities = {
+      bootGuest: () => {
+        if (!isFailing) return Promise.resolve({ domainId: 1, seconds: 1, rootDevice: '', kernel: '' });
+        isFailing = false;
+        return NO('GuestDidNotAnswer')();
+      },
+    };
+    await withKeptWorkers(environment, scripted(calls, activities), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      const refused = await failureOf(operate(document, 'setPassword', 'without a word', { access }));
+      expect(refused).toMatchObject({ type: 'InvalidInput', details: { field: 'how' } });
+      expect(refused.message).toMatch(/runs and is sealed.*--offline stops it for that, and starts it again/);
+      const elsewhere = { sealedPassword: { other: 'n'.repeat(80) }, how: 'offline' } as const;
+      expect(await failureOf(operate(document, 'setPassword', 'of another', { access: elsewhere }))).toMatchObject({
+        details: { field: 'password' },
+      });
+      calls.length = 0;
+      isFailing = true;
+      const offline = { access: { ...access, how: 'offline' } } as const;
+      expect(await failureOf(operate(document, 'setPassword', 'fails', offline))).toMatchObject({
+        type: 'GuestDidNotAnswer',
+        details: { undone: ['start', 'access', 'stop', 'autostart-off'] },
+      });
+      expect(calls).toEqual([
+        ...['disableAutostart', 'stopGuest', 'changeAccessOffline', 'bootGuest'],
+        ...['destroyGuest', 'undoAccessOffline', 'bootGuest', 'enableAutostart'],
+      ]);
+      expect((await statusOf(document)).spec?.access).toEqual(document.access);
+      calls.length = 0;
+      expect(await operate(document, 'setPassword', 'goes well', offline)).toMatchObject({ kind: 'setPassword', phase: 'running' });
+      expect(calls).toEqual(['disableAutostart', 'stopGuest', 'changeAccessOffline', 'bootGuest', 'enableAutostart', 'forgetAccess']);
+      expect((await statusOf(document)).spec?.access).toEqual({ ...document.access, ...access });
+      // The order that made it is still the same one.
+      await place(document);
+      await operate(document, 'stop');
+      calls.length = 0;
+      expect(await operate(document, 'setPassword', 'off', { access })).toMatchObject({ phase: 'stopped' });
+      expect(calls).toEqual(['changeAccessOffline', 'forgetAccess']);
+      await end(document);
+    });
+  });
+
+  it('that is managed gets another password while it goes on; that what was kept cannot be wiped is told, and no failure', async () => {
+    const calls: string[] = [];
+    const document = order({ access: { managed: true } });
+    const access = { sealedPassword: { [document.dom0]: 'n'.repeat(80) } };
+    await withWorkers(environment, scripted(calls, { forgetAccess: NO('ToolFailed') }), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      calls.length = 0;
+      await operate(document, 'setPassword', 'live', { access });
+      expect(calls).toEqual(['changeAccessLive', 'forgetAccess', 'forgetAccess']);
+      const { warnings, spec } = await statusOf(document);
+      expect(warnings).toEqual([expect.stringMatching(/is still on dom0 .*, for root only/)]);
+      expect(spec?.access).toMatchObject(access);
+      await end(document);
+    });
+  });
+
   it('is paused, not shut down, where its order says so', async () => {
     const calls: string[] = [];
     const document = order({ life: { suspend: 'pause' } });

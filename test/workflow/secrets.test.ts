@@ -126,6 +126,26 @@ async function orderOverHttp(world: World, secrets: Secrets, names: Names, token
 const GUESTS = 3;
 const PHASE = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, 'KEYWORD');
 
+/** Root's password of guests that run: they are sealed, so that they are stopped for it. */
+async function setPasswords(world: World, secrets: Secrets, token: string, evidence: Evidence): Promise<void> {
+  const where = ['--address', world.address, '--json'];
+  const byHand = await world.cli(['set-password', 'alpha1', '--offline', ...where], { input: `${secrets.passwordSetLater}\n` });
+  const made = await world.cli(['set-password', 'alpha1', '--generate', '--offline', ...where]);
+  evidence.answers['setPassword'] = byHand.code;
+  evidence.answers['generated'] = made.code;
+  evidence.outputs['generated'] = made.stdout;
+  evidence.places.set('output of set-password', Buffer.from(byHand.stdout + byHand.stderr + made.stderr));
+  const body = JSON.stringify({ passwordHash: secrets.hashSetLater, how: 'offline' });
+  await send(world, evidence, 'apiSetPassword', '/v1/guests/delta1/password', body, { authorization: `Bearer ${token}` });
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const { stdout } = await world.cli(['show', 'delta1', ...where]);
+    if ((JSON.parse(stdout) as { operation?: object }).operation === undefined) return;
+    if (Date.now() > deadline) throw new Error('the password of delta1 is not set');
+    await sleep(500);
+  }
+}
+
 /** Waits until all guests run, those that were ordered over HTTP among them, and somebody was told. */
 async function awaitGuests(world: World, client: Client): Promise<void> {
   const deadline = Date.now() + 200_000;
@@ -177,6 +197,7 @@ async function runStory(
     await Promise.all([orderOverHttp(world, secrets, names, token, evidence), orderByHand(world, secrets, names, evidence)]);
     evidence.outputs['listens'] = world.listeners().join();
     await awaitGuests(world, client);
+    await setPasswords(world, secrets, token, evidence);
     if (isCodecOn) {
       const { code, stderr } = await world.cli(['show', 'alpha1', '--json', '--address', world.address], { withoutKey: true });
       evidence.answers['withoutKey'] = code;
@@ -207,6 +228,7 @@ describe.each([
   it('everything that was asked came to what it should: guests, a failure that was undone, and refusals', () => {
     expect(story.evidence.answers).toMatchObject({
       ...{ signup: 200, badSignature: 401, stripe: 200, api: 202, apiPassword: 422, guessedToken: 401 },
+      ...{ setPassword: 0, generated: 0, apiSetPassword: 202 },
       ...{ provision: 0, failing: 1, privateKey: 2, passwordInFile: 2, show: 0 },
     });
     expect(story.received).toContain('guest.running');
@@ -230,6 +252,13 @@ describe.each([
   it.each(Object.keys(secrets) as (keyof Secrets)[])('nobody finds %s anywhere, whoever holds the codec key', (name) => {
     expect(placesOf(secrets[name], story.evidence.places)).toEqual([]);
     expect(placesOf(secrets[name], story.evidence.decrypted)).toEqual([]);
+  });
+
+  it('nobody finds a password that guestflow has made, but who has asked for it', () => {
+    const { password } = JSON.parse(story.evidence.outputs['generated'] ?? '') as { password: string };
+    expect(password).toMatch(/^[A-Za-z2-9]{24}$/);
+    expect(placesOf(password, story.evidence.places)).toEqual([]);
+    expect(placesOf(password, story.evidence.decrypted)).toEqual([]);
   });
 
   it('nobody finds the token of the API anywhere', () => {

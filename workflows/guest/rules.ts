@@ -1,6 +1,6 @@
 /** Which operation a guest takes in which phase, and what happens to one that comes while another runs. */
 import { whyNotBytes } from '../../contract/field-checks.ts';
-import type { DiskChange, GuestPhase, GuestSpec, PlanChange } from '../../contract/guest.ts';
+import type { AccessChange, DiskChange, GuestPhase, GuestSpec, PlanChange } from '../../contract/guest.ts';
 import type { OperationKind } from '../../contract/operations.ts';
 import { OPERATION_KINDS, operationRecord } from '../../contract/operations.ts';
 import { formatSize } from '../../contract/sizes.ts';
@@ -56,6 +56,17 @@ export function whyNotResize(from: GuestSpec, resize: DiskChange, isRunning: boo
   if (isLess) return `${name} runs, and must be off for its disk to go ${change}: --offline stops it, and starts it again`;
   if (access.managed) return undefined;
   return `${name} runs and is sealed, so guestflow cannot grow the file system in it: --offline stops it for that, and starts it again; --live grows its disk only, and its owner runs resize2fs`;
+}
+
+/** Whether root's access is changed while the guest goes on: root in a managed guest is guestflow's, too. */
+export function howToChangeAccess({ access }: GuestSpec, { how }: AccessChange, isRunning: boolean): 'live' | 'offline' {
+  return isRunning && access.managed && how !== 'offline' ? 'live' : 'offline';
+}
+
+/** Why root's access to a guest cannot be changed now; undefined if it can. */
+export function whyNotChangeAccess({ name, access }: GuestSpec, { how }: AccessChange, isRunning: boolean): string | undefined {
+  if (!isRunning || access.managed || how === 'offline') return undefined;
+  return `${name} runs and is sealed, so guestflow cannot log in to it: --offline stops it for that, and starts it again; or its owner changes it in the guest`;
 }
 
 const LEAVING_DOMAIN: readonly string[] = OPERATION_KINDS.filter((kind) => operationRecord(kind).leavesDomain === true);

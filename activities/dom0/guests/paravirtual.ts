@@ -12,6 +12,8 @@ import { cfgHeader, type Ref } from '../marks.ts';
 import type { Storage } from '../storage/port.ts';
 import { guestRun, hostKeyAnswers } from '../tools/guest-ssh.ts';
 import type { Work } from '../work.ts';
+import { forgetFormer } from './access/former.ts';
+import { changeOffline, undoOffline } from './access/offline.ts';
 import { BARE_CFG, changeFor, misread, TRIAL_CFG, trialChange, type Attachments } from './paravirtual-cfg.ts';
 import { readConsole } from './console.ts';
 import type { Answer, CfgDraft, CfgWish, ConsoleSight, GuestKind, GuestScript } from './port.ts';
@@ -32,6 +34,18 @@ export class ParavirtualGuest implements GuestKind {
 
   async makePersonal(spec: GuestSpec, device: string, origin: Origin): Promise<void> {
     await makePersonal(this.work, spec, device, origin);
+  }
+
+  async changeAccess(spec: GuestSpec, device: string, change: string): Promise<void> {
+    await changeOffline(this.work, spec, device, change);
+  }
+
+  async undoAccess(ref: Ref, device: string, change: string): Promise<void> {
+    await undoOffline(this.work, ref, device, change);
+  }
+
+  async forgetAccess(ref: Ref): Promise<void> {
+    await forgetFormer(this.work, ref);
   }
 
   bareCfg(): Buffer {

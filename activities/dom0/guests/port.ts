@@ -47,6 +47,17 @@ export interface GuestKind {
    * Gives the system on a device, which is a copy of another one's, the identity of this guest. Nothing may have the device open.
    */
   makePersonal(spec: GuestSpec, device: string, origin: Origin): Promise<void>;
+  /**
+   * Sets root's password, as the spec has it, in the system on a device that nothing has open. What it replaces is kept for the undo until `forgetAccess`.
+   *
+   * @param change id of the change
+   * @throws InvalidInput when the system is not as one is
+   */
+  changeAccess(spec: GuestSpec, device: string, change: string): Promise<void>;
+  /** Undo of `changeAccess`. If that change has changed nothing, or is over, it only wipes what was kept. */
+  undoAccess(ref: Ref, device: string, change: string): Promise<void>;
+  /** Wipes what a change has kept for its undo. */
+  forgetAccess(ref: Ref): Promise<void>;
   /** A cfg with nothing of an operator's in it, for a guest that was not made by xen-create-image. */
   bareCfg(): Buffer;
   /** Makes the wished cfg from another one. Settings that are not ours stay as they are there. */

@@ -13,6 +13,29 @@ sync "$keys.new"
 mv "$keys.new" "$keys"
 `;
 
+/** Says root's first line of /etc/shadow. */
+export const ROOT_LINE_SCRIPT = `set -eu
+grep -m 1 '^root:' /etc/shadow || [ $? -eq 1 ]
+`;
+
+/** Sets root's password to the hash of the line `root:HASH` on standard input, and looks whether it is there then. */
+export const SET_PASSWORD_SCRIPT = `set -eu
+read -r line
+printf '%s\\n' "$line" | chpasswd -e
+sync /etc/shadow
+printf '%s:\\n' "$line" | grep -q -F -f - /etc/shadow
+`;
+
+/** Puts the line on standard input in the place of root's first line of /etc/shadow. All else stays, mode and owner, too. */
+export const BRING_ROOT_LINE_BACK_SCRIPT = `set -eu
+umask 077
+new=/etc/shadow.guestflow
+cp -p /etc/shadow "$new"
+awk 'NR == FNR { former = $0; next } !done && /^root:/ { print former; done = 1; next } { print }' - /etc/shadow > "$new"
+sync "$new"
+mv "$new" /etc/shadow
+`;
+
 /**
  * Grows the root file system to the size of its disk, while it is mounted. Standard input says how many bytes the disk must have by then, which the guest's
  * kernel may learn only now: the backend looks at the size of its disk when a request comes (Linux, drivers/block/xen-blkback/blkback.c: xen_vbd_resize), so

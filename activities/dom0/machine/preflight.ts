@@ -18,6 +18,7 @@ const TOOLS: readonly (readonly [path: string, packageName: string])[] = [
   ['/usr/sbin/dumpe2fs', 'e2fsprogs'],
   ['/usr/bin/perl', 'perl-base'],
   ['/usr/sbin/debugfs', 'e2fsprogs'],
+  ['/usr/sbin/e2undo', 'e2fsprogs'],
   ['/usr/sbin/mkswap', 'util-linux'],
   ['/usr/sbin/blkdiscard', 'util-linux'],
   ['/usr/sbin/losetup', 'mount'],

@@ -25,7 +25,7 @@ export interface ResizeInput {
  * Switches the guest off, since xendomains may have started it again after a power cut. Then nobody may have the disk open. Somebody may have attached it
  * to another domain, to rescue something: such a domain does not hold it exclusively, so e2fsck would run beside a live mount.
  */
-async function atRest(env: StepEnv, ref: GuestRef): Promise<Disk> {
+export async function atRest(env: StepEnv, ref: GuestRef): Promise<Disk> {
   await stopGuest(env, ref);
   let where = '';
   const look = async (): Promise<Disk | undefined> => {

@@ -28,7 +28,8 @@ export interface OfflineEntry {
 const MOST_BYTES = 256 * 1024;
 const LIMIT_MS = 10 * 60_000;
 const VERSION = /^debugfs \d/;
-const MISSING = /File not found by ext2_lookup/;
+/** debugfs says this of a path at which nothing is. */
+export const MISSING = /File not found by ext2_lookup/;
 const ENTRY = /^\/\d+\/([0-7]{6})\/\d+\/(\d+)\/([^/]+)\/\d*\/$/;
 const KINDS: Readonly<Record<string, OfflineEntry['is']>> = { '10': 'file', '12': 'link', '04': 'directory' };
 
@@ -155,10 +156,11 @@ export class OfflineFiles {
 }
 
 /** The name at the end of a path of plain characters: debugfs takes words apart at blanks. */
-function plainName(path: string): string {
+export function plainName(path: string): string {
   return checkedPattern('file', basename(checkedPath('file', path)), /^[A-Za-z0-9._][A-Za-z0-9._-]*$/, 'a plain name is needed');
 }
 
-function complaintsIn(stderr: string): string[] {
+/** What debugfs complains of: all that it says on its standard error but its version. */
+export function complaintsIn(stderr: string): string[] {
   return stderr.split('\n').filter((line) => line.trim() !== '' && !VERSION.test(line));
 }

@@ -142,6 +142,30 @@ describe('an order that cannot be done ends with 2 before anything is connected'
   });
 });
 
+describe('a password for a guest', () => {
+  it.each([
+    ['', /the password is empty/],
+    ['x'.repeat(300), /is longer than 256 bytes/],
+    ['a\u0007b\n', /has control characters/],
+  ])('that is none (%j) is refused before anything is asked, and not repeated', async (input, reason) => {
+    const refused = await run(['set-password', 'web1', ...NOWHERE], { input });
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(reason);
+    if (input !== '') expect(refused.stderr).not.toContain(input.slice(0, 3));
+  });
+
+  it('is taken from no argument', async () => {
+    const refused = await run(['set-password', 'web1', 'hunter2', ...NOWHERE], { input: '' });
+    expect(refused.code).toBe(2);
+  });
+
+  it('that was made is not shown when it was not set', async () => {
+    const refused = await run(['set-password', 'web1', '--generate', ...NOWHERE], { input: '' });
+    expect(refused).toMatchObject({ code: 5, stdout: '' });
+    expect(refused.stderr).not.toMatch(/[A-Za-z2-9]{24}/);
+  });
+});
+
 describe('what cannot be reached ends with 5 and says what to do', () => {
   it.each([
     ['list'],

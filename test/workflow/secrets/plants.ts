@@ -16,6 +16,8 @@ export function plant() {
     password: `Pw${word()}`,
     passwordOfFailingOrder: `Pw${word()}`,
     passwordInFile: `Pw${word()}`,
+    passwordSetLater: `Pw${word()}`,
+    hashSetLater: hash(),
     passwordInRequest: `Pw${word()}`,
     hashFromBilling: hash(),
     hashFromApi: hash(),

@@ -178,7 +178,21 @@ async function start(directory: string, started: Started, secrets: ReturnType<ty
     });
   file(
     'token.out',
-    (await cli(['gateway', 'token', 'panel', '--scope', 'guests:order', '--scope', 'guests:read', '--file', tokens])).stdout,
+    (
+      await cli([
+        'gateway',
+        'token',
+        'panel',
+        '--scope',
+        'guests:order',
+        '--scope',
+        'guests:read',
+        '--scope',
+        'guests:access',
+        '--file',
+        tokens,
+      ])
+    ).stdout,
   );
   const control = await run('control', [CLI, 'worker', 'control', '--address', address], { GUESTFLOW_NOTIFY: notify });
   const dom0 = await run('dom0', [

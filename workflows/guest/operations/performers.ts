@@ -2,6 +2,7 @@
 import type { OperationKind } from '../../../contract/operations.ts';
 import type { OperationRequest, OperationResult } from '../../../contract/guest.ts';
 import type { GuestAtWork } from '../at-work.ts';
+import { performAccess } from './access.ts';
 import { performBackup } from './backup.ts';
 import { performChangePlan } from './change-plan.ts';
 import { performPrune } from './prune.ts';
@@ -31,6 +32,7 @@ export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, req
   resume: performResume,
   changePlan: performChangePlan,
   resize: performResize,
+  setPassword: performAccess,
   terminate: performTerminate,
   undelete: performUndelete,
   cleanup: performCleanup,

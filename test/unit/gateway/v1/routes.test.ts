@@ -30,8 +30,13 @@ const WITH_ROUTE = OPERATION_KINDS.flatMap((kind) => {
   return api === undefined ? [] : [[kind, api.path] as const];
 });
 
+/** Kinds of operations that are not called as their paths are. */
+const KINDS: Readonly<Record<string, string>> = { password: 'setPassword' };
+
+const PASSWORD_HASH = `$6$salt$${'x'.repeat(86)}`;
+
 /** What a request must hold, where it must hold anything. */
-const BODIES: Readonly<Record<string, object>> = { resize: { disk: '16GiB' } };
+const BODIES: Readonly<Record<string, object>> = { resize: { disk: '16GiB' }, setPassword: { passwordHash: PASSWORD_HASH } };
 
 interface Ask {
   readonly token?: string;
@@ -121,10 +126,11 @@ describe('a guest', () => {
     ['restore', { backup: '20260101T020000Z' }, { backup: '20260101T020000Z' }],
     ['restore', { at: '2026-01-02T03:00:00Z' }, { at: '2026-01-02T03:00:00.000Z' }],
     ['prove', { backup: '20260101T020000Z' }, { backup: '20260101T020000Z' }],
+    ['password', { passwordHash: PASSWORD_HASH, how: 'offline' }, { access: { passwordHash: PASSWORD_HASH, how: 'offline' } }],
     ['resize', { disk: '16GiB', how: 'offline' }, { resize: { diskBytes: 2 ** 34, how: 'offline' } }],
   ])('is asked for what a request of %s holds: %j', async (kind, body, wish) => {
     expect((await ask('POST', `/v1/guests/${await ordered()}/${kind}`, { body })).status).toBe(202);
-    expect(guests.requests).toEqual([{ kind, id: expect.any(String) as string, ...wish }]);
+    expect(guests.requests).toEqual([{ kind: KINDS[kind] ?? kind, id: expect.any(String) as string, ...wish }]);
   });
 
   it.each([
@@ -132,6 +138,9 @@ describe('a guest', () => {
     ['restore', { at: 'yesterday' }, 'at'],
     ['restore', { backup: '20260101T020000Z', at: '2026-01-02T03:00:00Z' }, 'at'],
     ['prove', { at: '2026-01-02T03:00:00Z' }, 'at'],
+    ['password', {}, 'passwordHash'],
+    ['password', { passwordHash: 'hunter2' }, 'passwordHash'],
+    ['password', { passwordHash: PASSWORD_HASH, password: 'hunter2' }, 'password'],
     ['resize', {}, 'disk'],
     ['resize', { disk: 17 }, 'disk'],
     ['resize', { disk: '16GiB', how: 'soon' }, 'how'],

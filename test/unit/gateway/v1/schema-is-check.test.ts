@@ -171,7 +171,12 @@ describe('the published schemas of operations', () => {
     ['resize', 'Resize', { disk: '1KiB' }, false],
     ['resize', 'Resize', { how: 'live' }, false],
     ['resize', 'Resize', { disk: '16GiB', mayRestart: true }, false],
-    ...['suspend', 'resume', 'undelete', 'backup', 'undo-restore', 'keep-restored'].flatMap(
+    ['password', 'Password', { passwordHash: `$6$salt$${'x'.repeat(86)}` }, true],
+    ['password', 'Password', { passwordHash: `$6$salt$${'x'.repeat(86)}`, how: 'offline' }, true],
+    ['password', 'Password', { passwordHash: `$6$salt$${'x'.repeat(86)}`, how: 'live' }, false],
+    ['password', 'Password', { passwordHash: 'hunter2' }, false],
+    ['password', 'Password', {}, false],
+    ...['start', 'stop', 'reboot', 'destroy', 'suspend', 'resume', 'undelete', 'backup', 'undo-restore', 'keep-restored'].flatMap(
       (kind): [string, string, unknown, boolean][] => [
         [kind, 'Empty', {}, true],
         [kind, 'Empty', { now: true }, false],

@@ -1,0 +1,55 @@
+/** `set-password`: the password comes from a prompt without echo or from standard input, or is made here; only its hash goes on. */
+import { randomInt } from 'node:crypto';
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { hashPassword, readPassword } from '../client/guests/password.ts';
+import { defined } from '../contract/defined.ts';
+import { GuestflowError } from '../contract/errors.ts';
+import type { SetPasswordOptions } from './commands/operations.ts';
+import type { Io } from './io.ts';
+import { operate } from './operate.ts';
+
+/** Neither 0 and O nor 1, l and I: it may have to be read aloud. */
+const LETTERS = 'abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
+/** 24 of 57 letters: 139 bits. */
+const LENGTH = 24;
+
+function generated(): string {
+  return Array.from({ length: LENGTH }, () => LETTERS[randomInt(LETTERS.length)]).join('');
+}
+
+/**
+ * A new password from a terminal, typed twice. What is typed is shown nowhere.
+ *
+ * @throws GuestflowError InvalidInput when the two are not the same; Cancelled at Ctrl-C or the end of the input
+ */
+export async function askForPassword(io: Io, name: string): Promise<string> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const readline = createInterface({ input: io.stdin, output: nowhere, terminal: true, historySize: 0 });
+  const lines = readline[Symbol.asyncIterator]();
+  const ask = async (question: string): Promise<string> => {
+    io.stderr.write(question);
+    const next = (await lines.next()) as IteratorResult<string, undefined>;
+    io.stderr.write('\n');
+    if (next.done === true) throw new GuestflowError('Cancelled', 'no password was given: nothing was done');
+    return next.value;
+  };
+  try {
+    // Ctrl-C comes as a key here.
+    readline.on('SIGINT', () => readline.close());
+    const password = await ask(`New password of root in ${name}: `);
+    if ((await ask('Once more: ')) === password) return password;
+    throw new GuestflowError('InvalidInput', 'the two passwords are not the same: nothing was done', { field: 'password' });
+  } finally {
+    readline.close();
+  }
+}
+
+/** Sets root's password. One that was made here is shown once, when it is set. */
+export async function setPassword(io: Io, name: string, { generate, offline, ...options }: SetPasswordOptions): Promise<undefined> {
+  const made = generate === true ? generated() : undefined;
+  const password =
+    made ?? (io.stdin.isTTY === true && options.json !== true ? await askForPassword(io, name) : await readPassword(io.stdin));
+  const access = { passwordHash: await hashPassword(password), ...defined({ how: offline === true ? ('offline' as const) : undefined }) };
+  return operate(io, name, 'setPassword', options, { access }, made);
+}
