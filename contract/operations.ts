@@ -12,6 +12,7 @@ export const OPERATION_SCOPES = {
   'guests:restore': 'restore guests from their backups, take a restore back, and give up the disk of before',
   'guests:resize': "change the size of guests' disks",
   'guests:access': 'set the password of root in guests',
+  'guests:change-plan': "change guests' plans",
   'guests:terminate': 'terminate guests',
 } as const;
 
@@ -35,7 +36,7 @@ export interface OperationRecord {
     readonly summary: string;
     readonly scope: keyof typeof OPERATION_SCOPES;
     /** What a request may hold. */
-    readonly takes: 'Empty' | 'Terminate' | 'OneBackup' | 'Restore' | 'Resize' | 'Password';
+    readonly takes: 'Empty' | 'Terminate' | 'OneBackup' | 'Restore' | 'Resize' | 'Password' | 'ChangePlan';
   };
   /** Billing asks for it. */
   readonly billing?: true;
@@ -167,7 +168,13 @@ export const OPERATIONS = {
     api: { path: 'resume', summary: 'Let a suspended guest run again', scope: 'guests:operate', takes: 'Empty' },
     billing: true,
   },
-  changePlan: { phases: ['running', 'stopped'], waits: true, workflow: 'changePlan', billing: true },
+  changePlan: {
+    phases: ['running', 'stopped'],
+    waits: true,
+    workflow: 'changePlan',
+    api: { path: 'change-plan', summary: 'Give a guest another plan', scope: 'guests:change-plan', takes: 'ChangePlan' },
+    billing: true,
+  },
   resize: {
     phases: ['running', 'stopped'],
     workflow: 'resizeGuest',

@@ -6,6 +6,8 @@ export const SCOPES = {
   'guests:read': 'see guests and their operations',
   'guests:order': 'order guests',
   ...OPERATION_SCOPES,
+  'plans:read': 'see the plans',
+  'fleet:read': 'see the dom0s and networks, and what of each is sold and left',
 } as const;
 
 export type Scope = keyof typeof SCOPES;

@@ -3,9 +3,8 @@
  * Temporal when somebody asks for it, at most once in half a minute. No label grows with the number of guests.
  */
 import { Gauge, type Registry } from 'prom-client';
-import type { Amounts, Capacity } from '../contract/capacity.ts';
-import { readLedgers } from '../client/dom0s/ledger.ts';
-import { pollersOf } from '../client/dom0s/workers.ts';
+import type { Amounts } from '../contract/capacity.ts';
+import { readDom0s, type Dom0Look } from '../client/dom0s/fleet.ts';
 import { listGuests } from '../client/guests/list.ts';
 import type { Session } from '../client/session.ts';
 
@@ -15,15 +14,12 @@ const HOLDS_MS = 30_000;
 /** The fleet as the metrics show it. */
 export interface Fleet {
   readonly guests: readonly { readonly dom0: string; readonly phase: string }[];
-  readonly dom0s: readonly { readonly capacity: Capacity; readonly isServed: boolean }[];
+  readonly dom0s: readonly Dom0Look[];
 }
 
 /** Asks Temporal. */
 export async function readFleet(session: Session): Promise<Fleet> {
-  const [guests, ledgers] = await Promise.all([listGuests(session), readLedgers(session)]);
-  const dom0s = await Promise.all(
-    ledgers.map(async ({ capacity }) => ({ capacity, isServed: (await pollersOf(session.client, capacity.host)).length > 0 })),
-  );
+  const [guests, dom0s] = await Promise.all([listGuests(session), readDom0s(session)]);
   return { guests, dom0s };
 }
 

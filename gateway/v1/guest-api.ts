@@ -1,4 +1,6 @@
 /** What `/v1` needs of Temporal, behind one seam. */
+import type { NetworkState } from '../../contract/capacity.ts';
+import type { Dom0Look } from '../../client/dom0s/fleet.ts';
 import type { UnplacedOrder } from '../../order/order.ts';
 import type { OperationWish } from '../../client/guests/access.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
@@ -13,6 +15,12 @@ export interface ListRequest {
   readonly dom0?: string | undefined;
 }
 
+/** The fleet as its ledgers are. */
+export interface FleetLook {
+  readonly dom0s: readonly Dom0Look[];
+  readonly networks: readonly NetworkState[];
+}
+
 /** Every method throws `GuestflowError`. */
 export interface GuestApi {
   /** Orders; returns when the order is taken. The same order again gets the same answer. */
@@ -24,4 +32,6 @@ export interface GuestApi {
   /** The operations that a guest has had, newest first. */
   operations(name: string): Promise<readonly OperationDocument[]>;
   operation(name: string, kind: string, id: string): Promise<OperationDocument>;
+  /** All dom0s and networks. */
+  fleet(): Promise<FleetLook>;
 }

@@ -13,7 +13,8 @@ export function openApi(declarations: readonly Declaration[]): object {
     info: {
       title: 'guestflow',
       version: packageJson.version,
-      description: 'Guests of a Xen hosting provider: order, see, suspend, resume, back up, restore, resize, terminate.',
+      description:
+        'Guests of a Xen hosting provider: order, see, suspend, resume, back up, restore, resize, change plan, terminate; what can be sold.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',

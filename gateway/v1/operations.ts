@@ -5,6 +5,9 @@ import { GuestflowError } from '../../contract/errors.ts';
 import { defined } from '../../contract/defined.ts';
 import { OPERATION_KINDS, operationRecord, type OperationKind, type OperationRecord } from '../../contract/operations.ts';
 import type { OperationWish } from '../../client/guests/access.ts';
+import type { OperationRequest } from '../../contract/guest.ts';
+import { planChange, type Plans } from '../../order/plans.ts';
+import { suggestion } from '../../order/problems.ts';
 import { jsonResponse, HttpRefusal } from '../../system/http/problem.ts';
 import { invalid } from '../http/check.ts';
 import { refusalOf } from '../http/refusal-of.ts';
@@ -45,8 +48,10 @@ export const OPERATION_ROUTES = [...BY_KIND, list, show];
 type Takes = NonNullable<OperationRecord['api']>['takes'];
 type Body<T extends Takes> = z.output<(typeof COMPONENTS)[T]>;
 
+type Wish = Omit<OperationWish, 'kind' | 'id'>;
+
 /** What a guest is asked for, by what a request holds. */
-const WISHES: { readonly [T in Takes]: (body: Body<T>, guest: string) => Omit<OperationWish, 'kind' | 'id'> } = {
+const WISHES: { readonly [T in Takes]: (body: Body<T>, guest: string, plans: Plans) => Wish } = {
   Empty: () => ({}),
   Terminate: ({ now, confirm }, guest) => {
     if (now && confirm !== guest) throw invalid([{ field: 'confirm', reason: "is not the guest's name" }]);
@@ -56,6 +61,11 @@ const WISHES: { readonly [T in Takes]: (body: Body<T>, guest: string) => Omit<Op
   Restore: ({ backup, at }) => defined({ backup, at }),
   Password: ({ passwordHash, how }) => ({ access: { passwordHash, ...defined({ how }) } }),
   Resize: ({ disk, how }) => ({ resize: { diskBytes: disk, ...defined({ how }) } }),
+  ChangePlan: ({ plan: name, restart }, _guest, plans) => {
+    const plan = plans.get(name);
+    if (plan === undefined) throw invalid([{ field: 'plan', value: name, reason: `is no plan${suggestion(name, [...plans.keys()])}` }]);
+    return { change: planChange(name, plan, restart) };
+  },
 };
 
 function operating(kind: OperationKind, { path, summary, scope, takes }: NonNullable<OperationRecord['api']>): Declaration {
@@ -70,8 +80,8 @@ function operating(kind: OperationKind, { path, summary, scope, takes }: NonNull
     body: { published: takes, checks: schema, ...(schema.safeParse({}).success ? { mayBeLeftOut: true } : {}) },
     gives: { 200: ['Operation', 'It is done, or it failed.'], 202: ['Operation', 'It goes on.'] },
     answer: (call, options) => {
-      const wishOf = WISHES[takes] as (body: unknown, guest: string) => Omit<OperationWish, 'kind' | 'id'>;
-      return operate(kind, call, options, wishOf(call.body, call.path.name));
+      const wishOf = WISHES[takes] as (body: unknown, guest: string, plans: Plans) => Wish;
+      return operate(kind, call, options, wishOf(call.body, call.path.name, options.plans));
     },
   });
 }
@@ -80,7 +90,7 @@ async function operate(
   kind: OperationKind,
   { path: { name }, key, token, note }: V1Call<'/v1/guests/:name', unknown, unknown>,
   { guests }: V1Options,
-  wish: Omit<OperationWish, 'kind' | 'id'>,
+  wish: Wish,
 ): Promise<Response> {
   const id = key === undefined ? `api-${randomBytes(10).toString('hex')}` : idOfKey({ token }, name, key);
   note({ guest: name, operation: kind });

@@ -2,12 +2,13 @@
 import { jsonResponse } from '../../system/http/problem.ts';
 import type { Route } from '../../system/http/router.ts';
 import { toRoute, type Declaration, type V1Options } from './declaration.ts';
+import { FLEET_ROUTES } from './fleet.ts';
 import { GUEST_ROUTES } from './guests.ts';
 import { openApi } from './openapi.ts';
 import { OPERATION_ROUTES } from './operations.ts';
 
 /** All that there is below `/v1` with a token. */
-export const DECLARATIONS: readonly Declaration[] = [...GUEST_ROUTES, ...OPERATION_ROUTES];
+export const DECLARATIONS: readonly Declaration[] = [...GUEST_ROUTES, ...OPERATION_ROUTES, ...FLEET_ROUTES];
 
 /** The routes, and the document of them. */
 export function v1Routes(options: V1Options): Route[] {

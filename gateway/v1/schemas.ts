@@ -115,6 +115,14 @@ export const passwordRequestSchema = z.strictObject({
   how: offline,
 });
 
+export const changePlanRequestSchema = z.strictObject({
+  plan: field.plan.meta({ description: 'The new plan. Its disk must not be smaller than the one that the guest has.' }),
+  restart: z
+    .boolean({ error: 'must be true or false' })
+    .default(true)
+    .meta({ description: 'Whether a running guest may be restarted for what cannot be changed while it runs.' }),
+});
+
 const time = z.string().meta({ format: 'date-time' });
 
 export const guestSchema = z.object({
@@ -186,6 +194,56 @@ export const backupSchema = z.object({
 });
 export const backupListSchema = z.object({ backups: z.array(backupSchema) });
 
+export const planListSchema = z.object({
+  plans: z.array(
+    z.object({
+      name: z.string(),
+      memoryBytes: z.number(),
+      maxMemoryBytes: z.number().optional().meta({ description: 'Up to where its guests grow without a restart.' }),
+      vcpus: z.number(),
+      maxVcpus: z.number().optional(),
+      diskBytes: z.number(),
+      swapBytes: z.number(),
+      type: z.enum(['pv', 'pvh']),
+      dist: z.string().meta({ description: 'Distribution of an order that names none.' }),
+      graceDays: z.number().meta({ description: 'Days for which a termination can be taken back.' }),
+    }),
+  ),
+});
+
+const amounts = z.object({
+  memoryBytes: z.number().meta({ description: "With what Xen needs for the guests' domains." }),
+  vcpus: z.number(),
+  diskBytes: z.number().meta({ description: 'Of the first pool.' }),
+});
+
+export const capacitySchema = z.object({
+  dom0s: z.array(
+    z.object({
+      dom0: z.string(),
+      isServed: z.boolean().meta({ description: 'Its worker has asked for work within a minute and a half.' }),
+      drained: z.boolean().meta({ description: 'It takes no new guests.' }),
+      plans: z.array(z.string()).optional().meta({ description: 'The only plans that it takes. Default: all.' }),
+      guests: z.number(),
+      sellable: amounts.optional().meta({ description: 'What it has to sell. Not known until its worker has registered, nor is `left`.' }),
+      sold: amounts,
+      byHand: amounts.meta({ description: 'Taken by what is there without a reservation: guests made by hand, orphans.' }),
+      left: amounts.optional().meta({ description: 'Below 0 where more is sold than there is.' }),
+      pools: z.array(z.object({ name: z.string(), sellableBytes: z.number(), leftBytes: z.number() })).optional(),
+      networks: z.array(z.string()).meta({ description: 'Those that it reaches.' }),
+      freeAddresses: z.number().meta({ description: 'Of all these networks, which other dom0s may share.' }),
+    }),
+  ),
+  networks: z.array(
+    z.object({
+      cidr: z.string(),
+      dom0s: z.array(z.string()),
+      leased: z.number(),
+      free: z.number().meta({ description: 'Addresses that could be leased now.' }),
+    }),
+  ),
+});
+
 /** RFC 9457. */
 export const problemSchema = z.object({
   type: z.string(),
@@ -210,9 +268,12 @@ export const COMPONENTS = {
   Restore: restoreRequestSchema,
   Resize: resizeRequestSchema,
   Password: passwordRequestSchema,
+  ChangePlan: changePlanRequestSchema,
   Empty: emptyRequestSchema,
   Backup: backupSchema,
   BackupList: backupListSchema,
+  PlanList: planListSchema,
+  Capacity: capacitySchema,
   Problem: problemSchema,
 } as const;
 
@@ -221,3 +282,5 @@ export type Component = keyof typeof COMPONENTS;
 export type GuestDocument = z.output<typeof guestSchema>;
 export type GuestRowDocument = z.output<typeof guestRowSchema>;
 export type OperationDocument = z.output<typeof operationSchema>;
+export type PlanDocument = z.output<typeof planListSchema>['plans'][number];
+export type CapacityDocument = z.output<typeof capacitySchema>;

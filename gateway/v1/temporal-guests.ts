@@ -1,8 +1,10 @@
-/** Guests for `/v1`, over the client library. */
+/** Guests and the fleet for `/v1`, over the client library. */
+import { readDom0s } from '../../client/dom0s/fleet.ts';
 import { pageOfGuests } from '../../client/guests/list.ts';
 import { readStatus } from '../../client/guests/look.ts';
 import { operateFor } from '../../client/guests/operate.ts';
 import { placeOrder } from '../../client/guests/place.ts';
+import { listNetworks } from '../../client/networks.ts';
 import type { Session } from '../../client/session.ts';
 import type { GuestApi } from './guest-api.ts';
 import { within } from '../lazy-session.ts';
@@ -38,5 +40,10 @@ export function createGuestApi(session: () => Promise<Session>): GuestApi {
         return listOperations(connected, name);
       }),
     operation: (name, kind, id) => ask((connected) => readOperation(connected, name, kind, id)),
+    fleet: () =>
+      ask(async (connected) => {
+        const [dom0s, networks] = await Promise.all([readDom0s(connected), listNetworks(connected)]);
+        return { dom0s, networks };
+      }),
   };
 }

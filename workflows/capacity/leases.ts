@@ -1,12 +1,10 @@
 /** Who has which address of a network: pure, so that it can be tested as a table. */
 import { QUARANTINE_SECONDS, type Lease, type LeaseRequest, type NetworkJoin, type NetworkState } from '../../contract/capacity.ts';
 import { parseCidr, parseIpv4, whyNotHostIn, whyNotPrefix } from '../../contract/ipv4.ts';
+import { spanOf, withoutOver } from '../../contract/network-addresses.ts';
 import type { LedgerRefusal } from './ledger.ts';
-import { freeMac, macFor, nextFree, refuse, spanOf, whyNotThis } from './free-addresses.ts';
+import { freeMac, macFor, nextFree, refuse, whyNotThis } from './free-addresses.ts';
 import { firstOf64, ip6Of, isIpv6 } from './lease-addresses.ts';
-
-/** If something answered at an address, the address is not tried again for a day. */
-const TAKEN_FOR_MS = 86_400_000;
 
 /** The network after a dom0 or an operator has said what it is. */
 export function joined(state: NetworkState, { gateway, members, settings }: NetworkJoin): NetworkState | LedgerRefusal {
@@ -135,15 +133,6 @@ export function withOtherMac(
     mac: freeMac(`${guest}/${mac}`, new Set([...state.quarantined, ...state.leases].map((entry) => entry.mac))),
   };
   return { state: { ...state, leases: state.leases.map((entry) => (entry === own ? made : entry)) }, lease: made };
-}
-
-function withoutOver(state: NetworkState, now: string): NetworkState {
-  const yesterday = new Date(Date.parse(now) - TAKEN_FOR_MS).toISOString();
-  return {
-    ...state,
-    quarantined: state.quarantined.filter(({ until }) => until > now),
-    taken: state.taken.filter(({ seenAt }) => seenAt > yesterday),
-  };
 }
 
 /** The guest that has this MAC, or had it lately; undefined if none. */

@@ -4,7 +4,8 @@ import type { UnplacedOrder } from '../../../order/order.ts';
 import type { BackupRecord } from '../../../contract/backup.ts';
 import type { GuestSpec, GuestStatus, OperationRequest } from '../../../contract/guest.ts';
 import type { OperationOutcome } from '../../../contract/billing.ts';
-import type { GuestApi } from '../../../gateway/v1/guest-api.ts';
+import type { Amounts } from '../../../contract/capacity.ts';
+import type { FleetLook, GuestApi } from '../../../gateway/v1/guest-api.ts';
 
 export interface FakeGuests extends GuestApi {
   readonly orders: UnplacedOrder[];
@@ -30,6 +31,41 @@ export const BACKUPS: readonly BackupRecord[] = ['20260101T020000Z', '20260102T0
     ? { state: 'proven', proof: { at: '2026-01-03T00:00:00.000Z', seconds: 40, outcome: 'proven', what: 'guest1 login:' } }
     : { state: 'verified', warnings: ['a warning'] }),
 }));
+
+const amounts = (vcpus: number): Amounts => ({ memoryBytes: vcpus * 2 ** 30, vcpus, diskBytes: vcpus * 2 ** 33 });
+
+/** One dom0 that works, and one that has only registered its name. */
+const FLEET: FleetLook = {
+  dom0s: [
+    { isServed: false, capacity: { host: 'xen2', drained: true, plans: ['small'], guests: 0, promised: amounts(0), byHand: amounts(0) } },
+    {
+      isServed: true,
+      capacity: {
+        host: 'xen1',
+        drained: false,
+        guests: 1,
+        cpus: 8,
+        sellable: amounts(8),
+        promised: amounts(3),
+        byHand: amounts(1),
+        free: amounts(4),
+        pools: [{ name: 'vg01', sellableBytes: 2 ** 36, freeBytes: 2 ** 35 }],
+      },
+    },
+  ],
+  networks: [
+    {
+      cidr: '192.0.2.0/29',
+      settings: { gateway: '192.0.2.1', ranges: [], exclude: [], quarantineSeconds: 900 },
+      members: [{ dom0: 'xen1', bridge: 'xenbr0', exclude: [], addresses: [{ ip: '192.0.2.3', guest: 'planted-by-hand' }] }],
+      leases: [
+        { guest: 'planted-guest', order: 'planted-order', ip: '192.0.2.2', mac: '00:16:3E:00:00:01', since: '2026-01-01T00:00:00.000Z' },
+      ],
+      quarantined: [],
+      taken: [],
+    },
+  ],
+};
 
 /** Its disk does not become smaller than this. */
 const LEAST_BYTES = 2 ** 30 + 2 ** 22;
@@ -103,5 +139,6 @@ export function fakeGuests(): FakeGuests {
     operations: (name) =>
       Promise.resolve(requests.map(({ kind, id }) => ({ id: `${kind}.${id}`, guest: name, kind, state: 'pending' as const }))),
     operation: (name, kind, id) => Promise.resolve({ id: `${kind}.${id}`, guest: name, kind, state: 'done' as const }),
+    fleet: () => Promise.resolve(FLEET),
   };
 }

@@ -6,7 +6,15 @@ import { SCOPES } from '../../../../contract/scopes.ts';
 import { loadPlans } from '../../../../order/plans.ts';
 import { BODY_LIMITS, type Gateway } from '../../../../gateway/gateway.ts';
 import { makeToken, type TokenRecord } from '../../../../gateway/v1/tokens.ts';
-import { backupListSchema, guestListSchema, guestSchema, operationSchema, takenOrderSchema } from '../../../../gateway/v1/schemas.ts';
+import {
+  backupListSchema,
+  capacitySchema,
+  guestListSchema,
+  guestSchema,
+  operationSchema,
+  planListSchema,
+  takenOrderSchema,
+} from '../../../../gateway/v1/schemas.ts';
 import { DECLARATIONS, v1Routes } from '../../../../gateway/v1/routes.ts';
 import { bench, problemOf } from '../bench.ts';
 import { BACKUPS, fakeGuests, HASH, type FakeGuests } from '../fake-guests.ts';
@@ -36,7 +44,11 @@ const KINDS: Readonly<Record<string, string>> = { password: 'setPassword' };
 const PASSWORD_HASH = `$6$salt$${'x'.repeat(86)}`;
 
 /** What a request must hold, where it must hold anything. */
-const BODIES: Readonly<Record<string, object>> = { resize: { disk: '16GiB' }, setPassword: { passwordHash: PASSWORD_HASH } };
+const BODIES: Readonly<Record<string, object>> = {
+  resize: { disk: '16GiB' },
+  setPassword: { passwordHash: PASSWORD_HASH },
+  changePlan: { plan: 'large' },
+};
 
 interface Ask {
   readonly token?: string;
@@ -134,6 +146,15 @@ describe('a guest', () => {
   });
 
   it.each([
+    [{ plan: 'large' }, true],
+    [{ plan: 'large', restart: false }, false],
+  ])('is asked for the sizes of the plan that a request names: %j', async (body, mayRestart) => {
+    expect((await ask('POST', `/v1/guests/${await ordered()}/change-plan`, { body })).status).toBe(202);
+    const change = { plan: 'large', memoryBytes: 2 ** 32, vcpus: 4, diskBytes: 40 * 2 ** 30, mayRestart };
+    expect(guests.requests).toEqual([{ kind: 'changePlan', id: expect.any(String) as string, change }]);
+  });
+
+  it.each([
     ['restore', { backup: '../../etc' }, 'backup'],
     ['restore', { at: 'yesterday' }, 'at'],
     ['restore', { backup: '20260101T020000Z', at: '2026-01-02T03:00:00Z' }, 'at'],
@@ -144,6 +165,10 @@ describe('a guest', () => {
     ['resize', {}, 'disk'],
     ['resize', { disk: 17 }, 'disk'],
     ['resize', { disk: '16GiB', how: 'soon' }, 'how'],
+    ['change-plan', {}, 'plan'],
+    ['change-plan', { plan: 'larg' }, 'plan'],
+    ['change-plan', { plan: '__proto__' }, 'plan'],
+    ['change-plan', { plan: 'large', restart: 'no' }, 'restart'],
   ])('is not asked for a %s of %j: the answer says what is wrong', async (kind, body, field) => {
     expect(await problemOf(await ask('POST', `/v1/guests/${await ordered()}/${kind}`, { body }))).toMatchObject({ status: 422, field });
     expect(guests.requests).toEqual([]);
@@ -214,6 +239,47 @@ describe('GET /v1/guests', () => {
     ['cursor=e30', 'cursor'],
   ])('refuses %s', async (query, field) => {
     expect(await problemOf(await ask('GET', `/v1/guests?${query}`))).toMatchObject({ status: 422, field });
+  });
+});
+
+describe('GET /v1/plans', () => {
+  it('shows the plans in the order of their file, with their sizes in bytes', async () => {
+    const { plans } = planListSchema.strict().parse(await (await ask('GET', '/v1/plans')).json());
+    expect(plans.map(({ name }) => name)).toEqual(['small', 'medium', 'large']);
+    expect(plans[2]).toEqual({
+      name: 'large',
+      memoryBytes: 2 ** 32,
+      vcpus: 4,
+      diskBytes: 40 * 2 ** 30,
+      swapBytes: 2 ** 30,
+      type: 'pv',
+      dist: 'bookworm',
+      graceDays: 7,
+    });
+  });
+});
+
+describe('GET /v1/capacity', () => {
+  it('shows what of each dom0 and network is sold and left, and names no guest', async () => {
+    const text = await (await ask('GET', '/v1/capacity')).text();
+    const { dom0s, networks } = capacitySchema.strict().parse(JSON.parse(text));
+    expect(dom0s).toMatchObject([
+      {
+        dom0: 'xen1',
+        isServed: true,
+        guests: 1,
+        sold: { vcpus: 3 },
+        left: { memoryBytes: 2 ** 32, vcpus: 4, diskBytes: 2 ** 35 },
+        pools: [{ name: 'vg01', leftBytes: 2 ** 35 }],
+        networks: ['192.0.2.0/29'],
+        // Of six hosts the gateway, one lease and one address of a cfg file are gone.
+        freeAddresses: 3,
+      },
+      { dom0: 'xen2', isServed: false, drained: true, plans: ['small'], networks: [], freeAddresses: 0 },
+    ]);
+    expect(dom0s[1]).not.toHaveProperty('left');
+    expect(networks).toEqual([{ cidr: '192.0.2.0/29', dom0s: ['xen1'], leased: 1, free: 3 }]);
+    expect(text).not.toContain('planted');
   });
 });
 

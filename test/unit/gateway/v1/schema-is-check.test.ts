@@ -176,6 +176,12 @@ describe('the published schemas of operations', () => {
     ['password', 'Password', { passwordHash: `$6$salt$${'x'.repeat(86)}`, how: 'live' }, false],
     ['password', 'Password', { passwordHash: 'hunter2' }, false],
     ['password', 'Password', {}, false],
+    ['change-plan', 'ChangePlan', { plan: 'large' }, true],
+    ['change-plan', 'ChangePlan', { plan: 'large', restart: false }, true],
+    ['change-plan', 'ChangePlan', { plan: 'large', restart: null }, false],
+    ['change-plan', 'ChangePlan', { plan: 'LARGE' }, false],
+    ['change-plan', 'ChangePlan', { restart: true }, false],
+    ['change-plan', 'ChangePlan', { plan: 'large', memory: '1GiB' }, false],
     ...['start', 'stop', 'reboot', 'destroy', 'suspend', 'resume', 'undelete', 'backup', 'undo-restore', 'keep-restored'].flatMap(
       (kind): [string, string, unknown, boolean][] => [
         [kind, 'Empty', {}, true],
