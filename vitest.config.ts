@@ -11,9 +11,18 @@ const shared = {
 };
 
 /** Host tests that take nothing of the machine's: no loop devices, no mounts, no names that others have. */
-const APART = ['arping', 'identity', 'role', 'schemathesis', 'used-blocks', 'xendomains', 'xl-dry-run', 'xlcfg-oracle'].map(
-  (name) => `test/host/${name}.test.ts`,
-);
+const APART = [
+  'arping',
+  'identity',
+  'role',
+  'schemathesis',
+  'used-blocks',
+  'whmcs',
+  'whmcs-away',
+  'xendomains',
+  'xl-dry-run',
+  'xlcfg-oracle',
+].map((name) => `test/host/${name}.test.ts`);
 
 /** They need no disk. */
 const inShm = { ...shared, env: inMemory(), globalSetup: ['test/in-memory.ts'] };

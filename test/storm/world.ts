@@ -2,16 +2,14 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import { createControlActivities } from '../../activities/control/activities.ts';
 import { createBillingActivities } from '../../activities/control/billing/activities.ts';
 import { createDom0Activities } from '../../activities/dom0/activities.ts';
-import { isServerAlive, startServer as startProcess, stopServer, type ServerProcess } from '../../system/run-server.ts';
+import { isServerAlive, stopServer, type ServerProcess } from '../../system/run-server.ts';
 import { freePort } from '../../system/ports.ts';
-import { until } from '../../system/until.ts';
 import { findEndpoint } from '../../client/config.ts';
 import { openSession, type Session } from '../../client/session.ts';
 import { CONTROL_QUEUE, dom0BulkQueue, dom0Queue } from '../../contract/names.ts';
@@ -19,12 +17,11 @@ import { createFakeDom0, type FakeDom0 } from '../../fake/index.ts';
 import { createBillingGuests } from '../../activities/control/billing/guests.ts';
 import { parseDom0Settings } from '../../worker/dom0-settings.ts';
 import { registerThisDom0 } from '../../worker/registration.ts';
+import { startGatewayProcess } from '../gateway-process.ts';
 import { SIGNUP_SECRET, STRIPE_SECRET } from '../unit/gateway/bench.ts';
 import { startServer, workflowBundle } from '../workflow/temporal.ts';
 
 const NETWORK = { cidr: '10.20.0.0/20', gateway: '10.20.0.1' };
-/** The executable itself is what is killed. */
-const GUESTFLOW = fileURLToPath(new URL('../../bin/guestflow.mjs', import.meta.url));
 /** Milliseconds that Temporal has to take an event; as in production. */
 const ANSWER_MS = process.env['STORM_ANSWER_MS'] ?? '950';
 
@@ -74,7 +71,8 @@ export async function createWorld(guests: number): Promise<World> {
   };
 }
 
-async function startWorkers(environment: TestWorkflowEnvironment, session: Session, fake: FakeDom0): Promise<() => Promise<void>> {
+/** Workers of all queues in this process, those of the dom0 on the fake one. Returns what ends them. */
+export async function startWorkers(environment: TestWorkflowEnvironment, session: Session, fake: FakeDom0): Promise<() => Promise<void>> {
   const { nativeConnection: connection, client } = environment;
   const log = pino({ level: 'silent' });
   const host = fake.host();
@@ -111,7 +109,6 @@ async function startGateway(address: string): Promise<StormGateway> {
   writeFileSync(join(directory, 'prices.yaml'), 'prices: {price_small: small, price_medium: medium}\n');
   const port = await freePort();
   const options = [
-    ['--listen', String(port)],
     ['--address', address],
     ['--stripe-secret-file', join(directory, 'stripe')],
     ['--signup-secret-file', join(directory, 'signup')],
@@ -125,18 +122,7 @@ async function startGateway(address: string): Promise<StormGateway> {
     if (running !== undefined && isServerAlive(running)) peak = Math.max(peak, highWater(running.pid));
   };
   const start = async (): Promise<void> => {
-    running = await startProcess({
-      command: process.execPath,
-      args: [GUESTFLOW, 'gateway', ...options],
-      logFile: log,
-      endsWithUs: true,
-    });
-    const started = running;
-    const isUp = async (): Promise<boolean> => {
-      if (!isServerAlive(started)) throw new Error(`the gateway ended: ${readFileSync(log, 'utf8').slice(-2_000)}`);
-      return answers(port);
-    };
-    await until(isUp, { everyMs: 50 });
+    running = await startGatewayProcess(port, options, log);
   };
   await start();
   return {
@@ -162,11 +148,4 @@ async function startGateway(address: string): Promise<StormGateway> {
 function highWater(pid: number): number {
   const [, kilobytes = '0'] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kilobytes) * 1_024;
-}
-
-async function answers(port: number): Promise<boolean> {
-  return fetch(`http://127.0.0.1:${port}/healthz`).then(
-    ({ ok }) => ok,
-    () => false,
-  );
 }

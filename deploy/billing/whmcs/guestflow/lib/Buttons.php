@@ -1,0 +1,43 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WHMCS\Module\Server\Guestflow;
+
+/**
+ * Buttons of a service: for each its label, the route of `/v1` behind it, and for how many seconds of the clock a second press counts as the
+ * same (0: never). A row here needs a function of its name in guestflow.php.
+ */
+final class Buttons
+{
+    private const ALL = [
+        'backup' => ['Back up now', 'backup', 300],
+    ];
+
+    /** @return array<string, string> label => function */
+    public static function ofAdmin(): array
+    {
+        return array_flip(array_map(static function (array $button): string {
+            return $button[0];
+        }, self::ALL));
+    }
+
+    /**
+     * WHMCS calls for a customer only functions that are named here.
+     *
+     * @return array<string, string> label => function
+     */
+    public static function ofCustomer(): array
+    {
+        return self::ofAdmin();
+    }
+
+    /** @param array<mixed> $params */
+    public static function press(string $name, array $params): string
+    {
+        return Call::forService('guestflow_' . $name, $params, static function (Provisioning $service) use ($name): void {
+            [, $path, $seconds] = self::ALL[$name];
+            $service->operate($path, $seconds === 0 ? null : "whmcs-$name-" . intdiv(time(), $seconds));
+        });
+    }
+}
