@@ -1,6 +1,7 @@
 /** The module for WHMCS, run by PHP with the parameters that WHMCS sends, against a real gateway. */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../../system/until.ts';
+import { capacitySchema } from '../../gateway/v1/schemas.ts';
 import { titled } from './machine.ts';
 import { call, openShop, SENTENCE, why, type Answer, type Shop } from './whmcs/rig.ts';
 
@@ -223,6 +224,20 @@ describe.skipIf(why !== undefined)(titled('the module for WHMCS', why), { timeou
       unknown,
       other,
     ]);
+  });
+
+  it('has a gateway that tells a panel what is sold of the dom0 and what is left, as its ledger has it', async () => {
+    await running(13);
+    const { dom0s, networks } = capacitySchema.strict().parse(await shop.ask('GET', '/v1/capacity'));
+    const guests = (await names()).length;
+    expect(dom0s).toMatchObject([{ dom0: 'storm1', isServed: true, drained: false, networks: ['10.20.0.0/20'] }]);
+    const [dom0] = dom0s;
+    expect(dom0?.guests).toBeGreaterThan(0);
+    expect(dom0?.guests).toBeLessThanOrEqual(guests);
+    for (const unit of ['memoryBytes', 'vcpus', 'diskBytes'] as const)
+      expect((dom0?.sold[unit] ?? 0) + (dom0?.byHand[unit] ?? 0) + (dom0?.left?.[unit] ?? 0)).toBe(dom0?.sellable?.[unit]);
+    expect(networks).toMatchObject([{ cidr: '10.20.0.0/20', leased: dom0?.guests }]);
+    expect(dom0?.freeAddresses).toBeLessThan(4_094);
   });
 
   it('offers the plans of the gateway, and tells an admin whose token or server is wrong what to do', async () => {
