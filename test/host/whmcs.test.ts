@@ -155,6 +155,26 @@ describe.skipIf(why !== undefined)(titled('the module for WHMCS', why), { timeou
     await shop.settled('whmcs-11', 'running');
   });
 
+  it('shuts a guest down, starts it and reboots it by the buttons, but not one that is suspended', async () => {
+    const guest = await running(12);
+    await done('stop', shop.service(12));
+    await shop.settled(guest, 'stopped');
+    await done('start', shop.service(12));
+    await shop.settled(guest, 'running');
+    await done('stop', shop.service(12));
+    await shop.settled(guest, 'stopped');
+    expect((await call('reboot', { params: shop.service(12) })).result).toMatch(/the guest is stopped/);
+    await done('start', shop.service(12));
+    await shop.settled(guest, 'running');
+    await done('reboot', shop.service(12));
+    await shop.settled(guest, 'running');
+    const { operations } = (await shop.ask('GET', `/v1/guests/${guest}/operations`)) as { operations: { kind: string }[] };
+    expect(operations.filter(({ kind }) => kind === 'reboot')).toHaveLength(1);
+    await done('SuspendAccount', shop.service(12));
+    await shop.settled(guest, 'suspended');
+    expect((await call('start', { params: shop.service(12) })).result).toMatch(/the guest is suspended/);
+  });
+
   it('shows customer and admin the guest, and takes one backup of two presses of its button', async () => {
     const guest = await running(5, { customfields: { 'ssh KEY': `${KEY}\n` }, configoption4: '' });
     // Presses count as one within five minutes of the clock.

@@ -163,6 +163,24 @@ function guestflow_ClientAreaCustomButtonArray(): array
 }
 
 /** @param array<mixed> $params */
+function guestflow_start(array $params): string
+{
+    return Buttons::press('start', $params);
+}
+
+/** @param array<mixed> $params */
+function guestflow_stop(array $params): string
+{
+    return Buttons::press('stop', $params);
+}
+
+/** @param array<mixed> $params */
+function guestflow_reboot(array $params): string
+{
+    return Buttons::press('reboot', $params);
+}
+
+/** @param array<mixed> $params */
 function guestflow_backup(array $params): string
 {
     return Buttons::press('backup', $params);

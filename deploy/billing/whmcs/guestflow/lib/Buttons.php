@@ -11,6 +11,9 @@ namespace WHMCS\Module\Server\Guestflow;
 final class Buttons
 {
     private const ALL = [
+        'start' => ['Start', 'start', 0],
+        'stop' => ['Shut down', 'stop', 0],
+        'reboot' => ['Reboot', 'reboot', 60],
         'backup' => ['Back up now', 'backup', 300],
     ];
 
