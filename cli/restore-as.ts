@@ -12,6 +12,7 @@ export interface RestoreAsOptions extends PlacingOptions, WantedBackup {
   readonly as: string;
   readonly order?: string;
   readonly ip?: string;
+  readonly dom0?: string;
 }
 
 /** Before anything is connected, as with any order. */
@@ -22,11 +23,16 @@ function mustBe(field: keyof typeof FIELDS, text: string | undefined): void {
     throw new GuestflowError('InvalidInput', `${field} ${JSON.stringify(text)} ${reason}`, { field, ...defined({ value: text }) });
 }
 
-export async function restoreAs(io: Io, of: string, { as: name, order, ip, backup, at, ...options }: RestoreAsOptions): Promise<undefined> {
+export async function restoreAs(
+  io: Io,
+  of: string,
+  { as: name, order, ip, dom0, backup, at, ...options }: RestoreAsOptions,
+): Promise<undefined> {
   mustBe('name', name);
   mustBe('order', order);
   mustBe('ip', ip);
+  mustBe('dom0', dom0);
   return withGuestflow(options, async (flow) =>
-    place(io, flow, await flow.orderOfCopy(of, { name, ...defined({ order, ip, backup, at }) }), options),
+    place(io, flow, await flow.orderOfCopy(of, { name, ...defined({ order, ip, dom0, backup, at }) }), options),
   );
 }

@@ -7,6 +7,14 @@ export interface WantedBackup {
   readonly at?: string;
 }
 
+/** A backup that another dom0 has taken. */
+export interface ForeignWish extends WantedBackup {
+  /** Of this guest. */
+  readonly name: string;
+  /** Of this order. Default: the only one that has backups there. */
+  readonly order?: string;
+}
+
 /** The verified backup that is meant, or in words why there is none. */
 export function chosenBackup(
   backups: readonly BackupRecord[],

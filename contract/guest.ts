@@ -31,8 +31,10 @@ export type GuestType = 'pv' | 'pvh';
 export interface GuestOrigin {
   readonly guest: string;
   readonly order: string;
-  /** Id of the backup, on the dom0 of the order. */
+  /** Id of the backup. */
   readonly backup: string;
+  /** The dom0 that took it, if that is another one than the order's: it lies in one of the order's dom0's `foreignRepositories`. */
+  readonly dom0?: string;
 }
 
 /** An order after the plan's defaults: all that is known before a dom0 is asked. */

@@ -79,6 +79,15 @@ export interface VolumesResult {
   readonly copiedBytes: number;
 }
 
+/** A backup that another dom0 has taken, with what was ordered of its guest. */
+export interface ForeignBackup {
+  readonly record: BackupRecord;
+  readonly order: string;
+  /** The dom0 that took it. */
+  readonly dom0: string;
+  readonly spec: GuestSpec;
+}
+
 /** A guest as its dom0 knows it. */
 export interface FoundGuest {
   readonly spec: GuestSpec;

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { BACKUP_ID } from './backup.ts';
+import type { ForeignWish } from './chosen-backup.ts';
 import * as check from './field-checks.ts';
 import { DOM0_NAME_PATTERN } from './guest-name.ts';
 import { FIELDS, inGroups, isAlwaysKept, type Field, type FieldTable } from './fields.ts';
@@ -102,7 +103,14 @@ const decided = {
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'is no customer id')
     .exactOptional(),
-  origin: z.object({ guest: kept.name, order: kept.order, backup: z.string().regex(BACKUP_ID, 'is no id of a backup') }).exactOptional(),
+  origin: z
+    .object({
+      guest: kept.name,
+      order: kept.order,
+      backup: z.string().regex(BACKUP_ID, 'is no id of a backup'),
+      dom0: kept.dom0.exactOptional(),
+    })
+    .exactOptional(),
   // A password crosses to a dom0 as a sealed box only.
   access: kept.access.omit({ passwordHash: true }).extend({ sealedPassword: sealedPassword.exactOptional() }),
 };
@@ -126,6 +134,14 @@ function together({ size, os }: Pick<GuestFields, 'size' | 'os'>, context: z.cor
 }
 
 export const guestRefSchema = z.object({ name: kept.name, order: kept.order, dom0: kept.dom0 }) satisfies z.ZodType<GuestRef>;
+
+/** Which backup of a guest is looked for among those that other dom0s have taken. */
+export const foreignWishSchema = z.object({
+  name: kept.name,
+  order: kept.order.exactOptional(),
+  backup: z.string().regex(BACKUP_ID, 'is no id of a backup').exactOptional(),
+  at: z.iso.datetime().exactOptional(),
+}) satisfies z.ZodType<ForeignWish>;
 
 export const guestOrderWireSchema = z.object(decided).superRefine(together) satisfies z.ZodType<GuestOrder>;
 

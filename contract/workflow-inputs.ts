@@ -1,5 +1,6 @@
 /** What workflows are started with. What a run carries over to the next one is the workflow's own. */
 import type { Owner } from './capacity.ts';
+import type { ForeignWish } from './chosen-backup.ts';
 import type { GuestOrder, GuestRef } from './guest.ts';
 
 export interface GuestInput {
@@ -9,12 +10,14 @@ export interface GuestInput {
 }
 
 /** One look at a dom0, or one task on it that is no operation on a guest. */
-export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'find' | 'audit' | 'clean';
+export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'find' | 'foreign' | 'audit' | 'clean';
 
 /** What some tasks need beside the host. */
 export interface Dom0TaskParameters {
   /** `inspect`, `find`: which guest. */
   readonly guest?: GuestRef;
+  /** `foreign`: which backup. */
+  readonly foreign?: ForeignWish;
   /** `inspect`: lines of its console. Default: none. */
   readonly lines?: number;
   /** `clean`: orphans that an audit showed. Those that are claimed meanwhile are left alone. `remove`: the one. */

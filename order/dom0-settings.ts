@@ -95,6 +95,8 @@ export const dom0SettingsSchema = z.strictObject({
   backupRepository: z.enum(['directory', 'borg']).default('directory'),
   /** File of the passphrase of the borg repositories (mode 0600). */
   backupPassphraseFile: absolutePath.default(PASSPHRASE_FILE),
+  /** Directories of backups that other dom0s have taken, or copies of them: read only. What guests are restored from here that lived elsewhere. */
+  foreignRepositories: z.array(absolutePath).max(20).default([]),
   /** Directory of the golden root tarballs and file systems. */
   goldenDir: absolutePath.default('/var/lib/guestflow/golden'),
   /** State that is not a guest's disk: provisioning keys, host keys. Mode 0700. */

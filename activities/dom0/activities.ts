@@ -1,6 +1,6 @@
 /** The activities of one dom0: the steps, each with its input's schema and its guest's lock. */
 import { z } from 'zod';
-import { guestOrderWireSchema, guestRefSchema, guestSpecSchema, leasedAddressSchema } from '../../contract/wire.ts';
+import { foreignWishSchema, guestOrderWireSchema, guestRefSchema, guestSpecSchema, leasedAddressSchema } from '../../contract/wire.ts';
 import { BACKUP_ID } from '../../contract/backup.ts';
 import type { GuestSpec } from '../../contract/guest.ts';
 import { proofSchema } from './backup/proof.ts';
@@ -14,6 +14,7 @@ import { findGuest } from './steps/adopt.ts';
 import { audit } from './steps/audit.ts';
 import { disableAutostart, enableAutostart } from './steps/autostart.ts';
 import { bootGuest, destroyGuest, pauseGuest, stopGuest, unpauseGuest } from './steps/boot.ts';
+import { findForeign } from './steps/foreign.ts';
 import { fixCfg, removeCfg } from './steps/cfg-fix.ts';
 import { createImage, removeImage } from './steps/create-image.ts';
 import { makeGoldenVolumes } from './steps/golden-volumes.ts';
@@ -71,6 +72,7 @@ function shortActivities(activity: Maker, version: string) {
     audit: activity(nothing, unlocked, audit),
     inspectGuest: activity(z.object({ ref: guestRefSchema, consoleLines: z.number().int().min(0).max(10_000) }), unlocked, inspectGuest),
     findGuest: activity(guestRefSchema, byName, findGuest),
+    findForeign: activity(foreignWishSchema, unlocked, findForeign),
     leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.os.shape.dist.exactOptional() }), unlocked, leftoversOf),
     planGuest: activity(z.object({ order: guestOrderWireSchema, lease: leasedAddressSchema }), (input) => input.order.name, planGuest),
     fixCfg: activity(cfgInput, ofSpec, fixCfg),

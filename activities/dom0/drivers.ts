@@ -1,6 +1,7 @@
 /** Which drivers stand behind the ports of a dom0. */
 import { Dom0Engines } from './backup/engines/engines.ts';
 import { DirectoryRepository } from './backup/repositories/directory.ts';
+import { ForeignRepository } from './backup/repositories/foreign.ts';
 import type { StepEnv } from './env.ts';
 import { ParavirtualGuest } from './guests/paravirtual.ts';
 import { LvmThick } from './storage/lvm/thick.ts';
@@ -19,6 +20,7 @@ export function createEnv(work: Work): StepEnv {
     toolstack,
     engines: new Dom0Engines(work),
     repository: new DirectoryRepository(work),
+    foreign: work.settings.foreignRepositories.map((directory) => new ForeignRepository(work, directory)),
     kindOf: ({ os }) => kinds[os.type],
   };
 }

@@ -12,6 +12,7 @@ interface Options extends WaitingOptions, Omit<RestoreOptions, 'json'> {
   readonly as?: string;
   readonly order?: string;
   readonly ip?: string;
+  readonly dom0?: string;
   readonly wait: boolean;
 }
 
@@ -25,13 +26,14 @@ function timeOf(text: string): string {
 }
 
 /** @throws InvalidInput for an option that means nothing without another, or beside it */
-function mustGoTogether({ as, order, ip, wait, repository }: Options): void {
+function mustGoTogether({ as, order, ip, dom0, wait, repository }: Options): void {
   const refuse = (field: string, why: string): never => {
     throw new GuestflowError('InvalidInput', `--${field} ${why}`, { field });
   };
   if (as !== undefined) return repository === undefined ? undefined : refuse('as', 'does not go with --repository');
   if (order !== undefined) refuse('order', 'goes with --as');
   if (ip !== undefined) refuse('ip', 'goes with --as');
+  if (dom0 !== undefined) refuse('dom0', 'goes with --as');
   if (!wait) refuse('no-wait', 'goes with --as');
 }
 
@@ -45,7 +47,7 @@ export function registerRestore(program: Command, context: Context): void {
         .description(
           `Brings the root disk of a guest back from a backup. It is made and compared while the guest goes on; then the guest is stopped, and started from it. If it does not answer, it gets the disk back that it had. That disk is kept for the grace period of its plan, at least a day: \`guestflow undo-restore\` brings it back.
 
-With --as, the guest stays as it is, and another one is made from the backup, on the same dom0: with a file system UUID, host key, machine-id, host name and address of its own. Who could log in to the first can log in to it.
+With --as, the guest stays as it is, and another one is made from the backup, on the same dom0, or with --dom0 on another one that has the backups in one of its foreignRepositories: with a file system UUID, host key, machine-id, host name and address of its own. Who could log in to the first can log in to it.
 
 With --repository, what is in a directory of backups is brought back on this machine, as root and without Temporal: the whole file system onto a block device or into a new file, or with --file single files. A device that is in use or too small is refused, and one that is not empty without --overwrite. Files are read by an unprivileged process that can see nothing else; what cannot be read is named, and makes the exit code 1.`,
         )
@@ -54,6 +56,7 @@ With --repository, what is in a directory of backups is brought back on this mac
         .option('--as <NEW>', 'make another guest of this name from the backup')
         .option('--order <ID>', 'with --as: its order (default: manual-NEW)')
         .option('--ip <ADDRESS>', 'with --as: its address (default: the next free one)')
+        .option('--dom0 <HOST>', 'with --as: make it on this dom0, from a directory of backups there (default: where the first is)')
         .option('--no-wait', 'with --as: return as soon as the order is taken'),
     ),
   ).action(

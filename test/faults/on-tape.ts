@@ -14,6 +14,7 @@ const NO_CHANGE = new Set([
   'audit',
   'inspectGuest',
   'findGuest',
+  'findForeign',
   'leftoversOf',
   'whyNotIdle',
 ]);

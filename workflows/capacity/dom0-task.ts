@@ -2,6 +2,7 @@
 import { ApplicationFailure, CancellationScope, executeChild, uuid4 } from '@temporalio/workflow';
 import type { Claim } from '../../activities/control/claims.ts';
 import type { Owner } from '../../contract/capacity.ts';
+import type { ForeignWish } from '../../contract/chosen-backup.ts';
 import { operationWorkflowId } from '../../contract/names.ts';
 import { GOLDEN, UNKNOWN_ORDER, type AuditRow, type MarkedThing } from '../../contract/dom0.ts';
 import type { GuestRef } from '../../contract/guest.ts';
@@ -34,7 +35,15 @@ export async function dom0Task(input: Dom0TaskInput): Promise<unknown> {
       return host.inspectGuest({ ref: guestOf(input), consoleLines: input.lines ?? 0 });
     case 'find':
       return host.findGuest(guestOf(input));
+    case 'foreign':
+      return host.findForeign(wishOf(input));
   }
+}
+
+function wishOf({ task, foreign }: Dom0TaskInput): ForeignWish {
+  if (foreign === undefined)
+    throw ApplicationFailure.create({ type: 'InvalidInput', nonRetryable: true, message: `${task} needs the name of a guest` });
+  return foreign;
 }
 
 function guestOf({ task, guest }: Dom0TaskInput): GuestRef {

@@ -137,24 +137,28 @@ export interface Listing {
   readonly damaged: readonly string[];
 }
 
-/** A place for the backups of a dom0's guests. What lies there is a backup only if it has a record. */
-export interface Repository {
+/** Where backups can be read. */
+export interface BackupSource {
   /** As records name it. For a directory, its path. */
   readonly name: string;
+  /** @param haste Default: in background. */
+  container(kept: Kept, haste?: Haste): Container;
+  list(guest: string): Promise<Listing>;
+}
+
+/** A place for the backups of a dom0's guests. What lies there is a backup only if it has a record. */
+export interface Repository extends BackupSource {
   /** Makes the guest's place, or finds it, and removes what killed attempts have left there. @throws NotOurs */
   open(ref: Ref): Promise<void>;
   /** The time now; if a backup of this second exists (dom0's clock was set back), the next free second. */
   freeTime(guest: string): Promise<Date>;
   /** Where a new backup of this id goes. */
   keptAs(guest: string, id: string, engine: BackupEngine): Kept;
-  /** @param haste Default: in background. */
-  container(kept: Kept, haste?: Haste): Container;
   record(backup: StoredBackup): Promise<void>;
   /** Keeps the proof of a backup. @returns the backup with it */
   prove(backup: StoredBackup, proof: Proof): Promise<StoredBackup>;
   /** Has retention leave the backup alone, or not any more. @returns the backup as it is then */
   protect(backup: StoredBackup, isProtected: boolean): Promise<StoredBackup>;
-  list(guest: string): Promise<Listing>;
   /**
    * Removes backups by their ids. If one is not there, that is no error.
    *

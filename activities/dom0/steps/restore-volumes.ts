@@ -4,6 +4,7 @@ import type { GuestOrder, GuestSpec } from '../../../contract/guest.ts';
 import { formatSize } from '../../../contract/sizes.ts';
 import type { VolumesResult } from '../../../contract/step-results.ts';
 import type { StepEnv } from '../env.ts';
+import { sourceOf } from './foreign.ts';
 import { fillDisk, restorable } from './restore.ts';
 import { makeSwapDisk } from './lvm-migration.ts';
 
@@ -17,7 +18,8 @@ export async function originOf(
   { origin, size, name }: Pick<GuestOrder, 'origin' | 'size' | 'name'>,
 ): Promise<Awaited<ReturnType<typeof restorable>>> {
   if (origin === undefined) throw new GuestflowError('InvalidInput', `the order of ${name} names no backup`, { field: 'origin' }, false);
-  const found = await restorable(env, { name: origin.guest, order: origin.order }, origin.backup);
+  const source = origin.dom0 === undefined ? env.repository : await sourceOf(env, { ...origin, dom0: origin.dom0 });
+  const found = await restorable(env, { name: origin.guest, order: origin.order }, origin.backup, 'at once', source);
   // debugfs (1.47) removes names of a directory that lies in its inode only in part.
   if (found.backup.fileSystem.features.includes('inline_data'))
     throw new GuestflowError(

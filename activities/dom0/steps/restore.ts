@@ -2,7 +2,7 @@
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { StoredBackup } from '../../../contract/backup.ts';
 import type { GuestRef, SpareRole } from '../../../contract/guest.ts';
-import type { Haste } from '../backup/port.ts';
+import type { BackupSource, Haste } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
 import { FileSystem } from '../guests/file-system.ts';
 import { stopGuest } from './boot.ts';
@@ -19,15 +19,17 @@ interface Restorable {
  *
  * @param ref the guest of which it is
  * @param haste whether somebody waits for it. Default: somebody does
+ * @param source where it lies. Default: this dom0's own repository
  * @throws NotFound, BackupUnusable; InvalidInput when its engine cannot restore
  */
 export async function restorable(
-  { repository, engines }: StepEnv,
+  { engines, ...env }: StepEnv,
   ref: Pick<GuestRef, 'name' | 'order'>,
   id: string,
   haste: Haste = 'at once',
+  source: BackupSource = env.repository,
 ): Promise<Restorable> {
-  const { backups, damaged } = await repository.list(ref.name);
+  const { backups, damaged } = await source.list(ref.name);
   if (damaged.includes(`${id}.json`))
     throw new GuestflowError(
       'BackupUnusable',
@@ -36,8 +38,7 @@ export async function restorable(
       false,
     );
   const backup = backups.find((each) => each.id === id && each.order === ref.order);
-  if (backup === undefined)
-    throw new GuestflowError('NotFound', `${ref.name} has no backup ${id} in ${repository.name}`, { field: 'backup' });
+  if (backup === undefined) throw new GuestflowError('NotFound', `${ref.name} has no backup ${id} in ${source.name}`, { field: 'backup' });
   const { name, restore } = engines.named(backup.engine, haste);
   if (restore === undefined)
     throw new GuestflowError(
@@ -45,7 +46,7 @@ export async function restorable(
       `backup ${id} of ${ref.name} was made by ${name}, which restores into a mounted file system: it is restored by hand`,
       { field: 'backup' },
     );
-  const container = repository.container(backup, haste);
+  const container = source.container(backup, haste);
   return { backup, restore: (target) => restore(container, backup, target) };
 }
 

@@ -19,7 +19,7 @@ import { readArrival } from './arrival.ts';
 import { readRegular } from './read-regular.ts';
 
 /** A record has a cfg and an order in it, a few KiB each. */
-const MOST_RECORD_BYTES = MiB;
+export const MOST_RECORD_BYTES = MiB;
 /** Names looked at in one directory. */
 const MOST_NAMES = 100_000;
 
