@@ -18,7 +18,7 @@ export async function listDom0s(io: Io, options: ServerOptions): Promise<undefin
 }
 
 /** Free of what is sold, and what guests made by hand take of it. */
-function capacityRow({ host, guests, free, sellable, byHand, drained }: Capacity): string[] {
+function capacityRow({ host, guests, free, sellable, byHand, drained, lost }: Capacity): string[] {
   const size = (bytes: number): string => (bytes === 0 ? '0' : bytes < 0 ? `-${formatSize(-bytes)}` : formatSize(bytes));
   const cells =
     free === undefined || sellable === undefined
@@ -29,7 +29,13 @@ function capacityRow({ host, guests, free, sellable, byHand, drained }: Capacity
           `${size(free.diskBytes)} of ${size(sellable.diskBytes)}`,
         ];
   const hand = byHand.memoryBytes + byHand.diskBytes === 0 ? '' : `${size(byHand.memoryBytes)}, ${size(byHand.diskBytes)}`;
-  return [host, String(guests), ...cells, hand, free === undefined ? 'not registered' : drained ? 'drained' : 'open'];
+  return [
+    host,
+    String(guests),
+    ...cells,
+    hand,
+    lost !== undefined ? 'lost' : free === undefined ? 'not registered' : drained ? 'drained' : 'open',
+  ];
 }
 
 /** Exit code 3 when something is missing: a script may go by it. */
@@ -74,6 +80,7 @@ export async function showLedger(io: Io, host: string, options: ServerOptions): 
       return undefined;
     }
     printLine(io, `dom0 ${state.host}${state.drained ? ' is drained: it takes no new guests' : ''}`);
+    if (state.lost !== undefined) printLine(io, `it was declared lost at ${state.lost}`);
     if (state.facts === undefined) printLine(io, 'its worker has not said anything yet');
     else describeFacts(io, state.facts);
     describePolicy(io, state);

@@ -8,6 +8,7 @@ import type { OperationKind } from '../contract/operations.ts';
 import type { Dom0TaskName, Dom0TaskParameters } from '../contract/workflow-inputs.ts';
 import { findEndpoint, type EndpointOptions } from './config.ts';
 import { auditLedger, drainDom0, readCapacity, readDom0 } from './dom0s/ledger.ts';
+import { findDom0, loseDom0, type LostDom0 } from './dom0s/lost.ts';
 import { listDom0s } from './dom0s/names.ts';
 import { runDom0Task } from './dom0s/tasks.ts';
 import { listGuests, type GuestRow, type ListFilter } from './guests/list.ts';
@@ -68,6 +69,10 @@ export interface Guestflow {
   dom0State(host: string): Promise<Dom0State>;
   /** Takes no new guests on a dom0, or takes them again. */
   drain(host: string, on: boolean): Promise<void>;
+  /** Declares a dom0 lost, for good; refused while its worker is alive. */
+  lose(host: string, silentMs?: number): Promise<LostDom0>;
+  /** A dom0 that was declared lost is there again. */
+  found(host: string): Promise<void>;
   /** Runs a small task on a dom0; the type of its result is the task's own. */
   dom0Task<T>(host: string, task: Dom0TaskName, parameters?: Dom0TaskParameters): Promise<T>;
   close(): Promise<void>;
@@ -107,6 +112,8 @@ export async function connect(options: EndpointOptions = {}): Promise<Guestflow>
     addNetwork: (network) => addNetwork(session, network),
     dom0State: (host) => readDom0(session, host),
     drain: (host, on) => drainDom0(session, host, on),
+    lose: (host, silentMs) => loseDom0(session, host, silentMs),
+    found: (host) => findDom0(session, host),
     dom0Task: (host, task, parameters) => runDom0Task(session, host, task, parameters),
     close: () => session.close(),
   };

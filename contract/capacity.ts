@@ -60,6 +60,8 @@ export interface Holding extends Amounts {
 export interface Capacity {
   readonly host: string;
   readonly drained: boolean;
+  /** Since when it is lost (ISO 8601). */
+  readonly lost?: string;
   /** Plans that it takes. Default: all. */
   readonly plans?: readonly string[];
   /** Undefined until its worker has registered. */

@@ -89,6 +89,8 @@ export interface Dom0State {
   readonly host: string;
   readonly facts?: Dom0Facts;
   readonly drained: boolean;
+  /** When an operator said that it is lost, for good (ISO 8601). */
+  readonly lost?: string;
   readonly promised: readonly (ReserveRequest & { readonly since: string })[];
   /** Networks that an operator has added, beside the one of its settings. */
   readonly networks?: readonly NetworkAccess[];

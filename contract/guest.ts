@@ -18,6 +18,8 @@ export type DomainEnd = 'shutdown' | 'crash';
 /** What a dom0's worker tells a guest. */
 export interface DomainGone {
   readonly order: string;
+  /** The dom0 that tells it. A guest that lives on another one by now does not heed it. Default: its own. */
+  readonly dom0?: string;
   /** Not known when nobody watched, or when it was ended from outside. */
   readonly how?: DomainEnd;
   /** Xen has started it again by itself. */
@@ -92,7 +94,7 @@ export interface OrderRef extends GuestRef {
 }
 
 export type GuestPhase =
-  'ordered' | 'provisioning' | 'running' | 'stopped' | 'suspended' | 'terminating' | 'gone' | 'failed' | 'needs-cleanup';
+  'ordered' | 'provisioning' | 'running' | 'stopped' | 'suspended' | 'terminating' | 'gone' | 'failed' | 'needs-cleanup' | 'lost';
 
 /** What another plan means for a guest. A disk only grows. */
 export interface PlanChange {
@@ -196,6 +198,22 @@ export interface OrderAnswer {
   readonly order: string;
 }
 
+/** A guest is told that its dom0 is lost, or that it was found again. */
+export interface Dom0Lost {
+  readonly dom0: string;
+  /** When an operator said so (ISO 8601). Undefined: it was found again. */
+  readonly since?: string;
+}
+
+/** What a guest knows of the loss of its dom0. */
+export interface LostGuest {
+  readonly since: string;
+  /** The phase in which it was, to which it returns if the dom0 is found again. */
+  readonly from: GuestPhase;
+  /** It was: what is left is to return. */
+  readonly isFound?: true;
+}
+
 /** An error as it is kept in a guest's state. */
 export interface ErrorSummary {
   readonly type: string;
@@ -239,6 +257,8 @@ export interface GuestStatus {
   readonly backupsUntil?: string;
   /** The phase it was terminated in, to which `undelete` brings it back. */
   readonly retiredFrom?: GuestPhase;
+  /** Its dom0 is lost, for good. */
+  readonly lost?: LostGuest;
   /** Days for which the removal that could not finish was to keep the backups: cleaning up keeps them, too. */
   readonly removalKeepsDays?: number;
   /** When it was started again because its domain was gone: those of the last hour. */

@@ -6,7 +6,7 @@ import type { Lease, LeaseRequest, Ledger, LedgerAudit, NetworkAccess, NetworkJo
 import type { NightRecord, NightRequest } from './nights.ts';
 import { queryName, signalName, updateName, workflowName } from './typed-names.ts';
 import type { Dom0State, ReserveAnswer, Registration, ReserveRequest } from './dom0.ts';
-import type { DomainGone, GuestOrder, GuestRef, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from './guest.ts';
+import type { Dom0Lost, DomainGone, GuestOrder, GuestRef, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from './guest.ts';
 import type { OperationProgress } from './progress.ts';
 import type { BillingOrderInput, Dom0TaskInput, GuestInput, NetworkInput } from './workflow-inputs.ts';
 
@@ -129,6 +129,8 @@ export const DOM0_UPDATES = {
   release: updateName<(owner: Owner) => void>('release'),
   /** Takes no new guests, or takes them again. */
   drain: updateName<(on: boolean) => void>('drain'),
+  /** An operator says that it is lost, for good, or that it was found again. Its guests are told. */
+  lost: updateName<(isLost: boolean) => void>('lost'),
   /** Reaches another network. */
   attach: updateName<(access: NetworkAccess) => void>('attach'),
   /** Compares the ledger with what is there, now. */
@@ -155,6 +157,8 @@ export const GUEST_SIGNALS = {
   night: signalName<(request: NightRequest) => void>('night'),
   /** Its domain has ended, and nobody asked for that. */
   domainGone: signalName<(end: DomainGone) => void>('domainGone'),
+  /** Its dom0 is lost, or was found again. */
+  dom0Lost: signalName<(what: Dom0Lost) => void>('dom0Lost'),
 } as const;
 
 /** Signals of the `nightlyBackup` workflow. */

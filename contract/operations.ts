@@ -186,7 +186,7 @@ export const OPERATIONS = {
     api: { path: 'password', summary: "Set root's password in a guest", scope: 'guests:access', takes: 'Password' },
   },
   terminate: {
-    phases: ['running', 'stopped', 'suspended', 'terminating', 'gone'],
+    phases: ['running', 'stopped', 'suspended', 'terminating', 'gone', 'lost'],
     leadsTo: ['terminating', 'gone'],
     waits: true,
     workflow: 'terminateGuest',

@@ -11,6 +11,8 @@ const BESIDE = [
   ['needs-cleanup', 'failed', 'cleanup of an order'],
   ['terminating', 'gone', 'grace period over, terminate --now'],
   ['terminating', 'needs-cleanup', 'removal not finished'],
+  ['running', 'lost', 'dom0 lost, of any guest'],
+  ['lost', 'running', 'dom0 found: as it was'],
   ['gone', '[*]', ''],
   ['failed', '[*]', ''],
 ] as const;
@@ -23,6 +25,8 @@ function transitions(): [from: string, to: string, by: string][] {
       for (const to of leadsTo) {
         // Asked again, it changes nothing.
         if ((leadsTo as readonly string[]).includes(from)) continue;
+        // There is nothing on its dom0 that a grace period could keep.
+        if (from === 'lost' && to === 'terminating') continue;
         const former = byEnds.get(`${from} ${to}`)?.[2] ?? '';
         byEnds.set(`${from} ${to}`, [from, to, former === '' ? kind : `${former}, ${kind}`]);
       }

@@ -116,7 +116,10 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
       const fence = new Fence({ host: settings.host, machine, client, onLost: stopFor });
       const shared = { mayAct: () => fence.mustHold(), locks: new GuestLocks() };
       const workers = await createWorkers(connection, { options, endpoint, host, machine, ...shared });
-      const watched = options.watchesDomains === false ? undefined : watchDomains({ client, host, log: logger, signal: over, ...shared });
+      const watched =
+        options.watchesDomains === false
+          ? undefined
+          : watchDomains({ client, host, dom0: settings.host, log: logger, signal: over, ...shared });
       await runWorkers(workers, over, () => {
         logger.info({ dom0: settings.host, bulkSlots: settings.bulkSlots }, 'dom0 worker polls');
         options.onReady?.();

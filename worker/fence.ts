@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { GuestflowError } from '../contract/errors.ts';
 import { dom0WorkflowId, QUERIES } from '../contract/names.ts';
+import type { Dom0State } from '../contract/dom0.ts';
 import { query } from '../client/workflow-calls.ts';
 
 /** How long an answer of the ledger is valid, in milliseconds. */
@@ -38,7 +39,7 @@ export class Fence {
   private readonly onLost: (error: GuestflowError) => void;
   private answeredAt = Number.NEGATIVE_INFINITY;
 
-  /** @param onLost called once another machine is known to have taken this machine's place. */
+  /** @param onLost called once another machine is known to have taken this machine's place, or the dom0 was declared lost. */
   constructor(options: {
     readonly host: string;
     readonly machine: string;
@@ -52,17 +53,20 @@ export class Fence {
   }
 
   /**
-   * Resolves when no other machine is registered as the dom0.
+   * Resolves when no other machine is registered as the dom0, and that is not lost.
    *
    * @throws GuestflowError `Busy`, retryable: the right worker may take the step's next attempt.
    */
   async mustHold(): Promise<void> {
     if (performance.now() - this.answeredAt < ANSWER_HOLDS_MS) return;
-    const machine = await this.askLedger();
-    if (machine !== undefined && machine !== this.machine) {
+    const { facts, lost } = (await this.askLedger()) ?? {};
+    const machine = facts?.machine;
+    const isOther = machine !== undefined && machine !== this.machine;
+    if (lost !== undefined || isOther) {
+      const why = lost === undefined ? `another one (${machine ?? ''}) is registered as it` : `somebody has declared it lost at ${lost}`;
       const error = new GuestflowError(
         'Busy',
-        `this machine (${this.machine}) does not act as dom0 ${this.host} any more: another one (${machine}) is registered as it`,
+        `this machine (${this.machine}) does not act as dom0 ${this.host} any more: ${why}`,
         {},
         true,
       );
@@ -72,9 +76,9 @@ export class Fence {
     this.answeredAt = performance.now();
   }
 
-  /** The registered machine; undefined if the ledger does not tell. */
-  private async askLedger(): Promise<string | undefined> {
-    const asked = query(this.client, dom0WorkflowId(this.host), QUERIES.ledger).then(({ facts }) => facts?.machine);
+  /** Undefined if it does not answer. */
+  private async askLedger(): Promise<Dom0State | undefined> {
+    const asked: Promise<Dom0State | undefined> = query(this.client, dom0WorkflowId(this.host), QUERIES.ledger);
     return Promise.race([asked.catch(() => undefined), sleep(ASK_LIMIT_MS, undefined, { ref: false })]);
   }
 }

@@ -12,12 +12,15 @@ import { GuestLocks } from '../activities/dom0/locks.ts';
 import { startedWithDom0 } from '../activities/dom0/toolstack/xl/things.ts';
 import type { StepLog } from '../activities/dom0/work.ts';
 import { signal } from '../client/workflow-calls.ts';
+import { defined } from '../contract/defined.ts';
 import { GUEST_SIGNALS, guestWorkflowId } from '../contract/names.ts';
 import type { DomainGone } from '../contract/guest.ts';
 
 export interface WatchOptions {
   readonly client: Pick<Client, 'workflow'>;
   readonly host: Host;
+  /** Name of the dom0. Default: guests are not told which one it is. */
+  readonly dom0?: string;
   readonly log: StepLog;
   /** Ends it. */
   readonly signal: AbortSignal;
@@ -117,9 +120,9 @@ async function tellGuests(options: WatchOptions, memory: Memory): Promise<void> 
   }
 }
 
-async function tell({ client, log }: WatchOptions, guest: string, what: DomainGone): Promise<void> {
+async function tell({ client, dom0, log }: WatchOptions, guest: string, what: DomainGone): Promise<void> {
   log.info({ guest, how: what.how }, what.isBack === true ? 'it crashed, and Xen has started it again' : 'its domain is gone');
-  await signal(client, guestWorkflowId(guest), GUEST_SIGNALS.domainGone, what).catch((error: unknown) => {
+  await signal(client, guestWorkflowId(guest), GUEST_SIGNALS.domainGone, { ...what, ...defined({ dom0 }) }).catch((error: unknown) => {
     log.warn({ guest, reason: messageOf(error) }, 'the guest could not be told that its domain has ended');
   });
 }

@@ -1,9 +1,10 @@
 /** Activities of the control worker: calls to Temporal itself. */
 import type { Client } from '@temporalio/client';
 import type { Dom0Facts, LeasedAddress } from '../../contract/dom0.ts';
-import type { GuestOrder, GuestRef, GuestSpec } from '../../contract/guest.ts';
+import type { Dom0Lost, GuestOrder, GuestRef, GuestSpec } from '../../contract/guest.ts';
 import { joinNetwork } from '../../client/networks.ts';
 import { claimsOf, type Claim, type OwnerOn } from './claims.ts';
+import { endOperation, tellGuests } from './lost-guests.ts';
 import { NightlySchedules } from './nightly-schedules.ts';
 import { Reservations } from './reservations.ts';
 
@@ -26,6 +27,11 @@ export function createControlActivities(client: Client) {
 
     /** Which of these a workflow claims, on whichever dom0 that guest lives, and why the others are orphans. Takes at most `OWNERS_AT_ONCE`. */
     claims: (owners: readonly OwnerOn[]): Promise<Claim[]> => claimsOf(client, owners),
+
+    /** Tells these guests, and all others that are on the dom0, that it is lost, or was found again. */
+    tellGuests: (what: Dom0Lost, guests: readonly string[]): Promise<void> => tellGuests(client, what, guests),
+    /** Ends an operation where it stands: its dom0 is lost, and neither it nor its undo could go on. */
+    endOperation: (input: { workflowId: string; reason: string }): Promise<void> => endOperation(client, input),
 
     scheduleNightly: (input: { ref: GuestRef; at?: string }): Promise<string> => schedules.make(input),
     unscheduleNightly: (ref: GuestRef): Promise<void> => schedules.remove(ref),

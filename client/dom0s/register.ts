@@ -13,12 +13,14 @@ import { POLLER_IS_GONE_MS, pollersOf } from './workers.ts';
  *
  * @param client of the worker itself
  * @throws GuestflowError `Busy` if another machine is registered as this dom0 and its worker is alive. If that worker has not polled for a minute and a
- * half, the machine is replaced.
+ * half, the machine is replaced. `Busy`, too, if an operator has said that the dom0 is lost.
  */
 export async function registerDom0(client: Client, facts: Dom0Facts): Promise<void> {
   try {
     await updateDom0(client, facts.host, DOM0_UPDATES.register, facts);
   } catch (error) {
+    const lost = refusalAsLost(error);
+    if (lost !== undefined) throw lost;
     const registered = otherMachine(error);
     if (registered === undefined) throw error;
     if (await isServedBy(client, facts.host, registered)) throw whyNotThisMachine(facts, registered);
@@ -34,6 +36,16 @@ export function workerIdentity(host: string, machine: string): string {
 
 function identityPrefix(host: string, machine: string): string {
   return `dom0/${host}/${machine}/`;
+}
+
+/** The dom0 is lost, by an operator's word: in words for who started its worker. */
+function refusalAsLost(error: unknown): GuestflowError | undefined {
+  const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
+  if (!(cause instanceof ApplicationFailure) || (cause.details?.[0] as { lost?: string } | undefined)?.lost === undefined) return undefined;
+  return new GuestflowError('Busy', cause.message, {
+    field: 'host',
+    mend: 'its guests may run elsewhere by now, at the same addresses: switch off here what does (xl list), before anybody says that this dom0 is found',
+  });
 }
 
 /** The machine that is registered already, because of which a registration was refused. */

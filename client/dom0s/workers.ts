@@ -19,15 +19,19 @@ export async function mustBeServed(session: Session, host: string): Promise<void
   if (pollers.length === 0) throw await nobodyServes(session, host);
 }
 
-/** Identities of the workers that have polled a dom0's task queue lately. */
-export async function pollersOf({ workflowService, options: { namespace } }: Client, host: string): Promise<string[]> {
+/** Identities of the workers that have polled a dom0's task queue lately. @param goneMs Default: 90 s */
+export async function pollersOf(
+  { workflowService, options: { namespace } }: Client,
+  host: string,
+  goneMs = POLLER_IS_GONE_MS,
+): Promise<string[]> {
   const { pollers } = await workflowService.describeTaskQueue({
     namespace,
     taskQueue: { name: dom0Queue(host) },
     // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum lives in @temporalio/proto, which is no dependency of ours
     taskQueueType: ACTIVITY_QUEUE,
   });
-  const isLate = (seconds: unknown): boolean => Date.now() - Number(seconds ?? 0) * 1000 >= POLLER_IS_GONE_MS;
+  const isLate = (seconds: unknown): boolean => Date.now() - Number(seconds ?? 0) * 1000 >= goneMs;
   return pollers.filter(({ lastAccessTime }) => !isLate(lastAccessTime?.seconds)).map(({ identity }) => identity ?? '');
 }
 

@@ -32,7 +32,8 @@ function whyNot(
   capacity: Capacity,
   asked: Amounts & { readonly guest: string; readonly plan: string },
 ): { field: string; message: string } | undefined {
-  const { host, drained, plans, sellable } = capacity;
+  const { host, drained, lost, plans, sellable } = capacity;
+  if (lost !== undefined) return { field: 'dom0', message: `dom0 ${host} is lost` };
   if (drained) return { field: 'dom0', message: `dom0 ${host} is drained: it takes no new guests` };
   if (sellable === undefined) return { field: 'dom0', message: `dom0 ${host} has not said yet what it has` };
   if (plans?.includes(asked.plan) === false) return { field: 'plan', message: `dom0 ${host} takes only plans ${plans.join(', ')}` };

@@ -5,7 +5,6 @@ import { GuestflowError } from '../../contract/errors.ts';
 import { defined } from '../../contract/defined.ts';
 import { OPERATION_KINDS, operationRecord, type OperationKind, type OperationRecord } from '../../contract/operations.ts';
 import type { OperationWish } from '../../client/guests/access.ts';
-import type { OperationRequest } from '../../contract/guest.ts';
 import { planChange, type Plans } from '../../order/plans.ts';
 import { suggestion } from '../../order/problems.ts';
 import { jsonResponse, HttpRefusal } from '../../system/http/problem.ts';

@@ -49,7 +49,7 @@ export const listQuerySchema = z.object({
     .optional()
     .meta({ description: '`next` of the answer before, with the same token and the same filters. Good for a day.' }),
   phase: z
-    .enum(['ordered', 'provisioning', 'running', 'stopped', 'suspended', 'terminating', 'gone', 'failed', 'needs-cleanup'], {
+    .enum(['ordered', 'provisioning', 'running', 'stopped', 'suspended', 'terminating', 'gone', 'failed', 'needs-cleanup', 'lost'], {
       error: 'is no phase of a guest',
     })
     .optional()

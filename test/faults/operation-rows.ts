@@ -130,6 +130,7 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
     { name: 'terminate', end: 'terminating' },
     { name: 'terminate now', details: { now: true }, end: 'gone', isRemoval: true },
     { name: 'terminate now, after a restore', after: 'restore', details: { now: true }, end: 'gone', isRemoval: true },
+    { name: 'terminate, when the dom0 is lost', phase: 'lost', end: 'gone', isRemoval: true },
     { name: 'terminate now, in its grace period', after: 'terminate', details: { now: true }, end: 'gone', isRemoval: true },
   ],
   undelete: [{ name: 'undelete', after: 'terminate', end: 'running' }],

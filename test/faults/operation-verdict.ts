@@ -106,7 +106,7 @@ export async function verdictOf(
   const list =
     of.row.isRemoval !== true
       ? notOfThese(status.leftovers, stuck, 'undo of ')
-      : of.row.end === 'gone' && left.length > 0
+      : of.row.end === 'gone' && of.row.phase !== 'lost' && left.length > 0
         ? inexact(status.leftovers, left)
         : notOfThese(status.leftovers, stuck, '');
   return {

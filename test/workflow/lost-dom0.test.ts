@@ -39,3 +39,84 @@ describe('a guest of another dom0', () => {
     });
   });
 });
+
+const lease = async (guest: string): Promise<string | undefined> =>
+  (await world.flow.network('192.168.77.0/24')).leases.find((one) => one.guest === guest)?.ip;
+
+describe('a dom0 that is lost', () => {
+  it('is not while its worker asks for work', async () => {
+    await expect(world.flow.lose('xen1')).rejects.toMatchObject({ type: 'Busy', message: expect.stringContaining('is alive') as string });
+    await expect(world.flow.lose('xen9')).rejects.toMatchObject({ type: 'NotFound' });
+    expect(await world.flow.status('web1')).toMatchObject({ phase: 'running' });
+  });
+
+  it('is not waited for any more: what was being done there ends, its guests keep name and address, an order that was not done is over', async () => {
+    const { flow } = world;
+    await world.stopFirst();
+    await flow.order(anOrder('web4', 'xen1'));
+    const backup = flow.operate('web1', 'backup').catch((error: unknown) => error);
+    await expect.poll(async () => (await flow.status('web1')).operation?.kind).toBe('backup');
+    await expect.poll(async () => lease('web4')).toBeDefined();
+    const lost = await flow.lose('xen1', 0);
+    expect(lost).toMatchObject({ host: 'xen1', guests: ['web1', 'web4'] });
+    expect(await backup).toMatchObject({ type: 'Unreachable', message: expect.stringContaining('xen1 was declared lost') as string });
+    await expect.poll(async () => (await flow.status('web1')).phase).toBe('lost');
+    expect(await flow.status('web1')).toMatchObject({ dom0: 'xen1', lost: { since: lost.since, from: 'running' } });
+    await expect.poll(async () => (await flow.status('web4')).phase).toBe('failed');
+    await expect.poll(async () => lease('web4')).toBeUndefined();
+    expect(await lease('web1')).toBe('192.168.77.20');
+    await expect(flow.nextBackup('web1')).rejects.toMatchObject({ type: 'NotFound' });
+  });
+
+  it('takes no order, and its guests no operation, each with the reason', async () => {
+    const { flow } = world;
+    for (const kind of ['start', 'backup', 'restore'] as const)
+      await expect(flow.operate('web1', kind)).rejects.toMatchObject({
+        type: 'Busy',
+        message: expect.stringContaining('its dom0 xen1 was declared lost') as string,
+      });
+    await flow.order(anOrder('web4', 'xen1'));
+    const failure = await flow.failureOf(await flow.waitFor('web4'));
+    expect(failure).toMatchObject({ type: 'HostNotReady', message: expect.stringContaining('xen1 was declared lost') as string });
+    expect(await flow.capacity('xen1')).toMatchObject({ lost: expect.any(String) as string });
+    const { dom0: _chosen, ...open } = anOrder('web5', '');
+    expect(await flow.place(open)).toMatchObject({ dom0: 'xen2' });
+    expect(await flow.waitFor('web5')).toMatchObject({ phase: 'running' });
+    expect(await flow.auditLedger('xen1')).toMatchObject({ problem: expect.stringContaining('declared lost') as string, freed: [] });
+  });
+
+  it('has a worker that does not start again, and says what to do', async () => {
+    const { ended } = await world.startFirst();
+    await expect(ended).rejects.toMatchObject({
+      type: 'Busy',
+      message: expect.stringContaining('guestflow dom0 found xen1') as string,
+      details: { mend: expect.stringContaining('the same addresses') as string },
+    });
+  });
+
+  it('is what it was when it is found, with its guests', async () => {
+    const { flow } = world;
+    await flow.found('xen1');
+    await world.startFirst();
+    await expect.poll(async () => (await flow.status('web1')).phase).toBe('running');
+    expect((await flow.status('web1')).lost).toBeUndefined();
+    expect(await flow.nextBackup('web1')).toBeDefined();
+    expect(await flow.operate('web1', 'stop')).toMatchObject({ phase: 'stopped' });
+    expect(await flow.operate('web1', 'start')).toMatchObject({ phase: 'running' });
+  });
+});
+
+describe('a guest of a dom0 that is lost', () => {
+  it('is terminated without it: its address comes back', async () => {
+    const { flow } = world;
+    await flow.order(anOrder('web6', 'xen1'));
+    await flow.waitFor('web6');
+    expect(await lease('web6')).toBeDefined();
+    await world.stopFirst();
+    await flow.lose('xen1', 0);
+    await expect.poll(async () => (await flow.status('web6')).phase).toBe('lost');
+    expect(await flow.operate('web6', 'terminate')).toMatchObject({ phase: 'gone' });
+    expect(await lease('web6')).toBeUndefined();
+    expect((await flow.dom0State('xen1')).promised.map(({ guest }) => guest)).toEqual(['web1']);
+  });
+});

@@ -91,6 +91,8 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     'endTrial',
     'whyNotIdle',
     'changeReservation',
+    'tellGuests',
+    'endOperation',
     'adopt',
   ];
   const activities = Object.fromEntries(names.map((name) => [name, (): Promise<unknown> => Promise.resolve(answers[name])]));

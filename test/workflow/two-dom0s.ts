@@ -16,7 +16,8 @@ const COPY = '/mnt/copy';
 
 /** A dom0's worker that runs. */
 interface Running {
-  readonly dom0: FakeDom0;
+  /** Rejects with what it ended with. */
+  readonly ended: Promise<void>;
   /** Ends its worker; nothing of the dom0 changes. */
   stop(): Promise<void>;
 }
@@ -56,9 +57,9 @@ async function run(host: string, dom0: FakeDom0, address: string, foreignReposit
     onReady,
   });
   ended.catch(() => undefined);
-  await Promise.race([ready, ended]);
+  await Promise.race([ready, ended.catch(() => undefined)]);
   return {
-    dom0,
+    ended,
     async stop() {
       stop.abort();
       await ended.catch(() => undefined);

@@ -58,6 +58,13 @@ const REMOVED_BY_HAND: Action = {
   message: 'its guest was removed by hand, and is gone: end the order in billing, and begin it again for another guest',
 };
 
+/** Its dom0 is lost. Nothing can be done on it until it is restored on another one; it may be ended. */
+const LOST: Action = {
+  do: 'refuse',
+  type: 'Unreachable',
+  message: 'the dom0 of its guest is lost: restore the guest on another one, then tell it again',
+};
+
 /**
  * The next thing to do.
  *
@@ -79,6 +86,7 @@ function actionOn(target: Target, done: Done, guest: GuestView): Action {
     case 'terminated':
       return guest.phase === 'terminating' || guest.phase === 'gone' ? NOTHING : { do: 'operate', kind: 'terminate' };
     case 'suspended':
+      if (guest.phase === 'lost') return LOST;
       return guest.phase === 'running' || guest.phase === 'stopped' ? { do: 'operate', kind: 'suspend' } : NOTHING;
     default:
       return actionOnWanted(target, done, guest);
@@ -102,6 +110,7 @@ function actionOnWanted({ plan }: Target, done: Done, guest: GuestView): Action 
     case 'suspended':
       return { do: 'operate', kind: 'resume' };
     default:
-      return plan === undefined || plan.plan === done.plan || plan.plan === guest.plan ? NOTHING : { do: 'operate', kind: 'changePlan' };
+      if (plan === undefined || plan.plan === done.plan || plan.plan === guest.plan) return NOTHING;
+      return guest.phase === 'lost' ? LOST : { do: 'operate', kind: 'changePlan' };
   }
 }

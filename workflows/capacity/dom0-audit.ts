@@ -8,6 +8,7 @@ import { CONTROL_QUEUE, dom0Queue } from '../../contract/names.ts';
 import type { Dom0State } from '../../contract/dom0.ts';
 import { keyOf, type Look } from './audit-ledger.ts';
 import { rootFailure } from '../saga/operation.ts';
+import { OUTSIDE_CALL } from '../saga/time-limits.ts';
 
 /** An audit does not wait for a dom0 that is away: the next audit comes by itself. */
 const LOOK = { scheduleToCloseTimeout: '3 minutes', heartbeatTimeout: '40 seconds', retry: { maximumAttempts: 2 } } as const;
@@ -19,6 +20,15 @@ const ASK = {
 } as const;
 
 const control = proxyActivities<Pick<ControlActivities, 'claims' | 'observe' | 'release'>>(ASK);
+const { tellGuests: tell } = proxyActivities<Pick<ControlActivities, 'tellGuests'>>({ ...OUTSIDE_CALL, taskQueue: CONTROL_QUEUE });
+
+/** Tells the guests of a dom0 that it is lost, or was found again: those that it has reserved for, and those whose workflows say that they are on it. */
+export async function tellGuests({ host, lost, promised }: Dom0State): Promise<void> {
+  await tell(
+    { dom0: host, ...(lost === undefined ? {} : { since: lost }) },
+    promised.map(({ guest }) => guest),
+  );
+}
 
 /** Owners in one call: its input and its answer stay far below the two megabytes that Temporal takes. */
 const OWNERS_AT_ONCE = 500;

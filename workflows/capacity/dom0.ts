@@ -13,10 +13,10 @@ import { DOM0_UPDATES, QUERIES } from '../../contract/names.ts';
 import type { Dom0State, ReserveAnswer, Registration, ReserveRequest } from '../../contract/dom0.ts';
 import { formatSize } from '../../contract/sizes.ts';
 import { afterAudit } from './audit-ledger.ts';
-import { findClaims, releaseLeases } from './dom0-audit.ts';
+import { findClaims, releaseLeases, tellGuests } from './dom0-audit.ts';
 import { onQuery, onUpdate } from '../saga/handlers.ts';
 import { ignoringCancel } from '../saga/ignore-cancel.ts';
-import { capacityOf, isReserved, released, reserve } from './ledger.ts';
+import { capacityOf, isReserved, released, reserve, whyLost } from './ledger.ts';
 import { declareVersioning } from '../saga/versioning.ts';
 
 const AUDIT_EVERY_MS = 15 * 60_000;
@@ -26,14 +26,14 @@ function diskLeft({ name, freeBytes }: PoolCapacity): string {
 }
 
 function describe(state: Dom0State): string {
-  const { host, facts, drained, promised, audit } = state;
+  const { host, facts, drained, lost, promised, audit } = state;
   const { free, guests, pools = [] } = capacityOf(state);
   const has =
     facts === undefined || free === undefined
       ? 'its worker has not registered yet'
       : `Xen ${facts.xenVersion}; ${formatSize(Math.max(0, free.memoryBytes))} of memory, ${free.vcpus} vcpus and ${pools.map(diskLeft).join(', ')} to sell; ${guests} guests`;
   return [
-    `dom0 **${host}**${drained ? ' (drained)' : ''}: ${has}`,
+    `dom0 **${host}**${drained ? ' (drained)' : ''}${lost === undefined ? '' : ` (**lost** since ${lost})`}: ${has}`,
     ...(audit === undefined ? [] : [`- audit of ${audit.at}: ${audit.problem ?? 'done'}`]),
     ...(audit?.byHand ?? []).map((what) => `- made by hand: ${what}`),
     ...(audit?.orphans ?? []).map(({ guest, order, reason }) => `- ⚠ orphan ${guest} of order ${order}: ${reason}`),
@@ -64,6 +64,7 @@ class Dom0 {
     onUpdate(DOM0_UPDATES.attach, (access) =>
       this.change({ networks: [...(this.state.networks ?? []).filter(({ cidr }) => cidr !== access.cidr), access] }),
     );
+    onUpdate(DOM0_UPDATES.lost, (isLost) => this.lose(isLost));
     onUpdate(DOM0_UPDATES.reserve, (request) => this.reserve(request));
     onUpdate(DOM0_UPDATES.release, (owner) => this.change(released(this.state, owner)));
     onUpdate(DOM0_UPDATES.audit, () => this.audit());
@@ -75,8 +76,24 @@ class Dom0 {
     setCurrentDetails(describe(this.state));
   }
 
-  /** Only one machine at a time is this dom0. If a second one registers, it is refused. */
+  /** Its guests are told each time it is asked, for one of them may not have been there at the first. */
+  private async lose(isLost: boolean): Promise<void> {
+    const { lost = new Date().toISOString(), ...state } = this.state;
+    this.state = state;
+    this.change(isLost ? { lost } : {});
+    await CancellationScope.nonCancellable(() => tellGuests(this.state));
+  }
+
+  /** Only one machine at a time is this dom0. If a second one registers, it is refused; one of a dom0 that is lost, too. */
   private mustBeTheDom0({ machine, replaces }: Registration): void {
+    const { host, lost } = this.state;
+    if (lost !== undefined)
+      throw ApplicationFailure.create({
+        type: 'Busy',
+        nonRetryable: true,
+        message: whyLost(host, lost),
+        details: [{ field: 'host', lost }],
+      });
     const registered = this.state.facts?.machine;
     if (registered === undefined || machine === registered || replaces === registered) return;
     throw ApplicationFailure.create({
@@ -115,7 +132,8 @@ class Dom0 {
     // An update runs in the scope of the whole workflow: a cancel of that must not end the audit.
     this.auditing ??= CancellationScope.nonCancellable(async () => {
       try {
-        const look = await findClaims(this.state);
+        const { host, lost } = this.state;
+        const look = lost === undefined ? await findClaims(this.state) : { problem: whyLost(host, lost) };
         const { state, audit, free } = afterAudit(this.state, look, new Date().toISOString());
         this.change(state);
         await releaseLeases(state.host, free);

@@ -17,6 +17,8 @@ export type Reservation = Dom0State['promised'][number];
 
 /** Reserves for an order its part of the dom0, or says why not. The same order gets what it has. */
 export function reserve(state: Dom0State, request: ReserveRequest, now: string): { readonly reservation: Reservation } | LedgerRefusal {
+  if (state.lost !== undefined && request.restores !== true)
+    return { type: 'HostNotReady', message: whyLost(state.host, state.lost), field: 'dom0' };
   if (state.facts === undefined)
     return { type: 'HostNotReady', message: `dom0 ${state.host} has not said yet what it has: is its worker running?`, field: 'dom0' };
   const own = state.promised.find((reservation) => reservation.guest === request.guest);
@@ -30,8 +32,14 @@ export function reserve(state: Dom0State, request: ReserveRequest, now: string):
   return { reservation: { ...taken, since: now } };
 }
 
+/** Why nothing is done on a dom0 that is lost. */
+export function whyLost(host: string, since: string): string {
+  return `dom0 ${host} was declared lost at ${since}: nothing is done on it unless somebody says "guestflow dom0 found ${host}"`;
+}
+
 /** Whether an order has reserved exactly what it asks for. */
-export function isReserved({ promised }: Dom0State, request: ReserveRequest): boolean {
+export function isReserved({ promised, lost }: Dom0State, request: ReserveRequest): boolean {
+  if (lost !== undefined) return false;
   const own = promised.find(({ guest, order }) => guest === request.guest && order === request.order);
   return own !== undefined && RESERVED_KEYS.every((key) => own[key] === request[key]);
 }
@@ -127,12 +135,12 @@ export function unreserved({ facts, promised }: Pick<Dom0State, 'facts' | 'promi
 
 /** What the dom0 has to sell, has sold, and has left. Disk counts in this pool; default: the first. */
 export function capacityOf(state: Dom0State, pool?: string): Capacity {
-  const { host, drained, facts } = state;
+  const { host, drained, lost, facts } = state;
   const first = facts?.pools[0]?.name;
   const promised = sumOf(state.promised, pool, first);
   const byHand = sumOf(unreserved(state), pool, first);
   const plans = facts?.policy?.plans;
-  const known = { host, drained, promised, byHand, guests: state.promised.length, ...defined({ plans }) };
+  const known = { host, drained, promised, byHand, guests: state.promised.length, ...defined({ plans, lost }) };
   if (facts === undefined) return known;
   const sellable = sellableOf(facts, pool);
   const free = {

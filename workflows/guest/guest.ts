@@ -34,9 +34,11 @@ export async function guest({ order, adopts, carried }: GuestRun): Promise<void>
     while (!isOver(work.state) || work.queue.length > 0) {
       const dueMs = untilDueMs(work.state, Date.now());
       const { restartAt } = work.state;
-      const isWoken = (): boolean => work.queue.length > 0 || work.state.restartAt !== restartAt || shouldContinueAsNew();
+      const isWoken = (): boolean =>
+        work.queue.length > 0 || work.hasNewsOfDom0 || work.state.restartAt !== restartAt || shouldContinueAsNew();
       const woken = dueMs === undefined ? await condition(isWoken).then(() => true) : await condition(isWoken, dueMs);
-      if (work.queue.length > 0) await work.next();
+      if (work.hasNewsOfDom0) await work.heedDom0();
+      else if (work.queue.length > 0) await work.next();
       else if (!woken) await work.onDue();
       else if (shouldContinueAsNew()) {
         await condition(allHandlersFinished);
@@ -68,8 +70,9 @@ function handle(work: GuestWork): void {
     () => mustBeCancellable(work),
   );
   onSignal(GUEST_SIGNALS.night, (request) => CancellationScope.nonCancellable(() => work.nights.take(request)));
-  onSignal(GUEST_SIGNALS.domainGone, ({ order: of, ...end }) => {
-    if (of === order.order) work.domainGone(end);
+  onSignal(GUEST_SIGNALS.dom0Lost, (what) => CancellationScope.nonCancellable(() => work.hearOfDom0(what)));
+  onSignal(GUEST_SIGNALS.domainGone, ({ order: of, dom0 = work.ref.dom0, ...end }) => {
+    if (of === order.order && dom0 === work.ref.dom0) work.domainGone(end);
   });
 }
 

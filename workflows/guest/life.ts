@@ -59,7 +59,12 @@ export function phaseAfterFailure({ phase, spec }: GuestState, type: string, isR
 }
 
 /** After the domain has ended without being asked to: the guest will be started again after a pause, or is left stopped. */
-export function afterDomainGone(state: GuestState, policy: RestartPolicy, end: Omit<DomainGone, 'order'>, nowMs: number): GuestState {
+export function afterDomainGone(
+  state: GuestState,
+  policy: RestartPolicy,
+  end: Omit<DomainGone, 'order' | 'dom0'>,
+  nowMs: number,
+): GuestState {
   if (state.phase !== 'running' || state.restartAt !== undefined) return state;
   const restarts = recentRestarts(state.restarts ?? [], nowMs);
   const answer = answerTo(policy, end, restarts, nowMs);

@@ -1,6 +1,7 @@
 /** What a guest does: its order, then one operation after another, and what falls due by itself. */
-import { ApplicationFailure, executeChild, log, setCurrentDetails, type ChildWorkflowOptions } from '@temporalio/workflow';
+import { ApplicationFailure, condition, executeChild, log, setCurrentDetails, type ChildWorkflowOptions } from '@temporalio/workflow';
 import type {
+  Dom0Lost,
   DomainGone,
   GuestOrder,
   GuestPhase,
@@ -13,13 +14,15 @@ import type {
 import type { OperationKind } from '../../contract/operations.ts';
 import { defined } from '../../contract/defined.ts';
 import { rootFailure } from '../saga/operation.ts';
+import { control } from '../saga/proxies.ts';
 import { refuse, type GuestAtWork } from './at-work.ts';
 import { OperationChild } from './child.ts';
 import { adopted, afterDomainGone, dueNow, phaseAfterFailure, provisioned, withFailure, withoutDues } from './life.ts';
+import { foundAgain, heard, isNews, lostFor, whyLost } from './lost.ts';
 import { Nights } from './nights.ts';
 import { PERFORMERS } from './operations/performers.ts';
 import { performRemoval } from './operations/removal.ts';
-import type { Before } from './operations/shared.ts';
+import { nightlyOf, type Before } from './operations/shared.ts';
 import { OperationQueue } from './queue.ts';
 import { adoptGuest } from './recipes/adopt.ts';
 import { provisionGuest } from './recipes/provision.ts';
@@ -27,6 +30,9 @@ import { beforeOf, leavesDomain, mayRun } from './rules.ts';
 import { firstProof } from './proofs.ts';
 import { publishGuest } from './shown.ts';
 import { describeGuest, ordered, withoutSettled, type GuestState } from './state.ts';
+
+/** How long an operation that was ended is waited for, before it is ended again. */
+const END_AGAIN_MS = 20_000;
 
 export class GuestWork implements GuestAtWork {
   readonly order: GuestOrder;
@@ -67,7 +73,7 @@ export class GuestWork implements GuestAtWork {
 
   /** Why an operation cannot be asked for now; undefined if it can. */
   whyNot(kind: OperationKind): string | undefined {
-    return mayRun(kind, this.state.phase, this.child.running?.kind, this.queue.length);
+    return whyLost(kind, this.state) ?? mayRun(kind, this.state.phase, this.child.running?.kind, this.queue.length);
   }
 
   runChild<T>(kind: string, id: string, start: (options: Omit<ChildWorkflowOptions, 'args' | 'typeInfo'>) => Promise<T>): Promise<T> {
@@ -114,6 +120,7 @@ export class GuestWork implements GuestAtWork {
       this.state = this.withFirstProof(provisioned(this.state, made));
       this.setPhase('running');
     } catch (error) {
+      if (this.hasNewsOfDom0) return;
       this.fail(error);
       if (this.state.phase !== 'needs-cleanup') throw asFailure(error);
     }
@@ -157,8 +164,9 @@ export class GuestWork implements GuestAtWork {
         this.state = withoutSettled(this.state, ticket.request.kind);
         this.show();
       } catch (error) {
-        this.fail(error);
-        ticket.failure = asFailure(error);
+        const cause = this.isToBeLost ? lostFailure(this.state) : error;
+        this.fail(cause);
+        ticket.failure = asFailure(cause);
         log.warn('an operation failed', { kind: ticket.request.kind, reason: ticket.failure.message });
       }
     });
@@ -167,15 +175,53 @@ export class GuestWork implements GuestAtWork {
   private async perform(request: OperationRequest): Promise<OperationResult> {
     const { kind } = request;
     // The phase may have changed while the request waited behind another.
-    const reason = mayRun(kind, this.state.phase, undefined, 0);
+    const reason = whyLost(kind, this.state) ?? mayRun(kind, this.state.phase, undefined, 0);
     if (reason !== undefined) throw refuse('Busy', `${kind} of ${this.order.name} is refused: ${reason}`);
     // An earlier removal has failed, and this operation does not go on with it.
     this.isRemoving = false;
     return PERFORMERS[kind](this, request);
   }
 
+  /** Whether its dom0 was lost, or found again, and that is still to be heeded. */
+  get hasNewsOfDom0(): boolean {
+    return isNews(this.state);
+  }
+
+  /** Its dom0 is lost, or was found again. What is being done on it ends at once, wherever it stands: neither it nor its undo could go on. */
+  async hearOfDom0(what: Dom0Lost): Promise<void> {
+    const { running } = this.child;
+    this.state = heard(this.state, what);
+    if (running === undefined || !this.isToBeLost) return;
+    const { workflowId } = running;
+    const isOver = (): boolean => this.child.running?.workflowId !== workflowId;
+    // What has just begun may not be there yet for Temporal.
+    while (!isOver()) {
+      await orWarning(() => control.endOperation({ workflowId, reason: `dom0 ${what.dom0} is lost` }));
+      await condition(isOver, END_AGAIN_MS);
+    }
+  }
+
+  private get isToBeLost(): boolean {
+    return isNews(this.state) && this.state.lost?.isFound !== true;
+  }
+
+  /** At rest: the guest is lost from now on, or what it was before. An order that was not carried out yet is over, and gives back what it had. */
+  async heedDom0(): Promise<void> {
+    const { state, ref } = this;
+    const { spec } = state;
+    if (state.lost?.isFound === true) {
+      const scheduleId = spec === undefined ? undefined : await orWarning(() => control.scheduleNightly(nightlyOf(spec)));
+      this.state = { ...foundAgain(this.state), ...defined({ scheduleId }) };
+    } else {
+      await orWarning(() => control.unscheduleNightly(ref));
+      if (spec === undefined) await orWarning(() => control.release(ref));
+      this.state = lostFor(this.state, this.child.last);
+    }
+    this.setPhase(this.state.phase);
+  }
+
   /** The domain has ended. If an operation runs that does something to it, that has ended it on purpose. */
-  domainGone(end: Omit<DomainGone, 'order'>): void {
+  domainGone(end: Omit<DomainGone, 'order' | 'dom0'>): void {
     const { running } = this.child;
     if (running !== undefined && !leavesDomain(running.kind)) return;
     this.state = afterDomainGone(this.state, this.order.life.restart ?? 'always', end, Date.now());
@@ -204,6 +250,18 @@ export class GuestWork implements GuestAtWork {
       this.fail(error);
     }
   }
+}
+
+function lostFailure(state: GuestState): ApplicationFailure {
+  return refuse('Unreachable', `it was ended, and not undone: ${whyLost('start', state) ?? ''}`);
+}
+
+/** What of Temporal could not be changed now, an audit finds later; the guest's workflow must not end of it. */
+async function orWarning<T>(work: () => Promise<T>): Promise<T | undefined> {
+  return work().catch((error: unknown) => {
+    log.warn('after the loss of a dom0, something could not be changed in Temporal', { reason: rootFailure(error).message });
+    return undefined;
+  });
 }
 
 /** The failure of an operation, as whoever asked for it gets it. */

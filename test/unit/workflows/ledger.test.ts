@@ -140,6 +140,17 @@ describe('an order', () => {
     expect(reserve(state(changes), request('web1', asked), NOW)).toMatchObject(expected);
   });
 
+  it('is refused on a dom0 that is lost, even again; the undo of a change is not', () => {
+    const { reservation } = reserve(state(), request('web1'), NOW) as { reservation: Dom0State['promised'][number] };
+    const lost = state({ lost: NOW, promised: [reservation] });
+    const refused = { type: 'HostNotReady', field: 'dom0', message: expect.stringContaining('guestflow dom0 found xen1') as string };
+    expect(reserve(lost, request('web1'), NOW)).toMatchObject(refused);
+    expect(reserve(lost, request('web2'), NOW)).toMatchObject(refused);
+    expect(isReserved(lost, request('web1'))).toBe(false);
+    expect(reserve(lost, request('web1', { restores: true }), NOW)).toMatchObject({ reservation: { guest: 'web1' } });
+    expect(capacityOf(lost)).toMatchObject({ lost: NOW, guests: 1 });
+  });
+
   it('that comes again has what it had, even on a dom0 that is full and drained', () => {
     const reservation = { ...request('web1', { memoryBytes: 15 * GiB, customer: 'c1' }), since: '2025-01-01T00:00:00.000Z' };
     expect(reserve(state({ drained: true, promised: [reservation] }), request('web1', { memoryBytes: 15 * GiB }), NOW)).toEqual({

@@ -9,7 +9,7 @@ import type { GuestAtWork } from '../at-work.ts';
 import { beforeOf } from '../rules.ts';
 import { notBefore } from '../state.ts';
 import { startSteps, switchOffSteps } from './power.ts';
-import { performRemoval } from './removal.ts';
+import { performLostRemoval, performRemoval } from './removal.ts';
 import { DAY_MS, daysFromNow, nightlyOf, OFF, refOf, type Before } from './shared.ts';
 
 /**
@@ -80,6 +80,7 @@ async function beginTermination(guest: GuestAtWork, { id }: OperationRequest): P
 
 export async function performTerminate(guest: GuestAtWork, request: OperationRequest): Promise<OperationResult> {
   const { kind, id, now } = request;
+  if (guest.state.phase === 'lost') return performLostRemoval(guest, request);
   if (now === true) return performRemoval(guest, kind, id);
   if (guest.state.phase === 'gone') return { kind, phase: 'gone' };
   return guest.order.life.graceDays === 0

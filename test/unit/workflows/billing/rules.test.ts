@@ -112,6 +112,9 @@ describe('what is done about it', () => {
     ['terminated', 'terminating', 'nothing'],
     ['terminated', 'gone', 'nothing'],
     ['terminated', 'needs-cleanup', 'refuse'],
+    ['active', 'lost', 'nothing'],
+    ['suspended', 'lost', 'refuse'],
+    ['terminated', 'lost', 'terminate'],
     ['nothing', 'running', 'nothing'],
   ])('%s is wanted and the guest is %s: %s', (wish, phase, expected) => {
     const action = nextAction(target(wish), { ...NEW, plan: 'small' }, phase === 'none' ? undefined : view(phase));
@@ -143,6 +146,7 @@ describe('what is done about it', () => {
     const larger = target('active', { plan: plan('large') });
     expect(nextAction(larger, { wish: 'active', plan: 'small' }, view('gone'))).toMatchObject({ do: 'refuse' });
     expect(nextAction(target('active'), { wish: 'terminated' }, view('gone'))).toEqual({ do: 'renew' });
+    expect(nextAction(larger, { wish: 'active', plan: 'small' }, view('lost'))).toMatchObject({ do: 'refuse', type: 'Unreachable' });
   });
 
   it('a guest that is busy is not taken for what it seems', () => {
