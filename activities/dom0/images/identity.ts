@@ -2,6 +2,7 @@
 import { distributionOf } from '../../../contract/distributions.ts';
 import { broadcastText, prefixOfNetmask } from '../../../contract/ipv4.ts';
 import type { GuestNetwork, GuestSpec } from '../../../contract/guest.ts';
+import { withRootPassword } from '../guests/access/shadow.ts';
 import type { OfflineChange, OfflineEntry } from '../tools/offline-files.ts';
 
 /** What was found of the former identity. Texts are undefined where there is no such file. */
@@ -70,9 +71,8 @@ export function identityChanges(spec: GuestSpec, former: FormerIdentity, next: N
 function passwordChanges({ shadow }: FormerIdentity, { passwordHash }: NewIdentity): OfflineChange[] {
   if (passwordHash === undefined || shadow === undefined) return [];
   const { text, gid } = shadow;
-  const lines = text.split('\n').map((line) => line.replace(/^root:[^:]*/, `root:${passwordHash}`));
   return [
-    { path: '/etc/shadow', is: 'file', content: lines.join('\n'), mode: 0o640, gid },
+    { path: '/etc/shadow', is: 'file', content: withRootPassword(Buffer.from(text), passwordHash).toString(), mode: 0o640, gid },
     {
       path: '/etc/ssh/sshd_config.d/00-guestflow.conf',
       is: 'file',
