@@ -61,6 +61,22 @@ async function failureOf(work: Promise<unknown>): Promise<{ type: string; messag
   throw new Error('it did not fail');
 }
 
+/** A boot that succeeds, but for the next one after `failNext`. */
+function bootsThatCanFail(): { readonly failNext: () => void; readonly activities: { readonly bootGuest: () => Promise<unknown> } } {
+  let isFailing = false;
+  const bootGuest = (): Promise<unknown> => {
+    if (!isFailing) return Promise.resolve({ domainId: 1, seconds: 1, rootDevice: '', kernel: '' });
+    isFailing = false;
+    return NO('GuestDidNotAnswer')();
+  };
+  return {
+    failNext: () => {
+      isFailing = true;
+    },
+    activities: { bootGuest },
+  };
+}
+
 describe('guest', () => {
   it('takes an order through the steps of the how-to, in their order', async () => {
     const calls: string[] = [];
@@ -668,15 +684,8 @@ describe('guest', () => {
   it('restarts with its autostart link in place; one that does not come back is started again; one that is off is refused', async () => {
     const calls: string[] = [];
     const document = order();
-    let isFailing = false;
-    const activities = {
-      bootGuest: () => {
-        if (!isFailing) return Promise.resolve({ domainId: 1, seconds: 1, rootDevice: '', kernel: '' });
-        isFailing = false;
-        return NO('GuestDidNotAnswer')();
-      },
-    };
-    await withKeptWorkers(environment, scripted(calls, activities), async () => {
+    const boots = bootsThatCanFail();
+    await withKeptWorkers(environment, scripted(calls, boots.activities), async () => {
       await place(document);
       await until(
         () => statusOf(document),
@@ -686,7 +695,7 @@ describe('guest', () => {
       expect(await operate(document, 'reboot')).toMatchObject({ kind: 'reboot', phase: 'running' });
       expect(calls).toEqual(['stopGuest', 'bootGuest']);
       calls.length = 0;
-      isFailing = true;
+      boots.failNext();
       expect(await failureOf(operate(document, 'reboot', 'again'))).toMatchObject({
         type: 'GuestDidNotAnswer',
         details: { undone: ['stop'] },
@@ -703,15 +712,8 @@ describe('guest', () => {
     const calls: string[] = [];
     const document = order();
     const access = { sealedPassword: { [document.dom0]: 'n'.repeat(80) } };
-    let isFailing = false;
-    const activities = {
-      bootGuest: () => {
-        if (!isFailing) return Promise.resolve({ domainId: 1, seconds: 1, rootDevice: '', kernel: '' });
-        isFailing = false;
-        return NO('GuestDidNotAnswer')();
-      },
-    };
-    await withKeptWorkers(environment, scripted(calls, activities), async () => {
+    const boots = bootsThatCanFail();
+    await withKeptWorkers(environment, scripted(calls, boots.activities), async () => {
       await place(document);
       await until(
         () => statusOf(document),
@@ -725,7 +727,7 @@ describe('guest', () => {
         details: { field: 'password' },
       });
       calls.length = 0;
-      isFailing = true;
+      boots.failNext();
       const offline = { access: { ...access, how: 'offline' } } as const;
       expect(await failureOf(operate(document, 'setPassword', 'fails', offline))).toMatchObject({
         type: 'GuestDidNotAnswer',
