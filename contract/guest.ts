@@ -251,6 +251,8 @@ export interface GuestStatus {
   readonly graceUntil?: string;
   /** After a restore: the other disk. */
   readonly kept?: KeptDisk;
+  /** It has no backup yet: when the next attempt at its first one is made by itself. */
+  readonly firstBackupAt?: string;
   /** When it is next proven that it can be restored from its last backup. */
   readonly proveAt?: string;
   /** Until when the backups of a guest that is gone are kept. */

@@ -61,7 +61,7 @@ function handle(work: GuestWork): void {
   );
   onUpdate(
     GUEST_UPDATES.operate,
-    (request) => work.queue.ask(request),
+    (request) => work.ask(request),
     (request) => mustBeAllowed(work, request),
   );
   onUpdate(

@@ -1,13 +1,11 @@
 /** How a guest's state goes on: pure, so that it can be tested as a table. */
 import { defined } from '../../contract/defined.ts';
-import type { BackupRecord } from '../../contract/backup.ts';
 import type { DomainGone, GuestPhase, KeptDisk, RestartPolicy } from '../../contract/guest.ts';
 import type { Adopted } from './recipes/adopt.ts';
 import type { ProvisionResult } from './recipes/provision.ts';
+import { withFirstBackupDue } from './first-backup.ts';
 import { answerTo, recentRestarts } from './restarts.ts';
-import { firstOf, proofDue, spareDue, type GuestState } from './state.ts';
-
-const WARNINGS_KEPT = 20;
+import { firstBackupDue, firstOf, proofDue, spareDue, withWarning, type GuestState } from './state.ts';
 
 /** What failed: type and message of the failure, the workflow that it was in, and what the dom0 says is left. */
 export interface Failed {
@@ -18,9 +16,8 @@ export interface Failed {
 }
 
 /** After its order was carried out. */
-export function provisioned(state: GuestState, { spec, wallclock, backup, scheduleId, warnings }: ProvisionResult): GuestState {
-  const backups: BackupRecord[] = [backup];
-  return { ...state, spec, wallclock, scheduleId, warnings, backups };
+export function provisioned(state: GuestState, { spec, wallclock, scheduleId, warnings }: ProvisionResult): GuestState {
+  return { ...state, spec, wallclock, scheduleId, warnings };
 }
 
 /** A disk of before a restore that was found is kept so long from then on: when the restore was, nobody knows any more. */
@@ -37,11 +34,6 @@ export function adopted(state: GuestState, { spec, backups, formerBytes, warning
 /** After an operation that succeeded: drops what was due in the former phase. */
 export function withoutDues({ graceUntil: _over, restartAt: _done, leavesStopped: _left, ...rest }: GuestState): GuestState {
   return rest;
-}
-
-/** The state with one more warning, if there is one. */
-export function withWarning(state: GuestState, warning: string | undefined): GuestState {
-  return warning === undefined ? state : { ...state, warnings: [...state.warnings, warning].slice(-WARNINGS_KEPT) };
 }
 
 /** After a failure: keeps what failed. */
@@ -84,7 +76,7 @@ function leftStopped(state: GuestState, reason: string, nowMs: number): GuestSta
 
 /** An operation that the guest begins by itself, with the time at which it became due, and the state without it. */
 export interface Due {
-  readonly kind: 'start' | 'stop' | 'keepRestored' | 'prove';
+  readonly kind: 'start' | 'stop' | 'keepRestored' | 'prove' | 'backup';
   readonly at: string;
   readonly then: GuestState;
 }
@@ -95,18 +87,21 @@ const AGAIN_MS = 60 * 60 * 1000;
 /** What is due now; undefined if the end of a grace period is. */
 export function dueNow(state: GuestState, nowMs: number): Due | undefined {
   const { restartAt: at, phase, restarts = [] } = state;
-  if (phase !== 'running' || at === undefined) {
-    const kept = spareDue(state);
-    const proveAt = proofDue(state);
-    // Should it fail, it is due again later. If it succeeds, the disk is not kept any more, and the next proof has its own time.
-    const later = new Date(nowMs + AGAIN_MS).toISOString();
-    if (proveAt !== undefined && firstOf(kept?.keptUntil, proveAt) === proveAt)
-      return { kind: 'prove', at: proveAt, then: { ...state, proveAt: later } };
-    if (kept === undefined) return undefined;
-    return { kind: 'keepRestored', at: kept.keptUntil, then: { ...state, kept: { ...kept, keptUntil: later } } };
-  }
+  if (phase !== 'running' || at === undefined) return dueAtRest(state, nowMs);
   const { restartAt: _due, leavesStopped, ...rest } = state;
   return leavesStopped === true ? { kind: 'stop', at, then: rest } : { kind: 'start', at, then: { ...rest, restarts: [...restarts, at] } };
+}
+
+/** The first thing that is due of a guest that is as it should be. If it fails, it is due again later; if it succeeds, it has its own next time, or none. */
+function dueAtRest(state: GuestState, nowMs: number): Due | undefined {
+  const kept = spareDue(state);
+  const [backupAt, proveAt] = [firstBackupDue(state), proofDue(state)];
+  const later = new Date(nowMs + AGAIN_MS).toISOString();
+  const first = firstOf(backupAt, proveAt, kept?.keptUntil);
+  if (first === undefined) return undefined;
+  if (first === backupAt) return { kind: 'backup', at: first, then: withFirstBackupDue(state, nowMs) };
+  if (first === proveAt) return { kind: 'prove', at: first, then: { ...state, proveAt: later } };
+  return kept && { kind: 'keepRestored', at: first, then: { ...state, kept: { ...kept, keptUntil: later } } };
 }
 
 /** Whether there is nothing left to do: the guest is gone. */

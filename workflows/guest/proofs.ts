@@ -1,9 +1,8 @@
 /** When a guest's backups are proven, and what is remembered of that: pure. */
 import { defined } from '../../contract/defined.ts';
 import type { BackupRecord, Proof } from '../../contract/backup.ts';
-import { withWarning } from './life.ts';
 import { DAY_MS } from './operations/shared.ts';
-import type { GuestState } from './state.ts';
+import { withWarning, type GuestState } from './state.ts';
 
 const HOUR_MS = 3_600_000;
 

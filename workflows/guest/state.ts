@@ -56,6 +56,13 @@ export function withoutSettled({ error, ...rest }: GuestState, kind: OperationKi
   return isOpen ? { ...rest, error } : { ...rest, leftovers: [] };
 }
 
+const WARNINGS_KEPT = 20;
+
+/** The state with one more warning, if there is one. */
+export function withWarning(state: GuestState, warning: string | undefined): GuestState {
+  return warning === undefined ? state : { ...state, warnings: [...state.warnings, warning].slice(-WARNINGS_KEPT) };
+}
+
 /** The later of a time (ISO 8601) and another (milliseconds). */
 export function notBefore(at: string | undefined, ms: number): string {
   return new Date(Math.max(ms, at === undefined ? 0 : Date.parse(at))).toISOString();
@@ -71,9 +78,14 @@ export function proofDue({ phase, proveAt }: GuestState): string | undefined {
   return operationRecord('prove').phases.includes(phase) ? proveAt : undefined;
 }
 
-/** The earlier of two times (ISO 8601). */
-export function firstOf(one: string | undefined, other: string | undefined): string | undefined {
-  return one === undefined || (other !== undefined && other < one) ? other : one;
+/** When the next attempt at a first backup is made by itself; undefined if the guest has a backup, or none can be taken in its phase. */
+export function firstBackupDue({ phase, firstBackupAt }: GuestState): string | undefined {
+  return operationRecord('backup').phases.includes(phase) ? firstBackupAt : undefined;
+}
+
+/** The earliest of these times (ISO 8601). */
+export function firstOf(...times: readonly (string | undefined)[]): string | undefined {
+  return times.filter((time) => time !== undefined).sort()[0];
 }
 
 function leftMs(at: string, nowMs: number): number {
@@ -87,12 +99,12 @@ export function graceLeftMs({ phase, graceUntil }: GuestState, nowMs: number): n
 
 /**
  * Milliseconds until something is due by itself: the end of a grace period, the end of kept backups, a start after the domain
- * has ended, the end of a disk of before a restore, or a proof. Undefined if nothing is.
+ * has ended, the end of a disk of before a restore, a proof, or the next attempt at the first backup. Undefined if nothing is.
  */
 export function untilDueMs(state: GuestState, nowMs: number): number | undefined {
   const { phase, restartAt, backupsUntil } = state;
   if (phase === 'gone' && backupsUntil !== undefined) return leftMs(backupsUntil, nowMs);
   if (phase === 'running' && restartAt !== undefined) return leftMs(restartAt, nowMs);
-  const due = firstOf(spareDue(state)?.keptUntil, proofDue(state));
+  const due = firstOf(spareDue(state)?.keptUntil, proofDue(state), firstBackupDue(state));
   return due === undefined ? graceLeftMs(state, nowMs) : leftMs(due, nowMs);
 }

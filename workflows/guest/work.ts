@@ -1,5 +1,5 @@
 /** What a guest does: its order, then one operation after another, and what falls due by itself. */
-import { ApplicationFailure, condition, executeChild, log, setCurrentDetails, type ChildWorkflowOptions } from '@temporalio/workflow';
+import { ApplicationFailure, executeChild, log, setCurrentDetails, type ChildWorkflowOptions } from '@temporalio/workflow';
 import type {
   Dom0Lost,
   DomainGone,
@@ -14,15 +14,16 @@ import type {
 import type { OperationKind } from '../../contract/operations.ts';
 import { defined } from '../../contract/defined.ts';
 import { rootFailure } from '../saga/operation.ts';
-import { control } from '../saga/proxies.ts';
 import { refuse, type GuestAtWork } from './at-work.ts';
 import { OperationChild } from './child.ts';
-import { adopted, afterDomainGone, dueNow, phaseAfterFailure, provisioned, withFailure, withoutDues } from './life.ts';
-import { foundAgain, heard, isNews, lostFor, whyLost } from './lost.ts';
+import { adopted, afterDomainGone, dueNow, phaseAfterFailure, provisioned, withFailure, withoutDues, type Due } from './life.ts';
+import { hearOfDom0, heedDom0, isToBeLost, lostFailure } from './dom0-loss.ts';
+import { afterFailedBackup, FIRST_BACKUP, makesWay, withFirstBackupDue } from './first-backup.ts';
+import { isNews, whyLost } from './lost.ts';
 import { Nights } from './nights.ts';
 import { PERFORMERS } from './operations/performers.ts';
 import { performRemoval } from './operations/removal.ts';
-import { nightlyOf, type Before } from './operations/shared.ts';
+import type { Before } from './operations/shared.ts';
 import { OperationQueue } from './queue.ts';
 import { adoptGuest } from './recipes/adopt.ts';
 import { provisionGuest } from './recipes/provision.ts';
@@ -31,8 +32,8 @@ import { firstProof } from './proofs.ts';
 import { publishGuest } from './shown.ts';
 import { describeGuest, ordered, withoutSettled, type GuestState } from './state.ts';
 
-/** How long an operation that was ended is waited for, before it is ended again. */
-const END_AGAIN_MS = 20_000;
+/** How the ids begin of what a guest asks of itself. Default: `restart`. */
+const ID_OF_DUE: Readonly<Partial<Record<Due['kind'], string>>> = { prove: 'round', backup: FIRST_BACKUP.id };
 
 export class GuestWork implements GuestAtWork {
   readonly order: GuestOrder;
@@ -73,11 +74,19 @@ export class GuestWork implements GuestAtWork {
 
   /** Why an operation cannot be asked for now; undefined if it can. */
   whyNot(kind: OperationKind): string | undefined {
-    return whyLost(kind, this.state) ?? mayRun(kind, this.state.phase, this.child.running?.kind, this.queue.length);
+    const { running } = this.child;
+    const isInTheWay = running !== undefined && !makesWay(this.state, running, kind);
+    return whyLost(kind, this.state) ?? mayRun(kind, this.state.phase, isInTheWay ? running.kind : undefined, this.queue.length);
   }
 
   runChild<T>(kind: string, id: string, start: (options: Omit<ChildWorkflowOptions, 'args' | 'typeInfo'>) => Promise<T>): Promise<T> {
     return this.child.run(kind, id, start);
+  }
+
+  /** Does an operation when it is its turn. A first backup makes way for it. */
+  async ask(request: OperationRequest): Promise<OperationResult> {
+    if (makesWay(this.state, this.child.running, request.kind)) this.child.cancel();
+    return this.queue.ask(request);
   }
 
   askFor(request: OperationRequest): void {
@@ -117,8 +126,9 @@ export class GuestWork implements GuestAtWork {
       const made = await this.runChild('provision', this.order.order, (options) =>
         executeChild(provisionGuest, { ...options, args: [this.order] }),
       );
-      this.state = this.withFirstProof(provisioned(this.state, made));
+      this.state = withFirstBackupDue(this.withFirstProof(provisioned(this.state, made)), Date.now());
       this.setPhase('running');
+      this.askFor(FIRST_BACKUP);
     } catch (error) {
       if (this.hasNewsOfDom0) return;
       this.fail(error);
@@ -164,8 +174,9 @@ export class GuestWork implements GuestAtWork {
         this.state = withoutSettled(this.state, ticket.request.kind);
         this.show();
       } catch (error) {
-        const cause = this.isToBeLost ? lostFailure(this.state) : error;
+        const cause = isToBeLost(this) ? lostFailure(this.state) : error;
         this.fail(cause);
+        if (ticket.request.kind === 'backup') this.state = afterFailedBackup(this.state, rootFailure(cause).message);
         ticket.failure = asFailure(cause);
         log.warn('an operation failed', { kind: ticket.request.kind, reason: ticket.failure.message });
       }
@@ -187,37 +198,12 @@ export class GuestWork implements GuestAtWork {
     return isNews(this.state);
   }
 
-  /** Its dom0 is lost, or was found again. What is being done on it ends at once, wherever it stands: neither it nor its undo could go on. */
   async hearOfDom0(what: Dom0Lost): Promise<void> {
-    const { running } = this.child;
-    this.state = heard(this.state, what);
-    if (running === undefined || !this.isToBeLost) return;
-    const { workflowId } = running;
-    const isOver = (): boolean => this.child.running?.workflowId !== workflowId;
-    // What has just begun may not be there yet for Temporal.
-    while (!isOver()) {
-      await orWarning(() => control.endOperation({ workflowId, reason: `dom0 ${what.dom0} is lost` }));
-      await condition(isOver, END_AGAIN_MS);
-    }
+    await hearOfDom0(this, what);
   }
 
-  private get isToBeLost(): boolean {
-    return isNews(this.state) && this.state.lost?.isFound !== true;
-  }
-
-  /** At rest: the guest is lost from now on, or what it was before. An order that was not carried out yet is over, and gives back what it had. */
   async heedDom0(): Promise<void> {
-    const { state, ref } = this;
-    const { spec } = state;
-    if (state.lost?.isFound === true) {
-      const scheduleId = spec === undefined ? undefined : await orWarning(() => control.scheduleNightly(nightlyOf(spec)));
-      this.state = { ...foundAgain(this.state), ...defined({ scheduleId }) };
-    } else {
-      await orWarning(() => control.unscheduleNightly(ref));
-      if (spec === undefined) await orWarning(() => control.release(ref));
-      this.state = lostFor(this.state, this.child.last);
-    }
-    this.setPhase(this.state.phase);
+    await heedDom0(this);
   }
 
   /** The domain has ended. If an operation runs that does something to it, that has ended it on purpose. */
@@ -232,7 +218,7 @@ export class GuestWork implements GuestAtWork {
     const due = dueNow(this.state, Date.now());
     if (due === undefined) return this.purge();
     this.state = due.then;
-    const id = `${due.kind === 'prove' ? 'round' : 'restart'}-${due.at}`;
+    const id = `${ID_OF_DUE[due.kind] ?? 'restart'}-${due.at}`;
     const ticket = this.queue.add({ kind: due.kind, id, ...(due.kind === 'prove' ? { whenIdle: true } : {}) });
     await this.next();
     // After a failed start, the domain counts as gone again. After a failed stop nothing is to be done: its dom0 reports the domain again.
@@ -250,18 +236,6 @@ export class GuestWork implements GuestAtWork {
       this.fail(error);
     }
   }
-}
-
-function lostFailure(state: GuestState): ApplicationFailure {
-  return refuse('Unreachable', `it was ended, and not undone: ${whyLost('start', state) ?? ''}`);
-}
-
-/** What of Temporal could not be changed now, an audit finds later; the guest's workflow must not end of it. */
-async function orWarning<T>(work: () => Promise<T>): Promise<T | undefined> {
-  return work().catch((error: unknown) => {
-    log.warn('after the loss of a dom0, something could not be changed in Temporal', { reason: rootFailure(error).message });
-    return undefined;
-  });
 }
 
 /** The failure of an operation, as whoever asked for it gets it. */

@@ -138,7 +138,7 @@ export async function undoBackup({ storage, repository }: StepEnv, ref: GuestRef
   await repository.discardHalf(ref);
 }
 
-/** Undo of the first backup: removes all backups of this order. */
+/** Removes all backups of this order. */
 export async function removeBackups({ repository }: StepEnv, ref: GuestRef): Promise<void> {
   await repository.removeAll(ref);
 }

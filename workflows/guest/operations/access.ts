@@ -5,7 +5,7 @@ import { Operation, rootFailure } from '../../saga/operation.ts';
 import { dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import { refuse, type GuestAtWork } from '../at-work.ts';
-import { withWarning } from '../life.ts';
+import { withWarning } from '../state.ts';
 import { howToChangeAccess, whyNotChangeAccess } from '../rules.ts';
 import { startSteps, switchOffSteps } from './power.ts';
 import { OFF, type Before } from './shared.ts';

@@ -11,6 +11,7 @@ import { Operation, rootFailure } from '../../saga/operation.ts';
 import { dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import type { GuestAtWork } from '../at-work.ts';
+import { withoutFirstBackupDue } from '../first-backup.ts';
 import { forget } from './prune.ts';
 import { refOf } from './shared.ts';
 
@@ -53,7 +54,7 @@ export function withNewest(backups: readonly BackupRecord[], newest: BackupRecor
 
 /** Adds a backup to the guest's list. */
 export function keepBackup(guest: GuestAtWork, backup: BackupRecord): void {
-  guest.state = { ...guest.state, backups: withNewest(guest.state.backups, backup) };
+  guest.state = withoutFirstBackupDue({ ...guest.state, backups: withNewest(guest.state.backups, backup) });
 }
 
 export async function performBackup(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {

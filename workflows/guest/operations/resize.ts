@@ -9,7 +9,7 @@ import { Operation, rootFailure } from '../../saga/operation.ts';
 import { control, dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import { refuse, type GuestAtWork } from '../at-work.ts';
-import { withWarning } from '../life.ts';
+import { withWarning } from '../state.ts';
 import { howToResize, whyNotResize, withKept } from '../rules.ts';
 import { keepBackup } from './backup.ts';
 import { startSteps, switchOffSteps } from './power.ts';

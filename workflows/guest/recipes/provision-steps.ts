@@ -1,9 +1,7 @@
 /** What an order goes through on its way to a guest, whatever the recipe: each step with its undo. */
-import type { BackupRecord } from '../../../contract/backup.ts';
 import type { BootResult, VolumesResult, WallclockResult } from '../../../contract/step-results.ts';
 import type { LeasedAddress } from '../../../contract/dom0.ts';
 import type { GuestOrder, GuestRef, GuestSpec } from '../../../contract/guest.ts';
-import { backupPlace } from '../../../contract/backup-place.ts';
 import { formatSize } from '../../../contract/sizes.ts';
 import { onCrashOf } from '../rules.ts';
 import { leftoversOf } from '../../saga/leftovers.ts';
@@ -177,16 +175,13 @@ export class ProvisionSteps {
     );
   }
 
-  async nightlyBackup(spec: GuestSpec): Promise<{ backup: BackupRecord; scheduleId: string }> {
-    const { bulk, undo } = this.steps;
+  /** The Schedule of its nights. The first backup is no part of the order: who has ordered does not wait for it. */
+  async nightlyBackup(spec: GuestSpec): Promise<string> {
     return this.operation.step(
       'nightly-backup',
-      async () => {
-        const backup = await bulk.takeBackup(spec);
-        return { backup, scheduleId: await control.scheduleNightly(nightlyOf(spec)) };
-      },
-      [() => control.unscheduleNightly(this.ref), () => undo.undoBackup(this.ref), () => undo.removeBackups(this.ref)],
-      ({ backup }) => `${backupPlace(backup)}, ${formatSize(backup.bytes)}`,
+      () => control.scheduleNightly(nightlyOf(spec)),
+      () => control.unscheduleNightly(this.ref),
+      (scheduleId) => `scheduled: ${scheduleId}; the first backup follows now`,
     );
   }
 

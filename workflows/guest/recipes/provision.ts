@@ -1,7 +1,6 @@
 /** provisionGuest: an order becomes a guest, step by step, or nothing of it is left. Its recipe says which steps there are, and in which order. */
 import { declareVersioning } from '../../saga/versioning.ts';
 import { RECIPE_STEPS } from '../../../contract/progress.ts';
-import type { BackupRecord } from '../../../contract/backup.ts';
 import type { BootResult, WallclockResult } from '../../../contract/step-results.ts';
 import type { GuestOrder, GuestSpec } from '../../../contract/guest.ts';
 import { ProvisionSteps } from './provision-steps.ts';
@@ -10,7 +9,6 @@ export interface ProvisionResult {
   readonly spec: GuestSpec;
   readonly boot: BootResult;
   readonly wallclock: WallclockResult;
-  readonly backup: BackupRecord;
   readonly scheduleId: string;
   readonly warnings: readonly string[];
 }
@@ -59,10 +57,10 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
     const spec = await steps.plan(await steps.reserve());
     const { boot, wallclock } = await RECIPES[recipe](steps, spec);
     await steps.autostart(spec);
-    // Sealed first: the provisioning key is in no backup.
+    // The provisioning key is in no backup: the first one is taken when the order is done.
     await steps.seal(spec);
-    const nightly = await steps.nightlyBackup(spec);
-    return { spec, boot, wallclock, ...nightly, warnings: warningsOf(wallclock) };
+    const scheduleId = await steps.nightlyBackup(spec);
+    return { spec, boot, wallclock, scheduleId, warnings: warningsOf(wallclock) };
   });
 }
 
