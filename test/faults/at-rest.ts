@@ -39,12 +39,15 @@ export interface Beginning {
   readonly state: GuestState;
   /** guestflow's key stays in it. Default: it is sealed. */
   readonly isManaged?: boolean;
+  /** It has no backup yet. */
+  readonly isNew?: boolean;
 }
 
-/** What is performed of an order. A managed guest is one that seal leaves alone. */
-export function orderOn({ tape }: Matrix, { isManaged = false }: Pick<Beginning, 'isManaged'>): Entry[] {
+/** What is performed of an order, and its first backup. A managed guest is one that seal leaves alone. */
+export function orderOn({ tape }: Matrix, { isManaged = false, isNew = false }: Omit<Beginning, 'entries' | 'state'>): Entry[] {
   const left = (entry: Entry): Entry => ({ ...entry, input: changed(entry.input as GuestSpec, { access: { managed: true } }) });
-  return tape.forward.map((entry) => (isManaged && entry.activity === 'sealGuest' ? left(entry) : entry));
+  const forward = tape.forward.map((entry) => (isManaged && entry.activity === 'sealGuest' ? left(entry) : entry));
+  return isNew ? forward : [...forward, tape.firstBackup];
 }
 
 /** How an operation ended. */

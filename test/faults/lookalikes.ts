@@ -11,7 +11,7 @@ import { undo } from './perform.ts';
 import { Scenario } from './scenario.ts';
 import { failureOf, type Server } from './server.ts';
 import { beforeOf } from './step-faults.ts';
-import { GUEST } from './tape.ts';
+import { GUEST, undoOfBackup } from './tape.ts';
 import { orderOf, settingsOf, World } from './world.ts';
 import type { WorkflowMatrix } from './workflow-faults.ts';
 
@@ -178,11 +178,42 @@ const MADE_MEANWHILE: readonly (readonly [thing: string, key: string])[] = [
   ['cfg and link to it', 'fixCfg#1'],
   ['root volume', 'makeVolumes#1'],
   ['swap volume', 'makeVolumes#1'],
-  ['backup directory', 'takeBackup#1'],
-  ['volume of the snapshot’s name', 'takeBackup#1'],
   ['autostart link', 'enableAutostart#1'],
   ['autostart file', 'enableAutostart#1'],
 ];
+
+/** Things that the first backup finds in its way. The guest is there, says so, and tries again. */
+const IN_THE_WAY_OF_BACKUPS = ['backup directory', 'volume of the snapshot’s name'];
+
+function firstBackupCase(matrix: WorkflowMatrix, thing: string): Case {
+  return {
+    name: `look-alike/${thing}/without a mark/made before takeBackup#1`,
+    async run(): Promise<Verdict> {
+      serial += 1;
+      const name = `alike${String(serial)}`;
+      const host = matrix.hosts[serial % matrix.hosts.length] ?? '';
+      let before: ReturnType<World['snapshot']> | undefined;
+      const scenario = await Scenario.create(matrix, name, host, {
+        before: ({ key, scenario: { world } }) => {
+          if (key !== 'takeBackup#1' || before !== undefined) return;
+          THINGS[thing]?.(world, name, undefined);
+          before = world.snapshot();
+        },
+      });
+      try {
+        await matrix.server.place(orderOf(name, host));
+        const { phase, warnings, backups, firstBackupAt } = await matrix.server.settled(name);
+        const said = `${phase}, ${String(backups.length)} backups, next at ${firstBackupAt ?? 'no time'}: ${warnings.join(', ')}`;
+        const isSaid =
+          phase === 'running' && backups.length === 0 && firstBackupAt !== undefined && /it has no backup yet/.test(warnings.join());
+        const left = before === undefined ? ['no backup was tried'] : asBefore(before, scenario.world.snapshot(), scenario.world.settings);
+        return { end: 'refused', complaints: [...(isSaid ? [] : [said]), ...left] };
+      } finally {
+        await scenario.end();
+      }
+    },
+  };
+}
 
 function scheduleCase(matrix: WorkflowMatrix): Case {
   return {
@@ -238,7 +269,9 @@ function sets(): { readonly name: string; readonly things: readonly string[] }[]
 /** Every undo and the whole cleanup, on a dom0 where somebody has all of these: nothing changes. */
 function handsOffCases(matrix: WorkflowMatrix): Case[] {
   const entries = [
-    ...new Map([...matrix.tape.undo.flat(), ...matrix.tape.cleanup].map((entry) => [entry.activity, entry])).values(),
+    ...new Map(
+      [...matrix.tape.undo.flat(), ...matrix.tape.cleanup, undoOfBackup(matrix.tape)].map((entry) => [entry.activity, entry]),
+    ).values(),
   ].filter(({ isControl }) => !isControl);
   return (['nobody', 'another order'] as const).flatMap((owner) =>
     sets().flatMap(({ name, things }) =>
@@ -267,6 +300,7 @@ export function lookAlikeCases(matrix: WorkflowMatrix): { slow: Case[]; quick: C
       ...Object.keys(THINGS).map((thing) => orderCase(matrix, thing, 'nobody')),
       ...MARKABLE.map((thing) => orderCase(matrix, thing, 'another order')),
       ...MADE_MEANWHILE.map(([thing, key]) => orderCase(matrix, thing, 'nobody', key)),
+      ...IN_THE_WAY_OF_BACKUPS.map((thing) => firstBackupCase(matrix, thing)),
       scheduleCase(matrix),
     ],
     quick: handsOffCases(matrix),

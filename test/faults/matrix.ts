@@ -58,7 +58,10 @@ async function makeMatrix(tape: Tape, stages: Stages): Promise<Matrix> {
   try {
     await perform(world, { activity: 'prepare', input: undefined, isControl: false });
     const start = stages.keep(world);
-    return { host: HOST, tape, stages, start, rehearsals: await stages.rehearse(start, HOST, tape.forward) };
+    const rehearsals = await stages.rehearse(start, HOST, [...tape.forward, tape.firstBackup]);
+    const firstBackup = rehearsals.pop();
+    if (firstBackup === undefined) throw new Error('there is no first backup');
+    return { host: HOST, tape, stages, start, rehearsals, firstBackup };
   } finally {
     world.close();
   }

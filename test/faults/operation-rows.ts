@@ -25,6 +25,8 @@ export interface OperationRow {
   readonly spec?: Changes<GuestSpec>;
   /** guestflow's key stays in it. Default: it is sealed. */
   readonly isManaged?: true;
+  /** It has no backup yet. */
+  readonly isNew?: true;
   /** The guest's phase at its end. */
   readonly end: GuestPhase;
   /** Backups go that retention does not keep: one that is gone, or whose removal has begun, does not come back. */
@@ -44,6 +46,7 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
   reboot: [{ name: 'reboot', end: 'running' }],
   backup: [
     { name: 'backup', end: 'running' },
+    { name: 'first backup', isNew: true, end: 'running' },
     { name: 'backup of a stopped guest', after: 'stop', end: 'stopped' },
     { name: 'backup that takes the place of the one before', spec: { backup: { retention: { last: 1 } } }, end: 'running', prunes: true },
   ],

@@ -137,9 +137,10 @@ async function undisturbed(matrix: Matrix, server: Server, row: OperationRow, ea
   const { spec, ...rest } = earlier?.state ?? runningState(matrix);
   const known: GuestState = spec === undefined ? rest : { ...rest, spec: changed(spec, row.spec ?? {}) };
   const isManaged = row.isManaged ?? earlier?.from.isManaged ?? false;
-  const from = { entries, state: row.phase === undefined ? known : { ...known, phase: row.phase }, isManaged };
+  const isNew = row.isNew ?? earlier?.from.isNew ?? false;
+  const from = { entries, state: row.phase === undefined ? known : { ...known, phase: row.phase }, isManaged, isNew };
   const { forward: recorded, state } = await recordForward(matrix, server, row, from);
-  const made = earlier?.rehearsals ?? (isManaged ? await managed(matrix) : matrix.rehearsals);
+  const made = earlier?.rehearsals ?? (isNew ? matrix.rehearsals : isManaged ? await managed(matrix) : [matrix.firstBackup]);
   const last = made.at(-1)?.after;
   if (last === undefined) throw new Error(`there is no dom0 for ${row.name} to begin on`);
   const stage = { ...last, atMs: last.atMs + DAY_MS };

@@ -36,10 +36,10 @@ async function withBackup({ host, stages, start, tape }: Matrix): Promise<{ read
       if (!outcome.isOk) throw outcome.error;
       return outcome.value;
     };
-    const at = tape.forward.findIndex(({ activity }) => activity === 'takeBackup');
-    for (const entry of tape.forward.slice(0, at)) await done(entry);
-    const { id: backup } = (await done(tape.forward[at] as Entry)) as BackupRecord;
-    for (const entry of tape.undo[at - 1] ?? []) await done(entry);
+    for (const entry of tape.forward) await done(entry);
+    const { id: backup } = (await done(tape.firstBackup)) as BackupRecord;
+    // Everything but its backups.
+    for (const entry of tape.undo.at(-1) ?? []) await done(entry);
     // What its snapshot has left there is not what is looked for.
     world.dom0.state.freeResidue = [FORMER_TENANT];
     world.dom0.state.freed = [];
@@ -75,7 +75,8 @@ async function fromBackup(matrix: Matrix): Promise<Matrix> {
     input: withOrigin(entry.input),
   }));
   const undo = kept.map(([index]) => tape.undo[index] ?? []);
-  return { ...matrix, start: stage, tape: { ...tape, forward, undo }, rehearsals: await stages.rehearse(stage, host, forward) };
+  const rehearsals = await stages.rehearse(stage, host, forward);
+  return { ...matrix, start: stage, tape: { ...tape, forward, undo }, rehearsals };
 }
 
 /** @param matrix that of the how-to */

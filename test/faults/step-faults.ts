@@ -14,6 +14,8 @@ export interface Matrix {
   /** The dom0 before the order. */
   readonly start: Stage;
   readonly rehearsals: readonly Rehearsal[];
+  /** The first backup, after the order. */
+  readonly firstBackup: Rehearsal;
 }
 
 /** Processes that change nothing: for them, a fault in the middle or after is the same as one before. */
@@ -76,6 +78,12 @@ async function finish(matrix: Matrix, world: World, index: number): Promise<Verd
     if (at < index || (await perform(world, entry)).isOk) continue;
     return undone(matrix, world, matrix.tape.undo[at] ?? []);
   }
+  const backup = await perform(world, matrix.tape.firstBackup);
+  return backup.isOk ? whole(matrix, world) : { end: 'as ordered', complaints: [`its first backup failed: ${backup.error.message}`] };
+}
+
+/** The order is done, and the first backup taken. */
+function whole(matrix: Matrix, world: World): Verdict {
   return {
     end: 'as ordered',
     complaints: asOrdered(beforeOf(matrix), world.snapshot(), refOf(orderOf(GUEST, matrix.host)), settingsOf(matrix.host)),

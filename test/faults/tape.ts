@@ -4,7 +4,8 @@
  */
 import { ApplicationFailure } from '@temporalio/common';
 import type { GuestOrder } from '../../contract/guest.ts';
-import { guestWorkflowId } from '../../contract/names.ts';
+import { guestWorkflowId, operationWorkflowId } from '../../contract/names.ts';
+import { FIRST_BACKUP } from '../../workflows/guest/first-backup.ts';
 import { booksOf, emptyComplaints } from './books.ts';
 import { asBefore, type Complaints } from './invariants.ts';
 import { stepsOfUndos } from './lists.ts';
@@ -20,6 +21,8 @@ export interface Entry {
 export interface Tape {
   /** Of provisioning, in order. */
   readonly forward: readonly Entry[];
+  /** The first backup, which the guest takes when its order is done. */
+  readonly firstBackup: Entry;
   /** `undo[i]`: what is undone when `forward[i]` fails for good. */
   readonly undo: readonly (readonly Entry[])[];
   /** `undoSteps[i]`: the steps that those belong to. */
@@ -28,6 +31,13 @@ export interface Tape {
   readonly complaints: readonly Complaints[];
   /** What cleans up after an undo that could not finish. */
   readonly cleanup: readonly Entry[];
+}
+
+/** What undoes a backup that did not come to its end. */
+export function undoOfBackup({ cleanup }: Tape): Entry {
+  const removal = cleanup.find(({ activity }) => activity === 'removeBackups');
+  if (removal === undefined) throw new Error('the cleanup of the tape removes no backups');
+  return { ...removal, activity: 'undoBackup' };
 }
 
 /** The guest that is on the tape. */
@@ -80,6 +90,8 @@ function never(message: string): ApplicationFailure {
 interface Recording {
   readonly forward: Entry[];
   readonly after: Entry[];
+  /** What the guest did by itself when its order was done. */
+  readonly then: Entry[];
   /** What is left that was not there before. */
   readonly complaints: Complaints;
   /** The step that failed, by what the order's failure says. */
@@ -101,6 +113,7 @@ async function record({ server, host, recipe }: Taped, number: number, take: Tak
   const before = world.snapshot();
   const forward: Entry[] = [];
   const after: Entry[] = [];
+  const then: Entry[] = [];
   let part: 'forward' | 'lost' | 'after' = 'forward';
   const seen = new Set<string>();
   server.lead(name, async (call, work) => {
@@ -109,6 +122,10 @@ async function record({ server, host, recipe }: Taped, number: number, take: Tak
     const act = (): Promise<unknown> => (call.isControl ? work() : world.attempt(call.activity, call.input));
     // On a machine that is busy a call may be lost, and is made again.
     if (isRetry) return act();
+    if (call.workflowId === operationWorkflowId(name, 'backup', FIRST_BACKUP.id)) {
+      then.push(entryOf(call));
+      return act();
+    }
     if (part === 'lost') throw never('no undo works here');
     (part === 'forward' ? forward : after).push(entryOf(call));
     if (part === 'forward' && forward.length - 1 === failing) {
@@ -137,13 +154,15 @@ async function record({ server, host, recipe }: Taped, number: number, take: Tak
   if (take === 'the order') await server.dismiss(refOf(orderOf(name, host)));
   server.forget(name);
   world.close();
-  return { ...renamed({ forward, after }, { name, ip }, TAPE_IP), complaints, step };
+  return { ...renamed({ forward, after, then }, { name, ip }, TAPE_IP), complaints, step };
 }
 
 /** Records an order and each of its failures. */
 export async function recordTape(server: Server, host: string, recipe: Taped['recipe'] = 'how-to'): Promise<Tape> {
   const taped = { server, host, recipe };
-  const { forward } = await record(taped, 0, 'the order');
+  const { forward, then } = await record(taped, 0, 'the order');
+  const firstBackup = then.find(({ activity }) => activity === 'takeBackup');
+  if (firstBackup === undefined) throw new Error('no first backup follows the order');
   const last = forward.length - 1;
   const [cleaned, ...failures] = await Promise.all([
     record(taped, forward.length + 1, { cleanupAfter: last }),
@@ -157,6 +176,7 @@ export async function recordTape(server: Server, host: string, recipe: Taped['re
   });
   return {
     forward,
+    firstBackup,
     undo: failures.map(({ after }) => after),
     undoSteps: stepsOfUndos(
       failures.map(({ after }) => after),

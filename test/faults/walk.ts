@@ -10,7 +10,7 @@ import { asBefore, asOrdered, leftOn, nobodyElsesBytes, withoutGuest } from './i
 import { inexact, saidToBeLeft } from './lists.ts';
 import { perform, undo } from './perform.ts';
 import type { Matrix } from './step-faults.ts';
-import { GUEST, TAPE_IP, type Entry, type Tape } from './tape.ts';
+import { GUEST, TAPE_IP, undoOfBackup, type Entry, type Tape } from './tape.ts';
 import { orderOf, refOf, type World } from './world.ts';
 
 type Random = () => number;
@@ -65,6 +65,7 @@ class Walker {
   phase: Phase = 'none';
   readonly log: string[] = [];
   private owesUndo = false;
+  private hasBackup = false;
   private readonly world: World;
   private readonly tape: Tape;
   private readonly random: Random;
@@ -81,7 +82,10 @@ class Walker {
   }
 
   private find(activity: string): Entry {
-    const entry = [...this.tape.forward, ...this.tape.undo.flat(), ...this.tape.cleanup].find((each) => each.activity === activity);
+    const { forward, firstBackup, undo: undos, cleanup } = this.tape;
+    const entry = [...forward, firstBackup, undoOfBackup(this.tape), ...undos.flat(), ...cleanup].find(
+      (each) => each.activity === activity,
+    );
     if (entry === undefined) throw new Error(`the tape has no ${activity}`);
     return entry;
   }
@@ -112,6 +116,8 @@ class Walker {
   private async provision(): Promise<void> {
     const end = await this.operate(this.tape.forward, (index) => this.tape.undo[index] ?? []);
     this.phase = end === 'done' ? 'running' : end === 'undone' ? 'none' : 'needs-cleanup';
+    this.hasBackup = false;
+    if (end === 'done') await this.backup();
   }
 
   /** The end of a guest, or of what is left of one. */
@@ -123,13 +129,17 @@ class Walker {
 
   private async backup(): Promise<void> {
     const undoing = [this.find('undoBackup')];
-    this.owesUndo = (await this.operate([this.find('takeBackup')], () => undoing)) === 'left';
+    const end = await this.operate([this.find('takeBackup')], () => undoing);
+    this.owesUndo = end === 'left';
+    this.hasBackup ||= end === 'done';
   }
 
-  /** When nothing is wrong any more: what the undo of a backup could not remove, and said so, goes. */
+  /** When nothing is wrong any more: what the undo of a backup could not remove, and said so, goes; a guest without a backup is given its first one. */
   async settle(): Promise<void> {
     if (this.phase === 'needs-cleanup') await this.remove();
-    else if (this.owesUndo && this.phase !== 'none') await undo(this.world, [this.find('undoBackup')], this.inFull);
+    if (this.phase === 'none') return;
+    if (this.owesUndo) await undo(this.world, [this.find('undoBackup')], this.inFull);
+    if (!this.hasBackup) await perform(this.world, this.find('takeBackup'), this.inFull);
   }
 
   private async power(activity: string, undoing: string | undefined, goal: Phase): Promise<void> {

@@ -44,11 +44,12 @@ export async function place(
   return environment.client.workflow.getHandle(workflowId);
 }
 
-/** Waits until the order has come to an end. */
+/** Waits until the order has come to an end, and the first backup with it. */
 export async function settled(handle: WorkflowHandle): Promise<GuestStatus> {
   const look = async (): Promise<GuestStatus | undefined> => {
     const status = await handle.query<GuestStatus>(QUERIES.status);
-    return status.operation === undefined && !['ordered', 'provisioning'].includes(status.phase) ? status : undefined;
+    const isOver = status.operation === undefined && status.queued.length === 0 && !['ordered', 'provisioning'].includes(status.phase);
+    return isOver ? status : undefined;
   };
   return until(look, { everyMs: 100 });
 }
