@@ -66,7 +66,7 @@ function wanted(host: string, rows: readonly AuditRow[], names: readonly string[
 async function adopt(flow: Guestflow, { guest, order, host }: { guest: string; order: string; host: string }): Promise<Outcome> {
   try {
     await flow.adopt({ name: guest, order, dom0: host });
-    const status = await flow.waitFor(guest);
+    const status = await flow.waitForOrder(guest);
     const failure = await flow.failureOf(status);
     if (failure !== undefined) throw failure;
     return { guest, order, outcome: status.phase, warnings: status.warnings, isAdopted: true };

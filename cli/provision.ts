@@ -94,7 +94,7 @@ async function waitForGuest(io: Io, flow: Guestflow, name: string, options: Wait
   });
   let last: GuestStatus | undefined;
   const wait = (signal?: AbortSignal): Promise<GuestStatus> =>
-    flow.waitFor(name, {
+    flow.waitForOrder(name, {
       ...defined({ signal }),
       onProgress: ({ status, ...detail }) => {
         const steps = detail.operation?.steps;

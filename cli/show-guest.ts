@@ -44,7 +44,7 @@ export function printGuest(io: Io, status: GuestStatus, url?: string, detail: Pr
     ],
     ['queued', status.queued.length === 0 ? undefined : status.queued.join(', ')],
     ['schedule', status.scheduleId],
-    ['backups', status.backups.length === 0 ? undefined : `${status.backups.length}, the last: ${describeBackup(status.backups.at(-1))}`],
+    ['backups', describeBackups(status)],
     ['next proof', status.proveAt],
     ['gone on', status.graceUntil],
     ['backups until', status.backupsUntil],
@@ -66,6 +66,14 @@ export function printGuest(io: Io, status: GuestStatus, url?: string, detail: Pr
   }
 }
 
-function describeBackup(backup: BackupRecord | undefined): string {
-  return backup === undefined ? '' : `${backup.takenAt}, ${formatSize(backup.bytes)}, ${backup.state}, ${backupPlace(backup)}`;
+function describeBackups({ backups, firstBackupAt, operation, queued }: GuestStatus): string | undefined {
+  const last = backups.at(-1);
+  if (last !== undefined) return `${backups.length}, the last: ${describeBackup(last)}`;
+  if (firstBackupAt === undefined) return undefined;
+  const isUnderWay = operation?.kind === 'backup' || queued.includes('backup');
+  return isUnderWay ? 'none yet: the first one is being taken' : `none yet: the next attempt is at ${firstBackupAt}`;
+}
+
+function describeBackup(backup: BackupRecord): string {
+  return `${backup.takenAt}, ${formatSize(backup.bytes)}, ${backup.state}, ${backupPlace(backup)}`;
 }

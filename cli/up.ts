@@ -8,7 +8,7 @@ import type { UpOptions } from './commands/up.ts';
 import { printJson, processIo, type Io } from './io.ts';
 import { InterruptedError } from './report.ts';
 import { chooseDom0, setStaleDatabaseAside } from './up/choose.ts';
-import { awaitRegistration, orderGuest } from './up/guest1.ts';
+import { awaitFirstBackup, awaitRegistration, orderGuest } from './up/guest1.ts';
 import { loginKey } from './up/key.ts';
 import { startAll, Started, type UpRun } from './up/servers.ts';
 import { createStages } from './up/stages.ts';
@@ -27,6 +27,7 @@ async function bringUp(run: UpRun, options: UpOptions, io: Io): Promise<Omit<Sum
     return `${dom0.host} registered`;
   });
   const { status, found } = await orderGuest(flow, dom0.host, key.publicKey, io, options, signal);
+  await awaitFirstBackup(flow, io, options, signal);
   return summarise(flow, dom0, key, join(stateDir, 'ssh', 'known_hosts'), { name: status.name, found, uiUrl, stages: stages.all() });
 }
 

@@ -19,7 +19,7 @@ import { orderOfCopy, type CopyWish } from './guests/copy.ts';
 import { cancelOperation, operate, type OperateOptions } from './guests/operate.ts';
 import { orderGuest } from './guests/order.ts';
 import { placeOrder, type PlacedOrder, type PlaceOptions } from './guests/place.ts';
-import { failureOf, waitFor, watch, type WaitOptions, type WatchOptions } from './guests/watch.ts';
+import { failureOf, waitFor, waitForOrder, watch, type WaitOptions, type WatchOptions } from './guests/watch.ts';
 import { addNetwork, listNetworks, readNetwork, type NetworkOrder } from './networks.ts';
 import { openSession, type Session } from './session.ts';
 
@@ -44,6 +44,8 @@ export interface Guestflow {
   watch(name: string, options?: WatchOptions): AsyncGenerator<GuestProgress, void>;
   /** Waits until nothing is being done on the guest. `failureOf` tells whether its order has failed. */
   waitFor(name: string, options?: WaitOptions): Promise<GuestStatus>;
+  /** Waits until the order of a guest is carried out, or has failed. Its first backup, which follows, is not waited for. */
+  waitForOrder(name: string, options?: WaitOptions): Promise<GuestStatus>;
   /** Why the order has failed, with what was undone and what is left; undefined if there is a guest. */
   failureOf(status: GuestStatus): Promise<GuestflowError | undefined>;
   /** Whether there is or was a guest of that name. */
@@ -96,6 +98,7 @@ export async function connect(options: EndpointOptions = {}): Promise<Guestflow>
     progress: (name) => readProgress(session, name),
     watch: (name, watching) => watch(session, name, watching),
     waitFor: (name, watching) => waitFor(session, name, watching),
+    waitForOrder: (name, watching) => waitForOrder(session, name, watching),
     failureOf: (status) => failureOf(session, status),
     exists: (name) => exists(session, name),
     list: (filter) => listGuests(session, filter),

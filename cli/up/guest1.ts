@@ -1,6 +1,7 @@
 /** guest1, which `guestflow up` orders, or finds as it was left. */
 import { resolveOrder, type Guestflow } from '../../client/index.ts';
 import type { GuestInventory } from '../../contract/dom0.ts';
+import { GuestflowError, isErrorType } from '../../contract/errors.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
 import { loadPlans } from '../../order/plans.ts';
 import { until } from '../../system/until.ts';
@@ -36,13 +37,34 @@ export async function orderGuest(
   if (!found || before.phase === 'provisioning') await flow.order(order);
   const progress = createProgress({ json: false, stream: io.stderr, simulated: options.simulate === true });
   try {
-    const status = await flow.waitFor(GUEST, {
+    const status = await flow.waitForOrder(GUEST, {
       signal,
       onProgress: ({ status: now, ...detail }) => {
         if (!found || now.phase !== 'running') progress.update(now, detail);
       },
     });
     return { status: await mustRun(flow, status), found };
+  } finally {
+    progress.stop();
+  }
+}
+
+/**
+ * Waits for the first backup of guest1, which follows its order.
+ *
+ * @throws GuestflowError of the backup's type when it failed
+ */
+export async function awaitFirstBackup(flow: Guestflow, io: Io, options: UpOptions, signal: AbortSignal): Promise<void> {
+  const progress = createProgress({ json: options.json === true, stream: io.stderr, simulated: options.simulate === true });
+  try {
+    const { backups, error } = await flow.waitFor(GUEST, {
+      signal,
+      onProgress: ({ status, ...detail }) => {
+        if (status.operation !== undefined) progress.update(status, detail);
+      },
+    });
+    if (backups.length > 0 || error === undefined) return;
+    throw new GuestflowError(isErrorType(error.type) ? error.type : 'ToolFailed', `${GUEST} runs, and has no backup: ${error.message}`);
   } finally {
     progress.stop();
   }

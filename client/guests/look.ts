@@ -41,6 +41,11 @@ export function isSettled(status: GuestStatus): boolean {
   return status.operation === undefined && status.queued.length === 0 && !UNDER_WAY.has(status.phase);
 }
 
+/** Whether its order is over: it was carried out, or has failed. What the guest does since then is no part of it. */
+export function isOrderOver({ phase }: GuestStatus): boolean {
+  return !UNDER_WAY.has(phase);
+}
+
 /** The state of a guest. */
 export function readStatus(session: Session, name: string): Promise<GuestStatus> {
   return session.call(`guest ${name}`, () => query(session.client, guestWorkflowId(name), QUERIES.status));
@@ -82,6 +87,16 @@ export async function readProgress(session: Session, name: string, lastOperation
     running === undefined ? [] : session.call(running, () => pendingActivities(session, running)).catch(() => []),
   ]);
   return { status, activities, ...defined({ operation }) };
+}
+
+/** How an operation of a guest ended, whatever is being done on it now. Default: how it was provisioned. */
+export async function readOperation(
+  session: Session,
+  status: GuestStatus,
+  workflowId = operationWorkflowId(status.name, 'provision', status.order),
+): Promise<GuestProgress> {
+  const operation = await session.call(workflowId, () => query(session.client, workflowId, QUERIES.progress)).catch(() => undefined);
+  return { status, activities: [], ...defined({ operation }) };
 }
 
 async function pendingActivities({ client, codec }: Session, workflowId: string): Promise<ActivityNow[]> {

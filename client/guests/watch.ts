@@ -4,7 +4,7 @@ import { GuestflowError, isErrorType } from '../../contract/errors.ts';
 import { guestWorkflowId } from '../../contract/names.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
 import type { Session } from '../session.ts';
-import { isSettled, readProgress, type GuestProgress } from './look.ts';
+import { isOrderOver, isSettled, readOperation, readProgress, type GuestProgress } from './look.ts';
 
 /** A long wait survives the restart of a control worker, if it takes no longer than this. */
 const WORKER_MAY_BE_AWAY_MS = 120_000;
@@ -67,6 +67,18 @@ export async function* watch(
     // An abort ends the sleep early: no error, the loop's condition sees it.
     await sleep(intervalMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   }
+}
+
+/** Waits until the order of a guest is carried out, or has failed. Its first backup, which follows, is not waited for. */
+export async function waitForOrder(session: Session, name: string, options: WaitOptions = {}): Promise<GuestStatus> {
+  let order: string | undefined;
+  for await (const progress of watch(session, name, options)) {
+    const { status } = progress;
+    if (!isOrderOver(status)) order = status.operation?.workflowId ?? order;
+    options.onProgress?.(isOrderOver(status) ? await readOperation(session, status, order) : progress);
+    if (isOrderOver(status)) return status;
+  }
+  throw new GuestflowError('Cancelled', `guest ${name}: the wait was interrupted; the guest is not`);
 }
 
 /** Waits until nothing is being done on the guest. */

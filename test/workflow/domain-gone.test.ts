@@ -75,7 +75,7 @@ async function running(document: GuestOrder): Promise<WorkflowHandle> {
     { args: [document], startWorkflowOperation: start },
   );
   const handle = environment.client.workflow.getHandle(guestWorkflowId(document.name));
-  await statusOf(handle, ({ phase }) => phase === 'running');
+  await statusOf(handle, ({ phase, firstBackupAt }) => phase === 'running' && firstBackupAt === undefined);
   return handle;
 }
 

@@ -143,6 +143,45 @@ describe('guest', () => {
     ]);
   });
 
+  it('runs though its first backup failed, says so and when it is tried again, and has no such time once it has a backup', async () => {
+    const document = order();
+    let tries = 0;
+    const takeBackup = (): Promise<unknown> => {
+      tries += 1;
+      return tries === 1 ? NO('BackupUnusable')() : Promise.resolve({ id: 'b2', path: '/b', bytes: 10 });
+    };
+    await withKeptWorkers(environment, scripted([], { takeBackup }), async () => {
+      await place(document);
+      const status = await until(
+        () => statusOf(document),
+        ({ warnings }) => warnings.length > 0,
+      );
+      expect(status).toMatchObject({ phase: 'running', backups: [], error: { type: 'BackupUnusable' } });
+      expect(status.warnings).toEqual([expect.stringContaining(`the next attempt is at ${status.firstBackupAt ?? 'no time'}`)]);
+      expect(await operate(document, 'backup')).toMatchObject({ phase: 'running' });
+      expect(await statusOf(document)).not.toHaveProperty('firstBackupAt');
+      await end(document);
+    });
+  });
+
+  it('takes its first backup later when something else is asked of it meanwhile', async () => {
+    const calls: string[] = [];
+    const document = order();
+    let reached = (): void => undefined;
+    const isTaken = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    const takeBackup = untilCancelled(() => reached());
+    await withKeptWorkers(environment, scripted(calls, { takeBackup }), async () => {
+      await place(document);
+      await isTaken;
+      expect(await operate(document, 'stop')).toMatchObject({ phase: 'stopped' });
+      expect(await statusOf(document)).toMatchObject({ phase: 'stopped', backups: [], firstBackupAt: expect.any(String) as string });
+      expect(calls.slice(calls.indexOf('takeBackup'))).toEqual(['takeBackup', 'undoBackup', 'disableAutostart', 'stopGuest']);
+      await end(document);
+    });
+  });
+
   it('has a golden root file system made anew that turns out to be damaged', async () => {
     const calls: string[] = [];
     const document = order({ os: { recipe: 'direct' } });
