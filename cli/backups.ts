@@ -11,9 +11,11 @@ import { withGuestflow, type ServerOptions } from './context.ts';
 import { printJson, printLine, printTable, type Io } from './io.ts';
 
 export async function showBackups(io: Io, name: string, options: ServerOptions): Promise<undefined> {
-  const [{ backups, proveAt }, nights] = await withGuestflow(options, (flow) => Promise.all([flow.status(name), flow.nights(name)]));
+  const [{ backups, proveAt, firstBackupAt }, nights] = await withGuestflow(options, (flow) =>
+    Promise.all([flow.status(name), flow.nights(name)]),
+  );
   if (options.json) {
-    printJson(io, { backups, nights, ...defined({ proveAt }) });
+    printJson(io, { backups, nights, ...defined({ proveAt, firstBackupAt }) });
     return undefined;
   }
   if (backups.length === 0) printLine(io, `no backups of ${name}`);
@@ -35,6 +37,8 @@ export async function showBackups(io: Io, name: string, options: ServerOptions):
         remarkOf(backup),
       ]),
     );
+  if (firstBackupAt !== undefined)
+    printLine(io, `there is none yet; unless the first one is being taken, the next attempt is at ${firstBackupAt}`);
   if (proveAt !== undefined) printLine(io, `the next proof is due at ${proveAt}`);
   if (nights.length === 0) return undefined;
   printLine(io, '');

@@ -1,21 +1,22 @@
 /** `guestflow up`: Temporal, control worker and a dom0 in one, and guest1 on it. What `npm start` runs. */
 import { join } from 'node:path';
-import { connect } from '../client/index.ts';
+import { connect, type Guestflow } from '../client/index.ts';
 import { defaultStateDir } from '../client/config.ts';
+import { defined } from '../contract/defined.ts';
 import { freePort } from '../system/ports.ts';
 import { createLogger } from '../worker/logger.ts';
 import type { UpOptions } from './commands/up.ts';
 import { printJson, processIo, type Io } from './io.ts';
 import { InterruptedError } from './report.ts';
 import { chooseDom0, setStaleDatabaseAside } from './up/choose.ts';
-import { awaitFirstBackup, awaitRegistration, orderGuest } from './up/guest1.ts';
+import { awaitFirstBackup, awaitRegistration, GUEST1, GUEST2, orderGuest, secondsToAnswer, type UpGuest } from './up/guests.ts';
 import { loginKey } from './up/key.ts';
 import { startAll, Started, type UpRun } from './up/servers.ts';
 import { createStages } from './up/stages.ts';
 import { printSummary, summarise, type Summary } from './up/summary.ts';
 
-/** Starts all, has guest1 made, and says what there is then. */
-async function bringUp(run: UpRun, options: UpOptions, io: Io): Promise<Omit<Summary, 'seconds'>> {
+/** Starts all, has guest1 made, and guest2 for comparison, and says what there is then. */
+async function bringUp(run: UpRun & { readonly begun: number }, options: UpOptions, io: Io): Promise<Summary> {
   const { stateDir, stages, started, signal } = run;
   const key = await loginKey(stateDir);
   const { dom0, uiUrl } = await startAll(run);
@@ -26,9 +27,24 @@ async function bringUp(run: UpRun, options: UpOptions, io: Io): Promise<Omit<Sum
     await awaitRegistration(flow, dom0.host, signal);
     return `${dom0.host} registered`;
   });
-  const { status, found } = await orderGuest(flow, dom0.host, key.publicKey, io, options, signal);
-  await awaitFirstBackup(flow, io, options, signal);
-  return summarise(flow, dom0, key, join(stateDir, 'ssh', 'known_hosts'), { name: status.name, found, uiUrl, stages: stages.all() });
+  const orders = { flow, host: dom0.host, publicKey: key.publicKey, io, options, signal };
+  const { status, found } = await orderGuest(orders, GUEST1);
+  await awaitFirstBackup(orders, GUEST1);
+  const seconds = (performance.now() - run.begun) / 1000;
+  // A dom0 that sells guests gets no second one for show.
+  if (dom0.kind !== 'here') {
+    stages.note(`${GUEST2.name} follows by the recipe ${GUEST2.recipe}, for comparison`);
+    await orderGuest(orders, GUEST2);
+    await awaitFirstBackup(orders, GUEST2);
+  }
+  const recipes = await Promise.all((dom0.kind === 'here' ? [GUEST1] : [GUEST1, GUEST2]).map((each) => timed(flow, each)));
+  const about = { name: status.name, found, uiUrl, recipes, seconds, stages: stages.all() };
+  return summarise(flow, dom0, key, join(stateDir, 'ssh', 'known_hosts'), about);
+}
+
+async function timed(flow: Guestflow, { name, recipe }: UpGuest): Promise<Summary['recipes'][number]> {
+  const { operation } = await flow.progress(name);
+  return { guest: name, recipe, ...defined({ secondsToAnswer: secondsToAnswer(operation?.steps ?? []) }) };
 }
 
 /** Ctrl-C and SIGTERM, until they are taken back. */
@@ -42,7 +58,7 @@ function takeSignals(): { readonly signal: AbortSignal; readonly stopped: Promis
   return { signal: stop.signal, stopped, takeBack: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal) };
 }
 
-/** Runs `guestflow up`. @returns when it is stopped, or with `--once` when guest1 is there. */
+/** Runs `guestflow up`. @returns when it is stopped, or with `--once` when the guests are there. */
 export async function up(options: UpOptions, io: Io = processIo()): Promise<undefined> {
   const begun = performance.now();
   const base = options.stateDir ?? defaultStateDir();
@@ -57,13 +73,12 @@ export async function up(options: UpOptions, io: Io = processIo()): Promise<unde
     await setStaleDatabaseAside(kind, stateDir, stages);
     const temporalPort = await freePort(7233);
     const { release, serverless: isServerless = false } = options;
-    const work = bringUp({ kind, stateDir, release, isServerless, temporalPort, signal, logger, stages, started }, options, io);
-    const found = await Promise.race([work, stopped]).catch(async (error: unknown) => {
+    const work = bringUp({ begun, kind, stateDir, release, isServerless, temporalPort, signal, logger, stages, started }, options, io);
+    const summary = await Promise.race([work, stopped]).catch(async (error: unknown) => {
       // What is under way ends first, or it would start something after all was stopped.
       if (signal.aborted) await work.catch(() => undefined);
       throw error;
     });
-    const summary: Summary = { ...found, seconds: (performance.now() - begun) / 1000 };
     if (options.json) printJson(io, summary);
     else printSummary(io, summary);
     if (options.once) return undefined;

@@ -19,9 +19,9 @@ export function registerUp(program: Command, context: Context): void {
     .command('up')
     .summary('all in one: Temporal, workers, a dom0, and guest1')
     .description(
-      'Starts an embedded Temporal, the control worker and a dom0 (this machine if it is one, else the lab), orders guest1 and stays up until Ctrl-C.',
+      'Starts an embedded Temporal, the control worker and a dom0 (this machine if it is one, else the lab), orders guest1, and guest2 by the recipe direct for comparison, and stays up until Ctrl-C.',
     )
-    .option('--once', 'end when guest1 is there, with its exit code')
+    .option('--once', 'end when the guests are there')
     .option(...JSON_OPTION)
     .option('--simulate', 'on a simulated dom0: for looking at workflows without Xen')
     .option(

@@ -23,6 +23,8 @@ export interface Summary {
   /** It was there before this run. */
   readonly found: boolean;
   readonly stages: readonly Stage[];
+  /** From an order to the first answer from the guest's own volumes, by each recipe. */
+  readonly recipes: readonly { readonly guest: string; readonly recipe: string; readonly secondsToAnswer?: number }[];
   readonly steps: OperationProgress['steps'];
   readonly inventory: GuestInventory;
   readonly login: string;
@@ -30,6 +32,7 @@ export interface Summary {
   readonly lvs: string;
   readonly schedule: { readonly id: string; readonly next: string };
   readonly urls: { readonly guest: string; readonly ui: string };
+  /** From the start until guest1 was there, with its first backup. */
   readonly seconds: number;
 }
 
@@ -61,8 +64,8 @@ export async function summarise(
   dom0: UpDom0,
   key: LoginKey,
   knownHosts: string,
-  run: Pick<Summary, 'found' | 'stages'> & { readonly name: string; readonly uiUrl: string },
-): Promise<Omit<Summary, 'seconds'>> {
+  run: Pick<Summary, 'found' | 'stages' | 'recipes' | 'seconds'> & { readonly name: string; readonly uiUrl: string },
+): Promise<Summary> {
   const { status, operation } = await flow.progress(run.name);
   const ref = { name: status.name, order: status.order, dom0: status.dom0 };
   const [inventory, xlList, lvs, next] = await Promise.all([
@@ -78,6 +81,8 @@ export async function summarise(
     guest: status,
     found: run.found,
     stages: run.stages,
+    recipes: run.recipes,
+    seconds: run.seconds,
     steps: operation?.steps ?? [],
     inventory,
     login: dom0.kind === 'simulated' ? 'there is nothing to log in to: the guest is simulated' : loginCommand(dom0, key, knownHosts, ip),
@@ -118,6 +123,9 @@ export function printSummary(io: Io, summary: Summary): void {
   say(`watch      ${summary.urls.guest}`);
   say(`backups    every night, next ${summary.schedule.next} (schedule ${summary.schedule.id})`);
   if (backup !== undefined) say(`           first one: ${backupPlace(backup)}, ${formatSize(backup.bytes)}, ${backup.state}`);
+  for (const { guest: name, recipe, secondsToAnswer } of summary.recipes)
+    if (secondsToAnswer !== undefined)
+      say(`${name.padEnd(11)}recipe ${recipe}: answered from its volumes ${secondsToAnswer.toFixed(0)} s after its order`);
   for (const [title, text] of [
     ['xl list', summary.xlList],
     ['lvs', summary.lvs],

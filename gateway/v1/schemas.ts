@@ -140,6 +140,7 @@ export const guestSchema = z.object({
   vcpus: z.number().optional(),
   diskBytes: z.number().optional(),
   graceUntil: time.optional().meta({ description: 'Until when a termination can be taken back.' }),
+  firstBackupAt: time.optional().meta({ description: 'It has no backup yet: when the next attempt at its first one is made by itself.' }),
   proveAt: time.optional().meta({ description: 'When it is next proven that it can be restored from its last backup.' }),
   kept: z
     .object({ role: z.enum(['former', 'restored']), backup: z.string(), takenAt: time, diskBytes: z.number(), keptUntil: time })
