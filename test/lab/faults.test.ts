@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { PROVISION_STEPS } from '../../contract/progress.ts';
 import type { GuestOrder, GuestPhase } from '../../contract/guest.ts';
-import { allThatDies, FAULTS, momentIn, outcomeOf, randomOf, strike, withFullDisk, withoutKernel } from './faults.ts';
+import { allThatDies, FAULTS, FIRST_BACKUP_STEP, momentIn, outcomeOf, randomOf, strike, withFullDisk, withoutKernel } from './faults.ts';
 import { leftOf, untilStep } from './guests.ts';
 import { inventoryOf, type Inventory } from './inventory.ts';
 import { IS_FULL, openRig, SEED, type Rig } from './rig.ts';
@@ -131,7 +131,7 @@ describe(`seed ${String(SEED)}`, () => {
     async () => {
       const order = await orderGuest('omikron');
       // The first step is the ledger's.
-      const steps = PROVISION_STEPS.flatMap((step) => (step === 'reserve' ? [] : [step]));
+      const steps = [...PROVISION_STEPS.flatMap((step) => (step === 'reserve' ? [] : [step])), FIRST_BACKUP_STEP] as const;
       await strike(
         rig,
         order.name,

@@ -1,5 +1,6 @@
 /** What breaks in the lab, for the tests and for the soak: the dom0 worker, the dom0's power, Temporal and the control worker, the network. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isSettled } from '../../client/index.ts';
 import type { GuestOrder } from '../../contract/guest.ts';
 import type { PROVISION_STEPS } from '../../contract/progress.ts';
 import { complaintsAbout, leftOf, onDom0, untilStep } from './guests.ts';
@@ -72,8 +73,11 @@ export const FAULTS = {
 
 export type FaultName = keyof typeof FAULTS;
 
-/** How long a step of an order usually takes in the lab, in milliseconds. The first one, `reserve`, is the ledger's, and over at once. */
-export const USUAL_MS: Readonly<Record<Exclude<(typeof PROVISION_STEPS)[number], 'reserve'>, number>> = {
+/** The step of the first backup, which follows an order. */
+export const FIRST_BACKUP_STEP = 'backup';
+
+/** How long a step of an order, or of its first backup, usually takes in the lab, in milliseconds. The first one, `reserve`, is the ledger's, and over at once. */
+export const USUAL_MS: Readonly<Record<Exclude<(typeof PROVISION_STEPS)[number], 'reserve'> | typeof FIRST_BACKUP_STEP, number>> = {
   plan: 3_000,
   golden: 3_000,
   'create-image': 60_000,
@@ -82,8 +86,9 @@ export const USUAL_MS: Readonly<Record<Exclude<(typeof PROVISION_STEPS)[number],
   'sysctl-wallclock': 8_000,
   'lvm-migration': 90_000,
   autostart: 3_000,
-  'nightly-backup': 40_000,
+  'nightly-backup': 500,
   seal: 8_000,
+  [FIRST_BACKUP_STEP]: 40_000,
 };
 
 /** While something is done, the guests' kernel on the dom0 is no kernel. */
@@ -129,17 +134,13 @@ export function allThatDies(random: () => number): Moment[] {
     momentIn(random, 'control worker killed', 'boot'),
     momentIn(random, 'power cut', 'lvm-migration', 30_000),
     momentIn(random, 'link cut', 'lvm-migration', 60_000),
-    momentIn(random, 'worker killed', 'nightly-backup', 15_000),
+    momentIn(random, 'worker killed', FIRST_BACKUP_STEP, 15_000),
   ];
 }
 
-/** While nobody can answer, because of a fault, an order is not known to be over. */
+/** Whether an order is over, and the first backup after it. While nobody can answer, because of a fault, it is not known to be. */
 async function isOver(rig: Rig, name: string): Promise<boolean> {
-  const phase = await rig.flow.status(name).then(
-    (status) => status.phase,
-    () => undefined,
-  );
-  return phase !== undefined && phase !== 'ordered' && phase !== 'provisioning';
+  return rig.flow.status(name).then(isSettled, () => false);
 }
 
 /** Lets the faults happen to the order, one after the other; ends early when the order is over. */
