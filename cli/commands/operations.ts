@@ -24,6 +24,12 @@ export interface SetPasswordOptions extends WaitingOptions {
   readonly offline?: true;
 }
 
+export interface SetKeysOptions extends WaitingOptions {
+  readonly sshKey?: readonly string[];
+  readonly none?: true;
+  readonly offline?: true;
+}
+
 /** The operations that take a name and nothing else, from their table. */
 function registerPlain(program: Command, context: Context): void {
   for (const kind of OPERATION_KINDS) {
@@ -125,6 +131,31 @@ In a managed guest that runs it is set at once. A sealed one must be off for tha
   );
 }
 
+function registerSetKeys(program: Command, context: Context): void {
+  withWaiting(
+    program
+      .command('set-keys')
+      .summary("replace root's SSH keys in a guest")
+      .description(
+        `Makes these keys the only ones that root has in a guest: what else is in /root/.ssh/authorized_keys goes. guestflow's own key stays in a managed guest.
+
+In a managed guest that runs they are set at once. A sealed one must be off for that: they are then set on its disk. --offline stops one that runs, and starts it again; if it does not come back, it has its former keys again.`,
+      )
+      .argument('<NAME>')
+      .option('--ssh-key <FILE>', 'public keys for root; may be repeated', (file: string, files: readonly string[] | undefined) => [
+        ...(files ?? []),
+        file,
+      ])
+      .option('--none', 'take all keys away')
+      .option('--offline', 'stop the guest for it if it runs, and start it again'),
+  ).action(
+    context.action(async (name: string, options: SetKeysOptions) => {
+      const { setKeys } = await import('../access.ts');
+      return setKeys(context.io, name, options);
+    }),
+  );
+}
+
 export function registerOperations(program: Command, context: Context): void {
   const { io } = context;
   registerPlain(program, context);
@@ -132,6 +163,7 @@ export function registerOperations(program: Command, context: Context): void {
   registerChangePlan(program, context);
   registerResize(program, context);
   registerSetPassword(program, context);
+  registerSetKeys(program, context);
   withServer(
     program
       .command('cancel')

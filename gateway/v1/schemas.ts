@@ -1,6 +1,7 @@
 /** What `/v1` takes and gives. The same schemas check requests and make the OpenAPI document. */
 import { z } from 'zod';
 import { BACKUP_ID } from '../../contract/backup.ts';
+import { FIELDS } from '../../contract/fields.ts';
 import { customerId, hostname, orderId } from '../../order/billing-events.ts';
 import { field, notObject } from '../../order/field-schemas.ts';
 import { orderSchema } from '../../order/order.ts';
@@ -112,6 +113,18 @@ const offline = z.enum(['offline'], { error: 'must be offline' }).optional().met
 
 export const passwordRequestSchema = z.strictObject({
   passwordHash: field.passwordHash,
+  how: offline,
+});
+
+const someKeys = field.sshKeys
+  .refine((keys) => keys.length > 0, 'is empty: say "none" to take all keys away')
+  .meta({ ...FIELDS.sshKeys.form, minItems: 1 });
+
+export const keysRequestSchema = z.strictObject({
+  // That nobody is to have a key is said in words: an empty list may be a mistake.
+  sshKeys: z.union([z.literal('none'), someKeys], { error: 'must be a list of public keys, or "none"' }).meta({
+    description: 'All public keys that root is to have, or `none`. Others go, but that of guestflow in a managed guest.',
+  }),
   how: offline,
 });
 
@@ -268,6 +281,7 @@ export const COMPONENTS = {
   Restore: restoreRequestSchema,
   Resize: resizeRequestSchema,
   Password: passwordRequestSchema,
+  Keys: keysRequestSchema,
   ChangePlan: changePlanRequestSchema,
   Empty: emptyRequestSchema,
   Backup: backupSchema,
