@@ -1,5 +1,5 @@
 /**
- * `set-password` and `set-keys`. A password comes from a prompt without echo or from standard input, or is made here; only its hash goes on.
+ * `set-password`, `set-keys` and `set-hostname`. A password comes from a prompt without echo or from standard input, or is made here; only its hash goes on.
  */
 import { randomInt } from 'node:crypto';
 import { createInterface } from 'node:readline';
@@ -8,9 +8,10 @@ import { z } from 'zod';
 import { hashPassword, readPassword } from '../client/guests/password.ts';
 import { defined } from '../contract/defined.ts';
 import { GuestflowError } from '../contract/errors.ts';
+import { normalHostname, whyNotHostname } from '../contract/host-name.ts';
 import { field } from '../order/field-schemas.ts';
 import { problemsError, problemsOf } from '../order/problems.ts';
-import type { SetKeysOptions, SetPasswordOptions } from './commands/operations.ts';
+import type { SetHostnameOptions, SetKeysOptions, SetPasswordOptions } from './commands/operations.ts';
 import type { Io } from './io.ts';
 import { operate } from './operate.ts';
 import { readKeys } from './order-input.ts';
@@ -72,4 +73,17 @@ export async function setKeys(io: Io, name: string, { sshKey, none, offline, ...
   if (!checked.success) throw problemsError('set-keys', problemsOf(checked.error, wish, []));
   const access = { sshKeys: [...new Set(checked.data.sshKeys)], ...defined({ how: offline === true ? ('offline' as const) : undefined }) };
   return operate(io, name, 'setKeys', options, { access });
+}
+
+/** Gives a guest another host name. */
+export async function setHostname(io: Io, name: string, given: string, { offline, ...options }: SetHostnameOptions): Promise<undefined> {
+  const hostname = normalHostname(given);
+  const reason = whyNotHostname(hostname);
+  if (reason !== undefined)
+    throw new GuestflowError('InvalidInput', `the host name ${JSON.stringify(given.slice(0, 300))} ${reason}`, {
+      field: 'hostname',
+      value: given,
+    });
+  const access = { hostname, ...defined({ how: offline === true ? ('offline' as const) : undefined }) };
+  return operate(io, name, 'setHostname', options, { access });
 }

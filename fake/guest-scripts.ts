@@ -9,6 +9,7 @@ import {
   ROOT_LINE_SCRIPT,
   SEAL_SCRIPT,
   SET_PASSWORD_SCRIPT,
+  TAKE_HOSTNAME_SCRIPT,
   THAW_SCRIPT,
   WALLCLOCK_SCRIPT,
 } from '../activities/dom0/guests/scripts.ts';
@@ -132,6 +133,7 @@ export const GUEST_SCRIPTS: readonly GuestScript[] = [
   { command: BRING_ROOT_LINE_BACK_SCRIPT, run: bringRootLineBack },
   { command: LOOK_AT_PATH_SCRIPT, run: lookAtPath },
   { command: CHANGE_PATH_SCRIPT, run: changePath },
+  { command: TAKE_HOSTNAME_SCRIPT, run: () => ({ code: 0 }) },
   { command: GROW_FS_SCRIPT, run: growFs },
   { command: FREEZE_SCRIPT, run: freeze },
   { command: THAW_SCRIPT, run: () => ({ code: 0, stdout: 'frozen=yes\n' }) },

@@ -24,6 +24,10 @@ export interface SetPasswordOptions extends WaitingOptions {
   readonly offline?: true;
 }
 
+export interface SetHostnameOptions extends WaitingOptions {
+  readonly offline?: true;
+}
+
 export interface SetKeysOptions extends WaitingOptions {
   readonly sshKey?: readonly string[];
   readonly none?: true;
@@ -156,6 +160,27 @@ In a managed guest that runs they are set at once. A sealed one must be off for 
   );
 }
 
+function registerSetHostname(program: Command, context: Context): void {
+  withWaiting(
+    program
+      .command('set-hostname')
+      .summary('give a guest another host name')
+      .description(
+        `Gives a guest another host name, in its own files: /etc/hostname, its own lines of /etc/hosts, and /etc/mailname where there is one. The name by which guestflow and Xen know it stays.
+
+In a managed guest that runs it is set at once. A sealed one must be off for that: it is then set on its disk. --offline stops one that runs, and starts it again; if it does not come back, it has its former name again.`,
+      )
+      .argument('<NAME>')
+      .argument('<HOSTNAME>')
+      .option('--offline', 'stop the guest for it if it runs, and start it again'),
+  ).action(
+    context.action(async (name: string, hostname: string, options: SetHostnameOptions) => {
+      const { setHostname } = await import('../access.ts');
+      return setHostname(context.io, name, hostname, options);
+    }),
+  );
+}
+
 export function registerOperations(program: Command, context: Context): void {
   const { io } = context;
   registerPlain(program, context);
@@ -164,6 +189,7 @@ export function registerOperations(program: Command, context: Context): void {
   registerResize(program, context);
   registerSetPassword(program, context);
   registerSetKeys(program, context);
+  registerSetHostname(program, context);
   withServer(
     program
       .command('cancel')

@@ -128,6 +128,11 @@ export const keysRequestSchema = z.strictObject({
   how: offline,
 });
 
+export const hostnameRequestSchema = z.strictObject({
+  hostname: hostname.meta({ description: 'The new host name in the guest. Its first label becomes the short name.' }),
+  how: offline,
+});
+
 export const changePlanRequestSchema = z.strictObject({
   plan: field.plan.meta({ description: 'The new plan. Its disk must not be smaller than the one that the guest has.' }),
   restart: z
@@ -282,6 +287,7 @@ export const COMPONENTS = {
   Resize: resizeRequestSchema,
   Password: passwordRequestSchema,
   Keys: keysRequestSchema,
+  Hostname: hostnameRequestSchema,
   ChangePlan: changePlanRequestSchema,
   Empty: emptyRequestSchema,
   Backup: backupSchema,

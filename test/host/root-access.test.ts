@@ -332,6 +332,43 @@ describe.skipIf(why !== undefined)(titled('the keys of root, set on a disk', why
   );
 });
 
+describe.skipIf(why !== undefined)(titled('the host name, set on a disk', why), () => {
+  const HOSTS = '127.0.0.1\tlocalhost\n# theirs\n10.0.0.5\tguest1.example.org guest1\n127.0.1.1 guest1\n192.0.2.1\tdb \xff\n';
+
+  async function benchForName(mailname?: string): Promise<Bench> {
+    const made = await bench(SHADOW, (tree) => {
+      writeFileSync(join(tree, 'etc/hostname'), 'guest1\n');
+      writeFileSync(join(tree, 'etc/hosts'), Buffer.from(HOSTS, 'latin1'));
+      chmodSync(join(tree, 'etc/hosts'), 0o640);
+      if (mailname !== undefined) writeFileSync(join(tree, 'etc/mailname'), mailname);
+    });
+    return { ...made, guest: changed(made.guest, { hostname: 'shop.example.org' }) };
+  }
+
+  it('is in its files; what its tenant has added stays, to the byte; and that undone', async () => {
+    const { env, image, guest } = await benchForName('guest1.example.org\n');
+    await changeOffline(env, guest, image, 'hostname', 'change-1');
+    expect(debugfs(image, 'cat /etc/hostname')).toBe('shop\n');
+    expect(debugfs(image, 'cat /etc/hosts')).toBe('127.0.0.1\tlocalhost\n# theirs\n10.0.0.5\tshop.example.org shop\n192.0.2.1\tdb \xff\n');
+    expect(debugfs(image, 'stat /etc/hosts')).toMatch(/Mode: +0640 /);
+    expect(debugfs(image, 'cat /etc/mailname')).toBe('shop.example.org\n');
+    expect(await isClean(image)).toBe(true);
+    // Again is the same.
+    await changeOffline(env, guest, image, 'hostname', 'change-1');
+    expect(debugfs(image, 'cat /etc/hosts').match(/shop/g)).toHaveLength(2);
+    await undoOffline(env, guest, image, 'change-1');
+    expect(debugfs(image, 'cat /etc/hostname')).toBe('guest1\n');
+    expect(debugfs(image, 'cat /etc/hosts')).toBe(HOSTS);
+    expect(debugfs(image, 'cat /etc/mailname')).toBe('guest1.example.org\n');
+  });
+
+  it('makes no /etc/mailname where there is none', async () => {
+    const { env, image, guest } = await benchForName();
+    await changeOffline(env, guest, image, 'hostname', 'change-1');
+    expect(debugfs(image, 'ls /etc')).not.toMatch(/ mailname /);
+  });
+});
+
 function withContent(image: string, bytes: Buffer): string {
   writeFileSync(`${image}.before`, bytes);
   return `${image}.before`;

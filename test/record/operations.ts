@@ -13,6 +13,7 @@ const SMALLER: DiskChange = { diskBytes: 2 ** 30, how: 'offline' };
 
 const PASSWORD: AccessChange = { sealedPassword: { [DOM0]: 'x'.repeat(80) }, how: 'offline' };
 
+const HOSTNAME: AccessChange = { hostname: 'shop.example.org', how: 'offline' };
 const KEYS: AccessChange = { sshKeys: [], how: 'offline' };
 
 /** An operation, the activity at which it does not go on, and the name of its history. Without an activity it goes well. */
@@ -58,6 +59,7 @@ const FAILING: readonly Trial[] = [
   },
   { name: 'setPassword-undone', request: { kind: 'setPassword', access: PASSWORD }, at: 'bootGuest' },
   { name: 'setPassword-not-forgotten', request: { kind: 'setPassword', access: PASSWORD }, at: 'forgetAccess', goesWell: true },
+  { name: 'setHostname-undone', request: { kind: 'setHostname', access: HOSTNAME }, at: 'bootGuest' },
   { name: 'setKeys-undone', request: { kind: 'setKeys', access: KEYS }, at: 'bootGuest' },
   { name: 'terminate-undone', request: { kind: 'terminate' }, at: 'setAsideVolumes' },
   { request: { kind: 'suspend' } },
@@ -86,6 +88,7 @@ const CANCELLED: readonly Trial[] = [
   { name: 'changePlan-cancelled', request: { kind: 'changePlan', change: LARGER }, at: 'growDisk' },
   { name: 'resize-cancelled', request: { kind: 'resize', resize: { diskBytes: 2 ** 33, how: 'live' } }, at: 'growFileSystem' },
   { name: 'setPassword-cancelled', request: { kind: 'setPassword', access: PASSWORD }, at: 'changeAccessOffline' },
+  { name: 'setHostname-cancelled', request: { kind: 'setHostname', access: HOSTNAME }, at: 'changeAccessOffline' },
   { name: 'setKeys-cancelled', request: { kind: 'setKeys', access: KEYS }, at: 'changeAccessOffline' },
   { name: 'terminate-cancelled', request: { kind: 'terminate' }, at: 'setAsideVolumes' },
   { request: { kind: 'suspend' } },

@@ -36,6 +36,9 @@ sync "$new"
 mv "$new" /etc/shadow
 `;
 
+/** Has the kernel take the name in its file. */
+export const TAKE_HOSTNAME_SCRIPT = 'hostname -F /etc/hostname';
+
 /** For both scripts below: nothing on the way to `$path` is a link. 41: something is, or is no directory. */
 const NO_LINK_ON_THE_WAY = `directory=$(dirname "$path")
 if [ -L "$directory" ] || { [ -e "$directory" ] && [ ! -d "$directory" ]; }; then exit 41; fi

@@ -82,13 +82,15 @@ export class OfflineSystem implements SystemFiles {
     const name = plainName(path);
     const cd = `cd ${dirname(path)}`;
     const isThere = (await this.at(path)) !== undefined;
-    if (content === undefined && !isThere) return;
-    if (content !== undefined) await this.makeNew(path, content);
-    await this.change([
-      cd,
-      ...(isThere ? [`rm ${name}`] : []),
-      ...(content === undefined ? [] : [`ln ${NEW_NAME} ${name}`, `unlink ${NEW_NAME}`]),
-    ]);
+    const removal = isThere ? [`rm ${name}`] : [];
+    if (content === undefined) {
+      // A killed attempt may have left it, where e2undo could not take it back.
+      const all = [...removal, ...((await this.hasNew(path)) ? [`rm ${NEW_NAME}`] : [])];
+      if (all.length > 0) await this.change([cd, ...all]);
+    } else {
+      await this.makeNew(path, content);
+      await this.change([cd, ...removal, `ln ${NEW_NAME} ${name}`, `unlink ${NEW_NAME}`]);
+    }
     const now = await this.read(path);
     const isRight = content === undefined || now === undefined ? now === content : now.bytes.equals(content.bytes) && isSame(now, content);
     if (!isRight) throw this.failure(`${path} is not as it was written`);
@@ -123,10 +125,14 @@ export class OfflineSystem implements SystemFiles {
     if (now === undefined || !isSame(now, wanted)) throw this.failure(`${path} is not as it was made`);
   }
 
+  private async hasNew(path: string): Promise<boolean> {
+    return (await this.stat(`${dirname(path)}/${NEW_NAME}`)) !== undefined;
+  }
+
   /** The new content beside the file. Nothing has its name yet. */
   private async makeNew(path: string, { bytes, mode, uid, gid }: FileContent): Promise<void> {
     const source = `${this.scratch}/new`;
-    const isLeft = (await this.stat(`${dirname(path)}/${NEW_NAME}`)) !== undefined;
+    const isLeft = await this.hasNew(path);
     await this.host.files.writeAtomic(source, bytes);
     await this.change([
       `cd ${dirname(path)}`,

@@ -183,6 +183,14 @@ describe('keys for a guest', () => {
   });
 });
 
+describe('a host name for a guest', () => {
+  it.each(['-', 'a_b', '10.0.0.1', 'a..b', 'x'.repeat(64)])('that is none (%j) is refused before anything is asked', async (hostname) => {
+    const refused = await run(['set-hostname', 'web1', ...NOWHERE, '--', hostname], { input: '' });
+    expect(refused).toMatchObject({ code: 2 });
+    expect(refused.stderr).toMatch(/the host name ".*" is no host name/);
+  });
+});
+
 describe('what cannot be reached ends with 5 and says what to do', () => {
   it.each([
     ['list'],

@@ -1,8 +1,13 @@
-/** setPassword and setKeys: who may log in to a guest that exists. Set while it runs where guestflow can log in to it, else on its disk while it is off. */
+/**
+ * setPassword, setKeys and setHostname: who may log in to a guest that exists, and the name that it has. It is set while the guest runs, where guestflow can
+ * log in to it; else on its disk, while it is off.
+ */
 import { CancellationScope, executeChild } from '@temporalio/workflow';
 import type { AccessPart } from '../../../contract/access-parts.ts';
 import type { AccessChange, GuestSpec, OperationRequest, OperationResult } from '../../../contract/guest.ts';
 import type { OperationKind } from '../../../contract/operations.ts';
+import { defined } from '../../../contract/defined.ts';
+import { whyNotHostname } from '../../../contract/host-name.ts';
 import { Operation, rootFailure } from '../../saga/operation.ts';
 import { dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
@@ -72,7 +77,7 @@ async function forget(operation: Operation, spec: GuestSpec): Promise<Changed> {
 }
 
 /** What each kind changes. */
-const PARTS: Readonly<Partial<Record<OperationKind, AccessPart>>> = { setPassword: 'password', setKeys: 'keys' };
+const PARTS: Readonly<Partial<Record<OperationKind, AccessPart>>> = { setPassword: 'password', setKeys: 'keys', setHostname: 'hostname' };
 
 /** The spec with what is asked for. */
 const CHANGED: Readonly<Record<AccessPart, (from: GuestSpec, wish: AccessChange) => GuestSpec>> = {
@@ -85,6 +90,11 @@ const CHANGED: Readonly<Record<AccessPart, (from: GuestSpec, wish: AccessChange)
     if (sshKeys === undefined) throw refuse('InvalidInput', 'setKeys needs the keys that root is to have', 'sshKeys');
     return { ...from, access: { ...from.access, sshKeys } };
   },
+  hostname(from, { hostname }) {
+    const reason = hostname === undefined ? 'is missing' : whyNotHostname(hostname);
+    if (hostname === undefined || reason !== undefined) throw refuse('InvalidInput', `the host name ${reason ?? ''}`, 'hostname');
+    return { ...from, hostname };
+  },
 };
 
 export async function performAccess(guest: GuestAtWork, { kind, id, access }: OperationRequest): Promise<OperationResult> {
@@ -96,7 +106,7 @@ export async function performAccess(guest: GuestAtWork, { kind, id, access }: Op
   const to = CHANGED[part](from, access);
   const input = { from, to, before, how: howToChangeAccess(from, access, before.isRunning), part, change: id };
   const { left } = await guest.runChild(kind, id, (options) => executeChild(changeAccess, { ...options, args: [input] }));
-  guest.state = { ...withWarning(guest.state, left), spec: to };
+  guest.state = { ...withWarning(guest.state, left), spec: to, ...defined({ hostname: to.hostname }) };
   return guest.settlePhase(kind, guest.state.phase);
 }
 

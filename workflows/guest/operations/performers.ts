@@ -34,6 +34,7 @@ export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, req
   resize: performResize,
   setPassword: performAccess,
   setKeys: performAccess,
+  setHostname: performAccess,
   terminate: performTerminate,
   undelete: performUndelete,
   cleanup: performCleanup,

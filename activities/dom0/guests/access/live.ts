@@ -4,7 +4,7 @@ import type { AccessPart } from '../../../../contract/access-parts.ts';
 import type { GuestSpec } from '../../../../contract/guest.ts';
 import type { StepEnv } from '../../env.ts';
 import { make } from '../../tools/system-files.ts';
-import { BRING_ROOT_LINE_BACK_SCRIPT, ROOT_LINE_SCRIPT, SET_PASSWORD_SCRIPT } from '../scripts.ts';
+import { BRING_ROOT_LINE_BACK_SCRIPT, ROOT_LINE_SCRIPT, SET_PASSWORD_SCRIPT, TAKE_HOSTNAME_SCRIPT } from '../scripts.ts';
 import { forgetFormer, formerOf, keepFormer } from './former.ts';
 import { LIMIT_MS, LiveSystem } from './live-system.ts';
 import { newPasswordHash } from './new-password.ts';
@@ -19,6 +19,7 @@ export async function changeLive(env: StepEnv, spec: GuestSpec, part: AccessPart
   const wishes = await wishesFor(env, spec, part, files, former);
   if (former === undefined) await keepFormer(env, spec, change, await formerFor(files, wishes));
   for (const wish of wishes) await make(files, wish);
+  await take(env, spec, part);
 }
 
 /** Brings back what was there before this change, if it has changed anything, and wipes what was kept of it. */
@@ -28,8 +29,14 @@ export async function undoLive(env: StepEnv, spec: GuestSpec, part: AccessPart, 
   else {
     const files = new LiveSystem(env.kindOf(spec), spec);
     for (const state of former.toReversed()) await make(files, state);
+    if (former.length > 0) await take(env, spec, part);
   }
   await forgetFormer(env, spec);
+}
+
+/** A kernel that runs is told its name; all else is read when it is needed. */
+async function take(env: StepEnv, spec: GuestSpec, part: AccessPart): Promise<void> {
+  if (part === 'hostname') await env.kindOf(spec).run(spec, { script: TAKE_HOSTNAME_SCRIPT, timeoutMs: LIMIT_MS });
 }
 
 /** By the guest's own tool, which minds who else changes passwords just then. Only root's line is kept. */

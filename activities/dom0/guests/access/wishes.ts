@@ -3,6 +3,7 @@ import { GuestflowError } from '../../../../contract/errors.ts';
 import type { AccessPart } from '../../../../contract/access-parts.ts';
 import type { GuestSpec } from '../../../../contract/guest.ts';
 import { guestPaths } from '../../guest-paths.ts';
+import { hostsOf, shortName } from '../../images/host-names.ts';
 import { stateAt, type FileContent, type PathState, type SystemFiles } from '../../tools/system-files.ts';
 import type { Work } from '../../work.ts';
 import { newPasswordHash } from './new-password.ts';
@@ -45,7 +46,27 @@ async function password(work: Work, spec: GuestSpec, { look }: System): Promise<
   return [{ path: SHADOW, is: 'file', has: { ...before, bytes: withRootPassword(before.bytes, hash, dayOf(Date.now())) } }];
 }
 
-const WISHES: Readonly<Record<AccessPart, (work: Work, spec: GuestSpec, system: System) => Promise<PathState[]>>> = { password, keys };
+/** As the guest's first image has it; what there is of these files keeps its mode and owner. */
+async function hostname(_work: Work, spec: GuestSpec, { look }: System): Promise<PathState[]> {
+  const { ip, ipv6 } = spec.network;
+  const file = (path: string, before: FileContent | undefined, text: string): PathState => ({
+    path,
+    is: 'file',
+    has: { mode: 0o644, ...ROOTS, ...before, bytes: Buffer.from(text, 'latin1') },
+  });
+  const [name, hosts, mailname] = [await look('/etc/hostname'), await look('/etc/hosts'), await look('/etc/mailname')];
+  return [
+    file('/etc/hostname', name, `${shortName(spec)}\n`),
+    file('/etc/hosts', hosts, hostsOf(spec, hosts?.bytes.toString('latin1'), [ip, ipv6?.address])),
+    ...(mailname === undefined ? [] : [file('/etc/mailname', mailname, `${spec.hostname ?? spec.name}\n`)]),
+  ];
+}
+
+const WISHES: Readonly<Record<AccessPart, (work: Work, spec: GuestSpec, system: System) => Promise<PathState[]>>> = {
+  password,
+  keys,
+  hostname,
+};
 
 /**
  * What is to be replaced, in this order.
