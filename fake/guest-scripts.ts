@@ -99,8 +99,9 @@ function lookAtPath({ fs, input }: InGuest): ToolOutput {
 }
 
 function changePath({ fs, input }: InGuest): ToolOutput {
-  const [, what = '', path = '', base64 = ''] = /^(file|directory) (\S+) [0-7]+ \d+ \d+\n([A-Za-z0-9+/=]*)\n$/.exec(input) ?? [];
+  const [, what = '', path = '', base64 = ''] = /^(file|directory|gone) (\S+) [0-7]+ \d+ \d+\n([A-Za-z0-9+/=]*)\n$/.exec(input) ?? [];
   if (what === '') return failed(42, 'unknown change');
+  if (what === 'gone') for (const files of [fs.journal, fs.files]) Reflect.deleteProperty(files, path);
   if (what === 'file') fs.journal[path] = Buffer.from(base64, 'base64').toString('utf8');
   return { code: 0 };
 }
