@@ -1,13 +1,20 @@
-/** `set-password`: the password comes from a prompt without echo or from standard input, or is made here; only its hash goes on. */
+/**
+ * `set-password`, `set-keys` and `set-hostname`. A password comes from a prompt without echo or from standard input, or is made here; only its hash goes on.
+ */
 import { randomInt } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
+import { z } from 'zod';
 import { hashPassword, readPassword } from '../client/guests/password.ts';
 import { defined } from '../contract/defined.ts';
 import { GuestflowError } from '../contract/errors.ts';
-import type { SetPasswordOptions } from './commands/operations.ts';
+import { normalHostname, whyNotHostname } from '../contract/host-name.ts';
+import { field } from '../order/field-schemas.ts';
+import { problemsError, problemsOf } from '../order/problems.ts';
+import type { SetHostnameOptions, SetKeysOptions, SetPasswordOptions } from './commands/operations.ts';
 import type { Io } from './io.ts';
 import { operate } from './operate.ts';
+import { readKeys } from './order-input.ts';
 
 /** Neither 0 and O nor 1, l and I: it may have to be read aloud. */
 const LETTERS = 'abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
@@ -52,4 +59,31 @@ export async function setPassword(io: Io, name: string, { generate, offline, ...
     made ?? (io.stdin.isTTY === true && options.json !== true ? await askForPassword(io, name) : await readPassword(io.stdin));
   const access = { passwordHash: await hashPassword(password), ...defined({ how: offline === true ? ('offline' as const) : undefined }) };
   return operate(io, name, 'setPassword', options, { access }, made);
+}
+
+/** Replaces root's keys. That nobody's key is to be left is said by a flag of its own. */
+export async function setKeys(io: Io, name: string, { sshKey, none, offline, ...options }: SetKeysOptions): Promise<undefined> {
+  if ((sshKey !== undefined) === (none === true))
+    throw new GuestflowError('InvalidInput', 'say which keys root is to have (--ssh-key FILE), or that it is to have none (--none)', {
+      field: 'sshKeys',
+    });
+  const lines = (await Promise.all((sshKey ?? []).map(readKeys))).flat();
+  const wish = { sshKeys: lines };
+  const checked = z.object({ sshKeys: field.sshKeys }).safeParse(wish);
+  if (!checked.success) throw problemsError('set-keys', problemsOf(checked.error, wish, []));
+  const access = { sshKeys: [...new Set(checked.data.sshKeys)], ...defined({ how: offline === true ? ('offline' as const) : undefined }) };
+  return operate(io, name, 'setKeys', options, { access });
+}
+
+/** Gives a guest another host name. */
+export async function setHostname(io: Io, name: string, given: string, { offline, ...options }: SetHostnameOptions): Promise<undefined> {
+  const hostname = normalHostname(given);
+  const reason = whyNotHostname(hostname);
+  if (reason !== undefined)
+    throw new GuestflowError('InvalidInput', `the host name ${JSON.stringify(given.slice(0, 300))} ${reason}`, {
+      field: 'hostname',
+      value: given,
+    });
+  const access = { hostname, ...defined({ how: offline === true ? ('offline' as const) : undefined }) };
+  return operate(io, name, 'setHostname', options, { access });
 }

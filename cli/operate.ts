@@ -164,6 +164,8 @@ function describe(name: string, { kind, phase, backup, pruned, graceUntil, kept,
   if (kind === 'protect' && backup !== undefined)
     return `backup ${backup.id} of ${name} is protected: retention leaves it alone until guestflow backups ${name} --unprotect ${backup.id}`;
   if (kind === 'unprotect' && backup !== undefined) return `backup ${backup.id} of ${name} is left to retention again`;
+  if (kind === 'setHostname') return `the host name of ${name} is set: it is ${phase}`;
+  if (kind === 'setKeys') return `the keys of root in ${name} are set: it is ${phase}`;
   if (kind === 'setPassword') return `the password of root in ${name} is set: it is ${phase}`;
   if (resized !== undefined) return describeResize(name, resized, phase, backup?.id);
   if (backup !== undefined)

@@ -79,7 +79,8 @@ async function readBounded(stream: Readable, what: string): Promise<Uint8Array> 
   return Buffer.concat(chunks);
 }
 
-async function readKeys(path: string): Promise<string[]> {
+/** The keys in a file. @throws GuestflowError InvalidInput when there are none */
+export async function readKeys(path: string): Promise<string[]> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw bad(`the SSH key ${path} cannot be read: ${messageOf(error)}`, 'sshKeys');
   });

@@ -119,10 +119,14 @@ export interface DiskChange {
   readonly how?: 'live' | 'offline';
 }
 
-/** Another password of root. */
+/** Another access to a guest: who may log in as root, and under which name. */
 export interface AccessChange {
   /** `setPassword`: its hash, sealed for the guest's dom0 (by that dom0's name) in the name of the guest's order. */
   readonly sealedPassword?: Readonly<Record<string, string>>;
+  /** `setKeys`: all public keys that root is to have, as they are kept of an order. Empty: none. */
+  readonly sshKeys?: readonly string[];
+  /** `setHostname`: as it is kept of an order. */
+  readonly hostname?: string;
   /**
    * `offline`: a guest that runs is stopped for it, and started again. Default: a managed guest goes on, a sealed one that runs is refused; one that is off
    * stays off.
@@ -140,7 +144,7 @@ export interface OperationRequest {
   readonly change?: PlanChange;
   /** `resize`. */
   readonly resize?: DiskChange;
-  /** `setPassword`. */
+  /** `setPassword`, `setKeys`, `setHostname`. */
   readonly access?: AccessChange;
   /** `restore`, `prove`, `protect`, `unprotect`: id of the backup. Default: the last one, of `restore` the last one that `at` allows. */
   readonly backup?: string;

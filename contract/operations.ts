@@ -11,7 +11,7 @@ export const OPERATION_SCOPES = {
   'guests:backup': 'take backups, prove that guests can be restored from them, and protect them from retention',
   'guests:restore': 'restore guests from their backups, take a restore back, and give up the disk of before',
   'guests:resize': "change the size of guests' disks",
-  'guests:access': 'set the password of root in guests',
+  'guests:access': 'set the password and the SSH keys of root in guests, and their host names',
   'guests:change-plan': "change guests' plans",
   'guests:terminate': 'terminate guests',
 } as const;
@@ -36,7 +36,7 @@ export interface OperationRecord {
     readonly summary: string;
     readonly scope: keyof typeof OPERATION_SCOPES;
     /** What a request may hold. */
-    readonly takes: 'Empty' | 'Terminate' | 'OneBackup' | 'Restore' | 'Resize' | 'Password' | 'ChangePlan';
+    readonly takes: 'Empty' | 'Terminate' | 'OneBackup' | 'Restore' | 'Resize' | 'Password' | 'Keys' | 'Hostname' | 'ChangePlan';
   };
   /** Billing asks for it. */
   readonly billing?: true;
@@ -184,6 +184,16 @@ export const OPERATIONS = {
     phases: ['running', 'stopped'],
     workflow: 'changeAccess',
     api: { path: 'password', summary: "Set root's password in a guest", scope: 'guests:access', takes: 'Password' },
+  },
+  setKeys: {
+    phases: ['running', 'stopped'],
+    workflow: 'changeAccess',
+    api: { path: 'keys', summary: "Replace root's SSH keys in a guest", scope: 'guests:access', takes: 'Keys' },
+  },
+  setHostname: {
+    phases: ['running', 'stopped'],
+    workflow: 'changeAccess',
+    api: { path: 'hostname', summary: 'Give a guest another host name', scope: 'guests:access', takes: 'Hostname' },
   },
   terminate: {
     phases: ['running', 'stopped', 'suspended', 'terminating', 'gone', 'lost'],

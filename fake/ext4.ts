@@ -189,8 +189,8 @@ function debugfs(call: Invocation): ToolOutput | undefined {
   const undoFile = matchArgs(args, '-z <undo> -w -f - <device>')?.['undo'];
   if (undoFile !== undefined) call.machine.writeText(undoFile, 'what was overwritten\n', 0o600);
   const stderr = changeOffline(call.machine, found.fs.files, input);
-  // Whose data it is, is told by the host name that it was made for.
-  found.fs.label = found.fs.files['/etc/hostname']?.trim() || found.fs.label;
+  // Whose data it is, is told by the host name that it was made for. With an undo file, a machine is given another one that is at work already.
+  if (undoFile === undefined) found.fs.label = found.fs.files['/etc/hostname']?.trim() || found.fs.label;
   found.save();
   return { code: 0, stderr: `${banner}${stderr}` };
 }

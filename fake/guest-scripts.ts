@@ -1,12 +1,15 @@
 /** What a guest does when a step's script reaches it by ssh: exactly the scripts that the steps send, and nothing else. */
 import {
   BRING_ROOT_LINE_BACK_SCRIPT,
+  CHANGE_PATH_SCRIPT,
   FREEZE_SCRIPT,
   GROW_FS_SCRIPT,
   HELLO_SCRIPT,
+  LOOK_AT_PATH_SCRIPT,
   ROOT_LINE_SCRIPT,
   SEAL_SCRIPT,
   SET_PASSWORD_SCRIPT,
+  TAKE_HOSTNAME_SCRIPT,
   THAW_SCRIPT,
   WALLCLOCK_SCRIPT,
 } from '../activities/dom0/guests/scripts.ts';
@@ -87,6 +90,22 @@ function bringRootLineBack({ fs, input }: InGuest): ToolOutput {
   return { code: 0 };
 }
 
+/** What is at a path. Its directories are those that the files of a system are in. */
+function lookAtPath({ fs, input }: InGuest): ToolOutput {
+  const path = input.trim();
+  const text = fileOf(fs, path);
+  if (text !== undefined) return { code: 0, stdout: `file 600 0 0\n${Buffer.from(text).toString('base64')}\n` };
+  return { code: 0, stdout: path === '/root' || path === '/root/.ssh' ? 'directory 700 0 0\n' : '' };
+}
+
+function changePath({ fs, input }: InGuest): ToolOutput {
+  const [, what = '', path = '', base64 = ''] = /^(file|directory|gone) (\S+) [0-7]+ \d+ \d+\n([A-Za-z0-9+/=]*)\n$/.exec(input) ?? [];
+  if (what === '') return failed(42, 'unknown change');
+  if (what === 'gone') for (const files of [fs.journal, fs.files]) Reflect.deleteProperty(files, path);
+  if (what === 'file') fs.journal[path] = Buffer.from(base64, 'base64').toString('utf8');
+  return { code: 0 };
+}
+
 /** Its kernel sees the size that its disk has now. */
 function growFs({ machine, domain, fs, input }: InGuest): ToolOutput {
   const bytes = machine.disk(domain.rootDisk ?? '')?.bytes ?? 0;
@@ -113,6 +132,9 @@ export const GUEST_SCRIPTS: readonly GuestScript[] = [
   { command: ROOT_LINE_SCRIPT, run: sayRootLine },
   { command: SET_PASSWORD_SCRIPT, run: setPassword },
   { command: BRING_ROOT_LINE_BACK_SCRIPT, run: bringRootLineBack },
+  { command: LOOK_AT_PATH_SCRIPT, run: lookAtPath },
+  { command: CHANGE_PATH_SCRIPT, run: changePath },
+  { command: TAKE_HOSTNAME_SCRIPT, run: () => ({ code: 0 }) },
   { command: GROW_FS_SCRIPT, run: growFs },
   { command: FREEZE_SCRIPT, run: freeze },
   { command: THAW_SCRIPT, run: () => ({ code: 0, stdout: 'frozen=yes\n' }) },

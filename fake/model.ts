@@ -133,6 +133,8 @@ export interface DomainState {
     holds: 'nothing' | 'ext4' | 'ext3' | 'swap';
     label?: string;
     damaged: boolean;
+    /** Of a system: how one gets into it, and the name that it has. */
+    access?: { password: string; keys: readonly string[]; hostname: string };
     residue: string[];
     /** Only when it is not active. */
     state?: 'inactive' | 'suspended';

@@ -16,6 +16,7 @@ function isDirectory(files: Files, path: string): boolean {
 /** Mode, user and group of files that others than root's programs may not read. */
 const PRIVATE: Readonly<Record<string, readonly [mode: string, uid: number, gid: number]>> = {
   '/etc/shadow': ['0640', 0, 42],
+  '/root/.ssh': ['0700', 0, 0],
   '/root/.ssh/authorized_keys': ['0600', 0, 0],
 };
 

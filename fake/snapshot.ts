@@ -1,7 +1,8 @@
 /** Everything on a fake dom0 as data, for comparing before and after. */
 import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { fileOf } from './domains.ts';
 import type { Machine } from './machine.ts';
-import { EXTENT, labelsIn, type DomainState } from './model.ts';
+import { EXTENT, labelsIn, type DomainState, type GuestFs } from './model.ts';
 
 /** Where guestflow and Xen keep things. */
 const KEPT = ['/etc/xen', '/home/xen', '/var/backups/guestflow', '/var/lib/guestflow'];
@@ -36,6 +37,16 @@ function walk(machine: Machine, directory: string, files: Record<string, string>
   }
 }
 
+/** Without guestflow's own key, which each guest has another one of, and without the day of the password. */
+function accessOf(fs: GuestFs | undefined): Pick<DomainState['volumes'][number], 'access'> {
+  const shadow = fs === undefined ? undefined : fileOf(fs, '/etc/shadow');
+  if (fs === undefined || shadow === undefined) return {};
+  const keys = (fileOf(fs, '/root/.ssh/authorized_keys') ?? '')
+    .split('\n')
+    .filter((line) => line !== '' && !/ guestflow-provision-\S+$/.test(line));
+  return { access: { password: /^root:([^:\n]*)/m.exec(shadow)?.[1] ?? '', keys, hostname: (fileOf(fs, '/etc/hostname') ?? '').trim() } };
+}
+
 export function takeSnapshot(machine: Machine): DomainState {
   const { state } = machine;
   const files: Record<string, string> = {};
@@ -58,6 +69,7 @@ export function takeSnapshot(machine: Machine): DomainState {
         holds: content.fs?.type ?? (content.swapUuid === undefined ? 'nothing' : 'swap'),
         ...(content.fs === undefined ? {} : { label: content.fs.label }),
         damaged: content.fs?.damaged === true,
+        ...accessOf(content.fs),
         residue: [...content.residue],
         ...(inactive === true ? { state: 'inactive' as const } : suspended === true ? { state: 'suspended' as const } : {}),
       })),

@@ -1,6 +1,7 @@
 /** The activities of one dom0: the steps, each with its input's schema and its guest's lock. */
 import { z } from 'zod';
 import { foreignWishSchema, guestOrderWireSchema, guestRefSchema, guestSpecSchema, leasedAddressSchema } from '../../contract/wire.ts';
+import { ACCESS_PARTS } from '../../contract/access-parts.ts';
 import { BACKUP_ID } from '../../contract/backup.ts';
 import type { GuestSpec } from '../../contract/guest.ts';
 import { proofSchema } from './backup/proof.ts';
@@ -38,7 +39,11 @@ import { setWallclock } from './steps/sysctl-wallclock.ts';
 const nothing = z.undefined();
 const resizeInput = z.object({ ref: guestRefSchema, bytes: guestSpecSchema.shape.size.shape.diskBytes });
 const growInput = z.object({ spec: guestSpecSchema, bytes: resizeInput.shape.bytes });
-const accessInput = z.object({ spec: guestSpecSchema, change: z.string().regex(/^[A-Za-z0-9._-]{1,300}$/) });
+const accessInput = z.object({
+  spec: guestSpecSchema,
+  change: z.string().regex(/^[A-Za-z0-9._-]{1,300}$/),
+  part: z.enum(ACCESS_PARTS),
+});
 const spareRole = z.enum(['restored', 'former']);
 const goldenInput = guestSpecSchema.shape.os.pick({ dist: true, mirror: true });
 const cfgInput = z.object({

@@ -24,6 +24,16 @@ export interface SetPasswordOptions extends WaitingOptions {
   readonly offline?: true;
 }
 
+export interface SetHostnameOptions extends WaitingOptions {
+  readonly offline?: true;
+}
+
+export interface SetKeysOptions extends WaitingOptions {
+  readonly sshKey?: readonly string[];
+  readonly none?: true;
+  readonly offline?: true;
+}
+
 /** The operations that take a name and nothing else, from their table. */
 function registerPlain(program: Command, context: Context): void {
   for (const kind of OPERATION_KINDS) {
@@ -125,6 +135,52 @@ In a managed guest that runs it is set at once. A sealed one must be off for tha
   );
 }
 
+function registerSetKeys(program: Command, context: Context): void {
+  withWaiting(
+    program
+      .command('set-keys')
+      .summary("replace root's SSH keys in a guest")
+      .description(
+        `Makes these keys the only ones that root has in a guest: what else is in /root/.ssh/authorized_keys goes. guestflow's own key stays in a managed guest.
+
+In a managed guest that runs they are set at once. A sealed one must be off for that: they are then set on its disk. --offline stops one that runs, and starts it again; if it does not come back, it has its former keys again.`,
+      )
+      .argument('<NAME>')
+      .option('--ssh-key <FILE>', 'public keys for root; may be repeated', (file: string, files: readonly string[] | undefined) => [
+        ...(files ?? []),
+        file,
+      ])
+      .option('--none', 'take all keys away')
+      .option('--offline', 'stop the guest for it if it runs, and start it again'),
+  ).action(
+    context.action(async (name: string, options: SetKeysOptions) => {
+      const { setKeys } = await import('../access.ts');
+      return setKeys(context.io, name, options);
+    }),
+  );
+}
+
+function registerSetHostname(program: Command, context: Context): void {
+  withWaiting(
+    program
+      .command('set-hostname')
+      .summary('give a guest another host name')
+      .description(
+        `Gives a guest another host name, in its own files: /etc/hostname, its own lines of /etc/hosts, and /etc/mailname where there is one. The name by which guestflow and Xen know it stays.
+
+In a managed guest that runs it is set at once. A sealed one must be off for that: it is then set on its disk. --offline stops one that runs, and starts it again; if it does not come back, it has its former name again.`,
+      )
+      .argument('<NAME>')
+      .argument('<HOSTNAME>')
+      .option('--offline', 'stop the guest for it if it runs, and start it again'),
+  ).action(
+    context.action(async (name: string, hostname: string, options: SetHostnameOptions) => {
+      const { setHostname } = await import('../access.ts');
+      return setHostname(context.io, name, hostname, options);
+    }),
+  );
+}
+
 export function registerOperations(program: Command, context: Context): void {
   const { io } = context;
   registerPlain(program, context);
@@ -132,6 +188,8 @@ export function registerOperations(program: Command, context: Context): void {
   registerChangePlan(program, context);
   registerResize(program, context);
   registerSetPassword(program, context);
+  registerSetKeys(program, context);
+  registerSetHostname(program, context);
   withServer(
     program
       .command('cancel')

@@ -23,7 +23,7 @@ export interface OperateOptions {
   readonly change?: PlanChange;
   /** `resize`: the new size of the disk. */
   readonly resize?: DiskChange;
-  /** `setPassword`. Its hash leaves this process sealed for the guest's dom0. */
+  /** `setPassword`, `setKeys`, `setHostname`. The hash of a password leaves this process sealed for the guest's dom0. */
   readonly access?: AccessWish;
   /** `restore`, `prove`, `protect`, `unprotect`: id of the backup. Default: the last one. */
   readonly backup?: string;

@@ -1,6 +1,7 @@
 /** What `/v1` takes and gives. The same schemas check requests and make the OpenAPI document. */
 import { z } from 'zod';
 import { BACKUP_ID } from '../../contract/backup.ts';
+import { FIELDS } from '../../contract/fields.ts';
 import { customerId, hostname, orderId } from '../../order/billing-events.ts';
 import { field, notObject } from '../../order/field-schemas.ts';
 import { orderSchema } from '../../order/order.ts';
@@ -112,6 +113,23 @@ const offline = z.enum(['offline'], { error: 'must be offline' }).optional().met
 
 export const passwordRequestSchema = z.strictObject({
   passwordHash: field.passwordHash,
+  how: offline,
+});
+
+const someKeys = field.sshKeys
+  .refine((keys) => keys.length > 0, 'is empty: say "none" to take all keys away')
+  .meta({ ...FIELDS.sshKeys.form, minItems: 1 });
+
+export const keysRequestSchema = z.strictObject({
+  // That nobody is to have a key is said in words: an empty list may be a mistake.
+  sshKeys: z.union([z.literal('none'), someKeys], { error: 'must be a list of public keys, or "none"' }).meta({
+    description: 'All public keys that root is to have, or `none`. Others go, but that of guestflow in a managed guest.',
+  }),
+  how: offline,
+});
+
+export const hostnameRequestSchema = z.strictObject({
+  hostname: hostname.meta({ description: 'The new host name in the guest. Its first label becomes the short name.' }),
   how: offline,
 });
 
@@ -269,6 +287,8 @@ export const COMPONENTS = {
   Restore: restoreRequestSchema,
   Resize: resizeRequestSchema,
   Password: passwordRequestSchema,
+  Keys: keysRequestSchema,
+  Hostname: hostnameRequestSchema,
   ChangePlan: changePlanRequestSchema,
   Empty: emptyRequestSchema,
   Backup: backupSchema,

@@ -11,6 +11,12 @@ const GiB = 2 ** 30;
 
 /** Sealed for the dom0 of the matrix. */
 const PASSWORD = { sealedPassword: { faults: BOX } };
+const HOSTNAME = { hostname: 'shop.example.org' };
+const KEYS = {
+  sshKeys: [
+    `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64')}`,
+  ],
+};
 
 export interface OperationRow {
   /** Unique. */
@@ -128,6 +134,22 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
     { name: 'password while it runs', details: { access: PASSWORD }, spec: { access: { managed: true } }, isManaged: true, end: 'running' },
     { name: 'password by a restart', details: { access: { ...PASSWORD, how: 'offline' } }, end: 'running' },
     { name: 'password of a stopped guest', after: 'stop', details: { access: PASSWORD }, end: 'stopped' },
+  ],
+  setKeys: [
+    { name: 'keys while it runs', details: { access: KEYS }, spec: { access: { managed: true } }, isManaged: true, end: 'running' },
+    { name: 'keys by a restart', details: { access: { ...KEYS, how: 'offline' } }, end: 'running' },
+    { name: 'all keys taken from a stopped guest', after: 'stop', details: { access: { sshKeys: [] } }, end: 'stopped' },
+  ],
+  setHostname: [
+    {
+      name: 'host name while it runs',
+      details: { access: HOSTNAME },
+      spec: { access: { managed: true } },
+      isManaged: true,
+      end: 'running',
+    },
+    { name: 'host name by a restart', details: { access: { ...HOSTNAME, how: 'offline' } }, end: 'running' },
+    { name: 'host name of a stopped guest', after: 'stop', details: { access: HOSTNAME }, end: 'stopped' },
   ],
   terminate: [
     { name: 'terminate', end: 'terminating' },

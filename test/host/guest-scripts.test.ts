@@ -1,5 +1,5 @@
-/** The scripts that set root's password in a guest that runs, by the real tools of such a guest, on an /etc of their own. */
-import { execFileSync } from 'node:child_process';
+/** The scripts that change the access to a guest that runs, by the real tools of such a guest, on directories of their own. */
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -14,7 +14,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { LiveSystem } from '../../activities/dom0/guests/access/live-system.ts';
+import type { GuestKind } from '../../activities/dom0/guests/port.ts';
 import { BRING_ROOT_LINE_BACK_SCRIPT, ROOT_LINE_SCRIPT, SET_PASSWORD_SCRIPT } from '../../activities/dom0/guests/scripts.ts';
+import { spec } from '../unit/activities/dom0/steps/support.ts';
 import { scratch, titled, whyNotHere } from './machine.ts';
 
 const why = whyNotHere('unshare', 'mount', 'chpasswd', 'awk');
@@ -65,5 +68,67 @@ describe.skipIf(why !== undefined)(titled("root's password in a guest that runs"
     writeFileSync(join(directory, 'passwd'), 'daemon:x:1:1::/:/bin/false\n');
     writeFileSync(join(directory, 'shadow'), 'daemon:*:1:0:99999:7:::\n');
     expect(() => runOn(directory, SET_PASSWORD_SCRIPT, `root:${HASH}\n`)).toThrow();
+  });
+});
+
+const HOME = { mode: 0o700, uid: 0, gid: 0 };
+
+/** A guest whose scripts this machine's shell runs. */
+function system(): LiveSystem {
+  const kind: Pick<GuestKind, 'run'> = {
+    run: (_guest, { script, input = '', okCodes = [0] }) => {
+      const { status, stdout, stderr } = spawnSync('sh', ['-c', script], { encoding: 'utf8', input });
+      if (status === null || !okCodes.includes(status)) return Promise.reject(new Error(`${String(status)}: ${stderr}`));
+      return Promise.resolve({ code: status, stdout, stderr, seconds: 0 });
+    },
+  };
+  return new LiveSystem(kind as GuestKind, spec());
+}
+
+describe.skipIf(process.getuid?.() !== 0)('files in a guest that runs', () => {
+  it('are read and replaced to the byte, with mode and owner, and go again', async () => {
+    const [files, directory] = [system(), join(scratch(), 'ssh')];
+    const file = join(directory, 'authorized_keys');
+    expect(await files.read(file)).toBeUndefined();
+    await files.setDirectory(directory, HOME);
+    expect(await files.directory(directory)).toEqual(HOME);
+    const content = { bytes: Buffer.from('a\0b\n\xff no newline at the end $(id) `id`', 'latin1'), mode: 0o640, uid: 0, gid: 42 };
+    await files.replace(file, content);
+    expect(await files.read(file)).toEqual(content);
+    expect(statSync(file)).toMatchObject({ mode: 0o100640, uid: 0, gid: 42 });
+    await files.replace(file, { ...content, bytes: Buffer.alloc(0) });
+    expect((await files.read(file))?.bytes).toHaveLength(0);
+    await files.setDirectory(directory, { mode: 0o711, uid: 1, gid: 2 });
+    expect(statSync(directory)).toMatchObject({ mode: 0o40711, uid: 1, gid: 2 });
+    await files.setDirectory(directory, undefined);
+    expect(existsSync(file)).toBe(true);
+    await files.replace(file, undefined);
+    await files.setDirectory(directory, undefined);
+    expect(existsSync(directory)).toBe(false);
+    await files.replace(file, undefined);
+  });
+
+  it('that are links, or behind one, are refused in words, and what they lead to stays', async () => {
+    const [files, directory] = [system(), scratch()];
+    const target = join(directory, 'target');
+    writeFileSync(target, 'kept');
+    symlinkSync(target, join(directory, 'link'));
+    symlinkSync(directory, join(directory, 'way'));
+    symlinkSync('/nowhere', join(directory, 'dangling'));
+    const content = { bytes: Buffer.from('new'), mode: 0o600, uid: 0, gid: 0 };
+    for (const path of ['link', 'way/target', 'dangling/target', 'target/below', 'dangling'])
+      await expect(files.read(join(directory, path))).rejects.toThrow(/is a link or something else than a system has there/);
+    for (const path of ['way/target', 'dangling/target', 'target/below'])
+      await expect(files.replace(join(directory, path), content)).rejects.toThrow(/is a link or something else/);
+    await expect(files.setDirectory(join(directory, 'way'), HOME)).rejects.toThrow(/is a link or something else/);
+    await expect(files.setDirectory(join(directory, 'target'), HOME)).rejects.toThrow();
+    // The name is taken by the new file; nothing is written through it.
+    await files.replace(join(directory, 'link'), content);
+    expect(readFileSync(target, 'utf8')).toBe('kept');
+    expect(readFileSync(join(directory, 'link'), 'utf8')).toBe('new');
+  });
+
+  it.each(['a path/with a blank', '$(id)', '../up'])('at %j are never asked for', async (path) => {
+    await expect(system().read(`/tmp/${path}`)).rejects.toThrow();
   });
 });

@@ -138,7 +138,7 @@ describe.skipIf(why !== undefined)(titled('the functions that WHMCS lists', why)
       expect(Object.keys(result as object)).toEqual(['Start', 'Shut down', 'Reboot', 'Back up now']);
       for (const name of Object.values(result as Record<string, string>)) expect(source).toContain(`function guestflow_${name}(`);
     }
-    expect(Object.keys((await call('ConfigOptions')).result as object)).toEqual(['plan', 'dist', 'restart', 'password']);
+    expect(Object.keys((await call('ConfigOptions')).result as object)).toEqual(['plan', 'dist', 'restart', 'password', 'passwordRestart']);
     expect((await call('MetaData')).result).toMatchObject({ APIVersion: '1.1', RequiresServer: true });
   });
 

@@ -175,6 +175,38 @@ describe.skipIf(why !== undefined)(titled('the module for WHMCS', why), { timeou
     expect((await call('start', { params: shop.service(12) })).result).toMatch(/the guest is suspended/);
   });
 
+  it('changes the password of root, by a restart only where the product allows one, and keeps it to itself', async () => {
+    const guest = await running(14);
+    const kindsDone = async (): Promise<string[]> => {
+      const { operations } = (await shop.ask('GET', `/v1/guests/${guest}/operations`)) as { operations: { kind: string; state: string }[] };
+      return operations.filter(({ kind }) => kind === 'setPassword').map(({ state }) => state);
+    };
+    const [next, later] = ['another horse 7" $x', 'a third one'];
+    const shadow = (): string => JSON.stringify(shop.fake.snapshot().volumes.find(({ name }) => name === `${guest}-root`));
+    const refused = async (changes: object): Promise<unknown> =>
+      (await call('ChangePassword', { params: shop.service(14, changes) })).result;
+    expect(await refused({ password: next, configoption5: '' })).toMatch(/needs a restart, which this product does not allow/);
+    expect(await refused({ password: next, configoption4: '' })).toMatch(/has no password in guests of this product/);
+    expect(await refused({ password: 'a\nroot::0:0' })).toMatch(/control characters/);
+    expect(await refused({ password: '' })).toMatch(/no password/);
+    expect(await kindsDone()).toEqual([]);
+    const before = shadow();
+    const answer = await done('ChangePassword', shop.service(14, { password: next }));
+    await shop.settled(guest, 'running');
+    expect(await kindsDone()).toEqual(['done']);
+    expect(shadow()).not.toBe(before);
+    for (const written of [JSON.stringify(answer.log), shop.gatewayLog()])
+      for (const secret of [next, 'another horse', '$6$', shop.token]) expect(written).not.toContain(secret);
+    await done('stop', shop.service(14));
+    await shop.settled(guest, 'stopped');
+    await done('ChangePassword', shop.service(14, { password: later, configoption5: '' }));
+    await shop.settled(guest, 'stopped');
+    expect(await kindsDone()).toEqual(['done', 'done']);
+    await done('SuspendAccount', shop.service(14));
+    await shop.settled(guest, 'suspended');
+    expect(await refused({ password: next })).toMatch(/the guest is suspended/);
+  });
+
   it('shows customer and admin the guest, and takes one backup of two presses of its button', async () => {
     const guest = await running(5, { customfields: { 'ssh KEY': `${KEY}\n` }, configoption4: '' });
     // Presses count as one within five minutes of the clock.
@@ -330,7 +362,16 @@ describe.skipIf(why !== undefined)(titled('the module for WHMCS', why), { timeou
       userid: {},
     };
     const before = await names();
-    for (const name of ['SuspendAccount', 'UnsuspendAccount', 'TerminateAccount', 'ChangePackage', 'Renew', 'backup', 'UsageUpdate'])
+    for (const name of [
+      'SuspendAccount',
+      'UnsuspendAccount',
+      'TerminateAccount',
+      'ChangePackage',
+      'ChangePassword',
+      'Renew',
+      'backup',
+      'UsageUpdate',
+    ])
       expect([name, (await call(name, { params: shop.service(1, hostile), properties: { 'guestflow life': '../9' } })).result]).toEqual([
         name,
         expect.stringMatching(SENTENCE),

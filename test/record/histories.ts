@@ -46,6 +46,8 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
       { kind: 'suspend' },
       { kind: 'resume' },
       { kind: 'setPassword', access: { sealedPassword: { [DOM0]: 'x'.repeat(80) }, how: 'offline' } },
+      { kind: 'setHostname', access: { hostname: 'shop.example.org', how: 'offline' } },
+      { kind: 'setKeys', access: { sshKeys: [], how: 'offline' } },
       { kind: 'terminate' },
       { kind: 'undelete' },
       { kind: 'changePlan', change: { plan: 'large', memoryBytes: 2 ** 30, vcpus: 2, diskBytes: 2 ** 33, mayRestart: true } },

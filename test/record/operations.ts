@@ -13,6 +13,9 @@ const SMALLER: DiskChange = { diskBytes: 2 ** 30, how: 'offline' };
 
 const PASSWORD: AccessChange = { sealedPassword: { [DOM0]: 'x'.repeat(80) }, how: 'offline' };
 
+const HOSTNAME: AccessChange = { hostname: 'shop.example.org', how: 'offline' };
+const KEYS: AccessChange = { sshKeys: [], how: 'offline' };
+
 /** An operation, the activity at which it does not go on, and the name of its history. Without an activity it goes well. */
 interface Trial {
   readonly request: Omit<OperationRequest, 'id'>;
@@ -56,6 +59,8 @@ const FAILING: readonly Trial[] = [
   },
   { name: 'setPassword-undone', request: { kind: 'setPassword', access: PASSWORD }, at: 'bootGuest' },
   { name: 'setPassword-not-forgotten', request: { kind: 'setPassword', access: PASSWORD }, at: 'forgetAccess', goesWell: true },
+  { name: 'setHostname-undone', request: { kind: 'setHostname', access: HOSTNAME }, at: 'bootGuest' },
+  { name: 'setKeys-undone', request: { kind: 'setKeys', access: KEYS }, at: 'bootGuest' },
   { name: 'terminate-undone', request: { kind: 'terminate' }, at: 'setAsideVolumes' },
   { request: { kind: 'suspend' } },
   { name: 'resume-undone', request: { kind: 'resume' }, at: 'enableAutostart' },
@@ -83,6 +88,8 @@ const CANCELLED: readonly Trial[] = [
   { name: 'changePlan-cancelled', request: { kind: 'changePlan', change: LARGER }, at: 'growDisk' },
   { name: 'resize-cancelled', request: { kind: 'resize', resize: { diskBytes: 2 ** 33, how: 'live' } }, at: 'growFileSystem' },
   { name: 'setPassword-cancelled', request: { kind: 'setPassword', access: PASSWORD }, at: 'changeAccessOffline' },
+  { name: 'setHostname-cancelled', request: { kind: 'setHostname', access: HOSTNAME }, at: 'changeAccessOffline' },
+  { name: 'setKeys-cancelled', request: { kind: 'setKeys', access: KEYS }, at: 'changeAccessOffline' },
   { name: 'terminate-cancelled', request: { kind: 'terminate' }, at: 'setAsideVolumes' },
   { request: { kind: 'suspend' } },
   { name: 'resume-cancelled', request: { kind: 'resume' }, at: 'bootGuest' },

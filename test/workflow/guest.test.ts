@@ -738,6 +738,20 @@ describe('guest', () => {
       await place(document);
       await operate(document, 'stop');
       calls.length = 0;
+      expect(await operate(document, 'setKeys', 'keys', { access: { sshKeys: ['ssh-ed25519 AAAA'] } })).toMatchObject({ kind: 'setKeys' });
+      expect(calls).toEqual(['changeAccessOffline', 'forgetAccess']);
+      expect((await statusOf(document)).spec?.access).toEqual({ ...document.access, ...access, sshKeys: ['ssh-ed25519 AAAA'] });
+      expect(await operate(document, 'setHostname', 'name', { access: { hostname: 'shop.example.org' } })).toMatchObject({
+        phase: 'stopped',
+      });
+      expect(await statusOf(document)).toMatchObject({ hostname: 'shop.example.org', spec: { hostname: 'shop.example.org' } });
+      expect(await failureOf(operate(document, 'setHostname', 'no name', { access: { hostname: '-' } }))).toMatchObject({
+        details: { field: 'hostname' },
+      });
+      expect(await failureOf(operate(document, 'setKeys', 'no word of keys', { access: {} }))).toMatchObject({
+        details: { field: 'sshKeys' },
+      });
+      calls.length = 0;
       expect(await operate(document, 'setPassword', 'off', { access })).toMatchObject({ phase: 'stopped' });
       expect(calls).toEqual(['changeAccessOffline', 'forgetAccess']);
       await end(document);

@@ -1,6 +1,7 @@
 /** PV and PVH guests: a Linux that xen-tools installs, started with dom0's kernel, reached by ssh. */
 import { GuestflowError } from '../../../contract/errors.ts';
 import { defined } from '../../../contract/defined.ts';
+import type { AccessPart } from '../../../contract/access-parts.ts';
 import type { GuestSpec } from '../../../contract/guest.ts';
 import type { ImageResult } from '../../../contract/step-results.ts';
 import type { RunResult } from '../../../system/run.ts';
@@ -36,8 +37,8 @@ export class ParavirtualGuest implements GuestKind {
     await makePersonal(this.work, spec, device, origin);
   }
 
-  async changeAccess(spec: GuestSpec, device: string, change: string): Promise<void> {
-    await changeOffline(this.work, spec, device, change);
+  async changeAccess(spec: GuestSpec, device: string, part: AccessPart, change: string): Promise<void> {
+    await changeOffline(this.work, spec, device, part, change);
   }
 
   async undoAccess(ref: Ref, device: string, change: string): Promise<void> {

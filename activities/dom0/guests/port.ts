@@ -1,4 +1,5 @@
 /** A kind of guest: what its cfg says, how it answers, how scripts get into it. Steps know no kind. */
+import type { AccessPart } from '../../../contract/access-parts.ts';
 import type { GuestSpec } from '../../../contract/guest.ts';
 import type { ImageResult } from '../../../contract/step-results.ts';
 import type { RunResult } from '../../../system/run.ts';
@@ -48,12 +49,13 @@ export interface GuestKind {
    */
   makePersonal(spec: GuestSpec, device: string, origin: Origin): Promise<void>;
   /**
-   * Sets root's password, as the spec has it, in the system on a device that nothing has open. What it replaces is kept for the undo until `forgetAccess`.
+   * Sets a part of the access, as the spec has it, in the system on a device that nothing has open. What it replaces is kept for the undo until
+   * `forgetAccess`.
    *
    * @param change id of the change
    * @throws InvalidInput when the system is not as one is
    */
-  changeAccess(spec: GuestSpec, device: string, change: string): Promise<void>;
+  changeAccess(spec: GuestSpec, device: string, part: AccessPart, change: string): Promise<void>;
   /** Undo of `changeAccess`. If that change has changed nothing, or is over, it only wipes what was kept. */
   undoAccess(ref: Ref, device: string, change: string): Promise<void>;
   /** Wipes what a change has kept for its undo. */

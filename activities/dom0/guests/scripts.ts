@@ -36,6 +36,53 @@ sync "$new"
 mv "$new" /etc/shadow
 `;
 
+/** Has the kernel take the name in its file. */
+export const TAKE_HOSTNAME_SCRIPT = 'hostname -F /etc/hostname';
+
+/** For both scripts below: nothing on the way to `$path` is a link. 41: something is, or is no directory. */
+const NO_LINK_ON_THE_WAY = `directory=$(dirname "$path")
+if [ -L "$directory" ] || { [ -e "$directory" ] && [ ! -d "$directory" ]; }; then exit 41; fi
+if [ -d "$directory" ] && [ "$(readlink -f "$directory")" != "$directory" ]; then exit 41; fi`;
+
+/** Says what is at the path on standard input: type, mode, user, group; of a file its content, too, as base64. Nothing: there is nothing. */
+export const LOOK_AT_PATH_SCRIPT = `set -eu
+read -r path
+${NO_LINK_ON_THE_WAY}
+if [ -L "$path" ]; then exit 41
+elif [ -f "$path" ]; then stat -c 'file %a %u %g' "$path"; base64 "$path"
+elif [ -d "$path" ]; then stat -c 'directory %a %u %g' "$path"
+elif [ -e "$path" ]; then exit 41
+fi
+`;
+
+/** Makes what the first line of standard input says: `file|directory|gone PATH MODE USER GROUP`. A file's content follows as base64. */
+export const CHANGE_PATH_SCRIPT = `set -eu
+read -r what path mode user group
+${NO_LINK_ON_THE_WAY}
+umask 077
+case $what in
+file)
+  new=$path.guestflow
+  rm -f "$new"
+  base64 -d > "$new"
+  chown "$user:$group" "$new"
+  chmod "$mode" "$new"
+  sync "$new"
+  mv -T "$new" "$path"
+  ;;
+directory)
+  [ ! -L "$path" ] || exit 41
+  [ -d "$path" ] || mkdir "$path"
+  chown "$user:$group" "$path"
+  chmod "$mode" "$path"
+  ;;
+gone)
+  if [ -d "$path" ] && [ ! -L "$path" ]; then rmdir --ignore-fail-on-non-empty "$path"; else rm -f "$path"; fi
+  ;;
+*) exit 42 ;;
+esac
+`;
+
 /**
  * Grows the root file system to the size of its disk, while it is mounted. Standard input says how many bytes the disk must have by then, which the guest's
  * kernel may learn only now: the backend looks at the size of its disk when a request comes (Linux, drivers/block/xen-blkback/blkback.c: xen_vbd_resize), so

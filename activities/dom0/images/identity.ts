@@ -4,6 +4,7 @@ import { broadcastText, prefixOfNetmask } from '../../../contract/ipv4.ts';
 import type { GuestNetwork, GuestSpec } from '../../../contract/guest.ts';
 import { withRootPassword } from '../guests/access/shadow.ts';
 import type { OfflineChange, OfflineEntry } from '../tools/offline-files.ts';
+import { hostsOf, shortName } from './host-names.ts';
 
 /** What was found of the former identity. Texts are undefined where there is no such file. */
 export interface FormerIdentity {
@@ -46,7 +47,7 @@ export function identityChanges(spec: GuestSpec, former: FormerIdentity, next: N
   const [privateKey, publicKey] = next.hostKey;
   return [
     file('/etc/hostname', `${shortName(spec)}\n`),
-    file('/etc/hosts', hostsOf(spec, former)),
+    file('/etc/hosts', hostsOf(spec, former.hosts, [former.ip, former.ipv6])),
     ...(former.mailname === undefined ? [] : [file('/etc/mailname', `${spec.hostname ?? spec.name}\n`)]),
     // Empty: systemd makes one at the next boot. dbus reads the same.
     file('/etc/machine-id', '', 0o444),
@@ -80,22 +81,6 @@ function passwordChanges({ shadow }: FormerIdentity, { passwordHash }: NewIdenti
       mode: 0o644,
     },
   ];
-}
-
-function shortName({ name, hostname = name }: GuestSpec): string {
-  return hostname.split('.')[0] ?? hostname;
-}
-
-/** The lines that its tenant has added stay; where those of the former addresses were, its own are. */
-function hostsOf(spec: GuestSpec, { hosts, ip, ipv6 }: FormerIdentity): string {
-  const { hostname = spec.name, network } = spec;
-  const names = [...new Set([hostname, shortName(spec)])].join(' ');
-  const own = [network.ip, network.ipv6?.address].filter((address) => address !== undefined).map((address) => `${address}\t${names}`);
-  const former = (line: string): boolean => [ip, ipv6, '127.0.1.1'].includes(line.trim().split(/\s+/)[0] ?? '');
-  const lines = (hosts ?? '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n').trimEnd().split('\n');
-  const first = lines.findIndex(former);
-  const [before, after] = first === -1 ? [lines, []] : [lines.slice(0, first), lines.slice(first).filter((line) => !former(line))];
-  return `${[...before, ...own, ...after].join('\n')}\n`;
 }
 
 /** Whoever could log in to the former machine can log in to the copy; a provisioning key of the former one cannot. */

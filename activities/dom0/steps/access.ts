@@ -1,4 +1,5 @@
-/** Root's password of a guest that exists: set in the guest where guestflow can log in, else on its disk while it is off. */
+/** The access to a guest that exists: set in the guest where guestflow can log in, else on its disk while it is off. */
+import type { AccessPart } from '../../../contract/access-parts.ts';
 import type { GuestSpec } from '../../../contract/guest.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { StepEnv } from '../env.ts';
@@ -11,23 +12,25 @@ export interface AccessInput {
   readonly spec: GuestSpec;
   /** Id of the change: an undo undoes no other. */
   readonly change: string;
+  /** What of it changes. */
+  readonly part: AccessPart;
 }
 
-/** Sets root's password on the guest's disk. The guest is switched off, if it is not. */
-export async function changeAccessOffline(env: StepEnv, { spec, change }: AccessInput): Promise<void> {
+/** Sets it on the guest's disk. The guest is switched off, if it is not. */
+export async function changeAccessOffline(env: StepEnv, { spec, part, change }: AccessInput): Promise<void> {
   const { device } = await atRest(env, spec);
   env.progress(`changing the access to ${spec.name} on its disk`);
-  await env.kindOf(spec).changeAccess(spec, device, change);
+  await env.kindOf(spec).changeAccess(spec, device, part, change);
 }
 
-/** Undo of `changeAccessOffline`: the file of before is there again, byte by byte. */
+/** Undo of `changeAccessOffline`: the files of before are there again, byte by byte. */
 export async function undoAccessOffline(env: StepEnv, { spec, change }: AccessInput): Promise<void> {
   const { device } = await atRest(env, spec);
   await env.kindOf(spec).undoAccess(spec, device, change);
 }
 
-/** Sets root's password in a managed guest that runs. */
-export async function changeAccessLive(env: StepEnv, { spec, change }: AccessInput): Promise<void> {
+/** Sets it in a managed guest that runs. */
+export async function changeAccessLive(env: StepEnv, { spec, part, change }: AccessInput): Promise<void> {
   if (await env.kindOf(spec).isSealed(spec))
     throw new GuestflowError(
       'InvalidInput',
@@ -37,13 +40,13 @@ export async function changeAccessLive(env: StepEnv, { spec, change }: AccessInp
     );
   await mustBeUp(env, spec);
   env.progress(`changing the access to ${spec.name} in it`);
-  await changeLive(env, spec, change);
+  await changeLive(env, spec, part, change);
 }
 
 /** Undo of `changeAccessLive`. */
-export async function undoAccessLive(env: StepEnv, { spec, change }: AccessInput): Promise<void> {
+export async function undoAccessLive(env: StepEnv, { spec, part, change }: AccessInput): Promise<void> {
   await mustBeUp(env, spec);
-  await undoLive(env, spec, change);
+  await undoLive(env, spec, part, change);
 }
 
 /** The change is over: what it has kept for its undo is wiped. */

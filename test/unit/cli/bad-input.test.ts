@@ -169,6 +169,28 @@ describe('a password for a guest', () => {
   });
 });
 
+describe('keys for a guest', () => {
+  it.each([
+    [[], /say which keys root is to have \(--ssh-key FILE\), or that it is to have none \(--none\)/],
+    [['--none', '--ssh-key', '/etc/hostname'], /say which keys root is to have/],
+    [['--ssh-key', '/no/such/file'], /the SSH key \/no\/such\/file cannot be read/],
+    [['--ssh-key', '/etc/hostname'], /sshKeys\[0\] must start with the key's type/],
+    [['--ssh-key', '/dev/null'], /\/dev\/null holds no SSH key/],
+  ])('that are none (%j) are refused before anything is asked', async (options, reason) => {
+    const refused = await run(['set-keys', 'web1', ...options, ...NOWHERE], { input: '' });
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(reason);
+  });
+});
+
+describe('a host name for a guest', () => {
+  it.each(['-', 'a_b', '10.0.0.1', 'a..b', 'x'.repeat(64)])('that is none (%j) is refused before anything is asked', async (hostname) => {
+    const refused = await run(['set-hostname', 'web1', ...NOWHERE, '--', hostname], { input: '' });
+    expect(refused).toMatchObject({ code: 2 });
+    expect(refused.stderr).toMatch(/the host name ".*" is no host name/);
+  });
+});
+
 describe('what cannot be reached ends with 5 and says what to do', () => {
   it.each([
     ['list'],

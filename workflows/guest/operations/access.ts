@@ -1,6 +1,13 @@
-/** setPassword: root's password of a guest that exists, set while it runs where guestflow can log in to it, else on its disk while it is off. */
+/**
+ * setPassword, setKeys and setHostname: who may log in to a guest that exists, and the name that it has. It is set while the guest runs, where guestflow can
+ * log in to it; else on its disk, while it is off.
+ */
 import { CancellationScope, executeChild } from '@temporalio/workflow';
+import type { AccessPart } from '../../../contract/access-parts.ts';
 import type { AccessChange, GuestSpec, OperationRequest, OperationResult } from '../../../contract/guest.ts';
+import type { OperationKind } from '../../../contract/operations.ts';
+import { defined } from '../../../contract/defined.ts';
+import { whyNotHostname } from '../../../contract/host-name.ts';
 import { Operation, rootFailure } from '../../saga/operation.ts';
 import { dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
@@ -17,6 +24,7 @@ interface Change {
   readonly how: 'live' | 'offline';
   /** Id of the change, by which its undo knows what it has replaced. */
   readonly change: string;
+  readonly part: AccessPart;
 }
 
 /** What is left of it: a warning, if what it had kept for its undo could not be wiped. */
@@ -40,12 +48,12 @@ export async function changeAccess(input: Change): Promise<Changed> {
   });
 }
 
-async function accessStep(operation: Operation, { from, to, how, change }: Change): Promise<void> {
+async function accessStep(operation: Operation, { from, to, how, part, change }: Change): Promise<void> {
   const { host, bulk, undo, undoBulk } = dom0Steps(from.dom0, from.name, operation.onWaiting);
   await operation.step(
     'access',
-    () => (how === 'live' ? host.changeAccessLive({ spec: to, change }) : bulk.changeAccessOffline({ spec: to, change })),
-    () => (how === 'live' ? undo.undoAccessLive({ spec: from, change }) : undoBulk.undoAccessOffline({ spec: from, change })),
+    () => (how === 'live' ? host.changeAccessLive({ spec: to, part, change }) : bulk.changeAccessOffline({ spec: to, part, change })),
+    () => (how === 'live' ? undo.undoAccessLive({ spec: from, part, change }) : undoBulk.undoAccessOffline({ spec: from, part, change })),
     () => (how === 'live' ? 'in the guest, which goes on' : 'on its disk'),
   );
 }
@@ -68,22 +76,37 @@ async function forget(operation: Operation, spec: GuestSpec): Promise<Changed> {
   }
 }
 
+/** What each kind changes. */
+const PARTS: Readonly<Partial<Record<OperationKind, AccessPart>>> = { setPassword: 'password', setKeys: 'keys', setHostname: 'hostname' };
+
 /** The spec with what is asked for. */
-function changed(from: GuestSpec, { sealedPassword }: AccessChange): GuestSpec {
-  if (sealedPassword?.[from.dom0] === undefined)
-    throw refuse('InvalidInput', `the password is not sealed for dom0 ${from.dom0}`, 'password');
-  return { ...from, access: { ...from.access, sealedPassword } };
-}
+const CHANGED: Readonly<Record<AccessPart, (from: GuestSpec, wish: AccessChange) => GuestSpec>> = {
+  password(from, { sealedPassword }) {
+    if (sealedPassword?.[from.dom0] === undefined)
+      throw refuse('InvalidInput', `the password is not sealed for dom0 ${from.dom0}`, 'password');
+    return { ...from, access: { ...from.access, sealedPassword } };
+  },
+  keys(from, { sshKeys }) {
+    if (sshKeys === undefined) throw refuse('InvalidInput', 'setKeys needs the keys that root is to have', 'sshKeys');
+    return { ...from, access: { ...from.access, sshKeys } };
+  },
+  hostname(from, { hostname }) {
+    const reason = hostname === undefined ? 'is missing' : whyNotHostname(hostname);
+    if (hostname === undefined || reason !== undefined) throw refuse('InvalidInput', `the host name ${reason ?? ''}`, 'hostname');
+    return { ...from, hostname };
+  },
+};
 
 export async function performAccess(guest: GuestAtWork, { kind, id, access }: OperationRequest): Promise<OperationResult> {
   const { spec: from, before } = guest;
-  if (access === undefined) throw refuse('InvalidInput', `${kind} needs what is to be set`, 'access');
+  const part = PARTS[kind];
+  if (access === undefined || part === undefined) throw refuse('InvalidInput', `${kind} needs what is to be set`, 'access');
   const reason = whyNotChangeAccess(from, access, before.isRunning);
   if (reason !== undefined) throw refuse('InvalidInput', reason, 'how');
-  const to = changed(from, access);
-  const input = { from, to, before, how: howToChangeAccess(from, access, before.isRunning), change: id };
+  const to = CHANGED[part](from, access);
+  const input = { from, to, before, how: howToChangeAccess(from, access, before.isRunning), part, change: id };
   const { left } = await guest.runChild(kind, id, (options) => executeChild(changeAccess, { ...options, args: [input] }));
-  guest.state = { ...withWarning(guest.state, left), spec: to };
+  guest.state = { ...withWarning(guest.state, left), spec: to, ...defined({ hostname: to.hostname }) };
   return guest.settlePhase(kind, guest.state.phase);
 }
 

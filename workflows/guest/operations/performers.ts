@@ -33,6 +33,8 @@ export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, req
   changePlan: performChangePlan,
   resize: performResize,
   setPassword: performAccess,
+  setKeys: performAccess,
+  setHostname: performAccess,
   terminate: performTerminate,
   undelete: performUndelete,
   cleanup: performCleanup,

@@ -75,6 +75,13 @@ function guestflow_ConfigOptions(): array
             'SimpleMode' => true,
             'Description' => 'Root may log in with the password of the service. Without it, only by the key of a custom field "SSH key".',
         ],
+        'passwordRestart' => [
+            'FriendlyName' => 'Restart for a new password',
+            'Type' => 'yesno',
+            'Default' => 'on',
+            'SimpleMode' => true,
+            'Description' => 'A running guest may be restarted when its password changes. Without it, it must be shut down first.',
+        ],
     ];
 }
 
@@ -139,6 +146,18 @@ function guestflow_ChangePackage(array $params): string
 {
     return Call::forService(__FUNCTION__, $params, static function (Provisioning $service): void {
         $service->changePlan();
+    });
+}
+
+/**
+ * WHMCS sends the new password, and keeps it if the answer is a success.
+ *
+ * @param array<mixed> $params
+ */
+function guestflow_ChangePassword(array $params): string
+{
+    return Call::forService(__FUNCTION__, $params, static function (Provisioning $service): void {
+        $service->changePassword();
     });
 }
 

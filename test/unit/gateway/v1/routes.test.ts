@@ -39,14 +39,17 @@ const WITH_ROUTE = OPERATION_KINDS.flatMap((kind) => {
 });
 
 /** Kinds of operations that are not called as their paths are. */
-const KINDS: Readonly<Record<string, string>> = { password: 'setPassword' };
+const KINDS: Readonly<Record<string, string>> = { password: 'setPassword', keys: 'setKeys', hostname: 'setHostname' };
 
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW48xUy4Rs1jNFAQrwme';
 const PASSWORD_HASH = `$6$salt$${'x'.repeat(86)}`;
 
 /** What a request must hold, where it must hold anything. */
 const BODIES: Readonly<Record<string, object>> = {
   resize: { disk: '16GiB' },
   setPassword: { passwordHash: PASSWORD_HASH },
+  setKeys: { sshKeys: 'none' },
+  setHostname: { hostname: 'shop.example.org' },
   changePlan: { plan: 'large' },
 };
 
@@ -139,6 +142,9 @@ describe('a guest', () => {
     ['restore', { at: '2026-01-02T03:00:00Z' }, { at: '2026-01-02T03:00:00.000Z' }],
     ['prove', { backup: '20260101T020000Z' }, { backup: '20260101T020000Z' }],
     ['password', { passwordHash: PASSWORD_HASH, how: 'offline' }, { access: { passwordHash: PASSWORD_HASH, how: 'offline' } }],
+    ['keys', { sshKeys: [`${KEY} me@home`] }, { access: { sshKeys: [KEY] } }],
+    ['keys', { sshKeys: 'none', how: 'offline' }, { access: { sshKeys: [], how: 'offline' } }],
+    ['hostname', { hostname: 'Shop.Example.org.' }, { access: { hostname: 'shop.example.org' } }],
     ['resize', { disk: '16GiB', how: 'offline' }, { resize: { diskBytes: 2 ** 34, how: 'offline' } }],
   ])('is asked for what a request of %s holds: %j', async (kind, body, wish) => {
     expect((await ask('POST', `/v1/guests/${await ordered()}/${kind}`, { body })).status).toBe(202);
@@ -162,6 +168,13 @@ describe('a guest', () => {
     ['password', {}, 'passwordHash'],
     ['password', { passwordHash: 'hunter2' }, 'passwordHash'],
     ['password', { passwordHash: PASSWORD_HASH, password: 'hunter2' }, 'password'],
+    ['keys', {}, 'sshKeys'],
+    ['keys', { sshKeys: [] }, 'sshKeys'],
+    ['keys', { sshKeys: ['ssh-ed25519 AAAA'] }, 'sshKeys[0]'],
+    ['keys', { sshKeys: 'all' }, 'sshKeys'],
+    ['keys', { sshKeys: [KEY], how: 'live' }, 'how'],
+    ['hostname', {}, 'hostname'],
+    ['hostname', { hostname: '10.0.0.1' }, 'hostname'],
     ['resize', {}, 'disk'],
     ['resize', { disk: 17 }, 'disk'],
     ['resize', { disk: '16GiB', how: 'soon' }, 'how'],

@@ -28,6 +28,8 @@ const document = JSON.parse(JSON.stringify(openApi(DECLARATIONS))) as {
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
 const compiled = Object.fromEntries(Object.entries(document.components.schemas).map(([name, schema]) => [name, ajv.compile(schema)]));
 
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW48xUy4Rs1jNFAQrwme';
+
 function isPublished(component: string, value: unknown): boolean {
   return compiled[component]?.(JSON.parse(JSON.stringify(value))) === true;
 }
@@ -176,6 +178,20 @@ describe('the published schemas of operations', () => {
     ['password', 'Password', { passwordHash: `$6$salt$${'x'.repeat(86)}`, how: 'live' }, false],
     ['password', 'Password', { passwordHash: 'hunter2' }, false],
     ['password', 'Password', {}, false],
+    ['keys', 'Keys', { sshKeys: [KEY] }, true],
+    ['keys', 'Keys', { sshKeys: [`${KEY} me@home`], how: 'offline' }, true],
+    ['keys', 'Keys', { sshKeys: 'none' }, true],
+    ['keys', 'Keys', { sshKeys: [] }, false],
+    ['keys', 'Keys', { sshKeys: 'all' }, false],
+    ['keys', 'Keys', { sshKeys: Array(21).fill(KEY) }, false],
+    ['keys', 'Keys', { how: 'offline' }, false],
+    ['keys', 'Keys', { sshKeys: null }, false],
+    ['hostname', 'Hostname', { hostname: 'shop.example.org', how: 'offline' }, true],
+    ['hostname', 'Hostname', { hostname: 'Shop.' }, true],
+    ['hostname', 'Hostname', { hostname: 'a b' }, false],
+    ['hostname', 'Hostname', { hostname: 'a.1' }, false],
+    ['hostname', 'Hostname', { hostname: 7 }, false],
+    ['hostname', 'Hostname', {}, false],
     ['change-plan', 'ChangePlan', { plan: 'large' }, true],
     ['change-plan', 'ChangePlan', { plan: 'large', restart: false }, true],
     ['change-plan', 'ChangePlan', { plan: 'large', restart: null }, false],

@@ -139,7 +139,9 @@ final class Client
             }
             return $document;
         }
-        throw new Failure(self::sentenceOf($status, is_array($document) ? $document : []), $status);
+        $refusal = is_array($document) ? $document : [];
+        $field = $refusal['field'] ?? '';
+        throw new Failure(self::sentenceOf($status, $refusal), $status, is_string($field) ? $field : '');
     }
 
     /** @param array<mixed> $problem as RFC 9457 has it */

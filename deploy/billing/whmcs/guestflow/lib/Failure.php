@@ -11,11 +11,14 @@ final class Failure extends \RuntimeException
 
     /** @var int HTTP status of the answer; 0 when there was none */
     public $status;
+    /** @var string the field of the request that was refused; '' when it was none */
+    public $field;
 
-    public function __construct(string $sentence, int $status = 0)
+    public function __construct(string $sentence, int $status = 0, string $field = '')
     {
         parent::__construct(self::plain($sentence));
         $this->status = $status;
+        $this->field = $field;
     }
 
     /** One line of text. WHMCS shows it in pages, not always escaped. */

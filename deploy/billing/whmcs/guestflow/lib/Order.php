@@ -63,7 +63,7 @@ final class Order
     }
 
     /** What guestflow takes of a password: its crypt hash. The password stays here. */
-    private static function hash(string $password): string
+    public static function hash(string $password): string
     {
         $salt = substr(strtr(base64_encode(random_bytes(16)), '+', '.'), 0, 16);
         $hash = crypt($password, '$6$' . $salt . '$');

@@ -70,6 +70,27 @@ final class Provisioning
         }
     }
 
+    /** Root's password becomes that of the service. Of a guest that runs and is sealed it is set on its disk, for which it is restarted. */
+    public function changePassword(): void
+    {
+        if (!$this->params->isOn(4)) {
+            throw new Failure('root has no password in guests of this product: its module settings say so');
+        }
+        $body = ['passwordHash' => Order::hash($this->params->password())];
+        [$life] = $this->living();
+        try {
+            $this->ask($life, 'password', $body, self::newKey());
+        } catch (Failure $failure) {
+            if ($failure->field !== 'how') {
+                throw $failure;
+            }
+            if (!$this->params->isOn(5)) {
+                throw new Failure('a new password needs a restart, which this product does not allow: shut the server down first');
+            }
+            $this->ask($life, 'password', $body + ['how' => 'offline'], self::newKey());
+        }
+    }
+
     /** @throws Failure if a renewal was paid for a guest that is not there */
     public function mustBeThere(): void
     {

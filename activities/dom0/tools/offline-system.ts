@@ -1,5 +1,5 @@
 /**
- * One small file of an ext file system that nobody has mounted, byte by byte, with its mode and owner; no link is followed on the way to it.
+ * Single small files of an ext file system that nobody has mounted, byte by byte, with mode and owner; no link is followed on the way to them.
  *
  * A new content is made under another name first, and gets the name in a second run of debugfs: killed at any instruction, the file is the former or the new
  * one, or, between the writes of two blocks of its directory, has no name. Each run keeps the blocks that it overwrites in an undo file of dom0;
@@ -10,17 +10,9 @@ import { GuestflowError } from '../../../contract/errors.ts';
 import type { Host } from '../../../system/host.ts';
 import { checkedPath } from './arguments.ts';
 import { complaintsIn, MISSING, plainName } from './offline-files.ts';
+import type { FileAttributes, FileContent, SystemFiles } from './system-files.ts';
 
-/** A file, as far as it is kept. */
-export interface OfflineContent {
-  readonly bytes: Buffer;
-  /** Permissions. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-}
-
-interface Stat extends Omit<OfflineContent, 'bytes'> {
+interface Stat extends FileAttributes {
   readonly type: string;
   readonly size: number;
 }
@@ -30,9 +22,18 @@ const MOST_BYTES = 256 * 1024;
 const MOST_SAID = 64 * 1024;
 const LIMIT_MS = 10 * 60_000;
 const NEW_NAME = '.guestflow-new';
+const NOT_EMPTY = /directory not empty/i;
 const STAT = /^Inode: \d+ +Type: (.+?) +Mode: +([0-7]{4}) [^]*?^User: +(\d+) +Group: +(\d+) [^]*?Size: (\d+)$/m;
 
-export class OfflineFile {
+function octal(mode: number): string {
+  return mode.toString(8).padStart(4, '0');
+}
+
+function isSame(one: FileAttributes, other: FileAttributes): boolean {
+  return one.mode === other.mode && one.uid === other.uid && one.gid === other.gid;
+}
+
+export class OfflineSystem implements SystemFiles {
   private readonly host: Host;
   private readonly device: string;
   private readonly signal: AbortSignal;
@@ -51,7 +52,7 @@ export class OfflineFile {
     this.undoFile = `${this.scratch}/undo`;
   }
 
-  /** Takes back what a killed `replace` has begun. Check the file system afterwards, before anything is read of it. */
+  /** Takes back what a killed change has begun. Check the file system afterwards, before anything is read of it. */
   async recover(): Promise<void> {
     const { files } = this.host;
     if ((await files.info(this.undoFile)) !== undefined)
@@ -61,12 +62,7 @@ export class OfflineFile {
     await files.makeDirectory(this.scratch, 0o700);
   }
 
-  /**
-   * The file; undefined: there is none, or no directory for it.
-   *
-   * @throws InvalidInput when it, or a directory on the way to it, is something else than a system has there; or when it is larger than any
-   */
-  async read(path: string): Promise<OfflineContent | undefined> {
+  async read(path: string): Promise<FileContent | undefined> {
     const found = await this.at(path);
     if (found === undefined) return undefined;
     const { type, size, ...kept } = found;
@@ -81,36 +77,68 @@ export class OfflineFile {
     return { bytes, ...kept };
   }
 
-  /** Makes the file what is given, or removes it. Its directory must be there. @throws ToolFailed when it is not so afterwards */
-  async replace(path: string, content: OfflineContent | undefined): Promise<void> {
+  async replace(path: string, content: FileContent | undefined): Promise<void> {
     this.signal.throwIfAborted();
     const name = plainName(path);
     const cd = `cd ${dirname(path)}`;
     const isThere = (await this.at(path)) !== undefined;
-    if (content !== undefined) await this.makeNew(path, content);
-    await this.change([
-      cd,
-      ...(isThere ? [`rm ${name}`] : []),
-      ...(content === undefined ? [] : [`ln ${NEW_NAME} ${name}`, `unlink ${NEW_NAME}`]),
-    ]);
+    const removal = isThere ? [`rm ${name}`] : [];
+    if (content === undefined) {
+      // A killed attempt may have left it, where e2undo could not take it back.
+      const all = [...removal, ...((await this.hasNew(path)) ? [`rm ${NEW_NAME}`] : [])];
+      if (all.length > 0) await this.change([cd, ...all]);
+    } else {
+      await this.makeNew(path, content);
+      await this.change([cd, ...removal, `ln ${NEW_NAME} ${name}`, `unlink ${NEW_NAME}`]);
+    }
     const now = await this.read(path);
-    const isRight =
-      content === undefined || now === undefined
-        ? now === content
-        : now.bytes.equals(content.bytes) && now.mode === content.mode && now.uid === content.uid && now.gid === content.gid;
+    const isRight = content === undefined || now === undefined ? now === content : now.bytes.equals(content.bytes) && isSame(now, content);
     if (!isRight) throw this.failure(`${path} is not as it was written`);
   }
 
+  async directory(path: string): Promise<FileAttributes | undefined> {
+    const found = await this.at(path);
+    if (found === undefined) return undefined;
+    if (found.type !== 'directory') throw this.odd(path, `is no directory but of the type "${found.type}"`);
+    const { mode, uid, gid } = found;
+    return { mode, uid, gid };
+  }
+
+  async setDirectory(path: string, wanted: FileAttributes | undefined): Promise<void> {
+    this.signal.throwIfAborted();
+    const name = plainName(path);
+    const cd = `cd ${dirname(path)}`;
+    const found = await this.directory(path);
+    if (wanted === undefined) {
+      if (found !== undefined) await this.change([cd, `rmdir ${name}`], [NOT_EMPTY]);
+      return;
+    }
+    if (found !== undefined && isSame(found, wanted)) return;
+    await this.change([
+      cd,
+      ...(found === undefined ? [`mkdir ${name}`] : []),
+      `sif ${name} mode 004${octal(wanted.mode)}`,
+      `sif ${name} uid ${wanted.uid}`,
+      `sif ${name} gid ${wanted.gid}`,
+    ]);
+    const now = await this.directory(path);
+    if (now === undefined || !isSame(now, wanted)) throw this.failure(`${path} is not as it was made`);
+  }
+
+  private async hasNew(path: string): Promise<boolean> {
+    return (await this.stat(`${dirname(path)}/${NEW_NAME}`)) !== undefined;
+  }
+
   /** The new content beside the file. Nothing has its name yet. */
-  private async makeNew(path: string, { bytes, mode, uid, gid }: OfflineContent): Promise<void> {
+  private async makeNew(path: string, { bytes, mode, uid, gid }: FileContent): Promise<void> {
     const source = `${this.scratch}/new`;
-    const isLeft = (await this.stat(`${dirname(path)}/${NEW_NAME}`)) !== undefined;
+    const isLeft = await this.hasNew(path);
     await this.host.files.writeAtomic(source, bytes);
     await this.change([
       `cd ${dirname(path)}`,
       ...(isLeft ? [`rm ${NEW_NAME}`] : []),
       `write ${source} ${NEW_NAME}`,
-      `sif ${NEW_NAME} mode 0100${mode.toString(8).padStart(3, '0')}`,
+      `sif ${NEW_NAME} mode 010${octal(mode)}`,
       `sif ${NEW_NAME} uid ${uid}`,
       `sif ${NEW_NAME} gid ${gid}`,
     ]);
@@ -151,13 +179,13 @@ export class OfflineFile {
   }
 
   /** Short, and not ended by a cancel: that is heeded before and after. */
-  private async change(commands: readonly string[]): Promise<void> {
+  private async change(commands: readonly string[], tolerated: readonly RegExp[] = []): Promise<void> {
     await this.host.files.remove(this.undoFile);
     const { stderr } = await this.host.run('debugfs', ['-z', this.undoFile, '-w', '-f', '-', this.device], {
       timeoutMs: LIMIT_MS,
       input: `${commands.join('\n')}\n`,
     });
-    const complaints = complaintsIn(stderr);
+    const complaints = complaintsIn(stderr).filter((line) => !tolerated.some((pattern) => pattern.test(line)));
     if (complaints.length > 0) throw this.failure(complaints.slice(0, 3).join('; '));
     await this.host.files.remove(this.undoFile);
   }
