@@ -60,6 +60,8 @@ export const SEARCH_ATTRIBUTES = {
   plan: 'GuestflowPlan',
   phase: 'GuestflowPhase',
   order: 'GuestflowOrder',
+  /** Of a guest: a mark of its customer, by which a customer's guests are found (`client/customers.ts`). Never the id itself. */
+  customer: 'GuestflowCustomer',
 } as const;
 
 /** Workflow types. Those that are started by other workflows only have their types there. */

@@ -18,6 +18,8 @@ export interface GatewayCommandOptions extends Omit<ServerOptions, 'json'> {
 export interface TokenOptions {
   readonly scope: readonly string[];
   readonly file: string;
+  readonly customer?: string;
+  readonly guest?: string;
   readonly json?: true;
 }
 
@@ -63,6 +65,13 @@ export function registerGateway(program: Command, context: Context): void {
     .argument('<NAME>', 'who gets it: letters a-z, digits, hyphens')
     .requiredOption('--scope <SCOPE>', `${Object.keys(SCOPES).join(', ')}; may be repeated`, collect)
     .requiredOption('--file <FILE>', 'file of tokens; made when it is not there')
+    .addOption(
+      new Option(
+        '--customer <ID>',
+        "speaks for this customer: only that customer's guests exist for it (default: it speaks for you, and is for all)",
+      ).conflicts('guest'),
+    )
+    .option('--guest <NAME>', 'speaks for this guest alone')
     .option(...JSON_OPTION)
     .action(
       context.action(async (name: string, options: TokenOptions) =>

@@ -20,6 +20,7 @@ const list = declare({
   operationId: 'listOperations',
   summary: 'What was done with a guest',
   scope: 'guests:read',
+  about: 'guest',
   gives: { 200: ['OperationList', 'Its operations, newest first.'] },
   answer: async ({ path }, { guests }) => jsonResponse(200, { operations: await guests.operations(path.name) }),
 });
@@ -30,6 +31,7 @@ const show = declare({
   operationId: 'getOperation',
   summary: 'See an operation and its steps',
   scope: 'guests:read',
+  about: 'guest',
   gives: { 200: ['Operation', 'The operation.'] },
   answer: async ({ path }, { guests }) => {
     const [, kind = '', id = ''] = OPERATION_ID.exec(path.id) ?? [];
@@ -75,6 +77,7 @@ function operating(kind: OperationKind, { path, summary, scope, takes }: NonNull
     operationId: `${kind}Guest`,
     summary,
     scope,
+    about: 'guest',
     isKeyed: true,
     body: { published: takes, checks: schema, ...(schema.safeParse({}).success ? { mayBeLeftOut: true } : {}) },
     gives: { 200: ['Operation', 'It is done, or it failed.'], 202: ['Operation', 'It goes on.'] },

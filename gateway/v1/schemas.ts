@@ -55,6 +55,7 @@ export const listQuerySchema = z.object({
     .optional()
     .meta({ description: 'Only guests in this phase.' }),
   dom0: field.dom0.optional().meta({ description: 'Only guests of this dom0.' }),
+  customer: customerId.optional().meta({ description: 'Only guests of the customer with this id.' }),
 });
 
 export const terminateRequestSchema = z

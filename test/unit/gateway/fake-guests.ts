@@ -105,6 +105,7 @@ export function fakeGuests(): FakeGuests {
       } as unknown as GuestSpec;
       const status: GuestStatus = {
         name,
+        ...(order.customer === undefined ? {} : { customer: order.customer }),
         ...(order.hostname === undefined ? {} : { hostname: order.hostname }),
         order: order.order,
         plan: order.plan,
@@ -119,14 +120,18 @@ export function fakeGuests(): FakeGuests {
       };
       return Promise.resolve(status);
     },
-    list: ({ limit, cursor }) => {
+    isOf: (name, customer) => Promise.resolve(orders.some((order) => order.name === name && order.customer === customer)),
+    list: ({ limit, cursor, customer, guest }) => {
+      const wanted = orders.filter(
+        (order) => (customer === undefined || order.customer === customer) && (guest === undefined || order.name === guest),
+      );
       const from = cursor === undefined ? 0 : Number(Buffer.from(cursor, 'base64url').toString());
-      const guests = orders
+      const guests = wanted
         .slice(from, from + limit)
         .map(({ name, order, plan }) => ({ name, order, plan, dom0: 'xen1', phase: 'running', orderedAt: '2026-01-01T00:00:00.000Z' }));
       return Promise.resolve({
         guests,
-        ...(from + limit < orders.length ? { next: Buffer.from(String(from + limit)).toString('base64url') } : {}),
+        ...(from + limit < wanted.length ? { next: Buffer.from(String(from + limit)).toString('base64url') } : {}),
       });
     },
     operate: (name, request) => {
