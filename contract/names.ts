@@ -48,6 +48,11 @@ export function networkWorkflowId(cidr: string): string {
   return `network/${cidr}`;
 }
 
+/** Workflow id of a sign-in ticket that was used. */
+export function ticketWorkflowId(id: string): string {
+  return `ticket/${id}`;
+}
+
 /** Schedule id of a guest's nightly backup. */
 export function nightlyScheduleId(name: string): string {
   return `nightly/${name}`;
@@ -89,6 +94,7 @@ export const WORKFLOWS = {
   billingOrder: workflowName<(input: BillingOrderInput) => void>('billingOrder'),
   network: workflowName<(input: NetworkInput) => void>('network'),
   notify: 'notify',
+  spendTicket: 'spendTicket',
   dom0: workflowName<(initial: Dom0State) => void>('dom0'),
   dom0Task: workflowName<(input: Dom0TaskInput) => unknown>('dom0Task'),
 } as const;

@@ -20,7 +20,16 @@ export interface V1Options {
   /** As they are now: a token that is taken back is refused at once. */
   readonly tokens: () => readonly TokenRecord[];
   readonly body: BodyLimits;
+  /** Makes a link to the customer's page. Default: this gateway has none. */
+  readonly signInLink?: SignInLink | undefined;
 }
+
+/** A link that signs somebody in, once, and shows a guest; good for so many seconds. */
+export type SignInLink = (
+  subject: Exclude<Subject, { readonly kind: 'provider' }>,
+  guest: string,
+  seconds: number,
+) => { readonly url: string; readonly expiresAt: string };
 
 /** A request whose token, query, body, path and key are checked. */
 export interface V1Call<P extends string, Q, B> extends Pick<Call, 'note'> {

@@ -102,7 +102,12 @@ async function operate(
   });
 }
 
-async function outcomeOf(guests: GuestApi, guest: string, request: OperationWish): Promise<OperationDocument> {
+/**
+ * Asks a guest for an operation, and waits a moment for its end.
+ *
+ * @throws HttpRefusal when it is refused, or fails as it was asked for
+ */
+export async function outcomeOf(guests: GuestApi, guest: string, request: OperationWish): Promise<OperationDocument> {
   const outcome = await guests.operate(guest, request);
   if (outcome.state === 'refused')
     throw outcome.type === 'NotFound' ? new HttpRefusal(404, 'not-found', outcome.message) : new HttpRefusal(409, 'busy', outcome.message);

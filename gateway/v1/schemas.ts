@@ -124,6 +124,15 @@ export const changePlanRequestSchema = z.strictObject({
     .meta({ description: 'Whether a running guest may be restarted for what cannot be changed while it runs.' }),
 });
 
+export const signInRequestSchema = z.strictObject({
+  seconds: z
+    .int({ error: 'must be a whole number from 60 to 300' })
+    .min(60, 'must be a whole number from 60 to 300')
+    .max(300, 'must be a whole number from 60 to 300')
+    .default(120)
+    .meta({ description: 'How long the link is good for.' }),
+});
+
 const time = z.string().meta({ format: 'date-time' });
 
 export const guestSchema = z.object({
@@ -245,6 +254,11 @@ export const capacitySchema = z.object({
   ),
 });
 
+export const signInSchema = z.object({
+  url: z.string().meta({ format: 'uri', description: 'Where to send the customer. It is used once.' }),
+  expiresAt: time,
+});
+
 /** RFC 9457. */
 export const problemSchema = z.object({
   type: z.string(),
@@ -271,6 +285,8 @@ export const COMPONENTS = {
   Password: passwordRequestSchema,
   ChangePlan: changePlanRequestSchema,
   Empty: emptyRequestSchema,
+  SignInRequest: signInRequestSchema,
+  SignIn: signInSchema,
   Backup: backupSchema,
   BackupList: backupListSchema,
   PlanList: planListSchema,
