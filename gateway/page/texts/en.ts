@@ -80,6 +80,7 @@ export const en = {
     setPassword: 'The password is being changed.',
     terminate: 'The server is being cancelled.',
     undelete: 'The cancellation is being taken back.',
+    cleanup: 'What is left of the server is being removed.',
     other: 'Work is being done on the server.',
   },
   start: { button: 'Start', title: 'Start the server', explain: '' },

@@ -10,6 +10,8 @@ import type { FleetLook, GuestApi } from '../../../gateway/v1/guest-api.ts';
 export interface FakeGuests extends GuestApi {
   readonly orders: UnplacedOrder[];
   readonly requests: OperationRequest[];
+  /** What a guest's state is, beside what its order makes it. */
+  readonly changes: Map<string, Partial<GuestStatus>>;
 }
 
 export const HASH = '$6$planted$hash';
@@ -79,6 +81,7 @@ function outcomeOf({ kind, resize }: OperationRequest): OperationOutcome {
 export function fakeGuests(): FakeGuests {
   const orders: UnplacedOrder[] = [];
   const requests: OperationRequest[] = [];
+  const changes = new Map<string, Partial<GuestStatus>>();
   const outcomes = new Map<string, OperationOutcome>();
   const find = (name: string): UnplacedOrder => {
     const order = orders.find((known) => known.name === name);
@@ -88,6 +91,7 @@ export function fakeGuests(): FakeGuests {
   return {
     orders,
     requests,
+    changes,
     order: (order) => {
       const known = orders.find(({ name }) => name === order.name);
       if (known !== undefined && known.plan !== order.plan)
@@ -117,6 +121,7 @@ export function fakeGuests(): FakeGuests {
         warnings: [],
         backups: BACKUPS,
         leftovers: [],
+        ...changes.get(name),
       };
       return Promise.resolve(status);
     },

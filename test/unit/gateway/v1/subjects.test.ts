@@ -35,8 +35,12 @@ let guests: FakeGuests;
 beforeEach(async () => {
   guests = fakeGuests();
   const plans = await loadPlans();
+  const signInLink = (): { url: string; expiresAt: string } => ({
+    url: 'https://panel.example.org/my',
+    expiresAt: new Date().toISOString(),
+  });
   ({ gateway } = await bench({
-    routes: v1Routes({ guests, plans, tokens: () => Object.values(tokens).map(({ record }) => record), body: BODY_LIMITS }),
+    routes: v1Routes({ guests, plans, signInLink, tokens: () => Object.values(tokens).map(({ record }) => record), body: BODY_LIMITS }),
   }));
   for (const body of GUESTS) await ask('POST', '/v1/guests', 'provider', { order: `o-${body.name}`, plan: 'small', ...body });
 });
