@@ -59,6 +59,7 @@ export function passwordFields(texts: Texts, isWrong: boolean): Markup {
 <fieldset><legend>${texts.passwordHow}</legend>
 <div class="choice"><input type="radio" name="how" id="make" value="make"${isWrong ? '' : CHECKED}><label for="make">${texts.passwordMake}</label></div>
 <div class="choice"><input type="radio" name="how" id="own" value="own"${isWrong ? CHECKED : ''}><label for="own">${texts.passwordOwn}</label></div>
+<input name="username" value="root" autocomplete="username" hidden>
 <label for="password">${texts.passwordField}</label>
 <input type="password" name="password" id="password" maxlength="${LONGEST}" autocomplete="new-password" aria-describedby="rule${isWrong ? ' wrong' : ''}"${isWrong ? INVALID : ''}>
 <p class="hint" id="rule">${texts.passwordRule}</p>

@@ -64,7 +64,7 @@ input[type="password"] { font: inherit; width: 100%; max-width: 24rem; min-heigh
   .stacked tr { display: block; padding: 0.75rem 0; border-bottom: 1px solid var(--line); }
   .stacked tr:last-child { border-bottom: 0; }
   .stacked th, .stacked td { display: block; border: 0; padding: 0.125rem 0; }
-  .buttons .button, .buttons form, .buttons form button { width: 100%; text-align: center; }
+  .buttons > *, .buttons button { width: 100%; text-align: center; }
 }
 `;
 
