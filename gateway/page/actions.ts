@@ -6,6 +6,8 @@ import type { Texts } from './texts/en.ts';
 interface Action {
   /** It takes the server away for a while, or changes its disk: asked for twice. */
   readonly interrupts?: true;
+  /** What it removes does not come back: asked for twice, too. */
+  readonly isFinal?: true;
   /** It needs more than a button: a page of its own has the form. */
   readonly asks?: 'password';
   /** It is of one backup, and its button stands beside that. */
@@ -24,6 +26,7 @@ export const ACTIONS = {
   backup: {},
   restore: { interrupts: true, ofBackup: true },
   undoRestore: { interrupts: true },
+  keepRestored: { isFinal: true },
 } as const satisfies Partial<Record<OperationKind, Action>> & Partial<Record<keyof Texts, Action>>;
 
 export type ActionKind = keyof typeof ACTIONS;
@@ -48,6 +51,8 @@ export function isOffered(kind: ActionKind, { phase, operation, queued, kept }: 
   const { phases, leadsTo, waits } = operationRecord(kind);
   if (!phases.includes(phase) || leadsTo?.includes(phase) === true) return false;
   if (kind === 'undoRestore' && kept?.role !== 'former') return false;
+  // There is room for one disk beside the server's own.
+  if (kind === 'keepRestored' ? kept === undefined : kind === 'restore' && kept !== undefined) return false;
   return waits === true || (operation === undefined && queued.length === 0);
 }
 

@@ -93,9 +93,10 @@ function buttonsOf({ status, csrf, language: { texts } }: Shown): Markup {
 
 /** What asks first is a link to a page that asks; the rest is done at once. */
 function buttonOf(guest: string, kind: ActionKind, csrf: string, texts: Texts): Markup {
-  const { interrupts, asks } = actionOf(kind);
+  const { interrupts, isFinal, asks } = actionOf(kind);
   const path = `/my/guests/${encodeURIComponent(guest)}/${segmentOf(kind)}`;
-  if (interrupts === true || asks !== undefined) return markup`<a class="button" href="${path}">${texts[kind].button}</a>`;
+  if (interrupts === true || isFinal === true || asks !== undefined)
+    return markup`<a class="button" href="${path}">${texts[kind].button}</a>`;
   return markup`<form method="post" action="${path}">${csrfField(csrf)}${requestField()}<button class="${kind === 'start' ? 'main' : ''}">${texts[kind].button}</button></form>`;
 }
 
@@ -105,7 +106,8 @@ export function requestField(): Markup {
 }
 
 function keptOf({ kept }: GuestStatus, { texts, time }: Language): Markup | undefined {
-  return kept && markup`<p>${fill(kept.role === 'former' ? texts.kept : texts.keptRestored, { time: time(kept.keptUntil) })}</p>`;
+  const what = kept?.role === 'former' ? texts.kept : texts.keptRestored;
+  return kept && markup`<p>${fill(what, { time: time(kept.keptUntil) })} ${texts.keptFirst}</p>`;
 }
 
 function backupsOf({ status, language }: Shown): Markup {

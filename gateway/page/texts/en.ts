@@ -47,6 +47,7 @@ export const en = {
   restoreFrom: 'Restore the backup of {time}',
   kept: 'The disk from before the last restore is kept until {time}.',
   keptRestored: 'The restored disk that you took back is kept until {time}.',
+  keptFirst: 'Another backup can be restored when it is gone.',
   phases: {
     ordered: 'Ordered',
     provisioning: 'Being set up',
@@ -104,6 +105,11 @@ export const en = {
     title: 'Undo the restore?',
     explain:
       'The server gets back the disk that it had before the restore. What was changed on it since the restore is no longer there. It cannot be reached for a moment.',
+  },
+  keepRestored: {
+    button: 'Remove the kept disk',
+    title: 'Remove the kept disk?',
+    explain: 'The disk that is kept beside that of the server is wiped. It does not come back. The server goes on as it is.',
   },
   restore: {
     button: 'Restore',

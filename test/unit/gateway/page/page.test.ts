@@ -172,7 +172,11 @@ describe('a server', () => {
     expect(await htmlOf(GUEST)).not.toContain('undo-restore');
     const kept = { role: 'former', backup: 'b', takenAt: '2026-01-01T00:00:00Z', diskBytes: 1, keptUntil: '2026-01-08T00:00:00Z' } as const;
     shop.guests.changes.set('own', { kept });
-    expect(await htmlOf(GUEST)).toContain(`href="${GUEST}/undo-restore"`);
+    const html = await htmlOf(GUEST);
+    expect(html).toContain(`href="${GUEST}/undo-restore"`);
+    expect(html).toContain(`href="${GUEST}/keep-restored"`);
+    // A guest refuses another restore until the other disk is gone.
+    expect(html).not.toContain(`${GUEST}/restore`);
   });
 
   it('that Temporal cannot tell of is a page that says so, and when to come again', async () => {
