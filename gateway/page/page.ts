@@ -19,7 +19,7 @@ export interface CustomerPage {
   /** Makes a link that signs somebody in, once. */
   readonly signInLink: SignInLink;
   /** A refusal, as a page; undefined when the request was for something else. */
-  present(refusal: HttpRefusal, request: Request): Response | undefined;
+  readonly present: (refusal: HttpRefusal, request: Request) => Response | undefined;
 }
 
 export function createPage(options: PageOptions): CustomerPage {
@@ -50,12 +50,12 @@ async function showGuest({ guests }: Desk, { call, csrf, language }: Visit): Pro
 }
 
 /** What runs, with its steps; without them where they cannot be had now. */
-async function runningOf({ operation: read }: Desk['guests'], { name, operation }: Shown['status']): Promise<Shown['running']> {
+async function runningOf(guests: Desk['guests'], { name, operation }: Shown['status']): Promise<Shown['running']> {
   if (operation === undefined) return undefined;
   const { kind, workflowId, startedAt } = operation;
   // `guest/<name>/<kind>/<id>`
   const id = workflowId.split('/').slice(2).join('.');
   const [, type = '', key = ''] = OPERATION_ID.exec(id) ?? [];
-  const { steps } = await read(name, type, key).catch(() => ({ steps: undefined }));
+  const { steps } = await guests.operation(name, type, key).catch(() => ({ steps: undefined }));
   return { kind, startedAt, steps };
 }

@@ -33,7 +33,7 @@ export interface Visit {
   readonly form: ReadonlyMap<string, string>;
 }
 
-type SignedInRoute = Pick<Route, 'method' | 'path' | 'query'> & { handle(visit: Visit): Promise<Response> | Response };
+type SignedInRoute = Pick<Route, 'method' | 'path' | 'query'> & { readonly handle: (visit: Visit) => Promise<Response> | Response };
 
 /**
  * A route for who is signed in. Of a POST, origin and CSRF token are checked; if the path names a guest, it must be one of the session's own.

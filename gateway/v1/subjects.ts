@@ -70,7 +70,7 @@ export async function mustBeOwn(subject: Subject, guest: string, guests: Pick<Gu
 }
 
 function mustBeOrderOf(customer: string, body: unknown): void {
-  const said = Object.keys((body ?? {}) as object);
+  const said = Object.keys(body ?? {});
   const other = said.find((field) => !OF_CUSTOMERS.has(field));
   if (other !== undefined)
     throw new HttpRefusal(403, 'subject', `this token speaks for a customer, who orders without ${other}`, {

@@ -8,7 +8,8 @@ import { orderGuest } from '../../client/guests/order.ts';
 import { pageOfGuests } from '../../client/guests/list.ts';
 import { readStatus } from '../../client/guests/look.ts';
 import { openSession, type Session } from '../../client/session.ts';
-import { guestWorkflowId } from '../../contract/names.ts';
+import { spendTicket } from '../../client/tickets.ts';
+import { guestWorkflowId, ticketWorkflowId } from '../../contract/names.ts';
 import { order, scripted, until } from './scripted.ts';
 import { startServer, withKeptWorkers } from './temporal.ts';
 
@@ -56,6 +57,22 @@ it("a customer's guests are found, and nobody else's, also after they have conti
     // What stands in the clear is no id.
     expect(JSON.stringify((await handle.describe()).raw.workflowExecutionInfo?.searchAttributes)).not.toContain('C-1');
   });
+});
+
+it('a ticket is spent once, however many gateways are asked at once, and whether or not a worker is there', async () => {
+  const other = await openSession(await findEndpoint({ address: environment.address }));
+  const spend = (id: string): Promise<boolean[]> =>
+    Promise.all(Array.from({ length: 10 }, (_one, index) => spendTicket(index % 2 === 0 ? session : other, id)));
+  const first = await spend('without-worker');
+  expect(first.filter((isFirst) => isFirst)).toHaveLength(1);
+  await withKeptWorkers(environment, scripted([]), async () => {
+    const second = await spend('with-worker');
+    expect(second.filter((isFirst) => isFirst)).toHaveLength(1);
+    // Its workflow has ended; the ticket stays spent.
+    await session.client.workflow.getHandle(ticketWorkflowId('with-worker')).result();
+    expect(await spendTicket(session, 'with-worker')).toBe(false);
+  });
+  await other.close();
 });
 
 describe('a mark', () => {

@@ -17,9 +17,9 @@ export interface Language {
   readonly tag: LanguageTag;
   readonly texts: Texts;
   /** A time in words of this language, in UTC, to the minute. */
-  time(iso: string): string;
+  readonly time: (iso: string) => string;
   /** A size in the largest unit that leaves a whole number, or with one digit behind the point. */
-  size(bytes: number): string;
+  readonly size: (bytes: number) => string;
 }
 
 /** Puts values into a text: `{time}`. */

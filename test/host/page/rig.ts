@@ -4,7 +4,7 @@ import { request as forward } from 'node:http';
 import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { freePort } from '../../../system/ports.ts';
 import { createRunner } from '../../../system/run.ts';
@@ -14,8 +14,6 @@ const CHROMIUM = '/usr/bin/chromium';
 
 /** Why there can be no browser here; undefined if there can. */
 export const why = existsSync(CHROMIUM) ? undefined : 'needs chromium';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export interface Panel {
   readonly shop: Shop;
@@ -75,14 +73,11 @@ async function serveTls(port: number, to: number): Promise<() => void> {
 
 /** What axe finds wrong with a page, as one line each; each must be none. */
 export async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> };
-    };
-    const { violations } = await axe.run();
+    const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run();
     return violations.flatMap(({ id, nodes }) =>
-      nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary ?? ''}`),
+      nodes.map(({ html, failureSummary = '' }) => `${id}: ${html.slice(0, 200)} ${failureSummary}`),
     );
   });
 }

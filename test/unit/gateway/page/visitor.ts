@@ -16,12 +16,12 @@ export interface Shop {
   readonly lines: object[];
   readonly clock: { now: number };
   /** Orders a guest. */
-  order(body: object): Promise<void>;
+  readonly order: (body: object) => Promise<void>;
   /** The path of a sign-in link for a guest's customer. */
-  link(guest: string): Promise<string>;
+  readonly link: (guest: string) => Promise<string>;
   /** A visitor who is signed in by a guest's link. */
   signedIn(guest: string): Promise<Visitor>;
-  visitor(): Visitor;
+  readonly visitor: () => Visitor;
 }
 
 export interface Sent {
