@@ -13,6 +13,7 @@ const shared = {
 /** Host tests that take nothing of the machine's: no loop devices, no mounts, no names that others have. */
 const APART = [
   'arping',
+  'customer-page',
   'identity',
   'role',
   'schemathesis',

@@ -39,19 +39,19 @@ function milliseconds(text: string): number {
 }
 
 /** Makes a token. It is shown here and never again. */
-export async function makeTokenCommand(io: Io, name: string, { scope, file, json }: TokenOptions): Promise<undefined> {
+export async function makeTokenCommand(io: Io, name: string, { scope, file, customer, guest, json }: TokenOptions): Promise<undefined> {
   const known = await readTokens(file);
   if (known.some(({ id }) => id === name))
     throw new GuestflowError('InvalidInput', `${file} has a token called ${name} already: remove it there first`, {
       field: 'name',
       value: name,
     });
-  const { token, record } = makeToken(name, scope, new Date());
+  const { token, record } = makeToken(name, scope, new Date(), { customer, guest });
   await writeWhole(
     file,
     `# Tokens of /v1: hashes, not the tokens. A token is taken back by removing it here, and systemctl reload guestflow-gateway.\n${stringify({ tokens: [...known, record] })}`,
   );
-  if (json) printJson(io, { name, scopes: record.scopes, token });
+  if (json) printJson(io, { name, scopes: record.scopes, ...defined({ customer: record.customer, guest: record.guest }), token });
   else printLine(io, token);
   return undefined;
 }

@@ -232,6 +232,8 @@ export interface GuestStatus {
   readonly name: string;
   /** Host name in the guest, where its order gave one. Default: the name. */
   readonly hostname?: string;
+  /** Id of its customer, where its order gave one. */
+  readonly customer?: string;
   readonly order: string;
   readonly dom0: string;
   readonly plan: string;

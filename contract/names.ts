@@ -48,6 +48,11 @@ export function networkWorkflowId(cidr: string): string {
   return `network/${cidr}`;
 }
 
+/** Workflow id of a sign-in ticket that was used. */
+export function ticketWorkflowId(id: string): string {
+  return `ticket/${id}`;
+}
+
 /** Schedule id of a guest's nightly backup. */
 export function nightlyScheduleId(name: string): string {
   return `nightly/${name}`;
@@ -60,6 +65,8 @@ export const SEARCH_ATTRIBUTES = {
   plan: 'GuestflowPlan',
   phase: 'GuestflowPhase',
   order: 'GuestflowOrder',
+  /** Of a guest: a mark of its customer, by which a customer's guests are found (`client/customers.ts`). Never the id itself. */
+  customer: 'GuestflowCustomer',
 } as const;
 
 /** Workflow types. Those that are started by other workflows only have their types there. */
@@ -87,6 +94,7 @@ export const WORKFLOWS = {
   billingOrder: workflowName<(input: BillingOrderInput) => void>('billingOrder'),
   network: workflowName<(input: NetworkInput) => void>('network'),
   notify: 'notify',
+  spendTicket: 'spendTicket',
   dom0: workflowName<(initial: Dom0State) => void>('dom0'),
   dom0Task: workflowName<(input: Dom0TaskInput) => unknown>('dom0Task'),
 } as const;

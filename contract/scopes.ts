@@ -5,6 +5,7 @@ import { OPERATION_SCOPES } from './operations.ts';
 export const SCOPES = {
   'guests:read': 'see guests and their operations',
   'guests:order': 'order guests',
+  'guests:sign-in': "make links that sign customers in to the customer's page",
   ...OPERATION_SCOPES,
   'plans:read': 'see the plans',
   'fleet:read': 'see the dom0s and networks, and what of each is sold and left',

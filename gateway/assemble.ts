@@ -1,13 +1,20 @@
 /** Puts a gateway together from its configuration and a connection to Temporal. */
 import type { Session } from '../client/session.ts';
+import { spendTicket } from '../client/tickets.ts';
+import { defined } from '../contract/defined.ts';
 import { createEventSink } from './webhooks/event-sink.ts';
 import type { GatewayConfiguration } from './configuration.ts';
 import { BODY_LIMITS, createGateway, type Gateway, type GatewayLog, type GatewayOptions } from './gateway.ts';
+import { within } from './lazy-session.ts';
+import { createPage } from './page/page.ts';
 import { createGuestApi } from './v1/temporal-guests.ts';
 import { v1Routes } from './v1/routes.ts';
 
 /** An answer comes within a second, whatever Temporal does. */
 export const ANSWER_MS = 950;
+
+/** If a sign-in takes longer, the answer is 503. */
+const SPEND_MS = 5_000;
 
 export interface AssembleOptions {
   readonly configuration: GatewayConfiguration;
@@ -19,13 +26,24 @@ export interface AssembleOptions {
 }
 
 export function assembleGateway({ configuration, session, log, observe, answerMs = ANSWER_MS }: AssembleOptions): Gateway {
-  const { tokens, catalogue, ...webhooks } = configuration;
+  const { tokens, catalogue, page: set, ...webhooks } = configuration;
+  const guests = createGuestApi(session);
+  const spend = (id: string): Promise<boolean> => within(SPEND_MS, async () => spendTicket(await session(), id));
+  const page = set === undefined ? undefined : createPage({ configuration: set, guests, spendTicket: spend, body: BODY_LIMITS });
+  const v1 = v1Routes({
+    guests,
+    plans: catalogue.plans,
+    tokens: () => tokens,
+    body: BODY_LIMITS,
+    ...defined({ signInLink: page?.signInLink }),
+  });
   return createGateway({
     ...webhooks,
     catalogue,
     log,
     observe,
     events: createEventSink(session, answerMs),
-    routes: v1Routes({ guests: createGuestApi(session), plans: catalogue.plans, tokens: () => tokens, body: BODY_LIMITS }),
+    routes: [...v1, ...(page?.routes ?? [])],
+    ...defined({ present: page?.present }),
   });
 }

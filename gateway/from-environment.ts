@@ -9,8 +9,8 @@ import { createLazySession } from './lazy-session.ts';
 /**
  * Makes the gateway at the first call; later calls get the same. A failure to make it is not kept.
  *
- * @param env its files are named by `GUESTFLOW_STRIPE_SECRET_FILE`, `GUESTFLOW_SIGNUP_SECRET_FILE`, `GUESTFLOW_TOKEN_FILE`, `GUESTFLOW_PLANS` and
- *   `GUESTFLOW_PRICES`; Temporal by `TEMPORAL_ADDRESS` and what else its clients read.
+ * @param env its files are named by `GUESTFLOW_STRIPE_SECRET_FILE`, `GUESTFLOW_SIGNUP_SECRET_FILE`, `GUESTFLOW_TOKEN_FILE`, `GUESTFLOW_PAGE_KEY_FILE`,
+ *   `GUESTFLOW_PLANS` and `GUESTFLOW_PRICES`, its customer's page by `GUESTFLOW_PAGE_ORIGIN`; Temporal by `TEMPORAL_ADDRESS` and what else its clients read.
  */
 export function gatewayFromEnvironment(env: NodeJS.ProcessEnv = process.env): () => Promise<Gateway> {
   let assembled: Promise<Gateway> | undefined;
@@ -29,6 +29,8 @@ async function assembleFrom(env: NodeJS.ProcessEnv): Promise<Gateway> {
       stripeSecretFile: env['GUESTFLOW_STRIPE_SECRET_FILE'],
       signupSecretFile: env['GUESTFLOW_SIGNUP_SECRET_FILE'],
       tokenFile: env['GUESTFLOW_TOKEN_FILE'],
+      pageOrigin: env['GUESTFLOW_PAGE_ORIGIN'],
+      pageKeyFile: env['GUESTFLOW_PAGE_KEY_FILE'],
       prices: env['GUESTFLOW_PRICES'],
     },
     env,

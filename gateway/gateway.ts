@@ -18,8 +18,10 @@ export interface GatewayOptions
   readonly log: GatewayLog;
   /** Told of each answer. Default: nobody is. */
   readonly observe?: ((answered: Answered) => void) | undefined;
-  /** More routes: those of `/v1`. */
+  /** More routes: those of `/v1` and of the customer's page. */
   readonly routes?: readonly Route[];
+  /** The answer to a request that is refused. Default, also where it gives undefined: a problem document. */
+  readonly present?: ((refusal: HttpRefusal, request: Request) => Response | undefined) | undefined;
 }
 
 export type Gateway = Handler;
@@ -32,6 +34,7 @@ export function createGateway({
   log,
   observe,
   routes: more = [],
+  present,
   body = BODY_LIMITS,
   now = Date.now,
   stripePolicy = { pastDue: 'run' },
@@ -40,6 +43,7 @@ export function createGateway({
   const health: Route = { method: 'GET', path: '/healthz', handle: () => jsonResponse(200, { ok: true }) };
   return createHandler({
     routes: [health, ...webhookRoutes({ ...options, body, now, stripePolicy }), ...more],
+    present,
     refuse: (error, notes) => (error instanceof GuestflowError ? refusalOf(error) : defect(error, log, notes)),
     onAnswer: (answered) => {
       const { method, notes, status, ms } = answered;

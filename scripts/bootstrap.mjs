@@ -43,6 +43,8 @@ const TEST_PACKAGES = [
   ...['iproute2', 'iputils-arping', 'procps'],
   // Schemathesis is a Python package.
   'python3-venv',
+  // The customer's page.
+  'chromium',
   // The module for WHMCS, and its template.
   ...['php-cli', 'php-curl', 'smarty4'],
 ];

@@ -20,4 +20,5 @@ export { network } from './capacity/network.ts';
 export { dom0Task } from './capacity/dom0-task.ts';
 export { billingOrder } from './billing/order.ts';
 export { holdHostname } from './billing/hold-hostname.ts';
+export { spendTicket } from './customers/spend-ticket.ts';
 export { notify } from './billing/notify.ts';

@@ -8,6 +8,8 @@ export interface GatewayCommandOptions extends Omit<ServerOptions, 'json'> {
   readonly stripeSecretFile?: string;
   readonly signupSecretFile?: string;
   readonly tokenFile?: string;
+  readonly pageOrigin?: string;
+  readonly pageKeyFile?: string;
   readonly plans?: string;
   readonly prices?: string;
   readonly pastDue?: 'run' | 'suspend';
@@ -18,6 +20,8 @@ export interface GatewayCommandOptions extends Omit<ServerOptions, 'json'> {
 export interface TokenOptions {
   readonly scope: readonly string[];
   readonly file: string;
+  readonly customer?: string;
+  readonly guest?: string;
   readonly json?: true;
 }
 
@@ -42,6 +46,8 @@ export function registerGateway(program: Command, context: Context): void {
     .option('--stripe-secret-file <FILE>', 'signing secrets of the Stripe endpoint, one a line')
     .option('--signup-secret-file <FILE>', 'secrets of Standard Webhooks, one a line')
     .option('--token-file <FILE>', 'tokens of /v1 (guestflow gateway token makes them)')
+    .option('--page-origin <ORIGIN>', "where customers reach the customer's page, like https://panel.example.org (default: there is none)")
+    .option('--page-key-file <FILE>', "secrets of the customer's page, one a line")
     .option('--plans <FILE>', 'your own plans (default: GUESTFLOW_PLANS, or the shipped plans.yaml)')
     .option('--prices <FILE>', 'which price stands for which plan (default: none, the names of plans decide)')
     .addOption(
@@ -63,6 +69,13 @@ export function registerGateway(program: Command, context: Context): void {
     .argument('<NAME>', 'who gets it: letters a-z, digits, hyphens')
     .requiredOption('--scope <SCOPE>', `${Object.keys(SCOPES).join(', ')}; may be repeated`, collect)
     .requiredOption('--file <FILE>', 'file of tokens; made when it is not there')
+    .addOption(
+      new Option(
+        '--customer <ID>',
+        "speaks for this customer: only that customer's guests exist for it (default: it speaks for you, and is for all)",
+      ).conflicts('guest'),
+    )
+    .option('--guest <NAME>', 'speaks for this guest alone')
     .option(...JSON_OPTION)
     .action(
       context.action(async (name: string, options: TokenOptions) =>

@@ -4,6 +4,7 @@ import { GuestflowError } from '../../contract/errors.ts';
 import { DOM0_NAME_PATTERN } from '../../contract/guest-name.ts';
 import { guestWorkflowId, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
 import { readPayload } from '../codec/read.ts';
+import { customerMarks } from '../customers.ts';
 import type { Session } from '../session.ts';
 
 /** One row of a list of guests. */
@@ -22,6 +23,10 @@ export interface GuestRow {
 export interface ListFilter {
   readonly phase?: string | undefined;
   readonly dom0?: string | undefined;
+  /** Only guests of the customer with this id. */
+  readonly customer?: string | undefined;
+  /** Only the guest of this name. */
+  readonly guest?: string | undefined;
   /** Lists guests that are gone, too. Default: false. */
   readonly all?: boolean;
 }
@@ -59,7 +64,7 @@ export async function listGuests(session: Session, { all, ...filter }: ListFilte
 
 /** One page, newest first, as the server cuts it: every run of a name, and those that are gone, too. */
 export async function pageOfGuests(session: Session, { limit, cursor, ...filter }: PageRequest): Promise<GuestPage> {
-  const query = queryOf(filter);
+  const query = queryOf(session, filter);
   const { executions, nextPageToken } = await session
     .call('the list of guests', () =>
       session.client.workflowService.listWorkflowExecutions({
@@ -78,10 +83,18 @@ export async function pageOfGuests(session: Session, { limit, cursor, ...filter 
   return { rows: await Promise.all(executions.map((run) => toRow(session, run))), ...(next === '' ? {} : { next }) };
 }
 
-function queryOf({ phase, dom0 }: Omit<ListFilter, 'all'>): string {
+function queryOf(session: Session, { phase, dom0, customer, guest }: Omit<ListFilter, 'all'>): string {
   const terms = [`WorkflowType = '${WORKFLOWS.guest}'`, `ExecutionStatus != 'ContinuedAsNew'`];
   if (phase !== undefined) terms.push(`${SEARCH_ATTRIBUTES.phase} = '${safe('phase', phase)}'`);
   if (dom0 !== undefined) terms.push(`${SEARCH_ATTRIBUTES.dom0} = '${safe('dom0', dom0)}'`);
+  if (guest !== undefined) terms.push(`${SEARCH_ATTRIBUTES.guest} = '${safe('guest', guest)}'`);
+  // Marks are hexadecimal, whatever the id is.
+  if (customer !== undefined)
+    terms.push(
+      `${SEARCH_ATTRIBUTES.customer} IN (${customerMarks(session, customer)
+        .map((mark) => `'${mark}'`)
+        .join(', ')})`,
+    );
   return terms.join(' AND ');
 }
 
@@ -108,11 +121,11 @@ async function toRow({ codec }: Session, { execution, startTime, searchAttribute
   };
 }
 
+/** What a filter is of, for the error. */
+const WORDS = { phase: 'phase of a guest', dom0: 'name of a dom0', guest: 'name of a guest' } as const;
+
 /** A filter's value becomes part of a query's text, so only a plain word is allowed. */
-function safe(field: string, value: string): string {
+function safe(field: keyof typeof WORDS, value: string): string {
   if (DOM0_NAME_PATTERN.test(value)) return value;
-  throw new GuestflowError('InvalidInput', `${field} "${value}" is no ${field === 'phase' ? 'phase of a guest' : 'name of a dom0'}`, {
-    field,
-    value,
-  });
+  throw new GuestflowError('InvalidInput', `${field} "${value}" is no ${WORDS[field]}`, { field, value });
 }

@@ -11,6 +11,7 @@ import { sealPassword } from './sealed-password.ts';
 import type { Session } from '../session.ts';
 import { query, updateWithStart, type StartOf } from '../workflow-calls.ts';
 import { defined } from '../../contract/defined.ts';
+import { customerMark } from '../customers.ts';
 import { keywords } from '../search-attributes.ts';
 
 /**
@@ -26,7 +27,7 @@ export async function orderGuest(session: Session, ordered: GuestOrder, how: Pic
   const place = async (): Promise<OrderAnswer> => {
     const updateId = updateIdOf(order, await fruitlessRun(session, order.name));
     try {
-      return await updateWithStart(client, WORKFLOWS.guest, startOf({ order, ...how }), GUEST_UPDATES.order, [order], updateId);
+      return await updateWithStart(client, WORKFLOWS.guest, startOf(session, { order, ...how }), GUEST_UPDATES.order, [order], updateId);
     } catch (error) {
       if (error instanceof WorkflowExecutionAlreadyStartedError) return answerOfTheFormer(session, order);
       throw error;
@@ -93,13 +94,22 @@ function updateIdOf(order: GuestOrder, after: string | undefined): string {
   return [`order-${order.order}-${content}`, ...(after === undefined ? [] : [after])].join('-');
 }
 
-function startOf(input: GuestInput): StartOf<(input: GuestInput) => void> {
+function startOf(session: Session, input: GuestInput): StartOf<(input: GuestInput) => void> {
   const { order } = input;
+  const { customer } = order;
+  const marks = customer === undefined ? {} : { customer: customerMark(session, customer) };
   return {
     workflowId: guestWorkflowId(order.name),
     input: [input],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-    typedSearchAttributes: keywords({ guest: order.name, dom0: order.dom0, plan: order.plan, order: order.order, phase: 'ordered' }),
+    typedSearchAttributes: keywords({
+      guest: order.name,
+      dom0: order.dom0,
+      plan: order.plan,
+      order: order.order,
+      phase: 'ordered',
+      ...marks,
+    }),
     // What is in a memo can be read by everyone who sees the UI: no keys, no hashes.
     memo: { order: order.order, ...defined({ ip: order.network.ip }) },
     staticSummary: `guest ${order.name}, plan ${order.plan}, dom0 ${order.dom0}`,

@@ -14,7 +14,7 @@ temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" > /dev/nu
   temporal operator namespace create --namespace "$TEMPORAL_NAMESPACE" --retention "$RETENTION"
 
 known=$(temporal operator search-attribute list --namespace "$TEMPORAL_NAMESPACE")
-for name in GuestflowGuest GuestflowDom0 GuestflowPlan GuestflowPhase GuestflowOrder; do
+for name in GuestflowGuest GuestflowDom0 GuestflowPlan GuestflowPhase GuestflowOrder GuestflowCustomer; do
   case $known in
     *"$name"*) ;;
     *) temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" --name "$name" --type Keyword ;;

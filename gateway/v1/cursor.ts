@@ -44,7 +44,7 @@ export function openCursor(cursor: string, scope: CursorScope, nowMs = Date.now(
     signed.length > TIME + FILTERS && bytes.toString('base64url') === cursor && timingSafeEqual(signature, signatureOf(signed, scope));
   if (!isOurs) throw refused(cursor, 'is no cursor that this token was given: take `next` of the answer before');
   if (!signed.subarray(TIME, TIME + FILTERS).equals(filtersOf(scope)))
-    throw refused(cursor, 'is of a list with other filters: phase and dom0 must stay as they were');
+    throw refused(cursor, 'is of a list with other filters: phase, dom0 and customer must stay as they were');
   if (nowMs / 1_000 - signed.readUInt32BE(0) > LIFETIME) throw refused(cursor, 'is older than a day: begin anew, without a cursor');
   return signed.subarray(TIME + FILTERS).toString('base64url');
 }

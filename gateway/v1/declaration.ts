@@ -11,6 +11,7 @@ import { check, invalid } from '../http/check.ts';
 import { parseJson } from '../http/json.ts';
 import type { GuestApi } from './guest-api.ts';
 import { IDEMPOTENCY_KEY, OPERATION_ID, type Component } from './schemas.ts';
+import { mustConcern, NO_GUEST, subjectOf, type About, type Subject } from './subjects.ts';
 import { authorize, type TokenRecord } from './tokens.ts';
 
 export interface V1Options {
@@ -19,11 +20,22 @@ export interface V1Options {
   /** As they are now: a token that is taken back is refused at once. */
   readonly tokens: () => readonly TokenRecord[];
   readonly body: BodyLimits;
+  /** Makes a link to the customer's page. Default: this gateway has none. */
+  readonly signInLink?: SignInLink | undefined;
 }
+
+/** A link that signs somebody in, once, and shows a guest; good for so many seconds. */
+export type SignInLink = (
+  subject: Exclude<Subject, { readonly kind: 'provider' }>,
+  guest: string,
+  seconds: number,
+) => { readonly url: string; readonly expiresAt: string };
 
 /** A request whose token, query, body, path and key are checked. */
 export interface V1Call<P extends string, Q, B> extends Pick<Call, 'note'> {
   readonly token: TokenRecord;
+  /** For whom the token speaks; what it may not be asked for was refused. */
+  readonly subject: Subject;
   readonly path: Readonly<Record<NamesIn<P>, string>>;
   readonly query: Q;
   readonly body: B;
@@ -46,6 +58,8 @@ export interface Declaration<P extends string = string, Q extends z.ZodObject = 
   readonly summary: string;
   /** What its token must be for. */
   readonly scope: Scope;
+  /** What it is about: so for whom its token must speak (`subjects.ts`). */
+  readonly about: About;
   /** Default: it has no query. */
   readonly query?: Q;
   /** Default: it takes no body. */
@@ -74,7 +88,7 @@ export const PATH_PARAMETERS: Readonly<
   name: {
     form: { schema: { type: 'string', ...GUEST_NAME_FORM }, description: 'Name of the guest.', example: 'guest1' },
     isNone: (value) => whyNotGuestName(value) !== undefined,
-    otherwise: 'there is no guest of that name',
+    otherwise: NO_GUEST,
   },
   id: {
     form: { schema: { type: 'string', pattern: OPERATION_ID.source }, description: 'Id of the operation.' },
@@ -83,7 +97,7 @@ export const PATH_PARAMETERS: Readonly<
   },
 };
 
-/** The route: checks token, query, body, path and key, in this order, and answers. */
+/** The route: checks token, query, body, path, key and for whom the token speaks, in this order, and answers. */
 export function toRoute(declaration: Declaration, options: V1Options): Route {
   const { method, path, query, scope, isKeyed } = declaration;
   return {
@@ -95,12 +109,14 @@ export function toRoute(declaration: Declaration, options: V1Options): Route {
       call.note({ token: token.id });
       const checked = {
         token,
+        subject: subjectOf(token),
         note: (fields: Readonly<Record<string, unknown>>) => call.note(fields),
         query: query === undefined ? {} : check(query, Object.fromEntries(call.url.searchParams), { showsValues: true }),
         body: await readBody(declaration, call.request, options.body),
         path: checkPath(call.path),
         key: isKeyed === true ? readKey(call.request) : undefined,
       };
+      await mustConcern(declaration.about, checked, options.guests);
       return declaration.answer(checked, options);
     },
   };

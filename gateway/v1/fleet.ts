@@ -15,6 +15,7 @@ const plans = declare({
   operationId: 'listPlans',
   summary: 'The plans that can be ordered',
   scope: 'plans:read',
+  about: 'plans',
   gives: { 200: ['PlanList', 'The plans, in the order of their file. An order that names none gets the first one.'] },
   answer: (_call, { plans: known }) =>
     Promise.resolve(jsonResponse(200, planListSchema.parse({ plans: [...known].map(([name, plan]) => planOf(name, plan)) }))),
@@ -26,6 +27,7 @@ const capacity = declare({
   operationId: 'getCapacity',
   summary: 'What of each dom0 is sold and left',
   scope: 'fleet:read',
+  about: 'fleet',
   gives: { 200: ['Capacity', 'Each dom0 and each network, by name. At most a second old.'] },
   answer: async (_call, { guests }) => jsonResponse(200, toCapacity(await guests.fleet(), new Date().toISOString())),
 });

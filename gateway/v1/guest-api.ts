@@ -13,6 +13,10 @@ export interface ListRequest {
   readonly cursor?: string | undefined;
   readonly phase?: string | undefined;
   readonly dom0?: string | undefined;
+  /** Only guests of the customer with this id. */
+  readonly customer?: string | undefined;
+  /** Only the guest of this name. */
+  readonly guest?: string | undefined;
 }
 
 /** The fleet as its ledgers are. */
@@ -26,6 +30,8 @@ export interface GuestApi {
   /** Orders; returns when the order is taken. The same order again gets the same answer. */
   order(order: UnplacedOrder): Promise<{ readonly guest: string; readonly order: string; readonly dom0: string }>;
   status(name: string): Promise<GuestStatus>;
+  /** Whether there is, or was, a guest of that name that is this customer's. One of somebody else takes as long as one that does not exist. */
+  isOf(name: string, customer: string): Promise<boolean>;
   list(request: ListRequest): Promise<{ readonly guests: readonly GuestRowDocument[]; readonly next?: string }>;
   /** Asks for an operation, and waits a moment for its end. The hash of a password is sealed before it is sent. */
   operate(name: string, request: OperationWish): Promise<OperationOutcome>;

@@ -6,6 +6,7 @@ import { checkOrder } from '../../order/order.ts';
 import { jsonResponse } from '../../system/http/problem.ts';
 import { invalid } from '../http/check.ts';
 import { openCursor, signCursor } from './cursor.ts';
+import { customerOf, onlyOwn } from './subjects.ts';
 import { declare, idOfKey } from './declaration.ts';
 import { backupListSchema, billingPartSchema, guestSchema, listQuerySchema, type GuestDocument } from './schemas.ts';
 
@@ -15,12 +16,13 @@ const order = declare({
   operationId: 'orderGuest',
   summary: 'Order a guest',
   scope: 'guests:order',
+  about: 'order',
   isKeyed: true,
   // The rest of an order depends on the plans: `checkOrder` has it.
   body: { published: 'Order', checks: billingPartSchema },
   gives: { 202: ['TakenOrder', 'The order is taken; the guest is being made.'] },
-  async answer({ body, key, token, note }, { guests, plans }) {
-    const { order: given, name, hostname, customer, ...document } = body;
+  async answer({ body, key, token, subject, note }, { guests, plans }) {
+    const { order: given, name, hostname, customer = customerOf(subject), ...document } = body;
     const id = given ?? (key === undefined ? undefined : idOfKey({ token }, key));
     if (id === undefined)
       throw invalid([
@@ -42,11 +44,14 @@ const list = declare({
   operationId: 'listGuests',
   summary: 'List the guests',
   scope: 'guests:read',
+  about: 'list',
   query: listQuerySchema,
   gives: { 200: ['GuestList', 'Guests, newest first. A change may take a second to show.'] },
-  async answer({ query: { limit, cursor, ...filters }, token }, { guests }) {
+  async answer({ query: { limit, cursor, ...filters }, token, subject }, { guests }) {
     const scope = { token: token.sha256, filters };
-    const page = await guests.list({ limit, ...filters, ...(cursor === undefined ? {} : { cursor: openCursor(cursor, scope) }) });
+    const own = onlyOwn(subject, filters);
+    if (own === undefined) return jsonResponse(200, { guests: [] });
+    const page = await guests.list({ limit, ...own, ...(cursor === undefined ? {} : { cursor: openCursor(cursor, scope) }) });
     return jsonResponse(200, { guests: page.guests, ...(page.next === undefined ? {} : { next: signCursor(page.next, scope) }) });
   },
 });
@@ -57,6 +62,7 @@ const show = declare({
   operationId: 'getGuest',
   summary: 'See a guest',
   scope: 'guests:read',
+  about: 'guest',
   gives: { 200: ['Guest', 'The guest.'] },
   answer: async ({ path }, { guests }) => jsonResponse(200, toDocument(await guests.status(path.name))),
 });
@@ -67,6 +73,7 @@ const backups = declare({
   operationId: 'listBackups',
   summary: "A guest's backups, and what is known of each",
   scope: 'guests:read',
+  about: 'guest',
   gives: { 200: ['BackupList', 'Its last 30 backups and the protected ones, newest first.'] },
   answer: async ({ path }, { guests }) =>
     jsonResponse(200, backupListSchema.parse({ backups: (await guests.status(path.name)).backups.toReversed() })),
@@ -77,5 +84,12 @@ export const GUEST_ROUTES = [order, list, show, backups];
 /** What is shown of a guest: what the published schema names, and nothing else. Keys and hashes of passwords are not in it. */
 function toDocument(status: GuestStatus): GuestDocument {
   const { spec, name, hostname = name, queued } = status;
-  return guestSchema.parse({ ...status, hostname, waiting: queued, ...spec?.size, ip: spec?.network.ip, customer: spec?.customer });
+  return guestSchema.parse({
+    ...status,
+    hostname,
+    waiting: queued,
+    ...spec?.size,
+    ip: spec?.network.ip,
+    customer: status.customer ?? spec?.customer,
+  });
 }

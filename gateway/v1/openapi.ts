@@ -33,7 +33,7 @@ export function openApi(declarations: readonly Declaration[]): object {
           scheme: 'bearer',
           description: `Made by \`guestflow gateway token\`. Scopes: ${Object.entries(SCOPES)
             .map(([scope, what]) => `${scope} (${what})`)
-            .join(', ')}.`,
+            .join(', ')}. It speaks for the provider, for a customer or for a guest: of other guests it learns nothing.`,
         },
       },
     },

@@ -20,6 +20,7 @@ const list = declare({
   operationId: 'listOperations',
   summary: 'What was done with a guest',
   scope: 'guests:read',
+  about: 'guest',
   gives: { 200: ['OperationList', 'Its operations, newest first.'] },
   answer: async ({ path }, { guests }) => jsonResponse(200, { operations: await guests.operations(path.name) }),
 });
@@ -30,6 +31,7 @@ const show = declare({
   operationId: 'getOperation',
   summary: 'See an operation and its steps',
   scope: 'guests:read',
+  about: 'guest',
   gives: { 200: ['Operation', 'The operation.'] },
   answer: async ({ path }, { guests }) => {
     const [, kind = '', id = ''] = OPERATION_ID.exec(path.id) ?? [];
@@ -77,6 +79,7 @@ function operating(kind: OperationKind, { path, summary, scope, takes }: NonNull
     operationId: `${kind}Guest`,
     summary,
     scope,
+    about: 'guest',
     isKeyed: true,
     body: { published: takes, checks: schema, ...(schema.safeParse({}).success ? { mayBeLeftOut: true } : {}) },
     gives: { 200: ['Operation', 'It is done, or it failed.'], 202: ['Operation', 'It goes on.'] },
@@ -101,7 +104,12 @@ async function operate(
   });
 }
 
-async function outcomeOf(guests: GuestApi, guest: string, request: OperationWish): Promise<OperationDocument> {
+/**
+ * Asks a guest for an operation, and waits a moment for its end.
+ *
+ * @throws HttpRefusal when it is refused, or fails as it was asked for
+ */
+export async function outcomeOf(guests: GuestApi, guest: string, request: OperationWish): Promise<OperationDocument> {
   const outcome = await guests.operate(guest, request);
   if (outcome.state === 'refused')
     throw outcome.type === 'NotFound' ? new HttpRefusal(404, 'not-found', outcome.message) : new HttpRefusal(409, 'busy', outcome.message);

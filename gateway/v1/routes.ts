@@ -6,9 +6,10 @@ import { FLEET_ROUTES } from './fleet.ts';
 import { GUEST_ROUTES } from './guests.ts';
 import { openApi } from './openapi.ts';
 import { OPERATION_ROUTES } from './operations.ts';
+import { SIGN_IN_ROUTES } from './sign-in.ts';
 
 /** All that there is below `/v1` with a token. */
-export const DECLARATIONS: readonly Declaration[] = [...GUEST_ROUTES, ...OPERATION_ROUTES, ...FLEET_ROUTES];
+export const DECLARATIONS: readonly Declaration[] = [...GUEST_ROUTES, ...OPERATION_ROUTES, ...SIGN_IN_ROUTES, ...FLEET_ROUTES];
 
 /** The routes, and the document of them. */
 export function v1Routes(options: V1Options): Route[] {

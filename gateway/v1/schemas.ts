@@ -56,6 +56,7 @@ export const listQuerySchema = z.object({
     .optional()
     .meta({ description: 'Only guests in this phase.' }),
   dom0: field.dom0.optional().meta({ description: 'Only guests of this dom0.' }),
+  customer: customerId.optional().meta({ description: 'Only guests of the customer with this id.' }),
 });
 
 export const terminateRequestSchema = z
@@ -139,6 +140,15 @@ export const changePlanRequestSchema = z.strictObject({
     .boolean({ error: 'must be true or false' })
     .default(true)
     .meta({ description: 'Whether a running guest may be restarted for what cannot be changed while it runs.' }),
+});
+
+export const signInRequestSchema = z.strictObject({
+  seconds: z
+    .int({ error: 'must be a whole number from 60 to 300' })
+    .min(60, 'must be a whole number from 60 to 300')
+    .max(300, 'must be a whole number from 60 to 300')
+    .default(120)
+    .meta({ description: 'How long the link is good for.' }),
 });
 
 const time = z.string().meta({ format: 'date-time' });
@@ -263,6 +273,11 @@ export const capacitySchema = z.object({
   ),
 });
 
+export const signInSchema = z.object({
+  url: z.string().meta({ format: 'uri', description: 'Where to send the customer. It is used once.' }),
+  expiresAt: time,
+});
+
 /** RFC 9457. */
 export const problemSchema = z.object({
   type: z.string(),
@@ -291,6 +306,8 @@ export const COMPONENTS = {
   Hostname: hostnameRequestSchema,
   ChangePlan: changePlanRequestSchema,
   Empty: emptyRequestSchema,
+  SignInRequest: signInRequestSchema,
+  SignIn: signInSchema,
   Backup: backupSchema,
   BackupList: backupListSchema,
   PlanList: planListSchema,

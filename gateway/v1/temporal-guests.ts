@@ -1,4 +1,5 @@
 /** Guests and the fleet for `/v1`, over the client library. */
+import { isOfCustomer } from '../../client/customers.ts';
 import { readDom0s } from '../../client/dom0s/fleet.ts';
 import { pageOfGuests } from '../../client/guests/list.ts';
 import { readStatus } from '../../client/guests/look.ts';
@@ -25,6 +26,7 @@ export function createGuestApi(session: () => Promise<Session>): GuestApi {
         const placed = await placeOrder(connected, order);
         return { guest: placed.name, order: placed.order, dom0: placed.dom0 };
       }),
+    isOf: (name, customer) => ask((connected) => isOfCustomer(connected, name, customer)),
     status: (name) => ask((connected) => readStatus(connected, name)),
     list: (request) =>
       ask(async (connected) => {

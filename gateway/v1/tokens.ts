@@ -1,7 +1,10 @@
 /** Bearer tokens of `/v1`: made once, shown once, kept as hashes. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
+import { customerId } from '../../order/billing-events.ts';
+import { orderSchema } from '../../order/order.ts';
 import { parseDocument } from '../../order/document.ts';
+import { defined } from '../../contract/defined.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { SCOPES, type Scope } from '../../contract/scopes.ts';
 import { problemsError, problemsOf } from '../../order/problems.ts';
@@ -9,16 +12,28 @@ import { HttpRefusal } from '../../system/http/problem.ts';
 
 const scopes = Object.keys(SCOPES) as [Scope, ...Scope[]];
 
-const tokenSchema = z.strictObject({
-  id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be 1-32 letters a-z, digits, hyphens'),
-  scopes: z.array(z.enum(scopes, { error: `must be one of ${scopes.join(', ')}` })).min(1, 'names no scope'),
-  /** Of the whole token. It has 256 random bits: a slow hash would gain nothing. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'is no sha256 in hexadecimal'),
-  created: z.string().max(40).optional(),
-});
+const tokenSchema = z
+  .strictObject({
+    id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be 1-32 letters a-z, digits, hyphens'),
+    scopes: z.array(z.enum(scopes, { error: `must be one of ${scopes.join(', ')}` })).min(1, 'names no scope'),
+    /** Of the whole token. It has 256 random bits: a slow hash would gain nothing. */
+    sha256: z.string().regex(/^[0-9a-f]{64}$/, 'is no sha256 in hexadecimal'),
+    created: z.string().max(40).optional(),
+    /** It speaks for this customer, and is for that customer's guests only. */
+    customer: customerId.optional(),
+    /** It is for this guest only. Neither: it speaks for the provider, and is for all. */
+    guest: orderSchema.shape.name.optional(),
+  })
+  .refine(({ customer, guest }) => customer === undefined || guest === undefined, {
+    path: ['guest'],
+    error: 'does not go with customer: a token speaks for one of the two',
+  });
 const fileSchema = z.strictObject({ tokens: z.array(tokenSchema) });
 
 export type TokenRecord = z.output<typeof tokenSchema>;
+
+/** For whom a token speaks, as its record has it: not both. */
+export type TokenSubject = Partial<Record<'customer' | 'guest', string | undefined>>;
 
 /** Reads a file of tokens. Throws GuestflowError InvalidInput. */
 export function parseTokens(bytes: Uint8Array, what: string): readonly TokenRecord[] {
@@ -31,10 +46,19 @@ export function parseTokens(bytes: Uint8Array, what: string): readonly TokenReco
   return parsed.data.tokens;
 }
 
-/** Makes a token and the record that is kept of it. */
-export function makeToken(id: string, wanted: readonly string[], now: Date): { readonly token: string; readonly record: TokenRecord } {
+/**
+ * Makes a token and the record that is kept of it.
+ *
+ * @param subject for whom it speaks. Default: the provider
+ */
+export function makeToken(
+  id: string,
+  wanted: readonly string[],
+  now: Date,
+  subject: TokenSubject = {},
+): { readonly token: string; readonly record: TokenRecord } {
   const token = `gf_${id}_${randomBytes(32).toString('base64url')}`;
-  const record = { id, scopes: [...wanted], sha256: hashOf(token), created: now.toISOString() };
+  const record = { id, scopes: [...wanted], sha256: hashOf(token), created: now.toISOString(), ...defined({ ...subject }) };
   const parsed = tokenSchema.safeParse(record);
   if (!parsed.success) throw problemsError('the token', problemsOf(parsed.error, record, []));
   return { token, record: parsed.data };

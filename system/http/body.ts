@@ -31,10 +31,29 @@ export async function readOptionalJsonText(request: Request, limits: BodyLimits)
   return text === '' ? undefined : text;
 }
 
+/**
+ * The fields of an HTML form, each once.
+ *
+ * @throws HttpRefusal as `readJsonText`; 400 when a field stands twice
+ */
+export async function readForm(request: Request, limits: BodyLimits): Promise<ReadonlyMap<string, string>> {
+  if (!/^application\/x-www-form-urlencoded(\s*;\s*charset="?utf-8"?)?\s*$/i.test(request.headers.get('content-type') ?? ''))
+    throw new HttpRefusal(415, 'media-type', 'the body must be a form, application/x-www-form-urlencoded');
+  mustBePlain(request.headers);
+  const fields = [...new URLSearchParams(decode(await readBounded(request.body, limits)))];
+  const form = new Map(fields);
+  if (form.size < fields.length) throw new HttpRefusal(400, 'bad-form', 'a field stands twice in the form');
+  return form;
+}
+
 function mustBePlainJson(headers: Headers): void {
   const type = headers.get('content-type') ?? '';
   if (!/^application\/json(\s*;\s*charset="?utf-8"?)?\s*$/i.test(type))
     throw new HttpRefusal(415, 'media-type', 'the body must be application/json in UTF-8', {}, { accept: 'application/json' });
+  mustBePlain(headers);
+}
+
+function mustBePlain(headers: Headers): void {
   // A compressed body that is small on the wire may be large in memory.
   const coding = headers.get('content-encoding') ?? 'identity';
   if (coding.trim().toLowerCase() !== 'identity')

@@ -17,19 +17,21 @@ export interface HandlerOptions {
   readonly routes: readonly Route[];
   /** What an error is that is no `HttpRefusal`. */
   readonly refuse: (error: unknown, notes: Readonly<Record<string, unknown>>) => HttpRefusal;
+  /** The answer to a request that is refused. Default, also where it gives undefined: a problem document. */
+  readonly present?: ((refusal: HttpRefusal, request: Request) => Response | undefined) | undefined;
   /** Told of each request. */
   readonly onAnswer?: (answered: Answered) => void;
 }
 
 /** Makes the handler. It throws nothing. */
-export function createHandler({ routes, refuse, onAnswer }: HandlerOptions): Handler {
+export function createHandler({ routes, refuse, present, onAnswer }: HandlerOptions): Handler {
   return async (request) => {
     const began = performance.now();
     const notes: Record<string, unknown> = {};
     const response = await answer(request, routes, notes).catch((error: unknown) => {
       const refusal = error instanceof HttpRefusal ? error : refuse(error, notes);
       notes['problem'] = refusal.code;
-      return problemResponse(refusal);
+      return present?.(refusal, request) ?? problemResponse(refusal);
     });
     onAnswer?.({ method: request.method, status: response.status, ms: Math.round(performance.now() - began), notes });
     return response;

@@ -185,6 +185,8 @@ try {
       args: [{ host: DOM0, task: 'preflight' }],
     });
     await record(environment, 'task', 'dom0-task');
+    await client.workflow.execute(WORKFLOWS.spendTicket, { workflowId: 'ticket/1', taskQueue: CONTROL_QUEUE });
+    await record(environment, 'ticket/1', 'spend-ticket');
   });
   await recordOperations(environment);
   await recordTasks(environment);

@@ -7,10 +7,10 @@ import { operationRecord, type OperationKind } from '../../contract/operations.t
 export type GuestState = Omit<GuestStatus, 'operation' | 'queued' | 'steps'>;
 
 /** A guest that has been ordered, and is not made yet. */
-export function ordered({ name, hostname, order, dom0, plan }: GuestOrder, orderedAt: string): GuestState {
+export function ordered({ name, hostname, customer, order, dom0, plan }: GuestOrder, orderedAt: string): GuestState {
   return {
     name,
-    ...defined({ hostname }),
+    ...defined({ hostname, customer }),
     order,
     dom0,
     plan,

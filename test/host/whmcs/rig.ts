@@ -93,7 +93,8 @@ export interface Shop {
   close(): Promise<void>;
 }
 
-export async function openShop(): Promise<Shop> {
+/** @param more of the gateway's command line, given a directory for files. Default: none */
+export async function openShop(more: (directory: string) => readonly string[] = () => []): Promise<Shop> {
   const environment = await startServer();
   const session = await openSession(await findEndpoint({ address: environment.address }));
   const fake = await createFakeDom0({
@@ -107,7 +108,11 @@ export async function openShop(): Promise<Shop> {
   const [all, reader] = [makeToken('whmcs', Object.keys(SCOPES), new Date()), makeToken('reader', ['guests:read'], new Date())];
   writeFileSync(join(directory, 'tokens'), stringify({ tokens: [all.record, reader.record] }), { mode: 0o600 });
   const [port, log] = [await freePort(), join(directory, 'gateway.log')];
-  const gateway = await startGatewayProcess(port, ['--address', environment.address, '--token-file', join(directory, 'tokens')], log);
+  const gateway = await startGatewayProcess(
+    port,
+    ['--address', environment.address, '--token-file', join(directory, 'tokens'), ...more(directory)],
+    log,
+  );
   const ask = async (method: string, path: string, body?: object): Promise<Record<string, unknown>> => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, {
       method,

@@ -124,6 +124,21 @@ describe('guestflow gateway token', () => {
     });
   });
 
+  it('speaks for the customer or the guest that it is told, and for the provider by default', async () => {
+    const path = join(directory, 'subjects.yaml');
+    const make = (name: string, ...more: string[]): Promise<string> =>
+      command('gateway', 'token', name, '--scope', 'guests:read', '--file', path, ...more);
+    await make('provider');
+    await make('customer', '--customer', 'C-1');
+    expect(JSON.parse(await make('guest', '--guest', 'guest1', '--json'))).toMatchObject({ guest: 'guest1' });
+    expect(parseTokens(readFileSync(path), path).map(({ customer, guest }) => [customer, guest])).toEqual([
+      [undefined, undefined],
+      ['C-1', undefined],
+      [undefined, 'guest1'],
+    ]);
+    await expect(make('both', '--customer', 'C-1', '--guest', 'guest1')).rejects.toThrow(/--customer|--guest/);
+  });
+
   it('knows its scopes', async () => {
     await expect(
       command('gateway', 'token', 'panel', '--scope', 'everything', '--file', join(directory, 'none.yaml')),

@@ -10,6 +10,8 @@ import type { FleetLook, GuestApi } from '../../../gateway/v1/guest-api.ts';
 export interface FakeGuests extends GuestApi {
   readonly orders: UnplacedOrder[];
   readonly requests: OperationRequest[];
+  /** What a guest's state is, beside what its order makes it. */
+  readonly changes: Map<string, Partial<GuestStatus>>;
 }
 
 export const HASH = '$6$planted$hash';
@@ -79,6 +81,7 @@ function outcomeOf({ kind, resize }: OperationRequest): OperationOutcome {
 export function fakeGuests(): FakeGuests {
   const orders: UnplacedOrder[] = [];
   const requests: OperationRequest[] = [];
+  const changes = new Map<string, Partial<GuestStatus>>();
   const outcomes = new Map<string, OperationOutcome>();
   const find = (name: string): UnplacedOrder => {
     const order = orders.find((known) => known.name === name);
@@ -88,6 +91,7 @@ export function fakeGuests(): FakeGuests {
   return {
     orders,
     requests,
+    changes,
     order: (order) => {
       const known = orders.find(({ name }) => name === order.name);
       if (known !== undefined && known.plan !== order.plan)
@@ -105,6 +109,7 @@ export function fakeGuests(): FakeGuests {
       } as unknown as GuestSpec;
       const status: GuestStatus = {
         name,
+        ...(order.customer === undefined ? {} : { customer: order.customer }),
         ...(order.hostname === undefined ? {} : { hostname: order.hostname }),
         order: order.order,
         plan: order.plan,
@@ -116,17 +121,22 @@ export function fakeGuests(): FakeGuests {
         warnings: [],
         backups: BACKUPS,
         leftovers: [],
+        ...changes.get(name),
       };
       return Promise.resolve(status);
     },
-    list: ({ limit, cursor }) => {
+    isOf: (name, customer) => Promise.resolve(orders.some((order) => order.name === name && order.customer === customer)),
+    list: ({ limit, cursor, customer, guest }) => {
+      const wanted = orders.filter(
+        (order) => (customer === undefined || order.customer === customer) && (guest === undefined || order.name === guest),
+      );
       const from = cursor === undefined ? 0 : Number(Buffer.from(cursor, 'base64url').toString());
-      const guests = orders
+      const guests = wanted
         .slice(from, from + limit)
         .map(({ name, order, plan }) => ({ name, order, plan, dom0: 'xen1', phase: 'running', orderedAt: '2026-01-01T00:00:00.000Z' }));
       return Promise.resolve({
         guests,
-        ...(from + limit < orders.length ? { next: Buffer.from(String(from + limit)).toString('base64url') } : {}),
+        ...(from + limit < wanted.length ? { next: Buffer.from(String(from + limit)).toString('base64url') } : {}),
       });
     },
     operate: (name, request) => {

@@ -35,6 +35,7 @@ function guestflow_MetaData(): array
         'RequiresServer' => true,
         'DefaultNonSSLPort' => '8480',
         'DefaultSSLPort' => '443',
+        'ServiceSingleSignOnLabel' => 'Manage the server',
     ];
 }
 
@@ -236,4 +237,19 @@ function guestflow_UsageUpdate(array $params): string
     return Call::run(__FUNCTION__, static function () use ($params): void {
         Usage::update($params);
     });
+}
+
+/**
+ * The customer's page, signed in: WHMCS sends the customer's browser there.
+ *
+ * @param array<mixed> $params
+ * @return array{success: bool, redirectTo?: string, errorMsg?: string}
+ */
+function guestflow_ServiceSingleSignOn(array $params): array
+{
+    $url = '';
+    $answer = Call::forService(__FUNCTION__, $params, static function (Provisioning $service) use (&$url): void {
+        $url = $service->signInLink();
+    });
+    return $answer === 'success' ? ['success' => true, 'redirectTo' => $url] : ['success' => false, 'errorMsg' => $answer];
 }

@@ -91,6 +91,18 @@ final class Provisioning
         }
     }
 
+    /** A link that signs the customer in, once, for two minutes. */
+    public function signInLink(): string
+    {
+        [$life] = $this->living();
+        $link = $this->client->post('/v1/guests/' . $this->guests->nameOf($life) . '/sign-in', [], self::newKey());
+        $url = $link['url'] ?? null;
+        if (!is_string($url) || preg_match('#^https?://#', $url) !== 1) {
+            throw new Failure('guestflow gave no link to the customer\'s page');
+        }
+        return $url;
+    }
+
     /** @throws Failure if a renewal was paid for a guest that is not there */
     public function mustBeThere(): void
     {

@@ -1,0 +1,86 @@
+/** A whole page: its frame, and the headers that bound what a browser does with it. */
+import { LANGUAGES, LANGUAGE_TAGS, type Language } from './texts/language.ts';
+import { assetPath } from './assets.ts';
+import { markup, type Markup } from './markup.ts';
+
+/** What a page is made of. */
+export interface Content {
+  readonly language: Language;
+  /** Of the window; the page's own heading is in `main`. */
+  readonly title: string;
+  readonly main: Markup;
+  /** Where the language switch comes back to: a path of ours. */
+  readonly path: string;
+  /** Of who is signed in. Default: nobody is. */
+  readonly csrf?: string | undefined;
+  readonly status?: number;
+  /** `Set-Cookie`: one at most. */
+  readonly cookie?: string | undefined;
+}
+
+/** Nothing inline, nothing of anybody else, no frame around it. */
+const POLICY = [
+  "default-src 'none'",
+  ...['style-src', 'script-src', 'img-src', 'connect-src', 'form-action'].map((what) => `${what} 'self'`),
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+].join('; ');
+
+/** Of every answer that is no asset. `same-origin`: with `no-referrer`, browsers send no origin along with forms. */
+const HEADERS = {
+  'content-security-policy': POLICY,
+  'referrer-policy': 'same-origin',
+  'x-content-type-options': 'nosniff',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+};
+
+export function page({ language, title, main, path, csrf, status = 200, cookie }: Content): Response {
+  const { texts, tag } = language;
+  const document = markup`<!doctype html>
+<html lang="${tag}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>${title === texts.title ? title : `${title} – ${texts.title}`}</title>
+<link rel="icon" href="${assetPath('icon')}">
+<link rel="stylesheet" href="${assetPath('style')}">
+<script src="${assetPath('script')}" defer></script>
+</head>
+<body>
+<a class="skip" href="#content">${texts.skip}</a>
+<header>
+${csrf === undefined ? markup`<span>${texts.title}</span>` : markup`<a href="/my">${texts.title}</a>`}
+${LANGUAGE_TAGS.filter((other) => other !== tag).map(
+  (other) => markup`<form method="post" action="/my/language">
+<input type="hidden" name="back" value="${path}">
+<button class="plain" name="language" value="${other}" lang="${other}">${LANGUAGES[other].name}</button>
+</form>`,
+)}
+${csrf !== undefined && markup`<form method="post" action="/my/sign-out">${csrfField(csrf)}<button class="plain">${texts.signOut}</button></form>`}
+</header>
+<main id="content" tabindex="-1">
+${main}
+</main>
+</body>
+</html>
+`;
+  return new Response(document.toString(), {
+    status,
+    headers: { ...HEADERS, 'content-type': 'text/html; charset=utf-8', ...(cookie === undefined ? {} : { 'set-cookie': cookie }) },
+  });
+}
+
+/** Sends the browser to another page of ours. */
+export function seeOther(path: string, cookie?: string): Response {
+  return new Response(null, {
+    status: 303,
+    headers: { ...HEADERS, location: path, ...(cookie === undefined ? {} : { 'set-cookie': cookie }) },
+  });
+}
+
+export function csrfField(csrf: string): Markup {
+  return markup`<input type="hidden" name="csrf" value="${csrf}">`;
+}

@@ -1,0 +1,215 @@
+/** A customer's whole visit, in a headless Chromium, against a real gateway. */
+import type { BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { language, LANGUAGE_TAGS } from '../../gateway/page/texts/language.ts';
+import { titled } from './machine.ts';
+import { findings, openPanel, why, type Panel } from './page/rig.ts';
+import { call, why as whyNoPhp } from './whmcs/rig.ts';
+
+const HOSTILE = '<img src=x onerror=alert(1)>';
+
+describe.skipIf(why !== undefined)(titled("the customer's page", why), { timeout: 120_000 }, () => {
+  let panel: Panel;
+  beforeAll(async () => {
+    panel = await openPanel();
+    for (const [name, customer] of [
+      ['shop', 'C-1'],
+      ['mail', 'C-1'],
+      ['foreign', 'C-2'],
+    ] as const) {
+      await panel.shop.ask('POST', '/v1/guests', {
+        name,
+        order: `o-${name}`,
+        customer,
+        hostname: `${name}.example.org`,
+        plan: 'small',
+        managed: true,
+      });
+      await panel.shop.settled(name, 'running');
+    }
+  }, 120_000);
+  afterAll(async () => {
+    await panel.close();
+  }, 60_000);
+
+  async function browser(options?: Parameters<Panel['browser']>[0]): Promise<BrowserContext> {
+    const opened = await panel.browser(options);
+    onTestFinished(() => opened.close());
+    return opened;
+  }
+
+  /** A page of somebody who came by a link, and was shown the guest of it. What a browser complains of is an error. */
+  async function visit(guest: string, options?: Parameters<Panel['browser']>[0]): Promise<Page> {
+    const page = await (await browser(options)).newPage();
+    page.on('pageerror', (error) => expect.unreachable(error.message));
+    page.on('console', (message) => {
+      // What is refused on purpose is told there, too.
+      if (!message.text().includes('Failed to load resource')) expect.unreachable(message.text());
+    });
+    await page.goto(await panel.link(guest));
+    if (options?.javaScriptEnabled === false) await page.getByRole('button', { name: 'Go on' }).click();
+    await page.waitForURL(`**/my/guests/${guest}`);
+    return page;
+  }
+
+  const button = (page: Page, name: string): Promise<void> => page.getByRole('button', { name, exact: true }).click();
+  const link = (page: Page, name: string): Promise<void> => page.getByRole('link', { name, exact: true }).click();
+  /** Waits for the state beside the heading, as the script brings it or a reload does. */
+  const untilState = async (page: Page, state: string): Promise<void> => {
+    await expect.poll(async () => (await page.reload(), page.locator('.title .state').textContent()), { timeout: 60_000 }).toBe(state);
+  };
+
+  it.each([true, false])('is used from the link to signing out, with a script: %j', async (javaScriptEnabled) => {
+    const page = await visit('shop', { javaScriptEnabled });
+    expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('shop.example.org');
+    await link(page, 'Shut down');
+    await link(page, 'Cancel');
+    await link(page, 'Shut down');
+    await button(page, 'Yes, do it');
+    await untilState(page, 'Off');
+    await button(page, 'Start');
+    await untilState(page, 'Running');
+    await link(page, 'New password');
+    await button(page, 'Change the password');
+    const password = (await page.locator('.secret').textContent()) ?? '';
+    expect(password).toMatch(/^[a-zA-Z2-9]{20}$/);
+    await panel.shop.settled('shop', 'running');
+    const told = JSON.stringify(await panel.shop.ask('GET', '/v1/guests/shop/operations')) + panel.shop.gatewayLog();
+    expect(told).toContain('setPassword');
+    expect(told).not.toContain(password);
+    await link(page, 'Back');
+    await button(page, 'Take a backup now');
+    await panel.shop.settled('shop', 'running');
+    await page.reload();
+    await page
+      .getByRole('link', { name: /^Restore the backup of/ })
+      .first()
+      .click();
+    await button(page, 'Yes, do it');
+    await panel.shop.settled('shop', 'running');
+    await page.reload();
+    await link(page, 'Undo the restore');
+    await button(page, 'Yes, do it');
+    await panel.shop.settled('shop', 'running');
+    await page.reload();
+    expect(await page.getByText('The restored disk that you took back is kept until').count()).toBe(1);
+    await link(page, 'Remove the kept disk');
+    await button(page, 'Yes, do it');
+    await panel.shop.settled('shop', 'running');
+    await page.reload();
+    expect(await page.getByRole('link', { name: /^Restore the backup of/ }).count()).toBeGreaterThan(0);
+    await link(page, 'My servers');
+    expect(await page.getByRole('row').allTextContents()).toHaveLength(3);
+    expect(await page.content()).not.toContain('foreign');
+    await button(page, 'Sign out');
+    expect((await page.goto(`${panel.origin}/my`))?.status()).toBe(401);
+  });
+
+  it('shows what runs while it runs, by itself, and then what has become of it', async () => {
+    let letGo = (): void => undefined;
+    const until = new Promise<void>((resolve) => (letGo = resolve));
+    panel.shop.fake.faults.add({
+      match: ({ tool, args }) => tool === 'xl' && args[0] === 'shutdown',
+      kind: 'wait',
+      until,
+    });
+    const page = await visit('mail');
+    await link(page, 'Shut down');
+    await button(page, 'Yes, do it');
+    await expect.poll(() => page.getByText('The server is being shut down.').count(), { timeout: 30_000 }).toBe(1);
+    expect(await findings(page)).toEqual([]);
+    expect(await page.getByRole('button', { name: 'Start' }).count()).toBe(0);
+    letGo();
+    await expect.poll(() => page.locator('.title .state').textContent(), { timeout: 60_000 }).toBe('Off');
+    expect(await page.getByRole('button', { name: 'Start' }).count()).toBe(1);
+    await button(page, 'Start');
+    await panel.shop.settled('mail', 'running');
+  });
+
+  it('lets one browser in by a link; a second one is told that it was used', async () => {
+    const url = await panel.link('shop');
+    const [first, second] = [await (await browser()).newPage(), await (await browser()).newPage()];
+    await first.goto(url);
+    await first.waitForURL('**/my/guests/shop');
+    await second.goto(url);
+    await expect.poll(() => second.getByText('This link is not good any more.').count()).toBe(1);
+    expect((await second.goto(`${panel.origin}/my`))?.status()).toBe(401);
+    expect((await first.goto(`${panel.origin}/my`))?.status()).toBe(200);
+  });
+
+  it('keeps its cookie from scripts and from other sites', async () => {
+    const page = await visit('shop');
+    const [cookie] = await page.context().cookies();
+    expect(cookie).toMatchObject({ name: '__Host-guestflow', httpOnly: true, secure: true, sameSite: 'Strict', path: '/' });
+    expect(await page.evaluate('document.cookie')).toBe('');
+  });
+
+  it("answers another customer's server as one that does not exist", async () => {
+    const page = await visit('shop');
+    const answer = async (name: string): Promise<{ status?: number | undefined; html: string }> => {
+      const response = await page.goto(`${panel.origin}/my/guests/${name}`);
+      return { status: response?.status(), html: await page.content() };
+    };
+    const foreign = await answer('foreign');
+    expect(foreign.status).toBe(404);
+    expect(await answer('none-such')).toEqual(foreign);
+    expect((await page.goto(`${panel.origin}/my/guests/${encodeURIComponent(HOSTILE)}`))?.status()).toBe(404);
+  });
+
+  it('is reached by keyboard: first the way past the header, which leads to the content', async () => {
+    const page = await visit('shop');
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate('document.activeElement.className')).toBe('skip');
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate('document.activeElement.id')).toBe('content');
+  });
+
+  it.each(
+    LANGUAGE_TAGS.flatMap((tag) =>
+      (['light', 'dark'] as const).flatMap((colorScheme) => [1100, 390].map((width) => [tag, colorScheme, width] as const)),
+    ),
+  )('in %s, %s, %i pixels wide: axe finds nothing on any page, and nothing sticks out', async (tag, colorScheme, width) => {
+    const page = await visit('shop', { locale: tag, colorScheme, viewport: { width, height: 800 } });
+    const { texts } = language(tag);
+    const [, id = ''] = /restore\?backup=(\w+)/.exec(await page.content()) ?? [];
+    for (const path of [
+      '',
+      '/guests/shop',
+      '/guests/shop/stop',
+      '/guests/shop/password',
+      `/guests/shop/restore?backup=${id}`,
+      '/none',
+      '/signed-out',
+    ]) {
+      await page.goto(`${panel.origin}/my${path}`);
+      expect(await page.locator('html').getAttribute('lang')).toBe(tag);
+      expect(await findings(page)).toEqual([]);
+      expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+    }
+    await page.goto(`${panel.origin}/my/guests/shop/password`);
+    await page.getByLabel(texts.passwordOwn, { exact: true }).check();
+    await page.getByLabel(texts.passwordField).fill('short');
+    await button(page, texts.change);
+    expect(await page.getByRole('alert').textContent()).toBe(texts.errors.password);
+    expect(await findings(page)).toEqual([]);
+  });
+
+  it.skipIf(whyNoPhp !== undefined)(titled('is where WHMCS sends a customer who clicks its button', whyNoPhp), async () => {
+    const params = panel.shop.service(31);
+    expect((await call('CreateAccount', { params, properties: {} })).result).toBe('success');
+    await panel.shop.settled('whmcs-31', 'running');
+    const { result, log } = await call('ServiceSingleSignOn', { params });
+    expect(result).toMatchObject({
+      success: true,
+      redirectTo: expect.stringMatching(/^https:\/\/localhost:\d+\/my\/sign-in\?ticket=/) as string,
+    });
+    const { redirectTo } = result as { redirectTo: string };
+    // A link in a log could be used by who reads it first.
+    expect(JSON.stringify(log)).not.toContain(redirectTo.slice(-20));
+    const page = await (await browser()).newPage();
+    await page.goto(redirectTo);
+    await page.waitForURL('**/my/guests/whmcs-31');
+    const { result: refused } = await call('ServiceSingleSignOn', { params: panel.shop.service(32) });
+    expect(refused).toMatchObject({ success: false, errorMsg: expect.stringContaining('create the service first') as string });
+  });
+});
