@@ -52,3 +52,15 @@ export async function countOrders(session: Session): Promise<Readonly<Record<Ord
   );
   return Object.fromEntries(counted) as Record<OrderPhase, number>;
 }
+
+/** Orders that are asked what is wrong with them, at a time: an order of more is told when others are mended. */
+const MOST_TROUBLED = 50;
+
+/** Orders that a person must look at, by their ids, and whether they were refused for want of room. At most fifty. */
+export async function readTroubled(session: Session): Promise<{ readonly order: string; readonly hasNoRoom: boolean }[]> {
+  const ids = await session.call('the orders of billing', () =>
+    runningIds(session.client, WORKFLOWS.billingOrder, ` AND ${SEARCH_ATTRIBUTES.phase} = 'problem'`),
+  );
+  const orders = await Promise.all(ids.slice(0, MOST_TROUBLED).map((id) => readOrder(session, id.slice(PREFIX.length))));
+  return orders.map(({ order, trouble }) => ({ order, hasNoRoom: trouble?.type === 'NoCapacity' }));
+}

@@ -87,6 +87,7 @@ export const WORKFLOWS = {
   billingOrder: workflowName<(input: BillingOrderInput) => void>('billingOrder'),
   network: workflowName<(input: NetworkInput) => void>('network'),
   notify: 'notify',
+  watch: workflowName<() => void>('watch'),
   dom0: workflowName<(initial: Dom0State) => void>('dom0'),
   dom0Task: workflowName<(input: Dom0TaskInput) => unknown>('dom0Task'),
 } as const;

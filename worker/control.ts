@@ -1,12 +1,13 @@
 /** The control worker as a long-lived process. */
 import { Client } from '@temporalio/client';
-import { Worker, type NativeConnection } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
 import { createReadiness } from '../client/readiness.ts';
+import { startWatch } from '../client/watch.ts';
 import { sessionOver } from '../client/session.ts';
 import { CONTROL_QUEUE } from '../contract/names.ts';
 import { connectWithRetry } from './connect.ts';
-import { controlOptions, loadMessenger } from './control-options.ts';
+import { controlOptions, loadNotifyParts } from './control-options.ts';
 import { logCodec, workerDataConverter } from './data-converter.ts';
 import { deploymentOptions } from './deployment.ts';
 import { readFleet } from '../client/fleet.ts';
@@ -53,13 +54,17 @@ async function connectAndRun(options: ControlWorkerOptions, served: ServedProces
   const connection = await connectWithRetry(endpoint, { signal, logger, giveUpAfterMs: options.giveUpAfterMs });
   if (connection === undefined) return;
   try {
+    const notify = await loadNotifyParts();
     const worker = await Worker.create({
-      ...controlOptions(endpoint, { messenger: await loadMessenger() }),
+      ...controlOptions(endpoint, { notify }),
       connection,
       namespace: endpoint.namespace,
       ...defined({ workerDeploymentOptions: version }),
     });
-    if (served !== undefined) tell(served, { worker, connection, endpoint });
+    const client = new Client({ connection, namespace: endpoint.namespace, dataConverter: workerDataConverter(endpoint) });
+    if (served !== undefined) tell(served, { worker, client, endpoint });
+    // It ends by itself when nobody wants to be told any more.
+    if ((notify.operators?.channels.length ?? 0) > 0) await startWatch(client);
     await runWorkers([worker], signal, () => {
       logger.info({ taskQueue: CONTROL_QUEUE }, 'control worker polls');
       options.onReady?.();
@@ -71,13 +76,12 @@ async function connectAndRun(options: ControlWorkerOptions, served: ServedProces
 
 interface Connected {
   readonly worker: Worker;
-  readonly connection: NativeConnection;
+  readonly client: Client;
   readonly endpoint: Endpoint;
 }
 
 /** Serves the fleet's metrics, and whether it can do its work. */
-function tell({ registry, setReadiness }: ServedProcess, { worker, connection, endpoint }: Connected): void {
-  const client = new Client({ connection, namespace: endpoint.namespace, dataConverter: workerDataConverter(endpoint) });
+function tell({ registry, setReadiness }: ServedProcess, { worker, client, endpoint }: Connected): void {
   const session = sessionOver(client, endpoint);
   addFleetMetrics(registry, () => readFleet(session));
   setReadiness(createReadiness({ client: () => client, also: () => whyNoWork([worker]) }));

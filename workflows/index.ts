@@ -21,3 +21,4 @@ export { dom0Task } from './capacity/dom0-task.ts';
 export { billingOrder } from './billing/order.ts';
 export { holdHostname } from './billing/hold-hostname.ts';
 export { notify } from './billing/notify.ts';
+export { watch } from './watch/watch.ts';
