@@ -85,6 +85,7 @@ const NO_SAGAS: readonly (keyof typeof workflows)[] = [
   'nightlyBackup',
   'notify',
   'removeGuest',
+  'watch',
 ];
 
 /** All others, so that a new type is one until somebody says that it is not. */

@@ -18,10 +18,9 @@ import { PROBLEM_KINDS, type Notice, type NoticeChannel } from '../../contract/w
 import { notify } from '../billing/notify.ts';
 import { ignoringCancel } from '../saga/ignore-cancel.ts';
 import { rootFailure } from '../saga/operation.ts';
+import { WATCH } from '../saga/time-limits.ts';
 import { declareVersioning } from '../saga/versioning.ts';
 import { afterLook, type Seen } from './notices.ts';
-
-const LOOK_EVERY_MS = 60_000;
 
 const { lookForProblems } = proxyActivities<WatchActivities>({
   taskQueue: CONTROL_QUEUE,
@@ -55,7 +54,7 @@ export async function watch(carried: WatchRun = { seen: [], told: 0 }): Promise<
         }
         setCurrentDetails(describe(seen));
       }
-      await sleep(LOOK_EVERY_MS);
+      await sleep(WATCH.lookEveryMs);
     }
     await continueAsNew<typeof watch>({ seen, told });
   });
