@@ -21,6 +21,7 @@ export const PROBLEM_KINDS = {
     what: 'pools of dom0 HOST have less than 5 % left to sell',
     mend: 'guestflow dom0 show HOST; extend the pool NAME, or guestflow dom0 drain HOST',
   },
+  test: { what: 'this is a test: nothing is wrong', mend: 'nothing; guestflow notify test has sent it' },
 } as const;
 
 export type ProblemKind = keyof typeof PROBLEM_KINDS;
