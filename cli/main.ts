@@ -18,6 +18,7 @@ import { registerOperations } from './commands/operations.ts';
 import { registerProvision } from './commands/provision.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerServerless } from './commands/serverless.ts';
+import { registerNotify } from './commands/notify.ts';
 import { registerTop } from './commands/top.ts';
 import { registerUp } from './commands/up.ts';
 import { registerWorker } from './commands/worker.ts';
@@ -83,6 +84,7 @@ function createProgram(context: Context): Command {
   registerGateway(program, context);
   registerServerless(program, context);
   registerCodecServer(program, context);
+  registerNotify(program, context);
   registerLab(program, context);
   return program;
 }

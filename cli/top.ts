@@ -1,4 +1,4 @@
-/** What `guestflow top` does. Cpu shares need two looks at the same dom0; the first shows seconds only. */
+/** What `guestflow top --domains` does. Cpu shares need two looks at the same dom0; the first shows seconds only. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Guestflow } from '../client/index.ts';
 import { GuestflowError } from '../contract/errors.ts';
@@ -20,10 +20,6 @@ interface Sample {
 }
 
 export async function top(io: Io, options: TopOptions): Promise<undefined> {
-  if (options.watch !== undefined && options.json !== undefined)
-    throw new GuestflowError('InvalidInput', '--watch prints again and again, --json prints one document: give one of them', {
-      field: 'watch',
-    });
   return withGuestflow(options, async (flow) => {
     const hosts = options.dom0 === undefined ? await flow.dom0s() : [options.dom0];
     if (hosts.length === 0)

@@ -1,7 +1,7 @@
 /** Orders of billing, for an operator. */
 import type { Session } from './session.ts';
 import { query, runningIds, update } from './workflow-calls.ts';
-import { BILLING, type OrderStatus } from '../contract/billing.ts';
+import { BILLING, type OrderPhase, type OrderStatus } from '../contract/billing.ts';
 import { billingWorkflowId, SEARCH_ATTRIBUTES, WORKFLOWS } from '../contract/names.ts';
 
 const PREFIX = billingWorkflowId('');
@@ -37,4 +37,30 @@ export async function listOrders(session: Session, onlyProblems: boolean): Promi
 /** An unpaid order may wait for ever; a paid one must not. */
 function isProblem({ phase, wish }: OrderStatus): boolean {
   return phase === 'problem' || (phase === 'waiting' && wish === 'active');
+}
+
+/** How many orders that run are in each phase. */
+export async function countOrders(session: Session): Promise<Readonly<Record<OrderPhase, number>>> {
+  const phases: readonly OrderPhase[] = ['waiting', 'working', 'settled', 'problem', 'over'];
+  const counted = await session.call('the orders of billing', () =>
+    Promise.all(
+      phases.map(async (phase) => {
+        const query = `WorkflowType = '${WORKFLOWS.billingOrder}' AND ExecutionStatus = 'Running' AND ${SEARCH_ATTRIBUTES.phase} = '${phase}'`;
+        return [phase, (await session.client.workflow.count(query)).count] as const;
+      }),
+    ),
+  );
+  return Object.fromEntries(counted) as Record<OrderPhase, number>;
+}
+
+/** Orders that are asked what is wrong with them, at a time: an order of more is told when others are mended. */
+const MOST_TROUBLED = 50;
+
+/** Orders that a person must look at, by their ids, and whether they were refused for want of room. At most fifty. */
+export async function readTroubled(session: Session): Promise<{ readonly order: string; readonly hasNoRoom: boolean }[]> {
+  const ids = await session.call('the orders of billing', () =>
+    runningIds(session.client, WORKFLOWS.billingOrder, ` AND ${SEARCH_ATTRIBUTES.phase} = 'problem'`),
+  );
+  const orders = await Promise.all(ids.slice(0, MOST_TROUBLED).map((id) => readOrder(session, id.slice(PREFIX.length))));
+  return orders.map(({ order, trouble }) => ({ order, hasNoRoom: trouble?.type === 'NoCapacity' }));
 }

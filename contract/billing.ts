@@ -5,6 +5,7 @@
  */
 import type { PlanFields } from './field-types.ts';
 import type { BillingOperation } from './operations.ts';
+import type { Notice, NoticeChannel } from './watch.ts';
 import { queryName, signalName, updateName } from './typed-names.ts';
 import type { GuestPhase, OperationResult } from './guest.ts';
 
@@ -229,6 +230,16 @@ export interface Notification {
     /** `order.problem`: the wish that cannot be had. */
     readonly problem?: Pick<WishProblem, 'field' | 'reason' | 'mend' | 'since'>;
   };
+}
+
+/** What operators are told, by one channel. */
+export interface OperatorNotification {
+  /** The same for every attempt. */
+  readonly id: string;
+  readonly type: 'operators.problems';
+  readonly timestamp: string;
+  readonly channel: NoticeChannel;
+  readonly data: Notice;
 }
 
 /** Operations that billing asks for. */

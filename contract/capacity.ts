@@ -83,6 +83,8 @@ export interface Ledger {
   readonly capacity: Capacity;
   /** The owners of its reservations. */
   readonly owners: readonly Owner[];
+  /** When its worker last said what the dom0 has (ISO 8601). */
+  readonly seenAt?: string;
 }
 
 /** A network as a dom0 reaches it. */

@@ -95,6 +95,7 @@ export const WORKFLOWS = {
   network: workflowName<(input: NetworkInput) => void>('network'),
   notify: 'notify',
   spendTicket: 'spendTicket',
+  watch: workflowName<() => void>('watch'),
   dom0: workflowName<(initial: Dom0State) => void>('dom0'),
   dom0Task: workflowName<(input: Dom0TaskInput) => unknown>('dom0Task'),
 } as const;

@@ -1,6 +1,7 @@
 /** What a gateway counts: its answers, by route and status. Paths that somebody else chose are no labels. */
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Answered } from '../system/http/handler.ts';
+import { createRegistry } from '../system/http/process-metrics.ts';
 
 export interface GatewayMetrics {
   readonly registry: Registry;
@@ -10,8 +11,7 @@ export interface GatewayMetrics {
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 export function createGatewayMetrics(): GatewayMetrics {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry, prefix: 'guestflow_' });
+  const registry = createRegistry();
   const registers = [registry];
   const answers = new Counter({
     name: 'guestflow_gateway_answers_total',

@@ -1,6 +1,7 @@
 /** The gateway as a process: it listens until it is told to stop, and reads its files anew at SIGHUP. */
 import pino from 'pino';
 import { findEndpoint, type EndpointOptions } from '../client/config.ts';
+import { createReadiness } from '../client/readiness.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { assembleGateway } from './assemble.ts';
 import { loadConfiguration, type GatewayFiles } from './configuration.ts';
@@ -9,6 +10,7 @@ import { createLazySession } from './lazy-session.ts';
 import { metricsPort, serveHealth } from '../system/http/health.ts';
 import { serve } from '../system/http/server.ts';
 import { createGatewayMetrics } from './metrics.ts';
+import { createProbe } from './probe.ts';
 
 export interface RunOptions {
   readonly files: GatewayFiles;
@@ -40,14 +42,12 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
     });
   let gateway = await assemble();
   const server = await serve((request) => gateway(request), parseListen(listen));
-  let isConnected = false;
-  const health = port === undefined || metrics === undefined ? undefined : await serveHealth(port, metrics.registry, () => isConnected);
+  const probe = createProbe(() => findEndpoint(endpoint));
+  const readiness = createReadiness({ client: () => probe.client() });
+  const health = port === undefined || metrics === undefined ? undefined : await serveHealth(port, metrics.registry, readiness);
   // Connects now, if it can, so that the first event need not wait for it.
   session.get().then(
-    () => {
-      isConnected = true;
-      log.info({}, 'connected to Temporal');
-    },
+    () => log.info({}, 'connected to Temporal'),
     (error: unknown) => log.warn({ reason: reasonOf(error) }, 'Temporal cannot be reached yet; events are answered with 503'),
   );
   const reload = (): void => {
@@ -68,6 +68,7 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
   process.off('SIGHUP', reload);
   await server.close();
   await health?.close();
+  await probe.close();
   await session.close();
 }
 

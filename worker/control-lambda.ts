@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { runWorker } from '@temporalio/lambda-worker';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { findEndpoint } from '../client/config.ts';
-import { controlOptions, loadMessenger } from './control-options.ts';
+import { controlOptions, loadNotifyParts } from './control-options.ts';
 import { logCodec } from './data-converter.ts';
 import { functionVersion } from './deployment.ts';
 import { createLogger, runtimeOptions } from './logger.ts';
@@ -38,7 +38,7 @@ async function createHandler(): Promise<FunctionHandler> {
   const logger = createLogger('control');
   logCodec(endpoint, logger);
   const bundle = beside(endpoint.codecKeys.length > 0 ? 'workflows-encoding.js' : 'workflows.js');
-  const options = controlOptions(endpoint, { messenger: await loadMessenger(), bundle });
+  const options = controlOptions(endpoint, { notify: await loadNotifyParts(), bundle });
   return runWorker(version, (config) => {
     config.connectionOptions = endpoint.connection as NativeConnectionOptions;
     config.namespace = endpoint.namespace;

@@ -5,7 +5,9 @@ import { createBillingActivities, type Messenger } from '../activities/control/b
 import { createBillingGuests } from '../activities/control/billing/guests.ts';
 import { createControlActivities } from '../activities/control/activities.ts';
 import { createMessenger } from '../activities/control/notify/messenger.ts';
-import { loadReceiver } from '../activities/control/notify/receiver.ts';
+import type { Operators } from '../activities/control/notify/operators.ts';
+import { loadNotify } from '../activities/control/notify/receiver.ts';
+import { createWatchActivities } from '../activities/control/watch/activities.ts';
 import type { Endpoint } from '../client/config.ts';
 import { sessionOver } from '../client/session.ts';
 import { CONTROL_QUEUE } from '../contract/names.ts';
@@ -33,8 +35,8 @@ export type ControlOptions = Pick<
 
 /** What a control worker has that is no option of Temporal's. */
 export interface ControlParts {
-  /** Tells others of guests. Default: nobody is told. */
-  readonly messenger?: Messenger | undefined;
+  /** Tells others of guests, and operators of what goes wrong. Default: nobody is told. */
+  readonly notify?: NotifyParts | undefined;
   /** File of the workflow bundle. Default: as `prebuiltBundle()` finds it. */
   readonly bundle?: string | undefined;
 }
@@ -46,13 +48,18 @@ export interface ControlParts {
  * @param endpoint of `findEndpoint`, which has loaded the codec keys.
  * @throws GuestflowError InvalidInput when the bundle that was named does not suit the codec
  */
-export function controlOptions(endpoint: Endpoint, { messenger, bundle }: ControlParts = {}): ControlOptions {
+export function controlOptions(endpoint: Endpoint, { notify = {}, bundle }: ControlParts = {}): ControlOptions {
   const codePath = prebuiltBundle({ encodesFailures: endpoint.codecKeys.length > 0, named: bundle });
   const client = clientOfTheActivity();
-  const guests = createBillingGuests(sessionOver(client, endpoint));
+  const session = sessionOver(client, endpoint);
+  const guests = createBillingGuests(session);
   return {
     taskQueue: CONTROL_QUEUE,
-    activities: { ...createControlActivities(client), ...createBillingActivities({ guests, messenger }) },
+    activities: {
+      ...createControlActivities(client),
+      ...createBillingActivities({ guests, ...notify }),
+      ...createWatchActivities(session, notify.operators),
+    },
     interceptors: { activity: [endsCallsWithItsWorker(client)] },
     dataConverter: workerDataConverter(endpoint),
     ...(codePath === undefined ? { workflowsPath: WORKFLOWS_PATH } : { workflowBundle: { codePath } }),
@@ -68,14 +75,22 @@ export function controlOptions(endpoint: Endpoint, { messenger, bundle }: Contro
   };
 }
 
+/** Who is told. */
+export interface NotifyParts {
+  readonly messenger?: Messenger | undefined;
+  readonly operators?: Operators | undefined;
+}
+
 /**
- * Who is told of guests, as the file that `GUESTFLOW_NOTIFY` names says; undefined when it is not set: nobody.
+ * Who is told of guests and of what goes wrong, as the file that `GUESTFLOW_NOTIFY` names says; nobody when it is not set.
  *
  * @throws GuestflowError InvalidInput when that file is not good.
  */
-export async function loadMessenger(env: NodeJS.ProcessEnv = process.env): Promise<Messenger | undefined> {
+export async function loadNotifyParts(env: NodeJS.ProcessEnv = process.env): Promise<NotifyParts> {
   const file = env['GUESTFLOW_NOTIFY'] ?? '';
-  return file === '' ? undefined : createMessenger(await loadReceiver(file));
+  if (file === '') return {};
+  const { receiver, operators } = await loadNotify(file);
+  return { operators, ...(receiver === undefined ? {} : { messenger: createMessenger(receiver) }) };
 }
 
 /**

@@ -1,19 +1,20 @@
 /** The control worker as a long-lived process. */
 import { Client } from '@temporalio/client';
-import { Worker, type NativeConnection } from '@temporalio/worker';
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Worker } from '@temporalio/worker';
 import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
+import { createReadiness } from '../client/readiness.ts';
+import { startWatch } from '../client/watch.ts';
 import { sessionOver } from '../client/session.ts';
 import { CONTROL_QUEUE } from '../contract/names.ts';
 import { connectWithRetry } from './connect.ts';
-import { controlOptions, loadMessenger } from './control-options.ts';
+import { controlOptions, loadNotifyParts } from './control-options.ts';
 import { logCodec, workerDataConverter } from './data-converter.ts';
 import { deploymentOptions } from './deployment.ts';
-import { serveHealth } from '../system/http/health.ts';
-import type { HttpServer } from '../system/http/server.ts';
-import { addFleetMetrics, readFleet } from './fleet-metrics.ts';
+import { readFleet } from '../client/fleet.ts';
+import { addFleetMetrics } from './fleet-metrics.ts';
 import { installRuntime, type Logger } from './logger.ts';
-import { runWorkers } from './run-workers.ts';
+import { runWorkers, whyNoWork } from './run-workers.ts';
+import { serveProcess, type ServedProcess } from './served-process.ts';
 import { defined } from '../contract/defined.ts';
 
 /** How to run a control worker. */
@@ -36,46 +37,52 @@ export interface ControlWorkerOptions extends EndpointOptions {
  *   `GUESTFLOW_NOTIFY` names is not good.
  */
 export async function runControlWorker(options: ControlWorkerOptions): Promise<void> {
+  const served = await serveProcess(options.metricsPort);
+  try {
+    await connectAndRun(options, served);
+  } finally {
+    await served?.close();
+  }
+}
+
+async function connectAndRun(options: ControlWorkerOptions, served: ServedProcess | undefined): Promise<void> {
   const { signal, logger } = options;
-  installRuntime(logger);
+  installRuntime(logger, served?.sdkAddress);
   const endpoint = await findEndpoint(options);
   const version = deploymentOptions();
   logCodec(endpoint, logger);
   const connection = await connectWithRetry(endpoint, { signal, logger, giveUpAfterMs: options.giveUpAfterMs });
   if (connection === undefined) return;
-  let isReady = false;
-  const health = await serveFleet({ connection, endpoint, port: options.metricsPort }, () => isReady);
   try {
+    const notify = await loadNotifyParts();
     const worker = await Worker.create({
-      ...controlOptions(endpoint, { messenger: await loadMessenger() }),
+      ...controlOptions(endpoint, { notify }),
       connection,
       namespace: endpoint.namespace,
       ...defined({ workerDeploymentOptions: version }),
     });
+    const client = new Client({ connection, namespace: endpoint.namespace, dataConverter: workerDataConverter(endpoint) });
+    if (served !== undefined) tell(served, { worker, client, endpoint });
+    // It ends by itself when nobody wants to be told any more.
+    if ((notify.operators?.channels.length ?? 0) > 0) await startWatch(client);
     await runWorkers([worker], signal, () => {
       logger.info({ taskQueue: CONTROL_QUEUE }, 'control worker polls');
-      isReady = true;
       options.onReady?.();
     });
   } finally {
-    await health?.close();
     await connection.close();
   }
 }
 
-interface Served {
-  readonly connection: NativeConnection;
+interface Connected {
+  readonly worker: Worker;
+  readonly client: Client;
   readonly endpoint: Endpoint;
-  readonly port: number | undefined;
 }
 
-/** Serves health and metrics, if a port is set. */
-async function serveFleet({ connection, endpoint, port }: Served, isReady: () => boolean): Promise<HttpServer | undefined> {
-  if (port === undefined) return undefined;
-  const client = new Client({ connection, namespace: endpoint.namespace, dataConverter: workerDataConverter(endpoint) });
+/** Serves the fleet's metrics, and whether it can do its work. */
+function tell({ registry, setReadiness }: ServedProcess, { worker, client, endpoint }: Connected): void {
   const session = sessionOver(client, endpoint);
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry, prefix: 'guestflow_' });
   addFleetMetrics(registry, () => readFleet(session));
-  return serveHealth(port, registry, isReady);
+  setReadiness(createReadiness({ client: () => client, also: () => whyNoWork([worker]) }));
 }

@@ -9,6 +9,7 @@ import type { Dom0Context } from '../activities/dom0/step.ts';
 import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
 import { createPayloadCodec } from '../client/codec/codec.ts';
 import { workerIdentity } from '../client/dom0s/register.ts';
+import { createReadiness } from '../client/readiness.ts';
 import { toGuestflowError } from '../client/failures.ts';
 import { withReason } from '../client/explain-unreachable.ts';
 import { GuestflowError } from '../contract/errors.ts';
@@ -18,9 +19,10 @@ import { logCodec, workerDataConverter } from './data-converter.ts';
 import type { Dom0WorkerSettings } from './dom0-settings.ts';
 import { Fence, thisMachine } from './fence.ts';
 import { installRuntime, type Logger } from './logger.ts';
+import type { WhyNotReady } from '../system/http/health.ts';
 import { tryMachineLock } from '../system/machine-lock.ts';
 import { registerThisDom0, untilForgotten } from './registration.ts';
-import { runWorkers } from './run-workers.ts';
+import { runWorkers, whyNoWork } from './run-workers.ts';
 import { watchDomains } from './watch.ts';
 import packageJson from '../package.json' with { type: 'json' };
 
@@ -38,8 +40,10 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly watchesDomains?: boolean;
   /** Milliseconds between looks whether Temporal still knows of this dom0. Default: 60 000. */
   readonly lookAgainMs?: number;
-  /** Called when it polls. */
-  readonly onReady?: (() => void) | undefined;
+  /** Called when it polls, with what says from then on why it cannot do its work. */
+  readonly onReady?: ((whyNot: WhyNotReady) => void) | undefined;
+  /** Where the SDK serves its metrics, `127.0.0.1:PORT`. Default: nowhere. */
+  readonly sdkMetricsAddress?: string | undefined;
   /** Milliseconds after which it gives up reaching Temporal. Default: never. */
   readonly giveUpAfterMs?: number | undefined;
 }
@@ -80,7 +84,7 @@ export async function runDom0Worker(options: Dom0WorkerOptions): Promise<void> {
     });
   }
   try {
-    installRuntime(logger);
+    installRuntime(logger, options.sdkMetricsAddress);
     await connectAndRun(options);
   } finally {
     await lock.release();
@@ -122,7 +126,7 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
           : watchDomains({ client, host, dom0: settings.host, log: logger, signal: over, ...shared });
       await runWorkers(workers, over, () => {
         logger.info({ dom0: settings.host, bulkSlots: settings.bulkSlots }, 'dom0 worker polls');
-        options.onReady?.();
+        options.onReady?.(createReadiness({ client: () => client, also: () => whyNoWork(workers) }));
       }).finally(() => {
         ended.abort();
       });

@@ -1,6 +1,14 @@
 /** The one logger: JSON lines, to standard output for services (journald reads them), to a file for the embedded run. */
 import pino, { type Logger as PinoLogger } from 'pino';
-import { Runtime, type RuntimeOptions, type Logger as SdkLogger, type LogLevel, type LogMetadata } from '@temporalio/worker';
+import {
+  Runtime,
+  type RuntimeOptions,
+  type TelemetryOptions,
+  type Logger as SdkLogger,
+  type LogLevel,
+  type LogMetadata,
+} from '@temporalio/worker';
+import { OPERATION_METRICS } from '../contract/metrics.ts';
 
 export type Logger = PinoLogger;
 
@@ -61,20 +69,42 @@ export function sdkLogger(logger: Logger): SdkLogger {
   };
 }
 
-/** Options of the SDK's runtime: our logger, and no signal handlers, because each process of guestflow stops by its own AbortSignal. */
-export function runtimeOptions(logger: Logger): RuntimeOptions {
+/**
+ * Options of the SDK's runtime: our logger, and no signal handlers, because each process of guestflow stops by its own AbortSignal.
+ *
+ * @param metricsAddress where it serves its metrics, and those that workflows count: `127.0.0.1:PORT`. Default: nowhere
+ */
+export function runtimeOptions(logger: Logger, metricsAddress?: string): RuntimeOptions {
   return {
     logger: sdkLogger(logger.child({ component: 'temporal' })),
     shutdownSignals: [],
-    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
+    telemetryOptions: {
+      logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} },
+      ...(metricsAddress === undefined ? {} : { metrics: sdkMetrics(metricsAddress) }),
+    },
+  };
+}
+
+/** In seconds, and named as Prometheus wants names. */
+function sdkMetrics(bindAddress: string): NonNullable<TelemetryOptions['metrics']> {
+  const { operationSeconds, stepSeconds } = OPERATION_METRICS;
+  return {
+    attachServiceName: false,
+    prometheus: {
+      bindAddress,
+      countersTotalSuffix: true,
+      unitSuffix: true,
+      useSecondsForDurations: true,
+      histogramBucketOverrides: Object.fromEntries([operationSeconds, stepSeconds].map(({ name, buckets }) => [name, [...buckets]])),
+    },
   };
 }
 
 let installed = false;
 
-/** Gives the SDK its runtime, once a process. */
-export function installRuntime(logger: Logger): void {
+/** Gives the SDK its runtime, once a process. @param metricsAddress as in `runtimeOptions` */
+export function installRuntime(logger: Logger, metricsAddress?: string): void {
   if (installed) return;
   installed = true;
-  Runtime.install(runtimeOptions(logger));
+  Runtime.install(runtimeOptions(logger, metricsAddress));
 }

@@ -31,3 +31,9 @@ export async function runWorkers(workers: readonly Worker[], signal: AbortSignal
     signal.removeEventListener('abort', stop);
   }
 }
+
+/** Why these take no work just now: they have not begun yet, or are ending. Undefined when they do. */
+export function whyNoWork(workers: readonly Worker[]): string | undefined {
+  const state = workers.map((worker) => worker.getState()).find((each) => each !== 'RUNNING');
+  return state === undefined ? undefined : `the worker takes no work: it is ${state.toLowerCase()}`;
+}

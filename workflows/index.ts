@@ -22,3 +22,4 @@ export { billingOrder } from './billing/order.ts';
 export { holdHostname } from './billing/hold-hostname.ts';
 export { spendTicket } from './customers/spend-ticket.ts';
 export { notify } from './billing/notify.ts';
+export { watch } from './watch/watch.ts';

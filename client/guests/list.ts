@@ -1,5 +1,6 @@
 /** Guests, from Temporal's visibility store: what it lists may be a second old. */
 import { defaultPayloadConverter } from '@temporalio/common';
+import { BACKUPS_MEMO, type BackupHealth } from '../../contract/backup-health.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { DOM0_NAME_PATTERN } from '../../contract/guest-name.ts';
 import { guestWorkflowId, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
@@ -17,6 +18,10 @@ export interface GuestRow {
   readonly ip?: string;
   readonly workflowId: string;
   readonly orderedAt: string;
+  /** When its workflow ended: it failed, or is gone. */
+  readonly endedAt?: string;
+  /** How its backups are; unknown of one that has not said so yet. */
+  readonly backups?: BackupHealth;
 }
 
 /** Which guests are listed. */
@@ -100,15 +105,18 @@ function queryOf(session: Session, { phase, dom0, customer, guest }: Omit<ListFi
 
 type RawRun = NonNullable<Awaited<ReturnType<Session['client']['workflowService']['listWorkflowExecutions']>>['executions']>[number];
 
-async function toRow({ codec }: Session, { execution, startTime, searchAttributes, memo }: RawRun): Promise<GuestRow> {
+async function toRow({ codec }: Session, { execution, startTime, closeTime, searchAttributes, memo }: RawRun): Promise<GuestRow> {
   const attribute = (name: string): string => {
     const payload = searchAttributes?.indexedFields?.[name];
     const value: unknown = payload === undefined ? '' : defaultPayloadConverter.fromPayload(payload);
     return typeof value === 'string' ? value : '';
   };
+  const said = async (key: string): Promise<unknown> => {
+    const shown = memo?.fields?.[key];
+    return shown === undefined ? undefined : readPayload(codec, shown);
+  };
   const workflowId = execution?.workflowId ?? '';
-  const shown = memo?.fields?.['ip'];
-  const ip = shown === undefined ? undefined : await readPayload(codec, shown);
+  const [ip, backups] = await Promise.all([said('ip'), said(BACKUPS_MEMO)]);
   return {
     name: workflowId.slice(guestWorkflowId('').length),
     phase: attribute(SEARCH_ATTRIBUTES.phase),
@@ -117,12 +125,18 @@ async function toRow({ codec }: Session, { execution, startTime, searchAttribute
     order: attribute(SEARCH_ATTRIBUTES.order),
     ...(typeof ip === 'string' ? { ip } : {}),
     workflowId,
-    orderedAt: new Date(Number(startTime?.seconds ?? 0) * 1_000 + Math.floor((startTime?.nanos ?? 0) / 1e6)).toISOString(),
+    orderedAt: toIso(startTime),
+    ...(closeTime === undefined || closeTime === null ? {} : { endedAt: toIso(closeTime) }),
+    // Only our own workflows write it.
+    ...(typeof backups === 'object' && backups !== null ? { backups: backups as BackupHealth } : {}),
   };
 }
 
 /** What a filter is of, for the error. */
 const WORDS = { phase: 'phase of a guest', dom0: 'name of a dom0', guest: 'name of a guest' } as const;
+function toIso(time: RawRun['startTime']): string {
+  return new Date(Number(time?.seconds ?? 0) * 1_000 + Math.floor((time?.nanos ?? 0) / 1e6)).toISOString();
+}
 
 /** A filter's value becomes part of a query's text, so only a plain word is allowed. */
 function safe(field: keyof typeof WORDS, value: string): string {

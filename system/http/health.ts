@@ -13,13 +13,17 @@ export interface MetricsText {
   readonly contentType: string;
 }
 
+/** Why a process cannot do its work just now; undefined when it can. Never throws. */
+export type WhyNotReady = () => Promise<string | undefined>;
+
 /**
- * Serves `/healthz` (the process lives), `/readyz` (200 when `isReady()`, else 503) and `/metrics` (Prometheus) on 127.0.0.1.
+ * Serves `/healthz` (the process lives), `/readyz` (200, or 503 with the reason) and `/metrics` (Prometheus) on 127.0.0.1.
  *
  * @param port 0 for any free one.
+ * @param whyNotReady why it cannot do its work just now; undefined when it can
  * @throws GuestflowError `InvalidInput` when the port is taken.
  */
-export function serveHealth(port: number, registry: MetricsText, isReady: () => boolean): Promise<HttpServer> {
+export function serveHealth(port: number, registry: MetricsText, whyNotReady: WhyNotReady): Promise<HttpServer> {
   const text = (status: number, body: string, type = 'text/plain'): Response =>
     new Response(body, { status, headers: { 'content-type': type } });
   const routes: Route[] = [
@@ -27,7 +31,10 @@ export function serveHealth(port: number, registry: MetricsText, isReady: () => 
     {
       method: 'GET',
       path: '/readyz',
-      handle: () => (isReady() ? text(200, 'ready\n') : text(503, 'not ready: not connected to Temporal\n')),
+      handle: async () => {
+        const reason = await whyNotReady();
+        return reason === undefined ? text(200, 'ready\n') : text(503, `not ready: ${reason}\n`);
+      },
     },
     { method: 'GET', path: '/metrics', handle: async () => text(200, await registry.metrics(), registry.contentType) },
   ];

@@ -18,3 +18,4 @@ export const UNDO = quick(real.UNDO);
 export const UNDO_PATIENCE = { allMs: 4 * TAKEN_MS, leastMs: 1_500 } as const;
 export const OUTSIDE_CALL = quick(real.OUTSIDE_CALL);
 export const NIGHT = { patienceMs: 6 * TAKEN_MS, askAgainMs: 2_000 } as const;
+export const WATCH = { lookEveryMs: 200 } as const;

@@ -2,6 +2,7 @@
  * Long lives: the run that ends by continuing as new, and the one that goes on from the state that it carried. Temporal suggests that after
  * thousands of events; a server of their own does so early.
  */
+import { ApplicationFailure } from '@temporalio/common';
 import { type TestWorkflowEnvironment } from '@temporalio/testing';
 import { createBillingActivities } from '../../activities/control/billing/activities.ts';
 import { createControlActivities } from '../../activities/control/activities.ts';
@@ -18,9 +19,12 @@ import {
   WORKFLOWS,
 } from '../../contract/names.ts';
 import type { OperationRequest } from '../../contract/guest.ts';
+import { WATCH_ID, type ProblemGroup } from '../../contract/watch.ts';
+import { startWatch } from '../../client/watch.ts';
+import { shortBundle } from '../faults/bundle.ts';
 import { FACTS, until } from '../workflow/billing-bench.ts';
 import { order, scripted } from '../workflow/scripted.ts';
-import { DOM0, startServer, withWorkers, type AnyActivities } from '../workflow/temporal.ts';
+import { DOM0, startServer, withKeptWorkers, withWorkers, type AnyActivities } from '../workflow/temporal.ts';
 import { operate, place, record, settled } from './recording.ts';
 
 /** Events after which the server suggests to continue as new: more than an order has, which does not look at it meanwhile. */
@@ -170,6 +174,43 @@ async function longOrder(environment: TestWorkflowEnvironment): Promise<void> {
   });
 }
 
+/** A watch over a fleet in which something goes wrong and is over, until it has continued as new; then nobody wants to be told any more. */
+async function longWatch(environment: TestWorkflowEnvironment): Promise<void> {
+  const { client } = environment;
+  let looks = 0;
+  let isWanted = true;
+  const failed: ProblemGroup = { kind: 'night-failed', dom0: DOM0, subjects: ['guest1'] };
+  const activities: AnyActivities = {
+    lookForProblems: () => {
+      looks += 1;
+      if (looks === 3) return Promise.reject(ApplicationFailure.create({ type: 'Unreachable', nonRetryable: true }));
+      return Promise.resolve({ channels: isWanted ? ['mail', 'webhook'] : [], silentMs: 0, groups: looks % 8 < 4 ? [failed] : [] });
+    },
+    deliverNotification: () => Promise.resolve('taken'),
+  };
+  await withKeptWorkers(
+    environment,
+    activities,
+    async () => {
+      await startWatch(client);
+      const first = await runOf(environment, WATCH_ID);
+      await until(
+        () => runOf(environment, WATCH_ID),
+        (runId) => runId !== first,
+      );
+      const before = looks;
+      await until(
+        () => Promise.resolve(looks),
+        (seen) => seen > before + 3,
+      );
+      isWanted = false;
+      await client.workflow.getHandle(WATCH_ID).result();
+      await keepRuns(environment, WATCH_ID, first, 'watch');
+    },
+    await shortBundle(),
+  );
+}
+
 /** Records them, on a server of their own. */
 export async function recordCarried(): Promise<void> {
   const environment = await startServer(IMPATIENT);
@@ -177,6 +218,7 @@ export async function recordCarried(): Promise<void> {
     await longGuest(environment);
     await longLedgers(environment);
     await longOrder(environment);
+    await longWatch(environment);
   } finally {
     await environment.teardown();
   }

@@ -67,6 +67,7 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
     await handle.result();
     await record(environment, guestWorkflowId(document.name), 'guest-life');
     await record(environment, guestWorkflowId(document.name), 'guest-life-adjusted');
+    await record(environment, guestWorkflowId(document.name), 'guest-life-backups');
     await record(environment, operationWorkflowId(document.name, 'provision', document.order), 'provision');
   });
 }

@@ -365,6 +365,24 @@ describe('the other commands', () => {
     expect((await guestflow('dom0', 'show', 'nowhere')).code).toBe(3);
   });
 
+  it('top shows the fleet at a glance, once or until Ctrl-C', async () => {
+    const { code, stdout } = await guestflow('top', '--once');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/guests: .*\d+ running/);
+    expect(stdout).toMatch(new RegExp(`^${DOM0} +(served|silent) +\\d+ `, 'm'));
+    const view = JSON.parse((await guestflow('top', '--json')).stdout) as {
+      dom0s: unknown[];
+      guests: Record<string, number>;
+      wrong: unknown[];
+    };
+    expect(view).toMatchObject({ dom0s: [{ dom0: DOM0 }], running: [], wrong: expect.any(Array) as unknown });
+    expect(view.guests['running']).toBeGreaterThan(0);
+    // Ctrl-C as soon as it is heeded: after the first look.
+    const interrupt = { addEventListener: (_: string, heed: () => void) => setImmediate(heed), removeEventListener: () => undefined };
+    const watching = run(['top', '--watch', '--address', environment.address], { interrupt: interrupt as unknown as AbortSignal });
+    expect(await watching).toMatchObject({ code: 130, stdout: expect.stringContaining('what is wrong') as string });
+  });
+
   it('an order that comes again after its guest has gone gets the answer that it had', async () => {
     const before = JSON.parse((await guestflow('provision', 'gone1', '--dom0', DOM0, '--json')).stdout) as GuestStatus;
     expect((await guestflow('terminate', 'gone1', '--now', '--yes')).code).toBe(0);

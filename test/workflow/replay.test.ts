@@ -86,6 +86,7 @@ const NO_SAGAS: readonly (keyof typeof workflows)[] = [
   'notify',
   'removeGuest',
   'spendTicket',
+  'watch',
 ];
 
 /** All others, so that a new type is one until somebody says that it is not. */

@@ -1,7 +1,7 @@
-/** notify: one workflow for each outgoing webhook. The order that starts it does not wait for it, and may end before it. */
+/** notify: one workflow for each outgoing webhook or mail. What starts it, an order or the watch, does not wait for it, and may end before it. */
 import { proxyActivities } from '@temporalio/workflow';
 import type { BillingActivities } from '../../activities/control/billing/activities.ts';
-import type { Notification } from '../../contract/billing.ts';
+import type { Notification, OperatorNotification } from '../../contract/billing.ts';
 import { CONTROL_QUEUE } from '../../contract/names.ts';
 import { declareVersioning } from '../saga/versioning.ts';
 
@@ -13,7 +13,7 @@ const { deliverNotification } = proxyActivities<BillingActivities>({
   retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '1 hour' },
 });
 
-export async function notify(notification: Notification): Promise<string> {
+export async function notify(notification: Notification | OperatorNotification): Promise<string> {
   return deliverNotification(notification);
 }
 

@@ -9,6 +9,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { PoolCapacity, LedgerAudit } from '../../contract/capacity.ts';
+import { defined } from '../../contract/defined.ts';
 import { DOM0_UPDATES, QUERIES } from '../../contract/names.ts';
 import type { Dom0State, ReserveAnswer, Registration, ReserveRequest } from '../../contract/dom0.ts';
 import { formatSize } from '../../contract/sizes.ts';
@@ -53,6 +54,7 @@ class Dom0 {
     onQuery(QUERIES.capacity, () => ({
       capacity: capacityOf(this.state),
       owners: this.state.promised.map(({ guest, order }) => ({ guest, order })),
+      ...defined({ seenAt: this.state.facts?.seenAt }),
     }));
     onQuery(QUERIES.reserved, (request) => (isReserved(this.state, request) ? this.reserveAnswer() : undefined));
     onUpdate(

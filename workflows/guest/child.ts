@@ -2,7 +2,15 @@
 import { CancellationScope, type ChildWorkflowOptions } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { operationWorkflowId, SEARCH_ATTRIBUTES } from '../../contract/names.ts';
+import { ERROR_TYPES } from '../../contract/errors.ts';
 import type { GuestRef, GuestStatus } from '../../contract/guest.ts';
+import { countOperation } from '../saga/metrics.ts';
+import { rootFailure } from '../saga/operation.ts';
+
+/** Types are a label of a metric: one that is none of ours is `other`. */
+function knownType(type: string): string {
+  return (ERROR_TYPES as readonly string[]).includes(type) ? type : 'other';
+}
 
 export class OperationChild {
   private readonly guest: GuestRef;
@@ -25,8 +33,10 @@ export class OperationChild {
     const workflowId = operationWorkflowId(name, kind, id);
     this.scope = scope;
     this.last = workflowId;
-    this.running = { kind, workflowId, startedAt: new Date().toISOString() };
+    const began = Date.now();
+    this.running = { kind, workflowId, startedAt: new Date(began).toISOString() };
     this.onChange();
+    let result = 'done';
     try {
       return await scope.run(() =>
         start({
@@ -38,7 +48,11 @@ export class OperationChild {
           ],
         }),
       );
+    } catch (error) {
+      result = knownType(rootFailure(error).type);
+      throw error;
     } finally {
+      countOperation(kind, result, (Date.now() - began) / 1_000);
       this.running = undefined;
       this.onChange();
     }

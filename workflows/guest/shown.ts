@@ -1,8 +1,10 @@
-/** What lists show of a guest: search attributes, and a memo of what it takes. */
-import { upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+/** What lists show of a guest: search attributes, and memos of what it takes and of its backups. */
+import { patched, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
+import { BACKUPS_MEMO } from '../../contract/backup-health.ts';
 import { SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { TAKES_MEMO, takenBy } from '../../contract/takes.ts';
+import { healthOf } from './backup-health.ts';
 import { withKept } from './rules.ts';
 import type { GuestState } from './state.ts';
 
@@ -20,4 +22,11 @@ export function publishGuest({ name, order, dom0, plan, phase, spec, kept }: Gue
   if (news.length > 0) upsertSearchAttributes(news);
   const takes = spec === undefined ? undefined : takenBy(withKept(spec, kept?.diskBytes));
   if (takes !== undefined && JSON.stringify(memo?.[TAKES_MEMO]) !== JSON.stringify(takes)) upsertMemo({ [TAKES_MEMO]: takes });
+}
+
+/** Publishes how its backups are, if that has changed. @param proveDays as its order says */
+export function publishBackups(state: GuestState, proveDays: number): void {
+  const health = healthOf(state, proveDays);
+  if (state.spec === undefined || JSON.stringify(workflowInfo().memo?.[BACKUPS_MEMO]) === JSON.stringify(health)) return;
+  if (patched('guest-2026-11-backups-memo')) upsertMemo({ [BACKUPS_MEMO]: health });
 }

@@ -29,7 +29,7 @@ import { adoptGuest } from './recipes/adopt.ts';
 import { provisionGuest } from './recipes/provision.ts';
 import { beforeOf, leavesDomain, mayRun } from './rules.ts';
 import { firstProof } from './proofs.ts';
-import { publishGuest } from './shown.ts';
+import { publishBackups, publishGuest } from './shown.ts';
 import { describeGuest, ordered, withoutSettled, type GuestState } from './state.ts';
 
 /** How the ids begin of what a guest asks of itself. Default: `restart`. */
@@ -100,6 +100,7 @@ export class GuestWork implements GuestAtWork {
   }
 
   private show(): void {
+    publishBackups(this.state, this.order.backup.proveDays);
     setCurrentDetails(describeGuest(this.state, this.child.running));
   }
 

@@ -7,6 +7,7 @@ import { QUERIES } from '../../contract/names.ts';
 import type { ErrorDetails } from '../../contract/errors.ts';
 import type { OperationProgress, StepProgress, StepState } from '../../contract/progress.ts';
 import { onQuery } from './handlers.ts';
+import { timeStep } from './metrics.ts';
 import { defined } from '../../contract/defined.ts';
 
 type Undo = () => Promise<unknown>;
@@ -196,9 +197,10 @@ export class Operation {
     return record;
   }
 
-  private settle(record: StepRecord, state: StepState): void {
+  private settle(record: StepRecord, state: 'done' | 'failed'): void {
     record.state = state;
     record.seconds = Math.round((Date.now() - (record.startedAt ?? Date.now())) / 100) / 10;
+    timeStep(record.name, state, record.seconds);
     this.show();
   }
 

@@ -57,3 +57,6 @@ export const OUTSIDE_CALL: ActivityOptions = {
  * for its turn, and be tried again. If the guest is gone, that shows when it is asked again.
  */
 export const NIGHT = { patienceMs: 52 * HOUR_MS, askAgainMs: 30 * MINUTE_MS } as const;
+
+/** How often the watch looks at the fleet. */
+export const WATCH = { lookEveryMs: MINUTE_MS } as const;

@@ -1,7 +1,8 @@
 /** Activities of billing, on the control worker: they look at guests, order them, operate them, and tell the provider. */
+import { NO_OPERATORS, type Operators } from '../notify/operators.ts';
 import { ApplicationFailure } from '@temporalio/common';
 import { GuestflowError } from '../../../contract/errors.ts';
-import type { BillingOperation, GuestView, Notification, OperationOutcome } from '../../../contract/billing.ts';
+import type { BillingOperation, GuestView, Notification, OperatorNotification, OperationOutcome } from '../../../contract/billing.ts';
 import type { OperationRequest, UnplacedOrder } from '../../../contract/guest.ts';
 import { defined } from '../../../contract/defined.ts';
 
@@ -24,6 +25,8 @@ export interface BillingDependencies {
   readonly guests: BillingGuests;
   /** Default: nobody is told. */
   readonly messenger?: Messenger | undefined;
+  /** Tells operators. Default: nobody is told. */
+  readonly operators?: Pick<Operators, 'send'> | undefined;
 }
 
 /** Turns an error into a failure of the same type, which the workflow reads. Temporal retries only `Unreachable`; all else the workflow tries again itself. */
@@ -43,7 +46,7 @@ async function typed<T>(work: () => Promise<T>): Promise<T> {
 
 // The type is inferred: workflows import it to call activities by name.
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
-export function createBillingActivities({ guests, messenger }: BillingDependencies) {
+export function createBillingActivities({ guests, messenger, operators = NO_OPERATORS }: BillingDependencies) {
   return {
     /** A guest as it is now, and whether anybody wants to be told of it. */
     async viewGuest(guest: string): Promise<{ guest?: GuestView; tells: boolean }> {
@@ -66,7 +69,8 @@ export function createBillingActivities({ guests, messenger }: BillingDependenci
       return typed(() => guests.holderOfHostname(hostname));
     },
 
-    async deliverNotification(notification: Notification): Promise<string> {
+    async deliverNotification(notification: Notification | OperatorNotification): Promise<string> {
+      if (notification.type === 'operators.problems') return operators.send(notification);
       if (messenger === undefined) return 'nobody wants to be told';
       return messenger(notification);
     },

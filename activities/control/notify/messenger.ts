@@ -5,7 +5,6 @@ import { ApplicationFailure } from '@temporalio/common';
 import { Webhook } from 'standardwebhooks';
 import type { Messenger } from '../billing/activities.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
-import type { Notification } from '../../../contract/billing.ts';
 import { addressOf, type Address, type Resolve } from './public-address.ts';
 
 export interface Receiver {
@@ -24,27 +23,39 @@ const ANSWER_MS = 15_000;
 /** HTTP 410: the receiver wants no more webhooks. */
 const GONE = 410;
 
+/** What goes out: its body is `{type, timestamp, data}`. */
+export interface Outgoing {
+  /** `webhook-id`: the same for every attempt. */
+  readonly id: string;
+  readonly type: string;
+  readonly timestamp: string;
+  readonly data: object;
+}
+
+/** Sends webhooks of guests to a receiver, as `postSigned` does. */
+export function createMessenger(receiver: Receiver, limitMs?: number): Messenger {
+  return (notification) => postSigned(receiver, notification, limitMs);
+}
+
 /**
- * Sends webhooks to a receiver. If sending throws, Temporal tries again, unless the receiver said that it wants no more.
+ * Sends a webhook. If that throws, Temporal tries again, unless the receiver said that it wants no more.
  *
  * @param limitMs for all of it: finding the address, connecting, sending, and the head of the answer. Default: 15 s
  */
-export function createMessenger(receiver: Receiver, limitMs = ANSWER_MS): Messenger {
-  return async (notification) => {
-    const until = AbortSignal.timeout(limitMs);
-    const address = await inTime(until, receiver.url.hostname, () =>
-      addressOf(receiver.url.hostname, receiver.allowPrivate, receiver.resolve),
-    ).catch((error: unknown) => {
-      throw error instanceof GuestflowError ? ApplicationFailure.create({ type: error.type, message: error.message }) : error;
-    });
-    const status = await post(receiver.url, address, until, ...signed(notification, receiver.secrets));
-    if (status >= 200 && status < 300) return `the receiver answered ${status}`;
-    throw ApplicationFailure.create({
-      type: 'Unreachable',
-      message: `the receiver answered ${status} to ${notification.type}`,
-      nonRetryable: status === GONE,
-    });
-  };
+export async function postSigned(receiver: Receiver, outgoing: Outgoing, limitMs = ANSWER_MS): Promise<string> {
+  const until = AbortSignal.timeout(limitMs);
+  const address = await inTime(until, receiver.url.hostname, () =>
+    addressOf(receiver.url.hostname, receiver.allowPrivate, receiver.resolve),
+  ).catch((error: unknown) => {
+    throw error instanceof GuestflowError ? ApplicationFailure.create({ type: error.type, message: error.message }) : error;
+  });
+  const status = await post(receiver.url, address, until, ...signed(outgoing, receiver.secrets));
+  if (status >= 200 && status < 300) return `the receiver answered ${status}`;
+  throw ApplicationFailure.create({
+    type: 'Unreachable',
+    message: `the receiver answered ${status} to ${outgoing.type}`,
+    nonRetryable: status === GONE,
+  });
 }
 
 /** Waits for work until the time is up: a DNS look-up cannot be ended, but need not be waited for. */
@@ -57,7 +68,7 @@ async function inTime<T>(until: AbortSignal, host: string, work: () => Promise<T
   });
 }
 
-function signed({ id, type, timestamp, data }: Notification, secrets: readonly string[]): [body: string, headers: Record<string, string>] {
+function signed({ id, type, timestamp, data }: Outgoing, secrets: readonly string[]): [body: string, headers: Record<string, string>] {
   const body = JSON.stringify({ type, timestamp, data });
   const now = new Date();
   return [

@@ -1,28 +1,30 @@
-/** Who is told of guests: a file of the control worker. */
+/** Who is told of guests, and which operators of what goes wrong: `notify.yaml`, a file of the control worker. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { parseDocument } from '../../../order/document.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { problemsError, problemsOf } from '../../../order/problems.ts';
 import type { Receiver } from './messenger.ts';
-import { isPublic } from './public-address.ts';
-import { credentialPath, readWebhookSecrets } from '../../../system/secrets.ts';
+import { NO_OPERATORS, operatorsOf, operatorsSchema, type Operators } from './operators.ts';
+import { receiverOf, receiverSchema } from './receiver-settings.ts';
 
-const receiverSchema = z.strictObject({
-  /** Where webhooks go. https, unless private addresses are allowed. */
-  url: z.url({ protocol: /^https?$/, error: 'must be an address, https://…' }).max(2_000),
-  /** File of secrets, or the name of one of systemd's credentials. */
-  secretFile: z.string().min(1).max(500),
-  /** Addresses that are not public, too: a receiver in one's own network. */
-  allowPrivate: z.boolean().default(false),
-});
+/** Without `url` and `secretFile` no webhooks of guests go out; without `operators` no operator is told. */
+const notifySchema = z.strictObject({ ...receiverSchema.shape, operators: operatorsSchema });
+const onlyOperators = z.strictObject({ operators: operatorsSchema });
+const onlyGuests = receiverSchema;
+
+/** What the file says. */
+export interface NotifySettings {
+  readonly receiver?: Receiver;
+  readonly operators: Operators;
+}
 
 /**
  * Reads `notify.yaml`.
  *
  * @throws GuestflowError InvalidInput
  */
-export async function loadReceiver(path: string, env: NodeJS.ProcessEnv = process.env): Promise<Receiver> {
+export async function loadNotify(path: string, env: NodeJS.ProcessEnv = process.env): Promise<NotifySettings> {
   const bytes = await readFile(path).catch((error: unknown) => {
     throw new GuestflowError(
       'InvalidInput',
@@ -31,19 +33,17 @@ export async function loadReceiver(path: string, env: NodeJS.ProcessEnv = proces
     );
   });
   const raw = parseDocument(bytes, path);
-  const parsed = receiverSchema.safeParse(raw);
-  if (!parsed.success) throw problemsError(path, problemsOf(parsed.error, raw, Object.keys(receiverSchema.shape)));
-  const { allowPrivate } = parsed.data;
-  const url = new URL(parsed.data.url);
-  if (url.username !== '' || url.password !== '')
-    throw new GuestflowError('InvalidInput', `${path}: url must hold no user name or password`, { field: 'url' });
-  if (url.protocol !== 'https:' && !allowPrivate)
-    throw new GuestflowError('InvalidInput', `${path}: url must be https: what is told is nobody else's to read`, { field: 'url' });
-  const literal = url.hostname.replace(/^\[|\]$/g, '');
-  if (/^[\d.]+$|:/.test(literal) && !allowPrivate && !isPublic(literal))
-    throw new GuestflowError('InvalidInput', `${path}: ${literal} is no public address`, {
-      field: 'url',
-      mend: 'allowPrivate: true, if that is meant',
-    });
-  return { url, allowPrivate, secrets: await readWebhookSecrets(credentialPath(parsed.data.secretFile, env), 'secretFile') };
+  const has = (key: string): boolean => typeof raw === 'object' && raw !== null && key in raw;
+  const schema: z.ZodType<Partial<z.infer<typeof notifySchema>>> = !has('operators')
+    ? onlyGuests
+    : has('url') || has('secretFile')
+      ? notifySchema
+      : onlyOperators;
+  const parsed = schema.safeParse(raw);
+  if (!parsed.success) throw problemsError(path, problemsOf(parsed.error, raw, Object.keys(notifySchema.shape)));
+  const { url, secretFile, allowPrivate = false, operators } = parsed.data;
+  return {
+    ...(url === undefined || secretFile === undefined ? {} : { receiver: await receiverOf({ url, secretFile, allowPrivate }, path, env) }),
+    operators: operators === undefined ? NO_OPERATORS : await operatorsOf(operators, path, env),
+  };
 }

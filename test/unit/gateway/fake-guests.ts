@@ -39,9 +39,14 @@ const amounts = (vcpus: number): Amounts => ({ memoryBytes: vcpus * 2 ** 30, vcp
 /** One dom0 that works, and one that has only registered its name. */
 const FLEET: FleetLook = {
   dom0s: [
-    { isServed: false, capacity: { host: 'xen2', drained: true, plans: ['small'], guests: 0, promised: amounts(0), byHand: amounts(0) } },
+    {
+      isServed: false,
+      waiting: { short: 0, bulk: 0 },
+      capacity: { host: 'xen2', drained: true, plans: ['small'], guests: 0, promised: amounts(0), byHand: amounts(0) },
+    },
     {
       isServed: true,
+      waiting: { short: 0, bulk: 0 },
       capacity: {
         host: 'xen1',
         drained: false,

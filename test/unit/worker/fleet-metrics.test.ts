@@ -1,46 +1,20 @@
-/** What is told of the fleet at /metrics, and the alert rules that read it. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** What is told of the fleet at /metrics. */
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
+import type { BackupHealth } from '../../../contract/backup-health.ts';
 import { createGatewayMetrics } from '../../../gateway/metrics.ts';
-import { addFleetMetrics, type Fleet } from '../../../worker/fleet-metrics.ts';
-import { createMetrics } from '../../../worker/tool-metrics.ts';
-
-const GiB = 2 ** 30;
-const amounts = (memory: number): { memoryBytes: number; vcpus: number; diskBytes: number } => ({
-  memoryBytes: memory * GiB,
-  vcpus: 4,
-  diskBytes: 100 * GiB,
-});
-const FLEET: Fleet = {
-  guests: [
-    { dom0: 'xen1', phase: 'running' },
-    { dom0: 'xen1', phase: 'running' },
-    { dom0: 'xen2', phase: 'needs-cleanup' },
-  ],
-  dom0s: [
-    {
-      isServed: true,
-      capacity: {
-        host: 'xen1',
-        drained: false,
-        sellable: amounts(8),
-        promised: amounts(6),
-        byHand: amounts(0),
-        guests: 2,
-        free: amounts(2),
-      },
-    },
-    { isServed: false, capacity: { host: 'xen2', drained: true, promised: amounts(1), byHand: amounts(0), guests: 1 } },
-  ],
-};
+import type { Fleet } from '../../../client/fleet.ts';
+import { addFleetMetrics } from '../../../worker/fleet-metrics.ts';
+import { aGuest, FLEET, GiB, NOW, SOUND } from './a-fleet.ts';
 
 function fleet(read: () => Promise<Fleet>): { registry: Registry; clock: { ms: number } } {
-  const [registry, clock] = [new Registry(), { ms: 0 }];
+  const [registry, clock] = [new Registry(), { ms: NOW }];
   addFleetMetrics(registry, read, () => clock.ms);
   return { registry, clock };
+}
+
+async function linesOf(changes: Partial<Fleet>): Promise<string[]> {
+  return (await fleet(() => Promise.resolve({ ...FLEET, ...changes })).registry.metrics()).split('\n');
 }
 
 describe('metrics of the fleet', () => {
@@ -58,6 +32,94 @@ describe('metrics of the fleet', () => {
     expect(text).not.toContain('sellable_memory_bytes{dom0="xen2"}');
   });
 
+  it('say of a dom0 that is lost only that: nobody waits for its worker, and nothing of it can be sold', async () => {
+    const [xen1] = FLEET.dom0s;
+    if (xen1 === undefined) throw new Error('no dom0');
+    const lines = await linesOf({
+      dom0s: [{ ...xen1, isServed: false, capacity: { ...xen1.capacity, lost: '2026-01-20T00:00:00.000Z' } }],
+    });
+    expect(lines).toContain('guestflow_dom0_lost{dom0="xen1"} 1');
+    expect(lines.join('\n')).not.toMatch(/^guestflow_(dom0_(served|last_seen|free|sellable|promised)\w*|pool_\w+)\{dom0="xen1"/m);
+  });
+
+  it('count what runs, what waits, and the orders of billing by phase', async () => {
+    expect(await linesOf({})).toEqual(
+      expect.arrayContaining([
+        'guestflow_running_operations{dom0="xen1",kind="backup"} 1',
+        'guestflow_dom0_waiting_steps{dom0="xen1",queue="bulk"} 3',
+        'guestflow_billing_orders{phase="problem"} 2',
+        'guestflow_dom0_last_seen_timestamp_seconds{dom0="xen1"} 1768910370',
+      ]),
+    );
+  });
+
+  it.each<[string, Partial<BackupHealth>, readonly [string, number][]]>([
+    [
+      'is well',
+      {},
+      [
+        ['night_missed_guests', 0],
+        ['backup_overdue_guests', 0],
+        ['proof_overdue_guests', 0],
+      ],
+    ],
+    ['failed last night', { night: { due: '2026-01-20T02:00:00.000Z', state: 'failed' } }, [['night_failed_guests', 1]]],
+    [
+      'was last told of a night three nights ago',
+      { night: { due: '2026-01-17T02:00:00.000Z', state: 'done' } },
+      [
+        ['night_missed_guests', 1],
+        ['nights_missed', 3],
+      ],
+    ],
+    [
+      'was never told of a night',
+      { night: undefined } as object,
+      [
+        ['night_missed_guests', 1],
+        ['nights_missed', 19],
+      ],
+    ],
+    [
+      'has no Schedule',
+      { isNightly: false, night: undefined, lastAt: undefined } as object,
+      [
+        ['night_missed_guests', 0],
+        ['backup_overdue_guests', 0],
+      ],
+    ],
+    [
+      'was backed up three days ago',
+      { lastAt: '2026-01-17T02:00:00.000Z' },
+      [
+        ['backup_overdue_guests', 1],
+        ['oldest_backup_timestamp_seconds', 1768615200],
+      ],
+    ],
+    ['was proven eleven days ago, and is to be each week', { provenAt: '2026-01-09T02:00:00.000Z' }, [['proof_overdue_guests', 1]]],
+    [
+      'was never proven',
+      { provenAt: undefined } as object,
+      [
+        ['proof_overdue_guests', 1],
+        ['oldest_proven_backup_timestamp_seconds', 1767225600],
+      ],
+    ],
+    ['is not to be proven', { provenAt: undefined, proveDays: 0 } as object, [['proof_overdue_guests', 0]]],
+    ['has two backups that are unusable', { unusable: 2 }, [['unusable_backups', 2]]],
+  ])('tell of a guest that %s', async (_, changes, expected) => {
+    const lines = await linesOf({ guests: [aGuest('guest1'), aGuest('guest2', { backups: { ...SOUND, ...changes } })] });
+    for (const [name, value] of expected) expect(lines).toContain(`guestflow_${name}{dom0="xen1"} ${String(value)}`);
+  });
+
+  it('tell nothing of the backups of guests that are on their way out, and count those that have not said how theirs are', async () => {
+    const { backups: _silent, ...silent } = aGuest('guest1');
+    const gone = aGuest('guest2', { phase: 'terminating', backups: { ...SOUND, unusable: 1 } });
+    const lines = await linesOf({ guests: [silent, gone] });
+    expect(lines).toContain('guestflow_backups_unknown_guests{dom0="xen1"} 1');
+    expect(lines.join('\n')).not.toContain('guestflow_unusable_backups{');
+  });
+
   it('are asked of Temporal once in half a minute, and once for those who ask at the same time', async () => {
     let asked = 0;
     const { registry, clock } = fleet(() => {
@@ -65,10 +127,10 @@ describe('metrics of the fleet', () => {
       return Promise.resolve(FLEET);
     });
     await Promise.all([registry.metrics(), registry.metrics()]);
-    clock.ms = 29_000;
+    clock.ms = NOW + 29_000;
     await registry.metrics();
     expect(asked).toBe(1);
-    clock.ms = 31_000;
+    clock.ms = NOW + 31_000;
     expect(await registry.metrics()).toContain('guestflow_guests{dom0="xen1",phase="running"} 2');
     expect(asked).toBe(2);
   });
@@ -94,30 +156,4 @@ describe('the gateway', () => {
     expect(text).toContain('guestflow_gateway_answers_total{route="none",method="other",status="404"} 1');
     expect(text).toContain('guestflow_gateway_answer_seconds_count{route="/webhooks/stripe"} 1');
   });
-});
-
-interface Rules {
-  readonly groups: readonly {
-    readonly rules: readonly { readonly alert: string; readonly expr: string; readonly annotations: Readonly<Record<string, string>> }[];
-  }[];
-}
-
-describe('the alert rules', () => {
-  const root = join(import.meta.dirname, '../../..');
-  const { groups } = parse(readFileSync(join(root, 'deploy/monitoring/guestflow.rules.yml'), 'utf8')) as Rules;
-
-  it.each(groups.flatMap(({ rules }) => rules.map((rule) => [rule.alert, rule] as const)))(
-    '%s reads metrics that there are, and says what to do',
-    (_, { expr, annotations }) => {
-      const { registry } = fleet(() => Promise.resolve(FLEET));
-      const known = [registry, createGatewayMetrics().registry, createMetrics().registry].flatMap((each) =>
-        each.getMetricsAsArray().map(({ name }) => name),
-      );
-      const named = expr.match(/guestflow_\w+/g) ?? [];
-      expect(named.length).toBeGreaterThan(0);
-      for (const name of named) expect(known).toContain(name);
-      expect(annotations).toMatchObject({ summary: expect.any(String) as string, do: expect.any(String) as string });
-      expect(() => readFileSync(join(root, annotations['runbook'] ?? ''))).not.toThrow();
-    },
-  );
 });

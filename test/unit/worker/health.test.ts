@@ -3,7 +3,10 @@ import { createRunner, ToolError } from '../../../system/run.ts';
 import type { HttpServer } from '../../../system/http/server.ts';
 import { talk } from '../system/http/talk.ts';
 import { metricsPort, serveHealth } from '../../../system/http/health.ts';
-import { createMetrics } from '../../../worker/tool-metrics.ts';
+import { createRegistry } from '../../../system/http/process-metrics.ts';
+import { observeTools } from '../../../worker/tool-metrics.ts';
+
+const READY = (): Promise<undefined> => Promise.resolve(undefined);
 
 let server: HttpServer | undefined;
 afterEach(async () => {
@@ -19,9 +22,9 @@ async function get(path: string, method = 'GET'): Promise<{ status: number; text
 describe('health over HTTP', () => {
   it('lives from the start, and is ready only once it is connected', async () => {
     let ready = false;
-    server = await serveHealth(0, createMetrics().registry, () => ready);
+    server = await serveHealth(0, createRegistry(), () => Promise.resolve(ready ? undefined : 'a reason'));
     expect((await get('/healthz')).status).toBe(200);
-    expect((await get('/readyz')).status).toBe(503);
+    expect(await get('/readyz')).toEqual({ status: 503, text: 'not ready: a reason\n' });
     ready = true;
     expect((await get('/readyz')).status).toBe(200);
     expect((await get('/elsewhere')).status).toBe(404);
@@ -29,7 +32,7 @@ describe('health over HTTP', () => {
   });
 
   it('refuses what two readers may read differently, as the gateway does', async () => {
-    server = await serveHealth(0, createMetrics().registry, () => true);
+    server = await serveHealth(0, createRegistry(), READY);
     for (const path of ['/healthz?x=1', '/x/../healthz#', '/%zz']) {
       const answer = await talk(server.port, (socket) => socket.end(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`));
       expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*application\/problem\+json/);
@@ -40,9 +43,9 @@ describe('health over HTTP', () => {
   });
 
   it('counts each run of a tool with its outcome', async () => {
-    const metrics = createMetrics();
-    server = await serveHealth(0, metrics.registry, () => true);
-    const runner = createRunner(metrics.observe);
+    const registry = createRegistry();
+    server = await serveHealth(0, registry, READY);
+    const runner = createRunner(observeTools(registry));
     await runner.run('true', []);
     await expect(runner.run('false', [])).rejects.toThrow(ToolError);
     const { text } = await get('/metrics');
@@ -52,8 +55,8 @@ describe('health over HTTP', () => {
   });
 
   it('says which setting to change when its port is taken', async () => {
-    server = await serveHealth(0, createMetrics().registry, () => true);
-    await expect(serveHealth(server.port, createMetrics().registry, () => true)).rejects.toMatchObject({
+    server = await serveHealth(0, createRegistry(), READY);
+    await expect(serveHealth(server.port, createRegistry(), READY)).rejects.toMatchObject({
       type: 'InvalidInput',
       details: { field: 'GUESTFLOW_METRICS_PORT' },
     });

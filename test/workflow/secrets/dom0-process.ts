@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { createFakeDom0 } from '../../../fake/index.ts';
 import { parseDom0Settings } from '../../../worker/dom0-settings.ts';
 import { runDom0Worker } from '../../../worker/dom0.ts';
-import { serveHealth } from '../../../system/http/health.ts';
-import { createMetrics } from '../../../worker/tool-metrics.ts';
+import { serveProcess } from '../../../worker/served-process.ts';
 import { createLogger } from '../../../worker/logger.ts';
 import { stopSignal } from '../../../worker/stop-signal.ts';
 import { NETWORK } from './plants.ts';
@@ -29,8 +28,16 @@ const settings = parseDom0Settings(
   },
   'the test',
 );
-const metrics = createMetrics();
-const health = await serveHealth(Number(port), metrics.registry, () => true);
-await runDom0Worker({ settings, address, logger, signal: stopSignal(logger), host: fake.host(), watchesDomains: false });
+const served = await serveProcess(Number(port));
+await runDom0Worker({
+  settings,
+  address,
+  logger,
+  signal: stopSignal(logger),
+  host: fake.host(),
+  watchesDomains: false,
+  sdkMetricsAddress: served?.sdkAddress,
+  onReady: (whyNot) => served?.setReadiness(whyNot),
+});
 writeFileSync(join(directory, 'calls.json'), JSON.stringify(fake.calls.map(({ tool, args }) => [tool, ...args])));
-await health.close();
+await served?.close();

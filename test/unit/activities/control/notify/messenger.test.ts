@@ -1,7 +1,7 @@
 /** Webhooks that go out: signed, to where they may go. */
 import { createServer, type IncomingMessage } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
@@ -9,7 +9,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { Notification } from '../../../../../contract/billing.ts';
 import { createMessenger, type Receiver } from '../../../../../activities/control/notify/messenger.ts';
 import { addressOf, isPublic } from '../../../../../activities/control/notify/public-address.ts';
-import { loadReceiver } from '../../../../../activities/control/notify/receiver.ts';
+import { loadNotify, type NotifySettings } from '../../../../../activities/control/notify/receiver.ts';
 import { SIGNUP_SECRET } from '../../../gateway/bench.ts';
 
 const NEXT_SECRET = `whsec_${Buffer.from('the secret that follows it').toString('base64')}`;
@@ -255,19 +255,51 @@ describe('notify.yaml', () => {
   const directory = mkdtempSync(join(tmpdir(), 'notify-'));
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
   writeFileSync(join(directory, 'secret'), SIGNUP_SECRET, { mode: 0o600 });
-  const load = (text: string): Promise<Receiver> => {
+  const load = (text: string): Promise<NotifySettings> => {
     writeFileSync(join(directory, 'notify.yaml'), text);
-    return loadReceiver(join(directory, 'notify.yaml'), { CREDENTIALS_DIRECTORY: directory });
+    return loadNotify(join(directory, 'notify.yaml'), { CREDENTIALS_DIRECTORY: directory });
   };
 
   it('names the receiver, and its secret by a credential', async () => {
     expect(await load('url: https://billing.example.org/hook\nsecretFile: secret\n')).toMatchObject({
-      allowPrivate: false,
-      secrets: [SIGNUP_SECRET],
+      receiver: { allowPrivate: false, secrets: [SIGNUP_SECRET] },
+      operators: { channels: [] },
+    });
+  });
+
+  const OPERATORS = 'operators:\n  mail: { host: mail.example.org, from: guestflow@example.org, to: [noc@example.org]';
+
+  it('names the operators who are told by mail, by webhook, or both, with or without a receiver of billing', async () => {
+    writeFileSync(join(directory, 'login'), 'user: guestflow\npassword: PLANTED\n', { mode: 0o600 });
+    const { receiver, operators } = await load(
+      `${OPERATORS}, credentialsFile: login }\n  webhook: { url: "https://chat.example.org/", secretFile: secret }\n  dom0SilentMinutes: 10\n`,
+    );
+    expect(receiver).toBeUndefined();
+    expect(operators).toMatchObject({ channels: ['mail', 'webhook'], silentMs: 600_000 });
+    expect((await load(`url: https://billing.example.org/\nsecretFile: secret\n${OPERATORS} }\n`)).operators.channels).toEqual(['mail']);
+  });
+
+  it('repeats nothing of a file of credentials that is not good, and refuses one that everybody can read', async () => {
+    writeFileSync(join(directory, 'login'), 'user: guestflow\npasswort: PLANTED\n', { mode: 0o600 });
+    const failure: unknown = await load(`${OPERATORS}, credentialsFile: login }\n`).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ type: 'InvalidInput', message: expect.stringContaining('user and password') as unknown });
+    expect(JSON.stringify(failure) + String(failure)).not.toContain('PLANTED');
+    writeFileSync(join(directory, 'open'), 'user: a\npassword: b\n');
+    chmodSync(join(directory, 'open'), 0o644);
+    await expect(load(`${OPERATORS}, credentialsFile: open }\n`)).rejects.toMatchObject({
+      message: expect.stringContaining('everybody') as unknown,
     });
   });
 
   it.each([
+    [`${OPERATORS}, security: none, credentialsFile: login }\n`, 'in the open'],
+    [`${OPERATORS}, security: ssl }\n`, 'security'],
+    [`${OPERATORS}, port: 70000 }\n`, 'port'],
+    ['operators:\n  mail: { host: mail.example.org, from: "a@example.org\\nBcc: b@example.org", to: [noc@example.org] }\n', 'from'],
+    ['operators:\n  mail: { host: mail.example.org, from: guestflow@example.org, to: [] }\n', 'to'],
+    ['operators:\n  webhook: { url: "https://10.0.0.1/", secretFile: secret }\n', 'no public address'],
+    ['operators:\n  dom0SilentMinutes: 0\n', 'dom0SilentMinutes'],
+    ['operators:\n  pager: yes\n', 'pager'],
     ['url: http://billing.example.org/\nsecretFile: secret\n', 'https'],
     ['url: https://10.0.0.1/\nsecretFile: secret\n', 'no public address'],
     ['url: https://[::1]/\nsecretFile: secret\n', 'no public address'],
