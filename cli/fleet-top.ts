@@ -52,11 +52,12 @@ export async function fleetTop(io: Io, options: TopOptions): Promise<undefined> 
 
 /** A look that fails is said, and tried again: whoever watches wants to see when Temporal is back. */
 async function again(io: Io, session: Session, signal: AbortSignal): Promise<void> {
-  for (;;) {
+  const isOver = (): boolean => signal.aborted;
+  while (!isOver()) {
     await sleep(INTERVAL_MS, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return;
+    if (isOver()) return;
     const view = await look(session).catch((error: unknown) => (error instanceof Error ? error.message : 'the fleet cannot be read'));
-    if (signal.aborted) return;
+    if (isOver()) return;
     if (io.stdout.isTTY === true) io.stdout.write('\u001B[H\u001B[2J');
     if (typeof view === 'string') printLine(io, view);
     else draw(io, view);

@@ -57,7 +57,8 @@ export async function sendMail(
 /** The code of the answer, and nothing else of it: a server's text may quote what it was sent. */
 function failureOf(error: unknown, host: string): ApplicationFailure {
   const { responseCode, code } = (typeof error === 'object' && error !== null ? error : {}) as { responseCode?: unknown; code?: unknown };
-  const answer = typeof responseCode === 'number' ? `answered ${String(responseCode)}` : `failed: ${String(code ?? 'unknown reason')}`;
+  const answer =
+    typeof responseCode === 'number' ? `answered ${String(responseCode)}` : `failed: ${typeof code === 'string' ? code : 'unknown reason'}`;
   return ApplicationFailure.create({
     type: 'Unreachable',
     message: `the mail server ${host} ${answer}`,

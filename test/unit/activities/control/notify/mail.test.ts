@@ -50,7 +50,7 @@ async function mailServer(options: SMTPServerOptions = {}): Promise<{ got: Got[]
         got.push({
           text: Buffer.concat(chunks).toString('utf8'),
           to: session.envelope.rcptTo.map(({ address }) => address),
-          user: session.user,
+          user: session.user as string | undefined,
           isSecure: session.secure,
         });
         done();
