@@ -24,7 +24,7 @@ import { afterLook, type Seen } from './notices.ts';
 
 const { lookForProblems } = proxyActivities<WatchActivities>({
   taskQueue: CONTROL_QUEUE,
-  startToCloseTimeout: '2 minutes',
+  startToCloseTimeout: '1 minute',
   retry: { maximumAttempts: 3 },
 });
 

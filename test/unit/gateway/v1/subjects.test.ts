@@ -59,6 +59,8 @@ const BODIES: Readonly<Record<string, object>> = {
   Resize: { disk: '16GiB' },
   Password: { passwordHash: `$6$salt$${'x'.repeat(86)}` },
   ChangePlan: { plan: 'large' },
+  Keys: { sshKeys: 'none' },
+  Hostname: { hostname: 'www' },
 };
 const BODY_OF = new Map<string, object>(
   OPERATION_KINDS.flatMap((kind) => {
