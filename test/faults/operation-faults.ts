@@ -35,9 +35,9 @@ async function again(matrix: Matrix, play: OperationPlay, world: World): Promise
 /** What follows when a step has failed for good: its undo, or the removal of all else. */
 async function failed(matrix: Matrix, play: OperationPlay, world: World, index: number): Promise<Verdict> {
   const stuck = await undo(world, play.undo[index] ?? []);
-  // What was asked for is done by then: only what was kept for its undo is left, and goes.
-  if (play.forward[index]?.activity === 'forgetAccess' && stuck.length === 0)
-    return { end: 'as ordered', complaints: asWanted(play.wanted, world.snapshot()) };
+  // What was asked for is done by then. If what was kept for its undo is gone, too, it stays so.
+  if (play.forward[index]?.activity === 'forgetAccess' && stuck.length === 0 && asWanted(play.wanted, world.snapshot()).length === 0)
+    return { end: 'as ordered', complaints: [] };
   if (play.row.isRemoval !== true && stuck.length === 0) return { end: 'as before', complaints: asItWas(play.wanted, world.snapshot()) };
   return { end: 'needs cleanup, then as ordered', complaints: await again(matrix, play, world) };
 }

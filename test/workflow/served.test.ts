@@ -39,7 +39,7 @@ describe('the control worker', () => {
   it('counts orders and operations by kind and result, and times their steps', async () => {
     const text = (await metricsOf('control')).replace(/^(?!guestflow_(operations?|step)_).*\n/gm, '');
     expect(text).toMatch(/^guestflow_operations_total\{[^}]*kind="provision"[^}]*result="done"[^}]*\} 1$/m);
-    expect(text).toMatch(/^guestflow_operations_total\{[^}]*kind="backup"[^}]*result="done"[^}]*\} 1$/m);
+    expect(text).toMatch(/^guestflow_operations_total\{[^}]*kind="backup"[^}]*result="done"[^}]*\} 2$/m);
     expect(text).toMatch(/^guestflow_operation_seconds_count\{[^}]*kind="provision"[^}]*\} 1$/m);
     expect(text).toMatch(/^guestflow_step_seconds_bucket\{[^}]*step="boot"[^}]*le="\+Inf"\} 1$/m);
   });

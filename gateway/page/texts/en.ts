@@ -84,8 +84,6 @@ export const en = {
     cleanup: 'What is left of the server is being removed.',
     setKeys: 'The SSH keys are being changed.',
     setHostname: 'The host name is being changed.',
-    reinstall: 'The server is being installed anew.',
-    undoReinstall: 'The disk from before the new installation is being brought back.',
     other: 'Work is being done on the server.',
   },
   start: { button: 'Start', title: 'Start the server', explain: '' },

@@ -35,7 +35,7 @@ export class DirectoryRepository implements Repository {
     const { directory } = await this.modes();
     await makeMarkedDirectory(this.work.host.files, this.placeOf(ref.name), ref, directory);
     if (this.isBorg()) await this.borgOf(ref.name).ensure();
-    await this.discardHalf(ref);
+    await this.removeHalf(ref);
   }
 
   async freeTime(guest: string): Promise<Date> {
@@ -124,6 +124,15 @@ export class DirectoryRepository implements Repository {
   }
 
   async discardHalf(ref: Ref): Promise<void> {
+    await this.removeHalf(ref);
+    const { files } = this.work.host;
+    const place = this.placeOf(ref.name);
+    // Of a first backup that did not come to its end nothing is left.
+    const names = await files.list(place);
+    if (names.every((name) => name === MARKER_FILE)) await removeMarkedDirectory(files, place, ref);
+  }
+
+  private async removeHalf(ref: Ref): Promise<void> {
     const { files } = this.work.host;
     const place = this.placeOf(ref.name);
     if (!isOwner(markerOwner(await files.read(`${place}/${MARKER_FILE}`)), ref)) return;
