@@ -119,6 +119,18 @@ function withoutSpentCfg({ row, guest, settings, before }: Wanted, now: DomainSt
   return { ...before, files: Object.fromEntries(Object.entries(before.files).filter(([path]) => path !== formerCfg)) };
 }
 
+/** A first backup that was whole when the answer was lost stays, and with it the directory that was made for it. */
+function withItsDirectory({ guest, settings, after }: Wanted, before: DomainState, now: DomainState): DomainState {
+  const { backups } = guestPaths(settings, guest);
+  if (backupsOn(before, backups).size > 0 || backupsOn(now, backups).size === 0) return before;
+  const mark = `${backups}/guestflow.json`;
+  return {
+    ...before,
+    files: { ...before.files, [mark]: after.files[mark] ?? 'no mark' },
+    directories: [...before.directories, backups].sort(),
+  };
+}
+
 function takesBackup({ kind, takesBackup: takes }: OperationRow): boolean {
   return kind === 'backup' || takes === true;
 }
@@ -128,7 +140,11 @@ export function asItWas(wanted: Wanted, now: DomainState): Complaints {
   // A backup that was whole when the answer was lost is one, whoever asked for it; a half one may not stay.
   const isMore = takesBackup(row) ? undefined : false;
   return [
-    ...asBefore(settled(withoutSpentCfg(wanted, now), settings, guest), settled(now, settings, guest), settings),
+    ...asBefore(
+      settled(withItsDirectory(wanted, withoutSpentCfg(wanted, now), now), settings, guest),
+      settled(now, settings, guest),
+      settings,
+    ),
     ...backupComplaints(wanted, before, now, guestPaths(settings, guest).backups, isMore),
     ...nobodyElsesBytes(now, guest),
   ];
