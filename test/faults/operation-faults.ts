@@ -4,7 +4,7 @@ import { borgPlays } from './borg-plays.ts';
 import type { Case, Verdict } from './case.ts';
 import { asItWas, asWanted, leftOf, settled } from './operation-invariants.ts';
 import { inexact, saidToBeLeft } from './lists.ts';
-import type { OperationPlay } from './operation-tape.ts';
+import { isDoneBefore, type OperationPlay } from './operation-tape.ts';
 import { perform, undo, UNDO_ATTEMPTS } from './perform.ts';
 import type { Rehearsal, Stage } from './stage.ts';
 import { beforeOf, entryName, faultsOf, firstTimes, isLook, nameOf, strike, type Matrix } from './step-faults.ts';
@@ -34,10 +34,10 @@ async function again(matrix: Matrix, play: OperationPlay, world: World): Promise
 
 /** What follows when a step has failed for good: its undo, or the removal of all else. */
 async function failed(matrix: Matrix, play: OperationPlay, world: World, index: number): Promise<Verdict> {
+  const entry = play.forward[index];
+  if (entry !== undefined && isDoneBefore(entry))
+    return { end: 'as ordered', complaints: [...(await undo(world, [entry])), ...asWanted(play.wanted, world.snapshot())] };
   const stuck = await undo(world, play.undo[index] ?? []);
-  // What was asked for is done by then. If what was kept for its undo is gone, too, it stays so.
-  if (play.forward[index]?.activity === 'forgetAccess' && stuck.length === 0 && asWanted(play.wanted, world.snapshot()).length === 0)
-    return { end: 'as ordered', complaints: [] };
   if (play.row.isRemoval !== true && stuck.length === 0) return { end: 'as before', complaints: asItWas(play.wanted, world.snapshot()) };
   return { end: 'needs cleanup, then as ordered', complaints: await again(matrix, play, world) };
 }
@@ -146,7 +146,7 @@ async function undoCases(matrix: Matrix, play: OperationPlay): Promise<Case[]> {
   const { settings, guest } = play.wanted;
   const isNew = firstTimes((snapshot) => comparable(settled(snapshot, settings, guest), settings));
   for (const [index, { after, entry }] of play.rehearsals.entries()) {
-    if (!isTried(play, entry)) continue;
+    if (!isTried(play, entry) || isDoneBefore(entry)) continue;
     const entries = play.undo[index] ?? [];
     const rehearsals = await matrix.stages.rehearse(after, matrix.host, entries);
     rehearsals.forEach((rehearsal, position) => {

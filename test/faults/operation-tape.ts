@@ -73,6 +73,11 @@ async function recordForward(
   });
 }
 
+/** Whether what was asked for is done before this call, and stays: it only wipes what was kept for an undo, and is made again if it fails. */
+export function isDoneBefore(entry: Entry): boolean {
+  return entry.activity === 'forgetAccess';
+}
+
 /** What came of an operation of which one call failed for good. */
 interface Failure {
   /** It was the operation's, too. */
