@@ -9,7 +9,7 @@ import type { OperationKind } from '../../contract/operations.ts';
 import type { Answer, GuestAtRest } from './at-rest.ts';
 import type { Verdict } from './case.ts';
 import type { Complaints } from './invariants.ts';
-import { asWanted, type Wanted } from './operation-invariants.ts';
+import { asWanted, withItsDirectory, type Wanted } from './operation-invariants.ts';
 import { bookComplaints } from './operation-verdict.ts';
 import { failureOf } from './server.ts';
 import { GUEST, inTheNameOf } from './tape.ts';
@@ -136,7 +136,9 @@ export async function nightVerdict(guest: GuestAtRest, { nights, operation }: Ni
   const isDone = operation?.isOk === true;
   const isMore =
     nights.some(({ expected }) => ['done', 'Cancelled', 'terminated'].includes(expected)) || (isDone && wanted.row.kind === 'backup');
-  const after = isDone ? inTheNameOf(wanted.after, guest.name, GUEST) : guest.before;
+  const now = guest.world.snapshot();
+  const whenDone = inTheNameOf(wanted.after, guest.name, GUEST);
+  const after = isDone ? whenDone : withItsDirectory({ ...wanted, guest: guest.name, after: whenDone }, guest.before, now);
   const row = { ...wanted.row, kind: isMore ? 'backup' : 'stop', end: phase } as const;
   const shouldBe = isDone ? wanted.row.end : guest.state.phase;
   const complaints = [
@@ -147,7 +149,7 @@ export async function nightVerdict(guest: GuestAtRest, { nights, operation }: Ni
         : traceComplaints(status, night, end, expected as NightState);
     }),
     ...(phase === shouldBe ? [] : [`its phase is ${phase}, not ${shouldBe}`]),
-    ...asWanted({ ...wanted, row, guest: guest.name, before: guest.before, after }, guest.world.snapshot()),
+    ...asWanted({ ...wanted, row, guest: guest.name, before: guest.before, after }, now),
     ...(await bookComplaints(guest, status)),
     ...(await afterwards(guest, phase)),
   ];

@@ -120,7 +120,7 @@ function withoutSpentCfg({ row, guest, settings, before }: Wanted, now: DomainSt
 }
 
 /** A first backup that was whole when the answer was lost stays, and with it the directory that was made for it. */
-function withItsDirectory({ guest, settings, after }: Wanted, before: DomainState, now: DomainState): DomainState {
+export function withItsDirectory({ guest, settings, after }: Wanted, before: DomainState, now: DomainState): DomainState {
   const { backups } = guestPaths(settings, guest);
   if (backupsOn(before, backups).size > 0 || backupsOn(now, backups).size === 0) return before;
   const mark = `${backups}/guestflow.json`;
