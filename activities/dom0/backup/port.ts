@@ -166,7 +166,7 @@ export interface Repository extends BackupSource {
    * @throws NotOurs
    */
   remove(ref: Ref, ids: readonly string[]): Promise<number>;
-  /** Removes what has no record. */
+  /** Removes what has no record; if nothing else is there of the guest, its directory, too. */
   discardHalf(ref: Ref): Promise<void>;
   /** Removes the guest's place with all that is in it. */
   removeAll(ref: Ref): Promise<void>;
