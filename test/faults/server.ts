@@ -10,6 +10,7 @@ import {
 } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type NativeConnection } from '@temporalio/worker';
+import { isSettled } from '../../client/index.ts';
 import { createControlActivities, type ControlActivities } from '../../activities/control/activities.ts';
 import { untilTaken } from '../../client/lost-updates.ts';
 import {
@@ -323,8 +324,7 @@ export class Server {
     await this.ended(operationWorkflowId(guest, 'provision', order));
     for (;;) {
       const status = await this.status(guest);
-      if (status.operation === undefined && status.queued.length === 0 && !['ordered', 'provisioning'].includes(status.phase))
-        return status;
+      if (isSettled(status)) return status;
       await new Promise((resolve) => {
         setTimeout(resolve, 100);
       });

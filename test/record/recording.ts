@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { isSettled } from '../../client/index.ts';
 import { until } from '../../system/until.ts';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, operationWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import type { GuestOrder, GuestStatus, OperationRequest } from '../../contract/guest.ts';
@@ -48,8 +49,7 @@ export async function place(
 export async function settled(handle: WorkflowHandle): Promise<GuestStatus> {
   const look = async (): Promise<GuestStatus | undefined> => {
     const status = await handle.query<GuestStatus>(QUERIES.status);
-    const isOver = status.operation === undefined && status.queued.length === 0 && !['ordered', 'provisioning'].includes(status.phase);
-    return isOver ? status : undefined;
+    return isSettled(status) ? status : undefined;
   };
   return until(look, { everyMs: 100 });
 }
