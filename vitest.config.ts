@@ -18,6 +18,8 @@ const APART = [
   'role',
   'schemathesis',
   'used-blocks',
+  'vif-guestflow',
+  'vif-rules',
   'whmcs',
   'whmcs-away',
   'xendomains',

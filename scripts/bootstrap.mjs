@@ -39,8 +39,8 @@ const TEST_PACKAGES = [
   ],
   // libxlutil, which the editor of cfg files is held against, and what compiles a program that calls it.
   ...['libxen-dev', 'gcc', 'libc6-dev'],
-  // Name spaces with bridges, and who answers there.
-  ...['iproute2', 'iputils-arping', 'procps'],
+  // Name spaces with bridges, who answers there, and what gets through.
+  ...['iproute2', 'iputils-arping', 'nftables', 'procps'],
   // Schemathesis is a Python package.
   'python3-venv',
   // The customer's page.
