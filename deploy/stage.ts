@@ -16,6 +16,9 @@ const COPIED: readonly (readonly [from: string, to: string, mode: number])[] = [
   ['deploy/dom0/DEBIAN', 'DEBIAN', 0o644],
   ['deploy/dom0/guestflow-dom0.service', 'usr/lib/systemd/system/guestflow-dom0.service', 0o644],
   ['deploy/dom0/guestflow-guests.slice', 'usr/lib/systemd/system/guestflow-guests.slice', 0o644],
+  ['deploy/dom0/nftables.conf', 'usr/lib/systemd/system/nftables.service.d/guestflow.conf', 0o644],
+  // Copied to /etc/xen/scripts, where it stays when the package goes: guests start with it.
+  ['deploy/dom0/vif-guestflow', 'usr/share/guestflow/vif-guestflow', 0o755],
   ['deploy/dom0/tmpfiles.conf', 'usr/lib/tmpfiles.d/guestflow-dom0.conf', 0o644],
   ['deploy/dom0/dom0.yaml', 'usr/share/guestflow/examples/dom0.yaml', 0o644],
   ['deploy/dom0/worker.env', 'usr/share/guestflow/examples/worker.env', 0o644],

@@ -22,7 +22,12 @@ export interface FakeCfg {
   readonly extra: string;
   readonly onCrash: string;
   readonly disks: FakeDisk[];
-  readonly vifs: readonly { readonly mac: string; readonly bridge: string; readonly ip: string | undefined }[];
+  readonly vifs: readonly {
+    readonly mac: string;
+    readonly bridge: string;
+    readonly ip: string | undefined;
+    readonly script: string | null;
+  }[];
   /** What xl says on standard error and goes on. */
   readonly warnings: readonly string[];
 }
@@ -69,6 +74,7 @@ function asRead(path: string, shown: ShownCfg, bridge: string): FakeCfg {
       mac: (vif.mac ?? '00:16:3e:00:00:01').toLowerCase(),
       bridge: vif.bridge ?? bridge,
       ip: /(?:^|,) *ip=([^,]*)/.exec(vif.raw)?.[1],
+      script: vif.script,
     })),
     warnings: warningsOf(path, shown),
   };
@@ -117,7 +123,13 @@ export function configJson(cfg: FakeCfg): string {
         [`type.${cfg.type}`]: {},
       },
       disks: cfg.disks.map(({ source, vdev, writable }) => ({ pdev_path: source, vdev, format: 'raw', readwrite: writable ? 1 : 0 })),
-      nics: cfg.vifs.map(({ mac, bridge, ip }, devid) => ({ devid, mac, bridge, ...(ip === undefined ? {} : { ip }) })),
+      nics: cfg.vifs.map(({ mac, bridge, ip, script }, devid) => ({
+        devid,
+        mac,
+        bridge,
+        ...(ip === undefined ? {} : { ip }),
+        ...(script === null ? {} : { script }),
+      })),
       on_reboot: 'restart',
       on_crash: cfg.onCrash,
     },

@@ -109,6 +109,7 @@ export function createDomain(machine: Machine, cfgPath: string, cfg: FakeCfg): T
     disks: cfg.disks,
     kernel: cfg.kernel,
     bridges: cfg.vifs.map((vif) => vif.bridge),
+    scripts: cfg.vifs.map((vif) => vif.script),
     onCrash: cfg.onCrash,
     state: 'running',
     startedAt: machine.now(),

@@ -81,6 +81,8 @@ export interface FakeDomain {
   rootDisk?: string;
   kernel: string;
   bridges: string[];
+  /** Hotplug scripts of its vifs. Default: Xen's own. */
+  scripts?: (string | null)[];
   onCrash: string;
   state: 'running' | 'paused' | 'shutting-down' | 'dying';
   /** Milliseconds of the machine's clock. */

@@ -124,6 +124,21 @@ function sshKeyscan({ machine, args }: Invocation): ToolOutput | undefined {
   };
 }
 
+/** Rules of nftables for the vifs of domains that were started with the script that sets them. */
+function nft({ machine, args }: Invocation): ToolOutput | undefined {
+  if (matchArgs(args, '--check --file -') !== undefined) return DONE;
+  if (matchArgs(args, '--json list map bridge guestflow senders') === undefined) return undefined;
+  const vifs = machine.state.domains.flatMap(({ id, scripts = [] }) =>
+    scripts.flatMap((script, index) => (script === 'vif-guestflow' ? [`vif${String(id)}.${String(index)}`] : [])),
+  );
+  if (vifs.length === 0) return failed(1, 'Error: No such file or directory', 'list map bridge guestflow senders');
+  const elem = vifs.map((vif) => [vif, { jump: { target: `from-${vif}` } }]);
+  return {
+    code: 0,
+    stdout: `${JSON.stringify({ nftables: [{ map: { family: 'bridge', table: 'guestflow', name: 'senders', elem } }] })}\n`,
+  };
+}
+
 function aptConfig({ args }: Invocation): ToolOutput | undefined {
   return matchArgs(args, 'dump') === undefined
     ? undefined
@@ -139,4 +154,5 @@ export const NET_TOOLS: ToolTable = {
   'apt-config': { start: aptConfig },
   '/usr/lib/apt/apt-helper': { seconds: () => 1, start: aptHelper },
   getent: { start: getent },
+  nft: { start: nft },
 };

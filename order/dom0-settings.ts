@@ -78,6 +78,8 @@ export const dom0SettingsSchema = z.strictObject({
     gateway: ipv4,
     /** Addresses and ranges of the network that are never leased, because other machines have them. */
     exclude: z.array(addresses).max(100).exactOptional(),
+    /** Guests' cfgs name the hotplug script that lets a guest send from its own MAC and addresses only. Takes nftables, and the script of the package. */
+    antispoof: z.boolean('must be true or false').default(false),
   }),
   /** Kernel that guests boot. Default: the one dom0 runs. An uncompressed one (`vmlinux`) boots fastest. */
   kernel: absolutePath,

@@ -15,6 +15,7 @@ export const PACKAGES: readonly string[] = [
   'e2fsprogs',
   'zstd',
   'borgbackup',
+  'nftables',
   'openssl',
   'qemu-utils',
   'openssh-client',

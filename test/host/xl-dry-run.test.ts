@@ -66,6 +66,17 @@ describe.skipIf(why !== undefined)(titled('the real xl', why), { timeout: 180_00
         }
   });
 
+  it('reads the vif script of guests that may send from their own addresses only, and the gate refuses a cfg without it', async () => {
+    const host = await realHost();
+    const input = { spec: spec(), disks: 'volume', onCrash: 'restart' } as const;
+    await onVolumes(host, input.spec);
+    const env = stepEnv(host, undefined, settings({ antispoof: true }));
+    const differences = async (): Promise<string[]> => env.kindOf(input.spec).misread((await dryRun(host, CFG)).config, input);
+    expect(await differences()).toEqual(['vif script is nothing, not "vif-guestflow"']);
+    await fixCfg(env, input);
+    expect(await differences()).toEqual([]);
+  });
+
   it('says how it has read a legal value, and such a cfg can be changed and changed back', async () => {
     const host = await realHost();
     const former = readFileSync(join(FIXTURES, 'told-by-xl.cfg'), 'latin1');

@@ -4,6 +4,7 @@ import { MiB } from '../../../contract/sizes.ts';
 import { trialName, trialOf } from '../../../contract/trial.ts';
 import type { GuestNetwork, GuestSpec } from '../../../contract/guest.ts';
 import type { CfgChange } from '../../../xlcfg/index.ts';
+import { ANTISPOOF_SCRIPT, vifScript } from '../network/antispoof.ts';
 import type { CfgWish } from './port.ts';
 
 /** Devices as xen-create-image names them: the root file system is the second. */
@@ -27,8 +28,17 @@ export interface Attachments {
   readonly swap: string;
 }
 
-/** The settings that are ours. All others in a cfg stay as they are. */
-export function changeFor({ spec, onCrash }: CfgWish, { root, swap }: Attachments, settings: Dom0Settings): CfgChange {
+/**
+ * The settings that are ours. All others in a cfg stay as they are.
+ *
+ * @param script of the vif, as it is
+ */
+export function changeFor(
+  { spec, onCrash }: CfgWish,
+  { root, swap }: Attachments,
+  settings: Dom0Settings,
+  script?: string | null,
+): CfgChange {
   return {
     set: {
       name: spec.name,
@@ -53,7 +63,7 @@ export function changeFor({ spec, onCrash }: CfgWish, { root, swap }: Attachment
       { vdev: ROOT_VDEV, to: root },
       { vdev: SWAP_VDEV, to: swap },
     ],
-    vif: [{ index: 0, ip: addressesOf(spec.network), mac: spec.network.mac, bridge: spec.network.bridge }],
+    vif: [{ index: 0, ip: addressesOf(spec.network), mac: spec.network.mac, bridge: spec.network.bridge, ...vifScript(settings, script) }],
   };
 }
 
@@ -121,6 +131,9 @@ export function misread(config: unknown, { spec }: CfgWish, attachments: Attachm
     ['vif mac', at(config, 'nics', 0, 'mac'), spec.network.mac],
     ['vif bridge', at(config, 'nics', 0, 'bridge'), spec.network.bridge],
     ['vif ip', at(config, 'nics', 0, 'ip'), addressesOf(spec.network)],
+    ...(settings.network.antispoof
+      ? [['vif script', at(config, 'nics', 0, 'script'), ANTISPOOF_SCRIPT] as [string, unknown, unknown]]
+      : []),
   ];
   const text = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
   return wanted

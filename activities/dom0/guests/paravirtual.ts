@@ -5,7 +5,7 @@ import type { AccessPart } from '../../../contract/access-parts.ts';
 import type { GuestSpec } from '../../../contract/guest.ts';
 import type { ImageResult } from '../../../contract/step-results.ts';
 import type { RunResult } from '../../../system/run.ts';
-import { applyChange, parseCfg } from '../../../xlcfg/index.ts';
+import { applyChange, parseCfg, showCfg } from '../../../xlcfg/index.ts';
 import { guestPaths } from '../guest-paths.ts';
 import { makeImage } from '../images/make-image.ts';
 import { makePersonal, type Origin } from '../images/make-personal.ts';
@@ -54,7 +54,9 @@ export class ParavirtualGuest implements GuestKind {
   }
 
   draftCfg(base: Buffer, wish: CfgWish): CfgDraft {
-    const { bytes, changed } = applyChange(parseCfg(base), changeFor(wish, this.attachments(wish), this.work.settings));
+    const document = parseCfg(base);
+    const [vif] = showCfg(document).vifs;
+    const { bytes, changed } = applyChange(document, changeFor(wish, this.attachments(wish), this.work.settings, vif?.script));
     return { bytes: Buffer.from(bytes), changed };
   }
 

@@ -16,6 +16,7 @@ import { recordOf } from './backup.ts';
 /** What this dom0 has. */
 export async function dom0Facts(env: StepEnv, version: string): Promise<Dom0Facts> {
   const { host, settings, storage, toolstack } = env;
+  const { cidr, gateway, exclude } = settings.network;
   const machine = await toolstack.facts();
   const pool = await storage.facts();
   const passwordKey = await passwordPublicKey(env);
@@ -28,7 +29,7 @@ export async function dom0Facts(env: StepEnv, version: string): Promise<Dom0Fact
     cpus: machine.cpus,
     pools: pool === undefined ? [] : [pool],
     imageDirFreeBytes: (await host.files.info(settings.imageDir)) === undefined ? 0 : await host.files.freeBytes(settings.imageDir),
-    network: { ...settings.network, bridge: settings.bridge },
+    network: { cidr, gateway, bridge: settings.bridge, ...defined({ exclude }) },
     addresses: (await usedAddresses(env)).flatMap(({ guest, ips }) => ips.map((ip) => ({ guest, ip }))),
     workerVersion: version,
     ...defined({ passwordKey }),

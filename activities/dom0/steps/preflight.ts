@@ -3,6 +3,7 @@ import type { PreflightReport, PreflightRow } from '../../../contract/dom0.ts';
 import type { StepEnv } from '../env.ts';
 import { machinePreflight } from '../machine/preflight.ts';
 import { prepareMachine } from '../machine/prepare.ts';
+import { antispoofRow } from '../network/antispoof-preflight.ts';
 import { bridgeRow, routerRow } from '../network/preflight.ts';
 
 /** The order of the rows: a row that others depend on comes first. A row that is not named here comes last. */
@@ -10,6 +11,7 @@ const ORDER = [
   'hypervisor',
   'tools',
   'bridge',
+  'antispoof',
   'volume group',
   'image directory',
   'guest kernel',
@@ -37,6 +39,7 @@ async function rowsForOrders(env: StepEnv): Promise<PreflightRow[]> {
     ...(await env.toolstack.preflight()),
     ...(await machinePreflight(env)),
     await bridgeRow(env),
+    await antispoofRow(env),
     await env.storage.preflight(),
     ...(await env.repository.preflight()),
   ];

@@ -92,7 +92,7 @@ export class Rig {
     for (const [name, body] of Object.entries(STAND_INS)) this.program(name, body);
     this.#copyScripts();
     await ip('netns', 'add', this.#dom0);
-    await ip('-n', this.#dom0, 'link', 'add', BRIDGE, 'type', 'bridge');
+    await ip('-n', this.#dom0, 'link', 'add', BRIDGE, 'type', 'bridge', 'mcast_snooping', '0');
     for (const guest of guests) await this.#addGuest(guest);
     await this.inDom0('sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1');
     await ip('-n', this.#dom0, 'link', 'set', BRIDGE, 'up');

@@ -29,6 +29,7 @@ describe('settings of a dom0', () => {
   it.each([
     ['an unknown key', { network: NETWORK, volumegroup: 'vg02' }, 'volumegroup'],
     ['no network', {}, 'network'],
+    ['antispoof by another word', { network: { ...NETWORK, antispoof: 'on' } }, 'network.antispoof'],
     ['a gateway outside of the network', { network: { ...NETWORK, gateway: '192.0.3.1' } }, 'network.gateway'],
     ['a gateway that is the broadcast address', { network: { ...NETWORK, gateway: '192.0.2.255' } }, 'network.gateway'],
     ['a path that climbs', { network: NETWORK, imageDir: '/home/../etc' }, 'imageDir'],

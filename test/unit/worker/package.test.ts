@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,6 +73,18 @@ describe('the package’s scripts', () => {
     const from = /"(\/usr\/share\/guestflow\/examples)\/\$1"/.exec(deployed('DEBIAN/postinst'))?.[1] ?? '';
     for (const name of ['dom0.yaml', 'worker.env']) expect(readFileSync(join(tree, from, name), 'utf8')).not.toBe('');
   });
+
+  it('find the vif script that they copy in the package, as a program, and have nftables.service call it where they put it', async () => {
+    const tree = mkdtempSync(join(directory, 'tree-'));
+    await stageFiles(ROOT, tree, { code: new Uint8Array(), failureConverter: new Uint8Array(), prepare: new Uint8Array(), licences: '' });
+    const from = /install -m 0755 (\S+) \/etc\/xen\/scripts\/\.vif-guestflow$/m.exec(deployed('DEBIAN/postinst'))?.[1] ?? '';
+    expect(readFileSync(join(tree, from), 'utf8')).toBe(deployed('vif-guestflow'));
+    expect(statSync(join(tree, from)).mode & 0o777).toBe(0o755);
+    const dropIn = readFileSync(join(tree, 'usr/lib/systemd/system/nftables.service.d/guestflow.conf'), 'utf8');
+    expect(dropIn.match(/^Exec\w+=.*$/gm)).toEqual(
+      ['ExecStartPost', 'ExecReload'].map((key) => `${key}=-/etc/xen/scripts/vif-guestflow refresh`),
+    );
+  });
 });
 
 describe('the bundle of guestflow-dom0', () => {
@@ -137,6 +149,8 @@ describe('the package’s scripts', () => {
     const removed = [...deployed('DEBIAN/postrm').matchAll(/rm -(?:f|rf) (.*)/g)].map((match) => match[1]);
     expect(removed).toEqual([
       '/etc/guestflow/dom0.yaml /etc/guestflow/worker.env /var/lib/guestflow-pull/.ssh/authorized_keys',
+      // Unless a cfg names it.
+      '/etc/xen/scripts/vif-guestflow',
       '/var/lib/guestflow/golden',
     ]);
     expect(deployed('DEBIAN/prerm')).not.toMatch(/\brm\b/);

@@ -21,10 +21,11 @@ export function fakeDom0(options: Partial<FakeDom0Options> = {}): Promise<FakeDo
   return createFakeDom0({ network: NETWORK, ...options });
 }
 
-export function settings(): Dom0Settings {
+/** @param network what differs in the settings of the network */
+export function settings(network: Partial<Dom0Settings['network']> = {}): Dom0Settings {
   return dom0SettingsSchema.parse({
     host: 'dom0',
-    network: { cidr: NETWORK.cidr, gateway: NETWORK.gateway },
+    network: { cidr: NETWORK.cidr, gateway: NETWORK.gateway, ...network },
     kernel: '/boot/vmlinuz-6.1.0-49-amd64',
     initrd: '/boot/initrd.img-6.1.0-49-amd64',
     // Nothing is gained by resting between the parts of a wipe that is none.
@@ -41,9 +42,9 @@ export function spec(name = 'guest1', ip = '10.0.0.5', changes: Changes<GuestSpe
   return changed({ ...order, network }, changes);
 }
 
-export function stepEnv(host: Host, signal: AbortSignal = new AbortController().signal): StepEnv {
+export function stepEnv(host: Host, signal: AbortSignal = new AbortController().signal, its = settings()): StepEnv {
   const quiet = { info: () => undefined, warn: () => undefined };
-  return createEnv({ host, settings: settings(), signal, attempt: 1, progress: () => undefined, log: quiet });
+  return createEnv({ host, settings: its, signal, attempt: 1, progress: () => undefined, log: quiet });
 }
 
 /** A fake dom0 with a guest on volumes of its own, switched off. */
