@@ -62,6 +62,11 @@ export function describeCfgContract(context: () => ContractContext): void {
       expect(['got a tsc mode string: "native"', '']).toContain((await read({ tsc_mode: '"native"' })).warnings);
     });
 
+    test('the script of a vif is read as it is named, and where none is named there is none', async () => {
+      const { config } = await read({ vif: "['ip=10.0.0.5,mac=00:16:3E:A3:69:9C,bridge=xenbr0,script=vif-guestflow','bridge=xenbr0']" });
+      expect((config['nics'] as Json[]).map(({ script }) => script)).toEqual(['vif-guestflow', undefined]);
+    });
+
     test('room to grow is read beside what the guest starts with', async () => {
       const { built, warnings } = await read({ maxmem: '1024', vcpus: '2', maxvcpus: '4' });
       expect(warnings).toBe('');
