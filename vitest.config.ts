@@ -19,6 +19,7 @@ const APART = [
   'schemathesis',
   'used-blocks',
   'vif-guestflow',
+  'vif-refused',
   'vif-rules',
   'whmcs',
   'whmcs-away',

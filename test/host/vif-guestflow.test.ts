@@ -1,39 +1,20 @@
 /** What the neighbours of a guest get of what it sends, behind the real script, vif-bridge and nft. Frames are judged where they arrive. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { whyNoXen, xenCommonRoot } from '../fixtures/xen/debian.ts';
-import { titled, whyNotHere } from './machine.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { titled } from './machine.ts';
 import { arp, bpdu, icmp6, icmp6BehindOptions, icmp6InFragments, ICMPV6, rarp, tagged, udp4, udp6 } from './vif/frames.ts';
-import { Rig, vifOf, type Guest } from './vif/rig.ts';
+import { A, B, GATEWAY, rigOfFile, vifOf, whyNoRig } from './vif/rig.ts';
 
-const A: Guest = { domid: 5, mac: '00:16:3e:00:00:0a', ip: '192.0.2.10' };
-const B: Guest = { domid: 6, mac: '00:16:3e:00:00:0b', ip: '192.0.2.11' };
 const IPV6 = { a: '2001:db8::a', b: '2001:db8::b', linkOfA: 'fe80::216:3eff:fe00:a', linkOfB: 'fe80::216:3eff:fe00:b' };
-const GATEWAY = '192.0.2.1';
 const { mac, ip } = A;
 
-const why = whyNotHere('ip', 'sysctl', 'nft', 'python3') ?? whyNoXen(xenCommonRoot);
+const why = whyNoRig();
 
 describe.skipIf(why !== undefined)(titled('a vif with script=vif-guestflow', why), () => {
-  let rig: Rig;
-  beforeAll(async () => {
-    rig = new Rig('gf-vif');
-    await rig.make([A, B]);
-  });
-  afterAll(async () => {
-    await rig.remove([A, B]);
-    rig.clear();
-  });
-
-  async function bothOnline(): Promise<void> {
-    for (const guest of [A, B]) {
-      rig.say(guest, { mac: guest.mac, ip: guest.ip, vifname: undefined, 'hotplug-error': undefined, 'hotplug-status': undefined });
-      expect(await rig.call(guest, 'online')).toMatchObject({ code: 0, stderr: '' });
-    }
-  }
+  const rig = rigOfFile('gf-vif');
   const sees = (...frames: Buffer[]): Promise<Buffer[]> => rig.arrived(A, B, frames);
 
   describe('of a guest with an IPv4 address', () => {
-    beforeAll(bothOnline);
+    beforeAll(() => rig.bothOnline());
 
     it('starts as with vif-bridge: on the bridge, and libxl is told that it is connected', async () => {
       expect((await rig.ports()).sort()).toEqual([vifOf(A), vifOf(B)]);
@@ -77,7 +58,7 @@ describe.skipIf(why !== undefined)(titled('a vif with script=vif-guestflow', why
 
   describe('of a guest with an IPv6 address, too', () => {
     beforeAll(async () => {
-      await bothOnline();
+      await rig.bothOnline();
       rig.say(A, { ip: `${ip} ${IPV6.a}` });
       expect(await rig.call(A, 'online')).toMatchObject({ code: 0, stderr: '' });
     });

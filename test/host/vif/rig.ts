@@ -2,13 +2,35 @@
  * A dom0 in a name space of its own, with a bridge and two vifs (veth pairs) to guests in theirs. Xen's own vif-bridge does its work; xenstore is a
  * directory that stand-ins of its tools read and write.
  */
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { xenCommonRoot } from '../../fixtures/xen/debian.ts';
-import { host } from '../machine.ts';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { whyNoXen, xenCommonRoot } from '../../fixtures/xen/debian.ts';
+import { host, whyNotHere } from '../machine.ts';
 import { udp4 } from './frames.ts';
+
+/** Two guests of the same network. */
+export const A: Guest = { domid: 5, mac: '00:16:3e:00:00:0a', ip: '192.0.2.10' };
+export const B: Guest = { domid: 6, mac: '00:16:3e:00:00:0b', ip: '192.0.2.11' };
+export const GATEWAY = '192.0.2.1';
+
+/** Why no rig can be made here; undefined if one can. */
+export function whyNoRig(): string | undefined {
+  return whyNotHere('ip', 'sysctl', 'nft', 'python3') ?? whyNoXen(xenCommonRoot);
+}
+
+/** A rig with both guests for the tests of a file. No two files have the same name. */
+export function rigOfFile(name: string): Rig {
+  const rig = new Rig(name);
+  beforeAll(() => rig.make([A, B]));
+  afterAll(async () => {
+    await rig.remove([A, B]);
+    rig.clear();
+  });
+  return rig;
+}
 
 const SCRIPT = fileURLToPath(new URL('../../../deploy/dom0/vif-guestflow', import.meta.url));
 export const BRIDGE = 'xenbr0';
@@ -58,10 +80,7 @@ while True:
 `;
 
 export class Rig {
-  readonly #directory = mkdtempSync(join(tmpdir(), 'guestflow-vif-'));
-  readonly scripts = join(this.#directory, 'scripts');
-  readonly tools = join(this.#directory, 'tools');
-  readonly #store = join(this.#directory, 'store');
+  #directory = '';
   readonly #dom0: string;
   readonly #name: string;
   #marks = 0;
@@ -86,9 +105,23 @@ export class Rig {
     return (await this.inDom0('nft', '--stateless', 'list', 'ruleset')).stdout;
   }
 
+  get #scripts(): string {
+    return join(this.#directory, 'scripts');
+  }
+  get #tools(): string {
+    return join(this.#directory, 'tools');
+  }
+  get #store(): string {
+    return join(this.#directory, 'store');
+  }
+
   async make(guests: readonly Guest[]): Promise<void> {
+    this.#directory = mkdtempSync(join(tmpdir(), 'guestflow-vif-'));
     await this.remove(guests);
-    mkdirSync(this.tools, { recursive: true });
+    mkdirSync(this.#tools, { recursive: true });
+    // vif-bridge asks by either path.
+    mkdirSync(join(this.#store, 'local/domain/0'), { recursive: true });
+    symlinkSync(join(this.#store, 'backend'), join(this.#store, 'local/domain/0/backend'));
     for (const [name, body] of Object.entries(STAND_INS)) this.program(name, body);
     this.#copyScripts();
     await ip('netns', 'add', this.#dom0);
@@ -100,14 +133,14 @@ export class Rig {
 
   /** Xen's scripts as they are, but for where they log and look for tools. */
   #copyScripts(): void {
-    cpSync(join(xenCommonRoot(), 'etc/xen/scripts'), this.scripts, { recursive: true });
-    const common = join(this.scripts, 'xen-hotplug-common.sh');
+    cpSync(join(xenCommonRoot(), 'etc/xen/scripts'), this.#scripts, { recursive: true });
+    const common = join(this.#scripts, 'xen-hotplug-common.sh');
     writeFileSync(common, readFileSync(common, 'utf8').replace('/var/log/xen/xen-hotplug.log', join(this.#directory, 'log')));
     writeFileSync(
-      join(this.scripts, 'hotplugpath.sh'),
-      ['bindir', 'sbindir', 'LIBEXEC_BIN'].map((name) => `${name}=${this.tools}\n`).join(''),
+      join(this.#scripts, 'hotplugpath.sh'),
+      ['bindir', 'sbindir', 'LIBEXEC_BIN'].map((name) => `${name}=${this.#tools}\n`).join(''),
     );
-    cpSync(SCRIPT, join(this.scripts, 'vif-guestflow'));
+    cpSync(SCRIPT, join(this.#scripts, 'vif-guestflow'));
   }
 
   async #addGuest(guest: Guest): Promise<void> {
@@ -128,10 +161,11 @@ export class Rig {
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
-  /** A program in the way of the scripts. */
-  program(name: string, body: string): void {
-    writeFileSync(join(this.tools, name), `#!/bin/sh\n${body}\n`);
-    chmodSync(join(this.tools, name), 0o755);
+  /** A program in the way of the scripts; undefined: none any more. */
+  program(name: string, body: string | undefined): void {
+    const path = join(this.#tools, name);
+    if (body === undefined) rmSync(path);
+    else writeFileSync(path, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
   }
 
   /** What xenstore says of a guest's vif; a value of undefined is not there. */
@@ -144,24 +178,34 @@ export class Rig {
     }
   }
 
+  /** Both guests start, with what their cfgs say. */
+  async bothOnline(): Promise<void> {
+    for (const guest of [A, B]) {
+      this.say(guest, { mac: guest.mac, ip: guest.ip, vifname: undefined, 'hotplug-error': undefined, 'hotplug-status': undefined });
+      expect(await this.call(guest, 'online')).toMatchObject({ code: 0, stderr: '' });
+    }
+  }
+
   /** What xenstore has of a guest's vif. */
   said(guest: Guest, name: string): string | undefined {
     const file = join(this.#store, backendOf(guest), name);
     return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
   }
 
-  /** Calls the script as libxl does. `without`: a program that it shall not find, by its path. */
+  /** Calls the script as libxl does; `add` and `remove` are for qemu's interface of the guest. `without`: a program that it shall not find, by its path. */
   async call(
     guest: Guest,
-    action: 'online' | 'offline' | 'refresh',
+    action: 'online' | 'offline' | 'add' | 'remove' | 'refresh',
     { env = {}, without }: { readonly env?: Record<string, string>; readonly without?: string } = {},
   ): Promise<{ readonly code: number; readonly stderr: string }> {
-    const path = `${this.tools}:${process.env['PATH'] ?? ''}`;
-    const ofVif = action === 'refresh' ? {} : { XENBUS_PATH: backendOf(guest), vif: vifOf(guest) };
+    const path = `${this.#tools}:${process.env['PATH'] ?? ''}`;
+    const isOfQemu = action === 'add' || action === 'remove';
+    const ofQemu = isOfQemu ? { INTERFACE: `${vifOf(guest)}-emu` } : {};
+    const ofVif = action === 'refresh' ? {} : { XENBUS_PATH: backendOf(guest), vif: vifOf(guest), ...ofQemu };
     const words = Object.entries({ PATH: path, STORE: this.#store, ...ofVif, ...env }).map(([name, value]) => `${name}=${value}`);
     // `ip netns exec` gives it mounts of its own.
     const hiding = without === undefined ? [] : ['sh', '-c', 'mount --bind /dev/null "$0" && exec "$@"', without];
-    const script = [join(this.scripts, 'vif-guestflow'), action, ...(action === 'refresh' ? [] : ['type_if=vif'])];
+    const script = [join(this.#scripts, 'vif-guestflow'), action, ...(action === 'refresh' ? [] : [`type_if=${isOfQemu ? 'tap' : 'vif'}`])];
     return host.run('ip', ['netns', 'exec', this.#dom0, ...hiding, 'env', '-i', ...words, ...script], {
       okCodes: Array.from({ length: 256 }, (_, code) => code),
     });

@@ -82,7 +82,7 @@ describe('the package’s scripts', () => {
     expect(statSync(join(tree, from)).mode & 0o777).toBe(0o755);
     const dropIn = readFileSync(join(tree, 'usr/lib/systemd/system/nftables.service.d/guestflow.conf'), 'utf8');
     expect(dropIn.match(/^Exec\w+=.*$/gm)).toEqual(
-      ['ExecStartPost', 'ExecReload'].map((key) => `${key}=-/etc/xen/scripts/vif-guestflow refresh`),
+      ['ExecStartPost', 'ExecReload'].map((key) => `${key}=-/usr/bin/timeout 20 /etc/xen/scripts/vif-guestflow refresh`),
     );
   });
 });
