@@ -49,7 +49,6 @@ const PROGRAMS = [
   '/usr/bin/ssh-keyscan',
   '/usr/bin/arping',
   '/usr/sbin/nft',
-  '/etc/xen/scripts/vif-guestflow',
   '/usr/bin/udevadm',
   '/usr/bin/systemd-run',
   '/usr/bin/setpriv',

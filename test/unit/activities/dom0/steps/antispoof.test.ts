@@ -6,6 +6,7 @@ import { bootGuest } from '../../../../../activities/dom0/steps/boot.ts';
 import { fixCfg } from '../../../../../activities/dom0/steps/cfg-fix.ts';
 import { preflight } from '../../../../../activities/dom0/steps/preflight.ts';
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';
+import { ANTISPOOF_PATH } from '../../../../../activities/dom0/network/antispoof.ts';
 import { vifsIn } from '../../../../../activities/dom0/tools/nft.ts';
 import type { PreflightRow } from '../../../../../contract/dom0.ts';
 import type { FakeDom0 } from '../../../../../fake/index.ts';
@@ -22,6 +23,9 @@ beforeEach(async () => {
   dom0 = await fakeDom0();
   off = stepEnv(dom0.host());
   on = stepEnv(dom0.host(), undefined, settings({ antispoof: true }));
+  // As the package does.
+  await on.host.files.makeDirectory('/etc/xen/scripts');
+  await on.host.files.writeAtomic(ANTISPOOF_PATH, '#!/bin/sh\n');
   await onVolumes(off.host, WISH.spec);
 });
 afterEach(() => {
