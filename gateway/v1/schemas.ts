@@ -129,6 +129,12 @@ export const keysRequestSchema = z.strictObject({
   how: offline,
 });
 
+export const reinstallRequestSchema = z.strictObject({
+  dist: field.dist.optional(),
+  sshKeys: someKeys.optional().meta({ description: 'All public keys that root is to have. Default: those that it has.' }),
+  passwordHash: field.passwordHash.optional(),
+});
+
 export const hostnameRequestSchema = z.strictObject({
   hostname: hostname.meta({ description: 'The new host name in the guest. Its first label becomes the short name.' }),
   how: offline,
@@ -174,7 +180,8 @@ export const guestSchema = z.object({
     .object({ role: z.enum(['former', 'restored']), backup: z.string(), takenAt: time, diskBytes: z.number(), keptUntil: time })
     .optional()
     .meta({
-      description: 'The disk beside its own after a restore (`former`: the one of before), or after one that was taken back (`restored`).',
+      description:
+        'The disk beside its own after a restore or a reinstall (`former`: the one of before), or after one that was taken back (`restored`). After a reinstall `backup` is empty.',
     }),
   operation: z.object({ kind: z.string(), startedAt: time }).optional().meta({ description: 'What runs on it.' }),
   waiting: z.array(z.string()).meta({ description: 'What waits behind it.' }),
@@ -304,6 +311,7 @@ export const COMPONENTS = {
   Password: passwordRequestSchema,
   Keys: keysRequestSchema,
   Hostname: hostnameRequestSchema,
+  Reinstall: reinstallRequestSchema,
   ChangePlan: changePlanRequestSchema,
   Empty: emptyRequestSchema,
   SignInRequest: signInRequestSchema,

@@ -67,7 +67,13 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
     { name: 'restore', end: 'running' },
     { name: 'restore of a stopped guest', after: 'stop', end: 'stopped' },
   ],
+  reinstall: [
+    { name: 'reinstall', details: { reinstall: KEYS }, end: 'running' },
+    { name: 'reinstall of a stopped guest', after: 'stop', end: 'running' },
+    { name: 'reinstall of a managed guest', spec: { access: { managed: true } }, isManaged: true, end: 'running' },
+  ],
   undoRestore: [
+    { name: 'undo of a reinstall', after: 'reinstall', end: 'running' },
     { name: 'undo of a restore', after: 'restore', end: 'running' },
     { name: 'undo of a restore of a guest whose disk has grown since', after: 'change of plan after a restore', end: 'running' },
   ],

@@ -135,7 +135,7 @@ describe.skipIf(why !== undefined)(titled('the functions that WHMCS lists', why)
     const source = readFileSync(join(MODULE, 'guestflow.php'), 'utf8');
     for (const list of ['AdminCustomButtonArray', 'ClientAreaCustomButtonArray']) {
       const { result } = await call(list);
-      expect(Object.keys(result as object)).toEqual(['Start', 'Shut down', 'Reboot', 'Back up now']);
+      expect(Object.keys(result as object)).toEqual(['Start', 'Shut down', 'Reboot', 'Reinstall', 'Back up now']);
       for (const name of Object.values(result as Record<string, string>)) expect(source).toContain(`function guestflow_${name}(`);
     }
     expect(Object.keys((await call('ConfigOptions')).result as object)).toEqual(['plan', 'dist', 'restart', 'password', 'passwordRestart']);

@@ -4,6 +4,7 @@ import type { StoredBackup } from '../../../contract/backup.ts';
 import type { GuestRef, SpareRole } from '../../../contract/guest.ts';
 import type { BackupSource, Haste } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
+import { guestPaths } from '../guest-paths.ts';
 import { FileSystem } from '../guests/file-system.ts';
 import { stopGuest } from './boot.ts';
 
@@ -122,7 +123,9 @@ export async function exchangeDisks(env: StepEnv, { ref, spare }: { ref: GuestRe
   await env.storage.exchange(ref, spare);
 }
 
-/** Wipes and removes the spare disk of this role, if there is one. */
-export async function dropDisk({ storage }: StepEnv, { ref, role }: { ref: GuestRef; role: SpareRole }): Promise<void> {
+/** Wipes and removes the spare disk of this role, if there is one, and with it guestflow's key to it. */
+export async function dropDisk({ storage, host, settings }: StepEnv, { ref, role }: { ref: GuestRef; role: SpareRole }): Promise<void> {
+  const { spareKey } = guestPaths(settings, ref.name);
+  for (const half of [spareKey, `${spareKey}.pub`]) await host.files.remove(half);
   await storage.release(ref, role);
 }

@@ -14,6 +14,7 @@ final class Buttons
         'start' => ['Start', 'start', 0],
         'stop' => ['Shut down', 'stop', 0],
         'reboot' => ['Reboot', 'reboot', 60],
+        'reinstall' => ['Reinstall', 'reinstall', 60],
         'backup' => ['Back up now', 'backup', 300],
     ];
 
