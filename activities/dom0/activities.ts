@@ -111,7 +111,7 @@ function shortActivities(activity: Maker, version: string) {
     whyNotIdle: activity(nothing, unlocked, whyNotIdle),
     bootTrial: activity(guestSpecSchema, byName, bootTrial),
     recordProof: activity(proofInput, ofRef, recordProof),
-    recogniseGuest: activity(guestSpecSchema, byName, recogniseGuest),
+    recogniseGuest: activity(z.object({ spec: guestSpecSchema, isJustMade: z.literal(true).exactOptional() }), ofSpec, recogniseGuest),
     exchangeDisks: activity(z.object({ ref: guestRefSchema, spare: spareRole }), ofRef, exchangeDisks),
   };
 }

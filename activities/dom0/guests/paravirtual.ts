@@ -46,8 +46,8 @@ export class ParavirtualGuest implements GuestKind {
     await undoOffline(this.work, ref, device, change);
   }
 
-  async recognise(ref: Ref, ip: string, device: string): Promise<void> {
-    await recognise(this.work, ref, ip, device);
+  async recognise(spec: GuestSpec, device: string, isJustMade?: true): Promise<void> {
+    await recognise(this.work, spec, device, isJustMade);
   }
 
   async forgetAccess(ref: Ref): Promise<void> {

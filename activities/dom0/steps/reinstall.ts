@@ -26,8 +26,12 @@ export async function fillReinstalled(env: StepEnv, spec: GuestSpec): Promise<{ 
   return { bytes };
 }
 
-/** Takes over from the guest's root disk how it is known. The guest must be off. */
-export async function recogniseGuest(env: StepEnv, spec: GuestSpec): Promise<void> {
+/**
+ * Takes over from the guest's root disk how it is known. The guest must be off.
+ *
+ * @throws ToolFailed when the disk was just made, and is not as guestflow makes it
+ */
+export async function recogniseGuest(env: StepEnv, { spec, isJustMade }: { spec: GuestSpec; isJustMade?: true }): Promise<void> {
   const { device } = await env.storage.find(spec, 'root');
-  await env.kindOf(spec).recognise(spec, spec.network.ip, device);
+  await env.kindOf(spec).recognise(spec, device, isJustMade);
 }

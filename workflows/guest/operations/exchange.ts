@@ -1,5 +1,6 @@
 /** The exchange of a guest's root disk with one that was made beside it, by a restore, a reinstall, or the undo of either. */
 import type { GuestOrder, GuestSpec, KeptDisk, SpareRole } from '../../../contract/guest.ts';
+import { defined } from '../../../contract/defined.ts';
 import type { Operation } from '../../saga/operation.ts';
 import { dom0Steps } from '../../saga/proxies.ts';
 import { startSteps, switchOffSteps } from './power.ts';
@@ -30,12 +31,14 @@ export interface Exchange {
   readonly before: Before;
   /** It runs afterwards, even if it did not before. Default: only if it did. */
   readonly starts?: true;
+  /** The spare disk was just made by guestflow, and no tenant has written to it. Default: one has. */
+  readonly isJustMade?: true;
 }
 
 /** Stops the guest, puts the spare disk in the place of its root disk, and starts it again, if it ran. */
 export async function exchangeSteps(
   operation: Operation,
-  { spec, former = spec, before, starts }: Exchange,
+  { spec, former = spec, before, starts, isJustMade }: Exchange,
   { spare, smaller }: { readonly spare: SpareRole; readonly smaller?: number },
 ): Promise<void> {
   const ref = refOf(spec);
@@ -53,11 +56,11 @@ export async function exchangeSteps(
     'exchange',
     async () => {
       await host.exchangeDisks({ ref, spare });
-      return host.recogniseGuest(spec);
+      return host.recogniseGuest({ spec, ...defined({ isJustMade }) });
     },
     async () => {
       await undo.exchangeDisks({ ref, spare: spare === 'restored' ? 'former' : 'restored' });
-      return undo.recogniseGuest(former);
+      return undo.recogniseGuest({ spec: former });
     },
   );
   if (smaller !== undefined)

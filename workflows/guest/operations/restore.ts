@@ -129,10 +129,12 @@ export async function performUndoRestore(guest: GuestAtWork, { kind, id }: Opera
   await guest.runChild(kind, id, (options) => executeChild(undoRestore, { ...options, args: [input] }));
   const now = new Date().toISOString();
   const { backup = '', takenAt = now } = kept ?? {};
+  const system = kept?.system === undefined ? undefined : { os: spec.os, access: spec.access };
+  const { diskBytes } = spec.size;
   guest.state = {
     ...guest.state,
     spec: back,
-    kept: { role: 'restored', backup, takenAt, diskBytes: spec.size.diskBytes, keptUntil: daysFromNow(TAKEN_BACK_KEPT_DAYS) },
+    kept: { role: 'restored', backup, takenAt, diskBytes, keptUntil: daysFromNow(TAKEN_BACK_KEPT_DAYS), ...defined({ system }) },
   };
   return guest.settlePhase(kind, state.phase);
 }
