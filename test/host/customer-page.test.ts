@@ -92,7 +92,7 @@ describe.skipIf(why !== undefined)(titled("the customer's page", why), { timeout
     await button(page, 'Yes, do it');
     await panel.shop.settled('shop', 'running');
     await page.reload();
-    expect(await page.getByText('The restored disk that you took back is kept until').count()).toBe(1);
+    expect(await page.getByText('The restored or reinstalled disk that you took back is kept until').count()).toBe(1);
     await link(page, 'Remove the kept disk');
     await button(page, 'Yes, do it');
     await panel.shop.settled('shop', 'running');

@@ -1,17 +1,15 @@
 /** The exchange of a guest's root disk with one that was made beside it, by a restore, a reinstall, or the undo of either. */
 import type { GuestOrder, GuestSpec, KeptDisk, SpareRole } from '../../../contract/guest.ts';
+import { keptDays } from '../../../contract/kept-days.ts';
 import { defined } from '../../../contract/defined.ts';
 import type { Operation } from '../../saga/operation.ts';
 import { dom0Steps } from '../../saga/proxies.ts';
 import { startSteps, switchOffSteps } from './power.ts';
 import { daysFromNow, OFF, refOf, type Before } from './shared.ts';
 
-/** The disk of before a restore is kept at least so long, in days: whether the restored one is good shows only in use. */
-const LEAST_GRACE_DAYS = 1;
-
 /** Until when the disk of before is kept. */
 export function keptUntil({ life }: GuestOrder): string {
-  return daysFromNow(Math.max(LEAST_GRACE_DAYS, life.graceDays));
+  return daysFromNow(keptDays(life));
 }
 
 /** Why there cannot be another spare disk, in words. */
