@@ -1,5 +1,5 @@
 /**
- * `set-password`, `set-keys` and `set-hostname`. A password comes from a prompt without echo or from standard input, or is made here; only its hash goes on.
+ * `set-password`, `set-keys`, `set-hostname` and `reinstall`. A password comes from a prompt without echo or from standard input, or is made here; only its hash goes on.
  */
 import { randomInt } from 'node:crypto';
 import { createInterface } from 'node:readline';
@@ -11,6 +11,7 @@ import { GuestflowError } from '../contract/errors.ts';
 import { normalHostname, whyNotHostname } from '../contract/host-name.ts';
 import { field } from '../order/field-schemas.ts';
 import { problemsError, problemsOf } from '../order/problems.ts';
+import { reinstallFields } from '../order/reinstall.ts';
 import type { ReinstallOptions, SetHostnameOptions, SetKeysOptions, SetPasswordOptions } from './commands/operations.ts';
 import type { Io } from './io.ts';
 import { operate } from './operate.ts';
@@ -96,9 +97,13 @@ export async function setHostname(io: Io, name: string, given: string, { offline
 }
 
 /** Installs a guest's system anew. */
-export async function reinstall(io: Io, name: string, { dist, sshKey, passwordStdin, ...options }: ReinstallOptions): Promise<undefined> {
-  const checked = z.object({ dist: field.dist.optional() }).safeParse({ dist });
-  if (!checked.success) throw problemsError('reinstall', problemsOf(checked.error, { dist }, []));
+export async function reinstall(
+  io: Io,
+  name: string,
+  { dist, recipe, sshKey, passwordStdin, ...options }: ReinstallOptions,
+): Promise<undefined> {
+  const checked = z.object(reinstallFields).safeParse({ dist, recipe });
+  if (!checked.success) throw problemsError('reinstall', problemsOf(checked.error, { dist, recipe }, []));
   const sshKeys = sshKey === undefined ? undefined : await keysOf('reinstall', sshKey);
   const passwordHash = passwordStdin === true ? await hashPassword(await readPassword(io.stdin)) : undefined;
   return operate(io, name, 'reinstall', options, { reinstall: defined({ dist, sshKeys, passwordHash }) });

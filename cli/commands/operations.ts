@@ -26,6 +26,7 @@ export interface SetPasswordOptions extends WaitingOptions {
 
 export interface ReinstallOptions extends WaitingOptions {
   readonly dist?: string;
+  readonly recipe?: string;
   readonly sshKey?: readonly string[];
   readonly passwordStdin?: true;
 }
@@ -200,6 +201,7 @@ Distribution, keys and password stay as they are, unless others are given. A gue
       )
       .argument('<NAME>')
       .option('--dist <NAME>', 'another distribution')
+      .option('--recipe <NAME>', 'direct, the only one that there is for a guest that exists (default)')
       .option(
         '--ssh-key <FILE>',
         'public keys for root, in place of those that it has; may be repeated',

@@ -5,6 +5,7 @@ import { FIELDS } from '../../contract/fields.ts';
 import { customerId, hostname, orderId } from '../../order/billing-events.ts';
 import { field, notObject } from '../../order/field-schemas.ts';
 import { orderSchema } from '../../order/order.ts';
+import { reinstallFields } from '../../order/reinstall.ts';
 
 const { name: guestName } = orderSchema.shape;
 
@@ -130,9 +131,11 @@ export const keysRequestSchema = z.strictObject({
 });
 
 export const reinstallRequestSchema = z.strictObject({
-  dist: field.dist.optional(),
-  sshKeys: someKeys.optional().meta({ description: 'All public keys that root is to have. Default: those that it has.' }),
-  passwordHash: field.passwordHash.optional(),
+  ...reinstallFields,
+  sshKeys: someKeys.optional().meta({ description: 'All public keys that root is to have. Default: the last ones that guestflow has set.' }),
+  passwordHash: field.passwordHash.optional().meta({
+    description: "crypt(5) hash of root's password. A password itself is never taken. Default: the last one that guestflow has set.",
+  }),
 });
 
 export const hostnameRequestSchema = z.strictObject({

@@ -178,6 +178,7 @@ describe('a guest', () => {
     ['hostname', { hostname: '10.0.0.1' }, 'hostname'],
     ['reinstall', { dist: 'warty' }, 'dist'],
     ['reinstall', { sshKeys: [] }, 'sshKeys'],
+    ['reinstall', { recipe: 'how-to' }, 'recipe'],
     ['resize', {}, 'disk'],
     ['resize', { disk: 17 }, 'disk'],
     ['resize', { disk: '16GiB', how: 'soon' }, 'how'],

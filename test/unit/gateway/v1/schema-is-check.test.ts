@@ -194,6 +194,8 @@ describe('the published schemas of operations', () => {
     ['hostname', 'Hostname', {}, false],
     ['reinstall', 'Reinstall', {}, true],
     ['reinstall', 'Reinstall', { dist: 'trixie', sshKeys: [KEY], passwordHash: `$6$salt$${'x'.repeat(86)}` }, true],
+    ['reinstall', 'Reinstall', { recipe: 'direct' }, true],
+    ['reinstall', 'Reinstall', { recipe: 'how-to' }, false],
     ['reinstall', 'Reinstall', { dist: 'warty' }, false],
     ['reinstall', 'Reinstall', { sshKeys: 'none' }, false],
     ['reinstall', 'Reinstall', { ip: '192.0.2.1' }, false],

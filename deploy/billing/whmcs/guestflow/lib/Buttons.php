@@ -18,6 +18,9 @@ final class Buttons
         'backup' => ['Back up now', 'backup', 300],
     ];
 
+    /** A module cannot have WHMCS ask before it calls a button's function. Customers have these on the customer's page of guestflow, which asks. */
+    private const OF_ADMIN_ONLY = ['Reinstall'];
+
     /** @return array<string, string> label => function */
     public static function ofAdmin(): array
     {
@@ -33,7 +36,7 @@ final class Buttons
      */
     public static function ofCustomer(): array
     {
-        return self::ofAdmin();
+        return array_diff_key(self::ofAdmin(), array_flip(self::OF_ADMIN_ONLY));
     }
 
     /** @param array<mixed> $params */
