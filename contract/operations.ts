@@ -137,12 +137,7 @@ export const OPERATIONS = {
       description:
         'Brings back the disk that a guest had before its last restore or reinstall, which is kept for a grace period. What was written since is lost.',
     },
-    api: {
-      path: 'undo-restore',
-      summary: 'Bring back the disk of before a restore or a reinstall',
-      scope: 'guests:restore',
-      takes: 'Empty',
-    },
+    api: { path: 'undo-restore', summary: 'Bring back the disk of before a restore or reinstall', scope: 'guests:restore', takes: 'Empty' },
   },
   keepRestored: {
     phases: ['running', 'stopped', 'suspended'],
@@ -155,7 +150,7 @@ export const OPERATIONS = {
       description:
         'Wipes and removes the disk that a guest had before its last restore or reinstall. It is done by itself at the end of the grace period; this gives the room back at once.',
     },
-    api: { path: 'keep-restored', summary: 'Give up the disk of before a restore or a reinstall', scope: 'guests:restore', takes: 'Empty' },
+    api: { path: 'keep-restored', summary: 'Give up the disk of before a restore or reinstall', scope: 'guests:restore', takes: 'Empty' },
   },
   suspend: {
     phases: ['running', 'stopped', 'suspended'],

@@ -132,7 +132,9 @@ export const keysRequestSchema = z.strictObject({
 
 export const reinstallRequestSchema = z.strictObject({
   ...reinstallFields,
-  sshKeys: someKeys.optional().meta({ description: 'All public keys that root is to have. Default: the last ones that guestflow has set.' }),
+  sshKeys: someKeys
+    .optional()
+    .meta({ description: 'All public keys that root is to have. Default: the last ones that guestflow has set.' }),
   passwordHash: field.passwordHash.optional().meta({
     description: "crypt(5) hash of root's password. A password itself is never taken. Default: the last one that guestflow has set.",
   }),

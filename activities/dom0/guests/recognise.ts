@@ -39,7 +39,8 @@ export async function recognise(work: Work, spec: GuestSpec, device: string, isJ
   const opens = await settleKeys(work, spec, paths, said?.authorizedKeys);
   await files.removeTree(paths.accessWork);
   if (isJustMade !== true) return;
-  if (said?.hostKey === undefined) throw new GuestflowError('ToolFailed', `${device}, which was just made for ${spec.name}, has no host key`);
+  if (said?.hostKey === undefined)
+    throw new GuestflowError('ToolFailed', `${device}, which was just made for ${spec.name}, has no host key`);
   if (!opens)
     throw new GuestflowError('ToolFailed', `${device}, which was just made for ${spec.name}, is not opened by the provisioning key`);
 }
@@ -101,7 +102,8 @@ async function textOf(disk: OfflineSystem, path: string): Promise<string | undef
   try {
     return (await disk.read(path))?.bytes.toString('latin1');
   } catch (error) {
-    if (error instanceof GuestflowError && error.type === 'InvalidInput') return undefined;
+    const isOdd = error instanceof GuestflowError ? error.type === 'InvalidInput' : error instanceof ToolError && error.tooMuch;
+    if (isOdd) return undefined;
     throw error;
   }
 }

@@ -67,7 +67,9 @@ export async function performReinstall(guest: GuestAtWork, { kind, id, reinstall
   const { spec: former, before, state } = guest;
   if (state.kept !== undefined) throw refuse('Busy', whyKept('reinstall', former.name, state.kept));
   const spec = installed(former, reinstall);
-  await guest.runChild(kind, id, (options) => executeChild(reinstallGuest, { ...options, args: [{ spec, former, before, starts: true, isJustMade: true }] }));
+  await guest.runChild(kind, id, (options) =>
+    executeChild(reinstallGuest, { ...options, args: [{ spec, former, before, starts: true, isJustMade: true }] }),
+  );
   const kept: KeptDisk = {
     role: 'former',
     backup: '',

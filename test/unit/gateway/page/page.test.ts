@@ -17,7 +17,6 @@ beforeEach(async () => {
 });
 
 const GUEST = '/my/guests/own';
-const SPEC = { access: { managed: false }, network: { ip: '192.0.2.10' }, size: {}, life: { graceDays: 7 } };
 const htmlOf = async (path: string, headers = {}): Promise<string> => (await visitor.get(path, { headers })).text();
 
 /** Keys of a text, with those within it. */
@@ -180,32 +179,6 @@ describe('a server', () => {
     expect(html).not.toContain(`${GUEST}/restore`);
   });
 
-  it.each([
-    ['en', 7, 'kept for 7 days and then removed'],
-    ['en', 0, 'kept for 1 day and then removed'],
-    ['ru', 3, 'хранится 3 дня, затем удаляется'],
-  ] as const)('is made anew when that was confirmed: in %s, with a grace period of %d days, "%s"', async (tag, graceDays, said) => {
-    shop.guests.changes.set('own', { spec: { ...SPEC, life: { graceDays } } as unknown as NonNullable<GuestStatus['spec']> });
-    const html = await htmlOf(`${GUEST}/reinstall`, { 'accept-language': tag });
-    expect(html).toContain(said);
-    expect(html).toContain(LANGUAGES[tag].undoReinstall.button);
-    expect(html).not.toMatch(/\{\w+\}/);
-    await visitor.post(`${GUEST}/reinstall`, visitor.formOf(html, `${GUEST}/reinstall`));
-    expect(shop.guests.requests).toMatchObject([{ kind: 'reinstall' }]);
-  });
-
-  it('that was made anew has a way back, which speaks of that, and is not made anew again meanwhile', async () => {
-    const kept = { role: 'former', backup: '', takenAt: '2026-01-01T00:00:00Z', diskBytes: 1, keptUntil: '2026-01-08T00:00:00Z' } as const;
-    shop.guests.changes.set('own', { kept: { ...kept, system: {} as never } });
-    const html = await htmlOf(GUEST);
-    expect(html).toContain(en.undoReinstall.button);
-    expect(html).not.toContain(en.undoRestore.button);
-    expect(html).not.toContain(`${GUEST}/reinstall`);
-    expect(await htmlOf(`${GUEST}/undo-restore`)).toContain(en.undoReinstall.explain);
-    shop.guests.changes.set('own', { kept });
-    expect(await htmlOf(`${GUEST}/undo-restore`)).toContain(en.undoRestore.explain);
-  });
-
   it('that Temporal cannot tell of is a page that says so, and when to come again', async () => {
     shop.guests.status = () => Promise.reject(new GuestflowError('Unreachable', 'Temporal does not answer at 127.0.0.1:7233'));
     const response = await visitor.get(GUEST);
@@ -239,7 +212,9 @@ describe('a new password', () => {
     ['running', true, undefined],
     ['stopped', false, undefined],
   ] as const)('of a server that is %s, managed %j, is set %j, and a restart is said before', async (phase, managed, how) => {
-    const spec = { ...SPEC, access: { managed } } as unknown as NonNullable<GuestStatus['spec']>;
+    const spec = { access: { managed }, network: { ip: '192.0.2.10' }, size: {}, life: { graceDays: 7 } } as unknown as NonNullable<
+      GuestStatus['spec']
+    >;
     shop.guests.changes.set('own', { phase, spec });
     expect((await htmlOf(`${GUEST}/password`)).includes(en.restarts)).toBe(how === 'offline');
     expect((await visitor.post(`${GUEST}/password`, { ...(await form()), how: 'own', password: 'correct horse battery' })).status).toBe(

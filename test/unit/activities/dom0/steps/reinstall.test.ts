@@ -159,10 +159,7 @@ describe('a worker that is killed at any instruction', () => {
   const KILLS = ['kill-before', 'kill-middle', 'kill-after'] as const;
 
   /** Runs the work with the worker killed at each of its processes and changes of files in turn, and asks afterwards. */
-  async function killedAnywhere(
-    begin: () => Promise<() => Promise<unknown>>,
-    afterwards: (place: string) => Promise<void>,
-  ): Promise<void> {
+  async function killedAnywhere(begin: () => Promise<() => Promise<unknown>>, afterwards: (place: string) => Promise<void>): Promise<void> {
     const undisturbed = await begin();
     dom0.faults.restart();
     await undisturbed();
