@@ -74,11 +74,13 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
   ],
   undoRestore: [
     { name: 'undo of a reinstall', after: 'reinstall', end: 'running' },
+    { name: 'undo of a reinstall of a managed guest', after: 'reinstall of a managed guest', end: 'running' },
     { name: 'undo of a restore', after: 'restore', end: 'running' },
     { name: 'undo of a restore of a guest whose disk has grown since', after: 'change of plan after a restore', end: 'running' },
   ],
   keepRestored: [
     { name: 'restore kept', after: 'restore', end: 'running', isRemoval: true },
+    { name: 'reinstall kept', after: 'reinstall', end: 'running', isRemoval: true },
     { name: 'restore taken back for good', after: 'undo of a restore', end: 'running', isRemoval: true },
   ],
   suspend: [
