@@ -74,7 +74,7 @@ describe.skipIf(why !== undefined)(titled('what is published of /v1', why), () =
       const [, made, passed] = /(\d+) generated, (\d+) passed/.exec(stdout) ?? [];
       expect(Number(made)).toBeGreaterThan(500);
       expect(passed).toBe(made);
-      expect(code).toBe(0);
+      expect(code, stdout).toBe(0);
     },
     LIMIT_MS,
   );
