@@ -34,7 +34,7 @@ function isPublished(component: string, value: unknown): boolean {
   return compiled[component]?.(JSON.parse(JSON.stringify(value))) === true;
 }
 
-const { token, record } = makeToken('all', Object.keys(SCOPES), new Date());
+const { token, record } = makeToken('all', Object.keys(SCOPES), new Date(), { perMinute: 100_000 });
 let gateway: Gateway;
 beforeAll(async () => {
   const routes = v1Routes({ guests: fakeGuests(), plans: await loadPlans(), tokens: () => [record], body: BODY_LIMITS });
