@@ -16,6 +16,7 @@ const APART = [
   'customer-page',
   'identity',
   'role',
+  'same-bytes',
   'schemathesis',
   'used-blocks',
   'vif-guestflow',

@@ -1,5 +1,5 @@
 /**
- * `set-password`, `set-keys` and `set-hostname`. A password comes from a prompt without echo or from standard input, or is made here; only its hash goes on.
+ * `set-password`, `set-keys`, `set-hostname` and `reinstall`. A password comes from a prompt without echo or from standard input, or is made here; only its hash goes on.
  */
 import { randomInt } from 'node:crypto';
 import { createInterface } from 'node:readline';
@@ -11,7 +11,8 @@ import { GuestflowError } from '../contract/errors.ts';
 import { normalHostname, whyNotHostname } from '../contract/host-name.ts';
 import { field } from '../order/field-schemas.ts';
 import { problemsError, problemsOf } from '../order/problems.ts';
-import type { SetHostnameOptions, SetKeysOptions, SetPasswordOptions } from './commands/operations.ts';
+import { reinstallFields } from '../order/reinstall.ts';
+import type { ReinstallOptions, SetHostnameOptions, SetKeysOptions, SetPasswordOptions } from './commands/operations.ts';
 import type { Io } from './io.ts';
 import { operate } from './operate.ts';
 import { readKeys } from './order-input.ts';
@@ -61,17 +62,24 @@ export async function setPassword(io: Io, name: string, { generate, offline, ...
   return operate(io, name, 'setPassword', options, { access }, made);
 }
 
+/** The keys in these files, each once. @throws GuestflowError InvalidInput, which does not repeat what is no key */
+async function keysOf(command: string, files: readonly string[]): Promise<string[]> {
+  const wish = { sshKeys: (await Promise.all(files.map(readKeys))).flat() };
+  const checked = z.object({ sshKeys: field.sshKeys }).safeParse(wish);
+  if (!checked.success) throw problemsError(command, problemsOf(checked.error, wish, []));
+  return [...new Set(checked.data.sshKeys)];
+}
+
 /** Replaces root's keys. That nobody's key is to be left is said by a flag of its own. */
 export async function setKeys(io: Io, name: string, { sshKey, none, offline, ...options }: SetKeysOptions): Promise<undefined> {
   if ((sshKey !== undefined) === (none === true))
     throw new GuestflowError('InvalidInput', 'say which keys root is to have (--ssh-key FILE), or that it is to have none (--none)', {
       field: 'sshKeys',
     });
-  const lines = (await Promise.all((sshKey ?? []).map(readKeys))).flat();
-  const wish = { sshKeys: lines };
-  const checked = z.object({ sshKeys: field.sshKeys }).safeParse(wish);
-  if (!checked.success) throw problemsError('set-keys', problemsOf(checked.error, wish, []));
-  const access = { sshKeys: [...new Set(checked.data.sshKeys)], ...defined({ how: offline === true ? ('offline' as const) : undefined }) };
+  const access = {
+    sshKeys: await keysOf('set-keys', sshKey ?? []),
+    ...defined({ how: offline === true ? ('offline' as const) : undefined }),
+  };
   return operate(io, name, 'setKeys', options, { access });
 }
 
@@ -86,4 +94,17 @@ export async function setHostname(io: Io, name: string, given: string, { offline
     });
   const access = { hostname, ...defined({ how: offline === true ? ('offline' as const) : undefined }) };
   return operate(io, name, 'setHostname', options, { access });
+}
+
+/** Installs a guest's system anew. */
+export async function reinstall(
+  io: Io,
+  name: string,
+  { dist, recipe, sshKey, passwordStdin, ...options }: ReinstallOptions,
+): Promise<undefined> {
+  const checked = z.object(reinstallFields).safeParse({ dist, recipe });
+  if (!checked.success) throw problemsError('reinstall', problemsOf(checked.error, { dist, recipe }, []));
+  const sshKeys = sshKey === undefined ? undefined : await keysOf('reinstall', sshKey);
+  const passwordHash = passwordStdin === true ? await hashPassword(await readPassword(io.stdin)) : undefined;
+  return operate(io, name, 'reinstall', options, { reinstall: defined({ dist, sshKeys, passwordHash }) });
 }

@@ -39,19 +39,27 @@ function milliseconds(text: string): number {
 }
 
 /** Makes a token. It is shown here and never again. */
-export async function makeTokenCommand(io: Io, name: string, { scope, file, customer, guest, json }: TokenOptions): Promise<undefined> {
+export async function makeTokenCommand(io: Io, name: string, options: TokenOptions): Promise<undefined> {
+  const { scope, file, customer, guest, json } = options;
+  const perMinute = options.perMinute === undefined ? undefined : Number(options.perMinute);
   const known = await readTokens(file);
   if (known.some(({ id }) => id === name))
     throw new GuestflowError('InvalidInput', `${file} has a token called ${name} already: remove it there first`, {
       field: 'name',
       value: name,
     });
-  const { token, record } = makeToken(name, scope, new Date(), { customer, guest });
+  const { token, record } = makeToken(name, scope, new Date(), { customer, guest, perMinute });
   await writeWhole(
     file,
     `# Tokens of /v1: hashes, not the tokens. A token is taken back by removing it here, and systemctl reload guestflow-gateway.\n${stringify({ tokens: [...known, record] })}`,
   );
-  if (json) printJson(io, { name, scopes: record.scopes, ...defined({ customer: record.customer, guest: record.guest }), token });
+  if (json)
+    printJson(io, {
+      name,
+      scopes: record.scopes,
+      ...defined({ customer: record.customer, guest: record.guest, perMinute: record.perMinute }),
+      token,
+    });
   else printLine(io, token);
   return undefined;
 }

@@ -48,7 +48,11 @@ export function printGuest(io: Io, status: GuestStatus, url?: string, detail: Pr
     ['next proof', status.proveAt],
     ['gone on', status.graceUntil],
     ['backups until', status.backupsUntil],
-    ['spare disk', status.kept && `${status.kept.role}, until ${status.kept.keptUntil} (backup ${status.kept.backup} was restored)`],
+    [
+      'spare disk',
+      status.kept &&
+        `${status.kept.role}, until ${status.kept.keptUntil} (${status.kept.system === undefined ? `backup ${status.kept.backup} was restored` : 'the system was installed anew'})`,
+    ],
     ['warnings', status.warnings.length === 0 ? undefined : status.warnings.join('\n')],
     ['last error', status.error === undefined ? undefined : status.error.message],
     ['left behind', status.leftovers.length === 0 ? undefined : status.leftovers.join('\n')],

@@ -119,6 +119,18 @@ export interface DiskChange {
   readonly how?: 'live' | 'offline';
 }
 
+/** A new system on a guest's disk. What is left out stays as the guest has it. */
+export interface Reinstall {
+  readonly dist?: string;
+  /** All public keys that root is to have. */
+  readonly sshKeys?: readonly string[];
+  /** The hash of root's password, sealed for the guest's dom0. */
+  readonly sealedPassword?: Readonly<Record<string, string>>;
+}
+
+/** What a guest's spec says of the system on its disk: it goes where the disk goes. */
+export type SystemOfDisk = Pick<GuestSpec, 'os' | 'access'>;
+
 /** Another access to a guest: who may log in as root, and under which name. */
 export interface AccessChange {
   /** `setPassword`: its hash, sealed for the guest's dom0 (by that dom0's name) in the name of the guest's order. */
@@ -144,6 +156,8 @@ export interface OperationRequest {
   readonly change?: PlanChange;
   /** `resize`. */
   readonly resize?: DiskChange;
+  /** `reinstall`. */
+  readonly reinstall?: Reinstall;
   /** `setPassword`, `setKeys`, `setHostname`. */
   readonly access?: AccessChange;
   /** `restore`, `prove`, `protect`, `unprotect`: id of the backup. Default: the last one, of `restore` the last one that `at` allows. */
@@ -160,13 +174,15 @@ export type SpareRole = 'restored' | 'former';
 /** A disk of a guest that is kept beside the one that it has: that of before a restore, or a restored one that was taken back. */
 export interface KeptDisk {
   readonly role: SpareRole;
-  /** Id of the backup that was restored. */
+  /** Id of the backup that was restored; '' after a reinstall. */
   readonly backup: string;
   /** When that backup was taken. */
   readonly takenAt: string;
   readonly diskBytes: number;
   /** It is wiped and removed then. */
   readonly keptUntil: string;
+  /** After a reinstall: the system on it. */
+  readonly system?: SystemOfDisk;
 }
 
 /** What came of a resize. */

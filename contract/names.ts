@@ -80,6 +80,7 @@ export const WORKFLOWS = {
   adoptGuest: 'adoptGuest',
   proveBackup: 'proveBackup',
   restoreGuest: 'restoreGuest',
+  reinstallGuest: 'reinstallGuest',
   undoRestore: 'undoRestore',
   keepRestored: 'keepRestored',
   removeGuest: 'removeGuest',

@@ -10,6 +10,7 @@ export const OPERATION_SCOPES = {
   'guests:operate': 'start, stop, reboot, suspend and resume guests, pull their plug, and take a termination back',
   'guests:backup': 'take backups, prove that guests can be restored from them, and protect them from retention',
   'guests:restore': 'restore guests from their backups, take a restore back, and give up the disk of before',
+  'guests:reinstall': "install guests' systems anew",
   'guests:resize': "change the size of guests' disks",
   'guests:access': 'set the password and the SSH keys of root in guests, and their host names',
   'guests:change-plan': "change guests' plans",
@@ -29,14 +30,15 @@ export interface OperationRecord {
   /** Workflow type of its child workflow. */
   readonly workflow: string;
   /** The command that does it with no more than a guest's name. Its own name is that of the kind, unless it says another. */
-  readonly command?: { readonly name?: string; readonly summary: string; readonly description: string };
+  readonly command?: { readonly name?: string; readonly alias?: string; readonly summary: string; readonly description: string };
   /** Its route below `/v1/guests/{name}/`. */
   readonly api?: {
     readonly path: string;
     readonly summary: string;
     readonly scope: keyof typeof OPERATION_SCOPES;
     /** What a request may hold. */
-    readonly takes: 'Empty' | 'Terminate' | 'OneBackup' | 'Restore' | 'Resize' | 'Password' | 'Keys' | 'Hostname' | 'ChangePlan';
+    readonly takes:
+      'Empty' | 'Terminate' | 'OneBackup' | 'Restore' | 'Reinstall' | 'Resize' | 'Password' | 'Keys' | 'Hostname' | 'ChangePlan';
   };
   /** Billing asks for it. */
   readonly billing?: true;
@@ -119,16 +121,23 @@ export const OPERATIONS = {
     workflow: 'restoreGuest',
     api: { path: 'restore', summary: "Bring a guest's disk back from a backup", scope: 'guests:restore', takes: 'Restore' },
   },
+  reinstall: {
+    phases: ['running', 'stopped'],
+    leadsTo: ['running'],
+    workflow: 'reinstallGuest',
+    api: { path: 'reinstall', summary: "Install a guest's system anew", scope: 'guests:reinstall', takes: 'Reinstall' },
+  },
   undoRestore: {
     phases: ['running', 'stopped'],
     workflow: 'undoRestore',
     command: {
       name: 'undo-restore',
-      summary: 'bring back the disk of before a restore',
+      alias: 'undo-reinstall',
+      summary: 'bring back the disk of before a restore or a reinstall',
       description:
-        'Brings back the disk that a guest had before its last restore, which is kept for a grace period. What was written since the restore is lost.',
+        'Brings back the disk that a guest had before its last restore or reinstall, which is kept for a grace period. What was written since is lost.',
     },
-    api: { path: 'undo-restore', summary: 'Bring back the disk of before a restore', scope: 'guests:restore', takes: 'Empty' },
+    api: { path: 'undo-restore', summary: 'Bring back the disk of before a restore or reinstall', scope: 'guests:restore', takes: 'Empty' },
   },
   keepRestored: {
     phases: ['running', 'stopped', 'suspended'],
@@ -137,11 +146,11 @@ export const OPERATIONS = {
     workflow: 'keepRestored',
     command: {
       name: 'keep-restored',
-      summary: 'give up the disk of before a restore',
+      summary: 'give up the disk of before a restore or a reinstall',
       description:
-        'Wipes and removes the disk that a guest had before its last restore. It is done by itself at the end of the grace period; this gives the room back at once.',
+        'Wipes and removes the disk that a guest had before its last restore or reinstall. It is done by itself at the end of the grace period; this gives the room back at once.',
     },
-    api: { path: 'keep-restored', summary: 'Give up the disk of before a restore', scope: 'guests:restore', takes: 'Empty' },
+    api: { path: 'keep-restored', summary: 'Give up the disk of before a restore or reinstall', scope: 'guests:restore', takes: 'Empty' },
   },
   suspend: {
     phases: ['running', 'stopped', 'suspended'],

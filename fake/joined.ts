@@ -1,4 +1,4 @@
-/** The pipelines that guestflow joins of the fake's tools: a writer (dump; the bitmap and what copies by it) and zstd; zstd, and dd, cmp or restore; borg, and dd or openssl; a file alone. */
+/** The pipelines that guestflow joins of the fake's tools: a writer (dump; the bitmap and what copies by it) and zstd; zstd, and dd, restore or what compares; borg, and dd or openssl; a file alone. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { PipelineStage } from '../system/run.ts';
 import { image, isImageOf, names, writeHalf, writeImage } from './blocks.ts';
@@ -14,7 +14,7 @@ const RESTORE = '--reuid=65534 --regid=65534 --clear-groups --no-new-privs --bou
 
 const COUNT = 'of=/dev/null bs=1M iflag=fullblock status=progress';
 const WRITE = 'of=<device> bs=1M iflag=fullblock conv=sparse,notrunc,fsync status=progress';
-const COMPARE = '-n <bytes> -- - <device>';
+const COMPARE = '-- <device> <bytes>';
 
 /** A frame of the fake's zstd begins and ends so, and holds what was put in. */
 const FRAME = Buffer.from('28b52ffd', 'hex');
@@ -43,8 +43,8 @@ export function startPipeline(machine: Machine, stages: readonly PipelineStage[]
 /** What reads from zstd as it unpacks. */
 function reader(machine: Machine, path: string, { tool, args }: PipelineStage): PipelineSimulation | undefined {
   if (tool === 'setpriv') return matchArgs(args, RESTORE) && list(machine, path);
-  if (tool === 'cmp') {
-    const { device, bytes } = matchArgs(args, COMPARE) ?? {};
+  if (tool === 'perl') {
+    const { device, bytes } = matchArgs(args.slice(2), COMPARE) ?? {};
     return device === undefined ? undefined : compare(machine, path, device, Number(bytes));
   }
   if (tool !== 'dd') return undefined;
@@ -154,11 +154,11 @@ function* restore(machine: Machine, path: string, device: string): PipelineSimul
 
 function* compare(machine: Machine, path: string, device: string, bytes: number): PipelineSimulation {
   const bad = cannotUnpack(machine, path);
-  if (bad !== undefined) return [bad, { code: 1, stderr: `cmp: EOF on - which is empty\n` }];
+  if (bad !== undefined) return [bad, { code: 1, stderr: 'they differ from byte 0 on, where what was saved ends\n' }];
   yield { done: 1 };
   const found = unframed(machine, path);
   const isSame = found?.bytes === bytes && isImageOf(machine.disk(device), found.content);
-  return [{ code: 0 }, isSame ? { code: 0 } : { code: 1, stdout: `- ${device} differ: byte 1, line 1\n` }];
+  return [{ code: 0 }, isSame ? { code: 0 } : { code: 1, stderr: 'they differ from byte 0 on\n' }];
 }
 
 function* list(machine: Machine, path: string): PipelineSimulation {

@@ -4,7 +4,7 @@ import type { Machine } from './machine.ts';
 
 const LINK = 'link: ';
 /** They are there without a file in them, too. */
-const DIRECTORIES = ['/', '/etc', '/etc/ssh', '/root', '/root/.ssh', '/var/lib/systemd'];
+const DIRECTORIES = ['/', '/etc', '/etc/ssh', '/etc/ssh/sshd_config.d', '/root', '/root/.ssh', '/var/lib/systemd'];
 const NOT_FOUND = 'File not found by ext2_lookup';
 
 type Files = Record<string, string>;

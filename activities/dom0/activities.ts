@@ -30,6 +30,7 @@ import { bootTrial, endTrial, makeTrial, recordProof, whyNotIdle } from './steps
 import { planGuest } from './steps/plan-guest.ts';
 import { preflight, prepare } from './steps/preflight.ts';
 import { growDisk, reduceDisk, shrinkDisk, tryReducing } from './steps/resize-disk.ts';
+import { fillReinstalled, recogniseGuest } from './steps/reinstall.ts';
 import { dropDisk, exchangeDisks, fillRestored, settleDisks } from './steps/restore.ts';
 import { restoreVolumes } from './steps/restore-volumes.ts';
 import { setAsideVolumes, bringBackVolumes } from './steps/set-aside.ts';
@@ -110,6 +111,7 @@ function shortActivities(activity: Maker, version: string) {
     whyNotIdle: activity(nothing, unlocked, whyNotIdle),
     bootTrial: activity(guestSpecSchema, byName, bootTrial),
     recordProof: activity(proofInput, ofRef, recordProof),
+    recogniseGuest: activity(z.object({ spec: guestSpecSchema, isJustMade: z.literal(true).exactOptional() }), ofSpec, recogniseGuest),
     exchangeDisks: activity(z.object({ ref: guestRefSchema, spare: spareRole }), ofRef, exchangeDisks),
   };
 }
@@ -128,6 +130,7 @@ function bulkActivities(activity: Maker) {
     takeBackup: activity(guestSpecSchema, byName, takeBackup),
     removeVolumes: activity(guestRefSchema, byName, removeVolumes),
     fillRestored: activity(z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID) }), ofRef, fillRestored),
+    fillReinstalled: activity(guestSpecSchema, byName, fillReinstalled),
     makeTrial: activity(z.object({ spec: guestSpecSchema, id: z.string().regex(BACKUP_ID) }), ofSpec, makeTrial),
     endTrial: activity(guestRefSchema, byName, endTrial),
     dropDisk: activity(z.object({ ref: guestRefSchema, role: spareRole }), ofRef, dropDisk),

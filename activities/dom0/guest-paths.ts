@@ -8,6 +8,8 @@ export interface GuestPaths {
   /** Keys and records of this guest, mode 0700. */
   readonly state: string;
   readonly provisionKey: string;
+  /** guestflow's key to the disk that is kept beside the guest's own, where that has one. */
+  readonly spareKey: string;
   readonly knownHosts: string;
   /** What the xen-tools role reads and writes while the image is made. */
   readonly roleInput: string;
@@ -34,6 +36,7 @@ export function guestPaths(settings: Dom0Settings, name: string): GuestPaths {
   return {
     state,
     provisionKey: `${state}/provision_key`,
+    spareKey: `${state}/spare_key`,
     knownHosts: `${state}/known_hosts`,
     roleInput: `${state}/role`,
     candidateCfg: `${state}/candidate.cfg`,

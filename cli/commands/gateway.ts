@@ -22,6 +22,7 @@ export interface TokenOptions {
   readonly file: string;
   readonly customer?: string;
   readonly guest?: string;
+  readonly perMinute?: string;
   readonly json?: true;
 }
 
@@ -76,6 +77,7 @@ export function registerGateway(program: Command, context: Context): void {
       ).conflicts('guest'),
     )
     .option('--guest <NAME>', 'speaks for this guest alone')
+    .option('--per-minute <COUNT>', 'requests a minute that a gateway process takes of it (default: 600)')
     .option(...JSON_OPTION)
     .action(
       context.action(async (name: string, options: TokenOptions) =>

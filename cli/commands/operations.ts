@@ -24,6 +24,13 @@ export interface SetPasswordOptions extends WaitingOptions {
   readonly offline?: true;
 }
 
+export interface ReinstallOptions extends WaitingOptions {
+  readonly dist?: string;
+  readonly recipe?: string;
+  readonly sshKey?: readonly string[];
+  readonly passwordStdin?: true;
+}
+
 export interface SetHostnameOptions extends WaitingOptions {
   readonly offline?: true;
 }
@@ -39,8 +46,9 @@ function registerPlain(program: Command, context: Context): void {
   for (const kind of OPERATION_KINDS) {
     const { command } = operationRecord(kind);
     if (command === undefined) continue;
-    const { summary, description, name: word = kind } = command;
-    withWaiting(program.command(word).summary(summary).description(description).argument('<NAME>')).action(
+    const { summary, description, name: word = kind, alias } = command;
+    const described = program.command(word).summary(summary).description(description).argument('<NAME>');
+    withWaiting(alias === undefined ? described : described.alias(alias)).action(
       context.action(async (name: string, options: WaitingOptions) => {
         const { operate } = await import('../operate.ts');
         return operate(context.io, name, kind, options);
@@ -181,6 +189,33 @@ In a managed guest that runs it is set at once. A sealed one must be off for tha
   );
 }
 
+function registerReinstall(program: Command, context: Context): void {
+  withWaiting(
+    program
+      .command('reinstall')
+      .summary("install a guest's system anew")
+      .description(
+        `Gives a guest a new system on a new disk: same name, address, plan and size, new host keys. The new disk is made while the guest goes on; if it does not answer from it, it has its own disk again. The former disk is kept for the grace period of the guest's plan: undo-reinstall brings it back, keep-restored gives it up.
+
+Distribution, keys and password stay as they are, unless others are given. A guest that is off is started.`,
+      )
+      .argument('<NAME>')
+      .option('--dist <NAME>', 'another distribution')
+      .option('--recipe <NAME>', 'direct, the only one that there is for a guest that exists (default)')
+      .option(
+        '--ssh-key <FILE>',
+        'public keys for root, in place of those that it has; may be repeated',
+        (file: string, files: readonly string[] | undefined) => [...(files ?? []), file],
+      )
+      .option('--password-stdin', "root's password, from the first line of standard input (default: the last one that guestflow has set)"),
+  ).action(
+    context.action(async (name: string, options: ReinstallOptions) => {
+      const { reinstall } = await import('../access.ts');
+      return reinstall(context.io, name, options);
+    }),
+  );
+}
+
 export function registerOperations(program: Command, context: Context): void {
   const { io } = context;
   registerPlain(program, context);
@@ -188,6 +223,7 @@ export function registerOperations(program: Command, context: Context): void {
   registerChangePlan(program, context);
   registerResize(program, context);
   registerSetPassword(program, context);
+  registerReinstall(program, context);
   registerSetKeys(program, context);
   registerSetHostname(program, context);
   withServer(

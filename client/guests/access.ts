@@ -1,5 +1,6 @@
 /** Root's access to a guest that exists, as a request to its workflow: a hash leaves this process in a box that only the guest's dom0 can open. */
-import type { AccessChange, OperationRequest } from '../../contract/guest.ts';
+import type { AccessChange, OperationRequest, Reinstall } from '../../contract/guest.ts';
+import { defined } from '../../contract/defined.ts';
 import { QUERIES, guestWorkflowId } from '../../contract/names.ts';
 import type { Session } from '../session.ts';
 import { query } from '../workflow-calls.ts';
@@ -11,9 +12,16 @@ export interface AccessWish extends Omit<AccessChange, 'sealedPassword'> {
   readonly passwordHash?: string;
 }
 
+/** What a new system is to be; its password by its hash. */
+export interface ReinstallWish extends Omit<Reinstall, 'sealedPassword'> {
+  /** crypt(5) hash of root's password. */
+  readonly passwordHash?: string;
+}
+
 /** A request in which a password is not sealed yet. */
-export interface OperationWish extends Omit<OperationRequest, 'access'> {
+export interface OperationWish extends Omit<OperationRequest, 'access' | 'reinstall'> {
   readonly access?: AccessWish;
+  readonly reinstall?: ReinstallWish;
 }
 
 /**
@@ -22,9 +30,12 @@ export interface OperationWish extends Omit<OperationRequest, 'access'> {
  * @throws GuestflowError HostNotReady when the guest's dom0 has not said with which key; NotFound; Unreachable
  */
 export async function sealedRequest(session: Session, guest: string, wish: OperationWish): Promise<OperationRequest> {
-  const { access, ...request } = wish;
-  if (access === undefined) return request;
-  if (access.passwordHash === undefined) return { ...request, access };
+  const { access, reinstall, ...request } = wish;
+  if (access?.passwordHash === undefined && reinstall?.passwordHash === undefined) return { ...request, ...defined({ access, reinstall }) };
   const { order, dom0 } = await session.call(`guest ${guest}`, () => query(session.client, guestWorkflowId(guest), QUERIES.status));
-  return { ...request, access: await sealPassword(session, order, access, [dom0]) };
+  return {
+    ...request,
+    ...(access === undefined ? {} : { access: await sealPassword(session, order, access, [dom0]) }),
+    ...(reinstall === undefined ? {} : { reinstall: await sealPassword(session, order, reinstall, [dom0]) }),
+  };
 }

@@ -7,7 +7,7 @@ import { GuestflowError, type ErrorType } from '../../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../../contract/names.ts';
 import type { OperationKind } from '../../contract/operations.ts';
 import type { DiskChange, OperationRequest, OperationResult, PlanChange } from '../../contract/guest.ts';
-import { sealedRequest, type AccessWish, type OperationWish } from './access.ts';
+import { sealedRequest, type AccessWish, type OperationWish, type ReinstallWish } from './access.ts';
 import { toGuestflowError } from '../failures.ts';
 import { isLostUpdate } from '../lost-updates.ts';
 import { ANSWER_MS, type Session } from '../session.ts';
@@ -25,6 +25,8 @@ export interface OperateOptions {
   readonly resize?: DiskChange;
   /** `setPassword`, `setKeys`, `setHostname`. The hash of a password leaves this process sealed for the guest's dom0. */
   readonly access?: AccessWish;
+  /** `reinstall`. The hash of a password leaves this process sealed for the guest's dom0. */
+  readonly reinstall?: ReinstallWish;
   /** `restore`, `prove`, `protect`, `unprotect`: id of the backup. Default: the last one. */
   readonly backup?: string;
   /** `restore`: no backup that was taken later than this (ISO 8601, UTC). */

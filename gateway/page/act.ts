@@ -4,7 +4,7 @@ import { BACKUP_ID } from '../../contract/backup.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
 import { HttpRefusal } from '../../system/http/problem.ts';
 import { outcomeOf } from '../v1/operations.ts';
-import { actionAt, actionOf, passwordRestarts, segmentOf, type ActionKind } from './actions.ts';
+import { actionAt, actionOf, passwordRestarts, segmentOf, wordsOf, type ActionKind } from './actions.ts';
 import { requestField } from './guest-view.ts';
 import { csrfField, page, seeOther } from './layout.ts';
 import { markup, type Markup } from './markup.ts';
@@ -46,7 +46,7 @@ function asking(
 ): Response {
   const { language, csrf } = visit;
   const { texts } = language;
-  const { title, explain } = texts[kind];
+  const { title, explain } = wordsOf(kind, status, language);
   const isPassword = actionOf(kind).asks === 'password';
   const path = `${guestPathOf(visit)}/${segmentOf(kind)}`;
   const fields: readonly (Markup | false | undefined)[] = [

@@ -1,6 +1,8 @@
 /** What a customer may have done to a guest: a choice of `contract/operations.ts`, which says when each can be done and what it needs. */
 import type { GuestStatus } from '../../contract/guest.ts';
+import { keptDays } from '../../contract/kept-days.ts';
 import { operationRecord, type OperationKind } from '../../contract/operations.ts';
+import { fill, type Language } from './texts/language.ts';
 import type { Texts } from './texts/en.ts';
 
 interface Action {
@@ -12,6 +14,8 @@ interface Action {
   readonly asks?: 'password';
   /** It is of one backup, and its button stands beside that. */
   readonly ofBackup?: true;
+  /** It makes a disk beside the server's own, for which there must be room. */
+  readonly makesDisk?: true;
 }
 
 /**
@@ -24,7 +28,8 @@ export const ACTIONS = {
   stop: { interrupts: true },
   setPassword: { asks: 'password' },
   backup: {},
-  restore: { interrupts: true, ofBackup: true },
+  restore: { interrupts: true, ofBackup: true, makesDisk: true },
+  reinstall: { interrupts: true, makesDisk: true },
   undoRestore: { interrupts: true },
   keepRestored: { isFinal: true },
 } as const satisfies Partial<Record<OperationKind, Action>> & Partial<Record<keyof Texts, Action>>;
@@ -49,16 +54,23 @@ export function actionAt(segment: string | undefined): ActionKind | undefined {
 /** Whether a guest would take it as it is now: not what would change nothing, nor what is refused while something else runs. */
 export function isOffered(kind: ActionKind, { phase, operation, queued, kept }: GuestStatus): boolean {
   const { phases, leadsTo, waits } = operationRecord(kind);
-  if (!phases.includes(phase) || leadsTo?.includes(phase) === true) return false;
+  const { makesDisk } = actionOf(kind);
+  if (!phases.includes(phase) || (leadsTo?.includes(phase) === true && makesDisk !== true)) return false;
   if (kind === 'undoRestore' && kept?.role !== 'former') return false;
   // There is room for one disk beside the server's own.
-  if (kind === 'keepRestored' ? kept === undefined : kind === 'restore' && kept !== undefined) return false;
+  if (kind === 'keepRestored' ? kept === undefined : makesDisk === true && kept !== undefined) return false;
   return waits === true || (operation === undefined && queued.length === 0);
 }
 
 /** The actions that have a button of their own, and can be done now. */
 export function offered(status: GuestStatus): readonly ActionKind[] {
   return ACTION_KINDS.filter((kind) => actionOf(kind).ofBackup !== true && isOffered(kind, status));
+}
+
+/** What an action is called, and what is said before it is done. The disk of before a reinstall comes back as that of before a restore does. */
+export function wordsOf(kind: ActionKind, { kept, spec }: GuestStatus, { texts, days }: Language): Texts[ActionKind] {
+  const { explain, ...words } = kind === 'undoRestore' && kept?.system !== undefined ? texts.undoReinstall : texts[kind];
+  return { ...words, explain: fill(explain, { undo: texts.undoReinstall.button, ...(spec && { days: days(keptDays(spec.life)) }) }) };
 }
 
 /** Whether a new password has the server restarted: it runs, and guestflow has no key in it. */

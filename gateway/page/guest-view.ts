@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { GuestStatus } from '../../contract/guest.ts';
 import type { BackupRecord } from '../../contract/backup.ts';
 import type { OperationDocument } from '../v1/schemas.ts';
-import { actionOf, isOffered, offered, segmentOf, type ActionKind } from './actions.ts';
+import { actionOf, isOffered, offered, segmentOf, wordsOf, type ActionKind } from './actions.ts';
 import { csrfField } from './layout.ts';
 import { markup, type Markup } from './markup.ts';
 import { fill, type Language } from './texts/language.ts';
@@ -85,19 +85,19 @@ function factsOf({ spec, plan, name, hostname = name, orderedAt }: GuestStatus, 
   return markup`<dl>${rows.map(([what, value]) => value !== undefined && markup`<div><dt>${what}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
-function buttonsOf({ status, csrf, language: { texts } }: Shown): Markup {
-  const kinds = offered(status);
-  if (kinds.length === 0) return markup`<p>${texts.noActions}</p>`;
-  return markup`<div class="buttons">${kinds.map((kind) => buttonOf(status.name, kind, csrf, texts))}</div>`;
+function buttonsOf(shown: Shown): Markup {
+  const kinds = offered(shown.status);
+  if (kinds.length === 0) return markup`<p>${shown.language.texts.noActions}</p>`;
+  return markup`<div class="buttons">${kinds.map((kind) => buttonOf(kind, shown))}</div>`;
 }
 
 /** What asks first is a link to a page that asks; the rest is done at once. */
-function buttonOf(guest: string, kind: ActionKind, csrf: string, texts: Texts): Markup {
+function buttonOf(kind: ActionKind, { status, csrf, language }: Shown): Markup {
   const { interrupts, isFinal, asks } = actionOf(kind);
-  const path = `/my/guests/${encodeURIComponent(guest)}/${segmentOf(kind)}`;
-  if (interrupts === true || isFinal === true || asks !== undefined)
-    return markup`<a class="button" href="${path}">${texts[kind].button}</a>`;
-  return markup`<form method="post" action="${path}">${csrfField(csrf)}${requestField()}<button class="${kind === 'start' ? 'main' : ''}">${texts[kind].button}</button></form>`;
+  const { button } = wordsOf(kind, status, language);
+  const path = `/my/guests/${encodeURIComponent(status.name)}/${segmentOf(kind)}`;
+  if (interrupts === true || isFinal === true || asks !== undefined) return markup`<a class="button" href="${path}">${button}</a>`;
+  return markup`<form method="post" action="${path}">${csrfField(csrf)}${requestField()}<button class="${kind === 'start' ? 'main' : ''}">${button}</button></form>`;
 }
 
 /** Tells one form from another, and a form that is sent twice from two. */

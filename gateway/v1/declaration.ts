@@ -10,6 +10,7 @@ import type { Call, Route } from '../../system/http/router.ts';
 import { check, invalid } from '../http/check.ts';
 import { parseJson } from '../http/json.ts';
 import type { GuestApi } from './guest-api.ts';
+import type { CountRequest } from './rate.ts';
 import { IDEMPOTENCY_KEY, OPERATION_ID, type Component } from './schemas.ts';
 import { mustConcern, NO_GUEST, subjectOf, type About, type Subject } from './subjects.ts';
 import { authorize, type TokenRecord } from './tokens.ts';
@@ -97,8 +98,12 @@ export const PATH_PARAMETERS: Readonly<
   },
 };
 
-/** The route: checks token, query, body, path, key and for whom the token speaks, in this order, and answers. */
-export function toRoute(declaration: Declaration, options: V1Options): Route {
+/**
+ * The route: checks token, how often it asks, query, body, path, key and for whom the token speaks, in this order, and answers.
+ *
+ * @param count one for all routes
+ */
+export function toRoute(declaration: Declaration, options: V1Options, count: CountRequest): Route {
   const { method, path, query, scope, isKeyed } = declaration;
   return {
     method,
@@ -107,6 +112,7 @@ export function toRoute(declaration: Declaration, options: V1Options): Route {
     handle: async (call) => {
       const token = authorize(call.request, options.tokens(), scope);
       call.note({ token: token.id });
+      const rate = await count(token);
       const checked = {
         token,
         subject: subjectOf(token),
@@ -117,7 +123,9 @@ export function toRoute(declaration: Declaration, options: V1Options): Route {
         key: isKeyed === true ? readKey(call.request) : undefined,
       };
       await mustConcern(declaration.about, checked, options.guests);
-      return declaration.answer(checked, options);
+      const response = await declaration.answer(checked, options);
+      for (const [name, value] of Object.entries(rate)) response.headers.set(name, value);
+      return response;
     },
   };
 }

@@ -58,7 +58,10 @@ function describe({ operationId, summary, scope, body, gives, ...takes }: Declar
     ...(body === undefined ? {} : { requestBody: { required: body.mayBeLeftOut !== true, content: json(body.published) } }),
     responses: {
       ...Object.fromEntries(
-        Object.entries(gives).map(([status, [component, description]]) => [status, { description, content: json(component) }]),
+        Object.entries(gives).map(([status, [component, description]]) => [
+          status,
+          { description, headers: RATE, content: json(component) },
+        ]),
       ),
       default: { $ref: '#/components/responses/Problem' },
     },
@@ -73,6 +76,12 @@ function parametersOf({ path, query, isKeyed }: Pick<Declaration, 'path' | 'quer
     ...(isKeyed === true ? [IDEMPOTENCY_KEY_HEADER] : []),
   ];
 }
+
+/** Of each answer that is no refusal. */
+const RATE = {
+  RateLimit: { schema: { type: 'string' }, description: 'What the token may still ask in this minute: `"token";r=REQUESTS;t=SECONDS`.' },
+  'RateLimit-Policy': { schema: { type: 'string' }, description: 'What it may ask in a minute: `"token";q=REQUESTS;w=60`.' },
+};
 
 const IDEMPOTENCY_KEY_HEADER = {
   name: 'Idempotency-Key',

@@ -61,6 +61,7 @@ const WISHES: { readonly [T in Takes]: (body: Body<T>, guest: string, plans: Pla
   OneBackup: ({ backup }) => defined({ backup }),
   Restore: ({ backup, at }) => defined({ backup, at }),
   Keys: ({ sshKeys, how }) => ({ access: { sshKeys: sshKeys === 'none' ? [] : sshKeys, ...defined({ how }) } }),
+  Reinstall: ({ dist, sshKeys, passwordHash }) => ({ reinstall: defined({ dist, sshKeys, passwordHash }) }),
   Hostname: ({ hostname, how }) => ({ access: { hostname, ...defined({ how }) } }),
   Password: ({ passwordHash, how }) => ({ access: { passwordHash, ...defined({ how }) } }),
   Resize: ({ disk, how }) => ({ resize: { diskBytes: disk, ...defined({ how }) } }),

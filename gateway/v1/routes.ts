@@ -6,6 +6,7 @@ import { FLEET_ROUTES } from './fleet.ts';
 import { GUEST_ROUTES } from './guests.ts';
 import { openApi } from './openapi.ts';
 import { OPERATION_ROUTES } from './operations.ts';
+import { createCount } from './rate.ts';
 import { SIGN_IN_ROUTES } from './sign-in.ts';
 
 /** All that there is below `/v1` with a token. */
@@ -14,8 +15,9 @@ export const DECLARATIONS: readonly Declaration[] = [...GUEST_ROUTES, ...OPERATI
 /** The routes, and the document of them. */
 export function v1Routes(options: V1Options): Route[] {
   const document = openApi(DECLARATIONS);
+  const count = createCount();
   return [
     { method: 'GET', path: '/v1/openapi.json', handle: () => jsonResponse(200, document, { 'cache-control': 'max-age=300' }) },
-    ...DECLARATIONS.map((declaration) => toRoute(declaration, options)),
+    ...DECLARATIONS.map((declaration) => toRoute(declaration, options, count)),
   ];
 }

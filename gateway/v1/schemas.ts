@@ -5,6 +5,7 @@ import { FIELDS } from '../../contract/fields.ts';
 import { customerId, hostname, orderId } from '../../order/billing-events.ts';
 import { field, notObject } from '../../order/field-schemas.ts';
 import { orderSchema } from '../../order/order.ts';
+import { reinstallFields } from '../../order/reinstall.ts';
 
 const { name: guestName } = orderSchema.shape;
 
@@ -129,6 +130,16 @@ export const keysRequestSchema = z.strictObject({
   how: offline,
 });
 
+export const reinstallRequestSchema = z.strictObject({
+  ...reinstallFields,
+  sshKeys: someKeys
+    .optional()
+    .meta({ description: 'All public keys that root is to have. Default: the last ones that guestflow has set.' }),
+  passwordHash: field.passwordHash.optional().meta({
+    description: "crypt(5) hash of root's password. A password itself is never taken. Default: the last one that guestflow has set.",
+  }),
+});
+
 export const hostnameRequestSchema = z.strictObject({
   hostname: hostname.meta({ description: 'The new host name in the guest. Its first label becomes the short name.' }),
   how: offline,
@@ -174,7 +185,8 @@ export const guestSchema = z.object({
     .object({ role: z.enum(['former', 'restored']), backup: z.string(), takenAt: time, diskBytes: z.number(), keptUntil: time })
     .optional()
     .meta({
-      description: 'The disk beside its own after a restore (`former`: the one of before), or after one that was taken back (`restored`).',
+      description:
+        'The disk beside its own after a restore or a reinstall (`former`: the one of before), or after one that was taken back (`restored`). After a reinstall `backup` is empty.',
     }),
   operation: z.object({ kind: z.string(), startedAt: time }).optional().meta({ description: 'What runs on it.' }),
   waiting: z.array(z.string()).meta({ description: 'What waits behind it.' }),
@@ -304,6 +316,7 @@ export const COMPONENTS = {
   Password: passwordRequestSchema,
   Keys: keysRequestSchema,
   Hostname: hostnameRequestSchema,
+  Reinstall: reinstallRequestSchema,
   ChangePlan: changePlanRequestSchema,
   Empty: emptyRequestSchema,
   SignInRequest: signInRequestSchema,

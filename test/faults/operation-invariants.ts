@@ -150,11 +150,22 @@ export function asItWas(wanted: Wanted, now: DomainState): Complaints {
   ];
 }
 
+/** A system that is made anew has a host key that no other attempt makes. */
+function withoutHostKey({ kind }: OperationRow, state: DomainState, settings: Dom0Settings, guest: string): DomainState {
+  const { knownHosts } = guestPaths(settings, guest);
+  if (kind !== 'reinstall' || !(knownHosts in state.files)) return state;
+  return { ...state, files: { ...state.files, [knownHosts]: 'its host key' } };
+}
+
 export function asWanted(wanted: Wanted, now: DomainState): Complaints {
   const { row, guest, settings, before, after } = wanted;
   const isGone = row.end === 'gone';
+  const [wantedState, found] = [after, now].map((state) => withoutHostKey(row, settled(state, settings, guest), settings, guest)) as [
+    DomainState,
+    DomainState,
+  ];
   return [
-    ...asBefore(settled(after, settings, guest), settled(now, settings, guest), settings),
+    ...asBefore(wantedState, found, settings),
     ...(isGone ? [] : backupComplaints(wanted, before, now, guestPaths(settings, guest).backups, takesBackup(row))),
     ...(row.kind === 'prove' && !Object.keys(now.files).some((path) => path.endsWith('.proof.json')) ? ['no proof was recorded'] : []),
     ...(row.kind === 'protect' && !Object.keys(now.files).some(isProtection) ? ['no backup is protected'] : []),

@@ -39,9 +39,17 @@ export interface OperationRow {
   readonly prunes?: true;
   /** It takes a backup, which stays, even if the rest is undone. */
   readonly takesBackup?: true;
+  /**
+   * The activities whose calls meet faults one by one; what the others do is tried in another row. Through Temporal, each of its activities meets them.
+   * Default: all.
+   */
+  readonly tries?: readonly string[];
   /** Nothing of it is undone: what is not removed is removed when it is asked for again. */
   readonly isRemoval?: true;
 }
+
+/** What puts a disk in the place of another. */
+const EXCHANGE = ['exchangeDisks', 'recogniseGuest'];
 
 type Play = Omit<OperationRow, 'kind'>;
 
@@ -67,12 +75,26 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
     { name: 'restore', end: 'running' },
     { name: 'restore of a stopped guest', after: 'stop', end: 'stopped' },
   ],
+  reinstall: [
+    { name: 'reinstall', details: { reinstall: KEYS }, end: 'running', tries: ['fillReinstalled', ...EXCHANGE] },
+    { name: 'reinstall of a stopped guest', after: 'stop', end: 'running', tries: ['recogniseGuest'] },
+    {
+      name: 'reinstall of a managed guest',
+      spec: { access: { managed: true } },
+      isManaged: true,
+      end: 'running',
+      tries: ['recogniseGuest'],
+    },
+  ],
   undoRestore: [
+    { name: 'undo of a reinstall', after: 'reinstall', end: 'running', tries: EXCHANGE },
+    { name: 'undo of a reinstall of a managed guest', after: 'reinstall of a managed guest', end: 'running', tries: EXCHANGE },
     { name: 'undo of a restore', after: 'restore', end: 'running' },
     { name: 'undo of a restore of a guest whose disk has grown since', after: 'change of plan after a restore', end: 'running' },
   ],
   keepRestored: [
     { name: 'restore kept', after: 'restore', end: 'running', isRemoval: true },
+    { name: 'reinstall kept', after: 'reinstall', end: 'running', isRemoval: true, tries: ['dropDisk'] },
     { name: 'restore taken back for good', after: 'undo of a restore', end: 'running', isRemoval: true },
   ],
   suspend: [

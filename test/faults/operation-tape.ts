@@ -1,5 +1,6 @@
 /** What each operation of the table calls, recorded from the real workflows: forward, and undone when any one of its calls fails for good. */
 import { ApplicationFailure } from '@temporalio/common';
+import { defined } from '../../contract/defined.ts';
 import { changed } from '../an-order.ts';
 import { GuestAtRest, orderOn, runningState, type Beginning, type GuestState } from './at-rest.ts';
 import type { Verdict } from './case.ts';
@@ -190,7 +191,8 @@ export async function recordOperations(matrix: Matrix, server: Server): Promise<
               undo,
               counted.map(({ step }) => step),
             );
-      return { ...play, undo, undoSteps, decisive, verdicts: failures.map(({ verdict }) => verdict) };
+      const { tries: only } = play.row;
+      return { ...play, ...defined({ only }), undo, undoSteps, decisive, verdicts: failures.map(({ verdict }) => verdict) };
     }),
   );
 }

@@ -320,14 +320,16 @@ export class Server {
 
   /** Waits until an order has come to its end: the guest runs, needs cleanup, or its workflow has failed. */
   async settled(guest: string, order = `order-${guest}`): Promise<GuestStatus> {
-    // Each look at a status costs the worker a task: none are wasted while the order is under way.
+    // Each look at a status costs the worker a task: none are wasted while the order, or the first backup, is under way.
     await this.ended(operationWorkflowId(guest, 'provision', order));
     for (;;) {
       const status = await this.status(guest);
       if (isSettled(status)) return status;
-      await new Promise((resolve) => {
-        setTimeout(resolve, 100);
-      });
+      if (status.operation !== undefined) await this.ended(status.operation.workflowId);
+      else
+        await new Promise((resolve) => {
+          setTimeout(resolve, 100);
+        });
     }
   }
 

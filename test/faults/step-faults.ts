@@ -51,6 +51,34 @@ export function faultsOf(call: FakeCall): readonly FaultKind[] {
   return call.kind === 'file' ? FILE_FAULTS : isLook(call) ? LOOK_FAULTS : CHANGE_FAULTS;
 }
 
+/** A fault at a call. */
+export interface Strike {
+  readonly call: FakeCall;
+  readonly kind: FaultKind;
+}
+
+/**
+ * The faults of an activity's calls. A worker that is killed before a call leaves what one leaves that is killed after the call before it, and looks leave
+ * nothing: of the kills before a call, the first is enough.
+ */
+export function strikesAt(calls: readonly FakeCall[], kindsOf = faultsOf): Strike[] {
+  return calls.flatMap((call, index) =>
+    kindsOf(call)
+      .filter((kind) => kind !== 'kill-before' || index === 0)
+      .map((kind) => ({ call, kind })),
+  );
+}
+
+const KILLS = ['kill-before', 'kill-middle', 'kill-after'] as const satisfies readonly FaultKind[];
+
+/** The kills of an activity's calls, of which nobody comes back for it. */
+export function killsAt(calls: readonly FakeCall[]): Strike[] {
+  return strikesAt(
+    calls.filter((call) => !isLook(call)),
+    () => KILLS,
+  );
+}
+
 function lastWords(path: string): string {
   return path.replaceAll(/\d{8}T\d{6}Z/g, 'TIME').slice(-40);
 }
@@ -168,11 +196,9 @@ export function entryName(entries: readonly Entry[], index: number): string {
 
 export function stepFaultCases(matrix: Matrix): Case[] {
   return matrix.rehearsals.flatMap(({ calls }, index) =>
-    calls.flatMap((call) =>
-      faultsOf(call).map((kind): Case => ({
-        name: `step/${entryName(matrix.tape.forward, index)}/${nameOf(call)}/${kind}`,
-        run: () => runFault(matrix, index, call, kind),
-      })),
-    ),
+    strikesAt(calls).map(({ call, kind }): Case => ({
+      name: `step/${entryName(matrix.tape.forward, index)}/${nameOf(call)}/${kind}`,
+      run: () => runFault(matrix, index, call, kind),
+    })),
   );
 }

@@ -16,8 +16,8 @@ export interface OwnTemporal {
   stop(): Promise<void>;
 }
 
-/** Away from the ports that a person's own server has. */
-const FIRST_PORT = 17_400;
+/** Away from the ports that a person's own server has, and from those of another run: the server comes back at its port. */
+const FIRST_PORT = 20_000 + (process.pid % 4_000);
 
 function quietRuntime(): void {
   try {
@@ -54,7 +54,7 @@ export async function startOwnTemporal(): Promise<OwnTemporal> {
   quietRuntime();
   const stateDir = mkdtempSync(join(scratch(), 'temporal-'));
   const start = async (port: number): Promise<EmbeddedTemporal> =>
-    startEmbeddedTemporal({ stateDir, port, uiPort: FIRST_PORT + 1_000, endsWithUs: true, isDisposable: true });
+    startEmbeddedTemporal({ stateDir, port, uiPort: FIRST_PORT + 5_000, endsWithUs: true, isDisposable: true });
   let server = await start(FIRST_PORT);
   const { address } = server;
   const retries = new Retries();

@@ -5,7 +5,7 @@ import { mended, verbOf } from './conditions.ts';
 import { comparable } from './invariants.ts';
 import { perform, undo, UNDO_ATTEMPTS } from './perform.ts';
 import type { Rehearsal, Stage } from './stage.ts';
-import { entryName, faultsOf, firstTimes, isLook, nameOf, strike, undone, type Matrix } from './step-faults.ts';
+import { entryName, firstTimes, killsAt, nameOf, strike, strikesAt, undone, type Matrix } from './step-faults.ts';
 import type { Entry } from './tape.ts';
 import { settingsOf, type World } from './world.ts';
 
@@ -60,14 +60,12 @@ export function undoFaultCases(matrix: Matrix, plays: readonly UndoPlay[]): Case
   const isNew = firstTimes((snapshot) => comparable(snapshot, settingsOf(matrix.host)));
   return plays.flatMap(({ point, entries, rehearsals }) =>
     rehearsals.flatMap((rehearsal, at) =>
-      (isNew(rehearsal, entries.slice(at + 1)) ? rehearsal.calls : []).flatMap((call) =>
-        faultsOf(call)
-          .filter((kind) => kind !== 'fail-always')
-          .map((kind) => ({
-            name: `undo/after ${entryName(matrix.tape.forward, point)}/${entryName(entries, at)}/${nameOf(call)}/${kind}`,
-            run: () => runUndoFault(matrix, rehearsal, entries.slice(at + 1), call, kind),
-          })),
-      ),
+      strikesAt(isNew(rehearsal, entries.slice(at + 1)) ? rehearsal.calls : [])
+        .filter(({ kind }) => kind !== 'fail-always')
+        .map(({ call, kind }) => ({
+          name: `undo/after ${entryName(matrix.tape.forward, point)}/${entryName(entries, at)}/${nameOf(call)}/${kind}`,
+          run: () => runUndoFault(matrix, rehearsal, entries.slice(at + 1), call, kind),
+        })),
     ),
   );
 }
@@ -106,13 +104,9 @@ async function runHalf(matrix: Matrix, index: number, rehearsal: Rehearsal, call
 /** A worker that is killed and does not come back for the step, only for its undo. */
 export function halfDoneCases(matrix: Matrix): Case[] {
   return matrix.rehearsals.flatMap((rehearsal, index) =>
-    rehearsal.calls
-      .filter((call) => !isLook(call))
-      .flatMap((call) =>
-        (['kill-before', 'kill-middle', 'kill-after'] as const).map((kind): Case => ({
-          name: `half/${entryName(matrix.tape.forward, index)}/${nameOf(call)}/${kind}`,
-          run: () => runHalf(matrix, index, rehearsal, call, kind),
-        })),
-      ),
+    killsAt(rehearsal.calls).map(({ call, kind }): Case => ({
+      name: `half/${entryName(matrix.tape.forward, index)}/${nameOf(call)}/${kind}`,
+      run: () => runHalf(matrix, index, rehearsal, call, kind),
+    })),
   );
 }

@@ -77,6 +77,16 @@ function untarred(directory: string, tar: Buffer): string {
   return at;
 }
 
+/** Names of what is below a directory, in which things come and go meanwhile. */
+function namesBelow(directory: string): string[] {
+  try {
+    return readdirSync(directory, { recursive: true }).map(String);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 /** No unpacked image is left, and nothing is beside what there was. */
 function isClean({ directory }: Place, ...more: string[]): void {
   const left = readdirSync(directory).filter((name) => /guestflow|escape|evil/.test(name));
@@ -229,8 +239,7 @@ describe.skipIf(why !== undefined)(titled('guestflow restore --repository DIR NA
     for (const hasBegun of [/image$/, /program$/]) {
       const interrupt = new AbortController();
       const watch = setInterval(() => {
-        const names = readdirSync(place.directory, { recursive: true }).map(String);
-        if (names.some((name) => name.startsWith('.guestflow-files-') && hasBegun.test(name))) interrupt.abort();
+        if (namesBelow(place.directory).some((name) => name.startsWith('.guestflow-files-') && hasBegun.test(name))) interrupt.abort();
       }, 5);
       const running = run(['restore', 'web1', '--repository', place.repository, '--file', '/', '--to', join(place.directory, 'out')], {
         interrupt: interrupt.signal,

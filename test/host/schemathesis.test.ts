@@ -21,7 +21,7 @@ const LIMIT_MS = 600_000;
 const command = schemathesis();
 const why = command === undefined ? 'needs Schemathesis, which npm test installs from PyPI with python3-venv' : undefined;
 const runner = createRunner();
-const { token, record } = makeToken('all', Object.keys(SCOPES), new Date());
+const { token, record } = makeToken('all', Object.keys(SCOPES), new Date(), { perMinute: 100_000 });
 
 let directory: string;
 let gateway: Gateway;
@@ -67,14 +67,14 @@ describe.skipIf(why !== undefined)(titled('what is published of /v1', why), () =
     'says what each operation answers to good and bad requests: Schemathesis finds nothing',
     async () => {
       await order('guest1');
-      const { code, stdout } = await ask(gateway, '--phases', 'examples,coverage,fuzzing,stateful', '--max-examples', '20');
+      const { code, stdout } = await ask(gateway, '--phases', 'examples,coverage,fuzzing,stateful', '--max-examples', '10');
       expect(stdout.slice(stdout.indexOf('= FAILURES ='))).not.toContain('Test Case ID');
       const all = DECLARATIONS.length;
       expect(stdout).toMatch(new RegExp(`Selected: ${all}/${all}\\s+Tested: ${all}`));
       const [, made, passed] = /(\d+) generated, (\d+) passed/.exec(stdout) ?? [];
       expect(Number(made)).toBeGreaterThan(500);
       expect(passed).toBe(made);
-      expect(code).toBe(0);
+      expect(code, stdout).toBe(0);
     },
     LIMIT_MS,
   );

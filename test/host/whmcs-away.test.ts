@@ -133,9 +133,13 @@ describe('the files of the module', () => {
 describe.skipIf(why !== undefined)(titled('the functions that WHMCS lists', why), () => {
   it('are there: each button has its function, and settings keep their numbers', async () => {
     const source = readFileSync(join(MODULE, 'guestflow.php'), 'utf8');
-    for (const list of ['AdminCustomButtonArray', 'ClientAreaCustomButtonArray']) {
+    for (const [list, more] of [
+      ['AdminCustomButtonArray', ['Reinstall']],
+      // The module cannot have WHMCS ask whether it is meant.
+      ['ClientAreaCustomButtonArray', []],
+    ] as const) {
       const { result } = await call(list);
-      expect(Object.keys(result as object)).toEqual(['Start', 'Shut down', 'Reboot', 'Back up now']);
+      expect(Object.keys(result as object)).toEqual(['Start', 'Shut down', 'Reboot', ...more, 'Back up now']);
       for (const name of Object.values(result as Record<string, string>)) expect(source).toContain(`function guestflow_${name}(`);
     }
     expect(Object.keys((await call('ConfigOptions')).result as object)).toEqual(['plan', 'dist', 'restart', 'password', 'passwordRestart']);

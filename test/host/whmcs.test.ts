@@ -207,6 +207,13 @@ describe.skipIf(why !== undefined)(titled('the module for WHMCS', why), { timeou
     expect(await refused({ password: next })).toMatch(/the guest is suspended/);
   });
 
+  it('installs the system of a guest anew by its button, and keeps the disk of before', async () => {
+    const guest = await running(15);
+    const { ip } = await shop.settled(guest, 'running');
+    await done('reinstall', shop.service(15));
+    expect(await shop.settled(guest, 'running')).toMatchObject({ ip, kept: { role: 'former' } });
+  });
+
   it('shows customer and admin the guest, and takes one backup of two presses of its button', async () => {
     const guest = await running(5, { customfields: { 'ssh KEY': `${KEY}\n` }, configoption4: '' });
     // Presses count as one within five minutes of the clock.

@@ -468,7 +468,14 @@ describe('guest', () => {
       await expect(operate(document, 'restore', 'two')).rejects.toThrow();
       const from = calls.indexOf('disableAutostart');
       expect(calls.slice(from - 5, from)).toEqual(['listBackups', 'changeReservation', 'settleDisks', 'dropDisk', 'fillRestored']);
-      expect(calls.slice(from)).toEqual(['disableAutostart', 'stopGuest', 'exchangeDisks', 'bootGuest', 'enableAutostart']);
+      expect(calls.slice(from)).toEqual([
+        'disableAutostart',
+        'stopGuest',
+        'exchangeDisks',
+        'recogniseGuest',
+        'bootGuest',
+        'enableAutostart',
+      ]);
       await operate(document, 'undoRestore', 'three');
       await expect(operate(document, 'undoRestore', 'four')).rejects.toThrow();
       expect((await statusOf(document)).kept).toMatchObject({ role: 'restored' });
@@ -479,6 +486,56 @@ describe('guest', () => {
       await handleOf(document).result();
     });
     expect(reserved).toEqual([2, 1]);
+  });
+
+  it('gets a new system, is what it was again when that does not answer, and by its undo; one that is off is started', async () => {
+    const calls: string[] = [];
+    const document = order();
+    let isFailing = true;
+    const bootGuest = (): Promise<unknown> => {
+      if (calls.includes('fillReinstalled') && isFailing) {
+        isFailing = false;
+        return NO('GuestDidNotAnswer')();
+      }
+      return Promise.resolve({ seconds: 1, kernel: '6.1.0' });
+    };
+    await withKeptWorkers(environment, scripted(calls, { bootGuest }), async () => {
+      await place(document);
+      await until(
+        () => statusOf(document),
+        ({ phase }) => phase === 'running',
+      );
+      const { spec } = await statusOf(document);
+      const reinstall = { dist: 'trixie', sshKeys: ['ssh-ed25519 AAAA'] };
+      calls.length = 0;
+      expect(await failureOf(operate(document, 'reinstall', 'fails', { reinstall }))).toMatchObject({
+        type: 'GuestDidNotAnswer',
+        details: { undone: ['start', 'exchange', 'stop', 'autostart-off', 'disk', 'golden-root', 'reserve'] },
+      });
+      expect((await statusOf(document)).spec).toEqual(spec);
+      await operate(document, 'stop');
+      calls.length = 0;
+      expect(await operate(document, 'reinstall', 'goes well', { reinstall })).toMatchObject({
+        phase: 'running',
+        kept: { role: 'former' },
+      });
+      expect(calls).toEqual([
+        ...['changeReservation', 'ensureGoldenRoot', 'settleDisks', 'dropDisk', 'fillReinstalled', 'stopGuest'],
+        ...['exchangeDisks', 'recogniseGuest', 'bootGuest', 'enableAutostart', 'sealGuest'],
+      ]);
+      expect((await statusOf(document)).spec).toMatchObject({ os: { dist: 'trixie' }, access: { sshKeys: reinstall.sshKeys } });
+      expect((await failureOf(operate(document, 'reinstall', 'again', { reinstall }))).message).toMatch(
+        /its disk of before its reinstall is kept/,
+      );
+      expect((await failureOf(operate(document, 'restore', 'meanwhile'))).message).toMatch(/its disk of before its reinstall is kept/);
+      await operate(document, 'undoRestore', 'back');
+      expect(await statusOf(document)).toMatchObject({
+        ...{ phase: 'running', spec },
+        // What is kept is a system that was made anew: no backup was restored.
+        kept: { role: 'restored', system: { os: { dist: 'trixie' }, access: { sshKeys: reinstall.sshKeys } } },
+      });
+      await end(document);
+    });
   });
 
   it('that is on its dom0 already is taken over as it is there, and lives on like any other', async () => {
@@ -612,7 +669,8 @@ describe('guest', () => {
       expect(await statusOf(document)).toMatchObject({ phase: 'running', error: { type: 'GuestDidNotAnswer' } });
       expect((await statusOf(document)).kept).toBeUndefined();
       expect(calls.slice(calls.indexOf('exchangeDisks'))).toEqual([
-        ...['exchangeDisks', 'bootGuest', 'destroyGuest', 'exchangeDisks', 'bootGuest', 'enableAutostart', 'dropDisk', 'changeReservation'],
+        ...['exchangeDisks', 'recogniseGuest', 'bootGuest', 'destroyGuest', 'exchangeDisks', 'recogniseGuest'],
+        ...['bootGuest', 'enableAutostart', 'dropDisk', 'changeReservation'],
       ]);
       await operate(document, 'terminate', 'end', { now: true });
       await handleOf(document).result();

@@ -31,7 +31,9 @@ export function describeGuest(state: GuestState, running: { readonly kind: strin
       : [`- address ${state.spec.network.ip}, ${state.spec.size.vcpus} vcpus, ${state.spec.size.memoryBytes / 2 ** 20} MiB`]),
     ...(state.kept === undefined
       ? []
-      : [`- a disk of before is kept until ${state.kept.keptUntil}: backup ${state.kept.backup} was restored`]),
+      : [
+          `- a disk of before is kept until ${state.kept.keptUntil}${state.kept.system === undefined ? `: backup ${state.kept.backup} was restored` : ', of before a reinstall'}`,
+        ]),
     ...(running === undefined ? [] : [`- ${running.kind} runs: workflow \`${running.workflowId}\``]),
     ...(state.nights ?? [])
       .slice(-1)

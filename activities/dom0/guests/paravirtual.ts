@@ -18,6 +18,7 @@ import { changeOffline, undoOffline } from './access/offline.ts';
 import { BARE_CFG, changeFor, misread, TRIAL_CFG, trialChange, type Attachments } from './paravirtual-cfg.ts';
 import { readConsole } from './console.ts';
 import type { Answer, CfgDraft, CfgWish, ConsoleSight, GuestKind, GuestScript } from './port.ts';
+import { recognise } from './recognise.ts';
 import { HELLO_SCRIPT } from './scripts.ts';
 
 const HELLO_LIMIT_MS = 30_000;
@@ -43,6 +44,10 @@ export class ParavirtualGuest implements GuestKind {
 
   async undoAccess(ref: Ref, device: string, change: string): Promise<void> {
     await undoOffline(this.work, ref, device, change);
+  }
+
+  async recognise(spec: GuestSpec, device: string, isJustMade?: true): Promise<void> {
+    await recognise(this.work, spec, device, isJustMade);
   }
 
   async forgetAccess(ref: Ref): Promise<void> {

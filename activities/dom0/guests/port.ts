@@ -58,6 +58,13 @@ export interface GuestKind {
   changeAccess(spec: GuestSpec, device: string, part: AccessPart, change: string): Promise<void>;
   /** Undo of `changeAccess`. If that change has changed nothing, or is over, it only wipes what was kept. */
   undoAccess(ref: Ref, device: string, change: string): Promise<void>;
+  /**
+   * Takes over from the guest's root disk how it is known: its host key, and whether guestflow's key opens it. The guest must be off.
+   *
+   * @param isJustMade by guestflow: no tenant has written to it. Default: one has, who may have done anything to it, and is given it back as it is
+   * @throws ToolFailed when what was just made is not as guestflow makes it
+   */
+  recognise(spec: GuestSpec, device: string, isJustMade?: true): Promise<void>;
   /** Wipes what a change has kept for its undo. */
   forgetAccess(ref: Ref): Promise<void>;
   /** A cfg with nothing of an operator's in it, for a guest that was not made by xen-create-image. */

@@ -17,6 +17,8 @@ export interface Origin {
   readonly network: GuestSpec['network'];
   /** It was nobody's: root has no password yet, and gets the one that was ordered. */
   readonly isGolden?: true;
+  /** The guest still runs from another disk: how dom0 knows it stays so until the two are exchanged. */
+  readonly isSpare?: true;
 }
 
 /**
@@ -34,7 +36,9 @@ export async function makePersonal(work: Work, spec: GuestSpec, device: string, 
   // What a killed attempt has left there is of no use: the disk is filled anew, too.
   await host.files.removeTree(paths.roleInput);
   await host.files.makeDirectory(paths.roleInput, 0o700);
-  const provisionKey = await makeKey(host, paths.provisionKey, provisionKeyComment(spec));
+  // Of a sealed guest, that there is such a key would say that it opens the disk from which the guest runs.
+  const isAside = origin.isSpare === true && (await host.files.info(paths.provisionKey)) === undefined;
+  const provisionKey = await makeKey(host, isAside ? paths.spareKey : paths.provisionKey, provisionKeyComment(spec));
   const hostKeyPath = `${paths.roleInput}/host_key`;
   const hostKey = await makeKey(host, hostKeyPath, `root-${spec.name}`);
   const files = new OfflineFiles(host, device, signal);
@@ -43,8 +47,10 @@ export async function makePersonal(work: Work, spec: GuestSpec, device: string, 
   const next = { fileSystem, provisionKey, hostKey: [privateKey, `${hostKey}\n`] as const, ...defined({ passwordHash }) };
   await files.change(identityChanges(spec, await formerIdentity(files, former, origin), next), paths.roleInput);
   await verifyFs(host, device, { signal });
-  await removeParts(host.files, paths.knownHosts);
-  await host.files.writeAtomic(paths.knownHosts, knownHostsLine(spec.network.ip, hostKey));
+  if (origin.isSpare !== true) {
+    await removeParts(host.files, paths.knownHosts);
+    await host.files.writeAtomic(paths.knownHosts, knownHostsLine(spec.network.ip, hostKey));
+  }
   await host.files.removeTree(paths.roleInput);
 }
 

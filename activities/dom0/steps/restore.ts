@@ -5,6 +5,7 @@ import type { GuestRef, SpareRole } from '../../../contract/guest.ts';
 import type { BackupSource, Haste } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
 import { FileSystem } from '../guests/file-system.ts';
+import { forgetSpare } from '../guests/recognise.ts';
 import { stopGuest } from './boot.ts';
 
 /** A backup, and how it is brought back. */
@@ -122,7 +123,8 @@ export async function exchangeDisks(env: StepEnv, { ref, spare }: { ref: GuestRe
   await env.storage.exchange(ref, spare);
 }
 
-/** Wipes and removes the spare disk of this role, if there is one. */
-export async function dropDisk({ storage }: StepEnv, { ref, role }: { ref: GuestRef; role: SpareRole }): Promise<void> {
-  await storage.release(ref, role);
+/** Wipes and removes the spare disk of this role, if there is one, and with it all else that is kept for it. */
+export async function dropDisk(env: StepEnv, { ref, role }: { ref: GuestRef; role: SpareRole }): Promise<void> {
+  await forgetSpare(env, ref);
+  await env.storage.release(ref, role);
 }

@@ -59,6 +59,11 @@ export async function makeKey(host: Host, path: string, comment: string): Promis
   return made;
 }
 
+/** Removes a key, and what a killed attempt to make it has left. */
+export async function removeKey(host: Host, path: string): Promise<void> {
+  for (const key of [`${path}${PART_SUFFIX}`, path]) for (const half of [`${key}.pub`, key]) await host.files.remove(half);
+}
+
 async function readPublicKey(host: Host, key: string): Promise<string | undefined> {
   const line = String((await host.files.read(`${key}.pub`)) ?? '').trim();
   return PUBLIC_KEY.test(line) ? line : undefined;

@@ -45,9 +45,9 @@ export const en = {
   },
   restoreThis: 'Restore',
   restoreFrom: 'Restore the backup of {time}',
-  kept: 'The disk from before the last restore is kept until {time}.',
-  keptRestored: 'The restored disk that you took back is kept until {time}.',
-  keptFirst: 'Another backup can be restored when it is gone.',
+  kept: 'The disk from before the last restore or reinstallation is kept until {time}.',
+  keptRestored: 'The restored or reinstalled disk that you took back is kept until {time}.',
+  keptFirst: 'When it is gone, a backup can be restored and the server reinstalled again.',
   phases: {
     ordered: 'Ordered',
     provisioning: 'Being set up',
@@ -72,8 +72,9 @@ export const en = {
     unprotect: 'A backup is no longer being protected.',
     prove: 'A backup is being tested.',
     restore: 'A backup is being restored.',
-    undoRestore: 'The disk from before the restore is being brought back.',
-    keepRestored: 'The disk from before the restore is being removed.',
+    reinstall: 'The server is being reinstalled.',
+    undoRestore: 'The former disk is being brought back.',
+    keepRestored: 'The kept disk is being removed.',
     suspend: 'The server is being suspended.',
     resume: 'The server is being brought back.',
     changePlan: 'The plan is being changed.',
@@ -103,6 +104,18 @@ export const en = {
     title: 'Undo the restore?',
     explain:
       'The server gets back the disk that it had before the restore. What was changed on it since the restore is no longer there. It cannot be reached for a moment.',
+  },
+  reinstall: {
+    button: 'Reinstall',
+    title: 'Reinstall the server?',
+    explain:
+      'The server gets a new disk with a fresh system: your programs, settings and data are not on it. The disk of now is kept for {days} and then removed for good. Until then, “{undo}” brings it back as it is now. The address, the plan and the backups stay. Root has the password and the SSH keys that were ordered or last set from here. The server is restarted.',
+  },
+  undoReinstall: {
+    button: 'Undo the reinstallation',
+    title: 'Undo the reinstallation?',
+    explain:
+      'The server gets back the disk that it had before it was reinstalled. What was changed on it since then is no longer there. It cannot be reached for a moment.',
   },
   keepRestored: {
     button: 'Remove the kept disk',

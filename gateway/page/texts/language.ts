@@ -20,6 +20,8 @@ export interface Language {
   readonly time: (iso: string) => string;
   /** A size in the largest unit that leaves a whole number, or with one digit behind the point. */
   readonly size: (bytes: number) => string;
+  /** A number of days, with the word for it. */
+  readonly days: (days: number) => string;
 }
 
 /** Puts values into a text: `{time}`. */
@@ -45,12 +47,14 @@ export function languageCookie(tag: LanguageTag): string {
 export function language(tag: LanguageTag): Language {
   const times = new Intl.DateTimeFormat(tag, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
   const numbers = new Intl.NumberFormat(tag, { maximumFractionDigits: 1 });
+  const days = new Intl.NumberFormat(tag, { style: 'unit', unit: 'day', unitDisplay: 'long' });
   const [gib, mib] = tag === 'ru' ? ['ГиБ', 'МиБ'] : ['GiB', 'MiB'];
   return {
     tag,
     texts: LANGUAGES[tag],
     time: (iso) => `${times.format(new Date(iso))} UTC`,
     size: (bytes) => (bytes >= GIB ? `${numbers.format(bytes / GIB)} ${gib}` : `${numbers.format(bytes / MIB)} ${mib}`),
+    days: (count) => days.format(count),
   };
 }
 

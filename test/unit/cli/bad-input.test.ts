@@ -183,6 +183,18 @@ describe('keys for a guest', () => {
   });
 });
 
+describe('a new system for a guest', () => {
+  it.each([
+    [['--recipe', 'how-to'], /recipe "how-to" must be direct, or left out: .*how-to starts from an image, and is for new guests/],
+    [['--dist', 'warty'], /dist "warty" is no distribution that guestflow knows: bookworm, /],
+    [['--ssh-key', '/dev/null'], /\/dev\/null holds no SSH key/],
+  ])('that cannot be (%j) is refused before anything is asked, with the field, the value and what to do', async (options, reason) => {
+    const refused = await run(['reinstall', 'web1', ...options, ...NOWHERE], { input: '' });
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(reason);
+  });
+});
+
 describe('a host name for a guest', () => {
   it.each(['-', 'a_b', '10.0.0.1', 'a..b', 'x'.repeat(64)])('that is none (%j) is refused before anything is asked', async (hostname) => {
     const refused = await run(['set-hostname', 'web1', ...NOWHERE, '--', hostname], { input: '' });

@@ -11,6 +11,7 @@ import { performProtect } from './protect.ts';
 import { performProve } from './prove.ts';
 import { performKeepRestored, performRestore, performUndoRestore } from './restore.ts';
 import { performCleanup } from './removal.ts';
+import { performReinstall } from './reinstall.ts';
 import { performResize } from './resize.ts';
 import { performResume, performSuspend } from './suspend.ts';
 import { performTerminate, performUndelete } from './terminate.ts';
@@ -26,6 +27,7 @@ export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, req
   unprotect: performProtect,
   prove: performProve,
   restore: performRestore,
+  reinstall: performReinstall,
   undoRestore: performUndoRestore,
   keepRestored: performKeepRestored,
   suspend: performSuspend,

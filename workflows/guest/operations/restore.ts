@@ -4,26 +4,17 @@ import { defined } from '../../../contract/defined.ts';
 import { formatSize } from '../../../contract/sizes.ts';
 import type { BackupRecord } from '../../../contract/backup.ts';
 import { chosenBackup as chosenOf, type WantedBackup } from '../../../contract/chosen-backup.ts';
-import type { GuestSpec, KeptDisk, OperationRequest, OperationResult, SpareRole } from '../../../contract/guest.ts';
+import type { GuestSpec, KeptDisk, OperationRequest, OperationResult } from '../../../contract/guest.ts';
 import { Operation } from '../../saga/operation.ts';
 import { control, dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import { refuse, type GuestAtWork } from '../at-work.ts';
 import { withKept } from '../rules.ts';
-import { startSteps, switchOffSteps } from './power.ts';
-import { daysFromNow, OFF, refOf, type Before } from './shared.ts';
-
-/** The disk of before a restore is kept at least so long, in days: whether the restored one is good shows only in use. */
-const LEAST_GRACE_DAYS = 1;
+import { exchangeSteps, keptUntil, whyKept, namesOfExchange, type Exchange } from './exchange.ts';
+import { daysFromNow, refOf } from './shared.ts';
 
 /** A restored disk that was taken back is kept so long. */
 const TAKEN_BACK_KEPT_DAYS = 1 / 24;
-
-/** What a restore and its undo begin with. */
-interface Exchange {
-  readonly spec: GuestSpec;
-  readonly before: Before;
-}
 
 /**
  * The backup that is meant.
@@ -36,42 +27,6 @@ export function chosenBackup(backups: readonly BackupRecord[], wanted: WantedBac
   throw refuse('NotFound', chosen.whyNone, chosen.field);
 }
 
-/** Stops the guest, puts the spare disk in the place of its root disk, and starts it again, if it ran. */
-async function exchangeSteps(
-  operation: Operation,
-  { spec, before }: Exchange,
-  { spare, smaller }: { readonly spare: SpareRole; readonly smaller?: number },
-): Promise<void> {
-  const ref = refOf(spec);
-  const { host, bulk, undo, undoBulk } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
-  // It must not start with its dom0 from half of an exchange.
-  if (before.isRunning) await switchOffSteps(operation, spec, before, 'stop', 'autostart-off');
-  else
-    await operation.step(
-      'stop',
-      () => host.stopGuest(ref),
-      [],
-      ({ how }) => how,
-    );
-  await operation.step(
-    'exchange',
-    () => host.exchangeDisks({ ref, spare }),
-    () => undo.exchangeDisks({ ref, spare: spare === 'restored' ? 'former' : 'restored' }),
-  );
-  if (smaller !== undefined)
-    await operation.step(
-      'grow',
-      () => bulk.growDisk({ ref, bytes: spec.size.diskBytes }),
-      () => undoBulk.shrinkDisk({ ref, bytes: smaller }),
-    );
-  if (before.isRunning) await startSteps(operation, spec, OFF);
-}
-
-function namesOf({ isRunning }: Before, isSmaller = false): string[] {
-  const exchange = ['stop', 'exchange', ...(isSmaller ? ['grow'] : [])];
-  return isRunning ? ['autostart-off', ...exchange, 'start', 'autostart'] : exchange;
-}
-
 /**
  * restore: makes a disk from the backup while the guest goes on, then exchanges the two. If the guest does not answer from it, all is undone: it runs from
  * the disk that it had.
@@ -79,7 +34,7 @@ function namesOf({ isRunning }: Before, isSmaller = false): string[] {
 export async function restoreGuest(input: Exchange & { readonly wanted: WantedBackup }): Promise<BackupRecord> {
   const { spec, before, wanted } = input;
   const ref = refOf(spec);
-  const operation = new Operation(`Restoring **${spec.name}** on ${spec.dom0}`, ['choose', 'reserve', 'disk', ...namesOf(before)]);
+  const operation = new Operation(`Restoring **${spec.name}** on ${spec.dom0}`, ['choose', 'reserve', 'disk', ...namesOfExchange(input)]);
   const { host, bulk, undo, undoBulk } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   return operation.run(async () => {
     const backup = await operation.step(
@@ -112,11 +67,11 @@ export async function restoreGuest(input: Exchange & { readonly wanted: WantedBa
 
 /** undoRestore: the disk of before the restore is in its place again. The restored one is still there; `keepRestored` removes it. */
 export async function undoRestore(input: Exchange & { readonly formerBytes: number }): Promise<void> {
-  const { spec, before, formerBytes } = input;
+  const { spec, formerBytes } = input;
   const isSmaller = formerBytes < spec.size.diskBytes;
   const operation = new Operation(`Taking the restore of **${spec.name}** on ${spec.dom0} back`, [
     ...(isSmaller ? ['reserve'] : []),
-    ...namesOf(before, isSmaller),
+    ...namesOfExchange(input, isSmaller),
   ]);
   await operation.run(async () => {
     // The guest's disk has grown since the restore: the former one grows with it, beside the restored one.
@@ -146,11 +101,7 @@ export async function keepRestored(spec: GuestSpec): Promise<void> {
 export async function performRestore(guest: GuestAtWork, request: OperationRequest): Promise<OperationResult> {
   const { kind, id, backup, at } = request;
   const { spec, before, state } = guest;
-  if (state.kept !== undefined)
-    throw refuse(
-      'Busy',
-      `restore of ${spec.name} is refused: its disk of before the restore of backup ${state.kept.backup} is kept until ${state.kept.keptUntil}; "undo-restore" brings it back, "keep-restored" gives it up`,
-    );
+  if (state.kept !== undefined) throw refuse('Busy', whyKept('restore', spec.name, state.kept));
   const { id: restored, takenAt } = await guest.runChild(kind, id, (options) =>
     executeChild(restoreGuest, { ...options, args: [{ spec, before, wanted: defined({ backup, at }) }] }),
   );
@@ -159,7 +110,7 @@ export async function performRestore(guest: GuestAtWork, request: OperationReque
     backup: restored,
     takenAt,
     diskBytes: spec.size.diskBytes,
-    keptUntil: daysFromNow(Math.max(LEAST_GRACE_DAYS, guest.order.life.graceDays)),
+    keptUntil: keptUntil(guest.order),
   };
   guest.state = { ...guest.state, kept };
   return { ...guest.settlePhase(kind, state.phase), kept };
@@ -172,12 +123,18 @@ export async function performUndoRestore(guest: GuestAtWork, { kind, id }: Opera
   if (kept?.role !== 'former' && state.error?.type !== 'NeedsCleanup')
     throw refuse('NotFound', `${spec.name} has no disk of before a restore`);
   const formerBytes = kept?.diskBytes ?? spec.size.diskBytes;
-  await guest.runChild(kind, id, (options) => executeChild(undoRestore, { ...options, args: [{ spec, before, formerBytes }] }));
+  // After a reinstall the guest is again what it was.
+  const back = { ...spec, ...kept?.system };
+  const input = { spec: back, former: spec, before, formerBytes };
+  await guest.runChild(kind, id, (options) => executeChild(undoRestore, { ...options, args: [input] }));
   const now = new Date().toISOString();
   const { backup = '', takenAt = now } = kept ?? {};
+  const system = kept?.system === undefined ? undefined : { os: spec.os, access: spec.access };
+  const { diskBytes } = spec.size;
   guest.state = {
     ...guest.state,
-    kept: { role: 'restored', backup, takenAt, diskBytes: spec.size.diskBytes, keptUntil: daysFromNow(TAKEN_BACK_KEPT_DAYS) },
+    spec: back,
+    kept: { role: 'restored', backup, takenAt, diskBytes, keptUntil: daysFromNow(TAKEN_BACK_KEPT_DAYS), ...defined({ system }) },
   };
   return guest.settlePhase(kind, state.phase);
 }

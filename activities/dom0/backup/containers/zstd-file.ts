@@ -8,6 +8,7 @@ import type { BackupEngine } from '../../../../contract/backup.ts';
 import type { FileSink } from '../../../../system/host.ts';
 import { ToolError, type PipelineOptions, type PipelineStage } from '../../../../system/run.ts';
 import { checkedPath } from '../../tools/arguments.ts';
+import { DIFFER, sameBytes } from '../../tools/same-bytes.ts';
 import type { HandWork } from '../../work.ts';
 import type { Container, Saved, Source, Written } from '../port.ts';
 import { copyTo, DAY_MS, mustHave, unlike } from './to-disk.ts';
@@ -90,13 +91,13 @@ export class ZstdFile implements Container {
   async unpackTo(saved: Saved, device: string, onProgress: (bytes: number) => void): Promise<void> {
     await this.mustBeTheFile(saved);
     mustHave(this, saved.dumpedBytes, await copyTo({ device }, this, onProgress));
-    this.work.progress(`comparing ${device} with what was saved`);
-    const args = ['-n', String(saved.dumpedBytes), '--', '-', checkedPath('device', device)];
+    const compare = sameBytes(device, saved.dumpedBytes, (done) => {
+      this.work.progress(`comparing ${device} with what was saved`, done / saved.dumpedBytes);
+    });
     try {
-      await this.feed({ tool: 'cmp', args }, { sink: () => undefined });
+      await this.feed(compare, { sink: () => undefined });
     } catch (error) {
-      // cmp ends with 1 if the two differ, and with 2 if it could not read one.
-      if (!(error instanceof ToolError) || error.tool !== 'cmp' || error.code !== 1) throw error;
+      if (!(error instanceof ToolError) || error.tool !== compare.tool || error.code !== DIFFER) throw error;
       throw unlike(`what was restored to ${device}`, `is not what was saved: ${error.message}`);
     }
   }

@@ -201,6 +201,12 @@ function guestflow_reboot(array $params): string
 }
 
 /** @param array<mixed> $params */
+function guestflow_reinstall(array $params): string
+{
+    return Buttons::press('reinstall', $params);
+}
+
+/** @param array<mixed> $params */
 function guestflow_backup(array $params): string
 {
     return Buttons::press('backup', $params);

@@ -141,8 +141,8 @@ describe('a server', () => {
   });
 
   it.each([
-    ['running', ['reboot', 'stop', 'password', 'backup']],
-    ['stopped', ['start', 'password', 'backup']],
+    ['running', ['reboot', 'stop', 'password', 'backup', 'reinstall']],
+    ['stopped', ['start', 'password', 'backup', 'reinstall']],
     ['suspended', ['backup']],
     ['provisioning', []],
     ['lost', []],
@@ -212,7 +212,9 @@ describe('a new password', () => {
     ['running', true, undefined],
     ['stopped', false, undefined],
   ] as const)('of a server that is %s, managed %j, is set %j, and a restart is said before', async (phase, managed, how) => {
-    const spec = { access: { managed }, network: { ip: '192.0.2.10' }, size: {} } as unknown as NonNullable<GuestStatus['spec']>;
+    const spec = { access: { managed }, network: { ip: '192.0.2.10' }, size: {}, life: { graceDays: 7 } } as unknown as NonNullable<
+      GuestStatus['spec']
+    >;
     shop.guests.changes.set('own', { phase, spec });
     expect((await htmlOf(`${GUEST}/password`)).includes(en.restarts)).toBe(how === 'offline');
     expect((await visitor.post(`${GUEST}/password`, { ...(await form()), how: 'own', password: 'correct horse battery' })).status).toBe(

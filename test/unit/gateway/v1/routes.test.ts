@@ -145,6 +145,7 @@ describe('a guest', () => {
     ['keys', { sshKeys: [`${KEY} me@home`] }, { access: { sshKeys: [KEY] } }],
     ['keys', { sshKeys: 'none', how: 'offline' }, { access: { sshKeys: [], how: 'offline' } }],
     ['hostname', { hostname: 'Shop.Example.org.' }, { access: { hostname: 'shop.example.org' } }],
+    ['reinstall', { dist: 'trixie', sshKeys: [KEY] }, { reinstall: { dist: 'trixie', sshKeys: [KEY] } }],
     ['resize', { disk: '16GiB', how: 'offline' }, { resize: { diskBytes: 2 ** 34, how: 'offline' } }],
   ])('is asked for what a request of %s holds: %j', async (kind, body, wish) => {
     expect((await ask('POST', `/v1/guests/${await ordered()}/${kind}`, { body })).status).toBe(202);
@@ -175,6 +176,9 @@ describe('a guest', () => {
     ['keys', { sshKeys: [KEY], how: 'live' }, 'how'],
     ['hostname', {}, 'hostname'],
     ['hostname', { hostname: '10.0.0.1' }, 'hostname'],
+    ['reinstall', { dist: 'warty' }, 'dist'],
+    ['reinstall', { sshKeys: [] }, 'sshKeys'],
+    ['reinstall', { recipe: 'how-to' }, 'recipe'],
     ['resize', {}, 'disk'],
     ['resize', { disk: 17 }, 'disk'],
     ['resize', { disk: '16GiB', how: 'soon' }, 'how'],

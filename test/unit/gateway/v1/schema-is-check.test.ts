@@ -34,7 +34,7 @@ function isPublished(component: string, value: unknown): boolean {
   return compiled[component]?.(JSON.parse(JSON.stringify(value))) === true;
 }
 
-const { token, record } = makeToken('all', Object.keys(SCOPES), new Date());
+const { token, record } = makeToken('all', Object.keys(SCOPES), new Date(), { perMinute: 100_000 });
 let gateway: Gateway;
 beforeAll(async () => {
   const routes = v1Routes({ guests: fakeGuests(), plans: await loadPlans(), tokens: () => [record], body: BODY_LIMITS });
@@ -192,6 +192,13 @@ describe('the published schemas of operations', () => {
     ['hostname', 'Hostname', { hostname: 'a.1' }, false],
     ['hostname', 'Hostname', { hostname: 7 }, false],
     ['hostname', 'Hostname', {}, false],
+    ['reinstall', 'Reinstall', {}, true],
+    ['reinstall', 'Reinstall', { dist: 'trixie', sshKeys: [KEY], passwordHash: `$6$salt$${'x'.repeat(86)}` }, true],
+    ['reinstall', 'Reinstall', { recipe: 'direct' }, true],
+    ['reinstall', 'Reinstall', { recipe: 'how-to' }, false],
+    ['reinstall', 'Reinstall', { dist: 'warty' }, false],
+    ['reinstall', 'Reinstall', { sshKeys: 'none' }, false],
+    ['reinstall', 'Reinstall', { ip: '192.0.2.1' }, false],
     ['change-plan', 'ChangePlan', { plan: 'large' }, true],
     ['change-plan', 'ChangePlan', { plan: 'large', restart: false }, true],
     ['change-plan', 'ChangePlan', { plan: 'large', restart: null }, false],

@@ -7,7 +7,7 @@ import type { Declaration } from '../../../../gateway/v1/declaration.ts';
 import { BODY_LIMITS, type Gateway } from '../../../../gateway/gateway.ts';
 import { DECLARATIONS, v1Routes } from '../../../../gateway/v1/routes.ts';
 import type { About } from '../../../../gateway/v1/subjects.ts';
-import { makeToken, type TokenSubject } from '../../../../gateway/v1/tokens.ts';
+import { makeToken, type TokenBounds } from '../../../../gateway/v1/tokens.ts';
 import { bench, problemOf } from '../bench.ts';
 import { fakeGuests, type FakeGuests } from '../fake-guests.ts';
 
@@ -22,7 +22,7 @@ const SUBJECTS = {
   provider: {},
   customer: { customer: 'C-1' },
   guest: { guest: 'own' },
-} as const satisfies Readonly<Record<string, TokenSubject>>;
+} as const satisfies Readonly<Record<string, TokenBounds>>;
 type Kind = keyof typeof SUBJECTS;
 const KINDS = Object.keys(SUBJECTS) as Kind[];
 

@@ -14,8 +14,12 @@ final class Buttons
         'start' => ['Start', 'start', 0],
         'stop' => ['Shut down', 'stop', 0],
         'reboot' => ['Reboot', 'reboot', 60],
+        'reinstall' => ['Reinstall', 'reinstall', 60],
         'backup' => ['Back up now', 'backup', 300],
     ];
+
+    /** A module cannot have WHMCS ask before it calls a button's function. Customers have these on the customer's page of guestflow, which asks. */
+    private const OF_ADMIN_ONLY = ['Reinstall'];
 
     /** @return array<string, string> label => function */
     public static function ofAdmin(): array
@@ -32,7 +36,7 @@ final class Buttons
      */
     public static function ofCustomer(): array
     {
-        return self::ofAdmin();
+        return array_diff_key(self::ofAdmin(), array_flip(self::OF_ADMIN_ONLY));
     }
 
     /** @param array<mixed> $params */

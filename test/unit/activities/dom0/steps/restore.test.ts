@@ -54,7 +54,7 @@ describe('a disk from a backup', () => {
       expect([tool, ...(tools.get(tool) ?? [])]).toEqual([tool, true]);
     tools.clear();
     await makeTrial(spied, { spec: guest, id });
-    expect([...(tools.get('dd') ?? []), ...(tools.get('cmp') ?? [])]).toEqual([true, true]);
+    expect([...(tools.get('dd') ?? []), ...(tools.get('perl') ?? [])]).toEqual([true, true]);
     tools.clear();
     await fillRestored(spied, { ref: guest, id });
     for (const seen of tools.values()) expect([...seen]).toEqual([false]);

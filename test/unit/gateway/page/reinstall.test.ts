@@ -1,0 +1,46 @@
+/** A server made anew by its customer, on the customer's page. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { GuestStatus } from '../../../../contract/guest.ts';
+import { en } from '../../../../gateway/page/texts/en.ts';
+import { LANGUAGES } from '../../../../gateway/page/texts/language.ts';
+import { openShop, type Shop, type Visitor } from './visitor.ts';
+
+let shop: Shop;
+let visitor: Visitor;
+beforeEach(async () => {
+  shop = await openShop();
+  await shop.order({ name: 'own', order: 'o-own', customer: 'C-1', hostname: 'own.example.org' });
+  visitor = await shop.signedIn('own');
+});
+
+const GUEST = '/my/guests/own';
+const SPEC = { access: { managed: false }, network: { ip: '192.0.2.10' }, size: {} };
+const htmlOf = async (path: string, headers = {}): Promise<string> => (await visitor.get(path, { headers })).text();
+
+describe('a server', () => {
+  it.each([
+    ['en', 7, 'kept for 7 days and then removed'],
+    ['en', 0, 'kept for 1 day and then removed'],
+    ['ru', 3, 'хранится 3 дня, затем удаляется'],
+  ] as const)('is made anew when that was confirmed: in %s, with a grace period of %d days, "%s"', async (tag, graceDays, said) => {
+    shop.guests.changes.set('own', { spec: { ...SPEC, life: { graceDays } } as unknown as NonNullable<GuestStatus['spec']> });
+    const html = await htmlOf(`${GUEST}/reinstall`, { 'accept-language': tag });
+    expect(html).toContain(said);
+    expect(html).toContain(LANGUAGES[tag].undoReinstall.button);
+    expect(html).not.toMatch(/\{\w+\}/);
+    await visitor.post(`${GUEST}/reinstall`, visitor.formOf(html, `${GUEST}/reinstall`));
+    expect(shop.guests.requests).toMatchObject([{ kind: 'reinstall' }]);
+  });
+
+  it('that was made anew has a way back, which speaks of that, and is not made anew again meanwhile', async () => {
+    const kept = { role: 'former', backup: '', takenAt: '2026-01-01T00:00:00Z', diskBytes: 1, keptUntil: '2026-01-08T00:00:00Z' } as const;
+    shop.guests.changes.set('own', { kept: { ...kept, system: {} as never } });
+    const html = await htmlOf(GUEST);
+    expect(html).toContain(en.undoReinstall.button);
+    expect(html).not.toContain(en.undoRestore.button);
+    expect(html).not.toContain(`${GUEST}/reinstall`);
+    expect(await htmlOf(`${GUEST}/undo-restore`)).toContain(en.undoReinstall.explain);
+    shop.guests.changes.set('own', { kept });
+    expect(await htmlOf(`${GUEST}/undo-restore`)).toContain(en.undoRestore.explain);
+  });
+});
