@@ -228,7 +228,8 @@ describe.each([
   it('everything that was asked came to what it should: guests, a failure that was undone, and refusals', () => {
     expect(story.evidence.answers, JSON.stringify(story.evidence.answers)).toMatchObject({
       ...{ signup: 200, badSignature: 401, stripe: 200, api: 202, apiPassword: 422, guessedToken: 401 },
-      ...{ setPassword: 0, generated: 0, apiSetPassword: 202 },
+      // Done at once, or going on when the gateway answers.
+      ...{ setPassword: 0, generated: 0, apiSetPassword: expect.toBeOneOf([200, 202]) as number },
       ...{ provision: 0, failing: 1, privateKey: 2, passwordInFile: 2, show: 0 },
     });
     expect(story.received).toContain('guest.running');

@@ -38,6 +38,7 @@ export async function recognise(work: Work, spec: GuestSpec, device: string, isJ
   if (said?.hostKey !== undefined) await files.writeAtomic(paths.knownHosts, knownHostsLine(spec.network.ip, said.hostKey));
   const opens = await settleKeys(work, spec, paths, said?.authorizedKeys);
   await files.removeTree(paths.accessWork);
+  if (!opens && spec.access.managed) work.log.warn({ guest: spec.name }, 'its disk takes no key of ours: it is treated as a sealed guest');
   if (isJustMade !== true) return;
   if (said?.hostKey === undefined)
     throw new GuestflowError('ToolFailed', `${device}, which was just made for ${spec.name}, has no host key`);
