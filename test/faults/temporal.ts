@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import { freePort } from '../../system/ports.ts';
 import { processStartTime, stopServer } from '../../system/run-server.ts';
+import { until } from '../../system/until.ts';
 import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../worker/embedded-temporal.ts';
 import { scratch } from './scratch.ts';
 
@@ -67,7 +69,10 @@ export async function startOwnTemporal(): Promise<OwnTemporal> {
     async crashAndRestart() {
       await stopServer({ pid: server.pid, startTime: processStartTime(server.pid) ?? '' }, 0);
       // Others may have come and gone at the first port.
-      server = await start(Number(address.split(':').at(-1)));
+      const port = Number(address.split(':').at(-1));
+      // A killed process of many threads is a zombie while some of them still end, and have the port until then.
+      await until(async () => (await freePort(port)) === port, { everyMs: 50, limitMs: 10_000 });
+      server = await start(port);
       if (server.address !== address)
         throw new Error(`the server came back at ${server.address}, not ${address}: something has taken its port`);
     },
