@@ -41,7 +41,9 @@ function statOf(pid: number): string[] | undefined {
 /** Kernel start time of a process, or undefined when there is none of that id (a zombie counts as none). */
 export function processStartTime(pid: number): string | undefined {
   const stat = statOf(pid);
-  return stat?.[0] === 'Z' ? undefined : stat?.[19];
+  // Field 20 of proc(5), the number of threads: the first of a killed process is a zombie while others still end, and ports and locks are theirs until then.
+  const isGone = stat?.[0] === 'Z' && Number(stat[17]) <= 1;
+  return isGone ? undefined : stat?.[19];
 }
 
 /** Process that started it, or that took it over: undefined when there is none of that id. */

@@ -5,7 +5,7 @@ import type { Pulled, Pulling } from '../../activities/dom0/backup/remote/pull.t
 import { GuestflowError } from '../../contract/errors.ts';
 import { EXIT } from '../../contract/exit-codes.ts';
 import { formatSize } from '../../contract/sizes.ts';
-import { tryMachineLock } from '../../system/machine-lock.ts';
+import { machineLock } from '../../system/machine-lock.ts';
 import { plainText } from '../../system/plain-text.ts';
 import { syncDirectory } from '../../system/whole-file.ts';
 import { going, retain } from '../../workflows/backups/retention.ts';
@@ -14,10 +14,13 @@ import type { PullOptions } from './options.ts';
 import { byHand } from './progress.ts';
 import { checkedOptions } from './pull-options.ts';
 
+/** One that was killed has its lock for a moment still. */
+const LOCK_WAIT_MS = 2_000;
+
 /** @returns the exit code: 1 if anything was found that a person must look at */
 export async function pullBackups(io: Io, options: PullOptions): Promise<number> {
   const { remote, dom0, root, limits, retention } = await checkedOptions(options);
-  const lock = await tryMachineLock(`pull-backups:${root}`);
+  const lock = await machineLock(`pull-backups:${root}`, LOCK_WAIT_MS);
   if (lock === undefined)
     throw new GuestflowError('Busy', `another pull into ${root} runs on this machine`, { field: 'into', mend: 'wait until it has ended' });
   try {
