@@ -1,8 +1,7 @@
 /** A guest's disk made anew from the golden root file system, beside the one that it has; and what dom0 knows of a guest after an exchange of disks. */
 import type { GuestSpec } from '../../../contract/guest.ts';
 import type { StepEnv } from '../env.ts';
-import { goldenNetwork, openGoldenRoot } from '../images/golden-root.ts';
-import { fillDisk } from './restore.ts';
+import { fillFromGolden } from './golden-volumes.ts';
 
 /**
  * Makes the spare disk `restored` from the golden root file system, as large as the guest's root disk, and a machine of its own of it, while the guest goes on.
@@ -10,17 +9,14 @@ import { fillDisk } from './restore.ts';
  * @throws NotFound, NoCapacity, ToolFailed
  */
 export async function fillReinstalled(env: StepEnv, spec: GuestSpec): Promise<{ readonly bytes: number }> {
-  const { storage, settings } = env;
+  const { storage } = env;
   const { bytes } = await storage.find(spec, 'root');
   await storage.ensure(spec, {
     role: 'restored',
     bytes,
     field: 'disk',
     fill: async (device) => {
-      const golden = await openGoldenRoot(env, spec);
-      await fillDisk(env, golden, { device, bytes });
-      env.progress(`making a machine of its own of it for ${spec.name}`);
-      await env.kindOf(spec).makePersonal(spec, device, { network: goldenNetwork(settings), isGolden: true, isSpare: true });
+      await fillFromGolden(env, spec, { device, bytes }, true);
     },
   });
   return { bytes };
