@@ -1,4 +1,5 @@
 /** Public keys of OpenSSH, one line each, as they go into `authorized_keys`. */
+import { isPointOf } from './nist-curves.ts';
 import { isLongerThan } from './published-pattern.ts';
 
 /** How many strings a key's blob has after its type. */
@@ -15,13 +16,18 @@ const KEY_FIELDS: Readonly<Record<string, number>> = {
 /** A comment may be long; a key of the 16384 bits that OpenSSH takes at most has 2,764 characters. */
 export const LONGEST_KEY_LINE = 4_096;
 const FEWEST_RSA_BITS = 2_048;
+/** As many as OpenSSH reads (`SSHBUF_MAX_BIGNUM`). */
+const MOST_RSA_BITS = 16_384;
 
-/** How such a line looks, for what is published: what the key holds is looked at beside. A file of Windows has a carriage return at its end. */
-export const SSH_KEY_LINE = `^[ \\t]*(${Object.keys(KEY_FIELDS).join('|').replaceAll('.', '\\.')})[ \\t]+(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?([ \\t][^\\n\\r\\0]*)?\\r?$`;
+/**
+ * How such a line looks, for what is published: what the key holds is looked at beside. Who reads a file of a key whole has the end of its line,
+ * which on Windows is two characters.
+ */
+export const SSH_KEY_LINE = `^[ \\t]*(${Object.keys(KEY_FIELDS).join('|').replaceAll('.', '\\.')})[ \\t]+(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?([ \\t][^\\n\\r\\0]*)?[\\r\\n]*$`;
 
 /** Type and key of a line, which sshd reads so (`sshkey_read`): blanks and tabs in front and between count as one; what follows is the comment. */
 function partsOf(line: string): [type: string, base64: string] {
-  const [type = '', base64 = ''] = line.replace(/^[ \t]+|[ \t\r]+$/g, '').split(/[ \t]+/, 2);
+  const [type = '', base64 = ''] = line.replace(/^[ \t]+|[ \t\r\n]+$/g, '').split(/[ \t]+/, 2);
   return [type, base64];
 }
 
@@ -41,7 +47,7 @@ export function whyNotSshKey(line: string): string | undefined {
   const [type, base64] = partsOf(line);
   if (/PRIVATE KEY/.test(`${type} ${base64}`) || /^-+BEGIN/.test(type))
     return 'is a private key: give the public one (the file that ends in .pub)';
-  if (/[\n\0]|\r(?!$)/.test(line)) return 'must be one line';
+  if (/[\n\r\0]/.test(line.replace(/[\r\n]+$/, ''))) return 'must be one line';
   if (type === 'ssh-dss') return 'is a DSA key, which sshd refuses as too weak: make an ed25519 key';
   const fields = KEY_FIELDS[type];
   if (fields === undefined)
@@ -51,9 +57,23 @@ export function whyNotSshKey(line: string): string | undefined {
   const parts = splitBlob(Buffer.from(base64, 'base64'));
   if (parts?.[0]?.toString('latin1') !== type) return `is damaged: the key inside is not of type ${type}`;
   if (parts.length !== fields + 1) return 'is damaged: the key inside is not whole';
-  if (type === 'ssh-ed25519' && parts[1]?.length !== 32) return 'is damaged: the key inside is not whole';
-  if (type === 'ssh-rsa' && rsaBits(parts[2]) < FEWEST_RSA_BITS) return `is too weak: RSA keys need ${FEWEST_RSA_BITS} bits or more`;
-  return undefined;
+  return whyNotInside(type, parts.slice(1));
+}
+
+/** What sshd looks at when it reads the key inside: it passes over a line whose key it cannot read, and nobody could log in with it. */
+function whyNotInside(type: string, [first, second]: readonly Buffer[]): string | undefined {
+  if (type.includes('ed25519')) return first?.length === 32 ? undefined : 'is damaged: the key inside is not whole';
+  if (type === 'ssh-rsa') return whyNotRsa(second);
+  const name = /nistp[0-9]+/.exec(type)?.[0] ?? '';
+  return first?.toString('latin1') === name && isPointOf(name, second) ? undefined : `is damaged: the key inside is none of the curve ${name}`;
+}
+
+/** A number of RSA is an mpint (RFC 4251, section 5): if its highest bit is set it is negative. */
+function whyNotRsa(modulus: Buffer | undefined): string | undefined {
+  const bits = rsaBits(modulus);
+  if (((modulus?.[0] ?? 0) & 0x80) !== 0) return 'is damaged: the modulus inside is negative';
+  if (bits < FEWEST_RSA_BITS) return `is too weak: RSA keys need ${FEWEST_RSA_BITS} bits or more`;
+  return bits > MOST_RSA_BITS ? `has ${bits} bits, and sshd reads RSA keys of at most ${MOST_RSA_BITS}` : undefined;
 }
 
 /** The keys in a file as OpenSSH writes it: empty lines and lines with `#` in front are left out. */

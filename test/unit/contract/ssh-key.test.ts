@@ -16,7 +16,24 @@ function rsaLine(bits: number): string {
 }
 
 const ED25519 = `ssh-ed25519 ${blob(Buffer.from('ssh-ed25519'), field(generateKeyPairSync('ed25519').publicKey, 'x'))}`;
-const ECDSA = `ecdsa-sha2-nistp256 ${blob(Buffer.from('ecdsa-sha2-nistp256'), Buffer.from('nistp256'), Buffer.alloc(65, 4))}`;
+
+function ecPoint(namedCurve: string): Buffer {
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve });
+  return Buffer.concat([Buffer.of(4), field(publicKey, 'x'), field(publicKey, 'y')]);
+}
+
+/** A key of these parts behind its type. */
+function lineOf(type: string, ...parts: (Buffer | string)[]): string {
+  return `${type} ${blob(Buffer.from(type), ...parts.map((part) => Buffer.from(part)))}`;
+}
+
+const CURVES = [
+  ['nistp256', 'P-256'],
+  ['nistp384', 'P-384'],
+  ['nistp521', 'P-521'],
+] as const;
+const ECDSA = lineOf('ecdsa-sha2-nistp256', 'nistp256', ecPoint('P-256'));
+const OF_RSA = (modulus: Buffer): string => lineOf('ssh-rsa', Buffer.of(3), modulus);
 
 describe('an SSH key', () => {
   it.each([ED25519, `${ED25519} somebody@example.org`, ECDSA, rsaLine(2048)])('is taken', (line) => {
@@ -33,6 +50,8 @@ describe('an SSH key', () => {
     ['blanks behind', `${ED25519} \t`],
     ['the end of a line of Windows', `${ED25519}\r`],
     ['the end of a line of Windows, behind a comment', `${ED25519} me\r`],
+    ['the newline of its file', `${ED25519} me\n`],
+    ['the newline of its file, of Windows', `${ED25519}\r\n`],
     ['a very long comment', `${ED25519} ${'x'.repeat(2_000)}`],
   ])('is taken as sshd takes it, with %s, and kept without its comment', (_what, line) => {
     expect(whyNotSshKey(line)).toBeUndefined();
@@ -59,6 +78,32 @@ describe('an SSH key', () => {
     [rsaLine(1024), /2048 bits/],
   ])('%j is refused', (line, reason) => {
     expect(whyNotSshKey(line)).toMatch(reason);
+  });
+
+  it.each(CURVES)('of the curve %s is taken', (name, curve) => {
+    expect(whyNotSshKey(lineOf(`ecdsa-sha2-${name}`, name, ecPoint(curve)))).toBeUndefined();
+  });
+
+  it('of a security key is taken', () => {
+    expect(whyNotSshKey(lineOf('sk-ssh-ed25519@openssh.com', Buffer.alloc(32, 7), 'ssh:'))).toBeUndefined();
+    expect(whyNotSshKey(lineOf('sk-ecdsa-sha2-nistp256@openssh.com', 'nistp256', ecPoint('P-256'), 'ssh:'))).toBeUndefined();
+  });
+
+  it.each([
+    ['half of a point', lineOf('ecdsa-sha2-nistp256', 'nistp256', ecPoint('P-256').subarray(0, 33)), /curve nistp256/],
+    ['no point', lineOf('ecdsa-sha2-nistp256', 'nistp256', ''), /curve nistp256/],
+    ['a point beside the curve', lineOf('ecdsa-sha2-nistp256', 'nistp256', Buffer.alloc(65, 4)), /curve nistp256/],
+    ['another curve than its type', lineOf('ecdsa-sha2-nistp256', 'nistp384', ecPoint('P-384')), /curve nistp256/],
+    ['a point beside the curve, of a security key', lineOf('sk-ecdsa-sha2-nistp256@openssh.com', 'nistp256', Buffer.alloc(65, 4), 'ssh:'), /curve/],
+    ['31 bytes, of a security key', lineOf('sk-ssh-ed25519@openssh.com', Buffer.alloc(31), 'ssh:'), /not whole/],
+    ['a negative modulus', OF_RSA(Buffer.alloc(256, 0xc7)), /negative/],
+    ['a modulus that is too long', OF_RSA(Buffer.concat([Buffer.alloc(1), Buffer.alloc(2_049, 0xc7)])), /at most 16384/],
+  ])('with %s inside is refused, as sshd passes over it', (_what, line, reason) => {
+    expect(whyNotSshKey(line)).toMatch(reason);
+  });
+
+  it('with the longest modulus that sshd reads is taken', () => {
+    expect(whyNotSshKey(OF_RSA(Buffer.concat([Buffer.alloc(1), Buffer.alloc(2_048, 0xc7)])))).toBeUndefined();
   });
 
   it('is found in a file among comments and empty lines', () => {
