@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander';
 import { GuestflowError } from '../contract/errors.ts';
 import { EXIT, exitCodeOf } from '../contract/exit-codes.ts';
+import { printable, printableConsole } from '../contract/printable.ts';
 import type { Io } from './io.ts';
 
 /**
@@ -16,7 +17,7 @@ export function report(io: Io, error: unknown, json: boolean): number {
   io.stderr.write(
     json
       ? `${JSON.stringify({ error: document(known ?? defect(error)) })}\n`
-      : `${(known === undefined ? describeDefect(io, error) : describe(known)).trimEnd()}\n`,
+      : `${printable((known === undefined ? describeDefect(io, error) : describe(known)).trimEnd())}\n`,
   );
   if (known === undefined) return EXIT.failed;
   return error instanceof InterruptedError ? EXIT.interrupted : exitCodeOf(known.type);
@@ -55,7 +56,7 @@ function describe({ message, details }: GuestflowError): string {
   if (details.console !== undefined && details.console !== '')
     lines.push(
       '  the end of its console:',
-      ...details.console
+      ...printableConsole(details.console)
         .trimEnd()
         .split('\n')
         .map((line) => `    | ${line}`),

@@ -1,9 +1,11 @@
 /** Reads a document that a person wrote, JSON or YAML, as plain data: no tags, no aliases, no duplicate keys, bounded. */
-import { isAlias, isNode, isScalar, LineCounter, parseAllDocuments, visit } from 'yaml';
+import { isAlias, isCollection, isNode, isScalar, LineCounter, parseAllDocuments, visit, type Document } from 'yaml';
 import { GuestflowError } from '../contract/errors.ts';
 
 /** Longest document, in bytes. */
 export const LONGEST_DOCUMENT = 256 * 1024;
+/** How deep lists and objects may be in each other; those that are asked for have three levels. */
+const DEEPEST = 32;
 
 /**
  * The data of a JSON or YAML document. JSON is a part of YAML, so one reader reads both.
@@ -15,27 +17,15 @@ export function parseDocument(bytes: Uint8Array, what: string): unknown {
   if (bytes.length > LONGEST_DOCUMENT) throw refuse(`${what} is longer than ${LONGEST_DOCUMENT / 1024} KiB`);
   const text = decode(bytes, what);
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, {
-    lineCounter: lines,
-    uniqueKeys: true,
-    version: '1.2',
-    schema: 'core',
-    merge: false,
-    prettyErrors: false,
-  });
-  if (!Array.isArray(documents) || documents.length === 0) throw refuse(`${what} is empty`);
   const at = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
     return `${what}, line ${line}, column ${col}`;
   };
-  const [document, second] = documents;
-  const error = document?.errors[0] ?? document?.warnings[0];
-  if (document === undefined || error !== undefined)
-    throw refuse(`${at(error?.pos[0] ?? 0)}: ${oneLine(error?.message ?? 'cannot be read')}`);
-  if (second !== undefined) throw refuse(`${at(second.range[0])}: a second document begins; give one at a time`);
+  const document = onlyDocument(text, what, { lines, at });
   visit(document, {
-    Node(_key, node) {
+    Node(_key, node, path) {
       const offset = node.range?.[0] ?? 0;
+      if (path.filter(isCollection).length > DEEPEST) throw tooDeep(at(offset));
       if (isAlias(node) || node.anchor !== undefined)
         throw refuse(`${at(offset)}: anchors and aliases (& and *) are not taken; write the value itself`);
       if (node.tag !== undefined && !isPlainTag(node.tag)) throw refuse(`${at(offset)}: tags (${node.tag}) are not taken`);
@@ -49,6 +39,30 @@ export function parseDocument(bytes: Uint8Array, what: string): unknown {
   const value: unknown = document.toJS();
   if (value === null) throw refuse(`${what} is empty`);
   return value;
+}
+
+function onlyDocument(text: string, what: string, { lines, at }: { lines: LineCounter; at: (offset: number) => string }): Document {
+  const documents = parseAllDocuments(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    version: '1.2',
+    schema: 'core',
+    merge: false,
+    prettyErrors: false,
+  });
+  if (!Array.isArray(documents) || documents.length === 0) throw refuse(`${what} is empty`);
+  const [document, second] = documents;
+  const error = document?.errors[0] ?? document?.warnings[0];
+  // The reader calls itself for each level, and says so when it can no more.
+  if (error?.code === 'RESOURCE_EXHAUSTION') throw tooDeep(at(error.pos[0]));
+  if (document === undefined || error !== undefined)
+    throw refuse(`${at(error?.pos[0] ?? 0)}: ${oneLine(error?.message ?? 'cannot be read')}`);
+  if (second !== undefined) throw refuse(`${at(second.range[0])}: a second document begins; give one at a time`);
+  return document;
+}
+
+function tooDeep(where: string): GuestflowError {
+  return refuse(`${where}: lists and objects are nested deeper than ${DEEPEST} levels`);
 }
 
 /** Tags that the reader itself gives to plain data. */

@@ -12,13 +12,15 @@ import { parseSize } from '../contract/sizes.ts';
 /** Longest text of any field; longer ones are refused before a pattern looks at them. */
 const LONGEST = 4_096;
 
-/** Text that passes a check; numbers get a hint, because YAML reads `order: 17` as one. */
+/** Text that passes a check; numbers get a hint, because YAML reads `order: 17` as one, and `plan:` as nothing. */
 export function text(whyNot: check.Check): z.ZodType<string> {
+  const whyNoText = (input: unknown): string => {
+    if (input === undefined) return 'is missing';
+    if (input === null) return 'is empty: give a value';
+    return typeof input === 'number' ? (whyNot(String(input)) ?? 'must be text: write it in quotes') : 'must be text';
+  };
   return z
-    .string({
-      error: ({ input }) =>
-        input === undefined ? 'is missing' : typeof input === 'number' ? 'must be text: write it in quotes' : 'must be text',
-    })
+    .string({ error: ({ input }) => whyNoText(input) })
     .superRefine((value, context) => {
       const reason = isLongerThan(value, LONGEST) ? `is longer than ${LONGEST} characters` : whyNot(value);
       if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });

@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import { GuestflowError, type ErrorType } from '../contract/errors.ts';
+import { plainly } from '../contract/printable.ts';
 import { withoutPasswords } from '../contract/redact.ts';
 
 /** One thing that is wrong. */
@@ -40,20 +41,34 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   vif: 'bridge',
 };
 
-/** Problems that zod found in `raw`, in its order. */
+/** Problems that zod found in `raw`, in its order, each once. */
 export function problemsOf(error: z.ZodError, raw: unknown, knownKeys: readonly string[]): Problem[] {
-  return error.issues.flatMap((issue): Problem[] => {
-    if (issue.code === 'unrecognized_keys') {
-      const at = fieldOf(issue.path);
-      return issue.keys.map((key) => ({
-        field: at === '' ? key : `${at}.${key}`,
-        reason: `is no key of this document${at === '' ? suggestion(key, knownKeys) : ''}`,
-      }));
-    }
-    const field = fieldOf(issue.path);
-    const value = SECRET_FIELDS.test(field) ? undefined : valueAt(raw, issue.path);
-    return [{ field, reason: issue.message, ...(value === undefined ? {} : { value: showValue(value) }) }];
-  });
+  const problems = error.issues
+    .filter((issue) => issue.code === 'invalid_type' || !isOfAnotherType(issue, error.issues))
+    .flatMap((issue) => problemsIn(issue, raw, knownKeys));
+  return problems.filter(
+    ({ field, reason }, index) => problems.findIndex((other) => other.field === field && other.reason === reason) === index,
+  );
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** Whether the value is not of the type that is asked for: zod then checks its length all the same, as if a text were a list. */
+function isOfAnotherType({ path }: Issue, issues: readonly Issue[]): boolean {
+  const at = JSON.stringify(path);
+  return issues.some((issue) => issue.code === 'invalid_type' && JSON.stringify(issue.path) === at);
+}
+
+function problemsIn(issue: Issue, raw: unknown, knownKeys: readonly string[]): Problem[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      field: fieldOf([...issue.path, key]),
+      reason: `is no key of this document${issue.path.length === 0 ? suggestion(key.slice(0, LONGEST_VALUE), knownKeys) : ''}`,
+    }));
+  }
+  const field = fieldOf(issue.path);
+  const value = SECRET_FIELDS.test(field) ? undefined : valueAt(raw, issue.path);
+  return [{ field, reason: issue.message, ...(value === undefined || value === null ? {} : { value: showValue(value) }) }];
 }
 
 /** One error for all problems: details are those of the first, the message has every one. */
@@ -72,7 +87,7 @@ export function problemsError(what: string, problems: readonly Problem[], type: 
 
 function describeProblem({ field, value, reason }: Problem): string {
   const subject = field === '' ? 'it' : field;
-  return value === undefined ? `${subject} ${reason}` : `${subject} ${JSON.stringify(value)} ${reason}`;
+  return value === undefined ? `${subject} ${reason}` : `${subject} ${plainly(JSON.stringify(value))} ${reason}`;
 }
 
 /** The known word that is meant, as the end of a sentence. */
@@ -88,7 +103,12 @@ export function suggestion(word: string, known: readonly string[]): string {
 }
 
 function fieldOf(path: readonly PropertyKey[]): string {
-  return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${String(part)}`)).join('');
+  return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${shownKey(String(part))}`)).join('');
+}
+
+/** A key as it is, if that is one word; otherwise in quotes, and not all of it. */
+function shownKey(key: string): string {
+  return /^[A-Za-z0-9_-]{1,80}$/.test(key) ? key : plainly(JSON.stringify(shortened(key)));
 }
 
 function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {

@@ -75,12 +75,14 @@ function registerConsole(program: Command, context: Context): void {
   ).action(
     context.action(async (name: string, options: ConsoleOptions) => {
       const { printJson } = await import('../io.ts');
+      const { printableConsole } = await import('../../contract/printable.ts');
       const lines = await wholeNumber('lines', options.lines, 10_000);
       return withGuestflow(options, async (flow) => {
         const { dom0, order } = await flow.status(name);
         const inventory = await flow.dom0Task<GuestInventory>(dom0, 'inspect', { guest: { name, order, dom0 }, lines });
-        const text = inventory.console ?? '';
-        if (options.json) printJson(io, { guest: name, console: text });
+        const raw = inventory.console ?? '';
+        const text = io.stdout.isTTY === true ? printableConsole(raw) : raw;
+        if (options.json) printJson(io, { guest: name, console: raw });
         else io.stdout.write(text === '' || text.endsWith('\n') ? text : `${text}\n`);
         return undefined;
       });

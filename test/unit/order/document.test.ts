@@ -56,6 +56,19 @@ describe('a document', () => {
     expect(refusal(['l0: &l0 [x, x]', ...levels].join('\n'))).toMatch(/anchors and aliases/);
   });
 
+  it.each([
+    ['lists', '['.repeat(40) + ']'.repeat(40)],
+    ['lists that nobody could read', '['.repeat(20_000)],
+    ['objects', '{"a":'.repeat(3_000) + '1' + '}'.repeat(3_000)],
+    ['lists in lines', `${'- '.repeat(2_000)}x`],
+  ])('of %s in each other, too deep, is refused in words', (_what, text) => {
+    expect(refusal(text)).toMatch(/^order\.yaml, line 1, column \d+: lists and objects are nested deeper than 32 levels$/);
+  });
+
+  it('may have 32 levels', () => {
+    expect(parse('['.repeat(32) + ']'.repeat(32))).toHaveLength(1);
+  });
+
   it('cannot reach a prototype', () => {
     const value = parse('__proto__: {polluted: 1}');
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype);

@@ -89,7 +89,12 @@ describe('an order', () => {
   it.each([
     ['name', '../x', /host name/],
     ['name', 'snapshot-db', /LVM/],
-    ['name', 17, /write it in quotes/],
+    ['name', 17, /digits alone/],
+    ['name', null, /is empty/],
+    ['plan', null, /^the order: plan is empty: give a value$/],
+    ['ip', 10.5, /no IPv4 address/],
+    ['netmask', 24, /no netmask/],
+    ['vcpus', 1e20, /^the order: vcpus "100000000000000000000" must be a whole number from 1 to 64$/],
     ['plan', 'smal', /did you mean small/],
     ['plan', 'huge-plan', /known are small, medium, large/],
     ['order', 'a b', /id of an order/],
@@ -197,6 +202,25 @@ describe('an order', () => {
     const { message } = refusal({ name: '../x', ip: '1.2.3', memory: 'x', plan: 'none' });
     expect(message).toMatch(/4 problems/);
     for (const field of ['name', 'ip', 'memory', 'plan']) expect(message).toContain(`- ${field} `);
+  });
+
+  it('shows what is wrong with a letter that looks like another, and moves no cursor', () => {
+    expect(refusal({ name: 'gu\u0435st1' }).message).toContain('name "gu\\u0435st1" cannot');
+    expect(refusal({ name: 'g\u00a01\u202e\u009b2J\uff11' }).message).toContain('name "g\\u00a01\\u202e\\u009b2J\\uff11" cannot');
+    expect(refusal({ name: 'müller…' }).message).toContain('name "müller…" cannot');
+    expect(refusal({ name: 'a', '\u001b[2J': 1 }).message).toContain('"\\u001b[2J" is no key');
+    expect(refusal({ name: 'a', '': 1 }).message).toContain('"" is no key');
+  });
+
+  it.each([
+    ['a key', { name: 'a', ['k'.repeat(100_000)]: 1 }],
+    ['many keys deep', { name: 'a', retention: { ['k'.repeat(100_000)]: 1 } }],
+  ])('with %s that is very long is refused in few words', (_what, raw) => {
+    expect(refusal(raw).message.length).toBeLessThan(1_000);
+  });
+
+  it('with one text where a list is asked for has that one problem', () => {
+    expect(refusal({ name: 'a', sshKeys: 'ssh-ed25519 '.repeat(9) }).message).toBe('the order: sshKeys must be a list of SSH keys');
   });
 
   it('never repeats what may be a secret', () => {

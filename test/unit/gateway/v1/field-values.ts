@@ -147,10 +147,13 @@ export const FIELDS: Readonly<Record<string, Edges>> = {
       [`\t ${ED25519.replace(' ', ' \t')} someone@example.org 😀\r`],
       Array.from({ length: 20 }, () => ED25519),
       [`${ED25519} `],
+      // The whole text of a file.
+      [`${ED25519}\n`],
+      [`${ED25519} me\r\n`],
     ],
     refused: [
-      ...[ED25519, [''], ['ssh-ed25519'], ['ssh-dss AAAA'], [`command="a" ${ED25519}`], [`${ED25519}\n`], [`${ED25519}\n${ED25519}`]],
-      ...[[`${ED25519}\r\r`], [`${ED25519} a\rb`], [`${ED25519} a\0`], ['-----BEGIN OPENSSH PRIVATE KEY-----'], ['ssh-ed25519 AAAAA']],
+      ...[ED25519, [''], ['ssh-ed25519'], ['ssh-dss AAAA'], [`command="a" ${ED25519}`], [`${ED25519}\n${ED25519}`]],
+      ...[[`${ED25519} a\rb`], [`${ED25519} a\0`], ['-----BEGIN OPENSSH PRIVATE KEY-----'], ['ssh-ed25519 AAAAA']],
       ...[Array.from({ length: 21 }, () => ED25519), [`${ED25519} ${'a'.repeat(4_096)}`], [1], {}, null, ''],
     ],
   },
@@ -269,7 +272,7 @@ export const RELATIONS: Readonly<Record<string, Relation>> = {
   // What the key holds.
   sshKeys: {
     examples: [['ssh-ed25519 AAAA'], ['ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAAQE=']],
-    isOne: (_value, reason) => /is damaged|is too weak/.test(reason),
+    isOne: (_value, reason) => /is damaged|is too weak|RSA keys of at most/.test(reason),
   },
   // Names of zones change with their package.
   timezone: { examples: ['Mars/Olympus', 'EUROPE/BERLIN'], isOne: (_value, reason) => /is no time zone/.test(reason) },
