@@ -31,8 +31,8 @@ export interface OrderWishes {
   readonly timezone?: string;
 }
 
-/** Wishes that can go wrong by themselves. */
-export type WishField = 'plan' | 'namedPlan' | 'hostname' | 'sshKeys' | 'customer' | 'dist' | 'timezone';
+/** Wishes that can go wrong by themselves; `order` is the id that says whose they are. */
+export type WishField = 'order' | 'plan' | 'namedPlan' | 'hostname' | 'sshKeys' | 'customer' | 'dist' | 'timezone';
 
 /** A wish that cannot be had as it was said. It refuses nothing else of its event. */
 export interface BadWish {
@@ -92,6 +92,8 @@ export interface BillingEvent {
 
 export interface BillingStatements {
   readonly life?: LifeStatement;
+  /** Of a payment: it is of nothing. It begins an order, and does not end a suspension. */
+  readonly isFree?: true;
   /** The plan that is paid for. */
   readonly plan?: PlanTemplate;
   /** The plan by its name in metadata: counts until a price decides. */

@@ -26,6 +26,8 @@ export function printableConsole(text: string): string {
 /** A word that was refused: characters that look like others are written as `\u0435`, too, or nobody would see what is wrong with it. */
 export function plainly(text: string): string {
   return text.replace(LOOKS_LIKE_ANOTHER, (character) =>
-    character === '…' || (/\p{Script=Latin}/u.test(character) && character.normalize('NFKC') === character) ? character : escaped(character),
+    character === '…' || (/\p{Script=Latin}/u.test(character) && character.normalize('NFKC') === character)
+      ? character
+      : escaped(character),
   );
 }

@@ -65,7 +65,9 @@ function whyNotInside(type: string, [first, second]: readonly Buffer[]): string 
   if (type.includes('ed25519')) return first?.length === 32 ? undefined : 'is damaged: the key inside is not whole';
   if (type === 'ssh-rsa') return whyNotRsa(second);
   const name = /nistp[0-9]+/.exec(type)?.[0] ?? '';
-  return first?.toString('latin1') === name && isPointOf(name, second) ? undefined : `is damaged: the key inside is none of the curve ${name}`;
+  return first?.toString('latin1') === name && isPointOf(name, second)
+    ? undefined
+    : `is damaged: the key inside is none of the curve ${name}`;
 }
 
 /** A number of RSA is an mpint (RFC 4251, section 5): if its highest bit is set it is negative. */

@@ -19,12 +19,10 @@ export function text(whyNot: check.Check): z.ZodType<string> {
     if (input === null) return 'is empty: give a value';
     return typeof input === 'number' ? (whyNot(String(input)) ?? 'must be text: write it in quotes') : 'must be text';
   };
-  return z
-    .string({ error: ({ input }) => whyNoText(input) })
-    .superRefine((value, context) => {
-      const reason = isLongerThan(value, LONGEST) ? `is longer than ${LONGEST} characters` : whyNot(value);
-      if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });
-    });
+  return z.string({ error: ({ input }) => whyNoText(input) }).superRefine((value, context) => {
+    const reason = isLongerThan(value, LONGEST) ? `is longer than ${LONGEST} characters` : whyNot(value);
+    if (reason !== undefined) context.addIssue({ code: 'custom', message: reason });
+  });
 }
 
 function choice(values: readonly [string, ...string[]]): z.ZodType<string> {

@@ -103,7 +103,9 @@ export function suggestion(word: string, known: readonly string[]): string {
 }
 
 function fieldOf(path: readonly PropertyKey[]): string {
-  return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${shownKey(String(part))}`)).join('');
+  return path
+    .map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${shownKey(String(part))}`))
+    .join('');
 }
 
 /** A key as it is, if that is one word; otherwise in quotes, and not all of it. */

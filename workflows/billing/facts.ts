@@ -30,6 +30,10 @@ export interface Kinds {
   /** Of `active`, `suspended`, `terminated`. */
   readonly life?: readonly Stated<Exclude<LifeStatement, 'paid'>>[];
   readonly paid?: readonly Stated<true>[];
+  /** Payments of nothing. */
+  readonly free?: readonly Stated<true>[];
+  /** Whether the subscription still names the order: said when that changes. */
+  readonly order?: readonly Stated<true>[];
   readonly plan?: readonly Stated<PlanTemplate>[];
   readonly namedPlan?: readonly Stated<PlanTemplate>[];
   readonly hostname?: readonly Stated<string>[];
@@ -109,10 +113,11 @@ function afterSpeech(former: Speaker, { id, at, says }: Pick<BillingEvent, 'id' 
           ...defined({ value: life }),
         };
   const own = isCopy ? former.own : said;
+  const payment = says.isFree === true ? 'free' : 'paid';
   const ours = former.ours === 'price' || source.ours === 'price' ? 'price' : (former.ours ?? source.ours);
   const prices = isCopy ? [] : (source.prices ?? []);
   return {
-    own: defined({ ...own, life: withOne(own.life, lifeSaid), paid: withOne(own.paid, paid) }),
+    own: defined({ ...own, life: withOne(own.life, lifeSaid), [payment]: withOne(own[payment], paid) }),
     copies: isCopy ? said : former.copies,
     ...defined({ ours }),
     prices: [...new Set([...former.prices, ...prices])].sort().slice(0, MOST_PRICES),
@@ -130,6 +135,10 @@ function withWishes(kinds: Kinds, { plan, namedPlan, wishes = {}, bad = [], chan
   const password: Password = defined({ passwordHash, sealedPassword });
   return defined({
     ...kinds,
+    order: withOne(
+      kinds.order,
+      stated('order', bad.some(({ field }) => field === 'order') || changes.order === undefined ? undefined : true),
+    ),
     plan: withOne(kinds.plan, stated('plan', plan)),
     namedPlan: withOne(kinds.namedPlan, stated('namedPlan', namedPlan)),
     hostname: withOne(kinds.hostname, stated('hostname', wishes.hostname)),

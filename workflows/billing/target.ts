@@ -71,7 +71,7 @@ function lifeOf(speakers: readonly Named[]): Life {
     return life?.value === undefined ? [] : [{ named, ...decided(life.value, life, newer(payment(named[1]), ofNone)) }];
   });
   if (lives.length === 0) {
-    const paid = speakers.map(([, speaker]) => payment(speaker)).reduce(newer, undefined);
+    const paid = speakers.map(([, speaker]) => newer(payment(speaker), speaker.own.free?.at(-1))).reduce(newer, undefined);
     return { wish: paid === undefined ? 'nothing' : 'active', cause: paid?.event ?? '', standing: speakers };
   }
   const goesOn = lives.some(({ named: [name], wish }) => name !== NO_SUBSCRIPTION && wish !== 'terminated');
@@ -169,13 +169,14 @@ function wishesOf(
     ...Object.fromEntries(Object.entries(fields).flatMap(([field, { value }]) => (value === undefined ? [] : [[field, value]]))),
     ...password.value,
   };
-  const problems = [priced, ...(priced.value === undefined ? [named] : []), ...Object.values(fields)].flatMap(({ problem }) =>
+  const order = standing(going, all, (kinds) => kinds.order);
+  const problems = [order, priced, ...(priced.value === undefined ? [named] : []), ...Object.values(fields)].flatMap(({ problem }) =>
     problem === undefined ? [] : [{ ...problem, isMissed: problem.isMissed && isNeeded(problem.field, plan) }],
   );
   return { ...defined({ plan }), ...(Object.keys(wishes).length === 0 ? {} : { wishes }), problems };
 }
 
-/** Whether a problem with this field matters. The customer's id is only kept; a plan by its price is not needed if a plan is named. */
+/** Whether a problem with this field matters. The ids of customer and order are only kept; a plan by its price is not needed if a plan is named. */
 function isNeeded(field: WishField, plan: PlanTemplate | undefined): boolean {
-  return field !== 'customer' && !(plan !== undefined && (field === 'plan' || field === 'namedPlan'));
+  return field !== 'customer' && field !== 'order' && !(plan !== undefined && (field === 'plan' || field === 'namedPlan'));
 }

@@ -2,21 +2,22 @@
  * What Stripe's events mean for an order. Whose an event is, is decided first, by its order's id and by its prices; what it says of the
  * order's life needs nothing else; wishes are looked at last, and refuse nothing.
  */
-import { type BillingStatements, type LifeStatement, type PlanTemplate, type StatementSource } from '../../../contract/billing.ts';
+import type { BillingStatements, LifeStatement, StatementSource } from '../../../contract/billing.ts';
 import { countedId, ORDER_ID_PATTERN } from '../../../contract/guest-name.ts';
 import type { Catalogue } from '../catalogue.ts';
+import { planByPrice, plansOf } from './plan-by-price.ts';
 import {
   fields,
   idOf,
+  isOfNothing,
   madeAt,
   metadataOf,
   originOfInvoice,
   pricesOfInvoice,
   pricesOfSubscription,
-  type Prices,
   type StripeObject,
 } from './shape.ts';
-import { changeOf, isChange, NOTHING_BEFORE, planNamedIn, shown, together, wishesIn, type Before, type Said } from './wishes.ts';
+import { changeOf, NOTHING_BEFORE, planNamedIn, saidOfOrder, together, wishesIn, type Before, type Said } from './wishes.ts';
 import { defined } from '../../../contract/defined.ts';
 
 /** What the provider decides. */
@@ -92,7 +93,13 @@ function readSession({ object }: StripeNews, catalogue: Catalogue): StripeMeanin
     ...(named.namedPlan === undefined ? {} : { ours: 'plan' }),
     ...copiedAt(object),
   };
-  return meaning(order.id, { ...(isPaid ? { life: 'paid' as const } : {}), ...copied(said), source }, source.ours !== undefined);
+  const isFree = object['payment_status'] === 'no_payment_required';
+  return meaning(order.id, { ...(isPaid ? paid(isFree) : {}), ...copied(said), source }, source.ours !== undefined);
+}
+
+/** A payment of nothing begins an order that costs nothing; it pays for nothing that was owed. */
+function paid(isFree: boolean): Pick<BillingStatements, 'life' | 'isFree'> {
+  return { life: 'paid', ...(isFree ? { isFree } : {}) };
 }
 
 function readInvoice({ object }: StripeNews, catalogue: Catalogue): StripeMeaning | string {
@@ -103,29 +110,31 @@ function readInvoice({ object }: StripeNews, catalogue: Catalogue): StripeMeanin
   const plans = plansOf(prices, catalogue);
   const named = planNamedIn(metadata, catalogue, NOTHING_BEFORE);
   const isStrange = catalogue.hasPrices && prices.isWhole && prices.ids.length > 0 && plans.length === 0;
-  // Written by hand, or for what was put on a subscription's invoice beside it: a domain, a setup.
-  if (plans.length === 0 && (prices.isOneOff || !isOfSubscription) && (isStrange || named.namedPlan === undefined)) return SOMETHING_ELSE;
+  // For what was put on a subscription's invoice beside it (a set-up fee), or written by hand: a domain.
+  const isBeside = plans.length === 0 && isOfSubscription && prices.isOneOff;
+  const isUnknown = plans.length === 0 && !isOfSubscription && (isStrange || named.namedPlan === undefined);
+  if (isBeside || isUnknown) return SOMETHING_ELSE;
   const ours = plans.length > 0 ? 'price' : named.namedPlan !== undefined && !isStrange ? 'plan' : undefined;
   // An invoice of a change of plan has lines of both: the subscription says which one it is now.
   const [only, another] = plans;
   const plan = only !== undefined && another === undefined ? { namedPlan: only } : named;
   const source: StatementSource = {
-    as: 'copy',
+    as: isOfSubscription || (plans.length > 0 && !prices.isOneOff) ? 'copy' : 'once',
     ...defined({ subscription, ours }),
     ...(isStrange && subscription === undefined ? { prices: prices.ids } : {}),
     ...copiedAt(object),
   };
   const said = copied(together(wishesIn(metadata, NOTHING_BEFORE, idOf(object['customer'])), plan));
-  return meaning(order.id, { life: 'paid', ...said, source }, ours !== undefined || named.namedPlan !== undefined);
+  return meaning(order.id, { ...paid(isOfNothing(object)), ...said, source }, ours !== undefined || named.namedPlan !== undefined);
 }
 
 function readSubscription(news: StripeNews, catalogue: Catalogue, policy: StripePolicy): StripeMeaning | string {
   const { type, object } = news;
   const metadata = metadataOf(object['metadata']);
-  const order = orderOf(metadata);
+  const before = beforeOf(news);
+  const order = orderOfSubscription(metadata, before);
   if (typeof order === 'string') return order;
   const isEnd = type === 'customer.subscription.deleted';
-  const before = beforeOf(news);
   const prices = pricesOfSubscription(object);
   const plans = plansOf(prices, catalogue);
   const named = planNamedIn(metadata, catalogue, before);
@@ -134,7 +143,8 @@ function readSubscription(news: StripeNews, catalogue: Catalogue, policy: Stripe
   const ours = plans.length > 0 ? 'price' : isByName && named.namedPlan !== undefined ? 'plan' : undefined;
   const status = isEnd ? 'canceled' : object['status'];
   const life = lifeOf(status, policy);
-  const said = together(wishesIn(metadata, before, idOf(object['customer'])), isByName ? named : planByPrice(prices, plans, before));
+  const plan = isByName ? named : planByPrice(object, catalogue, before);
+  const said = together(order.said, together(wishesIn(metadata, before, idOf(object['customer'])), plan));
   const subscription = idOf(object);
   const source: StatementSource = {
     as: 'own',
@@ -144,6 +154,15 @@ function readSubscription(news: StripeNews, catalogue: Catalogue, policy: Stripe
   const changes = { ...said.changes, life: changeOf(status, before, () => before.attributes?.['status'] ?? status) };
   const rank = isEnd ? 2 : before.isNew ? 0 : 1;
   return meaning(order.id, { ...defined({ life }), ...said, changes, rank, source }, ours !== undefined || named.namedPlan !== undefined);
+}
+
+/** Whose a subscription is. If its order was just taken out of the metadata, what was before still says it: nothing will say it of later events. */
+function orderOfSubscription(metadata: StripeObject, before: Before): { id: string; said: Said } | string {
+  const now = orderOf(metadata);
+  const former = orderOf(metadataOf(before.attributes?.['metadata']));
+  const id = typeof now === 'string' ? former : now;
+  if (typeof id === 'string') return typeof now === 'string' ? now : id;
+  return { ...id, said: saidOfOrder(metadata, before, typeof now === 'string' ? id.id : undefined) };
 }
 
 /** An event by which no order is known as one of ours is taken only where there is one. */
@@ -184,27 +203,4 @@ function lifeOf(status: unknown, { pastDue }: StripePolicy): LifeStatement | und
     default:
       return undefined;
   }
-}
-
-function plansOf({ ids }: Prices, catalogue: Catalogue): PlanTemplate[] {
-  return [...new Set(ids.map((price) => catalogue.price(price)).filter((plan) => plan !== undefined))];
-}
-
-/** The plan that a subscription's prices stand for; where they stand for none, or for two, the last known plan stays. */
-function planByPrice(prices: Prices, [plan, another]: readonly PlanTemplate[], before: Before): Said {
-  const former = before.attributes ?? {};
-  const was = (): unknown => ('items' in former || 'plan' in former ? pricesOfSubscription(former).ids : prices.ids);
-  const change = changeOf(prices.ids, before, was);
-  const changes = { plan: change };
-  if (prices.ids.length === 0) return isChange(change) ? { changes } : {};
-  if (plan !== undefined && another === undefined) return { plan, changes };
-  const reason =
-    plan === undefined || another === undefined
-      ? `is not known: price ${prices.ids.map(shown).join(', ')} stands for none`
-      : `is not one: the subscription has prices of ${plan.plan} and of ${another.plan}`;
-  const mend =
-    plan === undefined
-      ? 'add the price to the file of prices (SIGHUP reads it anew), then change anything of the subscription'
-      : 'leave one of the items in the subscription: it is for one guest';
-  return { changes, bad: [{ field: 'plan', reason, mend }] };
 }

@@ -48,6 +48,14 @@ export interface Prices {
   readonly isWhole: boolean;
 }
 
+/** Prices of a subscription, and what each is bought how often. */
+export interface SubscriptionPrices extends Prices {
+  /** Quantities other than one, by price; of a price of several items the largest. */
+  readonly quantities: Readonly<Record<string, number>>;
+  /** There are items, and none of them is bought any more. */
+  readonly isEmptied: boolean;
+}
+
 function pricesOf(found: readonly (string | undefined)[], isWhole: boolean): Prices {
   return { ids: [...new Set(found.filter((price) => price !== undefined))].sort(), isWhole };
 }
@@ -56,14 +64,35 @@ function pricesOf(found: readonly (string | undefined)[], isWhole: boolean): Pri
  * Prices of a subscription; a plan's id of an older API is that of a price. An item that is deleted, or of quantity 0, is paid for no longer. Before
  * items there was one plan, at the top.
  */
-export function pricesOfSubscription({ items, plan }: StripeObject): Prices {
+export function pricesOfSubscription({ items, plan, quantity }: StripeObject): SubscriptionPrices {
   const { data, isWhole } = listOf(items);
-  if (data.length === 0) return pricesOf([idOf(plan)], isWhole);
-  const held = data.filter(({ deleted, quantity }) => deleted !== true && quantity !== 0);
-  return pricesOf(
-    held.map((item) => idOf(item['price']) ?? idOf(item['plan'])),
-    isWhole,
-  );
+  const all = data.length === 0 ? [{ plan, quantity }] : data;
+  const held = all.filter(({ deleted, quantity: count }) => deleted !== true && count !== 0);
+  const quantities: Record<string, number> = {};
+  for (const item of held) {
+    const [price, count] = [priceOfItem(item), item['quantity']];
+    if (price !== undefined && typeof count === 'number' && count > 1) quantities[price] = Math.max(quantities[price] ?? 1, count);
+  }
+  return { ...pricesOf(held.map(priceOfItem), isWhole), quantities, isEmptied: isWhole && data.length > 0 && held.length === 0 };
+}
+
+function priceOfItem({ price, plan }: StripeObject): string | undefined {
+  return idOf(price) ?? idOf(plan);
+}
+
+/**
+ * Prices of a subscription before a change. Newer APIs keep the period at the items: what was before may name that alone, and the item's price was then
+ * the one that it has.
+ */
+export function pricesBefore(object: StripeObject, former: StripeObject): SubscriptionPrices {
+  if (!('items' in former)) return pricesOfSubscription('plan' in former ? former : object);
+  const now = listOf(object['items']).data;
+  const { data, isWhole } = listOf(former['items']);
+  const whole = data.map((item, index) => {
+    const same = now.find(({ id: itemId }) => itemId !== undefined && itemId === item['id']) ?? now[index];
+    return priceOfItem(item) === undefined ? { ...same, ...item } : item;
+  });
+  return pricesOfSubscription({ ...former, items: { data: whole, has_more: !isWhole } });
 }
 
 /** Prices of an invoice, and whether all that it is for is no part of a subscription. */
@@ -82,20 +111,42 @@ function isOneOff({ parent, type, proration }: StripeObject): boolean {
   return fields(parent)['type'] === 'invoice_item_details' || type === 'invoiceitem';
 }
 
-/** The subscription that an invoice is for, and its metadata as the invoice has copied them. The oldest shape has metadata at the lines. */
-export function originOfInvoice(invoice: StripeObject): { metadata: StripeObject; subscription?: string; isOfSubscription: boolean } {
+export interface InvoiceOrigin {
+  readonly metadata: StripeObject;
+  readonly subscription?: string;
+  readonly isOfSubscription: boolean;
+}
+
+/**
+ * The subscription that an invoice is for, and its metadata as the invoice has copied them. The oldest shape has metadata at the lines; those of a line
+ * that is no part of a subscription are the line's own.
+ */
+export function originOfInvoice(invoice: StripeObject): InvoiceOrigin {
   const { lines, metadata: own, subscription } = invoice;
   const parent = fields(fields(invoice['parent'])['subscription_details']);
   const older = fields(invoice['subscription_details']);
-  const ofLines = listOf(lines).data;
-  const places = [parent['metadata'], older['metadata'], ...ofLines.map(({ metadata }) => metadata)].map(metadataOf);
-  const copied = places.find(({ order }) => order !== undefined);
-  const found = idOf(parent['subscription']) ?? idOf(subscription);
+  const all = listOf(lines).data;
+  const ofSubscription = all.filter((line) => !isOneOff(line));
+  const withOrder = (places: readonly unknown[]): StripeObject | undefined =>
+    places.map(metadataOf).find(({ order }) => order !== undefined);
+  const copied = withOrder([parent['metadata'], older['metadata'], ...ofSubscription.map(({ metadata }) => metadata)]);
+  const found = [parent['subscription'], subscription, ...ofSubscription.map(subscriptionOfLine)]
+    .map(idOf)
+    .find((held) => held !== undefined);
   return {
-    metadata: copied ?? metadataOf(own),
-    isOfSubscription: found !== undefined || copied !== undefined,
+    metadata: copied ?? withOrder([own, ...all.map(({ metadata }) => metadata)]) ?? metadataOf(own),
+    isOfSubscription: found !== undefined || copied !== undefined || all.some(({ type }) => type === 'subscription'),
     ...defined({ subscription: found }),
   };
+}
+
+function subscriptionOfLine({ parent, subscription }: StripeObject): unknown {
+  return fields(fields(parent)['subscription_item_details'])['subscription'] ?? subscription;
+}
+
+/** Whether an invoice is of nothing, or less: a coupon, a credit. Stripe calls such invoices paid at once. */
+export function isOfNothing({ total }: StripeObject): boolean {
+  return typeof total === 'number' && total <= 0;
 }
 
 /** When an invoice or a session was made: what it has copied is of that moment. Milliseconds since 1970. */

@@ -19,7 +19,7 @@ export interface Before {
 /** A copy, or what says nothing of what was before it. */
 export const NOTHING_BEFORE: Before = { attributes: undefined, isNew: false };
 
-const MENDS: Readonly<Record<Exclude<WishField, 'plan'>, string>> = {
+const MENDS: Readonly<Record<Exclude<WishField, 'plan' | 'order'>, string>> = {
   namedPlan: 'name a plan of the file of plans in metadata.plan of the subscription, or add the plan to the file',
   hostname: 'correct metadata.hostname of the subscription',
   sshKeys: 'correct metadata.sshKeys of the subscription',
@@ -91,7 +91,7 @@ function prepared(field: string, value: unknown): unknown {
   return field === 'sshKeys' ? sshKeyLines(value) : value.trim();
 }
 
-function badWish(field: Exclude<WishField, 'plan'>, value: unknown, reason: string): BadWish {
+function badWish(field: keyof typeof MENDS, value: unknown, reason: string): BadWish {
   // A key is nobody's secret unless it is a private one, pasted by mistake.
   const what = field === 'sshKeys' ? '' : ` (${shown(value)})`;
   return { field, reason: `${reason}${what}`, mend: MENDS[field] };
@@ -106,6 +106,20 @@ export function planNamedIn(metadata: StripeObject, catalogue: Catalogue, before
   const namedPlan = typeof name === 'string' ? catalogue.plan(name.trim()) : undefined;
   if (namedPlan !== undefined) return { namedPlan, changes };
   return { changes, bad: [badWish('namedPlan', name, `is no plan: there are ${[...catalogue.plans.keys()].join(', ')}`)] };
+}
+
+/**
+ * What metadata say of the order's id: that it was taken out, or is there again.
+ *
+ * @param takenOut the id that was there
+ */
+export function saidOfOrder(metadata: StripeObject, before: Before, takenOut: string | undefined): Said {
+  const change = changeIn(metadata, 'order', before);
+  if (before.isNew || !isChange(change)) return {};
+  const changes = { order: change };
+  if (takenOut === undefined) return { changes };
+  const reason = 'was taken out of the metadata of the subscription: of its next events nobody can tell whose they are';
+  return { changes, bad: [{ field: 'order', reason, mend: `write ${takenOut} into metadata.order of the subscription again` }] };
 }
 
 /** Both of two. */

@@ -94,7 +94,11 @@ describe('an SSH key', () => {
     ['no point', lineOf('ecdsa-sha2-nistp256', 'nistp256', ''), /curve nistp256/],
     ['a point beside the curve', lineOf('ecdsa-sha2-nistp256', 'nistp256', Buffer.alloc(65, 4)), /curve nistp256/],
     ['another curve than its type', lineOf('ecdsa-sha2-nistp256', 'nistp384', ecPoint('P-384')), /curve nistp256/],
-    ['a point beside the curve, of a security key', lineOf('sk-ecdsa-sha2-nistp256@openssh.com', 'nistp256', Buffer.alloc(65, 4), 'ssh:'), /curve/],
+    [
+      'a point beside the curve, of a security key',
+      lineOf('sk-ecdsa-sha2-nistp256@openssh.com', 'nistp256', Buffer.alloc(65, 4), 'ssh:'),
+      /curve/,
+    ],
     ['31 bytes, of a security key', lineOf('sk-ssh-ed25519@openssh.com', Buffer.alloc(31), 'ssh:'), /not whole/],
     ['a negative modulus', OF_RSA(Buffer.alloc(256, 0xc7)), /negative/],
     ['a modulus that is too long', OF_RSA(Buffer.concat([Buffer.alloc(1), Buffer.alloc(2_049, 0xc7)])), /at most 16384/],
