@@ -1,8 +1,17 @@
 /** The addresses that the cfg files of a dom0 use, ours or made by hand: they are taken, whether their guests run or not. */
 import { BlockList, isIP, isIPv6 } from 'node:net';
-import { formatIpv4, inNetwork, lastOf, networkOf, parseCidr, parseIpv4, type Ipv4Network } from '../../../contract/ipv4.ts';
-import { parseCfg, showCfg, type ShownCfg } from '../../../xlcfg/index.ts';
+import {
+  formatIpv4,
+  inNetwork,
+  lastOf,
+  networkOf,
+  parseCidr,
+  parseIpv4,
+  prefixOfNetmask,
+  type Ipv4Network,
+} from '../../../contract/ipv4.ts';
 import type { StepEnv } from '../env.ts';
+import { namedAddresses } from './cfg-addresses.ts';
 
 /** What another cfg on this dom0 uses. */
 export interface UsedAddress {
@@ -29,8 +38,10 @@ export function canonicalAddress(address: string): string {
  */
 export function addressesIn(word: string, network: Ipv4Network | undefined): string[] {
   const [address = '', length] = word.split('/');
-  const prefix = length !== undefined && /^\d{1,3}$/.test(length) ? Number(length) : undefined;
+  const prefix = length !== undefined && /^\d{1,3}$/.test(length) ? Number(length) : prefixOfNetmask(length ?? '');
   const version = isIP(address);
+  if (version === 0)
+    return readingsOf(address).flatMap((reading) => addressesIn([reading, length].join(length === undefined ? '' : '/'), network));
   if (version === 6) {
     const isBlock = prefix !== undefined && prefix > IPV6_NETWORK_PREFIX && prefix < 128;
     return [isBlock ? `${canonicalAddress(address)}/${String(prefix)}` : canonicalAddress(address)];
@@ -55,29 +66,27 @@ export function isAmong(ips: readonly string[], wanted: string): boolean {
   });
 }
 
-function isGuest({ keys }: ShownCfg): boolean {
-  return ['name', 'kernel', 'bootloader', 'disk'].some((key) => keys[key] !== undefined);
+/** An address with zeros in front: people mean it as it looks, and tools read such a number as octal. */
+function readingsOf(address: string): string[] {
+  if (!/^\d{1,4}(?:\.\d{1,4}){3}$/.test(address)) return [];
+  const decimal = address.split('.').map(Number).join('.');
+  const octal = URL.canParse(`http://${address}/`) ? new URL(`http://${address}/`).hostname : decimal;
+  return [...new Set([decimal, octal])].filter((reading) => isIP(reading) === 4);
 }
 
 function guestOf(cfg: string): string {
   return /^\/etc\/xen\/([^/]+)\.cfg$/.exec(cfg)?.[1] ?? cfg;
 }
 
-/** The addresses in all cfg files of this dom0, ours or made by hand. If a file cannot be read as a cfg, its addresses are not known. */
-export async function usedAddresses({ toolstack, settings, log }: StepEnv): Promise<UsedAddress[]> {
+/** The addresses in all cfg files of this dom0, ours or made by hand. */
+export async function usedAddresses({ toolstack, settings }: StepEnv): Promise<UsedAddress[]> {
   const network = parseCidr(settings.network.cidr);
-  const used: UsedAddress[] = [];
-  for (const { path: cfg, bytes } of await toolstack.cfgs()) {
-    try {
-      const shown = showCfg(parseCfg(bytes));
-      if (!isGuest(shown)) continue;
-      for (const { ip, mac } of shown.vifs) {
-        const ips = ip.flatMap((word) => addressesIn(word, network));
-        used.push({ guest: guestOf(cfg), cfg, ips, mac: mac?.toUpperCase() });
-      }
-    } catch (error) {
-      if (cfg.endsWith('.cfg')) log.warn({ cfg }, `skipped, it cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-  return used;
+  return (await toolstack.cfgs()).flatMap(({ path: cfg, bytes }) =>
+    (namedAddresses(bytes) ?? []).map(({ words, mac }) => ({
+      guest: guestOf(cfg),
+      cfg,
+      ips: words.flatMap((word) => addressesIn(word, network)),
+      mac,
+    })),
+  );
 }

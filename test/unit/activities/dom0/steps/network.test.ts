@@ -98,6 +98,10 @@ describe('an address', () => {
     ['more than can be counted', '172.16.0.1/12', 1, ['172.16.0.1']],
     ['no prefix length', '10.32.0.9/x', 1, ['10.32.0.9']],
     ['no address', 'dhcp', 0, []],
+    ['a block, by its netmask', '10.32.0.138/255.255.255.248', 8, ['10.32.0.136', '10.32.0.143']],
+    ['the network, by its netmask', '10.32.0.9/255.255.255.0', 1, ['10.32.0.9']],
+    ['zeros in front, as it looks and as tools read it', '010.032.000.010', 2, ['10.32.0.10', '8.26.0.8']],
+    ['zeros in front, and no octal number', '10.32.0.089', 1, ['10.32.0.89']],
     ['IPv6 with its network', '2001:DB8:0::9/64', 1, ['2001:db8::9']],
     ['a block of IPv6', '2001:DB8:0::/112', 1, ['2001:db8::/112']],
   ])('written as %s takes what the hotplug script lets through', (_what, word, count, some) => {
@@ -114,6 +118,47 @@ describe('an address', () => {
     const at = await host();
     await byHand(at, 'mac=00:16:3e:00:00:09,ip=10.0.0.136/29", "ip=10.0.0.200/32 10.0.0.201,bridge=xenbr0');
     await expect(plan(at, { ip })).rejects.toThrow(`ip ${ip} is taken: /etc/xen/byhand.cfg has it`);
+  });
+
+  const HEAD = 'name = "byhand"\nkernel = "/boot/k"\n';
+
+  it.each<[string, string | Buffer]>([
+    ['with a byte order mark', Buffer.from(`\ufeff${HEAD}vif = ['ip=10.0.0.5']\n`)],
+    ['in Latin-1 whose last line is a comment without an end', Buffer.from(`${HEAD}vif = ['ip=10.0.0.5']\n# B\xfcro`, 'latin1')],
+    ['of a Macintosh', `${HEAD}vif = ['ip=10.0.0.5']\n`.replaceAll('\n', '\r')],
+    ['in the Python of xm', `import os\nif 1:\n    arch = os.uname()[4]\n${HEAD}vif = [ 'type=ioemu, ip=10.0.0.5, bridge=xenbr0' ]\n`],
+    ['with a list that is not closed', `${HEAD}disk = [ 'phy:/dev/a,xvda,w'\nvif = [ 'mac=00:16:3e:00:00:01,ip=10.0.0.77 10.0.0.5' ]\n`],
+    ['with values that are not in quotes', `${HEAD}on_reboot = restart\nvif = [ 'ip=10.0.0.5' ]\n`],
+    ['with a vif that is no list', `${HEAD}vif = 'ip=10.0.0.5,bridge=xenbr0'\n`],
+    ['with blanks around the sign', `${HEAD}vif = [ 'mac = 00:16:3e:00:00:01, ip = 10.0.0.5' ]\n`],
+    ['with a tab before it', `${HEAD}vif = [ "bridge=xenbr0,\tip=10.0.0.5" ]\n`],
+    ['with two in one vif, of which xl takes the last', `${HEAD}vif = [ 'ip=10.0.0.5,ip=10.0.0.6' ]\n`],
+    ['with zeros in front', `${HEAD}vif = [ 'ip=010.000.000.005' ]\n`],
+    ['on the command line of its kernel', `${HEAD}extra = "ip=10.0.0.5::10.0.0.1:255.255.255.0:a:eth0:off"\nvif = [ 'bridge=xenbr0' ]\n`],
+    ['in the key of xm', `${HEAD}ip = "10.0.0.5"\nnetmask = "255.255.255.0"\nvif = [ '' ]\n`],
+    ['in the key of xm, in a file that xl refuses', `import os\n${HEAD}ip = "10.0.0.5"\n`],
+  ])('in a cfg %s is taken: its guest uses it, or did', async (_what, text) => {
+    const at = await host();
+    await at.files.writeAtomic('/etc/xen/byhand.cfg', text);
+    await expect(plan(at)).rejects.toThrow('ip 10.0.0.5 is taken: /etc/xen/byhand.cfg has it');
+  });
+
+  it.each([
+    ['a comment', `${HEAD}# vif = [ 'ip=10.0.0.5' ]\nvif = [ 'ip=10.0.0.77' ] # was ip=10.0.0.5\n`],
+    ['a comment of a file that xl refuses', `import os\n${HEAD}# vif = [ 'ip=10.0.0.5' ]\nvif = [ 'ip=10.0.0.77' ] # was 'ip=10.0.0.5'\n`],
+    ['a vif that is set anew', `${HEAD}vif = [ 'ip=10.0.0.5' ]\nvif = [ 'ip=10.0.0.77' ]\n`],
+    ['a page that was saved as a cfg', '<html><body>vif = [ "ip=10.0.0.5" ]</body></html>\n'],
+    ['the name of a server in another word', `${HEAD}extra = "nfsroot=10.0.0.5:/srv"\n`],
+  ])('in %s is free', async (_what, text) => {
+    const at = await host();
+    await at.files.writeAtomic('/etc/xen/byhand.cfg', text);
+    await expect(plan(at)).resolves.toMatchObject({ network: { ip: '10.0.0.5' } });
+  });
+
+  it('of a MAC is the same, with a byte of one digit', async () => {
+    const at = await host();
+    await byHand(at, 'mac=0:16:3e:1:2:3');
+    await expect(plan(at, { mac: '00:16:3E:01:02:03' })).rejects.toThrow('mac 00:16:3E:01:02:03 is taken');
   });
 
   it.each([
