@@ -19,6 +19,16 @@ const IP_OF_KERNEL = /(?:^|[\s'"])ip=([\d.]+)(?=[:\s]|$)/g;
 const OF_A_GUEST = /^[ \t]*(?:name|kernel|bootloader|disk)[ \t]*=/m;
 const MAC = /\bmac\s*=\s*([0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5})/i;
 
+/** The name of the domain that is made of a cfg; of a file that xl refuses, the last one that is set in it. */
+export function domainNameIn(bytes: Uint8Array): string | undefined {
+  try {
+    const name = showCfg(parseCfg(bytes)).keys['name'];
+    return typeof name === 'string' ? name : undefined;
+  } catch {
+    return [...byteString(bytes).matchAll(/^[ \t]*name[ \t]*=[ \t]*['"]([^'"\r\n]*)['"]/gm)].at(-1)?.[1];
+  }
+}
+
 /** The addresses in a cfg of a guest; undefined if it is no guest's. */
 export function namedAddresses(bytes: Uint8Array): NamedAddresses[] | undefined {
   let shown: ShownCfg;

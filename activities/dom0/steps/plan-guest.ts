@@ -8,6 +8,7 @@ import { whyNotVcpusOn } from '../../../contract/shortage.ts';
 import { formatSize, GiB, MiB } from '../../../contract/sizes.ts';
 import type { StepEnv } from '../env.ts';
 import { mustBeFetchable } from '../images/fetchable.ts';
+import { domainNameIn } from '../inventory/cfg-addresses.ts';
 import { inTheWayOf, things } from '../inventory/inventory.ts';
 import { isAmong, usedAddresses } from '../inventory/used-addresses.ts';
 import { hasFreeLoopDevice } from '../machine/preflight.ts';
@@ -31,6 +32,21 @@ async function mustBeReady(env: StepEnv): Promise<void> {
 /** Refuses the order if something of this name exists, unless an earlier attempt of this order has made it. */
 async function mustBeFree(env: StepEnv, order: GuestOrder): Promise<void> {
   for (const { where, owner } of inTheWayOf(order.name, await things(env, order.name))) mustOwn(owner, order, where);
+}
+
+/**
+ * Refuses the order if a cfg of another name makes a domain of this one: while that domain runs, it would pass for the guest, and be ended in its place.
+ */
+async function mustBeOnlyName({ toolstack }: StepEnv, { name }: GuestOrder): Promise<void> {
+  const cfgs = await toolstack.cfgs();
+  const other = cfgs.find(
+    ({ path, bytes, owner }) => path !== toolstack.cfgPath(name) && owner?.guest !== name && domainNameIn(bytes) === name,
+  );
+  if (other !== undefined)
+    throw new GuestflowError('NotOurs', `${other.path} is the cfg of another domain called ${name}: rename that one, or remove the file`, {
+      field: 'name',
+      value: name,
+    });
 }
 
 async function mustFit(env: StepEnv, order: GuestOrder): Promise<void> {
@@ -126,6 +142,7 @@ export async function planGuest(env: StepEnv, input: { order: GuestOrder; lease:
     });
   await mustBeReady(env);
   await mustBeFree(env, input.order);
+  await mustBeOnlyName(env, input.order);
   await mustFit(env, input.order);
   await mustBeUnused(env, input.order, network);
   if (input.order.origin === undefined) await mustBeFetchable(env, input.order);

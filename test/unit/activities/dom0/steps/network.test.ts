@@ -30,6 +30,33 @@ async function byHand(at: FakeHost, vif: string): Promise<void> {
   await at.files.writeAtomic('/etc/xen/byhand.cfg', `name = "byhand"\nkernel = "/boot/k"\nmemory = 128\nvif = [ "${vif}" ]\n`);
 }
 
+describe('the name of a domain', () => {
+  it.each([
+    ['/etc/xen/web.cfg', 'name = "guest1"\nkernel = "/boot/k"\n'],
+    ['/etc/xen/guest1', 'name = "guest1"\nkernel = "/boot/k"\n'],
+    ['/etc/xen/web.cfg', 'name = "web"\nname = "guest1"\n'],
+    ['/etc/xen/web.cfg', 'import os\r\nname = "guest1"\r\n'],
+  ])('that a cfg called %s makes is refused: its domain would pass for the guest', async (path, text) => {
+    const at = await host();
+    await at.files.writeAtomic(path, text);
+    await expect(plan(at)).rejects.toMatchObject({
+      type: 'NotOurs',
+      details: { field: 'name', value: 'guest1' },
+      message: `${path} is the cfg of another domain called guest1: rename that one, or remove the file`,
+    });
+  });
+
+  it("is free beside another's, and beside a copy of the guest's own cfg", async () => {
+    const at = await host();
+    await at.files.writeAtomic('/etc/xen/web.cfg', 'name = "guest1"\nname = "guest10"\n');
+    await at.files.writeAtomic(
+      '/etc/xen/guest1-before.cfg',
+      `${cfgHeader({ guest: 'guest1', order: spec().order })}\nname = "guest1"\nvif = [ 'ip=10.0.0.77' ]\n`,
+    );
+    await expect(plan(at)).resolves.toMatchObject({ name: 'guest1' });
+  });
+});
+
 describe('an address', () => {
   it('at which something answers on the bridge is refused, by name, and nothing is made', async () => {
     const at = await host();
