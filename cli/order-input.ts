@@ -6,7 +6,7 @@ import { LONGEST_DOCUMENT, parseDocument } from '../order/document.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import type { Fields } from '../contract/field-types.ts';
 import { FIELDS, type Field, type FieldTable } from '../contract/fields.ts';
-import { sshKeyLines } from '../contract/ssh-key.ts';
+import { sshKeyLines, whyOtherFormat } from '../contract/ssh-key.ts';
 import { hashPassword, readPassword } from '../client/guests/password.ts';
 import { flagsOf } from './field-flags.ts';
 import type { Io } from './io.ts';
@@ -81,11 +81,14 @@ async function readBounded(stream: Readable, what: string): Promise<Uint8Array> 
 
 /** The keys in a file. @throws GuestflowError InvalidInput when there are none */
 export async function readKeys(path: string): Promise<string[]> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const bytes = await readFile(path).catch((error: unknown) => {
     throw bad(`the SSH key ${path} cannot be read: ${messageOf(error)}`, 'sshKeys');
   });
+  if (bytes.includes(0)) throw bad(`${path} is no text in UTF-8 (PowerShell writes UTF-16 by ">"): save it as UTF-8`, 'sshKeys');
+  const text = bytes.toString('utf8');
+  const reason = whyOtherFormat(text);
+  if (reason !== undefined) throw bad(`${path} ${reason}`, 'sshKeys');
   const lines = sshKeyLines(text);
-  if (text.includes('PRIVATE KEY')) throw bad(`${path} is a private key: give the public one (${path}.pub)`, 'sshKeys');
   if (lines.length === 0) throw bad(`${path} holds no SSH key`, 'sshKeys');
   return lines;
 }

@@ -45,8 +45,8 @@ export function normalSshKey(line: string): string {
 export function whyNotSshKey(line: string): string | undefined {
   if (isLongerThan(line, LONGEST_KEY_LINE)) return `is longer than ${LONGEST_KEY_LINE} characters`;
   const [type, base64] = partsOf(line);
-  if (/PRIVATE KEY/.test(`${type} ${base64}`) || /^-+BEGIN/.test(type))
-    return 'is a private key: give the public one (the file that ends in .pub)';
+  const format = whyOtherFormat(line);
+  if (format !== undefined) return format;
   if (/[\n\r\0]/.test(line.replace(/[\r\n]+$/, ''))) return 'must be one line';
   if (type === 'ssh-dss') return 'is a DSA key, which sshd refuses as too weak: make an ed25519 key';
   const fields = KEY_FIELDS[type];
@@ -58,6 +58,20 @@ export function whyNotSshKey(line: string): string | undefined {
   if (parts?.[0]?.toString('latin1') !== type) return `is damaged: the key inside is not of type ${type}`;
   if (parts.length !== fields + 1) return 'is damaged: the key inside is not whole';
   return whyNotInside(type, parts.slice(1));
+}
+
+/** Why a text, or the file that it begins, holds no OpenSSH public key but a key all the same; undefined if it does not look like one. */
+export function whyOtherFormat(text: string): string | undefined {
+  const start = text.slice(0, LONGEST_KEY_LINE);
+  if (/^[ \t]*-+ ?BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY/m.test(start))
+    return 'is a private key: give the public one (the file that ends in .pub)';
+  if (/^[ \t]*PuTTY-User-Key-File/m.test(start))
+    return "is a private key of PuTTY: give the public one, PuTTYgen's text for pasting into authorized_keys";
+  if (/^[ \t]*-+ ?BEGIN SSH2 PUBLIC KEY/m.test(start)) return 'is a public key as RFC 4716 writes it: ssh-keygen -i -f FILE converts it';
+  if (/^[ \t]*-+ ?BEGIN/m.test(start)) return 'is no key of OpenSSH: of a public key in PEM, ssh-keygen -i -m PKCS8 -f FILE makes one';
+  if (/^[ \t]*\S+-cert-v\d\d@openssh\.com\s/.test(start))
+    return 'is a certificate: give the key that it certifies (the .pub file without -cert)';
+  return undefined;
 }
 
 /** What sshd looks at when it reads the key inside: it passes over a line whose key it cannot read, and nobody could log in with it. */

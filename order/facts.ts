@@ -17,7 +17,11 @@ const factsSchema = z.object({
   cpus: amount,
   pools: z.array(z.object({ name: z.string(), sizeBytes: amount, freeBytes: amount })).min(1, 'has no pool: its volume group is not there'),
   imageDirFreeBytes: amount,
-  network: z.object({ cidr: z.string(), gateway: z.string(), bridge: z.string() }),
+  network: z.object({
+    cidr: z.string().refine((cidr) => parseCidr(cidr) !== undefined, 'is no network, like 192.168.77.0/24'),
+    gateway: z.string(),
+    bridge: z.string(),
+  }),
   addresses: z.array(z.object({ ip: z.string(), guest: z.string() })),
   domains: z.array(z.object({ name: z.string() })),
 });

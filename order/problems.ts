@@ -68,7 +68,31 @@ function problemsIn(issue: Issue, raw: unknown, knownKeys: readonly string[]): P
   }
   const field = fieldOf(issue.path);
   const value = SECRET_FIELDS.test(field) ? undefined : valueAt(raw, issue.path);
-  return [{ field, reason: issue.message, ...(value === undefined || value === null ? {} : { value: showValue(value) }) }];
+  return [
+    {
+      field,
+      reason: reasonOf(issue, valueAt(raw, issue.path)),
+      ...(value === undefined || value === null ? {} : { value: showValue(value) }),
+    },
+  ];
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a document of keys and values',
+  record: 'a document of keys and values',
+};
+
+/** The schema's own words; where it has none, ours for zod's. */
+function reasonOf(issue: Issue, value: unknown): string {
+  if (!/^(?:Invalid input|Too small|Too big)/.test(issue.message)) return issue.message;
+  if (issue.code === 'invalid_type') return value === undefined ? 'is missing' : `must be ${TYPES[issue.expected] ?? issue.expected}`;
+  if (issue.code === 'too_small') return `must be at least ${String(issue.minimum)}`;
+  if (issue.code === 'too_big') return `must be at most ${String(issue.maximum)}`;
+  return issue.message;
 }
 
 /** One error for all problems: details are those of the first, the message has every one. */

@@ -127,6 +127,25 @@ describe('an order that cannot be done ends with 2 before anything is connected'
     expect(errorOf(mixed)).toMatchObject({ field: 'ip', message: expect.stringMatching(/not both/) as unknown });
   });
 
+  it.each([
+    ['rfc4716', '---- BEGIN SSH2 PUBLIC KEY ----\nComment: "me"\nAAAA\n---- END SSH2 PUBLIC KEY ----\n', /RFC 4716/],
+    ['pem', '-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n', /PEM/],
+    ['ppk', 'PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nPublic-Lines: 2\n', /PuTTY/],
+    ['utf16', Buffer.from('ssh-ed25519 AAAA', 'utf16le'), /UTF-16/],
+  ])('a key in another format given as --ssh-key (%s) is refused once, with what to do', async (name, content, reason) => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    const refused = await run(['provision', 'a', '--ssh-key', path, '--check', '--json']);
+    expect(refused.code).toBe(2);
+    expect(errorOf(refused)).toMatchObject({ field: 'sshKeys', message: expect.stringMatching(reason) as unknown });
+    expect(errorOf(refused).message).not.toMatch(/problems/);
+  });
+
+  it('a key whose comment speaks of a private key is taken', async () => {
+    const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW48xUy4Rs1jNFAQrwme for my PRIVATE KEY';
+    expect((await run(['provision', 'a', '--ssh-key', file('private.pub', key), '--check'])).code).toBe(0);
+  });
+
   it('a private key given as --ssh-key is refused, and none of it shown', async () => {
     const refused = await run(['provision', 'a', '--ssh-key', file('id', '-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n'), '--check']);
     expect(refused.code).toBe(2);

@@ -75,6 +75,17 @@ describe('facts', () => {
     expect(parseFacts({ host: 'xen1', facts: FACTS, drained: false, promised: [] }, 'f')).toEqual(FACTS);
   });
 
+  it.each([
+    [{ ...FACTS, network: null }, 'network must be a document of keys and values'],
+    [{ ...FACTS, pools: {} }, 'pools "{}" must be a list'],
+    [{ ...FACTS, cpus: 'four' }, 'cpus "four" must be a number'],
+    [{ ...FACTS, memoryFreeBytes: -1 }, 'memoryFreeBytes "-1" must be at least 0'],
+    [{ ...FACTS, host: undefined }, 'host is missing'],
+    [{ ...FACTS, network: { ...FACTS.network, cidr: '300.1.1.1/24' } }, 'network.cidr "300.1.1.1/24" is no network, like 192.168.77.0/24'],
+  ])('that are damaged (%#) are refused in words', (raw, message) => {
+    expect(() => parseFacts(raw, 'facts.json')).toThrow(`facts.json: ${message}`);
+  });
+
   it('that are none are refused', () => {
     expect(() => parseFacts({ host: 'xen1' }, 'facts.json')).toThrow(/facts\.json has/);
   });
