@@ -1,6 +1,7 @@
 /** A vif specification as xl reads it (`parse_nic_config`, Xen 4.17): parts between commas, blanks before a part skipped, those after it kept. */
 import { isIPv4, isIPv6 } from 'node:net';
 import { nearestOf } from './known-keys.ts';
+import { readNumber } from './numbers.ts';
 
 /** The fields that xl takes as text. */
 const TEXT_FIELDS = [
@@ -123,13 +124,34 @@ function setText(vif: VifSpec, key: string, value: string): void {
   )
     vif[key] = value;
   if (key === 'netdev') vif.gatewaydev = value;
-  if (key === 'rate' && !/^[0-9]+[GMK]?[Bb]\/s(?:@[0-9]+[mu]?s?)?$/.test(value))
-    vif.faults.push({ effect: 'refused', reason: `rate=${value}: xl wants 10Mb/s or 1MB/s@20ms` });
+  const rate = key === 'rate' ? rateFault(value) : undefined;
+  if (rate !== undefined) vif.faults.push({ effect: 'refused', reason: `rate=${value}: ${rate}` });
   if ((key === 'mtu' || key === 'devid') && !/^\s*[0-9]/.test(value))
     vif.faults.push({ effect: 'refused', reason: `${key}=${value} is no number` });
   if (key === 'accel') vif.faults.push({ effect: 'dropped', reason: 'accel= is not supported by xl' });
   if (value !== value.trimEnd())
     vif.faults.push({ effect: 'misread', reason: `the blank after ${key}=${value.trimEnd()} is part of the value to xl: remove it` });
+}
+
+const UNITS: Readonly<Record<string, bigint>> = { '': 1n, K: 1_000n, M: 1_000_000n, G: 1_000_000_000n };
+const MICROSECONDS: Readonly<Record<string, bigint>> = { '': 1_000_000n, s: 1_000_000n, m: 1_000n, ms: 1_000n, u: 1n, us: 1n };
+
+/** What libxlutil has against a rate (`xlu_vif_parse_rate`): the number and the µs of an interval, by default 50 ms, have 32 bits, their product 64. */
+function rateFault(rate: string): string | undefined {
+  const match = /^([0-9]+)([GMK]?)([Bb])\/s(?:@([0-9]+)([mu]?s?))?$/.exec(rate);
+  if (match === null) return 'xl wants 10Mb/s or 1MB/s@20ms';
+  const [, count = '', unit = '', size, every = '50', time = 'ms'] = match;
+  const number = numberOf(count);
+  const bits = number * (UNITS[unit] ?? 1n) * (size === 'b' ? 1n : 8n);
+  const interval = numberOf(every) * (MICROSECONDS[time] ?? 1n);
+  if (bits === 0n || interval === 0n) return 'xl wants more than 0, and takes a number with a zero in front for octal';
+  const isTooMuch = number >= 2n ** 32n || interval >= 2n ** 32n || (bits / 8n) * interval >= 2n ** 64n;
+  return isTooMuch ? 'xl cannot count so much' : undefined;
+}
+
+function numberOf(digits: string): bigint {
+  const reading = readNumber(digits);
+  return 'value' in reading ? reading.value : 0n;
 }
 
 /** xl stops at the first part that is not one byte in hexadecimal, and leaves the rest of the address as it was. */

@@ -11,6 +11,7 @@ import { settingsOf } from '../../xlcfg/document.ts';
 import { applyChange, bytesOf, CfgError, parseCfg, parseDiskSpec } from '../../xlcfg/index.ts';
 import type { CfgChange, CfgDocument } from '../../xlcfg/index.ts';
 import { plainOfSetting } from '../../xlcfg/splice.ts';
+import { parseVifSpec } from '../../xlcfg/vif-spec.ts';
 
 const missing = whyNoOracle();
 const fixtures = join(import.meta.dirname, '../fixtures/cfg');
@@ -95,6 +96,30 @@ describe.skipIf(missing !== undefined)(`the real libxlutil agrees${missing === u
       else expect(disk.error, `${spec}: xl says ${reading.message}`).not.toBeNull();
     }
   }, 120_000);
+
+  test('on the rates of vifs', () => {
+    const number = fc.oneof(
+      fc.constantFrom('0', '1', '7', '08', '010', '4294', '4295', '4294967295', '4294967296', '18446744073', '99999999999999999999999'),
+      fc.nat(1_000_000).map(String),
+    );
+    const rate = fc
+      .tuple(
+        number,
+        fc.constantFrom('', 'K', 'M', 'G', 'k', 'm'),
+        fc.constantFrom('b', 'B', 'bit'),
+        fc.constantFrom('/s', '/s', '/s', 'ps', '/s '),
+      )
+      .chain(([count, unit, size, per]) =>
+        fc
+          .option(fc.tuple(number, fc.constantFrom('', 's', 'ms', 'us', 'm', 'u', 'S')))
+          .map((every) => `${count}${unit}${size}${per}${every === null ? '' : `@${every.join('')}`}`),
+      );
+    const rates = fc.sample(rate, FILES);
+    for (const [index, isRate] of oracle.readRates(rates).entries()) {
+      const { faults } = parseVifSpec(`rate=${rates[index] ?? ''}`);
+      expect([rates[index], faults.every(({ effect }) => effect !== 'refused')]).toEqual([rates[index], isRate]);
+    }
+  });
 
   test('on edited files: what was set is what xl reads, and all else is as before', () => {
     const change: CfgChange = {
