@@ -64,7 +64,12 @@ function wantedOf(key: string, value: Exclude<SetValue, null>, document: CfgDocu
     return { plain: value.map((item, index) => plainItem(item, `${field}[${index}]`, document)), bare: false };
   }
   if (kind === 'list') throw new ChangeError(field, `${key} must be a list [ … ], even with one entry`);
-  if (typeof value === 'string') return { plain: encoded(value, field, document), bare: false };
+  if (typeof value === 'string') {
+    // To xl a number in quotes is one.
+    const reading = isNumeric(key) ? readNumber(value) : undefined;
+    if (reading !== undefined && 'value' in reading) checkRange(key, Number(reading.value), field);
+    return { plain: encoded(value, field, document), bare: false };
+  }
   if (kind === 'string' || kind === 'string-or-list') {
     if (typeof value === 'boolean') throw new ChangeError(field, `${key} is a text to xl, not ${value}`);
     return { plain: String(value), bare: false };
