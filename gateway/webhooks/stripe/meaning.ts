@@ -45,6 +45,8 @@ type Reader = (news: StripeNews, catalogue: Catalogue, policy: StripePolicy) => 
 const NOTHING = 'it changes nothing';
 const NO_ORDER = 'it has no order in its metadata';
 const NO_ORDER_ID = 'what its metadata have for an order is no id of one';
+/** Its sender has forgotten it; nobody can say whose guest it is. */
+const OF_A_GUEST = ', and its price is that of a guest: write the order into metadata.order of the subscription';
 const SOMETHING_ELSE = 'it is a payment of something else';
 
 /** A map: a type called `constructor` must find nothing. */
@@ -133,7 +135,7 @@ function readSubscription(news: StripeNews, catalogue: Catalogue, policy: Stripe
   const metadata = metadataOf(object['metadata']);
   const before = beforeOf(news);
   const order = orderOfSubscription(metadata, before);
-  if (typeof order === 'string') return order;
+  if (typeof order === 'string') return plansOf(pricesOfSubscription(object), catalogue).length > 0 ? `${order}${OF_A_GUEST}` : order;
   const isEnd = type === 'customer.subscription.deleted';
   const prices = pricesOfSubscription(object);
   const plans = plansOf(prices, catalogue);

@@ -208,6 +208,18 @@ describe('a subscription as shops have it', () => {
     expect(await says({ type: 'customer.subscription.updated', object: subscription('active', { metadata: own }) })).toBe('ignored');
   });
 
+  it.each([
+    [null, 'it has no order in its metadata'],
+    [{ order: '#1001' }, 'what its metadata have for an order is no id of one'],
+  ])('with a price of a guest and metadata %j is ignored with what to mend: nobody can say whose guest it is', async (own, why) => {
+    const { gateway, lines } = await bench();
+    const event = { type: 'customer.subscription.updated', object: subscription('active', { metadata: own }) };
+    const answer = await gateway(stripe(stripeEvent(event)));
+    const ignored = `${why}, and its price is that of a guest: write the order into metadata.order of the subscription`;
+    expect([answer.status, await answer.json()]).toEqual([200, { ignored }]);
+    expect(lines.at(-1)).toMatchObject({ ignored });
+  });
+
   it('in a status that Stripe has yet to think of keeps its plan and its wishes, and says nothing of its life', async () => {
     const said = await says({ type: 'customer.subscription.updated', object: subscription('snoozed') });
     expect(said).toMatchObject({ plan: { plan: 'small' }, wishes: { hostname: 's-1.example.org' } });
