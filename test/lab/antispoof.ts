@@ -37,10 +37,10 @@ for my $round (1 .. 20) {
 }
 `;
 
-/** What came of a claim: the MACs at which dom0 took the address to be meanwhile, and whether the gateway answered the one who claimed it. */
+/** What came of a claim: the MACs at which dom0 took the address to be meanwhile; whether the gateway `answers` the one who claimed it, or `is silent`. */
 export interface Claimed {
   readonly macs: readonly string[];
-  readonly gateway: 'answers' | 'is silent';
+  readonly gateway: string;
 }
 
 /** Has a guest take another one's address, which it keeps until `giveBack`. */
@@ -65,7 +65,7 @@ END
 if ping -I ${ip} -c 3 -W 2 ${GATEWAY} > /dev/null; then echo answers; else echo is silent; fi`,
     ),
   ]);
-  return { macs: macs.trim().split('\n'), gateway: said.trim() === 'answers' ? 'answers' : 'is silent' };
+  return { macs: macs.trim().split('\n'), gateway: said.trim() };
 }
 
 /** The guest has its own address only, and dom0 asks anew where the other one is. */

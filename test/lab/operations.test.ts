@@ -171,7 +171,8 @@ describe.runIf(IS_FULL)('the sealed guest', () => {
   test('gets its disk of before back: what was on it, its identity, its key; and the new one goes', async () => {
     await operate(SEALED, 'undoRestore');
     expect(await login(other, SEALED, `cat /root/mine; hostname; ${FILE_SYSTEM}`)).toBe('mine\nshop\nsound\n');
-    expect(await identityOf(other, SEALED)).toEqual(former);
+    // Without the machine-id: in the lab's guests systemd makes one at each boot, and keeps none.
+    expect((await identityOf(other, SEALED)).slice(1)).toEqual(former.slice(1));
     await expectRefused(rig, SEALED);
     expect(await rolesOf(SEALED)).toEqual(['restored', 'root', 'swap']);
     await operate(SEALED, 'keepRestored');
