@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { inMemory } from './test/in-memory.ts';
 
@@ -8,6 +9,7 @@ const shared = {
   testTimeout: 60_000,
   hookTimeout: 60_000,
   setupFiles: ['test/fast-check.ts', 'test/ends-with-runner.ts', 'test/as-before.ts'],
+  execArgv: ['--import', fileURLToPath(new URL('test/light-workflows.mjs', import.meta.url))],
 };
 
 /** Host tests that take nothing of the machine's: no loop devices, no mounts, no names that others have. */

@@ -16,6 +16,7 @@ const DOM0_PACKAGES: readonly string[] = [
   'iputils-arping',
   'ifupdown',
   'bridge-utils',
+  'nftables',
   'openssh-server',
   'openssh-client',
   'linux-image-amd64',
@@ -40,7 +41,7 @@ const DOM0_PACKAGES: readonly string[] = [
   'partclone',
 ];
 
-/** Packages of the dom0. It has no network when it runs: all that the dom0 worker's package depends on is here. */
+/** Packages of the dom0. It has no network when it runs: all that the dom0 worker's package depends on is here, and what `antispoof` takes. */
 export function dom0Packages(release: Release): readonly string[] {
   const { xen } = RELEASE_FACTS[release];
   return [...DOM0_PACKAGES, `xen-hypervisor-${xen}-amd64`, `xen-utils-${xen}`];

@@ -63,8 +63,17 @@ const START_LIMIT_MS = 60_000;
 
 const setting = (text: string): string[] => ['--dynamic-config-value', text];
 
-/** A server that is one process needs one partition of each task queue (server 1.32): by default it has four, which pass tasks on to each other. */
-export const ONE_PROCESS = ['matching.numTaskqueueReadPartitions=1', 'matching.numTaskqueueWritePartitions=1'].flatMap(setting);
+/**
+ * Of a server that is one process, with a database in the same process (server 1.32).
+ *
+ * - It needs one partition of each task queue: by default it has four, which pass tasks on to each other.
+ * - Its one shard looks for tasks in the database 20 times a second at most, a limit that spares a database of many shards. Two looks go to each step of a
+ *   workflow: with it, a step takes 100 ms, however little there is to do.
+ */
+export const ONE_PROCESS = [
+  ...['matching.numTaskqueueReadPartitions=1', 'matching.numTaskqueueWritePartitions=1'],
+  ...['transfer', 'timer', 'visibility'].map((queue) => `history.${queue}ProcessorMaxPollRPS=1000`),
+].flatMap(setting);
 
 /**
  * Of a server whose database nobody needs after a power cut, and nobody takes up again: it need not read its search attributes anew at each use. A

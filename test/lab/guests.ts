@@ -134,7 +134,7 @@ export async function complaintsAbout(rig: Rig, order: GuestOrder, before: Inven
     cfg: [`# guestflow: guest=${name} order=${order.order}`, "on_crash = 'restart'"],
     autostart: `/etc/xen/${name}.cfg`,
     image: '',
-    state: 'guestflow.json\nknown_hosts',
+    state: `guestflow.json\nknown_hosts${order.access.managed ? '\nprovision_key\nprovision_key.pub' : ''}`,
     backups: 'TIME.img.zst TIME.json guestflow.json',
     root: '/dev/xvda2',
   };

@@ -4,7 +4,7 @@ import type { Lab } from '../../lab/index.ts';
 /** One line a thing. */
 export type Inventory = readonly string[];
 
-/** Everything that an order could leave behind. Golden tarballs belong to no order; logs stay. */
+/** Everything that an order could leave behind. Golden tarballs and golden root file systems belong to no order; logs stay. */
 const LOOK = `
 xl list | awk 'NR > 1 { print "domain " $1 }'
 lvs --noheadings --units b --nosuffix -o lv_name,lv_size,lv_tags vg01 | sed 's/^ */volume /; s/ *$//'
@@ -29,13 +29,19 @@ const OWN = new Set(
   ].map((path) => `path ${path}`),
 );
 
+const GOLDEN_ROOT = /^path \/var\/lib\/guestflow\/golden\/[a-z]+-[0-9a-f]{16}\.img\.zst$/;
+
+/** Whether it is a golden root file system with its record, or the record of one: it stays for the next guest. */
+function isWholeGoldenRoot(line: string, all: readonly string[]): boolean {
+  const file = line.replace(/\.json$/, '');
+  return GOLDEN_ROOT.test(file) && all.includes(file) && all.includes(`${file}.json`);
+}
+
 /** What is on the dom0 now. */
 export async function inventoryOf(lab: Lab): Promise<Inventory> {
   const { stdout } = await lab.exec(['sh', '-c', LOOK]);
-  return stdout
-    .split('\n')
-    .filter((line) => line !== '' && line !== 'device No' && !OWN.has(line))
-    .sort();
+  const all = stdout.split('\n');
+  return all.filter((line) => line !== '' && line !== 'device No' && !OWN.has(line) && !isWholeGoldenRoot(line, all)).sort();
 }
 
 /** In words, how two inventories differ; empty when they do not. */

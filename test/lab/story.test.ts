@@ -109,7 +109,8 @@ async function untilPhase(phase: GuestPhase): Promise<GuestStatus> {
   return status;
 }
 
-const orderOf = (): GuestOrder => ({ name: NAME, order: ORDER, dom0: 'lab', size: { diskBytes: GiB, swapBytes: 128 * MiB } }) as GuestOrder;
+const orderOf = (): GuestOrder =>
+  ({ name: NAME, order: ORDER, dom0: 'lab', size: { diskBytes: GiB, swapBytes: 128 * MiB }, access: { managed: false } }) as GuestOrder;
 const inside = async (script: string): Promise<string> => {
   const { spec } = await rig.flow.status(NAME);
   return inGuest(rig, { name: NAME }, spec?.network.ip ?? '', script);

@@ -60,6 +60,7 @@ const ANSWERS: Record<string, unknown> = {
   },
   enableAutostart: { link: 'l' },
   takeBackup: { id: 'b1', path: '/b', bytes: 10 },
+  listBackups: [],
   scheduleNightly: 'nightly/x',
   sealGuest: { sealed: true },
   leftoversOf: [],
