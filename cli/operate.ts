@@ -10,7 +10,7 @@ import { formatSize, parseSize } from '../contract/sizes.ts';
 import type { OperationKind } from '../contract/operations.ts';
 import { defined } from '../contract/defined.ts';
 import { whyNotSize } from '../contract/field-checks.ts';
-import type { OperationResult, Resized } from '../contract/guest.ts';
+import type { OperationResult, Resized } from '../contract/guest-requests.ts';
 import type { ChangePlanOptions, ResizeOptions, TerminateOptions } from './commands/operations.ts';
 import { withGuestflow, type ServerOptions, type WaitingOptions } from './context.ts';
 import { awaitCancelled } from './cancel.ts';

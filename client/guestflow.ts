@@ -3,7 +3,8 @@ import type { Capacity, LedgerAudit, NetworkState } from '../contract/capacity.t
 import type { GuestflowError } from '../contract/errors.ts';
 import { guestWorkflowId } from '../contract/names.ts';
 import type { Dom0State } from '../contract/dom0.ts';
-import type { GuestOrder, GuestRef, GuestStatus, OperationResult, OrderAnswer, UnplacedOrder } from '../contract/guest.ts';
+import type { GuestOrder, GuestRef, GuestStatus, OrderAnswer, UnplacedOrder } from '../contract/guest.ts';
+import type { OperationResult } from '../contract/guest-requests.ts';
 import type { OperationKind } from '../contract/operations.ts';
 import type { Dom0TaskName, Dom0TaskParameters } from '../contract/workflow-inputs.ts';
 import { findEndpoint, type EndpointOptions } from './config.ts';

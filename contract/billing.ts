@@ -7,7 +7,8 @@ import type { PlanFields } from './field-types.ts';
 import type { BillingOperation } from './operations.ts';
 import type { Notice, NoticeChannel } from './watch.ts';
 import { queryName, signalName, updateName } from './typed-names.ts';
-import type { GuestPhase, OperationResult } from './guest.ts';
+import type { GuestPhase } from './guest.ts';
+import type { OperationResult } from './guest-requests.ts';
 
 /** What an event says of the order's life. `paid` alone cannot bring back what was terminated: a last invoice is paid after a cancellation, too. */
 export type LifeStatement = 'active' | 'paid' | 'suspended' | 'terminated';

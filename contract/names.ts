@@ -6,7 +6,8 @@ import type { Lease, LeaseRequest, Ledger, LedgerAudit, NetworkAccess, NetworkJo
 import type { NightRecord, NightRequest } from './nights.ts';
 import { queryName, signalName, updateName, workflowName } from './typed-names.ts';
 import type { Dom0State, ReserveAnswer, Registration, ReserveRequest } from './dom0.ts';
-import type { Dom0Lost, DomainGone, GuestOrder, GuestRef, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from './guest.ts';
+import type { Dom0Lost, DomainGone, GuestOrder, GuestRef, GuestStatus, OrderAnswer } from './guest.ts';
+import type { OperationRequest, OperationResult } from './guest-requests.ts';
 import type { OperationProgress } from './progress.ts';
 import type { BillingOrderInput, Dom0TaskInput, GuestInput, NetworkInput } from './workflow-inputs.ts';
 

@@ -9,6 +9,13 @@ export function groupNotFound(group: string): ToolOutput {
   return failed(5, `  Volume group "${group}" not found`, `  Cannot process volume group ${group}`);
 }
 
+/** The volume at `GROUP/NAME`, or what LVM says if there is none. */
+export function volumeAt(machine: Machine, place = ''): FakeVolume | ToolOutput {
+  const [group = '', name = ''] = place.split('/');
+  if (group !== machine.state.volumeGroup) return groupNotFound(group);
+  return machine.volume(name) ?? failed(5, `  Failed to find logical volume "${group}/${name}"`);
+}
+
 /** As LVM prints a report: every value is a string. */
 function report(kind: string, rows: readonly Record<string, string>[]): ToolOutput {
   const lines = rows.map(

@@ -8,7 +8,7 @@ import type { FieldOf, OptionalPlanKey, PlanKey, RequiredPlanKey } from '../cont
 import { FIELDS, type FieldTable } from '../contract/fields.ts';
 import { ruleProblems } from '../contract/order-rules.ts';
 import { problemsError, problemsOf, type Problem } from './problems.ts';
-import type { PlanChange } from '../contract/guest.ts';
+import type { PlanChange } from '../contract/guest-requests.ts';
 
 /** The schemas of a table's keys of plans. */
 export function planShape(fields: FieldTable): Record<string, z.ZodType> {

@@ -1,10 +1,10 @@
 /**
  * `npm run bench`: seconds of every stage of `guestflow up`, a first run beside a second one, in one go; then what the gateway takes in a
- * storm of deliveries, and the memory that it needs for it; then a night of 500 guests, an audit of a
- * thousand, and how long a short command takes beside Node itself. Times of one machine say little: compare the columns, or two runs on one machine.
+ * storm of deliveries, and the memory that it needs for it; then a night of 500 guests, an audit of a thousand, what an order costs beside its steps, and
+ * how long a short command takes beside Node itself. Times of one machine say little: compare the columns, or two runs on one machine.
  * `--cold` empties the lab's cache first, as on a fresh machine. Needs what the lab needs; nothing else should run.
  *
- *   npm run bench -- --only up|gateway|night|audit|backups|cli  one of them
+ *   npm run bench -- --only up|gateway|night|audit|orders|backups|cli  one of them
  *   npm run bench -- --orders N             orders of the storm, with twenty deliveries each. Default: 100
  *   npm run bench -- --size N               GiB of the volume that is backed up. Default: 8
  *   npm run bench -- --guests N             guests of the night and of the audit. Default: 500, and 1000
@@ -23,6 +23,7 @@ import { theAudit } from '../test/scale/the-audit.ts';
 import { theNight } from '../test/scale/the-night.ts';
 import { benchBackups } from './bench-backups.ts';
 import { benchCommandLine } from './bench-command-line.ts';
+import { benchOrders } from './bench-orders.ts';
 
 const GUESTFLOW = fileURLToPath(new URL('../bin/guestflow.mjs', import.meta.url));
 const LIMIT_MS = 30 * 60_000;
@@ -105,5 +106,6 @@ if (isWanted('gateway')) await benchGateway(Number(flags.orders));
 if (isWanted('night'))
   show('night', await alone((environment) => theNight(environment, { guests: Number(flags.guests ?? 500), slots: 3 })));
 if (isWanted('audit')) show('audit', await alone((environment) => theAudit(environment, { guests: Number(flags.guests ?? 1_000) })));
+if (isWanted('orders')) show('order', await benchOrders());
 if (isWanted('backups')) await benchBackups(Number(flags.size));
 if (isWanted('cli')) await benchCommandLine();

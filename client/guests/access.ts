@@ -1,5 +1,5 @@
 /** Root's access to a guest that exists, as a request to its workflow: a hash leaves this process in a box that only the guest's dom0 can open. */
-import type { AccessChange, OperationRequest, Reinstall } from '../../contract/guest.ts';
+import type { AccessChange, OperationRequest, Reinstall } from '../../contract/guest-requests.ts';
 import { defined } from '../../contract/defined.ts';
 import { QUERIES, guestWorkflowId } from '../../contract/names.ts';
 import type { Session } from '../session.ts';

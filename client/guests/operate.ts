@@ -6,7 +6,7 @@ import { defined } from '../../contract/defined.ts';
 import { GuestflowError, type ErrorType } from '../../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../../contract/names.ts';
 import type { OperationKind } from '../../contract/operations.ts';
-import type { DiskChange, OperationRequest, OperationResult, PlanChange } from '../../contract/guest.ts';
+import type { DiskChange, OperationRequest, OperationResult, PlanChange } from '../../contract/guest-requests.ts';
 import { sealedRequest, type AccessWish, type OperationWish, type ReinstallWish } from './access.ts';
 import { toGuestflowError } from '../failures.ts';
 import { isLostUpdate } from '../lost-updates.ts';

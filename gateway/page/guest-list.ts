@@ -1,7 +1,7 @@
 /** The customer's servers. */
 import type { GuestStatus } from '../../contract/guest.ts';
 import { openCursor, signCursor } from '../v1/cursor.ts';
-import type { GuestRowDocument } from '../v1/schemas.ts';
+import type { GuestRowDocument } from '../v1/answers.ts';
 import { onlyOwn } from '../v1/subjects.ts';
 import { page } from './layout.ts';
 import { markup, type Markup } from './markup.ts';

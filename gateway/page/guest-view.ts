@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { GuestStatus } from '../../contract/guest.ts';
 import type { BackupRecord } from '../../contract/backup.ts';
-import type { OperationDocument } from '../v1/schemas.ts';
+import type { OperationDocument } from '../v1/answers.ts';
 import { actionOf, isOffered, offered, segmentOf, wordsOf, type ActionKind } from './actions.ts';
 import { csrfField } from './layout.ts';
 import { markup, type Markup } from './markup.ts';

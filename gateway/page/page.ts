@@ -1,5 +1,5 @@
 /** The customer's page, at `/my`: HTML that works without a script, for who comes by a sign-in link of the shop. */
-import { OPERATION_ID } from '../v1/schemas.ts';
+import { OPERATION_ID } from '../v1/requests.ts';
 import type { HttpRefusal } from '../../system/http/problem.ts';
 import type { Route } from '../../system/http/router.ts';
 import type { SignInLink } from '../v1/declaration.ts';

@@ -11,7 +11,8 @@ import { check, invalid } from '../http/check.ts';
 import { parseJson } from '../http/json.ts';
 import type { GuestApi } from './guest-api.ts';
 import type { CountRequest } from './rate.ts';
-import { IDEMPOTENCY_KEY, OPERATION_ID, type Component } from './schemas.ts';
+import type { Component } from './components.ts';
+import { IDEMPOTENCY_KEY, OPERATION_ID } from './requests.ts';
 import { mustConcern, NO_GUEST, subjectOf, type About, type Subject } from './subjects.ts';
 import { authorize, type TokenRecord } from './tokens.ts';
 

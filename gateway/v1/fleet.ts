@@ -7,7 +7,7 @@ import { roomOf, type Plan } from '../../order/plans.ts';
 import { jsonResponse } from '../../system/http/problem.ts';
 import { declare } from './declaration.ts';
 import type { FleetLook } from './guest-api.ts';
-import { capacitySchema, planListSchema, type CapacityDocument, type PlanDocument } from './schemas.ts';
+import { capacitySchema, planListSchema, type CapacityDocument, type PlanDocument } from './answers.ts';
 
 const plans = declare({
   method: 'GET',

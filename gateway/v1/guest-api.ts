@@ -5,7 +5,7 @@ import type { UnplacedOrder } from '../../order/order.ts';
 import type { OperationWish } from '../../client/guests/access.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
 import type { OperationOutcome } from '../../contract/billing.ts';
-import type { GuestRowDocument, OperationDocument } from './schemas.ts';
+import type { GuestRowDocument, OperationDocument } from './answers.ts';
 
 export interface ListRequest {
   readonly limit: number;

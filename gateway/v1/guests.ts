@@ -8,7 +8,8 @@ import { invalid } from '../http/check.ts';
 import { openCursor, signCursor } from './cursor.ts';
 import { customerOf, onlyOwn } from './subjects.ts';
 import { declare, idOfKey } from './declaration.ts';
-import { backupListSchema, billingPartSchema, guestSchema, listQuerySchema, type GuestDocument } from './schemas.ts';
+import { backupListSchema, guestSchema, type GuestDocument } from './answers.ts';
+import { billingPartSchema, listQuerySchema } from './requests.ts';
 
 const order = declare({
   method: 'POST',

@@ -4,7 +4,8 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { defined } from '../../contract/defined.ts';
 import { SCOPES } from '../../contract/scopes.ts';
 import { PATH_PARAMETERS, type Declaration } from './declaration.ts';
-import { COMPONENTS, IDEMPOTENCY_KEY, type Component } from './schemas.ts';
+import { COMPONENTS, type Component } from './components.ts';
+import { IDEMPOTENCY_KEY } from './requests.ts';
 
 /** The document. */
 export function openApi(declarations: readonly Declaration[]): object {

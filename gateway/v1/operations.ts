@@ -12,7 +12,9 @@ import { invalid } from '../http/check.ts';
 import { refusalOf } from '../http/refusal-of.ts';
 import { declare, idOfKey, type Declaration, type V1Call, type V1Options } from './declaration.ts';
 import type { GuestApi } from './guest-api.ts';
-import { COMPONENTS, OPERATION_ID, type OperationDocument } from './schemas.ts';
+import type { OperationDocument } from './answers.ts';
+import { COMPONENTS } from './components.ts';
+import { OPERATION_ID } from './requests.ts';
 
 const list = declare({
   method: 'GET',

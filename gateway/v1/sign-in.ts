@@ -1,7 +1,8 @@
 /** Sign-in links to the customer's page: what a shop sends its customer to. */
 import { jsonResponse, HttpRefusal } from '../../system/http/problem.ts';
 import { declare } from './declaration.ts';
-import { signInRequestSchema, signInSchema } from './schemas.ts';
+import { signInSchema } from './answers.ts';
+import { signInRequestSchema } from './requests.ts';
 
 const signIn = declare({
   method: 'POST',

@@ -5,7 +5,7 @@ import { query } from '../../client/workflow-calls.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { guestWorkflowId, operationWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
 import { OPERATION_KINDS, OPERATIONS } from '../../contract/operations.ts';
-import type { OperationDocument } from './schemas.ts';
+import type { OperationDocument } from './answers.ts';
 import { defined } from '../../contract/defined.ts';
 
 /** Workflow types of the order itself and of all operations; `terminate` runs one of two. */

@@ -1,5 +1,6 @@
 /** A guest in the middle of its life, on a dom0 of its own: it was provisioned without Temporal, and its workflow begins where it stands. */
-import type { GuestRef, GuestSpec, GuestStatus, OperationRequest, OperationResult } from '../../contract/guest.ts';
+import type { GuestRef, GuestSpec, GuestStatus } from '../../contract/guest.ts';
+import type { OperationRequest, OperationResult } from '../../contract/guest-requests.ts';
 import type { Lease } from '../../contract/capacity.ts';
 import { Gate } from '../../system/gate.ts';
 import { nightlyScheduleId } from '../../contract/names.ts';

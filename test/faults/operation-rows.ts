@@ -1,7 +1,8 @@
 /** Every operation of a guest's life, and how the matrix plays it. All cases of operations are made from this table. */
 import type { Changes } from '../an-order.ts';
 import { OPERATION_KINDS } from '../../contract/operations.ts';
-import type { GuestPhase, GuestSpec, OperationRequest } from '../../contract/guest.ts';
+import type { GuestPhase, GuestSpec } from '../../contract/guest.ts';
+import type { OperationRequest } from '../../contract/guest-requests.ts';
 import type { OperationKind } from '../../contract/operations.ts';
 import { BOX } from './boxes.ts';
 import type { Case } from './case.ts';

@@ -29,7 +29,8 @@ import {
 import type { Lease, NetworkState } from '../../contract/capacity.ts';
 import { Gate, UPDATES_AT_ONCE } from '../../system/gate.ts';
 import type { Dom0Facts, Dom0State } from '../../contract/dom0.ts';
-import type { GuestOrder, GuestRef, GuestSpec, GuestStatus, OperationRequest, OperationResult, OrderAnswer } from '../../contract/guest.ts';
+import type { GuestOrder, GuestRef, GuestSpec, GuestStatus, OrderAnswer } from '../../contract/guest.ts';
+import type { OperationRequest, OperationResult } from '../../contract/guest-requests.ts';
 import { registerDom0 } from '../../client/dom0s/register.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 import { rootFailure } from '../../workflows/saga/operation.ts';

@@ -83,9 +83,9 @@ function lastWords(path: string): string {
   return path.replaceAll(/\d{8}T\d{6}Z/g, 'TIME').slice(-40);
 }
 
-/** Which call it is, in a form that a person can tell it by. */
+/** Which call it is, in a form that a person can tell it by. The text of a program is none. */
 export function nameOf(call: FakeCall): string {
-  const [first = ''] = call.args.filter((arg) => !arg.startsWith('-'));
+  const [first = ''] = call.args.filter((arg) => !arg.startsWith('-') && !arg.includes('\n'));
   return `${call.kind} ${String(call.index)} ${call.name === call.tool ? call.tool : `${call.tool}:${call.name}`} ${call.name === call.tool ? lastWords(first) : ''}`.trim();
 }
 

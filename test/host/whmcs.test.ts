@@ -1,7 +1,7 @@
 /** The module for WHMCS, run by PHP with the parameters that WHMCS sends, against a real gateway. */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../../system/until.ts';
-import { capacitySchema } from '../../gateway/v1/schemas.ts';
+import { capacitySchema } from '../../gateway/v1/answers.ts';
 import { titled } from './machine.ts';
 import { call, openShop, SENTENCE, why, type Answer, type Shop } from './whmcs/rig.ts';
 

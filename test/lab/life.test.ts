@@ -4,7 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { backupPlace } from '../../contract/backup-place.ts';
-import type { GuestOrder, GuestStatus, PlanChange } from '../../contract/guest.ts';
+import type { GuestOrder, GuestStatus } from '../../contract/guest.ts';
+import type { PlanChange } from '../../contract/guest-requests.ts';
 import { GiB, MiB } from '../../contract/sizes.ts';
 import { complaintsAbout, domainOf, inGuest, leftOf, onDom0, orderAndWait, volumesOf } from './guests.ts';
 import { inventoryOf, type Inventory } from './inventory.ts';

@@ -18,7 +18,7 @@ import {
   networkWorkflowId,
   WORKFLOWS,
 } from '../../contract/names.ts';
-import type { OperationRequest } from '../../contract/guest.ts';
+import type { OperationRequest } from '../../contract/guest-requests.ts';
 import { WATCH_ID, type ProblemGroup } from '../../contract/watch.ts';
 import { startWatch } from '../../client/watch.ts';
 import { shortBundle } from '../faults/bundle.ts';

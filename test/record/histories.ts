@@ -5,7 +5,7 @@
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, operationWorkflowId, WORKFLOWS } from '../../contract/names.ts';
-import type { OperationRequest } from '../../contract/guest.ts';
+import type { OperationRequest } from '../../contract/guest-requests.ts';
 import { NO, order, scripted, untilCancelled } from '../workflow/scripted.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from '../workflow/temporal.ts';
 import { recordBilling } from './billing.ts';

@@ -2,7 +2,7 @@
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { GUEST_UPDATES, guestWorkflowId } from '../../contract/names.ts';
-import type { AccessChange, DiskChange, OperationRequest, PlanChange } from '../../contract/guest.ts';
+import type { AccessChange, DiskChange, OperationRequest, PlanChange } from '../../contract/guest-requests.ts';
 import { NO, order, scripted, untilCancelled } from '../workflow/scripted.ts';
 import { DOM0, withWorkers, type AnyActivities } from '../workflow/temporal.ts';
 import { operate, place, record, settled } from './recording.ts';

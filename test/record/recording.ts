@@ -7,7 +7,8 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { isSettled } from '../../client/index.ts';
 import { until } from '../../system/until.ts';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, operationWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
-import type { GuestOrder, GuestStatus, OperationRequest } from '../../contract/guest.ts';
+import type { GuestOrder, GuestStatus } from '../../contract/guest.ts';
+import type { OperationRequest } from '../../contract/guest-requests.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 
 const ROOT = new URL('../../', import.meta.url).pathname;

@@ -9,7 +9,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { MiB } from '../../contract/sizes.ts';
-import type { GuestOrder, PlanChange } from '../../contract/guest.ts';
+import type { GuestOrder } from '../../contract/guest.ts';
+import type { PlanChange } from '../../contract/guest-requests.ts';
 import { FAULTS, outcomeOf, pick, randomOf, withFullDisk, withoutKernel, type FaultName } from '../lab/faults.ts';
 import { complaintsAbout, domainOf, leftOf, untilStep } from '../lab/guests.ts';
 import { inventoryOf, type Inventory } from '../lab/inventory.ts';

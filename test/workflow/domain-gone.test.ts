@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anOrder } from '../an-order.ts';
 import { until } from './scripted.ts';
 import { CONTROL_QUEUE, GUEST_SIGNALS, GUEST_UPDATES, guestWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
-import type { GuestOrder, GuestStatus, OperationResult, OrderAnswer } from '../../contract/guest.ts';
+import type { GuestOrder, GuestStatus, OrderAnswer } from '../../contract/guest.ts';
+import type { OperationResult } from '../../contract/guest-requests.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 import { DOM0, startServer, withKeptWorkers, type AnyActivities } from './temporal.ts';
 

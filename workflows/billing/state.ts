@@ -1,7 +1,7 @@
 /** What the workflow of an order carries from run to run, and how it reads to a person. Pure. */
 import type { BillingOperation, OrderPhase, OrderProblem, OrderStatus, WishProblem } from '../../contract/billing.ts';
 import { guestNameOfLife } from '../../contract/guest-name.ts';
-import type { OperationRequest } from '../../contract/guest.ts';
+import type { OperationRequest } from '../../contract/guest-requests.ts';
 import type { KnownEvent } from './inbox.ts';
 import { isSettled, targetOf, type Done, type Facts } from './rules.ts';
 import { defined } from '../../contract/defined.ts';

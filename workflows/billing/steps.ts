@@ -1,6 +1,6 @@
 /** One step of an order's work: look at the guest, decide, do one thing. If it fails, the error is thrown, and the order tries again later. */
 import type { BillingOperation, GuestView, NotificationType } from '../../contract/billing.ts';
-import type { PlanChange } from '../../contract/guest.ts';
+import type { PlanChange } from '../../contract/guest-requests.ts';
 import { arrival, place } from './place.ts';
 import { billing, releaseHostname } from './proxies.ts';
 import { doneBy, isSettled, nextAction, targetOf, type Action, type Target } from './rules.ts';

@@ -1,6 +1,7 @@
 /** A guest as its operations see it. */
 import { ApplicationFailure, type ChildWorkflowOptions } from '@temporalio/workflow';
-import type { GuestOrder, GuestPhase, GuestRef, GuestSpec, OperationRequest, OperationResult } from '../../contract/guest.ts';
+import type { GuestOrder, GuestPhase, GuestRef, GuestSpec } from '../../contract/guest.ts';
+import type { OperationRequest, OperationResult } from '../../contract/guest-requests.ts';
 import type { OperationKind } from '../../contract/operations.ts';
 import type { Before } from './operations/shared.ts';
 import type { GuestState } from './state.ts';

@@ -2,7 +2,7 @@
  * A guest's first backup: pure. It is no part of the order, which is done when the guest runs: it is the guest's first operation, and is tried again until
  * the guest has a backup.
  */
-import type { OperationRequest } from '../../contract/guest.ts';
+import type { OperationRequest } from '../../contract/guest-requests.ts';
 import { operationWorkflowId } from '../../contract/names.ts';
 import { operationRecord, type OperationKind } from '../../contract/operations.ts';
 import { DAY_MS } from './operations/shared.ts';

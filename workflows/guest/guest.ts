@@ -2,7 +2,8 @@
 import { allHandlersFinished, ApplicationFailure, CancellationScope, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import { GUEST_SIGNALS, GUEST_UPDATES, QUERIES } from '../../contract/names.ts';
 import { isSameOrder } from '../../contract/same-order.ts';
-import type { GuestOrder, OperationRequest, OrderAnswer } from '../../contract/guest.ts';
+import type { GuestOrder, OrderAnswer } from '../../contract/guest.ts';
+import type { OperationRequest } from '../../contract/guest-requests.ts';
 import type { GuestInput } from '../../contract/workflow-inputs.ts';
 import { onQuery, onSignal, onUpdate } from '../saga/handlers.ts';
 import { declareVersioning } from '../saga/versioning.ts';

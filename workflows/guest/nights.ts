@@ -1,7 +1,7 @@
 /** The nights of a guest. A signal asks for each; its backup is an operation like any other; the result is remembered, and sent back by a signal. */
 import { NIGHT_SIGNALS } from '../../contract/names.ts';
 import { NIGHTS_KEPT, type NightRecord, type NightRequest } from '../../contract/nights.ts';
-import type { OperationResult } from '../../contract/guest.ts';
+import type { OperationResult } from '../../contract/guest-requests.ts';
 import { signalTo } from '../saga/handlers.ts';
 import { rootFailure } from '../saga/operation.ts';
 

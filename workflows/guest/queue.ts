@@ -1,7 +1,7 @@
 /** The operations that were asked of a guest and are not done: one runs, the others wait. */
 import { condition, CancellationScope, isCancellation, type ApplicationFailure } from '@temporalio/workflow';
 import type { OperationKind } from '../../contract/operations.ts';
-import type { OperationRequest, OperationResult } from '../../contract/guest.ts';
+import type { OperationRequest, OperationResult } from '../../contract/guest-requests.ts';
 import { refuse } from './at-work.ts';
 
 /** One request. */

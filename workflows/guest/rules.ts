@@ -1,6 +1,7 @@
 /** Which operation a guest takes in which phase, and what happens to one that comes while another runs. */
 import { whyNotBytes } from '../../contract/field-checks.ts';
-import type { AccessChange, DiskChange, GuestPhase, GuestSpec, PlanChange } from '../../contract/guest.ts';
+import type { GuestPhase, GuestSpec } from '../../contract/guest.ts';
+import type { AccessChange, DiskChange, PlanChange } from '../../contract/guest-requests.ts';
 import type { OperationKind } from '../../contract/operations.ts';
 import { OPERATION_KINDS, operationRecord } from '../../contract/operations.ts';
 import { formatSize } from '../../contract/sizes.ts';

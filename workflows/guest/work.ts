@@ -1,16 +1,7 @@
 /** What a guest does: its order, then one operation after another, and what falls due by itself. */
 import { ApplicationFailure, executeChild, log, setCurrentDetails, type ChildWorkflowOptions } from '@temporalio/workflow';
-import type {
-  Dom0Lost,
-  DomainGone,
-  GuestOrder,
-  GuestPhase,
-  GuestRef,
-  GuestSpec,
-  GuestStatus,
-  OperationRequest,
-  OperationResult,
-} from '../../contract/guest.ts';
+import type { Dom0Lost, DomainGone, GuestOrder, GuestPhase, GuestRef, GuestSpec, GuestStatus } from '../../contract/guest.ts';
+import type { OperationRequest, OperationResult } from '../../contract/guest-requests.ts';
 import type { OperationKind } from '../../contract/operations.ts';
 import { defined } from '../../contract/defined.ts';
 import { rootFailure } from '../saga/operation.ts';

@@ -3,7 +3,8 @@ import { NO_OPERATORS, type Operators } from '../notify/operators.ts';
 import { ApplicationFailure } from '@temporalio/common';
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { BillingOperation, GuestView, Notification, OperatorNotification, OperationOutcome } from '../../../contract/billing.ts';
-import type { OperationRequest, UnplacedOrder } from '../../../contract/guest.ts';
+import type { UnplacedOrder } from '../../../contract/guest.ts';
+import type { OperationRequest } from '../../../contract/guest-requests.ts';
 import { defined } from '../../../contract/defined.ts';
 
 /** Guests, as billing needs them. */

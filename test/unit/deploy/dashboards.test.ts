@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { OPERATION_METRICS } from '../../../contract/metrics.ts';
 import { createGatewayMetrics } from '../../../gateway/metrics.ts';
-import { DASHBOARDS } from '../../../scripts/dashboards.ts';
+import { DASHBOARDS } from '../../../scripts/dashboards/index.ts';
 import { createRunner } from '../../../system/run.ts';
 import { addFleetMetrics } from '../../../worker/fleet-metrics.ts';
 import { observeTools } from '../../../worker/tool-metrics.ts';

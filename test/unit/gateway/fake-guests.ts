@@ -2,7 +2,8 @@
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { UnplacedOrder } from '../../../order/order.ts';
 import type { BackupRecord } from '../../../contract/backup.ts';
-import type { GuestSpec, GuestStatus, OperationRequest } from '../../../contract/guest.ts';
+import type { GuestSpec, GuestStatus } from '../../../contract/guest.ts';
+import type { OperationRequest } from '../../../contract/guest-requests.ts';
 import type { OperationOutcome } from '../../../contract/billing.ts';
 import type { Amounts } from '../../../contract/capacity.ts';
 import type { FleetLook, GuestApi } from '../../../gateway/v1/guest-api.ts';

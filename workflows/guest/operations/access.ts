@@ -4,7 +4,8 @@
  */
 import { CancellationScope, executeChild } from '@temporalio/workflow';
 import type { AccessPart } from '../../../contract/access-parts.ts';
-import type { AccessChange, GuestSpec, OperationRequest, OperationResult } from '../../../contract/guest.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
+import type { AccessChange, OperationRequest, OperationResult } from '../../../contract/guest-requests.ts';
 import type { OperationKind } from '../../../contract/operations.ts';
 import { defined } from '../../../contract/defined.ts';
 import { whyNotHostname } from '../../../contract/host-name.ts';

@@ -2,7 +2,8 @@
 import { ApplicationFailure, executeChild } from '@temporalio/workflow';
 import { defined } from '../../../contract/defined.ts';
 import { formatSize } from '../../../contract/sizes.ts';
-import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/guest.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
+import type { OperationRequest, OperationResult } from '../../../contract/guest-requests.ts';
 import { Operation } from '../../saga/operation.ts';
 import { control, dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';

@@ -1,6 +1,6 @@
 /** The function that performs each operation. */
 import type { OperationKind } from '../../../contract/operations.ts';
-import type { OperationRequest, OperationResult } from '../../../contract/guest.ts';
+import type { OperationRequest, OperationResult } from '../../../contract/guest-requests.ts';
 import type { GuestAtWork } from '../at-work.ts';
 import { performAccess } from './access.ts';
 import { performBackup } from './backup.ts';

@@ -1,5 +1,6 @@
 /** start, stop, destroy and reboot; and the steps to switch a guest on and off, which other operations use, too. */
-import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/guest.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
+import type { OperationRequest, OperationResult } from '../../../contract/guest-requests.ts';
 import { executeChild } from '@temporalio/workflow';
 import { Operation } from '../../saga/operation.ts';
 import { dom0Steps } from '../../saga/proxies.ts';

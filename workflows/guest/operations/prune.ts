@@ -1,6 +1,7 @@
 /** The operation prune. */
 import { executeChild } from '@temporalio/workflow';
-import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/guest.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
+import type { OperationRequest, OperationResult } from '../../../contract/guest-requests.ts';
 import type { Pruned } from '../../../contract/backup.ts';
 import { pruneStep } from '../../backups/prune.ts';
 import { Operation } from '../../saga/operation.ts';

@@ -1,6 +1,7 @@
 /** reinstall: a new system on a guest's disk, from the golden root file system; the disk of before is kept, as after a restore. */
 import { executeChild } from '@temporalio/workflow';
-import type { GuestSpec, KeptDisk, OperationRequest, OperationResult, Reinstall } from '../../../contract/guest.ts';
+import type { GuestSpec, KeptDisk } from '../../../contract/guest.ts';
+import type { OperationRequest, OperationResult, Reinstall } from '../../../contract/guest-requests.ts';
 import { defined } from '../../../contract/defined.ts';
 import { formatSize } from '../../../contract/sizes.ts';
 import { Operation } from '../../saga/operation.ts';

@@ -2,7 +2,8 @@
 import { executeChild } from '@temporalio/workflow';
 import { defined } from '../../../contract/defined.ts';
 import type { OperationKind } from '../../../contract/operations.ts';
-import type { GuestRef, OperationRequest, OperationResult, OrderRef } from '../../../contract/guest.ts';
+import type { GuestRef, OrderRef } from '../../../contract/guest.ts';
+import type { OperationRequest, OperationResult } from '../../../contract/guest-requests.ts';
 import { leftoversOf } from '../../saga/leftovers.ts';
 import { Operation } from '../../saga/operation.ts';
 import { control, dom0Steps } from '../../saga/proxies.ts';

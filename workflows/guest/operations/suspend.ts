@@ -1,6 +1,7 @@
 /** The operations suspend and resume. */
 import { executeChild } from '@temporalio/workflow';
-import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/guest.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
+import type { OperationRequest, OperationResult } from '../../../contract/guest-requests.ts';
 import { Operation } from '../../saga/operation.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import type { GuestAtWork } from '../at-work.ts';

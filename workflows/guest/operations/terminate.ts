@@ -1,7 +1,8 @@
 /** terminate and undelete: the begin of a termination, and its undo. The removal at its end: `removal.ts`. */
 import { executeChild } from '@temporalio/workflow';
 import { defined } from '../../../contract/defined.ts';
-import type { GuestSpec, OperationRequest, OperationResult } from '../../../contract/guest.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
+import type { OperationRequest, OperationResult } from '../../../contract/guest-requests.ts';
 import { Operation } from '../../saga/operation.ts';
 import { control, dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';

@@ -14,7 +14,7 @@ import {
   operationSchema,
   planListSchema,
   takenOrderSchema,
-} from '../../../../gateway/v1/schemas.ts';
+} from '../../../../gateway/v1/answers.ts';
 import { DECLARATIONS, v1Routes } from '../../../../gateway/v1/routes.ts';
 import { bench, problemOf } from '../bench.ts';
 import { BACKUPS, fakeGuests, HASH, type FakeGuests } from '../fake-guests.ts';
