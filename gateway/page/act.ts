@@ -4,11 +4,12 @@ import { BACKUP_ID } from '../../contract/backup.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
 import { HttpRefusal } from '../../system/http/problem.ts';
 import { outcomeOf } from '../v1/operations.ts';
-import { actionAt, actionOf, passwordRestarts, segmentOf, wordsOf, type ActionKind } from './actions.ts';
+import { accessRestarts, actionAt, actionOf, segmentOf, wordsOf, type ActionKind, type FormName, type Wish } from './actions.ts';
+import { FORMS, type Sent } from './forms.ts';
 import { requestField } from './guest-view.ts';
 import { csrfField, page, seeOther } from './layout.ts';
 import { markup, type Markup } from './markup.ts';
-import { madeView, newPassword, passwordFields } from './password.ts';
+import { madeView } from './password.ts';
 import { fill } from './texts/language.ts';
 import type { Desk, Visit } from './visit.ts';
 
@@ -42,25 +43,26 @@ function asking(
   kind: ActionKind,
   status: GuestStatus,
   backup: { readonly id: string; readonly takenAt: string } | undefined,
-  isWrong = false,
+  wrong?: ReadonlyMap<string, string>,
 ): Response {
   const { language, csrf } = visit;
   const { texts } = language;
   const { title, explain } = wordsOf(kind, status, language);
-  const isPassword = actionOf(kind).asks === 'password';
+  const { asks } = actionOf(kind);
+  const form = asks && FORMS[asks];
   const path = `${guestPathOf(visit)}/${segmentOf(kind)}`;
   const fields: readonly (Markup | false | undefined)[] = [
     backup && markup`<input type="hidden" name="backup" value="${backup.id}">`,
-    isPassword && passwordFields(texts, isWrong),
+    form?.fields(texts, status, wrong),
   ];
   const main = markup`<h1>${title}</h1>
 <div class="card">
 <p><strong>${status.hostname ?? status.name}</strong></p>
 ${backup && markup`<p>${fill(texts.restoreFrom, { time: language.time(backup.takenAt) })}</p>`}
 ${explain !== '' && markup`<p>${explain}</p>`}
-${isPassword && passwordRestarts(status) && markup`<p>${texts.restarts}</p>`}
+${form !== undefined && accessRestarts(status) && markup`<p>${texts.restarts}</p>`}
 <form method="post" action="${path}">${csrfField(csrf)}${requestField()}${fields}
-<div class="buttons"><button class="main">${isPassword ? texts.change : texts.confirm}</button><a class="button" href="${guestPathOf(visit)}">${texts.cancel}</a></div>
+<div class="buttons"><button class="main">${form?.button(texts) ?? texts.confirm}</button><a class="button" href="${guestPathOf(visit)}">${texts.cancel}</a></div>
 </form>
 </div>`;
   return page({
@@ -69,7 +71,7 @@ ${isPassword && passwordRestarts(status) && markup`<p>${texts.restarts}</p>`}
     main,
     path: backup === undefined ? path : `${path}?backup=${backup.id}`,
     csrf,
-    status: isWrong ? 422 : 200,
+    status: wrong === undefined ? 200 : 422,
   });
 }
 
@@ -84,17 +86,26 @@ export async function act({ guests, keys }: Desk, visit: Visit): Promise<Respons
   const backup = backupOf(kind, status, form.get('backup'));
   const id = `my-${createHash('sha256').update([session.id, name, kind, request].join('\0')).digest('hex').slice(0, 24)}`;
   call.note({ operation: kind });
-  if (actionOf(kind).asks !== 'password') {
+  const { asks } = actionOf(kind);
+  if (asks === undefined) {
     await outcomeOf(guests, name, { kind, id, ...(backup === undefined ? {} : { backup: backup.id }) });
     return seeOther(guestPathOf(visit));
   }
-  const wish = await newPassword(keys, form, [session.id, name, request].join('\0'), status).catch((error: unknown) => {
-    if (error instanceof HttpRefusal && error.code === 'password') return undefined;
-    throw error;
-  });
-  if (wish === undefined) return asking(visit, kind, status, undefined, true);
+  const sent = { keys, form, request: [session.id, name, request].join('\0'), status };
+  const wish = await wishOf(asks, sent);
+  if (wish === undefined) return asking(visit, kind, status, undefined, form);
   await outcomeOf(guests, name, { kind, id, access: wish.access });
   if (wish.made === undefined) return seeOther(guestPathOf(visit));
   const { texts } = language;
   return page({ language, title: texts.passwordSet, main: madeView(wish.made, guestPathOf(visit), texts), path: guestPathOf(visit), csrf });
+}
+
+/** What a form wishes; undefined if what was sent cannot be used, which is then said at its field. */
+async function wishOf(asks: FormName, sent: Sent): Promise<Wish | undefined> {
+  try {
+    return await FORMS[asks].wish(sent);
+  } catch (error) {
+    if (error instanceof HttpRefusal && error.code === asks) return undefined;
+    throw error;
+  }
 }

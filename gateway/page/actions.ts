@@ -1,9 +1,13 @@
 /** What a customer may have done to a guest: a choice of `contract/operations.ts`, which says when each can be done and what it needs. */
+import type { AccessWish } from '../../client/guests/access.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
 import { keptDays } from '../../contract/kept-days.ts';
 import { operationRecord, type OperationKind } from '../../contract/operations.ts';
 import { fill, type Language } from './texts/language.ts';
 import type { Texts } from './texts/en.ts';
+
+/** What a form asks for. */
+export type FormName = 'password' | 'keys';
 
 interface Action {
   /** It takes the server away for a while, or changes its disk: asked for twice. */
@@ -11,7 +15,7 @@ interface Action {
   /** What it removes does not come back: asked for twice, too. */
   readonly isFinal?: true;
   /** It needs more than a button: a page of its own has the form. */
-  readonly asks?: 'password';
+  readonly asks?: FormName;
   /** It is of one backup, and its button stands beside that. */
   readonly ofBackup?: true;
   /** It makes a disk beside the server's own, for which there must be room. */
@@ -27,6 +31,7 @@ export const ACTIONS = {
   reboot: { interrupts: true },
   stop: { interrupts: true },
   setPassword: { asks: 'password' },
+  setKeys: { asks: 'keys' },
   backup: {},
   restore: { interrupts: true, ofBackup: true, makesDisk: true },
   reinstall: { interrupts: true, makesDisk: true },
@@ -73,7 +78,18 @@ export function wordsOf(kind: ActionKind, { kept, spec }: GuestStatus, { texts, 
   return { ...words, explain: fill(explain, { undo: texts.undoReinstall.button, ...(spec && { days: days(keptDays(spec.life)) }) }) };
 }
 
-/** Whether a new password has the server restarted: it runs, and guestflow has no key in it. */
-export function passwordRestarts({ phase, spec }: GuestStatus): boolean {
+/** Whether a new password, or other keys, have the server restarted: it runs, and guestflow has no key in it. */
+export function accessRestarts({ phase, spec }: GuestStatus): boolean {
   return phase === 'running' && spec?.access.managed !== true;
+}
+
+/** What is to be set; a password that was made here is shown once. */
+export interface Wish {
+  readonly access: AccessWish;
+  readonly made?: string;
+}
+
+/** How a customer's change of access is done: who sends the form was told of the restart. */
+export function howOf(status: GuestStatus): { readonly how?: 'offline' } {
+  return accessRestarts(status) ? { how: 'offline' } : {};
 }

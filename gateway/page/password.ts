@@ -4,7 +4,7 @@ import { hashPassword } from '../../client/guests/password.ts';
 import type { AccessWish } from '../../client/guests/access.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
 import { HttpRefusal } from '../../system/http/problem.ts';
-import { passwordRestarts } from './actions.ts';
+import { howOf, type Wish } from './actions.ts';
 import type { PageKeys } from './keys.ts';
 import { markup, type Markup } from './markup.ts';
 import type { Texts } from './texts/en.ts';
@@ -15,30 +15,19 @@ const [SHORTEST, LONGEST] = [12, 128];
 const ALPHABET = 'abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
 const MADE_LENGTH = 20;
 
-/** A wish for a password, and the password where it was made here. */
-export interface NewPassword {
-  readonly access: AccessWish;
-  readonly made?: string;
-}
-
 /**
  * What a form wishes.
  *
  * @param request id of the form: sent twice, it makes the same password twice, since it is also the same operation
  * @throws HttpRefusal 422 `password` when the chosen one is too short, too long, or has control characters
  */
-export async function newPassword(
-  keys: PageKeys,
-  form: ReadonlyMap<string, string>,
-  request: string,
-  status: GuestStatus,
-): Promise<NewPassword> {
+export async function newPassword(keys: PageKeys, form: ReadonlyMap<string, string>, request: string, status: GuestStatus): Promise<Wish> {
   const made = form.get('how') === 'own' ? undefined : makePassword(keys, request);
   const chosen = form.get('password') ?? '';
   if (made === undefined && (chosen.length < SHORTEST || Buffer.byteLength(chosen) > LONGEST || /[\u0000-\u001f\u007f]/.test(chosen)))
     throw new HttpRefusal(422, 'password', 'the password must have 12 to 128 characters');
   const passwordHash = await hashPassword(made ?? chosen);
-  const access: AccessWish = { passwordHash, ...(passwordRestarts(status) ? { how: 'offline' } : {}) };
+  const access: AccessWish = { passwordHash, ...howOf(status) };
   return made === undefined ? { access } : { access, made };
 }
 

@@ -7,6 +7,7 @@ import { findings, openPanel, why, type Panel } from './page/rig.ts';
 import { call, why as whyNoPhp } from './whmcs/rig.ts';
 
 const HOSTILE = '<img src=x onerror=alert(1)>';
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ35rv5PUXA7JvnmdviGpq2anW48xUy4Rs1jNFAQrwme';
 
 describe.skipIf(why !== undefined)(titled("the customer's page", why), { timeout: 120_000 }, () => {
   let panel: Panel;
@@ -78,6 +79,13 @@ describe.skipIf(why !== undefined)(titled("the customer's page", why), { timeout
     expect(told).toContain('setPassword');
     expect(told).not.toContain(password);
     await link(page, 'Back');
+    await link(page, 'SSH keys');
+    await page.getByLabel('Public keys, one in each line').fill(`${KEY} of a laptop\n`);
+    await button(page, 'Change the keys');
+    await panel.shop.settled('shop', 'running');
+    await link(page, 'SSH keys');
+    expect(await page.getByLabel('Public keys, one in each line').inputValue()).toBe(KEY);
+    await link(page, 'Cancel');
     await button(page, 'Take a backup now');
     await panel.shop.settled('shop', 'running');
     await page.reload();
@@ -191,6 +199,7 @@ describe.skipIf(why !== undefined)(titled("the customer's page", why), { timeout
       '/guests/shop',
       '/guests/shop/stop',
       '/guests/shop/password',
+      '/guests/shop/keys',
       `/guests/shop/restore?backup=${id}`,
       '/none',
       '/signed-out',
@@ -205,6 +214,11 @@ describe.skipIf(why !== undefined)(titled("the customer's page", why), { timeout
     await page.getByLabel(texts.passwordField).fill('short');
     await button(page, texts.change);
     expect(await page.getByRole('alert').textContent()).toBe(texts.errors.password);
+    expect(await findings(page)).toEqual([]);
+    await page.goto(`${panel.origin}/my/guests/shop/keys`);
+    await page.getByLabel(texts.keysField).fill('-----BEGIN OPENSSH PRIVATE KEY-----');
+    await button(page, texts.changeKeys);
+    expect(await page.getByRole('alert').textContent()).toBe(texts.errors.keys);
     expect(await findings(page)).toEqual([]);
   });
 

@@ -141,8 +141,8 @@ describe('a server', () => {
   });
 
   it.each([
-    ['running', ['reboot', 'stop', 'password', 'backup', 'reinstall']],
-    ['stopped', ['start', 'password', 'backup', 'reinstall']],
+    ['running', ['reboot', 'stop', 'password', 'keys', 'backup', 'reinstall']],
+    ['stopped', ['start', 'password', 'keys', 'backup', 'reinstall']],
     ['suspended', ['backup']],
     ['provisioning', []],
     ['lost', []],
@@ -234,4 +234,42 @@ describe('a new password', () => {
       expect(shop.guests.requests).toEqual([]);
     },
   );
+});
+
+describe('SSH keys', () => {
+  const form = async (): Promise<Record<string, string>> => visitor.formOf(await htmlOf(`${GUEST}/keys`), `${GUEST}/keys`);
+  const [kept, added] = [
+    'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB',
+    'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIC',
+  ];
+
+  it('are shown as they were set last; those that are sent, one in each line, take their place', async () => {
+    const spec = {
+      access: { managed: false, sshKeys: [kept] },
+      network: {},
+      size: {},
+      life: { graceDays: 7 },
+    } as unknown as GuestStatus['spec'];
+    shop.guests.changes.set('own', { phase: 'running', spec } as Partial<GuestStatus>);
+    const html = await htmlOf(`${GUEST}/keys`);
+    expect(html).toContain(`>\n${kept}</textarea>`);
+    expect(html).toContain(en.restarts);
+    const response = await visitor.post(`${GUEST}/keys`, { ...(await form()), keys: `${kept}\r\n\r\n  ${added} of <my> "laptop"\r\n` });
+    expect(response.status).toBe(303);
+    expect(shop.guests.requests).toMatchObject([{ kind: 'setKeys', access: { how: 'offline', sshKeys: [kept, added] } }]);
+  });
+
+  it.each([
+    ['nothing', '  \r\n'],
+    ['a private key', '-----BEGIN OPENSSH PRIVATE KEY-----\r\nb3BlbnNzaC1rZXktdjEAAAAA'],
+    ['a good one and a damaged one', `${added}\r\nssh-ed25519 AAAA`],
+    ['options before a key', `command="sh" ${added}`],
+  ])('of which %s was sent are refused at their field, with what was sent', async (_what, keys) => {
+    const response = await visitor.post(`${GUEST}/keys`, { ...(await form()), keys });
+    expect(response.status).toBe(422);
+    const html = await response.text();
+    expect(html).toContain('aria-invalid="true"');
+    expect(html).toContain(en.errors.keys);
+    expect(shop.guests.requests).toEqual([]);
+  });
 });
