@@ -7,6 +7,7 @@ import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import type { GuestOrder } from '../contract/guest.ts';
 import { guestWorkflowId, operationWorkflowId } from '../contract/names.ts';
 import { giveOrder, ordersFor, serve } from '../test/workflow/many-guests.ts';
+import { until } from '../system/until.ts';
 import { startEmbeddedTemporal } from '../worker/embedded-temporal.ts';
 
 /** Figures of orders whose steps do nothing. */
@@ -41,7 +42,10 @@ function cpuSecondsOf(pid: number): number {
 async function placed(client: Client, order: GuestOrder): Promise<number> {
   const began = performance.now();
   await giveOrder(client, order);
-  await client.workflow.getHandle(operationWorkflowId(order.name, 'provision', order.order)).result();
+  const provisioning = client.workflow.getHandle(operationWorkflowId(order.name, 'provision', order.order));
+  // The order is taken a moment before its workflow begins.
+  await until(() => provisioning.describe().catch(() => undefined), { everyMs: 5 });
+  await provisioning.result();
   return performance.now() - began;
 }
 
