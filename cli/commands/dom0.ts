@@ -35,10 +35,33 @@ function registerAdopt(dom0: Command, context: Context): void {
   );
 }
 
+/** Adds a subcommand that is about one dom0. */
+type AddVerb = (name: string, summary: string, description: string) => Command;
+
+function registerLoss(verb: AddVerb, context: Context): void {
+  const { io } = context;
+  verb(
+    'lost',
+    'say that a dom0 is gone for good',
+    'Declares a dom0 lost, for good: its ledger takes no order, operations on its guests are refused, what was being done there is ended, and its worker may not come back. Its guests are `lost`; their names and addresses stay theirs until they are restored elsewhere or terminated. It is refused while its worker asks for work. Make sure first that the machine is off and stays off: guestflow cannot switch its guests off.',
+  )
+    .option('--yes', 'do not ask')
+    .action(
+      context.action(async (host: string, options: ServerOptions & { readonly yes?: true }) =>
+        (await import('../lost-dom0.ts')).loseDom0(io, host, options),
+      ),
+    );
+  verb(
+    'found',
+    'say that a lost dom0 is there again',
+    'Takes the word back that a dom0 is lost: its worker may register again, and its guests are what they were. Those that were restored elsewhere stay there: `guestflow dom0 audit` shows what is left of them here. Switch that off first, by xl and in /etc/xen/auto: it has their addresses.',
+  ).action(context.action(async (host: string, options: ServerOptions) => (await import('../lost-dom0.ts')).findDom0(io, host, options)));
+}
+
 export function registerDom0(program: Command, context: Context): void {
   const { io } = context;
   const dom0 = program.command('dom0').summary('the dom0s: what they have, lack and promise').helpCommand(false);
-  const verb = (name: string, summary: string, description: string): Command =>
+  const verb: AddVerb = (name, summary, description) =>
     withServer(dom0.command(name).summary(summary).description(description).argument('<HOST>'));
 
   withServer(
@@ -88,22 +111,7 @@ export function registerDom0(program: Command, context: Context): void {
     .option('--yes', 'with --clean: do not ask')
     .action(context.action(async (host: string, options: AuditOptions) => (await import('../audit.ts')).auditDom0(io, host, options)));
   registerAdopt(dom0, context);
-  verb(
-    'lost',
-    'say that a dom0 is gone for good',
-    'Declares a dom0 lost, for good: its ledger takes no order, operations on its guests are refused, what was being done there is ended, and its worker may not come back. Its guests are `lost`; their names and addresses stay theirs until they are restored elsewhere or terminated. It is refused while its worker asks for work. Make sure first that the machine is off and stays off: guestflow cannot switch its guests off.',
-  )
-    .option('--yes', 'do not ask')
-    .action(
-      context.action(async (host: string, options: ServerOptions & { readonly yes?: true }) =>
-        (await import('../lost-dom0.ts')).loseDom0(io, host, options),
-      ),
-    );
-  verb(
-    'found',
-    'say that a lost dom0 is there again',
-    'Takes the word back that a dom0 is lost: its worker may register again, and its guests are what they were. Those that were restored elsewhere stay there: `guestflow dom0 audit` shows what is left of them here. Switch that off first, by xl and in /etc/xen/auto: it has their addresses.',
-  ).action(context.action(async (host: string, options: ServerOptions) => (await import('../lost-dom0.ts')).findDom0(io, host, options)));
+  registerLoss(verb, context);
   verb('drain', 'take no new guests', DRAIN)
     .option('--off', 'take them again')
     .action(
