@@ -46,7 +46,7 @@ export async function servedWorld(): Promise<ServedWorld> {
   await started((onReady) => runControlWorker({ address, signal, logger, onReady, metricsPort: ports.control }));
   const served = await serveProcess(ports.dom0);
   if (served !== undefined) createHost(observeTools(served.registry));
-  const raw = { host: 'xen1', network: NETWORK, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64' };
+  const raw = { host: 'served1', network: NETWORK, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64' };
   await started((onReady) =>
     runDom0Worker({
       settings: { ...parseDom0Settings({ ...raw, wipeMiBPerSecond: 0 }, 'the test'), shutdownGraceSeconds: 1 },

@@ -10,7 +10,7 @@ let world: ServedWorld;
 
 beforeAll(async () => {
   world = await servedWorld();
-  await world.flow.order(anOrder('web1', 'xen1', { network: { ip: '192.168.77.20' } }));
+  await world.flow.order(anOrder('web1', 'served1', { network: { ip: '192.168.77.20' } }));
   expect(await world.flow.waitFor('web1')).toMatchObject({ phase: 'running' });
   await world.flow.operate('web1', 'backup');
 }, 120_000);
@@ -46,11 +46,11 @@ describe('the control worker', () => {
 
   it('knows the age of the last backups, as the guest publishes it', async () => {
     const says = async (): Promise<string> => /^guestflow_oldest_backup_timestamp_seconds.*/m.exec(await metricsOf('control'))?.[0] ?? '';
-    await expect.poll(says, { timeout: 45_000, interval: 1_000 }).toMatch(/^[a-z_]+\{dom0="xen1"\} 1[\d.e+]+$/);
+    await expect.poll(says, { timeout: 45_000, interval: 1_000 }).toMatch(/^[a-z_]+\{dom0="served1"\} 1[\d.e+]+$/);
     const text = await metricsOf('control');
-    expect(text).toContain('guestflow_dom0_served{dom0="xen1"} 1');
-    expect(text).toMatch(/^guestflow_dom0_last_seen_timestamp_seconds\{dom0="xen1"\} /m);
-    expect(text).toContain('guestflow_dom0_waiting_steps{dom0="xen1",queue="bulk"} 0');
+    expect(text).toContain('guestflow_dom0_served{dom0="served1"} 1');
+    expect(text).toMatch(/^guestflow_dom0_last_seen_timestamp_seconds\{dom0="served1"\} /m);
+    expect(text).toContain('guestflow_dom0_waiting_steps{dom0="served1",queue="bulk"} 0');
   });
 });
 

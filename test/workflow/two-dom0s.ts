@@ -5,6 +5,7 @@ import { createControlActivities } from '../../activities/control/activities.ts'
 import { connect, type Guestflow } from '../../client/index.ts';
 import { CONTROL_QUEUE } from '../../contract/names.ts';
 import { createFakeDom0, type FakeDom0 } from '../../fake/index.ts';
+import { until } from '../../system/until.ts';
 import { runDom0Worker } from '../../worker/dom0.ts';
 import { parseDom0Settings } from '../../worker/dom0-settings.ts';
 import { installRuntime } from '../../worker/logger.ts';
@@ -37,7 +38,10 @@ export interface TwoDom0s {
 
 const logger = pino({ level: 'silent' });
 
-async function run(host: string, dom0: FakeDom0, address: string, foreignRepositories: readonly string[]): Promise<Running> {
+async function run(
+  flow: Guestflow,
+  { host, dom0, address, foreignRepositories }: { host: string; dom0: FakeDom0; address: string; foreignRepositories: readonly string[] },
+): Promise<Running> {
   const raw = { host, network: NETWORK, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64' };
   const settings = parseDom0Settings({ ...raw, foreignRepositories, wipeMiBPerSecond: 0 }, 'the test');
   const stop = new AbortController();
@@ -58,6 +62,9 @@ async function run(host: string, dom0: FakeDom0, address: string, foreignReposit
   });
   ended.catch(() => undefined);
   await Promise.race([ready, ended.catch(() => undefined)]);
+  // It polls before it is registered, if that takes long.
+  const isRegistered = async (): Promise<boolean> => (await flow.dom0State(host).catch(() => undefined))?.facts !== undefined;
+  await Promise.race([until(isRegistered, { everyMs: 50 }), ended.catch(() => undefined)]);
   return {
     ended,
     async stop() {
@@ -67,7 +74,7 @@ async function run(host: string, dom0: FakeDom0, address: string, foreignReposit
   };
 }
 
-/** `xen1` and `xen2`, in one network. */
+/** `pair1` and `pair2`, in one network. Their names are this file's: a machine runs one worker for a dom0, and test files run beside each other. */
 export async function twoDom0s(): Promise<TwoDom0s> {
   // A process has one runtime: the worker's comes first.
   installRuntime(logger);
@@ -83,7 +90,7 @@ export async function twoDom0s(): Promise<TwoDom0s> {
   const options = { network: { ...NETWORK, bridge: 'xenbr0' } };
   const [first, second] = await Promise.all([createFakeDom0(options), createFakeDom0(options)]);
   const flow = await connect({ address });
-  const others = await run('xen2', second, address, [COPY]);
+  const others = await run(flow, { host: 'pair2', dom0: second, address, foreignRepositories: [COPY] });
   let running: Running | undefined;
   const stopFirst = async (): Promise<void> => {
     await running?.stop();
@@ -96,7 +103,7 @@ export async function twoDom0s(): Promise<TwoDom0s> {
     address,
     stopFirst,
     async startFirst() {
-      running = await run('xen1', first, address, []);
+      running = await run(flow, { host: 'pair1', dom0: first, address, foreignRepositories: [] });
       return running;
     },
     async copyBackups(guest) {
