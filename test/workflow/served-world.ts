@@ -32,7 +32,12 @@ const logger = pino({ level: 'silent' });
 
 export async function servedWorld(): Promise<ServedWorld> {
   const directory = mkdtempSync(join(tmpdir(), 'served-'));
-  const temporal = await startEmbeddedTemporal({ stateDir: directory, port: await freePort(27_233), uiPort: await freePort(28_233) });
+  const temporal = await startEmbeddedTemporal({
+    stateDir: directory,
+    port: await freePort(27_233),
+    uiPort: await freePort(28_233),
+    endsWithUs: true,
+  });
   const { address } = temporal;
   const stop = new AbortController();
   const { signal } = stop;

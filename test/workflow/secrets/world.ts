@@ -141,7 +141,12 @@ async function start(directory: string, started: Started, secrets: ReturnType<ty
   const env = { PATH: path, ...codec };
   const received: string[] = [];
   await bundleWorkflows(undefined, { encodesFailures: isEncrypted });
-  const temporal = await startEmbeddedTemporal({ stateDir: directory, port: await freePort(17_233), uiPort: await freePort(18_233) });
+  const temporal = await startEmbeddedTemporal({
+    stateDir: directory,
+    port: await freePort(17_233),
+    uiPort: await freePort(18_233),
+    endsWithUs: true,
+  });
   started.add(() => temporal.stop());
   const [hooks, gatewayPort, metricsPort] = await Promise.all([receiver(received), freePort(18_480), freePort(19_464)]);
   started.add(
