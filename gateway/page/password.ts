@@ -7,6 +7,7 @@ import { HttpRefusal } from '../../system/http/problem.ts';
 import { howOf, type Wish } from './actions.ts';
 import type { PageKeys } from './keys.ts';
 import { markup, type Markup } from './markup.ts';
+import { refusedAttributes, refusedNote } from './refused.ts';
 import type { Texts } from './texts/en.ts';
 
 const [SHORTEST, LONGEST] = [12, 128];
@@ -44,19 +45,18 @@ function makePassword(keys: PageKeys, request: string): string {
 
 /** The fields of the form. */
 export function passwordFields(texts: Texts, isWrong: boolean): Markup {
-  return markup`${isWrong && markup`<p id="wrong" class="unusable" role="alert"><strong>${texts.errors.password}</strong></p>`}
+  return markup`${refusedNote(isWrong, texts.errors.password)}
 <fieldset><legend>${texts.passwordHow}</legend>
 <div class="choice"><input type="radio" name="how" id="make" value="make"${isWrong ? '' : CHECKED}><label for="make">${texts.passwordMake}</label></div>
 <div class="choice"><input type="radio" name="how" id="own" value="own"${isWrong ? CHECKED : ''}><label for="own">${texts.passwordOwn}</label></div>
 <input name="username" value="root" autocomplete="username" hidden>
 <label for="password">${texts.passwordField}</label>
-<input type="password" name="password" id="password" maxlength="${LONGEST}" autocomplete="new-password" aria-describedby="rule${isWrong ? ' wrong' : ''}"${isWrong ? INVALID : ''}>
+<input type="password" name="password" id="password" maxlength="${LONGEST}" autocomplete="new-password"${refusedAttributes(isWrong)}>
 <p class="hint" id="rule">${texts.passwordRule}</p>
 </fieldset>`;
 }
 
 const CHECKED = markup` checked`;
-const INVALID = markup` aria-invalid="true"`;
 
 /** The page that shows it, this once. */
 export function madeView(made: string, guestPath: string, texts: Texts): Markup {

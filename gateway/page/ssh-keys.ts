@@ -6,6 +6,7 @@ import { field } from '../../order/field-schemas.ts';
 import { HttpRefusal } from '../../system/http/problem.ts';
 import { howOf } from './actions.ts';
 import { markup, type Markup } from './markup.ts';
+import { refusedAttributes, refusedNote } from './refused.ts';
 import type { Texts } from './texts/en.ts';
 
 /**
@@ -27,11 +28,9 @@ export function newKeys(form: ReadonlyMap<string, string>, status: GuestStatus):
 export function keysFields(texts: Texts, { spec }: GuestStatus, given?: string): Markup {
   const isWrong = given !== undefined;
   const lines = given ?? (spec?.access.sshKeys ?? []).join('\n');
-  return markup`${isWrong && markup`<p id="wrong" class="unusable" role="alert"><strong>${texts.errors.keys}</strong></p>`}
+  return markup`${refusedNote(isWrong, texts.errors.keys)}
 <label for="keys">${texts.keysField}</label>
-<textarea name="keys" id="keys" rows="6" spellcheck="false" autocapitalize="off" autocomplete="off" aria-describedby="rule${isWrong ? ' wrong' : ''}"${isWrong ? INVALID : ''}>
+<textarea name="keys" id="keys" rows="6" spellcheck="false" autocapitalize="off" autocomplete="off"${refusedAttributes(isWrong)}>
 ${lines}</textarea>
 <p class="hint" id="rule">${texts.keysRule}</p>`;
 }
-
-const INVALID = markup` aria-invalid="true"`;

@@ -64,7 +64,7 @@ async function run(
   await Promise.race([ready, ended.catch(() => undefined)]);
   // It polls before it is registered, if that takes long.
   const isRegistered = async (): Promise<boolean> => (await flow.dom0State(host).catch(() => undefined))?.facts !== undefined;
-  await Promise.race([until(isRegistered, { everyMs: 50 }), ended.catch(() => undefined)]);
+  await Promise.race([until(isRegistered, { everyMs: 50, limitMs: 30_000 }), ended.catch(() => undefined)]);
   return {
     ended,
     async stop() {
