@@ -19,7 +19,10 @@ export interface Owner {
 export interface PoolFacts {
   readonly name: string;
   readonly sizeBytes: number;
+  /** What nothing lies on. Of a thin pool: what nobody has written to, which may be sold already. */
   readonly freeBytes: number;
+  /** Set if it is a thin pool: how full its table of blocks is, as a share of 1. */
+  readonly thin?: { readonly metadataShare: number };
 }
 
 /** What of a pool may be sold, and what of that is left: negative if more is reserved than there is. */
@@ -27,6 +30,8 @@ export interface PoolCapacity {
   readonly name: string;
   readonly sellableBytes: number;
   readonly freeBytes: number;
+  /** Of a thin pool: the share of it that is written to, or of its table of blocks, whichever is more. At 1 its guests' file systems fail. */
+  readonly filledShare?: number;
 }
 
 /** What an operator lets be sold of a dom0; in `dom0.yaml`. */

@@ -1,5 +1,5 @@
 /** Whether something fits on a dom0, and in words what is short, and by how much. Pure; for the ledger and for placement. */
-import type { Amounts, Capacity } from './capacity.ts';
+import type { Amounts, Capacity, PoolFacts } from './capacity.ts';
 import { xenMemoryOf } from './overhead.ts';
 import { formatSize } from './sizes.ts';
 
@@ -37,4 +37,9 @@ export function shortageOf(
       `${row.field} is ${row.say(row.asked - Math.max(0, row.free))} short (${wanted(row)}, ${row.say(row.free)} free of ${row.say(row.all)})`,
   );
   return { field: first.field, message: `dom0 ${host} cannot take ${asked.guest}: ${words.join('; ')}` };
+}
+
+/** How a pool is told to people: `volume group vg01`, `thin pool vg01/guests`. */
+export function toldPool({ name, thin }: Pick<PoolFacts, 'name' | 'thin'>): string {
+  return `${thin === undefined ? 'volume group' : 'thin pool'} ${name}`;
 }

@@ -1,5 +1,15 @@
 /** What operators are told of, once when it begins and once when it is over. Plain data: workflow code imports it. */
 
+/** How full a thin pool is when operators are told, in percent: each of these once. */
+export const THIN_POOL_LEVELS = [80, 90, 95] as const;
+
+function thinPoolAt(percent: (typeof THIN_POOL_LEVELS)[number]): { readonly what: string; readonly mend: string } {
+  return {
+    what: `thin pools of dom0 HOST are full to ${percent} % or more; a full one takes the file systems of all of its guests with it`,
+    mend: 'lvextend -L +SIZE NAME on HOST, where lvs shows how full it is; or guestflow dom0 drain HOST, and stop guests',
+  };
+}
+
 /** What it is about, what to do, and whether its end is told. NAME stands for a guest or an order, HOST for the dom0. */
 export const PROBLEM_KINDS = {
   'dom0-lost': { what: 'dom0 HOST was declared lost', mend: 'guestflow dom0 found HOST, should it come back; guestflow list --dom0 HOST' },
@@ -21,6 +31,9 @@ export const PROBLEM_KINDS = {
     what: 'pools of dom0 HOST have less than 5 % left to sell',
     mend: 'guestflow dom0 show HOST; extend the pool NAME, or guestflow dom0 drain HOST',
   },
+  'thin-pool-80': thinPoolAt(80),
+  'thin-pool-90': thinPoolAt(90),
+  'thin-pool-95': thinPoolAt(95),
   test: { what: 'this is a test: nothing is wrong', mend: 'nothing; guestflow notify test has sent it' },
 } as const;
 

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { EXTENT, labelsIn, unique, type Content } from './model.ts';
+import { discard } from './lvm-thin.ts';
 import { DONE, failed, matchArgs, type Invocation, type Simulation, type ToolOutput, type ToolTable } from './tool.ts';
 
 /** Parts in which a copy makes progress. */
@@ -59,13 +60,14 @@ function* copyContent(
 
 const STEP = 256 * 2 ** 20;
 
-function blkdiscard({ machine, args }: Invocation): Simulation | ToolOutput | undefined {
+function blkdiscard(call: Invocation): Simulation | ToolOutput | undefined {
+  const { machine, args } = call;
   const how = `--zeroout --verbose --step ${String(STEP)}`;
   const found =
     matchArgs(args, `${how} --offset <offset> --length <length> <device>`) ??
     matchArgs(args, `${how} --offset <offset> <device>`) ??
     matchArgs(args, `${how} <device>`);
-  if (found === undefined) return undefined;
+  if (found === undefined) return discard(call);
   const { device = '', offset = '0', length } = found;
   const volume = machine.volumeOfDevice(device);
   if (volume === undefined) {

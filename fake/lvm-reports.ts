@@ -3,7 +3,7 @@ import type { Machine } from './machine.ts';
 import { EXTENT, type FakeVolume, type Place } from './model.ts';
 import { failed, matchArgs, type Invocation, type ToolOutput } from './tool.ts';
 
-const LVS_COLUMNS = 'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr';
+const LVS_COLUMNS = 'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr,pool_lv';
 
 export function groupNotFound(group: string): ToolOutput {
   return failed(5, `  Volume group "${group}" not found`, `  Cannot process volume group ${group}`);
@@ -17,7 +17,7 @@ export function volumeAt(machine: Machine, place = ''): FakeVolume | ToolOutput 
 }
 
 /** As LVM prints a report: every value is a string. */
-function report(kind: string, rows: readonly Record<string, string>[]): ToolOutput {
+export function report(kind: string, rows: readonly Record<string, string>[]): ToolOutput {
   const lines = rows.map(
     (row) =>
       `                  {${Object.entries(row)
@@ -38,6 +38,8 @@ function stateLetter({ inactive, suspended, invalid }: FakeVolume): string {
 }
 
 function attributes(machine: Machine, volume: FakeVolume): string {
+  if (volume.isThinPool === true) return 'twi-aotz--';
+  if (volume.thinPool !== undefined) return `Vwi-${stateLetter(volume)}${machine.isOpen(volume) ? 'o' : '-'}tz--`;
   const isOrigin = machine.state.volumes.some((other) => other.origin === volume.name);
   const type = volume.origin !== undefined ? (volume.invalid ? 'S' : 's') : isOrigin ? 'o' : '-';
   const state = stateLetter(volume);
@@ -72,9 +74,14 @@ export function lvs({ machine, args }: Invocation): ToolOutput | undefined {
       lv_tags: volume.tags.join(','),
       origin: volume.origin ?? '',
       data_percent:
-        volume.origin === undefined || volume.inactive === true ? '' : volume.invalid ? '100.00' : volume.dataPercent.toFixed(2),
+        volume.origin === undefined || volume.thinPool !== undefined || volume.inactive === true
+          ? ''
+          : volume.invalid
+            ? '100.00'
+            : volume.dataPercent.toFixed(2),
       lv_snapshot_invalid: volume.invalid ? 'snapshot invalid' : '',
       lv_attr: attributes(machine, volume),
+      pool_lv: volume.thinPool ?? '',
     })),
   );
 }

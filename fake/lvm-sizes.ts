@@ -2,6 +2,7 @@
 import { EXTENT, labelsIn, unique, type FakeState, type Place } from './model.ts';
 import { rangeOf, volumeAt } from './lvm-reports.ts';
 import { refusedSize } from './lvm-refusals.ts';
+import { extendThin, reduceThin } from './lvm-thin.ts';
 import type { Machine } from './machine.ts';
 import { DONE, failed, matchArgs, type Invocation, type ToolOutput } from './tool.ts';
 
@@ -26,6 +27,10 @@ export function lvextend({ machine, args }: Invocation): ToolOutput | undefined 
   const text = `(${String(volume.extents)} extents)`;
   if (wanted === volume.extents) return failed(5, `  New size ${text} matches existing size ${text}.`);
   if (wanted < volume.extents) return failed(5, `  New size given (${String(wanted)} extents) not larger than existing size ${text}`);
+  if (volume.thinPool !== undefined) {
+    extendThin(volume, wanted);
+    return DONE;
+  }
   if (machine.state.volumes.some((other) => other.origin === volume.name))
     return failed(5, '  Snapshot origin volumes can be resized only while inactive: try lvchange -an.');
   const more = wanted - volume.extents;
@@ -50,6 +55,10 @@ export function lvreduce({ machine, args }: Invocation): ToolOutput | undefined 
   const text = `(${String(volume.extents)} extents)`;
   if (wanted === volume.extents) return failed(5, `  New size ${text} matches existing size ${text}.`);
   if (wanted > volume.extents) return failed(5, `  New size given (${String(wanted)} extents) not less than existing size ${text}`);
+  if (volume.thinPool !== undefined) {
+    reduceThin(volume, wanted);
+    return DONE;
+  }
   if (machine.state.volumes.some((other) => other.origin === volume.name)) {
     return failed(5, '  Snapshot origin volumes can be resized only while inactive: try lvchange -an.');
   }

@@ -2,6 +2,7 @@
 import { EXTENT, emptyContent, labelsIn, unique, type FakeVolume } from './model.ts';
 import { groupNotFound, lvs, vgs, volumeAt } from './lvm-reports.ts';
 import { refusedName, refusedSize, refusedTag } from './lvm-refusals.ts';
+import { createThin, thinPoolReport } from './lvm-thin.ts';
 import { lvextend, lvreduce } from './lvm-sizes.ts';
 import type { Machine } from './machine.ts';
 import { DONE, failed, matchArgs, type Invocation, type Simulation, type ToolOutput, type ToolTable } from './tool.ts';
@@ -25,12 +26,13 @@ function largestSnapshot(origin: FakeVolume): number {
   return Math.ceil(((chunks + Math.ceil(chunks / 256) + 2) * 4096) / EXTENT);
 }
 
-function lvcreate({ machine, args }: Invocation): Simulation | ToolOutput | undefined {
+function lvcreate(call: Invocation): Simulation | ToolOutput | undefined {
+  const { machine, args } = call;
   const { tags, rest } = withoutTags(args, '--addtag');
   const plain = matchArgs(rest, '-qq -Wy --yes -L <bytes>b -n <name> <group>');
   const snapshot = matchArgs(rest, '-qq --yes -s -L <bytes>b -n <name> <group>');
   const found = plain ?? snapshot;
-  if (found === undefined) return undefined;
+  if (found === undefined) return createThin({ ...call, args: rest }, tags);
   const { name = '', group: place = '', bytes = '' } = found;
   const [group = '', originName = ''] = snapshot === undefined ? [place] : place.split('/');
   const refused = refusedSize(bytes) ?? refusedTag(tags, '--addtag', 'lvcreate') ?? refusedName(name, 'lvcreate');
@@ -140,8 +142,8 @@ function lvremove({ machine, args }: Invocation): Simulation | ToolOutput | unde
   const volume = volumeAt(machine, found['volume']);
   if ('code' in volume) return volume;
   const group = machine.state.volumeGroup;
-  // An origin takes its snapshots with it; whatever is in use stops it before anything has gone.
-  const going = [...machine.state.volumes.filter((other) => other.origin === volume.name), volume];
+  // An origin takes its snapshots with it, unless they lie in a thin pool; whatever is in use stops it before anything has gone.
+  const going = [...machine.state.volumes.filter((other) => other.origin === volume.name && other.thinPool === undefined), volume];
   const mounted = going.find((each) => machine.state.mounts.some((mount) => mount.source === `/dev/${group}/${each.name}`));
   if (mounted !== undefined) return failed(5, `  Logical volume ${group}/${mounted.name} contains a filesystem in use.`);
   const open = going.find((each) => machine.isOpen(each));
@@ -156,6 +158,7 @@ function* removing(machine: Machine, going: readonly FakeVolume[]): Simulation {
   if (origin !== undefined) origin.suspended = true;
   yield { done: 0.5 };
   if (origin !== undefined) delete origin.suspended;
+  for (const each of machine.state.volumes) if (going.some(({ name }) => name === each.origin)) delete each.origin;
   machine.state.freeResidue = unique([...machine.state.freeResidue, ...going.flatMap(bytesLeft)]);
   machine.state.freed.push(...going.flatMap((each) => (each.places ?? []).map((place) => ({ ...place, residue: bytesLeft(each) }))));
   machine.state.volumes = machine.state.volumes.filter((each) => !going.includes(each));
@@ -164,6 +167,8 @@ function* removing(machine: Machine, going: readonly FakeVolume[]): Simulation {
 
 /** Whose bytes a volume leaves on its extents. A snapshot's own extents hold copies of its origin's blocks, not what is read through it. */
 function bytesLeft(volume: FakeVolume): string[] {
+  // A thin pool keeps its extents, and zeroes a block before it gives it out again.
+  if (volume.thinPool !== undefined) return [];
   return volume.origin === undefined ? labelsIn(volume.content) : volume.hidden;
 }
 
@@ -180,7 +185,7 @@ function dmsetup({ machine, args }: Invocation): ToolOutput | undefined {
 
 export const LVM_TOOLS: ToolTable = {
   vgs: { start: vgs },
-  lvs: { start: lvs },
+  lvs: { start: (call) => thinPoolReport(call) ?? lvs(call) },
   lvcreate: { seconds: () => 0.4, start: lvcreate },
   lvrename: { seconds: () => 0.2, start: lvrename },
   lvchange: { seconds: () => 0.2, start: lvchange },

@@ -16,6 +16,7 @@ import {
 import { dirname, join } from 'node:path';
 import { EXTENT, emptyContent, type Content, type FakeDomain, type FakeState, type FakeVolume, type Place } from './model.ts';
 import type { Conditions } from './faults.ts';
+import { thinPoolVolume } from './lvm-thin.ts';
 
 /** A fake dom0's size and place, with every default filled in. */
 export interface MachineOptions {
@@ -23,6 +24,8 @@ export interface MachineOptions {
   readonly host: string;
   readonly volumeGroup: string;
   readonly volumeGroupBytes: number;
+  /** A thin pool in the volume group. Default: there is none. */
+  readonly thinPool?: { readonly name: string; readonly bytes: number };
   readonly memoryMiB: number;
   readonly cpus: number;
   readonly maxLoop: number;
@@ -55,7 +58,7 @@ export class Machine {
       volumeGroup: options.volumeGroup,
       // LVM keeps the first MiB of a physical volume for its metadata.
       totalExtents: Math.floor((options.volumeGroupBytes - 2 ** 20) / EXTENT),
-      volumes: [],
+      volumes: options.thinPool === undefined ? [] : [thinPoolVolume(options.thinPool)],
       freeResidue: [],
       freed: [],
       nextExtent: 0,
@@ -63,7 +66,7 @@ export class Machine {
       loops: [],
       mounts: [],
       nextDomainId: 1,
-      nextMinor: 0,
+      nextMinor: options.thinPool === undefined ? 0 : 1,
       random: options.seed,
     };
   }
@@ -119,7 +122,10 @@ export class Machine {
   }
 
   freeExtents(): number {
-    return this.conditions.vgFull ? 0 : this.state.totalExtents - this.state.volumes.reduce((sum, volume) => sum + volume.extents, 0);
+    if (this.conditions.vgFull) return 0;
+    return (
+      this.state.totalExtents - this.state.volumes.reduce((sum, { thinPool, extents }) => sum + (thinPool === undefined ? extents : 0), 0)
+    );
   }
 
   /** Extents that nobody had before. */

@@ -45,6 +45,14 @@ export interface FakeVolume {
   tags: string[];
   /** A snapshot's origin. */
   origin?: string;
+  /** It is a thin pool. What is in its volumes says how full it is. */
+  isThinPool?: boolean;
+  /** The thin pool that it lies in: it takes no extents then. */
+  thinPool?: string;
+  /** Of a volume in a thin pool: labels of what lay behind its end when it was reduced, and was not discarded before. */
+  unseen?: string[];
+  /** Of a volume in a thin pool: from this byte on its blocks were given back. */
+  discardedFrom?: number;
   /** What can be read through the device. */
   content: Content;
   /** A snapshot's copies of its origin's blocks: they lie on the disk when it is removed. */

@@ -65,6 +65,14 @@ export const dom0SettingsSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,62}$/, 'is no name of a volume group')
     .default('vg01'),
+  /**
+   * Thin pool of the volume group: new disks of guests are made in it. Disks that are there stay where they are. Default: none, so that a disk takes all of
+   * its room at once, and no guest can fill up the room of another.
+   */
+  thinPool: z
+    .string()
+    .regex(/^[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,62}$/, 'is no name of a thin pool')
+    .optional(),
   /** Directory of disk images while a guest is made (`dir` of xen-tools). */
   imageDir: absolutePath.default('/home/xen'),
   /** Bridge that guests are attached to. */

@@ -4,7 +4,7 @@ import { formatCidr, networkOf, parseCidr, parseIpv4, prefixOfNetmask, whyNotHos
 import { amountsOf, xenMemoryOf } from '../contract/overhead.ts';
 import type { UnplacedOrder } from './order.ts';
 import { problemsError, problemsOf, type Problem } from './problems.ts';
-import { whyNotVcpusOn } from '../contract/shortage.ts';
+import { toldPool, whyNotVcpusOn } from '../contract/shortage.ts';
 import { formatSize } from '../contract/sizes.ts';
 import type { Dom0Facts } from '../contract/dom0.ts';
 
@@ -15,7 +15,16 @@ const factsSchema = z.object({
   host: z.string(),
   memoryFreeBytes: amount,
   cpus: amount,
-  pools: z.array(z.object({ name: z.string(), sizeBytes: amount, freeBytes: amount })).min(1, 'has no pool: its volume group is not there'),
+  pools: z
+    .array(
+      z.object({
+        name: z.string(),
+        sizeBytes: amount,
+        freeBytes: amount,
+        thin: z.object({ metadataShare: amount }).exactOptional(),
+      }),
+    )
+    .min(1, 'has no pool: its volume group, or its thin pool, is not there'),
   imageDirFreeBytes: amount,
   network: z.object({
     cidr: z.string().refine((cidr) => parseCidr(cidr) !== undefined, 'is no network, like 192.168.77.0/24'),
@@ -74,7 +83,7 @@ function capacityProblems(order: UnplacedOrder, facts: CheckedFacts): Problem[] 
   };
   short('memory', xenMemoryOf(amountsOf(order)), facts.memoryFreeBytes, `dom0 ${facts.host}`, order.size.memoryBytes);
   const [pool] = facts.pools;
-  short('disk', order.size.diskBytes + order.size.swapBytes, pool?.freeBytes ?? 0, `volume group ${pool?.name ?? ''}`);
+  short('disk', order.size.diskBytes + order.size.swapBytes, pool?.freeBytes ?? 0, pool === undefined ? 'it' : toldPool(pool));
   if (order.storage.image === 'full')
     short('disk', order.size.diskBytes + order.size.swapBytes, facts.imageDirFreeBytes, 'the directory of images');
   const reason = whyNotVcpusOn(order.size.vcpus, facts.cpus);

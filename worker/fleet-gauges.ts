@@ -130,6 +130,12 @@ export const FLEET_GAUGES: readonly FleetGauge[] = [
     labels: ['dom0', 'pool'],
     of: (fleet) => poolSamples(fleet, 'freeBytes'),
   },
+  {
+    name: 'thin_pool_filled_ratio',
+    help: 'How full a thin pool is, or its table of blocks, whichever is more; at 1 the file systems of its guests fail',
+    labels: ['dom0', 'pool'],
+    of: (fleet) => poolSamples(fleet, 'filledShare'),
+  },
   ofDom0s(
     'served',
     '1 if a worker has asked for work of this dom0 within a minute and a half; nothing of a dom0 that is lost',
@@ -166,8 +172,10 @@ export const FLEET_GAUGES: readonly FleetGauge[] = [
   ...BACKUPS,
 ];
 
-function poolSamples({ dom0s }: Fleet, key: 'sellableBytes' | 'freeBytes'): Sample[] {
+function poolSamples({ dom0s }: Fleet, key: 'sellableBytes' | 'freeBytes' | 'filledShare'): Sample[] {
   return dom0s
     .filter(({ capacity }) => capacity.lost === undefined)
-    .flatMap(({ capacity: { host, pools = [] } }) => pools.map((pool): Sample => [{ dom0: host, pool: pool.name }, pool[key]]));
+    .flatMap(({ capacity: { host, pools = [] } }) =>
+      pools.flatMap((pool): Sample[] => (pool[key] === undefined ? [] : [[{ dom0: host, pool: pool.name }, pool[key]]])),
+    );
 }

@@ -5,12 +5,13 @@ import { ForeignRepository } from './backup/repositories/foreign.ts';
 import type { StepEnv } from './env.ts';
 import { ParavirtualGuest } from './guests/paravirtual.ts';
 import { LvmThick } from './storage/lvm/thick.ts';
+import { LvmThin } from './storage/lvm/thin.ts';
 import { XlToolstack } from './toolstack/xl/xl-toolstack.ts';
 import type { Work } from './work.ts';
 
 /** The ports of a dom0, for one step's work. */
 export function createEnv(work: Work): StepEnv {
-  const storage = new LvmThick(work);
+  const storage = work.settings.thinPool === undefined ? new LvmThick(work) : new LvmThin(work);
   const toolstack = new XlToolstack(work);
   const paravirtual = new ParavirtualGuest({ ...work, storage });
   const kinds = { pv: paravirtual, pvh: paravirtual };

@@ -6,6 +6,8 @@ import { ToolError } from '../../system/run.ts';
 export interface ContractDom0 {
   readonly host: Host;
   readonly vg: string;
+  /** A thin pool of that volume group. */
+  readonly thinPool: string;
   /** A directory that may be written to. */
   readonly imageDir: string;
   readonly cleanup: () => Promise<void>;

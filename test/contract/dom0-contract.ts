@@ -34,7 +34,8 @@ export function describeDom0Contract(name: string, makeHost: () => Promise<Contr
       const { host, imageDir } = context();
       expect((await host.files.info(imageDir))?.kind).toBe('directory');
     });
-    describeStoragePortContract(context);
+    describeStoragePortContract('disks of the volume group', context);
+    describeStoragePortContract('disks of a thin pool', context, ({ thinPool }) => thinPool);
     describeBackupPortContract(context);
     describeToolstackPortContract(context);
     describeVolumeContract(context);

@@ -4,7 +4,8 @@ import type { StepEnv } from '../../activities/dom0/env.ts';
 import { dom0SettingsSchema } from '../../order/dom0-settings.ts';
 import type { ContractContext } from './contract-context.ts';
 
-export function portsOf({ host, vg, imageDir }: ContractContext): StepEnv {
+/** @param thinPool where disks are made. Default: they take extents of the volume group */
+export function portsOf({ host, vg, imageDir }: Pick<ContractContext, 'host' | 'vg' | 'imageDir'>, thinPool?: string): StepEnv {
   const settings = dom0SettingsSchema.parse({
     host: 'dom0',
     network: { cidr: '10.0.0.0/24', gateway: '10.0.0.1' },
@@ -15,6 +16,8 @@ export function portsOf({ host, vg, imageDir }: ContractContext): StepEnv {
     stateDir: `${imageDir}/state`,
     backupDir: `${imageDir}/backups`,
     wipeMiBPerSecond: 0,
+    policy: { reserve: { disk: 0 } },
+    thinPool,
   });
   const log = { info: () => undefined, warn: () => undefined };
   return createEnv({ host, settings, signal: new AbortController().signal, attempt: 1, progress: () => undefined, log });

@@ -1,5 +1,6 @@
 /** Operations on a dom0 that keeps its backups in borg: they call what was recorded, on a dom0 whose settings say so. */
-import { aimed, type OperationPlay } from './operation-tape.ts';
+import { movedPlay, playsOf } from './moved-plays.ts';
+import type { OperationPlay } from './operation-tape.ts';
 import { perform } from './perform.ts';
 import type { Stage } from './stage.ts';
 import type { Matrix } from './step-faults.ts';
@@ -27,17 +28,12 @@ async function withBorg(matrix: Matrix, { stage, forward }: OperationPlay): Prom
   });
 }
 
-async function onBorg(matrix: Matrix, play: OperationPlay, stage: Stage): Promise<OperationPlay> {
-  const forward = play.forward.map((entry) => aimed(entry, play.row, stage, matrix.host));
-  const rehearsals = await matrix.stages.rehearse(stage, matrix.host, forward);
-  const row = { ...play.row, name: `${play.row.name}, in borg` };
-  const wanted = { ...play.wanted, row, before: stage.snapshot, after: rehearsals.at(-1)?.after.snapshot ?? stage.snapshot };
-  return { ...play, only: ONLY, row, stage, forward, rehearsals, wanted };
-}
-
 export async function borgPlays(matrix: Matrix, plays: readonly OperationPlay[]): Promise<OperationPlay[]> {
-  const [backup, restore] = ROWS.map((name) => plays.find(({ row }) => row.name === name));
-  if (backup === undefined || restore === undefined) throw new Error(`the table has no rows ${ROWS.join(', ')}`);
+  const chosen = playsOf(plays, ROWS);
+  const [backup] = chosen;
+  if (backup === undefined) return [];
   const stage = await withBorg(matrix, backup);
-  return [await onBorg(matrix, backup, stage), await onBorg(matrix, restore, stage)];
+  const moved: OperationPlay[] = [];
+  for (const play of chosen) moved.push(await movedPlay(matrix, play, { stage, only: ONLY, what: 'in borg' }));
+  return moved;
 }

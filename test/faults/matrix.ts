@@ -21,6 +21,7 @@ import { Stages } from './stage.ts';
 import { stepFaultCases, type Matrix } from './step-faults.ts';
 import { directCases, fromBackupCases } from './recipe-faults.ts';
 import { recordTape, type Tape } from './tape.ts';
+import { thinOrderCases } from './thin-faults.ts';
 import { staleCases } from './stale-faults.ts';
 import { startOwnTemporal } from './temporal.ts';
 import { brokenUndoCases, halfDoneCases, rehearseUndos, undoFaultCases, type UndoPlay } from './undo-faults.ts';
@@ -230,7 +231,12 @@ export async function runFaults({
     const matrix = { ...(await makeMatrix(tape, stages)), server, temporal, hosts: HOSTS };
     const undos = await rehearseUndos(matrix);
     const direct = await makeMatrix(await recordTape(server, HOST, 'direct'), stages);
-    const recipes = [...directCases(direct), ...(await fromBackupCases(matrix))];
+    const recipes = [
+      ...directCases(direct),
+      ...(await fromBackupCases(matrix)),
+      ...(await thinOrderCases(matrix, 'how-to')),
+      ...(await thinOrderCases(direct, 'direct')),
+    ];
     const ofTheOrder = [...(await orderCases(matrix, undos, walks)), ...recipes].filter(({ name }) => isWanted(name));
     if (isListing) {
       const names = [...ofTheOrder.map(({ name }) => name), ...everyName(await groupsOf(matrix, undos, isWanted, walks))];

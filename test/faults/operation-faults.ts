@@ -9,6 +9,7 @@ import { perform, undo, UNDO_ATTEMPTS } from './perform.ts';
 import type { Rehearsal, Stage } from './stage.ts';
 import { beforeOf, entryName, firstTimes, killsAt, nameOf, strike, strikesAt, type Matrix } from './step-faults.ts';
 import { GUEST, type Entry } from './tape.ts';
+import { thinPlays } from './thin-faults.ts';
 import { comparable, type Complaints } from './invariants.ts';
 import { orderOf, refOf, type World } from './world.ts';
 import { performCancelled } from './interruptions.ts';
@@ -174,6 +175,7 @@ export async function operationFaultCases(matrix: Matrix, plays: readonly Operat
   const different = [
     ...[...new Map([...plays].reverse().map((play) => [workOf(play), play])).values()].reverse(),
     ...(await borgPlays(matrix, plays)),
+    ...(await thinPlays(matrix, plays)),
   ];
   const undos = await Promise.all(different.map((play) => undoCases(matrix, play)));
   return [...different.flatMap((play) => stepCases(matrix, play)), ...undos.flat()];

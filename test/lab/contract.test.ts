@@ -9,6 +9,12 @@ describe.runIf(HAS_CONTRACT)('contract', () => {
     const host = labHost(inject('lab').sshConfigFile);
     const imageDir = '/home/xen/contract';
     await host.files.makeDirectory(imageDir);
-    return { host, vg: 'vg01', imageDir, cleanup: () => host.files.removeTree(imageDir) };
+    const [vg, thinPool] = ['vg01', 'contract'];
+    await host.run('lvcreate', ['--type', 'thin-pool', '--zero', 'y', '-L', '256m', '-n', thinPool, vg]);
+    const cleanup = async (): Promise<void> => {
+      await host.run('lvremove', ['-qq', '--yes', `${vg}/${thinPool}`]);
+      await host.files.removeTree(imageDir);
+    };
+    return { host, vg, thinPool, imageDir, cleanup };
   });
 });

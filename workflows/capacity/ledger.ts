@@ -153,11 +153,20 @@ export function capacityOf(state: Dom0State, pool?: string): Capacity {
 
 function poolsOf(state: Dom0State, facts: Dom0Facts): PoolCapacity[] {
   const first = facts.pools[0]?.name;
-  return facts.pools.map(({ name }) => {
+  return facts.pools.map(({ name, ...pool }) => {
     const sellableBytes = sellableOf(facts, name).diskBytes;
     const taken = [...state.promised, ...unreserved(state)];
-    return { name, sellableBytes, freeBytes: sellableBytes - sumOf(taken, name, first).diskBytes };
+    return {
+      name,
+      sellableBytes,
+      freeBytes: sellableBytes - sumOf(taken, name, first).diskBytes,
+      ...defined({ filledShare: filledOf(pool) }),
+    };
   });
+}
+
+function filledOf({ sizeBytes, freeBytes, thin }: Omit<PoolFacts, 'name'>): number | undefined {
+  return thin === undefined ? undefined : Math.max(sizeBytes === 0 ? 1 : 1 - freeBytes / sizeBytes, thin.metadataShare);
 }
 
 /** All that is short, and by how much, in one message. What the order already has on the dom0, from before the ledger knew it, is not counted against it. */

@@ -2,7 +2,7 @@
 import { isBackedUp, troubleOf } from '../../../client/guests/backup-health.ts';
 import type { Fleet } from '../../../client/fleet.ts';
 import type { GuestRow } from '../../../client/guests/list.ts';
-import { MOST_NAMED, type ProblemGroup, type ProblemKind } from '../../../contract/watch.ts';
+import { MOST_NAMED, THIN_POOL_LEVELS, type ProblemGroup, type ProblemKind } from '../../../contract/watch.ts';
 
 /** An order of billing that a person must look at. */
 export interface TroubledOrder {
@@ -32,6 +32,13 @@ function ofDom0s({ dom0s, guests }: Fleet): ProblemGroup[] {
         'pool-nearly-full',
         host,
         full.map(({ name }) => name),
+      ),
+      ...THIN_POOL_LEVELS.flatMap((percent) =>
+        grouped(
+          `thin-pool-${percent}`,
+          host,
+          pools.filter(({ filledShare = 0 }) => filledShare * 100 >= percent).map(({ name }) => name),
+        ),
       ),
     ];
   });

@@ -40,11 +40,11 @@ export async function everything(env: StepEnv): Promise<Thing[]> {
 async function disks({ storage }: StepEnv, guest: string | undefined): Promise<Thing[]> {
   const ofGuest = new Set(guest === undefined ? [] : storage.names(guest));
   const found: Thing[] = [];
-  for (const { name, where, owner, bytes } of await storage.list()) {
+  for (const { name, where, owner, bytes, pool } of await storage.list()) {
     if (guest !== undefined && !ofGuest.has(name) && owner?.guest !== guest) continue;
     const placeOf = ofGuest.has(name) ? guest : undefined;
     const takes = { memoryBytes: 0, vcpus: 0, diskBytes: bytes };
-    found.push({ kind: 'disk', where, owner, takes, pool: storage.pool, ...(placeOf === undefined ? {} : { placeOf }) });
+    found.push({ kind: 'disk', where, owner, takes, pool, ...(placeOf === undefined ? {} : { placeOf }) });
   }
   return found;
 }

@@ -1,10 +1,11 @@
 /** plan: checks the order against this dom0, and decides everything that it leaves open. It makes nothing yet. */
 import type { GuestNetwork, GuestOrder, GuestSpec } from '../../../contract/guest.ts';
+import type { PoolFacts } from '../../../contract/capacity.ts';
 import type { LeasedAddress } from '../../../contract/dom0.ts';
 import { defined } from '../../../contract/defined.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { amountsOf, xenMemoryOf } from '../../../contract/overhead.ts';
-import { whyNotVcpusOn } from '../../../contract/shortage.ts';
+import { toldPool, whyNotVcpusOn } from '../../../contract/shortage.ts';
 import { formatSize, GiB, MiB } from '../../../contract/sizes.ts';
 import type { StepEnv } from '../env.ts';
 import { mustBeFetchable } from '../images/fetchable.ts';
@@ -76,12 +77,14 @@ async function mustFitMachine({ settings, toolstack }: StepEnv, order: GuestOrde
 
 async function mustFitPool({ settings, storage }: StepEnv, order: GuestOrder): Promise<void> {
   const own = (await storage.list()).filter(({ owner }) => isOwner(owner, order)).reduce((sum, { bytes }) => sum + bytes, 0);
-  const free = (await storage.facts())?.freeBytes ?? 0;
-  const shortBytes = order.size.diskBytes + order.size.swapBytes - own - free;
+  const pool: Pick<PoolFacts, 'name' | 'thin' | 'freeBytes'> = (await storage.facts()) ?? { name: storage.pool, freeBytes: 0 };
+  // Of a thin pool the ledger sells what guests may write at most; this is what they have left of it.
+  const kept = pool.thin === undefined ? 0 : settings.policy.reserve.diskBytes;
+  const shortBytes = order.size.diskBytes + order.size.swapBytes - own + kept - pool.freeBytes;
   if (shortBytes > 0)
     throw new GuestflowError(
       'NoCapacity',
-      `volume group ${storage.pool} on ${settings.host} has ${formatSize(free)} free, ${formatSize(shortBytes)} too little for ${order.name}`,
+      `${toldPool(pool)} on ${settings.host} has ${formatSize(pool.freeBytes)} free, ${formatSize(shortBytes)} too little for ${order.name}`,
       { field: 'disk', value: formatSize(order.size.diskBytes) },
     );
 }

@@ -13,6 +13,7 @@ const ORDER = [
   'bridge',
   'antispoof',
   'volume group',
+  'thin pool',
   'image directory',
   'guest kernel',
   'loop devices',

@@ -27,6 +27,8 @@ export interface Disk {
   readonly where: string;
   /** By its mark; undefined if it has no mark of ours. */
   readonly owner: Owner | undefined;
+  /** The pool that it takes its room from. */
+  readonly pool: string;
   readonly bytes: number;
   readonly state: DiskState;
   /** It is open: by a domain, a mount, a tool. */

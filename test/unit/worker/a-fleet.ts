@@ -51,7 +51,10 @@ export const FLEET: Fleet = {
         byHand: amounts(0),
         guests: 2,
         free: amounts(2),
-        pools: [{ name: 'vg01', sellableBytes: 100 * GiB, freeBytes: 40 * GiB }],
+        pools: [
+          { name: 'vg01', sellableBytes: 100 * GiB, freeBytes: 40 * GiB },
+          { name: 'vg01/guests', sellableBytes: 100 * GiB, freeBytes: 40 * GiB, filledShare: 0.4 },
+        ],
       },
     },
     {

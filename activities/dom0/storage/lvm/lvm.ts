@@ -56,13 +56,33 @@ export async function activateVolume(host: Host, vg: string, { name, state }: Pi
 }
 
 function creation({ name, bytes, tags }: NewVolume): string[] {
-  const size = `${String(checkedBytes('size', bytes))}b`;
-  return ['-L', size, '-n', checkedVolume('volume', name), ...tags.flatMap((tag) => ['--addtag', checkedTag(tag)])];
+  return ['-L', `${String(checkedBytes('size', bytes))}b`, ...named(name, tags)];
+}
+
+function named(name: string, tags: readonly string[]): string[] {
+  return ['-n', checkedVolume('volume', name), ...tags.flatMap((tag) => ['--addtag', checkedTag(tag)])];
 }
 
 /** Makes a volume. Old signatures at its start are wiped; the rest of its content is not: see `zeroVolume`. */
 export async function createVolume(host: Host, volume: NewVolume): Promise<void> {
   await host.run('lvcreate', ['-qq', '-Wy', '--yes', ...creation(volume), checkedVolume('volume group', volume.vg)]);
+}
+
+/** Makes a volume in a thin pool. It takes room as it is written to, and reads as zeros where it was not, if the pool zeroes what it gives out. */
+export async function createThinVolume(host: Host, { vg, name, bytes, tags }: NewVolume, thinPool: string): Promise<void> {
+  const size = `${String(checkedBytes('size', bytes))}b`;
+  const place = `${checkedVolume('volume group', vg)}/${checkedVolume('thin pool', thinPool)}`;
+  await host.run('lvcreate', ['-qq', '--yes', '-V', size, '-T', place, ...named(name, tags)]);
+}
+
+/** Makes a writable snapshot of a volume of a thin pool, in the same pool. It is a volume like any other: it outlives its origin, and does not overflow. */
+export async function createThinSnapshot(
+  host: Host,
+  { vg, name, tags, origin }: Omit<NewVolume, 'bytes'> & { readonly origin: string },
+): Promise<void> {
+  const source = `${checkedVolume('volume group', vg)}/${checkedVolume('origin', origin)}`;
+  // Without -kn LVM leaves it out when it activates volumes at the start of the dom0.
+  await host.run('lvcreate', ['-qq', '--yes', '-kn', '-ay', '-s', ...named(name, tags), source]);
 }
 
 /** Makes a writable snapshot of `origin`; `bytes` is what may change on either until it overflows. */

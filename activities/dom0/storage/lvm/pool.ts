@@ -11,10 +11,22 @@ import { GROWN_TAG, tagsWith, UNFINISHED_TAG, volumeOwner, WIPED_TAG } from './t
 /** A volume group and the work that is done on it. */
 export interface Pool extends Work {
   readonly vg: string;
+  /** The thin pool of the group that new volumes come from. Undefined: they take extents of the group. */
+  readonly thinPool: string | undefined;
 }
 
 export function volumeName(guest: string, role: DiskRole | 'backup'): string {
   return `${guest}-${role}`;
+}
+
+/** The name of what a volume takes its room from, as ledgers have it. */
+export function poolNameOf(vg: string, thinPool: string | undefined): string {
+  return thinPool === undefined ? vg : `${vg}/${thinPool}`;
+}
+
+/** The thin pool that a disk lies in; undefined: it has extents of the group. */
+export function thinPoolOfDisk(vg: string, { pool }: Pick<Disk, 'pool'>): string | undefined {
+  return pool === vg ? undefined : pool.slice(vg.length + 1);
 }
 
 /** How a volume is told to people. */
@@ -57,6 +69,7 @@ export function diskOf(vg: string, volume: Volume): Disk {
     name: volume.name,
     where: whereOf(vg, volume.name),
     owner: volumeOwner(volume),
+    pool: poolNameOf(vg, volume.thinPool),
     bytes: volume.bytes,
     state: stateOf(volume),
     open: volume.open,

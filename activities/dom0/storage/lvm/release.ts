@@ -1,4 +1,4 @@
-/** Gives a guest's volumes back to the group. They are wiped before that, so that the next guest cannot read them. */
+/** Gives a guest's volumes back to the group, or to its thin pool. Volumes of the group are wiped before that, so that the next guest cannot read them. */
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize, GiB, MiB } from '../../../../contract/sizes.ts';
 import { isOwner, type Ref } from '../../marks.ts';
@@ -30,9 +30,15 @@ export async function releaseVolumes(pool: Pool, ref: Ref, role?: SideRole): Pro
   }
   for (const name of released) {
     // Looked at again, since the wipe of the volume before may have taken hours.
-    for (const volume of await closedVolumes(host, vg, (each) => each.name === name)) await wipe(pool, volume);
+    for (const volume of await closedVolumes(host, vg, (each) => each.name === name)) await giveUp(pool, volume);
     await removeVolume(host, vg, name);
   }
+}
+
+/** Makes its content unreadable. A thin pool zeroes a block before it gives it out again, so there the mark is enough that it cannot be brought back. */
+async function giveUp(pool: Pool, volume: Volume): Promise<void> {
+  if (volume.thinPool === undefined) await wipe(pool, volume);
+  else await tagVolume(pool.host, pool.vg, volume.name, { add: [`${WIPED_TAG}0`] });
 }
 
 /** Wipes a volume from where an earlier attempt stopped, and reads samples back. */

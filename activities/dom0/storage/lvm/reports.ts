@@ -26,9 +26,11 @@ export interface Volume {
   readonly open: boolean;
   /** `inactive`: there is no device. `suspended`: the device takes reads and writes, and answers none. Tools that were killed leave both. */
   readonly state: 'active' | 'inactive' | 'suspended';
+  /** The thin pool that it takes its room from. Undefined: it has extents of its own. */
+  readonly thinPool?: string;
 }
 
-function reportRows(tool: string, text: string, key: string): Record<string, string>[] {
+export function reportRows(tool: string, text: string, key: string): Record<string, string>[] {
   try {
     const report = JSON.parse(text) as { report: Record<string, Record<string, string>[]>[] };
     const rows = report.report[0]?.[key];
@@ -50,8 +52,9 @@ function loggedErrors(text: string): string {
 }
 
 /** Runs a tool that reports in JSON. What LVM says of a failure is on the error's `stderr`, wherever LVM has it. */
-async function runReport(host: Host, tool: 'vgs' | 'lvs', columns: string, vg: string): Promise<string> {
-  const args = ['--reportformat', 'json', '--units', 'b', '--nosuffix', '-o', columns, checkedVolume('volume group', vg)];
+export async function runReport(host: Host, tool: 'vgs' | 'lvs', columns: string, vg: string, volume?: string): Promise<string> {
+  const place = [checkedVolume('volume group', vg), ...(volume === undefined ? [] : [checkedVolume('volume', volume)])].join('/');
+  const args = ['--reportformat', 'json', '--units', 'b', '--nosuffix', '-o', columns, place];
   try {
     return (await host.run(tool, args)).stdout;
   } catch (error) {
@@ -88,6 +91,7 @@ export function parseVolumes(text: string): Volume[] {
     const attributes = row['lv_attr'] ?? '';
     const origin = row['origin'] ?? '';
     const percent = row['data_percent'] ?? '';
+    const thinPool = row['pool_lv'] ?? '';
     return {
       name: row['lv_name'] ?? '',
       bytes: Number(row['lv_size']),
@@ -97,6 +101,7 @@ export function parseVolumes(text: string): Volume[] {
       invalid: row['lv_snapshot_invalid'] === 'snapshot invalid' || 'IS'.includes(attributes.charAt(4) || '-'),
       open: attributes.charAt(5) === 'o',
       state: stateOf(attributes),
+      ...(thinPool === '' ? {} : { thinPool }),
     };
   });
 }
@@ -131,5 +136,5 @@ export async function volumeGroup(host: Host, vg: string): Promise<VolumeGroup |
 }
 
 export async function listVolumes(host: Host, vg: string): Promise<Volume[]> {
-  return parseVolumes(await runReport(host, 'lvs', 'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr', vg));
+  return parseVolumes(await runReport(host, 'lvs', 'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr,pool_lv', vg));
 }

@@ -1,27 +1,35 @@
-/** Snapshots of guests' volumes. A snapshot stores the blocks that its origin overwrites, and is worthless once it is full. */
+/**
+ * Snapshots of guests' volumes. One outside of a thin pool stores the blocks that its origin overwrites, and is worthless once it is full.
+ */
 import { GuestflowError } from '../../../../contract/errors.ts';
-import { formatSize, MiB } from '../../../../contract/sizes.ts';
+import { MiB } from '../../../../contract/sizes.ts';
 import { isOwner, mustOwn, type Ref } from '../../marks.ts';
 import type { Snapshot } from '../port.ts';
-import { activateVolume, createSnapshot, devicePath, removeVolume } from './lvm.ts';
-import { volumeGroup, type Volume } from './reports.ts';
+import { activateVolume, createSnapshot, createThinSnapshot, devicePath, removeVolume } from './lvm.ts';
+import type { Volume } from './reports.ts';
+import { mustHaveRoom } from './room.ts';
+import { thinPoolOf } from './thin-pool.ts';
 import { mustOwnVolume, ownedBy, volumeName, volumesIn, whereOf, type Pool } from './pool.ts';
 import { volumeOwner, volumeTags } from './tags.ts';
 
 /** A snapshot must have room for what the guest writes while it is read. It is as large as its origin if the group allows that, and never smaller than this part. */
 const SMALLEST_PART = 0.05;
 
-async function bytesFor({ host, vg }: Pool, origin: Volume): Promise<number> {
-  const free = (await volumeGroup(host, vg))?.freeBytes ?? 0;
+/**
+ * Looks whether there is room for what the guest writes while the snapshot is read.
+ *
+ * @returns how large the snapshot is made, if it is not one of a thin pool
+ * @throws NoCapacity, which may pass
+ */
+async function bytesFor(pool: Pool, origin: Volume): Promise<number> {
   const least = Math.max(64 * MiB, origin.bytes * SMALLEST_PART);
-  if (free < least) {
-    throw new GuestflowError(
-      'NoCapacity',
-      `volume group ${vg} has ${formatSize(free)} free, ${formatSize(least - free)} too little for a snapshot of ${origin.name}`,
-      { field: 'volumeGroup' },
-      true,
-    );
-  }
+  const free = await mustHaveRoom(pool, {
+    bytes: least,
+    what: `a snapshot of ${origin.name}`,
+    field: 'volumeGroup',
+    thinPool: origin.thinPool,
+    mayPass: true,
+  });
   // LVM adds nothing to a snapshot that is larger than its origin plus its tables (about 1 %).
   return Math.floor(Math.min(free, origin.bytes * 1.01) / MiB) * MiB;
 }
@@ -36,14 +44,21 @@ export async function takeSnapshot(pool: Pool, ref: Ref): Promise<Snapshot> {
   if (left !== undefined) mustOwn(volumeOwner(left), ref, whereOf(vg, name));
   await dropAmong(pool, ref, volumes);
   const tags = volumeTags({ guest: ref.name, order: ref.order });
-  await createSnapshot(host, { vg, origin: origin.name, name, bytes: await bytesFor(pool, origin), tags });
+  const bytes = await bytesFor(pool, origin);
+  if (origin.thinPool === undefined) await createSnapshot(host, { vg, origin: origin.name, name, bytes, tags });
+  else await createThinSnapshot(host, { vg, origin: origin.name, name, tags });
   return { name, device: devicePath(vg, name) };
 }
 
-/** @throws BackupUnusable if the snapshot is gone or has overflowed */
+/** @throws BackupUnusable if the snapshot is gone or has overflowed, or its thin pool is not well */
 export async function mustBeSound(pool: Pool, { name }: Snapshot): Promise<void> {
   const snapshot = (await volumesIn(pool)).find((volume) => volume.name === name);
   if (snapshot === undefined) throw new GuestflowError('BackupUnusable', `snapshot ${name} went while it was dumped`);
+  if (snapshot.thinPool !== undefined) {
+    const health = (await thinPoolOf(pool.host, pool.vg, snapshot.thinPool))?.health ?? 'gone';
+    if (health === '') return;
+    throw new GuestflowError('BackupUnusable', `thin pool ${pool.vg}/${snapshot.thinPool} was ${health} while snapshot ${name} was read`);
+  }
   if (snapshot.invalid || (snapshot.dataPercent ?? 0) >= 100) {
     throw new GuestflowError(
       'BackupUnusable',
@@ -65,10 +80,16 @@ async function dropAmong({ host, vg }: Pool, ref: Ref, volumes: readonly Volume[
   if (own.some((volume) => volume.name === name)) await removeVolume(host, vg, name);
 }
 
-/** Throws if somebody else has made a snapshot of the guest's volume: a wipe would spoil it, and it would be removed with its origin. */
+/**
+ * Throws if somebody else has made a snapshot of the guest's volume: a wipe would spoil it, and it would be removed with its origin. A snapshot in a thin pool
+ * is neither: it outlives its origin.
+ */
 export function mustHaveOwnSnapshotsOnly(vg: string, ref: Ref, volumes: readonly Volume[]): void {
   const own = new Set(ownedBy(ref, volumes).map(({ name }) => name));
-  const foreign = volumes.find((volume) => volume.origin !== undefined && own.has(volume.origin) && !isOwner(volumeOwner(volume), ref));
+  const foreign = volumes.find(
+    (volume) =>
+      volume.origin !== undefined && volume.thinPool === undefined && own.has(volume.origin) && !isOwner(volumeOwner(volume), ref),
+  );
   if (foreign === undefined) return;
   throw new GuestflowError(
     'NotOurs',

@@ -8,46 +8,47 @@ import { missing, ok } from '../../preflight-rows.ts';
 import type { Work } from '../../work.ts';
 import type { Disk, DiskRole, NewDisk, SideRole, Snapshot, Storage } from '../port.ts';
 import { exchangeVolumes } from './exchange.ts';
-import { growVolume, inExtents, settleVolume, shrinkVolume } from './grow.ts';
+import { growVolume, inExtents, settleVolume, shrinkVolume, wipeGrown } from './grow.ts';
 import { growInUse } from './grow-in-use.ts';
 import { devicePath } from './lvm.ts';
-import { zeroVolume } from './wipe.ts';
 import { volumeGroup } from './reports.ts';
 import { makeVolume } from './make.ts';
-import { diskOf, mustOwnVolume, volumeName, volumesIn, type Pool } from './pool.ts';
+import { diskOf, mustOwnVolume, poolNameOf, volumeName, volumesIn, type Pool } from './pool.ts';
 import { releaseVolumes } from './release.ts';
 import { setAsideVolumes, bringBackVolumes } from './set-aside.ts';
 import { dropSnapshot, mustBeSound, mustHaveOwnSnapshotsOnly, takeSnapshot } from './snapshots.ts';
 
 export class LvmThick implements Storage {
-  private readonly group: Pool;
+  protected readonly group: Pool;
 
   constructor(work: Work) {
-    this.group = { ...work, vg: work.settings.volumeGroup };
+    this.group = { ...work, vg: work.settings.volumeGroup, thinPool: work.settings.thinPool };
   }
 
-  get pool(): string {
+  private get vg(): string {
     return this.group.vg;
   }
 
+  get pool(): string {
+    return poolNameOf(this.group.vg, this.group.thinPool);
+  }
+
   async facts(): Promise<PoolFacts | undefined> {
-    const found = await volumeGroup(this.group.host, this.pool);
+    const found = await volumeGroup(this.group.host, this.vg);
     return found === undefined ? undefined : { name: found.name, sizeBytes: found.sizeBytes, freeBytes: found.freeBytes };
   }
 
   async preflight(): Promise<PreflightRow> {
     const found = await this.facts();
     return found === undefined
-      ? missing(
-          'volume group',
-          `no volume group ${this.pool}`,
-          `pvcreate DEVICE && vgcreate ${this.pool} DEVICE (a device that holds nothing)`,
-        )
-      : ok('volume group', `${this.pool}, ${formatSize(found.freeBytes)} of ${formatSize(found.sizeBytes)} free`);
+      ? missing('volume group', `no volume group ${this.vg}`, `pvcreate DEVICE && vgcreate ${this.vg} DEVICE (a device that holds nothing)`)
+      : ok('volume group', `${this.vg}, ${formatSize(found.freeBytes)} of ${formatSize(found.sizeBytes)} free`);
   }
 
   async list(): Promise<Disk[]> {
-    return (await volumesIn(this.group)).map((volume) => diskOf(this.pool, volume));
+    const { thinPool } = this.group;
+    // The thin pool of this dom0 is where disks lie, and is none itself.
+    return (await volumesIn(this.group)).filter(({ name }) => name !== thinPool).map((volume) => diskOf(this.vg, volume));
   }
 
   names(guest: string): readonly string[] {
@@ -57,7 +58,7 @@ export class LvmThick implements Storage {
   }
 
   device(guest: string, role: DiskRole): string {
-    return devicePath(this.pool, volumeName(guest, role));
+    return devicePath(this.vg, volumeName(guest, role));
   }
 
   attachment(guest: string, role: DiskRole): string {
@@ -65,7 +66,7 @@ export class LvmThick implements Storage {
   }
 
   async find(ref: Ref, role: DiskRole): Promise<Disk> {
-    return diskOf(this.pool, mustOwnVolume(this.pool, ref, role, await volumesIn(this.group)));
+    return diskOf(this.vg, mustOwnVolume(this.vg, ref, role, await volumesIn(this.group)));
   }
 
   async ensure(ref: Ref, disk: NewDisk): Promise<void> {
@@ -85,11 +86,7 @@ export class LvmThick implements Storage {
   }
 
   async finishGrowing(disk: Disk, from: number, bytes: number): Promise<void> {
-    if (bytes > from) {
-      this.group.progress(`wiping the new part of ${disk.device}`);
-      await zeroVolume(this.group.host, disk.device, { bytes, offset: from, signal: this.group.signal });
-    }
-    await settleVolume(this.group, disk);
+    await wipeGrown(this.group, disk, from, bytes);
   }
 
   async shrink(disk: Disk, bytes: number): Promise<void> {
@@ -113,7 +110,7 @@ export class LvmThick implements Storage {
   }
 
   async mustBeReleasable(ref: Ref): Promise<void> {
-    mustHaveOwnSnapshotsOnly(this.pool, ref, await volumesIn(this.group));
+    mustHaveOwnSnapshotsOnly(this.vg, ref, await volumesIn(this.group));
   }
 
   async setAside(ref: Ref, roles: readonly DiskRole[]): Promise<void> {

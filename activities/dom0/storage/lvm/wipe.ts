@@ -44,6 +44,11 @@ export async function zeroVolume(host: Host, device: string, wipe: Wipe): Promis
   }
 }
 
+/** Gives the blocks behind `offset` back to the thin pool. They read as zeros then. */
+export async function discardFrom(host: Host, device: string, offset: number, signal?: AbortSignal): Promise<void> {
+  await host.run('blkdiscard', ['--offset', String(offset), checkedPath('device', device)], { timeoutMs: DAY_MS, ...defined({ signal }) });
+}
+
 /** Flushes a device: what was written to it is on the disk afterwards, not only in the disk's cache. */
 async function flushDevice(host: Host, device: string, signal?: AbortSignal): Promise<void> {
   await host.run('sync', ['--', checkedPath('device', device)], { timeoutMs: FLUSH_LIMIT_MS, ...defined({ signal }) });

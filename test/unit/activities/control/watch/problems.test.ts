@@ -42,6 +42,20 @@ describe('a fleet', () => {
     ]);
   });
 
+  it('names thin pools at each level that they have reached, so that each is told once', () => {
+    const [xen1] = WELL.dom0s;
+    if (xen1 === undefined) throw new Error('no dom0');
+    const kindsAt = (filledShare: number): string[] => {
+      const pools = [{ name: 'vg01/guests', sellableBytes: 100, freeBytes: 50, filledShare }];
+      return problems({ dom0s: [{ ...xen1, capacity: { ...xen1.capacity, pools } }] }).map(
+        ({ kind, subjects }) => `${kind} ${subjects.join()}`,
+      );
+    };
+    expect(kindsAt(0.79)).toEqual([]);
+    expect(kindsAt(0.8)).toEqual(['thin-pool-80 vg01/guests']);
+    expect(kindsAt(0.97)).toEqual(['thin-pool-80 vg01/guests', 'thin-pool-90 vg01/guests', 'thin-pool-95 vg01/guests']);
+  });
+
   it('tells orders of billing that have no room from those that are wrong', () => {
     const orders = [
       { order: 'A-1', hasNoRoom: true },
@@ -65,7 +79,7 @@ describe('a mail to operators', () => {
     for (const kind of Object.keys(PROBLEM_KINDS) as ProblemKind[]) {
       const { subject, text } = mailOf({ begun: [{ kind, dom0: 'xen1', subjects: ['web1'] }], over: [] });
       expect(subject).toMatch(/^guestflow: \S/);
-      expect(text).toMatch(/\n {2}do: (guestflow|systemctl|nothing)/);
+      expect(text).toMatch(/\n {2}do: (guestflow|systemctl|lvextend|nothing)/);
       expect(`${subject}${text}`).not.toMatch(/NAME|HOST/);
     }
   });

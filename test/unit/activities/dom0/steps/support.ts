@@ -62,8 +62,8 @@ export function closeKnowing(dom0: FakeDom0): void {
 }
 
 /** A guest with volumes of its own, switched off. */
-export async function onVolumes(host: Host, guest: GuestSpec): Promise<void> {
-  const env = stepEnv(host);
+export async function onVolumes(host: Host, guest: GuestSpec, its = settings()): Promise<void> {
+  const env = stepEnv(host, undefined, its);
   await ensureGolden(env, { dist: guest.os.dist });
   await createImage(env, { spec: guest });
   await fixCfg(env, { spec: guest, disks: 'image', onCrash: 'destroy' });
