@@ -11,7 +11,8 @@ import type { Work } from './work.ts';
 
 /** The ports of a dom0, for one step's work. */
 export function createEnv(work: Work): StepEnv {
-  const storage = work.settings.thinPool === undefined ? new LvmThick(work) : new LvmThin(work);
+  const { thinPool } = work.settings;
+  const storage = thinPool === undefined ? new LvmThick(work) : new LvmThin(work, thinPool);
   const toolstack = new XlToolstack(work);
   const paravirtual = new ParavirtualGuest({ ...work, storage });
   const kinds = { pv: paravirtual, pvh: paravirtual };

@@ -32,6 +32,10 @@ function goldenFiles(files: DomainState['files'], { goldenDir }: Dom0Settings): 
   return Object.keys(files).filter((path) => new RegExp(`^${goldenDir}/[a-z]+(\\.tar|-[0-9a-f]{16}\\.img\\.zst)(\\.json)?$`).test(path));
 }
 
+function isTemplateName(name: string): boolean {
+  return /^golden-[a-z]+-[0-9a-f]{16}$/.test(name);
+}
+
 /** What counts when two states of a dom0 are compared. */
 export function comparable(state: DomainState, settings: Dom0Settings): Omit<DomainState, 'freeResidue'> {
   const golden = new Set(goldenFiles(state.files, settings));
@@ -41,6 +45,8 @@ export function comparable(state: DomainState, settings: Dom0Settings): Omit<Dom
     ...rest,
     files: Object.fromEntries(Object.entries(state.files).filter(([path]) => !golden.has(path))),
     directories: state.directories.filter((path) => !own.has(path)),
+    // As with those files.
+    volumes: state.volumes.filter(({ name, tags }) => !isTemplateName(name) || tags.includes(UNFINISHED_TAG)),
   };
 }
 
@@ -110,7 +116,7 @@ export function nothingHalfMade(after: DomainState): Complaints {
       .filter((path) => path.includes('guestflow-part') || path.endsWith('candidate.cfg'))
       .map((path) => `half-made file ${path}`),
     ...after.volumes.filter(({ tags }) => tags.includes(UNFINISHED_TAG)).map(({ name }) => `unfinished volume ${name}`),
-    ...after.volumes.filter(({ origin }) => origin !== undefined).map(({ name }) => `snapshot ${name}`),
+    ...after.volumes.filter(({ origin }) => origin !== undefined && !isTemplateName(origin)).map(({ name }) => `snapshot ${name}`),
     ...after.volumes.filter(({ name }) => name.startsWith('del-')).map(({ name }) => `volume ${name} on its way out`),
     ...after.loops.map(({ name, file }) => `loop device ${name} on ${file}`),
     ...after.mounts.map(({ target }) => `mount ${target}`),

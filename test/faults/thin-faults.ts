@@ -10,7 +10,10 @@ import { SETTINGS_FILE } from './world.ts';
 
 const POOL = { name: 'guests', bytes: 32 * 2 ** 30 };
 /** What touches disks in an order by the how-to, and what another recipe does otherwise. */
-const OF_AN_ORDER = { 'how-to': /^(step\/\d+ makeVolumes|undo\/.*removeVolumes)/, direct: /^step\/\d+ makeGoldenVolumes/ };
+const OF_AN_ORDER = {
+  'how-to': /^(step\/\d+ makeVolumes|undo\/.*removeVolumes)/,
+  direct: /^step\/\d+ (makeGoldenVolumes|ensureGoldenRoot\/.*golden-)/,
+};
 const ROWS = [
   'backup',
   'restore',

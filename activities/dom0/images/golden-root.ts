@@ -13,6 +13,7 @@ import { PART_SUFFIX } from '../../../system/host.ts';
 import { ZstdFile } from '../backup/containers/zstd-file.ts';
 import type { Disk } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
+import type { Template } from '../storage/port.ts';
 import { wholeOf } from '../staging.ts';
 import { checkFs, fsInfo, leastFsBytes, shrinkFs } from '../tools/ext4.ts';
 import type { Work } from '../work.ts';
@@ -27,6 +28,7 @@ const MOST_BYTES = 2 * GiB;
 /** How many of one distribution are kept: those that were used last. */
 const KEPT = 4;
 const NAME = 'golden-root';
+const SUFFIX = '.img.zst';
 
 /** The network that it is installed with, until it is a guest's: addresses for documentation (RFC 5737). */
 export function goldenNetwork({ bridge }: Pick<GuestNetwork, 'bridge'>): GuestNetwork {
@@ -67,7 +69,7 @@ function sizeOf({ size }: GuestSpec): number {
 }
 
 function pathOf(settings: Dom0Settings, dist: string, key: string): string {
-  return `${settings.goldenDir}/${dist}-${key}.img.zst`;
+  return `${settings.goldenDir}/${dist}-${key}${SUFFIX}`;
 }
 
 function isGoldenRoot(dist: string, name: string): boolean {
@@ -109,13 +111,28 @@ export async function ensureGoldenRoot(env: StepEnv, spec: GuestSpec): Promise<G
   if (there !== undefined) {
     const record = { ...there.record, usedAt: new Date().toISOString() };
     await writeRecord(env, there.path, record);
+    await ensureTemplate(env, there.path, record);
     return resultOf(there.path, record, true);
   }
   const tarball = spec.os.installMethod === 'golden' ? (await ensureGolden(env, spec.os)).sha256 : undefined;
   const path = pathOf(env.settings, spec.os.dist, await keyOf(env, spec, tarball));
   const record = await make(env, spec, path);
+  await ensureTemplate(env, path, record);
   await dropOthers(env, spec.os.dist);
   return resultOf(path, record, false);
+}
+
+/** Where disks are clones, it is kept as a template, too. */
+async function ensureTemplate(env: StepEnv, path: string, record: GoldenRootRecord): Promise<void> {
+  const { templates } = env.storage;
+  if (templates === undefined) return;
+  const bytes = await env.storage.roundUp(record.dumpedBytes);
+  await templates.ensure(keyIn(path), { bytes, fill: (device) => restoreTo(env, { path, record }, { device, bytes }) });
+}
+
+/** Key of its template: `bookworm-0123456789abcdef`. */
+function keyIn(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1, -SUFFIX.length);
 }
 
 function resultOf(path: string, { dist, bytes, createdAt }: GoldenRootRecord, reused: boolean): GoldenRootResult {
@@ -183,6 +200,7 @@ async function dropOthers(env: StepEnv, dist: string): Promise<void> {
   for (const { path } of found.sort((a, b) => (a.usedAt < b.usedAt ? 1 : -1)).slice(KEPT)) {
     await files.remove(`${path}.json`);
     await files.remove(path);
+    await env.storage.templates?.remove(keyIn(path));
   }
 }
 
@@ -195,27 +213,40 @@ async function dropOthers(env: StepEnv, dist: string): Promise<void> {
 export async function openGoldenRoot(
   env: StepEnv,
   spec: GuestSpec,
-): Promise<{ readonly dumpedBytes: number; readonly restore: (target: Disk) => Promise<void> }> {
+): Promise<{ readonly dumpedBytes: number; readonly template: string; readonly restore: (target: Disk) => Promise<void> }> {
   const found = await find(env, spec);
   if (found === undefined)
     throw new GuestflowError('NotFound', `there is no golden root file system of ${spec.os.dist} for ${spec.name}`, { field: 'dist' });
-  const { path, record } = found;
-  const engine = env.engines.named('blocks', 'at once');
-  const restore = async (target: Disk): Promise<void> => {
-    try {
-      await engine.restore?.(new ZstdFile(env, path), record, target);
-    } catch (error) {
-      if (!(error instanceof GuestflowError) || error.type !== 'BackupUnusable') throw error;
-      await env.host.files.remove(`${path}.json`);
-      throw new GuestflowError('ToolFailed', `the golden root file system ${path} is damaged, and was given up: ${error.message}`);
-    }
+  return {
+    dumpedBytes: found.record.dumpedBytes,
+    template: keyIn(found.path),
+    restore: (target) => restoreTo(env, found, target),
   };
-  return { dumpedBytes: record.dumpedBytes, restore };
+}
+
+/** @throws ToolFailed if it is damaged: it is given up then, and the next order has it made anew */
+async function restoreTo(
+  env: StepEnv,
+  { path, record }: { readonly path: string; readonly record: GoldenRootRecord },
+  target: Disk,
+): Promise<void> {
+  try {
+    await env.engines.named('blocks', 'at once').restore?.(new ZstdFile(env, path), record, target);
+  } catch (error) {
+    if (!(error instanceof GuestflowError) || error.type !== 'BackupUnusable') throw error;
+    await env.host.files.remove(`${path}.json`);
+    throw new GuestflowError('ToolFailed', `the golden root file system ${path} is damaged, and was given up: ${error.message}`);
+  }
 }
 
 /** The files that exist of half-made golden tarballs and root file systems of a distribution. */
-export async function halfMadeGolden(work: Work, dist: string): Promise<string[]> {
-  return [...(await halfGolden(work, dist)), ...(await halfGoldenRoot(work, dist))];
+export async function halfMadeGolden(env: StepEnv, dist: string): Promise<string[]> {
+  const templates = await halfTemplates(env, dist);
+  return [...(await halfGolden(env, dist)), ...(await halfGoldenRoot(env, dist)), ...templates.map(({ where }) => where)];
+}
+
+async function halfTemplates({ storage }: StepEnv, dist: string): Promise<readonly Template[]> {
+  return ((await storage.templates?.list()) ?? []).filter(({ key, isWhole }) => !isWhole && key.startsWith(`${dist}-`));
 }
 
 async function halfGoldenRoot({ host, settings }: Work, dist: string): Promise<string[]> {
@@ -232,12 +263,13 @@ async function halfGoldenRoot({ host, settings }: Work, dist: string): Promise<s
 }
 
 /** Undo of `ensureGolden` and `ensureGoldenRoot`: removes what is half made. What is whole stays: the next guest is made from it. */
-export async function discardHalfMadeGolden(work: Work, input: { readonly dist: string }): Promise<void> {
-  await discardHalfGolden(work, input);
-  await discardHalfGoldenRoot(work, input);
+export async function discardHalfMadeGolden(env: StepEnv, input: { readonly dist: string }): Promise<void> {
+  await discardHalfGolden(env, input);
+  await discardHalfGoldenRoot(env, input);
 }
 
-async function discardHalfGoldenRoot(work: Work, { dist }: { readonly dist: string }): Promise<void> {
-  await clearHalfMade(work.host, workplace(work.settings, dist));
-  for (const path of await halfGoldenRoot(work, dist)) await work.host.files.removeTree(path);
+async function discardHalfGoldenRoot(env: StepEnv, { dist }: { readonly dist: string }): Promise<void> {
+  await clearHalfMade(env.host, workplace(env.settings, dist));
+  for (const path of await halfGoldenRoot(env, dist)) await env.host.files.removeTree(path);
+  for (const { key } of await halfTemplates(env, dist)) await env.storage.templates?.remove(key);
 }

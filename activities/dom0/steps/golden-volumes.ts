@@ -2,40 +2,48 @@
 import { defined } from '../../../contract/defined.ts';
 import type { GuestSpec } from '../../../contract/guest.ts';
 import type { VolumesResult } from '../../../contract/step-results.ts';
-import type { Disk } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
 import { goldenNetwork, openGoldenRoot } from '../images/golden-root.ts';
 import { makeSwapDisk } from './lvm-migration.ts';
-import { fillDisk } from './restore.ts';
+import { fillDisk, growToDisk } from './restore.ts';
 
 /**
- * Writes the golden root file system to a disk that reads as zeros, and makes a machine of its own of it.
+ * Makes the guest's disk of this role from the golden root file system, and a machine of its own of it. Where the pool clones disks, it is a clone.
  *
- * @param isSpare the guest has another root disk, by whose key dom0 knows it. Default: this is its root disk
- * @returns bytes that were written
+ * @returns bytes that were copied
+ * @throws NotFound, NoCapacity, ToolFailed
  */
-export async function fillFromGolden(env: StepEnv, spec: GuestSpec, disk: Disk, isSpare?: true): Promise<number> {
-  const golden = await openGoldenRoot(env, spec);
-  await fillDisk(env, golden, disk);
-  env.progress(`making a machine of its own of it for ${spec.name}`);
-  const origin = { network: goldenNetwork(env.settings), isGolden: true, ...defined({ isSpare }) } as const;
-  await env.kindOf(spec).makePersonal(spec, disk.device, origin);
-  return golden.dumpedBytes;
+export async function ensureFromGolden(
+  env: StepEnv,
+  spec: GuestSpec,
+  { role, bytes }: { readonly role: 'root' | 'restored'; readonly bytes: number },
+): Promise<number> {
+  let copiedBytes = 0;
+  await env.storage.ensure(spec, {
+    role,
+    bytes,
+    field: 'disk',
+    template: async () => (await openGoldenRoot(env, spec)).template,
+    fill: async (device, isClone) => {
+      const golden = await openGoldenRoot(env, spec);
+      if (isClone) await growToDisk(env, golden, { device, bytes });
+      else await fillDisk(env, golden, { device, bytes });
+      copiedBytes = isClone ? 0 : golden.dumpedBytes;
+      env.progress(`making a machine of its own of it for ${spec.name}`);
+      // Beside a spare disk the guest has a root disk, by whose key dom0 knows it.
+      const isSpare = role === 'restored' ? true : undefined;
+      const origin = { network: goldenNetwork(env.settings), isGolden: true, ...defined({ isSpare }) } as const;
+      await env.kindOf(spec).makePersonal(spec, device, origin);
+    },
+  });
+  return copiedBytes;
 }
 
 /** @throws NotFound, NoCapacity, ToolFailed */
 export async function makeGoldenVolumes(env: StepEnv, spec: GuestSpec): Promise<VolumesResult> {
   const { storage } = env;
   const bytes = await storage.roundUp(spec.size.diskBytes);
-  let copiedBytes = 0;
-  await storage.ensure(spec, {
-    role: 'root',
-    bytes,
-    field: 'disk',
-    fill: async (device) => {
-      copiedBytes = await fillFromGolden(env, spec, { device, bytes });
-    },
-  });
+  const copiedBytes = await ensureFromGolden(env, spec, { role: 'root', bytes });
   await makeSwapDisk(env, spec);
   return { root: storage.device(spec.name, 'root'), swap: storage.device(spec.name, 'swap'), copiedBytes };
 }

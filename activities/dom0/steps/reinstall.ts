@@ -1,7 +1,7 @@
 /** A guest's disk made anew from the golden root file system, beside the one that it has; and what dom0 knows of a guest after an exchange of disks. */
 import type { GuestSpec } from '../../../contract/guest.ts';
 import type { StepEnv } from '../env.ts';
-import { fillFromGolden } from './golden-volumes.ts';
+import { ensureFromGolden } from './golden-volumes.ts';
 
 /**
  * Makes the spare disk `restored` from the golden root file system, as large as the guest's root disk, and a machine of its own of it, while the guest goes on.
@@ -11,14 +11,7 @@ import { fillFromGolden } from './golden-volumes.ts';
 export async function fillReinstalled(env: StepEnv, spec: GuestSpec): Promise<{ readonly bytes: number }> {
   const { storage } = env;
   const { bytes } = await storage.find(spec, 'root');
-  await storage.ensure(spec, {
-    role: 'restored',
-    bytes,
-    field: 'disk',
-    fill: async (device) => {
-      await fillFromGolden(env, spec, { device, bytes }, true);
-    },
-  });
+  await ensureFromGolden(env, spec, { role: 'restored', bytes });
   return { bytes };
 }
 

@@ -111,6 +111,15 @@ export async function fillDisk(
   { device, bytes }: { readonly device: string; readonly bytes: number },
 ): Promise<void> {
   await restore({ device, bytes });
+  await growToDisk(env, { dumpedBytes }, { device, bytes });
+}
+
+/** Grows a file system that was brought onto a device to the device's size. */
+export async function growToDisk(
+  env: StepEnv,
+  { dumpedBytes }: Pick<SavedFs, 'dumpedBytes'>,
+  { device, bytes }: { readonly device: string; readonly bytes: number },
+): Promise<void> {
   if (bytes === dumpedBytes) return;
   const fs = new FileSystem(env, device);
   await fs.check();

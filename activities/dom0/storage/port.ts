@@ -46,8 +46,32 @@ export interface NewDisk {
   readonly bytes: number;
   /** Field of the order that it comes from: for errors. */
   readonly field: string;
-  /** Puts the content on the device, which reads as zeros. */
-  readonly fill: (device: string) => Promise<void>;
+  /** Puts the content on the device, which reads as zeros; unless it is a clone of the template: then what is left to do is done. */
+  readonly fill: (device: string, isClone: boolean) => Promise<void>;
+  /** Key of the template that it may be a clone of. Asked only when the disk is made. */
+  readonly template?: () => Promise<string>;
+}
+
+/** What disks may be clones of. */
+export interface Template {
+  readonly key: string;
+  /** How it is told to people. */
+  readonly where: string;
+  /** Its content is complete. */
+  readonly isWhole: boolean;
+}
+
+/** Templates of a pool that clones disks. Every method may be killed at any instruction, and called again. */
+export interface Templates {
+  /**
+   * Makes the template of this key. A whole one stays as it is.
+   *
+   * @throws NotOurs, NoCapacity, HostNotReady
+   */
+  ensure(key: string, content: { readonly bytes: number; readonly fill: (device: string) => Promise<void> }): Promise<void>;
+  list(): Promise<Template[]>;
+  /** Disks that are clones of it stay as they are. If there is none of that key, it does nothing. */
+  remove(key: string): Promise<void>;
 }
 
 /** A snapshot of a guest's root disk. */
@@ -60,6 +84,8 @@ export interface Snapshot {
 export interface Storage {
   /** Name of the pool. */
   readonly pool: string;
+  /** Undefined: the pool clones nothing. */
+  readonly templates?: Templates;
   /** Undefined if there is no such pool. */
   facts(): Promise<PoolFacts | undefined>;
   /** Row of the preflight. */

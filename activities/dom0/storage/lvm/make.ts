@@ -2,11 +2,22 @@
 import { formatSize } from '../../../../contract/sizes.ts';
 import { mustOwn, type Ref } from '../../marks.ts';
 import type { NewDisk } from '../port.ts';
-import { activateVolume, closedVolumes, createThinVolume, createVolume, devicePath, removeVolume, tagVolume } from './lvm.ts';
+import {
+  activateVolume,
+  closedVolumes,
+  createThinSnapshot,
+  createThinVolume,
+  createVolume,
+  devicePath,
+  extendVolume,
+  removeVolume,
+  tagVolume,
+} from './lvm.ts';
 import type { Volume } from './reports.ts';
 import { mustHaveRoom } from './room.ts';
 import { zeroVolume } from './wipe.ts';
 import { volumeName, volumesIn, whereOf, type Pool } from './pool.ts';
+import { templateAmong } from './templates.ts';
 import { UNFINISHED_TAG, volumeOwner, volumeTags } from './tags.ts';
 
 /**
@@ -20,24 +31,30 @@ export async function makeVolume(pool: Pool, ref: Ref, disk: NewDisk): Promise<v
   if (there !== undefined) mustOwn(volumeOwner(there), ref, whereOf(vg, name));
   if (there !== undefined && !there.tags.includes(UNFINISHED_TAG)) return;
   if (there !== undefined) await emptyOrRemove(pool, there, disk.bytes);
-  if (there?.thinPool !== undefined || there === undefined) await makeEmpty(pool, ref, disk);
-  await disk.fill(devicePath(vg, name));
+  const isClone = (there === undefined || there.thinPool !== undefined) && (await makeNew(pool, ref, disk));
+  await disk.fill(devicePath(vg, name), isClone);
   await tagVolume(host, vg, name, { add: [], remove: [UNFINISHED_TAG] });
 }
 
-/** Makes the volume, which reads as zeros then. */
-async function makeEmpty(pool: Pool, ref: Ref, { role, bytes, field }: NewDisk): Promise<void> {
+/** Makes the volume. It reads as zeros then, unless it is a clone: whether it is comes back. */
+async function makeNew(pool: Pool, ref: Ref, { role, bytes, field, template: keyOf }: NewDisk): Promise<boolean> {
   const { host, vg, thinPool, settings } = pool;
   const what = `the ${field} of ${formatSize(bytes)}`;
   await mustHaveRoom(pool, { bytes, what, field, thinPool, reserveBytes: thinPool === undefined ? 0 : settings.policy.reserve.diskBytes });
   const tags = [...volumeTags({ guest: ref.name, order: ref.order }), UNFINISHED_TAG];
   const volume = { vg, name: volumeName(ref.name, role), bytes, tags };
-  if (thinPool !== undefined) {
-    await createThinVolume(host, volume, thinPool);
-    return;
+  if (thinPool === undefined) {
+    await createVolume(host, volume);
+    await wipeAll(pool, volume.name, bytes);
+    return false;
   }
-  await createVolume(host, volume);
-  await wipeAll(pool, volume.name, bytes);
+  const template = templateAmong(await volumesIn(pool), await keyOf?.());
+  if (template === undefined) await createThinVolume(host, volume, thinPool);
+  else {
+    await createThinSnapshot(host, { ...volume, origin: template.name });
+    if (bytes > template.bytes) await extendVolume(host, vg, volume.name, bytes);
+  }
+  return template !== undefined;
 }
 
 /** A volume that an attempt has left. One of a thin pool is removed, which is faster than to wipe it. If somebody has it open, it stays. */

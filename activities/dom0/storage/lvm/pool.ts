@@ -6,7 +6,7 @@ import type { Disk, DiskRole } from '../port.ts';
 import { devicePath } from './lvm.ts';
 import { listVolumes, type Volume } from './reports.ts';
 import { isReleasedName } from './released.ts';
-import { GROWN_TAG, tagsWith, UNFINISHED_TAG, volumeOwner, WIPED_TAG } from './tags.ts';
+import { GROWN_TAG, TEMPLATE_TAG, tagsWith, UNFINISHED_TAG, volumeOwner, WIPED_TAG } from './tags.ts';
 
 /** A volume group and the work that is done on it. */
 export interface Pool extends Work {
@@ -67,7 +67,7 @@ export function diskOf(vg: string, volume: Volume): Disk {
   const [grown] = tagsWith(volume, GROWN_TAG);
   return {
     name: volume.name,
-    where: whereOf(vg, volume.name),
+    where: volume.tags.includes(TEMPLATE_TAG) ? `template ${vg}/${volume.name} of guestflow's` : whereOf(vg, volume.name),
     owner: volumeOwner(volume),
     pool: poolNameOf(vg, volume.thinPool),
     bytes: volume.bytes,

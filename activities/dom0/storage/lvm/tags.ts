@@ -2,10 +2,12 @@
 import type { Owner } from '../../marks.ts';
 import type { Volume } from './reports.ts';
 
-const TAG = 'guestflow';
+export const GUESTFLOW_TAG = 'guestflow';
 const GUEST_TAG = 'guestflow.guest=';
 const ORDER_TAG = 'guestflow.order=';
 
+/** On a volume that guests' disks are cloned from. */
+export const TEMPLATE_TAG = 'guestflow.template';
 /** On a volume whose content is not whole yet. One `lvchange` removes it, which is atomic. */
 export const UNFINISHED_TAG = 'guestflow.unfinished';
 /** On a volume whose wipe has begun: up to which byte it is zeroed. Such a volume is never used again. */
@@ -14,14 +16,14 @@ export const WIPED_TAG = 'guestflow.wiped-to=';
 export const GROWN_TAG = 'guestflow.grown-from=';
 
 export function volumeTags(owner: Owner): string[] {
-  return [TAG, `${GUEST_TAG}${owner.guest}`, `${ORDER_TAG}${owner.order}`];
+  return [GUESTFLOW_TAG, `${GUEST_TAG}${owner.guest}`, `${ORDER_TAG}${owner.order}`];
 }
 
 export function volumeOwner(volume: Volume): Owner | undefined {
   const value = (prefix: string): string | undefined => tagsWith(volume, prefix)[0]?.slice(prefix.length);
   const guest = value(GUEST_TAG);
   const order = value(ORDER_TAG);
-  return volume.tags.includes(TAG) && guest !== undefined && order !== undefined ? { guest, order } : undefined;
+  return volume.tags.includes(GUESTFLOW_TAG) && guest !== undefined && order !== undefined ? { guest, order } : undefined;
 }
 
 /** The volume's tags that begin with this prefix. */

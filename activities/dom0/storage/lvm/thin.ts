@@ -7,12 +7,22 @@ import type { PreflightRow } from '../../../../contract/dom0.ts';
 import { missing, ok, warning } from '../../preflight-rows.ts';
 import { volumeGroup } from './reports.ts';
 import { fillOf, howToMake } from './room.ts';
+import type { Work } from '../../work.ts';
+import type { Templates } from '../port.ts';
+import { ThinTemplates } from './templates.ts';
 import { LvmThick } from './thick.ts';
 import { thinPoolOf, type ThinPool } from './thin-pool.ts';
 
 const ROW = 'thin pool';
 
 export class LvmThin extends LvmThick {
+  readonly templates: Templates;
+
+  constructor(work: Work, thinPool: string) {
+    super(work);
+    this.templates = new ThinTemplates(this.group, thinPool);
+  }
+
   override async facts(): Promise<PoolFacts | undefined> {
     const found = await this.thinPool();
     if (found === undefined) return undefined;

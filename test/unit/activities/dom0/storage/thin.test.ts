@@ -1,8 +1,10 @@
 /** Disks in a thin pool: what LVM says of the pool, when it gives nothing out, and guests that were there before it. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { createThinSnapshot } from '../../../../../activities/dom0/storage/lvm/lvm.ts';
+import { createThinSnapshot, createThinVolume } from '../../../../../activities/dom0/storage/lvm/lvm.ts';
 import { listVolumes, parseVolumes } from '../../../../../activities/dom0/storage/lvm/reports.ts';
 import { parseThinPool } from '../../../../../activities/dom0/storage/lvm/thin-pool.ts';
+import { discardHalfMadeGolden, ensureGoldenRoot, halfMadeGolden } from '../../../../../activities/dom0/images/golden-root.ts';
+import { makeGoldenVolumes } from '../../../../../activities/dom0/steps/golden-volumes.ts';
 import { fillRestored } from '../../../../../activities/dom0/steps/restore.ts';
 import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
 import { growDisk, reduceDisk } from '../../../../../activities/dom0/steps/resize-disk.ts';
@@ -161,6 +163,57 @@ describe('on a dom0 with a thin pool', () => {
     expect(dom0.calls.filter(({ tool }) => tool === 'blkdiscard').map(({ args }) => args)).toEqual([
       ['--offset', String(guest.size.diskBytes), '/dev/vg01/g-root'],
     ]);
+  });
+
+  it('guests of the recipe direct are clones of one template, made machines of their own; it goes with its golden root file system', async () => {
+    const env = await start();
+    const guests = [spec('a'), spec('b', '10.0.0.6')] as const;
+    await ensureGoldenRoot(env, guests[0]);
+    for (const each of guests) await makeGoldenVolumes(env, each);
+    const [template, ...more] = (await env.storage.templates?.list()) ?? [];
+    expect(more).toEqual([]);
+    expect(template?.key).toMatch(/^bookworm-[0-9a-f]{16}$/);
+    const roots = ['a', 'b'].map((name) => dom0.machine.volume(`${name}-root`));
+    expect(roots.map((root) => root?.origin)).toEqual([`golden-${template?.key ?? ''}`, `golden-${template?.key ?? ''}`]);
+    expect(new Set(roots.map((root) => root?.content.fs?.uuid)).size).toBe(2);
+    expect(roots.map((root) => root?.content.fs?.bytes)).toEqual(guests.map(({ size }) => size.diskBytes));
+    expect((await dom0Facts(env, 'test')).holdings?.map(({ what }) => what)).toContain(
+      `template vg01/golden-${template?.key ?? ''} of guestflow's`,
+    );
+    // The fifth kind takes the place of the one that was used least recently.
+    for (const timezone of ['Europe/Riga', 'Europe/Oslo', 'Asia/Tokyo', 'America/Lima'])
+      await ensureGoldenRoot(env, spec('c', '10.0.0.7', { os: { timezone } }));
+    expect((await env.storage.templates?.list())?.map(({ key }) => key)).not.toContain(template?.key);
+    expect(dom0.machine.volume('a-root')).toBeDefined();
+  });
+
+  it('a template that is half made is told, and removed with what else is half made', async () => {
+    const env = await start();
+    const { path } = await ensureGoldenRoot(env, spec());
+    const key = path.slice(path.lastIndexOf('/') + 1, -'.img.zst'.length);
+    await env.storage.templates?.remove(key);
+    await expect(env.storage.templates?.ensure(key, { bytes: GiB, fill: () => Promise.reject(new Error('cut short')) })).rejects.toThrow(
+      'cut short',
+    );
+    expect(await halfMadeGolden(env, 'bookworm')).toEqual([`volume vg01/golden-${key}`]);
+    await discardHalfMadeGolden(env, { dist: 'bookworm' });
+    expect(await env.storage.templates?.list()).toEqual([]);
+    await ensureGoldenRoot(env, spec());
+    expect(await env.storage.templates?.list()).toEqual([{ key, isWhole: true, where: `volume vg01/golden-${key}` }]);
+  });
+
+  it('a guest is made without a template when somebody has removed it; a volume of that name which is none is left alone', async () => {
+    const env = await start();
+    const { path } = await ensureGoldenRoot(env, spec());
+    const key = path.slice(path.lastIndexOf('/') + 1, -'.img.zst'.length);
+    await env.storage.templates?.remove(key);
+    await makeGoldenVolumes(env, spec());
+    expect(dom0.machine.volume('guest1-root')).toMatchObject({ thinPool: POOL.name });
+    expect(dom0.machine.volume('guest1-root')?.origin).toBeUndefined();
+    await createThinVolume(env.host, { vg: 'vg01', name: `golden-${key}`, bytes: GiB, tags: [] }, POOL.name);
+    await expect(ensureGoldenRoot(env, spec())).rejects.toMatchObject({ type: 'NotOurs' });
+    await env.storage.templates?.remove(key);
+    expect(dom0.machine.volume(`golden-${key}`)).toBeDefined();
   });
 
   it('a guest that was there before it is backed up, grown and removed as before; its next disk is in the pool', async () => {
