@@ -1,6 +1,7 @@
 /** A guest of the lab that takes its neighbour's address, and the dom0 with the rules that keep it from that. */
 import { inGuest, onDom0 } from './guests.ts';
 import type { Rig } from './rig.ts';
+import { SETTINGS, withSettings } from './settings.ts';
 
 /** A guest, and the address that is its own. */
 export interface Neighbour {
@@ -10,10 +11,6 @@ export interface Neighbour {
 
 const GATEWAY = '192.168.77.1';
 const BRIDGE = 'xenbr0';
-const SETTINGS = '/etc/guestflow/dom0.yaml';
-const UNIT = 'guestflow-dom0.service';
-/** The worker may end what it does, and start again. */
-const RESTART_LIMIT_MS = 600_000;
 
 /** How many frames `CLAIM` sends. */
 export const CLAIMS = 40;
@@ -89,15 +86,6 @@ export async function refusedOf(rig: Rig, id: number): Promise<number> {
 
 /** While something is done, the dom0 is set to have guests send from their own addresses only. What guests' cfgs say then stays. */
 export async function withAntispoof<T>(rig: Rig, work: () => Promise<T>): Promise<T> {
-  await onDom0(rig, `cp -p ${SETTINGS} ${SETTINGS}.lab`);
-  try {
-    await onDom0(
-      rig,
-      `sed -i 's/^network: {\\(.*\\)}$/network: {\\1, antispoof: true}/' ${SETTINGS}; grep -q 'antispoof: true' ${SETTINGS}; systemctl restart ${UNIT}`,
-      RESTART_LIMIT_MS,
-    );
-    return await work();
-  } finally {
-    await onDom0(rig, `mv -f ${SETTINGS}.lab ${SETTINGS}; systemctl restart ${UNIT}`, RESTART_LIMIT_MS);
-  }
+  const script = `sed -i 's/^network: {\\(.*\\)}$/network: {\\1, antispoof: true}/' ${SETTINGS}; grep -q 'antispoof: true' ${SETTINGS}`;
+  return await withSettings(rig, script, work);
 }

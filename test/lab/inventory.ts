@@ -37,11 +37,18 @@ function isWholeGoldenRoot(line: string, all: readonly string[]): boolean {
   return GOLDEN_ROOT.test(file) && all.includes(file) && all.includes(`${file}.json`);
 }
 
+/** Whether it is a whole template, by which thin pools have golden root file systems. */
+function isTemplate(line: string): boolean {
+  return /^(volume golden-[a-z]+-[0-9a-f]{16} \d+ (?!.*unfinished)|device vg01-golden--)/.test(line);
+}
+
 /** What is on the dom0 now. */
 export async function inventoryOf(lab: Lab): Promise<Inventory> {
   const { stdout } = await lab.exec(['sh', '-c', LOOK]);
   const all = stdout.split('\n');
-  return all.filter((line) => line !== '' && line !== 'device No' && !OWN.has(line) && !isWholeGoldenRoot(line, all)).sort();
+  return all
+    .filter((line) => line !== '' && line !== 'device No' && !OWN.has(line) && !isWholeGoldenRoot(line, all) && !isTemplate(line))
+    .sort();
 }
 
 /** In words, how two inventories differ; empty when they do not. */
