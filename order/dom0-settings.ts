@@ -109,6 +109,11 @@ export const dom0SettingsSchema = z.strictObject({
   foreignRepositories: z.array(absolutePath).max(20).default([]),
   /** Directory of the golden root tarballs and file systems. */
   goldenDir: absolutePath.default('/var/lib/guestflow/golden'),
+  /**
+   * Days after which golden tarballs and root file systems are made anew, with the security updates that came since. 0: never. What cannot be made anew is
+   * used as it is.
+   */
+  goldenMaxAgeDays: z.number().int('must be whole days').min(0).max(3650).default(30),
   /** State that is not a guest's disk: provisioning keys, host keys. Mode 0700. */
   stateDir: absolutePath.default('/var/lib/guestflow'),
   /** Directory of xen-tools roles that guestflow ships. */

@@ -17,7 +17,7 @@ import type { Template } from '../storage/port.ts';
 import { wholeOf } from '../staging.ts';
 import { checkFs, fsInfo, leastFsBytes, shrinkFs } from '../tools/ext4.ts';
 import type { Work } from '../work.ts';
-import { discardHalfGolden, ensureGolden, goldenRecord, halfGolden } from './golden.ts';
+import { discardHalfGolden, ensureGolden, goldenRecord, halfGolden, isOld, renewed } from './golden.ts';
 import { install } from './make-image.ts';
 import { packagesOf } from './mirrors.ts';
 import { writeRoleInput } from './role-input.ts';
@@ -95,8 +95,13 @@ async function writeRecord({ host }: Work, path: string, record: GoldenRootRecor
   await host.files.writeAtomic(`${path}.json`, `${JSON.stringify(record)}\n`, 0o600);
 }
 
+interface Found {
+  readonly path: string;
+  readonly record: GoldenRootRecord;
+}
+
 /** The record of what is there for this guest; undefined: it must be made. The content is not read. */
-async function find(env: StepEnv, spec: GuestSpec): Promise<{ readonly path: string; readonly record: GoldenRootRecord } | undefined> {
+async function find(env: StepEnv, spec: GuestSpec): Promise<Found | undefined> {
   const tarball = spec.os.installMethod === 'golden' ? await goldenRecord(env, spec.os.dist) : undefined;
   if (spec.os.installMethod === 'golden' && tarball === undefined) return undefined;
   const path = pathOf(env.settings, spec.os.dist, await keyOf(env, spec, tarball?.sha256));
@@ -108,14 +113,33 @@ async function find(env: StepEnv, spec: GuestSpec): Promise<{ readonly path: str
 export async function ensureGoldenRoot(env: StepEnv, spec: GuestSpec): Promise<GoldenRootResult> {
   await discardHalfGoldenRoot(env, spec.os);
   const there = await find(env, spec);
-  if (there !== undefined) {
-    const record = { ...there.record, usedAt: new Date().toISOString() };
-    await writeRecord(env, there.path, record);
-    await ensureTemplate(env, there.path, record);
-    return resultOf(there.path, record, true);
-  }
+  if (there === undefined) return await makeNew(env, spec, await newPath(env, spec));
+  const keep = (): Promise<GoldenRootResult> => use(env, there);
+  if (!isOld(env.settings, there.record.createdAt)) return await keep();
+  const renew = async (): Promise<GoldenRootResult> => {
+    const path = await newPath(env, spec);
+    // Of a tarball that could not be made anew, the same would come.
+    return path === there.path && spec.os.installMethod === 'golden' ? await keep() : await makeNew(env, spec, path);
+  };
+  return await renewed(env, there.path, renew, keep);
+}
+
+async function use(env: StepEnv, { path, record: there }: Found): Promise<GoldenRootResult> {
+  const record = { ...there, usedAt: new Date().toISOString() };
+  await writeRecord(env, path, record);
+  await ensureTemplate(env, path, record);
+  return resultOf(path, record, true);
+}
+
+/** Where it is made: that depends on the tarball, which is made before it where it has to. */
+async function newPath(env: StepEnv, spec: GuestSpec): Promise<string> {
   const tarball = spec.os.installMethod === 'golden' ? (await ensureGolden(env, spec.os)).sha256 : undefined;
-  const path = pathOf(env.settings, spec.os.dist, await keyOf(env, spec, tarball));
+  return pathOf(env.settings, spec.os.dist, await keyOf(env, spec, tarball));
+}
+
+async function makeNew(env: StepEnv, spec: GuestSpec, path: string): Promise<GoldenRootResult> {
+  // A template of the one before has the same key, unless the tarball is another.
+  await env.storage.templates?.remove(keyIn(path));
   const record = await make(env, spec, path);
   await ensureTemplate(env, path, record);
   await dropOthers(env, spec.os.dist);
@@ -225,11 +249,7 @@ export async function openGoldenRoot(
 }
 
 /** @throws ToolFailed if it is damaged: it is given up then, and the next order has it made anew */
-async function restoreTo(
-  env: StepEnv,
-  { path, record }: { readonly path: string; readonly record: GoldenRootRecord },
-  target: Disk,
-): Promise<void> {
+async function restoreTo(env: StepEnv, { path, record }: Found, target: Disk): Promise<void> {
   try {
     await env.engines.named('blocks', 'at once').restore?.(new ZstdFile(env, path), record, target);
   } catch (error) {

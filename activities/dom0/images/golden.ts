@@ -49,23 +49,62 @@ async function sha256Of(work: Work, path: string): Promise<string> {
   return stdout.slice(0, 64);
 }
 
+const DAY_MS = 86_400_000;
+
+/** Whether what was made then is to be made anew. A time to come, which a wrong clock has made, is not old. */
+export function isOld({ goldenMaxAgeDays }: Dom0Settings, createdAt: string): boolean {
+  return goldenMaxAgeDays > 0 && Date.now() - Date.parse(createdAt) > goldenMaxAgeDays * DAY_MS;
+}
+
 /**
- * The distribution's root tarball, made once on this dom0. A tarball whose size is not the recorded one is made again; the checksum is
+ * Makes something golden anew because it is old. If that fails, what is there is used: an old system, which installs its updates itself, is better than
+ * none.
+ */
+export async function renewed<T>(work: Work, what: string, renew: () => Promise<T>, keep: () => Promise<T>): Promise<T> {
+  try {
+    return await renew();
+  } catch (error) {
+    if (work.signal.aborted) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    work.log.warn(
+      { reason },
+      `${what} is older than ${String(work.settings.goldenMaxAgeDays)} days and could not be made anew: it is used as it is`,
+    );
+    return await keep();
+  }
+}
+
+/**
+ * The distribution's root tarball, made on this dom0. A tarball whose size is not the recorded one is made again, and so is one that is old; the checksum is
  * computed when it is made, and compared each time it is used.
  */
 export async function ensureGolden(work: Work, input: { dist: string; mirror?: string }): Promise<GoldenResult> {
-  const { host, settings } = work;
-  const path = goldenPath(settings, input.dist);
+  const path = goldenPath(work.settings, input.dist);
   const record = await goldenRecord(work, input.dist);
   if (record !== undefined) {
     work.progress(`checking the golden root tarball of ${input.dist}`);
-    if ((await sha256Of(work, path)) === record.sha256) return { ...record, path, reused: true };
+    const there = { ...record, path, reused: true };
+    if ((await sha256Of(work, path)) === record.sha256)
+      return isOld(work.settings, record.createdAt)
+        ? await renewed(
+            work,
+            path,
+            () => make(work, input),
+            () => Promise.resolve(there),
+          )
+        : there;
     work.log.warn({ path }, 'the golden root tarball does not match its checksum: it is made again');
   }
+  return await make(work, input);
+}
+
+async function make(work: Work, input: { dist: string; mirror?: string }): Promise<GoldenResult> {
+  const { host, settings } = work;
+  const path = goldenPath(settings, input.dist);
   await host.files.makeDirectory(settings.goldenDir, 0o700);
   await discardHalfGolden(work, input);
   const unfinished = unfinishedGolden(settings, input.dist);
-  work.progress(`making the golden root tarball of ${input.dist} (once on this dom0)`);
+  work.progress(`making the golden root tarball of ${input.dist} (for all guests of this dom0)`);
   const mirror = mirrorFor(settings, input);
   await makeGolden(host, {
     dist: input.dist,
