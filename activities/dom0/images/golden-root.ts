@@ -2,117 +2,46 @@
  * The golden root file system: a guest's system that is no guest's yet. xen-tools installs it once on a dom0, as it installs an image; it is kept
  * compressed, and written to the disk of each guest of the recipe `direct`, which is made a machine of its own before it starts.
  */
-import { createHash } from 'node:crypto';
-import { z } from 'zod';
 import { GuestflowError } from '../../../contract/errors.ts';
-import { GiB, MiB } from '../../../contract/sizes.ts';
+import { MiB } from '../../../contract/sizes.ts';
 import type { GuestNetwork, GuestSpec } from '../../../contract/guest.ts';
 import type { GoldenRootResult } from '../../../contract/step-results.ts';
-import type { Dom0Settings } from '../../../order/dom0-settings.ts';
-import { PART_SUFFIX } from '../../../system/host.ts';
 import { ZstdFile } from '../backup/containers/zstd-file.ts';
 import type { Disk } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
-import type { Template } from '../storage/port.ts';
-import { wholeOf } from '../staging.ts';
 import { checkFs, fsInfo, leastFsBytes, shrinkFs } from '../tools/ext4.ts';
-import type { Work } from '../work.ts';
-import { discardHalfGolden, ensureGolden, goldenRecord, halfGolden, isOld, renewed } from './golden.ts';
+import { ensureGolden, isOld, renewed } from './golden.ts';
+import { discardHalfGoldenRoot } from './golden-half.ts';
+import {
+  findGoldenRoot,
+  goldenBytes,
+  isGoldenRoot,
+  keyOf,
+  pathOf,
+  readRecord,
+  templateKeyIn,
+  workplace,
+  writeRecord,
+  type FoundRoot,
+  type GoldenRootRecord,
+} from './golden-place.ts';
 import { install } from './make-image.ts';
 import { packagesOf } from './mirrors.ts';
 import { writeRoleInput } from './role-input.ts';
-import { clearHalfMade } from './xen-tools.ts';
 
-/** The size that it is made with, unless the guest's disk is smaller. It grows with the disk that it is written to. */
-const MOST_BYTES = 2 * GiB;
 /** How many of one distribution are kept: those that were used last. */
 const KEPT = 4;
 const NAME = 'golden-root';
-const SUFFIX = '.img.zst';
 
 /** The network that it is installed with, until it is a guest's: addresses for documentation (RFC 5737). */
 export function goldenNetwork({ bridge }: Pick<GuestNetwork, 'bridge'>): GuestNetwork {
   return { ip: '192.0.2.2', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge, mac: '00:16:3E:00:00:00' };
 }
 
-const recordSchema = z.strictObject({
-  dist: z.string(),
-  /** Of the compressed file. */
-  bytes: z.number().int().positive(),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  /** Of the file system. */
-  dumpedBytes: z.number().int().positive(),
-  createdAt: z.iso.datetime(),
-  usedAt: z.iso.datetime(),
-});
-type GoldenRootRecord = z.infer<typeof recordSchema>;
-
-/** What is on the disk of every guest for which these agree. */
-async function keyOf(env: StepEnv, spec: GuestSpec, tarball: string | undefined): Promise<string> {
-  const { settings, host } = env;
-  const { os, storage } = spec;
-  const role = await host.files.read(`${settings.roleDir}/guestflow`);
-  const content = [
-    [os.dist, os.installMethod, os.timezone, os.serialDevice, storage.fs, storage.fsOptions],
-    [sizeOf(spec), await packagesOf(env, spec), tarball],
-    // xen-tools puts the modules of dom0's kernel into it.
-    [settings.kernel, settings.modules],
-    createHash('sha256')
-      .update(role ?? '')
-      .digest('hex'),
-  ];
-  return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 16);
-}
-
-function sizeOf({ size }: GuestSpec): number {
-  return Math.min(size.diskBytes, MOST_BYTES);
-}
-
-function pathOf(settings: Dom0Settings, dist: string, key: string): string {
-  return `${settings.goldenDir}/${dist}-${key}${SUFFIX}`;
-}
-
-function isGoldenRoot(dist: string, name: string): boolean {
-  return name.startsWith(`${dist}-`) && /^[a-z]+-[0-9a-f]{16}\.img\.zst$/.test(name);
-}
-
-/** Where xen-tools works. */
-function workplace(settings: Dom0Settings, dist: string): string {
-  return `${settings.goldenDir}/${dist}-root${PART_SUFFIX}`;
-}
-
-async function readRecord({ host }: Work, path: string): Promise<GoldenRootRecord | undefined> {
-  const text = await host.files.read(`${path}.json`);
-  if (text === undefined) return undefined;
-  try {
-    return recordSchema.parse(JSON.parse(text.toString('utf8')));
-  } catch {
-    return undefined;
-  }
-}
-
-async function writeRecord({ host }: Work, path: string, record: GoldenRootRecord): Promise<void> {
-  await host.files.writeAtomic(`${path}.json`, `${JSON.stringify(record)}\n`, 0o600);
-}
-
-interface Found {
-  readonly path: string;
-  readonly record: GoldenRootRecord;
-}
-
-/** The record of what is there for this guest; undefined: it must be made. The content is not read. */
-async function find(env: StepEnv, spec: GuestSpec): Promise<Found | undefined> {
-  const tarball = spec.os.installMethod === 'golden' ? await goldenRecord(env, spec.os.dist) : undefined;
-  if (spec.os.installMethod === 'golden' && tarball === undefined) return undefined;
-  const path = pathOf(env.settings, spec.os.dist, await keyOf(env, spec, tarball?.sha256));
-  const record = await readRecord(env, path);
-  return record !== undefined && (await env.host.files.info(path))?.bytes === record.bytes ? { path, record } : undefined;
-}
-
 /** golden-root: finds the golden root file system for this guest, or makes it. Its content is compared with its checksums when it is used. */
 export async function ensureGoldenRoot(env: StepEnv, spec: GuestSpec): Promise<GoldenRootResult> {
   await discardHalfGoldenRoot(env, spec.os);
-  const there = await find(env, spec);
+  const there = await findGoldenRoot(env, spec);
   if (there === undefined) return await makeNew(env, spec, await newPath(env, spec));
   const keep = (): Promise<GoldenRootResult> => use(env, there);
   if (!isOld(env.settings, there.record.createdAt)) return await keep();
@@ -124,7 +53,7 @@ export async function ensureGoldenRoot(env: StepEnv, spec: GuestSpec): Promise<G
   return await renewed(env, there.path, renew, keep);
 }
 
-async function use(env: StepEnv, { path, record: there }: Found): Promise<GoldenRootResult> {
+async function use(env: StepEnv, { path, record: there }: FoundRoot): Promise<GoldenRootResult> {
   const record = { ...there, usedAt: new Date().toISOString() };
   await writeRecord(env, path, record);
   await ensureTemplate(env, path, record);
@@ -139,7 +68,7 @@ async function newPath(env: StepEnv, spec: GuestSpec): Promise<string> {
 
 async function makeNew(env: StepEnv, spec: GuestSpec, path: string): Promise<GoldenRootResult> {
   // A template of the one before has the same key, unless the tarball is another.
-  await env.storage.templates?.remove(keyIn(path));
+  await env.storage.templates?.remove(templateKeyIn(path));
   const record = await make(env, spec, path);
   await ensureTemplate(env, path, record);
   await dropOthers(env, spec.os.dist);
@@ -151,12 +80,7 @@ async function ensureTemplate(env: StepEnv, path: string, record: GoldenRootReco
   const { templates } = env.storage;
   if (templates === undefined) return;
   const bytes = await env.storage.roundUp(record.dumpedBytes);
-  await templates.ensure(keyIn(path), { bytes, fill: (device) => restoreTo(env, { path, record }, { device, bytes }) });
-}
-
-/** Key of its template: `bookworm-0123456789abcdef`. */
-function keyIn(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1, -SUFFIX.length);
+  await templates.ensure(templateKeyIn(path), { bytes, fill: (device) => restoreTo(env, { path, record }, { device, bytes }) });
 }
 
 function resultOf(path: string, { dist, bytes, createdAt }: GoldenRootRecord, reused: boolean): GoldenRootResult {
@@ -172,7 +96,7 @@ async function make(env: StepEnv, spec: GuestSpec, path: string): Promise<Golden
     ...spec,
     name: NAME,
     network: goldenNetwork(settings),
-    size: { memoryBytes: 256 * MiB, vcpus: 1, diskBytes: sizeOf(spec), swapBytes: 16 * MiB },
+    size: { memoryBytes: 256 * MiB, vcpus: 1, diskBytes: goldenBytes(spec), swapBytes: 16 * MiB },
     storage: { ...spec.storage, image: 'sparse' },
   };
   await host.files.makeDirectory(directory, 0o700);
@@ -224,7 +148,7 @@ async function dropOthers(env: StepEnv, dist: string): Promise<void> {
   for (const { path } of found.sort((a, b) => (a.usedAt < b.usedAt ? 1 : -1)).slice(KEPT)) {
     await files.remove(`${path}.json`);
     await files.remove(path);
-    await env.storage.templates?.remove(keyIn(path));
+    await env.storage.templates?.remove(templateKeyIn(path));
   }
 }
 
@@ -238,18 +162,18 @@ export async function openGoldenRoot(
   env: StepEnv,
   spec: GuestSpec,
 ): Promise<{ readonly dumpedBytes: number; readonly template: string; readonly restore: (target: Disk) => Promise<void> }> {
-  const found = await find(env, spec);
+  const found = await findGoldenRoot(env, spec);
   if (found === undefined)
     throw new GuestflowError('NotFound', `there is no golden root file system of ${spec.os.dist} for ${spec.name}`, { field: 'dist' });
   return {
     dumpedBytes: found.record.dumpedBytes,
-    template: keyIn(found.path),
+    template: templateKeyIn(found.path),
     restore: (target) => restoreTo(env, found, target),
   };
 }
 
 /** @throws ToolFailed if it is damaged: it is given up then, and the next order has it made anew */
-async function restoreTo(env: StepEnv, { path, record }: Found, target: Disk): Promise<void> {
+async function restoreTo(env: StepEnv, { path, record }: FoundRoot, target: Disk): Promise<void> {
   try {
     await env.engines.named('blocks', 'at once').restore?.(new ZstdFile(env, path), record, target);
   } catch (error) {
@@ -257,39 +181,4 @@ async function restoreTo(env: StepEnv, { path, record }: Found, target: Disk): P
     await env.host.files.remove(`${path}.json`);
     throw new GuestflowError('ToolFailed', `the golden root file system ${path} is damaged, and was given up: ${error.message}`);
   }
-}
-
-/** The files that exist of half-made golden tarballs and root file systems of a distribution. */
-export async function halfMadeGolden(env: StepEnv, dist: string): Promise<string[]> {
-  const templates = await halfTemplates(env, dist);
-  return [...(await halfGolden(env, dist)), ...(await halfGoldenRoot(env, dist)), ...templates.map(({ where }) => where)];
-}
-
-async function halfTemplates({ storage }: StepEnv, dist: string): Promise<readonly Template[]> {
-  return ((await storage.templates?.list()) ?? []).filter(({ key, isWhole }) => !isWhole && key.startsWith(`${dist}-`));
-}
-
-async function halfGoldenRoot({ host, settings }: Work, dist: string): Promise<string[]> {
-  const directory = workplace(settings, dist);
-  const names = await host.files.list(settings.goldenDir);
-  // The record is written last.
-  const isHalf = (name: string): boolean =>
-    (wholeOf(name) ?? '').startsWith(`${dist}-`) || (isGoldenRoot(dist, name) && !names.includes(`${name}.json`));
-  const parts = names.filter(isHalf);
-  return [
-    ...((await host.files.info(directory)) === undefined ? [] : [directory]),
-    ...parts.map((name) => `${settings.goldenDir}/${name}`),
-  ];
-}
-
-/** Undo of `ensureGolden` and `ensureGoldenRoot`: removes what is half made. What is whole stays: the next guest is made from it. */
-export async function discardHalfMadeGolden(env: StepEnv, input: { readonly dist: string }): Promise<void> {
-  await discardHalfGolden(env, input);
-  await discardHalfGoldenRoot(env, input);
-}
-
-async function discardHalfGoldenRoot(env: StepEnv, { dist }: { readonly dist: string }): Promise<void> {
-  await clearHalfMade(env.host, workplace(env.settings, dist));
-  for (const path of await halfGoldenRoot(env, dist)) await env.host.files.removeTree(path);
-  for (const { key } of await halfTemplates(env, dist)) await env.storage.templates?.remove(key);
 }

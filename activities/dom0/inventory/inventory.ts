@@ -4,7 +4,7 @@
  */
 import { GOLDEN, UNKNOWN_ORDER } from '../../../contract/dom0.ts';
 import type { StepEnv } from '../env.ts';
-import { halfMadeGolden } from '../images/golden-root.ts';
+import { halfMadeGolden } from '../images/golden-half.ts';
 import { usersOfImages } from '../images/image-users.ts';
 import { isOwner, type Ref } from '../marks.ts';
 import { stagingIn } from '../staging.ts';

@@ -5,7 +5,7 @@ import type { Dom0Facts, DomainRow, GuestInventory } from '../../../contract/dom
 import type { GuestRef, OrderRef } from '../../../contract/guest.ts';
 import type { StepEnv } from '../env.ts';
 import { guestPaths } from '../guest-paths.ts';
-import { halfMadeGolden } from '../images/golden-root.ts';
+import { halfMadeGolden } from '../images/golden-half.ts';
 import { holdings } from '../inventory/holdings.ts';
 import { leftOf, takers, things } from '../inventory/inventory.ts';
 import { usedAddresses } from '../inventory/used-addresses.ts';

@@ -1,6 +1,7 @@
 /** The disks of a guest of the recipe `direct`, on the fake dom0. */
 import { describe, expect, it } from 'vitest';
-import { discardHalfMadeGolden, ensureGoldenRoot, halfMadeGolden } from '../../../../../activities/dom0/images/golden-root.ts';
+import { discardHalfMadeGolden, halfMadeGolden } from '../../../../../activities/dom0/images/golden-half.ts';
+import { ensureGoldenRoot } from '../../../../../activities/dom0/images/golden-root.ts';
 import { makeGoldenVolumes } from '../../../../../activities/dom0/steps/golden-volumes.ts';
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { ensureGolden } from '../../../../../activities/dom0/images/golden.ts';
