@@ -4,7 +4,7 @@ import type { PreflightRow } from '../../../../contract/dom0.ts';
 import type { SpareRole } from '../../../../contract/guest.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
 import type { Ref } from '../../marks.ts';
-import { missing, ok } from '../../preflight-rows.ts';
+import { missing, ok, warning } from '../../preflight-rows.ts';
 import type { Work } from '../../work.ts';
 import type { Disk, DiskRole, NewDisk, SideRole, Snapshot, Storage } from '../port.ts';
 import { exchangeVolumes } from './exchange.ts';
@@ -17,6 +17,8 @@ import { diskOf, mustOwnVolume, poolNameOf, volumeName, volumesIn, type Pool } f
 import { releaseVolumes } from './release.ts';
 import { setAsideVolumes, bringBackVolumes } from './set-aside.ts';
 import { dropSnapshot, mustBeSound, mustHaveOwnSnapshotsOnly, takeSnapshot } from './snapshots.ts';
+
+const ROW = 'volume group';
 
 export class LvmThick implements Storage {
   protected readonly group: Pool;
@@ -40,9 +42,16 @@ export class LvmThick implements Storage {
 
   async preflight(): Promise<PreflightRow> {
     const found = await this.facts();
-    return found === undefined
-      ? missing('volume group', `no volume group ${this.vg}`, `pvcreate DEVICE && vgcreate ${this.vg} DEVICE (a device that holds nothing)`)
-      : ok('volume group', `${this.vg}, ${formatSize(found.freeBytes)} of ${formatSize(found.sizeBytes)} free`);
+    if (found === undefined)
+      return missing(ROW, `no volume group ${this.vg}`, `pvcreate DEVICE && vgcreate ${this.vg} DEVICE (a device that holds nothing)`);
+    const fill = `${this.vg}, ${formatSize(found.freeBytes)} of ${formatSize(found.sizeBytes)} free`;
+    return this.group.settings.policy.oversell.disk > 1
+      ? warning(
+          ROW,
+          `${fill}; policy.oversell.disk sells it more than once, and each disk takes all of its room at once`,
+          'set policy.oversell.disk to 1, or thinPool, in /etc/guestflow/dom0.yaml',
+        )
+      : ok(ROW, fill);
   }
 
   async list(): Promise<Disk[]> {

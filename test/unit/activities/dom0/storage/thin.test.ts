@@ -99,6 +99,18 @@ describe('preflight', () => {
   });
 });
 
+it('a dom0 without a thin pool that sells its disk more than once is warned', async () => {
+  const host = scriptedHost(() => ({ stdout: recorded('vgs') }));
+  const its = settings();
+  const warned = { ...its, policy: { ...its.policy, oversell: { ...its.policy.oversell, disk: 2 } } };
+  expect(await stepEnv(host, undefined, its).storage.preflight()).toMatchObject({ row: 'volume group', state: 'ok' });
+  expect(await stepEnv(host, undefined, warned).storage.preflight()).toMatchObject({
+    row: 'volume group',
+    state: 'warning',
+    found: expect.stringMatching(/sells it more than once/) as string,
+  });
+});
+
 describe('on a dom0 with a thin pool', () => {
   let dom0: FakeDom0;
   afterEach(() => {
