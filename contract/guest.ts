@@ -96,7 +96,7 @@ export type GuestPhase =
   'ordered' | 'provisioning' | 'running' | 'stopped' | 'suspended' | 'terminating' | 'gone' | 'failed' | 'needs-cleanup' | 'lost';
 
 /** What a guest's spec says of the system on its disk: it goes where the disk goes. */
-export type SystemOfDisk = Pick<GuestSpec, 'os' | 'access'>;
+export type SystemOfDisk = Pick<GuestSpec, 'os' | 'access' | 'hostname'>;
 
 /** A disk beside a guest's root disk that can take its place: one that was made from a backup, or the root disk of before a restore. */
 export type SpareRole = 'restored' | 'former';

@@ -529,12 +529,16 @@ describe('guest', () => {
         /its disk of before its reinstall is kept/,
       );
       expect((await failureOf(operate(document, 'restore', 'meanwhile'))).message).toMatch(/its disk of before its reinstall is kept/);
+      const hostname = 'new.example.org';
+      await operate(document, 'setHostname', 'renamed', { access: { hostname, how: 'offline' } });
+      expect(await statusOf(document)).toMatchObject({ hostname, spec: { hostname } });
       await operate(document, 'undoRestore', 'back');
-      expect(await statusOf(document)).toMatchObject({
-        ...{ phase: 'running', spec },
-        // What is kept is a system that was made anew: no backup was restored.
-        kept: { role: 'restored', system: { os: { dist: 'trixie' }, access: { sshKeys: reinstall.sshKeys } } },
-      });
+      const back = await statusOf(document);
+      // The name of the new system is on its disk.
+      expect([back.phase, back.spec, back.hostname]).toEqual(['running', spec, spec?.hostname]);
+      // What is kept is a system that was made anew: no backup was restored.
+      const system = { os: { dist: 'trixie' }, access: { sshKeys: reinstall.sshKeys }, hostname };
+      expect(back.kept).toMatchObject({ role: 'restored', system });
       await end(document);
     });
   });

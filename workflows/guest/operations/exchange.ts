@@ -1,5 +1,5 @@
 /** The exchange of a guest's root disk with one that was made beside it, by a restore, a reinstall, or the undo of either. */
-import type { GuestOrder, GuestSpec, KeptDisk, SpareRole } from '../../../contract/guest.ts';
+import type { GuestOrder, GuestSpec, KeptDisk, SpareRole, SystemOfDisk } from '../../../contract/guest.ts';
 import { keptDays } from '../../../contract/kept-days.ts';
 import { defined } from '../../../contract/defined.ts';
 import type { Operation } from '../../saga/operation.ts';
@@ -10,6 +10,16 @@ import { daysFromNow, OFF, refOf, type Before } from './shared.ts';
 /** Until when the disk of before is kept. */
 export function keptUntil({ life }: GuestOrder): string {
   return daysFromNow(keptDays(life));
+}
+
+/** What a spec says of the system on the guest's disk. */
+export function systemOf({ os, access, hostname }: GuestSpec): SystemOfDisk {
+  return { os, access, ...defined({ hostname }) };
+}
+
+/** The spec of a guest that has a disk with another system. */
+export function withSystem({ hostname: _former, ...spec }: GuestSpec, system: SystemOfDisk): GuestSpec {
+  return { ...spec, ...system };
 }
 
 /** Why there cannot be another spare disk, in words. */

@@ -9,7 +9,7 @@ import { control, dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import { refuse, type GuestAtWork } from '../at-work.ts';
 import { withKept } from '../rules.ts';
-import { exchangeSteps, keptUntil, whyKept, namesOfExchange, type Exchange } from './exchange.ts';
+import { exchangeSteps, keptUntil, namesOfExchange, systemOf, whyKept, type Exchange } from './exchange.ts';
 import { refOf } from './shared.ts';
 
 /**
@@ -77,7 +77,7 @@ export async function performReinstall(guest: GuestAtWork, { kind, id, reinstall
     takenAt: new Date().toISOString(),
     diskBytes: former.size.diskBytes,
     keptUntil: keptUntil(guest.order),
-    system: { os: former.os, access: former.access },
+    system: systemOf(former),
   };
   guest.state = { ...guest.state, spec, kept };
   return { ...guest.settlePhase(kind, 'running'), kept };

@@ -11,7 +11,7 @@ import { control, dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import { refuse, type GuestAtWork } from '../at-work.ts';
 import { withKept } from '../rules.ts';
-import { exchangeSteps, keptUntil, whyKept, namesOfExchange, type Exchange } from './exchange.ts';
+import { exchangeSteps, keptUntil, namesOfExchange, systemOf, whyKept, withSystem, type Exchange } from './exchange.ts';
 import { daysFromNow, refOf } from './shared.ts';
 
 /** A restored disk that was taken back is kept so long. */
@@ -125,15 +125,17 @@ export async function performUndoRestore(guest: GuestAtWork, { kind, id }: Opera
     throw refuse('NotFound', `${spec.name} has no disk of before a restore`);
   const formerBytes = kept?.diskBytes ?? spec.size.diskBytes;
   // After a reinstall the guest is again what it was.
-  const back = { ...spec, ...kept?.system };
+  const back = kept?.system === undefined ? spec : withSystem(spec, kept.system);
   const input = { spec: back, former: spec, before, formerBytes };
   await guest.runChild(kind, id, (options) => executeChild(undoRestore, { ...options, args: [input] }));
   const now = new Date().toISOString();
   const { backup = '', takenAt = now } = kept ?? {};
-  const system = kept?.system === undefined ? undefined : { os: spec.os, access: spec.access };
+  const system = kept?.system === undefined ? undefined : systemOf(spec);
   const { diskBytes } = spec.size;
+  const { hostname: _now, ...others } = guest.state;
   guest.state = {
-    ...guest.state,
+    ...others,
+    ...defined({ hostname: back.hostname }),
     spec: back,
     kept: { role: 'restored', backup, takenAt, diskBytes, keptUntil: daysFromNow(TAKEN_BACK_KEPT_DAYS), ...defined({ system }) },
   };
