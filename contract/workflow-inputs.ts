@@ -1,4 +1,5 @@
 /** What workflows are started with. What a run carries over to the next one is the workflow's own. */
+import type { ConsoleWish } from './console.ts';
 import type { Owner } from './capacity.ts';
 import type { ForeignWish } from './chosen-backup.ts';
 import type { GuestOrder, GuestRef } from './guest.ts';
@@ -10,12 +11,14 @@ export interface GuestInput {
 }
 
 /** One look at a dom0, or one task on it that is no operation on a guest. */
-export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'find' | 'foreign' | 'audit' | 'clean';
+export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'find' | 'foreign' | 'audit' | 'clean' | 'console';
 
 /** What some tasks need beside the host. */
 export interface Dom0TaskParameters {
-  /** `inspect`, `find`: which guest. */
+  /** `inspect`, `find`, `console`: which guest. */
   readonly guest?: GuestRef;
+  /** `console`: which one. */
+  readonly console?: ConsoleWish;
   /** `foreign`: which backup. */
   readonly foreign?: ForeignWish;
   /** `inspect`: lines of its console. Default: none. */

@@ -59,6 +59,7 @@ const PROGRAMS = [
   '/usr/share/guestflow/role.d/guestflow',
   '/etc/init.d/xendomains',
   '/usr/lib/apt/apt-helper',
+  '/usr/lib/xen-4.17/bin/xenconsole',
 ];
 
 /** Puts in place what is not there yet. */

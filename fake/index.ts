@@ -10,13 +10,15 @@
  * - blkdiscard fails on a volume that is suspended; the real one waits for ever. A guest whose disk is suspended does not answer.
  * - A guest that is told to give memory or vcpus back, or to take more, has done so at once.
  * - No fsync, no page cache: what was written survives a power cut.
+ * - A guest's console echoes what is typed, knows `echo`, and nobody logs in to it.
  * - The golden tarball, dumps and private keys are small texts of its own. A guest runs only the scripts that the steps send.
  */
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Host } from '../system/host.ts';
+import type { AttachableHost } from '../system/host.ts';
 import { isCfg, readCfg } from './cfg.ts';
+import { attachFakeConsole } from './console.ts';
 import { createDomain } from './domains.ts';
 import { createFaultPlan, type FakeCall, type FaultPlan } from './faults.ts';
 import { createFakeFiles } from './files.ts';
@@ -37,7 +39,7 @@ export interface FakeDom0Options extends Partial<Omit<MachineOptions, 'network'>
 }
 
 /** A worker process's way to the dom0. */
-export interface FakeHost extends Host {
+export interface FakeHost extends AttachableHost {
   /** As SIGKILL: from now on no call of this handle does anything. */
   kill(): void;
   readonly isDead: boolean;
@@ -103,6 +105,7 @@ export function createFakeDom0({ persist, directory, ...options }: FakeDom0Optio
       return {
         ...createFakeRunner({ machine, plan, life, unknown, afterEach: keep }),
         files: createFakeFiles(machine, plan, life),
+        attach: (tool, args) => attachFakeConsole({ machine, plan, life, unknown }, tool, args),
         kill: () => {
           life.kill();
         },

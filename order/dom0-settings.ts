@@ -34,6 +34,15 @@ const amount = z
   .union([z.literal(0), z.string().refine((text) => parseSize(text) !== undefined, 'must be a size, like 8GiB, or 0')])
   .transform((size) => (size === 0 ? 0 : (parseSize(size) ?? 0)));
 
+/** An origin to which secrets may be sent: https, or this machine. */
+const consoleOrigin = z
+  .string()
+  .max(200)
+  .refine((text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    return url?.origin === text && (url.protocol === 'https:' || (url.protocol === 'http:' && url.hostname === '127.0.0.1'));
+  }, 'must be an origin like https://panel.example.org: https, a host, no path; or http://127.0.0.1:PORT');
+
 /** Slower than this, no night would end. */
 const LEAST_RATE = 2 ** 20;
 
@@ -124,6 +133,8 @@ export const dom0SettingsSchema = z.strictObject({
   ubuntuMirror: mirror.exactOptional(),
   /** File of the codec keys that payloads are encrypted with (mode 0600). Default: `GUESTFLOW_CODEC_KEY_FILE`, else the systemd credential `codec-keys`, else none. */
   codecKeyFile: absolutePath.exactOptional(),
+  /** The gateway to which the worker connects for consoles in the browser, `https://panel.example.org`. Default: none, and consoles are refused. */
+  consoleGateway: consoleOrigin.exactOptional(),
   /** Long copies at once on this dom0. */
   bulkSlots: z.number().int().min(1).max(2).default(1),
   /** How fast released volumes are wiped, MiB a second. 0: as fast as the disks can. */

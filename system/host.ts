@@ -5,6 +5,7 @@
 import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, readFile, readlink, rename, rm, statfs, symlink, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { attach, type Attached, type AttachOptions } from './attached.ts';
 import { overwrite, type WipeFile } from './overwrite.ts';
 import { createRunner, type Runner, type RunObserver } from './run.ts';
 import { openSink, PART_SUFFIX, syncDirectory, writeWhole, type FileSink } from './whole-file.ts';
@@ -53,6 +54,12 @@ export interface HostFiles {
 /** A dom0: its tools and its files. */
 export interface Host extends Runner {
   readonly files: HostFiles;
+}
+
+/** A dom0 on whose processes one can be attached, too. */
+export interface AttachableHost extends Host {
+  /** Starts a process that is talked with while it runs, and returns at once. */
+  attach(tool: string, args: readonly string[], options: AttachOptions): Attached;
 }
 
 function isMissing(error: unknown): boolean {
@@ -157,6 +164,10 @@ export function createHostFiles(root = '/', sync: (directory: string) => Promise
 }
 
 /** This machine as a dom0. */
-export function createHost(observe?: RunObserver): Host {
-  return { ...createRunner(observe), files: createHostFiles('/') };
+export function createHost(observe: RunObserver = () => undefined): AttachableHost {
+  return {
+    ...createRunner(observe),
+    files: createHostFiles('/'),
+    attach: (tool, args, options) => attach(tool, args, options, observe),
+  };
 }

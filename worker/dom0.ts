@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createDom0Activities } from '../activities/dom0/activities.ts';
-import { createHost, type Host } from '../system/host.ts';
+import { createHost, type AttachableHost } from '../system/host.ts';
+import { Consoles } from '../activities/dom0/consoles/consoles.ts';
 import { GuestLocks } from '../activities/dom0/locks.ts';
 import type { Dom0Context } from '../activities/dom0/step.ts';
 import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
@@ -33,7 +34,7 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly signal: AbortSignal;
   readonly logger: Logger;
   /** The dom0. Default: this machine. */
-  readonly host?: Host;
+  readonly host?: AttachableHost;
   /** Identifies this machine among others that say they are this dom0. Default: made of its machine id and its firmware's id. */
   readonly machine?: string;
   /** Whether it tells guests when their domains are gone. Default: true. */
@@ -119,7 +120,10 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
     if (!over.aborted) {
       const fence = new Fence({ host: settings.host, machine, client, onLost: stopFor });
       const shared = { mayAct: () => fence.mustHold(), locks: new GuestLocks() };
-      const workers = await createWorkers(connection, { options, endpoint, host, machine, ...shared });
+      const consoles = new Consoles({ host, gateway: settings.consoleGateway, log: logger });
+      const workers = await createWorkers(connection, { options, endpoint, host, machine, consoles, ...shared });
+      // At once: a step that runs may take its time to end, and nobody would wait for a person who types.
+      const closed = untilAborted(over).then(() => consoles.close());
       const watched =
         options.watchesDomains === false
           ? undefined
@@ -130,7 +134,7 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
       }).finally(() => {
         ended.abort();
       });
-      await watched;
+      await Promise.all([watched, closed]);
     }
     await registered;
     if (replaced !== undefined) throw replaced;
@@ -139,16 +143,29 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
   }
 }
 
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
 interface Machine {
   readonly options: Dom0WorkerOptions;
   readonly endpoint: Endpoint;
-  readonly host: Host;
+  readonly host: AttachableHost;
   readonly machine: string;
 }
 
 async function createWorkers(
   connection: NativeConnection,
-  { options: { settings, logger }, endpoint, host, machine, ...shares }: Machine & Required<Pick<Dom0Context, 'mayAct' | 'locks'>>,
+  {
+    options: { settings, logger },
+    endpoint,
+    host,
+    machine,
+    ...shares
+  }: Machine & Required<Pick<Dom0Context, 'mayAct' | 'locks' | 'consoles'>>,
 ): Promise<Worker[]> {
   const activities = createDom0Activities({ host, settings, log: logger, version: packageJson.version, ...shares });
   const shared = {

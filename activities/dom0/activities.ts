@@ -8,6 +8,7 @@ import { proofSchema } from './backup/proof.ts';
 import { ensureGolden } from './images/golden.ts';
 import { discardHalfMadeGolden } from './images/golden-half.ts';
 import { ensureGoldenRoot } from './images/golden-root.ts';
+import { Consoles } from './consoles/consoles.ts';
 import type { Lock } from './locks.ts';
 import { activityMaker, type Dom0Context } from './step.ts';
 import { changeAccessLive, changeAccessOffline, forgetAccess, undoAccessLive, undoAccessOffline } from './steps/access.ts';
@@ -16,6 +17,7 @@ import { findGuest } from './steps/adopt.ts';
 import { audit } from './steps/audit.ts';
 import { disableAutostart, enableAutostart } from './steps/autostart.ts';
 import { bootGuest, destroyGuest, pauseGuest, stopGuest, unpauseGuest } from './steps/boot.ts';
+import { openConsole } from './steps/console.ts';
 import { findForeign } from './steps/foreign.ts';
 import { fixCfg, removeCfg } from './steps/cfg-fix.ts';
 import { createImage, removeImage } from './steps/create-image.ts';
@@ -57,6 +59,10 @@ const cfgInput = z.object({
 });
 const proofInput = z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID), proof: proofSchema });
 const protectInput = z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID), isProtected: z.boolean() });
+const consoleInput = z.object({
+  ref: guestRefSchema,
+  console: z.object({ id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), token: z.string().regex(/^[A-Za-z0-9_-]{1,500}$/) }),
+});
 const pruneInput = z.object({ ref: guestRefSchema, ids: z.array(z.string().regex(BACKUP_ID)).min(1).max(10_000) });
 
 const byName = (ref: { readonly name: string }): string => ref.name;
@@ -70,8 +76,9 @@ type Maker = ReturnType<typeof activityMaker>;
 /** Quick looks and changes. */
 // The type is inferred: workflows call activities by name.
 
-function shortActivities(activity: Maker, version: string) {
+function shortActivities(activity: Maker, version: string, consoles: Consoles) {
   return {
+    openConsole: activity(consoleInput, unlocked, (env, input: z.output<typeof consoleInput>) => openConsole(env, consoles, input)),
     preflight: activity(nothing, unlocked, preflight),
     prepare: activity(nothing, unlocked, prepare),
     dom0Facts: activity(nothing, unlocked, (env) => dom0Facts(env, version)),
@@ -155,7 +162,8 @@ function bulkActivities(activity: Maker) {
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
 export function createDom0Activities(context: Dom0Context) {
   const activity = activityMaker(context);
-  return { short: shortActivities(activity, context.version), bulk: bulkActivities(activity) };
+  const { host, settings, log, consoles = new Consoles({ host, gateway: settings.consoleGateway, log }) } = context;
+  return { short: shortActivities(activity, context.version, consoles), bulk: bulkActivities(activity) };
 }
 
 export type Dom0Activities = ReturnType<typeof createDom0Activities>;

@@ -1,4 +1,4 @@
-/** The key that passwords for this dom0 are sealed with. Its private half never leaves the dom0. */
+/** The key that secrets for this dom0 (passwords, tokens of consoles) are sealed with. Its private half never leaves the dom0. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import type { Dom0Settings } from '../../order/dom0-settings.ts';
 import { GuestflowError } from '../../contract/errors.ts';
@@ -31,6 +31,12 @@ export async function passwordPublicKey(on: On): Promise<string | undefined> {
   return key === undefined ? undefined : publicKeyText(createPublicKey(key));
 }
 
+/** What was sealed for this dom0; undefined when it was for another key or another context. */
+export async function openSealed(on: On, box: string, context: string): Promise<string | undefined> {
+  const key = await privateKey(on);
+  return key === undefined ? undefined : await openBox(box, key, context);
+}
+
 /**
  * The crypt(5) hash of root's password in an order; undefined when it has none.
  *
@@ -41,8 +47,7 @@ export async function openPassword(on: On, spec: Pick<GuestSpec, 'order' | 'name
   const { sealedPassword } = spec.access;
   if (sealedPassword === undefined) return undefined;
   const box = sealedPassword[on.settings.host];
-  const key = await privateKey(on);
-  const opened = box === undefined || key === undefined ? undefined : await openBox(box, key, order);
+  const opened = box === undefined ? undefined : await openSealed(on, box, order);
   if (opened !== undefined) return opened;
   const reason = box === undefined ? 'it was sealed for other dom0s' : 'it was sealed for a key that this dom0 does not have';
   throw new GuestflowError('HostNotReady', `the password of ${name} cannot be opened on dom0 ${on.settings.host}: ${reason}`, {

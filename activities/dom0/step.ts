@@ -7,7 +7,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { z } from 'zod';
 import type { Dom0Settings } from '../../order/dom0-settings.ts';
 import { defined } from '../../contract/defined.ts';
-import type { Host } from '../../system/host.ts';
+import type { AttachableHost } from '../../system/host.ts';
+import type { Consoles } from './consoles/consoles.ts';
 import { createEnv } from './drivers.ts';
 import type { StepEnv } from './env.ts';
 import { toFailure } from './failure.ts';
@@ -23,7 +24,7 @@ export interface StepHeartbeat {
 
 /** What a dom0's activities are made from. */
 export interface Dom0Context {
-  readonly host: Host;
+  readonly host: AttachableHost;
   readonly settings: Dom0Settings;
   readonly log: StepLog;
   readonly version: string;
@@ -31,6 +32,8 @@ export interface Dom0Context {
   readonly mayAct?: () => Promise<void>;
   /** Who works on which guest, where others than steps do, too. */
   readonly locks?: GuestLocks;
+  /** The consoles that are open, where others than steps end them, too. */
+  readonly consoles?: Consoles;
 }
 
 /** Heartbeats are sent this often even without news: a cancellation arrives with their answers. */

@@ -1,7 +1,7 @@
 /** The dom0 that `guestflow up` works on: this machine, the lab, or the fake one; each behind the same few verbs. */
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { createHost, type Host } from '../../system/host.ts';
+import { createHost, type AttachableHost } from '../../system/host.ts';
 import { loadCodecKeys } from '../../client/codec/keys.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { runDom0Worker } from '../../worker/dom0.ts';
@@ -110,7 +110,7 @@ export async function simulatedDom0(options: Dom0Options): Promise<UpDom0> {
   };
 }
 
-function startWorker(options: Dom0Options, settings: Dom0WorkerSettings, host: Host, watchesDomains = true): () => Promise<void> {
+function startWorker(options: Dom0Options, settings: Dom0WorkerSettings, host: AttachableHost, watchesDomains = true): () => Promise<void> {
   const stop = new AbortController();
   const running = runDom0Worker({
     settings: { ...settings, shutdownGraceSeconds: 5 },

@@ -17,6 +17,7 @@ const NO_CHANGE = new Set([
   'findForeign',
   'leftoversOf',
   'whyNotIdle',
+  'openConsole',
 ]);
 
 /** A case for each activity of a dom0 that changes something. */

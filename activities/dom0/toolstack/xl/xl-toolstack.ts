@@ -7,9 +7,10 @@ import type { Thing } from '../../inventory/thing.ts';
 import { domainNameOf, isOwner, mustOwn, type DomainRef, type Ref } from '../../marks.ts';
 import { removeParts } from '../../staging.ts';
 import { wipePace, type Work } from '../../work.ts';
-import type { CfgFile, CfgReading, MachineFacts, Toolstack } from '../port.ts';
+import type { CfgFile, CfgReading, CommandLine, MachineFacts, Toolstack } from '../port.ts';
 import { allCfgs, AUTOSTART_DIRECTORY, autostartPath, cfgPath, hasOwnLink, readCfg } from './cfg-files.ts';
 import { consoleLog, xlPreflight } from './preflight.ts';
+import { xenconsoleCommand } from './xenconsole.ts';
 import { putSavedAside, wipeAsides, wipeSaved } from './saved-states.ts';
 import { xlThings } from './things.ts';
 import { domainEnd } from './xl-log.ts';
@@ -96,6 +97,10 @@ export class XlToolstack implements Toolstack {
 
   async console(name: string, lines?: number): Promise<string> {
     return await xl.consoleTail(this.work.host, name, lines);
+  }
+
+  async consoleCommand(id: number): Promise<CommandLine> {
+    return await xenconsoleCommand(this.work.host, id);
   }
 
   async consoleLog(): Promise<PreflightRow> {

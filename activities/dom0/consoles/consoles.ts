@@ -1,0 +1,162 @@
+/** The consoles that a dom0's worker has open: so many at a time, one a guest, none longer than its limits. */
+import type { WebSocket } from 'ws';
+import { GuestflowError } from '../../../contract/errors.ts';
+import { READY_FD, type Attached } from '../../../system/attached.ts';
+import type { AttachableHost } from '../../../system/host.ts';
+import { ToolError } from '../../../system/run.ts';
+import type { CommandLine } from '../toolstack/port.ts';
+import type { StepLog } from '../work.ts';
+import { Bridge, type BridgeLimits } from './bridge.ts';
+import { connectConsole, NotTaken } from './socket.ts';
+
+export interface ConsoleLimits extends BridgeLimits {
+  /** At a time. */
+  readonly most: number;
+  /** Until the tool has the console. */
+  readonly readyMs: number;
+}
+
+const MINUTE_MS = 60_000;
+
+/** What a dom0 allows. A session of the customer's page lasts four hours, too. */
+export const CONSOLE_LIMITS: ConsoleLimits = {
+  most: 16,
+  readyMs: 10_000,
+  idleMs: 15 * MINUTE_MS,
+  sessionMs: 240 * MINUTE_MS,
+  silenceMs: 1.5 * MINUTE_MS,
+  bytesPerSecond: 512 * 1_024,
+};
+
+export interface ConsolesOptions {
+  readonly host: Pick<AttachableHost, 'attach'>;
+  /** Origin of the gateway. Default: consoles are refused. */
+  readonly gateway?: string | undefined;
+  readonly log: StepLog;
+  /** Default: `CONSOLE_LIMITS`. */
+  readonly limits?: Partial<ConsoleLimits>;
+}
+
+/** A console that is to be opened. */
+export interface ConsoleRequest {
+  readonly id: string;
+  readonly guest: string;
+  /** By which the gateway knows it. */
+  readonly token: string;
+  readonly command: CommandLine;
+}
+
+export class Consoles {
+  private readonly options: ConsolesOptions;
+  private readonly limits: ConsoleLimits;
+  /** By guest. One that is being opened counts. */
+  private readonly open = new Map<string, Bridge | undefined>();
+  private isClosed = false;
+
+  constructor(options: ConsolesOptions) {
+    this.options = options;
+    this.limits = { ...CONSOLE_LIMITS, ...options.limits };
+  }
+
+  /**
+   * Where consoles go.
+   *
+   * @throws GuestflowError HostNotReady when the dom0's settings name no gateway
+   */
+  mustHaveGateway(): string {
+    const { gateway } = this.options;
+    if (gateway !== undefined) return gateway;
+    throw new GuestflowError('HostNotReady', 'this dom0 opens no consoles: its settings name no gateway (consoleGateway)', {
+      field: 'consoleGateway',
+      mend: 'set consoleGateway: https://… in /etc/guestflow/dom0.yaml, and restart guestflow-dom0',
+    });
+  }
+
+  /**
+   * Opens a console, and returns when it is connected; from then on it lives by itself. The guest's console of before ends.
+   *
+   * @throws GuestflowError HostNotReady, Busy, Unreachable
+   */
+  async attach(request: ConsoleRequest): Promise<void> {
+    const gateway = this.mustHaveGateway();
+    const { guest } = request;
+    const former = this.open.get(guest);
+    former?.end('replaced');
+    await former?.ended;
+    if (this.open.has(guest)) throw new GuestflowError('Busy', `the console of ${guest} is being opened already`);
+    if (this.isClosed || this.open.size >= this.limits.most)
+      throw new GuestflowError('Busy', `this dom0 has ${this.open.size} consoles open, as many as it may`);
+    this.open.set(guest, undefined);
+    try {
+      const bridge = await this.connect(gateway, request);
+      this.open.set(guest, bridge);
+      this.watch(request, bridge);
+    } catch (error) {
+      this.open.delete(guest);
+      throw error;
+    }
+  }
+
+  /** Ends all of them, and takes no more. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    const bridges = [...this.open.values()].filter((bridge) => bridge !== undefined);
+    for (const bridge of bridges) bridge.end('stopped');
+    await Promise.all(bridges.map(({ ended }) => ended));
+  }
+
+  private async connect(gateway: string, { id, token, guest, command }: ConsoleRequest): Promise<Bridge> {
+    const attached = this.options.host.attach(command.tool, command.args, {
+      timeoutMs: this.limits.sessionMs + MINUTE_MS,
+      readyFd: READY_FD,
+    });
+    let socket: WebSocket | undefined;
+    try {
+      await this.untilReady(attached, guest);
+      socket = await connectConsole(gateway, id, token);
+      if (this.isClosed) throw new NotTaken('stopped', 'the worker stops');
+      const bridge = new Bridge(socket, attached, this.limits);
+      socket.resume();
+      return bridge;
+    } catch (error) {
+      attached.end();
+      socket?.terminate();
+      if (!(error instanceof NotTaken)) throw error;
+      throw new GuestflowError('Unreachable', `the console of ${guest} was not connected to ${gateway}: ${error.message}`, {
+        field: 'consoleGateway',
+      });
+    }
+  }
+
+  /** Another that is attached to it, a person's `xl console` say, has a lock on it. */
+  private async untilReady(attached: Attached, guest: string): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      const { readyMs } = this.limits;
+      timer = setTimeout(
+        () => reject(new GuestflowError('Busy', `the console of ${guest} was not there within ${readyMs / 1_000} s`)),
+        readyMs,
+      );
+    });
+    try {
+      await Promise.race([attached.ready, late]);
+    } catch (error) {
+      if (!(error instanceof ToolError) || error.notFound) throw error;
+      throw new GuestflowError('Busy', `the console of ${guest} cannot be had: ${error.message}`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private watch({ id, guest }: ConsoleRequest, bridge: Bridge): void {
+    const began = Date.now();
+    this.options.log.info({ console: id, guest }, 'console opened');
+    bridge.ended.then(
+      (outcome) => {
+        if (this.open.get(guest) === bridge) this.open.delete(guest);
+        this.options.log.info({ console: id, guest, seconds: Math.round((Date.now() - began) / 1_000), ...outcome }, 'console ended');
+      },
+      (error: unknown) => this.options.log.warn({ console: id, guest, reason: String(error) }, 'console lost'),
+    );
+  }
+}

@@ -1,0 +1,31 @@
+/** The console of a guest, connected to the gateway of this dom0's settings. */
+import { consoleContext, type ConsoleWish } from '../../../contract/console.ts';
+import { GuestflowError } from '../../../contract/errors.ts';
+import type { GuestRef } from '../../../contract/guest.ts';
+import type { Consoles } from '../consoles/consoles.ts';
+import type { StepEnv } from '../env.ts';
+import { openSealed } from '../password-key.ts';
+
+/**
+ * Opens it, and returns when it is connected: it outlives the step. Nothing of it is tried again, since its token is good once.
+ *
+ * @throws GuestflowError HostNotReady when no gateway is set or the token cannot be opened; Busy when the guest does not run, or its console is in use; NotOurs
+ */
+export async function openConsole(env: StepEnv, consoles: Consoles, { ref, console: { id, token: box } }: ConsoleInput): Promise<void> {
+  consoles.mustHaveGateway();
+  const domain = await env.toolstack.findOwn(ref);
+  if (domain?.state !== 'running' && domain?.state !== 'paused')
+    throw new GuestflowError('Busy', `guest ${ref.name} does not run`, { field: 'phase' });
+  const token = await openSealed(env, box, consoleContext(id, ref.name));
+  if (token === undefined)
+    throw new GuestflowError('HostNotReady', `the token of the console was not sealed for dom0 ${env.settings.host}`, {
+      field: 'passwordKey',
+      mend: 'restart the worker of this dom0, so that it registers its key',
+    });
+  await consoles.attach({ id, guest: ref.name, token, command: await env.toolstack.consoleCommand(domain.id) });
+}
+
+export interface ConsoleInput {
+  readonly ref: GuestRef;
+  readonly console: ConsoleWish;
+}
