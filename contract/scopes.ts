@@ -6,6 +6,7 @@ export const SCOPES = {
   'guests:read': 'see guests and their operations',
   'guests:order': 'order guests',
   'guests:sign-in': "make links that sign customers in to the customer's page",
+  'guests:console': "open guests' consoles",
   ...OPERATION_SCOPES,
   'plans:read': 'see the plans',
   'fleet:read': 'see the dom0s and networks, and what of each is sold and left',

@@ -2,6 +2,7 @@
 import type { Session } from '../client/session.ts';
 import { spendTicket } from '../client/tickets.ts';
 import { defined } from '../contract/defined.ts';
+import type { ConsoleHub } from './console/hub.ts';
 import { createEventSink } from './webhooks/event-sink.ts';
 import type { GatewayConfiguration } from './configuration.ts';
 import { BODY_LIMITS, createGateway, type Gateway, type GatewayLog, type GatewayOptions } from './gateway.ts';
@@ -23,18 +24,21 @@ export interface AssembleOptions {
   readonly observe?: GatewayOptions['observe'];
   /** Milliseconds that Temporal has to take an event. Default: 950. */
   readonly answerMs?: number | undefined;
+  /** The consoles of this process, which outlive its files. Default: it opens none. */
+  readonly consoles?: ConsoleHub | undefined;
 }
 
-export function assembleGateway({ configuration, session, log, observe, answerMs = ANSWER_MS }: AssembleOptions): Gateway {
+export function assembleGateway({ configuration, session, log, observe, answerMs = ANSWER_MS, consoles }: AssembleOptions): Gateway {
   const { tokens, catalogue, page: set, ...webhooks } = configuration;
   const guests = createGuestApi(session);
   const spend = (id: string): Promise<boolean> => within(SPEND_MS, async () => spendTicket(await session(), id));
-  const page = set === undefined ? undefined : createPage({ configuration: set, guests, spendTicket: spend, body: BODY_LIMITS });
+  const page = set === undefined ? undefined : createPage({ configuration: set, guests, spendTicket: spend, body: BODY_LIMITS, consoles });
   const v1 = v1Routes({
     guests,
     plans: catalogue.plans,
     tokens: () => tokens,
     body: BODY_LIMITS,
+    consoles,
     ...defined({ signInLink: page?.signInLink }),
   });
   return createGateway({

@@ -2,15 +2,20 @@
 import pino from 'pino';
 import { findEndpoint, type EndpointOptions } from '../client/config.ts';
 import { createReadiness } from '../client/readiness.ts';
+import type { Session } from '../client/session.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { assembleGateway } from './assemble.ts';
-import { loadConfiguration, type GatewayFiles } from './configuration.ts';
+import { loadConfiguration, type GatewayConfiguration, type GatewayFiles } from './configuration.ts';
+import { ConsoleHub } from './console/hub.ts';
+import { consoleUpgrade } from './console/upgrade.ts';
 import type { Gateway, GatewayLog } from './gateway.ts';
 import { createLazySession } from './lazy-session.ts';
 import { metricsPort, serveHealth } from '../system/http/health.ts';
 import { serve } from '../system/http/server.ts';
 import { createGatewayMetrics } from './metrics.ts';
 import { createProbe } from './probe.ts';
+import { isTakenBack } from './v1/console.ts';
+import { createGuestApi } from './v1/temporal-guests.ts';
 
 export interface RunOptions {
   readonly files: GatewayFiles;
@@ -32,16 +37,13 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
   const session = createLazySession(() => findEndpoint(endpoint));
   const port = metricsPort();
   const metrics = port === undefined ? undefined : createGatewayMetrics();
-  const assemble = async (): Promise<Gateway> =>
-    assembleGateway({
-      configuration: await loadConfiguration(files),
-      session: () => session.get(),
-      log,
-      answerMs,
-      observe: metrics?.observe,
-    });
-  let gateway = await assemble();
-  const server = await serve((request) => gateway(request), parseListen(listen));
+  const first = await loadConfiguration(files);
+  const consoles = createConsoles(first, () => session.get(), log);
+  const assemble = (configuration: GatewayConfiguration): Gateway =>
+    assembleGateway({ configuration, session: () => session.get(), log, answerMs, observe: metrics?.observe, consoles });
+  let gateway = assemble(first);
+  const upgrade = consoles && consoleUpgrade(consoles);
+  const server = await serve((request) => gateway(request), { ...parseListen(listen), upgrade });
   const probe = createProbe(() => findEndpoint(endpoint));
   const readiness = createReadiness({ client: () => probe.client() });
   const health = port === undefined || metrics === undefined ? undefined : await serveHealth(port, metrics.registry, readiness);
@@ -50,12 +52,14 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
     () => log.info({}, 'connected to Temporal'),
     (error: unknown) => log.warn({ reason: reasonOf(error) }, 'Temporal cannot be reached yet; events are answered with 503'),
   );
+  const readAnew = async (): Promise<void> => {
+    const fresh = await loadConfiguration(files);
+    gateway = assemble(fresh);
+    consoles?.endOf((holder) => isTakenBack(holder, fresh.tokens));
+  };
   const reload = (): void => {
-    assemble().then(
-      (fresh) => {
-        gateway = fresh;
-        log.info({}, 'files read anew');
-      },
+    readAnew().then(
+      () => log.info({}, 'files read anew'),
       (error: unknown) => log.error({ reason: reasonOf(error) }, 'the files are not good; the former ones stay in force'),
     );
   };
@@ -66,10 +70,18 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
   process.off('SIGHUP', reload);
+  consoles?.close();
   await server.close();
   await health?.close();
   await probe.close();
   await session.close();
+}
+
+/** The consoles of this process. Undefined where it has no customer's page to show them on. */
+function createConsoles({ page }: GatewayConfiguration, session: () => Promise<Session>, log: GatewayLog): ConsoleHub | undefined {
+  if (page === undefined) return undefined;
+  const guests = createGuestApi(session);
+  return new ConsoleHub({ origin: page.origin, openConsole: (guest, wish) => guests.openConsole(guest, wish), log });
 }
 
 function reasonOf(error: unknown): string {

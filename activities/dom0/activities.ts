@@ -3,11 +3,12 @@ import { z } from 'zod';
 import { foreignWishSchema, guestOrderWireSchema, guestRefSchema, guestSpecSchema, leasedAddressSchema } from '../../contract/wire.ts';
 import { ACCESS_PARTS } from '../../contract/access-parts.ts';
 import { BACKUP_ID } from '../../contract/backup.ts';
-import type { GuestSpec } from '../../contract/guest.ts';
+import type { GuestRef, GuestSpec } from '../../contract/guest.ts';
 import { proofSchema } from './backup/proof.ts';
 import { ensureGolden } from './images/golden.ts';
 import { discardHalfMadeGolden } from './images/golden-half.ts';
 import { ensureGoldenRoot } from './images/golden-root.ts';
+import type { StepEnv } from './env.ts';
 import { Consoles } from './consoles/consoles.ts';
 import type { Lock } from './locks.ts';
 import { activityMaker, type Dom0Context } from './step.ts';
@@ -16,8 +17,8 @@ import { adjustGuest } from './steps/adjust.ts';
 import { findGuest } from './steps/adopt.ts';
 import { audit } from './steps/audit.ts';
 import { disableAutostart, enableAutostart } from './steps/autostart.ts';
-import { bootGuest, destroyGuest, pauseGuest, stopGuest, unpauseGuest } from './steps/boot.ts';
-import { openConsole } from './steps/console.ts';
+import { bootGuest, destroyGuest, stopGuest, unpauseGuest } from './steps/boot.ts';
+import { openConsole, pauseWithConsole } from './steps/console.ts';
 import { findForeign } from './steps/foreign.ts';
 import { fixCfg, removeCfg } from './steps/cfg-fix.ts';
 import { createImage, removeImage } from './steps/create-image.ts';
@@ -92,7 +93,7 @@ function shortActivities(activity: Maker, version: string, consoles: Consoles) {
     fixCfg: activity(cfgInput, ofSpec, fixCfg),
     bootGuest: activity(guestSpecSchema, byName, bootGuest),
     stopGuest: activity(guestRefSchema, byName, stopGuest),
-    pauseGuest: activity(guestRefSchema, byName, pauseGuest),
+    pauseGuest: activity(guestRefSchema, byName, (env: StepEnv, ref: GuestRef): Promise<void> => pauseWithConsole(env, consoles, ref)),
     unpauseGuest: activity(guestRefSchema, byName, unpauseGuest),
     destroyGuest: activity(guestRefSchema, byName, destroyGuest),
     adjustGuest: activity(z.object({ spec: guestSpecSchema, mustNotKeepMore: z.boolean() }), ofSpec, adjustGuest),

@@ -38,7 +38,8 @@ export async function sealPassword<T extends WithPassword>(
   return { ...rest, sealedPassword: Object.fromEntries(sealed) };
 }
 
-async function passwordKeyOf(session: Session, host: string): Promise<string | undefined> {
+/** The key that secrets for a dom0 are sealed with; undefined when it has not registered one. */
+export async function passwordKeyOf(session: Session, host: string): Promise<string | undefined> {
   try {
     return (await readDom0(session, host)).facts?.passwordKey;
   } catch (error) {

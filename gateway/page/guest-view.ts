@@ -16,6 +16,8 @@ export interface Shown {
   readonly running?: Pick<OperationDocument, 'kind' | 'startedAt' | 'steps'> | undefined;
   readonly csrf: string;
   readonly language: Language;
+  /** Whether this gateway opens consoles. */
+  readonly hasConsole: boolean;
 }
 
 export function guestView(shown: Shown): Markup {
@@ -86,9 +88,15 @@ function factsOf({ spec, plan, name, hostname = name, orderedAt }: GuestStatus, 
 }
 
 function buttonsOf(shown: Shown): Markup {
-  const kinds = offered(shown.status);
-  if (kinds.length === 0) return markup`<p>${shown.language.texts.noActions}</p>`;
-  return markup`<div class="buttons">${kinds.map((kind) => buttonOf(kind, shown))}</div>`;
+  const { status, hasConsole, language } = shown;
+  const kinds = offered(status);
+  const open = hasConsole && status.phase === 'running' && consoleButton(status.name, language.texts);
+  if (kinds.length === 0 && open === false) return markup`<p>${language.texts.noActions}</p>`;
+  return markup`<div class="buttons">${kinds.map((kind) => buttonOf(kind, shown))}${open}</div>`;
+}
+
+function consoleButton(name: string, { console }: Texts): Markup {
+  return markup`<a class="button" href="/my/guests/${encodeURIComponent(name)}/console">${console.button}</a>`;
 }
 
 /** What asks first is a link to a page that asks; the rest is done at once. */

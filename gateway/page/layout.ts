@@ -1,4 +1,5 @@
 /** A whole page: its frame, and the headers that bound what a browser does with it. */
+import { randomBytes } from 'node:crypto';
 import { LANGUAGES, LANGUAGE_TAGS, type Language } from './texts/language.ts';
 import { assetPath } from './assets.ts';
 import { markup, type Markup } from './markup.ts';
@@ -16,19 +17,28 @@ export interface Content {
   readonly status?: number;
   /** `Set-Cookie`: one at most. */
   readonly cookie?: string | undefined;
+  /** It has a terminal. */
+  readonly hasTerminal?: true;
 }
 
-/** Nothing inline, nothing of anybody else, no frame around it. */
-const POLICY = [
-  "default-src 'none'",
-  ...['style-src', 'script-src', 'img-src', 'connect-src', 'form-action'].map((what) => `${what} 'self'`),
-  "frame-ancestors 'none'",
-  "base-uri 'none'",
-].join('; ');
+/**
+ * Nothing inline, nothing of anybody else, no frame around it.
+ *
+ * @param nonce of style elements that the terminal makes
+ */
+function policy(nonce?: string): string {
+  return [
+    "default-src 'none'",
+    `style-src 'self'${nonce === undefined ? '' : ` 'nonce-${nonce}'`}`,
+    ...['script-src', 'img-src', 'connect-src', 'form-action'].map((what) => `${what} 'self'`),
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ].join('; ');
+}
 
 /** Of every answer that is no asset. `same-origin`: with `no-referrer`, browsers send no origin along with forms. */
 const HEADERS = {
-  'content-security-policy': POLICY,
+  'content-security-policy': policy(),
   'referrer-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
   'cross-origin-opener-policy': 'same-origin',
@@ -36,8 +46,9 @@ const HEADERS = {
   'cache-control': 'no-store',
 };
 
-export function page({ language, title, main, path, csrf, status = 200, cookie }: Content): Response {
+export function page({ language, title, main, path, csrf, status = 200, cookie, hasTerminal }: Content): Response {
   const { texts, tag } = language;
+  const nonce = hasTerminal && randomBytes(16).toString('base64url');
   const document = markup`<!doctype html>
 <html lang="${tag}">
 <head>
@@ -48,6 +59,7 @@ export function page({ language, title, main, path, csrf, status = 200, cookie }
 <link rel="icon" href="${assetPath('icon')}">
 <link rel="stylesheet" href="${assetPath('style')}">
 <script src="${assetPath('script')}" defer></script>
+${nonce !== undefined && terminalHead(nonce)}
 </head>
 <body>
 <a class="skip" href="#content">${texts.skip}</a>
@@ -69,8 +81,19 @@ ${main}
 `;
   return new Response(document.toString(), {
     status,
-    headers: { ...HEADERS, 'content-type': 'text/html; charset=utf-8', ...(cookie === undefined ? {} : { 'set-cookie': cookie }) },
+    headers: {
+      ...HEADERS,
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': policy(nonce),
+      ...(cookie === undefined ? {} : { 'set-cookie': cookie }),
+    },
   });
+}
+
+function terminalHead(nonce: string): Markup {
+  return markup`<link rel="stylesheet" href="${assetPath('xtermStyle')}">
+<script src="${assetPath('xterm')}" defer></script>
+<script src="${assetPath('terminal')}" nonce="${nonce}" defer></script>`;
 }
 
 /** Sends the browser to another page of ours. */

@@ -5,6 +5,7 @@ import type { Route } from '../../system/http/router.ts';
 import type { SignInLink } from '../v1/declaration.ts';
 import { act, ask } from './act.ts';
 import { assetRoute } from './assets.ts';
+import { consoleRoutes } from './console.ts';
 import { showList } from './guest-list.ts';
 import { guestView, type Shown } from './guest-view.ts';
 import { pageKeys } from './keys.ts';
@@ -23,10 +24,11 @@ export interface CustomerPage {
 }
 
 export function createPage(options: PageOptions): CustomerPage {
-  const desk: Desk = { now: Date.now, ...options, keys: pageKeys(options.configuration.secrets) };
+  const desk: Desk = { now: Date.now, consoles: undefined, ...options, keys: pageKeys(options.configuration.secrets) };
   return {
     routes: [
-      assetRoute,
+      assetRoute(desk.consoles !== undefined),
+      ...consoleRoutes(desk),
       ...signInRoutes(desk),
       signedIn(desk, { method: 'GET', path: '/my', query: ['cursor'], handle: (visit) => showList(desk, visit) }),
       signedIn(desk, { method: 'GET', path: '/my/guests/:name', handle: (visit) => showGuest(desk, visit) }),
@@ -42,11 +44,17 @@ export function createPage(options: PageOptions): CustomerPage {
   };
 }
 
-async function showGuest({ guests }: Desk, { call, csrf, language }: Visit): Promise<Response> {
+async function showGuest({ guests, consoles }: Desk, { call, csrf, language }: Visit): Promise<Response> {
   const status = await guests.status(call.path['name'] ?? '');
   const title = status.hostname ?? status.name;
   const running = await runningOf(guests, status);
-  return page({ language, title, main: guestView({ status, running, csrf, language }), path: call.url.pathname, csrf });
+  return page({
+    language,
+    title,
+    main: guestView({ status, running, csrf, language, hasConsole: consoles !== undefined }),
+    path: call.url.pathname,
+    csrf,
+  });
 }
 
 /** What runs, with its steps; without them where they cannot be had now. */

@@ -71,6 +71,11 @@ export function sessionOf(keys: PageKeys, request: Request, nowMs: number): Pass
   return session;
 }
 
+/** Who holds the consoles of a session. */
+export function sessionHolder({ id }: Pass): string {
+  return `session ${id}`;
+}
+
 /** A cookie that only this host gets, over https, from its own pages, and that no script reads. */
 export function cookie(name: string, value: string, seconds: number): string {
   return `${name}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; Secure; SameSite=Strict`;

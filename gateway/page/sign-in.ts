@@ -3,9 +3,9 @@ import { HttpRefusal } from '../../system/http/problem.ts';
 import type { Route } from '../../system/http/router.ts';
 import { page, seeOther } from './layout.ts';
 import { markup } from './markup.ts';
-import { NO_SESSION_COOKIE, openTicket, sessionCookie } from './sessions.ts';
+import { NO_SESSION_COOKIE, openTicket, sessionCookie, sessionHolder } from './sessions.ts';
 import { isLanguage, languageCookie, languageOf } from './texts/language.ts';
-import { formOf, signedIn, type Desk } from './visit.ts';
+import { formOf, signedIn, type Desk, type Visit } from './visit.ts';
 
 const SIGN_IN = '/my/sign-in';
 
@@ -13,7 +13,7 @@ export function signInRoutes(desk: Desk): Route[] {
   return [
     { method: 'GET', path: SIGN_IN, query: ['ticket'], handle: ({ request, url }) => offer(desk, request, url) },
     { method: 'POST', path: SIGN_IN, handle: async (call) => enter(desk, await formOf(desk, call)) },
-    signedIn(desk, { method: 'POST', path: '/my/sign-out', handle: () => seeOther('/my/signed-out', NO_SESSION_COOKIE) }),
+    signedIn(desk, { method: 'POST', path: '/my/sign-out', handle: (visit) => leave(desk, visit) }),
     { method: 'GET', path: '/my/signed-out', handle: ({ request, url }) => signedOut(request, url) },
     { method: 'POST', path: '/my/language', handle: async (call) => choose(await formOf(desk, call)) },
   ];
@@ -46,6 +46,12 @@ async function enter({ keys, spendTicket, now }: Desk, form: ReadonlyMap<string,
     ticket.guest === undefined ? '/my' : `/my/guests/${encodeURIComponent(ticket.guest)}`,
     sessionCookie(keys, ticket.subject, now()),
   );
+}
+
+/** The consoles that this session has open end with it. */
+function leave({ consoles }: Desk, { session }: Visit): Response {
+  consoles?.endOf((holder) => holder === sessionHolder(session));
+  return seeOther('/my/signed-out', NO_SESSION_COOKIE);
 }
 
 function signedOut(request: Request, url: URL): Response {

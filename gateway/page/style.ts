@@ -60,6 +60,7 @@ textarea { max-width: none; box-sizing: border-box; font: 0.875rem/1.5 ui-monosp
 .hint { color: var(--soft); font-size: 0.875rem; margin: 0.25rem 0 0; }
 .secret { display: block; font: 1.25rem/1.5 ui-monospace, monospace; background: var(--ground); border: 1px solid var(--field); border-radius: 0.375rem; padding: 0.75rem;
   overflow-wrap: anywhere; user-select: all; margin-bottom: 0.75rem; }
+.terminal-frame { overflow-x: auto; background: #000000; padding: 0.5rem; margin-bottom: 0.75rem; }
 @media (max-width: 36rem) {
   .stacked thead { position: absolute; left: -999rem; }
   .stacked tr { display: block; padding: 0.75rem 0; border-bottom: 1px solid var(--line); }

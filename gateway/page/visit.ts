@@ -3,6 +3,7 @@ import { readForm, type BodyLimits } from '../../system/http/body.ts';
 import { HttpRefusal } from '../../system/http/problem.ts';
 import type { Call, Route } from '../../system/http/router.ts';
 import type { PageConfiguration } from '../configuration.ts';
+import type { ConsoleHub } from '../console/hub.ts';
 import type { GuestApi } from '../v1/guest-api.ts';
 import { mustBeOwn } from '../v1/subjects.ts';
 import type { PageKeys } from './keys.ts';
@@ -15,6 +16,8 @@ export interface PageOptions {
   /** Uses a ticket up; false when it was used before, by any gateway. */
   readonly spendTicket: (id: string) => Promise<boolean>;
   readonly body: BodyLimits;
+  /** The consoles of this process. Default: it has none, and the page offers none. */
+  readonly consoles?: ConsoleHub | undefined;
   /** Milliseconds since 1970. Default: the clock. */
   readonly now?: () => number;
 }

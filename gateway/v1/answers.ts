@@ -129,6 +129,14 @@ export const signInSchema = z.object({
   expiresAt: time,
 });
 
+export const consoleSchema = z.object({
+  url: z.string().meta({
+    format: 'uri',
+    description: 'Where to send the browser of whoever is to type. Its ticket, behind the #, opens one console, once, and is in no log.',
+  }),
+  expiresAt: time,
+});
+
 /** RFC 9457. */
 export const problemSchema = z.object({
   type: z.string(),

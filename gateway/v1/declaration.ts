@@ -7,6 +7,7 @@ import type { Plans } from '../../order/plans.ts';
 import { readJsonText, readOptionalJsonText, type BodyLimits } from '../../system/http/body.ts';
 import { HttpRefusal } from '../../system/http/problem.ts';
 import type { Call, Route } from '../../system/http/router.ts';
+import type { ConsoleHub } from '../console/hub.ts';
 import { check, invalid } from '../http/check.ts';
 import { parseJson } from '../http/json.ts';
 import type { GuestApi } from './guest-api.ts';
@@ -24,6 +25,8 @@ export interface V1Options {
   readonly body: BodyLimits;
   /** Makes a link to the customer's page. Default: this gateway has none. */
   readonly signInLink?: SignInLink | undefined;
+  /** The consoles of this process. Default: it has none. */
+  readonly consoles?: ConsoleHub | undefined;
 }
 
 /** A link that signs somebody in, once, and shows a guest; good for so many seconds. */

@@ -38,6 +38,8 @@ export interface GuestApi {
   /** The operations that a guest has had, newest first. */
   operations(name: string): Promise<readonly OperationDocument[]>;
   operation(name: string, kind: string, id: string): Promise<OperationDocument>;
+  /** Has a guest's console connected to this gateway, by a token that its dom0 gets sealed. Returns when it is. */
+  openConsole(name: string, console: { readonly id: string; readonly token: string }): Promise<void>;
   /** All dom0s and networks. */
   fleet(): Promise<FleetLook>;
 }

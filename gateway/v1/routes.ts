@@ -1,6 +1,7 @@
 /** `/v1`: the REST API for panels and scripts. It does what the command line does, through the same library. */
 import { jsonResponse } from '../../system/http/problem.ts';
 import type { Route } from '../../system/http/router.ts';
+import { CONSOLE_ROUTES } from './console.ts';
 import { toRoute, type Declaration, type V1Options } from './declaration.ts';
 import { FLEET_ROUTES } from './fleet.ts';
 import { GUEST_ROUTES } from './guests.ts';
@@ -10,7 +11,13 @@ import { createCount } from './rate.ts';
 import { SIGN_IN_ROUTES } from './sign-in.ts';
 
 /** All that there is below `/v1` with a token. */
-export const DECLARATIONS: readonly Declaration[] = [...GUEST_ROUTES, ...OPERATION_ROUTES, ...SIGN_IN_ROUTES, ...FLEET_ROUTES];
+export const DECLARATIONS: readonly Declaration[] = [
+  ...GUEST_ROUTES,
+  ...OPERATION_ROUTES,
+  ...SIGN_IN_ROUTES,
+  ...CONSOLE_ROUTES,
+  ...FLEET_ROUTES,
+];
 
 /** The routes, and the document of them. */
 export function v1Routes(options: V1Options): Route[] {

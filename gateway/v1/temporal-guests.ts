@@ -1,6 +1,7 @@
 /** Guests and the fleet for `/v1`, over the client library. */
 import { isOfCustomer } from '../../client/customers.ts';
 import { readDom0s } from '../../client/dom0s/fleet.ts';
+import { openConsole } from '../../client/guests/console.ts';
 import { pageOfGuests } from '../../client/guests/list.ts';
 import { readStatus } from '../../client/guests/look.ts';
 import { operateFor } from '../../client/guests/operate.ts';
@@ -16,6 +17,9 @@ const WAIT_MS = 500;
 
 /** If a call takes longer, the answer is 503. */
 const ANSWER_MS = 5_000;
+
+/** Nobody waits for an answer in HTTP: a browser waits on its WebSocket. */
+const CONSOLE_MS = 30_000;
 
 /** Over one connection. */
 export function createGuestApi(session: () => Promise<Session>): GuestApi {
@@ -42,6 +46,7 @@ export function createGuestApi(session: () => Promise<Session>): GuestApi {
         return listOperations(connected, name);
       }),
     operation: (name, kind, id) => ask((connected) => readOperation(connected, name, kind, id)),
+    openConsole: (name, console) => within(CONSOLE_MS, async () => openConsole(await session(), name, console)),
     fleet: () =>
       ask(async (connected) => {
         const [dom0s, networks] = await Promise.all([readDom0s(connected), listNetworks(connected)]);

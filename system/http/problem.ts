@@ -43,6 +43,7 @@ const TITLES: Readonly<Record<number, string>> = {
   429: 'Too many requests',
   431: 'Too many headers',
   500: 'Defect',
+  501: 'Not offered here',
   503: 'Try again later',
 };
 

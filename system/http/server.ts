@@ -8,6 +8,7 @@ import type { Handler } from './handler.ts';
 import { toRequest } from './incoming.ts';
 import { problemParts, problemResponse, HttpRefusal } from './problem.ts';
 import { stopperOf } from './stop.ts';
+import { onUpgrade, type Upgrade } from './upgrade.ts';
 
 export interface ServeOptions {
   /** Default: 127.0.0.1. What listens elsewhere belongs behind a proxy that speaks TLS. */
@@ -18,6 +19,8 @@ export interface ServeOptions {
   readonly setting?: string;
   /** Most connections at once; more are closed. Default: 512. */
   readonly connections?: number;
+  /** Takes connections that are to speak another protocol. They end with the server. Default: what they ask for is ignored. */
+  readonly upgrade?: Upgrade | undefined;
   /** Other bounds than `LIMITS`, in milliseconds. */
   readonly limits?: Partial<Pick<typeof LIMITS, 'headersTimeout' | 'requestTimeout' | 'connectionsCheckingInterval'>>;
 }
@@ -60,6 +63,7 @@ export async function serve(handler: Handler, options: ServeOptions): Promise<Ht
   // A sender that asks with `Expect: 100-continue` is told to go on only when its body is read; a body that is too large is never read.
   server.on('checkContinue', take);
   server.on('checkExpectation', refuseExpectation);
+  if (options.upgrade !== undefined) server.on('upgrade', onUpgrade(options.upgrade, take));
   server.on('clientError', (error, socket) => {
     // The last answer of this connection has been given: what follows is the rest of a body, or something hidden in it.
     if (ENDING.has(socket)) socket.destroy();

@@ -148,6 +148,61 @@ describe.skipIf(why !== undefined)(titled("the customer's page", why), { timeout
     await panel.shop.settled('mail', 'running');
   });
 
+  /** The console of the page: its text, without the blanks that a terminal has. */
+  const screen = async (page: Page): Promise<string> => (await page.locator('.xterm-rows').innerText()).replaceAll('\u00a0', ' ');
+  const state = (page: Page): Promise<string | null> => page.locator('[data-state]').textContent();
+
+  it('opens a console: what is typed is answered, and it ends when it is closed, and with the session', async () => {
+    const page = await visit('shop');
+    await link(page, 'Console');
+    await expect.poll(() => state(page), { timeout: 30_000 }).toBe('The console is open.');
+    expect(await page.getByText('The console needs JavaScript.').isVisible()).toBe(false);
+    await page.keyboard.type('echo typed in a browser');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => screen(page)).toMatch(/# echo typed in a browser\s+typed in a browser\s+#/);
+    expect(await findings(page)).toEqual([]);
+    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+    await page.keyboard.press('Control+Shift+F6');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => state(page)).toBe('The console is closed.');
+    await button(page, 'Open the console');
+    await expect.poll(() => state(page), { timeout: 30_000 }).toBe('The console is open.');
+    const other = await page.context().newPage();
+    await other.goto(`${panel.origin}/my`);
+    await button(other, 'Sign out');
+    await expect.poll(() => state(page)).toBe('You are signed out. Open this page again from your provider’s customer area.');
+    const log = panel.shop.gatewayLog();
+    expect(log).toMatch(/"guest":"shop","by":"customer C-1","end":"closed","seconds":\d+,"typed":\d+,"printed":\d+,"msg":"console ended"/);
+    expect(log).not.toContain('typed in');
+  });
+
+  it('opens a console by a link of the shop, once, and shows colours that its policy would keep out', async () => {
+    const { url } = (await panel.shop.ask('POST', '/v1/guests/mail/console', {})) as { url: string };
+    const page = await (await browser()).newPage();
+    page.on('console', (message) => expect.unreachable(message.text()));
+    await page.goto(url);
+    await expect.poll(() => state(page), { timeout: 30_000 }).toBe('The console is open.');
+    expect(page.url()).toBe(`${panel.origin}/my/console`);
+    await page.keyboard.type('echo ');
+    await page.keyboard.press('Escape');
+    await page.keyboard.type('[38;2;1;200;3mgreen');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.locator('.xterm-rows span[style*="color"]').count()).toBeGreaterThan(0);
+    expect(await findings(page)).toEqual([]);
+    const second = await (await browser()).newPage();
+    await second.goto(url);
+    await expect.poll(() => state(second)).toBe('This link is not good any more. It works once, and only for a minute.');
+    panel.shop.fake.state.domains = panel.shop.fake.state.domains.filter(({ name }) => name !== 'mail');
+    await expect.poll(() => state(page)).toBe('The console has ended, since the server stopped or Ctrl+] was typed.');
+  });
+
+  it('says that a console needs a script, where there is none', async () => {
+    const page = await visit('shop', { javaScriptEnabled: false });
+    await link(page, 'Console');
+    await expect.poll(() => page.getByText('The console needs JavaScript.').count()).toBe(1);
+    expect(await page.getByRole('button', { name: 'Open the console' }).count()).toBe(0);
+  });
+
   it('lets one browser in by a link; a second one is told that it was used', async () => {
     const url = await panel.link('shop');
     const [first, second] = [await (await browser()).newPage(), await (await browser()).newPage()];
@@ -200,6 +255,8 @@ describe.skipIf(why !== undefined)(titled("the customer's page", why), { timeout
       '/guests/shop/stop',
       '/guests/shop/password',
       '/guests/shop/keys',
+      '/guests/shop/console',
+      '/console',
       `/guests/shop/restore?backup=${id}`,
       '/none',
       '/signed-out',

@@ -72,12 +72,18 @@ export async function createWorld(guests: number): Promise<World> {
 }
 
 /** Workers of all queues in this process, those of the dom0 on the fake one. Returns what ends them. */
-export async function startWorkers(environment: TestWorkflowEnvironment, session: Session, fake: FakeDom0): Promise<() => Promise<void>> {
+/** @param more settings of the dom0. Default: none */
+export async function startWorkers(
+  environment: TestWorkflowEnvironment,
+  session: Session,
+  fake: FakeDom0,
+  more: object = {},
+): Promise<() => Promise<void>> {
   const { nativeConnection: connection, client } = environment;
   const log = pino({ level: 'silent' });
   const host = fake.host();
   const settings = parseDom0Settings(
-    { host: 'storm1', network: NETWORK, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64' },
+    { host: 'storm1', network: NETWORK, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64', ...more },
     'the storm',
   );
   const steps = createDom0Activities({ host, settings, log, version: '0.0.0' });

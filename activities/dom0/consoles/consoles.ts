@@ -1,5 +1,6 @@
 /** The consoles that a dom0's worker has open: so many at a time, one a guest, none longer than its limits. */
 import type { WebSocket } from 'ws';
+import type { ConsoleEnd } from '../../../contract/console.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { READY_FD, type Attached } from '../../../system/attached.ts';
 import type { AttachableHost } from '../../../system/host.ts';
@@ -20,7 +21,7 @@ const MINUTE_MS = 60_000;
 
 /** What a dom0 allows. A session of the customer's page lasts four hours, too. */
 export const CONSOLE_LIMITS: ConsoleLimits = {
-  most: 16,
+  most: 32,
   readyMs: 10_000,
   idleMs: 15 * MINUTE_MS,
   sessionMs: 240 * MINUTE_MS,
@@ -50,7 +51,7 @@ export class Consoles {
   private readonly options: ConsolesOptions;
   private readonly limits: ConsoleLimits;
   /** By guest. One that is being opened counts. */
-  private readonly open = new Map<string, Bridge | undefined>();
+  private readonly open = new Map<string, Promise<Bridge>>();
   private isClosed = false;
 
   constructor(options: ConsolesOptions) {
@@ -80,29 +81,28 @@ export class Consoles {
   async attach(request: ConsoleRequest): Promise<void> {
     const gateway = this.mustHaveGateway();
     const { guest } = request;
-    const former = this.open.get(guest);
-    former?.end('replaced');
-    await former?.ended;
-    if (this.open.has(guest)) throw new GuestflowError('Busy', `the console of ${guest} is being opened already`);
+    // Again after each wait: of several who ask at a time, the last one has it.
+    while (this.open.has(guest)) await this.end(guest, 'replaced');
     if (this.isClosed || this.open.size >= this.limits.most)
       throw new GuestflowError('Busy', `this dom0 has ${this.open.size} consoles open, as many as it may`);
-    this.open.set(guest, undefined);
-    try {
-      const bridge = await this.connect(gateway, request);
-      this.open.set(guest, bridge);
-      this.watch(request, bridge);
-    } catch (error) {
-      this.open.delete(guest);
-      throw error;
-    }
+    const opening = this.connect(gateway, request);
+    const forget = (): boolean => this.open.delete(guest);
+    this.open.set(guest, opening);
+    opening.then((bridge) => this.watch(request, bridge).finally(forget), forget);
+    await opening;
+  }
+
+  /** Ends the console of a guest, if it has one open, and returns when it has ended. */
+  async end(guest: string, reason: ConsoleEnd): Promise<void> {
+    const bridge = await this.open.get(guest)?.catch(() => undefined);
+    bridge?.end(reason);
+    await bridge?.ended;
   }
 
   /** Ends all of them, and takes no more. */
   async close(): Promise<void> {
     this.isClosed = true;
-    const bridges = [...this.open.values()].filter((bridge) => bridge !== undefined);
-    for (const bridge of bridges) bridge.end('stopped');
-    await Promise.all(bridges.map(({ ended }) => ended));
+    await Promise.all([...this.open.keys()].map((guest) => this.end(guest, 'stopped')));
   }
 
   private async connect(gateway: string, { id, token, guest, command }: ConsoleRequest): Promise<Bridge> {
@@ -148,15 +148,12 @@ export class Consoles {
     }
   }
 
-  private watch({ id, guest }: ConsoleRequest, bridge: Bridge): void {
+  /** What is told of a console: whose, for how long, how much. Never what. */
+  private async watch({ id, guest }: ConsoleRequest, bridge: Bridge): Promise<void> {
     const began = Date.now();
-    this.options.log.info({ console: id, guest }, 'console opened');
-    bridge.ended.then(
-      (outcome) => {
-        if (this.open.get(guest) === bridge) this.open.delete(guest);
-        this.options.log.info({ console: id, guest, seconds: Math.round((Date.now() - began) / 1_000), ...outcome }, 'console ended');
-      },
-      (error: unknown) => this.options.log.warn({ console: id, guest, reason: String(error) }, 'console lost'),
-    );
+    const { log } = this.options;
+    log.info({ console: id, guest }, 'console opened');
+    const outcome = await bridge.ended;
+    log.info({ console: id, guest, seconds: Math.round((Date.now() - began) / 1_000), ...outcome }, 'console ended');
   }
 }

@@ -5,6 +5,7 @@ import type { GuestRef } from '../../../contract/guest.ts';
 import type { Consoles } from '../consoles/consoles.ts';
 import type { StepEnv } from '../env.ts';
 import { openSealed } from '../password-key.ts';
+import { pauseGuest } from './boot.ts';
 
 /**
  * Opens it, and returns when it is connected: it outlives the step. Nothing of it is tried again, since its token is good once.
@@ -23,6 +24,12 @@ export async function openConsole(env: StepEnv, consoles: Consoles, { ref, conso
       mend: 'restart the worker of this dom0, so that it registers its key',
     });
   await consoles.attach({ id, guest: ref.name, token, command: await env.toolstack.consoleCommand(domain.id) });
+}
+
+/** Pauses a guest, and ends its console: a domain that stops ends its console itself, this one only stands still. */
+export async function pauseWithConsole(env: StepEnv, consoles: Consoles, ref: GuestRef): Promise<void> {
+  await pauseGuest(env, ref);
+  await consoles.end(ref.name, 'off');
 }
 
 export interface ConsoleInput {

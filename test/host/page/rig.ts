@@ -63,6 +63,18 @@ async function serveTls(port: number, to: number): Promise<() => void> {
     onward.on('error', () => answer.writeHead(502).end());
     incoming.pipe(onward);
   });
+  server.on('upgrade', (incoming, socket, head) => {
+    const onward = forward({ port: to, host: '127.0.0.1', path: incoming.url, method: incoming.method, headers: incoming.headers });
+    onward.on('upgrade', (response, other, rest) => {
+      const lines = response.rawHeaders.flatMap((name, index, all) => (index % 2 === 0 ? [`${name}: ${all[index + 1] ?? ''}`] : []));
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('\r\n')}\r\n\r\n`);
+      socket.write(rest);
+      for (const [from, onto] of [[socket, other] as const, [other, socket] as const]) from.on('error', () => onto.destroy()).pipe(onto);
+    });
+    onward.on('response', () => socket.destroy());
+    onward.on('error', () => socket.destroy());
+    onward.end(head);
+  });
   rmSync(directory, { recursive: true });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return () => {

@@ -103,11 +103,12 @@ export async function openShop(more: (directory: string) => readonly string[] = 
     volumeGroupBytes: 2 ** 42,
     cpus: 64,
   });
-  const stopWorkers = await startWorkers(environment, session, fake);
+  const port = await freePort();
+  const stopWorkers = await startWorkers(environment, session, fake, { consoleGateway: `http://127.0.0.1:${port}` });
   const directory = mkdtempSync(join(tmpdir(), 'guestflow-whmcs-'));
   const [all, reader] = [makeToken('whmcs', Object.keys(SCOPES), new Date()), makeToken('reader', ['guests:read'], new Date())];
   writeFileSync(join(directory, 'tokens'), stringify({ tokens: [all.record, reader.record] }), { mode: 0o600 });
-  const [port, log] = [await freePort(), join(directory, 'gateway.log')];
+  const log = join(directory, 'gateway.log');
   const gateway = await startGatewayProcess(
     port,
     ['--address', environment.address, '--token-file', join(directory, 'tokens'), ...more(directory)],

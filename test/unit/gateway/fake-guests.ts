@@ -13,6 +13,8 @@ export interface FakeGuests extends GuestApi {
   readonly requests: OperationRequest[];
   /** What a guest's state is, beside what its order makes it. */
   readonly changes: Map<string, Partial<GuestStatus>>;
+  /** What is done when a console is asked for. */
+  readonly consoles: { open: GuestApi['openConsole'] };
 }
 
 export const HASH = '$6$planted$hash';
@@ -88,6 +90,7 @@ export function fakeGuests(): FakeGuests {
   const orders: UnplacedOrder[] = [];
   const requests: OperationRequest[] = [];
   const changes = new Map<string, Partial<GuestStatus>>();
+  const consoles: FakeGuests['consoles'] = { open: () => Promise.resolve() };
   const outcomes = new Map<string, OperationOutcome>();
   const find = (name: string): UnplacedOrder => {
     const order = orders.find((known) => known.name === name);
@@ -155,6 +158,11 @@ export function fakeGuests(): FakeGuests {
     operations: (name) =>
       Promise.resolve(requests.map(({ kind, id }) => ({ id: `${kind}.${id}`, guest: name, kind, state: 'pending' as const }))),
     operation: (name, kind, id) => Promise.resolve({ id: `${kind}.${id}`, guest: name, kind, state: 'done' as const }),
+    openConsole: (name, console) => {
+      find(name);
+      return consoles.open(name, console);
+    },
+    consoles,
     fleet: () => Promise.resolve(FLEET),
   };
 }

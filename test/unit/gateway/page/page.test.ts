@@ -141,7 +141,7 @@ describe('a server', () => {
   });
 
   it.each([
-    ['running', ['reboot', 'stop', 'password', 'keys', 'backup', 'reinstall']],
+    ['running', ['reboot', 'stop', 'password', 'keys', 'backup', 'reinstall', 'console']],
     ['stopped', ['start', 'password', 'keys', 'backup', 'reinstall']],
     ['suspended', ['backup']],
     ['provisioning', []],

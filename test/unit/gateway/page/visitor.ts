@@ -4,19 +4,23 @@ import { loadPlans } from '../../../../order/plans.ts';
 import { BODY_LIMITS, type Gateway } from '../../../../gateway/gateway.ts';
 import { createPage } from '../../../../gateway/page/page.ts';
 import { v1Routes } from '../../../../gateway/v1/routes.ts';
+import { ConsoleHub } from '../../../../gateway/console/hub.ts';
 import { bench } from '../bench.ts';
 import { fakeGuests, type FakeGuests } from '../fake-guests.ts';
 
 export const ORIGIN = 'https://panel.example.org';
-export const provider = makeToken('shop', ['guests:sign-in', 'guests:order'], new Date());
+export const provider = makeToken('shop', ['guests:sign-in', 'guests:order', 'guests:console'], new Date());
 
 export interface Shop {
   readonly gateway: Gateway;
   readonly guests: FakeGuests;
   readonly lines: object[];
   readonly clock: { now: number };
+  readonly consoles: ConsoleHub;
   /** Orders a guest. */
   readonly order: (body: object) => Promise<void>;
+  /** Asks `/v1` as the shop. */
+  ask(path: string, body: object): Promise<Record<string, string>>;
   /** The path of a sign-in link for a guest's customer. */
   readonly link: (guest: string) => Promise<string>;
   /** A visitor who is signed in by a guest's link. */
@@ -42,8 +46,16 @@ export async function openShop(
   spent = new Set<string>(),
   secrets = ['a secret of the customer page'],
   guests = fakeGuests(),
+  hasConsoles = true,
 ): Promise<Shop> {
   const clock = { now: Date.now() };
+  const quiet = (): void => undefined;
+  const consoles = new ConsoleHub({
+    origin: ORIGIN,
+    openConsole: (guest, wish) => guests.openConsole(guest, wish),
+    log: { info: quiet, warn: quiet, error: quiet },
+    now: () => clock.now,
+  });
   const page = createPage({
     configuration: { origin: ORIGIN, secrets },
     guests,
@@ -54,6 +66,7 @@ export async function openShop(
     },
     body: BODY_LIMITS,
     now: () => clock.now,
+    ...(hasConsoles ? { consoles } : {}),
   });
   const v1 = v1Routes({
     guests,
@@ -61,6 +74,7 @@ export async function openShop(
     tokens: () => [provider.record],
     body: BODY_LIMITS,
     signInLink: page.signInLink,
+    ...(hasConsoles ? { consoles } : {}),
   });
   const { gateway, lines } = await bench({ routes: [...v1, ...page.routes], present: page.present });
   const ask = async (path: string, body: object): Promise<Record<string, string>> => {
@@ -74,7 +88,7 @@ export async function openShop(
     return url.slice(ORIGIN.length);
   };
   return {
-    ...{ gateway, guests, lines, clock, visitor, link },
+    ...{ gateway, guests, lines, clock, visitor, link, consoles, ask },
     order: async (body) => {
       await ask('/v1/guests', { plan: 'small', ...body });
     },

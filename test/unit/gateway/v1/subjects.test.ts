@@ -1,8 +1,9 @@
 /** For whom a token speaks: every route of `/v1`, for every kind of subject. */
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OPERATION_KINDS, operationRecord } from '../../../../contract/operations.ts';
 import { SCOPES } from '../../../../contract/scopes.ts';
 import { loadPlans } from '../../../../order/plans.ts';
+import { ConsoleHub } from '../../../../gateway/console/hub.ts';
 import type { Declaration } from '../../../../gateway/v1/declaration.ts';
 import { BODY_LIMITS, type Gateway } from '../../../../gateway/gateway.ts';
 import { DECLARATIONS, v1Routes } from '../../../../gateway/v1/routes.ts';
@@ -30,8 +31,12 @@ const tokens = Object.fromEntries(
   KINDS.map((kind) => [kind, makeToken(kind, Object.keys(SCOPES), new Date(), SUBJECTS[kind])]),
 ) as Readonly<Record<Kind, ReturnType<typeof makeToken>>>;
 
+const nothing = (): void => undefined;
+
 let gateway: Gateway;
 let guests: FakeGuests;
+let consoles: ConsoleHub;
+afterEach(() => consoles.close());
 beforeEach(async () => {
   guests = fakeGuests();
   const plans = await loadPlans();
@@ -39,8 +44,20 @@ beforeEach(async () => {
     url: 'https://panel.example.org/my',
     expiresAt: new Date().toISOString(),
   });
+  consoles = new ConsoleHub({
+    origin: 'https://panel.example.org',
+    openConsole: (guest, wish) => guests.openConsole(guest, wish),
+    log: { info: nothing, warn: nothing, error: nothing },
+  });
   ({ gateway } = await bench({
-    routes: v1Routes({ guests, plans, signInLink, tokens: () => Object.values(tokens).map(({ record }) => record), body: BODY_LIMITS }),
+    routes: v1Routes({
+      guests,
+      plans,
+      signInLink,
+      consoles,
+      tokens: () => Object.values(tokens).map(({ record }) => record),
+      body: BODY_LIMITS,
+    }),
   }));
   for (const body of GUESTS) await ask('POST', '/v1/guests', 'provider', { order: `o-${body.name}`, plan: 'small', ...body });
 });

@@ -9,7 +9,7 @@ import { Consoles, type ConsoleLimits } from '../../../../../activities/dom0/con
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { ensurePasswordKey, passwordPublicKey } from '../../../../../activities/dom0/password-key.ts';
 import { bootGuest, destroyGuest } from '../../../../../activities/dom0/steps/boot.ts';
-import { openConsole } from '../../../../../activities/dom0/steps/console.ts';
+import { openConsole, pauseWithConsole } from '../../../../../activities/dom0/steps/console.ts';
 import { CONSOLE_CLOSE_CODE, consoleContext } from '../../../../../contract/console.ts';
 import type { FakeDom0, FakeHost } from '../../../../../fake/index.ts';
 import { sealBox } from '../../../../../system/sealed-box.ts';
@@ -136,6 +136,17 @@ describe('a console', () => {
     await expect.poll(() => second.printed).toContain('\r\nsecond\r\n');
   });
 
+  it('is the last one’s of several who ask at a time', async () => {
+    const all = consoles();
+    await Promise.all([open(all, 'a'), open(all, 'b'), open(all, 'c')]);
+    const ends = seen.map(({ closed }) => closed);
+    await expect.poll(() => lines.filter((line) => JSON.stringify(line).includes('replaced'))).toHaveLength(2);
+    expect(seen).toHaveLength(3);
+    expect(await Promise.race([...ends.slice(0, 2), ends[2]])).toBe('replaced');
+    seen[2]!.socket.send(Buffer.from('echo last\r'));
+    await expect.poll(() => seen[2]!.printed).toContain('\r\nlast\r\n');
+  });
+
   it('is one of so many', async () => {
     await expect(open(consoles({ most: 0 }))).rejects.toMatchObject({ type: 'Busy' });
   });
@@ -151,6 +162,14 @@ describe('a console', () => {
     const last = await open(all);
     await destroyGuest(env, REF);
     expect(await last.closed).toBe('ended');
+  });
+
+  it('ends when its guest is paused', async () => {
+    const all = consoles();
+    const console = await open(all);
+    await pauseWithConsole(env, all, REF);
+    expect(await console.closed).toBe('off');
+    await pauseWithConsole(env, all, REF);
   });
 
   it('ends when nothing is typed, whatever is printed, and when it was open for long enough', async () => {
