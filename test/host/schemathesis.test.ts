@@ -6,12 +6,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createRunner, type RunResult } from '../../system/run.ts';
 import { SCOPES } from '../../contract/scopes.ts';
 import { loadPlans } from '../../order/plans.ts';
+import type { ConsoleHub } from '../../gateway/console/hub.ts';
 import { BODY_LIMITS, type Gateway } from '../../gateway/gateway.ts';
 import { serve, type HttpServer } from '../../system/http/server.ts';
 import { makeToken } from '../../gateway/v1/tokens.ts';
 import { DECLARATIONS, v1Routes } from '../../gateway/v1/routes.ts';
 import { schemathesis } from '../schemathesis/install.ts';
 import { bench } from '../unit/gateway/bench.ts';
+import { quietHub } from '../unit/gateway/console/quiet-hub.ts';
 import { fakeGuests } from '../unit/gateway/fake-guests.ts';
 import { titled } from './machine.ts';
 
@@ -25,17 +27,21 @@ const { token, record } = makeToken('all', Object.keys(SCOPES), new Date(), { pe
 
 let directory: string;
 let gateway: Gateway;
+let consoles: ConsoleHub;
 let server: HttpServer | undefined;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'guestflow-schemathesis-'));
-  const routes = v1Routes({ guests: fakeGuests(), plans: await loadPlans(), tokens: () => [record], body: BODY_LIMITS });
+  const guests = fakeGuests();
+  consoles = quietHub(guests);
+  const routes = v1Routes({ guests, consoles, plans: await loadPlans(), tokens: () => [record], body: BODY_LIMITS });
   ({ gateway } = await bench({ routes }));
 });
 afterEach(async () => {
   await server?.close();
 });
 afterAll(() => {
+  consoles.close();
   rmSync(directory, { recursive: true, force: true });
 });
 

@@ -4,7 +4,8 @@ import { loadPlans } from '../../../../order/plans.ts';
 import { BODY_LIMITS, type Gateway } from '../../../../gateway/gateway.ts';
 import { createPage } from '../../../../gateway/page/page.ts';
 import { v1Routes } from '../../../../gateway/v1/routes.ts';
-import { ConsoleHub } from '../../../../gateway/console/hub.ts';
+import type { ConsoleHub } from '../../../../gateway/console/hub.ts';
+import { quietHub } from '../console/quiet-hub.ts';
 import { bench } from '../bench.ts';
 import { fakeGuests, type FakeGuests } from '../fake-guests.ts';
 
@@ -49,13 +50,7 @@ export async function openShop(
   hasConsoles = true,
 ): Promise<Shop> {
   const clock = { now: Date.now() };
-  const quiet = (): void => undefined;
-  const consoles = new ConsoleHub({
-    origin: ORIGIN,
-    openConsole: (guest, wish) => guests.openConsole(guest, wish),
-    log: { info: quiet, warn: quiet, error: quiet },
-    now: () => clock.now,
-  });
+  const consoles = quietHub(guests, () => clock.now);
   const page = createPage({
     configuration: { origin: ORIGIN, secrets },
     guests,

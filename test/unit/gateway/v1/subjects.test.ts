@@ -3,13 +3,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OPERATION_KINDS, operationRecord } from '../../../../contract/operations.ts';
 import { SCOPES } from '../../../../contract/scopes.ts';
 import { loadPlans } from '../../../../order/plans.ts';
-import { ConsoleHub } from '../../../../gateway/console/hub.ts';
+import type { ConsoleHub } from '../../../../gateway/console/hub.ts';
 import type { Declaration } from '../../../../gateway/v1/declaration.ts';
 import { BODY_LIMITS, type Gateway } from '../../../../gateway/gateway.ts';
 import { DECLARATIONS, v1Routes } from '../../../../gateway/v1/routes.ts';
 import type { About } from '../../../../gateway/v1/subjects.ts';
 import { makeToken, type TokenBounds } from '../../../../gateway/v1/tokens.ts';
 import { bench, problemOf } from '../bench.ts';
+import { quietHub } from '../console/quiet-hub.ts';
 import { fakeGuests, type FakeGuests } from '../fake-guests.ts';
 
 /** Guests of this test: two of customer C-1, one of C-2. */
@@ -31,8 +32,6 @@ const tokens = Object.fromEntries(
   KINDS.map((kind) => [kind, makeToken(kind, Object.keys(SCOPES), new Date(), SUBJECTS[kind])]),
 ) as Readonly<Record<Kind, ReturnType<typeof makeToken>>>;
 
-const nothing = (): void => undefined;
-
 let gateway: Gateway;
 let guests: FakeGuests;
 let consoles: ConsoleHub;
@@ -44,11 +43,7 @@ beforeEach(async () => {
     url: 'https://panel.example.org/my',
     expiresAt: new Date().toISOString(),
   });
-  consoles = new ConsoleHub({
-    origin: 'https://panel.example.org',
-    openConsole: (guest, wish) => guests.openConsole(guest, wish),
-    log: { info: nothing, warn: nothing, error: nothing },
-  });
+  consoles = quietHub(guests);
   ({ gateway } = await bench({
     routes: v1Routes({
       guests,
