@@ -2,15 +2,13 @@
 import type { RawData, WebSocket } from 'ws';
 import { z } from 'zod';
 import { CONSOLE_BYTES, CONSOLE_CLOSE_CODE, type ConsoleEnd } from '../../contract/console.ts';
+import { closeSocket } from '../../system/close-socket.ts';
 
 const word = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 export const GREETINGS = { browser: z.strictObject({ ticket: word }), dom0: z.strictObject({ console: word, token: word }) };
 
 /** What both sides are told when the console is open. */
 export const OPEN = JSON.stringify({ open: true });
-
-/** How long an end that was said is waited for, in milliseconds. */
-const LINGER_MS = 2_000;
 
 /**
  * The greeting; undefined when the connection has closed, or said something else: then it is closed. It is paused after it.
@@ -42,11 +40,7 @@ function json(text: string | undefined): unknown {
   }
 }
 
-/** Says an end, and ends the connection soon after, whether the other side has heard it or not. */
+/** Says an end, and ends the connection soon after. */
 export function closeWith(socket: WebSocket, end: ConsoleEnd): void {
-  // A paused one would not hear the other side's answer.
-  socket.resume();
-  socket.close(CONSOLE_CLOSE_CODE, end);
-  const timer = setTimeout(() => socket.terminate(), LINGER_MS);
-  socket.once('close', () => clearTimeout(timer));
+  closeSocket(socket, CONSOLE_CLOSE_CODE, end);
 }

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RawData, WebSocket } from 'ws';
 import { CONSOLE_CLOSE_CODE, consoleEnd, type ConsoleEnd } from '../../../contract/console.ts';
 import type { Attached } from '../../../system/attached.ts';
-import { bytesOf, closeSocket } from './socket.ts';
+import { closeSocket } from '../../../system/close-socket.ts';
+import { bytesOf } from './socket.ts';
 
 /** How long a console may stay open, and how much it may print. Times in milliseconds. */
 export interface BridgeLimits {

@@ -5,9 +5,6 @@ import { CONSOLE_BYTES, CONSOLE_PATHS, consoleEnd, type ConsoleEnd } from '../..
 /** Until the gateway has taken a connection, in milliseconds. */
 const TAKEN_MS = 10_000;
 
-/** How long an end that was said is waited for, in milliseconds. */
-const LINGER_MS = 2_000;
-
 /** The gateway did not take the connection. Its message names no secret. */
 export class NotTaken extends Error {
   readonly end: ConsoleEnd;
@@ -68,15 +65,6 @@ async function taken(socket: WebSocket, greeting: string): Promise<void> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Says an end, and ends the connection soon after, whether the other side has heard it or not. */
-export function closeSocket(socket: WebSocket, code: number, reason: ConsoleEnd): void {
-  // A paused one would not hear the other side's answer.
-  socket.resume();
-  socket.close(code, reason);
-  const timer = setTimeout(() => socket.terminate(), LINGER_MS);
-  socket.once('close', () => clearTimeout(timer));
 }
 
 /** The bytes of a message. */
