@@ -64,7 +64,7 @@ describe('settings of a dom0', () => {
     const settings = parseDom0Settings(shown, 'dom0.yaml');
     expect(Object.keys(shown).sort()).toEqual(Object.keys(settings).sort());
     // These are the machine's own, or have no default.
-    const own = ['host', 'ubuntuMirror', 'codecKeyFile', 'network', 'kernel', 'initrd', 'modules', 'mirror', 'consoleGateway'];
+    const own = ['host', 'ubuntuMirror', 'codecKeyFile', 'network', 'kernel', 'initrd', 'modules', 'mirror', 'thinPool', 'consoleGateway'];
     const rest = (value: object): object => Object.fromEntries(Object.entries(value).filter(([key]) => !own.includes(key)));
     expect(rest(settings)).toEqual(rest(parseDom0Settings({ network: NETWORK }, 'dom0.yaml')));
   });
