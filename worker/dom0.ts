@@ -23,6 +23,7 @@ import type { WhyNotReady } from '../system/http/health.ts';
 import { tryMachineLock } from '../system/machine-lock.ts';
 import { registerThisDom0, untilForgotten } from './registration.ts';
 import { runWorkers, whyNoWork } from './run-workers.ts';
+import { countTraffic, type TrafficOptions } from './traffic.ts';
 import { watchDomains } from './watch.ts';
 import packageJson from '../package.json' with { type: 'json' };
 
@@ -36,8 +37,10 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly host?: Host;
   /** Identifies this machine among others that say they are this dom0. Default: made of its machine id and its firmware's id. */
   readonly machine?: string;
-  /** Whether it tells guests when their domains are gone. Default: true. */
+  /** Whether it watches domains: tells guests when theirs are gone, and counts their traffic. Default: true. */
   readonly watchesDomains?: boolean;
+  /** Told each minute what was counted of the guests' traffic. */
+  readonly onTraffic?: TrafficOptions['onCounted'];
   /** Milliseconds between looks whether Temporal still knows of this dom0. Default: 60 000. */
   readonly lookAgainMs?: number;
   /** Called when it polls, with what says from then on why it cannot do its work. */
@@ -123,7 +126,10 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
       const watched =
         options.watchesDomains === false
           ? undefined
-          : watchDomains({ client, host, dom0: settings.host, log: logger, signal: over, ...shared });
+          : Promise.all([
+              watchDomains({ client, host, dom0: settings.host, log: logger, signal: over, ...shared }),
+              countTraffic({ host, settings, log: logger, signal: over, onCounted: options.onTraffic }),
+            ]);
       await runWorkers(workers, over, () => {
         logger.info({ dom0: settings.host, bulkSlots: settings.bulkSlots }, 'dom0 worker polls');
         options.onReady?.(createReadiness({ client: () => client, also: () => whyNoWork(workers) }));
