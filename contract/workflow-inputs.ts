@@ -10,11 +10,11 @@ export interface GuestInput {
 }
 
 /** One look at a dom0, or one task on it that is no operation on a guest. */
-export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'find' | 'foreign' | 'audit' | 'clean';
+export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'usage' | 'find' | 'foreign' | 'audit' | 'clean';
 
 /** What some tasks need beside the host. */
 export interface Dom0TaskParameters {
-  /** `inspect`, `find`: which guest. */
+  /** `inspect`, `usage`, `find`: which guest. */
   readonly guest?: GuestRef;
   /** `foreign`: which backup. */
   readonly foreign?: ForeignWish;

@@ -11,6 +11,7 @@ import {
   problemSchema,
   signInSchema,
   takenOrderSchema,
+  usageSchema,
 } from './answers.ts';
 import {
   changePlanRequestSchema,
@@ -49,6 +50,7 @@ export const COMPONENTS = {
   SignIn: signInSchema,
   Backup: backupSchema,
   BackupList: backupListSchema,
+  Usage: usageSchema,
   PlanList: planListSchema,
   Capacity: capacitySchema,
   Problem: problemSchema,
