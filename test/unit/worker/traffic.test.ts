@@ -6,9 +6,9 @@ import { removeGuestState } from '../../../activities/dom0/steps/guest-state.ts'
 import type { Account } from '../../../activities/dom0/traffic/account.ts';
 import type { GuestSpec } from '../../../contract/guest.ts';
 import type { FakeDom0, FakeHost } from '../../../fake/index.ts';
-import { countTraffic } from '../../../worker/traffic.ts';
+import { countOnce } from '../../count-traffic.ts';
 import { observeTraffic } from '../../../worker/traffic-metrics.ts';
-import { dom0With, settings, spec, stepEnv } from '../activities/dom0/steps/support.ts';
+import { dom0With, spec, stepEnv } from '../activities/dom0/steps/support.ts';
 
 const MiB = 2 ** 20;
 const FILE = '/var/lib/guestflow/guests/guest1/traffic.json';
@@ -32,20 +32,9 @@ function moved(inBytes: number, outBytes: number): void {
 }
 
 /** One look. */
-async function look(host: FakeHost, warnings: string[] = []): Promise<readonly Account[]> {
-  const stop = new AbortController();
-  let counted: readonly Account[] = [];
-  await countTraffic({
-    host,
-    settings: settings(),
-    log: { info: () => undefined, warn: (fields) => warnings.push((fields as { reason: string }).reason) },
-    signal: stop.signal,
-    onCounted(accounts) {
-      counted = accounts;
-      stop.abort();
-    },
-  });
-  return counted;
+function look(host: FakeHost, warnings: string[] = []): Promise<readonly Account[]> {
+  const log = { info: () => undefined, warn: (fields: object) => warnings.push((fields as { reason: string }).reason) };
+  return countOnce(dom0, { host, log });
 }
 
 async function kept(host: FakeHost): Promise<Account | undefined> {
