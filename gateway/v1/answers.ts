@@ -96,6 +96,10 @@ export const planListSchema = z.object({
       maxMemoryBytes: z.number().optional().meta({ description: 'Up to where its guests grow without a restart.' }),
       vcpus: z.number(),
       maxVcpus: z.number().optional(),
+      rate: z
+        .string()
+        .optional()
+        .meta({ description: 'How much its guests send at most. Not there: unlimited.', examples: ['100Mb/s'] }),
       diskBytes: z.number(),
       swapBytes: z.number(),
       type: z.enum(['pv', 'pvh']),
