@@ -88,9 +88,21 @@ export function readAccount(text: Uint8Array | undefined, { name, order }: Ref):
   }
 }
 
+/**
+ * Whether an account has been to counters that began at zero since. Should they pass their former stand before such an account is kept, they would seem
+ * to have gone on from it.
+ */
+export function hasBegunAnew(former: Account, { domain, counters }: Account): boolean {
+  return former.domain !== domain || Object.entries(counters).some(([vif, now]) => beganAnew(former.counters[vif], now));
+}
+
 /** A counter that stands lower than before has begun anew, and with it the other one of its vif. */
+function beganAnew(before: Traffic | undefined, now: Traffic): boolean {
+  return before === undefined || now.inBytes < before.inBytes || now.outBytes < before.outBytes;
+}
+
 function movedBy(before: Traffic | undefined, now: Traffic): Traffic {
-  if (before === undefined || now.inBytes < before.inBytes || now.outBytes < before.outBytes) return now;
+  if (before === undefined || beganAnew(before, now)) return now;
   return { inBytes: now.inBytes - before.inBytes, outBytes: now.outBytes - before.outBytes };
 }
 

@@ -3,7 +3,7 @@ import type { DomainRow } from '../../../contract/dom0.ts';
 import type { StepEnv } from '../env.ts';
 import { guestPaths } from '../guest-paths.ts';
 import { isOwner, MARKER_FILE, markerOwner, type Ref } from '../marks.ts';
-import { addReading, beginAccount, readAccount, type Account, type Reading } from './account.ts';
+import { addReading, beginAccount, hasBegunAnew, readAccount, type Account, type Reading } from './account.ts';
 
 type On = Pick<StepEnv, 'host' | 'settings' | 'toolstack'>;
 
@@ -29,7 +29,7 @@ export async function countDomain(on: On, ref: Ref, domain: DomainRow): Promise<
   const former = await accountOf(on, ref);
   const reading = await read(on, domain);
   const account = former === undefined ? beginAccount(ref, reading) : addReading(former, reading);
-  if (former === undefined || former.domain !== account.domain || sumOf(account) - sumOf(former) >= WORTH_WRITING) await write(on, account);
+  if (former === undefined || hasBegunAnew(former, account) || sumOf(account) - sumOf(former) >= WORTH_WRITING) await write(on, account);
   return account;
 }
 

@@ -66,6 +66,17 @@ describe('the traffic of a guest', () => {
     expect(await look(host)).toMatchObject([{ total: { inBytes: 2_000, outBytes: 2_000 } }]);
   });
 
+  it('is written when a counter has begun anew, though little was sent: the next look must not take it for the old one', async () => {
+    const { host } = await running();
+    await look(host);
+    moved(0, 2 * MiB);
+    await look(host);
+    moved(0, 100);
+    await look(host);
+    moved(0, 3 * MiB);
+    expect(await look(host)).toMatchObject([{ total: { outBytes: 5 * MiB } }]);
+  });
+
   it.each([
     ['stop', stopGuest],
     ['destroy', destroyGuest],
