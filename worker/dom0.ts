@@ -37,8 +37,10 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly host?: Host;
   /** Identifies this machine among others that say they are this dom0. Default: made of its machine id and its firmware's id. */
   readonly machine?: string;
-  /** Whether it watches domains: tells guests when theirs are gone, and counts their traffic. Default: true. */
+  /** Whether it tells guests when their domains are gone. Default: true. */
   readonly watchesDomains?: boolean;
+  /** Whether it counts the traffic of guests. Default: as `watchesDomains`. */
+  readonly countsTraffic?: boolean;
   /** Told each minute what was counted of the guests' traffic. */
   readonly onTraffic?: TrafficOptions['onCounted'];
   /** Milliseconds between looks whether Temporal still knows of this dom0. Default: 60 000. */
@@ -123,13 +125,11 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
       const fence = new Fence({ host: settings.host, machine, client, onLost: stopFor });
       const shared = { mayAct: () => fence.mustHold(), locks: new GuestLocks() };
       const workers = await createWorkers(connection, { options, endpoint, host, machine, ...shared });
-      const watched =
-        options.watchesDomains === false
-          ? undefined
-          : Promise.all([
-              watchDomains({ client, host, dom0: settings.host, log: logger, signal: over, ...shared }),
-              countTraffic({ host, settings, log: logger, signal: over, onCounted: options.onTraffic }),
-            ]);
+      const watched = besides(options, {
+        host,
+        signal: over,
+        watch: () => watchDomains({ client, host, dom0: settings.host, log: logger, signal: over, ...shared }),
+      });
       await runWorkers(workers, over, () => {
         logger.info({ dom0: settings.host, bulkSlots: settings.bulkSlots }, 'dom0 worker polls');
         options.onReady?.(createReadiness({ client: () => client, also: () => whyNoWork(workers) }));
@@ -143,6 +143,15 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
   } finally {
     await connection.close();
   }
+}
+
+/** What it does beside steps. */
+async function besides(
+  { settings, logger, onTraffic, watchesDomains = true, countsTraffic = watchesDomains }: Dom0WorkerOptions,
+  { host, signal, watch }: { readonly host: Host; readonly signal: AbortSignal; readonly watch: () => Promise<void> },
+): Promise<void> {
+  const count = (): Promise<void> => countTraffic({ host, settings, log: logger, signal, onCounted: onTraffic });
+  await Promise.all([watchesDomains ? watch() : undefined, countsTraffic ? count() : undefined]);
 }
 
 interface Machine {
