@@ -6,6 +6,7 @@ import type { Dom0State } from '../contract/dom0.ts';
 import type { GuestOrder, GuestRef, GuestStatus, OrderAnswer, UnplacedOrder } from '../contract/guest.ts';
 import type { OperationResult } from '../contract/guest-requests.ts';
 import type { OperationKind } from '../contract/operations.ts';
+import type { GuestUsage } from '../contract/usage.ts';
 import type { Dom0TaskName, Dom0TaskParameters } from '../contract/workflow-inputs.ts';
 import { findEndpoint, type EndpointOptions } from './config.ts';
 import { auditLedger, drainDom0, readCapacity, readDom0 } from './dom0s/ledger.ts';
@@ -20,6 +21,7 @@ import { orderOfCopy, type CopyWish } from './guests/copy.ts';
 import { cancelOperation, operate, type OperateOptions } from './guests/operate.ts';
 import { orderGuest } from './guests/order.ts';
 import { placeOrder, type PlacedOrder, type PlaceOptions } from './guests/place.ts';
+import { readUsage } from './guests/usage.ts';
 import { failureOf, waitFor, waitForOrder, watch, type WaitOptions, type WatchOptions } from './guests/watch.ts';
 import { addNetwork, listNetworks, readNetwork, type NetworkOrder } from './networks.ts';
 import { openSession, type Session } from './session.ts';
@@ -51,6 +53,8 @@ export interface Guestflow {
   failureOf(status: GuestStatus): Promise<GuestflowError | undefined>;
   /** Whether there is or was a guest of that name. */
   exists(name: string): Promise<boolean>;
+  /** What a guest has used, as its dom0 has counted it. */
+  usage(name: string): Promise<GuestUsage>;
   list(filter?: ListFilter): Promise<GuestRow[]>;
   /** Runs an operation and returns its result, however long it takes. It waits behind the one that runs. */
   operate(name: string, kind: OperationKind, options?: OperateOptions): Promise<OperationResult>;
@@ -102,6 +106,7 @@ export async function connect(options: EndpointOptions = {}): Promise<Guestflow>
     waitForOrder: (name, watching) => waitForOrder(session, name, watching),
     failureOf: (status) => failureOf(session, status),
     exists: (name) => exists(session, name),
+    usage: async (name) => readUsage(session, await readStatus(session, name)),
     list: (filter) => listGuests(session, filter),
     orderOfCopy: (of, wish) => orderOfCopy(session, of, wish),
     operate: (name, kind, operation) => operate(session, name, kind, operation),

@@ -12,6 +12,7 @@ export { GuestflowError } from '../contract/errors.ts';
 export type { WaitOptions, WatchOptions } from './guests/watch.ts';
 export type { Dom0TaskName, Dom0TaskParameters } from '../contract/workflow-inputs.ts';
 export { connect, type Guestflow } from './guestflow.ts';
+export type { GuestUsage, MonthTraffic } from '../contract/usage.ts';
 export type { Night } from './guests/nights.ts';
 export { hashPassword } from './guests/password.ts';
 export { isSettled } from './guests/look.ts';

@@ -94,6 +94,14 @@ export const BRIDGE_PATTERN = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/;
 export const whyNotBridge: Check = (text) =>
   BRIDGE_PATTERN.test(text) ? undefined : 'is no name of a bridge: 1-15 letters, digits, dots, hyphens, underscores, like xenbr0';
 
+/** As xl takes it, with a unit; an interval is Xen's own 50 ms. Of so many digits and units xl can count all. */
+export const RATE_PATTERN = /^[1-9][0-9]{0,4}[KMG][Bb]\/s$/;
+
+export const whyNotRate: Check = (text) =>
+  RATE_PATTERN.test(text)
+    ? undefined
+    : 'is no rate: a whole number up to 99999 with Kb/s, Mb/s or Gb/s (bits) or KB/s, MB/s or GB/s (bytes), like 100Mb/s';
+
 /** Names of roles of xen-tools: files of a directory. */
 export const ROLE_PATTERN = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 

@@ -419,6 +419,16 @@ export const FIELDS = {
     form: { description: 'To how many vcpus a running guest can be grown by a change of its plan.' },
     plan: 'optional',
   },
+  rate: {
+    group: 'size',
+    value: text(check.whyNotRate),
+    form: {
+      pattern: check.RATE_PATTERN.source,
+      description: 'How much a guest sends at most; of what it receives, nothing is held back. From its next start on. Default: unlimited.',
+      examples: ['100Mb/s'],
+    },
+    plan: 'optional',
+  },
   keepBackupsDays: {
     group: 'backup',
     value: count('keepBackupsDays'),

@@ -11,6 +11,8 @@ export interface PlanChange {
   /** Room to grow from the next start on. Default: none. */
   readonly maxMemoryBytes?: number;
   readonly maxVcpus?: number;
+  /** How much it sends at most, from the next start on: `100Mb/s`. Default: unlimited. */
+  readonly rate?: string;
   readonly diskBytes: number;
   /** Whether the guest may be restarted for what Xen cannot change while it runs. */
   readonly mayRestart: boolean;

@@ -11,11 +11,12 @@ export interface GuestInput {
 }
 
 /** One look at a dom0, or one task on it that is no operation on a guest. */
-export type Dom0TaskName = 'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'find' | 'foreign' | 'audit' | 'clean' | 'console';
+export type Dom0TaskName =
+  'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'usage' | 'find' | 'foreign' | 'audit' | 'clean' | 'console';
 
 /** What some tasks need beside the host. */
 export interface Dom0TaskParameters {
-  /** `inspect`, `find`, `console`: which guest. */
+  /** `inspect`, `usage`, `find`, `console`: which guest. */
   readonly guest?: GuestRef;
   /** `console`: which one. */
   readonly console?: ConsoleWish;

@@ -27,6 +27,7 @@ export interface FakeCfg {
     readonly bridge: string;
     readonly ip: string | undefined;
     readonly script: string | null;
+    readonly rate: string | null;
   }[];
   /** What xl says on standard error and goes on. */
   readonly warnings: readonly string[];
@@ -75,6 +76,7 @@ function asRead(path: string, shown: ShownCfg, bridge: string): FakeCfg {
       bridge: vif.bridge ?? bridge,
       ip: /(?:^|,) *ip=([^,]*)/.exec(vif.raw)?.[1],
       script: vif.script,
+      rate: vif.rate,
     })),
     warnings: warningsOf(path, shown),
   };
@@ -107,6 +109,13 @@ export function isCfg(cfg: FakeCfg | ToolOutput): cfg is FakeCfg {
   return 'name' in cfg;
 }
 
+/** As libxlutil counts a rate without an interval of its own, which is the only kind that guestflow writes. */
+function bytesPerInterval(rate: string): number {
+  const [, count = '', unit = '', size] = /^([0-9]+)([GMK]?)([Bb])\/s$/.exec(rate) ?? [];
+  const number = BigInt(count === '' ? 0 : count) * 10n ** BigInt(3 * ' KMG'.indexOf(unit === '' ? ' ' : unit));
+  return Number(((size === 'b' ? number / 8n : number) * 50_000n) / 1_000_000n);
+}
+
 /** What `xl -N create` prints: the configuration as libxl has it. */
 export function configJson(cfg: FakeCfg): string {
   const cmdline = [cfg.root === '' ? '' : `root=${cfg.root}`, cfg.extra].filter((words) => words !== '').join(' ');
@@ -123,12 +132,13 @@ export function configJson(cfg: FakeCfg): string {
         [`type.${cfg.type}`]: {},
       },
       disks: cfg.disks.map(({ source, vdev, writable }) => ({ pdev_path: source, vdev, format: 'raw', readwrite: writable ? 1 : 0 })),
-      nics: cfg.vifs.map(({ mac, bridge, ip, script }, devid) => ({
+      nics: cfg.vifs.map(({ mac, bridge, ip, script, rate }, devid) => ({
         devid,
         mac,
         bridge,
         ...(ip === undefined ? {} : { ip }),
         ...(script === null ? {} : { script }),
+        ...(rate === null ? {} : { rate_bytes_per_interval: bytesPerInterval(rate), rate_interval_usecs: 50_000 }),
       })),
       on_reboot: 'restart',
       on_crash: cfg.onCrash,

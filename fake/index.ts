@@ -9,6 +9,7 @@
  * - ssh-keygen and xl are atomic, and so are LVM's tools but lvcreate and lvremove: killed in the middle is killed after the effect.
  * - blkdiscard fails on a volume that is suspended; the real one waits for ever. A guest whose disk is suspended does not answer.
  * - A guest that is told to give memory or vcpus back, or to take more, has done so at once.
+ * - A vif counts what a test says, and at the speed `watchable` a steady stream.
  * - No fsync, no page cache: what was written survives a power cut.
  * - A guest's console echoes what is typed, knows `echo`, and nobody logs in to it.
  * - The golden tarball, dumps and private keys are small texts of its own. A guest runs only the scripts that the steps send.

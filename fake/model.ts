@@ -74,6 +74,12 @@ export interface FakeDisk {
   writable: boolean;
 }
 
+/** To the guest and from it. */
+export interface FakeTraffic {
+  inBytes: number;
+  outBytes: number;
+}
+
 export interface FakeDomain {
   id: number;
   name: string;
@@ -91,6 +97,8 @@ export interface FakeDomain {
   bridges: string[];
   /** Hotplug scripts of its vifs. Default: Xen's own. */
   scripts?: (string | null)[];
+  /** What its vifs have counted, beside what the speed `watchable` adds. Default: nothing. */
+  traffic?: FakeTraffic[];
   onCrash: string;
   state: 'running' | 'paused' | 'shutting-down' | 'dying';
   /** Milliseconds of the machine's clock. */

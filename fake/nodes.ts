@@ -1,6 +1,7 @@
-/** Entries of /dev and /proc that follow the fake's state and are no files. */
+/** Entries of /dev, /proc and /sys that follow the fake's state and are no files. */
 import type { FileInfo } from '../system/host.ts';
 import type { Machine } from './machine.ts';
+import { vifCounter, vifList } from './vifs.ts';
 
 function nodeInfo(kind: FileInfo['kind']): FileInfo {
   return {
@@ -29,12 +30,12 @@ export function linkOf(machine: Machine, path: string): string | undefined {
 }
 
 export function listOf(machine: Machine, path: string): string[] | undefined {
-  if (path !== `/dev/${machine.state.volumeGroup}`) return undefined;
+  if (path !== `/dev/${machine.state.volumeGroup}`) return vifList(machine, path);
   return machine.state.volumes.filter((volume) => volume.inactive !== true).map((volume) => volume.name);
 }
 
 export function textOf(machine: Machine, path: string): Buffer | undefined {
-  if (path !== '/proc/self/mountinfo') return undefined;
+  if (path !== '/proc/self/mountinfo') return vifCounter(machine, path);
   const escaped = (text: string): string =>
     text.replaceAll(/[ \t\n\\]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);
   const rows = machine.state.mounts.map(

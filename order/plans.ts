@@ -1,6 +1,7 @@
 /** Plans: named sets of defaults for orders. The shipped ones are in `plans.yaml`; an operator's own file replaces them. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { defined } from '../contract/defined.ts';
 import { parseDocument } from './document.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { field, notObject, schemaOf } from './field-schemas.ts';
@@ -50,8 +51,9 @@ export function roomOf({ maxMemory, maxVcpus }: Pick<Plan, 'maxMemory' | 'maxVcp
 type Room = Pick<PlanChange, 'maxMemoryBytes' | 'maxVcpus'>;
 
 /** What changing to a plan means for a guest. */
-export function planChange(plan: string, { memory, vcpus, disk, ...rest }: Plan, mayRestart: boolean): PlanChange {
-  return { plan, memoryBytes: memory, vcpus, ...roomOf(rest, { memoryBytes: memory, vcpus }), diskBytes: disk, mayRestart };
+export function planChange(plan: string, { memory, vcpus, disk, rate, ...rest }: Plan, mayRestart: boolean): PlanChange {
+  const room = roomOf(rest, { memoryBytes: memory, vcpus });
+  return { plan, memoryBytes: memory, vcpus, ...room, ...defined({ rate }), diskBytes: disk, mayRestart };
 }
 
 /** Plans by name, in the order of the file: the first is the default. */

@@ -24,6 +24,7 @@ import type { WhyNotReady } from '../system/http/health.ts';
 import { tryMachineLock } from '../system/machine-lock.ts';
 import { registerThisDom0, untilForgotten } from './registration.ts';
 import { runWorkers, whyNoWork } from './run-workers.ts';
+import { countTraffic, type TrafficOptions } from './traffic.ts';
 import { watchDomains } from './watch.ts';
 import packageJson from '../package.json' with { type: 'json' };
 
@@ -39,6 +40,10 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly machine?: string;
   /** Whether it tells guests when their domains are gone. Default: true. */
   readonly watchesDomains?: boolean;
+  /** Whether it counts the traffic of guests. Default: as `watchesDomains`. */
+  readonly countsTraffic?: boolean;
+  /** Told each minute what was counted of the guests' traffic. */
+  readonly onTraffic?: TrafficOptions['onCounted'];
   /** Milliseconds between looks whether Temporal still knows of this dom0. Default: 60 000. */
   readonly lookAgainMs?: number;
   /** Called when it polls, with what says from then on why it cannot do its work. */
@@ -124,10 +129,11 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
       const workers = await createWorkers(connection, { options, endpoint, host, machine, consoles, ...shared });
       // At once: a step that runs may take its time to end, and nobody would wait for a person who types.
       const closed = untilAborted(over).then(() => consoles.close());
-      const watched =
-        options.watchesDomains === false
-          ? undefined
-          : watchDomains({ client, host, dom0: settings.host, log: logger, signal: over, ...shared });
+      const watched = besides(options, {
+        host,
+        signal: over,
+        watch: () => watchDomains({ client, host, dom0: settings.host, log: logger, signal: over, ...shared }),
+      });
       await runWorkers(workers, over, () => {
         logger.info({ dom0: settings.host, bulkSlots: settings.bulkSlots }, 'dom0 worker polls');
         options.onReady?.(createReadiness({ client: () => client, also: () => whyNoWork(workers) }));
@@ -148,6 +154,15 @@ function untilAborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
+}
+
+/** What it does beside steps. */
+async function besides(
+  { settings, logger, onTraffic, watchesDomains = true, countsTraffic = watchesDomains }: Dom0WorkerOptions,
+  { host, signal, watch }: { readonly host: AttachableHost; readonly signal: AbortSignal; readonly watch: () => Promise<void> },
+): Promise<void> {
+  const count = (): Promise<void> => countTraffic({ host, settings, log: logger, signal, onCounted: onTraffic });
+  await Promise.all([watchesDomains ? watch() : undefined, countsTraffic ? count() : undefined]);
 }
 
 interface Machine {

@@ -31,7 +31,8 @@ export interface VifChange {
   type?: string;
   vifname?: string;
   script?: string;
-  rate?: string;
+  /** null: none, so that the vif sends as fast as it can. */
+  rate?: string | null;
 }
 
 export type VifFieldChange = Exclude<keyof VifChange, 'index'>;
@@ -173,7 +174,7 @@ function checkVif(entry: unknown, field: string): void {
     throw new ChangeError(`${field}.index`, 'must be the number of a vif, from 0');
   for (const [name, value] of entries) {
     const rule = name === 'index' ? undefined : VIF_FIELDS[name as VifFieldChange];
-    if (!rule) continue;
+    if (!rule || (name === 'rate' && value === null)) continue;
     if (typeof value !== 'string' || !rule.pattern.test(value)) throw new ChangeError(`${field}.${name}`, `must be ${rule.wanted}`);
     const fault = name === 'mac' ? macFault(value) : undefined;
     if (fault && fault.effect !== 'warning') throw new ChangeError(`${field}.mac`, fault.reason);

@@ -5,9 +5,9 @@ import type { Edited } from './edit-set.ts';
 import { ChangeError } from './errors.ts';
 import { applySplices, commit } from './splice.ts';
 import type { Splice } from './splice.ts';
-import { macFault, vifParts } from './vif-spec.ts';
+import { macFault, vifParts, type VifPart } from './vif-spec.ts';
 
-/** Changes fields of vifs, found by their place in the list; a field that is not there is put at the end. */
+/** Changes fields of vifs, found by their place in the list; a field that is not there is put at the end, one that is to be null is taken out. */
 export function editVifs(document: CfgDocument, changes: readonly VifChange[]): Edited {
   if (changes.length === 0) return { document, changed: [], notes: [] };
   const entries = entriesOf(document, 'vif');
@@ -40,7 +40,13 @@ function editsFor(spec: string, fields: Omit<VifChange, 'index'>): { edits: Spli
   const edits: Splice[] = [];
   const names: string[] = [];
   const added: string[] = [];
-  for (const [name, value] of Object.entries(fields) as [VifFieldChange, string][]) {
+  for (const [name, value] of Object.entries(fields) as [VifFieldChange, string | null][]) {
+    if (value === null) {
+      const gone = removals(spec, parts, name);
+      edits.push(...gone);
+      if (gone.length > 0) names.push(name);
+      continue;
+    }
     const part = parts.findLast(({ key, valueStart, end }) => key === name && spec.charAt(valueStart - 1) === '=' && valueStart <= end);
     if (!part) {
       added.push(`${name}=${value}`);
@@ -56,6 +62,20 @@ function editsFor(spec: string, fields: Omit<VifChange, 'index'>): { edits: Spli
   if (added.length > 0)
     edits.push({ start: spec.length, end: spec.length, text: `${/(?:^|,) *$/.test(spec) ? '' : ','}${added.join(',')}` });
   return { edits, names };
+}
+
+/** Takes a field out wherever it stands, each with a comma: the one before it, or if nothing is left before it, the one behind it. */
+function removals(spec: string, parts: readonly VifPart[], name: VifFieldChange): Splice[] {
+  const edits: Splice[] = [];
+  let from = 0;
+  for (const { key, start, valueStart, end } of parts) {
+    if (key !== name || spec.charAt(valueStart - 1) !== '=') continue;
+    const comma = spec.lastIndexOf(',', start);
+    const until = comma < from ? Math.min(end + 1, spec.length) : end;
+    edits.push({ start: Math.max(from, comma), end: until, text: '' });
+    from = until;
+  }
+  return edits;
 }
 
 function isSame(name: VifFieldChange, found: string, wanted: string): boolean {

@@ -38,6 +38,7 @@ import { fillReinstalled, recogniseGuest } from './steps/reinstall.ts';
 import { dropDisk, exchangeDisks, fillRestored, settleDisks } from './steps/restore.ts';
 import { restoreVolumes } from './steps/restore-volumes.ts';
 import { setAsideVolumes, bringBackVolumes } from './steps/set-aside.ts';
+import { lookAtUsage } from './steps/usage.ts';
 import { sealGuest } from './steps/seal.ts';
 import { setWallclock } from './steps/sysctl-wallclock.ts';
 
@@ -86,6 +87,7 @@ function shortActivities(activity: Maker, version: string, consoles: Consoles) {
     domains: activity(nothing, unlocked, domains),
     audit: activity(nothing, unlocked, audit),
     inspectGuest: activity(z.object({ ref: guestRefSchema, consoleLines: z.number().int().min(0).max(10_000) }), unlocked, inspectGuest),
+    lookAtUsage: activity(guestRefSchema, unlocked, lookAtUsage),
     findGuest: activity(guestRefSchema, byName, findGuest),
     findForeign: activity(foreignWishSchema, unlocked, findForeign),
     leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.os.shape.dist.exactOptional() }), unlocked, leftoversOf),

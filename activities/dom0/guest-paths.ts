@@ -20,6 +20,8 @@ export interface GuestPaths {
   readonly formerAccess: string;
   /** What such a change works with, while the guest is off. */
   readonly accessWork: string;
+  /** What was counted of its traffic. */
+  readonly traffic: string;
   readonly images: string;
   readonly diskImage: string;
   readonly swapImage: string;
@@ -43,6 +45,7 @@ export function guestPaths(settings: Dom0Settings, name: string): GuestPaths {
     formerCfg: `${state}/former-cfg.json`,
     formerAccess: `${state}/former-access.json`,
     accessWork: `${state}/access`,
+    traffic: `${state}/traffic.json`,
     images,
     diskImage: `${images}/disk.img`,
     swapImage: `${images}/swap.img`,

@@ -18,6 +18,7 @@ export function registerGuests(program: Command, context: Context): void {
   registerList(program, context);
   registerShow(program, context);
   registerConsole(program, context);
+  registerUsage(program, context);
 }
 
 function registerList(program: Command, context: Context): void {
@@ -86,6 +87,21 @@ function registerConsole(program: Command, context: Context): void {
         else io.stdout.write(text === '' || text.endsWith('\n') ? text : `${text}\n`);
         return undefined;
       });
+    }),
+  );
+}
+
+function registerUsage(program: Command, context: Context): void {
+  withServer(
+    program
+      .command('usage')
+      .summary("a guest's traffic by month, and what it has now")
+      .description('Asks the dom0 of the guest, which counts its traffic each minute. Months are those of UTC.')
+      .argument('<NAME>'),
+  ).action(
+    context.action(async (name: string, options: ServerOptions) => {
+      const { showUsage } = await import('../usage.ts');
+      return showUsage(context.io, name, options);
     }),
   );
 }

@@ -119,6 +119,7 @@ function startWorker(options: Dom0Options, settings: Dom0WorkerSettings, host: A
     logger: options.logger,
     host,
     watchesDomains,
+    countsTraffic: true,
   }).catch((error: unknown) => {
     options.logger.error({ err: error }, 'the dom0 worker ended');
   });

@@ -6,6 +6,7 @@ import type { OperationDocument } from '../v1/answers.ts';
 import { actionOf, isOffered, offered, segmentOf, wordsOf, type ActionKind } from './actions.ts';
 import { csrfField } from './layout.ts';
 import { markup, type Markup } from './markup.ts';
+import { trafficPathOf } from './traffic.ts';
 import { fill, type Language } from './texts/language.ts';
 import type { Texts } from './texts/en.ts';
 
@@ -26,7 +27,8 @@ export function guestView(shown: Shown): Markup {
   return markup`<div class="title"><h1>${status.hostname ?? status.name}</h1>${stateOf(status.phase, language)}</div>
 ${noticeOf(status, language)}
 ${nowOf(shown)}
-<section aria-labelledby="overview"><h2 id="overview">${texts.overview}</h2>${factsOf(status, language)}</section>
+<section aria-labelledby="overview"><h2 id="overview">${texts.overview}</h2>${factsOf(status, language)}
+<p class="more"><a href="${trafficPathOf(status.name)}">${texts.trafficByMonth}</a></p></section>
 <section aria-labelledby="actions"><h2 id="actions">${texts.actions}</h2>${buttonsOf(shown)}</section>
 <section aria-labelledby="backups"><h2 id="backups">${texts.backups}</h2>${keptOf(status, language)}${backupsOf(shown)}</section>`;
 }

@@ -13,6 +13,7 @@ import { page } from './layout.ts';
 import { problemPage } from './problem-page.ts';
 import { makeTicket } from './sessions.ts';
 import { signInRoutes } from './sign-in.ts';
+import { showTraffic } from './traffic.ts';
 import { signedIn, type Desk, type PageOptions, type Visit } from './visit.ts';
 
 export interface CustomerPage {
@@ -32,6 +33,7 @@ export function createPage(options: PageOptions): CustomerPage {
       ...signInRoutes(desk),
       signedIn(desk, { method: 'GET', path: '/my', query: ['cursor'], handle: (visit) => showList(desk, visit) }),
       signedIn(desk, { method: 'GET', path: '/my/guests/:name', handle: (visit) => showGuest(desk, visit) }),
+      signedIn(desk, { method: 'GET', path: '/my/guests/:name/traffic', handle: (visit) => showTraffic(desk, visit) }),
       signedIn(desk, { method: 'GET', path: '/my/guests/:name/:action', query: ['backup'], handle: (visit) => ask(desk, visit) }),
       signedIn(desk, { method: 'POST', path: '/my/guests/:name/:action', handle: (visit) => act(desk, visit) }),
     ],

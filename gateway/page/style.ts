@@ -49,6 +49,8 @@ tbody th { font-weight: 500; }
 .proven { color: var(--good); } .unusable { color: var(--bad); }
 .problem { border-left: 0.375rem solid var(--bad); }
 .busy { border-left: 0.375rem solid var(--busy); }
+meter { width: 100%; max-width: 16rem; height: 0.75rem; }
+.more { margin-top: 1rem; }
 progress { width: 100%; max-width: 24rem; accent-color: var(--main); }
 fieldset { border: 0; padding: 0; margin: 0 0 1rem; }
 legend { font-weight: 600; padding: 0; margin-bottom: 0.5rem; }

@@ -74,6 +74,20 @@ export const backupSchema = z.object({
 });
 export const backupListSchema = z.object({ backups: z.array(backupSchema) });
 
+const traffic = {
+  inBytes: z.number().meta({ description: 'To the guest.' }),
+  outBytes: z.number().meta({ description: 'From the guest.' }),
+};
+export const usageSchema = z.object({
+  since: time.optional().meta({ description: 'When its traffic was first counted. Not there: it is not counted yet.' }),
+  months: z
+    .array(z.object({ month: z.string().meta({ description: 'By UTC.', examples: ['2026-01'] }), ...traffic }))
+    .meta({ description: 'The last thirteen months with traffic, the newest first.' }),
+  diskBytes: z.number().meta({ description: 'Of all its disks on the dom0: root, swap, and one that is kept beside them.' }),
+  memoryBytes: z.number().meta({ description: 'What its domain has now; 0 while it is off.' }),
+  vcpus: z.number(),
+});
+
 export const planListSchema = z.object({
   plans: z.array(
     z.object({
@@ -82,6 +96,10 @@ export const planListSchema = z.object({
       maxMemoryBytes: z.number().optional().meta({ description: 'Up to where its guests grow without a restart.' }),
       vcpus: z.number(),
       maxVcpus: z.number().optional(),
+      rate: z
+        .string()
+        .optional()
+        .meta({ description: 'How much its guests send at most. Not there: unlimited.', examples: ['100Mb/s'] }),
       diskBytes: z.number(),
       swapBytes: z.number(),
       type: z.enum(['pv', 'pvh']),

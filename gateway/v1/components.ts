@@ -12,6 +12,7 @@ import {
   problemSchema,
   signInSchema,
   takenOrderSchema,
+  usageSchema,
 } from './answers.ts';
 import {
   changePlanRequestSchema,
@@ -51,6 +52,7 @@ export const COMPONENTS = {
   Console: consoleSchema,
   Backup: backupSchema,
   BackupList: backupListSchema,
+  Usage: usageSchema,
   PlanList: planListSchema,
   Capacity: capacitySchema,
   Problem: problemSchema,

@@ -35,8 +35,19 @@ const capacity = declare({
 export const FLEET_ROUTES = [plans, capacity];
 
 function planOf(name: string, plan: Plan): PlanDocument {
-  const { memory: memoryBytes, vcpus, disk: diskBytes, swap: swapBytes, type, dist, graceDays } = plan;
-  return { name, memoryBytes, vcpus, ...roomOf(plan, { memoryBytes, vcpus }), diskBytes, swapBytes, type, dist, graceDays };
+  const { memory: memoryBytes, vcpus, disk: diskBytes, swap: swapBytes, type, dist, graceDays, rate } = plan;
+  return {
+    name,
+    memoryBytes,
+    vcpus,
+    ...roomOf(plan, { memoryBytes, vcpus }),
+    ...defined({ rate }),
+    diskBytes,
+    swapBytes,
+    type,
+    dist,
+    graceDays,
+  };
 }
 
 /** What is shown of a fleet: names, sums and counts; no guest, no order, no address. */

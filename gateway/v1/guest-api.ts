@@ -4,6 +4,7 @@ import type { Dom0Look } from '../../client/dom0s/fleet.ts';
 import type { UnplacedOrder } from '../../order/order.ts';
 import type { OperationWish } from '../../client/guests/access.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
+import type { GuestUsage } from '../../contract/usage.ts';
 import type { OperationOutcome } from '../../contract/billing.ts';
 import type { GuestRowDocument, OperationDocument } from './answers.ts';
 
@@ -32,6 +33,8 @@ export interface GuestApi {
   status(name: string): Promise<GuestStatus>;
   /** Whether there is, or was, a guest of that name that is this customer's. One of somebody else takes as long as one that does not exist. */
   isOf(name: string, customer: string): Promise<boolean>;
+  /** What it has used, at most a minute old. */
+  usage(name: string): Promise<GuestUsage>;
   list(request: ListRequest): Promise<{ readonly guests: readonly GuestRowDocument[]; readonly next?: string }>;
   /** Asks for an operation, and waits a moment for its end. The hash of a password is sealed before it is sent. */
   operate(name: string, request: OperationWish): Promise<OperationOutcome>;

@@ -8,7 +8,7 @@ import { invalid } from '../http/check.ts';
 import { openCursor, signCursor } from './cursor.ts';
 import { customerOf, onlyOwn } from './subjects.ts';
 import { declare, idOfKey } from './declaration.ts';
-import { backupListSchema, guestSchema, type GuestDocument } from './answers.ts';
+import { backupListSchema, guestSchema, usageSchema, type GuestDocument } from './answers.ts';
 import { billingPartSchema, listQuerySchema } from './requests.ts';
 
 const order = declare({
@@ -80,7 +80,18 @@ const backups = declare({
     jsonResponse(200, backupListSchema.parse({ backups: (await guests.status(path.name)).backups.toReversed() })),
 });
 
-export const GUEST_ROUTES = [order, list, show, backups];
+const usage = declare({
+  method: 'GET',
+  path: '/v1/guests/:name/usage',
+  operationId: 'getUsage',
+  summary: "A guest's traffic by month, and what it has now",
+  scope: 'guests:read',
+  about: 'guest',
+  gives: { 200: ['Usage', 'As its dom0 has it, at most a minute old.'] },
+  answer: async ({ path }, { guests }) => jsonResponse(200, usageSchema.parse(await guests.usage(path.name))),
+});
+
+export const GUEST_ROUTES = [order, list, show, backups, usage];
 
 /** What is shown of a guest: what the published schema names, and nothing else. Keys and hashes of passwords are not in it. */
 function toDocument(status: GuestStatus): GuestDocument {

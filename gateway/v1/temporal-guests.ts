@@ -6,9 +6,12 @@ import { pageOfGuests } from '../../client/guests/list.ts';
 import { readStatus } from '../../client/guests/look.ts';
 import { operateFor } from '../../client/guests/operate.ts';
 import { placeOrder } from '../../client/guests/place.ts';
+import { readUsage } from '../../client/guests/usage.ts';
 import { listNetworks } from '../../client/networks.ts';
 import type { Session } from '../../client/session.ts';
+import type { GuestUsage } from '../../contract/usage.ts';
 import type { GuestApi } from './guest-api.ts';
+import { keepAnswers } from './kept-answers.ts';
 import { within } from '../lazy-session.ts';
 import { listOperations, readOperation } from './temporal-operations.ts';
 
@@ -21,8 +24,12 @@ const ANSWER_MS = 5_000;
 /** Nobody waits for an answer in HTTP: a browser waits on its WebSocket. */
 const CONSOLE_MS = 30_000;
 
+/** Dom0s count once in that time. */
+const USAGE_HOLDS_MS = 60_000;
+
 /** Over one connection. */
 export function createGuestApi(session: () => Promise<Session>): GuestApi {
+  const keptUsage = keepAnswers<GuestUsage>(USAGE_HOLDS_MS);
   const ask = <T>(work: (connected: Session) => Promise<T>): Promise<T> => within(ANSWER_MS, async () => work(await session()));
   return {
     order: (order) =>
@@ -32,6 +39,11 @@ export function createGuestApi(session: () => Promise<Session>): GuestApi {
       }),
     isOf: (name, customer) => ask((connected) => isOfCustomer(connected, name, customer)),
     status: (name) => ask((connected) => readStatus(connected, name)),
+    usage: (name) =>
+      ask(async (connected) => {
+        const status = await readStatus(connected, name);
+        return keptUsage(`${name}/${status.order}`, () => readUsage(connected, status));
+      }),
     list: (request) =>
       ask(async (connected) => {
         const { rows, ...more } = await pageOfGuests(connected, request);

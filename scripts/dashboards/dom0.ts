@@ -62,6 +62,13 @@ export const DOM0: Board = {
       unit: 'percentunit',
     },
     {
+      title: 'Traffic of guests, a second',
+      about: 'Of all dom0 workers that are scraped: the ten lines with most. In is what was sent to the guest.',
+      expr: 'topk(10, sum by (guest, direction) (rate(guestflow_guest_traffic_bytes_total[5m])))',
+      legend: '{{guest}} {{direction}}',
+      unit: 'Bps',
+    },
+    {
       title: 'Tools that failed, an hour',
       about: 'Of all dom0 workers that are scraped: what each tool ended with.',
       expr: 'sum by (tool, outcome) (increase(guestflow_tool_runs_total{outcome!="ok"}[1h]))',

@@ -57,6 +57,12 @@ export function describeCfgContract(context: () => ContractContext): void {
       expect(built).toMatchObject({ max_vcpus: 1, target_memkb: 256 * 1024, kernel: '/boot/vmlinuz', ramdisk: '/boot/initrd.img' });
     });
 
+    test('a rate of a vif is read as bytes in 50 ms', async () => {
+      const { config, warnings } = await read({ vif: "['mac=00:16:3E:A3:69:9C,bridge=xenbr0,rate=100Mb/s']" });
+      expect(warnings).toBe('');
+      expect(config).toMatchObject({ nics: [{ rate_bytes_per_interval: 625_000, rate_interval_usecs: 50_000 }] });
+    });
+
     test('of a time stamp counter that is named by a word, it may be said how it was read', async () => {
       // Xen 4.17 says it, 4.20 says nothing.
       expect(['got a tsc mode string: "native"', '']).toContain((await read({ tsc_mode: '"native"' })).warnings);

@@ -33,10 +33,11 @@ export function describeToolstackPortContract(context: () => ContractContext): v
       expect(await env.toolstack.howEnded(ref.name)).toBeUndefined();
     });
 
-    test('a domain that is not there was not asked to shut down, and has no vcpus', async () => {
+    test('a domain that is not there was not asked to shut down, and has no vcpus and no traffic', async () => {
       const { toolstack } = portsOf(context());
       expect(await toolstack.askToShutDown(NOBODY)).toBe(false);
       expect(await toolstack.vcpus(NOBODY)).toEqual({ room: 0, online: 0 });
+      expect(await toolstack.traffic(NOBODY)).toEqual({});
     });
 
     test('a cfg is read as it was placed, with its owner, is among all cfgs, and goes twice as well as once', async () => {

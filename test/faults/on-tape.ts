@@ -13,6 +13,7 @@ const NO_CHANGE = new Set([
   'domains',
   'audit',
   'inspectGuest',
+  'lookAtUsage',
   'findGuest',
   'findForeign',
   'leftoversOf',

@@ -252,6 +252,7 @@ describe.skipIf(why !== undefined)(titled("the customer's page", why), { timeout
     for (const path of [
       '',
       '/guests/shop',
+      '/guests/shop/traffic',
       '/guests/shop/stop',
       '/guests/shop/password',
       '/guests/shop/keys',

@@ -83,6 +83,39 @@ describe.skipIf(why !== undefined)(titled('the module for WHMCS', why), { timeou
     expect(new Set(keys).size).toBe(2);
   });
 
+  it('writes sizes of disks without the traffic of a dom0 that does not answer, and asks that dom0 for no other guest', async () => {
+    const asked: string[] = [];
+    const port = await impostor(({ url = '' }, response) => {
+      const [, name = '', rest = ''] = /^\/v1\/guests\/([\w-]+)(.*)$/.exec(url) ?? [];
+      if (rest === '/usage') asked.push(name);
+      const guest = (of: string): object => ({ name: of, phase: 'running', dom0: of === 'whmcs-3' ? 'xen2' : 'xen1', diskBytes: 2 ** 31 });
+      const usage = {
+        since: '2026-01-01T00:00:00.000Z',
+        months: [{ month: new Date().toISOString().slice(0, 7), inBytes: 2 ** 20, outBytes: 0 }],
+      };
+      if (name === '') return void response.end(JSON.stringify({ guests: ['whmcs-1', 'whmcs-2', 'whmcs-3'].map(guest) }));
+      if (rest !== '/usage') return void response.end(JSON.stringify(guest(name)));
+      if (name === 'whmcs-3') return void response.end(JSON.stringify(usage));
+      return void response.writeHead(503).end('{"detail":"away"}');
+    });
+    const rows = [1, 2, 3].map((id) => ({
+      id,
+      server: 2,
+      domainstatus: 'Active',
+      disklimit: 0,
+      bwusage: 7,
+      lastupdate: '2026-01-01 00:00:00',
+    }));
+    const answer = await call('UsageUpdate', { params: service(1, port, token), rows });
+    expect(answer.result).toBe('success');
+    expect(answer.rows).toMatchObject([
+      { disklimit: 2_048, bwusage: 7 },
+      { disklimit: 2_048, bwusage: 7 },
+      { disklimit: 2_048, bwusage: 1 },
+    ]);
+    expect(new Set(asked)).toEqual(new Set(['whmcs-1', 'whmcs-3']));
+  });
+
   it('gives no token to a server whose certificate nobody has signed', async () => {
     const folder = scratch();
     const [key, cert] = [join(folder, 'key'), join(folder, 'cert')];

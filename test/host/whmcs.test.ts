@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../../system/until.ts';
 import { capacitySchema } from '../../gateway/v1/answers.ts';
+import { countOnce } from '../count-traffic.ts';
 import { titled } from './machine.ts';
 import { call, openShop, SENTENCE, why, type Answer, type Shop } from './whmcs/rig.ts';
 
@@ -261,14 +262,18 @@ describe.skipIf(why !== undefined)(titled('the module for WHMCS', why), { timeou
     });
   });
 
-  it('writes the size of the disk and the address of each service, and leaves alone what is not known', async () => {
-    await running(6);
+  it('writes the size of the disk, the address and the traffic of this month of each service, and leaves alone what is not known', async () => {
+    const guest = await running(6);
+    await countOnce(shop.fake);
+    shop.fake.state.domains.find(({ name }) => name === guest)!.traffic = [{ inBytes: 5 * 2 ** 20, outBytes: 2 ** 31 }];
     const [row, unknown, other] = [6, 8, 9].map((id) => ({
       id,
       server: id === 9 ? 3 : 2,
       domainstatus: 'Active',
       diskusage: 11,
       disklimit: 0,
+      bwusage: 7,
+      bwlimit: 9,
       dedicatedip: '',
       lastupdate: '2026-01-01 00:00:00',
     }));
@@ -279,8 +284,7 @@ describe.skipIf(why !== undefined)(titled('the module for WHMCS', why), { timeou
     expect(result).toBe('success');
     const { ip } = await shop.settled('whmcs-6', 'running');
     expect(rows).toEqual([
-      { ...row, disklimit: 2_048, dedicatedip: ip, lastupdate: expect.not.stringMatching(/^2026-01-01/) as string },
-
+      { ...row, disklimit: 2_048, bwusage: 2_053, dedicatedip: ip, lastupdate: expect.not.stringMatching(/^2026-01-01/) as string },
       unknown,
       other,
     ]);

@@ -48,6 +48,7 @@ describe.skipIf(why !== undefined)(titled('the real xl', why), { timeout: 180_00
       { size: { memoryBytes: 1024 * MiB, vcpus: 2 } },
       { size: { maxMemoryBytes: 4096 * MiB, maxVcpus: 8 } },
       { size: { memoryBytes: 768 * MiB, vcpus: 3, maxMemoryBytes: 768 * MiB, maxVcpus: 3 } },
+      ...['1Kb/s', '7KB/s', '100Mb/s', '3GB/s', '99999Gb/s', '99999GB/s'].map((rate) => ({ size: { rate } })),
       { os: { extra: ['quiet', 'panic=10'] } },
       { os: { serialDevice: 'ttyS0' } },
       { network: { ipv6: { address: '2001:db8::5', gateway: '2001:db8::1' } } },

@@ -112,8 +112,8 @@ export async function complaintsAbout(rig: Rig, order: GuestOrder, before: Inven
       .map((line) => line.replace(/ - .*/, '').replace(/\s+/g, ' ')),
     autostart: (await onDom0(rig, `readlink /etc/xen/auto/${name}.cfg || true`)).trim(),
     image: (await onDom0(rig, `ls -d /home/xen/domains/${name} /home/xen/.guestflow/${name} 2>/dev/null || true`)).trim(),
-    // The cfg of before its last change of plan stays.
-    state: (await onDom0(rig, `ls -A --ignore=former-cfg.json /var/lib/guestflow/guests/${name}`)).trim(),
+    // The cfg of before its last change of plan stays, and what was counted of its traffic.
+    state: (await onDom0(rig, `ls -A --ignore=former-cfg.json --ignore=traffic.json /var/lib/guestflow/guests/${name}`)).trim(),
     backups: [
       ...new Set(
         (await onDom0(rig, `ls -A /var/backups/guestflow/${name}`))

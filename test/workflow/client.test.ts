@@ -86,6 +86,16 @@ const ANSWERS: Record<string, unknown> = {
     ok: false,
     rows: [{ row: 'bridge', state: 'missing', found: 'no bridge xenbr0', mend: 'ifup xenbr0' }],
   },
+  lookAtUsage: {
+    since: '2025-12-24T12:00:00.000Z',
+    months: [
+      { month: '2026-01', inBytes: 3 * 2 ** 30, outBytes: 2 ** 19 },
+      { month: '2025-12', inBytes: 0, outBytes: 5 * 2 ** 20 },
+    ],
+    diskBytes: 9 * 2 ** 30,
+    memoryBytes: 2 ** 29,
+    vcpus: 2,
+  },
   inspectGuest: { autostart: true, volumes: [], backups: OF_ONE_DAY, console: 'Debian GNU/Linux 12\nlogin: ' },
 };
 /** The one that is protected. */
@@ -306,6 +316,16 @@ describe('the other commands', () => {
     expect((await guestflow('console', name, '--lines', '5')).stdout).toBe('Debian GNU/Linux 12\nlogin: \n');
   });
 
+  it('usage prints the traffic by month, the newest first, and what it has now', async () => {
+    const { stdout } = await guestflow('usage', name);
+    expect(stdout).toContain(`${name}: disks 9 GiB, memory 512 MiB, vcpus 2\n`);
+    expect(stdout).toMatch(/MONTH +IN +OUT\n2026-01 +3 GiB +512 KiB\n2025-12 +0 KiB +5 MiB\n/);
+    expect(JSON.parse((await guestflow('usage', name, '--json')).stdout)).toMatchObject({
+      guest: name,
+      months: [{ month: '2026-01' }, {}],
+    });
+  });
+
   it('stop, start and backup run as operations and say what came of them', async () => {
     expect((await guestflow('stop', name)).stdout).toContain('it is stopped');
     expect((await guestflow('start', name)).stdout).toContain('it is running');
@@ -338,7 +358,7 @@ describe('the other commands', () => {
   });
 
   it('a guest that there is not is refused by name', async () => {
-    for (const command of ['show', 'start', 'backup', 'backups', 'cancel', 'terminate', 'console']) {
+    for (const command of ['show', 'start', 'backup', 'backups', 'cancel', 'terminate', 'console', 'usage']) {
       const refused = await guestflow(command, 'nobody', '--json');
       expect(refused.code, command).toBe(3);
       expect(errorOf(refused)).toMatchObject({ type: 'NotFound', message: 'there is no guest nobody' });

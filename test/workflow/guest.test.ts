@@ -1069,9 +1069,14 @@ describe('guest', () => {
       await place(document);
       await until(() => statusOf(document), isRunning);
       calls.length = 0;
-      expect(await operate(document, 'changePlan', 'live', { change: { ...change, maxVcpus: 4 } })).toMatchObject({ phase: 'running' });
+      expect(await operate(document, 'changePlan', 'live', { change: { ...change, maxVcpus: 4, rate: '1Gb/s' } })).toMatchObject({
+        phase: 'running',
+      });
       expect(calls).toEqual(['changeReservation', 'adjustGuest', 'fixCfg']);
-      expect(await statusOf(document)).toMatchObject({ plan: 'large', spec: { size: { memoryBytes: 2 ** 30, vcpus: 2, maxVcpus: 4 } } });
+      expect(await statusOf(document)).toMatchObject({
+        plan: 'large',
+        spec: { size: { memoryBytes: 2 ** 30, vcpus: 2, maxVcpus: 4, rate: '1Gb/s' } },
+      });
       calls.length = 0;
       const back = { ...change, plan: 'small', memoryBytes: 2 ** 28 };
       expect(await failureOf(operate(document, 'changePlan', 'not-allowed', { change: back }))).toMatchObject({
@@ -1093,6 +1098,7 @@ describe('guest', () => {
         'changeReservation',
       ]);
       expect((await statusOf(document)).spec?.size).not.toHaveProperty('maxVcpus');
+      expect((await statusOf(document)).spec?.size).not.toHaveProperty('rate');
       expect(await failureOf(operate(document, 'changePlan', 'disk', { change: { ...change, diskBytes: 2 ** 33 } }))).toMatchObject({
         type: 'InvalidInput',
         message: expect.stringContaining('needs a restart') as string,

@@ -80,14 +80,14 @@ function deciding(work: Work, kind: BillingOperation, { cause, plan }: Target): 
 
 function changeTo({
   plan,
-  size: { memoryBytes, vcpus, maxMemoryBytes, maxVcpus, diskBytes },
+  size: { memoryBytes, vcpus, maxMemoryBytes, maxVcpus, rate, diskBytes },
   mayRestart,
 }: NonNullable<Target['plan']>): PlanChange {
   return {
     plan,
     memoryBytes,
     vcpus,
-    ...defined({ maxMemoryBytes, maxVcpus }),
+    ...defined({ maxMemoryBytes, maxVcpus, rate }),
     diskBytes,
     mayRestart,
   };

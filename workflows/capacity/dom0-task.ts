@@ -34,6 +34,8 @@ export async function dom0Task(input: Dom0TaskInput): Promise<unknown> {
       return Promise.all((input.orphans ?? []).map((orphan) => remove(input.host, orphan)));
     case 'inspect':
       return host.inspectGuest({ ref: guestOf(input), consoleLines: input.lines ?? 0 });
+    case 'usage':
+      return host.lookAtUsage(guestOf(input));
     case 'find':
       return host.findGuest(guestOf(input));
     case 'foreign':

@@ -3,7 +3,7 @@ import type { Dom0Settings } from '../../../order/dom0-settings.ts';
 import { MiB } from '../../../contract/sizes.ts';
 import { trialName, trialOf } from '../../../contract/trial.ts';
 import type { GuestNetwork, GuestSpec } from '../../../contract/guest.ts';
-import type { CfgChange } from '../../../xlcfg/index.ts';
+import type { CfgChange, VifSpec } from '../../../xlcfg/index.ts';
 import { ANTISPOOF_SCRIPT, vifScript } from '../network/antispoof.ts';
 import type { CfgWish } from './port.ts';
 
@@ -31,14 +31,15 @@ export interface Attachments {
 /**
  * The settings that are ours. All others in a cfg stay as they are.
  *
- * @param script of the vif, as it is
+ * @param vif the first one, as it is
  */
 export function changeFor(
-  { spec, onCrash }: CfgWish,
+  { spec, onCrash, other }: CfgWish,
   { root, swap }: Attachments,
   settings: Dom0Settings,
-  script?: string | null,
+  vif?: FoundVif,
 ): CfgChange {
+  const { network } = spec;
   return {
     set: {
       name: spec.name,
@@ -63,8 +64,40 @@ export function changeFor(
       { vdev: ROOT_VDEV, to: root },
       { vdev: SWAP_VDEV, to: swap },
     ],
-    vif: [{ index: 0, ip: addressesOf(spec.network), mac: spec.network.mac, bridge: spec.network.bridge, ...vifScript(settings, script) }],
+    vif: [
+      {
+        index: 0,
+        ip: addressesOf(network),
+        mac: network.mac,
+        bridge: network.bridge,
+        ...vifScript(settings, vif?.script),
+        ...vifRate(spec, other, vif?.rate),
+      },
+    ],
   };
+}
+
+/** What is read of a vif that is there. */
+type FoundVif = Pick<VifSpec, 'script' | 'rate'>;
+
+/**
+ * How much the vif sends at most. One that guestflow has set goes with its plan; without one in the plan, an operator's own stays.
+ *
+ * @param found the rate that the vif has
+ */
+function vifRate({ size }: GuestSpec, other: GuestSpec | undefined, found: string | null | undefined): { readonly rate?: string | null } {
+  if (size.rate !== undefined) return { rate: size.rate };
+  return other?.size.rate !== undefined && found === other.size.rate ? { rate: null } : {};
+}
+
+const BITS: Readonly<Record<string, number>> = { K: 1e3, M: 1e6, G: 1e9 };
+/** Xen lets so much through in each of its intervals of 50 ms. */
+const INTERVALS_A_SECOND = 20;
+
+/** What libxl makes of a rate. */
+function bytesPerInterval(rate: string): number {
+  const number = Number.parseInt(rate, 10) * (BITS[rate.charAt(rate.length - 4)] ?? 1);
+  return Math.floor(Math.floor(rate.includes('b') ? number / 8 : number) / INTERVALS_A_SECOND);
 }
 
 /** The cfg of a trial before its settings: nothing that an operator wrote for the guest is in it, since a device can belong to one domain only. */
@@ -96,16 +129,15 @@ function same(found: unknown, wanted: unknown): boolean {
   return typeof found === 'string' && typeof wanted === 'string' ? found.trim().toLowerCase() === wanted.toLowerCase() : found === wanted;
 }
 
+/** What is read, what it is, and what it should be. */
+type Row = [string, unknown, unknown];
+
 /** The limits to which the guest may grow, if the plan gives any. Without them, xl uses the guest's own size. */
-function roomRows(config: unknown, { size: { maxMemoryBytes, maxVcpus, vcpus } }: GuestSpec): [string, unknown, unknown][] {
+function roomRows(config: unknown, { size: { maxMemoryBytes, maxVcpus, vcpus } }: GuestSpec): Row[] {
   const online = at(config, 'b_info', 'avail_vcpus');
   return [
-    ...(maxMemoryBytes === undefined
-      ? []
-      : [['maxmem (KiB)', at(config, 'b_info', 'max_memkb'), maxMemoryBytes / 1024] as [string, unknown, unknown]]),
-    ...(maxVcpus === undefined
-      ? []
-      : [['vcpus at the start', Array.isArray(online) ? online.length : undefined, vcpus] as [string, unknown, unknown]]),
+    ...(maxMemoryBytes === undefined ? [] : [['maxmem (KiB)', at(config, 'b_info', 'max_memkb'), maxMemoryBytes / 1024] as Row]),
+    ...(maxVcpus === undefined ? [] : [['vcpus at the start', Array.isArray(online) ? online.length : undefined, vcpus] as Row]),
   ];
 }
 
@@ -118,7 +150,7 @@ export function misread(config: unknown, { spec }: CfgWish, attachments: Attachm
   const diskList = at(config, 'disks');
   const diskOf = (vdev: string): unknown =>
     Array.isArray(diskList) ? diskList.find((disk: unknown) => at(disk, 'vdev') === vdev) : undefined;
-  const wanted: [string, unknown, unknown][] = [
+  const wanted: Row[] = [
     ['name', at(config, 'c_info', 'name'), spec.name],
     ['type', at(config, 'c_info', 'type'), spec.os.type],
     ['memory (KiB)', at(config, 'b_info', 'target_memkb'), spec.size.memoryBytes / 1024],
@@ -131,9 +163,10 @@ export function misread(config: unknown, { spec }: CfgWish, attachments: Attachm
     ['vif mac', at(config, 'nics', 0, 'mac'), spec.network.mac],
     ['vif bridge', at(config, 'nics', 0, 'bridge'), spec.network.bridge],
     ['vif ip', at(config, 'nics', 0, 'ip'), addressesOf(spec.network)],
-    ...(settings.network.antispoof
-      ? [['vif script', at(config, 'nics', 0, 'script'), ANTISPOOF_SCRIPT] as [string, unknown, unknown]]
-      : []),
+    ...(spec.size.rate === undefined
+      ? []
+      : [['vif rate (bytes in 50 ms)', at(config, 'nics', 0, 'rate_bytes_per_interval'), bytesPerInterval(spec.size.rate)] as Row]),
+    ...(settings.network.antispoof ? [['vif script', at(config, 'nics', 0, 'script'), ANTISPOOF_SCRIPT] as Row] : []),
   ];
   const text = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
   return wanted

@@ -61,7 +61,7 @@ export class ParavirtualGuest implements GuestKind {
   draftCfg(base: Buffer, wish: CfgWish): CfgDraft {
     const document = parseCfg(base);
     const [vif] = showCfg(document).vifs;
-    const { bytes, changed } = applyChange(document, changeFor(wish, this.attachments(wish), this.work.settings, vif?.script));
+    const { bytes, changed } = applyChange(document, changeFor(wish, this.attachments(wish), this.work.settings, vif));
     return { bytes: Buffer.from(bytes), changed };
   }
 

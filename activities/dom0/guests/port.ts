@@ -15,6 +15,8 @@ export interface CfgWish {
   readonly disks: DiskKind;
   /** `destroy` until the guest has answered once: with `restart`, a guest that panics at boot would be restarted for ever. */
   readonly onCrash: 'destroy' | 'restart';
+  /** Of a change: what the guest was before, or is changed to if it is undone. What guestflow has set by it may have to go. */
+  readonly other?: GuestSpec;
 }
 
 /** A new cfg that is not in place yet. */

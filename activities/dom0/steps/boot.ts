@@ -8,6 +8,7 @@ import { until } from '../../../system/until.ts';
 import type { StepEnv } from '../env.ts';
 import type { Answer } from '../guests/port.ts';
 import { domainNameOf, mustOwn, type DomainRef } from '../marks.ts';
+import { countLast } from '../traffic/count.ts';
 
 /** Milliseconds that the toolstack has to make a domain. */
 const CREATE_LIMIT_MS = 5 * 60_000;
@@ -201,6 +202,7 @@ export async function stopGuest(env: StepEnv, ref: GuestRef): Promise<{ how: 'wa
   if (domain === undefined) return { how: 'was off' };
   // A paused guest does not see the request to shut down.
   if (domain.state === 'paused') await env.toolstack.unpause(domain.id);
+  await countLast(env, ref, domain);
   env.progress(`xl shutdown ${ref.name}`);
   for (let asked = 1; asked <= SHUTDOWN_ASKS; asked += 1) {
     // It is asked more than once: early in its boot a guest misses the request, and xl itself may fail once.
@@ -233,7 +235,9 @@ export async function unpauseGuest(env: StepEnv, ref: GuestRef): Promise<void> {
 export async function destroyGuest(env: StepEnv, ref: DomainRef): Promise<void> {
   const domain = await env.toolstack.findOwn(ref);
   await setSavedAside(env, ref);
-  if (domain !== undefined) await switchOff(env, domainNameOf(ref), domain.id);
+  if (domain === undefined) return;
+  if (ref.domain === undefined) await countLast(env, ref, domain);
+  await switchOff(env, domainNameOf(ref), domain.id);
 }
 
 async function switchOff(env: StepEnv, name: string, id: number): Promise<void> {

@@ -1,4 +1,5 @@
 /** cfg-fix: the guest's cfg as ordered, the operator's own lines kept, checked by the toolstack itself (rows 6 and 7 of the how-to). */
+import { defined } from '../../../contract/defined.ts';
 import type { CfgResult } from '../../../contract/step-results.ts';
 import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
@@ -10,7 +11,7 @@ import { guestPaths } from '../guest-paths.ts';
 import { cfgHeader, isOwner, mustOwn } from '../marks.ts';
 import { removeParts } from '../staging.ts';
 
-export interface FixCfgInput extends CfgWish {
+export interface FixCfgInput extends Omit<CfgWish, 'other'> {
   /** The spec before a change: the bytes of the cfg are kept, so that an undo can put them back. */
   readonly from?: GuestSpec;
   /** Set in an undo: the spec to which the guest was being changed. */
@@ -90,8 +91,9 @@ async function putBack(env: StepEnv, input: FixCfgInput, change: CfgChangeOf, ex
 
 /** The cfg that a change makes: our settings as ordered, all else as it was. */
 function candidateOf(env: StepEnv, input: FixCfgInput, base: Buffer, isNew: boolean): CfgDraft {
-  const { name, order } = input.spec;
-  const { bytes, changed } = env.kindOf(input.spec).draftCfg(base, input);
+  const { spec, from, undoOf } = input;
+  const { name, order } = spec;
+  const { bytes, changed } = env.kindOf(spec).draftCfg(base, { ...input, ...defined({ other: from ?? undoOf }) });
   const header = isNew ? [Buffer.from(`${cfgHeader({ guest: name, order })}\n`)] : [];
   return { bytes: Buffer.concat([...header, bytes]), changed };
 }

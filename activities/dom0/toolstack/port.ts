@@ -1,6 +1,7 @@
 /** The port of a toolstack, which makes and controls domains. A driver stands behind it; steps see neither a tool nor its letters for states. */
 import type { DomainEnd } from '../../../contract/guest.ts';
 import type { DomainRow, PreflightRow } from '../../../contract/dom0.ts';
+import type { Traffic } from '../../../contract/usage.ts';
 import type { Limits } from '../../../system/run.ts';
 import type { Thing } from '../inventory/thing.ts';
 import type { DomainRef, Owner, Ref } from '../marks.ts';
@@ -72,6 +73,8 @@ export interface Toolstack {
   setVcpus(id: number, count: number): Promise<void>;
   /** Its vcpus: the limit with which it was started, and how many are online. */
   vcpus(id: number): Promise<{ readonly room: number; readonly online: number }>;
+  /** What a domain's vifs have counted since they were made, by their numbers; nothing of a domain that is not there. */
+  traffic(id: number): Promise<Readonly<Record<string, Traffic>>>;
   /** The last lines of its console; empty if no log is kept. */
   console(name: string, lines?: number): Promise<string>;
   /**

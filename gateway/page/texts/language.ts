@@ -18,6 +18,8 @@ export interface Language {
   readonly texts: Texts;
   /** A time in words of this language, in UTC, to the minute. */
   readonly time: (iso: string) => string;
+  /** `2026-01` as the month and the year. */
+  readonly month: (month: string) => string;
   /** A size in the largest unit that leaves a whole number, or with one digit behind the point. */
   readonly size: (bytes: number) => string;
   /** A number of days, with the word for it. */
@@ -46,6 +48,7 @@ export function languageCookie(tag: LanguageTag): string {
 
 export function language(tag: LanguageTag): Language {
   const times = new Intl.DateTimeFormat(tag, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
+  const months = new Intl.DateTimeFormat(tag, { month: 'long', year: 'numeric', timeZone: 'UTC' });
   const numbers = new Intl.NumberFormat(tag, { maximumFractionDigits: 1 });
   const days = new Intl.NumberFormat(tag, { style: 'unit', unit: 'day', unitDisplay: 'long' });
   const [gib, mib] = tag === 'ru' ? ['ГиБ', 'МиБ'] : ['GiB', 'MiB'];
@@ -53,6 +56,7 @@ export function language(tag: LanguageTag): Language {
     tag,
     texts: LANGUAGES[tag],
     time: (iso) => `${times.format(new Date(iso))} UTC`,
+    month: (month) => months.format(new Date(`${month}-01T00:00:00Z`)),
     size: (bytes) => (bytes >= GIB ? `${numbers.format(bytes / GIB)} ${gib}` : `${numbers.format(bytes / MIB)} ${mib}`),
     days: (count) => days.format(count),
   };

@@ -11,6 +11,7 @@ import { DASHBOARDS } from '../../../scripts/dashboards/index.ts';
 import { createRunner } from '../../../system/run.ts';
 import { addFleetMetrics } from '../../../worker/fleet-metrics.ts';
 import { observeTools } from '../../../worker/tool-metrics.ts';
+import { observeTraffic } from '../../../worker/traffic-metrics.ts';
 import { promtool } from '../../promtool/install.ts';
 import { FLEET } from '../worker/a-fleet.ts';
 
@@ -43,6 +44,7 @@ describe.each(Object.keys(DASHBOARDS))('the dashboard %s', (name) => {
     const registry = new Registry();
     addFleetMetrics(registry, () => Promise.resolve(FLEET));
     observeTools(registry);
+    observeTraffic(registry);
     const known = [registry, createGatewayMetrics().registry].flatMap((each) => each.getMetricsAsArray().map((metric) => metric.name));
     const named = [...known, ...Object.values(OPERATION_METRICS).map((metric) => metric.name)];
     const all = named.flatMap((metric) => [metric, `${metric}_total`, `${metric}_bucket`, `${metric}_sum`]);

@@ -4,6 +4,7 @@ import type { UnplacedOrder } from '../../../order/order.ts';
 import type { BackupRecord } from '../../../contract/backup.ts';
 import type { GuestSpec, GuestStatus } from '../../../contract/guest.ts';
 import type { OperationRequest } from '../../../contract/guest-requests.ts';
+import type { GuestUsage } from '../../../contract/usage.ts';
 import type { OperationOutcome } from '../../../contract/billing.ts';
 import type { Amounts } from '../../../contract/capacity.ts';
 import type { FleetLook, GuestApi } from '../../../gateway/v1/guest-api.ts';
@@ -36,6 +37,18 @@ export const BACKUPS: readonly BackupRecord[] = ['20260101T020000Z', '20260102T0
     ? { state: 'proven', proof: { at: '2026-01-03T00:00:00.000Z', seconds: 40, outcome: 'proven', what: 'guest1 login:' } }
     : { state: 'verified', warnings: ['a warning'] }),
 }));
+
+/** What each of these guests has used. */
+export const USAGE: GuestUsage = {
+  since: '2025-12-24T12:00:00.000Z',
+  months: [
+    { month: '2026-01', inBytes: 3 * 2 ** 30, outBytes: 12 * 2 ** 30 },
+    { month: '2025-12', inBytes: 2 ** 20, outBytes: 6 * 2 ** 30 },
+  ],
+  diskBytes: 9 * 2 ** 30,
+  memoryBytes: 2 ** 29,
+  vcpus: 1,
+};
 
 const amounts = (vcpus: number): Amounts => ({ memoryBytes: vcpus * 2 ** 30, vcpus, diskBytes: vcpus * 2 ** 33 });
 
@@ -133,6 +146,10 @@ export function fakeGuests(): FakeGuests {
         ...changes.get(name),
       };
       return Promise.resolve(status);
+    },
+    usage: (name) => {
+      find(name);
+      return Promise.resolve(USAGE);
     },
     isOf: (name, customer) => Promise.resolve(orders.some((order) => order.name === name && order.customer === customer)),
     list: ({ limit, cursor, customer, guest }) => {

@@ -9,6 +9,20 @@ function plans(more: string): ReturnType<typeof parsePlans> {
   return parsePlans(Buffer.from(`roomy: { memory: 1GiB, vcpus: 2, disk: 8GiB, swap: 512MiB${more} }\n`), 'plans.yaml');
 }
 
+describe('a rate', () => {
+  it('is in an order by its plan, and in a change to the plan; a plan without one has none', () => {
+    const limited = plans(', rate: 100Mb/s');
+    expect(checkOrder({ name: 'web1' }, { plans: limited })).toMatchObject({ size: { rate: '100Mb/s' } });
+    expect(planChange('roomy', limited.get('roomy')!, true)).toMatchObject({ rate: '100Mb/s' });
+    expect(checkOrder({ name: 'web1' }, { plans: plans('') })).not.toHaveProperty('size.rate');
+    expect(planChange('roomy', plans('').get('roomy')!, true)).not.toHaveProperty('rate');
+  });
+
+  it('is the plan’s, not the order’s', () => {
+    expect(() => checkOrder({ name: 'web1', rate: '1Gb/s' }, { plans: plans('') })).toThrow(/rate/);
+  });
+});
+
 describe('room to grow', () => {
   const roomy = plans(', maxMemory: 4GiB, maxVcpus: 8');
 

@@ -209,6 +209,33 @@ describe('disk finds an entry by its vdev and changes the target only', () => {
   );
 });
 
+describe('a rate of null is taken out of a vif', () => {
+  test.each([
+    ['bridge=b,rate=1Mb/s,mac=00:16:3e:00:00:01', 'bridge=b,mac=00:16:3e:00:00:01'],
+    ['rate=1Mb/s,bridge=b', 'bridge=b'],
+    ['bridge=b, rate=1Mb/s', 'bridge=b'],
+    ['rate=1Mb/s', ''],
+    ['rate=1Mb/s,rate=2Mb/s,bridge=b', 'bridge=b'],
+    ['bridge=b,rate=1Mb/s,ip=10.0.0.1,rate=2Mb/s', 'bridge=b,ip=10.0.0.1'],
+    ['bridge=b', 'bridge=b'],
+    ['bridge=rate,vifname=rate', 'bridge=rate,vifname=rate'],
+  ])('%s becomes %s', (before, after) => {
+    const cfg = (vif: string): string => `vif = [ '${vif}' ]\n`;
+    const change: CfgChange = { vif: [{ index: 0, rate: null }] };
+    expect(apply(cfg(before), change)).toBe(cfg(after));
+    expect(apply(cfg(after), change)).toBe(cfg(after));
+  });
+
+  test('beside other changes of the same vif', () => {
+    const change: CfgChange = { vif: [{ index: 0, bridge: 'c', rate: null, script: 's' }] };
+    expect(apply("vif=['rate=1Mb/s,bridge=b,rate=2Mb/s']\n", change)).toBe("vif=['bridge=c,script=s']\n");
+  });
+
+  test('no other field can be', () => {
+    expect(refusal("vif=['bridge=b']\n", { vif: [{ index: 0, bridge: null }] })).toMatchObject({ field: 'vif[0].bridge' });
+  });
+});
+
 describe('vif changes fields in their places', () => {
   const vif = (text: string): string => `kernel='/k'\nvif = [ "bridge=first", '${text}' ]\n`;
   test.each<[string, Omit<NonNullable<CfgChange['vif']>[number], 'index'>, string]>([

@@ -2,6 +2,7 @@
 import { GuestflowError } from '../../../../contract/errors.ts';
 import type { DomainEnd } from '../../../../contract/guest.ts';
 import type { DomainRow, PreflightRow } from '../../../../contract/dom0.ts';
+import type { Traffic } from '../../../../contract/usage.ts';
 import { ToolError, type Limits } from '../../../../system/run.ts';
 import type { Thing } from '../../inventory/thing.ts';
 import { domainNameOf, isOwner, mustOwn, type DomainRef, type Ref } from '../../marks.ts';
@@ -13,6 +14,7 @@ import { consoleLog, xlPreflight } from './preflight.ts';
 import { xenconsoleCommand } from './xenconsole.ts';
 import { putSavedAside, wipeAsides, wipeSaved } from './saved-states.ts';
 import { xlThings } from './things.ts';
+import { vifCounters } from './vifs.ts';
 import { domainEnd } from './xl-log.ts';
 import * as xl from './xl.ts';
 import { createDomain } from './xl-create.ts';
@@ -93,6 +95,10 @@ export class XlToolstack implements Toolstack {
   async vcpus(id: number): Promise<{ readonly room: number; readonly online: number }> {
     const rows = await xl.listVcpus(this.work.host, id);
     return { room: rows.length, online: rows.filter((row) => row.online).length };
+  }
+
+  async traffic(id: number): Promise<Record<string, Traffic>> {
+    return await vifCounters(this.work.host, id);
   }
 
   async console(name: string, lines?: number): Promise<string> {

@@ -234,7 +234,7 @@ function guestflow_AdminServicesTabFields(array $params): array
 }
 
 /**
- * Daily, once for each server: sizes of disks, and addresses.
+ * Daily, once for each server: sizes of disks, addresses, and traffic.
  *
  * @param array<mixed> $params
  */

@@ -8,6 +8,7 @@ import { BODY_LIMITS, type Gateway } from '../../../../gateway/gateway.ts';
 import { makeToken, type TokenRecord } from '../../../../gateway/v1/tokens.ts';
 import {
   backupListSchema,
+  usageSchema,
   capacitySchema,
   guestListSchema,
   guestSchema,
@@ -17,7 +18,7 @@ import {
 } from '../../../../gateway/v1/answers.ts';
 import { DECLARATIONS, v1Routes } from '../../../../gateway/v1/routes.ts';
 import { bench, problemOf } from '../bench.ts';
-import { BACKUPS, fakeGuests, HASH, type FakeGuests } from '../fake-guests.ts';
+import { BACKUPS, fakeGuests, HASH, type FakeGuests, USAGE } from '../fake-guests.ts';
 
 const all = makeToken('all', Object.keys(SCOPES), new Date());
 const reader = makeToken('reader', ['guests:read'], new Date());
@@ -205,6 +206,11 @@ describe('a guest', () => {
       { state: 'proven', proof: { outcome: 'proven', seconds: 40 } },
     ]);
     expect(text).not.toContain('planted');
+  });
+
+  it('shows its traffic by month and what it has now', async () => {
+    const answer = await ask('GET', `/v1/guests/${await ordered()}/usage`);
+    expect(usageSchema.strict().parse(await answer.json())).toEqual(USAGE);
   });
 
   it('goes at once only when its name is given twice', async () => {

@@ -7,8 +7,8 @@ namespace WHMCS\Module\Server\Guestflow;
 use WHMCS\Database\Capsule;
 
 /**
- * The daily look at all services of a server: the size of each disk, and the address. How full a guest's file system is, its dom0 does not know;
- * `diskusage` is left alone, and so is the bandwidth.
+ * The daily look at all services of a server: the size of each disk, the address, and the traffic of this month. How full a guest's file system is,
+ * its dom0 does not know: `diskusage` is left alone.
  */
 final class Usage
 {
@@ -31,19 +31,54 @@ final class Usage
             ->whereIn('domainstatus', ['Active', 'Suspended'])
             ->orderBy('lastupdate')
             ->pluck('id');
+        $silent = [];
         foreach ($services as $service) {
             if (isset($names[(int) $service]) && $client->hasTime()) {
-                self::write((int) $service, $client->get('/v1/guests/' . $names[(int) $service]));
+                $path = '/v1/guests/' . $names[(int) $service];
+                $guest = $client->get($path);
+                self::write((int) $service, $guest, self::traffic($client, $path, $guest, $silent));
             }
         }
     }
 
+    /**
+     * MiB that were sent to the guest and from it in this month; null if that is not known. A dom0 that did not answer is asked no more today: its other
+     * guests would take the time of those on other dom0s.
+     *
+     * @param array<mixed> $guest
+     * @param array<string, true> $silent dom0s that did not answer
+     */
+    private static function traffic(Client $client, string $path, array $guest, array &$silent): ?int
+    {
+        $dom0 = is_string($guest['dom0'] ?? null) ? $guest['dom0'] : '';
+        if (isset($silent[$dom0])) {
+            return null;
+        }
+        try {
+            $usage = $client->get($path . '/usage');
+        } catch (Failure $failure) {
+            $silent[$dom0] = true;
+            return null;
+        }
+        if (!is_string($usage['since'] ?? null)) {
+            return null;
+        }
+        $bytes = 0;
+        foreach (is_array($usage['months'] ?? null) ? $usage['months'] : [] as $month) {
+            if (is_array($month) && ($month['month'] ?? '') === gmdate('Y-m')) {
+                $bytes += (is_int($month['inBytes'] ?? null) ? $month['inBytes'] : 0) + (is_int($month['outBytes'] ?? null) ? $month['outBytes'] : 0);
+            }
+        }
+        return intdiv($bytes, 1048576);
+    }
+
     /** @param array<mixed> $guest */
-    private static function write(int $service, array $guest): void
+    private static function write(int $service, array $guest, ?int $traffic): void
     {
         $disk = $guest['diskBytes'] ?? null;
         $ip = $guest['ip'] ?? null;
-        $fields = (is_int($disk) ? ['disklimit' => intdiv($disk, 1048576)] : []) + (is_string($ip) ? ['dedicatedip' => $ip] : []);
+        $fields = (is_int($disk) ? ['disklimit' => intdiv($disk, 1048576)] : []) + (is_string($ip) ? ['dedicatedip' => $ip] : [])
+            + ($traffic === null ? [] : ['bwusage' => $traffic]);
         if ($fields !== []) {
             Capsule::table('tblhosting')->where('id', $service)->update($fields + ['lastupdate' => date('Y-m-d H:i:s')]);
         }

@@ -15,7 +15,7 @@ import { loadPlans, parsePlans, type Plans } from '../../../../../order/plans.ts
 import { GiB, parseSize } from '../../../../../contract/sizes.ts';
 import { guestOrderWireSchema, guestSpecSchema } from '../../../../../contract/wire.ts';
 import type { FakeDom0 } from '../../../../../fake/index.ts';
-import { REFUSED, ROOM, TAKEN } from '../../../../fixtures/order-edges.ts';
+import { REFUSED, OF_PLANS, TAKEN } from '../../../../fixtures/order-edges.ts';
 import { fakeDom0, stepEnv } from './support.ts';
 
 const MAC = '00:16:3E:00:00:05';
@@ -77,7 +77,7 @@ describe('what the check takes', () => {
     },
   );
 
-  it.each(ROOM.taken)('is made: a plan with room %s', async (room) => {
+  it.each(OF_PLANS.taken)('is made: a plan with %s', async (room) => {
     await make({}, parsePlans(Buffer.from(`p: {memory: 256MiB, vcpus: 1, disk: 1GiB, swap: 16MiB, ${room}}`), 'plans'));
   });
 });
@@ -111,7 +111,7 @@ describe('what the check refuses', () => {
     },
   );
 
-  it.each(ROOM.refused)('a plan with room %s', (room, field) => {
+  it.each(OF_PLANS.refused)('a plan with %s', (room, field) => {
     expect(() => parsePlans(Buffer.from(`p: {memory: 256MiB, vcpus: 1, disk: 1GiB, swap: 16MiB, ${room}}`), 'plans')).toThrow(
       new RegExp(`p\\.${field} "`),
     );
