@@ -7,7 +7,7 @@ export type Inventory = readonly string[];
 /** Everything that an order could leave behind. Golden tarballs and golden root file systems belong to no order; logs stay. */
 const LOOK = `
 xl list | awk 'NR > 1 { print "domain " $1 }'
-lvs --noheadings --units b --nosuffix -o lv_name,lv_size,lv_tags vg01 | sed 's/^ */volume /; s/ *$//'
+lvs --noheadings --units b --nosuffix -o lv_name,lv_size,lv_tags vg01 | sed 's/^ */volume /; s/ *$//; s/  */ /g'
 vgs --noheadings --units b --nosuffix -o vg_free vg01 | sed 's/^ */free bytes /'
 dmsetup ls | sed 's/[ \\t].*//; s/^/device /'
 losetup --list --noheadings --output BACK-FILE | sed 's/^/loop device on /'
@@ -37,9 +37,9 @@ function isWholeGoldenRoot(line: string, all: readonly string[]): boolean {
   return GOLDEN_ROOT.test(file) && all.includes(file) && all.includes(`${file}.json`);
 }
 
-/** Whether it is a whole template, by which thin pools have golden root file systems. */
-function isTemplate(line: string): boolean {
-  return /^(volume golden-[a-z]+-[0-9a-f]{16} \d+ (?!.*unfinished)|device vg01-golden--)/.test(line);
+/** Whether it is of a thin pool itself: devices that LVM makes as it needs them; and whole templates, which stay for the next guest. */
+function isOfThinPool(line: string): boolean {
+  return /^(volume golden-[a-z]+-[0-9a-f]{16} \d+ (?!.*unfinished)|device vg01-(golden--|guests-?))/.test(line);
 }
 
 /** What is on the dom0 now. */
@@ -47,7 +47,7 @@ export async function inventoryOf(lab: Lab): Promise<Inventory> {
   const { stdout } = await lab.exec(['sh', '-c', LOOK]);
   const all = stdout.split('\n');
   return all
-    .filter((line) => line !== '' && line !== 'device No' && !OWN.has(line) && !isWholeGoldenRoot(line, all) && !isTemplate(line))
+    .filter((line) => line !== '' && line !== 'device No' && !OWN.has(line) && !isWholeGoldenRoot(line, all) && !isOfThinPool(line))
     .sort();
 }
 

@@ -119,7 +119,7 @@ lvremove -qq --yes vg01/next`,
     const order = await rig.order({ disk: '6GiB', recipe: 'direct', name: 'thin3', ip: '192.168.77.43', order: 'thin-3' });
     await withSettings(rig, `echo 'thinPool: guests' >> ${SETTINGS}`, async () => {
       await untilPoolsAre(POOL);
-      await expect(rig.flow.order(order)).rejects.toMatchObject({ type: 'NoCapacity' });
+      expect(await rig.flow.failureOf(await orderAndWait(rig, order))).toMatchObject({ type: 'NoCapacity' });
     });
     await untilPoolsAre('vg01');
     expect(await leftOf(rig, order, before)).toEqual([]);
