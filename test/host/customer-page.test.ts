@@ -55,9 +55,16 @@ describe.skipIf(why !== undefined)(titled("the customer's page", why), { timeout
 
   const button = (page: Page, name: string): Promise<void> => page.getByRole('button', { name, exact: true }).click();
   const link = (page: Page, name: string): Promise<void> => page.getByRole('link', { name, exact: true }).click();
+  /** While something runs, the page's script loads it anew by itself: one that comes in between ends this. */
+  const reload = async (page: Page): Promise<void> => {
+    await page.reload().catch(async (error: unknown) => {
+      if (!/Not attached to an active page|ERR_ABORTED/.test(String(error))) throw error;
+      await page.reload();
+    });
+  };
   /** Waits for the state beside the heading, as the script brings it or a reload does. */
   const untilState = async (page: Page, state: string): Promise<void> => {
-    await expect.poll(async () => (await page.reload(), page.locator('.title .state').textContent()), { timeout: 60_000 }).toBe(state);
+    await expect.poll(async () => (await reload(page), page.locator('.title .state').textContent()), { timeout: 60_000 }).toBe(state);
   };
 
   it.each([true, false])('is used from the link to signing out, with a script: %j', async (javaScriptEnabled) => {
@@ -88,37 +95,37 @@ describe.skipIf(why !== undefined)(titled("the customer's page", why), { timeout
     await link(page, 'Cancel');
     await button(page, 'Take a backup now');
     await panel.shop.settled('shop', 'running');
-    await page.reload();
+    await reload(page);
     await page
       .getByRole('link', { name: /^Restore the backup of/ })
       .first()
       .click();
     await button(page, 'Yes, do it');
     await panel.shop.settled('shop', 'running');
-    await page.reload();
+    await reload(page);
     await link(page, 'Undo the restore');
     await button(page, 'Yes, do it');
     await panel.shop.settled('shop', 'running');
-    await page.reload();
+    await reload(page);
     expect(await page.getByText('The restored or reinstalled disk that you took back is kept until').count()).toBe(1);
     await link(page, 'Remove the kept disk');
     await button(page, 'Yes, do it');
     await panel.shop.settled('shop', 'running');
-    await page.reload();
+    await reload(page);
     expect(await page.getByRole('link', { name: /^Restore the backup of/ }).count()).toBeGreaterThan(0);
     await link(page, 'Reinstall');
     expect(await page.getByText(/The disk of now is kept for \d+ days? and then removed/).count()).toBe(1);
     await button(page, 'Yes, do it');
     await panel.shop.settled('shop', 'running');
-    await page.reload();
+    await reload(page);
     await link(page, 'Undo the reinstallation');
     await button(page, 'Yes, do it');
     await panel.shop.settled('shop', 'running');
-    await page.reload();
+    await reload(page);
     await link(page, 'Remove the kept disk');
     await button(page, 'Yes, do it');
     await panel.shop.settled('shop', 'running');
-    await page.reload();
+    await reload(page);
     expect(await page.getByRole('link', { name: 'Reinstall' }).count()).toBe(1);
     await link(page, 'My servers');
     expect(await page.getByRole('row').allTextContents()).toHaveLength(3);
