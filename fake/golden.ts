@@ -1,4 +1,5 @@
 /** mmdebstrap on the fake dom0: a golden root tarball that is whole when its last line is there. */
+import { PART_SUFFIX } from '../system/host.ts';
 import { failed, matchArgs, type Invocation, type Simulation, type ToolOutput } from './tool.ts';
 
 const GOLDEN_MAGIC = 'guestflow-fake-golden';
@@ -27,7 +28,9 @@ function* makeTarball({ machine }: Invocation, found: Record<string, string>): S
   machine.writeText(path, `${GOLDEN_MAGIC} ${dist}\n${packages}\n`, 0o600);
   yield { done: 0.9, stderr: progress('creating tarball...') };
   if (machine.writeProblem() !== undefined) return failed(28, `E: cannot write ${path}: ${machine.writeProblem() ?? ''}`);
-  // Two that are made one after the other differ, if only by the times of their files.
-  machine.writeText(path, `${GOLDEN_MAGIC} ${dist}\n${packages}\n${String(machine.now())}\n${GOLDEN_END}`, 0o600);
+  // One that is made in the place of another differs from it, if only by the times of its files.
+  const former = machine.readText(path.replace(PART_SUFFIX, '')) ?? '';
+  const number = Number(/\n(\d+)\n[^\n]*\n$/.exec(former)?.[1] ?? 0) + 1;
+  machine.writeText(path, `${GOLDEN_MAGIC} ${dist}\n${packages}\n${String(number)}\n${GOLDEN_END}`, 0o600);
   return { code: 0, stderr: progress('success in 45.1 seconds') };
 }
