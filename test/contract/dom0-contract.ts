@@ -15,7 +15,8 @@ import { describeXlContract } from './xl-contract.ts';
 
 export type { ContractDom0 } from './contract-context.ts';
 
-export function describeDom0Contract(name: string, makeHost: () => Promise<ContractDom0>): void {
+/** @param isWhole also what a thin pool does as the volume group does it. Default: it is */
+export function describeDom0Contract(name: string, makeHost: () => Promise<ContractDom0>, isWhole = true): void {
   describe(`dom0: ${name}`, () => {
     let made: ContractDom0 | undefined;
     let names = 0;
@@ -35,7 +36,7 @@ export function describeDom0Contract(name: string, makeHost: () => Promise<Contr
       expect((await host.files.info(imageDir))?.kind).toBe('directory');
     });
     describeStoragePortContract('disks of the volume group', context);
-    describeStoragePortContract('disks of a thin pool', context, ({ thinPool }) => thinPool);
+    describeStoragePortContract('disks of a thin pool', context, ({ thinPool }) => thinPool, isWhole);
     describeBackupPortContract(context);
     describeToolstackPortContract(context);
     describeVolumeContract(context);

@@ -2,19 +2,23 @@
 import { describe, inject } from 'vitest';
 import { describeDom0Contract } from '../contract/dom0-contract.ts';
 import { labHost } from './lab-host.ts';
-import { HAS_CONTRACT } from './rig.ts';
+import { HAS_CONTRACT, IS_FULL } from './rig.ts';
 
 describe.runIf(HAS_CONTRACT)('contract', () => {
-  describeDom0Contract('the lab', async () => {
-    const host = labHost(inject('lab').sshConfigFile);
-    const imageDir = '/home/xen/contract';
-    await host.files.makeDirectory(imageDir);
-    const [vg, thinPool] = ['vg01', 'contract'];
-    await host.run('lvcreate', ['--type', 'thin-pool', '--zero', 'y', '-L', '256m', '-n', thinPool, vg]);
-    const cleanup = async (): Promise<void> => {
-      await host.run('lvremove', ['-qq', '--yes', `${vg}/${thinPool}`]);
-      await host.files.removeTree(imageDir);
-    };
-    return { host, vg, thinPool, imageDir, cleanup };
-  });
+  describeDom0Contract(
+    'the lab',
+    async () => {
+      const host = labHost(inject('lab').sshConfigFile);
+      const imageDir = '/home/xen/contract';
+      await host.files.makeDirectory(imageDir);
+      const [vg, thinPool] = ['vg01', 'contract'];
+      await host.run('lvcreate', ['--type', 'thin-pool', '--zero', 'y', '-L', '256m', '-n', thinPool, vg]);
+      const cleanup = async (): Promise<void> => {
+        await host.run('lvremove', ['-qq', '--yes', `${vg}/${thinPool}`]);
+        await host.files.removeTree(imageDir);
+      };
+      return { host, vg, thinPool, imageDir, cleanup };
+    },
+    IS_FULL,
+  );
 });
