@@ -18,14 +18,17 @@ export async function ensureFromGolden(
   spec: GuestSpec,
   { role, bytes }: { readonly role: 'root' | 'restored'; readonly bytes: number },
 ): Promise<number> {
+  // Opened only when the disk is made: a whole one needs it no more.
+  let opened: ReturnType<typeof openGoldenRoot> | undefined;
+  const open = (): ReturnType<typeof openGoldenRoot> => (opened ??= openGoldenRoot(env, spec));
   let copiedBytes = 0;
   await env.storage.ensure(spec, {
     role,
     bytes,
     field: 'disk',
-    template: async () => (await openGoldenRoot(env, spec)).template,
+    template: async () => (await open()).template,
     fill: async (device, isClone) => {
-      const golden = await openGoldenRoot(env, spec);
+      const golden = await open();
       if (isClone) await growToDisk(env, golden, { device, bytes });
       else await fillDisk(env, golden, { device, bytes });
       copiedBytes = isClone ? 0 : golden.dumpedBytes;

@@ -27,17 +27,23 @@ import { UNFINISHED_TAG, volumeOwner, volumeTags } from './tags.ts';
 export async function makeVolume(pool: Pool, ref: Ref, disk: NewDisk): Promise<void> {
   const { host, vg } = pool;
   const name = volumeName(ref.name, disk.role);
-  const there = (await volumesIn(pool)).find((volume) => volume.name === name);
+  const volumes = await volumesIn(pool);
+  const there = volumes.find((volume) => volume.name === name);
   if (there !== undefined) mustOwn(volumeOwner(there), ref, whereOf(vg, name));
   if (there !== undefined && !there.tags.includes(UNFINISHED_TAG)) return;
   if (there !== undefined) await emptyOrRemove(pool, there, disk.bytes);
-  const isClone = (there === undefined || there.thinPool !== undefined) && (await makeNew(pool, ref, disk));
+  const isClone = (there === undefined || there.thinPool !== undefined) && (await makeNew(pool, ref, disk, volumes));
   await disk.fill(devicePath(vg, name), isClone);
   await tagVolume(host, vg, name, { add: [], remove: [UNFINISHED_TAG] });
 }
 
 /** Makes the volume. It reads as zeros then, unless it is a clone: whether it is comes back. */
-async function makeNew(pool: Pool, ref: Ref, { role, bytes, field, template: keyOf }: NewDisk): Promise<boolean> {
+async function makeNew(
+  pool: Pool,
+  ref: Ref,
+  { role, bytes, field, template: keyOf }: NewDisk,
+  volumes: readonly Volume[],
+): Promise<boolean> {
   const { host, vg, thinPool, settings } = pool;
   const what = `the ${field} of ${formatSize(bytes)}`;
   await mustHaveRoom(pool, { bytes, what, field, thinPool, reserveBytes: thinPool === undefined ? 0 : settings.policy.reserve.diskBytes });
@@ -48,7 +54,7 @@ async function makeNew(pool: Pool, ref: Ref, { role, bytes, field, template: key
     await wipeAll(pool, volume.name, bytes);
     return false;
   }
-  const template = templateAmong(await volumesIn(pool), await keyOf?.());
+  const template = templateAmong(volumes, await keyOf?.());
   if (template === undefined) await createThinVolume(host, volume, thinPool);
   else {
     await createThinSnapshot(host, { ...volume, origin: template.name });
