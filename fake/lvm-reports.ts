@@ -59,16 +59,35 @@ function segments(machine: Machine): ToolOutput {
   );
 }
 
+function sortedVolumes(machine: Machine): FakeVolume[] {
+  return [...machine.state.volumes].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** `lvs` without arguments: a table for a person, of its first columns. */
+function table(machine: Machine): ToolOutput {
+  const rows = sortedVolumes(machine).map((volume) => [
+    volume.name,
+    machine.state.volumeGroup,
+    attributes(machine, volume),
+    `${((volume.extents * EXTENT) / 2 ** 30).toFixed(2)}g`,
+    volume.thinPool ?? '',
+    volume.origin ?? '',
+  ]);
+  const lines = [['LV', 'VG', 'Attr', 'LSize', 'Pool', 'Origin'], ...rows];
+  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
+  return { code: 0, stdout: lines.map((line) => `  ${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' ')}\n`).join('') };
+}
+
 export function lvs({ machine, args }: Invocation): ToolOutput | undefined {
+  if (args.length === 0) return table(machine);
   const places = matchArgs(args, '--reportformat json --units b --nosuffix -o lv_name,seg_pe_ranges <group>');
   if (places?.['group'] !== undefined && places['group'] === machine.state.volumeGroup) return segments(machine);
   const found = matchArgs(args, `--reportformat json --units b --nosuffix -o ${LVS_COLUMNS} <group>`);
   if (found === undefined) return undefined;
   if (found['group'] !== machine.state.volumeGroup) return groupNotFound(found['group'] ?? '');
-  const sorted = [...machine.state.volumes].sort((a, b) => (a.name < b.name ? -1 : 1));
   return report(
     'lv',
-    sorted.map((volume) => ({
+    sortedVolumes(machine).map((volume) => ({
       lv_name: volume.name,
       lv_size: String(volume.extents * EXTENT),
       lv_tags: volume.tags.join(','),

@@ -36,6 +36,9 @@ export interface Summary {
   readonly seconds: number;
 }
 
+/** What the summary shows of the dom0, as it says it itself. */
+export const SHOWN_OF_DOM0 = { xlList: ['xl', 'list'], lvs: ['lvs'] } as const;
+
 /** A word for a shell, quoted only where it must be. */
 function quoted(word: string): string {
   return /^[A-Za-z0-9_./:=@%-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
@@ -70,8 +73,8 @@ export async function summarise(
   const ref = { name: status.name, order: status.order, dom0: status.dom0 };
   const [inventory, xlList, lvs, next] = await Promise.all([
     flow.dom0Task<GuestInventory>(dom0.host, 'inspect', { guest: ref }),
-    dom0.exec(['xl', 'list']),
-    dom0.exec(['lvs', ...(dom0.kind === 'simulated' ? SIMULATED_LVS : [])]),
+    dom0.exec(SHOWN_OF_DOM0.xlList),
+    dom0.exec(SHOWN_OF_DOM0.lvs),
     flow.nextBackup(run.name),
   ]);
   const ip = status.spec?.network.ip ?? '';
@@ -92,18 +95,6 @@ export async function summarise(
     urls: { guest: `${run.uiUrl}/namespaces/default/workflows/${encodeURIComponent(guestWorkflowId(run.name))}`, ui: run.uiUrl },
   };
 }
-
-/** The fake dom0 knows the columns that the steps ask for. */
-const SIMULATED_LVS = [
-  '--reportformat',
-  'json',
-  '--units',
-  'b',
-  '--nosuffix',
-  '-o',
-  'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr',
-  'vg01',
-];
 
 /** The summary for a person. */
 export function printSummary(io: Io, summary: Summary): void {

@@ -1,7 +1,7 @@
 /** A guest of the lab, looked at from outside: by its customer's login, by dom0's own tools, by Temporal. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseVolumes, type Volume } from '../../activities/dom0/storage/lvm/reports.ts';
+import { parseVolumes, VOLUME_COLUMNS, type Volume } from '../../activities/dom0/storage/lvm/reports.ts';
 import { createRunner } from '../../system/run.ts';
 import { parseDomainList } from '../../activities/dom0/toolstack/xl/xl.ts';
 import { GuestflowError } from '../../contract/errors.ts';
@@ -43,10 +43,7 @@ export async function domainOf(rig: Rig, name: string): Promise<DomainRow | unde
 
 /** The volumes whose names end with the guest's. */
 export async function volumesOf(rig: Rig, name: string): Promise<Volume[]> {
-  const text = await onDom0(
-    rig,
-    'lvs --reportformat json --units b --nosuffix -o lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr vg01',
-  );
+  const text = await onDom0(rig, `lvs --reportformat json --units b --nosuffix -o ${VOLUME_COLUMNS} vg01`);
   return parseVolumes(text).filter((volume) => volume.name.replace(/^del-/, '').startsWith(`${name}-`));
 }
 

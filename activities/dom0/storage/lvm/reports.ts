@@ -135,6 +135,9 @@ export async function volumeGroup(host: Host, vg: string): Promise<VolumeGroup |
   }
 }
 
+/** What `parseVolumes` reads. */
+export const VOLUME_COLUMNS = 'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr,pool_lv';
+
 export async function listVolumes(host: Host, vg: string): Promise<Volume[]> {
-  return parseVolumes(await runReport(host, 'lvs', 'lv_name,lv_size,lv_tags,origin,data_percent,lv_snapshot_invalid,lv_attr,pool_lv', vg));
+  return parseVolumes(await runReport(host, 'lvs', VOLUME_COLUMNS, vg));
 }
