@@ -47,15 +47,33 @@ async function timed(flow: Guestflow, { name, recipe }: UpGuest): Promise<Summar
   return { guest: name, recipe, ...defined({ secondsToAnswer: secondsToAnswer(operation?.steps ?? []) }) };
 }
 
-/** Ctrl-C and SIGTERM, until they are taken back. */
-function takeSignals(): { readonly signal: AbortSignal; readonly stopped: Promise<never>; readonly takeBack: () => void } {
+/** What ends a run early. */
+interface Interruptions {
+  readonly signal: AbortSignal;
+  /** Rejects with the reason. */
+  readonly stopped: Promise<never>;
+  /** Ends the run with an error. */
+  readonly stop: (reason: Error) => void;
+  /** Ctrl-C and SIGTERM end it no longer. */
+  readonly takeBack: () => void;
+}
+
+/** Ctrl-C and SIGTERM, until they are taken back, and what cannot go on. */
+function takeInterruptions(): Interruptions {
   const stop = new AbortController();
   const reason = new InterruptedError('interrupted; what was started is stopped, and goes on from there with the next start');
   const onSignal = (): void => stop.abort(reason);
-  const stopped = new Promise<never>((_resolve, reject) => stop.signal.addEventListener('abort', () => reject(reason)));
+  const stopped = new Promise<never>((_resolve, reject) =>
+    stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error)),
+  );
   stopped.catch(() => undefined);
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  return { signal: stop.signal, stopped, takeBack: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal) };
+  return {
+    signal: stop.signal,
+    stopped,
+    stop: (why) => stop.abort(why),
+    takeBack: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
+  };
 }
 
 /** Runs `guestflow up`. @returns when it is stopped, or with `--once` when the guests are there. */
@@ -68,12 +86,13 @@ export async function up(options: UpOptions, io: Io = processIo()): Promise<unde
   const logger = createLogger('guestflow', join(stateDir, 'guestflow.log'));
   const stages = createStages(io, options);
   const started = new Started();
-  const { signal, stopped, takeBack } = takeSignals();
+  const { signal, stopped, stop, takeBack } = takeInterruptions();
   try {
     await setStaleDatabaseAside(kind, stateDir, stages);
     const temporalPort = await freePort(7233);
     const { release, serverless: isServerless = false } = options;
-    const work = bringUp({ begun, kind, stateDir, release, isServerless, temporalPort, signal, logger, stages, started }, options, io);
+    const dom0 = { kind, stateDir, release, temporalPort, signal, logger, onWorkerEnd: stop };
+    const work = bringUp({ ...dom0, begun, isServerless, stages, started }, options, io);
     const summary = await Promise.race([work, stopped]).catch(async (error: unknown) => {
       // What is under way ends first, or it would start something after all was stopped.
       if (signal.aborted) await work.catch(() => undefined);
