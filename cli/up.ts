@@ -1,8 +1,10 @@
 /** `guestflow up`: Temporal, control worker and a dom0 in one, and guest1 on it. What `npm start` runs. */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { connect, type Guestflow } from '../client/index.ts';
 import { defaultStateDir } from '../client/config.ts';
 import { defined } from '../contract/defined.ts';
+import { GuestflowError } from '../contract/errors.ts';
+import { tryMachineLock } from '../system/machine-lock.ts';
 import { freePort } from '../system/ports.ts';
 import { createLogger } from '../worker/logger.ts';
 import type { UpOptions } from './commands/up.ts';
@@ -76,10 +78,29 @@ function takeInterruptions(): Interruptions {
   };
 }
 
-/** Runs `guestflow up`. @returns when it is stopped, or with `--once` when the guests are there. */
+/**
+ * Runs `guestflow up`, one at a time in a state directory: a second one would take Temporal and the lab away from the first.
+ *
+ * @returns when it is stopped, or with `--once` when the guests are there
+ * @throws GuestflowError `Busy` when another one has the state directory
+ */
 export async function up(options: UpOptions, io: Io = processIo()): Promise<undefined> {
+  const base = resolve(options.stateDir ?? defaultStateDir());
+  const lock = await tryMachineLock(`up/${base}`);
+  if (lock === undefined)
+    throw new GuestflowError('Busy', `another guestflow up runs with the state directory ${base}`, {
+      mend: 'go on with that one, end it first, or name another directory: --state-dir DIR',
+    });
+  try {
+    await runUp(base, options, io);
+  } finally {
+    await lock.release();
+  }
+  return undefined;
+}
+
+async function runUp(base: string, options: UpOptions, io: Io): Promise<void> {
   const begun = performance.now();
-  const base = options.stateDir ?? defaultStateDir();
   const kind = await chooseDom0(options, base, io);
   // What the simulation made is no guest of the lab's: each has its own Temporal.
   const stateDir = kind === 'simulated' ? join(base, 'simulated') : base;
@@ -100,9 +121,9 @@ export async function up(options: UpOptions, io: Io = processIo()): Promise<unde
     });
     if (options.json) printJson(io, summary);
     else printSummary(io, summary);
-    if (options.once) return undefined;
+    if (options.once) return;
     stages.note('Ctrl-C stops everything; the next start finds the guest as it is left');
-    return await stopped;
+    await stopped;
   } finally {
     takeBack();
     process.on('SIGINT', () => undefined);
