@@ -54,8 +54,7 @@ interface Interruptions {
   readonly signal: AbortSignal;
   /** Rejects with the reason. */
   readonly stopped: Promise<never>;
-  /** Ends the run with an error. */
-  readonly stop: (reason: Error) => void;
+  readonly giveUp: UpRun['giveUp'];
   /** Ctrl-C and SIGTERM end it no longer. */
   readonly takeBack: () => void;
 }
@@ -73,7 +72,7 @@ function takeInterruptions(): Interruptions {
   return {
     signal: stop.signal,
     stopped,
-    stop: (why) => stop.abort(why),
+    giveUp: (why) => stop.abort(why),
     takeBack: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
   };
 }
@@ -107,12 +106,12 @@ async function runUp(base: string, options: UpOptions, io: Io): Promise<void> {
   const logger = createLogger('guestflow', join(stateDir, 'guestflow.log'));
   const stages = createStages(io, options);
   const started = new Started();
-  const { signal, stopped, stop, takeBack } = takeInterruptions();
+  const { signal, stopped, giveUp, takeBack } = takeInterruptions();
   try {
     await setStaleDatabaseAside(kind, stateDir, stages);
     const temporalPort = await freePort(7233);
     const { release, serverless: isServerless = false } = options;
-    const dom0 = { kind, stateDir, release, temporalPort, signal, logger, onWorkerEnd: stop };
+    const dom0 = { kind, stateDir, release, temporalPort, signal, logger, giveUp };
     const work = bringUp({ ...dom0, begun, isServerless, stages, started }, options, io);
     const summary = await Promise.race([work, stopped]).catch(async (error: unknown) => {
       // What is under way ends first, or it would start something after all was stopped.

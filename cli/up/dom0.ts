@@ -31,8 +31,8 @@ export interface Dom0Options {
   readonly signal: AbortSignal;
   readonly logger: Logger;
   readonly say: (message: string) => void;
-  /** Told why a worker in this process has ended before it was stopped. */
-  readonly onWorkerEnd: (reason: Error) => void;
+  /** Ends the run with an error: something that it stands on has ended by itself. */
+  readonly giveUp: (reason: Error) => void;
 }
 
 /** Whether this machine is a Xen dom0: the hypervisor says so itself. */
@@ -127,7 +127,7 @@ function startWorker(
     countsTraffic: true,
   }).catch((error: unknown) => {
     options.logger.error({ err: error }, 'the dom0 worker ended');
-    options.onWorkerEnd(error instanceof Error ? error : new Error(String(error)));
+    options.giveUp(error instanceof Error ? error : new Error(String(error)));
   });
   return async () => {
     stop.abort();

@@ -4,7 +4,7 @@ import { simulatedDom0 } from '../../../cli/up/dom0.ts';
 import { freePort } from '../../../system/ports.ts';
 
 test('a worker in this process that cannot start says why to whoever waits for it', async () => {
-  const onWorkerEnd = vi.fn<(reason: Error) => void>();
+  const giveUp = vi.fn<(reason: Error) => void>();
   const options = {
     release: undefined,
     stateDir: '/nonexistent',
@@ -13,14 +13,12 @@ test('a worker in this process that cannot start says why to whoever waits for i
     signal: new AbortController().signal,
     logger: createLogger('up-dom0', '/dev/null'),
     say: () => undefined,
-    onWorkerEnd,
+    giveUp,
   };
   const first = await simulatedDom0(options);
   const second = await simulatedDom0(options);
   await vi.waitFor(() => {
-    expect(onWorkerEnd.mock.calls.map(([{ message }]) => message)).toEqual([
-      'A worker for the dom0 simulated runs on this machine already.',
-    ]);
+    expect(giveUp.mock.calls.map(([{ message }]) => message)).toEqual(['A worker for the dom0 simulated runs on this machine already.']);
   });
   await second.stop();
   await first.stop();
