@@ -54,7 +54,7 @@ const EXCHANGE = ['exchangeDisks', 'recogniseGuest'];
 
 type Play = Omit<OperationRow, 'kind'>;
 
-/** Played where there are two dom0s: `test/workflow/restore-elsewhere.test.ts`. */
+/** Its calls meet faults where there are two dom0s: `test/workflow/restore-elsewhere-faults.test.ts`. */
 const OF_TWO_DOM0S: readonly OperationKind[] = ['restoreElsewhere'];
 
 const PLAYS: Readonly<Record<Exclude<OperationKind, 'restoreElsewhere'>, readonly Play[]>> = {

@@ -1,32 +1,13 @@
 /** The life of a guest whose dom0 is lost: found again, then restored on another one, at the third attempt. */
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Worker } from '@temporalio/worker';
-import { dom0BulkQueue, dom0Queue, GUEST_SIGNALS, GUEST_UPDATES, guestWorkflowId, QUERIES } from '../../contract/names.ts';
+import { GUEST_SIGNALS, GUEST_UPDATES, guestWorkflowId, QUERIES } from '../../contract/names.ts';
 import type { GuestPhase, GuestStatus } from '../../contract/guest.ts';
 import { NO, order, until, untilCancelled } from '../workflow/scripted.ts';
-import { DOM0, withWorkers, type AnyActivities } from '../workflow/temporal.ts';
+import { OTHER, withOther } from '../workflow/other-dom0.ts';
+import { DOM0, withWorkers } from '../workflow/temporal.ts';
 import { steps } from './operations.ts';
 import { operate, place, record, settled } from './recording.ts';
-
-const OTHER = 'other';
-
-/** Workers for another dom0, beside those of the usual one. */
-async function withOther(
-  { nativeConnection: connection }: TestWorkflowEnvironment,
-  activities: AnyActivities,
-  work: () => Promise<void>,
-): Promise<void> {
-  const workers = await Promise.all(
-    [dom0Queue(OTHER), dom0BulkQueue(OTHER)].map((taskQueue) =>
-      Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: '100ms' }),
-    ),
-  );
-  const over = Promise.all(workers.map((worker) => worker.run()));
-  await work();
-  for (const worker of workers) worker.shutdown();
-  await over;
-}
 
 async function told(handle: WorkflowHandle, isLost: boolean, phase: GuestPhase): Promise<void> {
   await handle.signal(GUEST_SIGNALS.dom0Lost, { dom0: DOM0, ...(isLost ? { since: '2026-01-02T00:00:00.000Z' } : {}) });
