@@ -35,7 +35,7 @@ const reserved = async (dom0: string): Promise<readonly string[]> =>
 
 const leases = async (): Promise<unknown> => (await world.flow.network('192.168.77.0/24')).leases;
 
-const on = async (which: 'first' | 'second', name: string): Promise<string[]> => {
+const on = (which: 'first' | 'second', name: string): string[] => {
   const { machine } = world[which];
   const { domains, volumes } = machine.state;
   return [...domains.map((domain) => domain.name), ...volumes.map((volume) => volume.name)].filter((each) => each.startsWith(name)).sort();
@@ -77,7 +77,7 @@ it('is undone when it is cancelled in the middle: nothing on the other dom0, and
   const status = await world.flow.status('web1');
   expect(status).toMatchObject({ phase: 'lost', dom0: 'away1', leftovers: [] });
   expect(status.lost?.to).toBeUndefined();
-  expect(await on('second', 'web1')).toEqual([]);
+  expect(on('second', 'web1')).toEqual([]);
   expect([await reserved('away1'), await reserved('away2')]).toEqual([['web1', 'web2'], []]);
   expect(await leases()).toEqual(before);
 });
@@ -95,7 +95,7 @@ it('is refused while somebody answers at its address there, and nothing is made'
     type: 'InvalidInput',
     message: expect.stringMatching(/ip 192\.168\.77\.20 is taken: .* answers at it/) as string,
   });
-  expect(await on('second', 'web1')).toEqual([]);
+  expect(on('second', 'web1')).toEqual([]);
   expect([await reserved('away1'), await reserved('away2')]).toEqual([['web1', 'web2'], ['other']]);
   files['/etc/network/interfaces'] = own;
   disk?.save();
@@ -122,13 +122,13 @@ it('makes the guest there as itself: address, MAC, keys and machine-id; the ledg
 
 it('is not taken back when the former dom0 is found: what is there is an orphan for its audit, and stays', async () => {
   const { flow } = world;
-  const there = await on('first', 'web1');
+  const there = on('first', 'web1');
   await flow.found('away1');
   await world.startFirst();
   await expect.poll(async () => (await flow.status('web2')).phase).toBe('running');
   expect(await flow.status('web1')).toMatchObject({ phase: 'running', dom0: 'away2' });
   expect((await flow.auditLedger('away1')).orphans).toEqual([{ guest: 'web1', order: 'order-web1', reason: 'its guest is on dom0 away2' }]);
-  expect(await on('first', 'web1')).toEqual(there);
+  expect(on('first', 'web1')).toEqual(there);
   expect(await reserved('away1')).toEqual(['web2']);
 });
 
@@ -137,6 +137,6 @@ it('lives on there: it is stopped, started and terminated as any other', async (
   expect(await flow.operate('web1', 'stop')).toMatchObject({ phase: 'stopped' });
   expect(await flow.operate('web1', 'start')).toMatchObject({ phase: 'running' });
   expect(await flow.operate('web1', 'terminate', { now: true })).toMatchObject({ phase: 'gone' });
-  expect(await on('second', 'web1')).toEqual([]);
+  expect(on('second', 'web1')).toEqual([]);
   expect(await reserved('away2')).toEqual([]);
 });
