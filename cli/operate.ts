@@ -168,6 +168,8 @@ function describe(name: string, { kind, phase, backup, pruned, graceUntil, kept,
   if (kind === 'setKeys') return `the keys of root in ${name} are set: it is ${phase}`;
   if (kind === 'setPassword') return `the password of root in ${name} is set: it is ${phase}`;
   if (resized !== undefined) return describeResize(name, resized, phase, backup?.id);
+  if (kind === 'restoreElsewhere' && backup !== undefined)
+    return `${name} is restored from backup ${backup.id} (taken ${backup.takenAt}), as itself: it is ${phase}. Its first backup there follows`;
   if (backup !== undefined)
     return `${name} is backed up: ${backupPlace(backup)}, ${formatSize(backup.bytes)} in ${backup.seconds.toFixed(1)} s, ${backup.state}`;
   if (pruned !== undefined)

@@ -66,9 +66,11 @@ export interface OperationRequest {
   readonly reinstall?: Reinstall;
   /** `setPassword`, `setKeys`, `setHostname`. */
   readonly access?: AccessChange;
-  /** `restore`, `prove`, `protect`, `unprotect`: id of the backup. Default: the last one, of `restore` the last one that `at` allows. */
+  /** `restore`, `restoreElsewhere`, `prove`, `protect`, `unprotect`: id of the backup. Default: the last one, of a restore the last one that `at` allows. */
   readonly backup?: string;
-  /** `restore`: no backup that was taken later than this (ISO 8601, UTC). Default: the last one. */
+  /** `restoreElsewhere`: the dom0 that gets the guest. */
+  readonly dom0?: string;
+  /** `restore`, `restoreElsewhere`: no backup that was taken later than this (ISO 8601, UTC). Default: the last one. */
   readonly at?: string;
   /** `prove`: leave it for later when the dom0 has something else to do, or no room for it. */
   readonly whenIdle?: true;
@@ -88,6 +90,7 @@ export interface Resized {
 export interface OperationResult {
   readonly kind: OperationKind;
   readonly phase: GuestPhase;
+  /** `restoreElsewhere`: the one that it was restored from. */
   readonly backup?: BackupRecord;
   readonly pruned?: Pruned;
   /** `prove`: why it was left for later. */

@@ -36,6 +36,8 @@ export interface GuestOrigin {
   readonly backup: string;
   /** The dom0 that took it, if that is another one than the order's: it lies in one of the order's dom0's `foreignRepositories`. */
   readonly dom0?: string;
+  /** It is this guest's own: its disk stays the machine that it was. Default: another machine is made of it. */
+  readonly isItself?: true;
 }
 
 /** An order after the plan's defaults: all that is known before a dom0 is asked. */
@@ -137,6 +139,8 @@ export interface LostGuest {
   readonly from: GuestPhase;
   /** It was: what is left is to return. */
   readonly isFound?: true;
+  /** The dom0 on which it is being restored. What is made there is this guest's. */
+  readonly to?: string;
 }
 
 /** An error as it is kept in a guest's state. */

@@ -81,6 +81,7 @@ export const WORKFLOWS = {
   adoptGuest: 'adoptGuest',
   proveBackup: 'proveBackup',
   restoreGuest: 'restoreGuest',
+  restoreElsewhere: 'restoreElsewhere',
   reinstallGuest: 'reinstallGuest',
   undoRestore: 'undoRestore',
   keepRestored: 'keepRestored',

@@ -121,6 +121,8 @@ export const OPERATIONS = {
     workflow: 'restoreGuest',
     api: { path: 'restore', summary: "Bring a guest's disk back from a backup", scope: 'guests:restore', takes: 'Restore' },
   },
+  // Without a route of its own: it is what a restore that names a dom0 asks for.
+  restoreElsewhere: { phases: ['lost'], leadsTo: ['running'], workflow: 'restoreElsewhere' },
   reinstall: {
     phases: ['running', 'stopped'],
     leadsTo: ['running'],

@@ -109,6 +109,7 @@ const decided = {
       order: kept.order,
       backup: z.string().regex(BACKUP_ID, 'is no id of a backup'),
       dom0: kept.dom0.exactOptional(),
+      isItself: z.literal(true).exactOptional(),
     })
     .exactOptional(),
   // A password crosses to a dom0 as a sealed box only.

@@ -9,6 +9,7 @@ export { protectBackup } from './guest/operations/protect.ts';
 export { pruneGuest } from './guest/operations/prune.ts';
 export { proveBackup } from './guest/operations/prove.ts';
 export { keepRestored, restoreGuest, undoRestore } from './guest/operations/restore.ts';
+export { restoreElsewhere } from './guest/operations/restore-elsewhere.ts';
 export { resizeGuest } from './guest/operations/resize.ts';
 export { changePlan } from './guest/operations/change-plan.ts';
 export { powerGuest } from './guest/operations/power.ts';

@@ -19,6 +19,8 @@ export function createControlActivities(client: Client) {
     changeReservation: (spec: GuestSpec, restores = false): Promise<void> => reservations.change(spec, restores),
     adopt: (spec: GuestSpec): Promise<void> => reservations.adopt(spec),
     release: (ref: GuestRef): Promise<void> => reservations.release(ref),
+    reserveWithLease: (order: GuestOrder): Promise<LeasedAddress> => reservations.reserveWithLease(order),
+    leaveDom0: (ref: GuestRef): Promise<void> => reservations.leave(ref),
 
     /** Tells a dom0's network which addresses are in use there. */
     observe: async (facts: Dom0Facts): Promise<void> => {

@@ -67,6 +67,23 @@ export class Leases {
     );
   }
 
+  /**
+   * The address that a guest has, as a dom0 with these networks gives it to it. Nothing is leased.
+   *
+   * @throws InvalidInput when it is in none of these networks
+   */
+  async held(order: GuestOrder, networks: readonly NetworkAccess[]): Promise<LeasedAddress> {
+    for (const access of networks) {
+      const lease = await this.leaseIn(access, order);
+      if (lease !== undefined) return leasedAddress(lease, access, order);
+    }
+    throw refusal(
+      'InvalidInput',
+      `dom0 ${order.dom0} has no bridge for the network in which ${order.name} has its address ${order.network.ip ?? ''}: it reaches ${networks.map(({ cidr, bridge }) => `${cidr} (${bridge})`).join(', ')}`,
+      'dom0',
+    );
+  }
+
   /** Like `lease`, after something answered at the address that `lease` gave. */
   async replace(order: GuestOrder, networks: readonly NetworkAccess[], ip: string): Promise<LeasedAddress> {
     const network = networks.find((candidate) => isIn(ip, candidate));
@@ -90,14 +107,14 @@ export class Leases {
     const { ip } = order.network;
     if (ip !== undefined) return networks.filter((network) => isIn(ip, network));
     if (networks.length < 2) return networks;
-    const held = await Promise.all(networks.map((network) => this.hasLease(network, order)));
-    const own = networks.filter((_network, index) => held[index]);
+    const held = await Promise.all(networks.map((network) => this.leaseIn(network, order)));
+    const own = networks.filter((_network, index) => held[index] !== undefined);
     return own.length > 0 ? own : networks;
   }
 
-  private async hasLease({ cidr }: NetworkAccess, { name, order }: GuestOrder): Promise<boolean> {
+  private async leaseIn({ cidr }: NetworkAccess, { name, order }: GuestOrder): Promise<Lease | undefined> {
     const state = await unlessMissing(queryLedger(this.client, networkIdOf(cidr), QUERIES.leases));
-    return state?.leases.some((lease) => lease.guest === name && lease.order === order) ?? false;
+    return state?.leases.find((lease) => lease.guest === name && lease.order === order);
   }
 
   /**

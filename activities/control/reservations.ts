@@ -48,6 +48,21 @@ export class Reservations {
   /** Undo of `reserve`: the address first, then its part of the dom0. */
   async release(ref: GuestRef): Promise<void> {
     await this.leases.release(ref, await this.networksOf(ref.dom0));
+    await this.leave(ref);
+  }
+
+  /**
+   * Reserves its part of another dom0 for a guest that exists. Its address stays.
+   *
+   * @throws InvalidInput when that dom0 does not reach the network of its address
+   */
+  async reserveWithLease(order: GuestOrder): Promise<LeasedAddress> {
+    const { networks } = await this.reserveOnce(order.dom0, { guest: order.name, order: order.order, ...takenBy(order) });
+    return this.leases.held(order, networks);
+  }
+
+  /** Gives a guest's part of a dom0 back. Its address stays. */
+  async leave(ref: GuestRef): Promise<void> {
     const owner = { guest: ref.name, order: ref.order };
     await orRefusal(unlessMissing(updateLedger(this.client, dom0WorkflowId(ref.dom0), DOM0_UPDATES.release, owner)));
   }

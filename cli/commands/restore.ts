@@ -33,7 +33,7 @@ function mustGoTogether({ as, order, ip, dom0, wait, repository }: Options): voi
   if (as !== undefined) return repository === undefined ? undefined : refuse('as', 'does not go with --repository');
   if (order !== undefined) refuse('order', 'goes with --as');
   if (ip !== undefined) refuse('ip', 'goes with --as');
-  if (dom0 !== undefined) refuse('dom0', 'goes with --as');
+  if (dom0 !== undefined && repository !== undefined) refuse('dom0', 'does not go with --repository');
   if (!wait) refuse('no-wait', 'goes with --as');
 }
 
@@ -49,6 +49,8 @@ export function registerRestore(program: Command, context: Context): void {
 
 With --as, the guest stays as it is, and another one is made from the backup, on the same dom0, or with --dom0 on another one that has the backups in one of its foreignRepositories: with a file system UUID, host key, machine-id, host name and address of its own. Who could log in to the first can log in to it.
 
+With --dom0 alone, a guest whose dom0 is lost (\`guestflow dom0 lost\`) is made on another one as itself, from one of the foreignRepositories there: with its name, order, address, MAC, keys and plan. Nobody may answer at its address. If that fails, it is lost as before.
+
 With --repository, what is in a directory of backups is brought back on this machine, as root and without Temporal: the whole file system onto a block device or into a new file, or with --file single files. A device that is in use or too small is refused, and one that is not empty without --overwrite. Files are read by an unprivileged process that can see nothing else; what cannot be read is named, and makes the exit code 1.`,
         )
         .argument('<NAME>')
@@ -56,7 +58,10 @@ With --repository, what is in a directory of backups is brought back on this mac
         .option('--as <NEW>', 'make another guest of this name from the backup')
         .option('--order <ID>', 'with --as: its order (default: manual-NEW)')
         .option('--ip <ADDRESS>', 'with --as: its address (default: the next free one)')
-        .option('--dom0 <HOST>', 'with --as: make it on this dom0, from a directory of backups there (default: where the first is)')
+        .option(
+          '--dom0 <HOST>',
+          'make it on this dom0, from a directory of backups there: with --as another guest, without it the guest itself, whose dom0 is lost',
+        )
         .option('--no-wait', 'with --as: return as soon as the order is taken'),
     ),
   ).action(
@@ -76,7 +81,8 @@ With --repository, what is in a directory of backups is brought back on this mac
         });
       if (options.as !== undefined) return (await import('../restore-as.ts')).restoreAs(io, name, { ...options, as: options.as });
       const { operate } = await import('../operate.ts');
-      return operate(io, name, 'restore', options, defined({ backup, at }));
+      const { dom0 } = options;
+      return operate(io, name, dom0 === undefined ? 'restore' : 'restoreElsewhere', options, defined({ backup, at, dom0 }));
     }),
   );
 }

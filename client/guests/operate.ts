@@ -27,9 +27,11 @@ export interface OperateOptions {
   readonly access?: AccessWish;
   /** `reinstall`. The hash of a password leaves this process sealed for the guest's dom0. */
   readonly reinstall?: ReinstallWish;
-  /** `restore`, `prove`, `protect`, `unprotect`: id of the backup. Default: the last one. */
+  /** `restore`, `restoreElsewhere`, `prove`, `protect`, `unprotect`: id of the backup. Default: the last one. */
   readonly backup?: string;
-  /** `restore`: no backup that was taken later than this (ISO 8601, UTC). */
+  /** `restoreElsewhere`: the dom0 that gets the guest, whose own is lost. */
+  readonly dom0?: string;
+  /** `restore`, `restoreElsewhere`: no backup that was taken later than this (ISO 8601, UTC). */
   readonly at?: string;
 }
 

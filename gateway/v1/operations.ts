@@ -61,7 +61,7 @@ const WISHES: { readonly [T in Takes]: (body: Body<T>, guest: string, plans: Pla
     return now ? { now } : {};
   },
   OneBackup: ({ backup }) => defined({ backup }),
-  Restore: ({ backup, at }) => defined({ backup, at }),
+  Restore: ({ backup, at, dom0 }) => defined({ backup, at, dom0 }),
   Keys: ({ sshKeys, how }) => ({ access: { sshKeys: sshKeys === 'none' ? [] : sshKeys, ...defined({ how }) } }),
   Reinstall: ({ dist, sshKeys, passwordHash }) => ({ reinstall: defined({ dist, sshKeys, passwordHash }) }),
   Hostname: ({ hostname, how }) => ({ access: { hostname, ...defined({ how }) } }),
@@ -88,7 +88,8 @@ function operating(kind: OperationKind, { path, summary, scope, takes }: NonNull
     gives: { 200: ['Operation', 'It is done, or it failed.'], 202: ['Operation', 'It goes on.'] },
     answer: (call, options) => {
       const wishOf = WISHES[takes] as (body: unknown, guest: string, plans: Plans) => Wish;
-      return operate(kind, call, options, wishOf(call.body, call.path.name, options.plans));
+      const wish = wishOf(call.body, call.path.name, options.plans);
+      return operate(wish.dom0 === undefined ? kind : 'restoreElsewhere', call, options, wish);
     },
   });
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { BACKUP_ID } from '../../contract/backup.ts';
 import { FIELDS } from '../../contract/fields.ts';
+import { DOM0_NAME_PATTERN } from '../../contract/guest-name.ts';
 import { customerId, hostname, orderId } from '../../order/billing-events.ts';
 import { field, notObject } from '../../order/field-schemas.ts';
 import { orderSchema } from '../../order/order.ts';
@@ -93,6 +94,10 @@ export const restoreRequestSchema = z
       .transform((text) => new Date(text).toISOString())
       .optional()
       .meta({ description: 'The last backup of this time or before. Does not go with `backup`.' }),
+    dom0: z.string({ error: 'must be text' }).regex(DOM0_NAME_PATTERN, 'is no name of a dom0').optional().meta({
+      description:
+        'Of a guest whose dom0 is lost (phase `lost`): the dom0 that gets it, as itself, from one of its `foreignRepositories`. Default: its disk is brought back where it is.',
+    }),
   })
   .superRefine(({ backup, at }, context) => {
     if (backup !== undefined && at !== undefined)

@@ -54,7 +54,10 @@ const EXCHANGE = ['exchangeDisks', 'recogniseGuest'];
 
 type Play = Omit<OperationRow, 'kind'>;
 
-const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
+/** Its calls meet faults where there are two dom0s: `test/workflow/restore-elsewhere-faults.test.ts`. */
+const OF_TWO_DOM0S: readonly OperationKind[] = ['restoreElsewhere'];
+
+const PLAYS: Readonly<Record<Exclude<OperationKind, 'restoreElsewhere'>, readonly Play[]>> = {
   stop: [{ name: 'stop', end: 'stopped' }],
   start: [{ name: 'start', after: 'stop', end: 'running' }],
   destroy: [{ name: 'destroy', end: 'stopped' }],
@@ -198,7 +201,7 @@ export const OPERATION_ROWS: readonly OperationRow[] = [...ALL].sort((a, b) => d
 
 /** An operation without a row is one that nothing here has tried. */
 export function rowCases(): Case[] {
-  return OPERATION_KINDS.map((kind) => ({
+  return OPERATION_KINDS.filter((kind) => !OF_TWO_DOM0S.includes(kind)).map((kind) => ({
     name: `operation/${kind} is in the table`,
     run: () =>
       Promise.resolve({

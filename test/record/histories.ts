@@ -10,6 +10,7 @@ import { NO, order, scripted, untilCancelled } from '../workflow/scripted.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from '../workflow/temporal.ts';
 import { recordBilling } from './billing.ts';
 import { recordCarried } from './carried.ts';
+import { recordLost } from './lost.ts';
 import { recordOperations } from './operations.ts';
 import { place, record, settled } from './recording.ts';
 
@@ -193,6 +194,7 @@ try {
     await record(environment, 'ticket/1', 'spend-ticket');
   });
   await recordOperations(environment);
+  await recordLost(environment);
   await recordTasks(environment);
 } finally {
   await environment.teardown();

@@ -116,9 +116,12 @@ const PAUSED: readonly Trial[] = [
 ];
 
 /** Steps of which one can be told, for one call, to do something else: its undo may need the same step, which then goes well. */
-function steps(): { activities: AnyActivities; once: (name: string, instead: () => Promise<never>) => void } {
+export function steps(changes: AnyActivities = { leftoversOf: () => Promise.resolve(['/home/xen/domains/x']) }): {
+  activities: AnyActivities;
+  once: (name: string, instead: () => Promise<never>) => void;
+} {
   let next: { name: string; instead: () => Promise<never> } | undefined;
-  const usual = scripted([], { leftoversOf: () => Promise.resolve(['/home/xen/domains/x']) });
+  const usual = scripted([], changes);
   const activities = Object.fromEntries(
     Object.entries(usual).map(([name, activity]) => [
       name,

@@ -6,7 +6,7 @@ import { twoDom0s, type TwoDom0s } from './two-dom0s.ts';
 let world: TwoDom0s;
 
 beforeAll(async () => {
-  world = await twoDom0s();
+  world = await twoDom0s(['pair1', 'pair2']);
   await world.startFirst();
   await world.flow.order(anOrder('web1', 'pair1', { network: { ip: '192.168.77.20' } }));
   const status = await world.flow.waitFor('web1');

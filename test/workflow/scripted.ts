@@ -23,6 +23,7 @@ function backupOf(id: string): { id: string; takenAt: string; state: string } {
 export function scripted(calls: string[], changes: AnyActivities = {}): AnyActivities {
   const answers: Record<string, unknown> = {
     reserve: NETWORK,
+    reserveWithLease: NETWORK,
     ensureGolden: { dist: 'bookworm', createdAt: '2026-01-01', reused: true },
     ensureGoldenRoot: { dist: 'bookworm', createdAt: '2026-01-01', reused: true },
     createImage: { bytes: 1 },
@@ -96,6 +97,7 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     'tellGuests',
     'endOperation',
     'adopt',
+    'leaveDom0',
   ];
   const activities = Object.fromEntries(names.map((name) => [name, (): Promise<unknown> => Promise.resolve(answers[name])]));
   const all: AnyActivities = {
@@ -108,6 +110,7 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
         warnings: [],
       }),
     planGuest: (input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } }),
+    findForeign: ({ order: of }: { order: string }) => Promise.resolve({ record: backupOf('20260101T030000Z'), order: of, dom0: DOM0 }),
     setProtected: ({ id, isProtected }: { id: string; isProtected: boolean }) =>
       Promise.resolve({ ...backupOf(id), ...(isProtected ? { isProtected } : {}) }),
     recordProof: ({ id, proof }: { id: string; proof: object }) => Promise.resolve({ ...backupOf(id), state: 'proven', proof }),

@@ -74,8 +74,12 @@ async function run(
   };
 }
 
-/** `pair1` and `pair2`, in one network. Their names are this file's: a machine runs one worker for a dom0, and test files run beside each other. */
-export async function twoDom0s(): Promise<TwoDom0s> {
+/**
+ * Two dom0s in one network.
+ *
+ * @param names a test file's own: a machine runs one worker for a dom0, and test files run beside each other
+ */
+export async function twoDom0s([one, other]: readonly [first: string, second: string]): Promise<TwoDom0s> {
   // A process has one runtime: the worker's comes first.
   installRuntime(logger);
   const environment = await startServer();
@@ -90,7 +94,7 @@ export async function twoDom0s(): Promise<TwoDom0s> {
   const options = { network: { ...NETWORK, bridge: 'xenbr0' } };
   const [first, second] = await Promise.all([createFakeDom0(options), createFakeDom0(options)]);
   const flow = await connect({ address });
-  const others = await run(flow, { host: 'pair2', dom0: second, address, foreignRepositories: [COPY] });
+  const others = await run(flow, { host: other, dom0: second, address, foreignRepositories: [COPY] });
   let running: Running | undefined;
   const stopFirst = async (): Promise<void> => {
     await running?.stop();
@@ -103,7 +107,7 @@ export async function twoDom0s(): Promise<TwoDom0s> {
     address,
     stopFirst,
     async startFirst() {
-      running = await run(flow, { host: 'pair1', dom0: first, address, foreignRepositories: [] });
+      running = await run(flow, { host: one, dom0: first, address, foreignRepositories: [] });
       return running;
     },
     async copyBackups(guest) {

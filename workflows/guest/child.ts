@@ -13,7 +13,7 @@ function knownType(type: string): string {
 }
 
 export class OperationChild {
-  private readonly guest: GuestRef;
+  private readonly guest: () => GuestRef;
   private readonly onChange: () => void;
   private scope: CancellationScope | undefined;
   /** The operation that runs. */
@@ -21,14 +21,17 @@ export class OperationChild {
   /** Workflow id of the operation that runs, or ran last. */
   last: string | undefined;
 
-  /** @param onChange called whenever an operation has begun or ended */
-  constructor(guest: GuestRef, onChange: () => void) {
+  /**
+   * @param guest with the dom0 on which it is worked on
+   * @param onChange called whenever an operation has begun or ended
+   */
+  constructor(guest: () => GuestRef, onChange: () => void) {
     this.guest = guest;
     this.onChange = onChange;
   }
 
   async run<T>(kind: string, id: string, start: (options: Omit<ChildWorkflowOptions, 'args' | 'typeInfo'>) => Promise<T>): Promise<T> {
-    const { name, dom0 } = this.guest;
+    const { name, dom0 } = this.guest();
     const scope = new CancellationScope({ cancellable: true });
     const workflowId = operationWorkflowId(name, kind, id);
     this.scope = scope;

@@ -58,7 +58,7 @@ function handle(work: GuestWork): void {
   onUpdate(
     GUEST_UPDATES.order,
     () => answerTo(order),
-    (again) => mustBeSameOrder(order, again),
+    (again) => mustBeSameOrder(order, again, work.state.dom0),
   );
   onUpdate(
     GUEST_UPDATES.operate,
@@ -82,10 +82,11 @@ function answerTo({ name, order }: GuestOrder): OrderAnswer {
   return { workflowId, runId, name, order };
 }
 
-function mustBeSameOrder(first: GuestOrder, again: GuestOrder): void {
+/** @param dom0 where the guest lives: placement finds it there, though its order was for another one that was lost */
+function mustBeSameOrder(first: GuestOrder, again: GuestOrder, dom0: string): void {
   if (again.order !== first.order)
     throw refuse('NotOurs', `a guest named ${first.name} exists: order ${first.order} made it. Choose another name.`, 'name');
-  if (!isSameOrder(first, again))
+  if (!isSameOrder(first, again.dom0 === dom0 ? { ...again, dom0: first.dom0 } : again))
     throw refuse(
       'InvalidInput',
       `order ${first.order} was given before with another content: an order cannot be changed by sending it again`,
@@ -95,7 +96,9 @@ function mustBeSameOrder(first: GuestOrder, again: GuestOrder): void {
 
 function mustBeAllowed(work: GuestWork, { kind }: OperationRequest): void {
   const reason = work.whyNot(kind);
-  if (reason !== undefined) throw refuse('Busy', `${kind} of ${work.order.name} is refused: ${reason}`);
+  if (reason === undefined) return;
+  const field = kind === 'restoreElsewhere' ? 'dom0' : undefined;
+  throw refuse('Busy', `${kind} of ${work.order.name} is refused: ${reason}`, field);
 }
 
 /** A removal cannot be cancelled: what it has removed cannot be brought back. */

@@ -5,16 +5,18 @@ import { BACKUPS_MEMO } from '../../contract/backup-health.ts';
 import { SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { TAKES_MEMO, takenBy } from '../../contract/takes.ts';
 import { healthOf } from './backup-health.ts';
+import { dom0Of } from './lost.ts';
 import { withKept } from './rules.ts';
 import type { GuestState } from './state.ts';
 
 /** Publishes what has changed. So a guest whose workflow was started by hand is in lists, too. */
-export function publishGuest({ name, order, dom0, plan, phase, spec, kept }: GuestState): void {
+export function publishGuest(state: GuestState): void {
+  const { name, order, plan, phase, spec, kept } = state;
   const { memo, typedSearchAttributes } = workflowInfo();
   const shown = [
     [SEARCH_ATTRIBUTES.guest, name],
     [SEARCH_ATTRIBUTES.order, order],
-    [SEARCH_ATTRIBUTES.dom0, dom0],
+    [SEARCH_ATTRIBUTES.dom0, dom0Of(state)],
     [SEARCH_ATTRIBUTES.plan, plan],
     [SEARCH_ATTRIBUTES.phase, phase],
   ].map(([attribute = '', value = '']) => ({ key: defineSearchAttributeKey(attribute, 'KEYWORD'), value }));

@@ -10,7 +10,7 @@ import { OperationChild } from './child.ts';
 import { adopted, afterDomainGone, dueNow, phaseAfterFailure, provisioned, withFailure, withoutDues, type Due } from './life.ts';
 import { hearOfDom0, heedDom0, isToBeLost, lostFailure } from './dom0-loss.ts';
 import { afterFailedBackup, FIRST_BACKUP, makesWay, withFirstBackupDue } from './first-backup.ts';
-import { isNews, whyLost } from './lost.ts';
+import { dom0Of, isNews, whyLost, whyNotElsewhere } from './lost.ts';
 import { Nights } from './nights.ts';
 import { PERFORMERS } from './operations/performers.ts';
 import { performRemoval } from './operations/removal.ts';
@@ -28,7 +28,6 @@ const ID_OF_DUE: Readonly<Partial<Record<Due['kind'], string>>> = { prove: 'roun
 
 export class GuestWork implements GuestAtWork {
   readonly order: GuestOrder;
-  readonly ref: GuestRef;
   state: GuestState;
   readonly queue = new OperationQueue();
   readonly nights: Nights;
@@ -38,11 +37,19 @@ export class GuestWork implements GuestAtWork {
 
   constructor(order: GuestOrder, carried: GuestState = ordered(order, new Date().toISOString())) {
     this.order = order;
-    this.ref = { name: order.name, order: order.order, dom0: order.dom0 };
     this.state = carried;
-    this.child = new OperationChild(this.ref, () => this.show());
+    this.child = new OperationChild(
+      () => ({ ...this.ref, dom0: dom0Of(this.state) }),
+      () => this.show(),
+    );
     this.nights = this.nightsOf();
     publishGuest(this.state);
+  }
+
+  /** On the dom0 where it lives now: not the order's, if that one was lost. */
+  get ref(): GuestRef {
+    const { name, order, dom0 } = this.state;
+    return { name, order, dom0 };
   }
 
   private nightsOf(): Nights {
@@ -67,7 +74,8 @@ export class GuestWork implements GuestAtWork {
   whyNot(kind: OperationKind): string | undefined {
     const { running } = this.child;
     const isInTheWay = running !== undefined && !makesWay(this.state, running, kind);
-    return whyLost(kind, this.state) ?? mayRun(kind, this.state.phase, isInTheWay ? running.kind : undefined, this.queue.length);
+    const reason = whyLost(kind, this.state) ?? whyNotElsewhere(kind, this.state);
+    return reason ?? mayRun(kind, this.state.phase, isInTheWay ? running.kind : undefined, this.queue.length);
   }
 
   runChild<T>(kind: string, id: string, start: (options: Omit<ChildWorkflowOptions, 'args' | 'typeInfo'>) => Promise<T>): Promise<T> {
@@ -178,7 +186,7 @@ export class GuestWork implements GuestAtWork {
   private async perform(request: OperationRequest): Promise<OperationResult> {
     const { kind } = request;
     // The phase may have changed while the request waited behind another.
-    const reason = whyLost(kind, this.state) ?? mayRun(kind, this.state.phase, undefined, 0);
+    const reason = whyLost(kind, this.state) ?? whyNotElsewhere(kind, this.state) ?? mayRun(kind, this.state.phase, undefined, 0);
     if (reason !== undefined) throw refuse('Busy', `${kind} of ${this.order.name} is refused: ${reason}`);
     // An earlier removal has failed, and this operation does not go on with it.
     this.isRemoving = false;

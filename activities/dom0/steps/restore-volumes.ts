@@ -21,7 +21,7 @@ export async function originOf(
   const source = origin.dom0 === undefined ? env.repository : await sourceOf(env, { ...origin, dom0: origin.dom0 });
   const found = await restorable(env, { name: origin.guest, order: origin.order }, origin.backup, 'at once', source);
   // debugfs (1.47) removes names of a directory that lies in its inode only in part.
-  if (found.backup.fileSystem.features.includes('inline_data'))
+  if (origin.isItself !== true && found.backup.fileSystem.features.includes('inline_data'))
     throw new GuestflowError(
       'InvalidInput',
       `backup ${origin.backup} of ${origin.guest} is a file system with inline_data, in which no other machine can be made of it while it is off`,
@@ -37,7 +37,10 @@ export async function originOf(
   );
 }
 
-/** Makes the guest's disks: root from the backup, made its own before it counts as whole, so that it never starts as the other guest; swap anew. */
+/**
+ * Makes the guest's disks: root from the backup, swap anew. Of another guest's backup it is made its own before it counts as whole, so that it never starts as
+ * that guest; of its own backup it stays the machine that it was.
+ */
 export async function restoreVolumes(env: StepEnv, spec: GuestSpec): Promise<VolumesResult> {
   const { storage } = env;
   const { backup, restore } = await originOf(env, spec);
@@ -48,6 +51,7 @@ export async function restoreVolumes(env: StepEnv, spec: GuestSpec): Promise<Vol
     field: 'disk',
     fill: async (device) => {
       await fillDisk(env, { dumpedBytes: backup.dumpedBytes, restore }, { device, bytes });
+      if (spec.origin?.isItself === true) return;
       env.progress(`making a machine of its own of the copy of ${backup.guest}`);
       await env.kindOf(spec).makePersonal(spec, device, { network: backup.spec.network });
     },

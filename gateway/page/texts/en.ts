@@ -80,6 +80,7 @@ export const en = {
     unprotect: 'A backup is no longer being protected.',
     prove: 'A backup is being tested.',
     restore: 'A backup is being restored.',
+    restoreElsewhere: 'The server is being restored from a backup on another machine.',
     reinstall: 'The server is being reinstalled.',
     undoRestore: 'The former disk is being brought back.',
     keepRestored: 'The kept disk is being removed.',

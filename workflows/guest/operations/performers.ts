@@ -10,6 +10,7 @@ import { performPower } from './power.ts';
 import { performProtect } from './protect.ts';
 import { performProve } from './prove.ts';
 import { performKeepRestored, performRestore, performUndoRestore } from './restore.ts';
+import { performRestoreElsewhere } from './restore-elsewhere.ts';
 import { performCleanup } from './removal.ts';
 import { performReinstall } from './reinstall.ts';
 import { performResize } from './resize.ts';
@@ -27,6 +28,7 @@ export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, req
   unprotect: performProtect,
   prove: performProve,
   restore: performRestore,
+  restoreElsewhere: performRestoreElsewhere,
   reinstall: performReinstall,
   undoRestore: performUndoRestore,
   keepRestored: performKeepRestored,

@@ -153,6 +153,14 @@ describe('a guest', () => {
     expect(guests.requests).toEqual([{ kind: KINDS[kind] ?? kind, id: expect.any(String) as string, ...wish }]);
   });
 
+  it('asks for a guest whose dom0 is lost to be made on the dom0 that a restore names', async () => {
+    const path = `/v1/guests/${await ordered()}/restore`;
+    const { status } = await ask('POST', path, { body: { dom0: 'xen2', backup: '20260101T020000Z' } });
+    expect(status).toBe(202);
+    const id = expect.any(String) as string;
+    expect(guests.requests).toEqual([{ kind: 'restoreElsewhere', id, dom0: 'xen2', backup: '20260101T020000Z' }]);
+  });
+
   it.each([
     [{ plan: 'large' }, true],
     [{ plan: 'large', restart: false }, false],
@@ -165,6 +173,7 @@ describe('a guest', () => {
   it.each([
     ['restore', { backup: '../../etc' }, 'backup'],
     ['restore', { at: 'yesterday' }, 'at'],
+    ['restore', { dom0: '../xen2' }, 'dom0'],
     ['restore', { backup: '20260101T020000Z', at: '2026-01-02T03:00:00Z' }, 'at'],
     ['prove', { at: '2026-01-02T03:00:00Z' }, 'at'],
     ['password', {}, 'passwordHash'],

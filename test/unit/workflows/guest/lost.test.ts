@@ -2,7 +2,17 @@
 import { describe, expect, it } from 'vitest';
 import { OPERATION_KINDS } from '../../../../contract/operations.ts';
 import type { GuestPhase, GuestSpec } from '../../../../contract/guest.ts';
-import { foundAgain, heard, isNews, lostFor, whyLost } from '../../../../workflows/guest/lost.ts';
+import {
+  dom0Of,
+  foundAgain,
+  heard,
+  isNews,
+  livingElsewhere,
+  lostFor,
+  restoredOn,
+  whyLost,
+  whyNotElsewhere,
+} from '../../../../workflows/guest/lost.ts';
 import { ordered, type GuestState } from '../../../../workflows/guest/state.ts';
 import { anOrder } from '../../../an-order.ts';
 
@@ -55,11 +65,41 @@ describe('a guest whose dom0 is lost', () => {
     expect(foundAgain(heard(told(guest('running')), { dom0: 'xen1' }))).toEqual(guest('running'));
   });
 
-  it('can only be ended', () => {
+  it('can only be restored on another dom0, or ended', () => {
     const lost = lostFor(told(guest('running')), undefined);
     const taken = OPERATION_KINDS.filter((kind) => whyLost(kind, lost) === undefined);
-    expect(taken).toEqual(['terminate']);
+    expect(taken).toEqual(['restoreElsewhere', 'terminate']);
     expect(whyLost('backup', lost)).toContain('xen1 was declared lost at 2026-11-30');
     expect(whyLost('backup', guest('running'))).toBeUndefined();
+  });
+});
+
+describe('a guest that is restored on another dom0', () => {
+  const lost = lostFor(told(guest('running', { backups: [{ id: 'b1' }] as never, kept: { role: 'former' } as never })), undefined);
+  const made = { spec: { ...spec, dom0: 'xen2' }, backup: { id: 'b1' }, scheduleId: 'nightly/web1', warnings: [] } as never;
+
+  it('has what is made there while that goes on, and no longer when it failed', () => {
+    const during = restoredOn(lost, 'xen2');
+    expect([dom0Of(lost), dom0Of(during), dom0Of(restoredOn(during, undefined))]).toEqual(['xen1', 'xen2', 'xen1']);
+    expect(restoredOn(during, undefined)).toEqual(lost);
+  });
+
+  it('lives there, without what the lost dom0 had of it, and a first backup is due', () => {
+    const state = livingElsewhere(restoredOn(lost, 'xen2'), made, Date.parse(SINCE));
+    expect(state).toMatchObject({ dom0: 'xen2', order: lost.order, backups: [], firstBackupAt: expect.any(String) as string });
+    for (const key of ['lost', 'kept']) expect(state).not.toHaveProperty(key);
+  });
+
+  it('is not taken back by the dom0 that was lost, when that is found', () => {
+    const state = { ...livingElsewhere(lost, made, 0), phase: 'running' as const };
+    expect(heard(state, { dom0: 'xen1' })).toEqual(state);
+    expect(heard(state, { dom0: 'xen1', since: SINCE })).toEqual(state);
+  });
+
+  it('must be lost, and not be found meanwhile', () => {
+    expect(whyNotElsewhere('restoreElsewhere', lost)).toBeUndefined();
+    expect(whyNotElsewhere('restoreElsewhere', guest('running'))).toContain('its dom0 xen1 is not lost');
+    expect(whyNotElsewhere('restoreElsewhere', heard(lost, { dom0: 'xen1' }))).toContain('is not lost');
+    expect(whyNotElsewhere('start', guest('running'))).toBeUndefined();
   });
 });

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
-import { bootGuest } from '../../../../../activities/dom0/steps/boot.ts';
+import { bootGuest, destroyGuest } from '../../../../../activities/dom0/steps/boot.ts';
 import { fixCfg } from '../../../../../activities/dom0/steps/cfg-fix.ts';
 import { removeVolumes } from '../../../../../activities/dom0/steps/lvm-migration.ts';
 import { planGuest } from '../../../../../activities/dom0/steps/plan-guest.ts';
@@ -115,5 +115,50 @@ describe('a guest from a backup of another one', () => {
     const { network, ...order } = wrong;
     await expect(planGuest(stepEnv(env.host), { order: { ...order, network: {} }, lease: network })).rejects.toMatchObject({ type });
     expect(dom0.machine.disk('/dev/vg01/web2-root')).toBeUndefined();
+  });
+});
+
+describe('a guest from its own backup', () => {
+  const itself = async (): Promise<GuestSpec> => {
+    const { id } = await takeBackup(env, FIRST);
+    await destroyGuest(env, FIRST);
+    await removeVolumes(env, FIRST);
+    return { ...FIRST, origin: { guest: 'web1', order: FIRST.order, backup: id, isItself: true } };
+  };
+
+  it('is the machine that it was: file system, host key, machine-id, names; also where nothing could be made another one', async () => {
+    const first = dom0.machine.disk('/dev/vg01/web1-root');
+    first?.content.fs?.features.push('inline_data');
+    first?.save();
+    const { uuid, files } = structuredClone(first?.content.fs) ?? {};
+    await restoreVolumes(env, await itself());
+    const fs = dom0.machine.disk('/dev/vg01/web1-root')?.content.fs;
+    expect(files).toHaveProperty(['/etc/machine-id']);
+    expect([fs?.uuid, fs?.files]).toEqual([uuid, files]);
+  });
+
+  it('may be killed at any call, and is made whole by the next attempt', async () => {
+    const of = await itself();
+    dom0.faults.restart();
+    const before = dom0.calls.length;
+    await restoreVolumes(env, of);
+    const calls = dom0.calls.slice(before);
+    const made = filesOf('web1');
+    expect(Object.keys(made).length).toBeGreaterThan(5);
+    let fired = 0;
+    for (const [at, call] of calls.entries()) {
+      await removeVolumes(stepEnv(dom0.host()), of);
+      dom0.faults.restart();
+      dom0.faults.add({
+        kind: at % 2 === 0 ? 'kill-middle' : 'kill-after',
+        match: ({ kind, index }) => kind === call.kind && index === call.index,
+      });
+      await restoreVolumes(stepEnv(dom0.host()), of).catch(() => undefined);
+      fired += dom0.faults.fired.length;
+      dom0.faults.restart();
+      await restoreVolumes(stepEnv(dom0.host()), of);
+      expect(filesOf('web1')).toEqual(made);
+    }
+    expect(fired).toBeGreaterThan(10);
   });
 });
