@@ -82,6 +82,8 @@ export const WORKFLOWS = {
   proveBackup: 'proveBackup',
   restoreGuest: 'restoreGuest',
   reinstallGuest: 'reinstallGuest',
+  rescueGuest: 'rescueGuest',
+  unrescueGuest: 'unrescueGuest',
   undoRestore: 'undoRestore',
   keepRestored: 'keepRestored',
   removeGuest: 'removeGuest',

@@ -87,6 +87,12 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
       tries: ['recogniseGuest'],
     },
   ],
+  rescue: [
+    { name: 'rescue', details: { rescue: KEYS }, end: 'rescue' },
+    { name: 'rescue of a stopped guest', after: 'stop', details: { rescue: KEYS }, end: 'rescue', tries: ['stopGuest', 'bootRescue'] },
+    { name: 'rescue anew', after: 'rescue', details: { rescue: PASSWORD }, end: 'rescue', tries: ['dropRescue'] },
+  ],
+  unrescue: [{ name: 'unrescue', after: 'rescue', end: 'running' }],
   undoRestore: [
     { name: 'undo of a reinstall', after: 'reinstall', end: 'running', tries: EXCHANGE },
     { name: 'undo of a reinstall of a managed guest', after: 'reinstall of a managed guest', end: 'running', tries: EXCHANGE },

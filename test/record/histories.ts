@@ -46,6 +46,8 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
       { kind: 'keepRestored', name: 'keepRestored-again' },
       { kind: 'reinstall', reinstall: { dist: 'trixie' } },
       { kind: 'undoRestore', name: 'undoRestore-of-a-reinstall' },
+      { kind: 'rescue', rescue: { sshKeys: ['ssh-ed25519 AAAA'] } },
+      { kind: 'unrescue' },
       { kind: 'suspend' },
       { kind: 'resume' },
       { kind: 'setPassword', access: { sealedPassword: { [DOM0]: 'x'.repeat(80) }, how: 'offline' } },

@@ -6,10 +6,11 @@ import { SEARCH_ATTRIBUTES } from '../../contract/names.ts';
 import { TAKES_MEMO, takenBy } from '../../contract/takes.ts';
 import { healthOf } from './backup-health.ts';
 import { withKept } from './rules.ts';
-import type { GuestState } from './state.ts';
+import { bytesBeside, type GuestState } from './state.ts';
 
 /** Publishes what has changed. So a guest whose workflow was started by hand is in lists, too. */
-export function publishGuest({ name, order, dom0, plan, phase, spec, kept }: GuestState): void {
+export function publishGuest(state: GuestState): void {
+  const { name, order, dom0, plan, phase, spec } = state;
   const { memo, typedSearchAttributes } = workflowInfo();
   const shown = [
     [SEARCH_ATTRIBUTES.guest, name],
@@ -20,7 +21,7 @@ export function publishGuest({ name, order, dom0, plan, phase, spec, kept }: Gue
   ].map(([attribute = '', value = '']) => ({ key: defineSearchAttributeKey(attribute, 'KEYWORD'), value }));
   const news = shown.filter(({ key, value }) => typedSearchAttributes.get(key) !== value);
   if (news.length > 0) upsertSearchAttributes(news);
-  const takes = spec === undefined ? undefined : takenBy(withKept(spec, kept?.diskBytes));
+  const takes = spec === undefined ? undefined : takenBy(withKept(spec, bytesBeside(state)));
   if (takes !== undefined && JSON.stringify(memo?.[TAKES_MEMO]) !== JSON.stringify(takes)) upsertMemo({ [TAKES_MEMO]: takes });
 }
 

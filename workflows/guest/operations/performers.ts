@@ -12,6 +12,7 @@ import { performProve } from './prove.ts';
 import { performKeepRestored, performRestore, performUndoRestore } from './restore.ts';
 import { performCleanup } from './removal.ts';
 import { performReinstall } from './reinstall.ts';
+import { performRescue, performUnrescue } from './rescue.ts';
 import { performResize } from './resize.ts';
 import { performResume, performSuspend } from './suspend.ts';
 import { performTerminate, performUndelete } from './terminate.ts';
@@ -28,6 +29,8 @@ export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, req
   prove: performProve,
   restore: performRestore,
   reinstall: performReinstall,
+  rescue: performRescue,
+  unrescue: performUnrescue,
   undoRestore: performUndoRestore,
   keepRestored: performKeepRestored,
   suspend: performSuspend,
