@@ -132,7 +132,12 @@ export const OPERATIONS = {
     phases: ['running', 'stopped', 'rescue'],
     leadsTo: ['rescue'],
     workflow: 'rescueGuest',
-    api: { path: 'rescue', summary: 'Start a guest in a rescue system, with its own disks beside it', scope: 'guests:rescue', takes: 'Rescue' },
+    api: {
+      path: 'rescue',
+      summary: 'Start a guest in a rescue system, with its own disks beside it',
+      scope: 'guests:rescue',
+      takes: 'Rescue',
+    },
   },
   unrescue: {
     phases: ['rescue', 'running', 'stopped'],

@@ -57,7 +57,10 @@ The rescue system is made while the guest goes on; if it does not answer, the gu
         'public keys for root there, in place of those that the guest has; may be repeated',
         (file: string, files: readonly string[] | undefined) => [...(files ?? []), file],
       )
-      .option('--password-stdin', "root's password there, from the first line of standard input (default: one that is made, and printed once)"),
+      .option(
+        '--password-stdin',
+        "root's password there, from the first line of standard input (default: one that is made, and printed once)",
+      ),
   ).action(
     context.action(async (name: string, options: RescueOptions) => {
       const { rescue } = await import('../access.ts');

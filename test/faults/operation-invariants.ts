@@ -152,9 +152,9 @@ export function asItWas(wanted: Wanted, now: DomainState): Complaints {
 
 /** A system that is made anew has a host key that no other attempt makes. */
 function withoutHostKey({ kind }: OperationRow, state: DomainState, settings: Dom0Settings, guest: string): DomainState {
-  const { knownHosts } = guestPaths(settings, guest);
-  if (kind !== 'reinstall' || !(knownHosts in state.files)) return state;
-  return { ...state, files: { ...state.files, [knownHosts]: 'its host key' } };
+  const { knownHosts, rescueHosts } = guestPaths(settings, guest);
+  const made = [...(kind === 'reinstall' ? [knownHosts] : []), rescueHosts].filter((path) => path in state.files);
+  return { ...state, files: { ...state.files, ...Object.fromEntries(made.map((path) => [path, 'its host key'])) } };
 }
 
 export function asWanted(wanted: Wanted, now: DomainState): Complaints {

@@ -94,7 +94,8 @@ export class ParavirtualGuest implements GuestKind {
 
   private attachments({ spec: { name }, disks }: CfgWish): Attachments {
     const { storage } = this.work;
-    if (disks !== 'image') return { root: storage.attachment(name, disks === 'rescue' ? 'rescue' : 'root'), swap: storage.attachment(name, 'swap') };
+    if (disks !== 'image')
+      return { root: storage.attachment(name, disks === 'rescue' ? 'rescue' : 'root'), swap: storage.attachment(name, 'swap') };
     const { diskImage, swapImage } = guestPaths(this.work.settings, name);
     return { root: `file:${diskImage}`, swap: `file:${swapImage}` };
   }

@@ -5,12 +5,13 @@ import type { CfgChange, ShownCfg } from '../../../xlcfg/index.ts';
 import type { CfgWish } from './port.ts';
 
 /** Whole disks, since a guest's root disk holds a file system and no partitions. `xvda` is taken by the rescue system's own. */
-const VDEVS = [...'bcdefghijklmnop'].map((letter) => `xvd${letter}`);
+const VDEVS = ['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k'].map((letter) => `xvd${letter}`);
 
 /** The first whole disk that the cfg has neither as such nor by a partition. */
 export function freeVdev({ disks }: ShownCfg): string {
   const free = VDEVS.find((vdev) => !disks.some((disk) => disk.vdev?.startsWith(vdev) === true));
-  if (free === undefined) throw new GuestflowError('ToolFailed', 'the cfg of the guest has no place for one disk more', { field: 'cfg' }, false);
+  if (free === undefined)
+    throw new GuestflowError('ToolFailed', 'the cfg of the guest has no place for one disk more', { field: 'cfg' }, false);
   return free;
 }
 

@@ -39,7 +39,8 @@ export async function makePersonal(work: Work, spec: GuestSpec, device: string, 
   // What a killed attempt has left there is of no use: the disk is filled anew, too.
   await host.files.removeTree(paths.roleInput);
   await host.files.makeDirectory(paths.roleInput, 0o700);
-  const provisionKey = origin.beside === 'rescue' ? undefined : await makeKey(host, await keyPathOf(work, paths, origin), provisionKeyComment(spec));
+  const provisionKey =
+    origin.beside === 'rescue' ? undefined : await makeKey(host, await keyPathOf(work, paths, origin), provisionKeyComment(spec));
   const hostKeyPath = `${paths.roleInput}/host_key`;
   const hostKey = await makeKey(host, hostKeyPath, `root-${spec.name}`);
   const files = new OfflineFiles(host, device, signal);

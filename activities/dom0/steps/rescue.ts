@@ -42,7 +42,8 @@ export async function bootRescue(env: StepEnv, spec: GuestSpec): Promise<BootRes
   const { files } = env.host;
   const { rescueCfg: path } = await ensureGuestState(env, spec);
   const own = await env.toolstack.readCfg(spec.name);
-  if (own === undefined) throw new GuestflowError('NotFound', `${env.toolstack.cfgPath(spec.name)} is missing: ${spec.name} cannot be started`);
+  if (own === undefined)
+    throw new GuestflowError('NotFound', `${env.toolstack.cfgPath(spec.name)} is missing: ${spec.name} cannot be started`);
   mustOwn(own.owner, spec, own.path);
   const { bytes, root, misread } = env.kindOf(spec).rescueCfg(own.bytes, spec);
   await removeParts(files, path);

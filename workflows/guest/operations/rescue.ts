@@ -31,7 +31,14 @@ interface Rescue {
 export async function rescueGuest(input: Rescue): Promise<void> {
   const { spec, system, before, besideBytes } = input;
   const ref = refOf(spec);
-  const operation = new Operation(`Rescue of **${spec.name}** on ${spec.dom0}`, ['reserve', 'golden-root', 'disk', 'autostart', 'stop', 'start']);
+  const operation = new Operation(`Rescue of **${spec.name}** on ${spec.dom0}`, [
+    'reserve',
+    'golden-root',
+    'disk',
+    'autostart',
+    'stop',
+    'start',
+  ]);
   const { host, bulk, undo, undoBulk } = dom0Steps(spec.dom0, spec.name, operation.onWaiting);
   await operation.run(async () => {
     await operation.firstStep(
@@ -123,7 +130,9 @@ async function remove(operation: Operation, { spec, besideBytes }: Unrescue): Pr
       await removeBy(bulk).catch(() => removeBy(undoBulk));
       return {};
     } catch (error) {
-      return { left: `the disk of the rescue system of ${spec.name} is still on ${spec.dom0}: ${rootFailure(error).message}; unrescue removes it` };
+      return {
+        left: `the disk of the rescue system of ${spec.name} is still on ${spec.dom0}: ${rootFailure(error).message}; unrescue removes it`,
+      };
     }
   });
 }

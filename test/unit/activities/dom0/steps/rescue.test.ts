@@ -23,7 +23,10 @@ afterEach(() => closeKnowing(dom0));
 const guest = spec();
 const system = rescueOf(guest, { sshKeys: [KEY] });
 const fsOf = (volume: string) => dom0.machine.volume(volume)?.content.fs;
-const files = (): string[] => Object.keys(dom0.snapshot().files).filter((path) => path.startsWith(`${STATE}/`)).sort();
+const files = (): string[] =>
+  Object.keys(dom0.snapshot().files)
+    .filter((path) => path.startsWith(`${STATE}/`))
+    .sort();
 const disksOf = (name: string) =>
   dom0.machine.state.domains
     .filter((domain) => domain.name === name)
