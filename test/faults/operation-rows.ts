@@ -90,7 +90,6 @@ const PLAYS: Readonly<Record<OperationKind, readonly Play[]>> = {
   rescue: [
     { name: 'rescue', details: { rescue: KEYS }, end: 'rescue' },
     { name: 'rescue of a stopped guest', after: 'stop', details: { rescue: KEYS }, end: 'rescue', tries: ['stopGuest', 'bootRescue'] },
-    { name: 'rescue anew', after: 'rescue', details: { rescue: KEYS }, end: 'rescue', tries: ['dropRescue'] },
   ],
   unrescue: [{ name: 'unrescue', after: 'rescue', end: 'running' }],
   undoRestore: [

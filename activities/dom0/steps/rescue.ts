@@ -45,6 +45,8 @@ export async function bootRescue(env: StepEnv, spec: GuestSpec): Promise<BootRes
   if (own === undefined)
     throw new GuestflowError('NotFound', `${env.toolstack.cfgPath(spec.name)} is missing: ${spec.name} cannot be started`);
   mustOwn(own.owner, spec, own.path);
+  if ((await env.toolstack.find(spec.name))?.state === 'running' && !(await isInUse(env, spec)))
+    throw new GuestflowError('ToolFailed', `${spec.name} runs from its own disk: its rescue system cannot be started beside it`);
   const { bytes, root, misread } = env.kindOf(spec).rescueCfg(own.bytes, spec);
   await removeParts(files, path);
   await files.writeAtomic(path, bytes, 0o600);
@@ -59,6 +61,12 @@ export async function bootRescue(env: StepEnv, spec: GuestSpec): Promise<BootRes
   return { ...(await bootFrom(env, spec, path)), guestRoot: `/dev/${root}` };
 }
 
+/** Whether a domain, or something else, has the disk of the rescue system open. */
+async function isInUse({ storage }: StepEnv, { name }: Pick<GuestRef, 'name'>): Promise<boolean> {
+  const device = storage.device(name, 'rescue');
+  return (await storage.list()).some((disk) => disk.open && disk.device === device);
+}
+
 /** Removes what there is of the rescue system: its cfg, how it is known, its disk, which is wiped. It must be off. */
 export async function dropRescue(env: StepEnv, ref: GuestRef): Promise<void> {
   const { host, storage, signal } = env;
@@ -67,15 +75,15 @@ export async function dropRescue(env: StepEnv, ref: GuestRef): Promise<void> {
     await removeParts(host.files, path);
     await host.files.remove(path);
   }
-  const device = storage.device(ref.name, 'rescue');
   // A domain that is taken apart still holds its disks, and has lost its name. If they stay open, the release says who has them.
-  const isClosed = async (): Promise<boolean> => !(await storage.list()).some((disk) => disk.open && disk.device === device);
-  await until(isClosed, { everyMs: POLL_MS, limitMs: CLOSING_LIMIT_MS, signal });
+  await until(async () => !(await isInUse(env, ref)), { everyMs: POLL_MS, limitMs: CLOSING_LIMIT_MS, signal });
   await storage.release(ref, 'rescue');
 }
 
 /** Switches a guest on from its own disks, for an undo. Whether it answers is not asked: what is to be rescued may not have done so before. */
 export async function turnOnGuest(env: StepEnv, spec: GuestSpec): Promise<void> {
+  if (await isInUse(env, spec))
+    throw new GuestflowError('ToolFailed', `the rescue system of ${spec.name} still runs: its own cannot be started beside it`);
   await turnOn(env, spec);
   await wipeSavedQuietly(env, spec);
 }
