@@ -73,6 +73,7 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
     await record(environment, guestWorkflowId(document.name), 'guest-life');
     await record(environment, guestWorkflowId(document.name), 'guest-life-adjusted');
     await record(environment, guestWorkflowId(document.name), 'guest-life-backups');
+    await record(environment, guestWorkflowId(document.name), 'guest-life-rescue');
     await record(environment, operationWorkflowId(document.name, 'provision', document.order), 'provision');
   });
 }

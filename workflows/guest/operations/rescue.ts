@@ -125,16 +125,13 @@ async function remove(operation: Operation, { spec, besideBytes }: Unrescue): Pr
     await operation.step('disk', () => dropRescue(ref));
     await operation.step('give-back', () => control.changeReservation(withKept(spec, besideBytes), true));
   };
-  return CancellationScope.nonCancellable(async () => {
-    try {
-      await removeBy(bulk).catch(() => removeBy(undoBulk));
-      return {};
-    } catch (error) {
-      return {
-        left: `the disk of the rescue system of ${spec.name} is still on ${spec.dom0}: ${rootFailure(error).message}; unrescue removes it`,
-      };
-    }
-  });
+  try {
+    await removeBy(bulk).catch(() => CancellationScope.nonCancellable(() => removeBy(undoBulk)));
+    return {};
+  } catch (error) {
+    const reason = rootFailure(error).message;
+    return { left: `the disk of the rescue system of ${spec.name} is still on ${spec.dom0}: ${reason}; unrescue removes it` };
+  }
 }
 
 /** Who may log in, of which somebody must be able to. */
