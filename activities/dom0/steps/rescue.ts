@@ -11,7 +11,7 @@ import type { StepEnv } from '../env.ts';
 import { ensureGuestState, guestPaths } from '../guest-paths.ts';
 import { mustOwn } from '../marks.ts';
 import { removeParts } from '../staging.ts';
-import { bootFrom, turnOn } from './boot.ts';
+import { bootFrom, destroyGuest, turnOn } from './boot.ts';
 import { ensureFromGolden } from './golden-volumes.ts';
 import { wipeSavedQuietly } from './saved-memory.ts';
 
@@ -26,6 +26,7 @@ const CLOSING_LIMIT_MS = 2 * 60_000;
  * @throws NotFound, NoCapacity, HostNotReady, ToolFailed
  */
 export async function makeRescue(env: StepEnv, spec: GuestSpec): Promise<{ readonly bytes: number }> {
+  await endLeftOver(env, spec);
   await dropRescue(env, spec);
   const bytes = await env.storage.roundUp(RESCUE_BYTES);
   await ensureFromGolden(env, spec, { role: 'rescue', bytes });
@@ -61,23 +62,30 @@ export async function bootRescue(env: StepEnv, spec: GuestSpec): Promise<BootRes
   return { ...(await bootFrom(env, spec, path)), guestRoot: `/dev/${root}` };
 }
 
+/** Ends a rescue system that an undo could not end. What else has its disk open is somebody's, and stays. */
+async function endLeftOver(env: StepEnv, spec: GuestSpec): Promise<void> {
+  const isIt = (await isInUse(env, spec)) && (await env.kindOf(spec).identifyRescue(spec, spec.network.ip)) !== undefined;
+  if (isIt) await destroyGuest(env, spec);
+}
+
 /** Whether a domain, or something else, has the disk of the rescue system open. */
 async function isInUse({ storage }: StepEnv, { name }: Pick<GuestRef, 'name'>): Promise<boolean> {
   const device = storage.device(name, 'rescue');
   return (await storage.list()).some((disk) => disk.open && disk.device === device);
 }
 
-/** Removes what there is of the rescue system: its cfg, how it is known, its disk, which is wiped. It must be off. */
+/** Removes what there is of the rescue system: its disk, which is wiped, how it is known, its cfg, and the keys of a half-made one. It must be off. */
 export async function dropRescue(env: StepEnv, ref: GuestRef): Promise<void> {
-  const { host, storage, signal } = env;
-  const { rescueCfg, rescueHosts } = guestPaths(env.settings, ref.name);
+  const { host, signal } = env;
+  // A domain that is taken apart still holds its disks, and has lost its name. If they stay open, the release says who has them.
+  await until(async () => !(await isInUse(env, ref)), { everyMs: POLL_MS, limitMs: CLOSING_LIMIT_MS, signal });
+  await env.storage.release(ref, 'rescue');
+  const { rescueCfg, rescueHosts, roleInput } = guestPaths(env.settings, ref.name);
   for (const path of [rescueCfg, rescueHosts]) {
     await removeParts(host.files, path);
     await host.files.remove(path);
   }
-  // A domain that is taken apart still holds its disks, and has lost its name. If they stay open, the release says who has them.
-  await until(async () => !(await isInUse(env, ref)), { everyMs: POLL_MS, limitMs: CLOSING_LIMIT_MS, signal });
-  await storage.release(ref, 'rescue');
+  await host.files.removeTree(roleInput);
 }
 
 /** Switches a guest on from its own disks, for an undo. Whether it answers is not asked: what is to be rescued may not have done so before. */
