@@ -100,6 +100,35 @@ describe('a rescue system', () => {
     dom0.machine.conditions.guestsDoNotBoot = false;
   });
 
+  it('and the system of the guest are never taken for one another: each is started only when the other is off', async () => {
+    await running();
+    await makeRescue(env, system);
+    await expect(bootRescue(env, system)).rejects.toThrow(/guest1 runs from its own disk: its rescue system cannot be started beside it/);
+    await stopGuest(env, guest);
+    await bootRescue(env, system);
+    await expect(turnOnGuest(env, guest)).rejects.toThrow(/the rescue system of guest1 still runs: its own cannot be started beside it/);
+  });
+
+  it('that still runs is ended when it is made anew', async () => {
+    await running();
+    await makeRescue(env, system);
+    await stopGuest(env, guest);
+    await bootRescue(env, system);
+    await makeRescue(env, system);
+    expect(disksOf('guest1')).toEqual([]);
+  });
+
+  it('leaves nothing when it is not made whole', async () => {
+    await running();
+    const before = files();
+    dom0.faults.add({ kind: 'fail', exitCode: 1, match: ({ tool, index }) => tool === 'debugfs' && index > 0 });
+    await expect(makeRescue(env, system)).rejects.toThrow();
+    expect(files()).not.toEqual(before);
+    await dropRescue(env, guest);
+    expect(files()).toEqual(before);
+    expect(dom0.machine.volume('guest1-rescue')).toBeUndefined();
+  });
+
   it('goes with its guest', async () => {
     await running();
     await makeRescue(env, system);
