@@ -144,12 +144,9 @@ export const reinstallRequestSchema = z.strictObject({
 });
 
 export const rescueRequestSchema = z.strictObject({
-  sshKeys: someKeys
-    .optional()
-    .meta({
-      description:
-        'All public keys that root is to have in the rescue system. Default: the last ones that guestflow has set for the guest.',
-    }),
+  sshKeys: someKeys.optional().meta({
+    description: 'All public keys that root is to have in the rescue system. Default: the last ones that guestflow has set for the guest.',
+  }),
   passwordHash: field.passwordHash.optional().meta({
     description:
       "crypt(5) hash of root's password in the rescue system. A password itself is never taken. Default: the last one that guestflow has set for the guest.",
