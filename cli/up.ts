@@ -1,8 +1,10 @@
 /** `guestflow up`: Temporal, control worker and a dom0 in one, and guest1 on it. What `npm start` runs. */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { connect, type Guestflow } from '../client/index.ts';
 import { defaultStateDir } from '../client/config.ts';
 import { defined } from '../contract/defined.ts';
+import { GuestflowError } from '../contract/errors.ts';
+import { tryMachineLock } from '../system/machine-lock.ts';
 import { freePort } from '../system/ports.ts';
 import { createLogger } from '../worker/logger.ts';
 import type { UpOptions } from './commands/up.ts';
@@ -47,33 +49,70 @@ async function timed(flow: Guestflow, { name, recipe }: UpGuest): Promise<Summar
   return { guest: name, recipe, ...defined({ secondsToAnswer: secondsToAnswer(operation?.steps ?? []) }) };
 }
 
-/** Ctrl-C and SIGTERM, until they are taken back. */
-function takeSignals(): { readonly signal: AbortSignal; readonly stopped: Promise<never>; readonly takeBack: () => void } {
+/** What ends a run early. */
+interface Interruptions {
+  readonly signal: AbortSignal;
+  /** Rejects with the reason. */
+  readonly stopped: Promise<never>;
+  readonly giveUp: UpRun['giveUp'];
+  /** Ctrl-C and SIGTERM end it no longer. */
+  readonly takeBack: () => void;
+}
+
+/** Ctrl-C and SIGTERM, until they are taken back, and what cannot go on. */
+function takeInterruptions(): Interruptions {
   const stop = new AbortController();
   const reason = new InterruptedError('interrupted; what was started is stopped, and goes on from there with the next start');
   const onSignal = (): void => stop.abort(reason);
-  const stopped = new Promise<never>((_resolve, reject) => stop.signal.addEventListener('abort', () => reject(reason)));
+  const stopped = new Promise<never>((_resolve, reject) =>
+    stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error)),
+  );
   stopped.catch(() => undefined);
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  return { signal: stop.signal, stopped, takeBack: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal) };
+  return {
+    signal: stop.signal,
+    stopped,
+    giveUp: (why) => stop.abort(why),
+    takeBack: () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
+  };
 }
 
-/** Runs `guestflow up`. @returns when it is stopped, or with `--once` when the guests are there. */
+/**
+ * Runs `guestflow up`, one at a time in a state directory: a second one would take Temporal and the lab away from the first.
+ *
+ * @returns when it is stopped, or with `--once` when the guests are there
+ * @throws GuestflowError `Busy` when another one has the state directory
+ */
 export async function up(options: UpOptions, io: Io = processIo()): Promise<undefined> {
+  const base = resolve(options.stateDir ?? defaultStateDir());
+  const lock = await tryMachineLock(`up/${base}`);
+  if (lock === undefined)
+    throw new GuestflowError('Busy', `another guestflow up runs with the state directory ${base}`, {
+      mend: 'go on with that one, end it first, or name another directory: --state-dir DIR',
+    });
+  try {
+    await runUp(base, options, io);
+  } finally {
+    await lock.release();
+  }
+  return undefined;
+}
+
+async function runUp(base: string, options: UpOptions, io: Io): Promise<void> {
   const begun = performance.now();
-  const base = options.stateDir ?? defaultStateDir();
   const kind = await chooseDom0(options, base, io);
   // What the simulation made is no guest of the lab's: each has its own Temporal.
   const stateDir = kind === 'simulated' ? join(base, 'simulated') : base;
   const logger = createLogger('guestflow', join(stateDir, 'guestflow.log'));
   const stages = createStages(io, options);
   const started = new Started();
-  const { signal, stopped, takeBack } = takeSignals();
+  const { signal, stopped, giveUp, takeBack } = takeInterruptions();
   try {
     await setStaleDatabaseAside(kind, stateDir, stages);
     const temporalPort = await freePort(7233);
     const { release, serverless: isServerless = false } = options;
-    const work = bringUp({ begun, kind, stateDir, release, isServerless, temporalPort, signal, logger, stages, started }, options, io);
+    const dom0 = { kind, stateDir, release, temporalPort, signal, logger, giveUp };
+    const work = bringUp({ ...dom0, begun, isServerless, stages, started }, options, io);
     const summary = await Promise.race([work, stopped]).catch(async (error: unknown) => {
       // What is under way ends first, or it would start something after all was stopped.
       if (signal.aborted) await work.catch(() => undefined);
@@ -81,9 +120,9 @@ export async function up(options: UpOptions, io: Io = processIo()): Promise<unde
     });
     if (options.json) printJson(io, summary);
     else printSummary(io, summary);
-    if (options.once) return undefined;
+    if (options.once) return;
     stages.note('Ctrl-C stops everything; the next start finds the guest as it is left');
-    return await stopped;
+    await stopped;
   } finally {
     takeBack();
     process.on('SIGINT', () => undefined);

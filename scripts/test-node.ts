@@ -16,6 +16,8 @@ import { defaultCacheDir } from '../worker/cache-dir.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const LIMIT_MS = 20 * 60_000;
 const START_ONLY = '--start-only';
+/** What `npm start` says when Temporal runs. */
+const HAS_PORTS = /temporal: 127\.0\.0\.1:\d/;
 
 /** By major release. Versions are exact: a new one is an update as of any other package. */
 const RUNTIMES: Readonly<Record<string, string>> = { '22': '22.23.5', '24': '24.22.3' };
@@ -43,7 +45,12 @@ async function runtime(version: string): Promise<string> {
 }
 
 /** Runs one of our programs on that Node, and shows what it says. Returns whether it succeeded. */
-async function passes(bin: string, title: string, args: readonly string[]): Promise<boolean> {
+async function passes(
+  bin: string,
+  title: string,
+  args: readonly string[],
+  onOutput: (text: string) => void = () => undefined,
+): Promise<boolean> {
   process.stderr.write(`== ${title}\n`);
   try {
     await runner.run(join(bin, 'node'), [join(ROOT, 'scripts', 'bootstrap.mjs'), ...args], {
@@ -52,6 +59,7 @@ async function passes(bin: string, title: string, args: readonly string[]): Prom
       env: { PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}` },
       onOutput: (text) => {
         process.stderr.write(text);
+        onOutput(text);
       },
     });
     return true;
@@ -62,22 +70,39 @@ async function passes(bin: string, title: string, args: readonly string[]): Prom
   }
 }
 
-async function testOn(major: string): Promise<boolean> {
+/**
+ * @param onUp called when `npm start` has its ports, or has ended
+ */
+async function testOn(major: string, isStartOnly: boolean, onUp: () => void): Promise<boolean> {
   const version = RUNTIMES[major];
   if (version === undefined) {
     process.stderr.write(`Node ${major} is none of those that are supported: ${Object.keys(RUNTIMES).join(', ')}\n`);
+    onUp();
     return false;
   }
-  const bin = await runtime(version);
-  const isStartOnly = process.argv.includes(START_ONLY);
   const stateDir = await mkdtemp(join(tmpdir(), 'guestflow-node-'));
   try {
+    const bin = await runtime(version);
     const unit = isStartOnly || (await passes(bin, `unit tests on Node ${version}`, ['--test', '--project', 'unit']));
-    return (await passes(bin, `npm start on Node ${version}`, ['up', '--simulate', '--once', '--state-dir', stateDir])) && unit;
+    const args = ['up', '--simulate', '--once', '--state-dir', stateDir];
+    const hear = (text: string): void => {
+      if (HAS_PORTS.test(text)) onUp();
+    };
+    return (await passes(bin, `npm start on Node ${version}`, args, hear)) && unit;
   } finally {
+    onUp();
     await rm(stateDir, { recursive: true, force: true });
   }
 }
 
-const asked = process.argv.slice(2).filter((word) => word !== START_ONLY);
-for (const major of asked.length === 0 ? Object.keys(RUNTIMES) : asked) if (!(await testOn(major))) process.exitCode = 1;
+const words = process.argv.slice(2);
+const isStartOnly = words.includes(START_ONLY);
+const asked = words.filter((word) => word !== START_ONLY);
+const runs: Promise<boolean>[] = [];
+for (const major of asked.length === 0 ? Object.keys(RUNTIMES) : asked) {
+  // The simulated dom0 takes its time, as a real one does: the next one starts as soon as this one has its ports.
+  await new Promise<void>((resolve) => {
+    runs.push(testOn(major, isStartOnly, resolve));
+  });
+}
+if ((await Promise.all(runs)).includes(false)) process.exitCode = 1;

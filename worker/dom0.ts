@@ -36,6 +36,8 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly logger: Logger;
   /** The dom0. Default: this machine. */
   readonly host?: AttachableHost;
+  /** `host` lives in this process: another process may run a worker for a dom0 of the same name. Default: false. */
+  readonly isSimulated?: boolean;
   /** Identifies this machine among others that say they are this dom0. Default: made of its machine id and its firmware's id. */
   readonly machine?: string;
   /** Whether it tells guests when their domains are gone. Default: true. */
@@ -83,7 +85,9 @@ function common(
  */
 export async function runDom0Worker(options: Dom0WorkerOptions): Promise<void> {
   const { settings, logger } = options;
-  const lock = await tryMachineLock(`dom0/${settings.host}`);
+  const lock = await tryMachineLock(
+    options.isSimulated === true ? `dom0/${settings.host}/${String(process.pid)}` : `dom0/${settings.host}`,
+  );
   if (lock === undefined) {
     throw new GuestflowError('Busy', `A worker for the dom0 ${settings.host} runs on this machine already.`, {
       mend: 'Stop it first: systemctl stop guestflow-dom0, or end the guestflow process that runs it.',

@@ -54,6 +54,8 @@ export interface EmbeddedTemporal {
   readonly pid: number;
   /** Another guestflow process, which still runs, has started the server: `stop()` leaves it alone then. */
   readonly attached: boolean;
+  /** Whether its process runs. */
+  isAlive(): boolean;
   /** Ends the server, unless it belongs to another process. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -235,6 +237,7 @@ function handle(record: ServerRecord, attached: boolean): EmbeddedTemporal {
     namespace: NAMESPACE,
     pid: record.pid,
     attached,
+    isAlive: () => isServerAlive(record),
     stop: async () => {
       if (!attached) await stopServer(record, 15_000);
     },

@@ -1,10 +1,10 @@
 /** The dom0 that `guestflow up` works on: this machine, the lab, or the fake one; each behind the same few verbs. */
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { createHost, type AttachableHost } from '../../system/host.ts';
+import { createHost } from '../../system/host.ts';
 import { loadCodecKeys } from '../../client/codec/keys.ts';
 import { GuestflowError } from '../../contract/errors.ts';
-import { runDom0Worker } from '../../worker/dom0.ts';
+import { runDom0Worker, type Dom0WorkerOptions } from '../../worker/dom0.ts';
 import { loadDom0Settings, parseDom0Settings, type Dom0WorkerSettings } from '../../worker/dom0-settings.ts';
 import type { Logger } from '../../worker/logger.ts';
 import type { Release } from '../../lab/releases.ts';
@@ -31,6 +31,8 @@ export interface Dom0Options {
   readonly signal: AbortSignal;
   readonly logger: Logger;
   readonly say: (message: string) => void;
+  /** Ends the run with an error: something that it stands on has ended by itself. */
+  readonly giveUp: (reason: Error) => void;
 }
 
 /** Whether this machine is a Xen dom0: the hypervisor says so itself. */
@@ -68,7 +70,7 @@ export async function labDom0(options: Dom0Options): Promise<UpDom0> {
 export async function thisDom0(options: Dom0Options): Promise<UpDom0> {
   const settings = existsSync('/etc/guestflow/dom0.yaml') ? await loadDom0Settings() : defaultSettings(options.stateDir);
   const host = createHost();
-  const stop = startWorker(options, settings, host);
+  const stop = startWorker(options, settings, { host });
   return {
     host: settings.host,
     kind: 'here',
@@ -97,7 +99,7 @@ export async function simulatedDom0(options: Dom0Options): Promise<UpDom0> {
     'the simulated dom0',
   );
   // Nothing on it happens by itself.
-  const stopWorker = startWorker(options, settings, host, false);
+  const stopWorker = startWorker(options, settings, { host, isSimulated: true, watchesDomains: false });
   return {
     host: settings.host,
     kind: 'simulated',
@@ -110,18 +112,22 @@ export async function simulatedDom0(options: Dom0Options): Promise<UpDom0> {
   };
 }
 
-function startWorker(options: Dom0Options, settings: Dom0WorkerSettings, host: AttachableHost, watchesDomains = true): () => Promise<void> {
+function startWorker(
+  options: Dom0Options,
+  settings: Dom0WorkerSettings,
+  dom0: Pick<Dom0WorkerOptions, 'host' | 'isSimulated' | 'watchesDomains'>,
+): () => Promise<void> {
   const stop = new AbortController();
   const running = runDom0Worker({
     settings: { ...settings, shutdownGraceSeconds: 5 },
     address: `127.0.0.1:${options.temporalPort}`,
     signal: stop.signal,
     logger: options.logger,
-    host,
-    watchesDomains,
+    ...dom0,
     countsTraffic: true,
   }).catch((error: unknown) => {
     options.logger.error({ err: error }, 'the dom0 worker ended');
+    options.giveUp(error instanceof Error ? error : new Error(String(error)));
   });
   return async () => {
     stop.abort();

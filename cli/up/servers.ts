@@ -1,13 +1,16 @@
 /** What `guestflow up` starts, in this process and beside it, and stops again at its end. */
+import { join } from 'node:path';
 import { loadCodecKeys } from '../../client/codec/keys.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { bundleWorkflows } from '../../worker/bundle.ts';
 import { runControlWorker } from '../../worker/control.ts';
-import { startEmbeddedTemporal } from '../../worker/embedded-temporal.ts';
+import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../worker/embedded-temporal.ts';
 import type { Logger } from '../../worker/logger.ts';
 import { labDom0, simulatedDom0, thisDom0, type Dom0Options, type UpDom0 } from './dom0.ts';
 import { endServerless, prepareFunction, rollOutFunction } from './serverless.ts';
 import type { Stages } from './stages.ts';
+
+const TEMPORAL_LOOK_MS = 2_000;
 
 /** One run of `guestflow up`. */
 export interface UpRun extends Omit<Dom0Options, 'say'> {
@@ -35,12 +38,34 @@ export class Started {
   }
 }
 
+/** Gives the run up when the server has ended by itself: nothing would ever go on. @returns what ends the looks */
+function watchTemporal({ kind, stateDir, giveUp }: UpRun, temporal: EmbeddedTemporal): () => Promise<void> {
+  const look = (): void => {
+    if (temporal.isAlive()) return;
+    clearInterval(looks);
+    const log = join(stateDir, 'temporal', 'server.log');
+    const reason = `the embedded Temporal (pid ${String(temporal.pid)}) has ended by itself; its last words are in ${log}`;
+    giveUp(
+      new GuestflowError('Unreachable', reason, {
+        mend: kind === 'simulated' ? 'start again' : 'start again: what was under way goes on from there',
+      }),
+    );
+  };
+  const looks = setInterval(look, TEMPORAL_LOOK_MS);
+  looks.unref();
+  return () => {
+    clearInterval(looks);
+    return Promise.resolve();
+  };
+}
+
 async function startTemporal(run: UpRun, workerController?: Readonly<Record<string, string>>): Promise<string> {
   const { stateDir, temporalPort: port, stages, started, signal } = run;
   let uiUrl = '';
   await stages.run('temporal', async (say) => {
     const temporal = await startEmbeddedTemporal({ stateDir, port, onProgress: say, signal, workerController });
     started.add(() => temporal.stop());
+    started.add(watchTemporal(run, temporal));
     if (temporal.address !== `127.0.0.1:${port}`) {
       throw new GuestflowError('Unreachable', `Temporal serves at ${temporal.address}, where dom0 cannot reach it`, {
         mend: `end what uses port ${port}, then start again`,

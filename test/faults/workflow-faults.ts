@@ -174,8 +174,12 @@ export function brokenUndoScenarios(matrix: WorkflowMatrix, plays: readonly Undo
   );
 }
 
-/** The dom0's worker goes after a call, for a while or for longer than anybody waits. */
+/**
+ * The dom0's worker goes after a call, for a while or for longer than anybody waits. It goes in the middle of the order's last step: an order whose last
+ * step is done runs, and only its first backup waits for the worker.
+ */
 function awayCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
+  const lastStep = matrix.tape.forward.findLast(({ isControl }) => !isControl);
   return places
     .filter(({ entry }) => !entry.isControl)
     .flatMap((place) =>
@@ -185,13 +189,16 @@ function awayCases(matrix: WorkflowMatrix, places: readonly Place[]): Case[] {
           .replaceAll(/[^a-z0-9]+/g, '-')
           .replaceAll(/^-|-$/g, '')}`;
         let isBack = Promise.resolve();
-        const leave = ({ scenario }: Moment): void => {
+        const leave = async ({ scenario }: Moment): Promise<void> => {
           isBack = (async () => {
             await scenario.server.stopWorkers(host);
             if (how === 'for too long') return;
             await sleep(TAKEN_MS * 0.5);
             await scenario.server.startWorkers(host);
           })();
+          if (place.entry !== lastStep) return;
+          await hearsOfCancel();
+          fails();
         };
         const inner = scenarioCase(matrix, named('away', place, how), ({ isLastStep }) => at(place, isLastStep, { before: leave }), {
           host,

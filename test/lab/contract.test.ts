@@ -16,6 +16,7 @@ describe.runIf(HAS_CONTRACT)('contract', () => {
       const cleanup = async (): Promise<void> => {
         await host.run('lvremove', ['-qq', '--yes', `${vg}/${thinPool}`]);
         await host.files.removeTree(imageDir);
+        host.close();
       };
       return { host, vg, thinPool, imageDir, cleanup };
     },
