@@ -1,5 +1,5 @@
 /**
- * `set-password`, `set-keys`, `set-hostname` and `reinstall`. A password comes from a prompt without echo or from standard input, or is made here; only its hash goes on.
+ * `set-password`, `set-keys`, `set-hostname`, `reinstall` and `rescue`. A password comes from a prompt without echo or from standard input, or is made here; only its hash goes on.
  */
 import { randomInt } from 'node:crypto';
 import { createInterface } from 'node:readline';
@@ -12,7 +12,8 @@ import { normalHostname, whyNotHostname } from '../contract/host-name.ts';
 import { field } from '../order/field-schemas.ts';
 import { problemsError, problemsOf } from '../order/problems.ts';
 import { reinstallFields } from '../order/reinstall.ts';
-import type { ReinstallOptions, SetHostnameOptions, SetKeysOptions, SetPasswordOptions } from './commands/operations.ts';
+import type { SetHostnameOptions, SetKeysOptions, SetPasswordOptions } from './commands/operations.ts';
+import type { ReinstallOptions, RescueOptions } from './commands/systems.ts';
 import type { Io } from './io.ts';
 import { operate } from './operate.ts';
 import { readKeys } from './order-input.ts';
@@ -107,4 +108,12 @@ export async function reinstall(
   const sshKeys = sshKey === undefined ? undefined : await keysOf('reinstall', sshKey);
   const passwordHash = passwordStdin === true ? await hashPassword(await readPassword(io.stdin)) : undefined;
   return operate(io, name, 'reinstall', options, { reinstall: defined({ dist, sshKeys, passwordHash }) });
+}
+
+/** Starts a guest in a rescue system. Its password is made here and shown once, unless one is given. */
+export async function rescue(io: Io, name: string, { sshKey, passwordStdin, ...options }: RescueOptions): Promise<undefined> {
+  const sshKeys = sshKey === undefined ? undefined : await keysOf('rescue', sshKey);
+  const made = passwordStdin === true ? undefined : generated();
+  const passwordHash = await hashPassword(made ?? (await readPassword(io.stdin)));
+  return operate(io, name, 'rescue', options, { rescue: { passwordHash, ...defined({ sshKeys }) } }, made);
 }

@@ -174,6 +174,8 @@ function describe(name: string, { kind, phase, backup, pruned, graceUntil, kept,
     return `${name} is backed up: ${backupPlace(backup)}, ${formatSize(backup.bytes)} in ${backup.seconds.toFixed(1)} s, ${backup.state}`;
   if (pruned !== undefined)
     return `${pruned.removed.length} backups of ${name} are removed, ${formatSize(pruned.freedBytes)} given back; ${pruned.kept} stay`;
+  if (kind === 'rescue')
+    return `${name} is in its rescue system: log in as root at its address. Its own disks are there, and not mounted; guestflow unrescue ${name} brings it back`;
   if (kind === 'reinstall' && kept !== undefined)
     return `the system of ${name} is installed anew: it is ${phase}. Its disk of before is kept until ${kept.keptUntil}: guestflow undo-reinstall ${name} brings it back`;
   if (kept !== undefined)

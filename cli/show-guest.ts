@@ -31,7 +31,9 @@ export function printGuest(io: Io, status: GuestStatus, url?: string, detail: Pr
     ['IPv6', spec?.network.ipv6 === undefined ? undefined : `${spec.network.ipv6.address} gateway ${spec.network.ipv6.gateway}`],
     [
       'log in',
-      spec === undefined || status.phase !== 'running' || spec.access.sshKeys.length === 0 ? undefined : `ssh root@${spec.network.ip}`,
+      spec === undefined || (status.phase !== 'running' && status.phase !== 'rescue') || spec.access.sshKeys.length === 0
+        ? undefined
+        : `ssh root@${spec.network.ip}`,
     ],
     ['size', spec === undefined ? undefined : `${formatSize(spec.size.memoryBytes)} of memory, ${spec.size.vcpus} vcpus`],
     ['disks', spec === undefined ? undefined : `root ${formatSize(spec.size.diskBytes)}, swap ${formatSize(spec.size.swapBytes)}`],

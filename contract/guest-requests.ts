@@ -37,6 +37,14 @@ export interface Reinstall {
   readonly sealedPassword?: Readonly<Record<string, string>>;
 }
 
+/** Who may log in to the rescue system of a guest. What is left out is as guestflow has set it for the guest last. */
+export interface RescueAccess {
+  /** All public keys that root is to have there. */
+  readonly sshKeys?: readonly string[];
+  /** The hash of root's password there, sealed for the guest's dom0. */
+  readonly sealedPassword?: Readonly<Record<string, string>>;
+}
+
 /** Another access to a guest: who may log in as root, and under which name. */
 export interface AccessChange {
   /** `setPassword`: its hash, sealed for the guest's dom0 (by that dom0's name) in the name of the guest's order. */
@@ -64,6 +72,8 @@ export interface OperationRequest {
   readonly resize?: DiskChange;
   /** `reinstall`. */
   readonly reinstall?: Reinstall;
+  /** `rescue`. */
+  readonly rescue?: RescueAccess;
   /** `setPassword`, `setKeys`, `setHostname`. */
   readonly access?: AccessChange;
   /** `restore`, `restoreElsewhere`, `prove`, `protect`, `unprotect`: id of the backup. Default: the last one, of a restore the last one that `at` allows. */

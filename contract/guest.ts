@@ -95,7 +95,17 @@ export interface OrderRef extends GuestRef {
 }
 
 export type GuestPhase =
-  'ordered' | 'provisioning' | 'running' | 'stopped' | 'suspended' | 'terminating' | 'gone' | 'failed' | 'needs-cleanup' | 'lost';
+  | 'ordered'
+  | 'provisioning'
+  | 'running'
+  | 'stopped'
+  | 'suspended'
+  | 'rescue'
+  | 'terminating'
+  | 'gone'
+  | 'failed'
+  | 'needs-cleanup'
+  | 'lost';
 
 /** What a guest's spec says of the system on its disk: it goes where the disk goes. */
 export type SystemOfDisk = Pick<GuestSpec, 'os' | 'access' | 'hostname'>;
@@ -115,6 +125,13 @@ export interface KeptDisk {
   readonly keptUntil: string;
   /** After a reinstall: the system on it. */
   readonly system?: SystemOfDisk;
+}
+
+/** The disk of a guest's rescue system. */
+export interface RescueDisk {
+  /** When it was started (ISO 8601). */
+  readonly since: string;
+  readonly diskBytes: number;
 }
 
 /** The answer to an order. */
@@ -182,6 +199,8 @@ export interface GuestStatus {
   readonly graceUntil?: string;
   /** After a restore: the other disk. */
   readonly kept?: KeptDisk;
+  /** The disk of its rescue system: it runs from that, or what is left of it could not be removed. */
+  readonly rescue?: RescueDisk;
   /** It has no backup yet: when the next attempt at its first one is made by itself. */
   readonly firstBackupAt?: string;
   /** When it is next proven that it can be restored from its last backup. */

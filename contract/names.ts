@@ -83,6 +83,8 @@ export const WORKFLOWS = {
   restoreGuest: 'restoreGuest',
   restoreElsewhere: 'restoreElsewhere',
   reinstallGuest: 'reinstallGuest',
+  rescueGuest: 'rescueGuest',
+  unrescueGuest: 'unrescueGuest',
   undoRestore: 'undoRestore',
   keepRestored: 'keepRestored',
   removeGuest: 'removeGuest',

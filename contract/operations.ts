@@ -11,6 +11,7 @@ export const OPERATION_SCOPES = {
   'guests:backup': 'take backups, prove that guests can be restored from them, and protect them from retention',
   'guests:restore': 'restore guests from their backups, take a restore back, and give up the disk of before',
   'guests:reinstall': "install guests' systems anew",
+  'guests:rescue': 'start guests in a rescue system, and bring them back from it',
   'guests:resize': "change the size of guests' disks",
   'guests:access': 'set the password and the SSH keys of root in guests, and their host names',
   'guests:change-plan': "change guests' plans",
@@ -38,7 +39,7 @@ export interface OperationRecord {
     readonly scope: keyof typeof OPERATION_SCOPES;
     /** What a request may hold. */
     readonly takes:
-      'Empty' | 'Terminate' | 'OneBackup' | 'Restore' | 'Reinstall' | 'Resize' | 'Password' | 'Keys' | 'Hostname' | 'ChangePlan';
+      'Empty' | 'Terminate' | 'OneBackup' | 'Restore' | 'Reinstall' | 'Rescue' | 'Resize' | 'Password' | 'Keys' | 'Hostname' | 'ChangePlan';
   };
   /** Billing asks for it. */
   readonly billing?: true;
@@ -129,6 +130,28 @@ export const OPERATIONS = {
     workflow: 'reinstallGuest',
     api: { path: 'reinstall', summary: "Install a guest's system anew", scope: 'guests:reinstall', takes: 'Reinstall' },
   },
+  rescue: {
+    phases: ['running', 'stopped', 'rescue'],
+    leadsTo: ['rescue'],
+    workflow: 'rescueGuest',
+    api: {
+      path: 'rescue',
+      summary: 'Start a guest in a rescue system, with its own disks beside it',
+      scope: 'guests:rescue',
+      takes: 'Rescue',
+    },
+  },
+  unrescue: {
+    phases: ['rescue', 'running', 'stopped'],
+    leadsTo: ['running'],
+    workflow: 'unrescueGuest',
+    command: {
+      summary: 'bring a guest back from its rescue system',
+      description:
+        'Ends the rescue system of a guest, starts the guest from its own disks, and removes the disk of the rescue system. If the guest does not come up, its rescue system is started again.',
+    },
+    api: { path: 'unrescue', summary: 'Bring a guest back from its rescue system', scope: 'guests:rescue', takes: 'Empty' },
+  },
   undoRestore: {
     phases: ['running', 'stopped'],
     workflow: 'undoRestore',
@@ -155,7 +178,7 @@ export const OPERATIONS = {
     api: { path: 'keep-restored', summary: 'Give up the disk of before a restore or reinstall', scope: 'guests:restore', takes: 'Empty' },
   },
   suspend: {
-    phases: ['running', 'stopped', 'suspended'],
+    phases: ['running', 'stopped', 'suspended', 'rescue'],
     leadsTo: ['suspended'],
     waits: true,
     workflow: 'suspendGuest',
@@ -207,7 +230,7 @@ export const OPERATIONS = {
     api: { path: 'hostname', summary: 'Give a guest another host name', scope: 'guests:access', takes: 'Hostname' },
   },
   terminate: {
-    phases: ['running', 'stopped', 'suspended', 'terminating', 'gone', 'lost'],
+    phases: ['running', 'stopped', 'suspended', 'rescue', 'terminating', 'gone', 'lost'],
     leadsTo: ['terminating', 'gone'],
     waits: true,
     workflow: 'terminateGuest',

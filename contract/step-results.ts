@@ -92,11 +92,13 @@ export interface ForeignBackup {
 export interface FoundGuest {
   readonly spec: GuestSpec;
   /** A guest that was suspended by a shutdown looks like one that was stopped. */
-  readonly phase: Extract<GuestPhase, 'running' | 'stopped' | 'suspended'>;
+  readonly phase: Extract<GuestPhase, 'running' | 'stopped' | 'suspended' | 'rescue'>;
   /** Oldest first. */
   readonly backups: readonly BackupRecord[];
   /** Bytes of its disk of before a restore, if there is one. */
   readonly formerBytes?: number;
+  /** Bytes of the disk of its rescue system, if there is one. */
+  readonly rescueBytes?: number;
   /** Where its cfg differs from what the record of its last backup says. */
   readonly warnings: readonly string[];
 }

@@ -2,6 +2,7 @@
 export { guest } from './guest/guest.ts';
 export { provisionGuest } from './guest/recipes/provision.ts';
 export { adoptGuest } from './guest/recipes/adopt.ts';
+export { rescueGuest, unrescueGuest } from './guest/operations/rescue.ts';
 export { reinstallGuest } from './guest/operations/reinstall.ts';
 export { changeAccess } from './guest/operations/access.ts';
 export { backupGuest } from './guest/operations/backup.ts';

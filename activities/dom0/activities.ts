@@ -35,6 +35,7 @@ import { planGuest } from './steps/plan-guest.ts';
 import { preflight, prepare } from './steps/preflight.ts';
 import { growDisk, reduceDisk, shrinkDisk, tryReducing } from './steps/resize-disk.ts';
 import { fillReinstalled, recogniseGuest } from './steps/reinstall.ts';
+import { bootRescue, dropRescue, makeRescue, turnOnGuest } from './steps/rescue.ts';
 import { dropDisk, exchangeDisks, fillRestored, settleDisks } from './steps/restore.ts';
 import { restoreVolumes } from './steps/restore-volumes.ts';
 import { setAsideVolumes, bringBackVolumes } from './steps/set-aside.ts';
@@ -94,6 +95,8 @@ function shortActivities(activity: Maker, version: string, consoles: Consoles) {
     planGuest: activity(z.object({ order: guestOrderWireSchema, lease: leasedAddressSchema }), (input) => input.order.name, planGuest),
     fixCfg: activity(cfgInput, ofSpec, fixCfg),
     bootGuest: activity(guestSpecSchema, byName, bootGuest),
+    bootRescue: activity(guestSpecSchema, byName, bootRescue),
+    turnOnGuest: activity(guestSpecSchema, byName, turnOnGuest),
     stopGuest: activity(guestRefSchema, byName, stopGuest),
     pauseGuest: activity(guestRefSchema, byName, (env: StepEnv, ref: GuestRef): Promise<void> => pauseWithConsole(env, consoles, ref)),
     unpauseGuest: activity(guestRefSchema, byName, unpauseGuest),
@@ -142,6 +145,8 @@ function bulkActivities(activity: Maker) {
     removeVolumes: activity(guestRefSchema, byName, removeVolumes),
     fillRestored: activity(z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID) }), ofRef, fillRestored),
     fillReinstalled: activity(guestSpecSchema, byName, fillReinstalled),
+    makeRescue: activity(guestSpecSchema, byName, makeRescue),
+    dropRescue: activity(guestRefSchema, byName, dropRescue),
     makeTrial: activity(z.object({ spec: guestSpecSchema, id: z.string().regex(BACKUP_ID) }), ofSpec, makeTrial),
     endTrial: activity(guestRefSchema, byName, endTrial),
     dropDisk: activity(z.object({ ref: guestRefSchema, role: spareRole }), ofRef, dropDisk),

@@ -11,6 +11,10 @@ export interface GuestPaths {
   /** guestflow's key to the disk that is kept beside the guest's own, where that has one. */
   readonly spareKey: string;
   readonly knownHosts: string;
+  /** How its rescue system is known. */
+  readonly rescueHosts: string;
+  /** The cfg of its rescue system: not in the toolstack's directory, where nothing but the guest's own may stand for its domain. */
+  readonly rescueCfg: string;
   /** What the xen-tools role reads and writes while the image is made. */
   readonly roleInput: string;
   readonly candidateCfg: string;
@@ -40,6 +44,8 @@ export function guestPaths(settings: Dom0Settings, name: string): GuestPaths {
     provisionKey: `${state}/provision_key`,
     spareKey: `${state}/spare_key`,
     knownHosts: `${state}/known_hosts`,
+    rescueHosts: `${state}/rescue_hosts`,
+    rescueCfg: `${state}/rescue.cfg`,
     roleInput: `${state}/role`,
     candidateCfg: `${state}/candidate.cfg`,
     formerCfg: `${state}/former-cfg.json`,

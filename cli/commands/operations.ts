@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { withServer, withWaiting, type Context, type ServerOptions, type WaitingOptions } from '../context.ts';
 import { OPERATION_KINDS, operationRecord } from '../../contract/operations.ts';
+import { registerReinstall, registerRescue } from './systems.ts';
 
 export interface TerminateOptions extends WaitingOptions {
   readonly now?: true;
@@ -22,13 +23,6 @@ export interface ResizeOptions extends WaitingOptions {
 export interface SetPasswordOptions extends WaitingOptions {
   readonly generate?: true;
   readonly offline?: true;
-}
-
-export interface ReinstallOptions extends WaitingOptions {
-  readonly dist?: string;
-  readonly recipe?: string;
-  readonly sshKey?: readonly string[];
-  readonly passwordStdin?: true;
 }
 
 export interface SetHostnameOptions extends WaitingOptions {
@@ -189,33 +183,6 @@ In a managed guest that runs it is set at once. A sealed one must be off for tha
   );
 }
 
-function registerReinstall(program: Command, context: Context): void {
-  withWaiting(
-    program
-      .command('reinstall')
-      .summary("install a guest's system anew")
-      .description(
-        `Gives a guest a new system on a new disk: same name, address, plan and size, new host keys. The new disk is made while the guest goes on; if it does not answer from it, it has its own disk again. The former disk is kept for the grace period of the guest's plan: undo-reinstall brings it back, keep-restored gives it up.
-
-Distribution, keys and password stay as they are, unless others are given. A guest that is off is started.`,
-      )
-      .argument('<NAME>')
-      .option('--dist <NAME>', 'another distribution')
-      .option('--recipe <NAME>', 'direct, the only one that there is for a guest that exists (default)')
-      .option(
-        '--ssh-key <FILE>',
-        'public keys for root, in place of those that it has; may be repeated',
-        (file: string, files: readonly string[] | undefined) => [...(files ?? []), file],
-      )
-      .option('--password-stdin', "root's password, from the first line of standard input (default: the last one that guestflow has set)"),
-  ).action(
-    context.action(async (name: string, options: ReinstallOptions) => {
-      const { reinstall } = await import('../access.ts');
-      return reinstall(context.io, name, options);
-    }),
-  );
-}
-
 export function registerOperations(program: Command, context: Context): void {
   const { io } = context;
   registerPlain(program, context);
@@ -224,6 +191,7 @@ export function registerOperations(program: Command, context: Context): void {
   registerResize(program, context);
   registerSetPassword(program, context);
   registerReinstall(program, context);
+  registerRescue(program, context);
   registerSetKeys(program, context);
   registerSetHostname(program, context);
   withServer(

@@ -20,7 +20,8 @@ export async function openConsole(
   { id, token }: { readonly id: string; readonly token: string },
 ): Promise<void> {
   const { phase, order, dom0 } = await readStatus(session, name);
-  if (phase !== 'running') throw new GuestflowError('Busy', `guest ${name} does not run: it is ${phase}`, { field: 'phase' });
+  if (phase !== 'running' && phase !== 'rescue')
+    throw new GuestflowError('Busy', `guest ${name} does not run: it is ${phase}`, { field: 'phase' });
   const key = await passwordKeyOf(session, dom0);
   if (key === undefined)
     throw new GuestflowError('HostNotReady', `dom0 ${dom0} has not said with which key secrets for it are sealed`, {

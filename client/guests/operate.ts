@@ -7,7 +7,7 @@ import { GuestflowError, type ErrorType } from '../../contract/errors.ts';
 import { GUEST_UPDATES, guestWorkflowId } from '../../contract/names.ts';
 import type { OperationKind } from '../../contract/operations.ts';
 import type { DiskChange, OperationRequest, OperationResult, PlanChange } from '../../contract/guest-requests.ts';
-import { sealedRequest, type AccessWish, type OperationWish, type ReinstallWish } from './access.ts';
+import { sealedRequest, type AccessWish, type OperationWish, type ReinstallWish, type RescueWish } from './access.ts';
 import { toGuestflowError } from '../failures.ts';
 import { isLostUpdate } from '../lost-updates.ts';
 import { ANSWER_MS, type Session } from '../session.ts';
@@ -27,6 +27,8 @@ export interface OperateOptions {
   readonly access?: AccessWish;
   /** `reinstall`. The hash of a password leaves this process sealed for the guest's dom0. */
   readonly reinstall?: ReinstallWish;
+  /** `rescue`. The hash of a password leaves this process sealed for the guest's dom0. */
+  readonly rescue?: RescueWish;
   /** `restore`, `restoreElsewhere`, `prove`, `protect`, `unprotect`: id of the backup. Default: the last one. */
   readonly backup?: string;
   /** `restoreElsewhere`: the dom0 that gets the guest, whose own is lost. */

@@ -60,7 +60,7 @@ function asking(
 <p><strong>${status.hostname ?? status.name}</strong></p>
 ${backup && markup`<p>${fill(texts.restoreFrom, { time: language.time(backup.takenAt) })}</p>`}
 ${explain !== '' && markup`<p>${explain}</p>`}
-${form !== undefined && accessRestarts(status) && markup`<p>${texts.restarts}</p>`}
+${form !== undefined && actionOf(kind).interrupts !== true && accessRestarts(status) && markup`<p>${texts.restarts}</p>`}
 <form method="post" action="${path}">${csrfField(csrf)}${requestField()}${fields}
 <div class="buttons"><button class="main">${form?.button(texts) ?? texts.confirm}</button><a class="button" href="${guestPathOf(visit)}">${texts.cancel}</a></div>
 </form>
@@ -94,10 +94,11 @@ export async function act({ guests, keys }: Desk, visit: Visit): Promise<Respons
   const sent = { keys, form, request: [session.id, name, request].join('\0'), status };
   const wish = await wishOf(asks, sent);
   if (wish === undefined) return asking(visit, kind, status, undefined, form);
-  await outcomeOf(guests, name, { kind, id, access: wish.access });
-  if (wish.made === undefined) return seeOther(guestPathOf(visit));
+  const { made, ...wished } = wish;
+  await outcomeOf(guests, name, { kind, id, ...wished });
+  if (made === undefined) return seeOther(guestPathOf(visit));
   const { texts } = language;
-  return page({ language, title: texts.passwordSet, main: madeView(wish.made, guestPathOf(visit), texts), path: guestPathOf(visit), csrf });
+  return page({ language, title: texts.passwordSet, main: madeView(made, guestPathOf(visit), texts), path: guestPathOf(visit), csrf });
 }
 
 /** What a form wishes; undefined if what was sent cannot be used, which is then said at its field. */
@@ -105,7 +106,7 @@ async function wishOf(asks: FormName, sent: Sent): Promise<Wish | undefined> {
   try {
     return await FORMS[asks].wish(sent);
   } catch (error) {
-    if (error instanceof HttpRefusal && error.code === asks) return undefined;
+    if (error instanceof HttpRefusal && error.code === FORMS[asks].refusal) return undefined;
     throw error;
   }
 }

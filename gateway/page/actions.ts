@@ -1,5 +1,5 @@
 /** What a customer may have done to a guest: a choice of `contract/operations.ts`, which says when each can be done and what it needs. */
-import type { AccessWish } from '../../client/guests/access.ts';
+import type { AccessWish, RescueWish } from '../../client/guests/access.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
 import { keptDays } from '../../contract/kept-days.ts';
 import { operationRecord, type OperationKind } from '../../contract/operations.ts';
@@ -7,7 +7,7 @@ import { fill, type Language } from './texts/language.ts';
 import type { Texts } from './texts/en.ts';
 
 /** What a form asks for. */
-export type FormName = 'password' | 'keys';
+export type FormName = 'password' | 'keys' | 'rescue';
 
 interface Action {
   /** It takes the server away for a while, or changes its disk: asked for twice. */
@@ -35,6 +35,8 @@ export const ACTIONS = {
   backup: {},
   restore: { interrupts: true, ofBackup: true, makesDisk: true },
   reinstall: { interrupts: true, makesDisk: true },
+  rescue: { interrupts: true, asks: 'rescue' },
+  unrescue: { interrupts: true },
   undoRestore: { interrupts: true },
   keepRestored: { isFinal: true },
 } as const satisfies Partial<Record<OperationKind, Action>> & Partial<Record<keyof Texts, Action>>;
@@ -57,10 +59,11 @@ export function actionAt(segment: string | undefined): ActionKind | undefined {
 }
 
 /** Whether a guest would take it as it is now: not what would change nothing, nor what is refused while something else runs. */
-export function isOffered(kind: ActionKind, { phase, operation, queued, kept }: GuestStatus): boolean {
+export function isOffered(kind: ActionKind, { phase, operation, queued, kept, rescue }: GuestStatus): boolean {
   const { phases, leadsTo, waits } = operationRecord(kind);
   const { makesDisk } = actionOf(kind);
   if (!phases.includes(phase) || (leadsTo?.includes(phase) === true && makesDisk !== true)) return false;
+  if (kind === 'unrescue' && rescue === undefined) return false;
   if (kind === 'undoRestore' && kept?.role !== 'former') return false;
   // There is room for one disk beside the server's own.
   if (kind === 'keepRestored' ? kept === undefined : makesDisk === true && kept !== undefined) return false;
@@ -85,7 +88,8 @@ export function accessRestarts({ phase, spec }: GuestStatus): boolean {
 
 /** What is to be set; a password that was made here is shown once. */
 export interface Wish {
-  readonly access: AccessWish;
+  readonly access?: AccessWish;
+  readonly rescue?: RescueWish;
   readonly made?: string;
 }
 

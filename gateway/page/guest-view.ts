@@ -48,6 +48,7 @@ function noticeOf({ phase, graceUntil, error, operation }: GuestStatus, language
   const { texts } = language;
   const notice = (text: string): Markup => markup`<div class="card problem" role="status"><p>${text}</p></div>`;
   if (phase === 'suspended') return notice(texts.suspended);
+  if (phase === 'rescue') return notice(texts.inRescue);
   if (phase === 'terminating' && graceUntil !== undefined) return notice(fill(texts.graceUntil, { time: language.time(graceUntil) }));
   // `guest/<name>/<kind>/<id>`. Its message is for the provider: it names tools and places of the dom0.
   const kind = error?.operation?.split('/')[2];
@@ -92,7 +93,8 @@ function factsOf({ spec, plan, name, hostname = name, orderedAt }: GuestStatus, 
 function buttonsOf(shown: Shown): Markup {
   const { status, hasConsole, language } = shown;
   const kinds = offered(status);
-  const open = hasConsole && status.phase === 'running' && consoleButton(status.name, language.texts);
+  const runs = status.phase === 'running' || status.phase === 'rescue';
+  const open = hasConsole && runs && consoleButton(status.name, language.texts);
   if (kinds.length === 0 && open === false) return markup`<p>${language.texts.noActions}</p>`;
   return markup`<div class="buttons">${kinds.map((kind) => buttonOf(kind, shown))}${open}</div>`;
 }

@@ -1,10 +1,8 @@
 /** A new password of root: made here and shown once, or chosen. It leaves this process as a hash, sealed for the guest's dom0. */
 import { createHash } from 'node:crypto';
 import { hashPassword } from '../../client/guests/password.ts';
-import type { AccessWish } from '../../client/guests/access.ts';
-import type { GuestStatus } from '../../contract/guest.ts';
+import { defined } from '../../contract/defined.ts';
 import { HttpRefusal } from '../../system/http/problem.ts';
-import { howOf, type Wish } from './actions.ts';
 import type { PageKeys } from './keys.ts';
 import { markup, type Markup } from './markup.ts';
 import { refusedAttributes, refusedNote } from './refused.ts';
@@ -16,20 +14,25 @@ const [SHORTEST, LONGEST] = [12, 128];
 const ALPHABET = 'abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
 const MADE_LENGTH = 20;
 
+/** A password by its hash; one that was made here is shown once. */
+interface NewPassword {
+  readonly passwordHash: string;
+  readonly made?: string;
+}
+
 /**
- * What a form wishes.
+ * The password that a form wishes.
  *
  * @param request id of the form: sent twice, it makes the same password twice, since it is also the same operation
  * @throws HttpRefusal 422 `password` when the chosen one is too short, too long, or has control characters
  */
-export async function newPassword(keys: PageKeys, form: ReadonlyMap<string, string>, request: string, status: GuestStatus): Promise<Wish> {
+export async function newPassword(keys: PageKeys, form: ReadonlyMap<string, string>, request: string): Promise<NewPassword> {
   const made = form.get('how') === 'own' ? undefined : makePassword(keys, request);
   const chosen = form.get('password') ?? '';
   if (made === undefined && (chosen.length < SHORTEST || Buffer.byteLength(chosen) > LONGEST || /[\u0000-\u001f\u007f]/.test(chosen)))
     throw new HttpRefusal(422, 'password', 'the password must have 12 to 128 characters');
   const passwordHash = await hashPassword(made ?? chosen);
-  const access: AccessWish = { passwordHash, ...howOf(status) };
-  return made === undefined ? { access } : { access, made };
+  return { passwordHash, ...defined({ made }) };
 }
 
 /** As random as the keys and the form's id are: the remainder of so long a number favours no character noticeably. */

@@ -64,6 +64,7 @@ const WISHES: { readonly [T in Takes]: (body: Body<T>, guest: string, plans: Pla
   Restore: ({ backup, at, dom0 }) => defined({ backup, at, dom0 }),
   Keys: ({ sshKeys, how }) => ({ access: { sshKeys: sshKeys === 'none' ? [] : sshKeys, ...defined({ how }) } }),
   Reinstall: ({ dist, sshKeys, passwordHash }) => ({ reinstall: defined({ dist, sshKeys, passwordHash }) }),
+  Rescue: ({ sshKeys, passwordHash }) => ({ rescue: defined({ sshKeys, passwordHash }) }),
   Hostname: ({ hostname, how }) => ({ access: { hostname, ...defined({ how }) } }),
   Password: ({ passwordHash, how }) => ({ access: { passwordHash, ...defined({ how }) } }),
   Resize: ({ disk, how }) => ({ resize: { diskBytes: disk, ...defined({ how }) } }),

@@ -52,9 +52,12 @@ export const listQuerySchema = z.object({
     .optional()
     .meta({ description: '`next` of the answer before, with the same token and the same filters. Good for a day.' }),
   phase: z
-    .enum(['ordered', 'provisioning', 'running', 'stopped', 'suspended', 'terminating', 'gone', 'failed', 'needs-cleanup', 'lost'], {
-      error: 'is no phase of a guest',
-    })
+    .enum(
+      ['ordered', 'provisioning', 'running', 'stopped', 'suspended', 'rescue', 'terminating', 'gone', 'failed', 'needs-cleanup', 'lost'],
+      {
+        error: 'is no phase of a guest',
+      },
+    )
     .optional()
     .meta({ description: 'Only guests in this phase.' }),
   dom0: field.dom0.optional().meta({ description: 'Only guests of this dom0.' }),
@@ -142,6 +145,16 @@ export const reinstallRequestSchema = z.strictObject({
     .meta({ description: 'All public keys that root is to have. Default: the last ones that guestflow has set.' }),
   passwordHash: field.passwordHash.optional().meta({
     description: "crypt(5) hash of root's password. A password itself is never taken. Default: the last one that guestflow has set.",
+  }),
+});
+
+export const rescueRequestSchema = z.strictObject({
+  sshKeys: someKeys.optional().meta({
+    description: 'All public keys that root is to have in the rescue system. Default: the last ones that guestflow has set for the guest.',
+  }),
+  passwordHash: field.passwordHash.optional().meta({
+    description:
+      "crypt(5) hash of root's password in the rescue system. A password itself is never taken. Default: the last one that guestflow has set for the guest.",
   }),
 });
 

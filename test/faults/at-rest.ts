@@ -5,6 +5,7 @@ import type { Lease } from '../../contract/capacity.ts';
 import { Gate } from '../../system/gate.ts';
 import { nightlyScheduleId } from '../../contract/names.ts';
 import { withKept } from '../../workflows/guest/rules.ts';
+import { bytesBeside } from '../../workflows/guest/state.ts';
 import type { GuestRun } from '../../workflows/guest/guest.ts';
 import type { DomainState } from '../../fake/index.ts';
 import { guestPaths } from '../guest-places.ts';
@@ -102,9 +103,9 @@ export class GuestAtRest {
   }
 
   private async arrive(): Promise<void> {
-    const { spec, phase, kept } = this.state;
+    const { spec, phase } = this.state;
     if (spec === undefined) throw new Error('a guest at rest has a spec');
-    await this.server.admit(withKept(spec, kept?.diskBytes), phase !== 'terminating');
+    await this.server.admit(withKept(spec, bytesBeside(this.state)), phase !== 'terminating');
     this.lease = await this.server.leaseOf(this.name);
     await this.server.continueGuest({ order: orderOf(this.name, this.world.settings.host), carried: this.state });
   }

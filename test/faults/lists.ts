@@ -39,6 +39,9 @@ const FOLLOWS: readonly { readonly says: RegExp; readonly on?: string }[] = [
   { says: /: domain \S+ is still in xl list:/ },
   // A guest that has its own disk again, from which dom0 has not learnt how it is known, is off, and that is to be said.
   { says: /^undo of stop: guest \S+ did not answer at /, on: 'exchange' },
+  // Of a guest and its rescue system one is started only when the other is off, and a system that is not off keeps its disk.
+  { says: /^undo of stop: (?:\S+ runs from its own disk|the rescue system of \S+ still runs): /, on: 'start' },
+  { says: /^undo of disk: .*-rescue\b/, on: 'start' },
 ];
 
 /**

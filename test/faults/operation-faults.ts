@@ -34,7 +34,7 @@ async function again(matrix: Matrix, play: OperationPlay, world: World): Promise
 /** What follows when a step has failed for good: its undo, or the removal of all else. */
 async function failed(matrix: Matrix, play: OperationPlay, world: World, index: number): Promise<Verdict> {
   const entry = play.forward[index];
-  if (entry !== undefined && isDoneBefore(entry))
+  if (entry !== undefined && isDoneBefore(play, index))
     return { end: 'as ordered', complaints: [...(await undo(world, [entry])), ...asWanted(play.wanted, world.snapshot())] };
   const stuck = await undo(world, play.undo[index] ?? []);
   if (play.row.isRemoval !== true && stuck.length === 0) return { end: 'as before', complaints: asItWas(play.wanted, world.snapshot()) };
@@ -150,7 +150,7 @@ async function undoCases(matrix: Matrix, play: OperationPlay): Promise<Case[]> {
   const { settings, guest } = play.wanted;
   const isNew = firstTimes((snapshot) => comparable(settled(snapshot, settings, guest), settings));
   for (const [index, { after, entry }] of play.rehearsals.entries()) {
-    if (!isTried(play, entry) || isDoneBefore(entry)) continue;
+    if (!isTried(play, entry) || isDoneBefore(play, index)) continue;
     const entries = play.undo[index] ?? [];
     const rehearsals = await matrix.stages.rehearse(after, matrix.host, entries);
     rehearsals.forEach((rehearsal, position) => {

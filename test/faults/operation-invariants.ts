@@ -2,7 +2,7 @@
 import { guestPaths } from '../guest-places.ts';
 import type { Dom0Settings } from '../../order/dom0-settings.ts';
 import type { DomainState } from '../../fake/index.ts';
-import { asBefore, leftOn, nobodyElsesBytes, nothingHalfMade, type Complaints } from './invariants.ts';
+import { asBefore, isOwnLabel, leftOn, nobodyElsesBytes, nothingHalfMade, type Complaints } from './invariants.ts';
 import type { OperationRow } from './operation-rows.ts';
 import type { Entry } from './tape.ts';
 import { orderOf, refOf } from './world.ts';
@@ -48,7 +48,7 @@ export function settled(state: DomainState, settings: Dom0Settings, guest: strin
     ...state,
     domains: state.domains.filter(({ state: condition }) => condition !== 'dying').map((domain) => ({ ...domain, id: 0 })),
     // Its own bytes on its own disk are nobody else's.
-    volumes: state.volumes.map((volume) => ({ ...volume, residue: volume.residue.filter((label) => label !== guest) })),
+    volumes: state.volumes.map((volume) => ({ ...volume, residue: volume.residue.filter((label) => !isOwnLabel(label, guest)) })),
     files: Object.fromEntries(
       Object.entries(state.files).flatMap(([path, content]) => {
         if (isBorgs(path, backups)) return [];
@@ -152,9 +152,9 @@ export function asItWas(wanted: Wanted, now: DomainState): Complaints {
 
 /** A system that is made anew has a host key that no other attempt makes. */
 function withoutHostKey({ kind }: OperationRow, state: DomainState, settings: Dom0Settings, guest: string): DomainState {
-  const { knownHosts } = guestPaths(settings, guest);
-  if (kind !== 'reinstall' || !(knownHosts in state.files)) return state;
-  return { ...state, files: { ...state.files, [knownHosts]: 'its host key' } };
+  const { knownHosts, rescueHosts } = guestPaths(settings, guest);
+  const made = [...(kind === 'reinstall' ? [knownHosts] : []), rescueHosts].filter((path) => path in state.files);
+  return { ...state, files: { ...state.files, ...Object.fromEntries(made.map((path) => [path, 'its host key'])) } };
 }
 
 export function asWanted(wanted: Wanted, now: DomainState): Complaints {

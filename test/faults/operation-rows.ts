@@ -90,6 +90,11 @@ const PLAYS: Readonly<Record<Exclude<OperationKind, 'restoreElsewhere'>, readonl
       tries: ['recogniseGuest'],
     },
   ],
+  rescue: [
+    { name: 'rescue', details: { rescue: KEYS }, end: 'rescue' },
+    { name: 'rescue of a stopped guest', after: 'stop', details: { rescue: KEYS }, end: 'rescue', tries: ['stopGuest', 'bootRescue'] },
+  ],
+  unrescue: [{ name: 'unrescue', after: 'rescue', end: 'running' }],
   undoRestore: [
     { name: 'undo of a reinstall', after: 'reinstall', end: 'running', tries: EXCHANGE },
     { name: 'undo of a reinstall of a managed guest', after: 'reinstall of a managed guest', end: 'running', tries: EXCHANGE },

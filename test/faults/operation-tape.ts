@@ -74,9 +74,9 @@ async function recordForward(
   });
 }
 
-/** Whether what was asked for is done before this call, and stays: it only wipes what was kept for an undo, and is made again if it fails. */
-export function isDoneBefore(entry: Entry): boolean {
-  return entry.activity === 'forgetAccess';
+/** Whether what was asked for is done before this call, and stays: it only removes what is of no use any more, and is made again if it fails. */
+export function isDoneBefore({ row, forward, decisive }: OperationPlay, index: number): boolean {
+  return forward[index]?.activity === 'forgetAccess' || (row.kind === 'unrescue' && index > decisive);
 }
 
 /** What came of an operation of which one call failed for good. */

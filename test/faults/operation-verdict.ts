@@ -1,6 +1,7 @@
 /** How an operation through the real workflows has ended: on the dom0, in the ledger, in its schedule and in the guest's status. */
 import { nightlyScheduleId } from '../../contract/names.ts';
 import { withKept } from '../../workflows/guest/rules.ts';
+import { bytesBeside } from '../../workflows/guest/state.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
 import type { Answer, GuestAtRest } from './at-rest.ts';
 import { booksOf, reservationComplaints, type Books } from './books.ts';
@@ -13,12 +14,12 @@ import { beforeOf, type Matrix } from './step-faults.ts';
 import { GUEST, inTheNameOf, type Entry } from './tape.ts';
 
 /** Promise, address and schedule are those of a guest in this phase, and of its size. */
-export async function bookComplaints(guest: GuestAtRest, { phase, spec, kept }: GuestStatus): Promise<Complaints> {
+export async function bookComplaints(guest: GuestAtRest, { phase, spec, ...beside }: GuestStatus): Promise<Complaints> {
   const books = await booksOf(guest.server, guest.world.settings.host, guest.name);
   const isGone = phase === 'gone';
   const shouldBeScheduled = !isGone && phase !== 'terminating';
   return [
-    ...reservationComplaints(books, isGone ? undefined : spec && withKept(spec, kept?.diskBytes)),
+    ...reservationComplaints(books, isGone ? undefined : spec && withKept(spec, bytesBeside(beside))),
     ...leaseComplaints(books, isGone ? undefined : guest.lease),
     ...(books.isScheduled === shouldBeScheduled ? [] : [`it is ${phase}, and its schedule is ${books.isScheduled ? 'there' : 'missing'}`]),
   ];

@@ -167,7 +167,7 @@ describe.skipIf(why !== undefined)(titled('the functions that WHMCS lists', why)
   it('are there: each button has its function, and settings keep their numbers', async () => {
     const source = readFileSync(join(MODULE, 'guestflow.php'), 'utf8');
     for (const [list, more] of [
-      ['AdminCustomButtonArray', ['Reinstall']],
+      ['AdminCustomButtonArray', ['Reinstall', 'Rescue system', 'Leave the rescue system']],
       // The module cannot have WHMCS ask whether it is meant.
       ['ClientAreaCustomButtonArray', []],
     ] as const) {

@@ -47,6 +47,8 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
       { kind: 'keepRestored', name: 'keepRestored-again' },
       { kind: 'reinstall', reinstall: { dist: 'trixie' } },
       { kind: 'undoRestore', name: 'undoRestore-of-a-reinstall' },
+      { kind: 'rescue', rescue: { sshKeys: ['ssh-ed25519 AAAA'] } },
+      { kind: 'unrescue' },
       { kind: 'suspend' },
       { kind: 'resume' },
       { kind: 'setPassword', access: { sealedPassword: { [DOM0]: 'x'.repeat(80) }, how: 'offline' } },
@@ -72,6 +74,7 @@ async function life(environment: TestWorkflowEnvironment): Promise<void> {
     await record(environment, guestWorkflowId(document.name), 'guest-life');
     await record(environment, guestWorkflowId(document.name), 'guest-life-adjusted');
     await record(environment, guestWorkflowId(document.name), 'guest-life-backups');
+    await record(environment, guestWorkflowId(document.name), 'guest-life-rescue');
     await record(environment, operationWorkflowId(document.name, 'provision', document.order), 'provision');
   });
 }

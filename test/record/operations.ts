@@ -16,6 +16,8 @@ const PASSWORD: AccessChange = { sealedPassword: { [DOM0]: 'x'.repeat(80) }, how
 const HOSTNAME: AccessChange = { hostname: 'shop.example.org', how: 'offline' };
 const KEYS: AccessChange = { sshKeys: [], how: 'offline' };
 
+const RESCUE = { kind: 'rescue', rescue: { sshKeys: ['ssh-ed25519 AAAA'] } } as const;
+
 /** An operation, the activity at which it does not go on, and the name of its history. Without an activity it goes well. */
 interface Trial {
   readonly request: Omit<OperationRequest, 'id'>;
@@ -61,6 +63,10 @@ const FAILING: readonly Trial[] = [
   { name: 'setPassword-not-forgotten', request: { kind: 'setPassword', access: PASSWORD }, at: 'forgetAccess', goesWell: true },
   { request: { kind: 'keepRestored' } },
   { name: 'reinstall-undone', request: { kind: 'reinstall' }, at: 'bootGuest' },
+  { name: 'rescue-undone', request: RESCUE, at: 'bootRescue' },
+  { request: RESCUE },
+  { name: 'unrescue-undone', request: { kind: 'unrescue' }, at: 'bootGuest' },
+  { name: 'unrescue-left', request: { kind: 'unrescue' }, at: 'dropRescue', goesWell: true },
   { name: 'setHostname-undone', request: { kind: 'setHostname', access: HOSTNAME }, at: 'bootGuest' },
   { name: 'setKeys-undone', request: { kind: 'setKeys', access: KEYS }, at: 'bootGuest' },
   { name: 'terminate-undone', request: { kind: 'terminate' }, at: 'setAsideVolumes' },
@@ -92,6 +98,10 @@ const CANCELLED: readonly Trial[] = [
   { name: 'setPassword-cancelled', request: { kind: 'setPassword', access: PASSWORD }, at: 'changeAccessOffline' },
   { request: { kind: 'keepRestored' } },
   { name: 'reinstall-cancelled', request: { kind: 'reinstall' }, at: 'fillReinstalled' },
+  { name: 'rescue-cancelled', request: RESCUE, at: 'makeRescue' },
+  { request: RESCUE },
+  { name: 'unrescue-cancelled', request: { kind: 'unrescue' }, at: 'bootGuest' },
+  { request: { kind: 'unrescue' } },
   { name: 'setHostname-cancelled', request: { kind: 'setHostname', access: HOSTNAME }, at: 'changeAccessOffline' },
   { name: 'setKeys-cancelled', request: { kind: 'setKeys', access: KEYS }, at: 'changeAccessOffline' },
   { name: 'terminate-cancelled', request: { kind: 'terminate' }, at: 'setAsideVolumes' },

@@ -65,6 +65,13 @@ const LOST: Action = {
   message: 'the dom0 of its guest is lost: restore the guest on another one, then tell it again',
 };
 
+/** It runs from another system. Its own cannot be changed until it is back. */
+const IN_RESCUE: Action = {
+  do: 'refuse',
+  type: 'Busy',
+  message: 'its guest is in its rescue system: guestflow unrescue brings it back, then tell it again',
+};
+
 /**
  * The next thing to do.
  *
@@ -87,7 +94,9 @@ function actionOn(target: Target, done: Done, guest: GuestView): Action {
       return guest.phase === 'terminating' || guest.phase === 'gone' ? NOTHING : { do: 'operate', kind: 'terminate' };
     case 'suspended':
       if (guest.phase === 'lost') return LOST;
-      return guest.phase === 'running' || guest.phase === 'stopped' ? { do: 'operate', kind: 'suspend' } : NOTHING;
+      return guest.phase === 'running' || guest.phase === 'stopped' || guest.phase === 'rescue'
+        ? { do: 'operate', kind: 'suspend' }
+        : NOTHING;
     default:
       return actionOnWanted(target, done, guest);
   }
@@ -111,6 +120,7 @@ function actionOnWanted({ plan }: Target, done: Done, guest: GuestView): Action 
       return { do: 'operate', kind: 'resume' };
     default:
       if (plan === undefined || plan.plan === done.plan || plan.plan === guest.plan) return NOTHING;
+      if (guest.phase === 'rescue') return IN_RESCUE;
       return guest.phase === 'lost' ? LOST : { do: 'operate', kind: 'changePlan' };
   }
 }

@@ -24,11 +24,13 @@ export function provisioned(state: GuestState, { spec, wallclock, scheduleId, wa
 const FOUND_KEPT_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** After it was found on its dom0 and taken over. */
-export function adopted(state: GuestState, { spec, backups, formerBytes, warnings, scheduleId }: Adopted, nowMs: number): GuestState {
+export function adopted(state: GuestState, found: Adopted, nowMs: number): GuestState {
+  const { spec, backups, formerBytes, rescueBytes, warnings, scheduleId } = found;
+  const rescue = rescueBytes === undefined ? undefined : { since: new Date(nowMs).toISOString(), diskBytes: rescueBytes };
   const keptUntil = new Date(nowMs + FOUND_KEPT_MS).toISOString();
   const kept: KeptDisk | undefined =
     formerBytes === undefined ? undefined : { role: 'former', backup: '', takenAt: keptUntil, diskBytes: formerBytes, keptUntil };
-  return { ...state, spec, backups, scheduleId, warnings, ...defined({ kept }) };
+  return { ...state, spec, backups, scheduleId, warnings, ...defined({ kept, rescue }) };
 }
 
 /** After an operation that succeeded: drops what was due in the former phase. */

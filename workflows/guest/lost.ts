@@ -64,9 +64,9 @@ export interface RestoredElsewhere {
   readonly warnings: readonly string[];
 }
 
-/** It lives on another dom0 now. Backups and disks of before were the lost dom0's: it has none yet. */
+/** It lives on another dom0 now. Backups, disks of before and a rescue system were the lost dom0's: it has none. */
 export function livingElsewhere(state: GuestState, { spec, scheduleId, warnings }: RestoredElsewhere, nowMs: number): GuestState {
-  const { lost: _over, kept: _lost, retiredFrom: _then, ...rest } = withoutDues(state);
+  const { lost: _over, kept: _lost, rescue: _gone, retiredFrom: _then, ...rest } = withoutDues(state);
   return withFirstBackupDue({ ...rest, dom0: spec.dom0, spec, scheduleId, warnings, backups: [] }, nowMs);
 }
 

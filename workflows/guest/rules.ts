@@ -20,8 +20,9 @@ export function mayRun(kind: OperationKind, phase: GuestPhase, running: string |
   if (queued >= LONGEST_QUEUE) return `${queued} operations wait already`;
   if (running !== undefined && waits !== true) return `${running} runs; wait for it, or cancel it`;
   if (running !== undefined && phase !== 'provisioning') return undefined;
-  if (!phases.includes(phase)) return `the guest is ${phase}`;
-  return undefined;
+  if (phases.includes(phase)) return undefined;
+  if (phase === 'rescue') return 'the guest is in its rescue system; unrescue brings it back';
+  return `the guest is ${phase}`;
 }
 
 /**

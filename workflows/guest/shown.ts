@@ -7,11 +7,11 @@ import { TAKES_MEMO, takenBy } from '../../contract/takes.ts';
 import { healthOf } from './backup-health.ts';
 import { dom0Of } from './lost.ts';
 import { withKept } from './rules.ts';
-import type { GuestState } from './state.ts';
+import { bytesBeside, type GuestState } from './state.ts';
 
 /** Publishes what has changed. So a guest whose workflow was started by hand is in lists, too. */
 export function publishGuest(state: GuestState): void {
-  const { name, order, plan, phase, spec, kept } = state;
+  const { name, order, plan, phase, spec } = state;
   const { memo, typedSearchAttributes } = workflowInfo();
   const shown = [
     [SEARCH_ATTRIBUTES.guest, name],
@@ -22,7 +22,7 @@ export function publishGuest(state: GuestState): void {
   ].map(([attribute = '', value = '']) => ({ key: defineSearchAttributeKey(attribute, 'KEYWORD'), value }));
   const news = shown.filter(({ key, value }) => typedSearchAttributes.get(key) !== value);
   if (news.length > 0) upsertSearchAttributes(news);
-  const takes = spec === undefined ? undefined : takenBy(withKept(spec, kept?.diskBytes));
+  const takes = spec === undefined ? undefined : takenBy(withKept(spec, bytesBeside(state)));
   if (takes !== undefined && JSON.stringify(memo?.[TAKES_MEMO]) !== JSON.stringify(takes)) upsertMemo({ [TAKES_MEMO]: takes });
 }
 

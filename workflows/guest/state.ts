@@ -34,6 +34,7 @@ export function describeGuest(state: GuestState, running: { readonly kind: strin
       : [
           `- a disk of before is kept until ${state.kept.keptUntil}${state.kept.system === undefined ? `: backup ${state.kept.backup} was restored` : ', of before a reinstall'}`,
         ]),
+    ...(state.rescue === undefined ? [] : [`- a rescue system was started at ${state.rescue.since}`]),
     ...(running === undefined ? [] : [`- ${running.kind} runs: workflow \`${running.workflowId}\``]),
     ...(state.nights ?? [])
       .slice(-1)
@@ -63,6 +64,11 @@ const WARNINGS_KEPT = 20;
 /** The state with one more warning, if there is one. */
 export function withWarning(state: GuestState, warning: string | undefined): GuestState {
   return warning === undefined ? state : { ...state, warnings: [...state.warnings, warning].slice(-WARNINGS_KEPT) };
+}
+
+/** Bytes of the disks that a guest has beside its own. */
+export function bytesBeside({ kept, rescue }: Pick<GuestState, 'kept' | 'rescue'>): number {
+  return (kept?.diskBytes ?? 0) + (rescue?.diskBytes ?? 0);
 }
 
 /** The later of a time (ISO 8601) and another (milliseconds). */

@@ -146,10 +146,6 @@ function roomRows(config: unknown, { size: { maxMemoryBytes, maxVcpus, vcpus } }
  * `memory='512Mb'`, a misspelt `brigde=` or a disk list that is a string, and still exits with 0.
  */
 export function misread(config: unknown, { spec }: CfgWish, attachments: Attachments, settings: Dom0Settings): string[] {
-  const pathOf = (attachment: string): string => attachment.slice(attachment.indexOf(':') + 1);
-  const diskList = at(config, 'disks');
-  const diskOf = (vdev: string): unknown =>
-    Array.isArray(diskList) ? diskList.find((disk: unknown) => at(disk, 'vdev') === vdev) : undefined;
   const wanted: Row[] = [
     ['name', at(config, 'c_info', 'name'), spec.name],
     ['type', at(config, 'c_info', 'type'), spec.os.type],
@@ -158,8 +154,8 @@ export function misread(config: unknown, { spec }: CfgWish, attachments: Attachm
     ...roomRows(config, spec),
     ['kernel', at(config, 'b_info', 'kernel'), settings.kernel],
     ['ramdisk', at(config, 'b_info', 'ramdisk'), settings.initrd],
-    [`disk ${ROOT_VDEV}`, at(diskOf(ROOT_VDEV), 'pdev_path'), pathOf(attachments.root)],
-    [`disk ${SWAP_VDEV}`, at(diskOf(SWAP_VDEV), 'pdev_path'), pathOf(attachments.swap)],
+    diskRow(config, ROOT_VDEV, attachments.root),
+    diskRow(config, SWAP_VDEV, attachments.swap),
     ['vif mac', at(config, 'nics', 0, 'mac'), spec.network.mac],
     ['vif bridge', at(config, 'nics', 0, 'bridge'), spec.network.bridge],
     ['vif ip', at(config, 'nics', 0, 'ip'), addressesOf(spec.network)],
@@ -168,8 +164,23 @@ export function misread(config: unknown, { spec }: CfgWish, attachments: Attachm
       : [['vif rate (bytes in 50 ms)', at(config, 'nics', 0, 'rate_bytes_per_interval'), bytesPerInterval(spec.size.rate)] as Row]),
     ...(settings.network.antispoof ? [['vif script', at(config, 'nics', 0, 'script'), ANTISPOOF_SCRIPT] as Row] : []),
   ];
+  return differences(wanted);
+}
+
+/** The same for one disk. */
+export function diskMisread(config: unknown, vdev: string, attachment: string): string[] {
+  return differences([diskRow(config, vdev, attachment)]);
+}
+
+function diskRow(config: unknown, vdev: string, attachment: string): Row {
+  const disks = at(config, 'disks');
+  const found: unknown = Array.isArray(disks) ? disks.find((disk: unknown) => at(disk, 'vdev') === vdev) : undefined;
+  return [`disk ${vdev}`, at(found, 'pdev_path'), attachment.slice(attachment.indexOf(':') + 1)];
+}
+
+function differences(rows: readonly Row[]): string[] {
   const text = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));
-  return wanted
+  return rows
     .filter(([, found, meant]) => !same(found, meant))
     .map(([what, found, meant]) => `${what} is ${text(found)}, not ${text(meant)}`);
 }

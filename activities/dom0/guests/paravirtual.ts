@@ -15,9 +15,10 @@ import { guestRun, hostKeyAnswers } from '../tools/guest-ssh.ts';
 import type { Work } from '../work.ts';
 import { forgetFormer } from './access/former.ts';
 import { changeOffline, undoOffline } from './access/offline.ts';
-import { BARE_CFG, changeFor, misread, TRIAL_CFG, trialChange, type Attachments } from './paravirtual-cfg.ts';
+import { BARE_CFG, changeFor, diskMisread, misread, TRIAL_CFG, trialChange, type Attachments } from './paravirtual-cfg.ts';
+import { freeVdev, oneDiskMore, rescueWish } from './rescue-cfg.ts';
 import { readConsole } from './console.ts';
-import type { Answer, CfgDraft, CfgWish, ConsoleSight, GuestKind, GuestScript } from './port.ts';
+import type { Answer, CfgDraft, CfgWish, ConsoleSight, GuestKind, GuestScript, RescueCfg } from './port.ts';
 import { recognise } from './recognise.ts';
 import { HELLO_SCRIPT } from './scripts.ts';
 
@@ -72,6 +73,17 @@ export class ParavirtualGuest implements GuestKind {
     return Buffer.concat([Buffer.from(`${cfgHeader({ guest: spec.name, order: spec.order })}\n`), bytes]);
   }
 
+  rescueCfg(base: Buffer, spec: GuestSpec): RescueCfg {
+    const document = parseCfg(base);
+    const root = freeVdev(showCfg(document));
+    const own = this.work.storage.attachment(spec.name, 'root');
+    const { bytes: withDisk } = applyChange(document, oneDiskMore(showCfg(document), root));
+    const { bytes: ours } = this.draftCfg(Buffer.from(withDisk), rescueWish(spec));
+    const { bytes } = applyChange(parseCfg(ours), { disk: [{ vdev: root, to: own }] });
+    const misread = (config: unknown): string[] => [...this.misread(config, rescueWish(spec)), ...diskMisread(config, root, own)];
+    return { bytes: Buffer.from(bytes), root, misread };
+  }
+
   readConsole(text: string): ConsoleSight {
     return readConsole(text);
   }
@@ -81,7 +93,9 @@ export class ParavirtualGuest implements GuestKind {
   }
 
   private attachments({ spec: { name }, disks }: CfgWish): Attachments {
-    if (disks === 'volume') return { root: this.work.storage.attachment(name, 'root'), swap: this.work.storage.attachment(name, 'swap') };
+    const { storage } = this.work;
+    if (disks !== 'image')
+      return { root: storage.attachment(name, disks === 'rescue' ? 'rescue' : 'root'), swap: storage.attachment(name, 'swap') };
     const { diskImage, swapImage } = guestPaths(this.work.settings, name);
     return { root: `file:${diskImage}`, swap: `file:${swapImage}` };
   }
@@ -102,8 +116,16 @@ export class ParavirtualGuest implements GuestKind {
   }
 
   async identify({ name }: Ref, ip: string): Promise<Answer> {
-    const { host, settings } = this.work;
-    const known = (await host.files.read(guestPaths(settings, name).knownHosts))?.toString('utf8').trim() ?? '';
+    return await this.answerOf(guestPaths(this.work.settings, name).knownHosts, ip);
+  }
+
+  async identifyRescue({ name }: Ref, ip: string): Promise<Answer> {
+    return await this.answerOf(guestPaths(this.work.settings, name).rescueHosts, ip);
+  }
+
+  private async answerOf(knownHosts: string, ip: string): Promise<Answer> {
+    const { host } = this.work;
+    const known = (await host.files.read(knownHosts))?.toString('utf8').trim() ?? '';
     return (await hostKeyAnswers(host, ip, known.split(' ').slice(1, 3).join(' '))) ? { kernel: '', rootDevice: '' } : undefined;
   }
 

@@ -6,8 +6,8 @@ import type { RunResult } from '../../../system/run.ts';
 import type { Origin } from '../images/make-personal.ts';
 import type { Ref } from '../marks.ts';
 
-/** Which disks a guest's cfg names: its image files, or those that the storage has for it. */
-export type DiskKind = 'image' | 'volume';
+/** Which disks a guest's cfg names: its image files, or those that the storage has for it; of its rescue system, that one's disk, then the guest's own. */
+export type DiskKind = 'image' | 'volume' | 'rescue';
 
 /** What a cfg is to say. */
 export interface CfgWish {
@@ -24,6 +24,15 @@ export interface CfgDraft {
   readonly bytes: Buffer;
   /** The settings that differ from the file from which it was made. */
   readonly changed: readonly string[];
+}
+
+/** The cfg of a rescue system. */
+export interface RescueCfg {
+  readonly bytes: Buffer;
+  /** What the guest's root disk is called in it, like `xvdb`. */
+  readonly root: string;
+  /** The differences between the toolstack's reading of it and what it is to say, in words. */
+  readonly misread: (config: unknown) => string[];
 }
 
 /** A guest's answer; undefined if it does not answer yet. */
@@ -75,6 +84,12 @@ export interface GuestKind {
   draftCfg(base: Buffer, wish: CfgWish): CfgDraft;
   /** The whole cfg of a trial of the guest: small, without a network, ended by whatever ends it. */
   trialCfg(spec: GuestSpec): Buffer;
+  /**
+   * The cfg of the guest's rescue system, made from the guest's own: all that an operator wrote there counts, and every disk in it is there, too.
+   *
+   * @throws ToolFailed, ChangeError when the guest's own cannot be made into one
+   */
+  rescueCfg(base: Buffer, spec: GuestSpec): RescueCfg;
   /** What a console shows of a system that starts. */
   readConsole(text: string): ConsoleSight;
   /** The differences between the toolstack's reading of a cfg and what was wished, in words. */
@@ -85,6 +100,8 @@ export interface GuestKind {
   greet(ref: Ref, ip: string): Promise<Answer>;
   /** Whether the guest shows its own host key at the address. This is the answer of a sealed guest, which has no key of ours. */
   identify(ref: Ref, ip: string): Promise<Answer>;
+  /** The same of its rescue system. */
+  identifyRescue(ref: Ref, ip: string): Promise<Answer>;
   /** Runs a script in the guest. @throws GuestDidNotAnswer, ToolError */
   run(spec: GuestSpec, script: GuestScript): Promise<RunResult>;
   /** Removes guestflow's key from dom0, after it was removed from the guest. */

@@ -26,8 +26,8 @@ export interface NewIdentity {
   readonly fileSystem: string;
   /** Its host key: private, public. */
   readonly hostKey: readonly [string, string];
-  /** Line of the provisioning key. */
-  readonly provisionKey: string;
+  /** Line of the provisioning key. Undefined: it gets none. */
+  readonly provisionKey?: string;
   /** crypt(5) hash of root's password. Undefined: root's password stays as it is. */
   readonly passwordHash?: string;
 }
@@ -86,7 +86,8 @@ function passwordChanges({ shadow }: FormerIdentity, { passwordHash }: NewIdenti
 /** Whoever could log in to the former machine can log in to the copy; a provisioning key of the former one cannot. */
 function keysOf({ access }: GuestSpec, { authorizedKeys = '' }: FormerIdentity, { provisionKey }: NewIdentity): string {
   const kept = authorizedKeys.split('\n').filter((line) => line.trim() !== '' && !PROVISION_KEY.test(line));
-  return [...new Set([provisionKey.trim(), ...access.sshKeys, ...kept])].map((line) => `${line}\n`).join('');
+  const own = provisionKey === undefined ? [] : [provisionKey.trim()];
+  return [...new Set([...own, ...access.sshKeys, ...kept])].map((line) => `${line}\n`).join('');
 }
 
 function networkChanges({ network, os: { dist } }: GuestSpec, { listings }: FormerIdentity): OfflineChange[] {

@@ -2,7 +2,7 @@
 import type { GuestSpec } from '../../../contract/guest.ts';
 import { defined } from '../../../contract/defined.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
-import { ensureGuestState } from '../guest-paths.ts';
+import { ensureGuestState, type GuestPaths } from '../guest-paths.ts';
 import { openPassword } from '../password-key.ts';
 import { removeParts } from '../staging.ts';
 import { checkFs, fsInfo, newUuid, verifyFs } from '../tools/ext4.ts';
@@ -17,13 +17,16 @@ export interface Origin {
   readonly network: GuestSpec['network'];
   /** It was nobody's: root has no password yet, and gets the one that was ordered. */
   readonly isGolden?: true;
-  /** The guest still runs from another disk: how dom0 knows it stays so until the two are exchanged. */
-  readonly isSpare?: true;
+  /**
+   * It is for a disk beside the guest's root disk, and how dom0 knows the guest stays as it is. `spare`: until the two are exchanged. `rescue`: a rescue
+   * system, which is known by a host key of its own, and gets no key of guestflow's. Default: it is for the root disk.
+   */
+  readonly beside?: 'spare' | 'rescue';
 }
 
 /**
- * Gives the system on the device the identity of the guest: UUID, host key, machine-id, host name, network, who may log in. A provisioning key of ours is
- * among those until the guest is sealed. What else is on it stays.
+ * Gives the system on the device the identity of the guest: UUID, host key, machine-id, host name, network, who may log in. But for a rescue system, a
+ * provisioning key of ours is among those until the guest is sealed. What else is on it stays.
  */
 export async function makePersonal(work: Work, spec: GuestSpec, device: string, origin: Origin): Promise<void> {
   const { host, signal } = work;
@@ -36,22 +39,27 @@ export async function makePersonal(work: Work, spec: GuestSpec, device: string, 
   // What a killed attempt has left there is of no use: the disk is filled anew, too.
   await host.files.removeTree(paths.roleInput);
   await host.files.makeDirectory(paths.roleInput, 0o700);
-  // Of a sealed guest, that there is such a key would say that it opens the disk from which the guest runs.
-  const isAside = origin.isSpare === true && (await host.files.info(paths.provisionKey)) === undefined;
-  const provisionKey = await makeKey(host, isAside ? paths.spareKey : paths.provisionKey, provisionKeyComment(spec));
+  const provisionKey =
+    origin.beside === 'rescue' ? undefined : await makeKey(host, await keyPathOf(work, paths, origin), provisionKeyComment(spec));
   const hostKeyPath = `${paths.roleInput}/host_key`;
   const hostKey = await makeKey(host, hostKeyPath, `root-${spec.name}`);
   const files = new OfflineFiles(host, device, signal);
   const privateKey = String((await host.files.read(hostKeyPath)) ?? '');
   const passwordHash = origin.isGolden === true ? await openPassword(work, spec) : undefined;
-  const next = { fileSystem, provisionKey, hostKey: [privateKey, `${hostKey}\n`] as const, ...defined({ passwordHash }) };
+  const next = { fileSystem, hostKey: [privateKey, `${hostKey}\n`] as const, ...defined({ provisionKey, passwordHash }) };
   await files.change(identityChanges(spec, await formerIdentity(files, former, origin), next), paths.roleInput);
   await verifyFs(host, device, { signal });
-  if (origin.isSpare !== true) {
-    await removeParts(host.files, paths.knownHosts);
-    await host.files.writeAtomic(paths.knownHosts, knownHostsLine(spec.network.ip, hostKey));
+  if (origin.beside !== 'spare') {
+    const known = origin.beside === 'rescue' ? paths.rescueHosts : paths.knownHosts;
+    await removeParts(host.files, known);
+    await host.files.writeAtomic(known, knownHostsLine(spec.network.ip, hostKey));
   }
   await host.files.removeTree(paths.roleInput);
+}
+
+/** Of a sealed guest, that there is a provisioning key would say that it opens the disk from which the guest runs. */
+async function keyPathOf({ host }: Work, { spareKey, provisionKey }: GuestPaths, { beside }: Origin): Promise<string> {
+  return beside === 'spare' && (await host.files.info(provisionKey)) === undefined ? spareKey : provisionKey;
 }
 
 async function formerIdentity(files: OfflineFiles, fileSystem: string, { network, isGolden }: Origin): Promise<FormerIdentity> {

@@ -38,11 +38,12 @@ export async function findGuest(env: StepEnv, ref: GuestRef): Promise<FoundGuest
   const wish = { spec, disks: 'volume', onCrash: 'restart' } as const;
   const warnings = env.kindOf(spec).misread((await toolstack.tryCfg(cfg.path)).config, wish);
   const former = await ownDisk(env, ref, 'former');
+  const rescue = await ownDisk(env, ref, 'rescue');
   return {
     spec,
-    phase: await phaseOf(env, ref),
+    phase: rescue?.open === true ? 'rescue' : await phaseOf(env, ref),
     backups: backups.map(recordOf),
-    ...defined({ formerBytes: former?.bytes }),
+    ...defined({ formerBytes: former?.bytes, rescueBytes: rescue?.bytes }),
     warnings: warnings.map((what) => `${cfg.path}: ${what}, as the record of backup ${last.id} says`),
   };
 }

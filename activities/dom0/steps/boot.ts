@@ -1,4 +1,5 @@
 /** boot: the guest is up when it answers, not when its domain exists (row 9 of the how-to). */
+import { defined } from '../../../contract/defined.ts';
 import type { BootResult } from '../../../contract/step-results.ts';
 import type { DomainRow } from '../../../contract/dom0.ts';
 import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
@@ -8,6 +9,7 @@ import { until } from '../../../system/until.ts';
 import type { StepEnv } from '../env.ts';
 import type { Answer } from '../guests/port.ts';
 import { domainNameOf, mustOwn, type DomainRef } from '../marks.ts';
+import { setSavedAside, wipeSavedQuietly } from './saved-memory.ts';
 import { countLast } from '../traffic/count.ts';
 
 /** Milliseconds that the toolstack has to make a domain. */
@@ -25,8 +27,6 @@ const SHUTDOWN_AGAIN_MS = 60_000;
 const GONE_LIMIT_MS = 2 * 60_000;
 /** If xl could not destroy a domain because it was ending already (by its `on_crash`), the domain has gone after this long. */
 const ENDING_LIMIT_MS = 20_000;
-/** Milliseconds to wipe a saved state after a boot. If that is not enough, it is wiped when its guest is removed. */
-const SAVED_WIPE_LIMIT_MS = 2 * 60_000;
 const POLL_MS = 500;
 /** An installer's first boot may restart a guest once or twice; one that does it more often will not answer. */
 const MOST_RESTARTS = 3;
@@ -129,27 +129,41 @@ export async function mustBeUp(env: StepEnv, spec: GuestSpec): Promise<void> {
   await start(env, spec, { ask: async (ref, ip) => await kind.identify(ref, ip), isSealed: false });
 }
 
-async function start(env: StepEnv, spec: GuestSpec, awaited: Omit<Awaited, 'isStartedHere'>): Promise<BootResult> {
+/**
+ * Starts the guest's rescue system, or finds it started, and waits until it answers.
+ *
+ * @param cfg path of its cfg. That of the guest marks the domain as ours: both have the guest's name, so that never both can run
+ */
+export async function bootFrom(env: StepEnv, spec: GuestSpec, cfg: string): Promise<BootResult> {
+  const kind = env.kindOf(spec);
+  return await start(env, spec, { ask: async (ref, ip) => await kind.identifyRescue(ref, ip), isSealed: false }, cfg);
+}
+
+async function start(env: StepEnv, spec: GuestSpec, awaited: Omit<Awaited, 'isStartedHere'>, cfg?: string): Promise<BootResult> {
+  const started = Date.now();
+  const isStartedHere = await turnOn(env, spec, cfg);
+  const answer = await awaitAnswer(env, spec, spec.network.ip, { ...awaited, isStartedHere });
+  await wipeSavedQuietly(env, spec);
+  const domain = await env.toolstack.find(spec.name);
+  return { domainId: domain?.id ?? -1, seconds: Math.round((Date.now() - started) / 100) / 10, ...answer };
+}
+
+/** Makes the guest's domain, unless it is there. Whether it answers is not asked. @returns whether it was made */
+export async function turnOn(env: StepEnv, spec: GuestSpec, from?: string): Promise<boolean> {
   const { toolstack } = env;
   const cfg = await toolstack.readCfg(spec.name);
   if (cfg === undefined) throw new GuestflowError('NotFound', `${toolstack.cfgPath(spec.name)} is missing: ${spec.name} cannot be started`);
   mustOwn(cfg.owner, spec, cfg.path);
-  const started = Date.now();
   // A domain that is ending still holds memory, disks and its name.
   const there = await toolstack.find(spec.name);
   if (there?.state === 'crashed') await switchOff(env, spec.name, there.id);
   if (there?.state === 'ending') await mustBeGone(env, spec.name, there.id);
   // From now on the guest's disks are newer than its saved memory, which must never be restored.
   await setSavedAside(env, spec);
-  const isStartedHere = (await toolstack.find(spec.name)) === undefined;
-  if (isStartedHere) {
-    env.progress(`xl create ${spec.name}`);
-    await toolstack.create(spec.name, { timeoutMs: CREATE_LIMIT_MS });
-  }
-  const answer = await awaitAnswer(env, spec, spec.network.ip, { ...awaited, isStartedHere });
-  await wipeSavedQuietly(env, spec);
-  const domain = await toolstack.find(spec.name);
-  return { domainId: domain?.id ?? -1, seconds: Math.round((Date.now() - started) / 100) / 10, ...answer };
+  if ((await toolstack.find(spec.name)) !== undefined) return false;
+  env.progress(`xl create ${spec.name}`);
+  await toolstack.create(spec.name, { timeoutMs: CREATE_LIMIT_MS, ...defined({ cfg: from }) });
+  return true;
 }
 
 /**
@@ -167,25 +181,6 @@ export async function createFresh(env: StepEnv, ref: Required<DomainRef>, prepar
   await prepare();
   env.progress(`xl create ${name}`);
   await toolstack.create(name, { timeoutMs: CREATE_LIMIT_MS });
-}
-
-async function setSavedAside(env: StepEnv, ref: DomainRef): Promise<void> {
-  for (const path of await env.toolstack.putSavedAside(ref))
-    env.log.warn(
-      { guest: ref.name, path },
-      `${path} held the memory of ${domainNameOf(ref)} from before: put aside, so that xendomains does not restore it`,
-    );
-}
-
-/** Wipes the guest's old saved memory. If that fails, the boot has still succeeded. */
-async function wipeSavedQuietly(env: StepEnv, ref: GuestRef): Promise<void> {
-  try {
-    await env.toolstack.wipeAside(ref, AbortSignal.any([env.signal, AbortSignal.timeout(SAVED_WIPE_LIMIT_MS)]));
-  } catch (error) {
-    env.signal.throwIfAborted();
-    const said = error instanceof Error ? error.message : String(error);
-    env.log.warn({ guest: ref.name }, `the former memory of ${ref.name} is wiped with the guest, since it could not be now: ${said}`);
-  }
 }
 
 /** @param id of the domain: an ending domain has often lost its name */

@@ -16,7 +16,7 @@ import { fillDisk, growToDisk } from './restore.ts';
 export async function ensureFromGolden(
   env: StepEnv,
   spec: GuestSpec,
-  { role, bytes }: { readonly role: 'root' | 'restored'; readonly bytes: number },
+  { role, bytes }: { readonly role: 'root' | 'restored' | 'rescue'; readonly bytes: number },
 ): Promise<number> {
   // Opened only when the disk is made: a whole one needs it no more.
   let opened: ReturnType<typeof openGoldenRoot> | undefined;
@@ -34,8 +34,8 @@ export async function ensureFromGolden(
       copiedBytes = isClone ? 0 : golden.dumpedBytes;
       env.progress(`making a machine of its own of it for ${spec.name}`);
       // Beside a spare disk the guest has a root disk, by whose key dom0 knows it.
-      const isSpare = role === 'restored' ? true : undefined;
-      const origin = { network: goldenNetwork(env.settings), isGolden: true, ...defined({ isSpare }) } as const;
+      const beside = { root: undefined, restored: 'spare', rescue: 'rescue' } as const;
+      const origin = { network: goldenNetwork(env.settings), isGolden: true, ...defined({ beside: beside[role] }) } as const;
       await env.kindOf(spec).makePersonal(spec, device, origin);
     },
   });

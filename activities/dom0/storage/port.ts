@@ -6,12 +6,13 @@ import type { Owner, Ref } from '../marks.ts';
 
 /**
  * What the guest uses a disk for. `restored`: a root disk that was made from a backup, and is not in use yet, or no more. `former`: the root disk of before
- * a restore. `trial`, `trialswap`: the disks of a trial, in which a backup is proven. `growth`: what the root disk will grow by.
+ * a restore. `trial`, `trialswap`: the disks of a trial, in which a backup is proven. `rescue`: the disk of a
+ * rescue system. `growth`: what the root disk will grow by.
  */
 export type DiskRole = 'root' | 'swap' | SideRole;
 
 /** Disks that a guest does not use, and has for a while. */
-export type SideRole = SpareRole | 'trial' | 'trialswap' | 'growth';
+export type SideRole = SpareRole | 'trial' | 'trialswap' | 'rescue' | 'growth';
 
 /**
  * `whole`: it may be used. `unfinished`: its content is not complete. `set aside`: it is whole, but not the guest's any more, and can be brought back.

@@ -52,8 +52,12 @@ export interface Toolstack {
    */
   mustBeOff(name: string): Promise<void>;
 
-  /** Makes and starts a domain from the guest's cfg, and returns when it exists. If the call is cancelled, a domain may be left behind. */
-  create(name: string, limits?: Limits): Promise<void>;
+  /**
+   * Makes and starts a domain, and returns when it exists. If the call is cancelled, a domain may be left behind.
+   *
+   * @param options `cfg`: path of the cfg that it is made from. Default: the guest's own
+   */
+  create(name: string, options?: Limits & { readonly cfg?: string }): Promise<void>;
   /** Asks the guest to shut down, and returns at once: whether it was asked. One without the right drivers cannot be; one that has ended is unknown. */
   askToShutDown(id: number): Promise<boolean>;
   /** Ends a domain as if its power was cut. */

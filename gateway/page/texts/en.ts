@@ -25,6 +25,8 @@ export const en = {
   overview: 'Overview',
   actions: 'What you can do',
   noActions: 'Nothing can be done just now.',
+  inRescue:
+    'The rescue system runs in the place of the server. Log in as root at the address of the server, with the password that was shown. The disk of the server is /dev/xvdb there, and is not mounted.',
   suspended: 'This server is switched off by your provider. Please contact your provider.',
   graceUntil: 'This server has been cancelled. Its data is removed after {time}. To keep it, contact your provider.',
   now: 'What is happening now',
@@ -62,6 +64,7 @@ export const en = {
     running: 'Running',
     stopped: 'Off',
     suspended: 'Suspended',
+    rescue: 'In the rescue system',
     terminating: 'Cancelled',
     gone: 'Removed',
     failed: 'Could not be set up',
@@ -82,6 +85,8 @@ export const en = {
     restore: 'A backup is being restored.',
     restoreElsewhere: 'The server is being restored from a backup on another machine.',
     reinstall: 'The server is being reinstalled.',
+    rescue: 'The rescue system is being started.',
+    unrescue: 'The server is being brought back from the rescue system.',
     undoRestore: 'The former disk is being brought back.',
     keepRestored: 'The kept disk is being removed.',
     suspend: 'The server is being suspended.',
@@ -119,6 +124,18 @@ export const en = {
     title: 'Reinstall the server?',
     explain:
       'The server gets a new disk with a fresh system: your programs, settings and data are not on it. The disk of now is kept for {days} and then removed for good. Until then, “{undo}” brings it back as it is now. The address, the plan and the backups stay. Root has the password and the SSH keys that were ordered or last set from here. The server is restarted.',
+  },
+  rescue: {
+    button: 'Rescue system',
+    title: 'Start the rescue system?',
+    explain:
+      'The server is shut down. In its place, at the same address, a small system starts, from which you can repair the disk of the server. Root has a password of its own there, and the SSH keys that were ordered or last set from here; SSH warns of another host key. What you keep in the rescue system itself is lost when you go back. No backups are taken meanwhile.',
+  },
+  unrescue: {
+    button: 'Leave the rescue system',
+    title: 'Leave the rescue system?',
+    explain:
+      'The rescue system is ended and removed, with all that was written to it, and the server starts from its own disk. If it does not come up, the rescue system starts again.',
   },
   undoReinstall: {
     button: 'Undo the reinstallation',

@@ -13,6 +13,7 @@ import { performKeepRestored, performRestore, performUndoRestore } from './resto
 import { performRestoreElsewhere } from './restore-elsewhere.ts';
 import { performCleanup } from './removal.ts';
 import { performReinstall } from './reinstall.ts';
+import { performRescue, performUnrescue } from './rescue.ts';
 import { performResize } from './resize.ts';
 import { performResume, performSuspend } from './suspend.ts';
 import { performTerminate, performUndelete } from './terminate.ts';
@@ -30,6 +31,8 @@ export const PERFORMERS: Readonly<Record<OperationKind, (guest: GuestAtWork, req
   restore: performRestore,
   restoreElsewhere: performRestoreElsewhere,
   reinstall: performReinstall,
+  rescue: performRescue,
+  unrescue: performUnrescue,
   undoRestore: performUndoRestore,
   keepRestored: performKeepRestored,
   suspend: performSuspend,

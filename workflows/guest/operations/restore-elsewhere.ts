@@ -14,6 +14,7 @@ import { refuse, type GuestAtWork } from '../at-work.ts';
 import { FIRST_BACKUP } from '../first-backup.ts';
 import { livingElsewhere, restoredOn, type RestoredElsewhere } from '../lost.ts';
 import { onCrashOf, withKept } from '../rules.ts';
+import { bytesBeside } from '../state.ts';
 import { nightlyOf, refOf } from './shared.ts';
 
 const STEPS = ['reserve', 'choose', 'plan', 'restore-volumes', 'cfg-fix', 'boot', 'autostart', 'nightly-backup', 'give-back'];
@@ -21,8 +22,8 @@ const STEPS = ['reserve', 'choose', 'plan', 'restore-volumes', 'cfg-fix', 'boot'
 interface Elsewhere {
   /** As it was on the dom0 that is lost. */
   readonly former: GuestSpec;
-  /** Of a disk of before that it had there beside its own. */
-  readonly keptBytes?: number;
+  /** Of the disks that it had there beside its own. */
+  readonly besideBytes: number;
   readonly dom0: string;
   readonly wanted: WantedBackup;
 }
@@ -58,7 +59,7 @@ interface Restoring {
 }
 
 /** If it fails, the guest is lost as before: nothing of it is on that dom0, and both ledgers are as they were. */
-export async function restoreElsewhere({ former, keptBytes, dom0, wanted }: Elsewhere): Promise<RestoredElsewhere> {
+export async function restoreElsewhere({ former, besideBytes, dom0, wanted }: Elsewhere): Promise<RestoredElsewhere> {
   const ref = { ...refOf(former), dom0 };
   const operation = new Operation(`Restoring **${former.name}** of ${former.dom0}, which is lost, on ${dom0}`, STEPS);
   const restoring: Restoring = { operation, ref, steps: dom0Steps(dom0, former.name, operation.onWaiting) };
@@ -73,7 +74,7 @@ export async function restoreElsewhere({ former, keptBytes, dom0, wanted }: Else
     await operation.step(
       'give-back',
       () => control.leaveDom0(refOf(former)),
-      () => control.changeReservation(withKept(former, keptBytes), true),
+      () => control.changeReservation(withKept(former, besideBytes), true),
     );
     const { origin: _itself, ...made } = planned;
     const spec = { ...made, ...defined({ origin: former.origin }) };
@@ -155,7 +156,7 @@ export async function performRestoreElsewhere(guest: GuestAtWork, request: Opera
   if (dom0 === state.dom0) throw refuse('InvalidInput', `${former.name} cannot be restored on ${dom0}: that dom0 is lost`, 'dom0');
   guest.state = restoredOn(guest.state, dom0);
   guest.setPhase(state.phase);
-  const input: Elsewhere = { former, dom0, wanted: defined({ backup, at }), ...defined({ keptBytes: state.kept?.diskBytes }) };
+  const input: Elsewhere = { former, dom0, wanted: defined({ backup, at }), besideBytes: bytesBeside(state) };
   let made: RestoredElsewhere;
   try {
     made = await guest.runChild(kind, id, (options) => executeChild(restoreElsewhere, { ...options, args: [input] }));

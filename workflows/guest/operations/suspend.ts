@@ -6,6 +6,7 @@ import { Operation } from '../../saga/operation.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import type { GuestAtWork } from '../at-work.ts';
 import { startGuest, switchOff } from './power.ts';
+import { endRescue } from './rescue.ts';
 import type { Before } from './shared.ts';
 
 /** suspend: shuts the guest down, or pauses it if its order says so. It does not start with its dom0 then; its address and disks stay. */
@@ -21,6 +22,7 @@ export async function resumeGuest(input: { spec: GuestSpec; before: Before }): P
 }
 
 export async function performSuspend(guest: GuestAtWork, { kind, id }: OperationRequest): Promise<OperationResult> {
+  await endRescue(guest, id);
   if (guest.state.phase !== 'suspended')
     await guest.runChild(kind, id, (options) =>
       executeChild(suspendGuest, { ...options, args: [{ spec: guest.spec, before: guest.before }] }),

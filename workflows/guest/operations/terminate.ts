@@ -10,6 +10,7 @@ import type { GuestAtWork } from '../at-work.ts';
 import { beforeOf } from '../rules.ts';
 import { notBefore } from '../state.ts';
 import { startSteps, switchOffSteps } from './power.ts';
+import { endRescue } from './rescue.ts';
 import { performLostRemoval, performRemoval } from './removal.ts';
 import { DAY_MS, daysFromNow, nightlyOf, OFF, refOf, type Before } from './shared.ts';
 
@@ -64,6 +65,7 @@ export async function undeleteGuest(input: { spec: GuestSpec; before: Before }):
 
 /** The guest stops at once; its data stays until the grace period is over. */
 async function beginTermination(guest: GuestAtWork, { id }: OperationRequest): Promise<OperationResult> {
+  await endRescue(guest, id);
   if (guest.state.phase !== 'terminating') {
     await guest.runChild('terminate', id, (options) =>
       executeChild(terminateGuest, { ...options, args: [{ spec: guest.spec, before: guest.before }] }),

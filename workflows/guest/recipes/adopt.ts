@@ -26,10 +26,10 @@ export async function adoptGuest(order: GuestOrder): Promise<Adopted> {
       [],
       ({ phase, backups }) => `${phase}, ${backups.length} backups`,
     );
-    const { spec, formerBytes } = found;
+    const { spec, formerBytes = 0, rescueBytes = 0 } = found;
     await operation.firstStep(
       'reserve',
-      () => control.adopt(withKept(spec, formerBytes)),
+      () => control.adopt(withKept(spec, formerBytes + rescueBytes)),
       () => control.release(ref),
       () => `${spec.network.ip}, ${formatSize(spec.size.memoryBytes)} of memory`,
     );

@@ -61,9 +61,8 @@ export class LvmThick implements Storage {
   }
 
   names(guest: string): readonly string[] {
-    return (['root', 'swap', 'restored', 'former', 'trial', 'trialswap', 'growth', 'backup'] as const).map((role) =>
-      volumeName(guest, role),
-    );
+    const roles = ['root', 'swap', 'restored', 'former', 'trial', 'trialswap', 'rescue', 'growth', 'backup'] as const;
+    return roles.map((role) => volumeName(guest, role));
   }
 
   device(guest: string, role: DiskRole): string {

@@ -54,8 +54,8 @@ export class XlToolstack implements Toolstack {
       throw new GuestflowError('ToolFailed', `domain ${name} is still in xl list: its disks and its cfg stay until it has gone`);
   }
 
-  async create(name: string, limits?: Limits): Promise<void> {
-    await createDomain(this.work.host, cfgPath(name), { signal: this.work.signal, ...limits });
+  async create(name: string, { cfg = cfgPath(name), ...limits }: Limits & { readonly cfg?: string } = {}): Promise<void> {
+    await createDomain(this.work.host, cfg, { signal: this.work.signal, ...limits });
   }
 
   async askToShutDown(id: number): Promise<boolean> {

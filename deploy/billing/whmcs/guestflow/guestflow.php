@@ -207,6 +207,18 @@ function guestflow_reinstall(array $params): string
 }
 
 /** @param array<mixed> $params */
+function guestflow_rescue(array $params): string
+{
+    return Buttons::press('rescue', $params);
+}
+
+/** @param array<mixed> $params */
+function guestflow_unrescue(array $params): string
+{
+    return Buttons::press('unrescue', $params);
+}
+
+/** @param array<mixed> $params */
 function guestflow_backup(array $params): string
 {
     return Buttons::press('backup', $params);

@@ -141,8 +141,8 @@ describe('a server', () => {
   });
 
   it.each([
-    ['running', ['reboot', 'stop', 'password', 'keys', 'backup', 'reinstall', 'console']],
-    ['stopped', ['start', 'password', 'keys', 'backup', 'reinstall']],
+    ['running', ['reboot', 'stop', 'password', 'keys', 'backup', 'reinstall', 'rescue', 'console']],
+    ['stopped', ['start', 'password', 'keys', 'backup', 'reinstall', 'rescue']],
     ['suspended', ['backup']],
     ['provisioning', []],
     ['lost', []],

@@ -147,6 +147,9 @@ describe('a guest', () => {
     ['keys', { sshKeys: 'none', how: 'offline' }, { access: { sshKeys: [], how: 'offline' } }],
     ['hostname', { hostname: 'Shop.Example.org.' }, { access: { hostname: 'shop.example.org' } }],
     ['reinstall', { dist: 'trixie', sshKeys: [KEY] }, { reinstall: { dist: 'trixie', sshKeys: [KEY] } }],
+    ['rescue', { sshKeys: [`${KEY} me@home`] }, { rescue: { sshKeys: [KEY] } }],
+    ['rescue', { passwordHash: PASSWORD_HASH }, { rescue: { passwordHash: PASSWORD_HASH } }],
+    ['unrescue', {}, {}],
     ['resize', { disk: '16GiB', how: 'offline' }, { resize: { diskBytes: 2 ** 34, how: 'offline' } }],
   ])('is asked for what a request of %s holds: %j', async (kind, body, wish) => {
     expect((await ask('POST', `/v1/guests/${await ordered()}/${kind}`, { body })).status).toBe(202);
@@ -189,6 +192,8 @@ describe('a guest', () => {
     ['reinstall', { dist: 'warty' }, 'dist'],
     ['reinstall', { sshKeys: [] }, 'sshKeys'],
     ['reinstall', { recipe: 'how-to' }, 'recipe'],
+    ['rescue', { sshKeys: [] }, 'sshKeys'],
+    ['rescue', { password: 'hunter2' }, 'password'],
     ['resize', {}, 'disk'],
     ['resize', { disk: 17 }, 'disk'],
     ['resize', { disk: '16GiB', how: 'soon' }, 'how'],

@@ -112,6 +112,9 @@ describe('what is done about it', () => {
     ['terminated', 'terminating', 'nothing'],
     ['terminated', 'gone', 'nothing'],
     ['terminated', 'needs-cleanup', 'refuse'],
+    ['active', 'rescue', 'nothing'],
+    ['suspended', 'rescue', 'suspend'],
+    ['terminated', 'rescue', 'terminate'],
     ['active', 'lost', 'nothing'],
     ['suspended', 'lost', 'refuse'],
     ['terminated', 'lost', 'terminate'],
@@ -146,6 +149,7 @@ describe('what is done about it', () => {
     const larger = target('active', { plan: plan('large') });
     expect(nextAction(larger, { wish: 'active', plan: 'small' }, view('gone'))).toMatchObject({ do: 'refuse' });
     expect(nextAction(target('active'), { wish: 'terminated' }, view('gone'))).toEqual({ do: 'renew' });
+    expect(nextAction(larger, { wish: 'active', plan: 'small' }, view('rescue'))).toMatchObject({ do: 'refuse', type: 'Busy' });
     expect(nextAction(larger, { wish: 'active', plan: 'small' }, view('lost'))).toMatchObject({ do: 'refuse', type: 'Unreachable' });
   });
 

@@ -85,9 +85,10 @@ describe('a guest that is restored on another dom0', () => {
   });
 
   it('lives there, without what the lost dom0 had of it, and a first backup is due', () => {
-    const state = livingElsewhere(restoredOn(lost, 'xen2'), made, Date.parse(SINCE));
+    const rescue = { since: SINCE, diskBytes: 2 ** 31 };
+    const state = livingElsewhere(restoredOn({ ...lost, rescue }, 'xen2'), made, Date.parse(SINCE));
     expect(state).toMatchObject({ dom0: 'xen2', order: lost.order, backups: [], firstBackupAt: expect.any(String) as string });
-    for (const key of ['lost', 'kept']) expect(state).not.toHaveProperty(key);
+    for (const key of ['lost', 'kept', 'rescue']) expect(state).not.toHaveProperty(key);
   });
 
   it('is not taken back by the dom0 that was lost, when that is found', () => {

@@ -15,11 +15,13 @@ final class Buttons
         'stop' => ['Shut down', 'stop', 0],
         'reboot' => ['Reboot', 'reboot', 60],
         'reinstall' => ['Reinstall', 'reinstall', 60],
+        'rescue' => ['Rescue system', 'rescue', 60],
+        'unrescue' => ['Leave the rescue system', 'unrescue', 60],
         'backup' => ['Back up now', 'backup', 300],
     ];
 
     /** A module cannot have WHMCS ask before it calls a button's function. Customers have these on the customer's page of guestflow, which asks. */
-    private const OF_ADMIN_ONLY = ['Reinstall'];
+    private const OF_ADMIN_ONLY = ['Reinstall', 'Rescue system', 'Leave the rescue system'];
 
     /** @return array<string, string> label => function */
     public static function ofAdmin(): array

@@ -19,6 +19,7 @@ final class View
         'running' => 'running',
         'stopped' => 'switched off',
         'suspended' => 'suspended',
+        'rescue' => 'in the rescue system',
         'terminating' => 'cancelled',
         'gone' => 'removed',
         'failed' => 'could not be set up; we take care of it',

@@ -2,11 +2,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { findGuest } from '../../../../../activities/dom0/steps/adopt.ts';
+import { ensureGoldenRoot } from '../../../../../activities/dom0/images/golden-root.ts';
 import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
 import { enableAutostart } from '../../../../../activities/dom0/steps/autostart.ts';
 import { bootGuest, pauseGuest } from '../../../../../activities/dom0/steps/boot.ts';
+import { bootRescue, makeRescue } from '../../../../../activities/dom0/steps/rescue.ts';
 import { exchangeDisks, fillRestored } from '../../../../../activities/dom0/steps/restore.ts';
 import { setAsideVolumes } from '../../../../../activities/dom0/steps/set-aside.ts';
+import { RESCUE_BYTES, rescueOf } from '../../../../../contract/rescue.ts';
 import { recordText } from '../../../../../activities/dom0/backup/record.ts';
 import type { FakeDom0 } from '../../../../../fake/index.ts';
 import { closeKnowing, dom0With, settings, spec } from './support.ts';
@@ -53,6 +56,16 @@ describe('a guest on its dom0', () => {
     await env.storage.settle(disk);
     const { spec: found, formerBytes } = await findGuest(env, ref);
     expect([found.size.diskBytes, formerBytes]).toEqual([guest.size.diskBytes + 2 ** 30, guest.size.diskBytes]);
+  });
+
+  it('is in its rescue system by the disk of that, or has one that is left', async (): Promise<void> => {
+    await takeBackup(env, guest);
+    await ensureGoldenRoot(env, guest);
+    const system = rescueOf(guest, { sshKeys: [] });
+    await makeRescue(env, system);
+    expect(await findGuest(env, ref)).toMatchObject({ phase: 'stopped', rescueBytes: RESCUE_BYTES });
+    await bootRescue(env, system);
+    expect(await findGuest(env, ref)).toMatchObject({ phase: 'rescue', rescueBytes: RESCUE_BYTES });
   });
 
   it('whose cfg was changed since its last backup is found with a warning of what differs', async (): Promise<void> => {
