@@ -4,19 +4,7 @@
  * play each of them: one that is added here needs a row there (`test/faults/operation-rows.ts`). Pure data, for workflows, too.
  */
 import type { GuestPhase } from './guest.ts';
-
-/** Scopes of tokens of `/v1` for operations: each, and what it allows. */
-export const OPERATION_SCOPES = {
-  'guests:operate': 'start, stop, reboot, suspend and resume guests, pull their plug, and take a termination back',
-  'guests:backup': 'take backups, prove that guests can be restored from them, and protect them from retention',
-  'guests:restore': 'restore guests from their backups, take a restore back, and give up the disk of before',
-  'guests:reinstall': "install guests' systems anew",
-  'guests:rescue': 'start guests in a rescue system, and bring them back from it',
-  'guests:resize': "change the size of guests' disks",
-  'guests:access': 'set the password and the SSH keys of root in guests, and their host names',
-  'guests:change-plan': "change guests' plans",
-  'guests:terminate': 'terminate guests',
-} as const;
+import type { OperationScope } from './operation-scopes.ts';
 
 /** A kind of operation. */
 export interface OperationRecord {
@@ -36,7 +24,7 @@ export interface OperationRecord {
   readonly api?: {
     readonly path: string;
     readonly summary: string;
-    readonly scope: keyof typeof OPERATION_SCOPES;
+    readonly scope: OperationScope;
     /** What a request may hold. */
     readonly takes:
       'Empty' | 'Terminate' | 'OneBackup' | 'Restore' | 'Reinstall' | 'Rescue' | 'Resize' | 'Password' | 'Keys' | 'Hostname' | 'ChangePlan';

@@ -1,5 +1,5 @@
 /** What a token of `/v1` may be for. */
-import { OPERATION_SCOPES } from './operations.ts';
+import { OPERATION_SCOPES } from './operation-scopes.ts';
 
 /** Each scope, and what it allows. */
 export const SCOPES = {
