@@ -8,6 +8,8 @@ import { MiB } from './sizes.ts';
 /** What differs from one distribution to the next. */
 export interface Distribution {
   readonly name: string;
+  /** What its makers call it. */
+  readonly title: string;
   readonly family: 'debian' | 'ubuntu';
   /** Keys of its archive, and the Debian package that has them. */
   readonly keyring: { readonly path: string; readonly package: string };
@@ -52,19 +54,21 @@ const UBUNTU = {
 
 /** In the order in which a person reads them. */
 export const DISTRIBUTIONS: readonly Distribution[] = [
-  { ...DEBIAN, name: 'bookworm', hooks: 'bookworm', endOfLife: '2028-06-30' },
+  { ...DEBIAN, name: 'bookworm', title: 'Debian 12', hooks: 'bookworm', endOfLife: '2028-06-30' },
   {
     ...DEBIAN,
     name: 'trixie',
+    title: 'Debian 13',
     hooks: 'trixie',
     legacyZones: 'tzdata-legacy',
     packages: [...DEBIAN.packages, 'tzdata-legacy'],
     endOfLife: '2030-06-30',
   },
-  { ...UBUNTU, name: 'jammy', debootstrap: true, endOfLife: '2027-04-30' },
+  { ...UBUNTU, name: 'jammy', title: 'Ubuntu 22.04 LTS', debootstrap: true, endOfLife: '2027-04-30' },
   {
     ...UBUNTU,
     name: 'noble',
+    title: 'Ubuntu 24.04 LTS',
     debootstrap: false,
     legacyZones: 'tzdata-legacy',
     packages: [...UBUNTU.packages, 'tzdata-legacy'],

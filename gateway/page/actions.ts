@@ -1,5 +1,5 @@
 /** What a customer may have done to a guest: a choice of `contract/operations.ts`, which says when each can be done and what it needs. */
-import type { AccessWish, RescueWish } from '../../client/guests/access.ts';
+import type { AccessWish, ReinstallWish, RescueWish } from '../../client/guests/access.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
 import { keptDays } from '../../contract/kept-days.ts';
 import { operationRecord, type OperationKind } from '../../contract/operations.ts';
@@ -7,7 +7,7 @@ import { fill, type Language } from './texts/language.ts';
 import type { Texts } from './texts/en.ts';
 
 /** What a form asks for. */
-export type FormName = 'password' | 'keys' | 'rescue';
+export type FormName = 'password' | 'keys' | 'system' | 'rescue';
 
 interface Action {
   /** It takes the server away for a while, or changes its disk: asked for twice. */
@@ -34,7 +34,7 @@ export const ACTIONS = {
   setKeys: { asks: 'keys' },
   backup: {},
   restore: { interrupts: true, ofBackup: true, makesDisk: true },
-  reinstall: { interrupts: true, makesDisk: true },
+  reinstall: { interrupts: true, asks: 'system', makesDisk: true },
   rescue: { interrupts: true, asks: 'rescue' },
   unrescue: { interrupts: true },
   undoRestore: { interrupts: true },
@@ -89,6 +89,7 @@ export function accessRestarts({ phase, spec }: GuestStatus): boolean {
 /** What is to be set; a password that was made here is shown once. */
 export interface Wish {
   readonly access?: AccessWish;
+  readonly reinstall?: ReinstallWish;
   readonly rescue?: RescueWish;
   readonly made?: string;
 }

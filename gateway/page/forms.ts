@@ -6,6 +6,7 @@ import type { PageKeys } from './keys.ts';
 import type { Markup } from './markup.ts';
 import { newPassword, passwordFields } from './password.ts';
 import { keysFields, newKeys } from './ssh-keys.ts';
+import { newSystem, systemFields } from './system.ts';
 import type { Texts } from './texts/en.ts';
 
 /** A form that was sent. */
@@ -19,7 +20,7 @@ export interface Sent {
 
 export interface AccessForm {
   /** @param wrong the form that was sent, and refused. Default: it is shown for the first time */
-  readonly fields: (texts: Texts, status: GuestStatus, wrong?: ReadonlyMap<string, string>) => Markup;
+  readonly fields: (texts: Texts, status: GuestStatus, wrong?: ReadonlyMap<string, string>) => Markup | false;
   /** @throws HttpRefusal 422 with the code `refusal`, when what was sent cannot be used */
   readonly wish: (sent: Sent) => Wish | Promise<Wish>;
   readonly refusal: string;
@@ -42,6 +43,12 @@ export const FORMS: Readonly<Record<FormName, AccessForm>> = {
     wish: ({ form, status }) => ({ access: newKeys(form, status) }),
     refusal: 'keys',
     button: ({ changeKeys }) => changeKeys,
+  },
+  system: {
+    fields: systemFields,
+    wish: ({ form, status }) => ({ reinstall: newSystem(form, status) }),
+    refusal: 'dist',
+    button: ({ confirm }) => confirm,
   },
   rescue: {
     fields: (texts, _status, wrong) => passwordFields(texts, wrong !== undefined),

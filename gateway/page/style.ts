@@ -56,7 +56,7 @@ fieldset { border: 0; padding: 0; margin: 0 0 1rem; }
 legend { font-weight: 600; padding: 0; margin-bottom: 0.5rem; }
 .choice { display: flex; gap: 0.5rem; align-items: baseline; padding: 0.25rem 0; }
 label[for="password"], label[for="keys"] { display: block; margin-top: 0.5rem; }
-input[type="password"], textarea { font: inherit; width: 100%; max-width: 24rem; min-height: 2.75rem; padding: 0.5rem; color: inherit; background: var(--ground);
+input[type="password"], select, textarea { font: inherit; width: 100%; max-width: 24rem; min-height: 2.75rem; padding: 0.5rem; color: inherit; background: var(--ground);
   border: 1px solid var(--field); border-radius: 0.375rem; }
 textarea { max-width: none; box-sizing: border-box; font: 0.875rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
 .hint { color: var(--soft); font-size: 0.875rem; margin: 0.25rem 0 0; }

@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 
 const GUEST = '/my/guests/own';
-const SPEC = { access: { managed: false }, network: { ip: '192.0.2.10' }, size: {} };
+const SPEC = { access: { managed: false }, network: { ip: '192.0.2.10' }, size: {}, os: { dist: 'bookworm' } };
 const htmlOf = async (path: string, headers = {}): Promise<string> => (await visitor.get(path, { headers })).text();
 
 describe('a server', () => {
@@ -30,6 +30,21 @@ describe('a server', () => {
     expect(html).not.toMatch(/\{\w+\}/);
     await visitor.post(`${GUEST}/reinstall`, visitor.formOf(html, `${GUEST}/reinstall`));
     expect(shop.guests.requests).toMatchObject([{ kind: 'reinstall' }]);
+  });
+
+  it('gets the system that was chosen: its own, or another of the same makers that is still mended', async () => {
+    shop.guests.changes.set('own', { spec: { ...SPEC, life: { graceDays: 7 } } as unknown as NonNullable<GuestStatus['spec']> });
+    const html = await htmlOf(`${GUEST}/reinstall`);
+    expect(html).toContain(
+      '<option value="bookworm" selected>Debian 12 (bookworm)</option><option value="trixie">Debian 13 (trixie)</option>',
+    );
+    expect(html).not.toContain('Ubuntu');
+    const form = visitor.formOf(html, `${GUEST}/reinstall`);
+    await visitor.post(`${GUEST}/reinstall`, { ...form, dist: 'trixie' });
+    expect(shop.guests.requests).toMatchObject([{ kind: 'reinstall', reinstall: { dist: 'trixie' } }]);
+    for (const dist of ['noble', 'sid', '../trixie'])
+      expect((await visitor.post(`${GUEST}/reinstall`, { ...form, dist })).status).toBe(422);
+    expect(shop.guests.requests).toHaveLength(1);
   });
 
   it('that was made anew has a way back, which speaks of that, and is not made anew again meanwhile', async () => {
