@@ -1,4 +1,5 @@
 /** `guestflow up`: Temporal, control worker and a dom0 in one, and guest1 on it. What `npm start` runs. */
+import { realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { connect, type Guestflow } from '../client/index.ts';
 import { defaultStateDir } from '../client/config.ts';
@@ -84,7 +85,9 @@ function takeInterruptions(): Interruptions {
  * @throws GuestflowError `Busy` when another one has the state directory
  */
 export async function up(options: UpOptions, io: Io = processIo()): Promise<undefined> {
-  const base = resolve(options.stateDir ?? defaultStateDir());
+  const named = resolve(options.stateDir ?? defaultStateDir());
+  // By whichever name it is called. One that is not there yet has no other.
+  const base = await realpath(named).catch(() => named);
   const lock = await tryMachineLock(`up/${base}`);
   if (lock === undefined)
     throw new GuestflowError('Busy', `another guestflow up runs with the state directory ${base}`, {
