@@ -72,7 +72,10 @@ export function livingElsewhere(state: GuestState, { spec, scheduleId, warnings 
 
 /** Why a guest is not restored on another dom0; undefined if its own is lost, or it is another operation. */
 export function whyNotElsewhere(kind: OperationKind, { name, phase, lost, dom0 }: GuestState): string | undefined {
-  if (kind !== 'restoreElsewhere' || (phase === 'lost' && lost?.isFound !== true)) return undefined;
+  if (kind !== 'restoreElsewhere') return undefined;
+  if (phase === 'lost' && lost?.from === 'terminating')
+    return `it was being terminated when its dom0 ${dom0} was lost; "guestflow restore ${name} --as NEW" makes another guest of its backup`;
+  if (phase === 'lost' && lost?.isFound !== true) return undefined;
   return `its dom0 ${dom0} is not lost. If it is, for good, "guestflow dom0 lost ${dom0}" says so; "guestflow restore ${name} --as NEW" makes another guest of its backup`;
 }
 

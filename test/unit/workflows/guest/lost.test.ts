@@ -103,4 +103,9 @@ describe('a guest that is restored on another dom0', () => {
     expect(whyNotElsewhere('restoreElsewhere', heard(lost, { dom0: 'xen1' }))).toContain('is not lost');
     expect(whyNotElsewhere('start', guest('running'))).toBeUndefined();
   });
+
+  it('does not come back when it was being terminated', () => {
+    const ended = lostFor(told(guest('terminating')), undefined);
+    expect(whyNotElsewhere('restoreElsewhere', ended)).toContain('it was being terminated');
+  });
 });
