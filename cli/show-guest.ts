@@ -16,7 +16,7 @@ export function printGuest(io: Io, status: GuestStatus, url?: string, detail: Pr
   printFacts(io, [
     [
       'guest',
-      `${status.name} is ${status.phase}${status.operation === undefined ? '' : `; ${status.operation.kind} runs since ${status.operation.startedAt}`}`,
+      `${status.name} is ${status.rescue !== undefined && status.phase === 'rescue' ? `in its rescue system since ${status.rescue.since}` : status.phase}${status.operation === undefined ? '' : `; ${status.operation.kind} runs since ${status.operation.startedAt}`}`,
     ],
     ['doing', status.operation === undefined ? undefined : activityText(detail)],
     ['waiting for', status.operation === undefined ? undefined : detail.operation?.waiting],
