@@ -47,6 +47,11 @@ export function withWaiting(command: Command): Command {
   );
 }
 
+/** For an option that may be given again: the values so far, and this one. */
+export function repeated(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
+
 /** Connects, does the work, disconnects. */
 export async function withGuestflow<T>(options: ServerOptions, work: (flow: Guestflow) => Promise<T>): Promise<T> {
   const { connect } = await import('../client/guestflow.ts');

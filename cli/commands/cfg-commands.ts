@@ -1,6 +1,6 @@
 /** `guestflow cfg show|fix`: an xl cfg by itself, without Temporal or a dom0. */
 import type { Command } from 'commander';
-import { JSON_OPTION, type Context } from '../context.ts';
+import { JSON_OPTION, repeated, type Context } from '../context.ts';
 import type { FixOptions, ShowOptions } from './cfg.ts';
 
 export function registerCfg(program: Command, context: Context): void {
@@ -16,7 +16,7 @@ export function registerCfg(program: Command, context: Context): void {
     .summary('edit a cfg, keeping what is not changed byte for byte')
     .argument('<FILE>')
     .option('--change <FILE>', 'the change as JSON or YAML; - is standard input')
-    .option('--set <KEY=VALUE>', 'set a key; may be repeated', (value: string, before: string[] | undefined) => [...(before ?? []), value])
+    .option('--set <KEY=VALUE>', 'set a key; may be repeated', repeated)
     .option('--out <FILE>', 'write the result there (default: standard output)')
     .option('--diff', 'print a unified diff')
     .option(...JSON_OPTION)

@@ -1,7 +1,7 @@
 /** `guestflow gateway` and `guestflow events`: what comes in from billing. */
 import { Option, type Command } from 'commander';
 import { SCOPES } from '../../contract/scopes.ts';
-import { JSON_OPTION, withServer, type Context, type ServerOptions } from '../context.ts';
+import { JSON_OPTION, repeated, withServer, type Context, type ServerOptions } from '../context.ts';
 
 export interface GatewayCommandOptions extends Omit<ServerOptions, 'json'> {
   readonly listen: string;
@@ -34,10 +34,6 @@ export interface EventsOptions extends ServerOptions {
 const DESCRIPTION = `Takes what billing sends, has Temporal keep it, and answers at once. It starts only with at least one secret; secrets come from files or from
 systemd's credentials (stripe-secret, signup-secret, tokens). SIGHUP reads all files anew. docs/gateway.md has the rest.`;
 
-function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value];
-}
-
 export function registerGateway(program: Command, context: Context): void {
   const gateway = program
     .command('gateway')
@@ -68,7 +64,7 @@ export function registerGateway(program: Command, context: Context): void {
     .summary('make a token for /v1')
     .description('Makes a bearer token, prints it once, and adds its hash to the file of tokens.')
     .argument('<NAME>', 'who gets it: letters a-z, digits, hyphens')
-    .requiredOption('--scope <SCOPE>', `${Object.keys(SCOPES).join(', ')}; may be repeated`, collect)
+    .requiredOption('--scope <SCOPE>', `${Object.keys(SCOPES).join(', ')}; may be repeated`, repeated)
     .requiredOption('--file <FILE>', 'file of tokens; made when it is not there')
     .addOption(
       new Option(

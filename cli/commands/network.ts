@@ -1,14 +1,10 @@
 /** `guestflow network …`. */
 import type { Command } from 'commander';
-import { withServer, type Context, type ServerOptions } from '../context.ts';
+import { repeated, withServer, type Context, type ServerOptions } from '../context.ts';
 import type { AddOptions } from '../network.ts';
 
 const ADD =
   "Adds a network beside those of the dom0s' own settings, or changes one: what is not given is as by default. The dom0s that are named reach it from now on.";
-
-function collect(value: string, former: string[]): string[] {
-  return [...former, value];
-}
 
 export function registerNetwork(program: Command, context: Context): void {
   const { io } = context;
@@ -26,9 +22,9 @@ export function registerNetwork(program: Command, context: Context): void {
       .description(ADD)
       .argument('<CIDR>')
       .requiredOption('--gateway <IP>', 'its gateway')
-      .option('--dom0 <HOST:BRIDGE>', 'a dom0 that reaches it, and by which bridge; may be given again', collect, [])
-      .option('--range <RANGE>', 'where addresses are leased from: A-B or a network; may be given again (default: all of it)', collect, [])
-      .option('--exclude <RANGE>', 'addresses that are never leased; may be given again', collect, [])
+      .option('--dom0 <HOST:BRIDGE>', 'a dom0 that reaches it, and by which bridge; may be given again', repeated, [])
+      .option('--range <RANGE>', 'where addresses are leased from: A-B or a network; may be given again (default: all of it)', repeated, [])
+      .option('--exclude <RANGE>', 'addresses that are never leased; may be given again', repeated, [])
       .option('--quarantine <MINUTES>', "for how long an address that came back is nobody's", '15')
       .option('--ipv6 <PREFIX>', 'a /64 beside it, like 2001:db8:0:1::/64')
       .option('--ipv6-gateway <IP>', 'its gateway (default: its first address)'),

@@ -1,6 +1,6 @@
 /** Commands that do something with a guest that exists. */
 import type { Command } from 'commander';
-import { withServer, withWaiting, type Context, type ServerOptions, type WaitingOptions } from '../context.ts';
+import { repeated, withServer, withWaiting, type Context, type ServerOptions, type WaitingOptions } from '../context.ts';
 import { OPERATION_KINDS, operationRecord } from '../../contract/operations.ts';
 import { registerReinstall, registerRescue } from './systems.ts';
 
@@ -148,10 +148,7 @@ function registerSetKeys(program: Command, context: Context): void {
 In a managed guest that runs they are set at once. A sealed one must be off for that: they are then set on its disk. --offline stops one that runs, and starts it again; if it does not come back, it has its former keys again.`,
       )
       .argument('<NAME>')
-      .option('--ssh-key <FILE>', 'public keys for root; may be repeated', (file: string, files: readonly string[] | undefined) => [
-        ...(files ?? []),
-        file,
-      ])
+      .option('--ssh-key <FILE>', 'public keys for root; may be repeated', repeated)
       .option('--none', 'take all keys away')
       .option('--offline', 'stop the guest for it if it runs, and start it again'),
   ).action(

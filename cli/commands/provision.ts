@@ -1,6 +1,6 @@
 /** `guestflow provision`. */
 import type { Command } from 'commander';
-import { withWaiting, type Context, type WaitingOptions } from '../context.ts';
+import { repeated, withWaiting, type Context, type WaitingOptions } from '../context.ts';
 import { FIELDS, type FieldTable } from '../../contract/fields.ts';
 import { flagsOf } from '../field-flags.ts';
 import type { OrderFlags } from '../order-input.ts';
@@ -17,14 +17,10 @@ export interface ProvisionOptions extends OrderFlags, PlacingOptions {
   readonly facts?: string;
 }
 
-function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value];
-}
-
 /** A flag for each field of the table that has one. */
 export function addFieldFlags(command: Command, fields: FieldTable): Command {
   for (const [, { option, says, repeats }] of flagsOf(fields))
-    if (repeats === true) command.option(option, says, collect);
+    if (repeats === true) command.option(option, says, repeated);
     else command.option(option, says);
   return command;
 }
@@ -40,7 +36,7 @@ export function registerProvision(program: Command, context: Context): void {
     .option('--file <ORDER>', 'the order in a file, JSON or YAML; - is standard input')
     .option('--plans <FILE>', 'your own plans (default: GUESTFLOW_PLANS, or the shipped plans.yaml)');
   addFieldFlags(command, FIELDS)
-    .option('--ssh-key <FILE>', 'public key for root; may be repeated', collect)
+    .option('--ssh-key <FILE>', 'public key for root; may be repeated', repeated)
     .option('--password-stdin', "read root's password from standard input; only its hash leaves this machine, sealed for the dom0")
     .option('--check', 'only validate; needs no server')
     .option('--facts <FILE>', 'with --check: also against this dom0 (guestflow dom0 facts HOST --json)')

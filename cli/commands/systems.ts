@@ -1,6 +1,6 @@
 /** Commands that start a guest from another system: one in the place of its own, or one to repair its own from. */
 import type { Command } from 'commander';
-import { withWaiting, type Context, type WaitingOptions } from '../context.ts';
+import { repeated, withWaiting, type Context, type WaitingOptions } from '../context.ts';
 
 export interface ReinstallOptions extends WaitingOptions {
   readonly dist?: string;
@@ -27,11 +27,7 @@ Distribution, keys and password stay as they are, unless others are given. A gue
       .argument('<NAME>')
       .option('--dist <NAME>', 'another distribution')
       .option('--recipe <NAME>', 'direct, the only one that there is for a guest that exists (default)')
-      .option(
-        '--ssh-key <FILE>',
-        'public keys for root, in place of those that it has; may be repeated',
-        (file: string, files: readonly string[] | undefined) => [...(files ?? []), file],
-      )
+      .option('--ssh-key <FILE>', 'public keys for root, in place of those that it has; may be repeated', repeated)
       .option('--password-stdin', "root's password, from the first line of standard input (default: the last one that guestflow has set)"),
   ).action(
     context.action(async (name: string, options: ReinstallOptions) => {
@@ -52,11 +48,7 @@ export function registerRescue(program: Command, context: Context): void {
 The rescue system is made while the guest goes on; if it does not answer, the guest is as it was. unrescue brings the guest back.`,
       )
       .argument('<NAME>')
-      .option(
-        '--ssh-key <FILE>',
-        'public keys for root there, in place of those that the guest has; may be repeated',
-        (file: string, files: readonly string[] | undefined) => [...(files ?? []), file],
-      )
+      .option('--ssh-key <FILE>', 'public keys for root there, in place of those that the guest has; may be repeated', repeated)
       .option(
         '--password-stdin',
         "root's password there, from the first line of standard input (default: one that is made, and printed once)",

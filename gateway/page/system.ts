@@ -10,9 +10,9 @@ import type { Texts } from './texts/en.ts';
  * The distributions that a server may get: its own, and those of the same makers, whose archive its dom0 knows, since it made this one. One that is no longer
  * mended is offered only where it is there already.
  */
-function offeredTo({ spec }: GuestStatus, now: Date): readonly Distribution[] {
+function offeredTo({ spec }: GuestStatus): readonly Distribution[] {
   const own = spec && distributionOf(spec.os.dist);
-  const today = now.toISOString().slice(0, 10);
+  const today = new Date().toISOString().slice(0, 10);
   return DISTRIBUTIONS.filter((each) => each.name === own?.name || (each.family === own?.family && each.endOfLife >= today));
 }
 
@@ -21,10 +21,10 @@ function offeredTo({ spec }: GuestStatus, now: Date): readonly Distribution[] {
  *
  * @throws HttpRefusal 422 `dist` when it is none of those that are offered
  */
-export function newSystem(form: ReadonlyMap<string, string>, status: GuestStatus, now = new Date()): { readonly dist?: string } {
+export function newSystem(form: ReadonlyMap<string, string>, status: GuestStatus): { readonly dist?: string } {
   const dist = form.get('dist') ?? '';
   if (dist === '') return {};
-  if (!offeredTo(status, now).some(({ name }) => name === dist)) throw new HttpRefusal(422, 'dist', 'this system is not offered');
+  if (!offeredTo(status).some(({ name }) => name === dist)) throw new HttpRefusal(422, 'dist', 'this system is not offered');
   return { dist };
 }
 
@@ -34,7 +34,7 @@ export function newSystem(form: ReadonlyMap<string, string>, status: GuestStatus
  * @param wrong the form that was sent, and refused. Default: it is shown for the first time
  */
 export function systemFields(texts: Texts, status: GuestStatus, wrong?: ReadonlyMap<string, string>): Markup | false {
-  const offered = offeredTo(status, new Date());
+  const offered = offeredTo(status);
   if (offered.length === 0) return false;
   const options = offered.map(
     ({ name, title }) => markup`<option value="${name}"${name === status.spec?.os.dist && SELECTED}>${title} (${name})</option>`,

@@ -74,8 +74,12 @@ export class GuestWork implements GuestAtWork {
   whyNot(kind: OperationKind): string | undefined {
     const { running } = this.child;
     const isInTheWay = running !== undefined && !makesWay(this.state, running, kind);
-    const reason = whyLost(kind, this.state) ?? whyNotElsewhere(kind, this.state);
-    return reason ?? mayRun(kind, this.state.phase, isInTheWay ? running.kind : undefined, this.queue.length);
+    return this.whyRefused(kind, isInTheWay ? running.kind : undefined, this.queue.length);
+  }
+
+  private whyRefused(kind: OperationKind, running: string | undefined, queued: number): string | undefined {
+    const { state } = this;
+    return whyLost(kind, state) ?? whyNotElsewhere(kind, state) ?? mayRun(kind, state.phase, running, queued);
   }
 
   runChild<T>(kind: string, id: string, start: (options: Omit<ChildWorkflowOptions, 'args' | 'typeInfo'>) => Promise<T>): Promise<T> {
@@ -186,7 +190,7 @@ export class GuestWork implements GuestAtWork {
   private async perform(request: OperationRequest): Promise<OperationResult> {
     const { kind } = request;
     // The phase may have changed while the request waited behind another.
-    const reason = whyLost(kind, this.state) ?? whyNotElsewhere(kind, this.state) ?? mayRun(kind, this.state.phase, undefined, 0);
+    const reason = this.whyRefused(kind, undefined, 0);
     if (reason !== undefined) throw refuse('Busy', `${kind} of ${this.order.name} is refused: ${reason}`);
     // An earlier removal has failed, and this operation does not go on with it.
     this.isRemoving = false;

@@ -2,14 +2,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { en } from '../../../../gateway/page/texts/en.ts';
 import { LANGUAGES } from '../../../../gateway/page/texts/language.ts';
-import { openShop, type Shop, type Visitor } from './visitor.ts';
+import { openOwn, type Shop, type Visitor } from './visitor.ts';
 
 let shop: Shop;
 let visitor: Visitor;
 beforeEach(async () => {
-  shop = await openShop();
-  await shop.order({ name: 'own', order: 'o-own', customer: 'C-1', hostname: 'own.example.org' });
-  visitor = await shop.signedIn('own');
+  ({ shop, visitor } = await openOwn());
 });
 
 const GUEST = '/my/guests/own';

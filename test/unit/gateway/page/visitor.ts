@@ -95,6 +95,13 @@ export async function openShop(
   };
 }
 
+/** A shop with one server, `own`, whose customer is signed in. */
+export async function openOwn(): Promise<{ readonly shop: Shop; readonly visitor: Visitor }> {
+  const shop = await openShop();
+  await shop.order({ name: 'own', order: 'o-own', customer: 'C-1', hostname: 'own.example.org' });
+  return { shop, visitor: await shop.signedIn('own') };
+}
+
 function visitorOf(gateway: Gateway): Visitor {
   const cookies = new Map<string, string>();
   const send = async (path: string, init: RequestInit, headers: Readonly<Record<string, string>>): Promise<Response> => {
