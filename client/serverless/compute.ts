@@ -44,15 +44,25 @@ export interface PlainPayload {
   readonly data: Uint8Array;
 }
 
+/**
+ * Milliseconds between two looks at what waits in the task queue: Temporal's least. A task that found nobody is told of once; what comes of it (the invocation
+ * was refused, the process died) is noticed by the next look. Temporal's default is a minute.
+ */
+const LOOK_EVERY_MS = 10_000;
+
+function jsonPayload(value: unknown): PlainPayload {
+  return { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from(JSON.stringify(value)) };
+}
+
 /** Temporal's form of it: one group for all kinds of tasks, started when a task finds nobody who polls. */
 export function computeConfig({ functionArn, roleArn, externalId }: Compute): {
-  readonly scalingGroups: Readonly<Record<string, { provider: { type: string; details: PlainPayload }; scaler: { type: string } }>>;
+  readonly scalingGroups: Readonly<
+    Record<string, { provider: { type: string; details: PlainPayload }; scaler: { type: string; details: PlainPayload } }>
+  >;
 } {
-  const details = {
-    metadata: { encoding: Buffer.from('json/plain') },
-    data: Buffer.from(JSON.stringify({ arn: functionArn, role: roleArn, role_external_id: externalId })),
-  };
-  return { scalingGroups: { default: { provider: { type: 'aws-lambda', details }, scaler: { type: 'no-sync' } } } };
+  const details = jsonPayload({ arn: functionArn, role: roleArn, role_external_id: externalId });
+  const scaler = { type: 'no-sync', details: jsonPayload({ metrics_poll_interval_ms: LOOK_EVERY_MS }) };
+  return { scalingGroups: { default: { provider: { type: 'aws-lambda', details }, scaler } } };
 }
 
 /** The function of a version that Temporal describes; undefined when it has none, or something else than Lambda. */
