@@ -41,7 +41,7 @@ const TEST_PACKAGES = [
   ...['libxen-dev', 'gcc', 'libc6-dev'],
   // Name spaces with bridges, who answers there, and what gets through.
   ...['iproute2', 'iputils-arping', 'nftables', 'procps'],
-  // Schemathesis is a Python package.
+  // Schemathesis and cfn-lint are Python packages.
   'python3-venv',
   // The customer's page.
   'chromium',

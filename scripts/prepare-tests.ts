@@ -1,11 +1,13 @@
 /** Fetches what the tests need beside npm and Debian packages, before they start: a download must not count as a test's time. */
 import { defaultCacheDir } from '../worker/cache-dir.ts';
 import { installPromtool } from '../test/promtool/install.ts';
-import { installSchemathesis } from '../test/schemathesis/install.ts';
+import { CFN_LINT } from '../test/cfn-lint/tool.ts';
+import { install } from '../test/python-tool.ts';
+import { SCHEMATHESIS } from '../test/schemathesis/tool.ts';
 import { findTemporalBinary, findTestServerBinary } from '../worker/temporal-binary.ts';
 
 /**
- * Fetches the Temporal servers, Schemathesis and promtool into the cache. When one cannot be had, says why; the tests that need it then fail, or say
+ * Fetches the Temporal servers, Schemathesis, cfn-lint and promtool into the cache. When one cannot be had, says why; the tests that need it then fail, or say
  * that they are skipped.
  *
  * @param say told in words what takes time.
@@ -15,7 +17,8 @@ export async function prepareTests(say: (message: string) => void): Promise<void
   const wanted = [
     () => findTemporalBinary(options),
     () => findTestServerBinary(options),
-    () => installSchemathesis(say),
+    () => install(SCHEMATHESIS, say),
+    () => install(CFN_LINT, say),
     () => installPromtool(say),
   ];
   for (const have of wanted) {

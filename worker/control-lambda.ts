@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { runWorker } from '@temporalio/lambda-worker';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { findEndpoint } from '../client/config.ts';
+import { loadFunctionSecret } from '../client/function-secret.ts';
 import { controlOptions, loadNotifyParts } from './control-options.ts';
 import { logCodec } from './data-converter.ts';
 import { functionVersion } from './deployment.ts';
@@ -34,6 +35,7 @@ const beside = (file: string): string => fileURLToPath(new URL(`./${file}`, impo
 
 async function createHandler(): Promise<FunctionHandler> {
   const version = functionVersion(await readFile(beside('package.json'), 'utf8'));
+  await loadFunctionSecret();
   const endpoint = await findEndpoint();
   const logger = createLogger('control');
   logCodec(endpoint, logger);

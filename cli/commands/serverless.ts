@@ -14,7 +14,8 @@ export interface ServerlessOptions extends ServerOptions {
 }
 
 const ROLL_OUT = `Makes a build of the control worker's function current, in the order that loses nothing: Temporal is told of the build, and asks AWS whether it may
-invoke it; its worker must have polled; then it gets the work. Operations that run stay with the build that they began with. Former builds that no operation needs any more are removed.`;
+invoke it; its worker must have polled; then it gets the work. Operations that run stay with the build that they began with. Former builds that no operation needs any more are removed.
+The stack of deploy/serverless/guestflow.yaml has this command in its output RollOut.`;
 
 const PLAN = 'Shows the builds that Temporal knows, and what a roll-out would do. Changes nothing.';
 

@@ -16,11 +16,19 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SDK_WORKER = 'node_modules/@temporalio/worker/lib/workflow';
 const LIBRARY = 'node_modules/@temporalio/core-bridge/releases/x86_64-unknown-linux-gnu/index.node';
 /** Of Node, which the platform names and we do not choose: the oldest one that Lambda takes new functions for. */
-const TARGET = 'node22';
+export const TARGET = 'node22';
 
 /** The functions, by name. */
 export const FUNCTIONS = ['control', 'gateway'] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
+
+/** What Lambda calls in each package: a module, and what it exports. */
+export const HANDLERS = { control: 'control.handler', gateway: 'gateway/lambda.handler' } as const;
+
+/** The file of a handler's module. */
+function moduleOf(name: FunctionName): string {
+  return HANDLERS[name].replace(/\.handler$/, '.cjs');
+}
 
 /** A function's files, and the document that says what they are made of. */
 export interface FunctionFiles {
@@ -39,7 +47,7 @@ async function controlFiles(): Promise<FunctionFiles> {
     bundle(join(ROOT, 'worker/failure-converter.cjs'), options),
   ]);
   const files = {
-    'control.cjs': program.code,
+    [moduleOf('control')]: program.code,
     'workflow-worker-thread.cjs': thread.code,
     'failure-converter.cjs': converter.code,
     'workflows.js': await workflowBundle(false),
@@ -59,7 +67,7 @@ async function gatewayFiles(): Promise<FunctionFiles> {
     bundle(join(ROOT, 'gateway/web.ts'), options),
   ]);
   // As in the sources: plans are looked for in the folder above.
-  const files = { 'gateway/lambda.cjs': lambda.code, 'gateway/web.cjs': web.code, 'plans.yaml': await readFile(join(ROOT, 'plans.yaml')) };
+  const files = { [moduleOf('gateway')]: lambda.code, 'gateway/web.cjs': web.code, 'plans.yaml': await readFile(join(ROOT, 'plans.yaml')) };
   return complete('gateway', files, [lambda, web]);
 }
 

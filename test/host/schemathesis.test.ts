@@ -11,7 +11,8 @@ import { BODY_LIMITS, type Gateway } from '../../gateway/gateway.ts';
 import { serve, type HttpServer } from '../../system/http/server.ts';
 import { makeToken } from '../../gateway/v1/tokens.ts';
 import { DECLARATIONS, v1Routes } from '../../gateway/v1/routes.ts';
-import { schemathesis } from '../schemathesis/install.ts';
+import { commandOf } from '../python-tool.ts';
+import { SCHEMATHESIS } from '../schemathesis/tool.ts';
 import { bench } from '../unit/gateway/bench.ts';
 import { quietHub } from '../unit/gateway/console/quiet-hub.ts';
 import { fakeGuests } from '../unit/gateway/fake-guests.ts';
@@ -20,7 +21,7 @@ import { titled } from './machine.ts';
 const CONFIG = join(import.meta.dirname, '../schemathesis/schemathesis.toml');
 const LIMIT_MS = 600_000;
 
-const command = schemathesis();
+const command = commandOf(SCHEMATHESIS);
 const why = command === undefined ? 'needs Schemathesis, which npm test installs from PyPI with python3-venv' : undefined;
 const runner = createRunner();
 const { token, record } = makeToken('all', Object.keys(SCOPES), new Date(), { perMinute: 100_000 });
