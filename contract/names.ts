@@ -39,6 +39,11 @@ export function dom0WorkflowId(host: string): string {
   return `dom0/${host}`;
 }
 
+/** Workflow id of the renewal of a dom0's golden images: one at a time runs there. */
+export function renewalWorkflowId(host: string): string {
+  return `${dom0WorkflowId(host)}/renew`;
+}
+
 /** Workflow id of what billing wants of one order. */
 export function billingWorkflowId(order: string): string {
   return `order/${order}`;

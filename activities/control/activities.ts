@@ -6,6 +6,7 @@ import { joinNetwork } from '../../client/networks.ts';
 import { claimsOf, type Claim, type OwnerOn } from './claims.ts';
 import { endOperation, tellGuests } from './lost-guests.ts';
 import { NightlySchedules } from './nightly-schedules.ts';
+import { areOrdersHere, type OrdersWatch } from './orders.ts';
 import { Reservations } from './reservations.ts';
 
 // The type is inferred: workflows import it to call activities by name.
@@ -34,6 +35,9 @@ export function createControlActivities(client: Client) {
     tellGuests: (what: Dom0Lost, guests: readonly string[]): Promise<void> => tellGuests(client, what, guests),
     /** Ends an operation where it stands: its dom0 is lost, and neither it nor its undo could go on. */
     endOperation: (input: { workflowId: string; reason: string }): Promise<void> => endOperation(client, input),
+
+    /** Whether an order is at work on the dom0, or comes while it watches. */
+    areOrdersHere: (watch: OrdersWatch): Promise<boolean> => areOrdersHere(client, watch),
 
     scheduleNightly: (input: { ref: GuestRef; at?: string }): Promise<string> => schedules.make(input),
     unscheduleNightly: (ref: GuestRef): Promise<void> => schedules.remove(ref),

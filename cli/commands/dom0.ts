@@ -110,6 +110,17 @@ export function registerDom0(program: Command, context: Context): void {
     .option('--clean', 'remove the orphans, after showing them (with --json: on standard error)')
     .option('--yes', 'with --clean: do not ask')
     .action(context.action(async (host: string, options: AuditOptions) => (await import('../audit.ts')).auditDom0(io, host, options)));
+  verb(
+    'renew',
+    'make golden images anew',
+    'Makes the golden tarballs and root file systems of a dom0 anew, with the security updates that came since, whatever their age. What is there stays in use until all of the new is whole. Orders go first: a step gives way to one, and begins again. What is due is renewed each day by itself. Exit code 1 when one could not be renewed.',
+  )
+    .option('--dist <DIST>', 'only of this distribution')
+    .action(
+      context.action(async (host: string, options: ServerOptions & { readonly dist?: string }) =>
+        (await import('../renew.ts')).renewGolden(io, host, options),
+      ),
+    );
   registerAdopt(dom0, context);
   registerLoss(verb, context);
   verb('drain', 'take no new guests', DRAIN)

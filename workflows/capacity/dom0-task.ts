@@ -10,6 +10,7 @@ import type { GuestRef } from '../../contract/guest.ts';
 import type { Dom0TaskInput } from '../../contract/workflow-inputs.ts';
 import { keyOf } from './audit-ledger.ts';
 import { claimsOf } from './dom0-audit.ts';
+import { renewGolden } from './renew-golden.ts';
 import { Operation, rootFailure } from '../saga/operation.ts';
 import { control, dom0Steps } from '../saga/proxies.ts';
 import { declareVersioning } from '../saga/versioning.ts';
@@ -40,6 +41,8 @@ export async function dom0Task(input: Dom0TaskInput): Promise<unknown> {
       return host.findGuest(guestOf(input));
     case 'foreign':
       return host.findForeign(wishOf(input));
+    case 'renew':
+      return renewGolden(input.host, input.renewal ?? {});
     case 'console':
       return host.openConsole({ ref: guestOf(input), console: consoleOf(input) });
   }
@@ -124,11 +127,14 @@ async function removeBesides(host: string, orphan: Owner): Promise<string> {
   return outcome ?? 'unknown';
 }
 
-/** Discards a half-made tarball. If a guest's step is making it just now, the step waits for that. */
+/** Discards a half-made tarball, and what a renewal has left. If a guest's step is making it just now, this waits for that. */
 async function discardGolden(host: string, golden: Owner): Promise<string> {
   const { claimed, reason } = await claimOf(host, golden);
   if (claimed) return `left alone: ${reason}`;
-  await dom0Steps(host, golden.guest).undoBulk.discardHalfGolden({ dist: golden.guest.slice(GOLDEN.length) });
+  const dist = golden.guest.slice(GOLDEN.length);
+  const { undoBulk } = dom0Steps(host, golden.guest);
+  await undoBulk.discardHalfGolden({ dist });
+  await undoBulk.discardNextGolden({ dist });
   return REMOVED;
 }
 

@@ -5,6 +5,7 @@
 import { GOLDEN, UNKNOWN_ORDER } from '../../../contract/dom0.ts';
 import type { StepEnv } from '../env.ts';
 import { halfMadeGolden } from '../images/golden-half.ts';
+import { nextFiles } from '../images/golden-next.ts';
 import { usersOfImages } from '../images/image-users.ts';
 import { isOwner, type Ref } from '../marks.ts';
 import { stagingIn } from '../staging.ts';
@@ -49,13 +50,13 @@ async function disks({ storage }: StepEnv, guest: string | undefined): Promise<T
   return found;
 }
 
-/** Half-made golden tarballs and root file systems. Whole ones are kept: the next guest is made from them. */
+/** Half-made golden tarballs and root file systems, and those that wait to be used. Those in use are kept: the next guest is made from them. */
 async function halfGoldens(env: StepEnv): Promise<Thing[]> {
   const names = await env.host.files.list(env.settings.goldenDir);
   const dists = new Set(names.flatMap((name) => /^[a-z]{1,30}(?=[.-])/.exec(name) ?? []));
   const found: Thing[] = [];
   for (const dist of dists)
-    for (const where of await halfMadeGolden(env, dist))
+    for (const where of [...(await halfMadeGolden(env, dist)), ...(await nextFiles(env, dist))])
       found.push({ kind: 'golden', where, owner: { guest: `${GOLDEN}${dist}`, order: UNKNOWN_ORDER }, isHalf: true });
   return found;
 }

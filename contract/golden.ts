@@ -1,0 +1,46 @@
+/** Golden images of a dom0: what there is, and what came of renewing it. Plain types: workflow code imports them. */
+import type { GuestFields } from './field-types.ts';
+
+/** What a golden root file system is made for: it is the same for all guests that agree in this. */
+export interface GoldenSystem {
+  readonly dist: string;
+  readonly type: 'pv' | 'pvh';
+  readonly timezone: string;
+  readonly serialDevice: string;
+  readonly fs: GuestFields['storage']['fs'];
+  readonly fsOptions: string;
+  /** Size of the file system when it is made. */
+  readonly diskBytes: number;
+  /** The mirror that the orders name. Default: the dom0's. */
+  readonly mirror?: string;
+}
+
+/** The golden tarball of a distribution on a dom0, and the golden root file systems that are made from it. */
+export interface GoldenImage {
+  readonly dist: string;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  /** It will soon be so old that an order would make it anew, and wait for that. */
+  readonly isDue: boolean;
+  /** What guests were made for lately. */
+  readonly systems: readonly GoldenSystem[];
+}
+
+/** What came of renewing the golden images of a distribution. */
+export interface GoldenRenewal {
+  readonly dist: string;
+  /** When the one in use was made (ISO 8601). */
+  readonly createdAt: string;
+  /** How many golden root file systems were made with it. */
+  readonly roots: number;
+  /** Why the former one stays in use; undefined: the new one is in use. */
+  readonly problem?: string;
+}
+
+/** What is renewed. */
+export interface RenewalWish {
+  /** Only this distribution. Default: all that the dom0 has. */
+  readonly dist?: string;
+  /** Only what is due. Default: whatever its age. */
+  readonly isDueOnly?: true;
+}

@@ -1,0 +1,136 @@
+/** The renewal of golden images through the real workflow: in which order, who goes first, and what is left when it fails. */
+import { randomUUID } from 'node:crypto';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CONTROL_QUEUE, QUERIES, WORKFLOWS } from '../../contract/names.ts';
+import type { GoldenImage, GoldenRenewal, GoldenSystem, RenewalWish } from '../../contract/golden.ts';
+import type { OperationProgress } from '../../contract/progress.ts';
+import { GiB } from '../../contract/sizes.ts';
+import { NO, scripted, until, untilCancelled } from './scripted.ts';
+import { DOM0, startServer, withKeptWorkers, type AnyActivities } from './temporal.ts';
+
+let environment: TestWorkflowEnvironment;
+beforeAll(async () => {
+  environment = await startServer();
+});
+afterAll(async () => {
+  await environment.teardown();
+});
+
+function image(dist: string, changes: Partial<GoldenImage> = {}): GoldenImage {
+  const system: GoldenSystem = {
+    ...{ dist, type: 'pv', timezone: 'UTC', serialDevice: 'hvc0', fs: 'ext4', fsOptions: 'noatime' },
+    diskBytes: 2 * GiB,
+  };
+  return { dist, createdAt: '2026-01-01', isDue: true, systems: [system], ...changes };
+}
+
+interface Renewed {
+  readonly outcomes: GoldenRenewal[];
+  readonly progress: OperationProgress;
+  /** Without the looks for orders. */
+  readonly calls: string[];
+}
+
+async function renew(images: readonly GoldenImage[], changes: AnyActivities = {}, renewal: RenewalWish = {}): Promise<Renewed> {
+  const calls: string[] = [];
+  const activities = scripted(calls, { listGolden: () => Promise.resolve(images), ...changes });
+  return withKeptWorkers(environment, activities, async () => {
+    const handle = await environment.client.workflow.start(WORKFLOWS.dom0Task, {
+      workflowId: randomUUID(),
+      taskQueue: CONTROL_QUEUE,
+      args: [{ host: DOM0, task: 'renew', renewal }],
+    });
+    const outcomes = (await handle.result()) as GoldenRenewal[];
+    const progress = await handle.query<OperationProgress>(QUERIES.progress);
+    return { outcomes, progress, calls: calls.filter((name) => name !== 'areOrdersHere') };
+  });
+}
+
+const ALL = ['renewTarball', 'renewGoldenRoot', 'useNextGolden'];
+
+describe('a renewal', () => {
+  it('makes tarball and root file systems of each distribution, and uses them when all are made', async () => {
+    const { outcomes, calls, progress } = await renew([image('bookworm'), image('trixie', { systems: [] })]);
+    expect(calls).toEqual(['listGolden', ...ALL, 'renewTarball', 'useNextGolden']);
+    expect(outcomes).toEqual([
+      { dist: 'bookworm', createdAt: '2026-02-01', roots: 1 },
+      { dist: 'trixie', createdAt: '2026-02-01', roots: 0 },
+    ]);
+    expect(progress.steps.map(({ name, state }) => `${name} ${state}`)).toEqual([
+      ...['bookworm: tarball done', 'bookworm: root 1 done', 'bookworm: use done', 'trixie: tarball done', 'trixie: use done'],
+    ]);
+  });
+
+  it.each<[string, RenewalWish, string[]]>([
+    ['what is due', { isDueOnly: true }, ['trixie']],
+    ['one distribution, due or not', { dist: 'bookworm' }, ['bookworm']],
+    ['all, by hand', {}, ['bookworm', 'trixie']],
+  ])('is of %s', async (_what, wish, dists) => {
+    const { outcomes } = await renew([image('bookworm', { isDue: false }), image('trixie')], {}, wish);
+    expect(outcomes.map(({ dist }) => dist)).toEqual(dists);
+  });
+
+  it('of a distribution that the dom0 has not is refused, and names those that it has', async () => {
+    await expect(renew([image('bookworm')], {}, { dist: 'jammy' })).rejects.toMatchObject({
+      cause: { type: 'NotFound', message: expect.stringContaining('it has bookworm') as string },
+    });
+  });
+
+  it('that fails removes what it has made, keeps what was in use, and goes on with the next distribution', async () => {
+    let count = 0;
+    const renewGoldenRoot = (): Promise<unknown> =>
+      (count += 1) === 1 ? NO('ToolFailed')() : Promise.resolve({ createdAt: '2026-02-01' });
+    const { outcomes, calls } = await renew([image('bookworm'), image('trixie')], { renewGoldenRoot });
+    expect(calls).toEqual(['listGolden', 'renewTarball', 'renewGoldenRoot', 'discardNextGolden', ...ALL]);
+    expect(outcomes).toEqual([
+      { dist: 'bookworm', createdAt: '2026-01-01', roots: 0, problem: 'ToolFailed for the test' },
+      { dist: 'trixie', createdAt: '2026-02-01', roots: 1 },
+    ]);
+  });
+
+  it('gives way to an order: what it makes just now is ended, and begun again when the order is done', async () => {
+    let order: 'to come' | 'here' | 'done' = 'to come';
+    let tarballs = 0;
+    const begun = untilCancelled(() => {
+      order = 'here';
+    });
+    const renewTarball = (): Promise<unknown> => ((tarballs += 1) === 1 ? begun() : Promise.resolve({ createdAt: '2026-02-01' }));
+    const waited: string[] = [];
+    const areOrdersHere = async ({ until: awaited, seconds }: { until: string; seconds: number }): Promise<boolean> => {
+      await new Promise((resolve) => setTimeout(resolve, Math.min(seconds, 1) * 100));
+      if (awaited === 'none is here') {
+        waited.push(awaited);
+        order = 'done';
+      }
+      return order === 'here';
+    };
+    const { outcomes, calls } = await renew([image('bookworm')], { renewTarball, areOrdersHere });
+    expect(calls).toEqual(['listGolden', 'renewTarball', ...ALL]);
+    expect(waited).toHaveLength(1);
+    expect(outcomes).toEqual([{ dist: 'bookworm', createdAt: '2026-02-01', roots: 1 }]);
+  });
+
+  it('that is cancelled by hand removes what it has made', async () => {
+    let reached = (): void => undefined;
+    const inside = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    const calls: string[] = [];
+    const activities = { listGolden: () => Promise.resolve([image('bookworm')]), renewTarball: untilCancelled(() => reached()) };
+    await withKeptWorkers(environment, scripted(calls, activities), async () => {
+      const handle = await environment.client.workflow.start(WORKFLOWS.dom0Task, {
+        workflowId: randomUUID(),
+        taskQueue: CONTROL_QUEUE,
+        args: [{ host: DOM0, task: 'renew' }],
+      });
+      await inside;
+      await handle.cancel();
+      await expect(handle.result()).rejects.toThrow();
+      await until(
+        () => Promise.resolve(calls),
+        (all) => all.includes('discardNextGolden'),
+      );
+    });
+  });
+});
