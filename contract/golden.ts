@@ -1,5 +1,8 @@
 /** Golden images of a dom0: what there is, and what came of renewing it. Plain types: workflow code imports them. */
+import type { Amounts } from './capacity.ts';
 import type { GuestFields } from './field-types.ts';
+import { xenOverheadBytes } from './overhead.ts';
+import { MiB } from './sizes.ts';
 
 /** What a golden root file system is made for: it is the same for all guests that agree in this. */
 export interface GoldenSystem {
@@ -43,4 +46,31 @@ export interface RenewalWish {
   readonly dist?: string;
   /** Only what is due. Default: whatever its age. */
   readonly isDueOnly?: true;
+}
+
+/** Stands where the order would in the marks of a golden image's trial, and in the ledger. */
+export const RENEWAL_ORDER = 'renewal';
+
+/** What no guest can be called. */
+const TRIAL_PREFIX = 'golden_';
+
+/** Whose the trial of a golden image is, in marks and names: no guest's. */
+export function goldenTrialName(dist: string): string {
+  return `${TRIAL_PREFIX}${dist}`;
+}
+
+/** The distribution of which this is the trial's name; undefined: it is none. */
+export function distOfTrial(name: string): string | undefined {
+  return name.startsWith(TRIAL_PREFIX) ? name.slice(TRIAL_PREFIX.length) : undefined;
+}
+
+/** Memory of a trial: enough for a system to come up to its login. */
+export const TRIAL_MEMORY_BYTES = 512 * MiB;
+/** Its swap is small, as that of a backup's trial. */
+const TRIAL_SWAP_BYTES = 64 * MiB;
+
+/** What a trial takes of its dom0. */
+export function goldenTrialTakes({ type, diskBytes }: GoldenSystem): Amounts {
+  const domain = { memoryBytes: TRIAL_MEMORY_BYTES, vcpus: 1 };
+  return { ...domain, overheadBytes: xenOverheadBytes({ ...domain, type }), diskBytes: diskBytes + TRIAL_SWAP_BYTES };
 }

@@ -7,7 +7,7 @@ import { claimsOf, type Claim, type OwnerOn } from './claims.ts';
 import { endOperation, tellGuests } from './lost-guests.ts';
 import { NightlySchedules } from './nightly-schedules.ts';
 import { areOrdersHere, type OrdersWatch } from './orders.ts';
-import { Reservations } from './reservations.ts';
+import { Reservations, type GoldenTrial } from './reservations.ts';
 
 // The type is inferred: workflows import it to call activities by name.
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
@@ -21,6 +21,7 @@ export function createControlActivities(client: Client) {
     adopt: (spec: GuestSpec): Promise<void> => reservations.adopt(spec),
     release: (ref: GuestRef): Promise<void> => reservations.release(ref),
     reserveWithLease: (order: GuestOrder): Promise<LeasedAddress> => reservations.reserveWithLease(order),
+    reserveGolden: (trial: GoldenTrial): Promise<void> => reservations.reserveGolden(trial),
     leaveDom0: (ref: GuestRef): Promise<void> => reservations.leave(ref),
 
     /** Tells a dom0's network which addresses are in use there. */

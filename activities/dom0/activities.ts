@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { foreignWishSchema, guestOrderWireSchema, guestRefSchema, guestSpecSchema, leasedAddressSchema } from '../../contract/wire.ts';
 import { ACCESS_PARTS } from '../../contract/access-parts.ts';
+import { goldenTrialName } from '../../contract/golden.ts';
 import { BACKUP_ID } from '../../contract/backup.ts';
 import type { GuestRef, GuestSpec } from '../../contract/guest.ts';
 import { proofSchema } from './backup/proof.ts';
@@ -24,6 +25,7 @@ import { openConsole, pauseWithConsole } from './steps/console.ts';
 import { findForeign } from './steps/foreign.ts';
 import { fixCfg, removeCfg } from './steps/cfg-fix.ts';
 import { createImage, removeImage } from './steps/create-image.ts';
+import { bootGoldenTrial, endGoldenTrial, makeGoldenTrial, stopGoldenTrial } from './steps/golden-trial.ts';
 import { makeGoldenVolumes } from './steps/golden-volumes.ts';
 import { growDiskInUse, growFileSystem, undoGrowInUse } from './steps/grow-in-use.ts';
 import { removeGuestState } from './steps/guest-state.ts';
@@ -77,6 +79,7 @@ const ofSpec = (input: { readonly spec: GuestSpec }): string => input.spec.name;
 const ofRef = (input: { readonly ref: { readonly name: string } }): string => input.ref.name;
 const ofDist = (input: { readonly dist: string }): Lock => ({ shared: `golden/${input.dist}` });
 const ofSystem = ({ system }: z.output<typeof systemInput>): Lock => ofDist(system);
+const ofTrial = ({ system }: z.output<typeof systemInput>): Lock => goldenTrialName(system.dist);
 const unlocked = (): undefined => undefined;
 
 type Maker = ReturnType<typeof activityMaker>;
@@ -96,6 +99,8 @@ function shortActivities(activity: Maker, version: string, consoles: Consoles) {
     lookAtUsage: activity(guestRefSchema, unlocked, lookAtUsage),
     listGolden: activity(nothing, unlocked, listGolden),
     useNextGolden: activity(distInput, ofDist, useNextGolden),
+    bootGoldenTrial: activity(systemInput, ofTrial, bootGoldenTrial),
+    stopGoldenTrial: activity(distInput, ({ dist }) => goldenTrialName(dist), stopGoldenTrial),
     findGuest: activity(guestRefSchema, byName, findGuest),
     findForeign: activity(foreignWishSchema, unlocked, findForeign),
     leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.os.shape.dist.exactOptional() }), unlocked, leftoversOf),
@@ -147,6 +152,8 @@ function bulkActivities(activity: Maker) {
     renewTarball: activity(distInput, ofDist, renewTarball),
     renewGoldenRoot: activity(systemInput, ofSystem, renewGoldenRoot),
     discardNextGolden: activity(distInput, ofDist, discardNext),
+    makeGoldenTrial: activity(systemInput, ofTrial, makeGoldenTrial),
+    endGoldenTrial: activity(distInput, ({ dist }) => goldenTrialName(dist), endGoldenTrial),
     createImage: activity(z.object({ spec: guestSpecSchema }), ofSpec, createImage),
     makeVolumes: activity(guestSpecSchema, byName, makeVolumes),
     makeGoldenVolumes: activity(guestSpecSchema, byName, makeGoldenVolumes),

@@ -113,7 +113,7 @@ export function registerDom0(program: Command, context: Context): void {
   verb(
     'renew',
     'make golden images anew',
-    'Makes the golden tarballs and root file systems of a dom0 anew, with the security updates that came since, whatever their age. What is there stays in use until all of the new is whole. Orders go first: a step gives way to one, and begins again. What is due is renewed each day by itself. Exit code 1 when one could not be renewed.',
+    'Makes the golden tarballs and root file systems of a dom0 anew, with the security updates that came since, whatever their age. Each new root file system is started once, without a network: if it shows no login, what is there stays in use. Orders go first: a step gives way to one, and begins again. What is due is renewed each day by itself. Exit code 1 when one could not be renewed.',
   )
     .option('--dist <DIST>', 'only of this distribution')
     .action(

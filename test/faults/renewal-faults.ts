@@ -40,12 +40,16 @@ async function playOf({ tape, stages, host, start: bare }: Matrix): Promise<Play
     return { start: stages.keep(world), image: found };
   });
   const { dist } = image;
+  const discard = ['stopGoldenTrial', 'endGoldenTrial', 'discardNextGolden'].map((activity) => entry(activity, { dist }));
   const forward = [
     entry('renewTarball', { dist }),
-    ...image.systems.map((system) => entry('renewGoldenRoot', { system })),
+    ...image.systems.flatMap((system) => [
+      ...['renewGoldenRoot', 'makeGoldenTrial', 'bootGoldenTrial'].map((activity) => entry(activity, { system })),
+      ...['stopGoldenTrial', 'endGoldenTrial'].map((activity) => entry(activity, { dist })),
+    ]),
     entry('useNextGolden', { dist }),
   ];
-  return { start, order, rehearsals: await stages.rehearse(start, host, forward), discard: [entry('discardNextGolden', { dist })] };
+  return { start, order, rehearsals: await stages.rehearse(start, host, forward), discard };
 }
 
 /** What of an order's golden images is not as it is to be. */
@@ -96,4 +100,7 @@ export async function renewalCases(direct: Matrix): Promise<Case[]> {
 }
 
 /** What a renewal calls. */
-export const CALLED_BY_RENEWALS: readonly string[] = ['renewTarball', 'renewGoldenRoot', 'useNextGolden', 'discardNextGolden'];
+export const CALLED_BY_RENEWALS: readonly string[] = [
+  ...['renewTarball', 'renewGoldenRoot', 'useNextGolden', 'discardNextGolden'],
+  ...['makeGoldenTrial', 'bootGoldenTrial', 'stopGoldenTrial', 'endGoldenTrial'],
+];

@@ -496,15 +496,28 @@ describe('a renewal of golden images', () => {
       expect(renewed.stdout).toMatch(/^bookworm: the tarball of \S+ is in use, with 1 root file systems\n$/);
       const before = golden();
       expect(before).toHaveLength(4);
-      const terminated = terminatedAt(HERE, { activity: 'renewGoldenRoot', amid: amidTool('xen-create-image'), of: 'operation' });
+      const terminated = terminatedAt(HERE, { activity: 'makeGoldenTrial', amid: amidTool('mkswap'), of: 'operation' });
       const renewal = guestflow(['dom0', 'renew', HERE, '--json']);
       await terminated;
       expect((await renewal).code).not.toBe(0);
       const rows = (): Promise<AuditRow[]> => rowsOf('golden/bookworm');
       await expect
         .poll(rows, POLL)
-        .toMatchObject([{ claimed: false, things: expect.arrayContaining([expect.stringMatching(/next\.tar$/)]) as unknown }]);
+        .toMatchObject([
+          {
+            claimed: false,
+            things: expect.arrayContaining(['volume vg01/golden_bookworm-trial', expect.stringMatching(/next\.tar$/)]) as unknown,
+          },
+        ]);
+      expect(await reservedOn(HERE)).toContain('golden/bookworm');
       expect((await audit('--clean', '--yes')).code).toBe(0);
+      expect(await reservedOn(HERE)).not.toContain('golden/bookworm');
+      expect(
+        world()
+          .snapshot()
+          .volumes.map(({ name }) => name)
+          .filter((name) => name.includes('golden')),
+      ).toEqual([]);
       expect(await rows()).toEqual([]);
       expect(golden()).toEqual(before);
     },

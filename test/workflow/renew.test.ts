@@ -1,5 +1,6 @@
 /** The renewal of golden images through the real workflow: in which order, who goes first, and what is left when it fails. */
 import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONTROL_QUEUE, QUERIES, WORKFLOWS } from '../../contract/names.ts';
@@ -47,7 +48,8 @@ async function renew(images: readonly GoldenImage[], changes: AnyActivities = {}
   });
 }
 
-const ALL = ['renewTarball', 'renewGoldenRoot', 'useNextGolden'];
+const TRIED = ['reserveGolden', 'makeGoldenTrial', 'bootGoldenTrial', 'stopGoldenTrial', 'endGoldenTrial', 'leaveDom0'];
+const ALL = ['renewTarball', 'renewGoldenRoot', ...TRIED, 'useNextGolden'];
 
 describe('a renewal', () => {
   it('makes tarball and root file systems of each distribution, and uses them when all are made', async () => {
@@ -58,7 +60,14 @@ describe('a renewal', () => {
       { dist: 'trixie', createdAt: '2026-02-01', roots: 0 },
     ]);
     expect(progress.steps.map(({ name, state }) => `${name} ${state}`)).toEqual([
-      ...['bookworm: tarball done', 'bookworm: root 1 done', 'bookworm: use done', 'trixie: tarball done', 'trixie: use done'],
+      ...[
+        'bookworm: tarball done',
+        'bookworm: root 1 done',
+        'bookworm: boot 1 done',
+        'bookworm: use done',
+        'trixie: tarball done',
+        'trixie: use done',
+      ],
     ]);
   });
 
@@ -109,6 +118,43 @@ describe('a renewal', () => {
     expect(calls).toEqual(['listGolden', 'renewTarball', ...ALL]);
     expect(waited).toHaveLength(1);
     expect(outcomes).toEqual([{ dist: 'bookworm', createdAt: '2026-02-01', roots: 1 }]);
+  });
+
+  it('whose root file system does not boot keeps what was in use, says what its console showed, and gives its memory back', async () => {
+    const bootGoldenTrial = (): Promise<never> =>
+      Promise.reject(
+        ApplicationFailure.create({
+          ...{ type: 'GuestDidNotAnswer', nonRetryable: true },
+          message: 'the golden root file system shows "Kernel panic". The end of its console:\nKernel panic - not syncing',
+        }),
+      );
+    const { outcomes, calls, progress } = await renew([image('bookworm')], { bootGoldenTrial });
+    expect(calls.slice(-4)).toEqual(['stopGoldenTrial', 'endGoldenTrial', 'leaveDom0', 'discardNextGolden']);
+    expect(calls).not.toContain('useNextGolden');
+    expect(outcomes).toMatchObject([{ createdAt: '2026-01-01', problem: expect.stringContaining('Kernel panic - not syncing') as string }]);
+    expect(progress.steps.at(-1)).toMatchObject({ name: 'bookworm: use', state: 'pending' });
+  });
+
+  it('keeps the room of a trial in the ledger when it cannot be removed', async () => {
+    const { outcomes, calls } = await renew([image('bookworm')], { bootGoldenTrial: NO('ToolFailed'), endGoldenTrial: NO('ToolFailed') });
+    expect(calls).not.toContain('leaveDom0');
+    expect(outcomes).toMatchObject([{ problem: expect.any(String) as string }]);
+  });
+
+  it('whose trial an order meets ends that first, and tries it again when the order is done', async () => {
+    let order: 'to come' | 'here' | 'done' = 'to come';
+    let boots = 0;
+    const begun = untilCancelled(() => {
+      order = 'here';
+    });
+    const bootGoldenTrial = (): Promise<unknown> => ((boots += 1) === 1 ? begun() : Promise.resolve({ seconds: 1, what: 'login:' }));
+    const areOrdersHere = async ({ until: awaited, seconds }: { until: string; seconds: number }): Promise<boolean> => {
+      await new Promise((resolve) => setTimeout(resolve, Math.min(seconds, 1) * 100));
+      if (awaited === 'none is here') order = 'done';
+      return order === 'here';
+    };
+    const { calls } = await renew([image('bookworm')], { bootGoldenTrial, areOrdersHere });
+    expect(calls).toEqual(['listGolden', 'renewTarball', 'renewGoldenRoot', ...TRIED, ...TRIED, 'useNextGolden']);
   });
 
   it('that is cancelled by hand removes what it has made', async () => {

@@ -62,6 +62,8 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     renewTarball: { dist: 'bookworm', createdAt: '2026-02-01', reused: false },
     renewGoldenRoot: { dist: 'bookworm', createdAt: '2026-02-01', reused: false },
     useNextGolden: { createdAt: '2026-02-01' },
+    makeGoldenTrial: { bytes: 2 ** 31 },
+    bootGoldenTrial: { seconds: 1, what: 'golden login:' },
     leftoversOf: [],
     schedulesLeft: [],
   };
@@ -81,6 +83,9 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     'dropImage',
     'discardHalfGolden',
     'discardNextGolden',
+    'reserveGolden',
+    'stopGoldenTrial',
+    'endGoldenTrial',
     'growDisk',
     'shrinkDisk',
     'tryReducing',

@@ -6,6 +6,7 @@ import type { ConsoleWish } from '../../contract/console.ts';
 import type { ForeignWish } from '../../contract/chosen-backup.ts';
 import { operationWorkflowId } from '../../contract/names.ts';
 import { GOLDEN, UNKNOWN_ORDER, type AuditRow, type MarkedThing } from '../../contract/dom0.ts';
+import { RENEWAL_ORDER } from '../../contract/golden.ts';
 import type { GuestRef } from '../../contract/guest.ts';
 import type { Dom0TaskInput } from '../../contract/workflow-inputs.ts';
 import { keyOf } from './audit-ledger.ts';
@@ -134,7 +135,9 @@ async function discardGolden(host: string, golden: Owner): Promise<string> {
   const dist = golden.guest.slice(GOLDEN.length);
   const { undoBulk } = dom0Steps(host, golden.guest);
   await undoBulk.discardHalfGolden({ dist });
+  await undoBulk.endGoldenTrial({ dist });
   await undoBulk.discardNextGolden({ dist });
+  await control.leaveDom0({ name: golden.guest, order: RENEWAL_ORDER, dom0: host });
   return REMOVED;
 }
 

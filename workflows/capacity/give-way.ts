@@ -17,13 +17,20 @@ const { areOrdersHere } = proxyActivities<Pick<ControlActivities, 'areOrdersHere
  * Does the work when no order is at work on the dom0. If one comes meanwhile, the work is cancelled, and begun again when the order is done: it must be safe
  * to be ended anywhere.
  *
+ * @param onGivenWay what the work has begun is ended by this, before it waits. Default: nothing is to be ended
  * @throws ApplicationFailure Busy when orders have been at work there for hours
  */
-export async function givingWay<T>(dom0: string, onWaiting: OnWaiting, work: () => Promise<T>): Promise<T> {
+export async function givingWay<T>(
+  dom0: string,
+  onWaiting: OnWaiting,
+  work: () => Promise<T>,
+  onGivenWay?: () => Promise<void>,
+): Promise<T> {
   for (;;) {
     await untilNoOrder(dom0, onWaiting);
     const outcome = await unlessOrdered(dom0, work);
     if (outcome !== undefined) return outcome.value;
+    await onGivenWay?.();
   }
 }
 

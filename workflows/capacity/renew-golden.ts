@@ -3,19 +3,17 @@
  * Orders go first: each step gives way to them.
  */
 import { ApplicationFailure, CancellationScope, isCancellation, log } from '@temporalio/workflow';
-import type { GoldenImage, GoldenRenewal, GoldenSystem, RenewalWish } from '../../contract/golden.ts';
+import { GOLDEN } from '../../contract/dom0.ts';
+import { RENEWAL_ORDER, type GoldenImage, type GoldenRenewal, type GoldenSystem, type RenewalWish } from '../../contract/golden.ts';
 import { Operation, rootFailure } from '../saga/operation.ts';
-import { dom0Steps, type Dom0Steps } from '../saga/proxies.ts';
+import { control, dom0Steps, type Dom0Steps } from '../saga/proxies.ts';
 import { givingWay } from './give-way.ts';
 
 /** Renews what is wished. A distribution that fails does not keep the others from being renewed. */
 export async function renewGolden(host: string, wish: RenewalWish): Promise<GoldenRenewal[]> {
   const all = await dom0Steps(host, host).host.listGolden(undefined);
   const wished = chosen(host, all, wish);
-  const operation = new Operation(
-    `Renewing golden images on **${host}**`,
-    wished.flatMap(({ dist, systems }) => [`${dist}: tarball`, ...systems.map((_, index) => rootStep(dist, index)), `${dist}: use`]),
-  );
+  const operation = new Operation(`Renewing golden images on **${host}**`, wished.flatMap(stepsOf));
   const outcomes: GoldenRenewal[] = [];
   for (const image of wished) outcomes.push(await new Renewal(host, image, operation).run());
   return outcomes;
@@ -33,8 +31,9 @@ function chosen(host: string, all: readonly GoldenImage[], { dist, isDueOnly }: 
   });
 }
 
-function rootStep(dist: string, index: number): string {
-  return `${dist}: root ${index + 1}`;
+function stepsOf({ dist, systems }: GoldenImage): string[] {
+  const roots = systems.flatMap((_, index) => [`${dist}: root ${index + 1}`, `${dist}: boot ${index + 1}`]);
+  return [`${dist}: tarball`, ...roots, `${dist}: use`];
 }
 
 /** Of one distribution. */
@@ -43,6 +42,8 @@ class Renewal {
   private readonly image: GoldenImage;
   private readonly operation: Operation;
   private readonly steps: Dom0Steps;
+  /** There may be something of a trial. */
+  private isTried = false;
 
   constructor(host: string, image: GoldenImage, operation: Operation) {
     this.host = host;
@@ -55,7 +56,7 @@ class Renewal {
     const { dist, createdAt, systems } = this.image;
     try {
       await this.step(`${dist}: tarball`, () => this.steps.bulk.renewTarball({ dist }), madeAt);
-      for (const [index, system] of systems.entries()) await this.root(rootStep(dist, index), system);
+      for (const [index, system] of systems.entries()) await this.root(index + 1, system);
       const used = await this.step(`${dist}: use`, () => this.steps.host.useNextGolden({ dist }));
       return { dist, createdAt: used.createdAt, roots: systems.length };
     } catch (error) {
@@ -65,20 +66,57 @@ class Renewal {
     }
   }
 
-  private async root(name: string, system: GoldenSystem): Promise<void> {
-    await this.step(name, () => this.steps.bulk.renewGoldenRoot({ system }), madeAt);
+  /** Makes one, and starts a machine from it: it is used only if that shows its login. */
+  private async root(number: number, system: GoldenSystem): Promise<void> {
+    const { dist } = this.image;
+    await this.step(`${dist}: root ${number}`, () => this.steps.bulk.renewGoldenRoot({ system }), madeAt);
+    const { what, seconds } = await this.operation.step(
+      `${dist}: boot ${number}`,
+      () =>
+        givingWay(
+          this.host,
+          this.operation.onWaiting,
+          () => this.boot(system),
+          () => this.endTrial(),
+        ),
+      [],
+      (seen) => `"${seen.what}" after ${seen.seconds} s`,
+    );
+    log.info('a golden root file system has shown its login', { dist, what, seconds });
+  }
+
+  private async boot(system: GoldenSystem): Promise<{ readonly what: string; readonly seconds: number }> {
+    this.isTried = true;
+    await control.reserveGolden({ dom0: this.host, system });
+    await this.steps.bulk.makeGoldenTrial({ system });
+    const seen = await this.steps.host.bootGoldenTrial({ system });
+    await this.endTrial();
+    return seen;
+  }
+
+  /** Its memory is free at once. What it takes is given back when all of it is gone. */
+  private async endTrial(): Promise<void> {
+    const { dist } = this.image;
+    await CancellationScope.nonCancellable(async () => {
+      await this.steps.undo.stopGoldenTrial({ dist });
+      await this.steps.undoBulk.endGoldenTrial({ dist });
+      await control.leaveDom0({ name: `${GOLDEN}${dist}`, order: RENEWAL_ORDER, dom0: this.host });
+    });
+    this.isTried = false;
   }
 
   private async step<T>(name: string, work: () => Promise<T>, say?: (made: T) => string): Promise<T> {
     return this.operation.step(name, () => givingWay(this.host, this.operation.onWaiting, work), [], say);
   }
 
-  /** What it has made goes. If that fails, an audit shows what is left, and `--clean` removes it. */
+  /** What it has made goes, each on its own. If that fails, an audit shows what is left, and `--clean` removes it. */
   private async discard(): Promise<void> {
     const { dist } = this.image;
-    await CancellationScope.nonCancellable(() => this.steps.undoBulk.discardNextGolden({ dist })).catch((error: unknown) => {
-      log.warn('what a renewal has made could not be removed', { dist, reason: rootFailure(error).message });
-    });
+    const removals = [...(this.isTried ? [() => this.endTrial()] : []), () => this.steps.undoBulk.discardNextGolden({ dist })];
+    for (const remove of removals)
+      await CancellationScope.nonCancellable(remove).catch((error: unknown) => {
+        log.warn('what a renewal has made could not be removed', { dist, reason: rootFailure(error).message });
+      });
   }
 }
 

@@ -272,3 +272,21 @@ describe('whatever comes in whatever order', () => {
     );
   });
 });
+
+describe('the trial of a golden image', () => {
+  const trial = { guest: 'golden/bookworm', order: 'renewal', memoryBytes: GiB, vcpus: 1, diskBytes: 2 * GiB, since: NOW };
+  const held: Holding = { what: 'guest golden/bookworm', ...trial };
+
+  it.each<[string, Partial<Dom0State>]>([
+    ['is reserved for', { promised: [trial] }],
+    ['was left', { facts: facts({ holdings: [held] }) }],
+  ])('that %s keeps no order from the room that it has, since it gives way', (_what, changes) => {
+    expect(reserve(state(changes), request('web1', { memoryBytes: 15 * GiB, diskBytes: 100 * GiB }), NOW)).toHaveProperty('reservation');
+  });
+
+  it('gets only what orders have left, and counts as taken', () => {
+    const full = state({ promised: [{ ...request('web1', { memoryBytes: 15 * GiB }), since: NOW }] });
+    expect(reserve(full, trial, NOW)).toMatchObject({ type: 'NoCapacity' });
+    expect(capacityOf(state({ promised: [trial] })).free?.memoryBytes).toBe(14 * GiB);
+  });
+});
