@@ -38,6 +38,8 @@ export interface GoldenRenewal {
   readonly roots: number;
   /** Why the former one stays in use; undefined: the new one is in use. */
   readonly problem?: string;
+  /** There was no room or no time for it: that passes, and operators are not told. */
+  readonly isLeftForLater?: true;
 }
 
 /** What is renewed. */

@@ -2,6 +2,9 @@
 import type { Client } from '@temporalio/client';
 import type { Dom0Facts, LeasedAddress } from '../../contract/dom0.ts';
 import type { Dom0Lost, GuestOrder, GuestRef, GuestSpec } from '../../contract/guest.ts';
+import type { GoldenRenewal } from '../../contract/golden.ts';
+import { DOM0_UPDATES } from '../../contract/names.ts';
+import { updateDom0 } from '../../client/dom0s/ledger.ts';
 import { joinNetwork } from '../../client/networks.ts';
 import { claimsOf, type Claim, type OwnerOn } from './claims.ts';
 import { endOperation, tellGuests } from './lost-guests.ts';
@@ -36,6 +39,10 @@ export function createControlActivities(client: Client) {
     tellGuests: (what: Dom0Lost, guests: readonly string[]): Promise<void> => tellGuests(client, what, guests),
     /** Ends an operation where it stands: its dom0 is lost, and neither it nor its undo could go on. */
     endOperation: (input: { workflowId: string; reason: string }): Promise<void> => endOperation(client, input),
+
+    /** Tells a dom0's ledger what came of renewing its golden images: operators are told of what failed. */
+    tellRenewal: ({ dom0, outcomes }: { dom0: string; outcomes: readonly GoldenRenewal[] }): Promise<void> =>
+      updateDom0(client, dom0, DOM0_UPDATES.renewed, outcomes),
 
     /** Whether an order is at work on the dom0, or comes while it watches. */
     areOrdersHere: (watch: OrdersWatch): Promise<boolean> => areOrdersHere(client, watch),

@@ -496,6 +496,7 @@ describe('a renewal of golden images', () => {
       expect(renewed.stdout).toMatch(/^bookworm: the tarball of \S+ is in use, with 1 root file systems\n$/);
       const before = golden();
       expect(before).toHaveLength(4);
+      expect(await flow.dom0State(HERE)).toMatchObject({ notRenewed: [] });
       const terminated = terminatedAt(HERE, { activity: 'makeGoldenTrial', amid: amidTool('mkswap'), of: 'operation' });
       const renewal = guestflow(['dom0', 'renew', HERE, '--json']);
       await terminated;

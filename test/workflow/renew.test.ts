@@ -29,13 +29,17 @@ function image(dist: string, changes: Partial<GoldenImage> = {}): GoldenImage {
 interface Renewed {
   readonly outcomes: GoldenRenewal[];
   readonly progress: OperationProgress;
-  /** Without the looks for orders. */
+  /** What the ledger was told. */
+  readonly told: GoldenRenewal[];
+  /** Without the looks for orders, and what the ledger is told. */
   readonly calls: string[];
 }
 
 async function renew(images: readonly GoldenImage[], changes: AnyActivities = {}, renewal: RenewalWish = {}): Promise<Renewed> {
   const calls: string[] = [];
-  const activities = scripted(calls, { listGolden: () => Promise.resolve(images), ...changes });
+  const told: GoldenRenewal[] = [];
+  const tellRenewal = ({ outcomes }: { outcomes: GoldenRenewal[] }): Promise<void> => Promise.resolve(void told.push(...outcomes));
+  const activities = scripted(calls, { listGolden: () => Promise.resolve(images), tellRenewal, ...changes });
   return withKeptWorkers(environment, activities, async () => {
     const handle = await environment.client.workflow.start(WORKFLOWS.dom0Task, {
       workflowId: randomUUID(),
@@ -44,7 +48,7 @@ async function renew(images: readonly GoldenImage[], changes: AnyActivities = {}
     });
     const outcomes = (await handle.result()) as GoldenRenewal[];
     const progress = await handle.query<OperationProgress>(QUERIES.progress);
-    return { outcomes, progress, calls: calls.filter((name) => name !== 'areOrdersHere') };
+    return { outcomes, progress, told, calls: calls.filter((name) => !['areOrdersHere', 'tellRenewal'].includes(name)) };
   });
 }
 
@@ -128,11 +132,17 @@ describe('a renewal', () => {
           message: 'the golden root file system shows "Kernel panic". The end of its console:\nKernel panic - not syncing',
         }),
       );
-    const { outcomes, calls, progress } = await renew([image('bookworm')], { bootGoldenTrial });
+    const { outcomes, calls, progress, told } = await renew([image('bookworm')], { bootGoldenTrial });
+    expect(told).toEqual(outcomes);
     expect(calls.slice(-4)).toEqual(['stopGoldenTrial', 'endGoldenTrial', 'leaveDom0', 'discardNextGolden']);
     expect(calls).not.toContain('useNextGolden');
     expect(outcomes).toMatchObject([{ createdAt: '2026-01-01', problem: expect.stringContaining('Kernel panic - not syncing') as string }]);
     expect(progress.steps.at(-1)).toMatchObject({ name: 'bookworm: use', state: 'pending' });
+  });
+
+  it.each(['NoCapacity', 'Busy'])('for which there is no room or no time is left for later: %s', async (type) => {
+    const { outcomes } = await renew([image('bookworm')], { reserveGolden: NO(type) });
+    expect(outcomes).toMatchObject([{ createdAt: '2026-01-01', isLeftForLater: true }]);
   });
 
   it('keeps the room of a trial in the ledger when it cannot be removed', async () => {

@@ -84,6 +84,7 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     'discardHalfGolden',
     'discardNextGolden',
     'reserveGolden',
+    'tellRenewal',
     'stopGoldenTrial',
     'endGoldenTrial',
     'growDisk',

@@ -140,7 +140,8 @@ export function capacityOf(state: Dom0State, pool?: string): Capacity {
   const promised = sumOf(state.promised, pool, first);
   const byHand = sumOf(unreserved(state), pool, first);
   const plans = facts?.policy?.plans;
-  const known = { host, drained, promised, byHand, guests: state.promised.length, ...defined({ plans, lost }) };
+  const golden = { golden: facts?.golden, notRenewed: state.notRenewed };
+  const known = { host, drained, promised, byHand, guests: state.promised.length, ...defined({ plans, lost, ...golden }) };
   if (facts === undefined) return known;
   const sellable = sellableOf(facts, pool);
   const free = {

@@ -9,6 +9,9 @@ import { Operation, rootFailure } from '../saga/operation.ts';
 import { control, dom0Steps, type Dom0Steps } from '../saga/proxies.ts';
 import { givingWay } from './give-way.ts';
 
+/** Types of failures that say nothing of the images. */
+const PASSING: ReadonlySet<string> = new Set(['Busy', 'NoCapacity', 'Unreachable']);
+
 /** Renews what is wished. A distribution that fails does not keep the others from being renewed. */
 export async function renewGolden(host: string, wish: RenewalWish): Promise<GoldenRenewal[]> {
   const all = await dom0Steps(host, host).host.listGolden(undefined);
@@ -16,6 +19,7 @@ export async function renewGolden(host: string, wish: RenewalWish): Promise<Gold
   const operation = new Operation(`Renewing golden images on **${host}**`, wished.flatMap(stepsOf));
   const outcomes: GoldenRenewal[] = [];
   for (const image of wished) outcomes.push(await new Renewal(host, image, operation).run());
+  if (outcomes.length > 0) await control.tellRenewal({ dom0: host, outcomes });
   return outcomes;
 }
 
@@ -62,7 +66,8 @@ class Renewal {
     } catch (error) {
       await this.discard();
       if (isCancellation(error)) throw error;
-      return { dist, createdAt, roots: 0, problem: rootFailure(error).message };
+      const { type, message } = rootFailure(error);
+      return { dist, createdAt, roots: 0, problem: message, ...(PASSING.has(type) ? { isLeftForLater: true } : {}) };
     }
   }
 
