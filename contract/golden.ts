@@ -29,6 +29,15 @@ export interface GoldenImage {
   readonly systems: readonly GoldenSystem[];
 }
 
+/** The golden image that a guest's system was made of. */
+export interface GoldenOfGuest {
+  readonly dist: string;
+  /** When the tarball was made, or of the recipe `direct` the root file system (ISO 8601). */
+  readonly createdAt: string;
+  /** sha256 of the tarball. Missing: its dom0's worker is of an earlier version, or the system was installed by debootstrap. */
+  readonly tarball?: string;
+}
+
 /** What came of renewing the golden images of a distribution. */
 export interface GoldenRenewal {
   readonly dist: string;

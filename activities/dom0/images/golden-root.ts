@@ -98,8 +98,8 @@ export async function ensureTemplate(env: StepEnv, path: string, record: GoldenR
   await templates.ensure(templateKeyIn(path), { bytes, fill: (device) => restoreTo(env, { path, record }, { device, bytes }) });
 }
 
-export function resultOf(path: string, { dist, bytes, createdAt }: GoldenRootRecord, reused: boolean): GoldenRootResult {
-  return { dist, path, bytes, createdAt, reused };
+export function resultOf(path: string, { dist, bytes, createdAt, tarball }: GoldenRootRecord, reused: boolean): GoldenRootResult {
+  return { dist, path, bytes, createdAt, reused, ...defined({ tarball }) };
 }
 
 async function make(env: StepEnv, spec: GuestSpec, { path, tarball, place }: Source, usedAt?: string): Promise<GoldenRootRecord> {
