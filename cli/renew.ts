@@ -1,4 +1,5 @@
 /** `guestflow dom0 renew`: golden images are made anew, now. */
+import { GuestflowError } from '../contract/errors.ts';
 import { EXIT } from '../contract/exit-codes.ts';
 import { defined } from '../contract/defined.ts';
 import type { OperationProgress, StepState } from '../contract/progress.ts';
@@ -6,11 +7,21 @@ import { withGuestflow, type ServerOptions } from './context.ts';
 import { printJson, printLine, type Io } from './io.ts';
 import { changeLine } from './progress-lines.ts';
 
+export interface RenewOptions extends ServerOptions {
+  readonly dist?: string;
+  readonly back?: true;
+}
+
 /** Exit code 1 when one could not be renewed: what was there stays in use. */
-export async function renewGolden(io: Io, host: string, options: ServerOptions & { readonly dist?: string }): Promise<number> {
+export async function renewGolden(io: Io, host: string, options: RenewOptions): Promise<number> {
+  if (options.back === true && options.dist === undefined)
+    throw new GuestflowError('InvalidInput', 'the former golden image of which distribution is to be brought back?', {
+      field: 'dist',
+      mend: 'say it with --dist',
+    });
   return withGuestflow(options, async (flow) => {
     const show = options.json === true ? () => undefined : shower((line) => void io.stderr.write(`${line}\n`));
-    const renewed = await flow.renewGolden(host, defined({ dist: options.dist }), show);
+    const renewed = await flow.renewGolden(host, defined({ dist: options.dist, isBack: options.back }), show);
     if (options.json === true) printJson(io, renewed);
     else if (renewed.length === 0) printLine(io, `dom0 ${host} has no golden images yet: the first order of a distribution makes them`);
     else

@@ -27,6 +27,8 @@ export interface GoldenImage {
   readonly isDue: boolean;
   /** What guests were made for lately. */
   readonly systems: readonly GoldenSystem[];
+  /** sha256 of the tarball that was in use before, where it can be brought back. */
+  readonly former?: string;
 }
 
 /** The golden image that a guest's system was made of. */
@@ -57,6 +59,8 @@ export interface RenewalWish {
   readonly dist?: string;
   /** Only what is due. Default: whatever its age. */
   readonly isDueOnly?: true;
+  /** Nothing is made: the one before is brought back. Needs `dist`. */
+  readonly isBack?: true;
 }
 
 /** Stands where the order would in the marks of a golden image's trial, and in the ledger. */

@@ -8,7 +8,7 @@ import type { GuestRef, GuestSpec } from '../../contract/guest.ts';
 import { proofSchema } from './backup/proof.ts';
 import { ensureGolden } from './images/golden.ts';
 import { discardHalfMadeGolden } from './images/golden-half.ts';
-import { discardNext, listGolden, renewGoldenRoot, renewTarball, useNextGolden } from './images/golden-next.ts';
+import { bringBackGolden, discardNext, listGolden, renewGoldenRoot, renewTarball, useNextGolden } from './images/golden-next.ts';
 import { ensureGoldenRoot } from './images/golden-root.ts';
 import { goldenSystemSchema } from './images/golden-system.ts';
 import type { StepEnv } from './env.ts';
@@ -58,6 +58,7 @@ const accessInput = z.object({
 const spareRole = z.enum(['restored', 'former']);
 const goldenInput = guestSpecSchema.shape.os.pick({ dist: true, mirror: true });
 const distInput = z.object({ dist: guestSpecSchema.shape.os.shape.dist });
+const backInput = distInput.extend({ sha256: z.string().regex(/^[0-9a-f]{64}$/) });
 const systemInput = z.object({ system: goldenSystemSchema });
 const cfgInput = z.object({
   spec: guestSpecSchema,
@@ -99,6 +100,7 @@ function shortActivities(activity: Maker, version: string, consoles: Consoles) {
     lookAtUsage: activity(guestRefSchema, unlocked, lookAtUsage),
     listGolden: activity(nothing, unlocked, listGolden),
     useNextGolden: activity(distInput, ofDist, useNextGolden),
+    bringBackGolden: activity(backInput, ofDist, bringBackGolden),
     bootGoldenTrial: activity(systemInput, ofTrial, bootGoldenTrial),
     stopGoldenTrial: activity(distInput, ({ dist }) => goldenTrialName(dist), stopGoldenTrial),
     findGuest: activity(guestRefSchema, byName, findGuest),

@@ -23,6 +23,7 @@ async function done<T>(world: World, one: Entry): Promise<T> {
 }
 
 interface Play {
+  readonly name: 'renewal' | 'back';
   readonly start: Stage;
   readonly order: Entry;
   readonly rehearsals: readonly Rehearsal[];
@@ -49,11 +50,20 @@ async function playOf({ tape, stages, host, start: bare }: Matrix): Promise<Play
     ]),
     entry('useNextGolden', { dist }),
   ];
-  return { start, order, rehearsals: await stages.rehearse(start, host, forward), discard };
+  return { name: 'renewal', start, order, rehearsals: await stages.rehearse(start, host, forward), discard };
+}
+
+/** After a renewal the former one is brought back. */
+async function backOf({ stages, host }: Matrix, { start, order, rehearsals, discard }: Play): Promise<Play> {
+  const renewed = rehearsals.at(-1)?.after ?? start;
+  const { os } = order.input as { os: { dist: string } };
+  const { sha256 } = JSON.parse(start.snapshot.files[`${settingsOf(host).goldenDir}/${os.dist}.tar.json`] ?? '{}') as GoldenResult;
+  const forward = [entry('bringBackGolden', { dist: os.dist, sha256 })];
+  return { name: 'back', start: renewed, order, rehearsals: await stages.rehearse(renewed, host, forward), discard };
 }
 
 /** What of an order's golden images is not as it is to be. */
-async function wrongWith(world: World, { start, order }: Play, isRenewed: boolean): Promise<Complaints> {
+async function wrongWith(world: World, { name, start, order }: Play, isRenewed: boolean): Promise<Complaints> {
   const snapshot = world.snapshot();
   const others = asBefore(start.snapshot, snapshot, settingsOf(world.settings.host));
   const { os } = order.input as { os: { dist: string } };
@@ -64,7 +74,8 @@ async function wrongWith(world: World, { start, order }: Play, isRenewed: boolea
     ...others,
     ...(tarball.reused ? [] : ['the golden tarball in use was not whole']),
     ...(root.reused ? [] : ['the renewed golden root file system is not found by an order']),
-    ...(isRenewed && tarball.createdAt <= before.createdAt ? ['the golden tarball was not renewed'] : []),
+    ...(isRenewed && name === 'renewal' && tarball.createdAt <= before.createdAt ? ['the golden tarball was not renewed'] : []),
+    ...(isRenewed && name === 'back' && tarball.createdAt >= before.createdAt ? ['the former golden tarball was not brought back'] : []),
   ];
 }
 
@@ -90,17 +101,19 @@ async function runFault({ stages, host }: Matrix, play: Play, index: number, cal
 /** @param direct the matrix of a tape of the recipe `direct` */
 export async function renewalCases(direct: Matrix): Promise<Case[]> {
   const play = await playOf(direct);
-  const entries = play.rehearsals.map((rehearsal) => rehearsal.entry);
-  return play.rehearsals.flatMap(({ calls }, index) =>
-    strikesAt(calls).map(({ call, kind }): Case => ({
-      name: `renewal/${entryName(entries, index)}/${nameOf(call)}/${kind}`,
-      run: () => runFault(direct, play, index, call, kind),
-    })),
-  );
+  return [play, await backOf(direct, play)].flatMap((each) => {
+    const entries = each.rehearsals.map((rehearsal) => rehearsal.entry);
+    return each.rehearsals.flatMap(({ calls }, index) =>
+      strikesAt(calls).map(({ call, kind }): Case => ({
+        name: `renewal/${each.name}/${entryName(entries, index)}/${nameOf(call)}/${kind}`,
+        run: () => runFault(direct, each, index, call, kind),
+      })),
+    );
+  });
 }
 
 /** What a renewal calls. */
 export const CALLED_BY_RENEWALS: readonly string[] = [
   ...['renewTarball', 'renewGoldenRoot', 'useNextGolden', 'discardNextGolden'],
-  ...['makeGoldenTrial', 'bootGoldenTrial', 'stopGoldenTrial', 'endGoldenTrial'],
+  ...['bringBackGolden', 'makeGoldenTrial', 'bootGoldenTrial', 'stopGoldenTrial', 'endGoldenTrial'],
 ];

@@ -495,21 +495,22 @@ describe('a renewal of golden images', () => {
       expect([renewed.code, renewed.stderr]).toEqual([0, expect.stringMatching(/bookworm: tarball: done .*\n(.*\n)*bookworm: use: done/)]);
       expect(renewed.stdout).toMatch(/^bookworm: the tarball of \S+ is in use, with 1 root file systems\n$/);
       const before = golden();
-      expect(before).toHaveLength(4);
+      expect(before).toHaveLength(8);
+      const back = await guestflow(['dom0', 'renew', HERE, '--dist', 'bookworm', '--back']);
+      expect([back.code, back.stderr]).toEqual([0, expect.stringMatching(/bookworm: back: done/)]);
+      expect(await guestflow(['dom0', 'renew', HERE, '--back'])).toMatchObject({ code: 2 });
       expect(await flow.dom0State(HERE)).toMatchObject({ notRenewed: [] });
       const terminated = terminatedAt(HERE, { activity: 'makeGoldenTrial', amid: amidTool('mkswap'), of: 'operation' });
       const renewal = guestflow(['dom0', 'renew', HERE, '--json']);
       await terminated;
       expect((await renewal).code).not.toBe(0);
       const rows = (): Promise<AuditRow[]> => rowsOf('golden/bookworm');
-      await expect
-        .poll(rows, POLL)
-        .toMatchObject([
-          {
-            claimed: false,
-            things: expect.arrayContaining(['volume vg01/golden_bookworm-trial', expect.stringMatching(/next\.tar$/)]) as unknown,
-          },
-        ]);
+      await expect.poll(rows, POLL).toMatchObject([
+        {
+          claimed: false,
+          things: expect.arrayContaining(['volume vg01/golden_bookworm-trial', expect.stringMatching(/next\.tar$/)]) as unknown,
+        },
+      ]);
       expect(await reservedOn(HERE)).toContain('golden/bookworm');
       expect((await audit('--clean', '--yes')).code).toBe(0);
       expect(await reservedOn(HERE)).not.toContain('golden/bookworm');

@@ -167,6 +167,16 @@ describe('a renewal', () => {
     expect(calls).toEqual(['listGolden', 'renewTarball', 'renewGoldenRoot', ...TRIED, ...TRIED, 'useNextGolden']);
   });
 
+  it('is taken back: the former one is in use again, and nothing is made', async () => {
+    const former = 'f'.repeat(64);
+    const { outcomes, calls } = await renew([image('bookworm', { former })], {}, { dist: 'bookworm', isBack: true });
+    expect(calls).toEqual(['listGolden', 'bringBackGolden']);
+    expect(outcomes).toEqual([{ dist: 'bookworm', createdAt: '2026-01-01', roots: 1 }]);
+    await expect(renew([image('bookworm')], {}, { dist: 'bookworm', isBack: true })).rejects.toMatchObject({
+      cause: { type: 'NotFound', message: expect.stringContaining('no former golden image of bookworm') as string },
+    });
+  });
+
   it('that is cancelled by hand removes what it has made', async () => {
     let reached = (): void => undefined;
     const inside = new Promise<void>((resolve) => {

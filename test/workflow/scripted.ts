@@ -62,6 +62,7 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     renewTarball: { dist: 'bookworm', createdAt: '2026-02-01', reused: false },
     renewGoldenRoot: { dist: 'bookworm', createdAt: '2026-02-01', reused: false },
     useNextGolden: { createdAt: '2026-02-01' },
+    bringBackGolden: { createdAt: '2026-01-01' },
     makeGoldenTrial: { bytes: 2 ** 31 },
     bootGoldenTrial: { seconds: 1, what: 'golden login:' },
     leftoversOf: [],

@@ -16,6 +16,7 @@ const PASSING: ReadonlySet<string> = new Set(['Busy', 'NoCapacity', 'Unreachable
 export async function renewGolden(host: string, wish: RenewalWish): Promise<GoldenRenewal[]> {
   const all = await dom0Steps(host, host).host.listGolden(undefined);
   const wished = chosen(host, all, wish);
+  if (wish.isBack === true) return bringBack(host, wished);
   const operation = new Operation(`Renewing golden images on **${host}**`, wished.flatMap(stepsOf));
   const outcomes: GoldenRenewal[] = [];
   for (const image of wished) outcomes.push(await new Renewal(host, image, operation).run());
@@ -33,6 +34,22 @@ function chosen(host: string, all: readonly GoldenImage[], { dist, isDueOnly }: 
     message: `dom0 ${host} has no golden image of ${dist}: ${there === '' ? 'it has none' : `it has ${there}`}; the first order makes it`,
     details: [{ field: 'dist', value: dist }],
   });
+}
+
+/** Brings the former golden image of a distribution back. */
+async function bringBack(host: string, [image]: readonly GoldenImage[]): Promise<GoldenRenewal[]> {
+  if (image?.former === undefined)
+    throw ApplicationFailure.create({
+      type: 'NotFound',
+      nonRetryable: true,
+      message: `dom0 ${host} has no former golden image${image === undefined ? '' : ` of ${image.dist}`}: only a renewal leaves one`,
+      details: [{ field: 'dist' }],
+    });
+  const { dist, former: sha256, systems } = image;
+  const operation = new Operation(`Bringing the former golden image of **${dist}** back on ${host}`, [`${dist}: back`]);
+  const { host: steps } = dom0Steps(host, `golden ${dist}`, operation.onWaiting);
+  const { createdAt } = await operation.step(`${dist}: back`, () => steps.bringBackGolden({ dist, sha256 }));
+  return [{ dist, createdAt, roots: systems.length }];
 }
 
 function stepsOf({ dist, systems }: GoldenImage): string[] {

@@ -1,6 +1,6 @@
 /**
  * The renewal of golden images, step by step. What is made waits beside what is in use, and takes its place by a rename when all of it is whole: a tarball
- * `DIST.next.tar`, and the root file systems that were made from it, which no order finds before that.
+ * `DIST.next.tar`, and the root file systems that were made from it, which no order finds before that. The one before is kept as `DIST.former.tar`.
  */
 import { defined } from '../../../contract/defined.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
@@ -35,9 +35,10 @@ export async function listGolden(env: StepEnv): Promise<GoldenImage[]> {
     const dist = /^([a-z]+)\.tar$/.exec(name)?.[1];
     const record = dist === undefined ? undefined : await goldenRecord(env, dist);
     if (dist === undefined || record === undefined) continue;
-    const { createdAt } = record;
-    const isDue = isOld(env.settings, createdAt, Math.min(EARLIER_DAYS, goldenMaxAgeDays / 2));
-    found.push({ dist, createdAt, isDue, systems: await systemsOf(env, dist) });
+    const { createdAt, backAt } = record;
+    const isDue = isOld(env.settings, backAt ?? createdAt, Math.min(EARLIER_DAYS, goldenMaxAgeDays / 2));
+    const former = (await goldenRecord(env, dist, 'former'))?.sha256;
+    found.push({ dist, createdAt, isDue, systems: await systemsOf(env, dist), ...defined({ former }) });
   }
   return found.sort((a, b) => (a.dist < b.dist ? -1 : 1));
 }
@@ -63,8 +64,8 @@ export async function renewTarball(env: StepEnv, { dist }: OfDist): Promise<Gold
     });
   const next = await nextOf(env, dist);
   if (next !== undefined && Date.now() - Date.parse(next.createdAt) < DAY_MS && (await isIntact(env, next, 'next'))) {
-    const { mirror: _own, ...record } = next;
-    return { ...record, path: goldenPath(env.settings, dist, 'next'), reused: true };
+    const { sha256, bytes, createdAt } = next;
+    return { dist, sha256, bytes, createdAt, path: goldenPath(env.settings, dist, 'next'), reused: true };
   }
   await discardNext(env, { dist });
   return await makeTarball(inBackground(env), { dist, ...defined({ mirror: current.mirror }) }, 'next');
@@ -105,8 +106,8 @@ export async function findNextRoot(env: StepEnv, system: GoldenSystem): Promise<
 }
 
 /**
- * Puts the next tarball in the place of the one in use. Its root file systems are found from then on; those of the former are removed. If that has happened
- * already, it says which one is in use.
+ * Puts the next tarball in the place of the one in use, which is kept as the former one. Its root file systems are found from then on; those of neither are
+ * removed. If that has happened already, it says which one is in use.
  *
  * @throws NotFound when there is neither
  */
@@ -114,14 +115,64 @@ export async function useNextGolden(env: StepEnv, { dist }: OfDist): Promise<{ r
   const { files } = env.host;
   const [from, to] = [goldenPath(env.settings, dist, 'next'), goldenPath(env.settings, dist)];
   if ((await nextOf(env, dist)) !== undefined) {
+    await setAside(env, dist);
     await files.rename(from, to);
     await files.rename(`${from}.json`, `${to}.json`);
   }
   const current = await goldenRecord(env, dist);
   if (current === undefined) throw new GuestflowError('NotFound', `there is no golden tarball of ${dist} any more`, { field: 'dist' });
+  const kept = [current.sha256, (await goldenRecord(env, dist, 'former'))?.sha256];
   for (const { path, record } of await listRoots(env, dist))
-    if (record.tarball !== undefined && record.tarball !== current.sha256) await dropRoot(env, path);
+    if (record.tarball !== undefined && !kept.includes(record.tarball)) await dropRoot(env, path);
   return { createdAt: current.createdAt };
+}
+
+/** Makes the tarball in use the former one. The record goes first; without it, the tarball follows when this is called again. */
+async function setAside({ host: { files }, settings }: Work, dist: string): Promise<void> {
+  const [from, to] = [goldenPath(settings, dist), goldenPath(settings, dist, 'former')];
+  if ((await files.info(from)) === undefined) return;
+  if ((await files.info(`${from}.json`)) !== undefined) await files.rename(`${from}.json`, `${to}.json`);
+  await files.rename(from, to);
+}
+
+/** Undoes `setAside`, where nothing has taken that place. */
+async function bringInUse({ host: { files }, settings }: Work, dist: string): Promise<void> {
+  const [to, from] = [goldenPath(settings, dist), goldenPath(settings, dist, 'former')];
+  if ((await files.info(`${to}.json`)) !== undefined || (await files.info(`${from}.json`)) === undefined) return;
+  if ((await files.info(to)) === undefined && (await files.info(from)) !== undefined) await files.rename(from, to);
+  await files.rename(`${from}.json`, `${to}.json`);
+}
+
+/**
+ * Brings the former tarball of this checksum back, with its root file systems; the one in use is the former one then. If it is in use already, it stays so.
+ *
+ * @throws NotFound when there is no such one
+ */
+export async function bringBackGolden(
+  env: StepEnv,
+  { dist, sha256 }: OfDist & { readonly sha256: string },
+): Promise<{ readonly createdAt: string }> {
+  const { files } = env.host;
+  await discardHalfMadeGolden(env, { dist });
+  const path = goldenPath(env.settings, dist);
+  const [from, to] = [goldenPath(env.settings, dist, 'former'), goldenPath(env.settings, dist, 'next')];
+  if ((await nextOf(env, dist))?.sha256 !== sha256 && (await goldenRecord(env, dist))?.sha256 !== sha256) {
+    if ((await writtenRecord(env, dist, 'former'))?.sha256 !== sha256)
+      throw new GuestflowError('NotFound', `there is no former golden tarball of ${dist} any more`, { field: 'dist', value: dist });
+    // One that a killed attempt has moved is there already.
+    if ((await files.info(from)) !== undefined) {
+      await discardNext(env, { dist });
+      await files.rename(from, to);
+    }
+    await files.rename(`${from}.json`, `${to}.json`);
+  }
+  await useNextGolden(env, { dist });
+  const record = await goldenRecord(env, dist);
+  if (record?.sha256 !== sha256)
+    throw new GuestflowError('NotFound', `the former golden tarball of ${dist} is not whole`, { field: 'dist' });
+  if (record.backAt === undefined)
+    await files.writeAtomic(`${path}.json`, `${JSON.stringify({ ...record, backAt: new Date().toISOString() })}\n`, 0o600);
+  return { createdAt: record.createdAt };
 }
 
 /**
@@ -148,10 +199,14 @@ export async function discardNext(env: StepEnv, { dist }: OfDist): Promise<void>
   for (const root of await rootsOf(env, dist, next)) await dropRoot(env, root.path);
   await files.remove(path);
   await files.remove(`${path}.json`);
+  await bringInUse(env, dist);
 }
 
+/** What was made from a tarball that waits to be used. If it came out the same as another one, the root file systems are that one's, too. */
 async function rootsOf(work: Work, dist: string, tarball: GoldenRecord | undefined): Promise<FoundRoot[]> {
-  return tarball === undefined ? [] : (await listRoots(work, dist)).filter(({ record }) => record.tarball === tarball.sha256);
+  const others = [await goldenRecord(work, dist), await goldenRecord(work, dist, 'former')].map((record) => record?.sha256);
+  if (tarball === undefined || others.includes(tarball.sha256)) return [];
+  return (await listRoots(work, dist)).filter(({ record }) => record.tarball === tarball.sha256);
 }
 
 /** The files that wait to be used: of a renewal that is under way, or was left. */

@@ -147,12 +147,12 @@ async function keep(env: StepEnv, image: string, path: string): Promise<Pick<Gol
 }
 
 /**
- * Removes those that were used least recently. An order that reads one of them goes on: its file is open. What a renewal has made is not among them: it
- * waits to be used.
+ * Removes those that were used least recently. An order that reads one of them goes on: its file is open. What a renewal has made is not among them, nor
+ * what can be brought back.
  */
 async function dropOthers(env: StepEnv, dist: string): Promise<void> {
-  const next = await goldenRecord(env, dist, 'next');
-  const found = (await listRoots(env, dist)).filter(({ record: { tarball } }) => tarball === undefined || tarball !== next?.sha256);
+  const aside = [await goldenRecord(env, dist, 'next'), await goldenRecord(env, dist, 'former')].map((record) => record?.sha256);
+  const found = (await listRoots(env, dist)).filter(({ record: { tarball } }) => tarball === undefined || !aside.includes(tarball));
   for (const { path } of found.slice(KEPT)) await dropRoot(env, path);
 }
 

@@ -16,23 +16,25 @@ export interface GoldenRecord {
   readonly createdAt: string;
   /** The mirror that its order named. */
   readonly mirror?: string;
+  /** When it was brought back: it is as good as made then, or it would be renewed at once. */
+  readonly backAt?: string;
 }
 
 function parseGoldenRecord(text: Buffer | undefined): GoldenRecord | undefined {
   if (text === undefined) return undefined;
   try {
     const value = JSON.parse(text.toString('utf8')) as Partial<GoldenRecord>;
-    const { dist, sha256, bytes, createdAt, mirror } = value;
+    const { dist, sha256, bytes, createdAt, mirror, backAt } = value;
     return typeof dist === 'string' && typeof sha256 === 'string' && typeof bytes === 'number' && typeof createdAt === 'string'
-      ? { dist, sha256, bytes, createdAt, ...defined({ mirror }) }
+      ? { dist, sha256, bytes, createdAt, ...defined({ mirror, backAt }) }
       : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** `next`: made by a renewal, and not in use yet. */
-export type GoldenPlace = 'current' | 'next';
+/** `next`: made by a renewal, and not in use yet. `former`: the one that was in use before. */
+export type GoldenPlace = 'current' | 'next' | 'former';
 
 export function goldenPath(settings: Dom0Settings, dist: string, place: GoldenPlace = 'current'): string {
   return `${settings.goldenDir}/${dist}${place === 'current' ? '' : `.${place}`}.tar`;
@@ -99,7 +101,7 @@ export async function ensureGolden(work: Work, input: { dist: string; mirror?: s
     work.progress(`checking the golden root tarball of ${input.dist}`);
     const there = resultOf(record, path, true);
     if ((await sha256Of(work, path)) === record.sha256)
-      return isOld(work.settings, record.createdAt)
+      return isOld(work.settings, record.backAt ?? record.createdAt)
         ? await renewed(
             work,
             path,
@@ -112,8 +114,8 @@ export async function ensureGolden(work: Work, input: { dist: string; mirror?: s
   return await makeTarball(work, input);
 }
 
-function resultOf({ mirror: _own, ...record }: GoldenRecord, path: string, reused: boolean): GoldenResult {
-  return { ...record, path, reused };
+function resultOf({ dist, sha256, bytes, createdAt }: GoldenRecord, path: string, reused: boolean): GoldenResult {
+  return { dist, sha256, bytes, createdAt, path, reused };
 }
 
 /** Whether the tarball at this place is what was made. */

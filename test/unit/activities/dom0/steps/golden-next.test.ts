@@ -1,9 +1,10 @@
 /** The renewal of golden images on the fake dom0: what waits beside what is in use, and takes its place when it is whole. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';
-import { ensureGolden } from '../../../../../activities/dom0/images/golden.ts';
+import { ensureGolden, goldenRecord } from '../../../../../activities/dom0/images/golden.ts';
 import { halfMadeGolden } from '../../../../../activities/dom0/images/golden-half.ts';
 import {
+  bringBackGolden,
   discardNext,
   listGolden,
   renewGoldenRoot,
@@ -77,7 +78,7 @@ describe('a renewal', () => {
     expect(await ensureGoldenRoot(env, guest)).toMatchObject({ reused: true, createdAt: old });
     expect((await files()).length).toBe(2 * before.length);
     expect(await useNextGolden(env, { dist: DIST })).toEqual({ createdAt });
-    expect(await files()).toHaveLength(before.length);
+    expect((await files()).filter((name) => name.includes('.next.'))).toEqual([]);
     const tools = [made('mmdebstrap'), made('xen-create-image')];
     expect(await ensureGolden(env, guest.os)).toMatchObject({ reused: true, createdAt });
     const found = await ensureGoldenRoot(env, guest);
@@ -133,5 +134,63 @@ describe('a renewal', () => {
     await useNextGolden(env, { dist: 'trixie' });
     const record = JSON.parse(String(await env.host.files.read(`${env.settings.goldenDir}/trixie.tar.json`))) as object;
     expect(record).toMatchObject({ mirror });
+  });
+});
+
+describe('the golden image of before a renewal', () => {
+  const renewAll = async (): Promise<void> => {
+    await renewTarball(env, { dist: DIST });
+    await renewGoldenRoot(env, { system: await system() });
+    await useNextGolden(env, { dist: DIST });
+  };
+  const formerOf = async (): Promise<string> => (await listGolden(env))[0]?.former ?? '';
+
+  it('is kept until the next renewal, and brought back with its root file system, of which the renewed one is the former then', async () => {
+    const first = await ensureGolden(env, guest.os);
+    await renewAll();
+    const second = await ensureGolden(env, guest.os);
+    expect(await formerOf()).toBe(first.sha256);
+    const tools = [made('mmdebstrap'), made('xen-create-image')];
+    // Asked for twice it is brought back once.
+    for (const _time of [1, 2])
+      expect(await bringBackGolden(env, { dist: DIST, sha256: first.sha256 })).toEqual({ createdAt: first.createdAt });
+    expect(await formerOf()).toBe(second.sha256);
+    expect(await ensureGolden(env, guest.os)).toEqual({ ...first, reused: true });
+    expect(await ensureGoldenRoot(env, guest)).toMatchObject({ reused: true, tarball: first.sha256 });
+    expect([made('mmdebstrap'), made('xen-create-image')]).toEqual(tools);
+    await renewAll();
+    expect(await formerOf()).toBe(first.sha256);
+    expect((await files()).filter((name) => name.endsWith('.img.zst'))).toHaveLength(2);
+  });
+
+  it('that is old is not renewed at once when it was brought back', async () => {
+    await age(40);
+    const sha256 = (await goldenRecord(env, DIST))?.sha256 ?? '';
+    await renewAll();
+    await bringBackGolden(env, { dist: DIST, sha256 });
+    expect(await listGolden(env)).toMatchObject([{ isDue: false }]);
+    expect(await ensureGolden(env, guest.os)).toMatchObject({ sha256, reused: true });
+    expect(await ensureGoldenRoot(env, guest)).toMatchObject({ reused: true, tarball: sha256 });
+  });
+
+  it('stays in use when a switch fails halfway and is given up', async () => {
+    const { sha256 } = await ensureGolden(env, guest.os);
+    await renewTarball(env, { dist: DIST });
+    const at =
+      (name: string) =>
+      ({ tool, args }: { tool: string; args: readonly string[] }) =>
+        tool === 'file.rename' && args[0]?.endsWith(name) === true;
+    for (const name of [`${DIST}.tar`, `${DIST}.next.tar`]) {
+      dom0.faults.add({ kind: 'fail', match: at(name) });
+      await expect(useNextGolden(env, { dist: DIST })).rejects.toThrow();
+      dom0.faults.restart();
+      await discardNext(env, { dist: DIST });
+      expect(await ensureGolden(env, guest.os)).toMatchObject({ sha256, reused: true });
+      await renewTarball(env, { dist: DIST });
+    }
+  });
+
+  it('that there is not is refused', async () => {
+    await expect(bringBackGolden(env, { dist: DIST, sha256: '0'.repeat(64) })).rejects.toMatchObject({ type: 'NotFound' });
   });
 });
