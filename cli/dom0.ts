@@ -115,7 +115,7 @@ export async function drainDom0(io: Io, host: string, options: ServerOptions & {
 }
 
 /** What may be sold, and what the last audit found. */
-function describePolicy(io: Io, { facts, audit, networks = [] }: Dom0State): void {
+function describePolicy(io: Io, { facts, audit, networks = [], notRenewed }: Dom0State): void {
   const { plans, oversell, reserve } = facts?.policy ?? DEFAULT_POLICY;
   const kept = (bytes: number): string => (bytes === 0 ? 'nothing' : formatSize(bytes));
   printFacts(io, [
@@ -124,6 +124,8 @@ function describePolicy(io: Io, { facts, audit, networks = [] }: Dom0State): voi
     ['keeps', `${kept(reserve.memoryBytes)} of memory, ${kept(reserve.diskBytes)} of disk`],
     ['reaches', networks.map(({ cidr, bridge }) => `${cidr} (${bridge})`).join(', ')],
     ['audit', audit === undefined ? 'none yet' : `${audit.at}${audit.problem === undefined ? '' : `: ${audit.problem}`}`],
+    ['golden', facts?.golden?.map(({ dist, createdAt }) => `${dist} of ${createdAt}`).join('\n')],
+    ['not renewed', notRenewed?.map(({ dist, reason, since }) => `${dist} since ${since}: ${reason}`).join('\n')],
     ['by hand', audit?.byHand.join('\n')],
     ['orphans', audit?.orphans.map(({ guest, order, reason }) => `${guest} of order ${order}: ${reason}`).join('\n')],
   ]);

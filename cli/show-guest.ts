@@ -38,6 +38,7 @@ export function printGuest(io: Io, status: GuestStatus, url?: string, detail: Pr
     ['size', spec === undefined ? undefined : `${formatSize(spec.size.memoryBytes)} of memory, ${spec.size.vcpus} vcpus`],
     ['disks', spec === undefined ? undefined : `root ${formatSize(spec.size.diskBytes)}, swap ${formatSize(spec.size.swapBytes)}`],
     ['system', spec === undefined ? undefined : `${spec.os.dist}, ${spec.os.type}, time zone ${spec.os.timezone}`],
+    ['made of', status.golden && `the golden image of ${status.golden.dist} that was made at ${status.golden.createdAt}`],
     [
       'clock',
       wallclock === undefined

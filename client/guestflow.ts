@@ -7,11 +7,14 @@ import type { GuestOrder, GuestRef, GuestStatus, OrderAnswer, UnplacedOrder } fr
 import type { OperationResult } from '../contract/guest-requests.ts';
 import type { OperationKind } from '../contract/operations.ts';
 import type { GuestUsage } from '../contract/usage.ts';
+import type { GoldenRenewal, RenewalWish } from '../contract/golden.ts';
+import type { OperationProgress } from '../contract/progress.ts';
 import type { Dom0TaskName, Dom0TaskParameters } from '../contract/workflow-inputs.ts';
 import { findEndpoint, type EndpointOptions } from './config.ts';
 import { auditLedger, drainDom0, readCapacity, readDom0 } from './dom0s/ledger.ts';
 import { findDom0, loseDom0, type LostDom0 } from './dom0s/lost.ts';
 import { listDom0s } from './dom0s/names.ts';
+import { renewGolden } from './dom0s/renew.ts';
 import { runDom0Task } from './dom0s/tasks.ts';
 import { listGuests, type GuestRow, type ListFilter } from './guests/list.ts';
 import { exists, readProgress, readStatus, type GuestProgress } from './guests/look.ts';
@@ -82,6 +85,8 @@ export interface Guestflow {
   found(host: string): Promise<void>;
   /** Runs a small task on a dom0; the type of its result is the task's own. */
   dom0Task<T>(host: string, task: Dom0TaskName, parameters?: Dom0TaskParameters): Promise<T>;
+  /** Makes golden images of a dom0 anew, and waits for that. */
+  renewGolden(host: string, wish: RenewalWish, onProgress?: (progress: OperationProgress) => void): Promise<GoldenRenewal[]>;
   close(): Promise<void>;
 }
 
@@ -124,6 +129,7 @@ export async function connect(options: EndpointOptions = {}): Promise<Guestflow>
     lose: (host, silentMs) => loseDom0(session, host, silentMs),
     found: (host) => findDom0(session, host),
     dom0Task: (host, task, parameters) => runDom0Task(session, host, task, parameters),
+    renewGolden: (host, wish, onProgress) => renewGolden(session, host, wish, onProgress),
     close: () => session.close(),
   };
 }

@@ -72,6 +72,15 @@ export function signal<S extends Signature>(client: Caller, id: string, name: Si
   return client.workflow.getHandle(id).signal<Parameters<S>>(name, ...args);
 }
 
+/** Starts a workflow. @throws WorkflowExecutionAlreadyStartedError when one of this id runs */
+export function start<S extends Signature>(
+  client: Caller,
+  workflow: WorkflowName<S>,
+  { input, ...how }: StartOf<S>,
+): Promise<{ result(): Answer<S> }> {
+  return client.workflow.start<Workflow>(workflow, { ...how, args: input, taskQueue: CONTROL_QUEUE }) as Promise<{ result(): Answer<S> }>;
+}
+
 /** Runs a workflow to its end. */
 export async function execute<S extends Signature>(client: Caller, workflow: WorkflowName<S>, { input, ...start }: StartOf<S>): Answer<S> {
   return (await client.workflow.execute<Workflow>(workflow, { ...start, args: input, taskQueue: CONTROL_QUEUE })) as ReturnType<S>;

@@ -81,6 +81,26 @@ export interface Capacity {
   readonly pools?: readonly PoolCapacity[];
   /** No guest gets more vcpus than these. */
   readonly cpus?: number;
+  /** Its golden tarballs, and when each was made (ISO 8601). Default: none is known. */
+  readonly golden?: readonly GoldenAge[];
+  /** Golden images that could not be renewed. Default: none. */
+  readonly notRenewed?: readonly NotRenewed[];
+}
+
+/** A golden tarball of a dom0. */
+export interface GoldenAge {
+  readonly dist: string;
+  /** ISO 8601. */
+  readonly createdAt: string;
+}
+
+/** A distribution whose golden images could not be renewed: those of before are in use. */
+export interface NotRenewed {
+  readonly dist: string;
+  /** Of the last attempt, in one line. */
+  readonly reason: string;
+  /** When the first attempt failed (ISO 8601). */
+  readonly since: string;
 }
 
 /** A dom0's ledger as placement sees it. */

@@ -1,5 +1,5 @@
 /** A dom0: what it has, what is on it, and what of it is sold. Plain types: workflow code imports them. */
-import type { Amounts, Dom0Policy, Holding, LedgerAudit, NetworkAccess, Owner, PoolFacts } from './capacity.ts';
+import type { Amounts, Dom0Policy, GoldenAge, Holding, LedgerAudit, NetworkAccess, NotRenewed, Owner, PoolFacts } from './capacity.ts';
 import type { GuestNetwork } from './guest.ts';
 import type { BackupRecord } from './backup.ts';
 
@@ -43,6 +43,8 @@ export interface Dom0Facts {
   readonly policy?: Dom0Policy;
   /** What takes memory, vcpus and disk there, ours and not. dom0 itself is not among it. */
   readonly holdings?: readonly Holding[];
+  /** Its golden tarballs. Missing: of a worker of an earlier version. */
+  readonly golden?: readonly GoldenAge[];
 }
 
 /** A dom0's worker says what it found. */
@@ -96,6 +98,8 @@ export interface Dom0State {
   readonly networks?: readonly NetworkAccess[];
   /** What the last audit came to. */
   readonly audit?: LedgerAudit;
+  /** Golden images that could not be renewed. Default: none. */
+  readonly notRenewed?: readonly NotRenewed[];
 }
 
 /** Something on a dom0 that carries guestflow's mark, or lies in a place that only guestflow makes. */

@@ -1,6 +1,7 @@
 /** A guest: its order, what was decided of it, and what is known of it; what may be asked for it: `guest-requests.ts`. Plain types: workflow code imports them. */
 import type { GuestFields } from './field-types.ts';
 import type { BackupRecord } from './backup.ts';
+import type { GoldenOfGuest } from './golden.ts';
 import type { NightRecord } from './nights.ts';
 import type { StepProgress } from './progress.ts';
 import type { WallclockResult } from './step-results.ts';
@@ -125,6 +126,8 @@ export interface KeptDisk {
   readonly keptUntil: string;
   /** After a reinstall: the system on it. */
   readonly system?: SystemOfDisk;
+  /** The golden image that it was made of. */
+  readonly golden?: GoldenOfGuest;
 }
 
 /** The disk of a guest's rescue system. */
@@ -182,6 +185,8 @@ export interface GuestStatus {
   readonly phase: GuestPhase;
   readonly orderedAt: string;
   readonly spec?: GuestSpec;
+  /** The golden image that its system was made of, when it was ordered or installed anew. Undefined: it was made of a backup, or it is not known. */
+  readonly golden?: GoldenOfGuest;
   /** The operation that runs. */
   readonly operation?: { readonly kind: string; readonly workflowId: string; readonly startedAt: string };
   /** What waits behind it. */

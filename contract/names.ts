@@ -3,6 +3,7 @@
  * Imports types and what makes names of strings, so that workflow code can use it.
  */
 import type { Lease, LeaseRequest, Ledger, LedgerAudit, NetworkAccess, NetworkJoin, NetworkState, Owner } from './capacity.ts';
+import type { GoldenRenewal } from './golden.ts';
 import type { NightRecord, NightRequest } from './nights.ts';
 import { queryName, signalName, updateName, workflowName } from './typed-names.ts';
 import type { Dom0State, ReserveAnswer, Registration, ReserveRequest } from './dom0.ts';
@@ -37,6 +38,11 @@ export function operationWorkflowId(name: string, kind: string, id: string): str
 /** Workflow id of a dom0's ledger. */
 export function dom0WorkflowId(host: string): string {
   return `dom0/${host}`;
+}
+
+/** Workflow id of the renewal of a dom0's golden images: one at a time runs there. */
+export function renewalWorkflowId(host: string): string {
+  return `${dom0WorkflowId(host)}/renew`;
 }
 
 /** Workflow id of what billing wants of one order. */
@@ -147,6 +153,8 @@ export const DOM0_UPDATES = {
   lost: updateName<(isLost: boolean) => void>('lost'),
   /** Reaches another network. */
   attach: updateName<(access: NetworkAccess) => void>('attach'),
+  /** What came of renewing golden images. */
+  renewed: updateName<(outcomes: readonly GoldenRenewal[]) => void>('renewed'),
   /** Compares the ledger with what is there, now. */
   audit: updateName<() => LedgerAudit>('audit'),
 } as const;

@@ -19,6 +19,8 @@ export interface GoldenRootResult {
   /** Of its file, compressed. */
   readonly bytes: number;
   readonly createdAt: string;
+  /** sha256 of the tarball that it was made from. Undefined: it was installed by debootstrap. */
+  readonly tarball?: string;
   /** It was there already. */
   readonly reused: boolean;
 }

@@ -34,6 +34,10 @@ export const PROBLEM_KINDS = {
   'thin-pool-80': thinPoolAt(80),
   'thin-pool-90': thinPoolAt(90),
   'thin-pool-95': thinPoolAt(95),
+  'golden-not-renewed': {
+    what: 'golden images of dom0 HOST could not be renewed: guests are made from the former ones, without the updates that came since',
+    mend: 'guestflow dom0 show HOST says why; then guestflow dom0 renew HOST --dist NAME',
+  },
   test: { what: 'this is a test: nothing is wrong', mend: 'nothing; guestflow notify test has sent it' },
 } as const;
 

@@ -1,6 +1,7 @@
 /** What workflows are started with. What a run carries over to the next one is the workflow's own. */
 import type { ConsoleWish } from './console.ts';
 import type { Owner } from './capacity.ts';
+import type { RenewalWish } from './golden.ts';
 import type { ForeignWish } from './chosen-backup.ts';
 import type { GuestOrder, GuestRef } from './guest.ts';
 
@@ -12,7 +13,7 @@ export interface GuestInput {
 
 /** One look at a dom0, or one task on it that is no operation on a guest. */
 export type Dom0TaskName =
-  'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'usage' | 'find' | 'foreign' | 'audit' | 'clean' | 'console';
+  'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'usage' | 'find' | 'foreign' | 'audit' | 'clean' | 'console' | 'renew';
 
 /** What some tasks need beside the host. */
 export interface Dom0TaskParameters {
@@ -22,6 +23,8 @@ export interface Dom0TaskParameters {
   readonly console?: ConsoleWish;
   /** `foreign`: which backup. */
   readonly foreign?: ForeignWish;
+  /** `renew`: which golden images. */
+  readonly renewal?: RenewalWish;
   /** `inspect`: lines of its console. Default: none. */
   readonly lines?: number;
   /** `clean`: orphans that an audit showed. Those that are claimed meanwhile are left alone. `remove`: the one. */

@@ -24,6 +24,7 @@ import type { WhyNotReady } from '../system/http/health.ts';
 import { tryMachineLock } from '../system/machine-lock.ts';
 import { registerThisDom0, untilForgotten } from './registration.ts';
 import { runWorkers, whyNoWork } from './run-workers.ts';
+import { renewWhenDue } from './renewals.ts';
 import { countTraffic, type TrafficOptions } from './traffic.ts';
 import { watchDomains } from './watch.ts';
 import packageJson from '../package.json' with { type: 'json' };
@@ -44,6 +45,8 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly watchesDomains?: boolean;
   /** Whether it counts the traffic of guests. Default: as `watchesDomains`. */
   readonly countsTraffic?: boolean;
+  /** Whether it has golden images renewed that are due. Default: as `watchesDomains`. */
+  readonly renewsGolden?: boolean;
   /** Told each minute what was counted of the guests' traffic. */
   readonly onTraffic?: TrafficOptions['onCounted'];
   /** Milliseconds between looks whether Temporal still knows of this dom0. Default: 60 000. */
@@ -135,6 +138,7 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
       const closed = untilAborted(over).then(() => consoles.close());
       const watched = besides(options, {
         host,
+        client,
         signal: over,
         watch: () => watchDomains({ client, host, dom0: settings.host, log: logger, signal: over, ...shared }),
       });
@@ -160,13 +164,21 @@ function untilAborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+interface Besides {
+  readonly host: AttachableHost;
+  readonly client: Client;
+  readonly signal: AbortSignal;
+  readonly watch: () => Promise<void>;
+}
+
 /** What it does beside steps. */
 async function besides(
-  { settings, logger, onTraffic, watchesDomains = true, countsTraffic = watchesDomains }: Dom0WorkerOptions,
-  { host, signal, watch }: { readonly host: AttachableHost; readonly signal: AbortSignal; readonly watch: () => Promise<void> },
+  { settings, logger, onTraffic, watchesDomains = true, countsTraffic = watchesDomains, renewsGolden = watchesDomains }: Dom0WorkerOptions,
+  { host, client, signal, watch }: Besides,
 ): Promise<void> {
+  const renew = (): Promise<void> => renewWhenDue({ client, host, settings, log: logger, signal });
   const count = (): Promise<void> => countTraffic({ host, settings, log: logger, signal, onCounted: onTraffic });
-  await Promise.all([watchesDomains ? watch() : undefined, countsTraffic ? count() : undefined]);
+  await Promise.all([watchesDomains ? watch() : undefined, countsTraffic ? count() : undefined, renewsGolden ? renew() : undefined]);
 }
 
 interface Machine {

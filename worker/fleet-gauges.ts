@@ -149,6 +149,17 @@ export const FLEET_GAUGES: readonly FleetGauge[] = [
   ofDom0s('drained', '1 if it takes no new guests', ({ capacity: { drained } }) => Number(drained)),
   ofDom0s('lost', '1 if an operator has said that it is lost', ({ capacity: { lost } }) => Number(lost !== undefined)),
   {
+    name: 'golden_timestamp_seconds',
+    help: 'When the golden tarball in use was made, by distribution; as of the last audit of its dom0',
+    labels: ['dom0', 'dist'],
+    of: ({ dom0s }) =>
+      dom0s
+        .filter(({ capacity: { lost } }) => lost === undefined)
+        .flatMap(({ capacity: { host, golden = [] } }) =>
+          golden.map(({ dist, createdAt }): Sample => [{ dom0: host, dist }, Date.parse(createdAt) / 1_000]),
+        ),
+  },
+  {
     name: 'dom0_waiting_steps',
     help: "Steps that wait for the dom0's worker, by queue, as Temporal estimates them",
     labels: ['dom0', 'queue'],

@@ -7,6 +7,7 @@ import { accountOf, countDomain } from '../activities/dom0/traffic/count.ts';
 import { isOwner, MARKER_FILE, markerOwner } from '../activities/dom0/marks.ts';
 import type { StepLog } from '../activities/dom0/work.ts';
 import type { DomainRow } from '../contract/dom0.ts';
+import { distOfTrial } from '../contract/golden.ts';
 import type { Dom0Settings } from '../order/dom0-settings.ts';
 import type { Host } from '../system/host.ts';
 
@@ -47,6 +48,8 @@ async function look(env: StepEnv): Promise<{ accounts: Account[]; reason: string
   try {
     const domains = new Map((await env.toolstack.domains()).map((domain) => [domain.name, domain]));
     for (const name of await env.host.files.list(`${env.settings.stateDir}/guests`)) {
+      // Of a golden image's trial nobody asks, and it has no network.
+      if (distOfTrial(name) !== undefined) continue;
       try {
         const account = await count(env, name, domains.get(name));
         if (account !== undefined) accounts.push(account);

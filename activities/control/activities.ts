@@ -2,11 +2,15 @@
 import type { Client } from '@temporalio/client';
 import type { Dom0Facts, LeasedAddress } from '../../contract/dom0.ts';
 import type { Dom0Lost, GuestOrder, GuestRef, GuestSpec } from '../../contract/guest.ts';
+import type { GoldenRenewal } from '../../contract/golden.ts';
+import { DOM0_UPDATES } from '../../contract/names.ts';
+import { updateDom0 } from '../../client/dom0s/ledger.ts';
 import { joinNetwork } from '../../client/networks.ts';
 import { claimsOf, type Claim, type OwnerOn } from './claims.ts';
 import { endOperation, tellGuests } from './lost-guests.ts';
 import { NightlySchedules } from './nightly-schedules.ts';
-import { Reservations } from './reservations.ts';
+import { areOrdersHere, type OrdersWatch } from './orders.ts';
+import { Reservations, type GoldenTrial } from './reservations.ts';
 
 // The type is inferred: workflows import it to call activities by name.
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
@@ -20,6 +24,7 @@ export function createControlActivities(client: Client) {
     adopt: (spec: GuestSpec): Promise<void> => reservations.adopt(spec),
     release: (ref: GuestRef): Promise<void> => reservations.release(ref),
     reserveWithLease: (order: GuestOrder): Promise<LeasedAddress> => reservations.reserveWithLease(order),
+    reserveGolden: (trial: GoldenTrial): Promise<void> => reservations.reserveGolden(trial),
     leaveDom0: (ref: GuestRef): Promise<void> => reservations.leave(ref),
 
     /** Tells a dom0's network which addresses are in use there. */
@@ -34,6 +39,13 @@ export function createControlActivities(client: Client) {
     tellGuests: (what: Dom0Lost, guests: readonly string[]): Promise<void> => tellGuests(client, what, guests),
     /** Ends an operation where it stands: its dom0 is lost, and neither it nor its undo could go on. */
     endOperation: (input: { workflowId: string; reason: string }): Promise<void> => endOperation(client, input),
+
+    /** Tells a dom0's ledger what came of renewing its golden images: operators are told of what failed. */
+    tellRenewal: ({ dom0, outcomes }: { dom0: string; outcomes: readonly GoldenRenewal[] }): Promise<void> =>
+      updateDom0(client, dom0, DOM0_UPDATES.renewed, outcomes),
+
+    /** Whether an order is at work on the dom0, or comes while it watches. */
+    areOrdersHere: (watch: OrdersWatch): Promise<boolean> => areOrdersHere(client, watch),
 
     scheduleNightly: (input: { ref: GuestRef; at?: string }): Promise<string> => schedules.make(input),
     unscheduleNightly: (ref: GuestRef): Promise<void> => schedules.remove(ref),

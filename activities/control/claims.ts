@@ -1,7 +1,7 @@
 /** Which workflows of guests claim what an audit found on a dom0. Temporal's server answers that, so almost no guest's workflow is woken. */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
-import { guestWorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
+import { guestWorkflowId, QUERIES, renewalWorkflowId, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
 import { TAKES_MEMO, takenBy, type Takes } from '../../contract/takes.ts';
 import { Gate } from '../../system/gate.ts';
 import { GOLDEN, UNKNOWN_ORDER } from '../../contract/dom0.ts';
@@ -68,12 +68,18 @@ export async function claimsOf(client: Client, owners: readonly OwnerOn[]): Prom
 }
 
 async function ofGolden(client: Client, dom0: string | undefined): Promise<Claim> {
+  if (dom0 !== undefined && (await isRenewing(client, dom0))) return { claimed: true, reason: 'golden images are being renewed' };
   const where = dom0 === undefined ? '' : ` AND ${SEARCH_ATTRIBUTES.dom0} = '${dom0}'`;
   const query = `WorkflowType = '${WORKFLOWS.provisionGuest}' AND ExecutionStatus = 'Running'${where}`;
   const { count } = await client.workflow.count(query);
   return count > 0
     ? { claimed: true, reason: 'a guest is being provisioned' }
     : { claimed: false, reason: 'no guest is being provisioned' };
+}
+
+async function isRenewing(client: Client, dom0: string): Promise<boolean> {
+  const info = await unlessMissing(client.workflow.getHandle(renewalWorkflowId(dom0)).describe());
+  return info?.status.name === 'RUNNING';
 }
 
 /** The running guests of the owners' dom0s, from visibility. */

@@ -1,7 +1,8 @@
 /** What an order takes: its part of a dom0, from that dom0's ledger, and its address, from a network. */
 import type { Client } from '@temporalio/client';
 import type { NetworkAccess } from '../../contract/capacity.ts';
-import type { LeasedAddress, ReserveAnswer, ReserveRequest } from '../../contract/dom0.ts';
+import { GOLDEN, type LeasedAddress, type ReserveAnswer, type ReserveRequest } from '../../contract/dom0.ts';
+import { goldenTrialTakes, RENEWAL_ORDER, type GoldenSystem } from '../../contract/golden.ts';
 import type { GuestOrder, GuestRef, GuestSpec } from '../../contract/guest.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES } from '../../contract/names.ts';
 import { takenBy } from '../../contract/takes.ts';
@@ -9,6 +10,12 @@ import { updateDom0 } from '../../client/dom0s/ledger.ts';
 import { queryLedger, updateLedger } from '../../client/ledger-calls.ts';
 import { Leases } from './leases.ts';
 import { orRefusal, unlessMissing } from './refusals.ts';
+
+/** A golden image that is tried on a dom0. */
+export interface GoldenTrial {
+  readonly dom0: string;
+  readonly system: GoldenSystem;
+}
 
 export class Reservations {
   private readonly client: Client;
@@ -43,6 +50,11 @@ export class Reservations {
   async adopt(spec: GuestSpec): Promise<void> {
     const { networks } = await this.reserveOn(spec.dom0, { guest: spec.name, order: spec.order, ...takenBy(spec), restores: true });
     await this.leases.lease(spec, networks);
+  }
+
+  /** Reserves for the trial of a golden image what it takes. Orders do not count it: it gives way to them. */
+  async reserveGolden({ dom0, system }: GoldenTrial): Promise<void> {
+    await this.reserveOn(dom0, { guest: `${GOLDEN}${system.dist}`, order: RENEWAL_ORDER, ...goldenTrialTakes(system) });
   }
 
   /** Undo of `reserve`: the address first, then its part of the dom0. */

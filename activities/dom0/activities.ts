@@ -2,12 +2,15 @@
 import { z } from 'zod';
 import { foreignWishSchema, guestOrderWireSchema, guestRefSchema, guestSpecSchema, leasedAddressSchema } from '../../contract/wire.ts';
 import { ACCESS_PARTS } from '../../contract/access-parts.ts';
+import { goldenTrialName } from '../../contract/golden.ts';
 import { BACKUP_ID } from '../../contract/backup.ts';
 import type { GuestRef, GuestSpec } from '../../contract/guest.ts';
 import { proofSchema } from './backup/proof.ts';
 import { ensureGolden } from './images/golden.ts';
 import { discardHalfMadeGolden } from './images/golden-half.ts';
+import { bringBackGolden, discardNext, listGolden, renewGoldenRoot, renewTarball, useNextGolden } from './images/golden-next.ts';
 import { ensureGoldenRoot } from './images/golden-root.ts';
+import { goldenSystemSchema } from './images/golden-system.ts';
 import type { StepEnv } from './env.ts';
 import { Consoles } from './consoles/consoles.ts';
 import type { Lock } from './locks.ts';
@@ -22,6 +25,7 @@ import { openConsole, pauseWithConsole } from './steps/console.ts';
 import { findForeign } from './steps/foreign.ts';
 import { fixCfg, removeCfg } from './steps/cfg-fix.ts';
 import { createImage, removeImage } from './steps/create-image.ts';
+import { bootGoldenTrial, endGoldenTrial, makeGoldenTrial, stopGoldenTrial } from './steps/golden-trial.ts';
 import { makeGoldenVolumes } from './steps/golden-volumes.ts';
 import { growDiskInUse, growFileSystem, undoGrowInUse } from './steps/grow-in-use.ts';
 import { removeGuestState } from './steps/guest-state.ts';
@@ -53,6 +57,9 @@ const accessInput = z.object({
 });
 const spareRole = z.enum(['restored', 'former']);
 const goldenInput = guestSpecSchema.shape.os.pick({ dist: true, mirror: true });
+const distInput = z.object({ dist: guestSpecSchema.shape.os.shape.dist });
+const backInput = distInput.extend({ sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+const systemInput = z.object({ system: goldenSystemSchema });
 const cfgInput = z.object({
   spec: guestSpecSchema,
   disks: z.enum(['image', 'volume']),
@@ -72,6 +79,8 @@ const byName = (ref: { readonly name: string }): string => ref.name;
 const ofSpec = (input: { readonly spec: GuestSpec }): string => input.spec.name;
 const ofRef = (input: { readonly ref: { readonly name: string } }): string => input.ref.name;
 const ofDist = (input: { readonly dist: string }): Lock => ({ shared: `golden/${input.dist}` });
+const ofSystem = ({ system }: z.output<typeof systemInput>): Lock => ofDist(system);
+const ofTrial = ({ system }: z.output<typeof systemInput>): Lock => goldenTrialName(system.dist);
 const unlocked = (): undefined => undefined;
 
 type Maker = ReturnType<typeof activityMaker>;
@@ -89,6 +98,11 @@ function shortActivities(activity: Maker, version: string, consoles: Consoles) {
     audit: activity(nothing, unlocked, audit),
     inspectGuest: activity(z.object({ ref: guestRefSchema, consoleLines: z.number().int().min(0).max(10_000) }), unlocked, inspectGuest),
     lookAtUsage: activity(guestRefSchema, unlocked, lookAtUsage),
+    listGolden: activity(nothing, unlocked, listGolden),
+    useNextGolden: activity(distInput, ofDist, useNextGolden),
+    bringBackGolden: activity(backInput, ofDist, bringBackGolden),
+    bootGoldenTrial: activity(systemInput, ofTrial, bootGoldenTrial),
+    stopGoldenTrial: activity(distInput, ({ dist }) => goldenTrialName(dist), stopGoldenTrial),
     findGuest: activity(guestRefSchema, byName, findGuest),
     findForeign: activity(foreignWishSchema, unlocked, findForeign),
     leftoversOf: activity(guestRefSchema.extend({ dist: guestSpecSchema.shape.os.shape.dist.exactOptional() }), unlocked, leftoversOf),
@@ -137,6 +151,11 @@ function bulkActivities(activity: Maker) {
     ensureGolden: activity(goldenInput, ofDist, ensureGolden),
     ensureGoldenRoot: activity(guestSpecSchema, ({ os }) => ofDist(os), ensureGoldenRoot),
     discardHalfGolden: activity(goldenInput, ofDist, discardHalfMadeGolden),
+    renewTarball: activity(distInput, ofDist, renewTarball),
+    renewGoldenRoot: activity(systemInput, ofSystem, renewGoldenRoot),
+    discardNextGolden: activity(distInput, ofDist, discardNext),
+    makeGoldenTrial: activity(systemInput, ofTrial, makeGoldenTrial),
+    endGoldenTrial: activity(distInput, ({ dist }) => goldenTrialName(dist), endGoldenTrial),
     createImage: activity(z.object({ spec: guestSpecSchema }), ofSpec, createImage),
     makeVolumes: activity(guestSpecSchema, byName, makeVolumes),
     makeGoldenVolumes: activity(guestSpecSchema, byName, makeGoldenVolumes),

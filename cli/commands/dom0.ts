@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { AdoptOptions } from '../adopt.ts';
 import type { AuditOptions } from '../audit.ts';
 import { withServer, type Context, type ServerOptions } from '../context.ts';
+import type { RenewOptions } from '../renew.ts';
 import { withPrepare } from '../prepare-flags.ts';
 import type { SshPrepareFlags } from '../prepare-command.ts';
 
@@ -110,6 +111,14 @@ export function registerDom0(program: Command, context: Context): void {
     .option('--clean', 'remove the orphans, after showing them (with --json: on standard error)')
     .option('--yes', 'with --clean: do not ask')
     .action(context.action(async (host: string, options: AuditOptions) => (await import('../audit.ts')).auditDom0(io, host, options)));
+  verb(
+    'renew',
+    'make golden images anew',
+    'Makes the golden tarballs and root file systems of a dom0 anew, with the security updates that came since, whatever their age. Each new root file system is started once, without a network: if it shows no login, what is there stays in use. Orders go first: a step gives way to one, and begins again. What is due is renewed each day by itself. Exit code 1 when one could not be renewed.',
+  )
+    .option('--dist <DIST>', 'only of this distribution')
+    .option('--back', 'with --dist: make nothing, but bring the one before the last renewal back')
+    .action(context.action(async (host: string, options: RenewOptions) => (await import('../renew.ts')).renewGolden(io, host, options)));
   registerAdopt(dom0, context);
   registerLoss(verb, context);
   verb('drain', 'take no new guests', DRAIN)

@@ -29,7 +29,9 @@ function ownDirectories({ imageDir, stateDir, backupDir, goldenDir }: Dom0Settin
 
 /** The tarballs and root file systems that guests are made from are kept, when they are whole: nobody's order made them. */
 function goldenFiles(files: DomainState['files'], { goldenDir }: Dom0Settings): string[] {
-  return Object.keys(files).filter((path) => new RegExp(`^${goldenDir}/[a-z]+(\\.tar|-[0-9a-f]{16}\\.img\\.zst)(\\.json)?$`).test(path));
+  return Object.keys(files).filter((path) =>
+    new RegExp(`^${goldenDir}/[a-z]+((\\.former)?\\.tar|-[0-9a-f]{16}\\.img\\.zst)(\\.json)?$`).test(path),
+  );
 }
 
 function isTemplateName(name: string): boolean {

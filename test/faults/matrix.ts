@@ -20,6 +20,7 @@ import { failureOf, Server } from './server.ts';
 import { Stages } from './stage.ts';
 import { stepFaultCases, type Matrix } from './step-faults.ts';
 import { directCases, fromBackupCases } from './recipe-faults.ts';
+import { renewalCases } from './renewal-faults.ts';
 import { recordTape, type Tape } from './tape.ts';
 import { thinOrderCases } from './thin-faults.ts';
 import { staleCases } from './stale-faults.ts';
@@ -236,6 +237,7 @@ export async function runFaults({
       ...(await fromBackupCases(matrix)),
       ...(await thinOrderCases(matrix, 'how-to')),
       ...(await thinOrderCases(direct, 'direct')),
+      ...(await renewalCases(direct)),
     ];
     const ofTheOrder = [...(await orderCases(matrix, undos, walks)), ...recipes].filter(({ name }) => isWanted(name));
     if (isListing) {

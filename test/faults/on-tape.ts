@@ -3,6 +3,7 @@ import type { Case } from './case.ts';
 import type { OperationPlay } from './operation-tape.ts';
 import type { Tape } from './tape.ts';
 import { CALLED_BY_RECIPES } from './recipe-faults.ts';
+import { CALLED_BY_RENEWALS } from './renewal-faults.ts';
 import { activityNames } from './world.ts';
 
 /** They change nothing of a guest: looks, and what an operator does before the first order. */
@@ -16,6 +17,7 @@ const NO_CHANGE = new Set([
   'lookAtUsage',
   'findGuest',
   'findForeign',
+  'listGolden',
   'leftoversOf',
   'whyNotIdle',
   'openConsole',
@@ -24,7 +26,7 @@ const NO_CHANGE = new Set([
 /** A case for each activity of a dom0 that changes something. */
 export function activityCases({ forward, undo, cleanup }: Tape, plays: readonly OperationPlay[]): Case[] {
   const entries = [...forward, ...undo.flat(), ...cleanup, ...plays.flatMap((play) => [...play.forward, ...play.undo.flat()])];
-  const taped = new Set([...CALLED_BY_RECIPES, ...entries.map(({ activity }) => activity)]);
+  const taped = new Set([...CALLED_BY_RECIPES, ...CALLED_BY_RENEWALS, ...entries.map(({ activity }) => activity)]);
   return activityNames()
     .filter((activity) => !NO_CHANGE.has(activity))
     .map((activity) => ({

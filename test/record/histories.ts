@@ -5,6 +5,7 @@
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { CONTROL_QUEUE, GUEST_UPDATES, guestWorkflowId, operationWorkflowId, WORKFLOWS } from '../../contract/names.ts';
+import type { GoldenImage, GoldenSystem } from '../../contract/golden.ts';
 import type { OperationRequest } from '../../contract/guest-requests.ts';
 import { NO, order, scripted, untilCancelled } from '../workflow/scripted.ts';
 import { DOM0, startServer, withWorkers, type AnyActivities } from '../workflow/temporal.ts';
@@ -114,7 +115,13 @@ async function failing(
   });
 }
 
-/** Tasks on a dom0: one that removes what an orphan left, and two that fail. */
+/** A distribution of which one golden root file system is used. */
+function goldenImage(dist: string): GoldenImage {
+  const how = { type: 'pv', timezone: 'UTC', serialDevice: 'hvc0', fs: 'ext4', fsOptions: 'noatime' } as const;
+  return { dist, createdAt: '2026-01-01', isDue: true, systems: [{ dist, ...how, diskBytes: 2 ** 31 }] };
+}
+
+/** Tasks on a dom0: one that removes what an orphan left, one that renews golden images, and two that fail. */
 async function recordTasks(environment: TestWorkflowEnvironment): Promise<void> {
   const { client } = environment;
   const run = async (type: string, workflowId: string, input: object): Promise<void> => {
@@ -134,6 +141,10 @@ async function recordTasks(environment: TestWorkflowEnvironment): Promise<void> 
     claims,
     audit: () => Promise.resolve([]),
     preflight: NO('HostNotReady'),
+    listGolden: () => Promise.resolve(['bookworm', 'trixie'].map(goldenImage)),
+    // Of the second the root file system does not boot.
+    bootGoldenTrial: ({ system: { dist } }: { system: GoldenSystem }) =>
+      dist === 'trixie' ? NO('GuestDidNotAnswer')() : Promise.resolve({ seconds: 1, what: 'golden login:' }),
   };
   await withWorkers(environment, activities, async () => {
     const orphans = ['orphan', 'claimed'].map((guest) => ({ guest, order: `order-${guest}` }));
@@ -141,6 +152,7 @@ async function recordTasks(environment: TestWorkflowEnvironment): Promise<void> 
     await record(environment, 'dom0-task-clean', 'dom0-task-clean-looks-again');
     await record(environment, operationWorkflowId('orphan', 'clean', 'order-orphan'), 'dom0-task-remove');
     await run(WORKFLOWS.dom0Task, 'dom0-task-failed', { host: DOM0, task: 'preflight' });
+    await run(WORKFLOWS.dom0Task, 'dom0-task-renew', { host: DOM0, task: 'renew' });
     await run(WORKFLOWS.nightlyBackup, 'nightly-backup-failed', { name: 'nobody', order: 'order-nobody', dom0: DOM0 });
   });
 }

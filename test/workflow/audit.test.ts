@@ -3,7 +3,7 @@
  * the workflows and the activities are real; two dom0s are fake.
  */
 import { defineSearchAttributeKey } from '@temporalio/common';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { Context } from '@temporalio/activity';
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
@@ -480,6 +480,48 @@ describe('a guest that lives', () => {
       await expect.poll(() => rowsOf('golden/trixie'), POLL).toMatchObject([{ claimed: true, reason: 'a guest is being provisioned' }]);
       await handle.terminate();
       await expect.poll(() => rowsOf('golden/trixie'), POLL).toMatchObject([{ claimed: false, reason: 'no guest is being provisioned' }]);
+    },
+    PATIENCE_MS,
+  );
+});
+
+describe('a renewal of golden images', () => {
+  it(
+    'by hand is shown step by step; one that is terminated leaves an orphan, which is removed, and what is in use stays',
+    async () => {
+      expect((await guestflow(['provision', 'renewer', '--dom0', HERE, '--recipe', 'direct', '--json'])).code).toBe(0);
+      const golden = (): string[] => readdirSync(world().dom0.machine.at(world().settings.goldenDir)).sort();
+      const renewed = await guestflow(['dom0', 'renew', HERE, '--dist', 'bookworm']);
+      expect([renewed.code, renewed.stderr]).toEqual([0, expect.stringMatching(/bookworm: tarball: done .*\n(.*\n)*bookworm: use: done/)]);
+      expect(renewed.stdout).toMatch(/^bookworm: the tarball of \S+ is in use, with 1 root file systems\n$/);
+      const before = golden();
+      expect(before).toHaveLength(8);
+      const back = await guestflow(['dom0', 'renew', HERE, '--dist', 'bookworm', '--back']);
+      expect([back.code, back.stderr]).toEqual([0, expect.stringMatching(/bookworm: back: done/)]);
+      expect(await guestflow(['dom0', 'renew', HERE, '--back'])).toMatchObject({ code: 2 });
+      expect(await flow.dom0State(HERE)).toMatchObject({ notRenewed: [] });
+      const terminated = terminatedAt(HERE, { activity: 'makeGoldenTrial', amid: amidTool('mkswap'), of: 'operation' });
+      const renewal = guestflow(['dom0', 'renew', HERE, '--json']);
+      await terminated;
+      expect((await renewal).code).not.toBe(0);
+      const rows = (): Promise<AuditRow[]> => rowsOf('golden/bookworm');
+      await expect.poll(rows, POLL).toMatchObject([
+        {
+          claimed: false,
+          things: expect.arrayContaining(['volume vg01/golden_bookworm-trial', expect.stringMatching(/next\.tar$/)]) as unknown,
+        },
+      ]);
+      expect(await reservedOn(HERE)).toContain('golden/bookworm');
+      expect((await audit('--clean', '--yes')).code).toBe(0);
+      expect(await reservedOn(HERE)).not.toContain('golden/bookworm');
+      expect(
+        world()
+          .snapshot()
+          .volumes.map(({ name }) => name)
+          .filter((name) => name.includes('golden')),
+      ).toEqual([]);
+      expect(await rows()).toEqual([]);
+      expect(golden()).toEqual(before);
     },
     PATIENCE_MS,
   );

@@ -90,6 +90,7 @@ describe('guest', () => {
     await withKeptWorkers(environment, scripted(calls), async () => {
       await place(document);
       const status = await until(() => statusOf(document), isRunning);
+      expect(status.golden).toEqual({ dist: 'bookworm', createdAt: '2026-01-01' });
       expect(status.backups).toHaveLength(1);
       expect(status.spec?.network.ip).toBe(NETWORK.ip);
       await end(document);
@@ -525,6 +526,7 @@ describe('guest', () => {
         ...['exchangeDisks', 'recogniseGuest', 'bootGuest', 'enableAutostart', 'sealGuest'],
       ]);
       expect((await statusOf(document)).spec).toMatchObject({ os: { dist: 'trixie' }, access: { sshKeys: reinstall.sshKeys } });
+      expect((await statusOf(document)).golden).toEqual({ dist: 'trixie', createdAt: '2026-01-01' });
       expect((await failureOf(operate(document, 'reinstall', 'again', { reinstall }))).message).toMatch(
         /its disk of before its reinstall is kept/,
       );
@@ -538,7 +540,8 @@ describe('guest', () => {
       expect([back.phase, back.spec, back.hostname]).toEqual(['running', spec, spec?.hostname]);
       // What is kept is a system that was made anew: no backup was restored.
       const system = { os: { dist: 'trixie' }, access: { sshKeys: reinstall.sshKeys }, hostname };
-      expect(back.kept).toMatchObject({ role: 'restored', system });
+      expect(back.kept).toMatchObject({ role: 'restored', system, golden: { dist: 'trixie' } });
+      expect(back.golden).toEqual({ dist: 'bookworm', createdAt: '2026-01-01' });
       await end(document);
     });
   });

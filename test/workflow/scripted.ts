@@ -1,4 +1,5 @@
 /** Orders and scripted activities for workflow tests: steps that succeed, unless a test says otherwise, and write down that they were called. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { anOrder, type Changes } from '../an-order.ts';
@@ -57,6 +58,13 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     fillReinstalled: { bytes: 2 ** 31 },
     scheduleNightly: 'nightly/x',
     sealGuest: { sealed: true },
+    listGolden: [],
+    renewTarball: { dist: 'bookworm', createdAt: '2026-02-01', reused: false },
+    renewGoldenRoot: { dist: 'bookworm', createdAt: '2026-02-01', reused: false },
+    useNextGolden: { createdAt: '2026-02-01' },
+    bringBackGolden: { createdAt: '2026-01-01' },
+    makeGoldenTrial: { bytes: 2 ** 31 },
+    bootGoldenTrial: { seconds: 1, what: 'golden login:' },
     leftoversOf: [],
     schedulesLeft: [],
   };
@@ -75,6 +83,11 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
     'removeBackups',
     'dropImage',
     'discardHalfGolden',
+    'discardNextGolden',
+    'reserveGolden',
+    'tellRenewal',
+    'stopGoldenTrial',
+    'endGoldenTrial',
     'growDisk',
     'shrinkDisk',
     'tryReducing',
@@ -114,6 +127,11 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
         warnings: [],
       }),
     planGuest: (input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } }),
+    // It looks for a moment, as the real one does.
+    areOrdersHere: async ({ seconds }: { seconds: number }) => {
+      await sleep(Math.min(seconds, 1) * 200);
+      return false;
+    },
     findForeign: ({ order: of }: { order: string }) => Promise.resolve({ record: backupOf('20260101T030000Z'), order: of, dom0: DOM0 }),
     setProtected: ({ id, isProtected }: { id: string; isProtected: boolean }) =>
       Promise.resolve({ ...backupOf(id), ...(isProtected ? { isProtected } : {}) }),

@@ -6,10 +6,12 @@ import type { ConsoleWish } from '../../contract/console.ts';
 import type { ForeignWish } from '../../contract/chosen-backup.ts';
 import { operationWorkflowId } from '../../contract/names.ts';
 import { GOLDEN, UNKNOWN_ORDER, type AuditRow, type MarkedThing } from '../../contract/dom0.ts';
+import { RENEWAL_ORDER } from '../../contract/golden.ts';
 import type { GuestRef } from '../../contract/guest.ts';
 import type { Dom0TaskInput } from '../../contract/workflow-inputs.ts';
 import { keyOf } from './audit-ledger.ts';
 import { claimsOf } from './dom0-audit.ts';
+import { renewGolden } from './renew-golden.ts';
 import { Operation, rootFailure } from '../saga/operation.ts';
 import { control, dom0Steps } from '../saga/proxies.ts';
 import { declareVersioning } from '../saga/versioning.ts';
@@ -40,6 +42,8 @@ export async function dom0Task(input: Dom0TaskInput): Promise<unknown> {
       return host.findGuest(guestOf(input));
     case 'foreign':
       return host.findForeign(wishOf(input));
+    case 'renew':
+      return renewGolden(input.host, input.renewal ?? {});
     case 'console':
       return host.openConsole({ ref: guestOf(input), console: consoleOf(input) });
   }
@@ -124,11 +128,16 @@ async function removeBesides(host: string, orphan: Owner): Promise<string> {
   return outcome ?? 'unknown';
 }
 
-/** Discards a half-made tarball. If a guest's step is making it just now, the step waits for that. */
+/** Discards a half-made tarball, and what a renewal has left. If a guest's step is making it just now, this waits for that. */
 async function discardGolden(host: string, golden: Owner): Promise<string> {
   const { claimed, reason } = await claimOf(host, golden);
   if (claimed) return `left alone: ${reason}`;
-  await dom0Steps(host, golden.guest).undoBulk.discardHalfGolden({ dist: golden.guest.slice(GOLDEN.length) });
+  const dist = golden.guest.slice(GOLDEN.length);
+  const { undoBulk } = dom0Steps(host, golden.guest);
+  await undoBulk.discardHalfGolden({ dist });
+  await undoBulk.endGoldenTrial({ dist });
+  await undoBulk.discardNextGolden({ dist });
+  await control.leaveDom0({ name: golden.guest, order: RENEWAL_ORDER, dom0: host });
   return REMOVED;
 }
 

@@ -18,6 +18,7 @@ import { findClaims, releaseLeases, tellGuests } from './dom0-audit.ts';
 import { onQuery, onUpdate } from '../saga/handlers.ts';
 import { ignoringCancel } from '../saga/ignore-cancel.ts';
 import { capacityOf, isReserved, released, reserve, whyLost } from './ledger.ts';
+import { afterRenewal } from './not-renewed.ts';
 import { declareVersioning } from '../saga/versioning.ts';
 
 const AUDIT_EVERY_MS = 15 * 60_000;
@@ -38,6 +39,7 @@ function describe(state: Dom0State): string {
     ...(audit === undefined ? [] : [`- audit of ${audit.at}: ${audit.problem ?? 'done'}`]),
     ...(audit?.byHand ?? []).map((what) => `- made by hand: ${what}`),
     ...(audit?.orphans ?? []).map(({ guest, order, reason }) => `- ⚠ orphan ${guest} of order ${order}: ${reason}`),
+    ...(state.notRenewed ?? []).map(({ dist, reason, since }) => `- ⚠ golden images of ${dist} not renewed since ${since}: ${reason}`),
     ...promised.map(
       ({ guest, memoryBytes, vcpus, diskBytes }) => `- ${guest}: ${formatSize(memoryBytes)}, ${vcpus} vcpus, ${formatSize(diskBytes)}`,
     ),
@@ -69,6 +71,9 @@ class Dom0 {
     onUpdate(DOM0_UPDATES.lost, (isLost) => this.lose(isLost));
     onUpdate(DOM0_UPDATES.reserve, (request) => this.reserve(request));
     onUpdate(DOM0_UPDATES.release, (owner) => this.change(released(this.state, owner)));
+    onUpdate(DOM0_UPDATES.renewed, (outcomes) =>
+      this.change({ notRenewed: afterRenewal(this.state.notRenewed ?? [], outcomes, new Date().toISOString()) }),
+    );
     onUpdate(DOM0_UPDATES.audit, () => this.audit());
     this.change({});
   }

@@ -1,6 +1,6 @@
 /** What a dom0 has to sell, and what is reserved for whom. Pure, so that it can be tested as a table. */
 import { DEFAULT_POLICY, type Amounts, type Capacity, type Holding, type PoolCapacity, type PoolFacts } from '../../contract/capacity.ts';
-import type { Dom0Facts, Dom0State, ReserveRequest } from '../../contract/dom0.ts';
+import { GOLDEN, type Dom0Facts, type Dom0State, type ReserveRequest } from '../../contract/dom0.ts';
 import { xenMemoryOf } from '../../contract/overhead.ts';
 import { shortageOf } from '../../contract/shortage.ts';
 import { MiB } from '../../contract/sizes.ts';
@@ -140,7 +140,8 @@ export function capacityOf(state: Dom0State, pool?: string): Capacity {
   const promised = sumOf(state.promised, pool, first);
   const byHand = sumOf(unreserved(state), pool, first);
   const plans = facts?.policy?.plans;
-  const known = { host, drained, promised, byHand, guests: state.promised.length, ...defined({ plans, lost }) };
+  const golden = { golden: facts?.golden, notRenewed: state.notRenewed };
+  const known = { host, drained, promised, byHand, guests: state.promised.length, ...defined({ plans, lost, ...golden }) };
   if (facts === undefined) return known;
   const sellable = sellableOf(facts, pool);
   const free = {
@@ -169,10 +170,18 @@ function filledOf({ sizeBytes, freeBytes, thin }: Omit<PoolFacts, 'name'>): numb
   return thin === undefined ? undefined : Math.max(sizeBytes === 0 ? 1 : 1 - freeBytes / sizeBytes, thin.metadataShare);
 }
 
+/** The trial of a golden image ends as soon as an order comes. */
+function givesWay(guest: string | undefined): boolean {
+  return guest?.startsWith(GOLDEN) === true;
+}
+
 /** All that is short, and by how much, in one message. What the order already has on the dom0, from before the ledger knew it, is not counted against it. */
 function shortage(state: Dom0State, request: ReserveRequest): LedgerRefusal | undefined {
-  const holdings = (state.facts?.holdings ?? []).filter(({ guest, order }) => guest !== request.guest || order !== request.order);
-  const others = state.facts === undefined ? state : { ...state, facts: { ...state.facts, holdings } };
+  const holdings = (state.facts?.holdings ?? []).filter(
+    ({ guest, order }) => (guest !== request.guest || order !== request.order) && !givesWay(guest),
+  );
+  const promised = state.promised.filter(({ guest }) => !givesWay(guest));
+  const others = { ...state, promised, ...(state.facts === undefined ? {} : { facts: { ...state.facts, holdings } }) };
   const short = shortageOf(capacityOf(others, request.pool), request);
   return short === undefined ? undefined : { type: 'NoCapacity', ...short };
 }

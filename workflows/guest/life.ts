@@ -16,8 +16,8 @@ export interface Failed {
 }
 
 /** After its order was carried out. */
-export function provisioned(state: GuestState, { spec, wallclock, scheduleId, warnings }: ProvisionResult): GuestState {
-  return { ...state, spec, wallclock, scheduleId, warnings };
+export function provisioned(state: GuestState, { spec, wallclock, scheduleId, warnings, golden }: ProvisionResult): GuestState {
+  return { ...state, spec, wallclock, scheduleId, warnings, ...defined({ golden }) };
 }
 
 /** A disk of before a restore that was found is kept so long from then on: when the restore was, nobody knows any more. */

@@ -21,7 +21,7 @@ export function problemsOf(fleet: Fleet, orders: readonly TroubledOrder[], nowMs
 }
 
 function ofDom0s({ dom0s, guests }: Fleet): ProblemGroup[] {
-  return dom0s.flatMap(({ capacity: { host, lost, pools = [] }, isServed }): ProblemGroup[] => {
+  return dom0s.flatMap(({ capacity: { host, lost, pools = [], notRenewed = [] }, isServed }): ProblemGroup[] => {
     const count = guests.filter(({ dom0 }) => dom0 === host).length;
     const itself = { dom0: host, subjects: [host], note: `guests on it: ${String(count)}` };
     if (lost !== undefined) return [{ kind: 'dom0-lost', ...itself }];
@@ -32,6 +32,11 @@ function ofDom0s({ dom0s, guests }: Fleet): ProblemGroup[] {
         'pool-nearly-full',
         host,
         full.map(({ name }) => name),
+      ),
+      ...grouped(
+        'golden-not-renewed',
+        host,
+        notRenewed.map(({ dist }) => dist),
       ),
       ...THIN_POOL_LEVELS.flatMap((percent) =>
         grouped(

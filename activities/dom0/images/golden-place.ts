@@ -2,16 +2,14 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { GuestSpec } from '../../../contract/guest.ts';
-import { GiB } from '../../../contract/sizes.ts';
 import type { Dom0Settings } from '../../../order/dom0-settings.ts';
 import { PART_SUFFIX } from '../../../system/host.ts';
 import type { StepEnv } from '../env.ts';
 import type { Work } from '../work.ts';
 import { goldenRecord } from './golden.ts';
+import { goldenBytes, goldenSystemSchema } from './golden-system.ts';
 import { packagesOf } from './mirrors.ts';
 
-/** The size that it is made with, unless the guest's disk is smaller. It grows with the disk that it is written to. */
-const MOST_BYTES = 2 * GiB;
 const SUFFIX = '.img.zst';
 
 const recordSchema = z.strictObject({
@@ -23,6 +21,13 @@ const recordSchema = z.strictObject({
   dumpedBytes: z.number().int().positive(),
   createdAt: z.iso.datetime(),
   usedAt: z.iso.datetime(),
+  /** sha256 of the tarball that it was made from. Missing: it was made without one, or by an earlier version. */
+  tarball: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .exactOptional(),
+  /** What it was made for. Missing: by an earlier version, and not used since. */
+  system: goldenSystemSchema.exactOptional(),
 });
 export type GoldenRootRecord = z.infer<typeof recordSchema>;
 
@@ -41,11 +46,6 @@ export async function keyOf(env: StepEnv, spec: GuestSpec, tarball: string | und
       .digest('hex'),
   ];
   return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 16);
-}
-
-/** The size of the file system when it is made. */
-export function goldenBytes({ size }: GuestSpec): number {
-  return Math.min(size.diskBytes, MOST_BYTES);
 }
 
 export function pathOf(settings: Dom0Settings, dist: string, key: string): string {
@@ -80,11 +80,27 @@ export interface FoundRoot {
   readonly record: GoldenRootRecord;
 }
 
+/** All golden root file systems of a distribution that have a record, those that were used last first. */
+export async function listRoots(work: Work, dist: string): Promise<FoundRoot[]> {
+  const found: FoundRoot[] = [];
+  for (const name of await work.host.files.list(work.settings.goldenDir)) {
+    if (!isGoldenRoot(dist, name)) continue;
+    const path = `${work.settings.goldenDir}/${name}`;
+    const record = await readRecord(work, path);
+    if (record !== undefined) found.push({ path, record });
+  }
+  return found.sort((a, b) => (a.record.usedAt < b.record.usedAt ? 1 : -1));
+}
+
 /** The record of what is there for this guest; undefined: it must be made. The content is not read. */
 export async function findGoldenRoot(env: StepEnv, spec: GuestSpec): Promise<FoundRoot | undefined> {
   const tarball = spec.os.installMethod === 'golden' ? await goldenRecord(env, spec.os.dist) : undefined;
   if (spec.os.installMethod === 'golden' && tarball === undefined) return undefined;
-  const path = pathOf(env.settings, spec.os.dist, await keyOf(env, spec, tarball?.sha256));
+  return await findRootAt(env, pathOf(env.settings, spec.os.dist, await keyOf(env, spec, tarball?.sha256)));
+}
+
+/** What is at this path, if it has the size that its record says. */
+export async function findRootAt(env: StepEnv, path: string): Promise<FoundRoot | undefined> {
   const record = await readRecord(env, path);
   return record !== undefined && (await env.host.files.info(path))?.bytes === record.bytes ? { path, record } : undefined;
 }

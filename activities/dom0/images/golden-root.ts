@@ -3,102 +3,111 @@
  * compressed, and written to the disk of each guest of the recipe `direct`, which is made a machine of its own before it starts.
  */
 import { GuestflowError } from '../../../contract/errors.ts';
-import { MiB } from '../../../contract/sizes.ts';
-import type { GuestNetwork, GuestSpec } from '../../../contract/guest.ts';
+import { defined } from '../../../contract/defined.ts';
+import type { GuestSpec } from '../../../contract/guest.ts';
 import type { GoldenRootResult } from '../../../contract/step-results.ts';
 import { ZstdFile } from '../backup/containers/zstd-file.ts';
 import type { Disk } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
 import { checkFs, fsInfo, leastFsBytes, shrinkFs } from '../tools/ext4.ts';
-import { ensureGolden, isOld, renewed } from './golden.ts';
+import { ensureGolden, goldenPath, goldenRecord, isOld, renewed, type GoldenPlace } from './golden.ts';
 import { discardHalfGoldenRoot } from './golden-half.ts';
 import {
   findGoldenRoot,
-  goldenBytes,
-  isGoldenRoot,
   keyOf,
+  listRoots,
   pathOf,
-  readRecord,
   templateKeyIn,
   workplace,
   writeRecord,
   type FoundRoot,
   type GoldenRootRecord,
 } from './golden-place.ts';
+import { nobodyOf, systemOf } from './golden-system.ts';
 import { install } from './make-image.ts';
 import { packagesOf } from './mirrors.ts';
 import { writeRoleInput } from './role-input.ts';
 
 /** How many of one distribution are kept: those that were used last. */
 const KEPT = 4;
-const NAME = 'golden-root';
 
-/** The network that it is installed with, until it is a guest's: addresses for documentation (RFC 5737). */
-export function goldenNetwork({ bridge }: Pick<GuestNetwork, 'bridge'>): GuestNetwork {
-  return { ip: '192.0.2.2', netmask: '255.255.255.0', gateway: '192.0.2.1', bridge, mac: '00:16:3E:00:00:00' };
+/** What one is made from. */
+interface Source {
+  /** Where it is kept. */
+  readonly path: string;
+  /** sha256 of the tarball. Undefined: it is installed by debootstrap. */
+  readonly tarball?: string;
+  /** Where the tarball lies. Default: the one in use. */
+  readonly place?: GoldenPlace;
 }
 
 /** golden-root: finds the golden root file system for this guest, or makes it. Its content is compared with its checksums when it is used. */
 export async function ensureGoldenRoot(env: StepEnv, spec: GuestSpec): Promise<GoldenRootResult> {
   await discardHalfGoldenRoot(env, spec.os);
   const there = await findGoldenRoot(env, spec);
-  if (there === undefined) return await makeNew(env, spec, await newPath(env, spec));
-  const keep = (): Promise<GoldenRootResult> => use(env, there);
+  if (there === undefined) return await makeNew(env, spec, await newSource(env, spec));
+  const keep = (): Promise<GoldenRootResult> => use(env, there, spec);
   if (!isOld(env.settings, there.record.createdAt)) return await keep();
   const renew = async (): Promise<GoldenRootResult> => {
-    const path = await newPath(env, spec);
+    const source = await newSource(env, spec);
     // Of a tarball that could not be made anew, the same would come.
-    return path === there.path && spec.os.installMethod === 'golden' ? await keep() : await makeNew(env, spec, path);
+    return source.path === there.path && spec.os.installMethod === 'golden' ? await keep() : await makeNew(env, spec, source);
   };
   return await renewed(env, there.path, renew, keep);
 }
 
-async function use(env: StepEnv, { path, record: there }: FoundRoot): Promise<GoldenRootResult> {
-  const record = { ...there, usedAt: new Date().toISOString() };
+/** What it was made for is noted anew: an earlier version has not done it. */
+async function use(env: StepEnv, { path, record: there }: FoundRoot, spec: GuestSpec): Promise<GoldenRootResult> {
+  const tarball = spec.os.installMethod === 'golden' ? (await goldenRecord(env, spec.os.dist))?.sha256 : undefined;
+  const record = { ...there, usedAt: new Date().toISOString(), ...madeFor(spec, tarball) };
   await writeRecord(env, path, record);
   await ensureTemplate(env, path, record);
   return resultOf(path, record, true);
 }
 
-/** Where it is made: that depends on the tarball, which is made before it where it has to. */
-async function newPath(env: StepEnv, spec: GuestSpec): Promise<string> {
-  const tarball = spec.os.installMethod === 'golden' ? (await ensureGolden(env, spec.os)).sha256 : undefined;
-  return pathOf(env.settings, spec.os.dist, await keyOf(env, spec, tarball));
+function madeFor(spec: GuestSpec, tarball: string | undefined): Pick<GoldenRootRecord, 'tarball' | 'system'> {
+  return tarball === undefined ? {} : { tarball, system: systemOf(spec) };
 }
 
-async function makeNew(env: StepEnv, spec: GuestSpec, path: string): Promise<GoldenRootResult> {
-  // A template of the one before has the same key, unless the tarball is another.
-  await env.storage.templates?.remove(templateKeyIn(path));
-  const record = await make(env, spec, path);
-  await ensureTemplate(env, path, record);
+/** From what it is made: the tarball is made before it where it has to. */
+async function newSource(env: StepEnv, spec: GuestSpec): Promise<Source> {
+  const tarball = spec.os.installMethod === 'golden' ? (await ensureGolden(env, spec.os)).sha256 : undefined;
+  return { path: pathOf(env.settings, spec.os.dist, await keyOf(env, spec, tarball)), ...defined({ tarball }) };
+}
+
+async function makeNew(env: StepEnv, spec: GuestSpec, source: Source): Promise<GoldenRootResult> {
+  const made = await makeGoldenRoot(env, spec, source);
   await dropOthers(env, spec.os.dist);
-  return resultOf(path, record, false);
+  return made;
+}
+
+/** Makes it, in the place of what is there. @param usedAt Default: now */
+export async function makeGoldenRoot(env: StepEnv, spec: GuestSpec, source: Source, usedAt?: string): Promise<GoldenRootResult> {
+  // A template of the one before has the same key, unless the tarball is another.
+  await env.storage.templates?.remove(templateKeyIn(source.path));
+  const record = await make(env, spec, source, usedAt);
+  await ensureTemplate(env, source.path, record);
+  return resultOf(source.path, record, false);
 }
 
 /** Where disks are clones, it is kept as a template, too. */
-async function ensureTemplate(env: StepEnv, path: string, record: GoldenRootRecord): Promise<void> {
+export async function ensureTemplate(env: StepEnv, path: string, record: GoldenRootRecord): Promise<void> {
   const { templates } = env.storage;
   if (templates === undefined) return;
   const bytes = await env.storage.roundUp(record.dumpedBytes);
   await templates.ensure(templateKeyIn(path), { bytes, fill: (device) => restoreTo(env, { path, record }, { device, bytes }) });
 }
 
-function resultOf(path: string, { dist, bytes, createdAt }: GoldenRootRecord, reused: boolean): GoldenRootResult {
-  return { dist, path, bytes, createdAt, reused };
+export function resultOf(path: string, { dist, bytes, createdAt, tarball }: GoldenRootRecord, reused: boolean): GoldenRootResult {
+  return { dist, path, bytes, createdAt, reused, ...defined({ tarball }) };
 }
 
-async function make(env: StepEnv, spec: GuestSpec, path: string): Promise<GoldenRootRecord> {
+async function make(env: StepEnv, spec: GuestSpec, { path, tarball, place }: Source, usedAt?: string): Promise<GoldenRootRecord> {
   const { host, settings } = env;
   const { dist } = spec.os;
   const directory = workplace(settings, dist);
   const roleInput = `${directory}/role`;
-  const nobody: GuestSpec = {
-    ...spec,
-    name: NAME,
-    network: goldenNetwork(settings),
-    size: { memoryBytes: 256 * MiB, vcpus: 1, diskBytes: goldenBytes(spec), swapBytes: 16 * MiB },
-    storage: { ...spec.storage, image: 'sparse' },
-  };
+  const nobody: GuestSpec = { ...nobodyOf(settings, systemOf(spec)), os: spec.os };
   await host.files.makeDirectory(directory, 0o700);
   const { mirror, aptSources } = await packagesOf(env, spec);
   await writeRoleInput(host, roleInput, {
@@ -108,14 +117,18 @@ async function make(env: StepEnv, spec: GuestSpec, path: string): Promise<Golden
     ...(aptSources === undefined ? {} : { aptSources }),
   });
   env.progress(`making the golden root file system of ${dist} (once on this dom0)`);
-  await install(env, nobody, { directory, roleInput, ...(mirror === undefined ? {} : { mirror }) });
-  const record = await keep(env, dist, `${directory}/domains/${NAME}/disk.img`, path);
+  const goldenTarball = tarball === undefined ? undefined : goldenPath(settings, dist, place);
+  await install(env, nobody, { directory, roleInput, ...defined({ mirror, goldenTarball }) });
+  const image = await keep(env, `${directory}/domains/${nobody.name}/disk.img`, path);
+  const createdAt = new Date().toISOString();
+  const record = { dist, ...image, createdAt, usedAt: usedAt ?? createdAt, ...madeFor(spec, tarball) };
+  await writeRecord(env, path, record);
   await discardHalfGoldenRoot(env, { dist });
   return record;
 }
 
 /** Compresses it, and reads back what was written. */
-async function keep(env: StepEnv, dist: string, image: string, path: string): Promise<GoldenRootRecord> {
+async function keep(env: StepEnv, image: string, path: string): Promise<Pick<GoldenRootRecord, 'bytes' | 'sha256' | 'dumpedBytes'>> {
   const { host, signal } = env;
   await checkFs(host, image, { signal });
   // As small as it goes: free blocks are zeros, and cost time whenever it is read or written. It grows with the disk that it is written to.
@@ -126,30 +139,35 @@ async function keep(env: StepEnv, dist: string, image: string, path: string): Pr
   try {
     const written = await engine.save(image, container, fs);
     await container.commit();
-    const now = new Date().toISOString();
-    const record = { dist, ...written, dumpedBytes: await engine.check(container, written, fs), createdAt: now, usedAt: now };
-    await writeRecord(env, path, record);
-    return record;
+    return { ...written, dumpedBytes: await engine.check(container, written, fs) };
   } catch (error) {
     await container.abort();
     throw error;
   }
 }
 
-/** Removes those that were used least recently. An order that reads one of them goes on: its file is open. */
+/**
+ * Removes those that were used least recently. An order that reads one of them goes on: its file is open. What a renewal has made is not among them, nor
+ * what can be brought back.
+ */
 async function dropOthers(env: StepEnv, dist: string): Promise<void> {
-  const { files } = env.host;
-  const found: { readonly path: string; readonly usedAt: string }[] = [];
-  for (const name of await files.list(env.settings.goldenDir)) {
-    if (!isGoldenRoot(dist, name)) continue;
-    const path = `${env.settings.goldenDir}/${name}`;
-    found.push({ path, usedAt: (await readRecord(env, path))?.usedAt ?? '' });
-  }
-  for (const { path } of found.sort((a, b) => (a.usedAt < b.usedAt ? 1 : -1)).slice(KEPT)) {
-    await files.remove(`${path}.json`);
-    await files.remove(path);
-    await env.storage.templates?.remove(templateKeyIn(path));
-  }
+  const aside = [await goldenRecord(env, dist, 'next'), await goldenRecord(env, dist, 'former')].map((record) => record?.sha256);
+  const found = (await listRoots(env, dist)).filter(({ record: { tarball } }) => tarball === undefined || !aside.includes(tarball));
+  for (const { path } of found.slice(KEPT)) await dropRoot(env, path);
+}
+
+/** Removes one. The record goes first: without it there is none. */
+export async function dropRoot(env: StepEnv, path: string): Promise<void> {
+  await env.host.files.remove(`${path}.json`);
+  await env.host.files.remove(path);
+  await env.storage.templates?.remove(templateKeyIn(path));
+}
+
+/** A golden root file system that can be written to a device. */
+export interface OpenedRoot {
+  readonly dumpedBytes: number;
+  readonly template: string;
+  readonly restore: (target: Disk) => Promise<void>;
 }
 
 /**
@@ -158,13 +176,15 @@ async function dropOthers(env: StepEnv, dist: string): Promise<void> {
  * @throws NotFound if there is none: it was removed since `ensureGoldenRoot`. `restore` throws ToolFailed if it is damaged: it is given up then, and the next
  * order has it made anew.
  */
-export async function openGoldenRoot(
-  env: StepEnv,
-  spec: GuestSpec,
-): Promise<{ readonly dumpedBytes: number; readonly template: string; readonly restore: (target: Disk) => Promise<void> }> {
+export async function openGoldenRoot(env: StepEnv, spec: GuestSpec): Promise<OpenedRoot> {
   const found = await findGoldenRoot(env, spec);
   if (found === undefined)
     throw new GuestflowError('NotFound', `there is no golden root file system of ${spec.os.dist} for ${spec.name}`, { field: 'dist' });
+  return opened(env, found);
+}
+
+/** The same of one that was found. */
+export function opened(env: StepEnv, found: FoundRoot): OpenedRoot {
   return {
     dumpedBytes: found.record.dumpedBytes,
     template: templateKeyIn(found.path),

@@ -37,10 +37,12 @@ interface Workplace {
   readonly directory: string;
   readonly roleInput: string;
   readonly mirror?: string;
+  /** Default: none, but debootstrap. */
+  readonly goldenTarball?: string;
 }
 
 /** Has xen-tools install the system. @param at what a failed attempt has left there must be gone */
-export async function install(work: Work, spec: GuestSpec, { directory, roleInput, mirror }: Workplace): Promise<void> {
+export async function install(work: Work, spec: GuestSpec, { directory, roleInput, ...from }: Workplace): Promise<void> {
   const { host, settings } = work;
   work.progress(`xen-create-image ${spec.name}: installing ${spec.os.dist}`);
   await xenCreateImage(
@@ -63,8 +65,8 @@ export async function install(work: Work, spec: GuestSpec, { directory, roleInpu
       directory,
       roleDir: settings.roleDir,
       roleInput,
-      ...defined({ modules: settings.modules, role: spec.os.role, mirror }),
-      ...(spec.os.installMethod === 'golden' ? { goldenTarball: goldenPath(settings, spec.os.dist) } : {}),
+      ...defined({ modules: settings.modules, role: spec.os.role }),
+      ...from,
     },
     {
       signal: work.signal,
@@ -90,7 +92,8 @@ export async function makeImage(work: Work, spec: GuestSpec): Promise<ImageResul
   await host.files.makeDirectory(paths.unfinishedImages, 0o700);
   const { mirror, aptSources } = await packagesOf(work, spec);
   await prepareRole(work, spec, paths, aptSources);
-  await install(work, spec, { directory: paths.unfinishedImages, roleInput: paths.roleInput, ...defined({ mirror }) });
+  const goldenTarball = spec.os.installMethod === 'golden' ? goldenPath(settings, spec.os.dist) : undefined;
+  await install(work, spec, { directory: paths.unfinishedImages, roleInput: paths.roleInput, ...defined({ mirror, goldenTarball }) });
 
   // The role made the guest's host key on this dom0, so the first login already knows whom it talks to.
   await removeParts(host.files, paths.knownHosts);

@@ -3,8 +3,10 @@
  * is in a new guest's way, and what the ledger counts. A new kind of thing is added only here.
  */
 import { GOLDEN, UNKNOWN_ORDER } from '../../../contract/dom0.ts';
+import { distOfTrial } from '../../../contract/golden.ts';
 import type { StepEnv } from '../env.ts';
 import { halfMadeGolden } from '../images/golden-half.ts';
+import { nextFiles } from '../images/golden-next.ts';
 import { usersOfImages } from '../images/image-users.ts';
 import { isOwner, type Ref } from '../marks.ts';
 import { stagingIn } from '../staging.ts';
@@ -20,14 +22,20 @@ export async function things(env: StepEnv, guest?: string): Promise<Thing[]> {
   return [
     ...(await takers(env, guest)),
     ...(await markedThings(files, 'image', `${imageDir}/domains`, guest, stagingIn(imageDir))),
-    ...(await markedThings(files, 'state', `${stateDir}/guests`, guest)),
+    ...(await markedThings(files, 'state', `${stateDir}/guests`, guest)).map(ofGolden),
     ...(await env.repository.things(guest)),
   ];
 }
 
 /** The things of the pool and of the toolstack. All that take memory, vcpus or disk are among them. */
 export async function takers(env: StepEnv, guest?: string): Promise<Thing[]> {
-  return [...(await disks(env, guest)), ...(await env.toolstack.things(guest))];
+  return [...(await disks(env, guest)), ...(await env.toolstack.things(guest))].map(ofGolden);
+}
+
+/** What is of the trial of a golden image is of its distribution, as what is half made of that. */
+function ofGolden(thing: Thing): Thing {
+  const dist = thing.owner === undefined ? undefined : distOfTrial(thing.owner.guest);
+  return thing.owner === undefined || dist === undefined ? thing : { ...thing, owner: { ...thing.owner, guest: `${GOLDEN}${dist}` } };
 }
 
 /** All things, and what only an audit needs: users of images, and what is half made of golden ones. */
@@ -49,13 +57,13 @@ async function disks({ storage }: StepEnv, guest: string | undefined): Promise<T
   return found;
 }
 
-/** Half-made golden tarballs and root file systems. Whole ones are kept: the next guest is made from them. */
+/** Half-made golden tarballs and root file systems, and those that wait to be used. Those in use are kept: the next guest is made from them. */
 async function halfGoldens(env: StepEnv): Promise<Thing[]> {
   const names = await env.host.files.list(env.settings.goldenDir);
   const dists = new Set(names.flatMap((name) => /^[a-z]{1,30}(?=[.-])/.exec(name) ?? []));
   const found: Thing[] = [];
   for (const dist of dists)
-    for (const where of await halfMadeGolden(env, dist))
+    for (const where of [...(await halfMadeGolden(env, dist)), ...(await nextFiles(env, dist))])
       found.push({ kind: 'golden', where, owner: { guest: `${GOLDEN}${dist}`, order: UNKNOWN_ORDER }, isHalf: true });
   return found;
 }

@@ -1,6 +1,7 @@
 /** One thing on a dom0 that is ours, or stands where ours would be. */
 import type { Amounts } from '../../../contract/capacity.ts';
 import { UNKNOWN_ORDER } from '../../../contract/dom0.ts';
+import { distOfTrial } from '../../../contract/golden.ts';
 import { whyNotGuestName } from '../../../contract/guest-name.ts';
 import type { Owner } from '../marks.ts';
 
@@ -26,6 +27,6 @@ export interface Thing {
 
 /** The owner of a thing in a guest's place, by the mark in it. If the mark is missing or another guest's, the order is unknown. */
 export function ownerByPlace(guest: string, mark: Owner | undefined): Owner | undefined {
-  if (whyNotGuestName(guest) !== undefined) return undefined;
+  if (whyNotGuestName(guest) !== undefined && distOfTrial(guest) === undefined) return undefined;
   return mark?.guest === guest ? mark : { guest, order: UNKNOWN_ORDER };
 }

@@ -3,7 +3,8 @@ import { defined } from '../../../contract/defined.ts';
 import type { GuestSpec } from '../../../contract/guest.ts';
 import type { VolumesResult } from '../../../contract/step-results.ts';
 import type { StepEnv } from '../env.ts';
-import { goldenNetwork, openGoldenRoot } from '../images/golden-root.ts';
+import { openGoldenRoot } from '../images/golden-root.ts';
+import { goldenNetwork } from '../images/golden-system.ts';
 import { makeSwapDisk } from './lvm-migration.ts';
 import { fillDisk, growToDisk } from './restore.ts';
 

@@ -40,10 +40,11 @@ export async function whyNotIdle({ host, toolstack }: StepEnv): Promise<string |
   return load > online * IDLE_LOAD ? `the load of dom0 is ${load} on ${online} vcpus` : undefined;
 }
 
-async function mustKeepConsoles({ toolstack }: StepEnv): Promise<void> {
+/** @throws HostNotReady when nothing keeps the consoles of domains */
+export async function mustKeepConsoles({ toolstack }: StepEnv): Promise<void> {
   const { row: field, state, mend } = await toolstack.consoleLog();
   if (state !== 'ok')
-    throw new GuestflowError('HostNotReady', 'whether a restored system comes up shows on its console, and dom0 keeps none', {
+    throw new GuestflowError('HostNotReady', 'whether a system comes up shows on its console, and dom0 keeps none', {
       field,
       ...defined({ mend }),
     });
@@ -55,10 +56,16 @@ async function mustKeepConsoles({ toolstack }: StepEnv): Promise<void> {
  * @throws HostNotReady when nothing keeps the consoles of domains; as `fillFromBackup`
  */
 export async function makeTrial(env: StepEnv, { spec, id }: { spec: GuestSpec; id: string }): Promise<{ readonly bytes: number }> {
-  const { storage } = env;
   await mustKeepConsoles(env);
   await endTrial(env, spec);
   const bytes = await fillFromBackup(env, spec, { id, role: 'trial' });
+  await makeTrialSwap(env, spec);
+  return { bytes };
+}
+
+/** The empty swap of a trial: what is in its fstab is to be there. */
+export async function makeTrialSwap(env: StepEnv, spec: GuestSpec): Promise<void> {
+  const { storage } = env;
   await storage.ensure(spec, {
     role: 'trialswap',
     bytes: await storage.roundUp(trialOf(spec).size.swapBytes),
@@ -67,15 +74,21 @@ export async function makeTrial(env: StepEnv, { spec, id }: { spec: GuestSpec; i
       await makeSwapOn(env, device);
     },
   });
-  return { bytes };
+}
+
+/** What came of the start of a trial: after how many seconds it showed what. */
+export interface TrialResult {
+  readonly seconds: number;
+  readonly what: string;
 }
 
 /**
- * Starts the trial, and waits until the restored system shows its login.
+ * Starts the trial, and waits until its system shows its login.
  *
+ * @param system what it is, in words. Default: what was restored
  * @throws GuestDidNotAnswer
  */
-export async function bootTrial(env: StepEnv, spec: GuestSpec): Promise<{ readonly seconds: number; readonly what: string }> {
+export async function startTrial(env: StepEnv, spec: GuestSpec, system = 'what was restored'): Promise<TrialResult> {
   const { toolstack } = env;
   const { domain } = trialRef(spec);
   const kind = env.kindOf(spec);
@@ -90,10 +103,10 @@ export async function bootTrial(env: StepEnv, spec: GuestSpec): Promise<{ readon
     const seen = kind.readConsole(console);
     if (seen.isUp) return seen.what;
     const row = await toolstack.find(domain);
-    if (row === undefined || row.state === 'crashed') throw await notUp(env, domain, `ended ${seconds()} s after its start`);
-    if (seen.what !== undefined) throw await notUp(env, domain, `shows "${seen.what}"`);
-    if (Date.now() - started > TRIAL_LIMIT_MS) throw await notUp(env, domain, `shows no login ${seconds()} s after its start`);
-    env.progress(`waiting for the login of what was restored of ${spec.name} (${seconds()} s)`);
+    if (row === undefined || row.state === 'crashed') throw await notUp(env, domain, `${system} ended ${seconds()} s after its start`);
+    if (seen.what !== undefined) throw await notUp(env, domain, `${system} shows "${seen.what}"`);
+    if (Date.now() - started > TRIAL_LIMIT_MS) throw await notUp(env, domain, `${system} shows no login ${seconds()} s after its start`);
+    env.progress(`waiting for the login of ${system} of ${spec.name} (${seconds()} s)`);
     return undefined;
   };
   const what = await until(look, { everyMs: POLL_MS, signal: env.signal });
@@ -104,10 +117,15 @@ async function notUp({ toolstack }: StepEnv, domain: string, what: string): Prom
   const console = await toolstack.console(domain, SHOWN_LINES);
   return new GuestflowError(
     'GuestDidNotAnswer',
-    `what was restored ${what}. The end of its console:\n${console === '' ? '(empty)' : console}`,
+    `${what}. The end of its console:\n${console === '' ? '(empty)' : console}`,
     { console },
     false,
   );
+}
+
+/** Starts the trial of a backup. @throws GuestDidNotAnswer */
+export async function bootTrial(env: StepEnv, spec: GuestSpec): Promise<TrialResult> {
+  return await startTrial(env, spec);
 }
 
 /** Removes the trial of a guest, whatever there is of it: its domain, its cfg, its disks, which are wiped. */

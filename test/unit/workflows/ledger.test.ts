@@ -1,8 +1,10 @@
 /** What the ledger of a dom0 promises, as a table and as properties. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_POLICY, type Amounts, type Capacity, type Dom0Policy, type Holding } from '../../../contract/capacity.ts';
+import { DEFAULT_POLICY, type Amounts, type Capacity, type Dom0Policy, type Holding, type NotRenewed } from '../../../contract/capacity.ts';
 import type { Dom0Facts, Dom0State, ReserveRequest } from '../../../contract/dom0.ts';
+import type { GoldenRenewal } from '../../../contract/golden.ts';
+import { afterRenewal } from '../../../workflows/capacity/not-renewed.ts';
 import { capacityOf, isReserved, released, reserve, sellableOf } from '../../../workflows/capacity/ledger.ts';
 
 const GiB = 2 ** 30;
@@ -270,5 +272,46 @@ describe('whatever comes in whatever order', () => {
         }
       }),
     );
+  });
+});
+
+describe('the trial of a golden image', () => {
+  const trial = { guest: 'golden/bookworm', order: 'renewal', memoryBytes: GiB, vcpus: 1, diskBytes: 2 * GiB, since: NOW };
+  const held: Holding = { what: 'guest golden/bookworm', ...trial };
+
+  it.each<[string, Partial<Dom0State>]>([
+    ['is reserved for', { promised: [trial] }],
+    ['was left', { facts: facts({ holdings: [held] }) }],
+  ])('that %s keeps no order from the room that it has, since it gives way', (_what, changes) => {
+    expect(reserve(state(changes), request('web1', { memoryBytes: 15 * GiB, diskBytes: 100 * GiB }), NOW)).toHaveProperty('reservation');
+  });
+
+  it('gets only what orders have left, and counts as taken', () => {
+    const full = state({ promised: [{ ...request('web1', { memoryBytes: 15 * GiB }), since: NOW }] });
+    expect(reserve(full, trial, NOW)).toMatchObject({ type: 'NoCapacity' });
+    expect(capacityOf(state({ promised: [trial] })).free?.memoryBytes).toBe(14 * GiB);
+  });
+});
+
+describe('golden images that could not be renewed', () => {
+  const failed = { dist: 'bookworm', createdAt: NOW, roots: 0, problem: 'it shows no login. The end of its console:\nKernel panic' };
+  const LATER = '2026-01-02T00:00:00.000Z';
+  const remembered = { dist: 'bookworm', reason: 'it shows no login.', since: NOW };
+
+  it.each<[string, Partial<GoldenRenewal>, readonly NotRenewed[]]>([
+    ['since their first failure', {}, [remembered]],
+    ['until they are renewed', { roots: 1 }, []],
+    ['when there was no time for it, as before', { isLeftForLater: true }, [remembered]],
+    ['while others are', { dist: 'trixie', roots: 1 }, [remembered]],
+  ])('are remembered %s', (_what, changes, expected) => {
+    const before = afterRenewal([], [failed], NOW);
+    expect(before).toEqual([remembered]);
+    const { problem, ...well } = failed;
+    const outcome = changes.roots === undefined ? { ...well, problem } : well;
+    expect(afterRenewal(before, [{ ...outcome, ...changes }], LATER)).toEqual(expected);
+  });
+
+  it('are not remembered for want of room', () => {
+    expect(afterRenewal([], [{ ...failed, isLeftForLater: true }], NOW)).toEqual([]);
   });
 });

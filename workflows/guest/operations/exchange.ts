@@ -1,9 +1,11 @@
 /** The exchange of a guest's root disk with one that was made beside it, by a restore, a reinstall, or the undo of either. */
+import type { GoldenOfGuest } from '../../../contract/golden.ts';
 import type { GuestOrder, GuestSpec, KeptDisk, SpareRole, SystemOfDisk } from '../../../contract/guest.ts';
 import { keptDays } from '../../../contract/kept-days.ts';
 import { defined } from '../../../contract/defined.ts';
 import type { Operation } from '../../saga/operation.ts';
 import { dom0Steps } from '../../saga/proxies.ts';
+import type { GuestState } from '../state.ts';
 import { startSteps, switchOffSteps } from './power.ts';
 import { daysFromNow, OFF, refOf, type Before } from './shared.ts';
 
@@ -15,6 +17,11 @@ export function keptUntil({ life }: GuestOrder): string {
 /** What a spec says of the system on the guest's disk. */
 export function systemOf({ os, access, hostname }: GuestSpec): SystemOfDisk {
   return { os, access, ...defined({ hostname }) };
+}
+
+/** A guest whose system was made of this golden image. @param golden undefined, or null from Temporal: it is not known */
+export function withGolden({ golden: _former, ...state }: GuestState, golden: GoldenOfGuest | undefined | null): GuestState {
+  return { ...state, ...defined({ golden: golden ?? undefined }) };
 }
 
 /** The spec of a guest that has a disk with another system. */

@@ -11,7 +11,7 @@ import { control, dom0Steps } from '../../saga/proxies.ts';
 import { declareVersioning } from '../../saga/versioning.ts';
 import { refuse, type GuestAtWork } from '../at-work.ts';
 import { withKept } from '../rules.ts';
-import { exchangeSteps, keptUntil, namesOfExchange, systemOf, whyKept, withSystem, type Exchange } from './exchange.ts';
+import { exchangeSteps, keptUntil, namesOfExchange, systemOf, whyKept, withGolden, withSystem, type Exchange } from './exchange.ts';
 import { daysFromNow, refOf } from './shared.ts';
 
 /** A restored disk that was taken back is kept so long. */
@@ -131,14 +131,20 @@ export async function performUndoRestore(guest: GuestAtWork, { kind, id }: Opera
   const now = new Date().toISOString();
   const { backup = '', takenAt = now } = kept ?? {};
   const system = kept?.system === undefined ? undefined : systemOf(spec);
+  const golden = kept?.system === undefined ? state.golden : kept.golden;
+  const other = system === undefined ? undefined : state.golden;
   const { diskBytes } = spec.size;
   const { hostname: _now, ...others } = guest.state;
-  guest.state = {
-    ...others,
-    ...defined({ hostname: back.hostname }),
-    spec: back,
-    kept: { role: 'restored', backup, takenAt, diskBytes, keptUntil: daysFromNow(TAKEN_BACK_KEPT_DAYS), ...defined({ system }) },
-  };
+  const keptNow = { role: 'restored', backup, takenAt, diskBytes, keptUntil: daysFromNow(TAKEN_BACK_KEPT_DAYS) } as const;
+  guest.state = withGolden(
+    {
+      ...others,
+      ...defined({ hostname: back.hostname }),
+      spec: back,
+      kept: { ...keptNow, ...defined({ system, golden: other }) },
+    },
+    golden,
+  );
   return guest.settlePhase(kind, state.phase);
 }
 

@@ -1,5 +1,6 @@
 /** What an order goes through on its way to a guest, whatever the recipe: each step with its undo. */
 import type { BootResult, VolumesResult, WallclockResult } from '../../../contract/step-results.ts';
+import type { GoldenOfGuest } from '../../../contract/golden.ts';
 import type { LeasedAddress } from '../../../contract/dom0.ts';
 import type { GuestOrder, GuestRef, GuestSpec } from '../../../contract/guest.ts';
 import { formatSize } from '../../../contract/sizes.ts';
@@ -50,16 +51,17 @@ export class ProvisionSteps {
     );
   }
 
-  async golden({ os: { dist, mirror, installMethod } }: GuestSpec): Promise<void> {
+  async golden({ os: { dist, mirror, installMethod } }: GuestSpec): Promise<GoldenOfGuest | undefined> {
     const { bulk, undoBulk } = this.steps;
     const isUsed = installMethod === 'golden';
-    await this.operation.step(
+    const used = await this.operation.step(
       'golden',
       async () => (isUsed ? bulk.ensureGolden({ dist, ...defined({ mirror }) }) : undefined),
       async () => (isUsed ? undoBulk.discardHalfGolden({ dist }) : undefined),
       (golden) =>
         golden === undefined ? 'not used: debootstrap' : `${golden.dist} of ${golden.createdAt}, ${golden.reused ? 'reused' : 'made'}`,
     );
+    return used === undefined ? undefined : { dist, createdAt: used.createdAt, tarball: used.sha256 };
   }
 
   async createImage(spec: GuestSpec): Promise<void> {
@@ -97,15 +99,16 @@ export class ProvisionSteps {
     return this.operation.step('sysctl-wallclock', () => this.steps.host.setWallclock(spec), undefined, describeWallclock);
   }
 
-  async goldenRoot(spec: GuestSpec): Promise<void> {
+  async goldenRoot(spec: GuestSpec): Promise<GoldenOfGuest> {
     const { bulk, undoBulk } = this.steps;
     const { dist, mirror } = spec.os;
-    await this.operation.step(
+    const { createdAt, tarball } = await this.operation.step(
       'golden-root',
       () => bulk.ensureGoldenRoot(spec),
       () => undoBulk.discardHalfGolden({ dist, ...defined({ mirror }) }),
-      ({ createdAt, reused }) => `${dist} of ${createdAt}, ${reused ? 'reused' : 'made'}`,
+      (root) => `${dist} of ${root.createdAt}, ${root.reused ? 'reused' : 'made'}`,
     );
+    return { dist, createdAt, ...defined({ tarball }) };
   }
 
   /** The golden root file system on the guest's own volumes, made its own. */

@@ -1,5 +1,7 @@
 /** provisionGuest: an order becomes a guest, step by step, or nothing of it is left. Its recipe says which steps there are, and in which order. */
 import { declareVersioning } from '../../saga/versioning.ts';
+import { defined } from '../../../contract/defined.ts';
+import type { GoldenOfGuest } from '../../../contract/golden.ts';
 import { RECIPE_STEPS } from '../../../contract/progress.ts';
 import type { BootResult, WallclockResult } from '../../../contract/step-results.ts';
 import type { GuestOrder, GuestSpec } from '../../../contract/guest.ts';
@@ -11,29 +13,32 @@ export interface ProvisionResult {
   readonly wallclock: WallclockResult;
   readonly scheduleId: string;
   readonly warnings: readonly string[];
+  /** What its system was made of. Undefined: a backup, or debootstrap. */
+  readonly golden?: GoldenOfGuest;
 }
 
 /** What a recipe makes of a guest that has an address. */
 interface Started {
   readonly boot: BootResult;
   readonly wallclock: WallclockResult;
+  readonly golden?: GoldenOfGuest;
 }
 
 /** As by hand: the guest starts from its image, is looked at, and moves to its volumes. */
 async function howTo(steps: ProvisionSteps, spec: GuestSpec): Promise<Started> {
-  await steps.golden(spec);
+  const golden = await steps.golden(spec);
   await steps.createImage(spec);
   await steps.fixCfg(spec, 'image');
   await steps.boot(spec);
   const wallclock = await steps.setWallclock(spec);
-  return { wallclock, boot: await steps.migrateToVolumes(spec) };
+  return { wallclock, boot: await steps.migrateToVolumes(spec), ...defined({ golden }) };
 }
 
 /** The volumes are written from a golden root file system, which is made this guest's own: no image, one boot instead of two, and no shutdown. */
 async function direct(steps: ProvisionSteps, spec: GuestSpec): Promise<Started> {
-  await steps.goldenRoot(spec);
+  const golden = await steps.goldenRoot(spec);
   await steps.makeVolumes(spec);
-  return fromVolumes(steps, spec);
+  return { ...(await fromVolumes(steps, spec)), golden };
 }
 
 /** The volumes are made from a backup of another guest, and made this guest's own before it starts. */
@@ -55,12 +60,12 @@ export async function provisionGuest(order: GuestOrder): Promise<ProvisionResult
   const steps = new ProvisionSteps(order, RECIPE_STEPS[recipe]);
   return steps.run(async () => {
     const spec = await steps.plan(await steps.reserve());
-    const { boot, wallclock } = await RECIPES[recipe](steps, spec);
+    const { boot, wallclock, golden } = await RECIPES[recipe](steps, spec);
     await steps.autostart(spec);
     // The provisioning key is in no backup: the first one is taken when the order is done.
     await steps.seal(spec);
     const scheduleId = await steps.nightlyBackup(spec);
-    return { spec, boot, wallclock, scheduleId, warnings: warningsOf(wallclock) };
+    return { spec, boot, wallclock, scheduleId, warnings: warningsOf(wallclock), ...defined({ golden }) };
   });
 }
 

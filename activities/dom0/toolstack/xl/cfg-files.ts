@@ -20,9 +20,9 @@ export function autostartPath(name: string): string {
   return `${AUTOSTART_DIRECTORY}/${name}.cfg`;
 }
 
-/** Whether a guest of this name can have a file: domains made by hand can be called anything. */
+/** Whether a guest, or the trial of a golden image, of this name can have a file: domains made by hand can be called anything. */
 export function isFileName(name: string): boolean {
-  return /^[a-z0-9][a-z0-9.-]*$/.test(guestOfDomain(name));
+  return /^[a-z0-9][a-z0-9._-]*$/.test(guestOfDomain(name));
 }
 
 /** The file with its owner; undefined if there is none. */

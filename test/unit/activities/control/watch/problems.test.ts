@@ -42,6 +42,15 @@ describe('a fleet', () => {
     ]);
   });
 
+  it('names golden images that could not be renewed', () => {
+    const [xen1] = WELL.dom0s;
+    if (xen1 === undefined) throw new Error('no dom0');
+    const notRenewed = [{ dist: 'bookworm', reason: 'it shows "Kernel panic"', since: '2026-01-20T06:00:00.000Z' }];
+    expect(problems({ dom0s: [{ ...xen1, capacity: { ...xen1.capacity, notRenewed } }] })).toEqual([
+      { kind: 'golden-not-renewed', dom0: 'xen1', subjects: ['bookworm'] },
+    ]);
+  });
+
   it('names thin pools at each level that they have reached, so that each is told once', () => {
     const [xen1] = WELL.dom0s;
     if (xen1 === undefined) throw new Error('no dom0');
