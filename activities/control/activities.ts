@@ -9,7 +9,7 @@ import { joinNetwork } from '../../client/networks.ts';
 import { claimsOf, type Claim, type OwnerOn } from './claims.ts';
 import { endOperation, tellGuests } from './lost-guests.ts';
 import { NightlySchedules } from './nightly-schedules.ts';
-import { areOrdersHere, type OrdersWatch } from './orders.ts';
+import { areOrdersHere } from './orders.ts';
 import { Reservations, type GoldenTrial } from './reservations.ts';
 
 // The type is inferred: workflows import it to call activities by name.
@@ -44,8 +44,8 @@ export function createControlActivities(client: Client) {
     tellRenewal: ({ dom0, outcomes }: { dom0: string; outcomes: readonly GoldenRenewal[] }): Promise<void> =>
       updateDom0(client, dom0, DOM0_UPDATES.renewed, outcomes),
 
-    /** Whether an order is at work on the dom0, or comes while it watches. */
-    areOrdersHere: (watch: OrdersWatch): Promise<boolean> => areOrdersHere(client, watch),
+    /** Whether an order is at work on the dom0. */
+    areOrdersHere: (where: { dom0: string }): Promise<boolean> => areOrdersHere(client, where),
 
     scheduleNightly: (input: { ref: GuestRef; at?: string }): Promise<string> => schedules.make(input),
     unscheduleNightly: (ref: GuestRef): Promise<void> => schedules.remove(ref),

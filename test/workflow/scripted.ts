@@ -1,5 +1,4 @@
 /** Orders and scripted activities for workflow tests: steps that succeed, unless a test says otherwise, and write down that they were called. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { anOrder, type Changes } from '../an-order.ts';
@@ -127,11 +126,7 @@ export function scripted(calls: string[], changes: AnyActivities = {}): AnyActiv
         warnings: [],
       }),
     planGuest: (input: { order: GuestOrder }) => Promise.resolve({ ...input.order, network: { ...NETWORK, mac: '00:16:3E:00:00:01' } }),
-    // It looks for a moment, as the real one does.
-    areOrdersHere: async ({ seconds }: { seconds: number }) => {
-      await sleep(Math.min(seconds, 1) * 200);
-      return false;
-    },
+    areOrdersHere: () => Promise.resolve(false),
     findForeign: ({ order: of }: { order: string }) => Promise.resolve({ record: backupOf('20260101T030000Z'), order: of, dom0: DOM0 }),
     setProtected: ({ id, isProtected }: { id: string; isProtected: boolean }) =>
       Promise.resolve({ ...backupOf(id), ...(isProtected ? { isProtected } : {}) }),

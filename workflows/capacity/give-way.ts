@@ -1,17 +1,8 @@
 /** Work on a dom0 that nobody waits for: orders go first. */
-import { ApplicationFailure, CancellationScope, isCancellation, log, proxyActivities } from '@temporalio/workflow';
-import type { ControlActivities } from '../../activities/control/activities.ts';
-import { CONTROL_QUEUE } from '../../contract/names.ts';
+import { ApplicationFailure, CancellationScope, isCancellation, log, sleep } from '@temporalio/workflow';
 import { rootFailure } from '../saga/operation.ts';
-import { GIVE_WAY, OUTSIDE_CALL } from '../saga/time-limits.ts';
-import type { OnWaiting } from '../saga/proxies.ts';
-
-const { areOrdersHere } = proxyActivities<Pick<ControlActivities, 'areOrdersHere'>>({
-  ...OUTSIDE_CALL,
-  taskQueue: CONTROL_QUEUE,
-  // When the work is done, nobody waits for the end of a look.
-  cancellationType: 'ABANDON',
-});
+import { control, type OnWaiting } from '../saga/proxies.ts';
+import { GIVE_WAY } from '../saga/time-limits.ts';
 
 /**
  * Does the work when no order is at work on the dom0. If one comes meanwhile, the work is cancelled, and begun again when the order is done: it must be safe
@@ -35,12 +26,13 @@ export async function givingWay<T>(
 }
 
 async function untilNoOrder(dom0: string, onWaiting: OnWaiting): Promise<void> {
-  const { lookSeconds: seconds, mostLooks } = GIVE_WAY;
-  if (!(await areOrdersHere({ dom0, until: 'one is here', seconds: 0 }))) return;
+  if (!(await control.areOrdersHere({ dom0 }))) return;
   onWaiting('an order is at work on this dom0, and goes first');
-  for (let look = 0; await areOrdersHere({ dom0, until: 'none is here', seconds }); look += 1)
-    if (look === mostLooks)
+  for (let look = 0; await control.areOrdersHere({ dom0 }); look += 1) {
+    if (look === GIVE_WAY.mostLooks)
       throw ApplicationFailure.create({ type: 'Busy', nonRetryable: true, message: `orders were at work on dom0 ${dom0} for hours` });
+    await sleep(GIVE_WAY.waitEveryMs);
+  }
   onWaiting(undefined);
 }
 
@@ -50,7 +42,8 @@ async function unlessOrdered<T>(dom0: string, work: () => Promise<T>): Promise<{
   const watching = new CancellationScope();
   const seen = { order: false };
   const watch = async (): Promise<void> => {
-    while (!(await areOrdersHere({ dom0, until: 'one is here', seconds: GIVE_WAY.lookSeconds })));
+    do await sleep(GIVE_WAY.lookEveryMs);
+    while (!(await control.areOrdersHere({ dom0 })));
     seen.order = true;
     working.cancel();
   };

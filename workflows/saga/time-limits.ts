@@ -61,5 +61,5 @@ export const NIGHT = { patienceMs: 52 * HOUR_MS, askAgainMs: 30 * MINUTE_MS } as
 /** How often the watch looks at the fleet. */
 export const WATCH = { lookEveryMs: MINUTE_MS } as const;
 
-/** How work gives way to orders: so long it looks for them in one call, and after so many calls it no longer waits for their end: six hours. */
-export const GIVE_WAY = { lookSeconds: 40, mostLooks: 540 } as const;
+/** How work gives way to orders: how often it looks for one while it works, and while it waits for their end; and after how many looks it waits no longer: six hours. */
+export const GIVE_WAY = { lookEveryMs: 5_000, waitEveryMs: 40_000, mostLooks: 540 } as const;
