@@ -26,8 +26,8 @@ const recordSchema = z.strictObject({
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .exactOptional(),
-  /** What it was made for. Missing: by an earlier version, and not used since. */
-  system: goldenSystemSchema.exactOptional(),
+  /** What it was made for. Missing: by an earlier version, and not used since. One that this version does not take is none: the image is as good. */
+  system: goldenSystemSchema.optional().catch(undefined),
 });
 export type GoldenRootRecord = z.infer<typeof recordSchema>;
 

@@ -34,11 +34,15 @@ const files = (): Promise<string[]> => env.host.files.list(env.settings.goldenDi
 const made = (tool: string): number => dom0.calls.filter(({ name }) => name === tool).length;
 /** As if the one in use had been made so many days ago, of other packages than today's. */
 async function age(days: number): Promise<void> {
-  const createdAt = new Date(Date.now() - days * DAY_MS).toISOString();
+  await note({ createdAt: new Date(Date.now() - days * DAY_MS).toISOString() });
+}
+
+/** Changes all records. */
+async function note(change: object): Promise<void> {
   for (const name of (await files()).filter((each) => each.endsWith('.json'))) {
     const path = `${env.settings.goldenDir}/${name}`;
     const record = JSON.parse(String(await env.host.files.read(path))) as object;
-    await env.host.files.writeAtomic(path, JSON.stringify({ ...record, createdAt }), 0o600);
+    await env.host.files.writeAtomic(path, JSON.stringify({ ...record, ...change }), 0o600);
   }
 }
 async function system(): Promise<GoldenSystem> {
@@ -55,6 +59,11 @@ describe('what is golden', () => {
   ])('of %i days is due: %s', async (days, isDue) => {
     await age(days);
     expect(await listGolden(env)).toMatchObject([{ dist: DIST, isDue, systems: [{ dist: DIST, timezone: guest.os.timezone }] }]);
+  });
+
+  it('is used by orders even when its record says a system that this version does not take', async () => {
+    await note({ system: { ...(await system()), diskBytes: 1 } });
+    expect(await ensureGoldenRoot(env, guest)).toMatchObject({ reused: true });
   });
 
   it.each([
