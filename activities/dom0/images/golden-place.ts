@@ -80,16 +80,20 @@ export interface FoundRoot {
   readonly record: GoldenRootRecord;
 }
 
-/** All golden root file systems of a distribution that have a record, those that were used last first. */
+/** All golden root file systems of a distribution, those that were used last first; last of all those whose record is missing or damaged. */
+export async function allRoots(
+  work: Work,
+  dist: string,
+): Promise<{ readonly path: string; readonly record: GoldenRootRecord | undefined }[]> {
+  const names = (await work.host.files.list(work.settings.goldenDir)).filter((name) => isGoldenRoot(dist, name));
+  const paths = names.map((name) => `${work.settings.goldenDir}/${name}`);
+  const found = await Promise.all(paths.map(async (path) => ({ path, record: await readRecord(work, path) })));
+  return found.sort((a, b) => ((a.record?.usedAt ?? '') < (b.record?.usedAt ?? '') ? 1 : -1));
+}
+
+/** Those that have a record, in the same order. */
 export async function listRoots(work: Work, dist: string): Promise<FoundRoot[]> {
-  const found: FoundRoot[] = [];
-  for (const name of await work.host.files.list(work.settings.goldenDir)) {
-    if (!isGoldenRoot(dist, name)) continue;
-    const path = `${work.settings.goldenDir}/${name}`;
-    const record = await readRecord(work, path);
-    if (record !== undefined) found.push({ path, record });
-  }
-  return found.sort((a, b) => (a.record.usedAt < b.record.usedAt ? 1 : -1));
+  return (await allRoots(work, dist)).flatMap(({ path, record }) => (record === undefined ? [] : [{ path, record }]));
 }
 
 /** The record of what is there for this guest; undefined: it must be made. The content is not read. */

@@ -13,9 +13,9 @@ import { checkFs, fsInfo, leastFsBytes, shrinkFs } from '../tools/ext4.ts';
 import { ensureGolden, goldenPath, goldenRecord, isOld, renewed, type GoldenPlace } from './golden.ts';
 import { discardHalfGoldenRoot } from './golden-half.ts';
 import {
+  allRoots,
   findGoldenRoot,
   keyOf,
-  listRoots,
   pathOf,
   templateKeyIn,
   workplace,
@@ -152,7 +152,7 @@ async function keep(env: StepEnv, image: string, path: string): Promise<Pick<Gol
  */
 async function dropOthers(env: StepEnv, dist: string): Promise<void> {
   const aside = [await goldenRecord(env, dist, 'next'), await goldenRecord(env, dist, 'former')].map((record) => record?.sha256);
-  const found = (await listRoots(env, dist)).filter(({ record: { tarball } }) => tarball === undefined || !aside.includes(tarball));
+  const found = (await allRoots(env, dist)).filter(({ record }) => record?.tarball === undefined || !aside.includes(record.tarball));
   for (const { path } of found.slice(KEPT)) await dropRoot(env, path);
 }
 

@@ -61,6 +61,14 @@ describe('what is golden', () => {
     expect(await listGolden(env)).toMatchObject([{ dist: DIST, isDue, systems: [{ dist: DIST, timezone: guest.os.timezone }] }]);
   });
 
+  it('goes when others were used more lately, also if nobody can read its record', async () => {
+    const [root = ''] = (await files()).filter((name) => name.endsWith('.img.zst'));
+    await env.host.files.writeAtomic(`${env.settings.goldenDir}/${root}.json`, 'no record', 0o600);
+    for (const timezone of ['Europe/Riga', 'Europe/Oslo', 'Asia/Tokyo', 'America/Lima'])
+      await ensureGoldenRoot(env, spec(undefined, undefined, { os: { timezone } }));
+    expect((await files()).filter((name) => name.startsWith(root))).toEqual([]);
+  });
+
   it('is used by orders even when its record says a system that this version does not take', async () => {
     await note({ system: { ...(await system()), diskBytes: 1 } });
     expect(await ensureGoldenRoot(env, guest)).toMatchObject({ reused: true });
