@@ -9,6 +9,9 @@ export interface ProgressDetail {
   readonly activities?: readonly ActivityNow[];
 }
 
+/** Whose steps are shown when no operation is known: a guest; nothing, where only operations are. */
+export type WithSteps = Pick<GuestStatus, 'steps'>;
+
 /** Moments that a picture of the progress depends on. */
 export interface Moment {
   /** Milliseconds since 1970. */
@@ -27,12 +30,12 @@ const SIGNS: Readonly<Record<Exclude<StepState, 'running'>, string>> = {
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 /** The steps that there are to show, from the operation or, when it has ended, from the guest. */
-export function stepsOf(status: GuestStatus, detail: ProgressDetail): readonly StepProgress[] {
+export function stepsOf(status: WithSteps, detail: ProgressDetail): readonly StepProgress[] {
   return detail.operation?.steps ?? status.steps ?? [];
 }
 
 /** All lines, for a terminal that redraws them. */
-export function drawing(status: GuestStatus, detail: ProgressDetail, moment: Moment): string[] {
+export function drawing(status: WithSteps, detail: ProgressDetail, moment: Moment): string[] {
   const steps = stepsOf(status, detail);
   const width = Math.max(0, ...steps.map(({ name }) => name.length));
   const lines = steps.map((step) => {

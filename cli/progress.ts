@@ -1,8 +1,7 @@
 /** Shows an operation as it goes: redrawn on a terminal, one line for each change elsewhere, nothing where the output is JSON. */
 import type { Writable } from 'node:stream';
-import type { GuestStatus } from '../contract/guest.ts';
 import type { StepState } from '../contract/progress.ts';
-import { changeLine, drawing, stepsOf, type ProgressDetail } from './progress-lines.ts';
+import { changeLine, drawing, stepsOf, type ProgressDetail, type WithSteps } from './progress-lines.ts';
 
 export type { ProgressDetail } from './progress-lines.ts';
 
@@ -16,7 +15,7 @@ export interface ProgressOptions {
 
 export interface Progress {
   /** Shows the newest state. */
-  update(status: GuestStatus, detail?: ProgressDetail): void;
+  update(status: WithSteps, detail?: ProgressDetail): void;
   /** A line of its own, above the steps on a terminal. */
   note(text: string): void;
   /** Leaves the last state on the screen and ends the spinner. Safe to call twice. */
@@ -54,7 +53,7 @@ function onLines(stream: Writable, mark: string): Progress {
 }
 
 function onTerminal(stream: ProgressOptions['stream'], mark: string): Progress {
-  let last: { status: GuestStatus; detail: ProgressDetail } | undefined;
+  let last: { status: WithSteps; detail: ProgressDetail } | undefined;
   let drawn = 0;
   let frame = 0;
   let timer: NodeJS.Timeout | undefined;

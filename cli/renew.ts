@@ -2,10 +2,9 @@
 import { GuestflowError } from '../contract/errors.ts';
 import { EXIT } from '../contract/exit-codes.ts';
 import { defined } from '../contract/defined.ts';
-import type { OperationProgress, StepState } from '../contract/progress.ts';
 import { withGuestflow, type ServerOptions } from './context.ts';
 import { printJson, printLine, type Io } from './io.ts';
-import { changeLine } from './progress-lines.ts';
+import { createProgress } from './progress.ts';
 
 export interface RenewOptions extends ServerOptions {
   readonly dist?: string;
@@ -20,8 +19,9 @@ export async function renewGolden(io: Io, host: string, options: RenewOptions): 
       mend: 'say it with --dist',
     });
   return withGuestflow(options, async (flow) => {
-    const show = options.json === true ? () => undefined : shower((line) => void io.stderr.write(`${line}\n`));
-    const renewed = await flow.renewGolden(host, defined({ dist: options.dist, isBack: options.back }), show);
+    const shown = createProgress({ json: options.json === true, stream: io.stderr });
+    const wish = defined({ dist: options.dist, isBack: options.back });
+    const renewed = await flow.renewGolden(host, wish, (operation) => shown.update({}, { operation })).finally(() => shown.stop());
     if (options.json === true) printJson(io, renewed);
     else if (renewed.length === 0) printLine(io, `dom0 ${host} has no golden images yet: the first order of a distribution makes them`);
     else
@@ -34,19 +34,4 @@ export async function renewGolden(io: Io, host: string, options: RenewOptions): 
         );
     return renewed.some(({ problem }) => problem !== undefined) ? EXIT.failed : EXIT.done;
   });
-}
-
-/** Tells each change of a step once. */
-function shower(write: (line: string) => void): (progress: OperationProgress) => void {
-  const shown = new Map<string, StepState>();
-  let told: string | undefined;
-  return ({ steps, waiting }) => {
-    for (const step of steps) {
-      if (step.state === (shown.get(step.name) ?? 'pending')) continue;
-      shown.set(step.name, step.state);
-      write(changeLine(step));
-    }
-    if (waiting !== undefined && waiting !== told) write(`waiting: ${waiting}`);
-    told = waiting;
-  };
 }

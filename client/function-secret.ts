@@ -3,6 +3,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AwsClient } from 'aws4fetch';
+import { defined } from '../contract/defined.ts';
 import { GuestflowError } from '../contract/errors.ts';
 
 /** Names the secret, by its whole ARN. */
@@ -67,8 +68,14 @@ async function secretText(arn: string, env: NodeJS.ProcessEnv): Promise<string> 
 async function ask(arn: string, region: string, endpoint: string, env: NodeJS.ProcessEnv): Promise<Response> {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken } = env;
   if (accessKeyId === undefined || secretAccessKey === undefined) throw refusal('this process has no credentials of AWS');
-  const session = sessionToken === undefined ? {} : { sessionToken };
-  const client = new AwsClient({ accessKeyId, secretAccessKey, ...session, service: 'secretsmanager', region, retries: 3 });
+  const client = new AwsClient({
+    accessKeyId,
+    secretAccessKey,
+    ...defined({ sessionToken }),
+    service: 'secretsmanager',
+    region,
+    retries: 3,
+  });
   const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': 'secretsmanager.GetSecretValue' };
   const body = JSON.stringify({ SecretId: arn });
   try {

@@ -7,6 +7,7 @@ import { beginRenewal } from '../client/dom0s/renew.ts';
 import type { Caller } from '../client/workflow-calls.ts';
 import type { Dom0Settings } from '../order/dom0-settings.ts';
 import type { Host } from '../system/host.ts';
+import { spread } from '../system/spread.ts';
 
 export interface RenewalOptions {
   readonly client: Caller;
@@ -29,9 +30,7 @@ const DAY_MINUTES = 24 * 60;
 
 /** Whether it is the quiet hour of this dom0. Dom0s are spread by their names: they share a mirror. */
 export function isQuietHour(host: string, now: Date): boolean {
-  let sum = 0;
-  for (const character of host) sum = (sum * 31 + character.charCodeAt(0)) % SPREAD_MINUTES;
-  const minutes = now.getUTCHours() * 60 + now.getUTCMinutes() - FROM_HOUR * 60 - sum;
+  const minutes = now.getUTCHours() * 60 + now.getUTCMinutes() - FROM_HOUR * 60 - spread(host, SPREAD_MINUTES);
   return (minutes + DAY_MINUTES) % DAY_MINUTES < LATE_MINUTES;
 }
 

@@ -4,6 +4,7 @@ import type { GuestRef } from '../../contract/guest.ts';
 import { CONTROL_QUEUE, nightlyScheduleId, operationWorkflowId, WORKFLOWS } from '../../contract/names.ts';
 import { BACKUP_PRIORITY } from '../../contract/nights.ts';
 import { keywords } from '../../client/search-attributes.ts';
+import { spread } from '../../system/spread.ts';
 import { refusal, unlessMissing } from './refusals.ts';
 
 /** Nights start here (UTC hour), so that guests do not all start at once within the four hours after. */
@@ -13,9 +14,8 @@ const NIGHT_MINUTES = 240;
 /** The time of a guest's nightly backup when the order names none: spread over the night by its name. */
 function nightlyTime(name: string, at?: string): { hour: number; minute: number } {
   if (at !== undefined) return { hour: Number(at.slice(0, 2)), minute: Number(at.slice(3, 5)) };
-  let sum = 0;
-  for (const character of name) sum = (sum * 31 + character.charCodeAt(0)) % NIGHT_MINUTES;
-  return { hour: NIGHT_STARTS + Math.floor(sum / 60), minute: sum % 60 };
+  const minutes = spread(name, NIGHT_MINUTES);
+  return { hour: NIGHT_STARTS + Math.floor(minutes / 60), minute: minutes % 60 };
 }
 
 export class NightlySchedules {

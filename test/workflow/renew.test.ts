@@ -52,6 +52,20 @@ async function renew(images: readonly GoldenImage[], changes: AnyActivities = {}
   });
 }
 
+/** An activity that an order meets, the first time: it runs until it is cancelled. The next time it answers. */
+function meetingAnOrder(answer: object): { met: () => Promise<unknown>; areOrdersHere: () => Promise<boolean> } {
+  let isHere = false;
+  let [looks, calls] = [0, 0];
+  const begun = untilCancelled(() => {
+    isHere = true;
+  });
+  return {
+    met: () => ((calls += 1) === 1 ? begun() : Promise.resolve(answer)),
+    // One look sees the order while the work runs, and one before the work waits.
+    areOrdersHere: () => Promise.resolve(isHere && (looks += 1) < 3),
+  };
+}
+
 const TRIED = ['reserveGolden', 'makeGoldenTrial', 'bootGoldenTrial', 'stopGoldenTrial', 'endGoldenTrial', 'leaveDom0'];
 const ALL = ['renewTarball', 'renewGoldenRoot', ...TRIED, 'useNextGolden'];
 
@@ -103,16 +117,8 @@ describe('a renewal', () => {
   });
 
   it('gives way to an order: what it makes just now is ended, and begun again when the order is done', async () => {
-    let isHere = false;
-    let looks = 0;
-    let tarballs = 0;
-    const begun = untilCancelled(() => {
-      isHere = true;
-    });
-    const renewTarball = (): Promise<unknown> => ((tarballs += 1) === 1 ? begun() : Promise.resolve({ createdAt: '2026-02-01' }));
-    // One look sees it while the work runs, and one before the work waits.
-    const areOrdersHere = (): Promise<boolean> => Promise.resolve(isHere && (looks += 1) < 3);
-    const { outcomes, calls } = await renew([image('bookworm')], { renewTarball, areOrdersHere });
+    const { met, areOrdersHere } = meetingAnOrder({ createdAt: '2026-02-01' });
+    const { outcomes, calls } = await renew([image('bookworm')], { renewTarball: met, areOrdersHere });
     expect(calls).toEqual(['listGolden', 'renewTarball', ...ALL]);
     expect(outcomes).toEqual([{ dist: 'bookworm', createdAt: '2026-02-01', roots: 1 }]);
   });
@@ -145,16 +151,8 @@ describe('a renewal', () => {
   });
 
   it('whose trial an order meets ends that first, and tries it again when the order is done', async () => {
-    let isHere = false;
-    let looks = 0;
-    let boots = 0;
-    const begun = untilCancelled(() => {
-      isHere = true;
-    });
-    const bootGoldenTrial = (): Promise<unknown> => ((boots += 1) === 1 ? begun() : Promise.resolve({ seconds: 1, what: 'login:' }));
-    // One look sees it while the work runs, and one before the work waits.
-    const areOrdersHere = (): Promise<boolean> => Promise.resolve(isHere && (looks += 1) < 3);
-    const { calls } = await renew([image('bookworm')], { bootGoldenTrial, areOrdersHere });
+    const { met, areOrdersHere } = meetingAnOrder({ seconds: 1, what: 'login:' });
+    const { calls } = await renew([image('bookworm')], { bootGoldenTrial: met, areOrdersHere });
     expect(calls).toEqual(['listGolden', 'renewTarball', 'renewGoldenRoot', ...TRIED, ...TRIED, 'useNextGolden']);
   });
 

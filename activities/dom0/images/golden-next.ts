@@ -2,6 +2,7 @@
  * The renewal of golden images, step by step. What is made waits beside what is in use, and takes its place by a rename when all of it is whole: a tarball
  * `DIST.next.tar`, and the root file systems that were made from it, which no order finds before that. The one before is kept as `DIST.former.tar`.
  */
+import { canonical } from '../../../contract/canonical.ts';
 import { defined } from '../../../contract/defined.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import type { GoldenImage, GoldenSystem } from '../../../contract/golden.ts';
@@ -27,26 +28,32 @@ interface OfDist {
   readonly dist: string;
 }
 
-/** The distributions of which this dom0 has a golden tarball. */
-export async function listGolden(env: StepEnv): Promise<GoldenImage[]> {
-  const { goldenDir, goldenMaxAgeDays } = env.settings;
-  const found: GoldenImage[] = [];
-  for (const name of await env.host.files.list(goldenDir)) {
+/** The golden tarballs in use on this dom0, by distribution. */
+export async function listTarballs(work: Work): Promise<GoldenRecord[]> {
+  const found: GoldenRecord[] = [];
+  for (const name of (await work.host.files.list(work.settings.goldenDir)).sort()) {
     const dist = /^([a-z]+)\.tar$/.exec(name)?.[1];
-    const record = dist === undefined ? undefined : await goldenRecord(env, dist);
-    if (dist === undefined || record === undefined) continue;
-    const { createdAt, backAt } = record;
-    const isDue = isOld(env.settings, backAt ?? createdAt, Math.min(EARLIER_DAYS, goldenMaxAgeDays / 2));
+    const record = dist === undefined ? undefined : await goldenRecord(work, dist);
+    if (dist !== undefined && record !== undefined) found.push({ ...record, dist });
+  }
+  return found;
+}
+
+/** The golden images of this dom0: its tarballs, and what is made from them. */
+export async function listGolden(env: StepEnv): Promise<GoldenImage[]> {
+  const found: GoldenImage[] = [];
+  for (const { dist, createdAt, backAt } of await listTarballs(env)) {
+    const isDue = isOld(env.settings, backAt ?? createdAt, Math.min(EARLIER_DAYS, env.settings.goldenMaxAgeDays / 2));
     const former = (await goldenRecord(env, dist, 'former'))?.sha256;
     found.push({ dist, createdAt, isDue, systems: await systemsOf(env, dist), ...defined({ former }) });
   }
-  return found.sort((a, b) => (a.dist < b.dist ? -1 : 1));
+  return found;
 }
 
 /** What golden root file systems were used for lately. */
 async function systemsOf(env: StepEnv, dist: string): Promise<GoldenSystem[]> {
   const used = (await listRoots(env, dist)).filter(({ record: { usedAt } }) => Date.now() - Date.parse(usedAt) < USED_WITHIN_MS);
-  const systems = new Map(used.flatMap(({ record: { system } }) => (system === undefined ? [] : [[JSON.stringify(system), system]])));
+  const systems = new Map(used.flatMap(({ record: { system } }) => (system === undefined ? [] : [[canonical(system), system]])));
   return [...systems.values()].slice(0, MOST_SYSTEMS);
 }
 
@@ -82,7 +89,7 @@ export async function renewGoldenRoot(env: StepEnv, { system }: { readonly syste
     await ensureTemplate(env, path, there.record);
     return resultOf(path, there.record, true);
   }
-  const before = (await listRoots(env, dist)).find(({ record }) => JSON.stringify(record.system) === JSON.stringify(system));
+  const before = (await listRoots(env, dist)).find(({ record }) => canonical(record.system) === canonical(system));
   const spec = nobodyOf(env.settings, system);
   return await makeGoldenRoot({ ...env, ...inBackground(env) }, spec, { path, tarball, place: 'next' }, before?.record.usedAt);
 }

@@ -1,7 +1,7 @@
 /** What a golden root file system is made for, apart from any guest. */
 import { z } from 'zod';
 import { defined } from '../../../contract/defined.ts';
-import type { GoldenSystem } from '../../../contract/golden.ts';
+import { RENEWAL_ORDER, type GoldenSystem } from '../../../contract/golden.ts';
 import type { GuestNetwork, GuestSpec } from '../../../contract/guest.ts';
 import { GiB, MiB } from '../../../contract/sizes.ts';
 import { guestSpecSchema } from '../../../contract/wire.ts';
@@ -42,7 +42,7 @@ export function systemOf(spec: GuestSpec): GoldenSystem {
 export function nobodyOf(settings: Dom0Settings, { fs, fsOptions, diskBytes, ...of }: GoldenSystem): GuestSpec {
   return {
     name: NOBODY,
-    order: 'renewal',
+    order: RENEWAL_ORDER,
     dom0: settings.host,
     plan: 'golden',
     size: { memoryBytes: 256 * MiB, vcpus: 1, diskBytes, swapBytes: 16 * MiB },

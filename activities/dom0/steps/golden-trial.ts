@@ -7,10 +7,10 @@ import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
 import type { StepEnv } from '../env.ts';
 import { findNextRoot } from '../images/golden-next.ts';
 import { opened } from '../images/golden-root.ts';
-import { goldenNetwork, nobodyOf } from '../images/golden-system.ts';
+import { nobodyOf } from '../images/golden-system.ts';
+import { ensureFromGolden } from './golden-volumes.ts';
 import { removeGuestState } from './guest-state.ts';
-import { endTrial, endTrialDomain, makeTrialSwap, mustKeepConsoles, startTrial, type TrialResult } from './prove.ts';
-import { fillDisk, growToDisk } from './restore.ts';
+import { endTrial, endTrialDomain, makeTrialSwap, mustKeepConsoles, bootTrial, type TrialResult } from './prove.ts';
 
 interface OfDist {
   readonly dist: string;
@@ -37,31 +37,19 @@ function specOf(env: StepEnv, system: GoldenSystem): GuestSpec {
  * @throws HostNotReady when nothing keeps the consoles of domains; NotFound, NoCapacity, ToolFailed
  */
 export async function makeGoldenTrial(env: StepEnv, { system }: OfSystem): Promise<{ readonly bytes: number }> {
-  const { storage } = env;
   await mustKeepConsoles(env);
   await endGoldenTrial(env, system);
   const spec = specOf(env, system);
   const golden = opened(env, await findNextRoot(env, system));
-  const bytes = await storage.roundUp(system.diskBytes);
-  await storage.ensure(spec, {
-    role: 'trial',
-    bytes,
-    field: 'disk',
-    template: () => Promise.resolve(golden.template),
-    fill: async (device, isClone) => {
-      if (isClone) await growToDisk(env, golden, { device, bytes });
-      else await fillDisk(env, golden, { device, bytes });
-      // As a rescue system it gets no key of guestflow's: nobody logs in.
-      await env.kindOf(spec).makePersonal(spec, device, { network: goldenNetwork(env.settings), isGolden: true, beside: 'rescue' });
-    },
-  });
+  const bytes = await env.storage.roundUp(system.diskBytes);
+  await ensureFromGolden(env, spec, { role: 'trial', bytes, golden });
   await makeTrialSwap(env, spec);
   return { bytes };
 }
 
 /** Starts it, and waits for its login. @throws GuestDidNotAnswer, with the end of its console */
 export async function bootGoldenTrial(env: StepEnv, { system }: OfSystem): Promise<TrialResult> {
-  return await startTrial(env, specOf(env, system), 'the golden root file system');
+  return await bootTrial(env, specOf(env, system), 'the golden root file system');
 }
 
 /** Ends its domain, so that an order has the memory at once. */

@@ -6,7 +6,7 @@ import type { GuestRef, OrderRef } from '../../../contract/guest.ts';
 import type { StepEnv } from '../env.ts';
 import { guestPaths } from '../guest-paths.ts';
 import { halfMadeGolden } from '../images/golden-half.ts';
-import { listGolden } from '../images/golden-next.ts';
+import { listTarballs } from '../images/golden-next.ts';
 import { holdings } from '../inventory/holdings.ts';
 import { leftOf, takers, things } from '../inventory/inventory.ts';
 import { usedAddresses } from '../inventory/used-addresses.ts';
@@ -36,7 +36,7 @@ export async function dom0Facts(env: StepEnv, version: string): Promise<Dom0Fact
     ...defined({ passwordKey }),
     domains: await toolstack.domains(),
     policy: settings.policy,
-    golden: (await listGolden(env)).map(({ dist, createdAt }) => ({ dist, createdAt })),
+    golden: (await listTarballs(env)).map(({ dist, createdAt }) => ({ dist, createdAt })),
     holdings: pool === undefined ? [] : holdings(await takers(env)),
   };
 }

@@ -88,7 +88,7 @@ export interface TrialResult {
  * @param system what it is, in words. Default: what was restored
  * @throws GuestDidNotAnswer
  */
-export async function startTrial(env: StepEnv, spec: GuestSpec, system = 'what was restored'): Promise<TrialResult> {
+export async function bootTrial(env: StepEnv, spec: GuestSpec, system = 'what was restored'): Promise<TrialResult> {
   const { toolstack } = env;
   const { domain } = trialRef(spec);
   const kind = env.kindOf(spec);
@@ -121,11 +121,6 @@ async function notUp({ toolstack }: StepEnv, domain: string, what: string): Prom
     { console },
     false,
   );
-}
-
-/** Starts the trial of a backup. @throws GuestDidNotAnswer */
-export async function bootTrial(env: StepEnv, spec: GuestSpec): Promise<TrialResult> {
-  return await startTrial(env, spec);
 }
 
 /** Removes the trial of a guest, whatever there is of it: its domain, its cfg, its disks, which are wiped. */
