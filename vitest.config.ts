@@ -17,6 +17,7 @@ const APART = [
   'arping',
   'customer-page',
   'identity',
+  'page-files',
   'role',
   'same-bytes',
   'schemathesis',

@@ -23,14 +23,15 @@ export async function control(options: WorkerOptions): Promise<undefined> {
 
 /** Runs the worker of this dom0 until SIGTERM or SIGINT. */
 export async function dom0(options: WorkerOptions): Promise<undefined> {
-  const [{ runDom0Process }, { loadDom0Settings }, { createLogger }, { stopSignal }] = await Promise.all([
+  const [{ runDom0Process }, { bundledReader: reader }, { loadDom0Settings }, { createLogger }, { stopSignal }] = await Promise.all([
     import('../worker/dom0-process.ts'),
+    import('./repository/bundled-reader.ts'),
     import('../worker/dom0-settings.ts'),
     import('../worker/logger.ts'),
     import('../worker/stop-signal.ts'),
   ]);
   const settings = await loadDom0Settings(options.settings);
   const logger = createLogger('dom0');
-  await runDom0Process({ ...endpointOf(options), settings, logger, signal: stopSignal(logger) });
+  await runDom0Process({ ...endpointOf(options), settings, logger, signal: stopSignal(logger), reader });
   return undefined;
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { AwsClient } from 'aws4fetch';
 import { defined } from '../contract/defined.ts';
 import { GuestflowError } from '../contract/errors.ts';
+import { parsedJson } from '../system/parsed-json.ts';
 
 /** Names the secret, by its whole ARN. */
 export const SECRET_VARIABLE = 'GUESTFLOW_SECRET_ARN';
@@ -98,21 +99,13 @@ function codeOf(type: unknown): string {
 
 /** The object in the text. What is wrong is said without a value. */
 function entriesOf(text: string): Readonly<Record<string, string>> {
-  const found = parsed(text);
+  const found = parsedJson(text);
   if (typeof found !== 'object' || found === null || Array.isArray(found)) throw refusal('the secret is no JSON object');
   for (const [key, value] of Object.entries(found)) {
     if (!VARIABLES.has(key) && !/^[a-z][a-z0-9-]*(\.yaml)?$/.test(key)) throw refusal(`the secret has a key "${key}" that nobody reads`);
     if (typeof value !== 'string' || value === '') throw refusal(`the secret's "${key}" is no text`);
   }
   return found as Readonly<Record<string, string>>;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function refusal(message: string): GuestflowError {

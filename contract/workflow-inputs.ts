@@ -1,4 +1,5 @@
 /** What workflows are started with. What a run carries over to the next one is the workflow's own. */
+import type { FilesWish } from './backup-files.ts';
 import type { ConsoleWish } from './console.ts';
 import type { Owner } from './capacity.ts';
 import type { RenewalWish } from './golden.ts';
@@ -13,14 +14,28 @@ export interface GuestInput {
 
 /** One look at a dom0, or one task on it that is no operation on a guest. */
 export type Dom0TaskName =
-  'preflight' | 'facts' | 'prepare' | 'domains' | 'inspect' | 'usage' | 'find' | 'foreign' | 'audit' | 'clean' | 'console' | 'renew';
+  | 'preflight'
+  | 'facts'
+  | 'prepare'
+  | 'domains'
+  | 'inspect'
+  | 'usage'
+  | 'find'
+  | 'foreign'
+  | 'audit'
+  | 'clean'
+  | 'console'
+  | 'files'
+  | 'renew';
 
 /** What some tasks need beside the host. */
 export interface Dom0TaskParameters {
-  /** `inspect`, `usage`, `find`, `console`: which guest. */
+  /** `inspect`, `usage`, `find`, `console`, `files`: which guest. */
   readonly guest?: GuestRef;
   /** `console`: which one. */
   readonly console?: ConsoleWish;
+  /** `files`: of which backup. */
+  readonly files?: FilesWish;
   /** `foreign`: which backup. */
   readonly foreign?: ForeignWish;
   /** `renew`: which golden images. */

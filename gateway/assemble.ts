@@ -3,6 +3,7 @@ import type { Session } from '../client/session.ts';
 import { spendTicket } from '../client/tickets.ts';
 import { defined } from '../contract/defined.ts';
 import type { ConsoleHub } from './console/hub.ts';
+import type { FilesHub } from './files/hub.ts';
 import { createEventSink } from './webhooks/event-sink.ts';
 import type { GatewayConfiguration } from './configuration.ts';
 import { BODY_LIMITS, createGateway, type Gateway, type GatewayLog, type GatewayOptions } from './gateway.ts';
@@ -26,13 +27,16 @@ export interface AssembleOptions {
   readonly answerMs?: number | undefined;
   /** The consoles of this process, which outlive its files. Default: it opens none. */
   readonly consoles?: ConsoleHub | undefined;
+  /** The opened backups of this process. Default: it opens none. */
+  readonly files?: FilesHub | undefined;
 }
 
-export function assembleGateway({ configuration, session, log, observe, answerMs = ANSWER_MS, consoles }: AssembleOptions): Gateway {
+export function assembleGateway({ configuration, session, log, observe, answerMs = ANSWER_MS, consoles, files }: AssembleOptions): Gateway {
   const { tokens, catalogue, page: set, ...webhooks } = configuration;
   const guests = createGuestApi(session);
   const spend = (id: string): Promise<boolean> => within(SPEND_MS, async () => spendTicket(await session(), id));
-  const page = set === undefined ? undefined : createPage({ configuration: set, guests, spendTicket: spend, body: BODY_LIMITS, consoles });
+  const page =
+    set === undefined ? undefined : createPage({ configuration: set, guests, spendTicket: spend, body: BODY_LIMITS, consoles, files });
   const v1 = v1Routes({
     guests,
     plans: catalogue.plans,

@@ -8,6 +8,7 @@ import { assembleGateway } from './assemble.ts';
 import { loadConfiguration, type GatewayConfiguration, type GatewayFiles } from './configuration.ts';
 import { ConsoleHub } from './console/hub.ts';
 import { consoleUpgrade } from './console/upgrade.ts';
+import { FilesHub } from './files/hub.ts';
 import type { Gateway, GatewayLog } from './gateway.ts';
 import { createLazySession } from './lazy-session.ts';
 import { metricsPort, serveHealth } from '../system/http/health.ts';
@@ -38,9 +39,9 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
   const port = metricsPort();
   const metrics = port === undefined ? undefined : createGatewayMetrics();
   const first = await loadConfiguration(files);
-  const consoles = createConsoles(first, () => session.get(), log);
+  const { consoles, files: opened } = createHubs(first, () => session.get(), log);
   const assemble = (configuration: GatewayConfiguration): Gateway =>
-    assembleGateway({ configuration, session: () => session.get(), log, answerMs, observe: metrics?.observe, consoles });
+    assembleGateway({ configuration, session: () => session.get(), log, answerMs, observe: metrics?.observe, consoles, files: opened });
   let gateway = assemble(first);
   const upgrade = consoles && consoleUpgrade(consoles);
   const server = await serve((request) => gateway(request), { ...parseListen(listen), upgrade });
@@ -71,17 +72,24 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
   });
   process.off('SIGHUP', reload);
   consoles?.close();
+  opened?.close();
   await server.close();
   await health?.close();
   await probe.close();
   await session.close();
 }
 
-/** The consoles of this process. Undefined where it has no customer's page to show them on. */
-function createConsoles({ page }: GatewayConfiguration, session: () => Promise<Session>, log: GatewayLog): ConsoleHub | undefined {
-  if (page === undefined) return undefined;
+/** The consoles and the opened backups of this process. None where it has no customer's page to show them on. */
+function createHubs(
+  { page }: GatewayConfiguration,
+  session: () => Promise<Session>,
+  log: GatewayLog,
+): { readonly consoles?: ConsoleHub; readonly files?: FilesHub } {
+  if (page === undefined) return {};
   const guests = createGuestApi(session);
-  return new ConsoleHub({ origin: page.origin, openConsole: (guest, wish) => guests.openConsole(guest, wish), log });
+  const consoles = new ConsoleHub({ origin: page.origin, openConsole: (guest, wish) => guests.openConsole(guest, wish), log });
+  const files = new FilesHub({ arrivals: consoles.arrivals, openFiles: (guest, wish) => guests.openFiles(guest, wish), log });
+  return { consoles, files };
 }
 
 function reasonOf(error: unknown): string {

@@ -133,7 +133,7 @@ export const dom0SettingsSchema = z.strictObject({
   ubuntuMirror: mirror.exactOptional(),
   /** File of the codec keys that payloads are encrypted with (mode 0600). Default: `GUESTFLOW_CODEC_KEY_FILE`, else the systemd credential `codec-keys`, else none. */
   codecKeyFile: absolutePath.exactOptional(),
-  /** The gateway to which the worker connects for consoles in the browser, `https://panel.example.org`. Default: none, and consoles are refused. */
+  /** The gateway to which the worker connects for consoles and files of backups in the browser, `https://panel.example.org`. Default: none, and both are refused. */
   consoleGateway: consoleOrigin.exactOptional(),
   /** Long copies at once on this dom0. */
   bulkSlots: z.number().int().min(1).max(2).default(1),

@@ -1,4 +1,6 @@
 /** The dom0 worker's process, as the Debian package starts it: settings from /etc/guestflow, log lines to the journal. */
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { exitCodeOf } from '../contract/exit-codes.ts';
 import { GuestflowError } from '../contract/errors.ts';
 import { runDom0Process } from './dom0-process.ts';
@@ -8,7 +10,9 @@ import { stopSignal } from './stop-signal.ts';
 
 async function main(logger: Logger): Promise<void> {
   const settings = await loadDom0Settings(process.argv[2] ?? DOM0_SETTINGS_PATH);
-  await runDom0Process({ settings, signal: stopSignal(logger), logger });
+  // The program beside this one in the package is the reader, too.
+  const reader = (): Promise<Uint8Array> => readFile(join(dirname(process.argv[1] ?? ''), 'prepare.cjs'));
+  await runDom0Process({ settings, signal: stopSignal(logger), logger, reader });
   logger.info('stopped');
 }
 

@@ -4,7 +4,7 @@ import { Client } from '@temporalio/client';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createDom0Activities } from '../activities/dom0/activities.ts';
 import { createHost, type AttachableHost } from '../system/host.ts';
-import { Consoles } from '../activities/dom0/consoles/consoles.ts';
+import { closeSessions, createSessions } from '../activities/dom0/browser-sessions.ts';
 import { GuestLocks } from '../activities/dom0/locks.ts';
 import type { Dom0Context } from '../activities/dom0/step.ts';
 import { findEndpoint, type Endpoint, type EndpointOptions } from '../client/config.ts';
@@ -51,6 +51,8 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly onTraffic?: TrafficOptions['onCounted'];
   /** Milliseconds between looks whether Temporal still knows of this dom0. Default: 60 000. */
   readonly lookAgainMs?: number;
+  /** The reader of guests' file systems, as a CommonJS program. Default: no backup is opened to look at its files. */
+  readonly reader?: (() => Promise<Uint8Array>) | undefined;
   /** Called when it polls, with what says from then on why it cannot do its work. */
   readonly onReady?: ((whyNot: WhyNotReady) => void) | undefined;
   /** Where the SDK serves its metrics, `127.0.0.1:PORT`. Default: nowhere. */
@@ -132,10 +134,11 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
     if (!over.aborted) {
       const fence = new Fence({ host: settings.host, machine, client, onLost: stopFor });
       const shared = { mayAct: () => fence.mustHold(), locks: new GuestLocks() };
-      const consoles = new Consoles({ host, gateway: settings.consoleGateway, log: logger });
-      const workers = await createWorkers(connection, { options, endpoint, host, machine, consoles, ...shared });
+      const sessions = createSessions({ host, settings, log: logger, reader: options.reader });
+      if (options.reader !== undefined) await sessions.backups.clean();
+      const workers = await createWorkers(connection, { options, endpoint, host, machine, sessions, ...shared });
       // At once: a step that runs may take its time to end, and nobody would wait for a person who types.
-      const closed = untilAborted(over).then(() => consoles.close());
+      const closed = untilAborted(over).then(() => closeSessions(sessions));
       const watched = besides(options, {
         host,
         client,
@@ -196,7 +199,7 @@ async function createWorkers(
     host,
     machine,
     ...shares
-  }: Machine & Required<Pick<Dom0Context, 'mayAct' | 'locks' | 'consoles'>>,
+  }: Machine & Required<Pick<Dom0Context, 'mayAct' | 'locks' | 'sessions'>>,
 ): Promise<Worker[]> {
   const activities = createDom0Activities({ host, settings, log: logger, version: packageJson.version, ...shares });
   const shared = {

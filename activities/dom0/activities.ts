@@ -12,7 +12,7 @@ import { bringBackGolden, discardNext, listGolden, renewGoldenRoot, renewTarball
 import { ensureGoldenRoot } from './images/golden-root.ts';
 import { goldenSystemSchema } from './images/golden-system.ts';
 import type { StepEnv } from './env.ts';
-import { Consoles } from './consoles/consoles.ts';
+import { createSessions, type BrowserSessions } from './browser-sessions.ts';
 import type { Lock } from './locks.ts';
 import { activityMaker, type Dom0Context } from './step.ts';
 import { changeAccessLive, changeAccessOffline, forgetAccess, undoAccessLive, undoAccessOffline } from './steps/access.ts';
@@ -32,6 +32,7 @@ import { removeGuestState } from './steps/guest-state.ts';
 import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
 import { dropImage, makeVolumes, removeVolumes } from './steps/lvm-migration.ts';
 import { removeBackups, takeBackup, undoBackup } from './steps/backup.ts';
+import { openFiles } from './steps/backup-files.ts';
 import { listBackups, pruneBackups } from './steps/prune.ts';
 import { setProtected } from './steps/protect.ts';
 import { bootTrial, endTrial, makeTrial, recordProof, whyNotIdle } from './steps/prove.ts';
@@ -69,10 +70,13 @@ const cfgInput = z.object({
 });
 const proofInput = z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID), proof: proofSchema });
 const protectInput = z.object({ ref: guestRefSchema, id: z.string().regex(BACKUP_ID), isProtected: z.boolean() });
+/** A connection to the gateway: its id, and the token by which it is known, sealed. */
+const connection = { id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), token: z.string().regex(/^[A-Za-z0-9_-]{1,500}$/) };
 const consoleInput = z.object({
   ref: guestRefSchema,
-  console: z.object({ id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), token: z.string().regex(/^[A-Za-z0-9_-]{1,500}$/) }),
+  console: z.object(connection),
 });
+const filesInput = z.object({ ref: guestRefSchema, files: z.object({ ...connection, backup: z.string().regex(BACKUP_ID) }) });
 const pruneInput = z.object({ ref: guestRefSchema, ids: z.array(z.string().regex(BACKUP_ID)).min(1).max(10_000) });
 
 const byName = (ref: { readonly name: string }): string => ref.name;
@@ -88,9 +92,10 @@ type Maker = ReturnType<typeof activityMaker>;
 /** Quick looks and changes. */
 // The type is inferred: workflows call activities by name.
 
-function shortActivities(activity: Maker, version: string, consoles: Consoles) {
+function shortActivities(activity: Maker, version: string, { consoles, backups }: BrowserSessions) {
   return {
     openConsole: activity(consoleInput, unlocked, (env, input: z.output<typeof consoleInput>) => openConsole(env, consoles, input)),
+    openFiles: activity(filesInput, unlocked, (env, input: z.output<typeof filesInput>) => openFiles(env, backups, input)),
     preflight: activity(nothing, unlocked, preflight),
     prepare: activity(nothing, unlocked, prepare),
     dom0Facts: activity(nothing, unlocked, (env) => dom0Facts(env, version)),
@@ -189,8 +194,8 @@ function bulkActivities(activity: Maker) {
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types
 export function createDom0Activities(context: Dom0Context) {
   const activity = activityMaker(context);
-  const { host, settings, log, consoles = new Consoles({ host, gateway: settings.consoleGateway, log }) } = context;
-  return { short: shortActivities(activity, context.version, consoles), bulk: bulkActivities(activity) };
+  const { version, sessions = createSessions(context) } = context;
+  return { short: shortActivities(activity, version, sessions), bulk: bulkActivities(activity) };
 }
 
 export type Dom0Activities = ReturnType<typeof createDom0Activities>;

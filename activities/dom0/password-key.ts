@@ -38,6 +38,20 @@ export async function openSealed(on: On, box: string, context: string): Promise<
 }
 
 /**
+ * A token by which a gateway knows a connection of this dom0's.
+ *
+ * @throws GuestflowError HostNotReady when it was sealed for another dom0, or for something else
+ */
+export async function openToken(on: On, box: string, context: string): Promise<string> {
+  const token = await openSealed(on, box, context);
+  if (token !== undefined) return token;
+  throw new GuestflowError('HostNotReady', `the token of the connection was not sealed for dom0 ${on.settings.host}`, {
+    field: 'passwordKey',
+    mend: 'restart the worker of this dom0, so that it registers its key',
+  });
+}
+
+/**
  * The crypt(5) hash of root's password in an order; undefined when it has none.
  *
  * @throws GuestflowError HostNotReady when it was sealed for another dom0, or for a key that this one no longer has

@@ -8,7 +8,7 @@ import type { z } from 'zod';
 import type { Dom0Settings } from '../../order/dom0-settings.ts';
 import { defined } from '../../contract/defined.ts';
 import type { AttachableHost } from '../../system/host.ts';
-import type { Consoles } from './consoles/consoles.ts';
+import type { BrowserSessions } from './browser-sessions.ts';
 import { createEnv } from './drivers.ts';
 import type { StepEnv } from './env.ts';
 import { toFailure } from './failure.ts';
@@ -32,8 +32,8 @@ export interface Dom0Context {
   readonly mayAct?: () => Promise<void>;
   /** Who works on which guest, where others than steps do, too. */
   readonly locks?: GuestLocks;
-  /** The consoles that are open, where others than steps end them, too. */
-  readonly consoles?: Consoles;
+  /** What is open for people at a browser, where others than steps end it, too. */
+  readonly sessions?: BrowserSessions;
 }
 
 /** Heartbeats are sent this often even without news: a cancellation arrives with their answers. */

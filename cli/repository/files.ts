@@ -3,16 +3,17 @@ import { once } from 'node:events';
 import { lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
-import { contentBytes, type FileEntry, type FrameSink, type Problem, type Request } from '../../activities/dom0/backup/files/frames.ts';
+import type { FileEntry, FrameSink, Problem, Request } from '../../activities/dom0/backup/files/frames.ts';
 import { readFiles } from '../../activities/dom0/backup/files/read-files.ts';
-import { padding, TAR_END, tarHead } from '../../activities/dom0/backup/files/tar.ts';
+import { TAR_END, tarSink } from '../../activities/dom0/backup/files/tar.ts';
 import { Unpacking } from '../../activities/dom0/backup/files/unpack.ts';
 import { readBackupOf, type FoundBackup } from '../../activities/dom0/backup/repositories/reading.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { EXIT } from '../../contract/exit-codes.ts';
 import { partName } from '../../system/whole-file.ts';
 import { printJson, printLine, printTable, type Io } from '../io.ts';
-import { outermost, parsePath, shownName } from './names.ts';
+import { shownName } from '../../contract/shown-name.ts';
+import { outermost, parsePath } from './names.ts';
 import { directoryOf, passphraseFileOf, type ListOptions, type ReaderProgram, type RestoreOptions } from './options.ts';
 import { byHand } from './progress.ts';
 
@@ -171,35 +172,13 @@ export async function restoreFiles(io: Io, name: string, options: RestoreOptions
   const source = await sourceOf(name, options, program);
   const request: Request = { what: 'read', paths };
   if (!isTar) return restoreToDirectory(io, source, request, resolve(options.to ?? ''));
-  const problems = await read(io, source, request, (tell) => tarSink(io.stdout, tell));
+  const problems = await read(io, source, request, (tell) => tarSink((bytes) => write(io.stdout, bytes), tell));
   await write(io.stdout, TAR_END);
   return exitCodeOf(problems);
 }
 
 async function write(to: Writable, bytes: Uint8Array): Promise<void> {
   if (!to.write(bytes)) await once(to, 'drain');
-}
-
-function tarSink(to: Writable, tell: (problem: Problem) => void): FrameSink {
-  let left = 0;
-  let length = 0;
-  return {
-    async entry(entry) {
-      const { kind } = entry;
-      if (kind === 'socket') {
-        tell({ is: 'problem', path: entry.path, reason: 'is a socket, which a tar cannot hold: it is left out', isLoss: false });
-        return;
-      }
-      await write(to, tarHead({ ...entry, kind }));
-      left = length = contentBytes(entry.segments);
-    },
-    async content(piece) {
-      await write(to, piece);
-      left -= piece.length;
-      if (left === 0) await write(to, padding(length));
-    },
-    problem: tell,
-  };
 }
 
 async function restoreToDirectory(io: Io, source: Source, request: Request, to: string): Promise<number> {

@@ -5,6 +5,7 @@ import { createHost } from '../../system/host.ts';
 import { loadCodecKeys } from '../../client/codec/keys.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { runDom0Worker, type Dom0WorkerOptions } from '../../worker/dom0.ts';
+import { bundledReader } from '../repository/bundled-reader.ts';
 import { loadDom0Settings, parseDom0Settings, type Dom0WorkerSettings } from '../../worker/dom0-settings.ts';
 import type { Logger } from '../../worker/logger.ts';
 import type { Release } from '../../lab/releases.ts';
@@ -70,7 +71,7 @@ export async function labDom0(options: Dom0Options): Promise<UpDom0> {
 export async function thisDom0(options: Dom0Options): Promise<UpDom0> {
   const settings = existsSync('/etc/guestflow/dom0.yaml') ? await loadDom0Settings() : defaultSettings(options.stateDir);
   const host = createHost();
-  const stop = startWorker(options, settings, { host });
+  const stop = startWorker(options, settings, { host, reader: bundledReader });
   return {
     host: settings.host,
     kind: 'here',
@@ -115,7 +116,7 @@ export async function simulatedDom0(options: Dom0Options): Promise<UpDom0> {
 function startWorker(
   options: Dom0Options,
   settings: Dom0WorkerSettings,
-  dom0: Pick<Dom0WorkerOptions, 'host' | 'isSimulated' | 'watchesDomains'>,
+  dom0: Pick<Dom0WorkerOptions, 'host' | 'isSimulated' | 'watchesDomains' | 'reader'>,
 ): () => Promise<void> {
   const stop = new AbortController();
   const running = runDom0Worker({

@@ -1,11 +1,10 @@
 /** Asks a guest's dom0 to connect its console to the gateway of its settings. */
 import { consoleContext } from '../../contract/console.ts';
 import { GuestflowError } from '../../contract/errors.ts';
-import { sealBox } from '../../system/sealed-box.ts';
 import { runDom0Task } from '../dom0s/tasks.ts';
 import type { Session } from '../session.ts';
 import { readStatus } from './look.ts';
-import { passwordKeyOf } from './sealed-password.ts';
+import { sealToken } from './sealed-token.ts';
 
 /**
  * Returns when the console is connected. The token leaves this process sealed: a history keeps what is asked of a dom0.
@@ -22,11 +21,6 @@ export async function openConsole(
   const { phase, order, dom0 } = await readStatus(session, name);
   if (phase !== 'running' && phase !== 'rescue')
     throw new GuestflowError('Busy', `guest ${name} does not run: it is ${phase}`, { field: 'phase' });
-  const key = await passwordKeyOf(session, dom0);
-  if (key === undefined)
-    throw new GuestflowError('HostNotReady', `dom0 ${dom0} has not said with which key secrets for it are sealed`, {
-      mend: 'start the worker of the dom0 (systemctl start guestflow-dom0), in this version; it registers its key',
-    });
-  const box = await sealBox(token, key, consoleContext(id, name));
+  const box = await sealToken(session, dom0, token, consoleContext(id, name));
   await runDom0Task(session, dom0, 'console', { guest: { name, order, dom0 }, console: { id, token: box } });
 }

@@ -3,6 +3,7 @@ import type { RawData, WebSocket } from 'ws';
 import { z } from 'zod';
 import { CONSOLE_BYTES, CONSOLE_CLOSE_CODE, type ConsoleEnd } from '../../contract/console.ts';
 import { closeSocket } from '../../system/close-socket.ts';
+import { parsedJson } from '../../system/parsed-json.ts';
 
 const word = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 export const GREETINGS = { browser: z.strictObject({ ticket: word }), dom0: z.strictObject({ console: word, token: word }) };
@@ -26,18 +27,10 @@ export async function greetingOf<T>(socket: WebSocket, schema: z.ZodType<T>, lim
     });
   });
   clearTimeout(timer);
-  const parsed = schema.safeParse(json(text));
+  const parsed = schema.safeParse(text === undefined ? undefined : parsedJson(text));
   if (parsed.success) return parsed.data;
   closeWith(socket, 'protocol');
   return undefined;
-}
-
-function json(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Says an end, and ends the connection soon after. */

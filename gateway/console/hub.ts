@@ -1,23 +1,20 @@
 /** The consoles of this gateway: who may open one, which dom0 brings it, and when it ends. */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { WebSocket } from 'ws';
 import { CONSOLE_TICKET_SECONDS, type ConsoleEnd } from '../../contract/console.ts';
+import { defined } from '../../contract/defined.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import type { GatewayLog } from '../gateway.ts';
-import { closeWith, GREETINGS, greetingOf } from './greeting.ts';
+import { Arrivals, type ArrivalLimits } from './arrivals.ts';
+import { closeWith, GREETINGS } from './greeting.ts';
 import { ConsoleSession, type Grant } from './session.ts';
 import { createTickets, type Tickets } from './tickets.ts';
 
 /** Times in milliseconds. */
-export interface HubLimits {
+export interface HubLimits extends ArrivalLimits {
   /** Consoles at a time. */
   readonly most: number;
   /** Of one customer that are being opened: each takes one of the few steps that a dom0 does at a time. */
   readonly openings: number;
-  /** Connections that have not said what they are for. */
-  readonly strangers: number;
-  /** How long they may take to. */
-  readonly greetingMs: number;
   /** Until a dom0 has brought its console. */
   readonly dom0Ms: number;
   /** How often both sides are asked whether they are there, and how long they may be silent. */
@@ -25,11 +22,9 @@ export interface HubLimits {
   readonly silenceMs: number;
 }
 
-export const HUB_LIMITS: HubLimits = {
+export const HUB_LIMITS: Omit<HubLimits, keyof ArrivalLimits> = {
   most: 100,
   openings: 2,
-  strangers: 64,
-  greetingMs: 10_000,
   dom0Ms: 30_000,
   askMs: 20_000,
   silenceMs: 60_000,
@@ -46,30 +41,25 @@ export interface HubOptions {
   readonly limits?: Partial<HubLimits>;
 }
 
-/** A console that no dom0 has brought yet. */
-interface Awaited {
-  readonly session: ConsoleSession;
-  /** Hash of the token by which the dom0 is known. */
-  readonly hash: Buffer;
-}
-
 export class ConsoleHub {
   readonly origin: string;
+  /** Connections of this process, those of dom0s that bring something else than a console among them. */
+  readonly arrivals: Arrivals;
   private readonly options: HubOptions;
-  private readonly limits: HubLimits;
+  private readonly limits: typeof HUB_LIMITS;
   private readonly tickets: Tickets<Grant>;
   private readonly sessions = new Set<ConsoleSession>();
-  private readonly awaited = new Map<string, Awaited>();
   /** How many are being opened, by whose they are. */
   private readonly openings = new Map<string, number>();
-  private readonly strangers = new Set<WebSocket>();
   private readonly timer: NodeJS.Timeout;
   private isClosed = false;
 
   constructor(options: HubOptions) {
     this.origin = options.origin;
     this.options = options;
-    this.limits = { ...HUB_LIMITS, ...options.limits };
+    const { strangers, greetingMs, ...limits } = options.limits ?? {};
+    this.limits = { ...HUB_LIMITS, ...limits };
+    this.arrivals = new Arrivals(defined({ strangers, greetingMs }));
     this.tickets = createTickets(CONSOLE_TICKET_SECONDS, this.now);
     this.timer = setInterval(() => {
       for (const session of this.sessions) session.ask(this.limits.silenceMs);
@@ -86,7 +76,7 @@ export class ConsoleHub {
 
   /** Whether another connection is taken. */
   hasRoom(): boolean {
-    return !this.isClosed && this.strangers.size < this.limits.strangers;
+    return !this.isClosed && this.arrivals.hasRoom();
   }
 
   /** Ends the consoles of those who are no longer to have them. */
@@ -98,13 +88,13 @@ export class ConsoleHub {
   close(): void {
     this.isClosed = true;
     clearInterval(this.timer);
-    for (const socket of this.strangers) closeWith(socket, 'stopped');
+    this.arrivals.close();
     for (const session of this.sessions) session.end('stopped');
   }
 
   /** Takes a browser's connection, which says its ticket first. */
   async takeBrowser(socket: WebSocket): Promise<void> {
-    const greeting = await this.greeted(socket, GREETINGS.browser);
+    const greeting = await this.arrivals.greeted(socket, GREETINGS.browser);
     if (greeting === undefined) return;
     const grant = this.tickets.use(greeting.ticket);
     if (grant === undefined || grant.until <= this.now()) closeWith(socket, 'ticket');
@@ -119,27 +109,9 @@ export class ConsoleHub {
     return !this.isClosed && this.sessions.size < most && (this.openings.get(of) ?? 0) < openings;
   }
 
-  /** Takes a dom0's connection, which says first which console it brings, and by what. */
+  /** Takes a dom0's connection. */
   async takeDom0(socket: WebSocket): Promise<void> {
-    const greeting = await this.greeted(socket, GREETINGS.dom0);
-    if (greeting === undefined) return;
-    const awaited = this.awaited.get(greeting.console);
-    if (awaited === undefined || !timingSafeEqual(awaited.hash, hashOf(greeting.token))) {
-      closeWith(socket, 'ticket');
-      return;
-    }
-    this.awaited.delete(greeting.console);
-    awaited.session.join(socket);
-  }
-
-  private async greeted<T>(socket: WebSocket, schema: Parameters<typeof greetingOf<T>>[1]): Promise<T | undefined> {
-    socket.on('error', () => socket.terminate());
-    this.strangers.add(socket);
-    try {
-      return await greetingOf(socket, schema, this.limits.greetingMs);
-    } finally {
-      this.strangers.delete(socket);
-    }
+    await this.arrivals.takeDom0(socket);
   }
 
   private async opening(of: string, work: () => Promise<void>): Promise<void> {
@@ -154,23 +126,22 @@ export class ConsoleHub {
   }
 
   private async open(grant: Grant, browser: WebSocket): Promise<void> {
-    const [id, token] = [randomBytes(16), randomBytes(32)].map((bytes) => bytes.toString('base64url')) as [string, string];
+    const { id, token } = this.arrivals.expect((dom0) => session.join(dom0));
     const { guest, by, until } = grant;
     const began = this.now();
     const timers: NodeJS.Timeout[] = [];
     const session = new ConsoleSession(grant, browser, (end, moved) => {
       for (const timer of timers) clearTimeout(timer);
       this.sessions.delete(session);
-      this.awaited.delete(id);
+      this.arrivals.forget(id);
       this.options.log.info({ console: id, guest, by, end, seconds: Math.round((this.now() - began) / 1_000), ...moved }, 'console ended');
     });
     this.sessions.add(session);
-    this.awaited.set(id, { session, hash: hashOf(token) });
     this.options.log.info({ console: id, guest, by }, 'console asked for');
     timers.push(
       setTimeout(() => session.end('limit'), Math.min(until - began, LONGEST_TIMER_MS)),
       setTimeout(() => {
-        if (this.awaited.has(id)) session.end('unavailable');
+        if (this.arrivals.forget(id)) session.end('unavailable');
       }, this.limits.dom0Ms),
     );
     try {
@@ -185,10 +156,6 @@ export class ConsoleHub {
 
 /** Longer ones fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
-function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
-}
 
 /** What a person is told of a failure. The rest is in the log. */
 function endOfError(error: unknown): ConsoleEnd {

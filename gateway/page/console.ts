@@ -2,10 +2,9 @@
 import { jsonResponse } from '../../system/http/problem.ts';
 import type { Route } from '../../system/http/router.ts';
 import type { ConsoleHub } from '../console/hub.ts';
-import { customerOf, type Subject } from '../v1/subjects.ts';
 import { csrfField, page } from './layout.ts';
 import { markup, type Markup } from './markup.ts';
-import { sessionHolder } from './sessions.ts';
+import { grantOf } from './grant.ts';
 import { fill, languageOf } from './texts/language.ts';
 import type { Texts } from './texts/en.ts';
 import { signedIn, type Desk, type Visit } from './visit.ts';
@@ -56,12 +55,6 @@ function terminal(texts: Texts, open?: Markup): Markup {
 
 function giveTicket(consoles: ConsoleHub, { call, session }: Visit): Response {
   const guest = call.path['name'] ?? '';
-  const { subject, expires: until } = session;
-  const { ticket } = consoles.ticket({ guest, holder: sessionHolder(session), by: byOf(subject), of: customerOf(subject) ?? guest, until });
+  const { ticket } = consoles.ticket(grantOf(guest, session));
   return jsonResponse(200, { ticket });
-}
-
-function byOf(subject: Subject): string {
-  if (subject.kind === 'provider') return subject.kind;
-  return subject.kind === 'customer' ? `customer ${subject.customer}` : `guest ${subject.guest}`;
 }

@@ -4,6 +4,7 @@ import type { GuestStatus } from '../../contract/guest.ts';
 import type { BackupRecord } from '../../contract/backup.ts';
 import type { OperationDocument } from '../v1/answers.ts';
 import { actionOf, isOffered, offered, segmentOf, wordsOf, type ActionKind } from './actions.ts';
+import { canBeOpened, filesPathOf } from './files-view.ts';
 import { csrfField } from './layout.ts';
 import { markup, type Markup } from './markup.ts';
 import { trafficPathOf } from './traffic.ts';
@@ -19,6 +20,8 @@ export interface Shown {
   readonly language: Language;
   /** Whether this gateway opens consoles. */
   readonly hasConsole: boolean;
+  /** Whether it opens backups. */
+  readonly hasFiles: boolean;
 }
 
 export function guestView(shown: Shown): Markup {
@@ -122,26 +125,33 @@ function keptOf({ kept }: GuestStatus, { texts, time }: Language): Markup | unde
   return kept && markup`<p>${fill(what, { time: time(kept.keptUntil) })} ${texts.keptFirst}</p>`;
 }
 
-function backupsOf({ status, language }: Shown): Markup {
+function backupsOf(shown: Shown): Markup {
+  const { status, language } = shown;
   const { texts } = language;
   if (status.backups.length === 0) return markup`<p>${texts.noBackups}</p>`;
   return markup`<table class="stacked">
 <thead><tr><th scope="col">${texts.takenAt}</th><th scope="col">${texts.size}</th><th scope="col">${texts.quality}</th><th scope="col">${texts.restoreThis}</th></tr></thead>
-<tbody>${status.backups.toReversed().map((backup) => backupRow(status, backup, language))}</tbody></table>`;
+<tbody>${status.backups.toReversed().map((backup) => backupRow(shown, backup))}</tbody></table>`;
 }
 
-function backupRow(status: GuestStatus, { id, takenAt, dumpedBytes, state }: BackupRecord, language: Language): Markup {
+function backupRow({ status, language, hasFiles }: Shown, backup: BackupRecord): Markup {
   const { texts, time, size } = language;
+  const { id, takenAt, dumpedBytes, state } = backup;
+  const at = { time: time(takenAt) };
   const path = `/my/guests/${encodeURIComponent(status.name)}/${segmentOf('restore')}?backup=${id}`;
   const isGood = state === 'verified' || state === 'proven';
   return markup`<tr>
 <th scope="row">${time(takenAt)}</th>
 <td>${size(dumpedBytes)}</td>
 <td class="${state}">${texts.backupStates[state]}</td>
-<td>${
+<td><div class="buttons">${
     isGood &&
     isOffered('restore', status) &&
-    markup`<a class="button" href="${path}" aria-label="${fill(texts.restoreFrom, { time: time(takenAt) })}">${texts.restoreThis}</a>`
-  }</td>
+    markup`<a class="button" href="${path}" aria-label="${fill(texts.restoreFrom, at)}">${texts.restoreThis}</a>`
+  }${
+    hasFiles &&
+    canBeOpened(status, backup) &&
+    markup`<a class="button" href="${filesPathOf(status.name, id)}" aria-label="${fill(texts.files.of, at)}">${texts.files.button}</a>`
+  }</div></td>
 </tr>`;
 }

@@ -6,6 +6,7 @@ import type { SignInLink } from '../v1/declaration.ts';
 import { act, ask } from './act.ts';
 import { assetRoute } from './assets.ts';
 import { consoleRoutes } from './console.ts';
+import { filesRoutes } from './files.ts';
 import { showList } from './guest-list.ts';
 import { guestView, type Shown } from './guest-view.ts';
 import { pageKeys } from './keys.ts';
@@ -25,11 +26,12 @@ export interface CustomerPage {
 }
 
 export function createPage(options: PageOptions): CustomerPage {
-  const desk: Desk = { now: Date.now, consoles: undefined, ...options, keys: pageKeys(options.configuration.secrets) };
+  const desk: Desk = { now: Date.now, consoles: undefined, files: undefined, ...options, keys: pageKeys(options.configuration.secrets) };
   return {
     routes: [
       assetRoute(desk.consoles !== undefined),
       ...consoleRoutes(desk),
+      ...filesRoutes(desk),
       ...signInRoutes(desk),
       signedIn(desk, { method: 'GET', path: '/my', query: ['cursor'], handle: (visit) => showList(desk, visit) }),
       signedIn(desk, { method: 'GET', path: '/my/guests/:name', handle: (visit) => showGuest(desk, visit) }),
@@ -46,14 +48,14 @@ export function createPage(options: PageOptions): CustomerPage {
   };
 }
 
-async function showGuest({ guests, consoles }: Desk, { call, csrf, language }: Visit): Promise<Response> {
+async function showGuest({ guests, consoles, files }: Desk, { call, csrf, language }: Visit): Promise<Response> {
   const status = await guests.status(call.path['name'] ?? '');
   const title = status.hostname ?? status.name;
   const running = await runningOf(guests, status);
   return page({
     language,
     title,
-    main: guestView({ status, running, csrf, language, hasConsole: consoles !== undefined }),
+    main: guestView({ status, running, csrf, language, hasConsole: consoles !== undefined, hasFiles: files !== undefined }),
     path: call.url.pathname,
     csrf,
   });

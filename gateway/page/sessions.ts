@@ -71,7 +71,7 @@ export function sessionOf(keys: PageKeys, request: Request, nowMs: number): Pass
   return session;
 }
 
-/** Who holds the consoles of a session. */
+/** Who holds the consoles, and the opened backups, of a session. */
 export function sessionHolder({ id }: Pass): string {
   return `session ${id}`;
 }

@@ -48,9 +48,11 @@ async function enter({ keys, spendTicket, now }: Desk, form: ReadonlyMap<string,
   );
 }
 
-/** The consoles that this session has open end with it. */
-function leave({ consoles }: Desk, { session }: Visit): Response {
-  consoles?.endOf((holder) => holder === sessionHolder(session));
+/** What this session has open ends with it: consoles, and files of backups. */
+function leave({ consoles, files }: Desk, { session }: Visit): Response {
+  const isOwn = (holder: string): boolean => holder === sessionHolder(session);
+  consoles?.endOf(isOwn);
+  files?.endOf(isOwn);
   return seeOther('/my/signed-out', NO_SESSION_COOKIE);
 }
 

@@ -4,6 +4,7 @@ import { HttpRefusal } from '../../system/http/problem.ts';
 import type { Call, Route } from '../../system/http/router.ts';
 import type { PageConfiguration } from '../configuration.ts';
 import type { ConsoleHub } from '../console/hub.ts';
+import type { FilesHub } from '../files/hub.ts';
 import type { GuestApi } from '../v1/guest-api.ts';
 import { mustBeOwn } from '../v1/subjects.ts';
 import type { PageKeys } from './keys.ts';
@@ -18,6 +19,8 @@ export interface PageOptions {
   readonly body: BodyLimits;
   /** The consoles of this process. Default: it has none, and the page offers none. */
   readonly consoles?: ConsoleHub | undefined;
+  /** The opened backups of this process. Default: it opens none, and the page offers no files. */
+  readonly files?: FilesHub | undefined;
   /** Milliseconds since 1970. Default: the clock. */
   readonly now?: () => number;
 }

@@ -3,6 +3,7 @@ import type { NetworkState } from '../../contract/capacity.ts';
 import type { Dom0Look } from '../../client/dom0s/fleet.ts';
 import type { UnplacedOrder } from '../../order/order.ts';
 import type { OperationWish } from '../../client/guests/access.ts';
+import type { OpenFiles } from '../../client/guests/backup-files.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
 import type { GuestUsage } from '../../contract/usage.ts';
 import type { OperationOutcome } from '../../contract/billing.ts';
@@ -43,6 +44,8 @@ export interface GuestApi {
   operation(name: string, kind: string, id: string): Promise<OperationDocument>;
   /** Has a guest's console connected to this gateway, by a token that its dom0 gets sealed. Returns when it is. */
   openConsole(name: string, console: { readonly id: string; readonly token: string }): Promise<void>;
+  /** Has a backup of a guest opened on its dom0, which connects to this gateway by a token that it gets sealed. Returns when it has. */
+  openFiles(name: string, wish: OpenFiles): Promise<void>;
   /** All dom0s and networks. */
   fleet(): Promise<FleetLook>;
 }

@@ -1,6 +1,7 @@
 /** Guests and the fleet for `/v1`, over the client library. */
 import { isOfCustomer } from '../../client/customers.ts';
 import { readDom0s } from '../../client/dom0s/fleet.ts';
+import { openBackupFiles } from '../../client/guests/backup-files.ts';
 import { openConsole } from '../../client/guests/console.ts';
 import { pageOfGuests } from '../../client/guests/list.ts';
 import { readStatus } from '../../client/guests/look.ts';
@@ -23,6 +24,9 @@ const ANSWER_MS = 5_000;
 
 /** Nobody waits for an answer in HTTP: a browser waits on its WebSocket. */
 const CONSOLE_MS = 30_000;
+
+/** Nobody waits for an answer in HTTP here either: a page says that it is being opened. */
+const FILES_MS = 60_000;
 
 /** Dom0s count once in that time. */
 const USAGE_HOLDS_MS = 60_000;
@@ -59,6 +63,7 @@ export function createGuestApi(session: () => Promise<Session>): GuestApi {
       }),
     operation: (name, kind, id) => ask((connected) => readOperation(connected, name, kind, id)),
     openConsole: (name, console) => within(CONSOLE_MS, async () => openConsole(await session(), name, console)),
+    openFiles: (name, wish) => within(FILES_MS, async () => openBackupFiles(await session(), name, wish)),
     fleet: () =>
       ask(async (connected) => {
         const [dom0s, networks] = await Promise.all([readDom0s(connected), listNetworks(connected)]);

@@ -1,13 +1,16 @@
 /** Serves a `fetch` handler by `node:http`, with bounds on what a connection may take. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { Readable, type Duplex } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
 import { GuestflowError } from '../../contract/errors.ts';
 import { answerBroken } from './broken.ts';
 import type { Handler } from './handler.ts';
 import { toRequest } from './incoming.ts';
 import { problemParts, problemResponse, HttpRefusal } from './problem.ts';
 import { stopperOf } from './stop.ts';
+import { isStreamed } from './streamed.ts';
 import { onUpgrade, type Upgrade } from './upgrade.ts';
 
 export interface ServeOptions {
@@ -108,6 +111,10 @@ async function respond(handler: Handler, incoming: IncomingMessage, outgoing: Se
   if (ENDING.has(incoming.socket)) return;
   const request = toRequest(incoming, outgoing);
   const response = request instanceof Request ? await handler(request) : problemResponse(request);
+  if (isStreamed(response) && response.body !== null) {
+    await passOn(response.body, response, incoming, outgoing);
+    return;
+  }
   const body = Buffer.from(await response.arrayBuffer());
   const isHead = incoming.method === 'HEAD';
   // The rest of an unread body is not waited for: the connection ends with the answer.
@@ -124,6 +131,20 @@ async function respond(handler: Handler, incoming: IncomingMessage, outgoing: Se
   if (!isHead && body.length > 0) await new Promise((resolve) => outgoing.write(body, resolve));
   if (isRestLeft) await discard(incoming);
   outgoing.end();
+}
+
+/** Sends a body as it comes, no faster than it is read. What breaks off breaks the connection. */
+async function passOn(
+  body: NonNullable<Response['body']>,
+  { status, headers }: Response,
+  { method }: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  outgoing.writeHead(status, Object.fromEntries(headers));
+  if (method === 'HEAD') {
+    await body.cancel();
+    outgoing.end();
+  } else await pipeline(Readable.fromWeb(body as ReadableStream<Uint8Array>), outgoing);
 }
 
 /**

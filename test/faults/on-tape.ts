@@ -21,6 +21,7 @@ const NO_CHANGE = new Set([
   'leftoversOf',
   'whyNotIdle',
   'openConsole',
+  'openFiles',
 ]);
 
 /** A case for each activity of a dom0 that changes something. */

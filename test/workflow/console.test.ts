@@ -1,15 +1,17 @@
-/** A console is asked of a dom0 through Temporal, whose histories keep no token of it. */
+/** A console, and the files of a backup, are asked of a dom0 through Temporal, whose histories keep no token of it. */
 import { generateKeyPairSync } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findEndpoint } from '../../client/config.ts';
 import { registerDom0 } from '../../client/dom0s/register.ts';
+import { openBackupFiles } from '../../client/guests/backup-files.ts';
 import { openConsole } from '../../client/guests/console.ts';
 import { readStatus } from '../../client/guests/look.ts';
 import { operate } from '../../client/guests/operate.ts';
 import { orderGuest } from '../../client/guests/order.ts';
 import { openSession, type Session } from '../../client/session.ts';
+import { filesContext, type FilesWish } from '../../contract/backup-files.ts';
 import { consoleContext, type ConsoleWish } from '../../contract/console.ts';
 import type { GuestRef } from '../../contract/guest.ts';
 import { openBox, publicKeyText } from '../../system/sealed-box.ts';
@@ -98,6 +100,36 @@ it('a console is asked of the dom0 of a guest that runs, once, with a token that
     expect(asked).toHaveLength(2);
     await operate(session, name, 'stop');
     await expect(openConsole(session, name, wanted)).rejects.toMatchObject({ type: 'Busy', details: { field: 'phase' } });
+    expect(asked).toHaveLength(2);
+  });
+});
+
+it('the files of a backup are asked of the dom0 of its guest, running or off, with a token that this dom0 alone can open', async () => {
+  const asked: { readonly ref: GuestRef; readonly files: FilesWish }[] = [];
+  const open = (input: (typeof asked)[number]): Promise<void> => Promise.resolve(void asked.push(input));
+  await withKeptWorkers(environment, scripted([], { openFiles: open }), async () => {
+    await register();
+    const { name, order: id } = order();
+    const wanted = { id: 'f1', token: TOKEN, backup: '20260101T020000Z' };
+    await expect(openBackupFiles(session, name, wanted)).rejects.toMatchObject({ type: 'NotFound' });
+    await orderGuest(session, { ...order(), name, order: id });
+    await until(
+      () => readStatus(session, name),
+      ({ phase, operation }) => phase === 'running' && operation === undefined,
+    );
+    await openBackupFiles(session, name, wanted);
+    const { files, ...of } = asked[0]!;
+    expect(of).toEqual({ ref: { name, order: id, dom0: DOM0 } });
+    expect(files).toEqual({ id: 'f1', backup: wanted.backup, token: expect.any(String) as string });
+    expect(await openBox(files.token, KEYS.privateKey, filesContext('f1', name, wanted.backup))).toBe(TOKEN);
+    // A box of one backup opens no other.
+    expect(await openBox(files.token, KEYS.privateKey, filesContext('f1', name, '20260102T020000Z'))).toBeUndefined();
+    await until(histories, (text) => text.includes(files.token));
+    expect(await histories()).not.toContain(TOKEN);
+    await operate(session, name, 'stop');
+    await openBackupFiles(session, name, wanted);
+    await operate(session, name, 'suspend');
+    await expect(openBackupFiles(session, name, wanted)).rejects.toMatchObject({ type: 'Busy', details: { field: 'phase' } });
     expect(asked).toHaveLength(2);
   });
 });

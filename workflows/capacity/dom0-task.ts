@@ -2,8 +2,6 @@
 import { ApplicationFailure, CancellationScope, executeChild, uuid4 } from '@temporalio/workflow';
 import type { Claim } from '../../activities/control/claims.ts';
 import type { Owner } from '../../contract/capacity.ts';
-import type { ConsoleWish } from '../../contract/console.ts';
-import type { ForeignWish } from '../../contract/chosen-backup.ts';
 import { operationWorkflowId } from '../../contract/names.ts';
 import { GOLDEN, UNKNOWN_ORDER, type AuditRow, type MarkedThing } from '../../contract/dom0.ts';
 import { RENEWAL_ORDER } from '../../contract/golden.ts';
@@ -41,29 +39,24 @@ export async function dom0Task(input: Dom0TaskInput): Promise<unknown> {
     case 'find':
       return host.findGuest(guestOf(input));
     case 'foreign':
-      return host.findForeign(wishOf(input));
+      return host.findForeign(given(input, 'foreign', 'the name of a guest'));
     case 'renew':
       return renewGolden(input.host, input.renewal ?? {});
     case 'console':
-      return host.openConsole({ ref: guestOf(input), console: consoleOf(input) });
+      return host.openConsole({ ref: guestOf(input), console: given(input, 'console', 'the id of a console') });
+    case 'files':
+      return host.openFiles({ ref: guestOf(input), files: given(input, 'files', 'the id of a backup') });
   }
 }
 
-function wishOf({ task, foreign }: Dom0TaskInput): ForeignWish {
-  if (foreign === undefined)
-    throw ApplicationFailure.create({ type: 'InvalidInput', nonRetryable: true, message: `${task} needs the name of a guest` });
-  return foreign;
-}
+const guestOf = (input: Dom0TaskInput): GuestRef => given(input, 'guest', 'a guest');
 
-function consoleOf({ task, console }: Dom0TaskInput): ConsoleWish {
-  if (console === undefined)
-    throw ApplicationFailure.create({ type: 'InvalidInput', nonRetryable: true, message: `${task} needs the id of a console` });
-  return console;
-}
-
-function guestOf({ task, guest }: Dom0TaskInput): GuestRef {
-  if (guest === undefined) throw ApplicationFailure.create({ type: 'InvalidInput', nonRetryable: true, message: `${task} needs a guest` });
-  return guest;
+/** A parameter that this task cannot do without. */
+function given<K extends keyof Dom0TaskInput>(input: Dom0TaskInput, key: K, what: string): NonNullable<Dom0TaskInput[K]> {
+  const value = input[key];
+  if (value === undefined)
+    throw ApplicationFailure.create({ type: 'InvalidInput', nonRetryable: true, message: `${input.task} needs ${what}` });
+  return value;
 }
 
 async function claimOf(host: string, { guest, order }: Owner): Promise<Claim> {

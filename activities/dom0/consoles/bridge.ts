@@ -4,7 +4,7 @@ import type { RawData, WebSocket } from 'ws';
 import { CONSOLE_CLOSE_CODE, consoleEnd, type ConsoleEnd } from '../../../contract/console.ts';
 import type { Attached } from '../../../system/attached.ts';
 import { closeSocket } from '../../../system/close-socket.ts';
-import { bytesOf } from './socket.ts';
+import { bytesOf } from '../gateway-socket.ts';
 
 /** How long a console may stay open, and how much it may print. Times in milliseconds. */
 export interface BridgeLimits {

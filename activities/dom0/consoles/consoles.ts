@@ -6,9 +6,9 @@ import { READY_FD, type Attached } from '../../../system/attached.ts';
 import type { AttachableHost } from '../../../system/host.ts';
 import { ToolError } from '../../../system/run.ts';
 import type { CommandLine } from '../toolstack/port.ts';
+import { connectToGateway, mustHaveGateway, NotTaken } from '../gateway-socket.ts';
 import type { StepLog } from '../work.ts';
 import { Bridge, type BridgeLimits } from './bridge.ts';
-import { connectConsole, NotTaken } from './socket.ts';
 
 export interface ConsoleLimits extends BridgeLimits {
   /** At a time. */
@@ -65,12 +65,7 @@ export class Consoles {
    * @throws GuestflowError HostNotReady when the dom0's settings name no gateway
    */
   mustHaveGateway(): string {
-    const { gateway } = this.options;
-    if (gateway !== undefined) return gateway;
-    throw new GuestflowError('HostNotReady', 'this dom0 opens no consoles: its settings name no gateway (consoleGateway)', {
-      field: 'consoleGateway',
-      mend: 'set consoleGateway: https://… in /etc/guestflow/dom0.yaml, and restart guestflow-dom0',
-    });
+    return mustHaveGateway(this.options.gateway);
   }
 
   /**
@@ -113,8 +108,8 @@ export class Consoles {
     let socket: WebSocket | undefined;
     try {
       await this.untilReady(attached, guest);
-      socket = await connectConsole(gateway, id, token);
-      if (this.isClosed) throw new NotTaken('stopped', 'the worker stops');
+      socket = await connectToGateway(gateway, id, token);
+      if (this.isClosed) throw new NotTaken('the worker stops');
       const bridge = new Bridge(socket, attached, this.limits);
       socket.resume();
       return bridge;

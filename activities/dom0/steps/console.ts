@@ -4,7 +4,7 @@ import { GuestflowError } from '../../../contract/errors.ts';
 import type { GuestRef } from '../../../contract/guest.ts';
 import type { Consoles } from '../consoles/consoles.ts';
 import type { StepEnv } from '../env.ts';
-import { openSealed } from '../password-key.ts';
+import { openToken } from '../password-key.ts';
 import { pauseGuest } from './boot.ts';
 
 /**
@@ -17,12 +17,7 @@ export async function openConsole(env: StepEnv, consoles: Consoles, { ref, conso
   const domain = await env.toolstack.findOwn(ref);
   if (domain?.state !== 'running' && domain?.state !== 'paused')
     throw new GuestflowError('Busy', `guest ${ref.name} does not run`, { field: 'phase' });
-  const token = await openSealed(env, box, consoleContext(id, ref.name));
-  if (token === undefined)
-    throw new GuestflowError('HostNotReady', `the token of the console was not sealed for dom0 ${env.settings.host}`, {
-      field: 'passwordKey',
-      mend: 'restart the worker of this dom0, so that it registers its key',
-    });
+  const token = await openToken(env, box, consoleContext(id, ref.name));
   await consoles.attach({ id, guest: ref.name, token, command: await env.toolstack.consoleCommand(domain.id) });
 }
 

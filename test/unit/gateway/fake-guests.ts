@@ -16,6 +16,8 @@ export interface FakeGuests extends GuestApi {
   readonly changes: Map<string, Partial<GuestStatus>>;
   /** What is done when a console is asked for. */
   readonly consoles: { open: GuestApi['openConsole'] };
+  /** What is done when a backup is to be opened. */
+  readonly files: { open: GuestApi['openFiles'] };
 }
 
 export const HASH = '$6$planted$hash';
@@ -104,6 +106,7 @@ export function fakeGuests(): FakeGuests {
   const requests: OperationRequest[] = [];
   const changes = new Map<string, Partial<GuestStatus>>();
   const consoles: FakeGuests['consoles'] = { open: () => Promise.resolve() };
+  const files: FakeGuests['files'] = { open: () => Promise.resolve() };
   const outcomes = new Map<string, OperationOutcome>();
   const find = (name: string): UnplacedOrder => {
     const order = orders.find((known) => known.name === name);
@@ -179,7 +182,9 @@ export function fakeGuests(): FakeGuests {
       find(name);
       return consoles.open(name, console);
     },
+    openFiles: (name, wish) => files.open(name, wish),
     consoles,
+    files,
     fleet: () => Promise.resolve(FLEET),
   };
 }

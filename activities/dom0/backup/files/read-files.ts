@@ -24,24 +24,59 @@ export interface Reading {
 /** @throws InvalidInput; HostNotReady without root; BackupUnusable when the backup is not what was written, or the reader cannot go on */
 export async function readFiles(work: HandWork, backup: FoundBackup, reading: Reading): Promise<void> {
   const { request, temporary, program, sink, passphraseFile } = reading;
-  mustBePossible(backup);
+  mustBeReadable(backup);
   await withPrivatePlace(temporary, async (place) => {
-    const [image, root, code] = [`${place}/image`, `${place}/root`, `${place}/program`];
-    await makeImage(image, backup.dumpedBytes);
     const tell = (done: number): void =>
       work.progress(`unpacking: ${formatSize(done)} of ${formatSize(backup.dumpedBytes)}`, done / backup.dumpedBytes);
-    await withContainer(work, backup, passphraseFile, (container) => container.unpackTo(backup, image, tell));
-    await chown(image, NOBODY, NOBODY);
-    await mkdir(root, 0o700);
-    await writeFile(code, program, { mode: 0o444 });
-    const frames = frameParser(sink);
-    const args = [READER_WORD, '/image', Buffer.from(JSON.stringify(request)).toString('base64')];
-    await runCaged(work.host, { root, image, program: code, args }, { signal: work.signal, sink: (chunk) => frames.push(chunk) });
-    frames.end();
+    await unpackImage(place, {
+      bytes: backup.dumpedBytes,
+      program,
+      fill: (image) => withContainer(work, backup, passphraseFile, (container) => container.unpackTo(backup, image, tell)),
+    });
+    await readImage(work, place, { request, sink });
   });
 }
 
-function mustBePossible(backup: FoundBackup): void {
+/** What is laid out in a private place, for `readImage`. */
+export interface Unpacking {
+  readonly bytes: number;
+  /** The reader, as a CommonJS program. */
+  readonly program: Uint8Array;
+  /** Fills the image, which reads as zeros. */
+  readonly fill: (image: string) => Promise<void>;
+}
+
+/** Unpacks an image into a private place, beside the program that reads it. @throws HostNotReady without root; what `fill` throws */
+export async function unpackImage(place: string, { bytes, program, fill }: Unpacking): Promise<void> {
+  if (process.getuid?.() !== 0)
+    throw new GuestflowError('HostNotReady', 'files are read in a cage, which only root can build', { mend: 'run it as root' });
+  const { image, root, code } = partsOf(place);
+  await makeImage(image, bytes);
+  await fill(image);
+  await chown(image, NOBODY, NOBODY);
+  await mkdir(root, 0o700);
+  await writeFile(code, program, { mode: 0o444 });
+}
+
+/** Reads from what was unpacked into a place, in a cage. Several may read at a time. @throws ToolError, BackupUnusable; what the sink throws */
+export async function readImage(
+  { host, signal }: Pick<HandWork, 'host' | 'signal'>,
+  place: string,
+  { request, sink }: Pick<Reading, 'request' | 'sink'>,
+): Promise<void> {
+  const { image, root, code } = partsOf(place);
+  const frames = frameParser(sink);
+  const args = [READER_WORD, '/image', Buffer.from(JSON.stringify(request)).toString('base64')];
+  await runCaged(host, { root, image, program: code, args }, { signal, sink: (chunk) => frames.push(chunk) });
+  frames.end();
+}
+
+function partsOf(place: string): { readonly image: string; readonly root: string; readonly code: string } {
+  return { image: `${place}/image`, root: `${place}/root`, code: `${place}/program` };
+}
+
+/** @throws InvalidInput when its engine keeps no file system that can be read */
+export function mustBeReadable(backup: Pick<FoundBackup, 'engine' | 'id' | 'guest'>): void {
   if (backup.engine !== 'blocks')
     throw new GuestflowError(
       'InvalidInput',
@@ -52,8 +87,6 @@ function mustBePossible(backup: FoundBackup): void {
         mend: 'docs/restore.md has the commands',
       },
     );
-  if (process.getuid?.() !== 0)
-    throw new GuestflowError('HostNotReady', 'files are read in a cage, which only root can build', { mend: 'run it as root' });
 }
 
 async function makeImage(path: string, bytes: number): Promise<void> {

@@ -3,7 +3,7 @@
  * kept as GNU tar keeps them (sparse format 1.0). `tar-stream` writes text only.
  */
 import type { Segment } from './ext4/file-system.ts';
-import { contentBytes, type FileEntry } from './frames.ts';
+import { contentBytes, type FileEntry, type FrameSink, type Problem } from './frames.ts';
 
 const BLOCK = 512;
 const TYPES: Readonly<Record<Exclude<FileEntry['kind'], 'socket'>, string>> = {
@@ -26,6 +26,33 @@ export function padding(length: number): Buffer {
 
 /** What ends a tar. */
 export const TAR_END = Buffer.alloc(2 * BLOCK);
+
+/**
+ * Writes what is read as a tar. Its end, `TAR_END`, is the caller's to write, when all was read.
+ *
+ * @param tell told what could not be read, and of sockets, which a tar cannot hold
+ */
+export function tarSink(write: (bytes: Uint8Array) => Promise<void>, tell: (problem: Problem) => void): FrameSink {
+  let left = 0;
+  let length = 0;
+  return {
+    async entry(entry) {
+      const { kind } = entry;
+      if (kind === 'socket') {
+        tell({ is: 'problem', path: entry.path, reason: 'is a socket, which a tar cannot hold: it is left out', isLoss: false });
+        return;
+      }
+      await write(tarHead({ ...entry, kind }));
+      left = length = contentBytes(entry.segments);
+    },
+    async content(piece) {
+      await write(piece);
+      left -= piece.length;
+      if (left === 0) await write(padding(length));
+    },
+    problem: tell,
+  };
+}
 
 /** All that goes before the content of an entry. After the content: `padding`. A tar knows no sockets. */
 export function tarHead(entry: FileEntry & { readonly kind: keyof typeof TYPES }): Buffer {

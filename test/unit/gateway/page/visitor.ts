@@ -5,7 +5,8 @@ import { BODY_LIMITS, type Gateway } from '../../../../gateway/gateway.ts';
 import { createPage } from '../../../../gateway/page/page.ts';
 import { v1Routes } from '../../../../gateway/v1/routes.ts';
 import type { ConsoleHub } from '../../../../gateway/console/hub.ts';
-import { quietHub } from '../console/quiet-hub.ts';
+import type { FilesHub } from '../../../../gateway/files/hub.ts';
+import { quietFiles, quietHub } from '../console/quiet-hub.ts';
 import { bench } from '../bench.ts';
 import { fakeGuests, type FakeGuests } from '../fake-guests.ts';
 
@@ -18,6 +19,7 @@ export interface Shop {
   readonly lines: object[];
   readonly clock: { now: number };
   readonly consoles: ConsoleHub;
+  readonly files: FilesHub;
   /** Orders a guest. */
   readonly order: (body: object) => Promise<void>;
   /** Asks `/v1` as the shop. */
@@ -51,6 +53,7 @@ export async function openShop(
 ): Promise<Shop> {
   const clock = { now: Date.now() };
   const consoles = quietHub(guests, () => clock.now);
+  const files = quietFiles(guests, consoles, () => clock.now);
   const page = createPage({
     configuration: { origin: ORIGIN, secrets },
     guests,
@@ -61,7 +64,7 @@ export async function openShop(
     },
     body: BODY_LIMITS,
     now: () => clock.now,
-    ...(hasConsoles ? { consoles } : {}),
+    ...(hasConsoles ? { consoles, files } : {}),
   });
   const v1 = v1Routes({
     guests,
@@ -83,7 +86,7 @@ export async function openShop(
     return url.slice(ORIGIN.length);
   };
   return {
-    ...{ gateway, guests, lines, clock, visitor, link, consoles, ask },
+    ...{ gateway, guests, lines, clock, visitor, link, consoles, files, ask },
     order: async (body) => {
       await ask('/v1/guests', { plan: 'small', ...body });
     },

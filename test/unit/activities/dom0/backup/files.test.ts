@@ -12,7 +12,8 @@ import type { Inode } from '../../../../../activities/dom0/backup/files/ext4/ino
 import { frameBytes, frameParser, type FileEntry, type Frame, type FrameSink } from '../../../../../activities/dom0/backup/files/frames.ts';
 import { decimal, padding, tarHead } from '../../../../../activities/dom0/backup/files/tar.ts';
 import { Unpacking } from '../../../../../activities/dom0/backup/files/unpack.ts';
-import { outermost, parsePath, shownName } from '../../../../../cli/repository/names.ts';
+import { shownName } from '../../../../../contract/shown-name.ts';
+import { outermost, parsePath } from '../../../../../cli/repository/names.ts';
 
 let directory: string;
 beforeEach(() => {
