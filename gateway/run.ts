@@ -12,9 +12,12 @@ import { FilesHub } from './files/hub.ts';
 import type { Gateway, GatewayLog } from './gateway.ts';
 import { createLazySession } from './lazy-session.ts';
 import { metricsPort, serveHealth } from '../system/http/health.ts';
+import type { Answered } from '../system/http/handler.ts';
 import { serve } from '../system/http/server.ts';
+import { createTracing } from '../system/tracing/tracing.ts';
 import { createGatewayMetrics } from './metrics.ts';
 import { createProbe } from './probe.ts';
+import { tracesAnswers } from './traces.ts';
 import { isTakenBack } from './v1/console.ts';
 import { createGuestApi } from './v1/temporal-guests.ts';
 
@@ -38,10 +41,16 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
   const session = createLazySession(() => findEndpoint(endpoint));
   const port = metricsPort();
   const metrics = port === undefined ? undefined : createGatewayMetrics();
+  const tracing = await createTracing('guestflow-gateway');
+  const traced = tracing && tracesAnswers(tracing);
+  const observe = (answered: Answered): void => {
+    metrics?.observe(answered);
+    traced?.(answered);
+  };
   const first = await loadConfiguration(files);
   const { consoles, files: opened } = createHubs(first, () => session.get(), log);
   const assemble = (configuration: GatewayConfiguration): Gateway =>
-    assembleGateway({ configuration, session: () => session.get(), log, answerMs, observe: metrics?.observe, consoles, files: opened });
+    assembleGateway({ configuration, session: () => session.get(), log, answerMs, observe, consoles, files: opened });
   let gateway = assemble(first);
   const upgrade = consoles && consoleUpgrade(consoles);
   const server = await serve((request) => gateway(request), { ...parseListen(listen), upgrade });
@@ -77,6 +86,7 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
   await health?.close();
   await probe.close();
   await session.close();
+  await tracing?.close();
 }
 
 /** The consoles and the opened backups of this process. None where it has no customer's page to show them on. */

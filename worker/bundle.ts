@@ -16,6 +16,9 @@ const SOURCES = ['workflows', 'contract'];
 /** Where workflow code starts. */
 export const WORKFLOWS_PATH = join(ROOT, 'workflows', 'index.ts');
 
+/** What is added to the workflows of a worker that traces. */
+export const TRACE_INTERCEPTOR_PATH = join(ROOT, 'workflows', 'trace-interceptor.ts');
+
 /** A bundle on disk. */
 export interface Bundle {
   readonly codePath: string;
@@ -25,10 +28,12 @@ export interface Bundle {
   readonly reused: boolean;
 }
 
-/** Which of the two bundles. */
+/** Which of the bundles. */
 export interface BundleKind {
   /** With failures as payloads, for a worker that has a codec key. Default: false. */
   readonly encodesFailures?: boolean;
+  /** It tells its worker what it traces. Default: false. */
+  readonly isTraced?: boolean;
   /** Its source map has no columns: those depend on where the checkout lies. Default: false. */
   readonly linesOnly?: boolean;
   /** File of one that was made elsewhere. Default: the one that `GUESTFLOW_WORKFLOW_BUNDLE` names, if it is set. */
@@ -46,9 +51,10 @@ function sdkVersion(): string {
 }
 
 /** Hash of all that the bundle is made of: workflow code imports nothing from elsewhere (a lint rule sees to that). */
-export function workflowSourceHash({ encodesFailures = false }: BundleKind = {}): string {
+export function workflowSourceHash({ encodesFailures = false, isTraced = false }: BundleKind = {}): string {
   const hash = createHash('sha256').update(sdkVersion());
   if (encodesFailures) hash.update(readFileSync(FAILURE_CONVERTER));
+  if (isTraced) hash.update('traced');
   for (const folder of SOURCES) {
     const files = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
     for (const file of files.sort()) hash.update(`\0${folder}/${file}\0`).update(readFileSync(join(ROOT, folder, file)));
@@ -104,12 +110,15 @@ export async function bundleWorkflows(outDir = join(ROOT, 'dist'), kind: BundleK
     // Names of modules are paths from there: by default from wherever this process was started.
     webpackConfigHook: (config) => ({ ...config, context: ROOT, ...(kind.linesOnly === true ? { devtool: LINES_ONLY } : {}) }),
     ...(kind.encodesFailures === true ? { failureConverterPath: FAILURE_CONVERTER } : {}),
+    ...(kind.isTraced === true ? { workflowInterceptorModules: [TRACE_INTERCEPTOR_PATH] } : {}),
   });
   await mkdir(outDir, { recursive: true });
   await writeWhole(codePath, code, { mode: 0o644 });
   await removeOthers(
     outDir,
-    [false, true].map((encodesFailures) => bundlePath(outDir, workflowSourceHash({ encodesFailures }))),
+    [false, true].flatMap((encodesFailures) =>
+      [false, true].map((isTraced) => bundlePath(outDir, workflowSourceHash({ encodesFailures, isTraced }))),
+    ),
   );
   return { codePath, hash, reused: false };
 }

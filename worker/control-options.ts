@@ -12,14 +12,17 @@ import type { Endpoint } from '../client/config.ts';
 import { sessionOver } from '../client/session.ts';
 import { CONTROL_QUEUE } from '../contract/names.ts';
 import { clientOfTheActivity } from './activity-client.ts';
-import { prebuiltBundle, WORKFLOWS_PATH } from './bundle.ts';
+import type { Tracing } from '../system/tracing/tracing.ts';
+import { prebuiltBundle, TRACE_INTERCEPTOR_PATH, WORKFLOWS_PATH } from './bundle.ts';
 import { workerDataConverter } from './data-converter.ts';
+import { tracesActivities, traceSinks } from './traces.ts';
 
 /** What a control worker is, wherever it runs. */
 export type ControlOptions = Pick<
   WorkerOptions,
   | 'activities'
   | 'interceptors'
+  | 'sinks'
   | 'taskQueue'
   | 'workflowBundle'
   | 'workflowsPath'
@@ -37,6 +40,8 @@ export type ControlOptions = Pick<
 export interface ControlParts {
   /** Tells others of guests, and operators of what goes wrong. Default: nobody is told. */
   readonly notify?: NotifyParts | undefined;
+  /** Traces of this process. Default: none are written. A bundle that is named for it must tell them. */
+  readonly tracing?: Tracing | undefined;
   /** File of the workflow bundle. Default: as `prebuiltBundle()` finds it. */
   readonly bundle?: string | undefined;
 }
@@ -48,8 +53,9 @@ export interface ControlParts {
  * @param endpoint of `findEndpoint`, which has loaded the codec keys.
  * @throws GuestflowError InvalidInput when the bundle that was named does not suit the codec
  */
-export function controlOptions(endpoint: Endpoint, { notify = {}, bundle }: ControlParts = {}): ControlOptions {
-  const codePath = prebuiltBundle({ encodesFailures: endpoint.codecKeys.length > 0, named: bundle });
+export function controlOptions(endpoint: Endpoint, { notify = {}, bundle, tracing }: ControlParts = {}): ControlOptions {
+  const isTraced = tracing !== undefined;
+  const codePath = prebuiltBundle({ encodesFailures: endpoint.codecKeys.length > 0, isTraced, named: bundle });
   const client = clientOfTheActivity();
   const session = sessionOver(client, endpoint);
   const guests = createBillingGuests(session);
@@ -60,7 +66,11 @@ export function controlOptions(endpoint: Endpoint, { notify = {}, bundle }: Cont
       ...createBillingActivities({ guests, ...notify }),
       ...createWatchActivities(session, notify.operators),
     },
-    interceptors: { activity: [endsCallsWithItsWorker(client)] },
+    interceptors: {
+      activity: [...(isTraced ? [tracesActivities(tracing)] : []), endsCallsWithItsWorker(client)],
+      ...(isTraced && codePath === undefined ? { workflowModules: [TRACE_INTERCEPTOR_PATH] } : {}),
+    },
+    ...(isTraced ? { sinks: traceSinks(tracing) } : {}),
     dataConverter: workerDataConverter(endpoint),
     ...(codePath === undefined ? { workflowsPath: WORKFLOWS_PATH } : { workflowBundle: { codePath } }),
     reuseV8Context: true,

@@ -16,6 +16,7 @@ import { installRuntime, type Logger } from './logger.ts';
 import { runWorkers, whyNoWork } from './run-workers.ts';
 import { serveProcess, type ServedProcess } from './served-process.ts';
 import { defined } from '../contract/defined.ts';
+import { createTracing, type Tracing } from '../system/tracing/tracing.ts';
 
 /** How to run a control worker. */
 export interface ControlWorkerOptions extends EndpointOptions {
@@ -37,15 +38,21 @@ export interface ControlWorkerOptions extends EndpointOptions {
  *   `GUESTFLOW_NOTIFY` names is not good.
  */
 export async function runControlWorker(options: ControlWorkerOptions): Promise<void> {
+  const tracing = await createTracing('guestflow-control');
   const served = await serveProcess(options.metricsPort);
   try {
-    await connectAndRun(options, served);
+    await connectAndRun(options, { served, tracing });
   } finally {
-    await served?.close();
+    await Promise.all([served?.close(), tracing?.close()]);
   }
 }
 
-async function connectAndRun(options: ControlWorkerOptions, served: ServedProcess | undefined): Promise<void> {
+interface Beside {
+  readonly served: ServedProcess | undefined;
+  readonly tracing: Tracing | undefined;
+}
+
+async function connectAndRun(options: ControlWorkerOptions, { served, tracing }: Beside): Promise<void> {
   const { signal, logger } = options;
   installRuntime(logger, served?.sdkAddress);
   const endpoint = await findEndpoint(options);
@@ -56,7 +63,7 @@ async function connectAndRun(options: ControlWorkerOptions, served: ServedProces
   try {
     const notify = await loadNotifyParts();
     const worker = await Worker.create({
-      ...controlOptions(endpoint, { notify }),
+      ...controlOptions(endpoint, { notify, tracing }),
       connection,
       namespace: endpoint.namespace,
       ...defined({ workerDeploymentOptions: version }),

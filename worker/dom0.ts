@@ -21,11 +21,13 @@ import type { Dom0WorkerSettings } from './dom0-settings.ts';
 import { Fence, thisMachine } from './fence.ts';
 import { installRuntime, type Logger } from './logger.ts';
 import type { WhyNotReady } from '../system/http/health.ts';
+import type { Tracing } from '../system/tracing/tracing.ts';
 import { tryMachineLock } from '../system/machine-lock.ts';
 import { registerThisDom0, untilForgotten } from './registration.ts';
 import { runWorkers, whyNoWork } from './run-workers.ts';
 import { renewWhenDue } from './renewals.ts';
 import { countTraffic, type TrafficOptions } from './traffic.ts';
+import { tracedActivities } from './traces.ts';
 import { watchDomains } from './watch.ts';
 import packageJson from '../package.json' with { type: 'json' };
 
@@ -57,6 +59,8 @@ export interface Dom0WorkerOptions extends EndpointOptions {
   readonly onReady?: ((whyNot: WhyNotReady) => void) | undefined;
   /** Where the SDK serves its metrics, `127.0.0.1:PORT`. Default: nowhere. */
   readonly sdkMetricsAddress?: string | undefined;
+  /** Traces of this process. Default: none are written. */
+  readonly tracing?: Tracing | undefined;
   /** Milliseconds after which it gives up reaching Temporal. Default: never. */
   readonly giveUpAfterMs?: number | undefined;
 }
@@ -194,7 +198,7 @@ interface Machine {
 async function createWorkers(
   connection: NativeConnection,
   {
-    options: { settings, logger },
+    options: { settings, logger, tracing },
     endpoint,
     host,
     machine,
@@ -208,6 +212,7 @@ async function createWorkers(
     identity: workerIdentity(settings.host, machine),
     dataConverter: workerDataConverter(endpoint),
     ...common(settings),
+    ...tracedActivities(tracing),
   };
   const short = { taskQueue: dom0Queue(settings.host), activities: activities.short, maxConcurrentActivityTaskExecutions: SHORT_SLOTS };
   const bulk = {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { BACKUP_ID } from '../../contract/backup.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
+import { operationWorkflowId } from '../../contract/names.ts';
 import { HttpRefusal } from '../../system/http/problem.ts';
 import { outcomeOf } from '../v1/operations.ts';
 import { accessRestarts, actionAt, actionOf, segmentOf, wordsOf, type ActionKind, type FormName, type Wish } from './actions.ts';
@@ -85,7 +86,7 @@ export async function act({ guests, keys }: Desk, visit: Visit): Promise<Respons
   const status = await guests.status(name);
   const backup = backupOf(kind, status, form.get('backup'));
   const id = `my-${createHash('sha256').update([session.id, name, kind, request].join('\0')).digest('hex').slice(0, 24)}`;
-  call.note({ operation: kind });
+  call.note({ operation: kind, workflow: operationWorkflowId(name, kind, id) });
   const { asks } = actionOf(kind);
   if (asks === undefined) {
     await outcomeOf(guests, name, { kind, id, ...(backup === undefined ? {} : { backup: backup.id }) });

@@ -2,6 +2,7 @@
 import { guestNameOfOrder } from '../../order/billing-events.ts';
 import { defined } from '../../contract/defined.ts';
 import type { GuestStatus } from '../../contract/guest.ts';
+import { operationWorkflowId } from '../../contract/names.ts';
 import { checkOrder } from '../../order/order.ts';
 import { jsonResponse } from '../../system/http/problem.ts';
 import { invalid } from '../http/check.ts';
@@ -34,7 +35,7 @@ const order = declare({
       ]);
     const unplaced = checkOrder({ ...document, order: id, name: name ?? guestNameOfOrder(id) }, { plans });
     const taken = await guests.order({ ...unplaced, ...defined({ hostname, customer }) });
-    note({ guest: taken.guest, order: taken.order });
+    note({ guest: taken.guest, order: taken.order, workflow: operationWorkflowId(taken.guest, 'provision', taken.order) });
     return jsonResponse(202, taken, { location: `/v1/guests/${encodeURIComponent(taken.guest)}` });
   },
 });

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
 import { GuestflowError } from '../../contract/errors.ts';
 import { defined } from '../../contract/defined.ts';
+import { operationWorkflowId } from '../../contract/names.ts';
 import { OPERATION_KINDS, operationRecord, type OperationKind, type OperationRecord } from '../../contract/operations.ts';
 import type { OperationWish } from '../../client/guests/access.ts';
 import { planChange, type Plans } from '../../order/plans.ts';
@@ -102,7 +103,7 @@ async function operate(
   wish: Wish,
 ): Promise<Response> {
   const id = key === undefined ? `api-${randomBytes(10).toString('hex')}` : idOfKey({ token }, name, key);
-  note({ guest: name, operation: kind });
+  note({ guest: name, operation: kind, workflow: operationWorkflowId(name, kind, id) });
   const document = await outcomeOf(guests, name, { kind, id, ...wish });
   return jsonResponse(document.state === 'pending' ? 202 : 200, document, {
     location: `/v1/guests/${encodeURIComponent(name)}/operations/${encodeURIComponent(document.id)}`,

@@ -1,6 +1,7 @@
 /** The webhooks that come in. */
 import { signupJsonSchema } from '../../order/billing-events.ts';
 import type { BillingEvent } from '../../contract/billing.ts';
+import { billingWorkflowId } from '../../contract/names.ts';
 import type { EventSink } from './event-sink.ts';
 import { readJsonText, type BodyLimits } from '../../system/http/body.ts';
 import type { Catalogue } from './catalogue.ts';
@@ -66,5 +67,6 @@ async function answer(call: Call, event: BillingEvent | string, events: EventSin
     call.note({ ignored });
     return jsonResponse(200, { ignored });
   }
+  call.note({ guest: taken.guest, workflow: billingWorkflowId(taken.order) });
   return jsonResponse(200, taken);
 }

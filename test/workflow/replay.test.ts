@@ -5,6 +5,7 @@ import { bundleWorkflowCode, DefaultLogger, Worker, type WorkflowBundleWithSourc
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as workflows from '../../workflows/index.ts';
+import { bundleWorkflows } from '../../worker/bundle.ts';
 import { workflowBundle } from './temporal.ts';
 
 const FOLDER = new URL('../histories/', import.meta.url).pathname;
@@ -115,6 +116,16 @@ describe('recorded histories', () => {
 
   it.each(FILES)('%s replays with the code as it is', async (file) => {
     await Worker.runReplayHistory({ workflowBundle: await workflowBundle() }, read(file));
+  });
+
+  it.each(SAGAS)('of %s replay with the code of a worker that traces, too', async (saga) => {
+    const { codePath } = await bundleWorkflows(undefined, { isTraced: true });
+    const of = KEPT.filter(({ type }) => type === saga);
+    const files = ['COMPLETED', 'FAILED'].flatMap((end) => of.find(({ endedBy }) => endedBy === end)?.file ?? []);
+    // A replay tells nothing; that nobody listens would be said in the log of each.
+    const nobody = { fn: () => expect.unreachable(), callDuringReplay: false };
+    const sinks = { traces: { workflow: nobody, activity: nobody } };
+    for (const file of files) await Worker.runReplayHistory({ workflowBundle: { codePath }, sinks }, read(file));
   });
 });
 
