@@ -245,6 +245,7 @@ export const OPERATIONS = {
       summary: 'remove what a failed undo has left',
       description: 'Removes what is left of a guest that needs cleaning up, once the cause is mended.',
     },
+    api: { path: 'cleanup', summary: 'Remove what a failed undo has left', scope: 'guests:terminate', takes: 'Empty' },
   },
 } as const satisfies Readonly<Record<string, OperationRecord>>;
 

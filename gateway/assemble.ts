@@ -29,9 +29,20 @@ export interface AssembleOptions {
   readonly consoles?: ConsoleHub | undefined;
   /** The opened backups of this process. Default: it opens none. */
   readonly files?: FilesHub | undefined;
+  /** When it fires, no request waits for news any longer. Default: none does it. */
+  readonly stopping?: AbortSignal | undefined;
 }
 
-export function assembleGateway({ configuration, session, log, observe, answerMs = ANSWER_MS, consoles, files }: AssembleOptions): Gateway {
+export function assembleGateway({
+  configuration,
+  session,
+  log,
+  observe,
+  answerMs = ANSWER_MS,
+  consoles,
+  files,
+  stopping,
+}: AssembleOptions): Gateway {
   const { tokens, catalogue, page: set, ...webhooks } = configuration;
   const guests = createGuestApi(session);
   const spend = (id: string): Promise<boolean> => within(SPEND_MS, async () => spendTicket(await session(), id));
@@ -43,6 +54,7 @@ export function assembleGateway({ configuration, session, log, observe, answerMs
     tokens: () => tokens,
     body: BODY_LIMITS,
     consoles,
+    stopping,
     ...defined({ signInLink: page?.signInLink }),
   });
   return createGateway({

@@ -50,7 +50,7 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
   const first = await loadConfiguration(files);
   const { consoles, files: opened } = createHubs(first, () => session.get(), log);
   const assemble = (configuration: GatewayConfiguration): Gateway =>
-    assembleGateway({ configuration, session: () => session.get(), log, answerMs, observe, consoles, files: opened });
+    assembleGateway({ configuration, session: () => session.get(), log, answerMs, observe, consoles, files: opened, stopping: signal });
   let gateway = assemble(first);
   const upgrade = consoles && consoleUpgrade(consoles);
   const server = await serve((request) => gateway(request), { ...parseListen(listen), upgrade });

@@ -53,6 +53,11 @@ export const operationSchema = z.object({
   steps: z.array(z.object({ name: z.string(), state: z.string(), summary: z.string().optional() })).optional(),
   error: z.object({ type: z.string(), message: z.string() }).optional(),
 });
+export const cancelledSchema = z.object({
+  guest: z.string(),
+  cancelled: z.string().optional().meta({ description: 'Kind of what was cancelled. Not there: nothing ran.' }),
+});
+
 export const operationListSchema = z.object({ operations: z.array(operationSchema) });
 
 export const backupSchema = z.object({

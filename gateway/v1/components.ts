@@ -1,7 +1,7 @@
 /** The parts of the OpenAPI document, by name. */
 import {
   backupListSchema,
-  backupSchema,
+  cancelledSchema,
   capacitySchema,
   consoleSchema,
   guestListSchema,
@@ -38,6 +38,7 @@ export const COMPONENTS = {
   TakenOrder: takenOrderSchema,
   Operation: operationSchema,
   OperationList: operationListSchema,
+  Cancelled: cancelledSchema,
   Terminate: terminateRequestSchema,
   OneBackup: oneBackupRequestSchema,
   Restore: restoreRequestSchema,
@@ -52,7 +53,6 @@ export const COMPONENTS = {
   SignInRequest: signInRequestSchema,
   SignIn: signInSchema,
   Console: consoleSchema,
-  Backup: backupSchema,
   BackupList: backupListSchema,
   Usage: usageSchema,
   PlanList: planListSchema,

@@ -5,17 +5,19 @@ import { GUEST_NAME_FORM, whyNotGuestName } from '../../contract/guest-name.ts';
 import type { Scope } from '../../contract/scopes.ts';
 import type { Plans } from '../../order/plans.ts';
 import { readJsonText, readOptionalJsonText, type BodyLimits } from '../../system/http/body.ts';
-import { HttpRefusal } from '../../system/http/problem.ts';
+import { HttpRefusal, jsonText } from '../../system/http/problem.ts';
 import type { Call, Route } from '../../system/http/router.ts';
 import type { ConsoleHub } from '../console/hub.ts';
 import { check, invalid } from '../http/check.ts';
 import { parseJson } from '../http/json.ts';
+import { etagOf, namesTag, tagged } from './etags.ts';
 import type { GuestApi } from './guest-api.ts';
 import type { CountRequest } from './rate.ts';
 import type { Component } from './components.ts';
 import { IDEMPOTENCY_KEY, OPERATION_ID } from './requests.ts';
 import { mustConcern, NO_GUEST, subjectOf, type About, type Subject } from './subjects.ts';
 import { authorize, type TokenRecord } from './tokens.ts';
+import type { WaitForNews } from './waiting.ts';
 
 export interface V1Options {
   readonly guests: GuestApi;
@@ -27,6 +29,14 @@ export interface V1Options {
   readonly signInLink?: SignInLink | undefined;
   /** The consoles of this process. Default: it has none. */
   readonly consoles?: ConsoleHub | undefined;
+  /** When it fires, no request waits for news any longer. Default: none does it. */
+  readonly stopping?: AbortSignal | undefined;
+}
+
+/** What all routes of a gateway share. */
+export interface Shared {
+  readonly count: CountRequest;
+  readonly waitForNews: WaitForNews;
 }
 
 /** A link that signs somebody in, once, and shows a guest; good for so many seconds. */
@@ -46,6 +56,10 @@ export interface V1Call<P extends string, Q, B> extends Pick<Call, 'note'> {
   readonly body: B;
   /** Idempotency-Key. */
   readonly key: string | undefined;
+  /** Whether the client has this answer already, as its If-None-Match says. */
+  readonly hasAlready: (answer: unknown) => boolean;
+  /** If-None-Match says something. */
+  readonly isConditional: boolean;
 }
 
 /** What stands for a part of the path: `name` of `/v1/guests/:name`. */
@@ -78,7 +92,7 @@ export interface Declaration<P extends string = string, Q extends z.ZodObject = 
   readonly isKeyed?: true;
   /** Its answers by status, with what each means. */
   readonly gives: Readonly<Record<number, readonly [component: Component, description: string]>>;
-  answer(call: V1Call<P, z.output<Q>, B>, options: V1Options): Promise<Response>;
+  answer(call: V1Call<P, z.output<Q>, B>, options: V1Options & Pick<Shared, 'waitForNews'>): Promise<Response>;
 }
 
 /** A declaration whose `answer` has the types of what the rest of it declares. */
@@ -105,9 +119,9 @@ export const PATH_PARAMETERS: Readonly<
 /**
  * The route: checks token, how often it asks, query, body, path, key and for whom the token speaks, in this order, and answers.
  *
- * @param count one for all routes
+ * @param shared by all routes
  */
-export function toRoute(declaration: Declaration, options: V1Options, count: CountRequest): Route {
+export function toRoute(declaration: Declaration, options: V1Options, { count, waitForNews }: Shared): Route {
   const { method, path, query, scope, isKeyed } = declaration;
   return {
     method,
@@ -125,9 +139,11 @@ export function toRoute(declaration: Declaration, options: V1Options, count: Cou
         body: await readBody(declaration, call.request, options.body),
         path: checkPath(call.path),
         key: isKeyed === true ? readKey(call.request) : undefined,
+        hasAlready: (answer: unknown) => namesTag(call.request.headers.get('if-none-match'), etagOf(jsonText(answer))),
+        isConditional: call.request.headers.has('if-none-match'),
       };
       await mustConcern(declaration.about, checked, options.guests);
-      const response = await declaration.answer(checked, options);
+      const response = await tagged(call.request, await declaration.answer(checked, { ...options, waitForNews }));
       for (const [name, value] of Object.entries(rate)) response.headers.set(name, value);
       return response;
     },

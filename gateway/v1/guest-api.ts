@@ -42,6 +42,8 @@ export interface GuestApi {
   /** The operations that a guest has had, newest first. */
   operations(name: string): Promise<readonly OperationDocument[]>;
   operation(name: string, kind: string, id: string): Promise<OperationDocument>;
+  /** Cancels what runs, which is undone then. Gives its kind; undefined when nothing runs. */
+  cancel(name: string): Promise<string | undefined>;
   /** Has a guest's console connected to this gateway, by a token that its dom0 gets sealed. Returns when it is. */
   openConsole(name: string, console: { readonly id: string; readonly token: string }): Promise<void>;
   /** Has a backup of a guest opened on its dom0, which connects to this gateway by a token that it gets sealed. Returns when it has. */

@@ -18,6 +18,7 @@ export function openApi(declarations: readonly Declaration[]): object {
         'Guests of a Xen hosting provider: order, see, suspend, resume, back up, restore, resize, change plan, terminate; what can be sold.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
+    servers: [{ url: '/', description: 'The gateway that serves this document.' }],
     jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
     paths: pathsOf(declarations),
     components: {
@@ -61,20 +62,22 @@ function describe({ operationId, summary, scope, body, gives, ...takes }: Declar
       ...Object.fromEntries(
         Object.entries(gives).map(([status, [component, description]]) => [
           status,
-          { description, headers: RATE, content: json(component) },
+          { description, headers: takes.method === 'GET' ? { ...RATE, ...ETAG } : RATE, content: json(component) },
         ]),
       ),
+      ...(takes.method === 'GET' ? { 304: { description: 'It is what If-None-Match names.', headers: { ...RATE, ...ETAG } } } : {}),
       default: { $ref: '#/components/responses/Problem' },
     },
   };
 }
 
-function parametersOf({ path, query, isKeyed }: Pick<Declaration, 'path' | 'query' | 'isKeyed'>): object[] {
+function parametersOf({ method, path, query, isKeyed }: Pick<Declaration, 'method' | 'path' | 'query' | 'isKeyed'>): object[] {
   const names = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
   return [
     ...names.map((name) => ({ name, in: 'path', required: true, ...PATH_PARAMETERS[name]?.form })),
     ...(query === undefined ? [] : queryParameters(query)),
     ...(isKeyed === true ? [IDEMPOTENCY_KEY_HEADER] : []),
+    ...(method === 'GET' ? [IF_NONE_MATCH] : []),
   ];
 }
 
@@ -82,6 +85,16 @@ function parametersOf({ path, query, isKeyed }: Pick<Declaration, 'path' | 'quer
 const RATE = {
   RateLimit: { schema: { type: 'string' }, description: 'What the token may still ask in this minute: `"token";r=REQUESTS;t=SECONDS`.' },
   'RateLimit-Policy': { schema: { type: 'string' }, description: 'What it may ask in a minute: `"token";q=REQUESTS;w=60`.' },
+};
+
+const ETAG = { ETag: { schema: { type: 'string' }, description: 'Of this answer: another one has another tag.' } };
+
+const IF_NONE_MATCH = {
+  name: 'If-None-Match',
+  in: 'header',
+  required: false,
+  schema: { type: 'string' },
+  description: 'ETags of answers that the client has. If the answer would be one of them, it is 304, without a body.',
 };
 
 const IDEMPOTENCY_KEY_HEADER = {

@@ -13,9 +13,9 @@ import { invalid } from '../http/check.ts';
 import { refusalOf } from '../http/refusal-of.ts';
 import { declare, idOfKey, type Declaration, type V1Call, type V1Options } from './declaration.ts';
 import type { GuestApi } from './guest-api.ts';
-import type { OperationDocument } from './answers.ts';
+import { cancelledSchema, type OperationDocument } from './answers.ts';
 import { COMPONENTS } from './components.ts';
-import { OPERATION_ID } from './requests.ts';
+import { emptyRequestSchema, OPERATION_ID, waitQuerySchema } from './requests.ts';
 
 const list = declare({
   method: 'GET',
@@ -35,10 +35,29 @@ const show = declare({
   summary: 'See an operation and its steps',
   scope: 'guests:read',
   about: 'guest',
+  query: waitQuerySchema,
   gives: { 200: ['Operation', 'The operation.'] },
-  answer: async ({ path }, { guests }) => {
+  async answer({ path, query: { wait }, token, hasAlready, isConditional }, { guests, waitForNews }) {
     const [, kind = '', id = ''] = OPERATION_ID.exec(path.id) ?? [];
-    return jsonResponse(200, await guests.operation(path.name, kind, id));
+    const look = (): Promise<OperationDocument> => guests.operation(path.name, kind, id);
+    if (wait === undefined) return jsonResponse(200, await look());
+    const isNews = (found: OperationDocument): boolean => found.state !== 'pending' || (isConditional && !hasAlready(found));
+    return jsonResponse(200, await waitForNews(token.id, wait, look, isNews));
+  },
+});
+
+const cancel = declare({
+  method: 'POST',
+  path: '/v1/guests/:name/cancel',
+  operationId: 'cancelOperation',
+  summary: 'Cancel what is being done on a guest',
+  scope: 'guests:operate',
+  about: 'guest',
+  body: { published: 'Empty', checks: emptyRequestSchema, mayBeLeftOut: true },
+  gives: { 200: ['Cancelled', 'It is being undone, or nothing ran.'] },
+  async answer({ path: { name }, note }, { guests }) {
+    note({ guest: name });
+    return jsonResponse(200, cancelledSchema.parse({ guest: name, ...defined({ cancelled: await guests.cancel(name) }) }));
   },
 });
 
@@ -47,7 +66,7 @@ const BY_KIND = OPERATION_KINDS.flatMap((kind) => {
   return api === undefined ? [] : [operating(kind, api)];
 });
 
-export const OPERATION_ROUTES = [...BY_KIND, list, show];
+export const OPERATION_ROUTES = [...BY_KIND, cancel, list, show];
 
 type Takes = NonNullable<OperationRecord['api']>['takes'];
 type Body<T extends Takes> = z.output<(typeof COMPONENTS)[T]>;

@@ -7,6 +7,7 @@ import { customerId, hostname, orderId } from '../../order/billing-events.ts';
 import { field, notObject } from '../../order/field-schemas.ts';
 import { orderSchema } from '../../order/order.ts';
 import { reinstallFields } from '../../order/reinstall.ts';
+import { LONGEST_WAIT_SECONDS } from './waiting.ts';
 
 const { name: guestName } = orderSchema.shape;
 
@@ -37,6 +38,21 @@ export const OPERATION_ID = /^([A-Za-z]{1,20})\.([A-Za-z0-9._-]{1,250})$/;
 
 /** Printable characters without blanks. */
 export const IDEMPOTENCY_KEY = /^[!-~]{1,200}$/;
+
+export const waitQuerySchema = z.object({
+  wait: z
+    .string()
+    .regex(/^(?:[1-9]|1[0-9]|20)$/, `must be a whole number from 1 to ${LONGEST_WAIT_SECONDS}`)
+    .transform(Number)
+    .optional()
+    .meta({
+      description: 'Seconds for which the answer may wait until the operation has ended; with If-None-Match, until it has changed.',
+      type: 'integer',
+      minimum: 1,
+      maximum: LONGEST_WAIT_SECONDS,
+      pattern: undefined,
+    }),
+});
 
 export const listQuerySchema = z.object({
   limit: z
@@ -73,7 +89,7 @@ export const terminateRequestSchema = z
     if (now && confirm === undefined)
       context.addIssue({ code: 'custom', path: ['confirm'], message: "is missing: with now, it must be the guest's name" });
   })
-  .meta({ if: { properties: { now: { const: true } }, required: ['now'] }, then: { required: ['confirm'] } });
+  .meta({ if: { properties: { now: { const: true } }, required: ['now'] }, then: { properties: { confirm: {} }, required: ['confirm'] } });
 
 export const emptyRequestSchema = z.strictObject({});
 
@@ -106,7 +122,7 @@ export const restoreRequestSchema = z
     if (backup !== undefined && at !== undefined)
       context.addIssue({ code: 'custom', path: ['at'], message: 'does not go with backup: say one of the two' });
   })
-  .meta({ not: { required: ['backup', 'at'] } });
+  .meta({ not: { properties: { backup: {}, at: {} }, required: ['backup', 'at'] } });
 
 export const resizeRequestSchema = z.strictObject({
   disk: field.disk.meta({ description: 'The new size: 1 GiB to 16 TiB less 4 MiB, a multiple of 4 MiB.' }),

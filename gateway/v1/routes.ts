@@ -9,6 +9,7 @@ import { openApi } from './openapi.ts';
 import { OPERATION_ROUTES } from './operations.ts';
 import { createCount } from './rate.ts';
 import { SIGN_IN_ROUTES } from './sign-in.ts';
+import { createWaiting } from './waiting.ts';
 
 /** All that there is below `/v1` with a token. */
 export const DECLARATIONS: readonly Declaration[] = [
@@ -22,9 +23,9 @@ export const DECLARATIONS: readonly Declaration[] = [
 /** The routes, and the document of them. */
 export function v1Routes(options: V1Options): Route[] {
   const document = openApi(DECLARATIONS);
-  const count = createCount();
+  const shared = { count: createCount(), waitForNews: createWaiting(options.stopping) };
   return [
     { method: 'GET', path: '/v1/openapi.json', handle: () => jsonResponse(200, document, { 'cache-control': 'max-age=300' }) },
-    ...DECLARATIONS.map((declaration) => toRoute(declaration, options, count)),
+    ...DECLARATIONS.map((declaration) => toRoute(declaration, options, shared)),
   ];
 }

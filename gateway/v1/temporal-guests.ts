@@ -5,7 +5,7 @@ import { openBackupFiles } from '../../client/guests/backup-files.ts';
 import { openConsole } from '../../client/guests/console.ts';
 import { pageOfGuests } from '../../client/guests/list.ts';
 import { readStatus } from '../../client/guests/look.ts';
-import { operateFor } from '../../client/guests/operate.ts';
+import { cancelOperation, operateFor } from '../../client/guests/operate.ts';
 import { placeOrder } from '../../client/guests/place.ts';
 import { readUsage } from '../../client/guests/usage.ts';
 import { listNetworks } from '../../client/networks.ts';
@@ -62,6 +62,7 @@ export function createGuestApi(session: () => Promise<Session>): GuestApi {
         return listOperations(connected, name);
       }),
     operation: (name, kind, id) => ask((connected) => readOperation(connected, name, kind, id)),
+    cancel: (name) => ask((connected) => cancelOperation(connected, name)),
     openConsole: (name, console) => within(CONSOLE_MS, async () => openConsole(await session(), name, console)),
     openFiles: (name, wish) => within(FILES_MS, async () => openBackupFiles(await session(), name, wish)),
     fleet: () =>

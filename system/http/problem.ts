@@ -55,7 +55,7 @@ export function problemParts({ status, code, message, extra, headers }: HttpRefu
   const body = { type: `urn:guestflow:problem:${code}`, title: TITLES[status] ?? 'Problem', status, detail: message, ...extra };
   return {
     headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...headers },
-    body: `${JSON.stringify(body)}\n`,
+    body: jsonText(body),
   };
 }
 
@@ -65,8 +65,13 @@ export function problemResponse(refusal: HttpRefusal): Response {
   return new Response(body, { status: refusal.status, headers });
 }
 
+/** A body of JSON. */
+export function jsonText(body: unknown): string {
+  return `${JSON.stringify(body)}\n`;
+}
+
 export function jsonResponse(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(`${JSON.stringify(body)}\n`, {
+  return new Response(jsonText(body), {
     status,
     headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
   });

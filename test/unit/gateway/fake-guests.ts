@@ -178,6 +178,10 @@ export function fakeGuests(): FakeGuests {
     operations: (name) =>
       Promise.resolve(requests.map(({ kind, id }) => ({ id: `${kind}.${id}`, guest: name, kind, state: 'pending' as const }))),
     operation: (name, kind, id) => Promise.resolve({ id: `${kind}.${id}`, guest: name, kind, state: 'done' as const }),
+    cancel: (name) => {
+      find(name);
+      return Promise.resolve(requests.at(-1)?.kind);
+    },
     openConsole: (name, console) => {
       find(name);
       return consoles.open(name, console);
