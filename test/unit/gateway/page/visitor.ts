@@ -105,7 +105,7 @@ export async function openOwn(): Promise<{ readonly shop: Shop; readonly visitor
   return { shop, visitor: await shop.signedIn('own') };
 }
 
-function visitorOf(gateway: Gateway): Visitor {
+export function visitorOf(gateway: Gateway): Visitor {
   const cookies = new Map<string, string>();
   const send = async (path: string, init: RequestInit, headers: Readonly<Record<string, string>>): Promise<Response> => {
     const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
