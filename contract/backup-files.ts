@@ -1,4 +1,8 @@
-/** The files of a backup in a browser: what the gateway asks of a dom0's worker, and what that says. Free of imports. */
+/** The files of a backup in a browser: what the gateway asks of a dom0's worker, and what that says. */
+import type { GuestPhase } from './guest.ts';
+
+/** Phases of a guest in which its backups can be looked into. */
+export const FILES_PHASES: ReadonlySet<GuestPhase> = new Set<GuestPhase>(['running', 'stopped', 'rescue']);
 
 /** What is asked of a dom0 through Temporal: its token is sealed, since what is asked is kept in a history. */
 export interface FilesWish {
@@ -45,6 +49,15 @@ export type OpenedWord = { readonly unpacked: number } | { readonly ready: true 
  * What a worker says in an answer, before the content, which is binary: some of a directory's rows; or the size of a file, in bytes; or that a tar follows.
  */
 export type AnswerWord = { readonly rows: readonly FilesRow[] } | { readonly file: number } | { readonly tar: true };
+
+/** Longest path in bytes: what Linux takes. */
+const LONGEST_PATH = 4_096;
+
+/** Whether a path, as Latin-1, leads from the root to something below it, and nowhere else. The root is empty. */
+export function isPathFromRoot(path: string): boolean {
+  if (path === '') return true;
+  return path.length <= LONGEST_PATH && !path.includes('\0') && path.split('/').every((part) => !['', '.', '..'].includes(part));
+}
 
 /** Why a connection ends: the reason of the WebSocket's close. The first three are of an answer. */
 export const FILES_ENDS = [

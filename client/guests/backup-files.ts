@@ -1,7 +1,6 @@
 /** Asks a guest's dom0 to open a backup, and to connect it to the gateway of its settings. */
-import { filesContext } from '../../contract/backup-files.ts';
+import { FILES_PHASES, filesContext } from '../../contract/backup-files.ts';
 import { GuestflowError } from '../../contract/errors.ts';
-import type { GuestPhase } from '../../contract/guest.ts';
 import { runDom0Task } from '../dom0s/tasks.ts';
 import type { Session } from '../session.ts';
 import { readStatus } from './look.ts';
@@ -17,8 +16,6 @@ export interface OpenFiles {
   readonly backup: string;
 }
 
-const PHASES: ReadonlySet<GuestPhase> = new Set<GuestPhase>(['running', 'stopped', 'rescue']);
-
 /**
  * Returns when the dom0 is connected. From then on the gateway talks with it: neither names of files nor their content pass through Temporal.
  *
@@ -26,7 +23,7 @@ const PHASES: ReadonlySet<GuestPhase> = new Set<GuestPhase>(['running', 'stopped
  */
 export async function openBackupFiles(session: Session, name: string, { id, token, backup }: OpenFiles): Promise<void> {
   const { phase, order, dom0 } = await readStatus(session, name);
-  if (!PHASES.has(phase))
+  if (!FILES_PHASES.has(phase))
     throw new GuestflowError('Busy', `the backups of guest ${name} cannot be read: it is ${phase}`, { field: 'phase' });
   const box = await sealToken(session, dom0, token, filesContext(id, name, backup));
   await runDom0Task(session, dom0, 'files', { guest: { name, order, dom0 }, files: { id, token: box, backup } });

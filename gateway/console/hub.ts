@@ -3,6 +3,7 @@ import type { WebSocket } from 'ws';
 import { CONSOLE_TICKET_SECONDS, type ConsoleEnd } from '../../contract/console.ts';
 import { defined } from '../../contract/defined.ts';
 import { GuestflowError } from '../../contract/errors.ts';
+import { later } from '../../system/later.ts';
 import type { GatewayLog } from '../gateway.ts';
 import { Arrivals, type ArrivalLimits } from './arrivals.ts';
 import { closeWith, GREETINGS } from './greeting.ts';
@@ -139,7 +140,7 @@ export class ConsoleHub {
     this.sessions.add(session);
     this.options.log.info({ console: id, guest, by }, 'console asked for');
     timers.push(
-      setTimeout(() => session.end('limit'), Math.min(until - began, LONGEST_TIMER_MS)),
+      later(until - began, () => session.end('limit')),
       setTimeout(() => {
         if (this.arrivals.forget(id)) session.end('unavailable');
       }, this.limits.dom0Ms),
@@ -153,9 +154,6 @@ export class ConsoleHub {
     }
   }
 }
-
-/** Longer ones fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What a person is told of a failure. The rest is in the log. */
 function endOfError(error: unknown): ConsoleEnd {

@@ -1,6 +1,7 @@
 /** The backups that are opened in this gateway: for whom, by which dom0, and until when. */
 import type { FilesEnd } from '../../contract/backup-files.ts';
 import { GuestflowError } from '../../contract/errors.ts';
+import { later } from '../../system/later.ts';
 import type { Arrivals, Expected } from '../console/arrivals.ts';
 import type { GatewayLog } from '../gateway.ts';
 import { FilesSession, type FilesGrant } from './session.ts';
@@ -122,7 +123,7 @@ export class FilesHub {
     this.sessions.add(session);
     log.info({ files: id, guest, backup, by }, 'files of a backup asked for');
     timers.push(
-      setTimeout(() => session.end('limit'), Math.min(until - began, LONGEST_TIMER_MS)),
+      later(until - began, () => session.end('limit')),
       setTimeout(() => {
         if (session.state.is === 'asked') session.end('unavailable');
       }, this.limits.dom0Ms),
@@ -135,9 +136,6 @@ export class FilesHub {
     return session;
   }
 }
-
-/** Longer ones fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const ENDS: Partial<Record<string, FilesEnd>> = {
   Busy: 'busy',

@@ -1,7 +1,7 @@
 /** The files of a backup, as the page shows them: what is in a directory, and links to what is below it. */
 import type { BackupRecord } from '../../contract/backup.ts';
-import type { FilesEnd, FilesRow } from '../../contract/backup-files.ts';
-import type { GuestPhase, GuestStatus } from '../../contract/guest.ts';
+import { FILES_PHASES, type FilesEnd, type FilesRow } from '../../contract/backup-files.ts';
+import type { GuestStatus } from '../../contract/guest.ts';
 import { shownName } from '../../contract/shown-name.ts';
 import type { FilesState } from '../files/session.ts';
 import { csrfField } from './layout.ts';
@@ -9,11 +9,9 @@ import { markup, type Markup } from './markup.ts';
 import { fill, type Language } from './texts/language.ts';
 import type { Texts } from './texts/en.ts';
 
-const PHASES: ReadonlySet<GuestPhase> = new Set<GuestPhase>(['running', 'stopped', 'rescue']);
-
 /** Whether the files of a backup can be looked at. */
 export function canBeOpened({ phase }: Pick<GuestStatus, 'phase'>, { engine, state }: BackupRecord): boolean {
-  return PHASES.has(phase) && engine === 'blocks' && state !== 'unusable';
+  return FILES_PHASES.has(phase) && engine === 'blocks' && state !== 'unusable';
 }
 
 /** Paths of files are bytes, which an address cannot hold as they are. */

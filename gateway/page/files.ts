@@ -1,5 +1,6 @@
 /** The files of a backup: opened, looked through, and downloaded. */
 import { BACKUP_ID } from '../../contract/backup.ts';
+import { isPathFromRoot } from '../../contract/backup-files.ts';
 import { shownName } from '../../contract/shown-name.ts';
 import { HttpRefusal } from '../../system/http/problem.ts';
 import type { Route } from '../../system/http/router.ts';
@@ -111,14 +112,11 @@ function dispositionOf(name: string): string {
   return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }
 
-const LONGEST_PATH = 4_096;
-
 /** @throws HttpRefusal 404 for a backup or a path that there cannot be */
 function placeOf({ call }: Visit, backup: string): Place {
   const at = call.url.searchParams.get('at') ?? '';
   const path = Buffer.from(at, 'base64url').toString('latin1');
-  const isPath = path === '' || path.split('/').every((part) => !['', '.', '..'].includes(part) && !part.includes('\0'));
-  if (!BACKUP_ID.test(backup) || !/^[\w-]*$/.test(at) || path.length > LONGEST_PATH || !isPath)
+  if (!BACKUP_ID.test(backup) || !/^[\w-]*$/.test(at) || !isPathFromRoot(path))
     throw new HttpRefusal(404, 'not-found', 'there is no such file in a backup');
   return { guest: call.path['name'] ?? '', backup, path };
 }

@@ -2,7 +2,14 @@
 import type { RawData, WebSocket } from 'ws';
 import { z } from 'zod';
 import type { StoredBackup } from '../../../../contract/backup.ts';
-import { filesEnd, MOST_ANSWERS, type FilesEnd, type FilesRequest, type OpenedWord } from '../../../../contract/backup-files.ts';
+import {
+  filesEnd,
+  isPathFromRoot,
+  MOST_ANSWERS,
+  type FilesEnd,
+  type FilesRequest,
+  type OpenedWord,
+} from '../../../../contract/backup-files.ts';
 import { CONSOLE_CLOSE_CODE } from '../../../../contract/console.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
@@ -21,15 +28,11 @@ export interface OpenedWith extends Pick<OpenedBackupsOptions, 'host' | 'directo
 }
 
 const word = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
-/** A path from the root, whose parts lead nowhere else: one that does is not asked by a gateway of ours. */
 const requestSchema: z.ZodType<FilesRequest> = z.strictObject({
   id: word,
   token: word,
   what: z.enum(['list', 'file', 'tar']),
-  path: z
-    .string()
-    .max(4_096)
-    .refine((path) => path === '' || path.split('/').every((part) => !['', '.', '..'].includes(part) && !part.includes('\0'))),
+  path: z.string().refine(isPathFromRoot),
 });
 
 /** Of what is told while it is unpacked: not more often than this, in milliseconds. */
