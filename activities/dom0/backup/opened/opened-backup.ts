@@ -14,11 +14,11 @@ import { CONSOLE_CLOSE_CODE } from '../../../../contract/console.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
 import { closeSocket } from '../../../../system/close-socket.ts';
+import { parsedJson } from '../../../../system/parsed-json.ts';
 import { bytesOf, connectToGateway } from '../../gateway-socket.ts';
 import { withPrivatePlace } from '../files/private-place.ts';
 import { answerFrom, Unanswerable } from './answers.ts';
 import type { ImageTools, OpenedBackupsOptions, OpenedLimits } from './opened-backups.ts';
-import { parsedJson } from '../../../../system/parsed-json.ts';
 
 export interface OpenedWith extends Pick<OpenedBackupsOptions, 'host' | 'directory' | 'repository' | 'log'> {
   readonly gateway: string;
@@ -108,12 +108,12 @@ export class OpenedBackup {
     const { host, directory, repository, image, backup, program } = this.deps;
     const { signal } = this.stopped;
     const container = repository({ signal, progress: () => undefined }).container(backup);
+    const freeAtFirst = await host.files.freeBytes(directory);
+    // Orders need room there, too.
+    const least = Math.max(this.limits.freeBytes, freeAtFirst / 2);
     const mustHaveRoom = (free: number): void => {
-      if (free < this.limits.freeBytes)
-        throw new GuestflowError(
-          'NoCapacity',
-          `${directory} has ${formatSize(free)} left, and ${formatSize(this.limits.freeBytes)} stay free`,
-        );
+      if (free < least)
+        throw new GuestflowError('NoCapacity', `${directory} has ${formatSize(free)} left, and ${formatSize(least)} stay free`);
     };
     let toldAt = 0;
     const onProgress = (bytes: number): void => {
@@ -126,7 +126,7 @@ export class OpenedBackup {
         .then(mustHaveRoom)
         .catch(() => this.end('room'));
     };
-    mustHaveRoom(await host.files.freeBytes(directory));
+    mustHaveRoom(freeAtFirst);
     await image.unpack(place, { bytes: backup.dumpedBytes, program, fill: (at) => container.unpackTo(backup, at, onProgress) });
     signal.throwIfAborted();
   }

@@ -24,7 +24,7 @@ export interface OpenedLimits {
   readonly lookMs: number;
   /** Content sent a second at most, of one answer: a download does not take the dom0's network. */
   readonly bytesPerSecond: number;
-  /** Left free where backups are unpacked. */
+  /** Left free where backups are unpacked, and half of what is free there when one is opened. */
   readonly freeBytes: number;
 }
 

@@ -275,6 +275,21 @@ describe('an opened backup', () => {
     expect(await bytesOf(await get(fileAt('large')))).toHaveLength(500_000);
   });
 
+  it('that takes more than half of the room that is left ends: orders need some, too', async () => {
+    const free = [100 * 2 ** 30, 60 * 2 ** 30, 49 * 2 ** 30];
+    rig.freeBytes = () => free.shift() ?? 0;
+    rig.unpack = async (onProgress) => {
+      for (const bytes of [1, 2]) {
+        onProgress(bytes);
+        await sleep(600);
+      }
+    };
+    await rig.open();
+    expect(await rig.html()).toContain(en.files.ends.room);
+    expect(free).toEqual([]);
+    expect(rig.left()).toEqual([]);
+  });
+
   it('ends when the backup is there no more', async () => {
     await rig.close();
     await begin({ lookMs: 50 });

@@ -36,6 +36,8 @@ export interface Rig {
   readonly lines: object[];
   /** What unpacking does. Default: nothing, at once. */
   unpack: (onProgress: (bytes: number) => void) => Promise<void>;
+  /** What is free there. Default: what is. */
+  freeBytes: ((path: string) => number) | undefined;
   /** Called before each piece of content that the reader gives. */
   beforePiece: () => Promise<void>;
   /** Whether the backup is still there. */
@@ -66,8 +68,9 @@ export async function openRig(limits: Partial<OpenedLimits> = {}, real?: Real): 
   const server = await serve(shop.gateway, { port: 0, upgrade: consoleUpgrade(shop.consoles) });
   const lines: object[] = [];
   const log = (fields: object, message: string): void => void lines.push({ ...fields, message });
+  const host = createHost();
   const opened = new OpenedBackups({
-    host: createHost(),
+    host: { ...host, files: { ...host.files, freeBytes: async (path) => rig.freeBytes?.(path) ?? host.files.freeBytes(path) } },
     gateway: server.url,
     directory,
     program: () => Promise.resolve(new Uint8Array()),
@@ -85,6 +88,7 @@ export async function openRig(limits: Partial<OpenedLimits> = {}, real?: Real): 
     ...{ shop, server, opened, lines, directory, tree: {}, readers: { begun: 0, running: 0 } },
     visitor: await shop.signedIn('own'),
     unpack: () => Promise.resolve(),
+    freeBytes: undefined,
     beforePiece: () => Promise.resolve(),
     isThere: true,
     left: () =>
