@@ -13,7 +13,6 @@ export interface Stage {
   readonly cluster: Cluster;
   readonly flow: Guestflow;
   readonly session: Session;
-  readonly connection: NativeConnection;
 }
 
 /** A dom0 of the story. */

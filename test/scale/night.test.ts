@@ -22,7 +22,6 @@ it(
     expect(night.firstStepMs).toBeLessThan(2_000);
     expect(night.states).toEqual({ done: 250 });
     expect(night.nightsOfEach).toEqual({ 1: 250 });
-    expect(night.mostAtOnce).toBe(1);
   },
   PATIENCE_MS,
 );

@@ -1,9 +1,10 @@
 /** An audit of a dom0 with very many guests, and an order meanwhile: what `many-audited.test.ts` judges and `npm run bench` shows. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { LedgerAudit } from '../../contract/capacity.ts';
 import { DOM0_UPDATES, dom0WorkflowId, QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../../contract/names.ts';
 import type { Dom0State } from '../../contract/dom0.ts';
-import { firstStepAfterMs, giveOrder, ordersFor, roomyFacts, serve, startRunning, type Served } from '../workflow/many-guests.ts';
+import { firstStepAfterMs, giveOrder, ordersFor, roomyFacts, serve, startRunning } from '../workflow/many-guests.ts';
 import { order, until } from '../workflow/scripted.ts';
 
 /** What came of it. */
@@ -40,7 +41,7 @@ async function growthOf<T>(work: () => Promise<T>): Promise<[result: T, moreMiB:
   }
 }
 
-export async function theAudit(environment: Served, { guests }: { guests: number }): Promise<AuditFigures> {
+export async function theAudit(environment: TestWorkflowEnvironment, { guests }: { guests: number }): Promise<AuditFigures> {
   const { client } = environment;
   const orders = ordersFor(guests, [AUDITED]);
   const things = orders.flatMap(({ name, order: id }) =>

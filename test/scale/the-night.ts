@@ -1,8 +1,9 @@
 /** A night of many guests, and an order in the middle of it: what `night.test.ts` judges and `npm run bench` shows. */
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { CONTROL_QUEUE, guestWorkflowId, operationWorkflowId, QUERIES, WORKFLOWS } from '../../contract/names.ts';
 import { BACKUP_PRIORITY } from '../../contract/nights.ts';
 import type { GuestOrder, GuestStatus } from '../../contract/guest.ts';
-import { each, firstStepAfterMs, giveOrder, ordersFor, serve, startRunning, type Served } from '../workflow/many-guests.ts';
+import { each, firstStepAfterMs, giveOrder, ordersFor, serve, startRunning } from '../workflow/many-guests.ts';
 import { order, until } from '../workflow/scripted.ts';
 
 /** What came of it. */
@@ -15,10 +16,6 @@ export interface NightFigures {
   readonly states: Readonly<Record<string, number>>;
   /** How many nights the guests remember. */
   readonly nightsOfEach: Readonly<Record<string, number>>;
-  /** Until the guests were there; they are not ordered. */
-  readonly madeSeconds: number;
-  /** Most backups that ran on one dom0 at a time. */
-  readonly mostAtOnce: number;
   /** Until all had been asked, and until all were over. */
   readonly askedSeconds: number;
   readonly seconds: number;
@@ -39,10 +36,9 @@ function count(values: readonly (string | number)[]): Record<string, number> {
   return Object.fromEntries(found);
 }
 
-/** @param hosts that have the guests. Default: two */
 export async function theNight(
-  environment: Served,
-  { guests, slots, hosts = [FIRST, SECOND] }: { guests: number; slots: number; hosts?: readonly string[] },
+  environment: TestWorkflowEnvironment,
+  { guests, slots }: { guests: number; slots: number },
 ): Promise<NightFigures> {
   const { client } = environment;
   let orderHasBegun = (): void => undefined;
@@ -50,19 +46,9 @@ export async function theNight(
   const longBackup = new Promise<void>((resolve) => {
     orderHasBegun = resolve;
   });
-  const running = new Map<string, number>();
-  let mostAtOnce = 0;
-  const beforeBackup = async (dom0: string): Promise<void> => {
-    const now = (running.get(dom0) ?? 0) + 1;
-    running.set(dom0, now);
-    mostAtOnce = Math.max(mostAtOnce, now);
-    await longBackup;
-    running.set(dom0, (running.get(dom0) ?? 0) - 1);
-  };
-  const crew = await serve(environment, { hosts: [...hosts, IDLE], slots, beforeBackup });
+  const crew = await serve(environment, { hosts: [FIRST, SECOND, IDLE], slots, beforeBackup: () => longBackup });
   try {
-    const orders = ordersFor(guests, hosts);
-    const making = Date.now();
+    const orders = ordersFor(guests, [FIRST, SECOND]);
     await startRunning(client, orders);
     const began = Date.now();
     // As their Schedules do.
@@ -101,8 +87,6 @@ export async function theNight(
       firstStepMs,
       states: count(nights.flat().map(({ state }) => state)),
       nightsOfEach: count(nights.map(({ length }) => length)),
-      madeSeconds: (began - making) / 1000,
-      mostAtOnce,
       askedSeconds,
       seconds,
     };
@@ -112,7 +96,7 @@ export async function theNight(
 }
 
 /** Milliseconds until its first step began; if it does not, the backups go on after a while, and it is their turn that it waits for. */
-async function orderInTheNight({ client }: Served, document: GuestOrder, goOn: () => void): Promise<number> {
+async function orderInTheNight({ client }: TestWorkflowEnvironment, document: GuestOrder, goOn: () => void): Promise<number> {
   const patience = setTimeout(goOn, GIVES_WAY_MS);
   await giveOrder(client, document);
   const ms = await until(

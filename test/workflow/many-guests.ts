@@ -87,9 +87,6 @@ export async function startRunning(client: Client, orders: readonly GuestOrder[]
   });
 }
 
-/** Where they are served: a dev server, or a cluster. */
-export type Served = Pick<TestWorkflowEnvironment, 'client' | 'nativeConnection'>;
-
 /** What serves them. */
 export interface Crew {
   stop(): Promise<void>;
@@ -99,20 +96,20 @@ export interface Crew {
  * Real activities on the control queue, scripted ones on the dom0s.
  *
  * @param slots of the control worker, for activities
- * @param beforeBackup waited for by each backup, with the name of its dom0, which takes one at a time. Default: nothing
+ * @param beforeBackup waited for by each backup; a dom0 takes one at a time. Default: nothing
  */
 export async function serve(
-  { client, nativeConnection: connection }: Served,
+  { client, nativeConnection: connection }: Pick<TestWorkflowEnvironment, 'client' | 'nativeConnection'>,
   {
     hosts,
     slots,
     beforeBackup,
     changes = {},
-  }: { hosts: readonly string[]; slots: number; beforeBackup?: (dom0: string) => Promise<void>; changes?: AnyActivities },
+  }: { hosts: readonly string[]; slots: number; beforeBackup?: () => Promise<void>; changes?: AnyActivities },
 ): Promise<Crew> {
   let backups = 0;
   const takeBackup = async (ref: GuestRef): Promise<unknown> => {
-    await beforeBackup?.(ref.dom0);
+    await beforeBackup?.();
     backups += 1;
     return { id: `b${String(backups)}`, guest: ref.name, takenAt: new Date().toISOString(), path: '/b', bytes: 10 };
   };
