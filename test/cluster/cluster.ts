@@ -41,8 +41,6 @@ export interface Cluster {
   readonly database: Database;
   /** SIGKILL of one process of the service, the first of them. Returns what starts it again. */
   kill(service: 'history' | 'matching'): Promise<() => Promise<void>>;
-  /** Resident memory in MiB of each kind of process. */
-  memory(): Promise<Readonly<Record<string, number>>>;
   stop(): Promise<void>;
 }
 
@@ -142,25 +140,6 @@ class Running implements Cluster {
     return async () => {
       node.process = await this.start(service, node.ip);
     };
-  }
-
-  async memory(): Promise<Readonly<Record<string, number>>> {
-    const { stdout } = await createRunner().run('ps', ['-e', '-o', 'pid=,ppid=,rss=']);
-    const rows = stdout
-      .trim()
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/).map(Number));
-    const found: Record<string, number> = {};
-    const add = (name: string, kilobytes: number): void => {
-      found[name] = Math.round((found[name] ?? 0) + kilobytes / 1_024);
-    };
-    for (const [pid, parent, kilobytes = 0] of rows) {
-      const node = this.nodes.find((one) => one.process.pid === pid);
-      if (node !== undefined) add(node.service, kilobytes);
-      if (pid === this.database.pid() || parent === this.database.pid())
-        add('postgresql (shared memory counted for each process)', kilobytes);
-    }
-    return found;
   }
 
   async end(): Promise<void> {

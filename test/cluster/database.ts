@@ -17,7 +17,6 @@ export interface Database {
   readonly port: number;
   readonly user: string;
   readonly password: string;
-  readonly pid: () => number;
   /** SIGKILL of the server, and all of its processes; then it is started again, and recovers. */
   killAndRestart(): Promise<void>;
   stop(): Promise<void>;
@@ -66,7 +65,6 @@ export async function startDatabase(programs: string, directory: string): Promis
     port,
     user,
     password,
-    pid: () => running.pid,
     killAndRestart: async () => {
       // Its processes see that it has gone, and end; a new one waits for that.
       await stopServer(running, 0);
