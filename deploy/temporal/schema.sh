@@ -8,7 +8,8 @@ prepare() {
   # Both fail, harmlessly, where the database and its version table are there already; what is really wrong shows in the update below.
   temporal-sql-tool --db "$database" create || true
   temporal-sql-tool --db "$database" setup-schema --version 0.0 || true
-  temporal-sql-tool --db "$database" update-schema --schema-dir "/etc/temporal/schema/postgresql/v12/$schema/versioned"
+  # The tables that are built into the tool: those of its own version, wherever it runs.
+  temporal-sql-tool --db "$database" update-schema --schema-name "postgresql/v12/$schema"
 }
 
 prepare temporal temporal

@@ -71,10 +71,13 @@ export async function createWorld(guests: number): Promise<World> {
   };
 }
 
-/** Workers of all queues in this process, those of the dom0 on the fake one. Returns what ends them. */
-/** @param more settings of the dom0. Default: none */
+/**
+ * Workers of all queues in this process, those of the dom0 on the fake one. Returns what ends them.
+ *
+ * @param more settings of the dom0. Default: none
+ */
 export async function startWorkers(
-  environment: TestWorkflowEnvironment,
+  environment: Pick<TestWorkflowEnvironment, 'client' | 'nativeConnection'>,
   session: Session,
   fake: FakeDom0,
   more: object = {},

@@ -14,12 +14,8 @@ export const DOM0 = 'xen1';
 
 export type AnyActivities = Record<string, (...args: never[]) => Promise<unknown>>;
 
-/**
- * Starts a dev server with guestflow's search attributes.
- *
- * @param extraArgs of its command line. Default: none.
- */
-export async function startServer(extraArgs: string[] = []): Promise<TestWorkflowEnvironment> {
+/** The native library of this process says errors only, and leaves signals to the process. */
+export function quietRuntime(): void {
   // A second file of the same process finds the runtime installed.
   try {
     // A signal is this process's own affair.
@@ -27,6 +23,15 @@ export async function startServer(extraArgs: string[] = []): Promise<TestWorkflo
   } catch {
     // Installed already.
   }
+}
+
+/**
+ * Starts a dev server with guestflow's search attributes.
+ *
+ * @param extraArgs of its command line. Default: none.
+ */
+export async function startServer(extraArgs: string[] = []): Promise<TestWorkflowEnvironment> {
+  quietRuntime();
   // The server inherits it.
   Object.assign(process.env, DISPOSABLE.env);
   const { path } = await findTemporalBinary({ cacheDir: defaultCacheDir() });

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { SEARCH_ATTRIBUTES } from '../../../contract/names.ts';
+import { SERVER_VERSION } from '../../cluster/programs.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const text = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8');
@@ -93,6 +94,13 @@ describe('docker-compose.yml', () => {
     expect(versionOf('temporalio/server').size).toBe(1);
     expect(versionOf('temporalio/admin-tools')).toEqual(versionOf('temporalio/server'));
     expect(text).not.toMatch(/auto-setup/);
+  });
+
+  it('runs the server that npm run test:cluster builds, with tables that are built into the tool of that version', () => {
+    expect(services.map(([, { image }]) => image)).toContain(`temporalio/server:${SERVER_VERSION}`);
+    const script = readFileSync(join(ROOT, 'deploy/temporal/schema.sh'), 'utf8');
+    expect(script).toMatch(/--schema-name "postgresql\/v12\//);
+    expect(script).not.toMatch(/--schema-dir/);
   });
 
   it.each(attributes)('registers the search attribute %s', (name) => {
