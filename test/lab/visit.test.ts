@@ -219,7 +219,7 @@ describe.runIf(IS_FULL)('a visit', { timeout: LIMIT_MS }, () => {
     expect(await html(`${page}&at=${at('root')}`)).toContain('precious');
     const answer = await customer.get(`${FILES}/download?backup=${backup}&at=${at('root/precious')}&as=file`);
     expect(Buffer.from(await answer.arrayBuffer()).equals(content)).toBe(true);
-    expect(await onDom0(rig, `find /home/xen/.guestflow-files -type f -name image | wc -l; pgrep -fc 'program read-image' || true`)).toBe(
+    expect(await onDom0(rig, `find /home/xen/.guestflow-files -type f -name image | wc -l; pgrep -fc '[p]rogram read-image' || true`)).toBe(
       '1\n0\n',
     );
   });
