@@ -31,8 +31,8 @@ import { growDiskInUse, growFileSystem, undoGrowInUse } from './steps/grow-in-us
 import { removeGuestState } from './steps/guest-state.ts';
 import { dom0Facts, domains, inspectGuest, leftoversOf } from './steps/look.ts';
 import { dropImage, makeVolumes, removeVolumes } from './steps/lvm-migration.ts';
-import { removeBackups, takeBackup, undoBackup } from './steps/backup.ts';
-import { openFiles } from './steps/backup-files.ts';
+import { takeBackup, undoBackup } from './steps/backup.ts';
+import { openFiles, removeOpenedBackups } from './steps/backup-files.ts';
 import { listBackups, pruneBackups } from './steps/prune.ts';
 import { setProtected } from './steps/protect.ts';
 import { bootTrial, endTrial, makeTrial, recordProof, whyNotIdle } from './steps/prove.ts';
@@ -133,7 +133,7 @@ function shortActivities(activity: Maker, version: string, { consoles, backups }
     removeImage: activity(guestRefSchema, byName, removeImage),
     removeCfg: activity(guestRefSchema, byName, removeCfg),
     undoBackup: activity(guestRefSchema, byName, undoBackup),
-    removeBackups: activity(guestRefSchema, byName, removeBackups),
+    removeBackups: activity(guestRefSchema, byName, (env: StepEnv, ref: GuestRef): Promise<void> => removeOpenedBackups(env, backups, ref)),
     listBackups: activity(guestRefSchema, byName, listBackups),
     pruneBackups: activity(pruneInput, ofRef, pruneBackups),
     setProtected: activity(protectInput, ofRef, setProtected),

@@ -5,10 +5,13 @@ import { GuestflowError } from '../../../contract/errors.ts';
 import type { GuestRef } from '../../../contract/guest.ts';
 import type { StepEnv } from '../env.ts';
 import { openToken } from '../password-key.ts';
+import { removeBackups } from './backup.ts';
 import { restorable } from './restore.ts';
 
 /** What opens a backup for the gateway. */
 export interface Opener {
+  /** Ends what is open of a guest, and returns when nothing of it is left. */
+  end(guest: string, reason: 'gone'): Promise<void>;
   attach(request: { readonly id: string; readonly token: string; readonly backup: StoredBackup }): Promise<void>;
 }
 
@@ -32,4 +35,10 @@ export async function openFiles(
     throw new GuestflowError('BackupUnusable', `backup ${backupId} of ${ref.name} cannot be used`, { field: 'backup' });
   const token = await openToken(env, box, filesContext(id, ref.name, backupId));
   await opener.attach({ id, token, backup });
+}
+
+/** Removes all backups of a guest, and what is unpacked of one. */
+export async function removeOpenedBackups(env: StepEnv, opener: Opener, ref: GuestRef): Promise<void> {
+  await opener.end(ref.name, 'gone');
+  await removeBackups(env, ref);
 }

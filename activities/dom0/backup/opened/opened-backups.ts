@@ -79,7 +79,9 @@ export class OpenedBackups {
   private readonly options: OpenedBackupsOptions;
   private readonly limits: OpenedLimits;
   /** By guest. One that is being opened counts. */
-  private readonly open = new Map<string, Promise<OpenedBackup>>();
+  private readonly open = new Map<string, { readonly opening: Promise<OpenedBackup>; readonly over: Promise<void> }>();
+  /** The directory goes when nothing is open. */
+  private cleaning: Promise<void> = Promise.resolve();
   private isClosed = false;
 
   constructor(options: OpenedBackupsOptions) {
@@ -99,7 +101,7 @@ export class OpenedBackups {
    */
   async attach(request: OpenRequest): Promise<void> {
     const gateway = mustHaveGateway(this.options.gateway);
-    const { program, log } = this.options;
+    const { program } = this.options;
     const { backup } = request;
     const { guest } = backup;
     if (program === undefined) throw new GuestflowError('HostNotReady', 'this worker has no reader of file systems');
@@ -109,22 +111,21 @@ export class OpenedBackups {
     if (this.isClosed || this.open.size >= this.limits.most)
       throw new GuestflowError('Busy', `this dom0 has ${this.open.size} backups unpacked, as many as it may`);
     const opening = this.connect(gateway, request, program);
-    const forget = (): boolean => this.open.delete(guest);
-    this.open.set(guest, opening);
-    opening.then(async (opened) => {
-      log.info({ files: request.id, guest, backup: backup.id }, 'backup opened');
-      const end = await opened.ended;
-      log.info({ files: request.id, guest, backup: backup.id, end }, 'backup closed');
-      forget();
-    }, forget);
+    const over = opening
+      .then((opened) => this.watch(request, opened))
+      .then(
+        () => this.forget(guest),
+        () => this.forget(guest),
+      );
+    this.open.set(guest, { opening, over });
     await opening;
   }
 
   /** Ends what is open of a guest, and returns when nothing of it is left. */
   async end(guest: string, reason: FilesEnd): Promise<void> {
-    const opened = await this.open.get(guest)?.catch(() => undefined);
-    opened?.end(reason);
-    await opened?.ended;
+    const found = this.open.get(guest);
+    (await found?.opening.catch(() => undefined))?.end(reason);
+    await found?.over;
   }
 
   /** Ends all of them, and takes no more. */
@@ -133,9 +134,23 @@ export class OpenedBackups {
     await Promise.all([...this.open.keys()].map((guest) => this.end(guest, 'stopped')));
   }
 
+  private async watch({ id, backup }: OpenRequest, opened: OpenedBackup): Promise<void> {
+    const told = { files: id, guest: backup.guest, backup: backup.id };
+    const { log } = this.options;
+    log.info(told, 'backup opened');
+    log.info({ ...told, end: await opened.ended }, 'backup closed');
+  }
+
+  private async forget(guest: string): Promise<void> {
+    this.open.delete(guest);
+    if (this.open.size === 0) this.cleaning = this.clean().catch(() => undefined);
+    await this.cleaning;
+  }
+
   private async connect(gateway: string, { id, token, backup }: OpenRequest, program: () => Promise<Uint8Array>): Promise<OpenedBackup> {
     const { host, directory, repository, log, image = { unpack: unpackImage, read: readImage } } = this.options;
     try {
+      await this.cleaning;
       await host.files.makeDirectory(directory, 0o700);
       const socket = await connectToGateway(gateway, id, token);
       return new OpenedBackup(socket, { host, gateway, directory, repository, log, image, backup, program: await program() }, this.limits);

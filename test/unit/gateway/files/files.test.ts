@@ -287,7 +287,7 @@ describe('an opened backup', () => {
     await rig.open();
     expect(await rig.html()).toContain(en.files.ends.room);
     expect(free).toEqual([]);
-    expect(rig.left()).toEqual([]);
+    await expect.poll(() => rig.left()).toEqual([]);
   });
 
   it('ends when the backup is there no more', async () => {

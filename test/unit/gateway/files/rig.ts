@@ -91,10 +91,7 @@ export async function openRig(limits: Partial<OpenedLimits> = {}, real?: Real): 
     freeBytes: undefined,
     beforePiece: () => Promise.resolve(),
     isThere: true,
-    left: () =>
-      readdirSync(parent, { recursive: true })
-        .map(String)
-        .filter((name) => name !== 'opened'),
+    left: () => readdirSync(parent, { recursive: true }).map(String),
     open: async () => {
       const form = rig.visitor.formOf(await rig.html(), PATH);
       const answer = await rig.visitor.post(PATH, form);

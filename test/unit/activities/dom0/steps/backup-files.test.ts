@@ -4,7 +4,7 @@ import { createSessions } from '../../../../../activities/dom0/browser-sessions.
 import type { StepEnv } from '../../../../../activities/dom0/env.ts';
 import { ensurePasswordKey, passwordPublicKey } from '../../../../../activities/dom0/password-key.ts';
 import { takeBackup } from '../../../../../activities/dom0/steps/backup.ts';
-import { openFiles, type Opener } from '../../../../../activities/dom0/steps/backup-files.ts';
+import { openFiles, removeOpenedBackups, type Opener } from '../../../../../activities/dom0/steps/backup-files.ts';
 import { filesContext } from '../../../../../contract/backup-files.ts';
 import type { FakeDom0 } from '../../../../../fake/index.ts';
 import { sealBox } from '../../../../../system/sealed-box.ts';
@@ -17,13 +17,18 @@ const TOKEN = 'a-token-of-this-test';
 let dom0: FakeDom0;
 let env: StepEnv;
 let backup: string;
+let ended: string[];
 let opened: Parameters<Opener['attach']>[0][];
-const opener: Opener = { attach: (request) => Promise.resolve(void opened.push(request)) };
+const opener: Opener = {
+  attach: (request) => Promise.resolve(void opened.push(request)),
+  end: (guest) => Promise.resolve(void ended.push(guest)),
+};
 beforeEach(async () => {
   ({ dom0, env } = await dom0With(guest));
   await ensurePasswordKey(env);
   ({ id: backup } = await takeBackup(env, guest));
   opened = [];
+  ended = [];
 });
 afterEach(() => closeKnowing(dom0));
 
@@ -54,6 +59,12 @@ describe('a backup', () => {
     ])
       await expect(open({ token: await sealed(context) })).rejects.toMatchObject({ type: 'HostNotReady' });
     expect(opened).toEqual([]);
+  });
+
+  it('that is open ends before the backups of its guest are removed', async () => {
+    await removeOpenedBackups(env, opener, REF);
+    expect(ended).toEqual([guest.name]);
+    expect((await env.repository.list(guest.name)).backups).toEqual([]);
   });
 
   it('that was found to be unusable is not opened', async () => {
