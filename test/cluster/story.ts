@@ -1,5 +1,6 @@
 /** Guests on fake dom0s of a cluster, from the order to the end, and what the dom0s saw of it. */
 import { NativeConnection } from '@temporalio/worker';
+import { GuestflowError } from '../../contract/errors.ts';
 import type { Guestflow } from '../../client/guestflow.ts';
 import type { Session } from '../../client/session.ts';
 import { createFakeDom0, type FakeDom0 } from '../../fake/index.ts';
@@ -102,6 +103,17 @@ async function inTime<T>(work: Promise<T>, limitMs: number, what: string): Promi
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
+/** Does it again for as long as Temporal cannot be reached, a minute at most. */
+async function whileUnreachable<T>(work: () => Promise<T>): Promise<T> {
+  for (const limit = performance.now() + 60_000; ; await new Promise((resolve) => setTimeout(resolve, 500))) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof GuestflowError) || error.type !== 'Unreachable' || performance.now() > limit) throw error;
+    }
+  }
+}
+
 class Story {
   private readonly stage: Stage;
   private readonly hosts: readonly Host[];
@@ -117,10 +129,11 @@ class Story {
 
   private async order(guest: string, host: Host): Promise<void> {
     const { flow } = this.stage;
-    await flow.order(anOrder(guest, host.name));
-    const status = await flow.waitForOrder(guest);
+    // Whoever orders is told that Temporal cannot be reached, and asks again: the same order is the same guest.
+    await whileUnreachable(() => flow.order(anOrder(guest, host.name)));
+    const status = await whileUnreachable(() => flow.waitForOrder(guest));
     if (status.phase !== 'running') throw new Error(`${guest} is ${status.phase}: ${(await flow.failureOf(status))?.message ?? ''}`);
-    await flow.waitFor(guest);
+    await whileUnreachable(() => flow.waitFor(guest));
   }
 
   /** Stop, start, backup: each is one operation, and the dom0 has what it says. */
@@ -162,7 +175,11 @@ class Story {
       await this.order(guest, host);
       ready += 1;
     });
-    const all = Promise.all(orders);
+    // All of them have ended before the first failure is told: what still asks would ask a connection that is closed.
+    const all = Promise.allSettled(orders).then((ends) => {
+      const failed = ends.find((end) => end.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+    });
     all.catch(() => undefined);
     // In their middle: some image is made, and not all guests run.
     await until(() => guests.some(({ guest, host }) => doneFor(host, guest)['images'] !== 0), { everyMs: 10, limitMs: ROUND_LIMIT_MS });
