@@ -111,12 +111,8 @@ async function respond(handler: Handler, incoming: IncomingMessage, outgoing: Se
   if (ENDING.has(incoming.socket)) return;
   const request = toRequest(incoming, outgoing);
   const response = request instanceof Request ? await handler(request) : problemResponse(request);
-  if (isStreamed(response) && response.body !== null) {
-    await passOn(response.body, response, incoming, outgoing);
-    return;
-  }
-  const body = Buffer.from(await response.arrayBuffer());
-  const isHead = incoming.method === 'HEAD';
+  const stream = isStreamed(response) ? response.body : null;
+  const body = stream ?? Buffer.from(await response.arrayBuffer());
   // The rest of an unread body is not waited for: the connection ends with the answer.
   const isRestLeft = !incoming.complete;
   if (isRestLeft || isStopping()) {
@@ -125,26 +121,19 @@ async function respond(handler: Handler, incoming: IncomingMessage, outgoing: Se
   }
   outgoing.writeHead(response.status, {
     ...Object.fromEntries(response.headers),
-    ...(response.status === 204 ? {} : { 'content-length': body.length }),
+    ...(response.status === 204 || !Buffer.isBuffer(body) ? {} : { 'content-length': body.length }),
   });
-  // Node counts a connection as idle once its answer has ended, even if the answer still has to be sent.
-  if (!isHead && body.length > 0) await new Promise((resolve) => outgoing.write(body, resolve));
+  await send(body, incoming.method === 'HEAD', outgoing);
   if (isRestLeft) await discard(incoming);
   outgoing.end();
 }
 
-/** Sends a body as it comes, no faster than it is read. What breaks off breaks the connection. */
-async function passOn(
-  body: NonNullable<Response['body']>,
-  { status, headers }: Response,
-  { method }: IncomingMessage,
-  outgoing: ServerResponse,
-): Promise<void> {
-  outgoing.writeHead(status, Object.fromEntries(headers));
-  if (method === 'HEAD') {
-    await body.cancel();
-    outgoing.end();
-  } else await pipeline(Readable.fromWeb(body as ReadableStream<Uint8Array>), outgoing);
+/** Sends a body, a stream of it no faster than it is read. @throws when the stream breaks off, or who reads it has gone */
+async function send(body: Buffer | NonNullable<Response['body']>, isHead: boolean, outgoing: ServerResponse): Promise<void> {
+  if (!Buffer.isBuffer(body))
+    await (isHead ? body.cancel() : pipeline(Readable.fromWeb(body as ReadableStream<Uint8Array>), outgoing, { end: false }));
+  // Node counts a connection as idle once its answer has ended, even if the answer still has to be sent.
+  else if (!isHead && body.length > 0) await new Promise((resolve) => outgoing.write(body, resolve));
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { serve } from '../../../../system/http/server.ts';
+import { streamed } from '../../../../system/http/streamed.ts';
 import { talk } from './talk.ts';
 
 /** A connection that has said this, and what it is answered until it is closed. */
@@ -74,5 +75,71 @@ describe('a server that stops', () => {
     await delay(200);
     answer(new Response('hello'));
     await server.close();
+  });
+});
+
+describe('an answer that is passed on as it comes', () => {
+  /** A body of so many pieces; what ends it otherwise is told. */
+  const body = (pieces: number, fails = false): { readonly stream: ReadableStream<Uint8Array>; readonly cancelled: Promise<void> } => {
+    let left = pieces;
+    let tell: () => void;
+    const cancelled = new Promise<void>((resolve) => (tell = resolve));
+    const stream = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        if ((left -= 1) >= 0) controller.enqueue(new Uint8Array(65_536).fill(120));
+        else if (fails) controller.error(new Error('it cannot be read'));
+        else controller.close();
+      },
+      cancel: () => tell(),
+    });
+    return { stream, cancelled };
+  };
+
+  it('comes whole, and its connection is kept; one that fails is broken off', async () => {
+    const bodies = [body(40).stream, body(40, true).stream];
+    const server = await serve(() => Promise.resolve(streamed(new Response(bodies.shift()))), { port: 0 });
+    const whole = await fetch(server.url);
+    expect((await whole.arrayBuffer()).byteLength).toBe(40 * 65_536);
+    expect(whole.headers.get('connection')).toBe('keep-alive');
+    await expect(fetch(server.url).then((broken) => broken.arrayBuffer())).rejects.toThrow();
+    await server.close();
+  });
+
+  it('ends at its source when who reads it has gone', async () => {
+    const { stream, cancelled } = body(Infinity);
+    const server = await serve(() => Promise.resolve(streamed(new Response(stream))), { port: 0 });
+    const stop = new AbortController();
+    const answer = await fetch(server.url, { signal: stop.signal });
+    await answer.body?.getReader().read();
+    stop.abort();
+    await cancelled;
+    await server.close();
+  });
+
+  it('is the last of its connection like any other: where the rest of a body is left, and of a server that stops', async () => {
+    let begin: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    let goOn: () => void = () => undefined;
+    const going = new Promise<void>((resolve) => (goOn = resolve));
+    let isFirst = true;
+    const server = await serve(
+      async () => {
+        if (!isFirst) {
+          begin();
+          await going;
+        }
+        isFirst = false;
+        return streamed(new Response(body(1).stream, { headers: { 'content-length': '65536' } }));
+      },
+      { port: 0 },
+    );
+    const last = /^HTTP\/1.1 200 [^]*connection: close[^]*x{1000}$/i;
+    expect(await talk(server.port, (socket) => socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx`))).toMatch(last);
+    const asked = await connection(server.port, `${GET}\r\n`);
+    await begun;
+    const closing = server.close();
+    goOn();
+    expect(await asked.answer).toMatch(last);
+    await closing;
   });
 });
