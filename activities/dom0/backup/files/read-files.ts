@@ -25,6 +25,8 @@ export interface Reading {
 export async function readFiles(work: HandWork, backup: FoundBackup, reading: Reading): Promise<void> {
   const { request, temporary, program, sink, passphraseFile } = reading;
   mustBeReadable(backup);
+  if (process.getuid?.() !== 0)
+    throw new GuestflowError('HostNotReady', 'files are read in a cage, which only root can build', { mend: 'run it as root' });
   await withPrivatePlace(temporary, async (place) => {
     const tell = (done: number): void =>
       work.progress(`unpacking: ${formatSize(done)} of ${formatSize(backup.dumpedBytes)}`, done / backup.dumpedBytes);
@@ -46,10 +48,8 @@ export interface Unpacking {
   readonly fill: (image: string) => Promise<void>;
 }
 
-/** Unpacks an image into a private place, beside the program that reads it. @throws HostNotReady without root; what `fill` throws */
+/** Unpacks an image into a private place, beside the program that reads it. Needs root. @throws what `fill` throws */
 export async function unpackImage(place: string, { bytes, program, fill }: Unpacking): Promise<void> {
-  if (process.getuid?.() !== 0)
-    throw new GuestflowError('HostNotReady', 'files are read in a cage, which only root can build', { mend: 'run it as root' });
   const { image, root, code } = partsOf(place);
   await makeImage(image, bytes);
   await fill(image);

@@ -3,16 +3,19 @@ import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { deviceNumber } from '../../../../../activities/dom0/backup/by-hand/block-device.ts';
 import { attributesOf, type Source } from '../../../../../activities/dom0/backup/files/ext4/attributes.ts';
 import { entriesIn, whyNotName } from '../../../../../activities/dom0/backup/files/ext4/directory.ts';
 import { FileSystem } from '../../../../../activities/dom0/backup/files/ext4/file-system.ts';
 import type { Inode } from '../../../../../activities/dom0/backup/files/ext4/inode.ts';
 import { frameBytes, frameParser, type FileEntry, type Frame, type FrameSink } from '../../../../../activities/dom0/backup/files/frames.ts';
+import { readFiles } from '../../../../../activities/dom0/backup/files/read-files.ts';
 import { decimal, padding, tarHead } from '../../../../../activities/dom0/backup/files/tar.ts';
 import { Unpacking } from '../../../../../activities/dom0/backup/files/unpack.ts';
 import { shownName } from '../../../../../contract/shown-name.ts';
+import { createHost } from '../../../../../system/host.ts';
+import { storedBackup } from '../../../../a-backup.ts';
 import { outermost, parsePath } from '../../../../../cli/repository/names.ts';
 
 let directory: string;
@@ -324,4 +327,20 @@ it.each([
   [286327664, 259, 70_000],
 ])('device number %d is %d:%d', (rdev, major, minor) => {
   expect(deviceNumber(rdev)).toEqual({ major, minor });
+});
+
+it('is refused to who is not root before a place for it is looked for', async () => {
+  vi.spyOn(process, 'getuid').mockReturnValue(1_000);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const backup = { ...storedBackup('web1', '20261123T020000Z'), path: '/none', recordSha256: '', recordState: 'verified' as const };
+  const reading = {
+    request: { what: 'list' as const, paths: [''] },
+    temporary: join(directory, 'none'),
+    program: new Uint8Array(),
+    passphraseFile: '',
+  };
+  const work = { host: createHost(), signal: new AbortController().signal, progress: () => undefined };
+  await expect(readFiles(work, backup, { ...reading, sink: new Unpacking(directory, () => undefined) })).rejects.toMatchObject({
+    type: 'HostNotReady',
+  });
 });
