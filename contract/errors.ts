@@ -67,6 +67,12 @@ export class GuestflowError extends Error {
 
 const RETRIED: ReadonlySet<ErrorType> = new Set<ErrorType>(['ToolFailed', 'GuestDidNotAnswer', 'BackupUnusable']);
 
+/** What a log may say of an error: the message of one of ours; of any other its name alone, since its message may quote what was read. */
+export function reasonForLog(error: unknown): string {
+  if (error instanceof GuestflowError) return error.message;
+  return error instanceof Error ? error.name : 'unknown';
+}
+
 /** Narrows a string that came over the wire. */
 export function isErrorType(type: unknown): type is ErrorType {
   return ERROR_TYPES.some((known) => known === type);

@@ -3,7 +3,7 @@ import pino from 'pino';
 import { findEndpoint, type EndpointOptions } from '../client/config.ts';
 import { createReadiness } from '../client/readiness.ts';
 import type { Session } from '../client/session.ts';
-import { GuestflowError } from '../contract/errors.ts';
+import { GuestflowError, reasonForLog } from '../contract/errors.ts';
 import { assembleGateway } from './assemble.ts';
 import { loadConfiguration, type GatewayConfiguration, type GatewayFiles } from './configuration.ts';
 import { ConsoleHub } from './console/hub.ts';
@@ -41,13 +41,13 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
   const session = createLazySession(() => findEndpoint(endpoint));
   const port = metricsPort();
   const metrics = port === undefined ? undefined : createGatewayMetrics();
+  const first = await loadConfiguration(files);
   const tracing = await createTracing('guestflow-gateway');
   const traced = tracing && tracesAnswers(tracing);
   const observe = (answered: Answered): void => {
     metrics?.observe(answered);
     traced?.(answered);
   };
-  const first = await loadConfiguration(files);
   const { consoles, files: opened } = createHubs(first, () => session.get(), log);
   const assemble = (configuration: GatewayConfiguration): Gateway =>
     assembleGateway({ configuration, session: () => session.get(), log, answerMs, observe, consoles, files: opened, stopping: signal });
@@ -60,7 +60,7 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
   // Connects now, if it can, so that the first event need not wait for it.
   session.get().then(
     () => log.info({}, 'connected to Temporal'),
-    (error: unknown) => log.warn({ reason: reasonOf(error) }, 'Temporal cannot be reached yet; events are answered with 503'),
+    (error: unknown) => log.warn({ reason: reasonForLog(error) }, 'Temporal cannot be reached yet; events are answered with 503'),
   );
   const readAnew = async (): Promise<void> => {
     const fresh = await loadConfiguration(files);
@@ -70,7 +70,7 @@ export async function runGateway({ files, endpoint, listen, answerMs, signal, lo
   const reload = (): void => {
     readAnew().then(
       () => log.info({}, 'files read anew'),
-      (error: unknown) => log.error({ reason: reasonOf(error) }, 'the files are not good; the former ones stay in force'),
+      (error: unknown) => log.error({ reason: reasonForLog(error) }, 'the files are not good; the former ones stay in force'),
     );
   };
   process.on('SIGHUP', reload);
@@ -100,10 +100,6 @@ function createHubs(
   const consoles = new ConsoleHub({ origin: page.origin, openConsole: (guest, wish) => guests.openConsole(guest, wish), log });
   const files = new FilesHub({ arrivals: consoles.arrivals, openFiles: (guest, wish) => guests.openFiles(guest, wish), log });
   return { consoles, files };
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof GuestflowError ? error.message : error instanceof Error ? error.name : 'unknown';
 }
 
 function parseListen(listen: string): { host: string; port: number } {

@@ -2,7 +2,7 @@
  * Tells the worker when an operation, and each activity that it asked for, began and ended. It is in the bundle of a worker that traces only, and makes no
  * command: a history is the same with it and without.
  */
-import { ApplicationFailure, proxySinks, workflowInfo, type Sinks, type WorkflowInterceptorsFactory } from '@temporalio/workflow';
+import { proxySinks, TemporalFailure, workflowInfo, type Sinks, type WorkflowInterceptorsFactory } from '@temporalio/workflow';
 import { hasTrace, type WorkflowSpan } from '../contract/traces.ts';
 import { rootFailure } from './saga/operation.ts';
 
@@ -25,8 +25,7 @@ export const interceptors: WorkflowInterceptorsFactory = () => {
       return result;
     } catch (error) {
       // Anything else is not an end of the workflow's: it goes on as another run, or its worker gives it up.
-      if (error instanceof Error && (error instanceof ApplicationFailure || error.name.endsWith('Failure')))
-        tell({ name, startMs, endMs: Date.now(), failure: rootFailure(error).type });
+      if (error instanceof TemporalFailure) tell({ name, startMs, endMs: Date.now(), failure: rootFailure(error).type });
       throw error;
     }
   };

@@ -8,9 +8,9 @@ import type { HandWork } from '../../activities/dom0/work.ts';
 import { defined } from '../../contract/defined.ts';
 import { GuestflowError } from '../../contract/errors.ts';
 import { EXIT } from '../../contract/exit-codes.ts';
+import { shownName } from '../../contract/shown-name.ts';
 import { printJson, printLine, printTable, type Io } from '../io.ts';
 import { shownProblems, shownReason } from './files.ts';
-import { shownName } from '../../contract/shown-name.ts';
 import { directoryOf, passphraseFileOf, type ListOptions, type ReaderProgram } from './options.ts';
 import { byHand } from './progress.ts';
 

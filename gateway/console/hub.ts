@@ -2,7 +2,7 @@
 import type { WebSocket } from 'ws';
 import { CONSOLE_TICKET_SECONDS, type ConsoleEnd } from '../../contract/console.ts';
 import { defined } from '../../contract/defined.ts';
-import { GuestflowError } from '../../contract/errors.ts';
+import { GuestflowError, reasonForLog } from '../../contract/errors.ts';
 import { later } from '../../system/later.ts';
 import type { GatewayLog } from '../gateway.ts';
 import { Arrivals, type ArrivalLimits } from './arrivals.ts';
@@ -110,11 +110,6 @@ export class ConsoleHub {
     return !this.isClosed && this.sessions.size < most && (this.openings.get(of) ?? 0) < openings;
   }
 
-  /** Takes a dom0's connection. */
-  async takeDom0(socket: WebSocket): Promise<void> {
-    await this.arrivals.takeDom0(socket);
-  }
-
   private async opening(of: string, work: () => Promise<void>): Promise<void> {
     this.openings.set(of, (this.openings.get(of) ?? 0) + 1);
     try {
@@ -148,7 +143,7 @@ export class ConsoleHub {
     try {
       await this.opening(grant.of, () => this.options.openConsole(guest, { id, token }));
     } catch (error) {
-      const reason = error instanceof GuestflowError ? error.message : error instanceof Error ? error.name : 'unknown';
+      const reason = reasonForLog(error);
       this.options.log.warn({ console: id, guest, reason }, 'console not opened');
       session.end(endOfError(error));
     }

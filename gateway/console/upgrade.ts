@@ -19,7 +19,7 @@ export function consoleUpgrade(hub: ConsoleHub): Upgrade {
     const refusal = whyNot(side, incoming, hub);
     if (refusal !== undefined) return refusal;
     servers[side].handleUpgrade(incoming, socket, head, (connection) => {
-      (side === 'browser' ? hub.takeBrowser(connection) : hub.takeDom0(connection)).catch(() => connection.terminate());
+      (side === 'browser' ? hub.takeBrowser(connection) : hub.arrivals.takeDom0(connection)).catch(() => connection.terminate());
     });
     return 'taken';
   };

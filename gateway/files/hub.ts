@@ -1,6 +1,6 @@
 /** The backups that are opened in this gateway: for whom, by which dom0, and until when. */
 import type { FilesEnd } from '../../contract/backup-files.ts';
-import { GuestflowError } from '../../contract/errors.ts';
+import { GuestflowError, reasonForLog } from '../../contract/errors.ts';
 import { later } from '../../system/later.ts';
 import type { Arrivals, Expected } from '../console/arrivals.ts';
 import type { GatewayLog } from '../gateway.ts';
@@ -129,7 +129,7 @@ export class FilesHub {
       }, this.limits.dom0Ms),
     );
     openFiles(guest, { id, token, backup }).catch((error: unknown) => {
-      const reason = error instanceof GuestflowError ? error.message : error instanceof Error ? error.name : 'unknown';
+      const reason = reasonForLog(error);
       log.warn({ files: id, guest, backup, reason }, 'files of a backup not opened');
       session.end(endOfError(error));
     });

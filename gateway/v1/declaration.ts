@@ -56,10 +56,8 @@ export interface V1Call<P extends string, Q, B> extends Pick<Call, 'note'> {
   readonly body: B;
   /** Idempotency-Key. */
   readonly key: string | undefined;
-  /** Whether the client has this answer already, as its If-None-Match says. */
-  readonly hasAlready: (answer: unknown) => boolean;
-  /** If-None-Match says something. */
-  readonly isConditional: boolean;
+  /** Whether the client has another answer than this one, as its If-None-Match says. Without one it has none. */
+  readonly hasAnother: (answer: unknown) => boolean;
 }
 
 /** What stands for a part of the path: `name` of `/v1/guests/:name`. */
@@ -139,8 +137,10 @@ export function toRoute(declaration: Declaration, options: V1Options, { count, w
         body: await readBody(declaration, call.request, options.body),
         path: checkPath(call.path),
         key: isKeyed === true ? readKey(call.request) : undefined,
-        hasAlready: (answer: unknown) => namesTag(call.request.headers.get('if-none-match'), etagOf(jsonText(answer))),
-        isConditional: call.request.headers.has('if-none-match'),
+        hasAnother: (answer: unknown) => {
+          const named = call.request.headers.get('if-none-match');
+          return named !== null && !namesTag(named, etagOf(jsonText(answer)));
+        },
       };
       await mustConcern(declaration.about, checked, options.guests);
       const response = await tagged(call.request, await declaration.answer(checked, { ...options, waitForNews }));

@@ -37,11 +37,11 @@ const show = declare({
   about: 'guest',
   query: waitQuerySchema,
   gives: { 200: ['Operation', 'The operation.'] },
-  async answer({ path, query: { wait }, token, hasAlready, isConditional }, { guests, waitForNews }) {
+  async answer({ path, query: { wait }, token, hasAnother }, { guests, waitForNews }) {
     const [, kind = '', id = ''] = OPERATION_ID.exec(path.id) ?? [];
     const look = (): Promise<OperationDocument> => guests.operation(path.name, kind, id);
     if (wait === undefined) return jsonResponse(200, await look());
-    const isNews = (found: OperationDocument): boolean => found.state !== 'pending' || (isConditional && !hasAlready(found));
+    const isNews = (found: OperationDocument): boolean => found.state !== 'pending' || hasAnother(found);
     return jsonResponse(200, await waitForNews(token.id, wait, look, isNews));
   },
 });

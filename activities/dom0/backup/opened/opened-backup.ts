@@ -11,7 +11,7 @@ import {
   type OpenedWord,
 } from '../../../../contract/backup-files.ts';
 import { CONSOLE_CLOSE_CODE } from '../../../../contract/console.ts';
-import { GuestflowError } from '../../../../contract/errors.ts';
+import { GuestflowError, reasonForLog } from '../../../../contract/errors.ts';
 import { formatSize } from '../../../../contract/sizes.ts';
 import { closeSocket } from '../../../../system/close-socket.ts';
 import { parsedJson } from '../../../../system/parsed-json.ts';
@@ -185,7 +185,7 @@ export class OpenedBackup {
   /** Names of files are not told: they are the customer's. */
   private tell(error: unknown, what: string): void {
     const { log, backup } = this.deps;
-    const reason = error instanceof GuestflowError ? error.message : error instanceof Error ? error.name : 'unknown';
+    const reason = reasonForLog(error);
     log.warn({ guest: backup.guest, backup: backup.id, reason }, what);
   }
 }
