@@ -308,10 +308,14 @@ describe.skipIf(why !== undefined)(titled('guestflow pull-backups', why), () => 
     const other = sshd.flags.map((flag) => (flag === join(sshd.directory, 'key') ? join(sshd.directory, 'host') : flag));
     expect(await failed(other)).toMatchObject({ code: 5, type: 'Unreachable', mend: expect.stringContaining('authorized_keys') as string });
 
-    sshd.serve('sleep 3');
+    const signs = join(sshd.directory, 'signs');
+    mkdirSync(signs);
+    chmodSync(signs, 0o777);
+    sshd.serve(`: > ${signs}/asked; while [ ! -e ${signs}/answer ]; do sleep 0.05; done`);
     const slow = run(['pull-backups', ...sshd.flags, '--into', into, '--json']);
-    await until(() => existsSync(join(into, 'xen1')), { everyMs: 10 });
+    await until(() => existsSync(join(signs, 'asked')), { everyMs: 10 });
     expect(await failed(sshd.flags)).toMatchObject({ code: 3, type: 'Busy' });
+    writeFileSync(join(signs, 'answer'), '');
     expect((await slow).code).toBe(1);
   });
 });
