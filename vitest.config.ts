@@ -16,6 +16,7 @@ const shared = {
 const APART = [
   'arping',
   'customer-page',
+  'disk-files',
   'identity',
   'page-files',
   'role',

@@ -15,10 +15,12 @@ export type Retention = GuestFields['backup']['retention'];
 export type BackupEngine = 'blocks' | 'dump';
 
 /**
- * How the guest was when its snapshot was taken. `crash`: it ran, and its disk is as after a power cut. `flushed`: its hooks had stopped what writes, where it
- * has any, and what it had written was on its disk. `stopped`: it had no domain.
+ * How the guest was when its snapshot was taken. `crash`: it ran, and its disk is as after a power cut. `paused`: it was paused while its disk was copied,
+ * which is as after a power cut, too. `flushed`: its hooks had stopped what writes, where it has any, and what it had written was on its disk. `stopped`: it
+ * had no domain.
  */
-export type Consistency = 'crash' | 'flushed' | 'stopped';
+export const CONSISTENCIES = ['crash', 'paused', 'flushed', 'stopped'] as const;
+export type Consistency = (typeof CONSISTENCIES)[number];
 
 /** What came of starting a guest from a backup, or of the attempt. */
 export interface Proof {

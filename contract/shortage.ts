@@ -39,7 +39,18 @@ export function shortageOf(
   return { field: first.field, message: `dom0 ${host} cannot take ${asked.guest}: ${words.join('; ')}` };
 }
 
-/** How a pool is told to people: `volume group vg01`, `thin pool vg01/guests`. */
-export function toldPool({ name, thin }: Pick<PoolFacts, 'name' | 'thin'>): string {
-  return `${thin === undefined ? 'volume group' : 'thin pool'} ${name}`;
+/** Whether the disks of a pool are files in a directory: its name is the path. */
+function isDirectory({ name }: Pick<PoolFacts, 'name'>): boolean {
+  return name.startsWith('/');
+}
+
+/** How a pool is told to people: `volume group vg01`, `thin pool vg01/guests`, `directory /home/xen/disks`. */
+export function toldPool(pool: Pick<PoolFacts, 'name' | 'thin'>): string {
+  if (isDirectory(pool)) return `directory ${pool.name}`;
+  return `${pool.thin === undefined ? 'volume group' : 'thin pool'} ${pool.name}`;
+}
+
+/** Whether no disk is made that would leave less than the reserve free: what fills up such a pool takes more with it than one order. */
+export function keepsReserve(pool: Pick<PoolFacts, 'name' | 'thin'>): boolean {
+  return pool.thin !== undefined || isDirectory(pool);
 }

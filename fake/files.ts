@@ -15,6 +15,7 @@ import {
 import { dirname } from 'node:path';
 import { isNoLink, type FileInfo, type FileSink, type HostFiles } from '../system/host.ts';
 import { partName } from '../system/whole-file.ts';
+import { allocatedBelow } from './disk-files.ts';
 import { FaultyDisk, systemError } from './faulty-disk.ts';
 import type { WorkingPlan } from './faults.ts';
 import type { WorkerLife } from './life.ts';
@@ -50,7 +51,7 @@ export function createFakeFiles(machine: Machine, plan: WorkingPlan, life: Worke
     freeBytes: (path) =>
       disk.look(() => {
         if (!existsSync(at(path))) throw systemError('ENOENT', 'no such file or directory', 'statfs', path);
-        return machine.conditions.diskFull ? 0 : FREE_BYTES;
+        return machine.conditions.diskFull ? 0 : FREE_BYTES - allocatedBelow(machine, path);
       }),
     writeAtomic: (path, data, mode = 0o600) => writeAtomic(disk, path, Buffer.from(data), mode),
     sink: (path, mode = 0o600) => openSink(disk, path, mode),
@@ -127,7 +128,8 @@ function targetOf(file: string): string | undefined {
 function fileInfo(machine: Machine, path: string, file: string): FileInfo {
   const found = lstatSync(file);
   const kind = found.isFile() ? 'file' : found.isDirectory() ? 'directory' : found.isSymbolicLink() ? 'symlink' : 'other';
-  const used = kind === 'file' && path.endsWith('.img') ? machine.disk(path)?.content.fs?.usedBytes : undefined;
+  const content = kind === 'file' && path.endsWith('.img') ? machine.disk(path)?.content : undefined;
+  const used = content?.allocated === true ? found.size : content?.fs?.usedBytes;
   return { kind, bytes: found.size, allocatedBytes: used ?? found.blocks * 512, modifiedAt: found.mtime, mode: found.mode & 0o7777 };
 }
 

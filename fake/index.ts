@@ -75,6 +75,7 @@ const DEFAULTS = {
   memoryMiB: 16_384,
   cpus: 8,
   maxLoop: 0,
+  reflink: false,
   speed: 'instant',
   kernel: 'mainline',
   bootPolls: 0,

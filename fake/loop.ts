@@ -36,7 +36,7 @@ function losetup({ machine, args }: Invocation): ToolOutput | undefined {
     return free === undefined ? failed(1, 'losetup: cannot find an unused loop device') : { code: 0, stdout: `${free}\n` };
   }
   const device = matchArgs(args, '--detach <device>')?.['device'];
-  if (device === undefined) return undefined;
+  if (device === undefined) return setCapacity(loops, args);
   const loop = loops.find(({ name }) => name === device);
   if (loop === undefined) return failed(1, `losetup: ${device}: detach failed: No such device or address`);
   // The kernel detaches a device in use when its last user has gone, and says nothing.
@@ -44,6 +44,13 @@ function losetup({ machine, args }: Invocation): ToolOutput | undefined {
   if (isUsed) loop.autoclear = true;
   else loops.splice(loops.indexOf(loop), 1);
   return DONE;
+}
+
+/** The fake's loop devices always have the size of their files. */
+function setCapacity(loops: readonly { name: string }[], args: readonly string[]): ToolOutput | undefined {
+  const device = matchArgs(args, '--set-capacity <device>')?.['device'];
+  if (device === undefined) return undefined;
+  return loops.some(({ name }) => name === device) ? DONE : failed(1, `losetup: ${device}: set capacity failed: No such device or address`);
 }
 
 function umount({ machine, args }: Invocation): ToolOutput | undefined {

@@ -29,6 +29,8 @@ export interface MachineOptions {
   readonly memoryMiB: number;
   readonly cpus: number;
   readonly maxLoop: number;
+  /** Files can share their blocks, as on XFS. */
+  readonly reflink: boolean;
   readonly speed: 'instant' | 'watchable';
   readonly kernel: 'mainline' | 'xenlinux';
   readonly network: { readonly cidr: string; readonly gateway: string; readonly bridge: string };

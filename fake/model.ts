@@ -27,6 +27,8 @@ export interface Content {
   swapUuid?: string;
   /** Labels of everybody whose bytes can be read on it outside of the file system. */
   residue: string[];
+  /** Of a file: it takes all of its room. Default: what its file system uses. */
+  allocated?: true;
   /** How far it has been wiped, by parts from the start on. */
   zeroedTo?: number;
 }

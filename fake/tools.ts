@@ -1,6 +1,7 @@
 /** All tools of the fake dom0, and what stands around one on its command line. */
 import { BORG_TOOLS, withoutFlock } from './borg.ts';
 import { COPY_TOOLS } from './copy.ts';
+import { DISK_FILE_TOOLS } from './disk-files.ts';
 import { EXT4_TOOLS } from './ext4.ts';
 import { LOOP_TOOLS } from './loop.ts';
 import { LVM_TOOLS } from './lvm.ts';
@@ -14,6 +15,7 @@ export const TOOLS: ToolTable = {
   ...XL_TOOLS,
   ...EXT4_TOOLS,
   ...COPY_TOOLS,
+  ...DISK_FILE_TOOLS,
   ...LOOP_TOOLS,
   ...NET_TOOLS,
   ...XEN_TOOLS,

@@ -82,6 +82,13 @@ export const dom0SettingsSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,62}$/, 'is no name of a thin pool')
     .optional(),
+  /**
+   * Directory of the guests' disks, if they are files, each of which takes all of its room at once; best on a file system of its own. Neither the volume
+   * group nor a thin pool is used then. Default: none, so that they are volumes.
+   */
+  diskDir: absolutePath
+    .refine((path) => !/\/\.?(?:\/|$)/.test(path), 'must be a directory below /, without a slash at its end, "//" or "/./"')
+    .optional(),
   /** Directory of disk images while a guest is made (`dir` of xen-tools). */
   imageDir: absolutePath.default('/home/xen'),
   /** Bridge that guests are attached to. */

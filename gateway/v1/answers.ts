@@ -1,5 +1,6 @@
 /** What `/v1` gives. The OpenAPI document is made of these schemas, and the answers' types. */
 import { z } from 'zod';
+import { CONSISTENCIES } from '../../contract/backup.ts';
 
 const time = z.string().meta({ format: 'date-time' });
 
@@ -66,7 +67,7 @@ export const backupSchema = z.object({
   bytes: z.number().meta({ description: 'As it lies there.' }),
   dumpedBytes: z.number().meta({ description: 'Before compression.' }),
   engine: z.enum(['blocks', 'dump']),
-  consistency: z.enum(['crash', 'flushed', 'stopped']).meta({ description: 'How the guest was at that moment.' }),
+  consistency: z.enum(CONSISTENCIES).meta({ description: 'How the guest was at that moment.' }),
   state: z
     .enum(['taken', 'verified', 'proven', 'unusable'])
     .meta({ description: 'What is known of it. A guest is restored from `verified` and `proven` ones.' }),

@@ -8,7 +8,7 @@ import { describeCfgContract } from './cfg-contract.ts';
 import type { ContractContext, ContractDom0 } from './contract-context.ts';
 import { describeFileContract } from './file-contract.ts';
 import { describeStorageContract } from './storage-contract.ts';
-import { describeStoragePortContract } from './storage-port-contract.ts';
+import { AS_FILES, describeStoragePortContract, IN_THIN_POOL, IN_VOLUME_GROUP } from './storage-port-contract.ts';
 import { describeToolstackPortContract } from './toolstack-port-contract.ts';
 import { describeVolumeContract } from './volume-contract.ts';
 import { describeXlContract } from './xl-contract.ts';
@@ -26,6 +26,7 @@ export function describeDom0Contract(name: string, makeHost: () => Promise<Contr
     };
     beforeAll(async () => {
       made = await makeHost();
+      await made.host.files.makeDirectory(`${made.imageDir}/disks`, 0o700);
     });
     afterAll(async () => {
       await made?.cleanup();
@@ -35,8 +36,9 @@ export function describeDom0Contract(name: string, makeHost: () => Promise<Contr
       const { host, imageDir } = context();
       expect((await host.files.info(imageDir))?.kind).toBe('directory');
     });
-    describeStoragePortContract('disks of the volume group', context);
-    describeStoragePortContract('disks of a thin pool', context, ({ thinPool }) => thinPool, isWhole);
+    describeStoragePortContract('disks of the volume group', context, IN_VOLUME_GROUP);
+    describeStoragePortContract('disks of a thin pool', context, IN_THIN_POOL, isWhole);
+    describeStoragePortContract('disks that are files', context, AS_FILES);
     describeBackupPortContract(context);
     describeToolstackPortContract(context);
     describeVolumeContract(context);

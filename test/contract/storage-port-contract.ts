@@ -2,7 +2,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Ref } from '../../activities/dom0/marks.ts';
 import type { Disk, DiskRole, Storage } from '../../activities/dom0/storage/port.ts';
-import type { StepEnv } from '../../activities/dom0/env.ts';
 import { makeSwap } from '../../activities/dom0/tools/ext4.ts';
 import { MiB, type ContractContext } from './contract-context.ts';
 import { portsOf } from './port-env.ts';
@@ -11,18 +10,44 @@ const BYTES = 8 * MiB;
 
 const ZEROS = { bytes: BYTES, field: 'disk', fill: (): Promise<void> => Promise.resolve() };
 
-/**
- * @param thinPoolOf the thin pool in which the disks are made. Default: they take extents of the volume group
- * @param isWhole also what only renames disks, wherever they lie. Default: it is
- */
+/** A storage driver, and what can be seen of its room. */
+export interface StorageUnderTest {
+  /** The driver, on a pool that is there. */
+  readonly on: (context: ContractContext) => Storage;
+  /** On one that is not there. */
+  readonly nowhere: (context: ContractContext) => Storage;
+  /** Whether a disk takes all of its room at once, as it is written to, or in a place that others write to, too. */
+  readonly room: 'at once' | 'as written' | 'shared';
+}
+
+export const IN_VOLUME_GROUP: StorageUnderTest = {
+  on: (context) => portsOf(context).storage,
+  nowhere: (context) => portsOf({ ...context, vg: 'no-such-pool' }).storage,
+  room: 'at once',
+};
+
+export const IN_THIN_POOL: StorageUnderTest = {
+  on: (context) => portsOf(context, { thinPool: context.thinPool }).storage,
+  nowhere: (context) => portsOf({ ...context, vg: 'no-such-pool' }, { thinPool: context.thinPool }).storage,
+  room: 'as written',
+};
+
+/** The directory is made by who runs the suite. */
+export const AS_FILES: StorageUnderTest = {
+  on: (context) => portsOf(context, { diskDir: `${context.imageDir}/disks` }).storage,
+  nowhere: (context) => portsOf(context, { diskDir: '/no/such/directory' }).storage,
+  room: 'shared',
+};
+
+/** @param isWhole also what only renames disks, wherever they lie. Default: it is */
 export function describeStoragePortContract(
   what: string,
   context: () => ContractContext,
-  thinPoolOf?: (context: ContractContext) => string,
+  { on, nowhere, room }: StorageUnderTest,
   isWhole = true,
 ): void {
   describe(`storage: ${what}`, () => {
-    const ports = (): StepEnv => portsOf(context(), thinPoolOf?.(context()));
+    const ports = (): { readonly storage: Storage } => ({ storage: on(context()) });
     const made: { readonly storage: Storage; readonly ref: Ref }[] = [];
     const newGuest = (what: string): { storage: Storage; ref: Ref } => {
       const { storage } = ports();
@@ -50,7 +75,7 @@ export function describeStoragePortContract(
       const facts = await storage.facts();
       expect(facts?.name).toBe(storage.pool);
       expect(facts?.freeBytes).toBeLessThanOrEqual(facts?.sizeBytes ?? 0);
-      expect(await portsOf({ ...context(), vg: 'no-such-pool' }, thinPoolOf?.(context())).storage.facts()).toBeUndefined();
+      expect(await nowhere(context()).facts()).toBeUndefined();
     });
 
     test('a disk that is made reads as zeros when it is filled, is whole and the guest’s, and is not filled twice', async () => {
@@ -187,8 +212,7 @@ export function describeStoragePortContract(
       expect(await isZero(grown.device, BYTES, BYTES)).toBe(true);
       expect(await isZero(grown.device, 0, MiB)).toBe(false);
       expect((await storage.list()).filter(({ owner }) => owner?.guest === ref.name)).toHaveLength(1);
-      // A thin pool gives blocks as they are written to.
-      expect((await storage.facts())?.freeBytes).toBe(thinPoolOf === undefined ? before - BYTES : before);
+      if (room !== 'shared') expect((await storage.facts())?.freeBytes).toBe(room === 'at once' ? before - BYTES : before);
     });
 
     test('what a growth that was given up has left is used by the next one, or goes with it, and nobody else’s is', async () => {
@@ -234,8 +258,8 @@ export function describeStoragePortContract(
       await storage.release(ref);
       await storage.release(ref);
       expect((await storage.list()).filter(({ owner }) => owner?.guest === ref.name)).toEqual([]);
-      if (thinPoolOf === undefined) expect((await storage.facts())?.freeBytes).toBe(before + BYTES);
-      else expect((await storage.facts())?.freeBytes).toBeGreaterThanOrEqual(before);
+      if (room === 'at once') expect((await storage.facts())?.freeBytes).toBe(before + BYTES);
+      if (room === 'as written') expect((await storage.facts())?.freeBytes).toBeGreaterThanOrEqual(before);
       const next = newGuest('next');
       const seen: boolean[] = [];
       await make(next.storage, next.ref, async (device) => void seen.push(await isZero(device)));

@@ -40,10 +40,10 @@ const logger = pino({ level: 'silent' });
 
 async function run(
   flow: Guestflow,
-  { host, dom0, address, foreignRepositories }: { host: string; dom0: FakeDom0; address: string; foreignRepositories: readonly string[] },
+  { host, dom0, address, more }: { readonly host: string; readonly dom0: FakeDom0; readonly address: string; readonly more: object },
 ): Promise<Running> {
   const raw = { host, network: NETWORK, kernel: '/boot/vmlinuz-6.1.0-49-amd64', initrd: '/boot/initrd.img-6.1.0-49-amd64' };
-  const settings = parseDom0Settings({ ...raw, foreignRepositories, wipeMiBPerSecond: 0 }, 'the test');
+  const settings = parseDom0Settings({ ...raw, ...more, wipeMiBPerSecond: 0 }, 'the test');
   const stop = new AbortController();
   let onReady = (): void => undefined;
   const ready = new Promise<void>((resolve) => {
@@ -78,8 +78,9 @@ async function run(
  * Two dom0s in one network.
  *
  * @param names a test file's own: a machine runs one worker for a dom0, and test files run beside each other
+ * @param more settings of the first dom0. Default: none
  */
-export async function twoDom0s([one, other]: readonly [first: string, second: string]): Promise<TwoDom0s> {
+export async function twoDom0s([one, other]: readonly [first: string, second: string], more: object = {}): Promise<TwoDom0s> {
   // A process has one runtime: the worker's comes first.
   installRuntime(logger);
   const environment = await startServer();
@@ -94,7 +95,7 @@ export async function twoDom0s([one, other]: readonly [first: string, second: st
   const options = { network: { ...NETWORK, bridge: 'xenbr0' } };
   const [first, second] = await Promise.all([createFakeDom0(options), createFakeDom0(options)]);
   const flow = await connect({ address });
-  const others = await run(flow, { host: other, dom0: second, address, foreignRepositories: [COPY] });
+  const others = await run(flow, { host: other, dom0: second, address, more: { foreignRepositories: [COPY] } });
   let running: Running | undefined;
   const stopFirst = async (): Promise<void> => {
     await running?.stop();
@@ -107,7 +108,7 @@ export async function twoDom0s([one, other]: readonly [first: string, second: st
     address,
     stopFirst,
     async startFirst() {
-      running = await run(flow, { host: one, dom0: first, address, foreignRepositories: [] });
+      running = await run(flow, { host: one, dom0: first, address, more });
       return running;
     },
     async copyBackups(guest) {

@@ -6,6 +6,7 @@ import type { Work } from '../work.ts';
 export async function prepareMachine({ host: { files }, settings }: Work): Promise<void> {
   await files.makeDirectory(`${settings.imageDir}/domains`);
   await files.makeDirectory(settings.goldenDir, 0o700);
+  if (settings.diskDir !== undefined) await files.makeDirectory(settings.diskDir, 0o700);
   await files.makeDirectory('/etc/xen/auto');
   const path = '/etc/xen-tools/distributions.conf';
   const text = (await files.read(path))?.toString('utf8');

@@ -1,10 +1,11 @@
 /** Backups, the part on the dom0: take a snapshot, save it by an engine into the repository, read it back, record it (row 16 of the how-to). */
 import { defined } from '../../../contract/defined.ts';
 import type { BackupRecord, StoredBackup } from '../../../contract/backup.ts';
+import type { DomainRow } from '../../../contract/dom0.ts';
 import type { GuestRef, GuestSpec } from '../../../contract/guest.ts';
 import { backupId, type Chosen, type Container, type Kept, type Written } from '../backup/port.ts';
 import type { StepEnv } from '../env.ts';
-import { whileFrozen } from '../guests/freeze.ts';
+import { whileFrozen, type Frozen } from '../guests/freeze.ts';
 import { isOwner, type Ref } from '../marks.ts';
 import type { Disk, DiskRole, Snapshot } from '../storage/port.ts';
 
@@ -56,15 +57,35 @@ interface InRepository {
 /** A backup in the repository, and how the guest was. */
 type Saved = InRepository & Pick<StoredBackup, 'consistency'> & { readonly warnings: readonly string[] };
 
+/** The guest's domain. If a killed attempt has left it paused, it goes on. */
+async function domainOf({ storage, toolstack }: StepEnv, spec: GuestSpec): Promise<DomainRow | undefined> {
+  const domain = await toolstack.find(spec.name);
+  if (domain?.state !== 'paused') return domain;
+  await storage.dropSnapshot(spec);
+  return await toolstack.find(spec.name);
+}
+
+/** What is told of a guest that had to stand still for its snapshot. */
+function toldStill(frozen: Frozen<Snapshot>): Pick<Saved, 'consistency' | 'warnings'> & { readonly result: Snapshot } {
+  const { result, consistency, warnings } = frozen;
+  if (result.stoodStillMs === undefined) return frozen;
+  const seconds = Math.ceil(result.stoodStillMs / 1000);
+  return {
+    result,
+    consistency: consistency === 'crash' ? 'paused' : consistency,
+    warnings: [...warnings, `it was paused for ${String(seconds)} s while its disk was copied`],
+  };
+}
+
 /** Takes a snapshot; of a guest that runs and can be frozen, while it is. */
 async function snapshotOf(env: StepEnv, spec: GuestSpec): Promise<Pick<Saved, 'consistency' | 'warnings'> & { readonly result: Snapshot }> {
-  const { storage, toolstack } = env;
-  const domain = await toolstack.find(spec.name);
+  const { storage } = env;
+  const domain = await domainOf(env, spec);
   const take = async (): Promise<Snapshot> => {
     env.progress(`snapshot of the disk of ${spec.name}`);
     return await storage.snapshot(spec);
   };
-  if (domain?.state === 'running') return await whileFrozen(env, spec, take);
+  if (domain?.state === 'running') return toldStill(await whileFrozen(env, spec, take));
   return { result: await take(), consistency: domain === undefined ? 'stopped' : 'crash', warnings: [] };
 }
 

@@ -5,7 +5,7 @@ import type { LeasedAddress } from '../../../contract/dom0.ts';
 import { defined } from '../../../contract/defined.ts';
 import { GuestflowError } from '../../../contract/errors.ts';
 import { amountsOf, xenMemoryOf } from '../../../contract/overhead.ts';
-import { toldPool, whyNotVcpusOn } from '../../../contract/shortage.ts';
+import { keepsReserve, toldPool, whyNotVcpusOn } from '../../../contract/shortage.ts';
 import { formatSize, GiB, MiB } from '../../../contract/sizes.ts';
 import type { StepEnv } from '../env.ts';
 import { mustBeFetchable } from '../images/fetchable.ts';
@@ -79,7 +79,7 @@ async function mustFitPool({ settings, storage }: StepEnv, order: GuestOrder): P
   const own = (await storage.list()).filter(({ owner }) => isOwner(owner, order)).reduce((sum, { bytes }) => sum + bytes, 0);
   const pool: Pick<PoolFacts, 'name' | 'thin' | 'freeBytes'> = (await storage.facts()) ?? { name: storage.pool, freeBytes: 0 };
   // Of a thin pool the ledger sells what guests may write at most; this is what they have left of it.
-  const kept = pool.thin === undefined ? 0 : settings.policy.reserve.diskBytes;
+  const kept = keepsReserve(pool) ? settings.policy.reserve.diskBytes : 0;
   const shortBytes = order.size.diskBytes + order.size.swapBytes - own + kept - pool.freeBytes;
   if (shortBytes > 0)
     throw new GuestflowError(

@@ -14,6 +14,7 @@ const ORDER = [
   'antispoof',
   'volume group',
   'thin pool',
+  'disk directory',
   'image directory',
   'guest kernel',
   'loop devices',

@@ -79,6 +79,8 @@ export interface Templates {
 export interface Snapshot {
   readonly name: string;
   readonly device: string;
+  /** Set if the guest had to stand still while it was taken: for so many milliseconds. */
+  readonly stoodStillMs?: number;
 }
 
 /** One pool of a dom0, as the steps use it. Every method may be killed at any instruction, and called again. */
@@ -141,7 +143,7 @@ export interface Storage {
   snapshot(ref: Ref): Promise<Snapshot>;
   /** @throws BackupUnusable if what was read from the snapshot cannot be trusted */
   mustBeSound(snapshot: Snapshot): Promise<void>;
-  /** Removes the snapshot, if there is one. If a killed tool has left the disk suspended, it is resumed. */
+  /** Removes the snapshot, if there is one. If a killed attempt has left the disk suspended, or the guest paused, it goes on. */
   dropSnapshot(ref: Ref): Promise<void>;
 
   /** @throws NotOurs if somebody else's snapshot would be removed with a disk of this guest */

@@ -52,3 +52,8 @@ export async function freeLoopDevices(host: Host): Promise<{ available: boolean;
     throw error;
   }
 }
+
+/** Has a loop device take on the size of its file, which has become larger: whoever uses it sees that at once. */
+export async function refreshLoop(host: Host, device: string): Promise<void> {
+  await host.run('losetup', ['--set-capacity', checkedPath('loop device', device)]);
+}

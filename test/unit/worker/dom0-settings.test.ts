@@ -34,6 +34,8 @@ describe('settings of a dom0', () => {
     ['a gateway that is the broadcast address', { network: { ...NETWORK, gateway: '192.0.2.255' } }, 'network.gateway'],
     ['a path that climbs', { network: NETWORK, imageDir: '/home/../etc' }, 'imageDir'],
     ['a path that is not absolute', { network: NETWORK, backupDir: 'backups' }, 'backupDir'],
+    ['a directory of disks that ends with a slash', { network: NETWORK, diskDir: '/home/xen/disks/' }, 'diskDir'],
+    ['a directory of disks over a dot', { network: NETWORK, diskDir: '/home/./disks' }, 'diskDir'],
     ['a volume group that would be an option', { network: NETWORK, volumeGroup: '-vg' }, 'volumeGroup'],
     ['a rate of wiping that is none', { network: NETWORK, wipeMiBPerSecond: -1 }, 'wipeMiBPerSecond'],
     ['a rate of backups that would not end', { network: NETWORK, backupRate: '1KiB' }, 'backupRate'],
@@ -64,7 +66,19 @@ describe('settings of a dom0', () => {
     const settings = parseDom0Settings(shown, 'dom0.yaml');
     expect(Object.keys(shown).sort()).toEqual(Object.keys(settings).sort());
     // These are the machine's own, or have no default.
-    const own = ['host', 'ubuntuMirror', 'codecKeyFile', 'network', 'kernel', 'initrd', 'modules', 'mirror', 'thinPool', 'consoleGateway'];
+    const own = [
+      'host',
+      'ubuntuMirror',
+      'codecKeyFile',
+      'network',
+      'kernel',
+      'initrd',
+      'modules',
+      'mirror',
+      'thinPool',
+      'diskDir',
+      'consoleGateway',
+    ];
     const rest = (value: object): object => Object.fromEntries(Object.entries(value).filter(([key]) => !own.includes(key)));
     expect(rest(settings)).toEqual(rest(parseDom0Settings({ network: NETWORK }, 'dom0.yaml')));
   });

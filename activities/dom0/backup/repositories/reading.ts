@@ -5,7 +5,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { z } from 'zod';
-import { BACKUP_ID, type StoredBackup } from '../../../../contract/backup.ts';
+import { BACKUP_ID, CONSISTENCIES, type StoredBackup } from '../../../../contract/backup.ts';
 import { DOM0_NAME_PATTERN, ORDER_ID_PATTERN, whyNotGuestName } from '../../../../contract/guest-name.ts';
 import { defined } from '../../../../contract/defined.ts';
 import { GuestflowError } from '../../../../contract/errors.ts';
@@ -40,7 +40,7 @@ const recordSchema = z.looseObject({
   keptBy: z.literal('borg').exactOptional(),
   why: line,
   state: z.enum(['taken', 'verified', 'proven']),
-  consistency: z.enum(['crash', 'flushed', 'stopped']),
+  consistency: z.enum(CONSISTENCIES),
   bytes: count,
   dumpedBytes: count,
   sha256: z.string().regex(/^[0-9a-f]{64}$/),

@@ -3,7 +3,7 @@ import { mustOwn, type Ref } from '../../marks.ts';
 import type { SpareRole } from '../../../../contract/guest.ts';
 import { activateVolume, closedVolumes, renameVolume } from './lvm.ts';
 import { mustOwnVolume, volumeName, volumesIn, whereOf, type Pool } from './pool.ts';
-import { releasedName } from './released.ts';
+import { releasedName } from '../released.ts';
 import { dropSnapshot } from './snapshots.ts';
 import { volumeOwner } from './tags.ts';
 

@@ -5,7 +5,7 @@ import type { Work } from '../../work.ts';
 import type { Disk, DiskRole } from '../port.ts';
 import { devicePath } from './lvm.ts';
 import { listVolumes, type Volume } from './reports.ts';
-import { isReleasedName } from './released.ts';
+import { isReleasedName } from '../released.ts';
 import { GROWN_TAG, TEMPLATE_TAG, tagsWith, UNFINISHED_TAG, volumeOwner, WIPED_TAG } from './tags.ts';
 
 /** A volume group and the work that is done on it. */

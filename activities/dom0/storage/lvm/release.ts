@@ -8,7 +8,7 @@ import { activateVolume, closedVolumes, devicePath, removeVolume, renameVolume, 
 import { zeroVolume } from './wipe.ts';
 import type { Volume } from './reports.ts';
 import { volumeName, volumesIn, type Pool } from './pool.ts';
-import { hasReleasedName, isReleasedName, releasedName } from './released.ts';
+import { hasReleasedName, isReleasedName, releasedName } from '../released.ts';
 import { tagsWith, volumeOwner, WIPED_TAG } from './tags.ts';
 
 /** A wipe notes its progress every so many bytes: if it is cut short, it goes on from there. */

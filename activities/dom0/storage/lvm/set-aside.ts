@@ -5,7 +5,7 @@ import type { DiskRole } from '../port.ts';
 import { activateVolume, renameVolume } from './lvm.ts';
 import type { Volume } from './reports.ts';
 import { ownedBy, volumeName, volumesIn, whereOf, type Pool } from './pool.ts';
-import { hasReleasedName, releasedName } from './released.ts';
+import { hasReleasedName, releasedName } from '../released.ts';
 import { tagsWith, WIPED_TAG } from './tags.ts';
 
 /** Renames the guest's volumes, so that nothing finds them by their names. Their data stays. */
