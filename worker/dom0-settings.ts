@@ -19,7 +19,9 @@ export const DOM0_SETTINGS_PATH = '/etc/guestflow/dom0.yaml';
 
 const workerSchema = dom0SettingsSchema
   .extend({ shutdownGraceSeconds: z.int('must be a whole number of seconds').min(0).max(3_600).default(600) })
-  .superRefine(({ network, backupEngine, backupRepository }, context) => {
+  .superRefine(({ network, backupEngine, backupRepository, diskDir, thinPool }, context) => {
+    if (diskDir !== undefined && thinPool !== undefined)
+      context.addIssue({ code: 'custom', path: ['diskDir'], message: 'must not be set beside thinPool: a disk is a file or a volume' });
     if (backupEngine === 'dump' && backupRepository === 'borg')
       context.addIssue({
         code: 'custom',

@@ -28,6 +28,7 @@ import { runWorkers, whyNoWork } from './run-workers.ts';
 import { renewWhenDue } from './renewals.ts';
 import { countTraffic, type TrafficOptions } from './traffic.ts';
 import { tracedActivities } from './traces.ts';
+import { wakeGuests } from './wake.ts';
 import { watchDomains } from './watch.ts';
 import packageJson from '../package.json' with { type: 'json' };
 
@@ -138,6 +139,7 @@ async function connectAndRun(options: Dom0WorkerOptions): Promise<void> {
     if (!over.aborted) {
       const fence = new Fence({ host: settings.host, machine, client, onLost: stopFor });
       const shared = { mayAct: () => fence.mustHold(), locks: new GuestLocks() };
+      await wakeGuests({ host, settings, log: logger, signal: over, mayAct: shared.mayAct });
       const sessions = createSessions({ host, settings, log: logger, reader: options.reader });
       if (options.reader !== undefined) await sessions.backups.clean();
       const workers = await createWorkers(connection, { options, endpoint, host, machine, sessions, ...shared });

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeBackupPortContract } from './backup-port-contract.ts';
+import { prepareDirectory } from '../../activities/dom0/storage/file/directory.ts';
 import { describeCfgContract } from './cfg-contract.ts';
 import type { ContractContext, ContractDom0 } from './contract-context.ts';
 import { describeFileContract } from './file-contract.ts';
@@ -26,7 +27,7 @@ export function describeDom0Contract(name: string, makeHost: () => Promise<Contr
     };
     beforeAll(async () => {
       made = await makeHost();
-      await made.host.files.makeDirectory(`${made.imageDir}/disks`, 0o700);
+      await prepareDirectory({ host: made.host, directory: `${made.imageDir}/disks` }, `${made.imageDir}/state`);
     });
     afterAll(async () => {
       await made?.cleanup();

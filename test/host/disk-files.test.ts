@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Ref } from '../../activities/dom0/marks.ts';
+import { prepareDirectory } from '../../activities/dom0/storage/file/directory.ts';
 import { DiskFiles } from '../../activities/dom0/storage/file/files.ts';
 import type { DiskUser } from '../../activities/dom0/storage/file/place.ts';
 import type { Storage } from '../../activities/dom0/storage/port.ts';
@@ -20,10 +21,10 @@ let base: string;
 let directory: string;
 let names = 0;
 
-beforeAll(() => {
+beforeAll(async () => {
   base = mkdtempSync(join(tmpdir(), 'guestflow-disks-'));
   directory = join(base, 'disks');
-  mkdirSync(directory, { mode: 0o700 });
+  await prepareDirectory({ host, directory }, join(base, 'state'));
 });
 afterAll(() => {
   rmSync(base, { recursive: true, force: true });

@@ -1,12 +1,14 @@
 /** Puts right on the machine what is safe to put right. */
+import { prepareDirectory } from '../storage/file/directory.ts';
 import { withConsoleLog, withoutPygrub } from '../tools/dom0-files.ts';
 import type { Work } from '../work.ts';
 
 /** Makes directories of guestflow's own, and mends defaults of xen-tools and of Xen's console daemon. */
-export async function prepareMachine({ host: { files }, settings }: Work): Promise<void> {
+export async function prepareMachine({ host, settings }: Work): Promise<void> {
+  const { files } = host;
   await files.makeDirectory(`${settings.imageDir}/domains`);
   await files.makeDirectory(settings.goldenDir, 0o700);
-  if (settings.diskDir !== undefined) await files.makeDirectory(settings.diskDir, 0o700);
+  if (settings.diskDir !== undefined) await prepareDirectory({ host, directory: settings.diskDir }, settings.stateDir);
   await files.makeDirectory('/etc/xen/auto');
   const path = '/etc/xen-tools/distributions.conf';
   const text = (await files.read(path))?.toString('utf8');

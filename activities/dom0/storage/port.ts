@@ -145,6 +145,11 @@ export interface Storage {
   mustBeSound(snapshot: Snapshot): Promise<void>;
   /** Removes the snapshot, if there is one. If a killed attempt has left the disk suspended, or the guest paused, it goes on. */
   dropSnapshot(ref: Ref): Promise<void>;
+  /**
+   * Guests that wait for what a killed attempt has left go on: a disk that it has left suspended, a domain that it has left paused. It is for the start of a
+   * worker, when no attempt runs.
+   */
+  wake(): Promise<void>;
 
   /** @throws NotOurs if somebody else's snapshot would be removed with a disk of this guest */
   mustBeReleasable(ref: Ref): Promise<void>;

@@ -36,6 +36,7 @@ describe('settings of a dom0', () => {
     ['a path that is not absolute', { network: NETWORK, backupDir: 'backups' }, 'backupDir'],
     ['a directory of disks that ends with a slash', { network: NETWORK, diskDir: '/home/xen/disks/' }, 'diskDir'],
     ['a directory of disks over a dot', { network: NETWORK, diskDir: '/home/./disks' }, 'diskDir'],
+    ['a directory of disks beside a thin pool', { network: NETWORK, diskDir: '/home/xen/disks', thinPool: 'guests' }, 'diskDir'],
     ['a volume group that would be an option', { network: NETWORK, volumeGroup: '-vg' }, 'volumeGroup'],
     ['a rate of wiping that is none', { network: NETWORK, wipeMiBPerSecond: -1 }, 'wipeMiBPerSecond'],
     ['a rate of backups that would not end', { network: NETWORK, backupRate: '1KiB' }, 'backupRate'],
@@ -63,7 +64,12 @@ describe('settings of a dom0', () => {
   it('of the example file are taken with every line switched on, and show the defaults', () => {
     const text = readFileSync(EXAMPLE, 'utf8').replaceAll(/^#(?=[a-z ] ?[a-zA-Z]+:|[a-zA-Z]+:)/gm, '');
     const shown = parse(text) as Record<string, unknown>;
-    const settings = parseDom0Settings(shown, 'dom0.yaml');
+    // Disks are files or volumes.
+    const { diskDir, thinPool, ...others } = shown;
+    const settings = {
+      ...parseDom0Settings({ ...others, thinPool }, 'dom0.yaml'),
+      ...parseDom0Settings({ ...others, diskDir }, 'dom0.yaml'),
+    };
     expect(Object.keys(shown).sort()).toEqual(Object.keys(settings).sort());
     // These are the machine's own, or have no default.
     const own = [

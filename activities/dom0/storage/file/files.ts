@@ -7,8 +7,9 @@ import type { Ref } from '../../marks.ts';
 import { missing, ok, warning } from '../../preflight-rows.ts';
 import type { Work } from '../../work.ts';
 import type { Disk, DiskRole, NewDisk, SideRole, Snapshot, Storage } from '../port.ts';
+import { mendDirectory, whyNoDirectory } from './directory.ts';
 import { growDiskFile, growFileInUse, makeDisk, settleDiskFile, shrinkDiskFile } from './make.ts';
-import { diskName, disksIn, fileOf, inWholeMiB, mustOwnDisk, whyNoDirectory, type DiskUser, type Place } from './place.ts';
+import { diskName, disksIn, fileOf, inWholeMiB, mustOwnDisk, refOf, type DiskUser, type Place } from './place.ts';
 import { bringDisksBack, exchangeDisks, releaseDisks, ROLES, setDisksAside } from './release.ts';
 import { roomOf } from './room.ts';
 import { dropSnapshot, mustBeSound, takeSnapshot } from './snapshots.ts';
@@ -34,8 +35,7 @@ export class DiskFiles implements Storage {
   async preflight(): Promise<PreflightRow> {
     const { host, settings, directory } = this.place;
     const why = await whyNoDirectory(this.place);
-    if (why !== undefined)
-      return missing(ROW, why, `guestflow dom0 prepare ${settings.host}, if ${directory} may be made where it is missing`);
+    if (why !== undefined) return missing(ROW, why, mendDirectory(directory, settings));
     if (((await host.files.info(directory))?.mode ?? 0) % 0o100 !== 0)
       return missing(ROW, `${directory} is open to others than root`, `chmod 0700 ${directory}`);
     const { freeBytes, sizeBytes } = await roomOf(this.place);
@@ -103,6 +103,10 @@ export class DiskFiles implements Storage {
 
   async dropSnapshot(ref: Ref): Promise<void> {
     await dropSnapshot(this.place, ref);
+  }
+
+  async wake(): Promise<void> {
+    for (const { mark } of await disksIn(this.place)) if (mark?.stopped !== undefined) await dropSnapshot(this.place, refOf(mark.owner));
   }
 
   /** Nothing of somebody else's goes with a file. */

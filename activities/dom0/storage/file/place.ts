@@ -10,6 +10,7 @@ import { listLoopDevices } from '../../tools/loop.ts';
 import type { Work } from '../../work.ts';
 import type { Disk, DiskRole } from '../port.ts';
 import { isReleasedName } from '../released.ts';
+import { mendDirectory, whyNoDirectory } from './directory.ts';
 import { readMark, type DiskMark } from './record.ts';
 
 /** Whoever writes to a guest's disk, as far as they can be stopped while it is copied. */
@@ -66,24 +67,12 @@ export function inWholeMiB(bytes: number): number {
   return Math.ceil(bytes / MiB) * MiB;
 }
 
-/** Why nothing may be kept in the directory, in words; undefined if it may. A link on the way could lead anywhere, and the kernel tells loop devices by where it led. */
-export async function whyNoDirectory({ host: { files }, directory }: Pick<Place, 'host' | 'directory'>): Promise<string | undefined> {
-  const parts = directory.split('/').slice(1);
-  for (let depth = 1; depth <= parts.length; depth += 1) {
-    const path = `/${parts.slice(0, depth).join('/')}`;
-    const info = await files.info(path);
-    if (info === undefined) return `${path} does not exist`;
-    if (info.kind !== 'directory') return `${path} is ${info.kind === 'symlink' ? 'a link' : 'no directory'}`;
-  }
-  return undefined;
-}
-
 async function mustBeThere(place: Place): Promise<void> {
   const why = await whyNoDirectory(place);
   if (why === undefined) return;
   throw new GuestflowError('HostNotReady', `the directory of the guests' disks cannot be used on ${place.settings.host}: ${why}`, {
     field: 'diskDir',
-    mend: `guestflow dom0 prepare ${place.settings.host}`,
+    mend: mendDirectory(place.directory, place.settings),
   });
 }
 

@@ -10,13 +10,14 @@ import type { Disk, DiskRole, NewDisk, SideRole, Snapshot, Storage } from '../po
 import { exchangeVolumes } from './exchange.ts';
 import { growVolume, inExtents, settleVolume, shrinkVolume, wipeGrown } from './grow.ts';
 import { growInUse } from './grow-in-use.ts';
-import { devicePath } from './lvm.ts';
+import { activateVolume, devicePath } from './lvm.ts';
 import { volumeGroup } from './reports.ts';
 import { makeVolume } from './make.ts';
 import { diskOf, mustOwnVolume, poolNameOf, volumeName, volumesIn, type Pool } from './pool.ts';
 import { releaseVolumes } from './release.ts';
 import { setAsideVolumes, bringBackVolumes } from './set-aside.ts';
 import { dropSnapshot, mustBeSound, mustHaveOwnSnapshotsOnly, takeSnapshot } from './snapshots.ts';
+import { volumeOwner } from './tags.ts';
 
 const ROW = 'volume group';
 
@@ -115,6 +116,11 @@ export class LvmThick implements Storage {
 
   async dropSnapshot(ref: Ref): Promise<void> {
     await dropSnapshot(this.group, ref);
+  }
+
+  async wake(): Promise<void> {
+    for (const volume of await volumesIn(this.group))
+      if (volume.state === 'suspended' && volumeOwner(volume) !== undefined) await activateVolume(this.group.host, this.vg, volume);
   }
 
   async mustBeReleasable(ref: Ref): Promise<void> {

@@ -113,7 +113,7 @@ describe('a tool of LVM that was killed in the middle', () => {
     expect(names()).toEqual([]);
   });
 
-  test('lvcreate of a snapshot leaves the origin suspended: the undo resumes it, and so does the next attempt', async () => {
+  test('lvcreate of a snapshot leaves the origin suspended: the undo resumes it, and so do the next attempt and the next worker', async () => {
     await bothVolumes();
     await killedIn('lvcreate', 1, () => takeBackup(env, guest));
     expect(dom0.snapshot().volumes).toMatchObject([
@@ -125,6 +125,13 @@ describe('a tool of LVM that was killed in the middle', () => {
     expect((await listVolumes(env.host, VG)).map(({ name, state }) => [name, state])).toEqual([
       ['g-root', 'active'],
       ['g-swap', 'active'],
+    ]);
+    await killedIn('lvcreate', 1, () => takeBackup(env, guest));
+    await env.storage.wake();
+    expect(dom0.snapshot().volumes.map(({ name, state }) => [name, state])).toEqual([
+      ['g-backup', 'inactive'],
+      ['g-root', undefined],
+      ['g-swap', undefined],
     ]);
     await killedIn('lvremove', 1, () => takeBackup(env, guest));
     expect((await takeBackup(env, guest)).bytes).toBeGreaterThan(0);

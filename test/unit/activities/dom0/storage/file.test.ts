@@ -298,7 +298,7 @@ describe('a worker that is killed at any instruction', () => {
         await expect(work(env)).rejects.toBeInstanceOf(WorkerKilled);
         await work(envNow());
         await after(envNow());
-        expect(await envNow().host.files.list(`${DIRECTORY}/.guestflow`)).toEqual([]);
+        expect(await envNow().host.files.list(`${DIRECTORY}/.guestflow`)).toEqual(['prepared']);
       }
   });
 
@@ -318,5 +318,58 @@ describe('a worker that is killed at any instruction', () => {
     await expect(takeBackup(envNow(), guest)).rejects.toBeInstanceOf(WorkerKilled);
     expect(await takeBackup(envNow(), guest)).toMatchObject({ consistency: 'paused' });
     expect(domain()?.state).toBe('running');
+  });
+
+  it('while it copies the disk of a guest that it has paused: the guest goes on when the worker starts again', async () => {
+    await running();
+    dom0.faults.add({ kind: 'kill-middle', match: ({ tool, args }) => tool === 'cp' && args[0] === '--reflink=never' });
+    await expect(takeBackup(envNow(), guest)).rejects.toBeInstanceOf(WorkerKilled);
+    await envNow().storage.wake();
+    expect(domain()?.state).toBe('running');
+    expect(await namesIn()).toEqual(['guest1-root', 'guest1-swap']);
+  });
+
+  it('leaves a guest alone when it starts that somebody else has paused', async () => {
+    const env = await running();
+    await pauseGuest(env, ref);
+    await env.storage.wake();
+    expect(domain()?.state).toBe('paused');
+  });
+});
+
+describe('the directory of the disks', () => {
+  it('is no empty pool when its file system is not mounted: nothing is listed, sold, made or prepared there', async () => {
+    const env = await withGuest();
+    const { files } = env.host;
+    await files.rename(DIRECTORY, `${DIRECTORY}-elsewhere`);
+    await prepare(env);
+    expect(await files.info(DIRECTORY)).toBeUndefined();
+    await files.makeDirectory(DIRECTORY, 0o700);
+    await prepare(env);
+    expect(await files.list(DIRECTORY)).toEqual([]);
+    expect(await env.storage.facts()).toBeUndefined();
+    await expect(env.storage.list()).rejects.toMatchObject({
+      type: 'HostNotReady',
+      message: expect.stringContaining('not mounted') as string,
+    });
+    const row = (await preflight(env)).rows.find(({ row }) => row === 'disk directory');
+    expect(row).toMatchObject({ state: 'missing', mend: expect.stringContaining('mount its file system') as string });
+    await expect(makeGoldenVolumes(env, spec('guest2', '10.0.0.6', { os: { recipe: 'direct' } }))).rejects.toMatchObject({
+      type: 'HostNotReady',
+    });
+    expect(await files.list(DIRECTORY)).toEqual([]);
+  });
+
+  it('is prepared anew when the operator says that its disks have gone for good, and found again when it is mounted', async () => {
+    const env = await withGuest();
+    const { files } = env.host;
+    await files.rename(DIRECTORY, `${DIRECTORY}-elsewhere`);
+    await files.remove(`${env.settings.stateDir}/disk-directories`);
+    await prepare(env);
+    expect(await env.storage.list()).toEqual([]);
+    await files.removeTree(DIRECTORY);
+    await files.rename(`${DIRECTORY}-elsewhere`, DIRECTORY);
+    expect(await namesIn()).toEqual(['guest1-root', 'guest1-swap']);
+    expect(await env.storage.list()).toHaveLength(2);
   });
 });
