@@ -27,6 +27,7 @@ const TEST_PACKAGES = [
     'xen-tools',
     'e2fsprogs',
     'dump',
+    'xfsprogs',
     'zstd',
     'borgbackup',
     'openssl',

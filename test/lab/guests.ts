@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseVolumes, VOLUME_COLUMNS, type Volume } from '../../activities/dom0/storage/lvm/reports.ts';
+import { until } from '../../system/until.ts';
 import { createRunner } from '../../system/run.ts';
 import { parseDomainList } from '../../activities/dom0/toolstack/xl/xl.ts';
 import { GuestflowError } from '../../contract/errors.ts';
@@ -64,6 +65,15 @@ export async function disksOf(rig: Rig, id: number): Promise<string[]> {
 export async function orderAndWait(rig: Rig, order: GuestOrder): Promise<GuestStatus> {
   await rig.flow.order(order);
   return rig.flow.waitFor(order.name);
+}
+
+/** A worker that starts again may wait for a step to end before. */
+const REGISTERED_LIMIT_MS = 240_000;
+
+/** Waits until the dom0 has registered with this pool. */
+export async function untilPoolsAre(rig: Rig, name: string): Promise<void> {
+  const isSo = async (): Promise<boolean> => (await rig.flow.dom0State('lab')).facts?.pools[0]?.name === name;
+  if (!(await until(isSo, { everyMs: 1_000, limitMs: REGISTERED_LIMIT_MS }))) throw new Error(`the lab's dom0 does not sell ${name}`);
 }
 
 /** How long a worker that was killed may take to answer again: it bundles the workflows anew, beside an emulator. */

@@ -7,6 +7,11 @@ const UNIT = 'guestflow-dom0.service';
 /** The worker may end what it does, and start again. */
 const RESTART_LIMIT_MS = 600_000;
 
+/** What it reads when it starts is read again. */
+export async function restartDom0Worker(rig: Rig): Promise<void> {
+  await onDom0(rig, `systemctl restart ${UNIT}`, RESTART_LIMIT_MS);
+}
+
 /** @param script what changes `SETTINGS` */
 export async function withSettings<T>(rig: Rig, script: string, work: () => Promise<T>): Promise<T> {
   await onDom0(rig, `cp -p ${SETTINGS} ${SETTINGS}.lab`);

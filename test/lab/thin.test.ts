@@ -5,8 +5,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { PreflightReport } from '../../contract/dom0.ts';
 import type { GuestOrder } from '../../contract/guest.ts';
-import { until } from '../../system/until.ts';
-import { complaintsAbout, inGuest, leftOf, onDom0, orderAndWait } from './guests.ts';
+import { complaintsAbout, inGuest, leftOf, onDom0, orderAndWait, untilPoolsAre } from './guests.ts';
 import { inventoryOf, type Inventory } from './inventory.ts';
 import { IS_FULL, openRig, type Rig } from './rig.ts';
 import { SETTINGS, withSettings } from './settings.ts';
@@ -15,7 +14,6 @@ const POOL = 'vg01/guests';
 const FIRST = { name: 'thin1', ip: '192.168.77.41' };
 const SECOND = { name: 'thin2', ip: '192.168.77.42' };
 const BOTH = [FIRST, SECOND] as const;
-const REGISTERED_LIMIT_MS = 240_000;
 
 let rig: Rig;
 let before: Inventory;
@@ -38,10 +36,6 @@ afterAll(async () => {
   await rig.close();
 });
 
-async function untilPoolsAre(name: string): Promise<void> {
-  const isSo = async (): Promise<boolean> => (await rig.flow.dom0State('lab')).facts?.pools[0]?.name === name;
-  expect(await until(isSo, { everyMs: 1_000, limitMs: REGISTERED_LIMIT_MS })).toBe(true);
-}
 const login = ({ name, ip }: (typeof BOTH)[number], script: string): Promise<string> => inGuest(rig, { name }, ip, script);
 const wrongWith = (order: GuestOrder): Promise<string[]> =>
   complaintsAbout(
@@ -56,7 +50,7 @@ const FILE_SYSTEM = `dmesg | grep -E 'EXT4-fs (error|warning)|EXT4-fs .*(recover
 describe.runIf(IS_FULL)('in a thin pool', () => {
   test('guests are clones of one template, and machines of their own; a guest is restored and reinstalled there, and goes without a byte left', async () => {
     await withSettings(rig, `echo 'thinPool: guests' >> ${SETTINGS}`, async () => {
-      await untilPoolsAre(POOL);
+      await untilPoolsAre(rig, POOL);
       expect((await rig.flow.dom0Task<PreflightReport>('lab', 'preflight')).rows.find(({ row }) => row === 'thin pool')).toMatchObject({
         state: 'ok',
       });
@@ -89,7 +83,7 @@ describe.runIf(IS_FULL)('in a thin pool', () => {
       for (const order of orders) expect(await leftOf(rig, order, before)).toEqual([]);
       expect((await onDom0(rig, IN_POOL)).trim()).toBe(template);
     });
-    await untilPoolsAre('vg01');
+    await untilPoolsAre(rig, 'vg01');
   });
 
   test('who gets the room of a guest that has gone reads none of its bytes', async () => {
@@ -114,10 +108,10 @@ lvremove -qq --yes vg01/next`,
   test('a disk that it cannot hold is refused, and nothing is made', async () => {
     const order = await rig.order({ disk: '6GiB', recipe: 'direct', name: 'thin3', ip: '192.168.77.43', order: 'thin-3' });
     await withSettings(rig, `echo 'thinPool: guests' >> ${SETTINGS}`, async () => {
-      await untilPoolsAre(POOL);
+      await untilPoolsAre(rig, POOL);
       expect(await rig.flow.failureOf(await orderAndWait(rig, order))).toMatchObject({ type: 'NoCapacity' });
     });
-    await untilPoolsAre('vg01');
+    await untilPoolsAre(rig, 'vg01');
     expect(await leftOf(rig, order, before)).toEqual([]);
   });
 });
